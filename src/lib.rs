@@ -7,3 +7,5 @@ pub mod name;
 pub mod time;
 
 pub mod diagnostic;
+
+pub mod config;

@@ -1,0 +1,215 @@
+//! The table of settings: every key with its default, its rule and what it is for. A key that is not here is not known.
+
+use serde_json::Value;
+
+/// One known key.
+#[derive(Debug, PartialEq)]
+pub struct Key {
+    /// The full name, `commit.author`.
+    pub name: &'static str,
+    /// The default, as text that [`Rule::read`] takes; empty for null.
+    default: &'static str,
+    /// Which values fit.
+    pub rule: Rule,
+    /// The environment variable of the reference document, beside `MYCELIUM_...`.
+    pub variable: Option<&'static str>,
+    /// Counts only from the user's own configuration: it names programs or loosens safety.
+    pub user_only: bool,
+    /// What it is for, in one line.
+    pub about: &'static str,
+}
+
+/// Which values fit a key.
+#[derive(Debug, PartialEq)]
+pub enum Rule {
+    /// Any text, or null.
+    Text,
+    /// A relative path below the work tree.
+    Folder,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// `true` or `false`.
+    Flag,
+    /// A whole number from the first to the second.
+    Number(u64, u64),
+}
+
+const fn new(name: &'static str, default: &'static str, rule: Rule, about: &'static str) -> Key {
+    Key { name, default, rule, variable: None, user_only: false, about }
+}
+
+const fn named(
+    name: &'static str,
+    default: &'static str,
+    rule: Rule,
+    variable: &'static str,
+    about: &'static str,
+) -> Key {
+    Key { name, default, rule, variable: Some(variable), user_only: false, about }
+}
+
+const fn user(name: &'static str, default: &'static str, rule: Rule, about: &'static str) -> Key {
+    Key { name, default, rule, variable: None, user_only: true, about }
+}
+
+const HOUR_MS: u64 = 3_600_000;
+const DAY_S: u64 = 86_400;
+
+/// Every key, in the order in which they are listed.
+pub static KEYS: &[Key] = &[
+    new(
+        "coordination.mode",
+        "auto",
+        Rule::Choice(&["auto", "redis", "taskqueue", "markdown"]),
+        "which follower to look for",
+    ),
+    named("coordination.redis.url", "", Rule::Text, "REDIS_URL", "address of the Redis or Valkey server"),
+    named("coordination.redis.password", "", Rule::Text, "REDIS_PASSWORD", "its password (better in the environment)"),
+    named("coordination.redis.db", "0", Rule::Number(0, 1_000_000), "REDIS_DB", "its database number"),
+    new("coordination.redis.connection_timeout_seconds", "5", Rule::Number(1, DAY_S), "longest wait for a connection"),
+    new("coordination.redis.operation_timeout_seconds", "2", Rule::Number(1, DAY_S), "longest wait for an answer"),
+    new("coordination.redis.retry_attempts", "3", Rule::Number(0, 1_000), "tries before it counts as lost"),
+    new("coordination.redis.retry_delay_ms", "100", Rule::Number(1, HOUR_MS), "pause between tries"),
+    named("coordination.taskqueue.mode", "", Rule::Text, "TASKQUEUE_MODE", "`enabled` to look for a TaskQueue server"),
+    named(
+        "coordination.taskqueue.poll_interval_ms",
+        "1000",
+        Rule::Number(1, HOUR_MS),
+        "TASKQUEUE_POLL_INTERVAL",
+        "pause between polls",
+    ),
+    new("coordination.taskqueue.max_tasks", "100", Rule::Number(1, 1_000_000), "most tasks mirrored at once"),
+    new(
+        "coordination.taskqueue.task_timeout_seconds",
+        "300",
+        Rule::Number(1, 365 * DAY_S),
+        "default lease of a claimed task",
+    ),
+    new("markdown.folder", ".claude/coordination", Rule::Folder, "where the documents lie, below the work tree"),
+    new("markdown.shape", "lean", Rule::Choice(&["lean", "classic"]), "shape of new documents"),
+    user(
+        "markdown.durability",
+        "full",
+        Rule::Choice(&["full", "batch", "off"]),
+        "what `acknowledged` survives: a power cut, or less",
+    ),
+    new("commit.auto", "true", Rule::Flag, "commit changes to the folder"),
+    new(
+        "commit.author",
+        "agent",
+        Rule::Choice(&["agent", "user"]),
+        "author of a commit: the acting agent, or always the git user",
+    ),
+    new("commit.branch", "", Rule::Text, "a branch of its own for the documents; empty for the current branch"),
+    new("commit.settle_ms", "200", Rule::Number(0, HOUR_MS), "quiet time after a change before it is committed"),
+    new("commit.settle_max_ms", "2000", Rule::Number(0, HOUR_MS), "longest time a change waits for quiet"),
+    new("commit.deletion_settle_ms", "2000", Rule::Number(0, HOUR_MS), "quiet time after a deletion"),
+    new("commit.deletions_max", "20", Rule::Number(0, 20), "more deletions at once need `commit --force`"),
+    new("bridge.branch", "", Rule::Text, "the branch that followers mirror; empty for the one it was enabled on"),
+];
+
+/// The key of this full name.
+#[must_use]
+pub fn key(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// Tells whether some key lies below this name.
+pub(super) fn is_group(name: &str) -> bool {
+    KEYS.iter().any(|key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+}
+
+impl Key {
+    /// The built-in value.
+    #[must_use]
+    pub fn default_value(&self) -> Value {
+        self.rule.read(self.default).unwrap_or(Value::Null)
+    }
+}
+
+impl Rule {
+    /// Reads a value from text.
+    ///
+    /// # Errors
+    /// Why it does not fit, to follow the key's name.
+    pub fn read(&self, text: &str) -> Result<Value, String> {
+        let value = match self {
+            Self::Flag => text.parse::<bool>().map_or_else(|_| Value::from(text), Value::from),
+            Self::Number(..) => text.parse::<u64>().map_or_else(|_| Value::from(text), Value::from),
+            Self::Text if text.is_empty() => Value::Null,
+            Self::Text | Self::Folder | Self::Choice(_) => Value::from(text),
+        };
+        self.check(&value)
+    }
+
+    /// Checks a value.
+    ///
+    /// # Errors
+    /// Why it does not fit, to follow the key's name.
+    pub fn check(&self, value: &Value) -> Result<Value, String> {
+        let fits = match (self, value) {
+            (Self::Text, Value::String(_) | Value::Null) | (Self::Flag, Value::Bool(_)) => true,
+            (Self::Folder, Value::String(text)) => is_folder(text),
+            (Self::Choice(words), Value::String(text)) => words.contains(&text.as_str()),
+            (Self::Number(from, to), value) => value.as_u64().is_some_and(|n| (*from..=*to).contains(&n)),
+            _ => false,
+        };
+        if fits {
+            Ok(value.clone())
+        } else {
+            Err(format!("is {}, not {self}", crate::name::visible(&value.to_string())))
+        }
+    }
+}
+
+impl std::fmt::Display for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text => f.write_str("a text"),
+            Self::Folder => f.write_str("a relative folder below the work tree, outside .git"),
+            Self::Choice(words) => write!(f, "one of {}", words.join(", ")),
+            Self::Flag => f.write_str("true or false"),
+            Self::Number(from, to) => write!(f, "a whole number from {from} to {to}"),
+        }
+    }
+}
+
+/// A folder that is named by plain parts only: nothing that leads out of the work tree or into git's own files.
+fn is_folder(text: &str) -> bool {
+    let plain = |part: &str| {
+        !part.is_empty()
+            && part != "."
+            && part != ".."
+            && !part.eq_ignore_ascii_case(".git")
+            && !part.chars().any(|c| crate::name::is_unsafe_to_show(c) || matches!(c, '\\' | ':'))
+    };
+    !text.is_empty() && text.len() <= 1_000 && text.split('/').all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_fits_its_own_rule() {
+        for key in KEYS {
+            assert!(key.rule.read(key.default).is_ok(), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn folders_stay_below_the_work_tree() {
+        for (text, fits) in [
+            (".claude/coordination", true),
+            ("a", true),
+            ("/a", false),
+            ("a/", false),
+            ("a/../b", false),
+            (".GIT/x", false),
+            ("", false),
+            ("c:/x", false),
+        ] {
+            assert_eq!(is_folder(text), fits, "{text}");
+        }
+    }
+}
