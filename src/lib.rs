@@ -9,3 +9,5 @@ pub mod time;
 pub mod diagnostic;
 
 pub mod config;
+
+pub mod plan;

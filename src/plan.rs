@@ -1,0 +1,274 @@
+//! Turns what happened to the documents into commits to make: one for each author, in an order that keeps every step. Pure; it reads no file and no history.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::name::{AgentName, DocPath, OperationId};
+
+/// A document's bytes, or `None` where there is no such document.
+pub type Content = Option<Arc<[u8]>>;
+
+/// One operation of the API, as a commit message names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// Its id.
+    pub id: OperationId,
+    /// What was done, `task.complete`.
+    pub verb: String,
+    /// Who did it, where that is known.
+    pub agent: Option<AgentName>,
+}
+
+/// One operation of the journal with what it changed: content before and after, by path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// The operation.
+    pub operation: Operation,
+    /// Its documents.
+    pub changes: Vec<(DocPath, Content, Content)>,
+}
+
+/// One change of one document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The operation that made it; `None` for an edit by hand.
+    pub operation: Option<Operation>,
+    /// Whom it counts for; `None` for the git user.
+    pub agent: Option<AgentName>,
+    /// Which document.
+    pub path: DocPath,
+    /// Its content before.
+    pub before: Content,
+    /// Its content after.
+    pub after: Content,
+}
+
+/// One commit to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Whom it counts for; `None` for the git user.
+    pub agent: Option<AgentName>,
+    /// The operations in it, in order.
+    pub operations: Vec<Operation>,
+    /// What it changes: content before and after, by path.
+    pub changes: BTreeMap<DocPath, (Content, Content)>,
+}
+
+/// What the folder, HEAD and the journal say of one document.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// In the commit to build on.
+    pub head: Content,
+    /// In the folder now.
+    pub folder: Content,
+    /// Tells whether an edit by hand may be committed now (it is settled and can be read).
+    pub admit_edit: bool,
+}
+
+/// The steps that lead from HEAD to the folder: journalled operations in their order, edits by hand where they must have come, and last.
+///
+/// - A document that equals HEAD has no steps, whatever the journal says: it was committed already, or put back (checkout, stash).
+/// - An operation that found something else than the step before left did find an edit by hand; that edit comes first.
+/// - `holder` says whom an edit by hand counts for.
+pub fn steps(
+    journal: &[Recorded],
+    known: &BTreeMap<DocPath, Known>,
+    holder: &dyn Fn(&DocPath, &Content, &Content) -> Option<AgentName>,
+) -> Vec<Step> {
+    let mut last: BTreeMap<&DocPath, &Content> = BTreeMap::new();
+    let mut steps = Vec::new();
+    let by_hand = |path: &DocPath, before: &Content, after: &Content| Step {
+        operation: None,
+        agent: holder(path, before, after),
+        path: path.clone(),
+        before: before.clone(),
+        after: after.clone(),
+    };
+    let start = already_committed(journal, known);
+    for (index, Recorded { operation, changes }) in journal.iter().enumerate() {
+        for (path, before, after) in changes {
+            let Some(state) = known.get(path) else { continue };
+            if state.head == state.folder || start.get(path).is_some_and(|first| index < *first) {
+                continue;
+            }
+            let found = *last.get(path).unwrap_or(&&state.head);
+            if found != before {
+                steps.push(by_hand(path, found, before));
+            }
+            steps.push(Step {
+                operation: Some(operation.clone()),
+                agent: operation.agent.clone(),
+                path: path.clone(),
+                before: before.clone(),
+                after: after.clone(),
+            });
+            last.insert(path, after);
+        }
+    }
+    for (path, state) in known {
+        let found = *last.get(path).unwrap_or(&&state.head);
+        if state.admit_edit && state.head != state.folder && *found != state.folder {
+            steps.push(by_hand(path, found, &state.folder));
+        }
+    }
+    steps
+}
+
+/// For each document the first operation that is not in HEAD yet: the one behind the last whose outcome HEAD holds.
+fn already_committed<'a>(journal: &'a [Recorded], known: &BTreeMap<DocPath, Known>) -> BTreeMap<&'a DocPath, usize> {
+    let mut first = BTreeMap::new();
+    for (index, Recorded { changes, .. }) in journal.iter().enumerate() {
+        for (path, _, after) in changes {
+            if known.get(path).is_some_and(|state| state.head == *after) {
+                first.insert(path, index + 1);
+            }
+        }
+    }
+    first
+}
+
+/// Gathers steps into commits: as few as possible, one author each, no step moved before one it builds on.
+#[must_use]
+pub fn group(steps: Vec<Step>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for step in steps {
+        let after_path = groups.iter().rposition(|group| group.changes.contains_key(&step.path)).unwrap_or(0);
+        let fits = (after_path..groups.len()).find(|i| groups[*i].agent == step.agent);
+        let index = fits.unwrap_or_else(|| {
+            groups.push(Group { agent: step.agent.clone(), operations: Vec::new(), changes: BTreeMap::new() });
+            groups.len() - 1
+        });
+        let group = &mut groups[index];
+        if let Some(operation) = step.operation
+            && group.operations.last().is_none_or(|last| last.id != operation.id)
+        {
+            group.operations.push(operation);
+        }
+        let entry = group.changes.entry(step.path).or_insert((step.before, None));
+        entry.1 = step.after;
+    }
+    groups.retain_mut(|group| {
+        group.changes.retain(|_, (before, after)| before != after);
+        !group.changes.is_empty()
+    });
+    groups
+}
+
+/// The operations of the journal that need not be kept: every document they touched is where it should be after these commits.
+#[must_use]
+pub fn finished(journal: &[Recorded], known: &BTreeMap<DocPath, Known>, groups: &[Group]) -> BTreeSet<OperationId> {
+    let committed: BTreeSet<&OperationId> =
+        groups.iter().flat_map(|group| &group.operations).map(|operation| &operation.id).collect();
+    let settled = |path: &DocPath| known.get(path).is_some_and(|state| state.head == state.folder);
+    let start = already_committed(journal, known);
+    let done = |index: usize, path: &DocPath| settled(path) || start.get(path).is_some_and(|first| index < *first);
+    journal
+        .iter()
+        .enumerate()
+        .filter(|(index, Recorded { operation, changes })| {
+            committed.contains(&operation.id) || changes.iter().all(|(path, ..)| done(*index, path))
+        })
+        .map(|(_, recorded)| recorded.operation.id.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(text: &str) -> Content {
+        (!text.is_empty()).then(|| Arc::from(text.as_bytes()))
+    }
+
+    fn agent(name: &str) -> Option<AgentName> {
+        AgentName::new(name).ok()
+    }
+
+    fn op(id: &str, name: &str, changes: &[(&str, &str, &str)]) -> Recorded {
+        let id = OperationId::new(id).expect("valid");
+        let path = |p: &str| DocPath::new(p).expect("valid");
+        let changes = changes.iter().map(|(p, b, a)| (path(p), content(b), content(a))).collect();
+        Recorded { operation: Operation { id, verb: "x".into(), agent: agent(name) }, changes }
+    }
+
+    fn known(entries: &[(&str, &str, &str)]) -> BTreeMap<DocPath, Known> {
+        let one = |(path, head, folder): &(&str, &str, &str)| {
+            let state = Known { head: content(head), folder: content(folder), admit_edit: true };
+            (DocPath::new(*path).expect("valid"), state)
+        };
+        entries.iter().map(one).collect()
+    }
+
+    /// `author: path before>after, ...` for each commit.
+    fn shown(journal: &[Recorded], known: &BTreeMap<DocPath, Known>) -> Vec<String> {
+        let text = |c: &Content| c.as_ref().map_or("-".into(), |b| String::from_utf8_lossy(b).into_owned());
+        let one = |group: Group| {
+            let changes: Vec<String> =
+                group.changes.iter().map(|(p, (b, a))| format!("{} {}>{}", p.stem(), text(b), text(a))).collect();
+            format!("{}: {}", group.agent.map_or("user".into(), |a| a.to_string()), changes.join(", "))
+        };
+        group(steps(journal, known, &|_, _, _| None)).into_iter().map(one).collect()
+    }
+
+    #[test]
+    fn one_commit_for_each_author_and_burst() {
+        let journal = [
+            op("o1", "a", &[("x.md", "", "1")]),
+            op("o2", "b", &[("y.md", "", "1")]),
+            op("o3", "a", &[("z.md", "", "1")]),
+        ];
+        let known = known(&[("x.md", "", "1"), ("y.md", "", "1"), ("z.md", "", "1")]);
+        assert_eq!(shown(&journal, &known), ["a: x ->1, z ->1", "b: y ->1"]);
+    }
+
+    #[test]
+    fn steps_on_one_document_keep_their_order_and_authors() {
+        let journal = [
+            op("o1", "a", &[("x.md", "0", "1")]),
+            op("o2", "b", &[("x.md", "1", "2")]),
+            op("o3", "a", &[("x.md", "2", "3")]),
+        ];
+        assert_eq!(shown(&journal, &known(&[("x.md", "0", "3")])), ["a: x 0>1", "b: x 1>2", "a: x 2>3"]);
+    }
+
+    #[test]
+    fn edits_by_hand_are_told_apart_and_come_where_they_came() {
+        let journal = [op("o1", "a", &[("x.md", "1", "2")])];
+        assert_eq!(shown(&journal, &known(&[("x.md", "0", "3")])), ["user: x 0>1", "a: x 1>2", "user: x 2>3"]);
+        assert_eq!(shown(&[], &known(&[("x.md", "0", "3"), ("y.md", "0", "")])), ["user: x 0>3, y 0>-"]);
+    }
+
+    #[test]
+    fn what_equals_head_is_no_edit() {
+        let journal = [op("o1", "a", &[("x.md", "0", "1")])];
+        let same = known(&[("x.md", "0", "0")]);
+        assert_eq!(shown(&journal, &same), Vec::<String>::new());
+        assert_eq!(finished(&journal, &same, &[]).len(), 1);
+    }
+
+    #[test]
+    fn operations_that_head_holds_already_are_not_told_twice() {
+        let journal = [op("o1", "a", &[("x.md", "0", "1")]), op("o2", "b", &[("x.md", "1", "2")])];
+        let known = known(&[("x.md", "1", "2")]);
+        assert_eq!(shown(&journal, &known), ["b: x 1>2"]);
+        let groups = group(steps(&journal, &known, &|_, _, _| None));
+        assert_eq!(finished(&journal, &known, &groups).len(), 2);
+    }
+
+    #[test]
+    fn an_unsettled_edit_waits_but_the_operation_before_it_does_not() {
+        let journal = [op("o1", "a", &[("x.md", "0", "1")])];
+        let mut known = known(&[("x.md", "0", "2")]);
+        for state in known.values_mut() {
+            state.admit_edit = false;
+        }
+        assert_eq!(shown(&journal, &known), ["a: x 0>1"]);
+    }
+
+    #[test]
+    fn a_change_and_its_undoing_by_one_author_is_nothing() {
+        let journal = [op("o1", "a", &[("x.md", "0", "1")]), op("o2", "a", &[("x.md", "1", "0"), ("y.md", "", "1")])];
+        let known = known(&[("x.md", "0", "0"), ("y.md", "", "1")]);
+        assert_eq!(shown(&journal, &known), ["a: y ->1"]);
+    }
+}
