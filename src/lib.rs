@@ -2,12 +2,17 @@
 //!
 //! Read from top to bottom, the modules tell the story of the data. A module uses only modules above it.
 
+// Words everything else is said with.
 pub mod name;
 
 pub mod time;
 
 pub mod diagnostic;
 
+// A file: its bytes, its frontmatter, its body; the settings; the shape of new files.
+pub mod document;
+
 pub mod config;
 
+// From changes to commits, and when.
 pub mod plan;

@@ -1,0 +1,365 @@
+//! Edits of the body: check boxes, sections, notes, list items, labels, the title. Each changes its own bytes and no others.
+
+use std::ops::Range;
+
+use super::edit::{EditError, Splice, Touched};
+use super::fence::{line_end, line_start};
+use super::read_body::{JsonSpot, Rest, is_placeholder};
+use super::{Bullet, Document, Section};
+
+/// What happens to a check box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mark {
+    /// It is ticked.
+    Done,
+    /// Its tick is taken away.
+    Open,
+    /// It changes.
+    Flip,
+}
+
+/// The order in which new sections stand among those that are there.
+const SECTION_ORDER: [&str; 9] =
+    ["Active Tasks", "Dependencies", "Payload", "Metadata", "Progress", "Result", "Error", "Notes", "History"];
+
+impl Document {
+    /// Ticks or unticks a step, counted from 1 as [`Document::steps`] lists them. Changes one byte, or none.
+    ///
+    /// # Errors
+    /// [`EditError::NoStep`]; [`EditError::Unreadable`].
+    pub fn tick(&self, step: usize, mark: Mark) -> Result<Self, EditError> {
+        let steps = self.editable()?.steps();
+        let missing = || EditError::NoStep { asked: step, have: steps.len() };
+        let found = step.checked_sub(1).and_then(|i| steps.get(i)).ok_or_else(missing)?;
+        let done = match mark {
+            Mark::Done => true,
+            Mark::Open => false,
+            Mark::Flip => !found.done,
+        };
+        if done == found.done {
+            return Ok(self.clone());
+        }
+        let range = found.mark..found.mark + 1;
+        let edited = self.with_body(
+            "the check box",
+            &Touched::Bytes(range.clone()),
+            vec![Splice::new(range, if done { "x" } else { " " })],
+        )?;
+        let as_before = edited.steps().iter().zip(steps).enumerate();
+        let proven = edited.steps().len() == steps.len()
+            && as_before
+                .into_iter()
+                .all(|(i, (new, old))| new.text == old.text && new.done == if i + 1 == step { done } else { old.done });
+        if proven { Ok(edited) } else { Err(EditError::Unproven("the check box".to_owned())) }
+    }
+
+    /// Replaces the JSON of a section, its placeholder or its emptiness; prose around the JSON stays, a fence stays a fence.
+    /// Adds the section if there is none. The same JSON again changes no byte.
+    ///
+    /// # Errors
+    /// [`EditError::BadJson`] if something else than JSON stands there; [`EditError`] as for every edit.
+    pub fn set_section_json(&self, heading: &str, json: &serde_json::Value) -> Result<Self, EditError> {
+        self.editable()?;
+        let pretty = |at: usize| format!("{json:#}").replace('\n', self.line_break_at(at));
+        let Some(section) = self.section(heading) else {
+            let at = self.inner.body.end;
+            return self.proven_json(self.add_section(heading, &self.wrapped(pretty(at), at))?, heading, json);
+        };
+        let splice = match self.json_spot(section) {
+            JsonSpot::Vacant(range) => {
+                self.fill(section, range, &self.wrapped(pretty(section.span.start), section.span.start))
+            }
+            JsonSpot::Fenced(range) => {
+                if self.section_json(heading) == Some(Ok(json.clone())) {
+                    return Ok(self.clone());
+                }
+                let eol = self.line_break_at(range.start);
+                Splice::new(range.clone(), pretty(range.start) + eol)
+            }
+            JsonSpot::Raw(range) => {
+                let fault = |fault| EditError::BadJson(Box::new(fault));
+                let (old, end) = self.json_with_end(&section.heading, &range, Rest::Prose).map_err(fault)?;
+                if old == *json {
+                    return Ok(self.clone());
+                }
+                Splice::new(range.start..end, pretty(range.start))
+            }
+        };
+        let edited = self.with_body(&format!("`## {}`", section.heading), &Touched::Section(heading), vec![splice])?;
+        self.proven_json(edited, heading, json)
+    }
+
+    /// Replaces all that stands in a section by a text; an empty text empties it. Adds the section if there is none.
+    ///
+    /// # Errors
+    /// [`EditError::Unproven`] if the text would open another section or swallow the next one; [`EditError`] as for every edit.
+    pub fn set_section_text(&self, heading: &str, text: &str) -> Result<Self, EditError> {
+        self.editable()?;
+        let text = text.trim().replace("\r\n", "\n");
+        let Some(section) = self.section(heading) else {
+            let text = text.replace('\n', self.line_break_at(self.inner.body.end));
+            return self.proven_text(self.add_section(heading, &text)?, heading, &text);
+        };
+        let text = text.replace('\n', self.line_break_at(section.span.start));
+        if self.section_text(heading) == Some(text.as_str()) {
+            return Ok(self.clone());
+        }
+        let splice = self.fill(section, self.trimmed(section), &text);
+        let edited = self.with_body(&format!("`## {}`", section.heading), &Touched::Section(heading), vec![splice])?;
+        self.proven_text(edited, heading, &text)
+    }
+
+    /// Adds a note: one list item at the end of `## Notes`, which is added if there is none. Further lines are indented.
+    ///
+    /// # Errors
+    /// [`EditError::BadText`] if the note is empty; [`EditError`] as for every edit.
+    pub fn append_note(&self, note: &str) -> Result<Self, EditError> {
+        if note.trim().is_empty() {
+            return Err(EditError::BadText { what: "a note", why: "is empty" });
+        }
+        self.bullet_add("Notes", note)
+    }
+
+    /// Adds a list item at the end of a section, which is added if there is none. A placeholder gives way.
+    ///
+    /// # Errors
+    /// [`EditError`] as for every edit.
+    pub fn bullet_add(&self, heading: &str, text: &str) -> Result<Self, EditError> {
+        self.editable()?;
+        let Some(section) = self.section(heading) else {
+            let item = list_item("- ", text, self.line_break_at(self.inner.body.end));
+            return self.proven_bullets(self.add_section(heading, &item)?, heading, 1);
+        };
+        let eol = self.line_break_at(section.span.start);
+        let (content, bullets) = (self.trimmed(section), self.bullets(heading));
+        let splice = match bullets.last() {
+            None if content.is_empty() || is_placeholder(&self.text()[content.clone()]) => {
+                self.fill(section, content, &list_item("- ", text, eol))
+            }
+            None => Splice::insert(content.end, format!("{eol}{eol}{}", list_item("- ", text, eol))),
+            Some(last) if last.span.end == content.end => {
+                let marker = self.marker_like(last);
+                Splice::insert(content.end, format!("{eol}{}", list_item(&marker, text, eol)))
+            }
+            // Prose follows the list: the item still goes to the list's end.
+            Some(last) => {
+                Splice::insert(last.span.end, format!("{eol}{}", list_item(&self.marker_like(last), text, eol)))
+            }
+        };
+        let name = format!("`## {}`", section.heading);
+        let edited = self.with_body(&name, &Touched::Section(heading), vec![splice])?;
+        self.proven_bullets(edited, heading, bullets.len() + 1)
+    }
+
+    /// Replaces the text of a list item, counted from 0 as [`Document::bullets`] lists them.
+    ///
+    /// # Errors
+    /// [`EditError::NoBullet`]; [`EditError`] as for every edit.
+    pub fn bullet_set(&self, heading: &str, index: usize, text: &str) -> Result<Self, EditError> {
+        let (bullet, have) = self.bullet(heading, index)?;
+        if bullet.text == text.trim() {
+            return Ok(self.clone());
+        }
+        let marker = self.marker_like(&bullet);
+        let item = list_item(&marker, text, self.line_break_at(bullet.span.start));
+        let item = item.trim_start().to_owned();
+        let splice = Splice::new(bullet.span.clone(), item);
+        let edited = self.with_body(&format!("`## {heading}`"), &Touched::Section(heading), vec![splice])?;
+        self.proven_bullets(edited, heading, have)
+    }
+
+    /// Removes a list item with its lines, counted from 0 as [`Document::bullets`] lists them.
+    ///
+    /// # Errors
+    /// [`EditError::NoBullet`]; [`EditError`] as for every edit.
+    pub fn bullet_remove(&self, heading: &str, index: usize) -> Result<Self, EditError> {
+        let (bullet, have) = self.bullet(heading, index)?;
+        let lines = line_start(self.text(), bullet.span.start)..line_end(self.text(), bullet.span.end);
+        let splice = Splice::new(lines, "");
+        let edited = self.with_body(&format!("`## {heading}`"), &Touched::Section(heading), vec![splice])?;
+        self.proven_bullets(edited, heading, have - 1)
+    }
+
+    /// Replaces what stands behind a label (`**Status**: busy`). A label that is not there is no error.
+    ///
+    /// # Errors
+    /// [`EditError::BadText`] if the text has more than one line; [`EditError`] as for every edit.
+    pub fn set_label(&self, name: &str, text: &str) -> Result<Self, EditError> {
+        self.editable()?;
+        let Some(label) = self.label(name) else { return Ok(self.clone()) };
+        if text.contains(['\n', '\r']) {
+            return Err(EditError::BadText { what: "the text of a label", why: "has more than one line" });
+        }
+        if label.text == text.trim() {
+            return Ok(self.clone());
+        }
+        let tight = !self.text()[..label.span.start].ends_with([' ', '\t']);
+        let blank = if tight { " " } else { "" };
+        let splice = Splice::new(label.span.clone(), format!("{blank}{}", text.trim()));
+        let edited = self.with_body(&format!("`**{name}**`"), &Touched::Bytes(label.span), vec![splice])?;
+        let proven = edited.label(name).is_some_and(|label| label.text == text.trim());
+        if proven { Ok(edited) } else { Err(EditError::Unproven(format!("`**{name}**`"))) }
+    }
+
+    /// Replaces the title, or adds it as the first line of the body.
+    ///
+    /// # Errors
+    /// [`EditError::BadText`] if the title is empty or has more than one line; [`EditError`] as for every edit.
+    pub fn set_title(&self, title: &str) -> Result<Self, EditError> {
+        let title = title.trim();
+        if title.is_empty() || title.contains(['\n', '\r']) {
+            return Err(EditError::BadText { what: "a title", why: "is one line with at least one character" });
+        }
+        if self.editable()?.title() == Some(title) {
+            return Ok(self.clone());
+        }
+        // `#`s at the end would be taken for the heading's closing.
+        let closing = if title.ends_with('#') { " #" } else { "" };
+        let splice = match self.structure().title.clone() {
+            Some(range) if !range.is_empty() => Splice::new(range, format!("{title}{closing}")),
+            Some(range) => Splice::insert(range.start, format!(" {title}{closing}")),
+            None => {
+                let at = self.inner.body.start;
+                let eol = self.line_break_at(at);
+                let before = if at > 0 && !self.text()[..at].ends_with(['\n', '\u{feff}']) { eol } else { "" };
+                let gap = if self.inner.fence.is_some() { eol } else { "" };
+                let rest = &self.text()[at..];
+                let after = match rest.chars().next() {
+                    None => self.last_break(eol).to_owned(),
+                    Some('\n' | '\r') => eol.to_owned(),
+                    Some(_) => format!("{eol}{eol}"),
+                };
+                Splice::insert(at, format!("{before}{gap}# {title}{closing}{after}"))
+            }
+        };
+        let edited = self.with_body("the title", &Touched::Title, vec![splice])?;
+        if edited.title() == Some(title) { Ok(edited) } else { Err(EditError::Unproven("the title".to_owned())) }
+    }
+
+    fn bullet(&self, heading: &str, index: usize) -> Result<(Bullet, usize), EditError> {
+        if self.editable()?.section(heading).is_none() {
+            return Err(EditError::NoSection(heading.to_owned()));
+        }
+        let mut bullets = self.bullets(heading);
+        let have = bullets.len();
+        if index < have {
+            return Ok((bullets.swap_remove(index), have));
+        }
+        Err(EditError::NoBullet { heading: heading.to_owned(), asked: index, have })
+    }
+
+    /// What stands in a section, without the blank lines around it.
+    fn trimmed(&self, section: &Section) -> Range<usize> {
+        let content = &self.text()[section.span.clone()];
+        let start = section.span.start + content.len() - content.trim_start().len();
+        let end = section.span.start + content.trim_end().len();
+        start.min(end.max(section.span.start))..end.max(section.span.start)
+    }
+
+    /// Puts text in the place of what stands in a section, with a blank line before it and before what follows.
+    fn fill(&self, section: &Section, content: Range<usize>, text: &str) -> Splice {
+        let eol = self.line_break_at(section.span.start);
+        if !content.is_empty() && !text.is_empty() {
+            return Splice::new(content, text);
+        }
+        let heading_open = !self.text()[..section.span.start].ends_with('\n');
+        let before = if heading_open { eol } else { "" };
+        let at_end = section.span.end == self.text().len();
+        if text.is_empty() {
+            return Splice::new(section.span.clone(), if at_end { "" } else { eol });
+        }
+        let after = if at_end { self.last_break(eol).to_owned() } else { format!("{eol}{eol}") };
+        Splice::new(section.span.clone(), format!("{before}{eol}{text}{after}"))
+    }
+
+    /// The line break at the end of the file, if it has one; a missing one stays missing.
+    fn last_break(&self, eol: &'static str) -> &'static str {
+        if self.text().is_empty() || self.text().ends_with('\n') { eol } else { "" }
+    }
+
+    /// Adds a section in its place: before the first one that comes later in the order, else at the end.
+    fn add_section(&self, heading: &str, content: &str) -> Result<Self, EditError> {
+        if heading.trim().is_empty() || heading.contains(['\n', '\r']) {
+            return Err(EditError::BadText { what: "a heading", why: "is one line with at least one character" });
+        }
+        let order = |name: &str| SECTION_ORDER.iter().position(|known| known.eq_ignore_ascii_case(name));
+        let later = |section: &&Section| order(heading).is_some_and(|own| order(&section.heading) > Some(own));
+        let next = self.sections().iter().find(later).map(|section| section.heading_span.start);
+        let at = next.unwrap_or(self.text().len());
+        let eol = self.line_break_at(at);
+        let before = &self.text()[..at];
+        let gap = match before.trim_end_matches('\u{feff}') {
+            "" => String::new(),
+            text if text.ends_with("\n\n") || text.ends_with("\n\r\n") => String::new(),
+            text if text.ends_with('\n') => eol.to_owned(),
+            _ => format!("{eol}{eol}"),
+        };
+        let last = if next.is_some() { eol } else { self.last_break(eol) };
+        let content = if content.is_empty() { last.to_owned() } else { format!("{eol}{eol}{content}{last}") };
+        let after = if next.is_some() { eol } else { "" };
+        let splice = Splice::insert(at, format!("{gap}## {heading}{content}{after}"));
+        self.with_body(&format!("`## {heading}`"), &Touched::Section(heading), vec![splice])
+    }
+
+    /// New JSON in the document's own manner: raw where its JSON is raw, else in a fence.
+    fn wrapped(&self, json: String, at: usize) -> String {
+        let has = |wanted: fn(&JsonSpot) -> bool| {
+            self.sections().iter().any(|section| {
+                let spot = self.json_spot(section);
+                wanted(&spot) && self.section_json(&section.heading).is_some_and(|json| json.is_ok())
+            })
+        };
+        let raw = has(|spot| matches!(spot, JsonSpot::Raw(_))) && !has(|spot| matches!(spot, JsonSpot::Fenced(_)));
+        // Only an object or a list is told from prose without a fence.
+        if raw && json.starts_with(['{', '[']) {
+            return json;
+        }
+        let eol = self.line_break_at(at);
+        format!("```json{eol}{json}{eol}```")
+    }
+
+    /// Indent and marker of a list item, for one more of its kind.
+    fn marker_like(&self, bullet: &Bullet) -> String {
+        let text = self.text();
+        let indent = &text[line_start(text, bullet.span.start)..bullet.span.start];
+        let marker = text[bullet.span.clone()].chars().next().filter(|c| matches!(c, '-' | '*' | '+')).unwrap_or('-');
+        let indent = if indent.bytes().all(|b| b == b' ') { indent } else { "" };
+        format!("{indent}{marker} ")
+    }
+
+    fn proven_json(&self, edited: Self, heading: &str, json: &serde_json::Value) -> Result<Self, EditError> {
+        let same_steps = edited.steps().len() == self.steps().len();
+        if same_steps && edited.section_json(heading) == Some(Ok(json.clone())) {
+            return Ok(edited);
+        }
+        Err(EditError::Unproven(format!("`## {heading}`")))
+    }
+
+    fn proven_text(&self, edited: Self, heading: &str, text: &str) -> Result<Self, EditError> {
+        let proven = edited.section_text(heading) == Some(text) && self.sections().len() <= edited.sections().len();
+        if proven { Ok(edited) } else { Err(EditError::Unproven(format!("`## {heading}`"))) }
+    }
+
+    fn proven_bullets(&self, edited: Self, heading: &str, count: usize) -> Result<Self, EditError> {
+        let progress = heading.eq_ignore_ascii_case("Progress");
+        let same_steps = progress || edited.steps().len() == self.steps().len();
+        let proven = same_steps && edited.bullets(heading).len() == count;
+        if proven { Ok(edited) } else { Err(EditError::Unproven(format!("`## {heading}`"))) }
+    }
+}
+
+/// A list item; lines after the first are indented to the text.
+fn list_item(marker: &str, text: &str, eol: &str) -> String {
+    let text = text.trim().replace("\r\n", "\n");
+    let indent = " ".repeat(marker.len());
+    let mut lines = text.split('\n');
+    let mut out = format!("{marker}{}", lines.next().unwrap_or_default()).trim_end().to_owned();
+    for line in lines {
+        out.push_str(eol);
+        if !line.trim().is_empty() {
+            out.push_str(&indent);
+            out.push_str(line.trim_end());
+        }
+    }
+    out
+}
