@@ -16,3 +16,6 @@ pub mod config;
 
 // From changes to commits, and when.
 pub mod plan;
+
+// The shell: the folder, the repository, file events; they do not know each other.
+pub mod store;

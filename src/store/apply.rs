@@ -1,0 +1,276 @@
+//! Applying one operation: read, decide, write aside, lock, compare, record, exchange, look, unlock, sync.
+//! It never merges: when somebody was faster, the caller decides again on the new bytes.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::error::{ApplyError, StoreError};
+use super::folder::{Dir, Site, Sync};
+use super::record::{Entry, Operation, Record, RecordedChange, State};
+use super::recover::Held;
+use super::sabotage::{self, Sabotage};
+use super::swap::{self, Forward, Stand, Swap};
+use super::temp::{self, Temp};
+use super::{Contents, DOCUMENT_BYTES_MAX, Durability, Store};
+use crate::name::DocPath;
+
+/// How often an operation is decided without the folder lock. After that many defeats the lock is held from reading to
+/// exchanging, so that no other process of ours can win again.
+const FREE_ATTEMPTS: u32 = 4;
+/// How often an operation is decided in all; beyond that a person's program saves faster than we can follow.
+const ATTEMPTS_MAX: u32 = 50;
+
+/// What is to happen to one document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing. It is still compared, so the decision holds for it too.
+    Keep,
+    /// These are its bytes from now on; made if it was not there.
+    Write(Vec<u8>),
+    /// It is removed.
+    Remove,
+}
+
+/// A caller's decision: the documents' bytes, in order, to one action for each, or a refusal.
+pub type Decide<'a, E> = dyn FnMut(&[Option<Vec<u8>>]) -> Result<Vec<Action>, E> + 'a;
+
+/// What an operation did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The documents whose bytes changed; none if the decision kept everything as it was (then nothing is recorded).
+    pub changes: Vec<RecordedChange>,
+    /// How often it was decided.
+    pub attempts: u32,
+}
+
+/// One document of the operation as it was read, with what was decided.
+struct Planned<'a> {
+    path: &'a DocPath,
+    read: Option<Contents>,
+    action: Action,
+}
+
+impl Planned<'_> {
+    fn before(&self) -> Option<&[u8]> {
+        self.read.as_ref().map(|contents| contents.bytes.as_slice())
+    }
+
+    fn after(&self) -> Option<&[u8]> {
+        match &self.action {
+            Action::Keep => self.before(),
+            Action::Write(bytes) => Some(bytes),
+            Action::Remove => None,
+        }
+    }
+
+    fn changes(&self) -> bool {
+        self.before() != self.after()
+    }
+}
+
+/// A change that is written aside.
+struct Draft<'a> {
+    planned: &'a Planned<'a>,
+    temp: Site,
+    file: Option<Temp>,
+}
+
+impl Store {
+    /// Applies an operation to the documents it names, all or none.
+    ///
+    /// `decide` is given their bytes, in order (`None`: not there), and answers with one action for each. It is asked
+    /// again whenever somebody else was faster, so it must not do anything but decide, and must not use the store.
+    /// When this returns `Ok`, the change is durable (see [`Durability`]) and in the journal.
+    ///
+    /// # Errors
+    /// [`ApplyError::Refused`] with the error of `decide`; [`ApplyError::Store`] if the system refuses, a document is
+    /// too big or strange, or others keep changing it. In each case the documents are as they would be without the call.
+    pub fn apply<E>(
+        &self,
+        operation: &Operation,
+        paths: &[DocPath],
+        decide: &mut Decide<'_, E>,
+    ) -> Result<Applied, ApplyError<E>> {
+        for attempts in 1..=ATTEMPTS_MAX {
+            let held = if attempts > FREE_ATTEMPTS { Some(self.hold()?) } else { None };
+            let read = paths.iter().map(|path| self.read_settled(path)).collect::<Result<Vec<_>, _>>()?;
+            let bytes: Vec<_> = read.iter().map(|read| read.as_ref().map(|contents| contents.bytes.clone())).collect();
+            let mut actions = decide(&bytes).map_err(ApplyError::Refused)?.into_iter();
+            let plan: Vec<Planned> = paths
+                .iter()
+                .zip(read)
+                .map(|(path, read)| Planned { path, read, action: actions.next().unwrap_or(Action::Keep) })
+                .collect();
+            if !plan.iter().any(Planned::changes) {
+                return Ok(Applied { changes: Vec::new(), attempts });
+            }
+            if let Some(changes) = self.attempt(operation, &plan, held)? {
+                return Ok(Applied { changes, attempts });
+            }
+        }
+        let path = paths.first().map(|path| self.root.join(path.as_str())).unwrap_or_default();
+        Err(StoreError::Restless { path, attempts: ATTEMPTS_MAX }.into())
+    }
+
+    /// One try; `None` if somebody was faster.
+    fn attempt(
+        &self,
+        operation: &Operation,
+        plan: &[Planned],
+        held: Option<Held>,
+    ) -> Result<Option<Vec<RecordedChange>>, StoreError> {
+        self.check_sizes(plan)?;
+        self.make_run()?;
+        let mut drafts = self.write_drafts(plan)?;
+        let mut held = match held {
+            Some(held) => held,
+            None => self.hold()?,
+        };
+        let Some(swaps) = self.compare(plan, &drafts)? else { return Ok(None) };
+        let entry = entry_of(operation, &drafts);
+        let state_at = held.journal.append(&entry)?;
+        // From here on the journal knows the temporary files, and sweeping removes them.
+        drafts.iter_mut().filter_map(|draft| draft.file.as_mut()).for_each(Temp::keep);
+        sabotage::die_if(Sabotage::DieAfterAppend);
+        let all: Vec<usize> = (0..swaps.len()).collect();
+        let outcome = match swap::forward_all(&swaps, &all) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                // What could not be taken back stays marked as under way: the next holder of the lock finishes it.
+                if swaps.iter().all(|swap| matches!(swap.stand(), Ok(Stand::Waiting | Stand::Overtaken))) {
+                    held.journal.finish(state_at, State::DROPPED)?;
+                }
+                return Err(error);
+            }
+        };
+        if let Some(outcome) = outcome {
+            if outcome == Forward::OtherFileSystem {
+                self.note_beside()?;
+            }
+            held.journal.finish(state_at, State::DROPPED)?;
+            return Ok(None);
+        }
+        sabotage::die_if(Sabotage::DieAfterExchange);
+        held.journal.finish(state_at, State::DONE)?;
+        let journal = held.unlock();
+        drop(drafts);
+        if let Err(error) = self.make_durable(journal, &swaps) {
+            self.take_back(&entry, &swaps)?;
+            return Err(error);
+        }
+        for swap in &swaps {
+            if swap.has_late_save()? && self.take_back(&entry, &swaps)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(entry.record.changes))
+    }
+
+    fn check_sizes(&self, plan: &[Planned]) -> Result<(), StoreError> {
+        for planned in plan.iter().filter(|planned| planned.changes()) {
+            let size = planned.before().map_or(0, <[u8]>::len).max(planned.after().map_or(0, <[u8]>::len));
+            if size as u64 > DOCUMENT_BYTES_MAX {
+                let path = self.root.join(self.parts.join("/")).join(planned.path.as_str());
+                return Err(StoreError::TooBig { path, max: DOCUMENT_BYTES_MAX });
+            }
+        }
+        Ok(())
+    }
+
+    fn write_drafts<'a>(&self, plan: &'a [Planned<'a>]) -> Result<Vec<Draft<'a>>, StoreError> {
+        let temps = self.temp_folder()?;
+        let changing: Vec<&Planned> = plan.iter().filter(|planned| planned.changes()).collect();
+        let together = self.durability == Durability::Batch && changing.len() > 1;
+        let sync = if together { Sync::No } else { self.sync() };
+        let mut drafts = Vec::new();
+        for planned in changing {
+            let doc = self.made_site(planned.path)?;
+            let temp = self.temp_site(&doc, &temps)?;
+            let mode = planned.read.as_ref().map(|contents| contents.stamp.mode);
+            let file = match planned.after() {
+                Some(bytes) => Some(temp::write(temp.clone(), bytes, mode, sync)?),
+                None => None,
+            };
+            drafts.push(Draft { planned, temp, file });
+        }
+        if together && let Some(draft) = drafts.first() {
+            draft.temp.dir.sync_file_system()?;
+        }
+        Ok(drafts)
+    }
+
+    /// Compares every document with what was read; `None` if one differs, its folder is gone, or a draft was swept.
+    fn compare(&self, plan: &[Planned], drafts: &[Draft]) -> Result<Option<Vec<Swap>>, StoreError> {
+        for planned in plan {
+            let now = match self.site(planned.path)? {
+                Some(site) => site.bytes()?,
+                None => None,
+            };
+            if now.as_deref() != planned.before() && !sabotage::active(Sabotage::NoCompare) {
+                return Ok(None);
+            }
+        }
+        let mut swaps = Vec::new();
+        for draft in drafts {
+            let Some(doc) = self.site(draft.planned.path)? else { return Ok(None) };
+            swaps.push(Swap {
+                doc,
+                temp: draft.temp.clone(),
+                before: draft.planned.before().map(<[u8]>::to_vec),
+                after: draft.planned.after().map(<[u8]>::to_vec),
+            });
+        }
+        Ok(Some(swaps))
+    }
+
+    /// Waits until the disk has the record and the exchanges.
+    fn make_durable(&self, journal: super::journal::Journal, swaps: &[Swap]) -> Result<(), StoreError> {
+        if self.durability == Durability::Off || sabotage::active(Sabotage::NoFsync) {
+            return Ok(());
+        }
+        journal.sync(self)?;
+        let mut synced: Vec<&Arc<Dir>> = Vec::new();
+        for swap in swaps {
+            if !synced.iter().any(|dir| dir.path() == swap.doc.dir.path()) {
+                swap.doc.dir.sync()?;
+                synced.push(&swap.doc.dir);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an operation back that was never acknowledged. `false` if others have built on it: then it stays.
+    fn take_back(&self, entry: &Entry, swaps: &[Swap]) -> Result<bool, StoreError> {
+        let held = self.hold()?;
+        let frames = held.journal.frames()?;
+        let Some(frame) = frames.iter().rev().find(|frame| frame.entry.temps == entry.temps) else { return Ok(false) };
+        for swap in swaps {
+            if !swap.is_untouched()? {
+                return Ok(false);
+            }
+        }
+        let all: Vec<usize> = (0..swaps.len()).collect();
+        swap::back_all(swaps, &all)?;
+        held.journal.set_state(frame.state_at as u64, State::DROPPED)?;
+        Ok(true)
+    }
+
+    /// Remembers, for good, that the run state is on another file system than the folder.
+    fn note_beside(&self) -> Result<(), StoreError> {
+        self.beside.store(true, Ordering::Relaxed);
+        let path = self.beside_path();
+        std::fs::write(&path, b"").map_err(|source| StoreError::io("write", &path, source))
+    }
+}
+
+fn entry_of(operation: &Operation, drafts: &[Draft]) -> Entry {
+    let changes = drafts.iter().map(|draft| RecordedChange {
+        path: draft.planned.path.clone(),
+        before: draft.planned.before().map(<[u8]>::to_vec),
+        after: draft.planned.after().map(<[u8]>::to_vec),
+    });
+    Entry {
+        record: Record { operation: operation.clone(), changes: changes.collect() },
+        temps: drafts.iter().map(|draft| draft.temp.name.clone()).collect(),
+    }
+}

@@ -1,0 +1,315 @@
+//! The journal file: every operation's before and after, appended under the folder lock, kept until it is committed.
+//! It never decides about documents.
+//!
+//! The file is a header of 64 bytes and frames (see `record`). The header says whether the last holder of the lock is
+//! done (`busy`), where the last frame begins and where the frames end, and in which boot of the machine it was written:
+//! within one boot the header is right even after `kill -9`, after another boot the frames are read and checked anew.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::error::StoreError;
+use super::record::{self, Entry, Frame, State};
+use super::sabotage::{self, Sabotage};
+use super::{Durability, Store, temp};
+
+const MAGIC_STEM: &[u8; 7] = b"MYCJRNL";
+const VERSION: u8 = b'1';
+const HEADER_BYTES: u64 = 64;
+/// A journal whose forgotten records take more than this, and more than half of it, is written anew.
+const SLACK_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The journal, opened under the folder lock. It may be used no longer than that lock is held, but for [`Journal::sync`].
+#[derive(Debug)]
+pub(super) struct Journal {
+    file: File,
+    path: PathBuf,
+    boot: [u8; 36],
+    pub(super) header: Header,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    /// The boot in which the rest of the header was written.
+    pub(super) boot: [u8; 36],
+    /// Where the newest frame begins.
+    pub(super) last: u64,
+    /// Where the frames end.
+    pub(super) end: u64,
+    /// The newest frame's exchanges are under way.
+    pub(super) busy: bool,
+}
+
+impl Header {
+    pub(super) fn fresh(boot: [u8; 36]) -> Self {
+        Self { boot, last: HEADER_BYTES, end: HEADER_BYTES, busy: false }
+    }
+
+    fn encode(self) -> [u8; 64] {
+        let mut out = [0; 64];
+        out[..7].copy_from_slice(MAGIC_STEM);
+        out[7] = VERSION;
+        out[8..44].copy_from_slice(&self.boot);
+        out[44..52].copy_from_slice(&self.last.to_le_bytes());
+        out[52..60].copy_from_slice(&self.end.to_le_bytes());
+        out[60] = u8::from(self.busy);
+        out
+    }
+
+    fn decode(bytes: &[u8; 64]) -> Option<Self> {
+        if bytes[..7] != *MAGIC_STEM || bytes[7] != VERSION {
+            return None;
+        }
+        Some(Self {
+            boot: bytes[8..44].try_into().ok()?,
+            last: u64::from_le_bytes(bytes[44..52].try_into().ok()?),
+            end: u64::from_le_bytes(bytes[52..60].try_into().ok()?),
+            busy: bytes[60] != 0,
+        })
+    }
+}
+
+/// The boot of this machine, as the kernel names it; where it does not, a name of our own, so that every start of the
+/// program checks anew.
+pub(super) fn boot_id() -> [u8; 36] {
+    let text = fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.get(..36).and_then(|id| id.try_into().ok()).unwrap_or_else(|| {
+        let mut own = [b'-'; 36];
+        for (to, from) in own.iter_mut().zip(temp::fresh_name().into_bytes()) {
+            *to = from;
+        }
+        own
+    })
+}
+
+impl Journal {
+    /// Opens the journal; `None` if there is none yet. A torn header is replaced by one that asks for a full check.
+    pub(super) fn open(path: &Path, boot: [u8; 36]) -> Result<Option<Self>, StoreError> {
+        let file = match OpenOptions::new().read(true).write(true).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(StoreError::io("open", path, source)),
+        };
+        let mut bytes = [0; 64];
+        let read = read_up_to(&file, &mut bytes).map_err(|source| StoreError::io("read", path, source))?;
+        if read == 64 && bytes[..7] == *MAGIC_STEM && bytes[7] > VERSION {
+            return Err(StoreError::NewerJournal { path: path.to_owned() });
+        }
+        // Zeros are no boot: the frames behind a torn header are read as after a power cut.
+        let header = Header::decode(&bytes).unwrap_or(Header::fresh([0; 36]));
+        Ok(Some(Self { file, path: path.to_owned(), boot, header }))
+    }
+
+    fn fault(&self, action: &'static str) -> impl Fn(io::Error) -> StoreError {
+        let path = self.path.clone();
+        move |source| StoreError::io(action, &path, source)
+    }
+
+    /// Writes the header; one small write inside a page, so a dying process leaves the old or the new.
+    pub(super) fn set_header(&mut self, header: Header) -> Result<(), StoreError> {
+        self.file.write_all_at(&header.encode(), 0).map_err(self.fault("write"))?;
+        self.header = header;
+        Ok(())
+    }
+
+    /// Appends an entry and says in the header that its exchanges begin. Returns where its state byte stands.
+    pub(super) fn append(&mut self, entry: &Entry) -> Result<u64, StoreError> {
+        let frame = record::encode(entry)
+            .ok_or_else(|| StoreError::io("write", &self.path, io::Error::from(io::ErrorKind::FileTooLarge)))?;
+        let start = self.header.end;
+        // What a dead writer left behind the end goes, or it could be taken for frames after a power cut.
+        let length = self.file.metadata().map_err(self.fault("look at"))?.len();
+        if length > start {
+            self.file.set_len(start).map_err(self.fault("write"))?;
+        }
+        self.file.write_all_at(&frame, start).map_err(self.fault("write"))?;
+        let end = start + frame.len() as u64;
+        self.set_header(Header { last: start, end, busy: true, ..self.header })?;
+        Ok(end - 1)
+    }
+
+    /// Notes how the newest operation ended and that the lock's holder is done.
+    pub(super) fn finish(&mut self, state_at: u64, state: State) -> Result<(), StoreError> {
+        self.set_state(state_at, state)?;
+        self.set_header(Header { busy: false, ..self.header })
+    }
+
+    pub(super) fn set_state(&self, state_at: u64, state: State) -> Result<(), StoreError> {
+        self.file.write_all_at(&[state.byte()], state_at).map_err(self.fault("write"))
+    }
+
+    /// Every frame, with places counted from the start of the file.
+    pub(super) fn frames(&self) -> Result<Vec<Frame>, StoreError> {
+        self.frames_from(HEADER_BYTES)
+    }
+
+    /// The newest frame alone.
+    pub(super) fn newest(&self) -> Result<Option<Frame>, StoreError> {
+        Ok(self.frames_from(self.header.last)?.pop())
+    }
+
+    /// Frames up to the end that the header names; bytes behind it belong to nobody. After another boot the header
+    /// is not believed and all is read.
+    fn frames_from(&self, start: u64) -> Result<Vec<Frame>, StoreError> {
+        let length = self.file.metadata().map_err(self.fault("look at"))?.len();
+        let end = if self.header.boot == self.boot { self.header.end.min(length) } else { length };
+        let mut bytes = vec![0; usize::try_from(end.saturating_sub(start)).unwrap_or(0)];
+        let read = read_up_to_at(&self.file, &mut bytes, start).map_err(self.fault("read"))?;
+        let mut frames = record::decode_all(&bytes[..read]);
+        let offset = usize::try_from(start).unwrap_or(usize::MAX);
+        for frame in &mut frames {
+            frame.start += offset;
+            frame.state_at += offset;
+        }
+        Ok(frames)
+    }
+
+    /// Makes everything appended so far durable. Others may have replaced the file meanwhile (they copied our record
+    /// into the new one): then that one is synced too, with its name.
+    pub(super) fn sync(mut self, store: &Store) -> Result<(), StoreError> {
+        loop {
+            let fault = |source| StoreError::NotDurable { path: self.path.clone(), source };
+            self.file.sync_all().map_err(fault)?;
+            let ino = self.file.metadata().map_err(fault)?.ino();
+            match fs::metadata(&self.path) {
+                Ok(now) if now.ino() == ino => return Ok(()),
+                Ok(_) => self.file = File::open(&self.path).map_err(fault)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(source) => return Err(fault(source)),
+            }
+            sync_dir(&store.run)?;
+        }
+    }
+
+    /// Throws settled, forgotten records away: the file is made anew when nothing else is in it, or much is to gain.
+    /// The caller holds the folder lock.
+    pub(super) fn compact(&mut self, store: &Store) -> Result<(), StoreError> {
+        let frames = self.frames()?;
+        let gone = |frame: &Frame| frame.state.is_forgotten() && frame.state.is_settled();
+        let size = |frame: &Frame| (frame.state_at + 1 - frame.start) as u64;
+        let slack: u64 = frames.iter().filter(|frame| gone(frame)).map(size).sum();
+        let all: u64 = frames.iter().map(size).sum();
+        let worth = slack == all || (slack > SLACK_BYTES_MAX && slack > all / 2);
+        if slack == 0 || !worth {
+            return Ok(());
+        }
+        let mut bytes = Header::fresh(store.boot).encode().to_vec();
+        let mut header = Header::fresh(store.boot);
+        for frame in frames.iter().filter(|frame| !gone(frame)) {
+            header.last = bytes.len() as u64;
+            let mut encoded = record::encode(&frame.entry)
+                .ok_or_else(|| StoreError::io("write", &self.path, io::Error::from(io::ErrorKind::FileTooLarge)))?;
+            if let Some(state) = encoded.last_mut() {
+                *state = frame.state.byte();
+            }
+            bytes.extend(encoded);
+        }
+        header.end = bytes.len() as u64;
+        bytes[..64].copy_from_slice(&header.encode());
+        *self = self.replace(store, &bytes, header)?;
+        Ok(())
+    }
+
+    fn replace(&self, store: &Store, bytes: &[u8], header: Header) -> Result<Self, StoreError> {
+        let (file, draft) = write_draft(store, bytes)?;
+        // An empty journal that is lost at a power cut is an empty journal; one with records must reach the disk first.
+        if header.end > HEADER_BYTES && store.durability != Durability::Off {
+            file.sync_all().map_err(|source| StoreError::NotDurable { path: draft.clone(), source })?;
+        }
+        fs::rename(&draft, &self.path).map_err(self.fault("replace"))?;
+        Ok(Self { file, path: self.path.clone(), boot: self.boot, header })
+    }
+}
+
+fn write_draft(store: &Store, bytes: &[u8]) -> Result<(File, PathBuf), StoreError> {
+    let draft = store.temp_dir().join(temp::fresh_name());
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&draft)
+        .map_err(|source| StoreError::io("create", &draft, source))?;
+    // Sweepers leave locked files alone.
+    file.lock().and_then(|()| file.write_all_at(bytes, 0)).map_err(|source| StoreError::io("write", &draft, source))?;
+    Ok((file, draft))
+}
+
+fn read_up_to(file: &File, bytes: &mut [u8]) -> io::Result<usize> {
+    read_up_to_at(file, bytes, 0)
+}
+
+fn read_up_to_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut read = 0;
+    while read < bytes.len() {
+        match file.read_at(&mut bytes[read..], at + read as u64) {
+            Ok(0) => break,
+            Ok(count) => read += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(read)
+}
+
+pub(super) fn sync_dir(path: &Path) -> Result<(), StoreError> {
+    if sabotage::active(Sabotage::NoFsync) {
+        return Ok(());
+    }
+    File::open(path)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|source| StoreError::NotDurable { path: path.to_owned(), source })
+}
+
+impl Store {
+    pub(super) fn temp_dir(&self) -> PathBuf {
+        self.run.join("tmp")
+    }
+
+    pub(super) fn journal_path(&self) -> PathBuf {
+        self.run.join("journal")
+    }
+
+    /// Makes the run state's folders and an empty journal where they are missing, durably.
+    pub(super) fn make_run(&self) -> Result<(), StoreError> {
+        let journal = self.journal_path();
+        if journal.exists() && self.temp_dir().exists() {
+            return Ok(());
+        }
+        let temps = self.temp_dir();
+        fs::create_dir_all(&temps).map_err(|source| StoreError::io("make the folder", &temps, source))?;
+        if !journal.exists() {
+            let (file, draft) = write_draft(self, &Header::fresh(self.boot).encode())?;
+            if self.durability != Durability::Off {
+                file.sync_all().map_err(|source| StoreError::NotDurable { path: draft.clone(), source })?;
+            }
+            // A link does not replace what another process put there in the meantime.
+            match fs::hard_link(&draft, &journal) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(StoreError::io("create", &journal, source)),
+            }
+            fs::remove_file(&draft).map_err(|source| StoreError::io("remove", &draft, source))?;
+        }
+        if self.durability != Durability::Off {
+            sync_dir(&self.run)?;
+            if let Some(parent) = self.run.parent() {
+                sync_dir(parent)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_survives_its_bytes() {
+        let header = Header { boot: [b'x'; 36], last: 64, end: 1 << 40, busy: true };
+        assert_eq!(Header::decode(&header.encode()), Some(header));
+        assert_eq!(Header::decode(&[0; 64]), None);
+    }
+}

@@ -1,0 +1,130 @@
+//! Locks of the operating system on files that are never removed. A lock dies with its holder, so none can be stale,
+//! and none is ever stolen.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::StoreError;
+use super::{Store, temp};
+use crate::time::Timestamp;
+
+/// How long an operation waits for the folder before it says that it is busy. Holders need well under a millisecond.
+pub const FOLDER_WAIT: Duration = Duration::from_secs(10);
+/// How long a starting watcher retries: somebody who only asks whether one runs holds the lock for microseconds.
+const WATCH_WAIT: Duration = Duration::from_millis(50);
+const NAP_MIN: Duration = Duration::from_micros(100);
+const NAP_MAX: Duration = Duration::from_millis(5);
+
+/// The right to turn the journal into commits; given back when dropped.
+#[derive(Debug)]
+pub struct CommitLock(#[allow(dead_code, reason = "holding the open file is holding the lock")] File);
+
+/// The right to be this work tree's one watcher; given back when dropped.
+#[derive(Debug)]
+pub struct WatchLock(#[allow(dead_code, reason = "holding the open file is holding the lock")] File);
+
+/// The watcher that is alive now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatcherInfo {
+    /// Its process id; `None` in the moment between its taking the lock and writing this down.
+    pub pid: Option<u32>,
+    /// When it started.
+    pub since: Option<Timestamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Holder {
+    pid: u32,
+    since_ms: i64,
+}
+
+/// Waits for an exclusive lock; `None` when the time is up.
+pub(super) fn exclusive(path: &Path, wait: Duration) -> Result<Option<File>, StoreError> {
+    let file = OpenOptions::new()
+        .create(true)
+        .read(true)
+        .append(true)
+        .open(path)
+        .map_err(|source| StoreError::io("open", path, source))?;
+    let start = Instant::now();
+    let mut nap = NAP_MIN;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Interrupted => {}
+            Err(TryLockError::Error(source)) => return Err(StoreError::io("lock", path, source)),
+        }
+        let left = wait.saturating_sub(start.elapsed());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        std::thread::sleep(nap.min(left));
+        nap = (nap * 2).min(NAP_MAX);
+    }
+}
+
+impl Store {
+    /// The lock of the folder. The caller holds it for moments only.
+    pub(super) fn lock_folder(&self) -> Result<File, StoreError> {
+        let path = self.run.join("folder.lock");
+        exclusive(&path, FOLDER_WAIT)?.ok_or(StoreError::Busy { path, waited: FOLDER_WAIT })
+    }
+
+    /// Takes the right to commit; `None` if another process kept it for all of `wait`.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the run state cannot be written.
+    pub fn lock_commits(&self, wait: Duration) -> Result<Option<CommitLock>, StoreError> {
+        self.make_run()?;
+        Ok(exclusive(&self.run.join("commit.lock"), wait)?.map(CommitLock))
+    }
+
+    /// Becomes this work tree's watcher; `None` if one is alive. `now` is what others are told as its start.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the run state cannot be written.
+    pub fn lock_watch(&self, now: Timestamp) -> Result<Option<WatchLock>, StoreError> {
+        self.make_run()?;
+        let Some(lock) = exclusive(&self.run.join("watch.lock"), WATCH_WAIT)? else { return Ok(None) };
+        let info = self.watch_info();
+        let holder = Holder { pid: std::process::id(), since_ms: now.unix_ms() };
+        let text = serde_json::to_vec(&holder).map_err(|source| StoreError::io("write", &info, source))?;
+        let draft = self.run.join(temp::fresh_name());
+        fs::write(&draft, text)
+            .and_then(|()| fs::rename(&draft, &info))
+            .map_err(|source| StoreError::io("write", &info, source))?;
+        Ok(Some(WatchLock(lock)))
+    }
+
+    /// Tells whether a watcher is alive, without waiting and without making anything.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the run state cannot be read.
+    pub fn watcher(&self) -> Result<Option<WatcherInfo>, StoreError> {
+        let path = self.run.join("watch.lock");
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(StoreError::io("open", &path, source)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => return Ok(None),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(source)) => return Err(StoreError::io("lock", &path, source)),
+        }
+        let holder = fs::read(self.watch_info()).ok().and_then(|text| serde_json::from_slice::<Holder>(&text).ok());
+        Ok(Some(WatcherInfo {
+            pid: holder.as_ref().map(|holder| holder.pid),
+            since: holder.map(|holder| Timestamp::from_unix_ms(holder.since_ms)),
+        }))
+    }
+
+    fn watch_info(&self) -> PathBuf {
+        self.run.join("watch.json")
+    }
+}

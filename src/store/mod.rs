@@ -1,0 +1,125 @@
+//! The coordination folder on the disk: scan, read, write, journal, locks, recovery. It knows bytes, not documents:
+//! what a change means is decided by the caller.
+//!
+//! The write order and why it is so: `docs/decisions/0003-write-order.md`.
+#![allow(clippy::disallowed_methods, reason = "this is the shell: it touches files, waits, and looks at file times")]
+
+mod apply;
+mod error;
+mod folder;
+mod journal;
+mod lock;
+mod read;
+mod record;
+mod recover;
+mod sabotage;
+mod scan;
+mod swap;
+mod sweep;
+mod temp;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+pub use apply::{Action, Applied, Decide};
+pub use error::{ApplyError, StoreError, What};
+pub use lock::{CommitLock, FOLDER_WAIT, WatchLock, WatcherInfo};
+pub use record::{Operation, Record, RecordedChange};
+pub use recover::Recovered;
+pub use scan::{Scan, Strange};
+pub use sweep::{LateOutcome, LateSave, Swept};
+
+/// Largest document that is written, and what is read of a larger one less a byte.
+pub const DOCUMENT_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Where a folder and its run state are.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The work tree, or a plain directory outside git.
+    pub root: PathBuf,
+    /// The coordination folder below it, `/` between parts, such as `.claude/coordination`.
+    pub folder: String,
+    /// The run state: locks, journal, temporary files. Never inside the folder; best on the same file system.
+    pub run: PathBuf,
+}
+
+/// What an acknowledged write has survived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Everything is synced by itself.
+    #[default]
+    Full,
+    /// As safe as `Full`; the contents of an operation on many documents are synced by one flush of the file system.
+    Batch,
+    /// Nothing is synced: a power cut may lose or tear it, a killed process does not.
+    Off,
+}
+
+/// A stamp that changes whenever a file's bytes do: compare for equality, do not order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    /// Inode number.
+    pub ino: u64,
+    /// Last change of the contents, nanoseconds since 1970.
+    pub mtime_ns: i64,
+    /// Last change of contents, name or attributes, nanoseconds since 1970.
+    pub ctime_ns: i64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// A file's bytes (at most [`DOCUMENT_BYTES_MAX`] + 1) and the stamp it had when it was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// The stamp; older than the bytes at worst, never newer.
+    pub stamp: Stamp,
+}
+
+/// A coordination folder with its run state. Cheap to clone; any number of processes and threads may use one folder.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+    parts: Vec<String>,
+    run: PathBuf,
+    durability: Durability,
+    boot: [u8; 36],
+    /// The run state is on another file system: temporary files lie beside the documents.
+    beside: Arc<AtomicBool>,
+}
+
+impl Store {
+    /// Names a folder and its run state. Nothing is made before the first write, nothing is looked at here.
+    ///
+    /// # Errors
+    /// [`StoreError::BadFolder`] if the folder's path is empty, absolute, or could lead out of the work tree.
+    pub fn open(place: &Place, durability: Durability) -> Result<Self, StoreError> {
+        let bad = |why| Err(StoreError::BadFolder { folder: crate::name::visible(&place.folder), why });
+        let parts: Vec<String> = place.folder.split('/').map(str::to_owned).collect();
+        for part in &parts {
+            match part.as_str() {
+                "" => return bad("it is empty, absolute or has an empty part"),
+                "." | ".." => return bad("`.` and `..` are not allowed in it"),
+                part if part.eq_ignore_ascii_case(".git") => return bad("it lies in git's own folder"),
+                part if part.contains(['\\', '\0']) => return bad("it has a backslash or a NUL"),
+                _ => {}
+            }
+        }
+        Ok(Self {
+            root: place.root.clone(),
+            parts,
+            run: place.run.clone(),
+            durability,
+            boot: journal::boot_id(),
+            beside: Arc::new(AtomicBool::new(false)),
+        })
+    }
+
+    fn sync(&self) -> folder::Sync {
+        if self.durability == Durability::Off { folder::Sync::No } else { folder::Sync::Yes }
+    }
+}

@@ -1,0 +1,64 @@
+//! Deliberate breaks, chosen at run time by `MYCELIUM_SABOTAGE`, so that the tests can show that they bite. Only in
+//! builds with debug assertions; a release build knows none of them.
+
+use std::sync::OnceLock;
+
+/// One way to break a promise, or one moment at which to die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sabotage {
+    /// The bytes are not compared under the lock.
+    NoCompare,
+    /// What comes out of an exchange is not looked at.
+    NoExchangeCheck,
+    /// Nothing is synced to the disk.
+    NoFsync,
+    /// A half done operation of a dead process is not finished.
+    IgnoreJournal,
+    /// Documents are overwritten in place instead of exchanged.
+    InPlace,
+    /// The folder is not locked.
+    NoLock,
+    /// A symbolic link is followed.
+    FollowLinks,
+    /// The process dies after the record is appended.
+    DieAfterAppend,
+    /// The process dies after the first of an operation's exchanges.
+    DieAfterFirstExchange,
+    /// The process dies after all exchanges, before the record says so.
+    DieAfterExchange,
+    /// The process dies while it puts a person's save back.
+    DieBeforeUndo,
+}
+
+const NAMES: &[(&str, Sabotage)] = &[
+    ("no-compare", Sabotage::NoCompare),
+    ("no-exchange-check", Sabotage::NoExchangeCheck),
+    ("no-fsync", Sabotage::NoFsync),
+    ("ignore-journal", Sabotage::IgnoreJournal),
+    ("in-place", Sabotage::InPlace),
+    ("no-lock", Sabotage::NoLock),
+    ("follow-links", Sabotage::FollowLinks),
+    ("die-after-append", Sabotage::DieAfterAppend),
+    ("die-after-first-exchange", Sabotage::DieAfterFirstExchange),
+    ("die-after-exchange", Sabotage::DieAfterExchange),
+    ("die-before-undo", Sabotage::DieBeforeUndo),
+];
+
+/// Tells whether a sabotage was asked for.
+pub(super) fn active(what: Sabotage) -> bool {
+    static CHOSEN: OnceLock<Option<Sabotage>> = OnceLock::new();
+    if !cfg!(debug_assertions) {
+        return false;
+    }
+    *CHOSEN.get_or_init(|| {
+        let name = std::env::var("MYCELIUM_SABOTAGE").ok()?;
+        NAMES.iter().find(|(known, _)| *known == name).map(|(_, sabotage)| *sabotage)
+    }) == Some(what)
+}
+
+/// Dies at once, as by `kill -9`, if that was asked for here.
+pub(super) fn die_if(what: Sabotage) {
+    if active(what) {
+        std::process::abort();
+    }
+}

@@ -1,0 +1,260 @@
+//! One process: scan, read, apply, journal, forget, locks, refusals.
+
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+use mycelium::store::{Action, ApplyError, Durability, Store, StoreError, What};
+
+use crate::child::said;
+use crate::rig::{Rig, any_operation, change, child, doc, finished, operation, place_in, write};
+
+#[test]
+fn nothing_is_made_before_the_first_write() {
+    let rig = Rig::new();
+    let store = rig.store(Durability::Full);
+    assert!(store.scan().expect("a scan").files.is_empty());
+    assert_eq!(store.read(&doc("task-1.md")).expect("a read"), None);
+    assert!(store.journal().expect("a journal").is_empty());
+    assert_eq!(store.watcher().expect("an answer"), None);
+    store.forget(&[]).expect("nothing to do");
+    assert!(!rig.place.run.exists() && !rig.folder().exists());
+}
+
+#[test]
+fn create_update_remove_are_stored_and_recorded_in_order() {
+    let rig = Rig::new();
+    for durability in [Durability::Full, Durability::Batch, Durability::Off] {
+        let store = rig.store(durability);
+        write(&store, "task-1.md", "one\n").expect("a create");
+        assert_eq!(rig.text("task-1.md"), "one\n");
+        write(&store, "task-1.md", "two\n").expect("an update");
+        write(&store, "archive/2025-10/task-0.md", "old\n").expect("a create in the archive");
+        change(&store, &any_operation(), "task-1.md", |_| Action::Remove).expect("a removal");
+        change(&store, &any_operation(), "archive/2025-10/task-0.md", |_| Action::Remove).expect("a removal");
+        assert!(!rig.file("task-1.md").exists());
+        let records = store.journal().expect("a journal");
+        let told: Vec<_> = records
+            .iter()
+            .flat_map(|record| &record.changes)
+            .map(|change| (change.path.as_str(), change.before.as_deref(), change.after.as_deref()))
+            .collect();
+        let (one, two, old) = (Some(&b"one\n"[..]), Some(&b"two\n"[..]), Some(&b"old\n"[..]));
+        let archived = "archive/2025-10/task-0.md";
+        let expected = vec![
+            ("task-1.md", None, one),
+            ("task-1.md", one, two),
+            (archived, None, old),
+            ("task-1.md", two, None),
+            (archived, old, None),
+        ];
+        assert_eq!(told, expected);
+        let ids: Vec<_> = records.into_iter().map(|record| record.operation.id).collect();
+        store.forget(&ids).expect("forgotten");
+        assert!(store.journal().expect("a journal").is_empty());
+    }
+    rig.swept_clean(&rig.store(Durability::Full));
+    let size = std::fs::metadata(rig.place.run.join("journal")).expect("the journal").len();
+    assert_eq!(size, 64, "an empty journal is its header");
+}
+
+#[test]
+fn a_decision_that_keeps_everything_records_nothing() {
+    let rig = Rig::new();
+    let store = rig.store(Durability::Full);
+    write(&store, "task-1.md", "one\n").expect("a create");
+    let stamp = store.read(&doc("task-1.md")).expect("a read").expect("the document").stamp;
+    assert!(write(&store, "task-1.md", "one\n").expect("nothing").changes.is_empty());
+    assert!(change(&store, &any_operation(), "task-1.md", |_| Action::Keep).expect("nothing").changes.is_empty());
+    assert!(change(&store, &any_operation(), "task-2.md", |_| Action::Remove).expect("nothing").changes.is_empty());
+    assert_eq!(store.journal().expect("a journal").len(), 1);
+    assert_eq!(store.read(&doc("task-1.md")).expect("a read").expect("the document").stamp, stamp);
+}
+
+#[test]
+fn a_refusal_comes_back_as_it_is_and_leaves_nothing() {
+    let rig = Rig::new();
+    let store = rig.store(Durability::Full);
+    write(&store, "task-1.md", "one\n").expect("a create");
+    let refused = store.apply(&any_operation(), &[doc("task-1.md")], &mut |_| Err("no"));
+    assert!(matches!(refused, Err(ApplyError::Refused("no"))));
+    assert_eq!(rig.text("task-1.md"), "one\n");
+    assert_eq!(rig.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn forgetting_some_keeps_the_others() {
+    let rig = Rig::new();
+    let store = rig.store(Durability::Full);
+    for n in 0..6 {
+        change(&store, &operation(&format!("op-{n}")), "task-1.md", |_| Action::Write(vec![b'0' + n]))
+            .expect("a write");
+    }
+    store.forget(&[operation("op-0").id, operation("op-3").id]).expect("forgotten");
+    let left: Vec<_> =
+        store.journal().expect("a journal").into_iter().map(|record| record.operation.id.to_string()).collect();
+    assert_eq!(left, ["op-1", "op-2", "op-4", "op-5"]);
+    std::thread::sleep(Duration::from_millis(2100));
+    assert_eq!(store.sweep().expect("a sweep").removed, 5);
+    assert_eq!(rig.leftovers(), Vec::<String>::new());
+    assert_eq!(store.journal().expect("a journal").len(), 4);
+}
+
+#[test]
+fn a_document_at_the_limit_passes_and_one_byte_more_does_not() {
+    let rig = Rig::new();
+    let store = rig.store(Durability::Off);
+    let text = "x".repeat(1024 * 1024);
+    write(&store, "task-1.md", &text).expect("a big document");
+    assert!(matches!(write(&store, "task-1.md", &format!("{text}x")), Err(StoreError::TooBig { .. })));
+    std::fs::write(rig.file("task-2.md"), format!("{text}{text}")).expect("a huge file");
+    assert_eq!(store.read(&doc("task-2.md")).expect("a read").expect("the file").bytes.len(), 1024 * 1024 + 1);
+    assert!(matches!(write(&store, "task-2.md", "small"), Err(StoreError::TooBig { .. })));
+}
+
+#[test]
+fn the_scan_names_documents_and_what_is_strange() {
+    let rig = Rig::new();
+    let store = rig.store(Durability::Off);
+    for name in ["task-2.md", "task-1.md", "archive/2025-10/task-0.md", "README.md"] {
+        write(&store, name, name).expect("a create");
+    }
+    for name in [".hidden.md", "#auto.md", "task-1.md~", "note.txt", "4913"] {
+        std::fs::write(rig.file(name), "x").expect("a file");
+    }
+    std::fs::create_dir(rig.file("task-dir.md")).expect("a folder");
+    std::fs::create_dir(rig.file("archive/other")).expect("a folder");
+    std::fs::write(rig.file("bad\u{202e}.md"), "x").expect("a file");
+    symlink("/etc/passwd", rig.file("task-link.md")).expect("a link");
+    symlink("/etc", rig.file("archive/2025-11")).expect("a link");
+    let scan = store.scan().expect("a scan");
+    let names: Vec<_> = scan.files.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(names, ["README.md", "archive/2025-10/task-0.md", "task-1.md", "task-2.md"]);
+    let strange: Vec<_> = scan.strange.iter().map(|strange| (strange.name.as_str(), strange.what)).collect();
+    let expected = [
+        ("archive/2025-11", What::Symlink),
+        ("bad\\u{202e}.md", What::BadName),
+        ("task-dir.md", What::Directory),
+        ("task-link.md", What::Symlink),
+    ];
+    assert_eq!(strange, expected);
+    for (path, stamp) in &scan.files {
+        assert_eq!(store.read(path).expect("a read").expect("the file").stamp, *stamp, "{path}");
+    }
+}
+
+#[test]
+fn links_and_devices_are_refused_by_name() {
+    let rig = Rig::new();
+    let store = rig.store(Durability::Off);
+    write(&store, "task-1.md", "one\n").expect("a create");
+    let canary = rig.home.path().join("canary.md");
+    std::fs::write(&canary, "canary").expect("a canary");
+    symlink(&canary, rig.file("task-2.md")).expect("a link");
+    let read = store.read(&doc("task-2.md")).expect_err("a link");
+    assert_eq!(read.to_string(), format!("`{}` is a symbolic link, not a plain file", rig.file("task-2.md").display()));
+    assert!(matches!(write(&store, "task-2.md", "x"), Err(StoreError::Strange { what: What::Symlink, .. })));
+    assert!(matches!(
+        change(&store, &any_operation(), "task-2.md", |_| Action::Remove),
+        Err(StoreError::Strange { .. })
+    ));
+    let fifo = std::process::Command::new("mkfifo").arg(rig.file("task-3.md")).status().expect("mkfifo");
+    assert!(fifo.success());
+    assert!(matches!(store.read(&doc("task-3.md")), Err(StoreError::Strange { what: What::Special, .. })));
+    assert_eq!(std::fs::read_to_string(&canary).expect("the canary"), "canary");
+    // The folder itself, and one on the way to it.
+    std::fs::rename(rig.place.root.join("some"), rig.home.path().join("away")).expect("moved away");
+    symlink(rig.home.path().join("away"), rig.place.root.join("some")).expect("a link");
+    for refused in [store.scan().err(), store.read(&doc("task-1.md")).err(), write(&store, "task-9.md", "x").err()] {
+        let text = refused.expect("refused").to_string();
+        assert_eq!(text, format!("`{}` is a symbolic link, not a folder", rig.place.root.join("some").display()));
+    }
+    assert!(!rig.home.path().join("away/coordination/task-9.md").exists());
+}
+
+#[test]
+fn bad_folders_are_refused() {
+    let rig = Rig::new();
+    for folder in ["", "/abs", "../x", "a/../b", "a//b", ".git", "x/.GIT/y", "a\\b", "."] {
+        let place = mycelium::store::Place { folder: folder.to_owned(), ..rig.place.clone() };
+        assert!(matches!(Store::open(&place, Durability::Full), Err(StoreError::BadFolder { .. })), "{folder:?}");
+    }
+}
+
+#[test]
+fn permissions_of_a_document_survive_an_update() {
+    use std::os::unix::fs::PermissionsExt;
+    let rig = Rig::new();
+    let store = rig.store(Durability::Off);
+    write(&store, "task-1.md", "one\n").expect("a create");
+    std::fs::set_permissions(rig.file("task-1.md"), PermissionsExt::from_mode(0o640)).expect("permissions");
+    write(&store, "task-1.md", "two\n").expect("an update");
+    let mode = std::fs::metadata(rig.file("task-1.md")).expect("the file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+}
+
+#[test]
+fn one_watcher_and_one_committer_and_both_end_with_their_holder() {
+    let rig = Rig::new();
+    let store = rig.store(Durability::Full);
+    let commit = store.lock_commits(Duration::ZERO).expect("run state").expect("free");
+    assert!(store.lock_commits(Duration::from_millis(30)).expect("run state").is_none());
+    drop(commit);
+    assert!(store.lock_commits(Duration::ZERO).expect("run state").is_some());
+
+    let mut watcher = child(&rig, "watch", &[]).spawn().expect("a child");
+    let started = std::time::Instant::now();
+    let info = loop {
+        if let Some(info) = store.watcher().expect("an answer")
+            && info.pid.is_some()
+        {
+            break info;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "no watcher came");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert_eq!(info.pid, Some(watcher.id()));
+    assert_eq!(info.since, Some(any_operation().at));
+    assert!(store.lock_watch(any_operation().at).expect("run state").is_none());
+    watcher.kill().expect("killed");
+    watcher.wait().expect("gone");
+    assert_eq!(store.watcher().expect("an answer"), None);
+    assert!(store.lock_watch(any_operation().at).expect("run state").is_some());
+}
+
+#[test]
+fn eight_processes_create_twenty_documents_each() {
+    let rig = Rig::new();
+    let children: Vec<_> = (0..8).map(|n| crate::rig::spawn(&rig, "create", &[&n.to_string()])).collect();
+    children.into_iter().for_each(|child| drop(finished(child)));
+    let store = rig.store(Durability::Full);
+    assert_eq!(store.scan().expect("a scan").files.len(), 160);
+    let records = store.journal().expect("a journal");
+    assert_eq!(records.len(), 160);
+    for record in records {
+        let change = &record.changes[0];
+        assert_eq!(change.after.as_deref(), Some(format!("{}\n", record.operation.id).as_bytes()));
+        assert_eq!(rig.text(change.path.as_str()).as_bytes(), change.after.as_deref().expect("created"));
+    }
+}
+
+#[test]
+fn eight_writers_on_eight_fields_of_one_document_are_all_applied() {
+    for _ in 0..5 {
+        let rig = Rig::new();
+        let store = rig.store(Durability::Full);
+        let fields: String = (0..8).map(|n| format!("f{n}: 0\n")).collect();
+        write(&store, "task-1.md", &fields).expect("a create");
+        let children: Vec<_> = (0..8).map(|n| crate::rig::spawn(&rig, "field", &[&format!("f{n}")])).collect();
+        for child in children {
+            assert_eq!(said(&finished(child)).len(), 1);
+        }
+        let expected: String = (0..8).map(|n| format!("f{n}: 1\n")).collect();
+        assert_eq!(rig.text("task-1.md"), expected);
+        let records = store.journal().expect("a journal");
+        for pair in records.windows(2) {
+            assert_eq!(pair[0].changes[0].after, pair[1].changes[0].before, "each built on the one before");
+        }
+        assert_eq!(records.len(), 9);
+    }
+    assert_eq!(place_in(std::path::Path::new("/x")).run, std::path::Path::new("/x/run/mycelium"));
+}
