@@ -19,3 +19,5 @@ pub mod plan;
 
 // The shell: the folder, the repository, file events; they do not know each other.
 pub mod store;
+
+pub mod git;

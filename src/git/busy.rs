@@ -1,0 +1,140 @@
+//! What is under way in a repository that a commit must wait for. Only looks; removes nothing.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::error::{GitError, shown};
+use super::lock::{self, Held};
+use super::repository::Repository;
+use super::sabotage::{self, Sabotage};
+
+/// An operation of git that takes several steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// `git merge`.
+    Merge,
+    /// `git rebase`.
+    Rebase,
+    /// `git cherry-pick`.
+    CherryPick,
+    /// `git revert`.
+    Revert,
+    /// `git bisect`.
+    Bisect,
+    /// `git am`.
+    ApplyPatches,
+}
+
+impl Operation {
+    /// The command of git that it belongs to.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Merge => "merge",
+            Self::Rebase => "rebase",
+            Self::CherryPick => "cherry-pick",
+            Self::Revert => "revert",
+            Self::Bisect => "bisect",
+            Self::ApplyPatches => "am",
+        }
+    }
+}
+
+/// Why commits wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Busy {
+    /// An operation of several steps has not ended.
+    Operation(Operation),
+    /// A lock is held.
+    Locked(Held),
+    /// Branch or index changed again and again while the commit was made.
+    Contended {
+        /// For how long it was tried.
+        tried: Duration,
+    },
+}
+
+impl Busy {
+    /// What to do next.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Operation(Operation::Bisect) => {
+                "end it with `git bisect reset`; what waits is committed then".to_owned()
+            }
+            Self::Operation(operation) => {
+                let word = operation.word();
+                format!("end it with `git {word} --continue` or `git {word} --abort`; what waits is committed then")
+            }
+            Self::Locked(held) => held.hint(),
+            Self::Contended { .. } => "try again in a moment".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operation(operation) => write!(f, "a git {} is under way", operation.word()),
+            Self::Locked(held) => write!(f, "{held}"),
+            Self::Contended { tried } => {
+                write!(f, "the branch or the index kept changing for {} ms", tried.as_millis())
+            }
+        }
+    }
+}
+
+impl Repository {
+    /// What a commit to the current branch would have to wait for, if anything.
+    ///
+    /// # Errors
+    /// [`GitError::Io`] if a lock cannot be looked at.
+    pub fn busy(&self) -> Result<Option<Busy>, GitError> {
+        if let Some(operation) = self.operation() {
+            return Ok(Some(Busy::Operation(operation)));
+        }
+        let path = self.index_path().with_extension("lock");
+        if !path.try_exists().map_err(GitError::io("look at", &path))? {
+            return Ok(None);
+        }
+        Ok(lock::describe(&path, self.work_tree()).map(Busy::Locked))
+    }
+
+    /// The operation of several steps that is under way in this work tree, if any.
+    pub(super) fn operation(&self) -> Option<Operation> {
+        if sabotage::on(Sabotage::NoBusy) {
+            return None;
+        }
+        let has = |name: &str| self.git_dir().join(name).exists();
+        [
+            ("rebase-apply/applying", Operation::ApplyPatches),
+            ("rebase-apply", Operation::Rebase),
+            ("rebase-merge", Operation::Rebase),
+            ("CHERRY_PICK_HEAD", Operation::CherryPick),
+            ("REVERT_HEAD", Operation::Revert),
+            ("MERGE_HEAD", Operation::Merge),
+            ("BISECT_LOG", Operation::Bisect),
+        ]
+        .into_iter()
+        .find_map(|(name, operation)| has(name).then_some(operation))
+        .or_else(|| sequencer(self.git_dir()))
+    }
+}
+
+/// A cherry-pick or revert of several commits stands still between two of them.
+fn sequencer(git_dir: &Path) -> Option<Operation> {
+    let todo = std::fs::read_to_string(git_dir.join("sequencer/todo")).ok()?;
+    Some(if todo.starts_with("revert") { Operation::Revert } else { Operation::CherryPick })
+}
+
+impl Held {
+    /// What to do next.
+    pub(super) fn hint(&self) -> String {
+        if self.holder.is_some() {
+            "wait for it to end; what waits is committed then".to_owned()
+        } else {
+            format!("if no git is running here, remove it: `rm '{}'`", shown(&self.path))
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Which documents a revision holds, and what is in them. Reads objects only.
+
+use std::collections::BTreeMap;
+
+use gix::ObjectId;
+use gix::bstr::ByteSlice;
+use gix::objs::tree::EntryKind;
+
+use super::error::GitError;
+use super::repository::Repository;
+use crate::name::{ContentId, DocPath, Revision};
+
+/// The name of the folder of finished documents.
+const ARCHIVE: &str = "archive";
+
+impl Repository {
+    /// The documents below a folder (`/` between parts) at a revision; nothing at no revision.
+    /// Files that are no documents, symbolic links and submodules are left out.
+    ///
+    /// # Errors
+    /// [`GitError::Object`] if the revision or one of its trees cannot be read.
+    pub fn contents(&self, at: Option<&Revision>, folder: &str) -> Result<BTreeMap<DocPath, ContentId>, GitError> {
+        let mut found = BTreeMap::new();
+        let Some(revision) = at else { return Ok(found) };
+        let repo = self.gix();
+        let Some(tree) = self.folder_tree(revision, folder)? else { return Ok(found) };
+        let mut archive = None;
+        each_entry(&repo, tree, |name, kind, id| {
+            if kind == EntryKind::Tree && name == ARCHIVE {
+                archive = Some(id);
+            }
+            keep(&mut found, name.to_owned(), kind, id);
+        })?;
+        let Some(archive) = archive else { return Ok(found) };
+        let mut months = Vec::new();
+        each_entry(&repo, archive, |name, kind, id| {
+            if kind == EntryKind::Tree {
+                months.push((format!("{ARCHIVE}/{name}"), id));
+            }
+        })?;
+        for (month, id) in months {
+            each_entry(&repo, id, |name, kind, id| keep(&mut found, format!("{month}/{name}"), kind, id))?;
+        }
+        Ok(found)
+    }
+
+    /// What a blob holds.
+    ///
+    /// # Errors
+    /// [`GitError::Object`] if there is no such blob or it cannot be read.
+    pub fn read(&self, id: &ContentId) -> Result<Vec<u8>, GitError> {
+        let what = format!("read the blob {}", id.short());
+        let repo = self.gix();
+        let mut blob = repo.find_blob(parse(id.as_str())?).map_err(GitError::object(what))?;
+        Ok(blob.take_data())
+    }
+
+    /// The tree of the folder at a revision; `None` if there is none.
+    pub(super) fn folder_tree(&self, revision: &Revision, folder: &str) -> Result<Option<ObjectId>, GitError> {
+        let repo = self.gix();
+        let failed = || GitError::object(format!("read the folder `{folder}` at {}", revision.short()));
+        let commit = repo.find_commit(parse(revision.as_str())?).map_err(failed())?;
+        let tree = commit.tree().map_err(failed())?;
+        let entry = tree.lookup_entry_by_path(folder).map_err(failed())?;
+        Ok(entry.filter(|entry| entry.mode().is_tree()).map(|entry| entry.object_id()))
+    }
+}
+
+fn keep(found: &mut BTreeMap<DocPath, ContentId>, path: String, kind: EntryKind, id: ObjectId) {
+    if !matches!(kind, EntryKind::Blob | EntryKind::BlobExecutable) {
+        return;
+    }
+    if let (Ok(path), Some(id)) = (DocPath::new(path), ContentId::new(id.to_string())) {
+        found.insert(path, id);
+    }
+}
+
+/// Calls back for each entry with a UTF-8 name.
+fn each_entry(
+    repo: &gix::Repository,
+    tree: ObjectId,
+    mut each: impl FnMut(&str, EntryKind, ObjectId),
+) -> Result<(), GitError> {
+    let failed = || GitError::object(format!("read the tree {tree}"));
+    let tree = repo.find_tree(tree).map_err(failed())?;
+    for entry in tree.iter() {
+        let entry = entry.map_err(failed())?;
+        if let Ok(name) = entry.filename().to_str() {
+            each(name, entry.mode().kind(), entry.object_id());
+        }
+    }
+    Ok(())
+}
+
+/// An object id from checked digits.
+pub(super) fn parse(digits: &str) -> Result<ObjectId, GitError> {
+    ObjectId::from_hex(digits.as_bytes()).map_err(GitError::object(format!("use the id `{digits}`")))
+}
+
+/// A revision from an object id.
+pub(super) fn revision(id: ObjectId) -> Revision {
+    Revision::new(id.to_string()).expect("an object id is 40 or 64 lower-case hexadecimal digits")
+}

@@ -1,0 +1,75 @@
+//! Syncing files and folders, several at once. Never holds a lock.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use super::error::GitError;
+use super::sabotage::{self, Sabotage};
+
+/// How much of a commit is on disk when it is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Every object, the branch and the index are synced one by one: an acknowledged commit survives a power cut.
+    #[default]
+    Full,
+    /// One sync of the whole file system before the branch moves, and one of the branch's folder: cheaper for big
+    /// batches; the same promise on file systems that keep the order of their metadata (ext4, XFS).
+    Batch,
+    /// Nothing is synced: a commit survives a crash of the process, not of the machine.
+    Off,
+}
+
+/// More threads than this gain nothing: the file system groups what waits at the same time.
+const THREADS_MAX: usize = 8;
+
+/// Syncs files; several at the same time, so that the file system can group them.
+pub(super) fn sync_files(files: &[&File]) -> Result<(), io::Error> {
+    if sabotage::on(Sabotage::NoFsync) {
+        return Ok(());
+    }
+    if let [only] = files {
+        return only.sync_all();
+    }
+    let share = files.len().div_ceil(THREADS_MAX).max(1);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = files
+            .chunks(share)
+            .map(|chunk| scope.spawn(move || chunk.iter().try_for_each(|file| file.sync_all())))
+            .collect();
+        workers.into_iter().try_for_each(|worker| {
+            worker.join().unwrap_or_else(|_| Err(io::Error::other("a thread that synced files panicked")))
+        })
+    })
+}
+
+/// Syncs folders, so that the names in them are on disk.
+pub(super) fn sync_folders<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Result<(), GitError> {
+    let mut files = Vec::new();
+    for folder in folders {
+        files.push(File::open(folder).map_err(GitError::io("open folder", folder))?);
+    }
+    let files: Vec<&File> = files.iter().collect();
+    sync_files(&files).map_err(GitError::io("sync a folder of", Path::new("the repository")))
+}
+
+/// Syncs the whole file system that a folder lies on.
+pub(super) fn sync_file_system(folder: &Path) -> Result<(), GitError> {
+    if sabotage::on(Sabotage::NoFsync) {
+        return Ok(());
+    }
+    let file = File::open(folder).map_err(GitError::io("open folder", folder))?;
+    sync_whole(&file).map_err(GitError::io("sync the file system of", folder))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn sync_whole(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(file)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[expect(clippy::unnecessary_wraps, reason = "the other systems can fail")]
+fn sync_whole(_: &File) -> io::Result<()> {
+    rustix::fs::sync();
+    Ok(())
+}

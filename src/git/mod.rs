@@ -1,0 +1,48 @@
+//! The repository: what HEAD holds, and the durable committer. Never runs a hook, a filter or any other program that a repository names.
+//!
+//! One commit goes like this ([`Repository::commit`]):
+//!
+//! 1. Blobs, trees and commits are built in memory (`build`), written into a quarantine beside the object folders, synced,
+//!    renamed in place and their folders synced (`quarantine`). Nothing is locked so far.
+//! 2. The next index (`index`) and the next value of the branch are written to files in run state and synced, together
+//!    with a journal (`journal`) that names the inodes of both.
+//! 3. Those files are linked to `index.lock` and `<ref>.lock` (`lock`): the link fails if the lock is taken, and since its
+//!    inode was journaled before, `recover` can tell our lock from anybody else's and never removes one that is not ours.
+//! 4. Under the locks only: check that index, HEAD and branch are as they were read; reflog, rename, rename.
+//!
+//! A crash at any point is finished or swept by the next commit.
+//!
+//! Hooks are not run, also not the user's: a commit of coordination documents must not wait for a test suite. Whoever wants
+//! checks runs them on push. Signing is honoured (`signing`).
+#![allow(clippy::disallowed_methods, reason = "the shell around the repository: files, locks, clock and git children")]
+
+mod build;
+mod busy;
+mod commit;
+mod contents;
+mod convert;
+mod durable;
+mod error;
+mod identity;
+mod ignore;
+mod index;
+mod journal;
+mod lock;
+mod log;
+mod program;
+mod quarantine;
+mod recover;
+mod reference;
+mod repository;
+pub mod sabotage;
+mod signing;
+
+pub use build::{Author, CommitPlan};
+pub use busy::{Busy, Operation};
+pub use durable::Durability;
+pub use error::{CommitError, GitError, Trouble};
+pub use lock::Held;
+pub use log::Commit;
+pub use recover::Recovered;
+pub use reference::{Head, Target};
+pub use repository::Repository;

@@ -1,0 +1,114 @@
+//! The one place that starts the git program, hardened so that nothing in the repository can make it start another. Never used for commits in files-backed repositories.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::error::GitError;
+use crate::name::visible;
+
+/// Overrides of every configuration key that could start a program or change what is printed.
+const OVERRIDES: [&str; 20] = [
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.pager=cat",
+    "core.editor=false",
+    "core.askPass=false",
+    "core.sshCommand=false",
+    "core.alternateRefsCommand=false",
+    "credential.helper=",
+    "diff.external=",
+    "diff.renames=false",
+    "gpg.program=false",
+    "gpg.openpgp.program=false",
+    "gpg.x509.program=false",
+    "gpg.ssh.program=false",
+    "log.showSignature=false",
+    "log.mailmap=false",
+    "maintenance.auto=false",
+    "gc.auto=0",
+    "protocol.allow=never",
+    "submodule.recurse=false",
+];
+
+/// Variables of git that a child keeps: where the user's own configuration lies, and who the user is.
+const KEPT: [&str; 9] = [
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_AUTHOR_NAME",
+    "GIT_AUTHOR_EMAIL",
+    "GIT_COMMITTER_NAME",
+    "GIT_COMMITTER_EMAIL",
+    "GIT_EXEC_PATH",
+    "GIT_TEST_INSTALLED",
+];
+
+/// How to start git for one repository.
+pub(super) struct Program<'a> {
+    git_dir: &'a Path,
+    work_tree: &'a Path,
+}
+
+/// What git answered.
+pub(super) struct Answer {
+    /// Its exit code; `None` if a signal ended it.
+    pub(super) code: Option<i32>,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: String,
+}
+
+impl<'a> Program<'a> {
+    pub(super) fn new(git_dir: &'a Path, work_tree: &'a Path) -> Self {
+        Self { git_dir, work_tree }
+    }
+
+    /// Runs a command of git to its end; whatever its exit code.
+    pub(super) fn run(&self, arguments: &[&str]) -> Result<Answer, GitError> {
+        let verb = arguments.first().copied().unwrap_or_default().to_owned();
+        let output = self
+            .command(arguments)
+            .output()
+            .map_err(|error| GitError::Program { verb, why: format!("it could not be started ({error})") })?;
+        let stderr = visible(String::from_utf8_lossy(&output.stderr).trim());
+        Ok(Answer { code: output.status.code(), stdout: output.stdout, stderr })
+    }
+
+    /// Runs a command of git that must succeed, and gives what it printed.
+    pub(super) fn ask(&self, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
+        let answer = self.run(arguments)?;
+        if answer.code == Some(0) {
+            return Ok(answer.stdout);
+        }
+        let verb = arguments.first().copied().unwrap_or_default().to_owned();
+        let why = if answer.stderr.is_empty() { format!("exit code {:?}", answer.code) } else { answer.stderr };
+        Err(GitError::Program { verb, why })
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("git");
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            let is_git = text.starts_with("GIT_") && !KEPT.contains(&text.as_ref());
+            if is_git || matches!(text.as_ref(), "PAGER" | "EDITOR" | "VISUAL" | "SSH_ASKPASS" | "LESS" | "LV") {
+                command.env_remove(&name);
+            }
+        }
+        for (name, value) in [
+            ("GIT_OPTIONAL_LOCKS", "0"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_NO_LAZY_FETCH", "1"),
+            ("GIT_LITERAL_PATHSPECS", "1"),
+            ("GIT_ATTR_NOSYSTEM", "1"),
+            ("LC_ALL", "C"),
+        ] {
+            command.env(name, value);
+        }
+        command.args(["--no-pager", "--no-optional-locks"]);
+        for setting in OVERRIDES {
+            command.args(["-c", setting]);
+        }
+        command.arg("--git-dir").arg(self.git_dir).arg("--work-tree").arg(self.work_tree);
+        command.args(arguments).current_dir(self.work_tree).stdin(Stdio::null());
+        command
+    }
+}

@@ -1,0 +1,139 @@
+//! After a crash: finishes a commit whose branch has moved, takes back one whose branch has not, sweeps the rest. Never touches a lock that is not ours.
+
+use std::fs;
+
+use gix::ObjectId;
+use gix::objs::tree::EntryKind;
+
+use super::contents::{parse, revision};
+use super::error::GitError;
+use super::index::{self, FileId, Refresh};
+use super::journal::{self, Journal, LockNote, Role, Workspace};
+use super::lock::{self, Lock};
+use super::quarantine;
+use super::reference::Target;
+use super::repository::Repository;
+use super::sabotage::{self, Sabotage};
+
+/// What recovery did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recovered {
+    /// Commits whose index was brought in step.
+    pub finished: usize,
+    /// Locks of dead commits that were removed.
+    pub unlocked: usize,
+    /// Files and folders that were swept.
+    pub swept: usize,
+}
+
+impl Repository {
+    /// Finishes or sweeps what dead commits left in this work tree. Every commit does this first; it costs two folder
+    /// listings if there is nothing.
+    ///
+    /// # Errors
+    /// [`GitError`] if run state or the index cannot be read or written.
+    pub fn recover(&self) -> Result<Recovered, GitError> {
+        let mut done = Recovered::default();
+        if sabotage::on(Sabotage::NoRecover) {
+            return Ok(done);
+        }
+        for leftover in journal::leftovers(&self.run_dir())? {
+            if let Some((journal, _lock)) = &leftover.journal {
+                self.finish(journal, &mut done)?;
+            }
+            done.swept += leftover.sweep();
+        }
+        done.swept += self.sweep_quarantines();
+        Ok(done)
+    }
+
+    fn finish(&self, journal: &Journal, done: &mut Recovered) -> Result<(), GitError> {
+        let has_moved = self.has_moved(journal)?;
+        for note in &journal.locks {
+            if !is_ours(note) {
+                continue;
+            }
+            let path = lock::lock_path(&note.target);
+            if has_moved && note.role == Role::Index {
+                // We still hold this lock, so the index is the one that the prepared file was made from.
+                fs::rename(&path, &note.target).map_err(GitError::io("replace", &note.target))?;
+                done.finished += 1;
+            } else if lock::remove_own(&path, note.id) {
+                done.unlocked += 1;
+            }
+        }
+        if has_moved && self.bring_in_step(journal)? {
+            done.finished += 1;
+        }
+        Ok(())
+    }
+
+    /// Tells whether the branch got the value of the journal, or went on from there.
+    fn has_moved(&self, journal: &Journal) -> Result<bool, GitError> {
+        let target = match journal.branch.strip_prefix("refs/heads/") {
+            Some(short) => Target::Branch(short.to_owned()),
+            None => Target::Current,
+        };
+        let value = self.tip(&target)?.value.map(|id| id.to_string());
+        Ok(value != journal.old)
+    }
+
+    /// If somebody removed our index lock by hand, the index still holds what the branch held before: gives the paths of the
+    /// commit their new entries, but only where the index has the old and HEAD has the new.
+    fn bring_in_step(&self, journal: &Journal) -> Result<bool, GitError> {
+        let head = self.tip(&Target::Current)?;
+        let (Some(at), false) = (head.value, journal.paths.is_empty()) else { return Ok(false) };
+        let (old, new) = (journal.old.as_deref().map(parse).transpose()?, parse(&journal.new)?);
+        let hash = self.gix().object_hash();
+        let found = index::open(&self.index_path(), hash).map_err(GitError::object("read the index"))?;
+        let mut refreshes = Vec::new();
+        for path in &journal.paths {
+            let stored = self.stored(at, path)?;
+            let entry = found.entry_by_path(gix::bstr::BStr::new(path)).map(|entry| entry.id);
+            let before = old.map_or(Ok(None), |old| self.stored(old, path))?;
+            let is_behind = entry == before.map(|(id, _)| id) && stored == self.stored(new, path)? && stored != before;
+            if is_behind {
+                refreshes.push(Refresh { path, stored, bytes: None });
+            }
+        }
+        if refreshes.is_empty() {
+            return Ok(false);
+        }
+        let workspace = Workspace::new(&self.run_dir())?;
+        let prepared = workspace.file("index");
+        let next = index::prepare(self, &prepared, &refreshes, &|_| None)?;
+        let Ok(lock) = Lock::take(&prepared, &self.index_path()) else { return Ok(false) };
+        let now = FileId::of(&self.index_path()).map_err(GitError::io("look at", &self.index_path()))?;
+        if now != next.seen {
+            return Ok(false);
+        }
+        lock.publish()?;
+        Ok(true)
+    }
+
+    fn stored(&self, commit: ObjectId, path: &str) -> Result<Option<(ObjectId, EntryKind)>, GitError> {
+        let failed = || GitError::object(format!("read the tree of {}", revision(commit).short()));
+        let repo = self.gix();
+        let tree = repo.find_commit(commit).map_err(failed())?.tree().map_err(failed())?;
+        let entry = tree.lookup_entry_by_path(path).map_err(failed())?;
+        Ok(entry.map(|entry| (entry.object_id(), entry.mode().kind())))
+    }
+
+    /// Removes quarantines of processes that are gone.
+    fn sweep_quarantines(&self) -> usize {
+        let entries = fs::read_dir(self.objects_dir()).into_iter().flatten().flatten();
+        let dead = entries.filter(|entry| {
+            let name = entry.file_name();
+            let stem = name.to_str().and_then(|name| name.strip_prefix(quarantine::PREFIX));
+            stem.is_some_and(|stem| !journal::is_process_alive(stem))
+        });
+        dead.filter(|entry| fs::remove_dir_all(entry.path()).is_ok()).count()
+    }
+}
+
+/// Tells whether a lock file is the prepared file of a journal. The prepared file is still there, so its inode number
+/// cannot belong to another file.
+fn is_ours(note: &LockNote) -> bool {
+    let is_it = |path| FileId::of(path).ok().flatten().is_some_and(|found| found.is_same_file(note.id));
+    is_it(&note.prepared) && is_it(&lock::lock_path(&note.target))
+}

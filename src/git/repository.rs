@@ -1,0 +1,282 @@
+//! Finding and opening a repository, and refusing those that are not safe to work in. Writes nothing.
+
+use std::cell::{Ref, RefCell};
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gix::bstr::ByteSlice;
+use gix::config::Source;
+use gix::discover::repository::Path as Found;
+use gix::discover::upwards;
+use gix::sec::Trust;
+
+use super::convert::Converter;
+use super::error::{GitError, shown};
+use super::index::FileId;
+use super::program::Program;
+
+/// How long a commit waits for locks of others by default.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Extensions of the repository format that are understood; any other is refused, as git does.
+const EXTENSIONS: [&str; 9] = [
+    "noop",
+    "noop-v1",
+    "objectformat",
+    "partialclone",
+    "preciousobjects",
+    "refstorage",
+    "relativeworktrees",
+    "submodulepathconfig",
+    "worktreeconfig",
+];
+
+/// Where the branches are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RefStorage {
+    Files,
+    Reftable,
+}
+
+/// An open repository with a work tree. One thread uses it at a time; opening one takes about a millisecond.
+pub struct Repository {
+    gix: RefCell<gix::Repository>,
+    config: RefCell<Vec<(PathBuf, Option<FileId>)>>,
+    pub(super) converter: RefCell<Option<Converter>>,
+    work_tree: PathBuf,
+    git_dir: PathBuf,
+    common_dir: PathBuf,
+    pub(super) refs: RefStorage,
+    pub(super) patience: Duration,
+}
+
+impl std::fmt::Debug for Repository {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Repository")
+            .field("work_tree", &self.work_tree)
+            .field("git_dir", &self.git_dir)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Repository {
+    /// Finds the repository that a folder lies in, as git does (`GIT_DIR`, `GIT_WORK_TREE`, `GIT_CEILING_DIRECTORIES`
+    /// are honoured); `None` outside of any.
+    ///
+    /// # Errors
+    /// [`GitError::Unsafe`] for a bare repository, one that belongs to somebody else and is not in the user's
+    /// `safe.directory`, or one of an unknown format; others if it cannot be opened.
+    pub fn discover(start: &Path) -> Result<Option<Self>, GitError> {
+        let options = || gix::open::Options::default().permissions(permissions());
+        let opened = if std::env::var_os("GIT_DIR").is_some() {
+            let trust = gix::sec::trust::Mapping { full: options(), reduced: options() };
+            gix::ThreadSafeRepository::open_with_environment_overrides(start, trust)
+        } else {
+            let Some(place) = find(start)? else { return Ok(None) };
+            gix::ThreadSafeRepository::open_opts(place, options())
+        };
+        let mut repo =
+            opened.map_err(GitError::object(format!("open the repository of `{}`", shown(start))))?.to_thread_local();
+        repo.clear_namespace();
+        repo.make_paths_absolute().map_err(GitError::object("find the folders of the repository"))?;
+        Self::checked(repo).map(Some)
+    }
+
+    fn checked(repo: gix::Repository) -> Result<Self, GitError> {
+        let Some(work_tree) = repo.workdir().map(Path::to_owned) else {
+            return Err(bare(repo.git_dir()));
+        };
+        if repo.git_dir_trust() != Trust::Full {
+            return Err(GitError::Unsafe {
+                path: shown(&work_tree),
+                why: "it belongs to another user".to_owned(),
+                hint: format!(
+                    "if you trust it, run `git config --global --add safe.directory '{}'`",
+                    shown(&work_tree)
+                ),
+            });
+        }
+        let refs = check_format(&repo)?;
+        let (git_dir, common_dir) = (normal(repo.git_dir()), normal(repo.common_dir()));
+        let config = RefCell::new(stamps(&git_dir, &common_dir));
+        Ok(Self {
+            gix: RefCell::new(repo),
+            config,
+            converter: RefCell::new(None),
+            work_tree: normal(&work_tree),
+            git_dir,
+            common_dir,
+            refs,
+            patience: PATIENCE,
+        })
+    }
+
+    /// The same repository with another bound on how long a commit waits for locks of others.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The work tree's top folder, absolute.
+    #[must_use]
+    pub fn work_tree(&self) -> &Path {
+        &self.work_tree
+    }
+
+    /// The git directory of this work tree (`.git`, or `.git/worktrees/<name>` of the main one), absolute.
+    #[must_use]
+    pub fn git_dir(&self) -> &Path {
+        &self.git_dir
+    }
+
+    /// The git directory shared by all work trees, absolute.
+    #[must_use]
+    pub fn common_dir(&self) -> &Path {
+        &self.common_dir
+    }
+
+    /// Where the committer keeps its journal and temporary files: `<git_dir>/mycelium`.
+    pub(super) fn run_dir(&self) -> PathBuf {
+        self.git_dir.join("mycelium")
+    }
+
+    pub(super) fn index_path(&self) -> PathBuf {
+        self.git_dir.join("index")
+    }
+
+    pub(super) fn objects_dir(&self) -> PathBuf {
+        self.common_dir.join("objects")
+    }
+
+    /// The open repository, as the files said when it was last opened.
+    pub(super) fn gix(&self) -> Ref<'_, gix::Repository> {
+        self.gix.borrow()
+    }
+
+    pub(super) fn program(&self) -> Program<'_> {
+        Program::new(&self.git_dir, &self.work_tree)
+    }
+
+    /// Reads the configuration again if one of its files changed.
+    pub(super) fn refresh(&self) -> Result<(), GitError> {
+        let now = stamps(&self.git_dir, &self.common_dir);
+        if *self.config.borrow() != now {
+            self.gix.borrow_mut().reload().map_err(GitError::object("read the configuration of git again"))?;
+            self.gix.borrow_mut().clear_namespace();
+            self.converter.borrow_mut().take();
+            *self.config.borrow_mut() = now;
+        }
+        Ok(())
+    }
+
+    /// A switch of the configuration, whoever set it.
+    pub(super) fn switch(&self, key: &'static str) -> Option<bool> {
+        self.gix().config_snapshot().boolean(key)
+    }
+
+    /// A text of the configuration that is not set by the repository itself.
+    pub(super) fn users_own(&self, key: &'static str) -> Option<String> {
+        let repo = self.gix();
+        let config = repo.config_snapshot();
+        let value = config
+            .plumbing()
+            .string_filter(key, |section| section.source.kind() != gix::config::source::Kind::Repository)?;
+        Some(value.to_str_lossy().into_owned())
+    }
+}
+
+/// Everything that git itself reads, but no program is asked for its installation and no other object folders come from the environment.
+fn permissions() -> gix::open::Permissions {
+    let mut permissions = gix::open::Permissions::all();
+    permissions.env.objects = gix::sec::Permission::Deny;
+    permissions.config.git_binary = false;
+    permissions.attributes.git_binary = false;
+    permissions
+}
+
+fn find(start: &Path) -> Result<Option<PathBuf>, GitError> {
+    let mut options = upwards::Options { match_ceiling_dir_or_error: false, ..Default::default() }.apply_environment();
+    options.cross_fs = std::env::var_os("GIT_DISCOVERY_ACROSS_FILESYSTEM").is_some_and(|value| is_true(&value));
+    match gix::discover::upwards_opts(start, options) {
+        Ok((Found::WorkTree(dir) | Found::LinkedWorkTree { work_dir: dir, .. }, _)) => Ok(Some(dir)),
+        Ok((Found::Repository(dir), _)) => Err(bare(&dir)),
+        Err(error) if is_nothing(&error) => Ok(None),
+        Err(error) => Err(GitError::object(format!("look for a repository around `{}`", shown(start)))(error)),
+    }
+}
+
+fn is_true(value: &OsString) -> bool {
+    matches!(value.to_str(), Some("1" | "true" | "yes" | "on"))
+}
+
+fn is_nothing(error: &gix::Error) -> bool {
+    error.downcast_any_ref::<upwards::Error>().is_some_and(|error| {
+        matches!(
+            error,
+            upwards::Error::NoGitRepository { .. }
+                | upwards::Error::NoGitRepositoryWithinCeiling { .. }
+                | upwards::Error::NoGitRepositoryWithinFs { .. }
+        )
+    })
+}
+
+fn bare(dir: &Path) -> GitError {
+    GitError::Unsafe {
+        path: shown(dir),
+        why: "it is a bare repository, or the inside of one".to_owned(),
+        hint: "work in a clone that has a work tree, or give its folder with --root".to_owned(),
+    }
+}
+
+fn check_format(repo: &gix::Repository) -> Result<RefStorage, GitError> {
+    let config = repo.config_snapshot();
+    let file = config.plumbing();
+    let is_own = |source: Source| source.kind() == gix::config::source::Kind::Repository;
+    if file.integer_filter("core.repositoryFormatVersion", |meta| is_own(meta.source)).ok().flatten().unwrap_or(0) < 1 {
+        return Ok(RefStorage::Files);
+    }
+    let mut refs = RefStorage::Files;
+    for section in file.sections_by_name("extensions").into_iter().flatten().filter(|s| is_own(s.meta().source)) {
+        for name in section.value_names() {
+            let key = name.to_string().to_ascii_lowercase();
+            if !EXTENSIONS.contains(&key.as_str()) {
+                return Err(unknown_format(repo, &format!("its format has the unknown extension `{key}`")));
+            }
+            let value = section.value(&key).map(|value| value.to_string()).unwrap_or_default();
+            match (key.as_str(), value.as_str()) {
+                ("refstorage", "reftable") => refs = RefStorage::Reftable,
+                ("refstorage", "files") => refs = RefStorage::Files,
+                ("refstorage", _) => return Err(unknown_format(repo, "it keeps its branches in an unknown way")),
+                _ => {}
+            }
+        }
+    }
+    Ok(refs)
+}
+
+fn unknown_format(repo: &gix::Repository, why: &str) -> GitError {
+    GitError::Unsafe {
+        path: shown(repo.git_dir()),
+        why: crate::name::visible(why),
+        hint: "update mycelium, or clone the repository in the usual format".to_owned(),
+    }
+}
+
+/// The configuration files and what they look like, to see when one changes.
+fn stamps(git_dir: &Path, common_dir: &Path) -> Vec<(PathBuf, Option<FileId>)> {
+    let mut files = vec![common_dir.join("config"), git_dir.join("config.worktree")];
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    files.extend(home.as_ref().map(|home| home.join(".gitconfig")));
+    let xdg = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| home.map(|home| home.join(".config")));
+    files.extend(xdg.map(|xdg| xdg.join("git/config")));
+    files.extend(std::env::var_os("GIT_CONFIG_GLOBAL").map(PathBuf::from));
+    files.into_iter().map(|path| (path.clone(), FileId::of(&path).ok().flatten())).collect()
+}
+
+/// A folder without `..` and links where it exists, so that paths can be compared.
+fn normal(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,69 @@
+//! Deliberate breaks, chosen by `MYCELIUM_SABOTAGE`, that show that the tests bite. Exists in debug builds only; a release build has none.
+
+/// One deliberate break. The text in `MYCELIUM_SABOTAGE` is its name in kebab case.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    /// `keep-cache-tree`: the index keeps cached trees of changed folders, so the user's next commit reverts ours.
+    KeepCacheTree,
+    /// `no-smudge`: racily clean index entries stay as they are, so an edit in the second of its `git add` is hidden.
+    NoSmudge,
+    /// `no-fsync`: nothing is synced.
+    NoFsync,
+    /// `no-recover`: leftovers of a crash stay.
+    NoRecover,
+    /// `no-index`: the index is not refreshed, so our change shows as staged for reversal.
+    NoIndex,
+    /// `no-busy`: a merge or rebase under way does not stop a commit.
+    NoBusy,
+    /// `no-retry`: a folder of objects that vanishes under us is an error.
+    NoRetry,
+    /// `no-compare`: HEAD and the index are not compared again under the locks.
+    NoCompare,
+    /// `crash-before-swap`: the process ends with the locks held, before the branch moves.
+    CrashBeforeSwap,
+    /// `crash-after-ref`: the process ends between the swap of the branch and the swap of the index.
+    CrashAfterRef,
+    /// `crash-after-index`: the process ends after both swaps, with leftovers in place.
+    CrashAfterIndex,
+}
+
+#[cfg(debug_assertions)]
+impl Sabotage {
+    const ALL: [(&'static str, Self); 11] = [
+        ("keep-cache-tree", Self::KeepCacheTree),
+        ("no-smudge", Self::NoSmudge),
+        ("no-fsync", Self::NoFsync),
+        ("no-recover", Self::NoRecover),
+        ("no-index", Self::NoIndex),
+        ("no-busy", Self::NoBusy),
+        ("no-retry", Self::NoRetry),
+        ("no-compare", Self::NoCompare),
+        ("crash-before-swap", Self::CrashBeforeSwap),
+        ("crash-after-ref", Self::CrashAfterRef),
+        ("crash-after-index", Self::CrashAfterIndex),
+    ];
+}
+
+/// Tells whether a break is switched on; read once from the environment.
+#[cfg(debug_assertions)]
+pub(super) fn on(sabotage: Sabotage) -> bool {
+    static CHOSEN: std::sync::OnceLock<Option<Sabotage>> = std::sync::OnceLock::new();
+    *CHOSEN.get_or_init(|| {
+        let name = std::env::var("MYCELIUM_SABOTAGE").ok()?;
+        Sabotage::ALL.iter().find(|(text, _)| *text == name).map(|(_, sabotage)| *sabotage)
+    }) == Some(sabotage)
+}
+
+/// Tells whether a break is switched on; never, in a release build.
+#[cfg(not(debug_assertions))]
+pub(super) const fn on(_: Sabotage) -> bool {
+    false
+}
+
+/// Ends the process as a power cut would, if that break is switched on.
+pub(super) fn crash(sabotage: Sabotage) {
+    if on(sabotage) {
+        std::process::abort();
+    }
+}

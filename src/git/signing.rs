@@ -1,0 +1,47 @@
+//! Signing commits as the user wants it. A program or key is named by the user's own configuration only, never by the repository's.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use gix::objs::signature::Format;
+use gix::objs::signature::sign::{Options, is_literal_ssh_key};
+
+use super::error::CommitError;
+use super::identity::User;
+use super::repository::Repository;
+
+/// How to sign, if `commit.gpgSign` is on. The switch counts from anywhere, as it names nothing.
+pub(super) fn options(repo: &Repository, user: &User) -> Result<Option<Options>, CommitError> {
+    if repo.switch("commit.gpgSign") != Some(true) {
+        return Ok(None);
+    }
+    let (format, program) = match repo.users_own("gpg.format").as_deref() {
+        None | Some("openpgp") => {
+            let own = repo.users_own("gpg.openpgp.program").or_else(|| repo.users_own("gpg.program"));
+            (Format::OpenPgp, own.unwrap_or_else(|| "gpg".to_owned()))
+        }
+        Some("x509") => (Format::X509, repo.users_own("gpg.x509.program").unwrap_or_else(|| "gpgsm".to_owned())),
+        Some("ssh") => (Format::Ssh, repo.users_own("gpg.ssh.program").unwrap_or_else(|| "ssh-keygen".to_owned())),
+        Some(other) => return Err(fault(format!("gpg.format `{}` is unknown", crate::name::visible(other)))),
+    };
+    let key = match (repo.users_own("user.signingKey").filter(|key| !key.is_empty()), format) {
+        (Some(key), Format::Ssh) if is_literal_ssh_key(key.as_bytes()).is_none() => from_home(&key),
+        (Some(key), _) => key.into(),
+        (None, Format::Ssh) => return Err(fault("user.signingKey must name an SSH key".to_owned())),
+        (None, _) => format!("{} <{}>", user.committer.name, user.committer.email).into(),
+    };
+    let program = from_home(&program);
+    Ok(Some(Options { format, program, program_arguments: Vec::new(), signing_key: key, environment: Vec::new() }))
+}
+
+fn fault(why: String) -> CommitError {
+    CommitError::Signing(why.into())
+}
+
+/// A path with `~/` replaced by the user's home.
+fn from_home(path: &str) -> OsString {
+    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => PathBuf::from(home).join(rest).into_os_string(),
+        _ => path.into(),
+    }
+}

@@ -1,0 +1,13 @@
+//! The committer judged by the real git: `fsck --strict`, `status`, `log`, `diff --cached`. Every test runs in a process and a home of its own.
+#![allow(clippy::disallowed_methods, reason = "tests make files and start programs")]
+
+mod actor;
+mod beside;
+mod crash;
+mod discover;
+mod ground;
+mod hostile;
+mod shapes;
+mod speed;
+mod stores;
+mod traps;
