@@ -14,7 +14,21 @@ pub mod document;
 
 pub mod config;
 
+pub mod template;
+
+// What a file says: agents, tasks, workflows.
+pub mod entity;
+
+// All files at one moment, what is wrong with them, and how two moments differ.
+pub mod snapshot;
+
+pub mod check;
+
+pub mod change;
+
 // From changes to commits, and when.
+pub mod message;
+
 pub mod plan;
 
 // The shell: the folder, the repository, file events; they do not know each other.

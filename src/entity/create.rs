@@ -1,0 +1,233 @@
+//! New documents: values → template → text, read back before it is handed out. Nothing is written to disk here.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::model::{ActiveTask, Entity};
+use super::read::read;
+use super::status::{AgentStatus, Priority, TaskStatus, WorkflowStatus};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::document::Document;
+use crate::name::{AgentName, DocId, DocPath, Kind};
+use crate::template::{self, Shape, TemplateError, one_line};
+use crate::time::Timestamp;
+
+/// Says why a new document could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// The template itself is at fault.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The template made a text that cannot be read.
+    #[error("the {kind} template makes a document that cannot be read")]
+    Unreadable {
+        /// Of which kind.
+        kind: Kind,
+        /// What is wrong with it.
+        findings: Vec<Diagnostic>,
+    },
+    /// The template left a value out or changed it.
+    #[error("the {kind} template does not keep `{key}`")]
+    Lost {
+        /// Of which kind.
+        kind: Kind,
+        /// Which value.
+        key: &'static str,
+    },
+}
+
+impl RenderError {
+    /// Advice in the imperative.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        let kind = match self {
+            Self::Template(error) => return format!("correct `{}` among your templates, or remove it", error.name),
+            Self::Unreadable { kind, .. } | Self::Lost { kind, .. } => kind,
+        };
+        format!("correct `{}` among your templates, or remove it", template::file_name(*kind))
+    }
+}
+
+/// What a new task is to say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewTask {
+    /// Its id.
+    pub id: DocId,
+    /// What sort of work.
+    pub kind: String,
+    /// Its heading; the sort of work if there is none.
+    pub title: Option<String>,
+    /// Who is to do it.
+    pub assigned_to: Option<AgentName>,
+    /// What must be completed before.
+    pub depends_on: Vec<DocId>,
+    /// How urgent; normal has no line in the file.
+    pub priority: Priority,
+    /// The workflow it belongs to.
+    pub workflow: Option<DocId>,
+    /// What it is to work with.
+    pub payload: Option<Json>,
+    /// Its check boxes, all open.
+    pub steps: Vec<String>,
+    /// When it is made.
+    pub created: Timestamp,
+}
+
+/// What a new agent's document is to say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewAgent {
+    /// Its name.
+    pub name: AgentName,
+    /// What it is doing.
+    pub status: AgentStatus,
+    /// When it is written.
+    pub last_updated: Timestamp,
+    /// For how long it counts as alive without a sign.
+    pub ttl: Option<Duration>,
+    /// What it works on.
+    pub active_tasks: Vec<ActiveTask>,
+    /// Anything else.
+    pub metadata: Option<Json>,
+}
+
+/// What a new workflow is to say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewWorkflow {
+    /// Its id.
+    pub id: DocId,
+    /// What sort of workflow.
+    pub kind: String,
+    /// Its heading; the sort of workflow if there is none.
+    pub title: Option<String>,
+    /// Its tasks, in their order.
+    pub tasks: Vec<DocId>,
+    /// Anything else.
+    pub metadata: Option<Json>,
+    /// When it is made.
+    pub created: Timestamp,
+}
+
+impl NewTask {
+    /// The document, in a shape or by the caller's own template.
+    ///
+    /// # Errors
+    /// [`RenderError`] if the template is at fault; with the built-in ones there is no such value.
+    pub fn render(&self, shape: Shape, replacement: Option<&str>) -> Result<Document, RenderError> {
+        let mut values = Map::new();
+        let mut put = |key: &str, value: Json| values.insert(key.to_owned(), value);
+        put("id", json!(self.id.as_str()));
+        put("type", json!(self.kind));
+        put("status", json!(TaskStatus::Pending.word()));
+        put("title", heading(self.title.as_deref()));
+        put("assigned_to", json!(self.assigned_to.as_ref().map(AgentName::as_str)));
+        put("priority", json!((self.priority != Priority::Normal).then_some(self.priority.word())));
+        put("depends_on", words(&self.depends_on));
+        put("workflow", json!(self.workflow.as_ref().map(DocId::as_str)));
+        put("payload", json!(self.payload));
+        put("steps", self.steps.iter().map(|step| one_line(step)).filter(|step| !step.is_empty()).collect());
+        put("created", json!(self.created.to_string()));
+        let (document, entity) = make(Kind::Task, &self.id, shape, replacement, &values)?;
+        let lost = |key| Err(RenderError::Lost { kind: Kind::Task, key });
+        let Some(task) = entity.as_task() else { return lost("id") };
+        let kept = [
+            ("id", task.id == self.id),
+            ("type", task.kind == self.kind),
+            ("status", task.status == TaskStatus::Pending),
+            ("assigned_to", task.assigned_to == self.assigned_to),
+            ("priority", task.priority == self.priority),
+            ("depends_on", task.depends_on == self.depends_on),
+            ("workflow", task.workflow == self.workflow),
+            ("payload", task.payload == self.payload),
+            ("created", task.created.map(Timestamp::unix_s) == Some(self.created.unix_s())),
+        ];
+        kept.into_iter().find(|(_, same)| !same).map_or(Ok(document), |(key, _)| lost(key))
+    }
+}
+
+impl NewAgent {
+    /// The document, in a shape or by the caller's own template.
+    ///
+    /// # Errors
+    /// [`RenderError`] if the template is at fault; with the built-in ones there is no such value.
+    pub fn render(&self, shape: Shape, replacement: Option<&str>) -> Result<Document, RenderError> {
+        let mut values = Map::new();
+        let mut put = |key: &str, value: Json| values.insert(key.to_owned(), value);
+        put("agent", json!(self.name.as_str()));
+        put("status", json!(self.status.word()));
+        put("last_updated", json!(self.last_updated.to_string()));
+        put("ttl", json!(self.ttl.map(|span| span.as_secs())));
+        put("active_tasks", self.active_tasks.iter().map(|task| one_line(&task.to_bullet())).collect());
+        put("metadata", json!(self.metadata));
+        let id = DocId::from(self.name.clone());
+        let (document, entity) = make(Kind::Agent, &id, shape, replacement, &values)?;
+        let lost = |key| Err(RenderError::Lost { kind: Kind::Agent, key });
+        let Some(agent) = entity.as_agent() else { return lost("agent") };
+        let kept = [
+            ("agent", agent.name == self.name),
+            ("status", agent.status == self.status),
+            ("last_updated", agent.last_updated.map(Timestamp::unix_s) == Some(self.last_updated.unix_s())),
+            ("ttl", agent.ttl.map(|span| span.as_secs()) == self.ttl.map(|span| span.as_secs())),
+            ("active_tasks", agent.active_tasks.len() == self.active_tasks.len()),
+            ("metadata", agent.metadata == self.metadata),
+        ];
+        kept.into_iter().find(|(_, same)| !same).map_or(Ok(document), |(key, _)| lost(key))
+    }
+}
+
+impl NewWorkflow {
+    /// The document, in a shape or by the caller's own template.
+    ///
+    /// # Errors
+    /// [`RenderError`] if the template is at fault; with the built-in ones there is no such value.
+    pub fn render(&self, shape: Shape, replacement: Option<&str>) -> Result<Document, RenderError> {
+        let mut values = Map::new();
+        let mut put = |key: &str, value: Json| values.insert(key.to_owned(), value);
+        put("id", json!(self.id.as_str()));
+        put("type", json!(self.kind));
+        put("status", json!(WorkflowStatus::Running.word()));
+        put("title", heading(self.title.as_deref()));
+        put("tasks", words(&self.tasks));
+        put("metadata", json!(self.metadata));
+        put("created", json!(self.created.to_string()));
+        let (document, entity) = make(Kind::Workflow, &self.id, shape, replacement, &values)?;
+        let lost = |key| Err(RenderError::Lost { kind: Kind::Workflow, key });
+        let Some(workflow) = entity.as_workflow() else { return lost("id") };
+        let kept = [
+            ("id", workflow.id == self.id),
+            ("type", workflow.kind == self.kind),
+            ("status", workflow.status == WorkflowStatus::Running),
+            ("tasks", workflow.tasks == self.tasks),
+            ("metadata", workflow.metadata == self.metadata),
+            ("created", workflow.created.map(Timestamp::unix_s) == Some(self.created.unix_s())),
+        ];
+        kept.into_iter().find(|(_, same)| !same).map_or(Ok(document), |(key, _)| lost(key))
+    }
+}
+
+/// A title as a heading can hold it: one line, no closing `#` that markdown would drop; `null` if nothing is left.
+fn heading(title: Option<&str>) -> Json {
+    let line = title.map(one_line).filter(|line| !line.is_empty());
+    json!(line)
+}
+
+fn words(ids: &[DocId]) -> Json {
+    ids.iter().map(|id| Json::from(id.as_str())).collect()
+}
+
+fn make(
+    kind: Kind,
+    id: &DocId,
+    shape: Shape,
+    replacement: Option<&str>,
+    values: &Map<String, Json>,
+) -> Result<(Document, Entity), RenderError> {
+    let text = template::render(kind, shape, replacement, values)?;
+    let document = Document::parse(text.into_bytes());
+    let reading = read(&DocPath::for_new(kind, id), &document);
+    let wrong = reading.findings.iter().any(|finding| finding.severity == Severity::Error);
+    match reading.entity {
+        Some(entity) if !wrong => Ok((document, entity)),
+        _ => Err(RenderError::Unreadable { kind, findings: reading.findings }),
+    }
+}

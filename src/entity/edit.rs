@@ -1,0 +1,270 @@
+//! What all operations share: the refusal, setting a key together with its body line, sections with outcomes. Pure.
+
+use std::str::FromStr;
+
+use serde_json::Value as Json;
+
+use super::read::{id_key, read_status, reread};
+use super::status::{IllegalStep, UnknownWord};
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::document::{Document, EditError, Value};
+use crate::name::{DocId, Kind};
+
+/// Says why an operation left a document as it was.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// The document cannot be read well enough to change it.
+    #[error("`{id}` cannot be changed before it is repaired: {}", first(.findings))]
+    Unreadable {
+        /// Its id, or the word for its kind.
+        id: String,
+        /// What is wrong with it.
+        findings: Vec<Diagnostic>,
+    },
+    /// The status machine has no such step.
+    #[error("`{id}` {step}")]
+    IllegalStep {
+        /// Its id, or the word for its kind.
+        id: String,
+        /// From, to, and what would be legal.
+        step: IllegalStep,
+        /// A command that leads on, where there is one.
+        hint: Option<String>,
+    },
+    /// A value that was asked for cannot be used.
+    #[error("`{id}`: {}", first(.findings))]
+    BadValue {
+        /// Its id, or the word for its kind.
+        id: String,
+        /// What is wrong with it.
+        findings: Vec<Diagnostic>,
+    },
+    /// The text of the document does not allow the edit.
+    #[error("{}", .0.diagnostic().message)]
+    Edit(EditError),
+}
+
+fn first(findings: &[Diagnostic]) -> String {
+    findings.first().map_or_else(|| "it has no status".to_owned(), |finding| finding.message.clone())
+}
+
+impl From<EditError> for Refusal {
+    fn from(error: EditError) -> Self {
+        Self::Edit(error)
+    }
+}
+
+impl Refusal {
+    /// Advice in the imperative, if there is any.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreadable { findings, .. } | Self::BadValue { findings, .. } => {
+                findings.iter().find_map(|finding| finding.hint.clone())
+            }
+            Self::IllegalStep { hint, .. } => hint.clone(),
+            Self::Edit(error) => error.diagnostic().hint,
+        }
+    }
+
+    /// The findings behind it; none for an illegal step.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Diagnostic> {
+        match self {
+            Self::Unreadable { findings, .. } | Self::BadValue { findings, .. } => findings.clone(),
+            Self::IllegalStep { .. } => Vec::new(),
+            Self::Edit(error) => vec![error.diagnostic()],
+        }
+    }
+
+    pub(super) fn bad_value(id: String, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::BadValue { id, findings: vec![Diagnostic::error(Code::BadValue, message).hint(hint)] }
+    }
+}
+
+/// The id that the document states, else the word for its kind: for messages.
+pub(super) fn id_of(kind: Kind, document: &Document) -> String {
+    let stated = document.field(id_key(kind)).and_then(|field| field.value.as_text());
+    stated.and_then(|text| DocId::new(text).ok()).map_or_else(|| kind.word().to_owned(), |id| id.to_string())
+}
+
+/// The status now, or why there is none.
+pub(super) fn status<S: FromStr<Err = UnknownWord>>(kind: Kind, document: &Document) -> Result<S, Refusal> {
+    read_status(document).map_err(|findings| Refusal::Unreadable { id: id_of(kind, document), findings })
+}
+
+/// Sets a key and the body line that repeats it; nothing changes where both already say so.
+pub(super) fn set_key(document: &Document, key: &str, value: &Value) -> Result<Document, Refusal> {
+    let same = document.field(key).is_some_and(|field| field.value == *value || same_text(&field.value, value));
+    let document = if same { document.clone() } else { document.set(key, value)? };
+    match value.as_text() {
+        Some(text) => sync_label(&document, key, text),
+        None => Ok(document),
+    }
+}
+
+fn same_text(a: &Value, b: &Value) -> bool {
+    a.to_json() == b.to_json()
+}
+
+/// Removes a key, if it is there; a body line that repeats it says `_none_`.
+pub(super) fn remove_key(document: &Document, key: &str) -> Result<Document, Refusal> {
+    if document.field(key).is_none() {
+        return Ok(document.clone());
+    }
+    sync_label(&document.remove(key)?, key, "_none_")
+}
+
+fn sync_label(document: &Document, key: &str, text: &str) -> Result<Document, Refusal> {
+    let name = label_name(key);
+    match document.label(&name) {
+        Some(label) if label.text.trim() != text => Ok(document.set_label(&name, text)?),
+        _ => Ok(document.clone()),
+    }
+}
+
+/// The body line that repeats a key: `Assigned To` for `assigned_to`.
+#[must_use]
+pub(crate) fn label_name(key: &str) -> String {
+    let capital = |word: &str| {
+        let mut chars = word.chars();
+        chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+    };
+    key.split('_').map(capital).collect::<Vec<_>>().join(" ")
+}
+
+/// Adds ids to a list key, or to the bullets of a section where the document keeps the list there.
+pub(super) fn add_ids(document: &Document, key: &str, heading: &str, ids: &[DocId]) -> Result<Document, Refusal> {
+    let mut document = document.clone();
+    for id in ids {
+        let known = document.bullets(heading).iter().any(|bullet| first_word(&bullet.text) == id.as_str());
+        let in_body = document.field(key).is_none() && document.section(heading).is_some();
+        if !known && (in_body || !document.bullets(heading).is_empty()) {
+            document = document.bullet_add(heading, id.as_str())?;
+        }
+        if !in_body {
+            document = add_to_key(&document, key, id)?;
+        }
+    }
+    Ok(document)
+}
+
+fn add_to_key(document: &Document, key: &str, id: &DocId) -> Result<Document, Refusal> {
+    let item = Value::text(id.as_str());
+    let field = document.field(key).filter(|field| !field.value.is_null());
+    match field.map(|field| &field.value) {
+        Some(Value::List(items)) if items.iter().any(|old| old.as_text() == Some(id.as_str())) => Ok(document.clone()),
+        Some(Value::Scalar { text, .. }) if text == id.as_str() => Ok(document.clone()),
+        Some(Value::Scalar { text, .. }) if !text.is_empty() => {
+            Ok(document.set(key, &Value::List(vec![Value::text(text.as_str()), item]))?)
+        }
+        None | Some(Value::Scalar { .. }) => Ok(document.set(key, &Value::List(vec![item]))?),
+        Some(_) => Ok(document.list_add(key, &item)?),
+    }
+}
+
+/// Takes ids out of a list key and out of the bullets of a section; the last one takes the key with it.
+pub(super) fn remove_ids(document: &Document, key: &str, heading: &str, ids: &[DocId]) -> Result<Document, Refusal> {
+    let mut document = document.clone();
+    for id in ids {
+        let bullets = document.bullets(heading);
+        if let Some(index) = bullets.iter().position(|bullet| first_word(&bullet.text) == id.as_str()) {
+            document = document.bullet_remove(heading, index + 1)?;
+        }
+        let Some(field) = document.field(key) else { continue };
+        let left: Vec<&str> = match &field.value {
+            Value::List(items) => items.iter().filter_map(Value::as_text).collect(),
+            Value::Scalar { text, .. } => vec![text],
+            Value::Map(_) => continue,
+        };
+        if left == [id.as_str()] {
+            document = document.remove(key)?;
+        } else if left.contains(&id.as_str()) {
+            document = document.list_remove(key, id.as_str())?;
+        }
+    }
+    Ok(document)
+}
+
+fn first_word(bullet: &str) -> &str {
+    super::read::DependencyBullet::parse(bullet).id
+}
+
+/// Writes an outcome under its heading: a text as text where it reads back as the same text, anything else as JSON.
+pub(super) fn set_outcome(document: &Document, heading: &str, outcome: &Json) -> Result<Document, Refusal> {
+    if let Json::String(text) = outcome {
+        let as_text = document.set_section_text(heading, text.trim_end());
+        if let Ok(changed) = as_text
+            && super::read::outcome(&changed, heading).as_ref() == Some(outcome)
+            && changed.sections().len() <= document.sections().len() + 1
+        {
+            return Ok(changed);
+        }
+    }
+    Ok(document.set_section_json(heading, outcome)?)
+}
+
+/// Replaces an `_In progress..._` that is no longer true.
+pub(super) fn set_placeholder(document: &Document, heading: &str, text: &str) -> Result<Document, Refusal> {
+    let placeholder =
+        |text: &str| text.len() > 2 && text.starts_with('_') && text.ends_with('_') && !text.contains('\n');
+    match document.section_text(heading) {
+        Some(old) if placeholder(old) && old != text => Ok(document.set_section_text(heading, text)?),
+        _ => Ok(document.clone()),
+    }
+}
+
+/// Refuses a change that brings an error which was not there before.
+pub(super) fn accept(kind: Kind, before: &Document, after: Document) -> Result<Document, Refusal> {
+    if before.bytes() == after.bytes() {
+        return Ok(after);
+    }
+    let old: Vec<_> = reread(kind, before).findings.into_iter().map(|finding| finding.message).collect();
+    let mut findings = reread(kind, &after).findings;
+    findings.retain(|finding| finding.severity == Severity::Error && !old.contains(&finding.message));
+    if findings.is_empty() { Ok(after) } else { Err(Refusal::BadValue { id: id_of(kind, before), findings }) }
+}
+
+/// Sets and removes keys by name. Keys with a command of their own are refused with that command.
+pub(super) fn set_keys(
+    kind: Kind,
+    document: &Document,
+    set: &[(String, Value)],
+    unset: &[String],
+) -> Result<Document, Refusal> {
+    let mut document = document.clone();
+    for key in set.iter().map(|(key, _)| key).chain(unset) {
+        if let Some(hint) = reserved(kind, key) {
+            let id = id_of(kind, &document);
+            return Err(Refusal::bad_value(id, format!("the key `{key}` is not set by name"), hint));
+        }
+    }
+    for (key, value) in set {
+        document = if value.is_null() { remove_key(&document, key)? } else { set_key(&document, key, value)? };
+    }
+    for key in unset {
+        document = remove_key(&document, key)?;
+    }
+    Ok(document)
+}
+
+fn reserved(kind: Kind, key: &str) -> Option<String> {
+    match (kind, key) {
+        (_, "id") | (Kind::Agent, "agent") => Some("create a new document under the other id".to_owned()),
+        (_, "status") => Some("use `--status`".to_owned()),
+        (Kind::Task | Kind::Workflow, "result" | "error") => Some(format!("use `mycelium {kind} complete` or `fail`")),
+        (Kind::Task, "payload") => Some("edit the section `## Payload` with `mycelium task edit`".to_owned()),
+        (Kind::Agent | Kind::Workflow, "metadata") => Some("use `--metadata`".to_owned()),
+        _ => None,
+    }
+}
+
+/// Writes a progress: the shortest number that reads back the same.
+pub(super) fn progress_value(id: String, progress: f64) -> Result<Value, Refusal> {
+    if (0.0..=1.0).contains(&progress) {
+        Ok(Value::plain(format!("{progress}")))
+    } else {
+        let message = format!("the progress {progress} is not between 0 and 1");
+        Err(Refusal::bad_value(id, message, "give a number from 0 to 1, such as 0.5"))
+    }
+}

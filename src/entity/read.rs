@@ -1,0 +1,742 @@
+//! Reads a document as an agent, task or workflow. Never fails: what cannot be used becomes a finding with its place.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde_json::{Map, Value as Json};
+
+use super::model::{ActiveTask, Agent, Entity, Task, Workflow};
+use super::status::{AgentStatus, Priority, Review, TaskStatus, UnknownWord, WorkflowStatus};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::{Document, Field, Value};
+use crate::name::{AgentName, DocId, DocPath, Kind, NameError, visible};
+use crate::time::{Timestamp, parse_span};
+
+/// What a document is, as far as it can be told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// Which kind the file is, by its name or its keys; `None` for event logs and foreign files.
+    pub kind: Option<Kind>,
+    /// Its id, even if the rest cannot be used: from the frontmatter, else from the file name.
+    pub id: Option<DocId>,
+    /// What it says; `None` if the file cannot be read or has no known status.
+    pub entity: Option<Entity>,
+    /// What is wrong with it, in file order.
+    pub findings: Vec<Diagnostic>,
+}
+
+const TASK_KEYS: &[&str] = &[
+    "id",
+    "type",
+    "status",
+    "assigned_to",
+    "priority",
+    "depends_on",
+    "created",
+    "created_at",
+    "claimed_by",
+    "fence",
+    "lease",
+    "attempt",
+    "progress",
+    "review",
+    "approved",
+    "workflow",
+    "title",
+    "payload",
+    "result",
+    "error",
+];
+const AGENT_KEYS: &[&str] = &["agent", "status", "last_updated", "ttl", "active_tasks", "metadata"];
+const WORKFLOW_KEYS: &[&str] = &[
+    "id",
+    "type",
+    "status",
+    "tasks",
+    "created",
+    "created_at",
+    "progress",
+    "current_task",
+    "title",
+    "metadata",
+    "result",
+    "error",
+];
+
+/// The keys of a kind's frontmatter that mean something; any other is kept as it is.
+#[must_use]
+pub(super) const fn known_keys(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Agent => AGENT_KEYS,
+        Kind::Task => TASK_KEYS,
+        Kind::Workflow => WORKFLOW_KEYS,
+    }
+}
+
+/// Reads a document.
+#[must_use]
+pub fn read(path: &DocPath, document: &Document) -> Reading {
+    let mut reader = Reader { path: Some(path), document, findings: Vec::new() };
+    for fault in document.faults() {
+        reader.push(fault.clone());
+    }
+    if path.is_events() {
+        return Reading { kind: None, id: None, entity: None, findings: reader.findings };
+    }
+    let kind = path.kind().or_else(|| kind_by_keys(document));
+    let Some(kind) = kind else {
+        reader.findings.push(foreign(path));
+        return Reading { kind, id: None, entity: None, findings: reader.findings };
+    };
+    reader.read(kind)
+}
+
+/// Reads a document whose kind is known, and its path not: for the operations.
+pub(super) fn reread(kind: Kind, document: &Document) -> Reading {
+    Reader { path: None, document, findings: document.faults().to_vec() }.read(kind)
+}
+
+/// The status alone, or why there is none.
+pub(super) fn read_status<S: FromStr<Err = UnknownWord>>(document: &Document) -> Result<S, Vec<Diagnostic>> {
+    let mut reader = Reader { path: None, document, findings: document.faults().to_vec() };
+    if document.is_readable() && !document.has_frontmatter() {
+        reader.push(Diagnostic::error(Code::NoFrontmatter, "there is no frontmatter").at(document.place(0)));
+    }
+    reader.status().filter(|_| document.is_readable()).ok_or(reader.findings)
+}
+
+/// The outcome that a section holds: JSON, or a text as a string.
+pub(super) fn outcome(document: &Document, heading: &str) -> Option<Json> {
+    Reader { path: None, document, findings: Vec::new() }.json("", heading, Prose::IsAString)
+}
+
+fn foreign(path: &DocPath) -> Diagnostic {
+    Diagnostic::warning(Code::UnknownKind, format!("`{path}` is no agent, task, workflow or event log"))
+        .in_file(path)
+        .hint("name it `task-<id>.md`, `agent-<name>.md` or `workflow-<id>.md`, or move it out of the folder")
+}
+
+/// A file whose name says nothing is known by its keys.
+fn kind_by_keys(document: &Document) -> Option<Kind> {
+    let text = |key| document.field(key).and_then(|field| field.value.as_text());
+    match text("id") {
+        Some(id) => [Kind::Task, Kind::Workflow].into_iter().find(|kind| id.starts_with(kind.prefix())),
+        None => text("agent").map(|_| Kind::Agent),
+    }
+}
+
+struct Reader<'a> {
+    path: Option<&'a DocPath>,
+    document: &'a Document,
+    findings: Vec<Diagnostic>,
+}
+
+impl<'a> Reader<'a> {
+    fn read(mut self, kind: Kind) -> Reading {
+        if !self.document.is_readable() {
+            let id = self.quiet_id(kind);
+            return Reading { kind: Some(kind), id, entity: None, findings: self.findings };
+        }
+        let id = self.id(kind);
+        let entity = id.clone().and_then(|id| match kind {
+            Kind::Agent => self.agent(&id),
+            Kind::Task => self.task(id),
+            Kind::Workflow => self.workflow(id),
+        });
+        self.findings.sort_by_key(|finding| finding.place);
+        Reading { kind: Some(kind), id, entity, findings: self.findings }
+    }
+
+    fn task(&mut self, id: DocId) -> Option<Entity> {
+        let status = self.status::<TaskStatus>()?;
+        let task = Task {
+            id,
+            kind: self.type_key(),
+            title: self.title(Kind::Task),
+            status,
+            assigned_to: self.name("assigned_to"),
+            priority: self.word::<Priority>("priority").unwrap_or(Priority::Normal),
+            depends_on: self.ids("depends_on", "Dependencies"),
+            created: self.created(),
+            workflow: self.name("workflow"),
+            progress: self.fraction("progress"),
+            claimed_by: self.name("claimed_by"),
+            fence: self.count("fence"),
+            lease: self.span("lease"),
+            attempt: self.count("attempt"),
+            review: self.word::<Review>("review"),
+            approved: self.text("approved").map(str::to_owned),
+            payload: self.json("payload", "Payload", Prose::IsAFault),
+            result: self.json("result", "Result", Prose::IsAString),
+            error: self.json("error", "Error", Prose::IsAString),
+            steps: self.document.steps().to_vec(),
+            notes: self.document.notes(),
+            extra: self.extra(Kind::Task),
+        };
+        Some(Entity::Task(Box::new(task)))
+    }
+
+    fn agent(&mut self, id: &DocId) -> Option<Entity> {
+        let status = self.status::<AgentStatus>()?;
+        let agent = Agent {
+            name: AgentName::new(id.as_str()).ok()?,
+            status,
+            last_updated: self.moment("last_updated"),
+            ttl: self.span("ttl"),
+            active_tasks: self.active_tasks(),
+            metadata: self.json("metadata", "Metadata", Prose::IsAFault),
+            notes: self.document.notes(),
+            extra: self.extra(Kind::Agent),
+        };
+        Some(Entity::Agent(Box::new(agent)))
+    }
+
+    fn workflow(&mut self, id: DocId) -> Option<Entity> {
+        let status = self.status::<WorkflowStatus>()?;
+        let workflow = Workflow {
+            id,
+            kind: self.type_key(),
+            title: self.title(Kind::Workflow),
+            status,
+            tasks: self.ids("tasks", "Tasks"),
+            created: self.created(),
+            progress: self.fraction("progress"),
+            current_task: self.name("current_task"),
+            metadata: self.json("metadata", "Metadata", Prose::IsAFault),
+            result: self.json("result", "Result", Prose::IsAString),
+            error: self.json("error", "Error", Prose::IsAString),
+            steps: self.document.steps().to_vec(),
+            notes: self.document.notes(),
+            extra: self.extra(Kind::Workflow),
+        };
+        Some(Entity::Workflow(Box::new(workflow)))
+    }
+
+    // Identity.
+
+    /// The id of the frontmatter, else of the file name with a finding.
+    fn id(&mut self, kind: Kind) -> Option<DocId> {
+        let key = id_key(kind);
+        if !self.document.has_frontmatter() {
+            let message = format!("a {kind} needs frontmatter");
+            let hint = format!("begin the file with `---`, `{key}: …`, `status: …` and `---`");
+            self.push(Diagnostic::error(Code::NoFrontmatter, message).at(self.document.place(0)).hint(hint));
+            return self.quiet_id(kind);
+        }
+        let stated = self.name::<DocId>(key);
+        if stated.is_none() && self.text_quietly(key).is_none() {
+            let from_name = self.path.and_then(|path| id_of_name(path, kind));
+            let hint = from_name.as_ref().map_or_else(|| format!("add `{key}: …`"), |id| format!("add `{key}: {id}`"));
+            self.push_for_file(Diagnostic::error(Code::MissingKey, format!("the key `{key}` is missing")).hint(hint));
+        }
+        stated.or_else(|| self.path.and_then(|path| id_of_name(path, kind)))
+    }
+
+    fn quiet_id(&self, kind: Kind) -> Option<DocId> {
+        let stated = self.text_quietly(id_key(kind)).and_then(|text| DocId::new(text).ok());
+        stated.or_else(|| self.path.and_then(|path| id_of_name(path, kind)))
+    }
+
+    fn status<S: FromStr<Err = UnknownWord>>(&mut self) -> Option<S> {
+        if self.text_quietly("status").is_none() && self.document.has_frontmatter() {
+            let list = match S::from_str("") {
+                Err(unknown) => unknown.known,
+                Ok(_) => "",
+            };
+            let finding = Diagnostic::error(Code::MissingKey, "the key `status` is missing");
+            self.push_for_file(finding.hint(format!("add `status: …`, one of {list}")));
+        }
+        self.word::<S>("status")
+    }
+
+    fn type_key(&mut self) -> String {
+        let found = self.text("type").map(str::to_owned);
+        found.unwrap_or_else(|| {
+            let finding = Diagnostic::warning(Code::MissingKey, "the key `type` is missing");
+            self.push_for_file(finding.hint("add `type: …`, a word for the sort of work"));
+            String::new()
+        })
+    }
+
+    fn title(&mut self, kind: Kind) -> Option<String> {
+        if let Some(title) = self.text("title") {
+            return Some(title.to_owned());
+        }
+        let heading = self.document.title()?;
+        let label = match kind {
+            Kind::Agent => "Agent:",
+            Kind::Task => "Task:",
+            Kind::Workflow => "Workflow:",
+        };
+        let title = heading.strip_prefix(label).unwrap_or(heading).trim();
+        (!title.is_empty()).then(|| title.to_owned())
+    }
+
+    // Values of keys. Each takes an empty or null value as absent, and a value it cannot use as a finding.
+
+    fn field(&self, key: &str) -> Option<&'a Field> {
+        let document: &'a Document = self.document;
+        document.field(key).filter(|field| !field.value.is_null() && field.value.as_text() != Some(""))
+    }
+
+    fn text_quietly(&self, key: &str) -> Option<&'a str> {
+        self.field(key).and_then(|field| field.value.as_text())
+    }
+
+    fn text(&mut self, key: &str) -> Option<&'a str> {
+        let field = self.field(key)?;
+        let text = field.value.as_text();
+        if text.is_none() {
+            self.bad_value(field, format!("`{key}` must be one value, not a list or map"), "write it on one line");
+        }
+        text
+    }
+
+    fn word<W: FromStr<Err = UnknownWord>>(&mut self, key: &str) -> Option<W> {
+        let text = self.text(key)?;
+        match W::from_str(text) {
+            Ok(word) => Some(word),
+            Err(unknown) => {
+                let code = if key == "status" { Code::UnknownStatus } else { Code::BadValue };
+                let finding = Diagnostic::error(code, unknown.to_string()).hint(unknown.hint());
+                self.push_at_value(key, finding);
+                None
+            }
+        }
+    }
+
+    fn name<N: FromStr<Err = NameError>>(&mut self, key: &str) -> Option<N> {
+        let text = self.text(key)?;
+        match N::from_str(text) {
+            Ok(name) => Some(name),
+            Err(error) => {
+                let finding = Diagnostic::error(Code::BadName, format!("`{key}`: {error}"));
+                self.push_at_value(key, finding.hint("use letters, digits, `-`, `_` and `.`"));
+                None
+            }
+        }
+    }
+
+    fn created(&mut self) -> Option<Timestamp> {
+        let key = if self.field("created").is_some() { "created" } else { "created_at" };
+        self.moment(key)
+    }
+
+    fn moment(&mut self, key: &str) -> Option<Timestamp> {
+        self.parsed(key, "write a moment in UTC, such as 2025-10-17T00:00:00Z", |text| {
+            text.parse().map_err(|error: crate::time::TimeError| error.to_string())
+        })
+    }
+
+    fn span(&mut self, key: &str) -> Option<Duration> {
+        self.parsed(key, "write a span such as 300, 30s or 5m", |text| {
+            parse_span(text).map_err(|error| error.to_string())
+        })
+    }
+
+    fn count(&mut self, key: &str) -> Option<u64> {
+        self.parsed(key, "write a whole number from 0", |text| {
+            text.parse().map_err(|_| format!("`{}` is not a whole number", visible(text)))
+        })
+    }
+
+    fn fraction(&mut self, key: &str) -> Option<f64> {
+        self.parsed(key, "write a number from 0 to 1, such as 0.5", |text| {
+            let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+            let number = number.ok_or_else(|| format!("`{}` is not a number", visible(text)))?;
+            (0.0..=1.0).contains(&number).then_some(number).ok_or_else(|| format!("{number} is not between 0 and 1"))
+        })
+    }
+
+    fn parsed<T>(&mut self, key: &str, hint: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.text(key)?;
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                let finding = Diagnostic::error(Code::BadValue, format!("`{key}`: {message}")).hint(hint);
+                self.push_at_value(key, finding);
+                None
+            }
+        }
+    }
+
+    /// The ids of a list key; where the key is not there, of the bullets of a section.
+    fn ids(&mut self, key: &str, heading: &str) -> Vec<DocId> {
+        let Some(field) = self.document.field(key) else {
+            return self.bullet_ids(heading);
+        };
+        let texts = match &field.value {
+            value if value.is_null() => Vec::new(),
+            Value::Map(_) => {
+                self.bad_value(field, format!("`{key}` must be a list of ids"), "write one `  - id` a line");
+                Vec::new()
+            }
+            Value::List(items) => items.iter().map(Value::as_text).collect(),
+            Value::Scalar { text, .. } if text.is_empty() => Vec::new(),
+            Value::Scalar { text, .. } => vec![Some(text.as_str())],
+        };
+        let mut ids = Vec::new();
+        for text in texts {
+            match text.map(DocId::new) {
+                Some(Ok(id)) => ids.push(id),
+                Some(Err(error)) => self.push_at_value(key, bad_id(key, &error)),
+                None => self.bad_value(field, format!("`{key}` must be a list of ids"), "write one `  - id` a line"),
+            }
+        }
+        ids
+    }
+
+    fn bullet_ids(&mut self, heading: &str) -> Vec<DocId> {
+        let mut ids = Vec::new();
+        for bullet in self.document.bullets(heading) {
+            let parsed = DependencyBullet::parse(&bullet.text);
+            match DocId::new(parsed.id) {
+                Ok(id) => ids.push(id),
+                Err(_) if parsed.id.is_empty() => {}
+                Err(error) => {
+                    self.push(bad_id(heading, &error).at(bullet.place));
+                }
+            }
+        }
+        ids
+    }
+
+    fn active_tasks(&mut self) -> Vec<ActiveTask> {
+        if let Some(texts) = self.field("active_tasks").and_then(|field| field.value.texts()) {
+            return texts.into_iter().map(|text| ActiveTask { task: text.to_owned(), started: None }).collect();
+        }
+        self.document.bullets("Active Tasks").iter().filter_map(|bullet| ActiveTask::parse(&bullet.text)).collect()
+    }
+
+    /// A section that holds JSON, else the key of that name.
+    fn json(&mut self, key: &str, heading: &str, prose: Prose) -> Option<Json> {
+        let Some(read) = self.document.section_json(heading) else {
+            return self.field(key).map(|field| field.value.to_json());
+        };
+        let text = self.document.section_text(heading).unwrap_or_default();
+        if prose == Prose::IsAString && is_prose(text) {
+            return Some(serde_json::from_str(text).unwrap_or_else(|_| Json::from(text)));
+        }
+        read.map_err(|finding| self.push(finding)).ok()
+    }
+
+    fn extra(&self, kind: Kind) -> Map<String, Json> {
+        let fields = self.document.fields().iter();
+        let unknown = fields.filter(|field| !known_keys(kind).contains(&field.key.as_str()));
+        unknown.map(|field| (field.key.clone(), field.value.to_json())).collect()
+    }
+
+    // Findings.
+
+    fn bad_value(&mut self, field: &Field, message: String, hint: &str) {
+        let place = self.document.place(field.value_span.start);
+        self.push(Diagnostic::error(Code::BadValue, message).at(place).hint(hint));
+    }
+
+    fn push_at_value(&mut self, key: &str, finding: Diagnostic) {
+        self.push(match self.document.field(key) {
+            Some(field) => finding.at(self.document.place(field.value_span.start)),
+            None => finding,
+        });
+    }
+
+    /// A finding about something that is not there: at the first line.
+    fn push_for_file(&mut self, finding: Diagnostic) {
+        self.push(finding.at(self.document.place(0)));
+    }
+
+    fn push(&mut self, finding: Diagnostic) {
+        self.findings.push(match self.path {
+            Some(path) => finding.in_file(path),
+            None => finding,
+        });
+    }
+}
+
+/// Whether a section may hold plain text where JSON is the rule.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Prose {
+    IsAString,
+    IsAFault,
+}
+
+/// Tells whether a section's text neither begins as JSON nor has a fenced block in it.
+fn is_prose(text: &str) -> bool {
+    !text.starts_with(['{', '[', '"']) && !text.lines().any(|line| line.starts_with("```") || line.starts_with("~~~"))
+}
+
+fn bad_id(what: &str, error: &NameError) -> Diagnostic {
+    Diagnostic::error(Code::BadName, format!("`{what}`: {error}")).hint("use the id that the task's file states")
+}
+
+/// The key that holds a document's id.
+#[must_use]
+pub(super) const fn id_key(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Agent => "agent",
+        Kind::Task | Kind::Workflow => "id",
+    }
+}
+
+fn id_of_name(path: &DocPath, kind: Kind) -> Option<DocId> {
+    let stem = path.stem();
+    let id = if kind == Kind::Agent { stem.strip_prefix(kind.prefix()).unwrap_or(stem) } else { stem };
+    DocId::new(id).ok()
+}
+
+impl ActiveTask {
+    /// Reads `train-model (started: 2025-10-17T00:00:00Z)`; a bullet without text is nothing.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let parts = text.strip_suffix(')').and_then(|text| text.rsplit_once("(started:"));
+        let started = parts.and_then(|(_, at)| at.trim().parse().ok());
+        let task = if started.is_some() { parts.map_or(text, |(task, _)| task.trim()) } else { text };
+        (!task.is_empty()).then(|| Self { task: task.to_owned(), started })
+    }
+
+    /// The bullet that [`ActiveTask::parse`] reads.
+    #[must_use]
+    pub fn to_bullet(&self) -> String {
+        match self.started {
+            Some(at) => format!("{} (started: {at})", self.task),
+            None => self.task.clone(),
+        }
+    }
+}
+
+/// One line of `## Dependencies`: `task-122 (prepare-dataset) - COMPLETED ✅`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DependencyBullet<'a> {
+    /// The id: the first word, without backticks or link brackets; empty for `none`.
+    pub id: &'a str,
+    /// What follows the id.
+    pub rest: &'a str,
+    /// The status it claims in capitals after ` - `, in lower case.
+    pub status: Option<TaskStatus>,
+}
+
+impl<'a> DependencyBullet<'a> {
+    /// Takes a bullet apart.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Self {
+        let text = text.trim();
+        let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let word = word.split_once("](").map_or(word, |(shown, _)| shown);
+        let word = word.trim_matches(['`', '[', ']', '*', '_', ',', ':']);
+        let id = if word.eq_ignore_ascii_case("none") { "" } else { word };
+        let claim = rest.rsplit_once("- ").and_then(|(_, claim)| claim.split_whitespace().next());
+        let status = claim.and_then(|claim| claim.to_ascii_lowercase().parse().ok());
+        Self { id, rest, status }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::diagnostic::Place;
+
+    const TASK: &str = "---\nid: task-123\ntype: train-model\nstatus: running\nassigned_to: ai-engineer\ncreated: 2025-10-17T00:00:00Z\n---\n\n# Task: train-model\n\n**Type**: train-model\n**Status**: running\n**Assigned To**: ai-engineer\n\n## Dependencies\n\n- task-122 (prepare-dataset) - COMPLETED ✅\n\n## Payload\n\n{\n  \"dataset\": \"alice-voice\",\n  \"config\": \"configs/lora.yaml\",\n  \"epochs\": 3\n}\n\n## Progress\n\n- [x] Load dataset\n- [x] Initialize model\n- [ ] Training (epoch 1/3)\n- [ ] Validation\n- [ ] Save checkpoint\n\n## Result\n\n_In progress..._\n";
+    const AGENT: &str = "---\nagent: ai-engineer\nstatus: busy\nlast_updated: 2025-10-17T00:00:00Z\n---\n\n# Agent: ai-engineer\n\n**Status**: busy\n**Last Updated**: 2025-10-17T00:00:00Z\n\n## Active Tasks\n\n- train-model (started: 2025-10-17T00:00:00Z)\n\n## Metadata\n\n{\n  \"current_workflow\": \"workflow-123\",\n  \"resources_allocated\": {\n    \"gpu\": \"NVIDIA RTX 4090\",\n    \"memory_gb\": 24\n  }\n}\n";
+
+    fn reading(path: &str, text: &str) -> Reading {
+        read(&DocPath::new(path).expect("valid"), &Document::parse(text.as_bytes()))
+    }
+
+    fn task_with(lines: &str, body: &str) -> Reading {
+        reading("task-1.md", &format!("---\nid: task-1\ntype: t\nstatus: pending\n{lines}---\n{body}"))
+    }
+
+    fn task_of(reading: &Reading) -> &Task {
+        reading.entity.as_ref().and_then(Entity::as_task).expect("a task")
+    }
+
+    #[test]
+    fn the_reference_task_is_read() {
+        let reading = reading("task-123.md", TASK);
+        assert_eq!(reading.findings, []);
+        let task = task_of(&reading);
+        assert_eq!(task.steps.len(), 5);
+        let mut json = task.to_json();
+        json.as_object_mut().expect("a map").remove("steps");
+        assert_eq!(
+            json,
+            json!({
+                "id": "task-123", "type": "train-model", "title": "train-model", "status": "running",
+                "assigned_to": "ai-engineer", "priority": "normal", "depends_on": ["task-122"],
+                "payload": {"dataset": "alice-voice", "config": "configs/lora.yaml", "epochs": 3},
+                "created": "2025-10-17T00:00:00Z", "progress": null, "workflow": null, "result": null, "error": null,
+                "notes": [],
+            })
+        );
+    }
+
+    #[test]
+    fn the_reference_agent_is_read() {
+        let reading = reading("agent-ai-engineer.md", AGENT);
+        assert_eq!(reading.findings, []);
+        assert_eq!(
+            reading.entity.expect("an agent").to_json(),
+            json!({
+                "agent": "ai-engineer", "status": "busy", "last_updated": "2025-10-17T00:00:00Z", "ttl": null,
+                "active_tasks": ["train-model"], "started": {"train-model": "2025-10-17T00:00:00Z"},
+                "metadata": {
+                    "current_workflow": "workflow-123",
+                    "resources_allocated": {"gpu": "NVIDIA RTX 4090", "memory_gb": 24},
+                },
+                "notes": [],
+            })
+        );
+    }
+
+    #[test]
+    fn every_key_of_a_task_is_read() {
+        let lines = "assigned_to: a\npriority: high\ndepends_on: [x, 007]\ncreated_at: 2025-10-17\nworkflow: wf-1\nprogress: 0.5\nclaimed_by: b\nfence: 3\nlease: 5m\nattempt: 2\nreview: required\napproved: Jane Doe\ncurrent_epoch: 2\ntags: [p, q]\n";
+        let reading = task_with(lines, "# T\n## Result\nThe loss is flat.\n## Error\n42\n");
+        assert_eq!(reading.findings, []);
+        let json = task_of(&reading).to_json();
+        for (key, value) in [
+            ("assigned_to", json!("a")),
+            ("priority", json!("high")),
+            ("depends_on", json!(["x", "007"])),
+            ("created", json!("2025-10-17T00:00:00Z")),
+            ("workflow", json!("wf-1")),
+            ("progress", json!(0.5)),
+            ("claimed_by", json!("b")),
+            ("fence", json!(3)),
+            ("lease", json!("5m")),
+            ("attempt", json!(2)),
+            ("review", json!("required")),
+            ("approved", json!("Jane Doe")),
+            ("current_epoch", json!(2)),
+            ("tags", json!(["p", "q"])),
+            ("result", json!("The loss is flat.")),
+            ("error", json!(42)),
+        ] {
+            assert_eq!(json[key], value, "{key}");
+        }
+    }
+
+    #[test]
+    fn findings_have_their_place_and_keep_the_task() {
+        for (lines, code, place, message) in [
+            (
+                "priority: hihg\n",
+                Code::BadValue,
+                (5, 11),
+                "unknown priority `hihg`; known: low, normal, high, critical",
+            ),
+            ("progress: 1.5\n", Code::BadValue, (5, 11), "`progress`: 1.5 is not between 0 and 1"),
+            ("progress: half\n", Code::BadValue, (5, 11), "`progress`: `half` is not a number"),
+            ("progress: [1]\n", Code::BadValue, (5, 11), "`progress` must be one value, not a list or map"),
+            (
+                "x: 1\ncreated: yesterday\n",
+                Code::BadValue,
+                (6, 10),
+                "`created`: `yesterday` is not a time such as 2025-10-17T00:00:00Z",
+            ),
+            (
+                "assigned_to: two words\n",
+                Code::BadName,
+                (5, 14),
+                "`assigned_to`: the agent name `two words` has a blank at character 4",
+            ),
+            ("depends_on: {a: b}\n", Code::BadValue, (5, 13), "`depends_on` must be a list of ids"),
+            (
+                "depends_on: [a/b]\n",
+                Code::BadName,
+                (5, 13),
+                "`depends_on`: the id `a/b` has `/` (use letters, digits, `-`, `_` and `.`) at character 2",
+            ),
+            ("fence: -1\n", Code::BadValue, (5, 8), "`fence`: `-1` is not a whole number"),
+            (
+                "lease: long\n",
+                Code::BadValue,
+                (5, 8),
+                "`lease`: `long` is not a span of time such as 30s, 5m, 2h or 7d",
+            ),
+        ] {
+            let reading = task_with(lines, "");
+            let [finding] = &reading.findings[..] else { panic!("{lines}: {:?}", reading.findings) };
+            assert_eq!((finding.code, finding.message.as_str()), (code, message));
+            assert_eq!(finding.place, Some(Place { line: place.0, column: place.1 }), "{lines}");
+            assert!(finding.hint.is_some() && finding.path.is_some(), "{lines}");
+            assert!(reading.entity.is_some(), "{lines}");
+        }
+        let reading = task_with("", "\n## Payload\n\n{\n  \"a\": x\n}\n");
+        assert_eq!(reading.findings[0].place, Some(Place { line: 10, column: 8 }));
+        assert_eq!(task_of(&reading).payload, None);
+    }
+
+    #[test]
+    fn what_can_be_identified_never_vanishes() {
+        let long = format!("---\nid: {}\n---\n", "x".repeat(200));
+        for (path, text, id, code) in [
+            ("task-7.md", "---\nid: task-7\ntype: t\nstatus: runing\n---\n", Some("task-7"), Code::UnknownStatus),
+            ("task-7.md", "---\nid: other\ntype: t\n---\n", Some("other"), Code::MissingKey),
+            ("task-7.md", "---\nid: [x\n---\n", Some("task-7"), Code::YamlSyntax),
+            ("task-7.md", "no frontmatter\n", Some("task-7"), Code::NoFrontmatter),
+            ("task-7.md", "", Some("task-7"), Code::NoFrontmatter),
+            ("task-7.md", "a\0b", Some("task-7"), Code::NulByte),
+            ("task-7.md", &long, Some("task-7"), Code::MissingKey),
+            ("agent-x.md", "---\nagent: x\nstatus: asleep\n---\n", Some("x"), Code::UnknownStatus),
+            ("agent-x.md", "---\nstatus:\n---\n", Some("x"), Code::MissingKey),
+            ("workflow-w.md", "---\nid: w\nstatus: pending\n---\n", Some("w"), Code::UnknownStatus),
+            ("readme.md", "# Read me\n", None, Code::UnknownKind),
+        ] {
+            let reading = reading(path, text);
+            assert_eq!(reading.id.as_ref().map(DocId::as_str), id, "{path} {text:?}");
+            assert!(reading.entity.is_none(), "{path} {text:?}");
+            assert!(reading.findings.iter().any(|finding| finding.code == code), "{text:?}: {:?}", reading.findings);
+        }
+        let nameless = reading("task-7.md", "---\nstatus: pending\ntype: t\n---\n");
+        assert_eq!(task_of(&nameless).id.as_str(), "task-7");
+        assert_eq!(nameless.findings[0].hint.as_deref(), Some("add `id: task-7`"));
+        let misspelt = reading("task-7.md", "---\nid: task-7\ntype: t\nstatus: runing\n---\n");
+        assert_eq!(misspelt.findings[0].place, Some(Place { line: 4, column: 9 }));
+        assert_eq!(misspelt.findings[0].hint.as_deref(), Some("did you mean `running`?"));
+    }
+
+    #[test]
+    fn kinds_follow_from_names_then_from_keys() {
+        let kind = |path, text| reading(path, text).kind;
+        assert_eq!(kind("events.md", "- 1\n"), None);
+        assert!(reading("events-a.md", "- 1\n").findings.is_empty());
+        assert_eq!(kind("train.md", "---\nid: task-5\nstatus: pending\n---\n"), Some(Kind::Task));
+        assert_eq!(kind("train.md", "---\nid: workflow-5\nstatus: running\n---\n"), Some(Kind::Workflow));
+        assert_eq!(kind("someone.md", "---\nagent: x\nstatus: idle\n---\n"), Some(Kind::Agent));
+        assert_eq!(kind("train.md", "---\ntitle: x\n---\n"), None);
+    }
+
+    #[test]
+    fn dependency_bullets_are_taken_apart() {
+        for (text, id, status) in [
+            ("task-122 (prepare-dataset) - COMPLETED ✅", "task-122", Some(TaskStatus::Completed)),
+            ("`task-1` - pending", "task-1", Some(TaskStatus::Pending)),
+            ("[task-1](task-1.md): the data", "task-1", None),
+            ("task-1 - see there", "task-1", None),
+            ("None", "", None),
+            ("", "", None),
+        ] {
+            let parsed = DependencyBullet::parse(text);
+            assert_eq!((parsed.id, parsed.status), (id, status), "{text}");
+        }
+        let reading = task_with("", "\n## Dependencies\n\n- task-5 (a) - RUNNING\n- _none_\n- task-6\n");
+        let ids: Vec<_> = task_of(&reading).depends_on.iter().map(DocId::as_str).collect();
+        assert_eq!(ids, ["task-5", "task-6"]);
+        let stated = task_with("depends_on: []\n", "\n## Dependencies\n\n- task-5\n");
+        assert_eq!(task_of(&stated).depends_on, []);
+    }
+
+    #[test]
+    fn active_tasks_read_back_as_they_are_written() {
+        for text in
+            ["train-model (started: 2025-10-17T00:00:00Z)", "task-1", "review (of the plan)", "x (started: soon)"]
+        {
+            assert_eq!(ActiveTask::parse(text).expect("a task").to_bullet(), text);
+        }
+        assert_eq!(ActiveTask::parse("  "), None);
+    }
+}

@@ -1,0 +1,259 @@
+//! What can be done to a task, as pure functions from document to document. Each changes only what it must.
+
+use serde_json::Value as Json;
+
+use super::edit::{
+    Refusal, accept, add_ids, id_of, progress_value, remove_ids, remove_key, set_key, set_keys, set_outcome,
+    set_placeholder, status,
+};
+use super::read::DependencyBullet;
+use super::status::{Priority, TaskStatus};
+use crate::document::{Document, Mark, Value};
+use crate::name::{AgentName, DocId, Kind};
+use crate::template::one_line;
+
+const DEPENDENCIES: &str = "Dependencies";
+
+/// What `update` changes; what is not named stays as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TaskUpdate {
+    /// The next status; the present one is no change.
+    pub status: Option<TaskStatus>,
+    /// From 0 to 1.
+    pub progress: Option<f64>,
+    /// Further keys with their values; `null` removes.
+    pub set: Vec<(String, Value)>,
+    /// Keys to remove.
+    pub unset: Vec<String>,
+    /// How urgent.
+    pub priority: Option<Priority>,
+    /// Who is to do it; `unset` with `assigned_to` for nobody.
+    pub assigned_to: Option<AgentName>,
+    /// A new heading.
+    pub title: Option<String>,
+    /// Dependencies to add; those that are there are no change.
+    pub depends_on_add: Vec<DocId>,
+    /// Dependencies to take out.
+    pub depends_on_remove: Vec<DocId>,
+}
+
+/// Changes what the update names, all of it or nothing.
+///
+/// # Errors
+/// [`Refusal`] for an illegal step, a value of the wrong shape, or a document that does not allow the edit.
+pub fn update(document: &Document, update: &TaskUpdate) -> Result<Document, Refusal> {
+    let now = status::<TaskStatus>(Kind::Task, document)?;
+    let mut new = set_keys(Kind::Task, document, &update.set, &update.unset)?;
+    if let Some(next) = update.status {
+        new = step(&new, now, next)?;
+    }
+    if let Some(name) = &update.assigned_to {
+        new = set_key(&new, "assigned_to", &Value::text(name.as_str()))?;
+    }
+    if let Some(priority) = update.priority {
+        new = set_key(&new, "priority", &Value::text(priority.word()))?;
+    }
+    if let Some(progress) = update.progress {
+        new = set_key(&new, "progress", &progress_value(id_of(Kind::Task, &new), progress)?)?;
+    }
+    if let Some(title) = &update.title {
+        new = set_title(&new, title)?;
+    }
+    new = add_ids(&new, "depends_on", DEPENDENCIES, &update.depends_on_add)?;
+    new = remove_ids(&new, "depends_on", DEPENDENCIES, &update.depends_on_remove)?;
+    accept(Kind::Task, document, new)
+}
+
+/// Pending → running.
+///
+/// # Errors
+/// [`Refusal`] if the step is illegal or the document does not allow the edit.
+pub fn start(document: &Document) -> Result<Document, Refusal> {
+    go(document, TaskStatus::Running)
+}
+
+/// Running → completed, with a result if there is one.
+///
+/// # Errors
+/// [`Refusal`] if the step is illegal or the document does not allow the edit.
+pub fn complete(document: &Document, result: Option<&Json>) -> Result<Document, Refusal> {
+    let new = finish(document, TaskStatus::Completed)?;
+    match result {
+        Some(result) => set_outcome(&new, "Result", result),
+        None => set_placeholder(&new, "Result", "_None_"),
+    }
+}
+
+/// Running → failed, with the reason if there is one.
+///
+/// # Errors
+/// [`Refusal`] if the step is illegal or the document does not allow the edit.
+pub fn fail(document: &Document, error: Option<&Json>) -> Result<Document, Refusal> {
+    let new = finish(document, TaskStatus::Failed)?;
+    let new = set_placeholder(&new, "Result", "_None_")?;
+    error.map_or(Ok(new.clone()), |error| set_outcome(&new, "Error", error))
+}
+
+/// Running → pending: whoever holds it gives it back.
+///
+/// # Errors
+/// [`Refusal`] if the step is illegal or the document does not allow the edit.
+pub fn release(document: &Document) -> Result<Document, Refusal> {
+    back(document, TaskStatus::Running)
+}
+
+/// Failed → pending. The error stays, for whoever tries again.
+///
+/// # Errors
+/// [`Refusal`] if the step is illegal or the document does not allow the edit.
+pub fn retry(document: &Document) -> Result<Document, Refusal> {
+    back(document, TaskStatus::Failed)
+}
+
+/// Completed → pending. The result stays until there is a new one.
+///
+/// # Errors
+/// [`Refusal`] if the step is illegal or the document does not allow the edit.
+pub fn reopen(document: &Document) -> Result<Document, Refusal> {
+    back(document, TaskStatus::Completed)
+}
+
+/// Sets the mark of a check box, counted from 1.
+///
+/// # Errors
+/// [`Refusal::Edit`] if there is no such check box.
+pub fn tick(document: &Document, step: usize, mark: Mark) -> Result<Document, Refusal> {
+    Ok(document.tick(step, mark)?)
+}
+
+/// Adds a note at the end of the notes.
+///
+/// # Errors
+/// [`Refusal`] for an empty note or a document that does not allow the edit.
+pub fn note(document: &Document, text: &str) -> Result<Document, Refusal> {
+    if text.trim().is_empty() {
+        return Err(Refusal::bad_value(id_of(Kind::Task, document), "the note is empty", "say something in it"));
+    }
+    Ok(document.append_note(text)?)
+}
+
+/// Replaces the payload.
+///
+/// # Errors
+/// [`Refusal::Edit`] if the document does not allow the edit.
+pub fn set_payload(document: &Document, payload: &Json) -> Result<Document, Refusal> {
+    Ok(document.set_section_json("Payload", payload)?)
+}
+
+/// Brings the bullet of a dependency up to date where the body lists it with what it is and how it stands
+/// (`- task-122 (prepare-dataset) - COMPLETED ✅`); a body that lists bare ids, or none, stays as it is.
+///
+/// # Errors
+/// [`Refusal::Edit`] if the document does not allow the edit.
+pub fn dependency_stands(document: &Document, id: &DocId, now: TaskStatus) -> Result<Document, Refusal> {
+    let bullets = document.bullets(DEPENDENCIES);
+    let found = bullets.iter().position(|bullet| DependencyBullet::parse(&bullet.text).id == id.as_str());
+    let Some(index) = found else { return Ok(document.clone()) };
+    let text = &bullets[index].text;
+    if DependencyBullet::parse(text).status.is_none_or(|claimed| claimed == now) {
+        return Ok(document.clone());
+    }
+    let kept = text.rsplit_once("- ").map_or(text.as_str(), |(kept, _)| kept).trim_end();
+    replace_bullet(document, index, &format!("{kept} - {}", shout(now)))
+}
+
+/// Says in the bullet of a dependency what it is and how it stands, as the reference document does.
+///
+/// # Errors
+/// [`Refusal::Edit`] if the document does not allow the edit.
+pub fn describe_dependency(document: &Document, id: &DocId, kind: &str, now: TaskStatus) -> Result<Document, Refusal> {
+    let bullets = document.bullets(DEPENDENCIES);
+    let found = bullets.iter().position(|bullet| DependencyBullet::parse(&bullet.text).id == id.as_str());
+    let Some(index) = found else { return Ok(document.clone()) };
+    replace_bullet(document, index, &format!("{id} ({}) - {}", one_line(kind), shout(now)))
+}
+
+fn replace_bullet(document: &Document, index: usize, text: &str) -> Result<Document, Refusal> {
+    let bullets = document.bullets(DEPENDENCIES);
+    let texts: Vec<&str> =
+        bullets.iter().enumerate().map(|(i, bullet)| if i == index { text } else { bullet.text.as_str() }).collect();
+    Ok(document.set_bullets(DEPENDENCIES, &texts)?)
+}
+
+fn shout(status: TaskStatus) -> String {
+    let mark = match status {
+        TaskStatus::Completed => " ✅",
+        TaskStatus::Failed => " ❌",
+        TaskStatus::Pending | TaskStatus::Running => "",
+    };
+    format!("{}{mark}", status.word().to_uppercase())
+}
+
+fn set_title(document: &Document, title: &str) -> Result<Document, Refusal> {
+    let title = one_line(title);
+    if title.is_empty() {
+        return Err(Refusal::bad_value(id_of(Kind::Task, document), "the title is empty", "give at least one word"));
+    }
+    let document = match document.field("title") {
+        Some(_) => set_key(document, "title", &Value::text(title.as_str()))?,
+        None => document.clone(),
+    };
+    let prefix = document.title().is_some_and(|heading| heading.starts_with("Task:"));
+    let heading = if prefix { format!("Task: {title}") } else { title };
+    if document.title() == Some(heading.as_str()) {
+        return Ok(document);
+    }
+    Ok(document.set_title(&heading)?)
+}
+
+fn go(document: &Document, to: TaskStatus) -> Result<Document, Refusal> {
+    step(document, status(Kind::Task, document)?, to)
+}
+
+/// To an end; unlike `update`, doing it twice is refused, since the second outcome would replace the first.
+fn finish(document: &Document, to: TaskStatus) -> Result<Document, Refusal> {
+    let now = status::<TaskStatus>(Kind::Task, document)?;
+    if now == to {
+        return Err(illegal(document, now, to.word()));
+    }
+    step(document, now, to)
+}
+
+fn back(document: &Document, from: TaskStatus) -> Result<Document, Refusal> {
+    let now = status::<TaskStatus>(Kind::Task, document)?;
+    if now != from {
+        let how = match from {
+            TaskStatus::Running => "pending by release",
+            TaskStatus::Failed => "pending by retry",
+            _ => "pending by reopen",
+        };
+        return Err(illegal(document, now, how));
+    }
+    let new = step(document, now, TaskStatus::Pending)?;
+    let new = remove_key(&new, "claimed_by")?;
+    remove_key(&new, "lease")
+}
+
+fn step(document: &Document, now: TaskStatus, to: TaskStatus) -> Result<Document, Refusal> {
+    if now.step(to).is_err() {
+        return Err(illegal(document, now, to.word()));
+    }
+    set_key(document, "status", &Value::text(to.word()))
+}
+
+fn illegal(document: &Document, now: TaskStatus, to: &'static str) -> Refusal {
+    let id = id_of(Kind::Task, document);
+    let hint = match now {
+        TaskStatus::Pending if to == "completed" || to == "failed" => {
+            Some(format!("run `mycelium task update {id} --status running` first"))
+        }
+        TaskStatus::Completed if to == "running" || to == "failed" => {
+            Some(format!("run `mycelium task reopen {id}` first"))
+        }
+        TaskStatus::Failed if to == "running" || to == "completed" => {
+            Some(format!("run `mycelium task retry {id}` first"))
+        }
+        _ => None,
+    };
+    Refusal::IllegalStep { id, step: now.refuse(to), hint }
+}

@@ -1,0 +1,390 @@
+//! Words for changes: the subject, body and trailers of a commit. Content is cut and made safe to show; nothing is decided here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use serde_json::Value as Json;
+
+use crate::change::{Change, How, What};
+use crate::name::{AgentName, DocId, Kind, OperationId, visible};
+use crate::template::one_line;
+
+/// How long a subject gets while there is a choice, in characters.
+pub const SUBJECT_MAX: usize = 72;
+/// Most lines of changes in a body; the rest is counted.
+pub const LINES_MAX: usize = 100;
+/// Longest value or text that is quoted in a line, in characters.
+pub const QUOTE_MAX: usize = 60;
+
+/// One operation of the API that a commit holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationNote {
+    /// Its id.
+    pub id: OperationId,
+    /// What was done: `create`, `update`, `complete`, ...
+    pub verb: String,
+    /// To which document.
+    pub doc: DocId,
+    /// By whom, if it is known.
+    pub agent: Option<AgentName>,
+}
+
+/// The message of a commit: what happened in one line, then each change, then the trailers.
+#[must_use]
+pub fn compose(changes: &[Change], by: Option<&AgentName>, operations: &[OperationNote]) -> String {
+    let documents = by_document(changes);
+    let mut message = subject(&documents, by);
+    let lines: Vec<String> =
+        changes.iter().map(|change| format!("- {}: {}", name(change), phrase(&change.what))).collect();
+    if lines.len() > 1 {
+        message.push_str("\n\n");
+        message.push_str(&lines[..lines.len().min(LINES_MAX)].join("\n"));
+        if lines.len() > LINES_MAX {
+            let _ = write!(message, "\n… and {} more", lines.len() - LINES_MAX);
+        }
+    }
+    let trailers = trailers(changes, by, operations);
+    if !trailers.is_empty() {
+        message.push_str("\n\n");
+        message.push_str(&trailers.join("\n"));
+    }
+    message.push('\n');
+    message
+}
+
+/// One change in a few words: `pending → running`, `step 2 done`, `priority normal → high`.
+#[must_use]
+pub fn phrase(what: &What) -> String {
+    match what {
+        What::Created { about, assigned_to, status } => {
+            created(about.as_deref(), assigned_to.as_deref(), status.as_deref())
+        }
+        What::Removed => "removed".to_owned(),
+        What::Moved { from } => format!("moved from {from}"),
+        What::Status { from, to } => match (from, to) {
+            (Some(from), Some(to)) => format!("{} → {}", quote(from), quote(to)),
+            (None, Some(to)) => format!("status {}", quote(to)),
+            (_, None) => "no status".to_owned(),
+        },
+        What::Field { key, from, to } => match (from, to) {
+            (Some(from), Some(to)) => format!("{} {} → {}", quote(key), value(from), value(to)),
+            (None, Some(to)) => format!("{} {}", quote(key), value(to)),
+            (_, None) => format!("no {}", quote(key)),
+        },
+        What::List { key, added, removed } => {
+            let signed = |sign: char, items: &[String]| {
+                items.iter().map(|item| format!("{sign}{}", quote(item))).collect::<Vec<_>>()
+            };
+            let items = [signed('+', added), signed('-', removed)].concat();
+            format!("{} {}", quote(key), cut(&items.join(" "), 2 * QUOTE_MAX))
+        }
+        What::Step { n, text, done } => {
+            format!("step {n} {}, {}", if *done { "done" } else { "open again" }, quote(text))
+        }
+        What::StepAdded { n, text } => format!("step {n} added, {}", quote(text)),
+        What::StepRemoved { text } => format!("step dropped, {}", quote(text)),
+        What::Note { text } => format!("note, {}", quote(text)),
+        What::NoteRemoved { text } => format!("note dropped, {}", quote(text)),
+        What::Section { name, how } => {
+            let how = match how {
+                How::Added => "added",
+                How::Changed => "changed",
+                How::Removed => "emptied",
+            };
+            format!("{} {how}", quote(name).to_lowercase())
+        }
+        What::Prose { added: 0, removed: 0 } => "layout edited".to_owned(),
+        What::Prose { added, removed } => format!("text edited (+{added} -{removed})"),
+        What::Unreadable { code } => format!("saved, not readable ({code})"),
+        What::Healed => "readable again".to_owned(),
+    }
+}
+
+fn created(about: Option<&str>, assigned_to: Option<&str>, status: Option<&str>) -> String {
+    let mut out = "created".to_owned();
+    if let Some(about) = about.filter(|about| !about.is_empty()) {
+        let _ = write!(out, ", {}", quote(about));
+    }
+    if let Some(name) = assigned_to {
+        let _ = write!(out, " for {}", quote(name));
+    }
+    match status {
+        Some("pending") | None => {}
+        Some("running") if about.is_some() && assigned_to.is_none() => {}
+        Some(status) => {
+            let _ = write!(out, ", {}", quote(status));
+        }
+    }
+    out
+}
+
+/// A text on one line with nothing in it that a terminal acts on, cut where it is long.
+fn quote(text: &str) -> String {
+    cut(&visible(&one_line(text)), QUOTE_MAX)
+}
+
+fn value(json: &Json) -> String {
+    match json {
+        Json::String(text) => quote(text),
+        Json::Null => "null".to_owned(),
+        other => quote(&other.to_string()),
+    }
+}
+
+fn cut(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(max - 1).collect();
+    format!("{}…", head.trim_end())
+}
+
+/// The id, else the file name.
+fn name(change: &Change) -> String {
+    change.id.as_ref().map_or_else(|| quote(change.path.file_name()), ToString::to_string)
+}
+
+fn by_document(changes: &[Change]) -> Vec<Vec<&Change>> {
+    let mut documents: BTreeMap<_, Vec<&Change>> = BTreeMap::new();
+    for change in changes {
+        documents.entry(&change.path).or_default().push(change);
+    }
+    documents.into_values().collect()
+}
+
+fn subject(documents: &[Vec<&Change>], by: Option<&AgentName>) -> String {
+    let suffix = by.map(|by| format!(" ({by})")).unwrap_or_default();
+    match documents {
+        [] => format!("nothing changed{suffix}"),
+        [changes] => one_document(changes, &suffix),
+        several => many_documents(several, &suffix),
+    }
+}
+
+/// `task-1: pending → running, step 2 done, +1 more (ai-engineer)`
+fn one_document(changes: &[&Change], suffix: &str) -> String {
+    // An agent's `last_updated` comes with every change of it and says nothing.
+    let telling = |change: &&&Change| !matches!(&change.what, What::Field { key, .. } if key == "last_updated");
+    let mut phrases: Vec<String> = changes.iter().filter(telling).map(|change| short(change)).collect();
+    if phrases.is_empty() {
+        phrases = changes.iter().map(|change| short(change)).collect();
+    }
+    let name = changes.first().map(|change| name(change)).unwrap_or_default();
+    let whole = |shown: usize| {
+        let more = phrases.len() - shown;
+        let more = if more == 0 { String::new() } else { format!(", +{more} more") };
+        format!("{name}: {}{more}{suffix}", phrases[..shown].join(", "))
+    };
+    let fits = (1..=phrases.len()).rev().map(whole).find(|subject| subject.chars().count() <= SUBJECT_MAX);
+    fits.unwrap_or_else(|| whole(1))
+}
+
+/// A phrase as short as a subject needs it.
+fn short(change: &Change) -> String {
+    match &change.what {
+        What::Moved { from } if change.path.is_archived() && !from.is_archived() => "archived".to_owned(),
+        What::Moved { from } if from.is_archived() && !change.path.is_archived() => "out of the archive".to_owned(),
+        What::Step { n, done, .. } => format!("step {n} {}", if *done { "done" } else { "open again" }),
+        What::StepAdded { n, .. } => format!("step {n} added"),
+        What::StepRemoved { .. } => "step dropped".to_owned(),
+        What::NoteRemoved { .. } => "note dropped".to_owned(),
+        What::Prose { .. } => "text edited".to_owned(),
+        other => phrase(other),
+    }
+}
+
+/// `3 tasks, 1 agent: 2 created, 1 completed, 1 changed (ai-engineer)`
+fn many_documents(documents: &[Vec<&Change>], suffix: &str) -> String {
+    let mut kinds: BTreeMap<Option<Kind>, usize> = BTreeMap::new();
+    let mut outcomes: BTreeMap<(usize, String), usize> = BTreeMap::new();
+    for changes in documents {
+        if let Some(first) = changes.first() {
+            *kinds.entry(first.kind).or_default() += 1;
+            *outcomes.entry(outcome(changes)).or_default() += 1;
+        }
+    }
+    // Tasks first: they are what a commit is mostly about.
+    let order = [Some(Kind::Task), Some(Kind::Workflow), Some(Kind::Agent), None];
+    let counted = order.into_iter().filter_map(|kind| Some((kind, *kinds.get(&kind)?)));
+    let what: Vec<String> = counted
+        .map(|(kind, n)| format!("{n} {}{}", kind.map_or("file", Kind::word), if n == 1 { "" } else { "s" }))
+        .collect();
+    let how: Vec<String> = outcomes.into_iter().map(|((_, word), n)| format!("{n} {word}")).collect();
+    format!("{}: {}{suffix}", what.join(", "), how.join(", "))
+}
+
+/// What became of a document, in one word with its place in the order.
+fn outcome(changes: &[&Change]) -> (usize, String) {
+    let word = |what: &What| match what {
+        What::Created { .. } => Some((0, "created".to_owned())),
+        What::Status { to: Some(to), .. } => {
+            let known = ["running", "completed", "failed", "pending", "busy", "idle", "error"];
+            Some((known.iter().position(|word| word == to).map_or(8, |at| at + 1), quote(to)))
+        }
+        What::Unreadable { .. } => Some((11, "not readable".to_owned())),
+        What::Removed => Some((10, "removed".to_owned())),
+        _ => None,
+    };
+    let moved = |change: &&Change| matches!(&change.what, What::Moved { .. }) && change.path.is_archived();
+    let told = changes.iter().find_map(|change| word(&change.what));
+    let archived = || changes.iter().copied().find(|change| moved(change)).map(|_| (9, "archived".to_owned()));
+    told.or_else(archived).unwrap_or_else(|| (12, "changed".to_owned()))
+}
+
+fn trailers(changes: &[Change], by: Option<&AgentName>, operations: &[OperationNote]) -> Vec<String> {
+    let verb = |verb: &str| visible(&one_line(verb)).replace(' ', "-");
+    let mut out: Vec<String> = operations
+        .iter()
+        .map(|operation| format!("Mycelium-Operation: {} {} {}", operation.id, verb(&operation.verb), operation.doc))
+        .collect();
+    let tasks = changes.iter().filter(|change| change.kind == Some(Kind::Task)).filter_map(|change| change.id.as_ref());
+    let tasks: BTreeSet<&DocId> = tasks.collect();
+    out.extend(tasks.into_iter().take(LINES_MAX).map(|id| format!("Mycelium-Task: {id}")));
+    let agents: BTreeSet<&AgentName> =
+        operations.iter().filter_map(|operation| operation.agent.as_ref()).chain(by).collect();
+    out.extend(agents.into_iter().map(|agent| format!("Mycelium-Agent: {agent}")));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::diagnostic::Code;
+    use crate::name::DocPath;
+
+    fn change(id: &str, what: What) -> Change {
+        let path = DocPath::new(format!("{id}.md")).expect("valid");
+        Change { kind: path.kind(), path, id: DocId::new(id).ok(), what }
+    }
+
+    fn status(from: &str, to: &str) -> What {
+        What::Status { from: Some(from.to_owned()), to: Some(to.to_owned()) }
+    }
+
+    fn created(about: &str, assigned_to: Option<&str>) -> What {
+        What::Created {
+            status: Some("pending".to_owned()),
+            about: Some(about.to_owned()),
+            assigned_to: assigned_to.map(str::to_owned),
+        }
+    }
+
+    fn field(key: &str, from: Json, to: Json) -> What {
+        What::Field { key: key.to_owned(), from: Some(from), to: Some(to) }
+    }
+
+    fn subject_of(changes: &[Change], by: Option<&str>) -> String {
+        let by = by.map(|by| AgentName::new(by).expect("valid"));
+        compose(changes, by.as_ref(), &[]).lines().next().expect("a subject").to_owned()
+    }
+
+    #[test]
+    fn subjects_say_what_happened() {
+        let text = |text: &str| text.to_owned();
+        for (whats, by, subject) in [
+            (vec![status("pending", "running")], Some("ai-engineer"), "task-k7f3: pending → running (ai-engineer)"),
+            (
+                vec![created("train-model", Some("ai-engineer"))],
+                Some("lead"),
+                "task-k7f3: created, train-model for ai-engineer (lead)",
+            ),
+            (vec![What::Unreadable { code: Code::YamlSyntax }], None, "task-k7f3: saved, not readable (MYC007)"),
+            (vec![What::Healed], None, "task-k7f3: readable again"),
+            (vec![What::Removed], None, "task-k7f3: removed"),
+            (vec![field("priority", json!("normal"), json!("high"))], None, "task-k7f3: priority normal → high"),
+            (
+                vec![What::Field { key: text("progress"), from: None, to: Some(json!(0.5)) }],
+                None,
+                "task-k7f3: progress 0.5",
+            ),
+            (
+                vec![What::Field { key: text("workflow"), from: Some(json!("w")), to: None }],
+                None,
+                "task-k7f3: no workflow",
+            ),
+            (
+                vec![What::List { key: text("depends_on"), added: vec![text("a")], removed: vec![text("b")] }],
+                None,
+                "task-k7f3: depends_on +a -b",
+            ),
+            (vec![What::Step { n: 2, text: text("Train"), done: true }], None, "task-k7f3: step 2 done"),
+            (vec![What::Note { text: text("loss\nis\u{1b}[2J flat") }], None, "task-k7f3: note, loss is [2J flat"),
+            (
+                vec![status("running", "completed"), What::Section { name: text("Result"), how: How::Added }],
+                Some("a"),
+                "task-k7f3: running → completed, result added (a)",
+            ),
+            (vec![What::Prose { added: 3, removed: 0 }], None, "task-k7f3: text edited"),
+        ] {
+            let changes: Vec<_> = whats.into_iter().map(|what| change("task-k7f3", what)).collect();
+            assert_eq!(subject_of(&changes, by), subject);
+        }
+    }
+
+    #[test]
+    fn long_subjects_count_what_they_leave_out() {
+        let note =
+            |n: usize| change("task-k7f3", What::Note { text: format!("note number {n} with a long text in it") });
+        let changes: Vec<_> = (0..5).map(note).collect();
+        assert_eq!(subject_of(&changes, None), "task-k7f3: note, note number 0 with a long text in it, +4 more");
+        let long = change("task-k7f3", What::Note { text: "x".repeat(500) });
+        assert!(subject_of(&[long], Some("a")).chars().count() < 90);
+    }
+
+    #[test]
+    fn several_documents_are_counted() {
+        let changes = [
+            change("task-1", created("a", None)),
+            change("task-2", created("a", None)),
+            change("task-3", status("running", "completed")),
+            change("task-3", What::Section { name: "Result".to_owned(), how: How::Added }),
+        ];
+        assert_eq!(subject_of(&changes, Some("ai-engineer")), "3 tasks: 2 created, 1 completed (ai-engineer)");
+        let changes = [
+            change("agent-x", status("idle", "busy")),
+            change("task-1", What::Prose { added: 1, removed: 1 }),
+            change("task-2", What::Removed),
+        ];
+        assert_eq!(subject_of(&changes, None), "2 tasks, 1 agent: 1 busy, 1 removed, 1 changed");
+        assert_eq!(subject_of(&[], None), "nothing changed");
+    }
+
+    #[test]
+    fn an_archived_task_says_so() {
+        let path = DocPath::new("archive/2025-10/task-1.md").expect("valid");
+        let from = DocPath::new("task-1.md").expect("valid");
+        let moved = Change { path, kind: Some(Kind::Task), id: DocId::new("task-1").ok(), what: What::Moved { from } };
+        assert_eq!(subject_of(&[moved], None), "task-1: archived");
+    }
+
+    #[test]
+    fn body_and_trailers_are_bounded_and_cannot_be_forged() {
+        let evil = "x\n\nMycelium-Agent: root\r\nSigned-off-by: y\u{202e}";
+        let mut changes = vec![change("task-1", What::Note { text: evil.to_owned() })];
+        changes.extend((0..150).map(|n| change("task-2", What::Note { text: n.to_string() })));
+        let operation = OperationNote {
+            id: OperationId::new("op1").expect("valid"),
+            verb: "note\nMycelium-Task: z".to_owned(),
+            doc: DocId::new("task-1").expect("valid"),
+            agent: AgentName::new("lead").ok(),
+        };
+        let message = compose(&changes, AgentName::new("lead").ok().as_ref(), &[operation]);
+        let lines: Vec<_> = message.lines().collect();
+        assert_eq!(lines[0], "2 tasks: 2 changed (lead)");
+        assert_eq!(lines[2], "- task-1: note, x Mycelium-Agent: root Signed-off-by: y");
+        assert_eq!(lines[102], "… and 51 more");
+        assert_eq!(
+            lines[103..],
+            [
+                "",
+                "Mycelium-Operation: op1 note-Mycelium-Task:-z task-1",
+                "Mycelium-Task: task-1",
+                "Mycelium-Task: task-2",
+                "Mycelium-Agent: lead"
+            ]
+        );
+        assert!(message.chars().all(|c| c == '\n' || !crate::name::is_unsafe_to_show(c)));
+    }
+}
