@@ -31,7 +31,14 @@ pub mod message;
 
 pub mod plan;
 
+pub mod engine;
+
 // The shell: the folder, the repository, file events; they do not know each other.
 pub mod store;
 
 pub mod git;
+
+pub mod watch;
+
+// What carries out decisions, and the process that watches.
+pub mod daemon;

@@ -1,0 +1,219 @@
+//! The loop of a watching process: wakes up, lets the engine decide, has it carried out, sleeps. It decides nothing itself
+//! and knows neither files nor git: those are the [`World`]'s.
+#![allow(clippy::disallowed_methods, reason = "the loop reads the clock")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use crate::engine::{Batch, Effect, Engine, Head, Input, Reason, Report, Retry, Seen};
+use crate::name::DocPath;
+use crate::watch::{Gap, Locks, Places, Watcher};
+
+/// After a wake-up the bell is not heard for this long: a burst of events is a few wake-ups, not thousands.
+const DEAF: Duration = Duration::from_millis(10);
+
+/// What the folder holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scan {
+    /// Every document.
+    pub files: BTreeMap<DocPath, Seen>,
+    /// Paths whose present state (content or absence) was written by a journalled operation.
+    pub own: BTreeSet<DocPath>,
+}
+
+/// A commit that was not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub reason: Reason,
+    /// When to try again.
+    pub retry: Retry,
+}
+
+/// Everything outside: the folder, the repository, and whoever listens. Each call may block for as long as the work takes.
+pub trait World {
+    /// Reads the folder.
+    ///
+    /// # Errors
+    /// If it cannot be read at all; a document that cannot is part of the answer.
+    fn scan(&mut self) -> Result<Scan, Reason>;
+
+    /// Reads the target branch and whether it takes a commit.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    fn head(&mut self) -> Result<Head, Reason>;
+
+    /// Commits exactly this, on exactly that base; gives the paths that are committed. A path that holds something else
+    /// now is left out.
+    ///
+    /// # Errors
+    /// If nothing was committed.
+    fn commit(&mut self, batch: &Batch) -> Result<BTreeSet<DocPath>, Refusal>;
+
+    /// Tells the user.
+    fn report(&mut self, report: &Report);
+
+    /// Called once, when the watches are armed and the first look is done: what is saved from now on is noticed.
+    fn ready(&mut self);
+}
+
+/// How long to watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// Until SIGINT, SIGTERM or SIGHUP; the last changes are committed first. A second signal stops without that.
+    UntilStopped,
+    /// Until everything that is there is committed or held back.
+    Once,
+}
+
+/// Watches and commits.
+///
+/// # Errors
+/// If signals cannot be received or the event loop cannot be made. Everything else is told through [`World::report`] and
+/// tried again.
+pub fn run(world: &mut impl World, places: Places, span: Span) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut signals = Signals::new()?;
+        Daemon::new(world, places).run(span, &mut signals).await;
+        Ok(())
+    })
+}
+
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        let [interrupt, terminate, hangup] =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        Ok(Self([interrupt?, terminate?, hangup?]))
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
+struct Daemon<'a, W> {
+    world: &'a mut W,
+    engine: Engine,
+    watcher: Watcher,
+    bell: Arc<Notify>,
+    began: Instant,
+    /// What was last told about the watches.
+    gap: Option<String>,
+    is_ready: bool,
+    is_stopped: bool,
+}
+
+impl<'a, W: World> Daemon<'a, W> {
+    fn new(world: &'a mut W, places: Places) -> Self {
+        let bell = Arc::new(Notify::new());
+        let ring = bell.clone();
+        let watcher = Watcher::new(places, move || ring.notify_one());
+        let (engine, began) = (Engine::new(), Instant::now());
+        Self { world, engine, watcher, bell, began, gap: None, is_ready: false, is_stopped: false }
+    }
+
+    async fn run(mut self, span: Span, signals: &mut Signals) {
+        self.step(Input::Tick);
+        if span == Span::Once {
+            self.step(Input::Stop);
+        }
+        let mut listens_at = self.began;
+        while !self.is_stopped {
+            let due = self.engine.wake_at().map(|at| self.began + Duration::from_millis(at));
+            let input = tokio::select! {
+                biased;
+                () = signals.next() => Input::Stop,
+                () = sleep_until(due.unwrap_or(self.began)), if due.is_some() => Input::Tick,
+                () = heard(&self.bell, listens_at) => {
+                    listens_at = Instant::now() + DEAF;
+                    Input::Woken
+                }
+            };
+            self.step(input);
+        }
+    }
+
+    /// One input, and everything that follows from it.
+    fn step(&mut self, input: Input) {
+        self.engine.step(self.now_ms(), input);
+        while let Some(effect) = self.engine.poll() {
+            if let Some(answer) = self.carry_out(effect) {
+                self.engine.step(self.now_ms(), answer);
+            }
+        }
+        self.watcher.heed(if self.engine.is_hindered() { Locks::Awaited } else { Locks::Ignored });
+        if !self.is_ready {
+            self.is_ready = true;
+            self.world.ready();
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::Scan => {
+                self.arm();
+                Some(match self.world.scan() {
+                    Ok(Scan { files, own }) => Input::Scanned { files, own },
+                    Err(reason) => Input::ScanFailed(reason),
+                })
+            }
+            Effect::ReadHead => Some(self.world.head().map_or_else(Input::HeadFailed, Input::Head)),
+            Effect::Commit(batch) => Some(match self.world.commit(&batch) {
+                Ok(paths) => Input::Committed(paths),
+                Err(Refusal { reason, retry }) => Input::CommitRefused { reason, retry },
+            }),
+            Effect::Report(report) => {
+                self.world.report(&report);
+                None
+            }
+            Effect::Stopped => {
+                self.is_stopped = true;
+                None
+            }
+        }
+    }
+
+    /// Arms the watches before a scan, and tells the engine when that begins or ceases to work.
+    fn arm(&mut self) {
+        let gap = self.watcher.arm().err();
+        let words = gap.as_ref().map(ToString::to_string);
+        if words != self.gap {
+            self.gap = words;
+            let news = gap.as_ref().map_or(Input::Restored, |gap| Input::Degraded(reason(gap)));
+            self.engine.step(self.now_ms(), news);
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Waits for the bell, but not before a moment. Without a ring there is no timer and no wake-up.
+async fn heard(bell: &Notify, from: Instant) {
+    if from > Instant::now() {
+        sleep_until(from).await;
+    }
+    bell.notified().await;
+}
+
+fn reason(gap: &Gap) -> Reason {
+    let cause = std::error::Error::source(gap).map(|cause| format!(": {cause}")).unwrap_or_default();
+    Reason { what: format!("{gap}{cause}"), hint: gap.hint() }
+}
