@@ -101,8 +101,13 @@ fn is_plain_safe(text: &str, flow: bool) -> bool {
         && !text.contains(": ")
         && !text.contains(" #")
         && !text.ends_with(':')
-        && !(flow && text.contains([',', '[', ']', '{', '}']))
+        && !(flow && (text.contains([',', '[', ']', '{', '}']) || has_open_colon(text)))
         && text.chars().all(|c| is_printable(c) && c != '\t')
+}
+
+/// Tells whether a colon is followed by something that a reader of a flow list may take for the end of a key.
+fn has_open_colon(text: &str) -> bool {
+    text.match_indices(':').any(|(at, _)| !text[at + 1..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/'))
 }
 
 /// Tells whether this or another YAML reader would give an unquoted text another type than text.
