@@ -404,7 +404,7 @@ mod tests {
             ("progress: 0.5", "progress: 0.75", vec!["progress 0.5 → 0.75"]),
             ("progress: 0.5\n", "", vec!["no progress"]),
             ("type: t", "type: t\nepoch: 2", vec!["epoch 2"]),
-            ("type: t", "type: \"t\"", vec!["layout edited"]),
+            ("type: t", "type: \"t\"", vec!["text edited"]),
             ("  - a\n  - b", "  - b\n  - c", vec!["depends_on +c -a"]),
             ("  - a\n  - b", "  - b\n  - a", vec!["depends_on [\"a\",\"b\"] → [\"b\",\"a\"]"]),
             ("# Title", "# Other", vec!["title Title → Other"]),
@@ -420,8 +420,8 @@ mod tests {
             ("## Notes", "## Thoughts\n\nHm.\n\n## Notes", vec!["thoughts added"]),
             ("Intro.", "Intro.\nMore.", vec!["text edited (+1 -0)"]),
             ("# waits for\n", "", vec!["text edited (+0 -1)"]),
-            ("**Status**: pending", "**Status**: running", vec!["layout edited"]),
-            ("## Payload\n\n", "## Payload\n", vec!["layout edited"]),
+            ("**Status**: pending", "**Status**: running", vec!["text edited"]),
+            ("## Payload\n\n", "## Payload\n", vec!["text edited"]),
             ("pending\ntype", "[x\ntype", vec!["saved, not readable (MYC007)"]),
         ] {
             let edited = BASE.replacen(from, to, 1);

@@ -93,7 +93,7 @@ pub fn phrase(what: &What) -> String {
             };
             format!("{} {how}", quote(name).to_lowercase())
         }
-        What::Prose { added: 0, removed: 0 } => "layout edited".to_owned(),
+        What::Prose { added: 0, removed: 0 } => "text edited".to_owned(),
         What::Prose { added, removed } => format!("text edited (+{added} -{removed})"),
         What::Unreadable { code } => format!("saved, not readable ({code})"),
         What::Healed => "readable again".to_owned(),

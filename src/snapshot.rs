@@ -416,11 +416,16 @@ impl Snapshot {
                 }
             }
         }
-        let groups = petgraph::algo::kosaraju_scc(&graph).into_iter();
-        let mut cycles: Vec<Vec<DocId>> = groups.filter_map(|group| circle(&graph, &group)).collect();
-        cycles.sort_unstable();
-        cycles
+        circles(&graph)
     }
+}
+
+/// One shortest circle of each group of nodes that all reach each other. Kosaraju's algorithm, which does not recurse.
+fn circles(graph: &DiGraph<&DocId, ()>) -> Vec<Vec<DocId>> {
+    let groups = petgraph::algo::kosaraju_scc(graph).into_iter();
+    let mut circles: Vec<Vec<DocId>> = groups.filter_map(|group| circle(graph, &group)).collect();
+    circles.sort_unstable();
+    circles
 }
 
 /// Approved where that is required, by someone else than the holder.
@@ -606,5 +611,21 @@ mod tests {
             .map(|cycle| cycle.iter().map(DocId::as_str).collect::<Vec<_>>().join(" → "))
             .collect();
         assert_eq!(cycles, ["a → b → c → a", "self → self", "y → z → y"]);
+    }
+
+    #[test]
+    fn chains_of_a_hundred_thousand_are_no_danger() {
+        const LENGTH: usize = 100_000;
+        let ids: Vec<DocId> = (0..LENGTH).map(|n| DocId::new(format!("t{n:06}")).expect("valid")).collect();
+        let mut graph = DiGraph::new();
+        let nodes: Vec<_> = ids.iter().map(|id| graph.add_node(id)).collect();
+        for pair in nodes.windows(2) {
+            graph.add_edge(pair[0], pair[1], ());
+        }
+        assert_eq!(circles(&graph), Vec::<Vec<DocId>>::new());
+        graph.add_edge(nodes[LENGTH - 1], nodes[0], ());
+        let found = circles(&graph);
+        assert_eq!((found.len(), found[0].len()), (1, LENGTH + 1));
+        assert_eq!((&found[0][0], &found[0][1], &found[0][LENGTH]), (&ids[0], &ids[1], &ids[0]));
     }
 }

@@ -19,13 +19,14 @@ struct Slot {
     keys: &'static [&'static str],
 }
 
-const SLOTS: [Slot; 6] = [
+const SLOTS: [Slot; 7] = [
     Slot { anchor: Anchor::Key(&["id", "agent"]), keys: &["status", "claimed_by", "fence", "lease", "attempt"] },
     Slot { anchor: Anchor::Key(&["type"]), keys: &["assigned_to"] },
     Slot { anchor: Anchor::Key(&["created", "created_at"]), keys: &["priority"] },
     Slot { anchor: Anchor::Comment("# waits for"), keys: &["depends_on"] },
     Slot { anchor: Anchor::Comment("# run"), keys: &["progress"] },
-    Slot { anchor: Anchor::Comment("# review"), keys: &["review", "approved"] },
+    Slot { anchor: Anchor::Comment("# review"), keys: &["review"] },
+    Slot { anchor: Anchor::Comment("# approval"), keys: &["approved"] },
 ];
 
 /// The slot of every other key: behind this comment and the keys that follow it.

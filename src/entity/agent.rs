@@ -94,18 +94,79 @@ fn started(task: ActiveTask, now: Timestamp) -> ActiveTask {
     ActiveTask { started: task.started.or(Some(now)), ..task }
 }
 
+/// What is no longer worked on goes, what stays keeps its line, what is new comes last.
 fn set_active_tasks(document: &Document, tasks: &[ActiveTask], now: Timestamp) -> Result<Document, Refusal> {
-    let old = document.bullets(ACTIVE_TASKS);
-    let bullet = |task: &ActiveTask| {
-        let kept = old.iter().find(|bullet| {
-            ActiveTask::parse(&bullet.text)
-                .is_some_and(|old| old.task == task.task && task.started.is_none_or(|at| old.started == Some(at)))
-        });
-        kept.map_or_else(|| one_line(&started(task.clone(), now).to_bullet()), |bullet| bullet.text.clone())
+    let same = |old: &ActiveTask, new: &ActiveTask| {
+        old.task == new.task
+            && (new.started.is_none() || new.started.map(Timestamp::unix_s) == old.started.map(Timestamp::unix_s))
     };
-    let texts: Vec<String> = tasks.iter().map(bullet).collect();
-    if texts.iter().map(String::as_str).eq(old.iter().map(|bullet| bullet.text.as_str())) {
-        return Ok(document.clone());
+    let mut document = document.clone();
+    if document.field("active_tasks").is_some() {
+        let names = tasks.iter().map(|task| Value::text(task.task.as_str())).collect();
+        document = set_key(&document, "active_tasks", &Value::List(names))?;
     }
-    Ok(document.set_bullets(ACTIVE_TASKS, &texts.iter().map(String::as_str).collect::<Vec<_>>())?)
+    let mut kept = Vec::new();
+    for (index, bullet) in document.bullets(ACTIVE_TASKS).into_iter().enumerate().rev() {
+        match ActiveTask::parse(&bullet.text).filter(|old| tasks.iter().any(|new| same(old, new))) {
+            Some(old) if !kept.contains(&old) => kept.push(old),
+            _ => document = document.bullet_remove(ACTIVE_TASKS, index)?,
+        }
+    }
+    for new in tasks.iter().filter(|new| !kept.iter().any(|old| same(old, new))) {
+        document = document.bullet_add(ACTIVE_TASKS, &one_line(&started(new.clone(), now).to_bullet()))?;
+    }
+    Ok(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const AGENT: &str = "---\nagent: a\nstatus: busy\nlast_updated: 2025-10-17T00:00:00Z\n---\n\n# Agent: a\n\n**Status**: busy\n**Last Updated**: 2025-10-17T00:00:00Z\n\n## Active Tasks\n\n- x (started: 2025-10-17T00:00:00Z)\n- y\n\n## Metadata\n\n{\n  \"gpu\": 1\n}\n";
+
+    fn now() -> Timestamp {
+        "2025-11-01T00:00:00Z".parse().expect("a time")
+    }
+
+    fn task(name: &str) -> ActiveTask {
+        ActiveTask { task: name.to_owned(), started: None }
+    }
+
+    #[test]
+    fn nothing_new_changes_no_byte() {
+        let document = Document::parse(AGENT.as_bytes());
+        let update = AgentUpdate {
+            status: Some(AgentStatus::Busy),
+            active_tasks: Some(vec![task("y"), task("x")]),
+            metadata: Some(json!({"gpu": 1})),
+            ..AgentUpdate::at(now())
+        };
+        assert_eq!(set(&document, &update).expect("allowed"), document);
+    }
+
+    #[test]
+    fn changes_touch_their_lines_and_the_time() {
+        let document = Document::parse(AGENT.as_bytes());
+        let update = AgentUpdate {
+            status: Some(AgentStatus::Idle),
+            active_tasks: Some(vec![task("x"), task("z")]),
+            metadata: Some(json!({"gpu": 2})),
+            ttl: Some(Duration::from_secs(300)),
+            ..AgentUpdate::at(now())
+        };
+        let expected = "---\nagent: a\nstatus: idle\nlast_updated: 2025-11-01T00:00:00Z\nttl: 300\n---\n\n# Agent: a\n\n**Status**: idle\n**Last Updated**: 2025-11-01T00:00:00Z\n\n## Active Tasks\n\n- x (started: 2025-10-17T00:00:00Z)\n- z (started: 2025-11-01T00:00:00Z)\n\n## Metadata\n\n{\n  \"gpu\": 2\n}\n";
+        assert_eq!(set(&document, &update).expect("allowed").text(), expected);
+        let nothing = AgentUpdate { active_tasks: Some(Vec::new()), ..AgentUpdate::at(now()) };
+        let emptied = set(&document, &nothing).expect("allowed");
+        assert!(emptied.bullets(ACTIVE_TASKS).is_empty() && emptied.text().contains("## Active Tasks\n\n"));
+    }
+
+    #[test]
+    fn an_update_makes_a_new_agent_too() {
+        let update = AgentUpdate { active_tasks: Some(vec![task("x")]), ..AgentUpdate::at(now()) };
+        let new = update.into_new(AgentName::new("b").expect("valid"));
+        assert_eq!((new.status, new.active_tasks[0].started), (AgentStatus::Idle, Some(now())));
+    }
 }

@@ -231,3 +231,147 @@ fn make(
         _ => Err(RenderError::Unreadable { kind, findings: reading.findings }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CREATED: &str = "2025-10-17T00:00:00Z";
+
+    fn id(text: &str) -> DocId {
+        DocId::new(text).expect("valid")
+    }
+
+    fn new_task() -> NewTask {
+        NewTask {
+            id: id("task-123"),
+            kind: "train-model".to_owned(),
+            title: None,
+            assigned_to: AgentName::new("ai-engineer").ok(),
+            depends_on: vec![id("task-122")],
+            priority: Priority::Normal,
+            workflow: None,
+            payload: Some(json!({"dataset": "alice-voice", "config": "configs/lora.yaml", "epochs": 3})),
+            steps: vec!["Load dataset".to_owned(), "Training (epoch 1/3)".to_owned()],
+            created: CREATED.parse().expect("a time"),
+        }
+    }
+
+    fn text(document: &Document) -> &str {
+        document.text()
+    }
+
+    #[test]
+    fn a_lean_task_says_each_thing_once() {
+        let task = NewTask { priority: Priority::High, workflow: Some(id("wf-1")), ..new_task() };
+        assert_eq!(
+            text(&task.render(Shape::Lean, None).expect("renders")),
+            "---\nid: task-123\nstatus: pending\ntype: train-model\nassigned_to: ai-engineer\ncreated: 2025-10-17T00:00:00Z\npriority: high\n# waits for\ndepends_on:\n  - task-122\n# run\n# review\n# approval\n# more\nworkflow: wf-1\n---\n\n# train-model\n\n## Payload\n\n```json\n{\n  \"dataset\": \"alice-voice\",\n  \"config\": \"configs/lora.yaml\",\n  \"epochs\": 3\n}\n```\n\n## Progress\n\n- [ ] Load dataset\n- [ ] Training (epoch 1/3)\n\n## Result\n\n## Notes\n"
+        );
+        let bare = NewTask { assigned_to: None, depends_on: vec![], payload: None, steps: vec![], ..new_task() };
+        assert_eq!(
+            text(&bare.render(Shape::Lean, None).expect("renders")),
+            "---\nid: task-123\nstatus: pending\ntype: train-model\ncreated: 2025-10-17T00:00:00Z\n# waits for\n# run\n# review\n# approval\n# more\n---\n\n# train-model\n\n## Payload\n\n## Progress\n\n## Result\n\n## Notes\n"
+        );
+    }
+
+    #[test]
+    fn a_classic_task_has_the_reference_shape() {
+        let document = new_task().render(Shape::Classic, None).expect("renders");
+        assert_eq!(
+            text(&document),
+            "---\nid: task-123\ntype: train-model\nstatus: pending\nassigned_to: ai-engineer\ncreated: 2025-10-17T00:00:00Z\n---\n\n# Task: train-model\n\n**Type**: train-model\n**Status**: pending\n**Assigned To**: ai-engineer\n\n## Dependencies\n\n- task-122\n\n## Payload\n\n{\n  \"dataset\": \"alice-voice\",\n  \"config\": \"configs/lora.yaml\",\n  \"epochs\": 3\n}\n\n## Progress\n\n- [ ] Load dataset\n- [ ] Training (epoch 1/3)\n\n## Result\n\n_In progress..._\n"
+        );
+    }
+
+    #[test]
+    fn agents_and_workflows_are_rendered_in_both_shapes() {
+        let agent = NewAgent {
+            name: AgentName::new("ai-engineer").expect("valid"),
+            status: AgentStatus::Busy,
+            last_updated: CREATED.parse().expect("a time"),
+            ttl: None,
+            active_tasks: vec![ActiveTask { task: "train-model".to_owned(), started: CREATED.parse().ok() }],
+            metadata: Some(json!({"gpu": "RTX 4090"})),
+        };
+        assert_eq!(
+            text(&agent.render(Shape::Classic, None).expect("renders")),
+            "---\nagent: ai-engineer\nstatus: busy\nlast_updated: 2025-10-17T00:00:00Z\n---\n\n# Agent: ai-engineer\n\n**Status**: busy\n**Last Updated**: 2025-10-17T00:00:00Z\n\n## Active Tasks\n\n- train-model (started: 2025-10-17T00:00:00Z)\n\n## Metadata\n\n{\n  \"gpu\": \"RTX 4090\"\n}\n"
+        );
+        let lean = NewAgent { ttl: Some(Duration::from_secs(300)), ..agent };
+        assert_eq!(
+            text(&lean.render(Shape::Lean, None).expect("renders")),
+            "---\nagent: ai-engineer\nstatus: busy\n# seen\nlast_updated: 2025-10-17T00:00:00Z\n# more\nttl: 300\n---\n\n# ai-engineer\n\n## Active Tasks\n\n- train-model (started: 2025-10-17T00:00:00Z)\n\n## Metadata\n\n```json\n{\n  \"gpu\": \"RTX 4090\"\n}\n```\n\n## Notes\n"
+        );
+        let workflow = NewWorkflow {
+            id: id("wf-1"),
+            kind: "model-training".to_owned(),
+            title: Some("Voices".to_owned()),
+            tasks: vec![id("task-1"), id("007")],
+            metadata: None,
+            created: CREATED.parse().expect("a time"),
+        };
+        assert_eq!(
+            text(&workflow.render(Shape::Lean, None).expect("renders")),
+            "---\nid: wf-1\nstatus: running\ntype: model-training\ntasks:\n  - task-1\n  - \"007\"\ncreated: 2025-10-17T00:00:00Z\n# run\n# more\n---\n\n# Voices\n\n## Metadata\n\n## Progress\n\n## Result\n\n## Notes\n"
+        );
+        assert!(
+            text(&workflow.render(Shape::Classic, None).expect("renders")).contains("# Workflow: Voices\n\n**Type**")
+        );
+    }
+
+    #[test]
+    fn hostile_values_cannot_break_a_file() {
+        for evil in [
+            "a\n---\nid: other\nstatus: failed\n",
+            "---",
+            "```",
+            "# heading",
+            "x #",
+            "null",
+            "true",
+            "12",
+            "*&!%@`'\"\\{{ id }}{% if %}",
+            "- [x] done",
+            "<<<<<<< ours",
+            "\u{feff}\u{202e}x\u{2028}y",
+            "<script>",
+            "**Status**: failed",
+            "key: value # comment",
+            "\t tab",
+        ] {
+            for shape in Shape::ALL {
+                let task = NewTask {
+                    kind: evil.to_owned(),
+                    title: Some(evil.to_owned()),
+                    payload: Some(json!({evil: [evil, {"deep": evil}]})),
+                    steps: vec![evil.to_owned(), "second".to_owned()],
+                    ..new_task()
+                };
+                let document = task.render(shape, None).unwrap_or_else(|error| panic!("{evil:?} {shape:?}: {error:?}"));
+                let reading = read(&DocPath::for_new(Kind::Task, &task.id), &document);
+                let read_back = reading.entity.as_ref().and_then(Entity::as_task).expect("a task");
+                assert_eq!((&read_back.kind, &read_back.payload), (&task.kind, &task.payload), "{evil:?}");
+                assert_eq!(read_back.steps.len(), 2, "{evil:?} {shape:?} {}", document.text());
+                assert_eq!(read_back.steps.last().map(|step| step.text.as_str()), Some("second"), "{evil:?}");
+                assert_eq!(document.sections().len(), 4, "{evil:?}");
+                let odd = |c: &char| *c != '\n' && crate::name::is_unsafe_to_show(*c);
+                assert_eq!(document.text().chars().find(odd), None, "{evil:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_own_template_must_keep_the_values() {
+        let own = "---\nid: {{ id | yaml }}\ntype: {{ type | yaml }}\nstatus: {{ status | yaml }}\ncreated: {{ created | yaml }}\n---\n# {{ title or type }}\n";
+        let plain = NewTask { assigned_to: None, depends_on: vec![], payload: None, ..new_task() };
+        assert!(plain.render(Shape::Lean, Some(own)).is_ok());
+        let error = new_task().render(Shape::Lean, Some(own)).expect_err("loses values");
+        assert_eq!(error.to_string(), "the task template does not keep `assigned_to`");
+        assert_eq!(error.hint(), "correct `task.md` among your templates, or remove it");
+        let error = plain.render(Shape::Lean, Some("# {{ title }}\n")).expect_err("no frontmatter");
+        assert!(matches!(error, RenderError::Unreadable { .. }));
+        let error = plain.render(Shape::Lean, Some("{{ nobody }}\n")).expect_err("unknown name");
+        assert_eq!(error.to_string(), "the template `task.md` cannot be used at line 1");
+    }
+}

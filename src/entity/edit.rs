@@ -9,6 +9,7 @@ use super::status::{IllegalStep, UnknownWord};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::document::{Document, EditError, Value};
 use crate::name::{DocId, Kind};
+use crate::template::one_line;
 
 /// Says why an operation left a document as it was.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -95,16 +96,11 @@ pub(super) fn status<S: FromStr<Err = UnknownWord>>(kind: Kind, document: &Docum
 
 /// Sets a key and the body line that repeats it; nothing changes where both already say so.
 pub(super) fn set_key(document: &Document, key: &str, value: &Value) -> Result<Document, Refusal> {
-    let same = document.field(key).is_some_and(|field| field.value == *value || same_text(&field.value, value));
-    let document = if same { document.clone() } else { document.set(key, value)? };
+    let document = document.set(key, value)?;
     match value.as_text() {
-        Some(text) => sync_label(&document, key, text),
+        Some(text) => Ok(document.set_label(&label_name(key), &one_line(text))?),
         None => Ok(document),
     }
-}
-
-fn same_text(a: &Value, b: &Value) -> bool {
-    a.to_json() == b.to_json()
 }
 
 /// Removes a key, if it is there; a body line that repeats it says `_none_`.
@@ -112,15 +108,7 @@ pub(super) fn remove_key(document: &Document, key: &str) -> Result<Document, Ref
     if document.field(key).is_none() {
         return Ok(document.clone());
     }
-    sync_label(&document.remove(key)?, key, "_none_")
-}
-
-fn sync_label(document: &Document, key: &str, text: &str) -> Result<Document, Refusal> {
-    let name = label_name(key);
-    match document.label(&name) {
-        Some(label) if label.text.trim() != text => Ok(document.set_label(&name, text)?),
-        _ => Ok(document.clone()),
-    }
+    Ok(document.remove(key)?.set_label(&label_name(key), "_none_")?)
 }
 
 /// The body line that repeats a key: `Assigned To` for `assigned_to`.
@@ -169,7 +157,7 @@ pub(super) fn remove_ids(document: &Document, key: &str, heading: &str, ids: &[D
     for id in ids {
         let bullets = document.bullets(heading);
         if let Some(index) = bullets.iter().position(|bullet| first_word(&bullet.text) == id.as_str()) {
-            document = document.bullet_remove(heading, index + 1)?;
+            document = document.bullet_remove(heading, index)?;
         }
         let Some(field) = document.field(key) else { continue };
         let left: Vec<&str> = match &field.value {

@@ -100,3 +100,43 @@ fn illegal(document: &Document, now: WorkflowStatus, to: WorkflowStatus) -> Refu
         (now != WorkflowStatus::Running).then(|| format!("run `mycelium workflow update {id} --status running` first"));
     Refusal::IllegalStep { id, step: now.refuse(to.word()), hint }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const LEAN: &str = "---\nid: wf-1\nstatus: running\ntype: t\ntasks:\n  - a\ncreated: 2025-10-17T00:00:00Z\n# run\n# more\n---\n\n# T\n\n## Metadata\n\n## Result\n\n## Notes\n";
+
+    #[test]
+    fn an_update_changes_what_it_names() {
+        let id = |text: &str| DocId::new(text).expect("valid");
+        let document = Document::parse(LEAN.as_bytes());
+        let changes = WorkflowUpdate {
+            progress: Some(0.75),
+            current_task: Some(id("b")),
+            tasks_add: vec![id("b")],
+            tasks_remove: vec![id("a")],
+            ..WorkflowUpdate::default()
+        };
+        let expected = LEAN
+            .replace("  - a\n", "  - b\n")
+            .replace("# run\n# more\n", "# run\nprogress: 0.75\n# more\ncurrent_task: b\n");
+        assert_eq!(update(&document, &changes).expect("allowed").text(), expected);
+    }
+
+    #[test]
+    fn an_end_is_final_until_it_is_taken_back() {
+        let document = Document::parse(LEAN.as_bytes());
+        let done = complete(&document, Some(&json!({"accuracy": 0.96}))).expect("legal");
+        assert!(
+            done.text().contains("## Result\n\n```json\n{\n  \"accuracy\": 0.96\n}\n```\n\n## Notes"),
+            "{}",
+            done.text()
+        );
+        let refusal = fail(&done, None).expect_err("illegal");
+        assert_eq!(refusal.to_string(), "`wf-1` cannot go from completed to failed; legal: running (reopen)");
+        assert_eq!(refusal.hint().as_deref(), Some("run `mycelium workflow update wf-1 --status running` first"));
+    }
+}
