@@ -101,6 +101,7 @@ fn rename(from: &Path, folder: &Path, to: &Path) -> Result<Folder, GitError> {
         }
     }
     let _ = fs::create_dir(folder);
+    sabotage::widen(Sabotage::NoRetry);
     fs::rename(from, to).map_err(GitError::io("move an object to", to))?;
     Ok(Folder::Made)
 }

@@ -67,3 +67,10 @@ pub(super) fn crash(sabotage: Sabotage) {
         std::process::abort();
     }
 }
+
+/// Waits where others can slip in, if that break is switched on: a race that is lost once in a thousand is then lost at once.
+pub(super) fn widen(sabotage: Sabotage) {
+    if on(sabotage) {
+        std::thread::sleep(std::time::Duration::from_millis(3));
+    }
+}

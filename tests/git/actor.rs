@@ -10,16 +10,21 @@ use crate::ground::{self, FOLDER, Ground, agent, change, plan};
 
 /// Starts an actor in this home; it prints `acked <revision> <number>` for each commit.
 pub(crate) fn start(ground: &Ground, name: &str, count: usize, durability: &str) -> Child {
-    Command::new(std::env::current_exe().expect("this program"))
+    command(ground, name, count, durability).spawn().expect("this program runs")
+}
+
+/// How to start an actor.
+pub(crate) fn command(ground: &Ground, name: &str, count: usize, durability: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command
         .args(["--exact", "actor::acts", "--nocapture"])
         .env("MYCELIUM_ACTOR", name)
         .env("MYCELIUM_ACTOR_ROOT", &ground.root)
         .env("MYCELIUM_ACTOR_COUNT", count.to_string())
         .env("MYCELIUM_ACTOR_DURABILITY", durability)
         .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .expect("this program runs")
+        .stderr(Stdio::inherit());
+    command
 }
 
 /// What an actor acknowledged last: the number in its document.

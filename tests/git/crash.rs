@@ -1,1 +1,46 @@
-//! To come.
+//! Killed at any moment: the repository stays sound, nothing acknowledged is lost, and nobody stays locked out.
+
+use std::io::Read;
+use std::time::Duration;
+
+use crate::actor;
+use crate::ground::Ground;
+use crate::isolated;
+
+/// How many processes are killed.
+const KILLS: usize = 100;
+
+isolated!(killed_at_random_it_loses_nothing, {
+    let ground = Ground::new();
+    ground.put("staged.txt", "staged\n");
+    ground.git(&["add", "staged.txt"]);
+    let (mut acked, mut killed, mut stale) = (None, 0, 0);
+    for number in 0..KILLS {
+        let mut child = actor::start(&ground, "victim", 1_000, "full");
+        std::thread::sleep(Duration::from_micros(12_000 + (number as u64 * 7_919) % 40_000));
+        child.kill().expect("killed");
+        let mut text = Vec::new();
+        child.stdout.take().expect("its words").read_to_end(&mut text).expect("its words");
+        killed += usize::from(!child.wait().expect("an end").success());
+        stale += usize::from(ground.leftovers().iter().any(|path| path.extension().is_some_and(|e| e == "lock")));
+        if let Some((revision, _)) = actor::last_acked(&text) {
+            acked = Some(revision);
+        }
+        ground.open().recover().expect("recovery");
+        assert_eq!(ground.leftovers(), Vec::<std::path::PathBuf>::new());
+        assert_eq!(ground.git(&["diff", "--cached", "--name-status"]), "A\tstaged.txt\n", "after kill {number}");
+        if let Some(revision) = &acked {
+            ground.git(&["merge-base", "--is-ancestor", revision, "HEAD"]);
+        }
+        if number % 10 == 9 {
+            ground.assert_sound();
+        }
+    }
+    assert_eq!(killed, KILLS);
+    let count: usize = ground.git(&["rev-list", "--count", "HEAD"]).trim().parse().expect("a number");
+    assert!(count > KILLS / 4, "only {count} commits: they were killed too early to show anything");
+    println!("{KILLS} kills, {count} commits, {stale} stale locks recovered");
+    ground.git(&["commit", "-qm", "user: next"]);
+    assert_eq!(ground.git(&["show", "--format=", "--name-only", "HEAD"]), "staged.txt\n");
+    ground.assert_sound();
+});

@@ -1,1 +1,116 @@
-//! To come.
+//! A repository that wants to run programs: none is started, whatever its configuration, attributes and hooks say.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use mycelium::git::{Author, CommitError, Target};
+
+use crate::ground::{FOLDER, Ground, change, commit, plan};
+use crate::isolated;
+
+/// Every way in which a repository can name a program.
+const KEYS: [&str; 24] = [
+    "core.fsmonitor",
+    "core.sshCommand",
+    "core.pager",
+    "core.editor",
+    "core.askPass",
+    "core.gitProxy",
+    "core.alternateRefsCommand",
+    "sequence.editor",
+    "pager.log",
+    "gpg.program",
+    "gpg.openpgp.program",
+    "gpg.ssh.program",
+    "gpg.x509.program",
+    "gpg.ssh.defaultKeyCommand",
+    "credential.helper",
+    "diff.external",
+    "diff.evil.textconv",
+    "diff.evil.command",
+    "filter.evil.clean",
+    "filter.evil.smudge",
+    "filter.evil.process",
+    "alias.log",
+    "alias.update-ref",
+    "uploadpack.packObjectsHook",
+];
+
+/// A repository full of canaries; the file that they write to.
+fn hostile(options: &[&str]) -> (Ground, std::path::PathBuf) {
+    let ground = Ground::empty(options);
+    let home = std::path::PathBuf::from(std::env::var_os("HOME").expect("a home"));
+    let (canary, sung) = (home.join("canary"), home.join("sung"));
+    let script = format!("#!/bin/sh\necho \"$0 $*\" >> '{}'\ncat\n", sung.display());
+    fs::write(&canary, &script).expect("a canary");
+    fs::set_permissions(&canary, fs::Permissions::from_mode(0o755)).expect("a canary");
+    for key in KEYS {
+        let value = if key.starts_with("alias.") { format!("!{}", canary.display()) } else { canary.display().to_string() };
+        ground.git(&["config", key, &value]);
+    }
+    let hooks = home.join("hooks");
+    fs::create_dir(&hooks).expect("a folder");
+    for hook in ["pre-commit", "post-commit", "reference-transaction", "post-index-change", "commit-msg", "prepare-commit-msg", "pre-auto-gc"] {
+        fs::copy(&canary, hooks.join(hook)).expect("a hook");
+        fs::create_dir_all(ground.root.join(".git/hooks")).expect("a folder");
+        fs::copy(&canary, ground.root.join(".git/hooks").join(hook)).expect("a hook");
+    }
+    ground.git(&["config", "core.hooksPath", &hooks.display().to_string()]);
+    ground.put(".gitattributes", "*.md filter=evil diff=evil\n");
+    ground.put(".git/info/attributes", "*.md filter=evil diff=evil\n");
+    (ground, sung)
+}
+
+isolated!(no_program_of_the_repository_is_started, {
+    for options in [&[][..], &["--ref-format=reftable"]] {
+        let (ground, sung) = hostile(options);
+        let repo = ground.open();
+        for text in ["one\n", "two\n"] {
+            ground.put(&format!("{FOLDER}/task-1.md"), text);
+            commit(&repo, &Target::Current, &[plan(Author::User, "x", vec![change("task-1.md", Some(text))])]).expect("a commit");
+        }
+        let other = Target::Branch("apart".to_owned());
+        commit(&repo, &other, &[plan(Author::User, "x", vec![change("task-1.md", Some("x\n"))])]).expect("a commit");
+        repo.busy().expect("a look");
+        repo.is_ignored("x").expect("rules");
+        repo.content_id(&format!("{FOLDER}/task-1.md"), b"x\n").expect("an id");
+        let head = repo.head(&Target::Current).expect("a head");
+        assert_eq!(repo.contents(head.revision.as_ref(), FOLDER).expect("contents").len(), 1);
+        assert_eq!(repo.history(&Target::Current, FOLDER, None, 9).expect("a history").len(), 2);
+        assert_eq!(repo.external_filter(&format!("{FOLDER}/task-1.md")).expect("attributes").as_deref(), Some("evil"));
+        assert_eq!(fs::read_to_string(&sung).unwrap_or_default(), "");
+        // The canaries do sing for a plain git.
+        ground.try_git(&["status"]);
+        assert!(sung.exists(), "the canaries are dead: this test shows nothing");
+        fs::remove_file(sung).expect("the song");
+        fs::remove_dir_all(std::path::Path::new(&std::env::var("HOME").expect("a home")).join("hooks")).expect("hooks");
+    }
+});
+
+isolated!(signing_uses_the_users_programs_and_keys_only, {
+    let (ground, sung) = hostile(&[]);
+    let home = std::path::PathBuf::from(std::env::var_os("HOME").expect("a home"));
+    let key = home.join("key");
+    let made = std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
+    assert!(made.is_ok_and(|made| made.success()), "ssh-keygen is needed (apt-get install openssh-client)");
+    ground.git(&["config", "commit.gpgSign", "true"]);
+    ground.git(&["config", "gpg.format", "ssh"]);
+    ground.git(&["config", "user.signingKey", "/nowhere"]);
+    let error = ground.try_save(&ground.open(), &[("task-1.md", "one\n")]).expect_err("the user has no key");
+    assert!(matches!(error, CommitError::Signing(_)), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("user.signingKey")));
+    ground.git(&["config", "--global", "gpg.format", "ssh"]);
+    ground.git(&["config", "--global", "user.signingKey", "~/key"]);
+    ground.save(&[("task-1.md", "one\n")]);
+    let public = fs::read_to_string(home.join("key.pub")).expect("a key");
+    fs::write(home.join("allowed"), format!("uma@example.com {public}")).expect("a list");
+    let allowed = format!("gpg.ssh.allowedSignersFile={}", home.join("allowed").display());
+    assert_eq!(fs::read_to_string(&sung).unwrap_or_default(), "", "a program of the repository was started");
+    ground.git(&["-c", &allowed, "-c", "gpg.ssh.program=ssh-keygen", "verify-commit", "HEAD"]);
+    // A program that fails makes no commit.
+    let before = ground.git(&["rev-parse", "HEAD"]);
+    ground.git(&["config", "--global", "gpg.ssh.program", "/bin/false"]);
+    let error = ground.try_save(&ground.open(), &[("task-1.md", "two\n")]).expect_err("it cannot be signed");
+    assert!(matches!(error, CommitError::Signing(_)), "{error}");
+    assert_eq!(ground.git(&["rev-parse", "HEAD"]), before);
+});

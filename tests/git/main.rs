@@ -10,4 +10,5 @@ mod hostile;
 mod shapes;
 mod speed;
 mod stores;
+mod trace;
 mod traps;
