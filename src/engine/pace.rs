@@ -75,16 +75,22 @@ pub(crate) struct Backoff {
     pub(crate) since: u64,
     pub(crate) due: u64,
     pause: u64,
+    least: u64,
 }
 
 impl Backoff {
-    /// The next pause after `before`, at least `least` long. A try before its time does not make the pause longer.
+    /// The next pause after `before`, at least `least` long. A try before its time does not make the pause longer, and
+    /// another kind of hindrance begins anew.
     pub(crate) fn after(before: Option<Self>, now: u64, least: u64) -> Self {
-        if let Some(before) = before.filter(|before| before.due > now && before.pause >= least) {
-            return before;
+        let since = before.map_or(now, |before| before.since);
+        match before.filter(|before| before.least == least) {
+            Some(before) if before.due > now => before,
+            Some(before) => {
+                let pause = (before.pause * 2).min(RETRY_MS_MAX);
+                Self { due: now + pause, pause, ..before }
+            }
+            None => Self { since, due: now + least, pause: least, least },
         }
-        let pause = before.map_or(least, |b| (b.pause * 2).max(least)).min(RETRY_MS_MAX);
-        Self { since: before.map_or(now, |b| b.since), due: now + pause, pause }
     }
 }
 
