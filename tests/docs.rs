@@ -1,0 +1,225 @@
+//! Every command in README and docs is run, and prints what the page says it prints.
+//!
+//! A `console` block holds commands behind `$ ` and their whole output (`[..]` stands for any text in a line, `...` for
+//! any lines, `? 2` for an exit code); an `sh` block holds commands alone, which must succeed. One page is one sandbox.
+//! Commands that build the project are checked without building it again: see [`stand_in`].
+#![allow(clippy::disallowed_methods, reason = "tests touch files, start programs and read the clock")]
+#![allow(clippy::unwrap_used, reason = "a page that cannot be read has failed")]
+
+mod pages;
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use pages::{Step, inline_commands, matches, steps};
+use support::{Run, Sandbox, names};
+
+/// What a command in the background gets to start.
+const START: Duration = Duration::from_millis(500);
+
+/// How a command of the documents is run here.
+#[derive(Debug, PartialEq)]
+enum How {
+    /// As it stands, by a shell in the sandbox.
+    Shell(String),
+    /// In the background, until the page ends.
+    Background(String),
+    /// Not at all: it builds the project, and what it needs was checked instead.
+    Checked,
+}
+
+/// Commands of the project itself are not run inside its own tests; what they name must exist.
+///
+/// `cargo run --release -- X` becomes `mycelium X` by the program under test. `cargo install --path .` needs a package
+/// with a program; `cargo bench --bench X` and `cargo test --test X` need their file; scripts must be executable and free
+/// of syntax errors.
+fn stand_in(command: &str) -> Result<How, String> {
+    let words: Vec<&str> = command.split_whitespace().collect();
+    let need = |path: String| if root().join(&path).is_file() { Ok(How::Checked) } else { Err(format!("no `{path}`")) };
+    match words.as_slice() {
+        ["cargo", "run", "--release", "--", rest @ ..] => Ok(How::Shell(format!("mycelium {}", rest.join(" ")))),
+        ["cargo", "install", "--path", "."] => need("src/main.rs".to_owned()),
+        ["cargo", "bench"] => need("benches/README.md".to_owned()),
+        ["cargo", "bench", "--bench", name] => need(format!("benches/{name}.rs")),
+        ["cargo", "test", "--test", name, ..] => {
+            need(format!("tests/{name}.rs")).or_else(|_| need(format!("tests/{name}/main.rs")))
+        }
+        ["cargo", ..] => Err("no rule says how to check it".to_owned()),
+        [.., script @ ("tests/run" | ".ci/run")] => check_script(script),
+        ["mycelium", "watch"] => Ok(How::Background(command.to_owned())),
+        _ => Ok(How::Shell(command.to_owned())),
+    }
+}
+
+fn check_script(script: &str) -> Result<How, String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = root().join(script);
+    let mode = fs::metadata(&path).map_err(|error| error.to_string())?.permissions().mode();
+    let syntax = Command::new("bash").arg("-n").arg(&path).status().unwrap();
+    if mode & 0o111 != 0 && syntax.success() { Ok(How::Checked) } else { Err(format!("`{script}` cannot be run")) }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// README and every page below `docs/`.
+fn documents() -> Vec<(String, String)> {
+    let mut paths = vec!["README.md".to_owned(), "benches/README.md".to_owned()];
+    let mut folders = vec!["docs".to_owned()];
+    while let Some(folder) = folders.pop() {
+        for name in names(&root().join(&folder)) {
+            let path = format!("{folder}/{name}");
+            if root().join(&path).is_dir() {
+                folders.push(path);
+            } else if Path::new(&name).extension().is_some_and(|e| e == "md") {
+                paths.push(path);
+            }
+        }
+    }
+    paths.into_iter().map(|path| (path.clone(), fs::read_to_string(root().join(path)).unwrap())).collect()
+}
+
+/// One page being run.
+struct Page {
+    sandbox: Sandbox,
+    background: Vec<Child>,
+    faults: Vec<String>,
+}
+
+impl Page {
+    fn run(name: &str, text: &str) -> Vec<String> {
+        let mut page = Self { sandbox: Sandbox::new(), background: Vec::new(), faults: Vec::new() };
+        for step in steps(text) {
+            if let Err(why) = page.take(&step) {
+                page.faults.push(format!("{name}:{}: `{}`: {why}", step.line, step.command));
+            }
+        }
+        for mut child in page.background {
+            if child.try_wait().unwrap().is_some() {
+                page.faults.push(format!("{name}: a command in the background ended by itself"));
+                continue;
+            }
+            assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+            let end = child.wait().unwrap();
+            if !end.success() {
+                page.faults.push(format!("{name}: a command in the background ended with {end}"));
+            }
+        }
+        page.faults
+    }
+
+    fn take(&mut self, step: &Step) -> Result<(), String> {
+        match stand_in(&step.command)? {
+            How::Checked => Ok(()),
+            How::Background(command) => {
+                let child = self.shell(&command).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+                self.background.push(child.unwrap());
+                std::thread::sleep(START);
+                Ok(())
+            }
+            How::Shell(command) => {
+                let run = Run::of(&mut self.shell(&command));
+                let said = format!("{}{}", run.stdout, run.stderr);
+                let expected = step.output.as_deref();
+                let fits = expected.is_none_or(|expected| matches(expected, &said));
+                if run.code == Some(step.code) && fits {
+                    return Ok(());
+                }
+                Err(format!(
+                    "exit {:?}, printed\n{said}\nexpected exit {} and\n{}",
+                    run.code,
+                    step.code,
+                    expected.unwrap_or("...")
+                ))
+            }
+        }
+    }
+
+    /// A shell in which `mycelium` is the program under test.
+    fn shell(&self, command: &str) -> Command {
+        let own = Path::new(env!("CARGO_BIN_EXE_mycelium")).parent().unwrap().to_owned();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(std::iter::once(own).chain(std::env::split_paths(&path))).unwrap();
+        let mut shell = self.sandbox.command("sh");
+        shell.env("PATH", path).args(["-c", &format!("exec 2>&1; {command}")]);
+        shell
+    }
+}
+
+#[test]
+fn commands_in_the_documents_do_what_they_say() {
+    let faults: Vec<String> = documents().iter().flat_map(|(name, text)| Page::run(name, text)).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+#[test]
+fn the_first_page_shows_both_commands() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let commands: BTreeSet<String> = steps(&text).into_iter().map(|step| step.command).collect();
+    for command in ["cargo run --release -- demo", "cargo install --path .", "mycelium watch", "tests/run"] {
+        assert!(commands.contains(command), "`{command}` is in no block of README.md: {commands:?}");
+    }
+}
+
+#[test]
+fn commands_named_in_prose_exist() {
+    let mut faults = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (name, text) in documents() {
+        for (line, words) in inline_commands(&text) {
+            if seen.insert(words.clone()) {
+                let sandbox = Sandbox::without_git();
+                let arguments: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
+                if sandbox.mycelium(&arguments).code != Some(0) {
+                    faults.push(format!("{name}:{line}: there is no `mycelium {}`", words.join(" ")));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_command_is_on_its_page() {
+    let page = fs::read_to_string(root().join("docs/cli.md")).unwrap();
+    let sandbox = Sandbox::without_git();
+    let mut missing = Vec::new();
+    let mut groups: Vec<Vec<String>> = vec![Vec::new()];
+    while let Some(group) = groups.pop() {
+        let arguments: Vec<&str> = group.iter().map(String::as_str).chain(["--help"]).collect();
+        let commands = listed(&sandbox.mycelium(&arguments).ok());
+        if commands.is_empty() && !page.contains(&format!("| `mycelium {}` |", group.join(" "))) {
+            missing.push(group.join(" "));
+        }
+        groups.extend(commands.into_iter().map(|command| [group.as_slice(), &[command]].concat()));
+    }
+    assert!(missing.is_empty(), "docs/cli.md does not tell of {missing:?}");
+}
+
+/// The commands that a help text lists.
+fn listed(help: &str) -> Vec<String> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = lines.filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+#[test]
+fn a_wrong_page_is_noticed() {
+    for (page, fault) in [
+        ("```console\n$ echo a\nb\n```", "x.md:2: `echo a`: exit Some(0), printed\na\n\nexpected exit 0 and\nb\n"),
+        ("```console\n$ false\n```", "x.md:2: `false`: exit Some(1), printed\n\nexpected exit 0 and\n"),
+        ("```sh\ngit frobnicate\n```", "x.md:2: `git frobnicate`: exit Some(1)"),
+        ("```sh\ncargo frobnicate\n```", "x.md:2: `cargo frobnicate`: no rule says how to check it"),
+        ("```sh\ncargo bench --bench gone\n```", "x.md:2: `cargo bench --bench gone`: no `benches/gone.rs`"),
+    ] {
+        let faults = Page::run("x.md", page);
+        assert!(faults.len() == 1 && faults[0].starts_with(fault), "{page}: {faults:?}");
+    }
+    let good = "```console\n$ echo a b; false\na [..]\n? 1\n```\n```sh\ntests/run\ncargo install --path .\n```";
+    assert_eq!(Page::run("x.md", good), Vec::<String>::new());
+}

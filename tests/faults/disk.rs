@@ -1,0 +1,77 @@
+//! A disk that can lose its power: a file with a file system in it, mounted, and shut down without a flush.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::has_program;
+
+/// Large enough for the smallest XFS.
+const DISK_BYTES: u64 = 320 * 1024 * 1024;
+
+/// A mounted file system of its own.
+pub(crate) struct Disk {
+    image: PathBuf,
+    mount: PathBuf,
+    _own: tempfile::TempDir,
+}
+
+impl Disk {
+    /// Makes and mounts one, or says why this machine cannot.
+    pub(crate) fn new(kind: &str) -> Result<Self, String> {
+        for program in [&format!("mkfs.{kind}"), "xfs_io", "mount"] {
+            if !has_program(program) {
+                return Err(format!("`{program}` is missing"));
+            }
+        }
+        let own = tempfile::tempdir().unwrap();
+        let disk = Self { image: own.path().join("image"), mount: own.path().join("mount"), _own: own };
+        fs::create_dir(&disk.mount).unwrap();
+        fs::File::create(&disk.image).unwrap().set_len(DISK_BYTES).unwrap();
+        let force = if kind == "xfs" { "-f" } else { "-F" };
+        run(Command::new(format!("mkfs.{kind}")).args(["-q", force]).arg(&disk.image))?;
+        disk.plug_in().map_err(|error| format!("a loop device cannot be mounted (needs root): {error}"))?;
+        Ok(disk)
+    }
+
+    /// Where its files are.
+    pub(crate) fn path(&self) -> &Path {
+        &self.mount
+    }
+
+    /// Loses everything that was not forced to the disk, then mounts what is left.
+    pub(crate) fn cut_power(&self) {
+        run(Command::new("xfs_io").args(["-x", "-c", "shutdown"]).arg(&self.mount)).expect("the disk shuts down");
+        run(Command::new("umount").arg(&self.mount)).expect("nobody uses the disk");
+        self.plug_in().expect("the disk can be mounted again");
+    }
+
+    /// Forces everything to the disk.
+    pub(crate) fn settle(&self) {
+        run(Command::new("sync").arg("--file-system").arg(&self.mount)).expect("the disk takes it");
+    }
+
+    /// What another program on the same disk may do at any time: it forces its own file, and with it the journal.
+    pub(crate) fn other_program_writes(&self) {
+        let path = self.mount.join("other");
+        fs::write(&path, "other").unwrap();
+        fs::File::open(&path).unwrap().sync_all().unwrap();
+    }
+
+    fn plug_in(&self) -> Result<(), String> {
+        run(Command::new("mount").args(["-o", "loop"]).args([&self.image, &self.mount]))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: a test that failed may still have a program on it.
+        let _ = Command::new("umount").arg("--lazy").arg(&self.mount).output();
+    }
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let output = command.output().map_err(|error| error.to_string())?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(()) } else { Err(said.trim().replace('\n', "; ")) }
+}

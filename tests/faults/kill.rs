@@ -1,0 +1,235 @@
+//! Kills at any moment: commands and the watcher are killed at random while a reader looks on.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::history::{assert_sound, is_committed, leftovers};
+use crate::random::Chance;
+use crate::support::{FOLDER, Run, Sandbox, number};
+use crate::watcher::Watcher;
+use crate::{alone, tell};
+
+/// Kills in a normal run; `MYCELIUM_KILLS` asks for more.
+const KILLS: usize = 1_000;
+/// How much longer than usual a command may take after a kill.
+const BLOCKED: Duration = Duration::from_millis(100);
+/// Of a thousand commands, how many may be slow by the machine's own fault, although a second one right after is not.
+const NOISE_PER_THOUSAND: usize = 5;
+/// Commands of which the slowest says what is usual.
+const CALIBRATION: usize = 10;
+/// Tasks that are written to, the latest ones.
+const LIVE: usize = 20;
+
+/// Something that was acknowledged, and so must be found for good.
+struct Fact {
+    id: String,
+    line: String,
+}
+
+struct Story {
+    sandbox: Sandbox,
+    chance: Chance,
+    facts: Vec<Fact>,
+    ids: Vec<String>,
+    /// Counts what is written, so that every fact is its own.
+    written: usize,
+    usual: Duration,
+    slow: Vec<Duration>,
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_to_kills() {
+    let _alone = alone();
+    let kills = number("MYCELIUM_KILLS", KILLS);
+    let (chance, seed) = Chance::new();
+    tell(&format!("kills: seed {seed} (MYCELIUM_SEED)"));
+    let mut story = Story::begin(chance);
+    let folder = story.sandbox.path(FOLDER);
+    let done = AtomicBool::new(false);
+    let reads = thread::scope(|scope| {
+        let reader = scope.spawn(|| read_until(&done, &folder));
+        let end = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| story.go_on(kills)));
+        done.store(true, Ordering::Relaxed);
+        let reads = reader.join().unwrap();
+        end.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        reads
+    });
+    story.end(kills);
+    let (facts, slow) = (story.facts.len(), story.slow.len());
+    tell(&format!(
+        "kills: {kills}, {facts} acknowledged and found, {reads} reads none torn, {slow} slow commands after"
+    ));
+}
+
+impl Story {
+    fn begin(chance: Chance) -> Self {
+        let sandbox = Sandbox::new();
+        let nothing = Duration::ZERO;
+        let mut story = Self { sandbox, chance, facts: vec![], ids: vec![], written: 0, usual: nothing, slow: vec![] };
+        for _ in 0..CALIBRATION {
+            story.usual = story.usual.max(story.acknowledged_command());
+        }
+        story
+    }
+
+    /// Half of the kills among commands alone, half beside a watcher, which is killed too.
+    fn go_on(&mut self, kills: usize) {
+        let mut watcher = None;
+        for kill in 0..kills {
+            if kill >= kills / 2 {
+                let running = watcher.get_or_insert_with(|| Watcher::start(&self.sandbox));
+                if self.chance.below(4) == 0 {
+                    self.kill_watcher(running);
+                    watcher = None;
+                    continue;
+                }
+            }
+            self.kill_command();
+            self.next_command();
+            if kill % 100 == 0 {
+                assert_sound(&self.sandbox);
+            }
+        }
+        if let Some(watcher) = watcher {
+            assert_eq!(watcher.stop(), Some(0), "the last watcher stops cleanly");
+        }
+    }
+
+    /// A command and the fact that it leaves if it is acknowledged; a new task's id is known only then.
+    fn invent(&mut self) -> (Vec<String>, Option<String>, String) {
+        self.written += 1;
+        let number = self.written;
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let agent = format!("agent-{}", number % 3);
+        let recent = self.ids.len().saturating_sub(LIVE);
+        let choice = self.chance.below(3);
+        if self.ids.is_empty() || choice == 0 {
+            let title = format!("Fact {number}");
+            return (
+                words(&["--as", &agent, "task", "create", "--type", "test", "--title", &title]),
+                None,
+                format!("# {title}"),
+            );
+        }
+        let pick = usize::try_from(self.chance.below((self.ids.len() - recent) as u64)).unwrap();
+        let id = self.ids[recent + pick].clone();
+        let (change, line) = if choice == 1 {
+            (words(&["--as", &agent, "task", "note", &id, &format!("fact {number}")]), format!("- fact {number}"))
+        } else {
+            let set = format!("fact_{number}={number}");
+            (words(&["--as", &agent, "task", "update", &id, "--set", &set]), format!("fact_{number}: {number}"))
+        };
+        (change, Some(id), line)
+    }
+
+    fn spawn(&self, words: &[String]) -> Child {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut command = self.sandbox.mycelium_command(&words);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn learn(&mut self, id: Option<String>, line: String, stdout: &str) {
+        let id = id.unwrap_or_else(|| {
+            let id = stdout.trim().to_owned();
+            self.ids.push(id.clone());
+            id
+        });
+        self.facts.push(Fact { id, line });
+    }
+
+    /// Runs a command to its end; gives the time it took.
+    fn acknowledged_command(&mut self) -> Duration {
+        let (words, id, line) = self.invent();
+        let start = Instant::now();
+        let output = self.spawn(&words).wait_with_output().unwrap();
+        let took = start.elapsed();
+        let stdout = Run::from_output(format!("{words:?}"), &output).ok();
+        self.learn(id, line, &stdout);
+        took
+    }
+
+    /// Starts a command and kills it somewhere between its start and a little after its usual end.
+    fn kill_command(&mut self) {
+        let (words, id, line) = self.invent();
+        let span = u64::try_from(self.usual.as_micros()).unwrap() * 11 / 10;
+        let mut child = self.spawn(&words);
+        thread::sleep(Duration::from_micros(self.chance.below(span.max(1))));
+        child.kill().unwrap();
+        let output = child.wait_with_output().unwrap();
+        if output.status.success() {
+            let stdout = String::from_utf8(output.stdout).unwrap();
+            self.learn(id, line, &stdout);
+        }
+    }
+
+    /// Saves a file as a person would, then kills the watcher while it may be at it.
+    fn kill_watcher(&mut self, watcher: &mut Watcher) {
+        self.written += 1;
+        let (id, line) = (format!("task-hand-{}", self.written % 7), format!("hand {}", self.written));
+        let path = self.sandbox.path(&format!("{FOLDER}/{id}.md"));
+        let fresh = format!("---\nid: {id}\ntype: test\nstatus: pending\n---\n\n# By hand\n");
+        let text = fs::read_to_string(&path).unwrap_or(fresh) + &line + "\n";
+        let aside = path.with_extension("aside");
+        fs::write(&aside, text).unwrap();
+        fs::rename(&aside, &path).unwrap();
+        self.facts.push(Fact { id, line });
+        thread::sleep(Duration::from_millis(self.chance.below(400)));
+        watcher.kill();
+    }
+
+    /// The next command works, and no leftover makes it wait. A slow one counts if a second one right after is not slow.
+    fn next_command(&mut self) {
+        let took = self.acknowledged_command();
+        if took > self.usual + BLOCKED && self.acknowledged_command() <= self.usual + BLOCKED {
+            self.slow.push(took);
+        }
+    }
+
+    fn end(&self, kills: usize) {
+        self.sandbox.mycelium(&["commit"]).ok();
+        for Fact { id, line } in &self.facts {
+            let text = self.sandbox.read(&format!("{FOLDER}/{id}.md"));
+            assert!(text.lines().any(|l| l == line), "`{line}` was acknowledged and is not in {id}:\n{text}");
+        }
+        assert!(is_committed(&self.sandbox), "{}", self.sandbox.git(&["status", "--porcelain"]));
+        assert_sound(&self.sandbox);
+        assert_eq!(leftovers(&self.sandbox.path(".git")), Vec::<String>::new());
+        let strange: Vec<_> = self.sandbox.documents().into_iter().filter(|name| !name.ends_with(".md")).collect();
+        assert_eq!(strange, Vec::<String>::new(), "left in the folder");
+        let noise = NOISE_PER_THOUSAND * kills.div_ceil(1_000);
+        assert!(self.slow.len() <= noise, "usual is {:?}; blocked: {:?}", self.usual, self.slow);
+    }
+}
+
+/// Reads every document again and again; gives how many reads there were.
+fn read_until(done: &AtomicBool, folder: &std::path::Path) -> usize {
+    let mut reads = 0;
+    while !done.load(Ordering::Relaxed) {
+        for name in crate::support::names(folder) {
+            if name.ends_with(".md") {
+                match fs::read_to_string(folder.join(&name)) {
+                    Ok(text) => assert_whole(&name, &text),
+                    Err(error) if error.kind() == ErrorKind::NotFound => panic!("{name} was gone for a moment"),
+                    Err(error) => panic!("{name}: {error}"),
+                }
+                reads += 1;
+            }
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    reads
+}
+
+/// A document is never seen empty, cut short or mixed.
+fn assert_whole(name: &str, text: &str) {
+    let id = name.trim_end_matches(".md");
+    let whole = text.starts_with("---\n")
+        && text.matches("\n---\n").count() == 1
+        && text.lines().any(|line| line == format!("id: {id}"))
+        && text.ends_with('\n');
+    assert!(whole, "{name} is torn: {text:?}");
+}
