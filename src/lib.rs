@@ -41,4 +41,6 @@ pub mod git;
 pub mod watch;
 
 // What carries out decisions, and the process that watches.
+pub mod runner;
+
 pub mod daemon;

@@ -158,6 +158,29 @@ checked_name!(
     OperationId, "operation id"
 );
 
+impl DocId {
+    /// The id that a file name stands for, where the file itself does not tell: the name without what no id may have.
+    #[must_use]
+    pub fn of_file(path: &DocPath) -> Self {
+        let fits: String = path.stem().chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect();
+        let start = fits.trim_start_matches(['-', '_']);
+        let cut: String = start
+            .chars()
+            .scan(0, |bytes, c| {
+                *bytes += c.len_utf8();
+                (*bytes <= NAME_BYTES_MAX).then_some(c)
+            })
+            .collect();
+        Self::new(cut).unwrap_or_else(|_| Self("unnamed".to_owned()))
+    }
+}
+
+impl From<&OperationId> for DocId {
+    fn from(id: &OperationId) -> Self {
+        Self(id.0.clone())
+    }
+}
+
 impl From<AgentName> for DocId {
     fn from(name: AgentName) -> Self {
         Self(name.0)

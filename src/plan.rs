@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::name::{AgentName, DocPath, OperationId};
+use crate::name::{AgentName, DocId, DocPath, OperationId};
 
 /// A document's bytes, or `None` where there is no such document.
 pub type Content = Option<Arc<[u8]>>;
@@ -15,6 +15,8 @@ pub struct Operation {
     pub id: OperationId,
     /// What was done, `task.complete`.
     pub verb: String,
+    /// To which document (the first, if there are more).
+    pub document: DocId,
     /// Who did it, where that is known.
     pub agent: Option<AgentName>,
 }
@@ -188,7 +190,8 @@ mod tests {
         let id = OperationId::new(id).expect("valid");
         let path = |p: &str| DocPath::new(p).expect("valid");
         let changes = changes.iter().map(|(p, b, a)| (path(p), content(b), content(a))).collect();
-        Recorded { operation: Operation { id, verb: "x".into(), agent: agent(name) }, changes }
+        let document = DocId::new("x").expect("valid");
+        Recorded { operation: Operation { id, verb: "x".into(), document, agent: agent(name) }, changes }
     }
 
     fn known(entries: &[(&str, &str, &str)]) -> BTreeMap<DocPath, Known> {

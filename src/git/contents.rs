@@ -1,6 +1,6 @@
 //! Which documents a revision holds, and what is in them. Reads objects only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gix::ObjectId;
 use gix::bstr::ByteSlice;
@@ -20,6 +20,33 @@ impl Repository {
     /// # Errors
     /// [`GitError::Object`] if the revision or one of its trees cannot be read.
     pub fn contents(&self, at: Option<&Revision>, folder: &str) -> Result<BTreeMap<DocPath, ContentId>, GitError> {
+        self.contents_where(at, folder, &|_| true)
+    }
+
+    /// The same for some documents only; folders of the archive that hold none of them are not read.
+    ///
+    /// # Errors
+    /// [`GitError::Object`] if the revision or one of its trees cannot be read.
+    pub fn contents_of(
+        &self,
+        at: Option<&Revision>,
+        folder: &str,
+        paths: &BTreeSet<DocPath>,
+    ) -> Result<BTreeMap<DocPath, ContentId>, GitError> {
+        let mut found = self.contents_where(at, folder, &|month| {
+            let start = format!("{month}/");
+            paths.iter().any(|path| path.as_str().starts_with(&start))
+        })?;
+        found.retain(|path, _| paths.contains(path));
+        Ok(found)
+    }
+
+    fn contents_where(
+        &self,
+        at: Option<&Revision>,
+        folder: &str,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<BTreeMap<DocPath, ContentId>, GitError> {
         let mut found = BTreeMap::new();
         let Some(revision) = at else { return Ok(found) };
         let repo = self.gix();
@@ -38,6 +65,7 @@ impl Repository {
                 months.push((format!("{ARCHIVE}/{name}"), id));
             }
         })?;
+        months.retain(|(month, _)| wanted(month));
         for (month, id) in months {
             each_entry(&repo, id, |name, kind, id| keep(&mut found, format!("{month}/{name}"), kind, id))?;
         }

@@ -279,6 +279,25 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Makes the folder with its parents, if it is not there; tells whether it was made.
+    ///
+    /// # Errors
+    /// [`StoreError`] if something else stands in its place, or the system refuses.
+    pub fn make_folder(&self) -> Result<bool, StoreError> {
+        if self.folder()?.is_some() {
+            return Ok(false);
+        }
+        let Some(mut dir) = Dir::open(&self.root)? else {
+            return Err(StoreError::io("open", &self.root, io::Error::from(io::ErrorKind::NotFound)));
+        };
+        for part in &self.parts {
+            dir = dir.make_child(part, self.sync())?;
+        }
+        Ok(true)
+    }
+}
+
 fn split(path: &DocPath) -> (Vec<&str>, &str) {
     let mut parts: Vec<&str> = path.as_str().split('/').collect();
     let name = parts.pop().unwrap_or_default();

@@ -174,7 +174,8 @@ isolated!(a_stopped_git_that_holds_the_lock_is_named, {
     Command::new("chmod").arg("+x").arg(&hook).status().expect("chmod");
     ground.put("hold", "");
     ground.put("u.txt", "more\n");
-    let mut user = Command::new("git").args(["commit", "-qam", "user: slow"]).current_dir(&ground.root).spawn().expect("git");
+    let mut user =
+        Command::new("git").args(["commit", "-qam", "user: slow"]).current_dir(&ground.root).spawn().expect("git");
     while !ground.root.join(".git/index.lock").exists() {
         std::thread::sleep(Duration::from_millis(2));
     }

@@ -35,7 +35,8 @@ isolated!(bare_repositories_are_refused, {
     outer.git(&["init", "-q", "--bare", "inner"]);
     refused(&outer, "inner");
     // One that claims a work tree is what an attacker would put into a repository.
-    fs::write(outer.root.join("inner/config"), "[core]\n\tbare = false\n\tworktree = \"..\"\n").expect("a configuration");
+    fs::write(outer.root.join("inner/config"), "[core]\n\tbare = false\n\tworktree = \"..\"\n")
+        .expect("a configuration");
     refused(&outer, "inner");
     refused(&outer, ".git");
 });
@@ -63,7 +64,8 @@ isolated!(unknown_formats_are_refused, {
     let config = ground.text(".git/config");
     fs::write(
         ground.root.join(".git/config"),
-        config.replace("repositoryformatversion = 0", "repositoryformatversion = 1") + "[extensions]\n\tnewfangled = true\n",
+        config.replace("repositoryformatversion = 0", "repositoryformatversion = 1")
+            + "[extensions]\n\tnewfangled = true\n",
     )
     .expect("a configuration");
     assert!(refused(&ground, ".").to_string().contains("`newfangled`"));

@@ -45,12 +45,21 @@ fn hostile(options: &[&str]) -> (Ground, std::path::PathBuf) {
     fs::write(&canary, &script).expect("a canary");
     fs::set_permissions(&canary, fs::Permissions::from_mode(0o755)).expect("a canary");
     for key in KEYS {
-        let value = if key.starts_with("alias.") { format!("!{}", canary.display()) } else { canary.display().to_string() };
+        let value =
+            if key.starts_with("alias.") { format!("!{}", canary.display()) } else { canary.display().to_string() };
         ground.git(&["config", key, &value]);
     }
     let hooks = home.join("hooks");
     fs::create_dir(&hooks).expect("a folder");
-    for hook in ["pre-commit", "post-commit", "reference-transaction", "post-index-change", "commit-msg", "prepare-commit-msg", "pre-auto-gc"] {
+    for hook in [
+        "pre-commit",
+        "post-commit",
+        "reference-transaction",
+        "post-index-change",
+        "commit-msg",
+        "prepare-commit-msg",
+        "pre-auto-gc",
+    ] {
         fs::copy(&canary, hooks.join(hook)).expect("a hook");
         fs::create_dir_all(ground.root.join(".git/hooks")).expect("a folder");
         fs::copy(&canary, ground.root.join(".git/hooks").join(hook)).expect("a hook");
@@ -67,7 +76,8 @@ isolated!(no_program_of_the_repository_is_started, {
         let repo = ground.open();
         for text in ["one\n", "two\n"] {
             ground.put(&format!("{FOLDER}/task-1.md"), text);
-            commit(&repo, &Target::Current, &[plan(Author::User, "x", vec![change("task-1.md", Some(text))])]).expect("a commit");
+            commit(&repo, &Target::Current, &[plan(Author::User, "x", vec![change("task-1.md", Some(text))])])
+                .expect("a commit");
         }
         let other = Target::Branch("apart".to_owned());
         commit(&repo, &other, &[plan(Author::User, "x", vec![change("task-1.md", Some("x\n"))])]).expect("a commit");
@@ -91,7 +101,8 @@ isolated!(signing_uses_the_users_programs_and_keys_only, {
     let (ground, sung) = hostile(&[]);
     let home = std::path::PathBuf::from(std::env::var_os("HOME").expect("a home"));
     let key = home.join("key");
-    let made = std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
+    let made =
+        std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
     assert!(made.is_ok_and(|made| made.success()), "ssh-keygen is needed (apt-get install openssh-client)");
     ground.git(&["config", "commit.gpgSign", "true"]);
     ground.git(&["config", "gpg.format", "ssh"]);

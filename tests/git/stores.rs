@@ -123,7 +123,8 @@ isolated!(line_ends_are_stored_as_git_stores_them, {
             ground.git(&["config", key, value]);
         }
         let is_wide = attributes.contains("UTF-16");
-        let texts: &[&[u8]] = if is_wide { &[b"\xff\xfea\0\n\0"] } else { &[b"a\nb\n", b"a\r\nb\r\n", b"a\r\nb\n$Id$\n", b"\0a\r\n"] };
+        let texts: &[&[u8]] =
+            if is_wide { &[b"\xff\xfea\0\n\0"] } else { &[b"a\nb\n", b"a\r\nb\r\n", b"a\r\nb\n$Id$\n", b"\0a\r\n"] };
         let repo = ground.open();
         for (number, text) in texts.iter().enumerate() {
             let name = format!("task-{number}.md");

@@ -1,0 +1,266 @@
+//! Turns the journal and the folder into commits. Holds the commit lock while it works; decides nothing about what is settled.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::survey::Survey;
+use super::{Error, Waiting, Workspace, environment};
+use crate::change;
+use crate::document::Document;
+use crate::engine::{self, Batch, Force, Held};
+use crate::entity::{self, Entity};
+use crate::git::{Author, CommitError, CommitPlan, Repository, Target};
+use crate::message::{self, OperationNote};
+use crate::name::{AgentName, DocId, DocPath, OperationId, Revision};
+use crate::plan::{self, Content, Group, Known};
+use crate::snapshot::Snapshot;
+use crate::store::Record;
+
+/// Longest wait for another process that commits, which takes some ten milliseconds.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+/// Tries when the branch moves while a commit is made.
+const ATTEMPTS_MAX: usize = 20;
+
+/// What to commit beside the operations of the journal.
+#[derive(Debug, Clone, Copy)]
+pub enum Edits<'a> {
+    /// No edits by hand, but those that a journalled operation was built on.
+    None,
+    /// Edits by hand that were admitted, if the documents and the branch are still as they were then.
+    Of(&'a Batch),
+}
+
+/// What a commit came to.
+#[derive(Debug, Clone, Default)]
+pub struct Committed {
+    /// The new revisions, oldest first, each with its subject.
+    pub revisions: Vec<(Revision, String)>,
+    /// In which revision each operation went.
+    pub operations: BTreeMap<OperationId, Revision>,
+    /// Why nothing could be committed, if so.
+    pub waiting: Option<Waiting>,
+}
+
+impl Workspace {
+    /// Commits the journal's operations and these edits, one commit for each author.
+    ///
+    /// # Errors
+    /// [`Error`] if git or the folder fails; what can be tried again later is no error but `waiting`.
+    pub fn commit_now(&self, edits: Edits<'_>) -> Result<Committed, Error> {
+        let Some(repository) = &self.repository else { return Ok(Committed::waits(Waiting::OutsideGit)) };
+        if !self.config.flag("commit.auto") {
+            return Ok(Committed::waits(Waiting::Off));
+        }
+        let Some(_lock) = self.store.lock_commits(LOCK_WAIT)? else { return Ok(Committed::waits(Waiting::Committer)) };
+        self.store.recover()?;
+        repository.recover()?;
+        for _ in 0..ATTEMPTS_MAX {
+            if let Some(busy) = repository.busy()? {
+                return Ok(Committed::waits(Waiting::Busy(busy)));
+            }
+            match self.try_commit(repository, edits) {
+                Err(Error::Commit(CommitError::Moved { .. })) if matches!(edits, Edits::None) => {}
+                result => return result,
+            }
+        }
+        Ok(Committed::waits(Waiting::Moving))
+    }
+}
+
+/// What a commit of everything came to.
+#[derive(Debug, Clone, Default)]
+pub struct CommitReport {
+    /// The commits.
+    pub done: Committed,
+    /// What was left out, and why.
+    pub held: Vec<Held>,
+}
+
+impl Workspace {
+    /// Commits everything that differs from the newest commit, except what the rules hold back.
+    ///
+    /// # Errors
+    /// [`Error`] if git or the folder fails.
+    pub fn commit_all(&self, force: Force) -> Result<CommitReport, Error> {
+        let Some(repository) = &self.repository else {
+            return Ok(CommitReport { done: Committed::waits(Waiting::OutsideGit), held: Vec::new() });
+        };
+        let mut survey = Survey::default();
+        for _ in 0..ATTEMPTS_MAX {
+            let base = repository.head(&self.target())?.revision;
+            let tracked = repository.contents(base.as_ref(), self.folder())?;
+            let sight = survey.look(self, &tracked)?;
+            let changes = engine::changes(&tracked, &sight.files, &sight.own);
+            let admission = engine::admit(&changes, tracked.len(), force);
+            let content = |path: &DocPath| changes.get(path).and_then(|change| change.content().cloned());
+            let admitted = admission.commit.iter().map(|path| (path.clone(), content(path))).collect();
+            match self.commit_now(Edits::Of(&Batch { base, changes: admitted })) {
+                Err(Error::Commit(CommitError::Moved { .. })) => {}
+                Err(error) => return Err(error),
+                Ok(mut done) => {
+                    done.waiting = done.waiting.or(sight.ignored.map(Waiting::Ignored));
+                    return Ok(CommitReport { done, held: admission.held });
+                }
+            }
+        }
+        Ok(CommitReport { done: Committed::waits(Waiting::Moving), held: Vec::new() })
+    }
+}
+
+impl Committed {
+    fn waits(waiting: Waiting) -> Self {
+        Self { waiting: Some(waiting), ..Self::default() }
+    }
+}
+
+impl Workspace {
+    fn try_commit(&self, repository: &Repository, edits: Edits<'_>) -> Result<Committed, Error> {
+        let target = self.target();
+        let base = repository.head(&target)?.revision;
+        let journal: Vec<plan::Recorded> = self.store.journal()?.into_iter().map(recorded).collect();
+        let mut paths: BTreeSet<DocPath> =
+            journal.iter().flat_map(|one| &one.changes).map(|(path, ..)| path.clone()).collect();
+        if let Edits::Of(batch) = edits {
+            if batch.base != base {
+                return Err(CommitError::Moved { expected: batch.base.clone(), found: base }.into());
+            }
+            paths.extend(batch.changes.keys().cloned());
+        }
+        let (known, ignored) = self.known(repository, base.as_ref(), &journal, paths, edits)?;
+        let steps = plan::steps(&journal, &known, &holder);
+        let groups = plan::group(steps);
+        let finished = plan::finished(&journal, &known, &groups);
+        let plans: Vec<CommitPlan> = groups.iter().map(|group| self.plan(group)).collect();
+        let revisions = if plans.is_empty() {
+            Vec::new()
+        } else {
+            repository.commit(&target, self.folder(), base.as_ref(), &plans, self.git_durability())?
+        };
+        let finished: Vec<OperationId> = finished.into_iter().collect();
+        self.store.forget(&finished)?;
+        let mut done = Committed { waiting: ignored.map(Waiting::Ignored), ..Committed::default() };
+        for ((revision, group), plan) in revisions.into_iter().zip(&groups).zip(&plans) {
+            for operation in &group.operations {
+                done.operations.insert(operation.id.clone(), revision.clone());
+            }
+            let subject = plan.message.lines().next().unwrap_or_default().to_owned();
+            done.revisions.push((revision, subject));
+        }
+        Ok(done)
+    }
+
+    /// What HEAD and the folder say of these documents; those that git ignores are left out, and one of them named.
+    fn known(
+        &self,
+        repository: &Repository,
+        base: Option<&Revision>,
+        journal: &[plan::Recorded],
+        paths: BTreeSet<DocPath>,
+        edits: Edits<'_>,
+    ) -> Result<(BTreeMap<DocPath, Known>, Option<DocPath>), Error> {
+        let contents = repository.contents_of(base, self.folder(), &paths)?;
+        let mut known = BTreeMap::new();
+        let mut ignored = None;
+        for path in paths {
+            let id = contents.get(&path);
+            let in_repository = self.in_repository(&path);
+            if id.is_none() && self.target() == Target::Current && repository.is_ignored(&in_repository)? {
+                ignored = Some(path);
+                continue;
+            }
+            let folder: Content = self.store.read(&path)?.map(|file| Arc::from(file.bytes));
+            let mut head: Content = id.map(|id| repository.read(id)).transpose()?.map(Arc::from);
+            // Git may keep other line ends than the folder; equal by git's measure is equal.
+            if let Some(id) = id {
+                let first = journal.iter().flat_map(|one| &one.changes).find(|(other, ..)| *other == path);
+                for candidate in [Some(&folder), first.map(|(_, before, _)| before)].into_iter().flatten() {
+                    if let Some(bytes) = candidate
+                        && repository.content_id(&in_repository, bytes)? == *id
+                    {
+                        head = candidate.clone();
+                        break;
+                    }
+                }
+            }
+            let admit_edit = match edits {
+                Edits::None => false,
+                Edits::Of(batch) => match (batch.changes.get(&path), &folder) {
+                    (Some(None), None) => true,
+                    (Some(Some(id)), Some(bytes)) => repository.content_id(&in_repository, bytes)? == *id,
+                    _ => false,
+                },
+            };
+            known.insert(path, Known { head, folder, admit_edit });
+        }
+        Ok((known, ignored))
+    }
+
+    fn plan(&self, group: &Group) -> CommitPlan {
+        let side = |after: bool| {
+            let documents = group.changes.iter().filter_map(|(path, (old, new))| {
+                let content = if after { new } else { old };
+                content.as_ref().map(|bytes| (path.clone(), Document::parse(Arc::clone(bytes))))
+            });
+            Snapshot::from_documents(documents)
+        };
+        let changes = change::diff(&side(false), &side(true));
+        let message = message::compose(&changes, group.agent.as_ref(), &notes(group));
+        let author = match &group.agent {
+            Some(agent) if self.config.text("commit.author") != Some("user") => Author::Agent(agent.clone()),
+            _ => Author::User,
+        };
+        let contents = group.changes.iter().map(|(path, (_, new))| (path.clone(), new.as_ref().map(|b| b.to_vec())));
+        CommitPlan { author, at: environment::now(), message, changes: contents.collect() }
+    }
+}
+
+fn recorded(record: Record) -> plan::Recorded {
+    let content = |bytes: Option<Vec<u8>>| -> Content { bytes.map(Arc::from) };
+    let changes: Vec<(DocPath, Content, Content)> =
+        record.changes.into_iter().map(|one| (one.path, content(one.before), content(one.after))).collect();
+    let operation = plan::Operation {
+        document: changes.first().map_or_else(|| DocId::from(&record.operation.id), document_of),
+        id: record.operation.id,
+        verb: record.operation.verb,
+        agent: record.operation.agent,
+    };
+    plan::Recorded { operation, changes }
+}
+
+/// The id of a changed document: what it says, else what its file is called.
+fn document_of((path, before, after): &(DocPath, Content, Content)) -> DocId {
+    let said = [after, before]
+        .into_iter()
+        .flatten()
+        .find_map(|bytes| entity::read(path, &Document::parse(Arc::clone(bytes))).entity.map(|entity| entity.id()));
+    said.unwrap_or_else(|| DocId::of_file(path))
+}
+
+/// Whom an edit by hand counts for: the agent whose document it is, or the holder of the task.
+fn holder(path: &DocPath, before: &Content, after: &Content) -> Option<AgentName> {
+    let read = |content: &Content| {
+        let document = Document::parse(Arc::clone(content.as_ref()?));
+        entity::read(path, &document).entity
+    };
+    let of = |entity: Entity| match entity {
+        Entity::Agent(agent) => Some(agent.name),
+        Entity::Task(task) => {
+            let running = task.status == entity::TaskStatus::Running;
+            task.claimed_by.or(if running { task.assigned_to } else { None })
+        }
+        Entity::Workflow(_) => None,
+    };
+    read(after).and_then(of).or_else(|| read(before).and_then(of))
+}
+
+/// Each operation of a commit with the document it changed.
+fn notes(group: &Group) -> Vec<OperationNote> {
+    let one = |operation: &plan::Operation| OperationNote {
+        id: operation.id.clone(),
+        verb: operation.verb.clone(),
+        doc: operation.document.clone(),
+        agent: operation.agent.clone(),
+    };
+    group.operations.iter().map(one).collect()
+}

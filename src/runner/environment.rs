@@ -1,0 +1,106 @@
+//! What the process is given from outside: variables, folders, the clock and randomness. The one place that reads them.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use data_encoding::Encoding;
+use etcetera::BaseStrategy;
+
+use super::Error;
+use crate::name::{DocId, Kind, OperationId};
+use crate::time::Timestamp;
+
+/// Characters of a random id: 10 of 32 signs are 50 bits, so that a million ids collide once in 2,000 tries.
+const ID_CHARACTERS: usize = 10;
+/// Characters of an operation id (80 bits): they are never checked against others.
+const OPERATION_CHARACTERS: usize = 16;
+
+/// One variable of the environment; empty counts as absent.
+#[must_use]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+/// The folder the process was started in.
+///
+/// # Errors
+/// [`Error::Folder`] if it is gone.
+pub(super) fn current_folder() -> Result<PathBuf, Error> {
+    std::env::current_dir().map_err(|source| Error::Folder { path: PathBuf::from("."), source })
+}
+
+/// The user's own configuration file: `MYCELIUM_CONFIG`, else `mycelium/config.json` in the user's configuration folder.
+#[must_use]
+pub fn user_config() -> Option<PathBuf> {
+    if let Some(path) = variable("MYCELIUM_CONFIG") {
+        return Some(PathBuf::from(path));
+    }
+    let base = etcetera::choose_base_strategy().ok()?;
+    Some(base.config_dir().join("mycelium").join("config.json"))
+}
+
+/// The folder for run state where there is no git directory: the user's state folder.
+///
+/// # Errors
+/// [`Error::NoHome`] if the user has no home folder.
+pub(super) fn user_state() -> Result<PathBuf, Error> {
+    let base = etcetera::choose_base_strategy().map_err(|_| Error::NoHome)?;
+    Ok(base.state_dir().unwrap_or_else(|| base.data_dir()).join("mycelium"))
+}
+
+/// The moment by the system's clock.
+#[must_use]
+pub fn now() -> Timestamp {
+    let ms = match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
+    };
+    Timestamp::from_unix_ms(ms)
+}
+
+/// A new random id of a kind, `task-k7f3q2m9xa`.
+///
+/// # Errors
+/// [`Error::Randomness`] if the system gives no random bytes.
+pub(super) fn new_id(kind: Kind) -> Result<DocId, Error> {
+    let text = format!("{}{}", kind.prefix(), random_text(ID_CHARACTERS)?);
+    Ok(DocId::new(text).expect("a prefix and base-32 signs are a name"))
+}
+
+/// A new random operation id.
+///
+/// # Errors
+/// [`Error::Randomness`] if the system gives no random bytes.
+pub(super) fn new_operation() -> Result<OperationId, Error> {
+    let text = format!("op-{}", random_text(OPERATION_CHARACTERS)?);
+    Ok(OperationId::new(text).expect("a prefix and base-32 signs are a name"))
+}
+
+fn random_text(characters: usize) -> Result<String, Error> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Randomness(error.to_string()))?;
+    let mut text = base32().encode(&bytes);
+    text.truncate(characters);
+    Ok(text)
+}
+
+/// Lower-case base 32 without the letters that are read as digits or spell words (Crockford's alphabet).
+fn base32() -> Encoding {
+    let mut specification = data_encoding::Specification::new();
+    specification.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");
+    specification.encoding().expect("32 different signs are an encoding")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_random_names_with_their_kind() {
+        let one = new_id(Kind::Task).expect("random");
+        let two = new_id(Kind::Task).expect("random");
+        assert_ne!(one, two);
+        assert!(one.as_str().starts_with("task-") && one.as_str().len() == 15, "{one}");
+        assert_eq!(new_operation().expect("random").as_str().len(), 19);
+    }
+}

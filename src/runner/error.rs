@@ -1,0 +1,236 @@
+//! Why an operation could not be carried out, how a caller should take it, and what to do next. Wording only.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::diagnostic::Diagnostic;
+use crate::entity::{Refusal, RenderError};
+use crate::git::{Busy, CommitError, GitError, Trouble};
+use crate::name::{DocId, DocPath, Kind, NameError};
+use crate::snapshot::FindError;
+use crate::store::{ApplyError, StoreError};
+
+/// Says why an operation could not be carried out. Nothing was changed, unless it says so.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No document of that id, or more than one.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// The rules forbid it.
+    #[error("{path}: {source}")]
+    Refused {
+        /// Which document.
+        path: DocPath,
+        /// Which rule.
+        source: Box<Refusal>,
+    },
+    /// A new document's template is at fault.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// A document of that id is there already.
+    #[error("{kind} `{id}` is there already, in `{path}`")]
+    Exists {
+        /// Of which kind.
+        kind: Kind,
+        /// Which id.
+        id: DocId,
+        /// Where.
+        path: DocPath,
+    },
+    /// The document was removed or renamed while it was being changed.
+    #[error("`{path}` is gone: somebody removed or renamed it just now")]
+    Gone {
+        /// Where it was.
+        path: DocPath,
+    },
+    /// A name breaks the rules of names.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A setting given by the caller does not fit.
+    #[error("{}", .0.message)]
+    Config(Box<Diagnostic>),
+    /// A file or folder outside of the documents could not be used.
+    #[error("cannot use `{}`", crate::name::visible(&path.display().to_string()))]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The user has no home folder.
+    #[error("no home folder: there is no place for run state outside a git repository")]
+    NoHome,
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes: {0}")]
+    Randomness(String),
+    /// Asked for something that only a repository has.
+    #[error("`{}` is not in a git repository", crate::name::visible(&.0.display().to_string()))]
+    OutsideGit(PathBuf),
+    /// The folder failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The repository failed.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The commit failed; what was written stays written and is committed later.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+/// How a caller should take an error; each has its own exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The documents, the disk or the repository are at fault.
+    Problem,
+    /// The call is at fault.
+    Usage,
+    /// No such document.
+    NotFound,
+    /// The rules or another writer forbid it.
+    Conflict,
+    /// The repository is not safe to use.
+    Unsafe,
+    /// Somebody else is at it; the same call may work in a moment.
+    Busy,
+}
+
+impl Error {
+    /// How to take it.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Find(FindError::NotFound { .. }) | Self::Gone { .. } => Class::NotFound,
+            Self::Find(_) | Self::Exists { .. } => Class::Conflict,
+            Self::Refused { source, .. } => match **source {
+                Refusal::IllegalStep { .. } => Class::Conflict,
+                Refusal::Unreadable { .. } => Class::Problem,
+                _ => Class::Usage,
+            },
+            Self::Name(_) | Self::Config(_) => Class::Usage,
+            Self::Store(StoreError::Busy { .. } | StoreError::Restless { .. }) => Class::Busy,
+            Self::Git(error) => of_trouble(error.trouble()),
+            Self::Commit(error) => of_trouble(error.trouble()),
+            _ => Class::Problem,
+        }
+    }
+
+    /// What to do next, in the imperative.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Find(error) => error.hint(),
+            Self::Refused { source, .. } => source.hint(),
+            Self::Render(error) => Some(error.hint()),
+            Self::Exists { kind, id, .. } => Some(format!("run `mycelium {kind} get {id}` to see it")),
+            Self::Gone { .. } => Some("run `mycelium status` to see what is there now".to_owned()),
+            Self::Config(finding) => finding.hint.clone(),
+            Self::NoHome => Some("set HOME, or run `git init` here".to_owned()),
+            Self::OutsideGit(_) => Some("run `git init`, then try again".to_owned()),
+            Self::Store(error) => error.hint().map(str::to_owned),
+            Self::Git(error) => error.hint(),
+            Self::Commit(error) => error.hint(),
+            Self::Name(_) | Self::Folder { .. } | Self::Randomness(_) => None,
+        }
+    }
+
+    /// The findings that say where in a document it fails, if any.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Diagnostic> {
+        match self {
+            Self::Refused { path, source } => source.findings().into_iter().map(|f| f.in_file(path)).collect(),
+            Self::Render(RenderError::Unreadable { findings, .. }) => findings.clone(),
+            Self::Config(finding) => vec![(**finding).clone()],
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl From<ApplyError<Error>> for Error {
+    fn from(error: ApplyError<Error>) -> Self {
+        match error {
+            ApplyError::Refused(error) => error,
+            ApplyError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+fn of_trouble(trouble: Trouble) -> Class {
+    match trouble {
+        Trouble::Failed => Class::Problem,
+        Trouble::Unsafe => Class::Unsafe,
+        Trouble::Busy | Trouble::Moved => Class::Busy,
+    }
+}
+
+/// Why a change that is safely written is not committed yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waiting {
+    /// The watcher commits it in a moment.
+    Watcher,
+    /// Another process has the right to commit.
+    Committer,
+    /// Git is in the middle of something.
+    Busy(Busy),
+    /// The branch moves faster than a commit can be made.
+    Moving,
+    /// The folder is not in a git repository.
+    OutsideGit,
+    /// Git ignores the document.
+    Ignored(DocPath),
+    /// `commit.auto` is false.
+    Off,
+    /// The commit failed.
+    Failed {
+        /// Why.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+}
+
+impl Waiting {
+    /// A commit that failed after the write had succeeded.
+    #[must_use]
+    pub fn failed(error: &Error) -> Self {
+        let mut why = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            why = format!("{why}: {error}");
+            cause = error.source();
+        }
+        Self::Failed { why, hint: error.hint() }
+    }
+
+    /// What to do next, where there is something to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Busy(busy) => Some(busy.hint()),
+            Self::OutsideGit => Some("run `git init` to keep a history".to_owned()),
+            Self::Ignored(path) => Some(format!(
+                "add `!{path}` behind the rule in .gitignore that matches, or run `mycelium config set commit.auto false`"
+            )),
+            Self::Off => Some("run `mycelium config set commit.auto true`".to_owned()),
+            Self::Committer | Self::Moving => Some("run `mycelium commit`".to_owned()),
+            Self::Failed { hint, .. } => hint.clone(),
+            Self::Watcher => None,
+        }
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Watcher => f.write_str("the watcher commits it"),
+            Self::Committer => f.write_str("another process is committing"),
+            Self::Busy(busy) => write!(f, "{busy}"),
+            Self::Moving => f.write_str("the branch keeps moving"),
+            Self::OutsideGit => f.write_str("not in a git repository"),
+            Self::Ignored(path) => write!(f, "git ignores `{path}`"),
+            Self::Off => f.write_str("commit.auto is false"),
+            Self::Failed { why, .. } => write!(f, "the commit failed: {why}"),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What happened to the documents, told from the commits: contents are compared, messages are not trusted.
+
+use super::{Error, Workspace};
+use crate::change::{self, Change};
+use crate::document::Document;
+use crate::name::{AgentName, ContentId, DocPath, OperationId, Revision};
+use crate::snapshot::Snapshot;
+use crate::time::Timestamp;
+
+/// One commit, as far as it concerns the documents that were asked for.
+#[derive(Debug, Clone)]
+pub struct HistoryEntry {
+    /// Which commit.
+    pub revision: Revision,
+    /// When.
+    pub at: Timestamp,
+    /// Who, as git has it.
+    pub author: String,
+    /// Which agent, where a trailer says so.
+    pub agent: Option<AgentName>,
+    /// Which operations, where trailers say so.
+    pub operations: Vec<OperationId>,
+    /// The first line of its message.
+    pub subject: String,
+    /// What it changed.
+    pub changes: Vec<Change>,
+}
+
+impl Workspace {
+    /// The newest commits that changed this document, or any, newest first.
+    ///
+    /// # Errors
+    /// [`Error::OutsideGit`] without a repository; [`Error::Git`] if the history cannot be read.
+    pub fn history(&self, path: Option<&DocPath>, limit: usize) -> Result<Vec<HistoryEntry>, Error> {
+        let Some(repository) = &self.repository else { return Err(Error::OutsideGit(self.root.clone())) };
+        let commits = repository.history(&self.target(), self.folder(), path, limit)?;
+        let mut entries = Vec::with_capacity(commits.len());
+        for commit in commits {
+            let side = |id: &dyn Fn(&Side) -> Option<ContentId>| -> Result<Snapshot, Error> {
+                let mut documents = Vec::new();
+                for one in &commit.changes {
+                    let Some(id) = id(one) else { continue };
+                    documents.push((one.0.clone(), Document::parse(repository.read(&id)?)));
+                }
+                Ok(Snapshot::from_documents(documents))
+            };
+            let before = side(&|one| one.1.clone())?;
+            let after = side(&|one| one.2.clone())?;
+            entries.push(HistoryEntry {
+                changes: change::diff(&before, &after),
+                agent: trailers(&commit.message, "Mycelium-Agent").find_map(|text| AgentName::new(text).ok()),
+                operations: trailers(&commit.message, "Mycelium-Operation").filter_map(operation).collect(),
+                revision: commit.revision,
+                at: commit.at,
+                author: commit.author,
+                subject: commit.subject,
+            });
+        }
+        Ok(entries)
+    }
+}
+
+type Side = (DocPath, Option<ContentId>, Option<ContentId>);
+
+/// The values of a trailer, wherever in the message it stands: a squash leaves them in the middle.
+fn trailers<'a>(message: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
+    message.lines().filter_map(move |line| line.trim().strip_prefix(key)?.strip_prefix(':').map(str::trim))
+}
+
+/// A trailer's operation id: its first word.
+fn operation(text: &str) -> Option<OperationId> {
+    OperationId::new(text.split_whitespace().next()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trailers_are_found_anywhere() {
+        let message = "squashed\n\n  Mycelium-Agent: a\ntext\nMycelium-Agent: b\nMycelium-Agents: c\n";
+        assert_eq!(trailers(message, "Mycelium-Agent").collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(operation("op-1 task.create").map(|id| id.to_string()), Some("op-1".into()));
+    }
+}

@@ -1,0 +1,24 @@
+//! Carries out what the pure modules decide: opens the workspace, applies operations, makes commits. Reads clock, environment and randomness; prints nothing.
+#![allow(clippy::disallowed_methods, reason = "the runner is the place that reads the clock and the environment")]
+
+mod commit;
+mod environment;
+mod error;
+mod history;
+mod opening;
+mod operation;
+mod setup;
+mod standing;
+mod survey;
+mod workspace;
+
+pub use commit::{CommitReport, Committed, Edits};
+pub use environment::{now, user_config, variable};
+pub use error::{Class, Error, Waiting};
+pub use history::HistoryEntry;
+pub use opening::Opening;
+pub use operation::{New, Outcome, Taken};
+pub use setup::{InitReport, Templates};
+pub use standing::Standing;
+pub use survey::{Sight, Survey};
+pub use workspace::{Context, Found, Scope, Workspace};

@@ -1,0 +1,88 @@
+//! Finds the work tree, its repository, its configuration and its run state. Makes nothing; the first write does.
+
+use std::path::{Path, PathBuf};
+
+use super::{Error, Workspace, environment};
+use crate::config::{CONFIG_BYTES_MAX, Config, Layer, Origin, REPOSITORY_CONFIG};
+use crate::git::Repository;
+use crate::name::AgentName;
+use crate::store::{self, Durability, Place, Store};
+
+/// What a caller asks for when a workspace is opened.
+#[derive(Debug, Clone, Default)]
+pub struct Opening {
+    /// The work tree; else `MYCELIUM_ROOT`, else the repository around the current folder, else that folder.
+    pub root: Option<PathBuf>,
+    /// Who acts; else `MYCELIUM_AGENT`, else nobody in particular (the git user).
+    pub agent: Option<AgentName>,
+    /// Settings that win over every file, as key and text.
+    pub flags: Vec<(String, String)>,
+}
+
+impl Workspace {
+    /// Opens the workspace that the opening names.
+    ///
+    /// # Errors
+    /// [`Error`] for a folder that is not there, a repository that is not safe to use, or a bad agent name or flag.
+    pub fn open(opening: Opening) -> Result<Self, Error> {
+        let named = opening.root.or_else(|| environment::variable("MYCELIUM_ROOT").map(PathBuf::from));
+        let start = named.clone().map_or_else(environment::current_folder, Ok)?;
+        let start = store::folder_of(&start).map_err(|source| Error::Folder { path: start.clone(), source })?;
+        let repository = Repository::discover(&start)?;
+        let root = match &repository {
+            Some(repository) => repository.work_tree().to_owned(),
+            None => start,
+        };
+        let config = read_config(&root, opening.flags)?;
+        let run = match &repository {
+            Some(repository) => repository.git_dir().join("mycelium"),
+            None => environment::user_state()?.join(state_name(&root)),
+        };
+        let folder = config.text("markdown.folder").unwrap_or(".claude/coordination").to_owned();
+        let durability = durability(&config);
+        let store = Store::open(&Place { root: root.clone(), folder, run }, durability)?;
+        let agent = match opening.agent {
+            Some(agent) => Some(agent),
+            None => environment::variable("MYCELIUM_AGENT").map(AgentName::new).transpose()?,
+        };
+        Ok(Self { root, repository, store, config, agent, durability })
+    }
+}
+
+fn durability(config: &Config) -> Durability {
+    match config.text("markdown.durability") {
+        Some("batch") => Durability::Batch,
+        Some("off") => Durability::Off,
+        _ => Durability::Full,
+    }
+}
+
+fn read_config(root: &Path, flags: Vec<(String, String)>) -> Result<Config, Error> {
+    let mut layers = Vec::new();
+    if let Some(path) = environment::user_config() {
+        layers.push((Origin::User, read_layer(&path, &path.display().to_string())?));
+    }
+    layers.push((Origin::Repository, read_layer(&root.join(REPOSITORY_CONFIG), REPOSITORY_CONFIG)?));
+    layers.push((Origin::Environment, Layer::from_environment(&environment::variable)));
+    for (name, text) in flags {
+        layers
+            .push((Origin::Flag, Layer::from_text(&name, &text).map_err(|finding| Error::Config(Box::new(finding)))?));
+    }
+    Ok(Config::resolve(layers))
+}
+
+fn read_layer(path: &Path, name: &str) -> Result<Layer, Error> {
+    let text =
+        store::read_text(path, CONFIG_BYTES_MAX).map_err(|source| Error::Folder { path: path.to_owned(), source })?;
+    Ok(text.map_or_else(Layer::default, |text| Layer::from_json(name, &text)))
+}
+
+/// The name of a plain folder's run state: its last part, and all of its path as a number (FNV-1a, 64 bits).
+fn state_name(root: &Path) -> String {
+    let path = root.as_os_str().as_encoded_bytes();
+    let hash = path
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let name = root.file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy().into_owned());
+    format!("{name}-{hash:016x}")
+}

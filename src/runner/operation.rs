@@ -1,0 +1,212 @@
+//! The operations that change documents: make one, change one, remove one. Each is written durably, then committed if nobody else does it.
+
+use super::commit::Edits;
+use super::{Error, Waiting, Workspace, environment};
+use crate::config::REPOSITORY_CONFIG;
+use crate::diagnostic::Diagnostic;
+use crate::document::Document;
+use crate::entity::{self, Entity, NewAgent, NewTask, NewWorkflow, Refusal};
+use crate::name::{DocId, DocPath, Kind, OperationId, Revision};
+use crate::snapshot::FindError;
+use crate::store::{self, Action, Operation};
+use crate::template::{self, Shape};
+
+/// Largest template, in bytes.
+const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
+
+/// A document to be made.
+#[derive(Debug, Clone)]
+pub enum New {
+    /// A task.
+    Task(NewTask),
+    /// An agent.
+    Agent(NewAgent),
+    /// A workflow.
+    Workflow(NewWorkflow),
+}
+
+impl New {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Task(_) => Kind::Task,
+            Self::Agent(_) => Kind::Agent,
+            Self::Workflow(_) => Kind::Workflow,
+        }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> DocId {
+        match self {
+            Self::Task(new) => new.id.clone(),
+            Self::Agent(new) => new.name.clone().into(),
+            Self::Workflow(new) => new.id.clone(),
+        }
+    }
+}
+
+/// What an operation came to. It is on disk for good when this is returned (with the default durability).
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Which document.
+    pub path: DocPath,
+    /// Its text now; for a removal, the text that was removed.
+    pub document: Document,
+    /// What it says.
+    pub entity: Option<Entity>,
+    /// What is odd about it.
+    pub findings: Vec<Diagnostic>,
+    /// The operation; `None` if nothing had to change.
+    pub operation: Option<OperationId>,
+    /// The commit it is in, if it is committed already.
+    pub committed: Option<Revision>,
+    /// Why it is not.
+    pub waiting: Option<Waiting>,
+}
+
+impl Workspace {
+    /// Makes a document. `taken` says how careful to be about the id: one that was made up at random needs no look-up.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] if the id is taken; others if the template, the folder or git fails.
+    pub fn create(&self, new: &New, taken: Taken) -> Result<Outcome, Error> {
+        let (kind, id) = (new.kind(), new.id());
+        let path = DocPath::for_new(kind, &id);
+        let exists = |path: &DocPath| Error::Exists { kind, id: id.clone(), path: path.clone() };
+        if taken == Taken::LookUp
+            && let Some(found) = self.exactly(kind, &id)?
+        {
+            return Err(exists(&found));
+        }
+        let document = self.render(new)?;
+        let bytes = document.bytes().to_vec();
+        let operation = self.operation(&format!("{kind}.create"))?;
+        self.store.apply(&operation, std::slice::from_ref(&path), &mut |current| match current {
+            [None] => Ok(vec![Action::Write(bytes.clone())]),
+            _ => Err(exists(&path)),
+        })?;
+        Ok(self.outcome(path, document, Some(operation.id)))
+    }
+
+    /// Changes a document by a pure edit; the edit may be asked again if somebody else changes the document meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if the edit refuses; [`Error::Find`] if there is no such document; others if the folder fails.
+    pub fn change(
+        &self,
+        kind: Kind,
+        id: &str,
+        verb: &str,
+        edit: &dyn Fn(&Document) -> Result<Document, Refusal>,
+    ) -> Result<Outcome, Error> {
+        let found = self.find(Some(kind), id)?;
+        let path = found.path;
+        let operation = self.operation(&format!("{kind}.{verb}"))?;
+        let mut edited = None;
+        self.store.apply(&operation, std::slice::from_ref(&path), &mut |current| {
+            let [Some(bytes)] = current else { return Err(Error::Gone { path: path.clone() }) };
+            let before = Document::parse(bytes.as_slice());
+            let after =
+                edit(&before).map_err(|source| Error::Refused { path: path.clone(), source: Box::new(source) })?;
+            let action = if after == before { Action::Keep } else { Action::Write(after.bytes().to_vec()) };
+            edited = Some((after, action != Action::Keep));
+            Ok(vec![action])
+        })?;
+        let (document, changed) = edited.expect("an applied operation was decided");
+        Ok(self.outcome(path, document, changed.then_some(operation.id)))
+    }
+
+    /// Removes a document; git keeps what it said.
+    ///
+    /// # Errors
+    /// [`Error::Find`] if there is no such document; others if the folder fails.
+    pub fn remove(&self, kind: Kind, id: &str) -> Result<Outcome, Error> {
+        let found = self.find(Some(kind), id)?;
+        let path = found.path;
+        let operation = self.operation(&format!("{kind}.remove"))?;
+        let mut removed = None;
+        self.store.apply(&operation, std::slice::from_ref(&path), &mut |current| {
+            let [Some(bytes)] = current else { return Err(Error::Gone { path: path.clone() }) };
+            removed = Some(Document::parse(bytes.as_slice()));
+            Ok(vec![Action::Remove])
+        })?;
+        let document = removed.expect("an applied operation was decided");
+        Ok(self.outcome(path, document, Some(operation.id)))
+    }
+
+    /// The path of the live document with exactly this id, if there is one.
+    fn exactly(&self, kind: Kind, id: &DocId) -> Result<Option<DocPath>, Error> {
+        match self.find(Some(kind), id.as_str()) {
+            Ok(found) if found.entity.as_ref().is_none_or(|entity| entity.id() == *id) => Ok(Some(found.path)),
+            Ok(_) | Err(Error::Find(FindError::NotFound { .. } | FindError::Ambiguous { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn operation(&self, verb: &str) -> Result<Operation, Error> {
+        Ok(Operation {
+            id: environment::new_operation()?,
+            agent: self.agent.clone(),
+            verb: verb.to_owned(),
+            at: environment::now(),
+        })
+    }
+
+    fn render(&self, new: &New) -> Result<Document, Error> {
+        let shape = match self.config.text("markdown.shape") {
+            Some("classic") => Shape::Classic,
+            _ => Shape::Lean,
+        };
+        let replacement = self.own_template(new.kind())?;
+        let own = replacement.as_deref();
+        Ok(match new {
+            New::Task(new) => new.render(shape, own),
+            New::Agent(new) => new.render(shape, own),
+            New::Workflow(new) => new.render(shape, own),
+        }?)
+    }
+
+    /// The repository's own template of a kind, if it has one.
+    fn own_template(&self, kind: Kind) -> Result<Option<String>, Error> {
+        let folder = REPOSITORY_CONFIG.trim_end_matches("config.json");
+        let path = self.root.join(folder).join("templates").join(template::file_name(kind));
+        store::read_text(&path, TEMPLATE_BYTES_MAX).map_err(|source| Error::Folder { path, source })
+    }
+
+    /// Commits what was written, unless a watcher does, and tells what became of it. The write itself stands in any case.
+    fn outcome(&self, path: DocPath, document: Document, operation: Option<OperationId>) -> Outcome {
+        let reading = entity::read(&path, &document);
+        let mut outcome = Outcome {
+            path,
+            document,
+            entity: reading.entity,
+            findings: reading.findings,
+            operation,
+            committed: None,
+            waiting: None,
+        };
+        let Some(operation) = &outcome.operation else { return outcome };
+        match self.store.watcher() {
+            Ok(Some(_)) if self.repository.is_some() => outcome.waiting = Some(Waiting::Watcher),
+            _ => match self.commit_now(Edits::None) {
+                Ok(done) => {
+                    outcome.committed = done.operations.get(operation).cloned();
+                    outcome.waiting = if outcome.committed.is_some() { None } else { done.waiting };
+                }
+                Err(error) => outcome.waiting = Some(Waiting::failed(&error)),
+            },
+        }
+        outcome
+    }
+}
+
+/// How to make sure that an id is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// Look at every document: the id was chosen by somebody.
+    LookUp,
+    /// The file name is enough: the id is random.
+    FileName,
+}

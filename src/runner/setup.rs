@@ -1,0 +1,76 @@
+//! Conveniences that nobody needs: a first configuration, the templates to change, one setting written. Overwrites nothing it was not asked to.
+
+use std::path::{Path, PathBuf};
+
+use super::{Error, Workspace, environment};
+use crate::config::{self, CONFIG_BYTES_MAX, Key, Origin, REPOSITORY_CONFIG};
+use crate::name::Kind;
+use crate::store;
+use crate::template::{self, Shape};
+
+/// What a first configuration says: enough to see where to go on.
+const FIRST_CONFIG: &str =
+    "{\n  \"markdown\": {\n    \"shape\": \"lean\"\n  },\n  \"commit\": {\n    \"author\": \"agent\"\n  }\n}\n";
+
+/// What [`Workspace::init`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InitReport {
+    /// Files and folders that were made, below the work tree.
+    pub wrote: Vec<PathBuf>,
+    /// Those that were there already and were left as they are.
+    pub kept: Vec<PathBuf>,
+}
+
+/// Which templates to write out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Templates {
+    /// None: the built-in ones are used.
+    BuiltIn,
+    /// Those of a shape, to be changed.
+    Own(Shape),
+}
+
+impl Workspace {
+    /// Makes the coordination folder and a first configuration, and templates if wanted.
+    ///
+    /// # Errors
+    /// [`Error::Folder`] if one of them cannot be written.
+    pub fn init(&self, templates: Templates) -> Result<InitReport, Error> {
+        let mut report = InitReport::default();
+        let folder = PathBuf::from(self.folder());
+        let made = self.store.make_folder()?;
+        if made { &mut report.wrote } else { &mut report.kept }.push(folder);
+        self.write_new(&mut report, REPOSITORY_CONFIG.into(), FIRST_CONFIG)?;
+        if let Templates::Own(shape) = templates {
+            let base = Path::new(REPOSITORY_CONFIG).with_file_name("templates");
+            for kind in Kind::ALL {
+                self.write_new(&mut report, base.join(template::file_name(kind)), template::built_in(kind, shape))?;
+            }
+        }
+        Ok(report)
+    }
+
+    fn write_new(&self, report: &mut InitReport, path: PathBuf, text: &str) -> Result<(), Error> {
+        let file = self.root.join(&path);
+        let wrote = store::write_new(&file, text).map_err(|source| Error::Folder { path: file, source })?;
+        if wrote { &mut report.wrote } else { &mut report.kept }.push(path);
+        Ok(())
+    }
+
+    /// Writes one setting into the repository's configuration, or the user's own; gives the file that was written.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the file is not a JSON object; [`Error::Folder`] if it cannot be written.
+    pub fn set_config(&self, to: Origin, key: &Key, value: &serde_json::Value) -> Result<PathBuf, Error> {
+        let path = match to {
+            Origin::User => environment::user_config().ok_or(Error::NoHome)?,
+            _ => self.root.join(REPOSITORY_CONFIG),
+        };
+        let fault = |source| Error::Folder { path: path.clone(), source };
+        let text = store::read_text(&path, CONFIG_BYTES_MAX).map_err(fault)?.unwrap_or_default();
+        let name = path.display().to_string();
+        let text = config::put(&name, &text, key, value).map_err(|finding| Error::Config(Box::new(finding)))?;
+        store::replace_text(&path, &text).map_err(fault)?;
+        Ok(path)
+    }
+}

@@ -1,0 +1,44 @@
+//! What stands between the folder and its history: what is not committed yet, and why. Only looks.
+
+use super::survey::Survey;
+use super::{Error, Waiting, Workspace};
+use crate::engine::{self, Force, Held};
+use crate::name::DocPath;
+use crate::store::WatcherInfo;
+
+/// How the folder stands to its history.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// Documents that differ from the newest commit, those that were removed included.
+    pub uncommitted: Vec<DocPath>,
+    /// Those of them that will not be committed as they are.
+    pub held: Vec<Held>,
+    /// What a commit would have to wait for.
+    pub waiting: Option<Waiting>,
+    /// The watcher that is alive.
+    pub watcher: Option<WatcherInfo>,
+}
+
+impl Workspace {
+    /// How the folder stands to its history.
+    ///
+    /// # Errors
+    /// [`Error`] if the folder or the repository cannot be read.
+    pub fn standing(&self) -> Result<Standing, Error> {
+        let watcher = self.store.watcher()?;
+        let Some(repository) = &self.repository else {
+            return Ok(Standing { waiting: Some(Waiting::OutsideGit), watcher, ..Standing::default() });
+        };
+        let head = repository.head(&self.target())?.revision;
+        let tracked = repository.contents(head.as_ref(), self.folder())?;
+        let sight = Survey::default().look(self, &tracked)?;
+        let changes = engine::changes(&tracked, &sight.files, &sight.own);
+        let held = engine::admit(&changes, tracked.len(), Force::No).held;
+        let waiting = if self.config.flag("commit.auto") {
+            repository.busy()?.map(Waiting::Busy).or(sight.ignored.map(Waiting::Ignored))
+        } else {
+            Some(Waiting::Off)
+        };
+        Ok(Standing { uncommitted: changes.into_keys().collect(), held, waiting, watcher })
+    }
+}

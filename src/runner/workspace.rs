@@ -1,0 +1,256 @@
+//! An open workspace: the folder, its repository and its configuration, and reading from them. Nothing here writes.
+
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+use super::{Error, environment};
+use crate::config::Config;
+use crate::document::Document;
+use crate::entity::Entity;
+use crate::git::{Head, Repository, Target};
+use crate::name::{AgentName, DocId, DocPath, Kind, Revision};
+use crate::snapshot::{Entry, FindError, Snapshot};
+use crate::store::{Durability, Store};
+use crate::time::Timestamp;
+
+/// Below this many documents a second thread costs more than it saves.
+const PARALLEL_MIN: usize = 256;
+/// Threads that read documents: more than cores, because a cold disk makes them wait.
+const READERS_MAX: usize = 8;
+
+/// A coordination folder that can be read and written.
+#[derive(Debug)]
+pub struct Workspace {
+    pub(super) root: PathBuf,
+    pub(super) repository: Option<Repository>,
+    pub(super) store: Store,
+    pub(super) config: Config,
+    pub(super) agent: Option<AgentName>,
+    pub(super) durability: Durability,
+}
+
+/// Where a workspace is, and on which branch and commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Context {
+    /// The work tree, or the plain folder outside git.
+    pub root: PathBuf,
+    /// The coordination folder below it.
+    pub folder: String,
+    /// The branch that commits go to; `None` on a detached HEAD and outside git.
+    pub branch: Option<String>,
+    /// Its newest commit, if there is one.
+    pub revision: Option<Revision>,
+    /// Tells whether there is a repository.
+    pub in_git: bool,
+}
+
+/// Which documents to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Those that are not archived.
+    Live,
+    /// All.
+    All,
+}
+
+/// One document that was looked up.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Where it is.
+    pub path: DocPath,
+    /// Its text.
+    pub document: Document,
+    /// What it says; `None` if it cannot be read as one of the kinds.
+    pub entity: Option<Entity>,
+    /// What is wrong with it.
+    pub findings: Vec<crate::diagnostic::Diagnostic>,
+}
+
+impl Workspace {
+    /// Where this is.
+    ///
+    /// # Errors
+    /// [`Error::Git`] if HEAD cannot be read.
+    pub fn context(&self) -> Result<Context, Error> {
+        let head = self.head()?;
+        Ok(Context {
+            root: self.root.clone(),
+            folder: self.folder().to_owned(),
+            branch: head.as_ref().and_then(|head| head.branch.clone()),
+            revision: head.and_then(|head| head.revision),
+            in_git: self.repository.is_some(),
+        })
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Who acts, if anybody said so.
+    #[must_use]
+    pub const fn agent(&self) -> Option<&AgentName> {
+        self.agent.as_ref()
+    }
+
+    /// The work tree.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder and its run state, for the watching process.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The repository, if there is one.
+    #[must_use]
+    pub const fn repository(&self) -> Option<&Repository> {
+        self.repository.as_ref()
+    }
+
+    /// The coordination folder, below the work tree.
+    #[must_use]
+    pub fn folder(&self) -> &str {
+        self.config.text("markdown.folder").unwrap_or(".claude/coordination")
+    }
+
+    /// The moment by the system's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        environment::now()
+    }
+
+    /// A new random id.
+    ///
+    /// # Errors
+    /// [`Error::Randomness`] if the system gives no random bytes.
+    pub fn new_id(&self, kind: Kind) -> Result<DocId, Error> {
+        environment::new_id(kind)
+    }
+
+    /// Reads the documents. One that cannot be read is in the snapshot with its findings.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if the folder cannot be read.
+    pub fn snapshot(&self, scope: Scope) -> Result<Snapshot, Error> {
+        let wanted = |path: &DocPath| scope == Scope::All || !path.is_archived();
+        let paths: Vec<DocPath> = self.paths()?.into_iter().filter(wanted).collect();
+        Ok(Snapshot::from_documents(self.read_all(&paths)?))
+    }
+
+    /// The documents as the newest commit has them; `None` without a commit.
+    ///
+    /// # Errors
+    /// [`Error::Git`] if they cannot be read.
+    pub fn head_snapshot(&self) -> Result<Option<Snapshot>, Error> {
+        let Some(repository) = &self.repository else { return Ok(None) };
+        let Some(revision) = repository.head(&self.target())?.revision else { return Ok(None) };
+        let contents = repository.contents(Some(&revision), self.folder())?;
+        let live = contents.into_iter().filter(|(path, _)| !path.is_archived());
+        let read = live.map(|(path, id)| Ok((path, Document::parse(repository.read(&id)?))));
+        Ok(Some(Snapshot::from_documents(read.collect::<Result<Vec<_>, Error>>()?)))
+    }
+
+    /// Looks up a document by its id or a unique start of it; among the archived ones by file name.
+    ///
+    /// # Errors
+    /// [`Error::Find`] if there is none, or more than one; others if the folder cannot be read.
+    pub fn find(&self, kind: Option<Kind>, id: &str) -> Result<Found, Error> {
+        let live = self.snapshot(Scope::Live)?;
+        match live.find(kind, id) {
+            Ok(entry) => Ok(Found::from(entry)),
+            Err(error @ FindError::NotFound { .. }) => self.find_archived(kind, id)?.ok_or(Error::Find(error)),
+            Err(error) => Err(Error::Find(error)),
+        }
+    }
+
+    fn find_archived(&self, kind: Option<Kind>, id: &str) -> Result<Option<Found>, Error> {
+        let fits = |path: &DocPath| {
+            let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
+            path.is_archived()
+                && kinds
+                    .iter()
+                    .any(|k| path.stem().starts_with(id) || path.stem().starts_with(&format!("{}{id}", k.prefix())))
+        };
+        let paths: Vec<DocPath> = self.paths()?.into_iter().filter(fits).collect();
+        if paths.is_empty() {
+            return Ok(None);
+        }
+        let snapshot = Snapshot::from_documents(self.read_all(&paths)?);
+        match snapshot.find(kind, id) {
+            Ok(entry) => Ok(Some(Found::from(entry))),
+            Err(FindError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(Error::Find(error)),
+        }
+    }
+
+    /// Reads and parses these documents; those that vanished meanwhile are left out.
+    fn read_all(&self, paths: &[DocPath]) -> Result<Vec<(DocPath, Document)>, Error> {
+        let store = &self.store;
+        let read = |paths: &[DocPath]| -> Result<Vec<(DocPath, Document)>, Error> {
+            let mut documents = Vec::with_capacity(paths.len());
+            for path in paths {
+                if let Some(file) = store.read(path)? {
+                    documents.push((path.clone(), Document::parse(file.bytes)));
+                }
+            }
+            Ok(documents)
+        };
+        if paths.len() < PARALLEL_MIN {
+            return read(paths);
+        }
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get).saturating_mul(2).min(READERS_MAX);
+        let share = paths.len().div_ceil(threads);
+        std::thread::scope(|scope| {
+            let readers: Vec<_> = paths.chunks(share).map(|chunk| scope.spawn(|| read(chunk))).collect();
+            let mut documents = Vec::with_capacity(paths.len());
+            for reader in readers {
+                documents.extend(reader.join().expect("a reader does not panic")?);
+            }
+            Ok(documents)
+        })
+    }
+
+    /// A document's path as the repository has it.
+    pub(super) fn in_repository(&self, path: &DocPath) -> String {
+        format!("{}/{path}", self.folder())
+    }
+
+    /// Every document's path, sorted.
+    pub(super) fn paths(&self) -> Result<Vec<DocPath>, Error> {
+        Ok(self.store.scan()?.files.into_iter().map(|(path, _)| path).collect())
+    }
+
+    /// How safe commits are, in git's words.
+    pub(super) const fn git_durability(&self) -> crate::git::Durability {
+        match self.durability {
+            Durability::Full => crate::git::Durability::Full,
+            Durability::Batch => crate::git::Durability::Batch,
+            Durability::Off => crate::git::Durability::Off,
+        }
+    }
+
+    /// Where commits go.
+    pub(super) fn target(&self) -> Target {
+        self.config.text("commit.branch").map_or(Target::Current, |name| Target::Branch(name.to_owned()))
+    }
+
+    fn head(&self) -> Result<Option<Head>, Error> {
+        Ok(self.repository.as_ref().map(|repository| repository.head(&self.target())).transpose()?)
+    }
+}
+
+impl From<&Entry> for Found {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            path: entry.path.clone(),
+            document: entry.document.clone(),
+            entity: entry.entity.clone(),
+            findings: entry.findings.clone(),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Operations and commits through the library, on real repositories, judged by git.
+
+use std::path::Path;
+use std::process::Command;
+
+use mycelium::engine::Force;
+use mycelium::entity::task::{self, TaskUpdate};
+use mycelium::entity::{NewTask, Priority, TaskStatus};
+use mycelium::name::{AgentName, DocId, Kind};
+use mycelium::runner::{New, Opening, Taken, Workspace};
+use tempfile::TempDir;
+
+fn git(root: &Path, arguments: &[&str]) -> String {
+    let out = Command::new("git")
+        .args(["-c", "user.name=User", "-c", "user.email=user@example.com"])
+        .args(arguments)
+        .current_dir(root)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .output()
+        .expect("git runs");
+    assert!(out.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8_lossy(&out.stdout).into_owned()
+}
+
+fn repository() -> TempDir {
+    let dir = TempDir::new().expect("a folder");
+    git(dir.path(), &["init", "-q", "-b", "main"]);
+    git(dir.path(), &["config", "user.name", "User"]);
+    git(dir.path(), &["config", "user.email", "user@example.com"]);
+    dir
+}
+
+fn open(dir: &TempDir, agent: &str) -> Workspace {
+    let opening = Opening { root: Some(dir.path().to_owned()), agent: AgentName::new(agent).ok(), flags: Vec::new() };
+    Workspace::open(opening).expect("opens")
+}
+
+fn new_task(workspace: &Workspace, id: &str) -> New {
+    New::Task(NewTask {
+        id: DocId::new(id).expect("valid"),
+        kind: "train-model".into(),
+        title: None,
+        assigned_to: None,
+        depends_on: Vec::new(),
+        priority: Priority::Normal,
+        workflow: None,
+        payload: None,
+        steps: Vec::new(),
+        created: workspace.now(),
+    })
+}
+
+#[test]
+fn an_operation_is_a_commit_by_its_agent_and_one_line() {
+    let dir = repository();
+    let workspace = open(&dir, "ai-engineer");
+    let made = workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    assert!(made.committed.is_some(), "{:?}", made.waiting);
+    let update = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
+    let outcome =
+        workspace.change(Kind::Task, "task-1", "update", &|document| task::update(document, &update)).expect("runs");
+    assert!(outcome.committed.is_some(), "{:?}", outcome.waiting);
+    let log = git(dir.path(), &["log", "--format=%an %s"]);
+    assert_eq!(
+        log,
+        "ai-engineer task-1: pending → running (ai-engineer)\nai-engineer task-1: created, train-model (ai-engineer)\n"
+    );
+    let lines = git(dir.path(), &["diff", "--numstat", "HEAD~", "HEAD"]);
+    assert_eq!(lines, "1\t1\t.claude/coordination/task-1.md\n");
+    assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
+    git(dir.path(), &["fsck", "--strict"]);
+}
+
+#[test]
+fn edits_by_hand_are_committed_when_asked_for() {
+    let dir = repository();
+    let workspace = open(&dir, "ai-engineer");
+    workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    let file = dir.path().join(".claude/coordination/task-1.md");
+    let text = std::fs::read_to_string(&file).expect("there").replace("pending", "running");
+    std::fs::write(&file, text).expect("written");
+    let report = workspace.commit_all(Force::No).expect("commits");
+    assert_eq!(report.done.revisions.len(), 1);
+    assert_eq!(git(dir.path(), &["log", "-1", "--format=%an %s"]), "User task-1: pending → running\n");
+    std::fs::write(&file, "---\nid: [\n").expect("written");
+    let report = workspace.commit_all(Force::No).expect("commits");
+    assert_eq!((report.done.revisions.len(), report.held.len()), (0, 1));
+}
