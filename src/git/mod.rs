@@ -23,6 +23,7 @@ mod contents;
 mod convert;
 mod durable;
 mod error;
+mod exclude;
 mod identity;
 mod ignore;
 mod index;

@@ -135,6 +135,9 @@ impl Workspace {
         let revisions = if plans.is_empty() {
             Vec::new()
         } else {
+            if target != Target::Current {
+                repository.exclude(self.folder())?;
+            }
             repository.commit(&target, self.folder(), base.as_ref(), &plans, self.git_durability())?
         };
         let finished: Vec<OperationId> = finished.into_iter().collect();
@@ -158,7 +161,7 @@ impl Workspace {
         journal: &[plan::Recorded],
         paths: BTreeSet<DocPath>,
         edits: Edits<'_>,
-    ) -> Result<(BTreeMap<DocPath, Known>, Option<DocPath>), Error> {
+    ) -> Result<(BTreeMap<DocPath, Known>, Option<String>), Error> {
         let contents = repository.contents_of(base, self.folder(), &paths)?;
         let mut known = BTreeMap::new();
         let mut ignored = None;
@@ -166,7 +169,7 @@ impl Workspace {
             let id = contents.get(&path);
             let in_repository = self.in_repository(&path);
             if id.is_none() && self.target() == Target::Current && repository.is_ignored(&in_repository)? {
-                ignored = Some(path);
+                ignored = Some(in_repository);
                 continue;
             }
             let folder: Content = self.store.read(&path)?.map(|file| Arc::from(file.bytes));

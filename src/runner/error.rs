@@ -177,8 +177,8 @@ pub enum Waiting {
     Moving,
     /// The folder is not in a git repository.
     OutsideGit,
-    /// Git ignores the document.
-    Ignored(DocPath),
+    /// Git ignores the document at this path below the work tree.
+    Ignored(String),
     /// `commit.auto` is false.
     Off,
     /// The commit failed.
@@ -210,7 +210,8 @@ impl Waiting {
             Self::Busy(busy) => Some(busy.hint()),
             Self::OutsideGit => Some("run `git init` to keep a history".to_owned()),
             Self::Ignored(path) => Some(format!(
-                "add `!{path}` behind the rule in .gitignore that matches, or run `mycelium config set commit.auto false`"
+                "run `git check-ignore -v {path}` to see the rule, and let it spare the folder; \
+                 or run `mycelium config set commit.auto false`"
             )),
             Self::Off => Some("run `mycelium config set commit.auto true`".to_owned()),
             Self::Committer | Self::Moving => Some("run `mycelium commit`".to_owned()),

@@ -27,8 +27,8 @@ pub struct Sight {
     pub files: BTreeMap<DocPath, Seen>,
     /// Those whose present state was written by an operation of the journal, removals included.
     pub own: BTreeSet<DocPath>,
-    /// One that git ignores, if there is any.
-    pub ignored: Option<DocPath>,
+    /// One that git ignores, by its path below the work tree, if there is any.
+    pub ignored: Option<String>,
 }
 
 impl Survey {
@@ -47,7 +47,7 @@ impl Survey {
                 && !tracked.contains_key(&path)
                 && repository.is_ignored(&in_repository)?
             {
-                sight.ignored.get_or_insert(path);
+                sight.ignored.get_or_insert(in_repository);
                 continue;
             }
             let seen = match self.known.remove(&path) {

@@ -87,3 +87,72 @@ fn edits_by_hand_are_committed_when_asked_for() {
     let report = workspace.commit_all(Force::No).expect("commits");
     assert_eq!((report.done.revisions.len(), report.held.len()), (0, 1));
 }
+
+#[test]
+fn a_branch_of_its_own_stays_out_of_the_users_way() {
+    let dir = repository();
+    std::fs::write(dir.path().join("a.txt"), "a").expect("written");
+    git(dir.path(), &["add", "."]);
+    git(dir.path(), &["commit", "-qm", "user"]);
+    let opening = Opening {
+        root: Some(dir.path().to_owned()),
+        agent: AgentName::new("ai-engineer").ok(),
+        flags: vec![("commit.branch".into(), "coordination".into())],
+    };
+    let workspace = Workspace::open(opening).expect("opens");
+    for id in ["task-1", "task-2"] {
+        let made = workspace.create(&new_task(&workspace, id), Taken::LookUp).expect("made");
+        assert!(made.committed.is_some(), "{:?}", made.waiting);
+    }
+    assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
+    assert_eq!(git(dir.path(), &["log", "--format=%s", "main"]), "user\n");
+    assert_eq!(git(dir.path(), &["log", "--format=%an", "coordination"]), "ai-engineer\nai-engineer\n");
+    let files = git(dir.path(), &["ls-tree", "-r", "--name-only", "coordination"]);
+    assert_eq!(files, ".claude/coordination/task-1.md\n.claude/coordination/task-2.md\n");
+    assert_eq!(workspace.standing().expect("reads").uncommitted, vec![]);
+    git(dir.path(), &["fsck", "--strict"]);
+}
+
+#[test]
+fn an_ignored_folder_is_respected_and_said() {
+    let dir = repository();
+    std::fs::write(dir.path().join(".gitignore"), ".claude/\n").expect("written");
+    let workspace = open(&dir, "ai-engineer");
+    let made = workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    assert_eq!(made.committed, None);
+    let waiting = made.waiting.expect("says why");
+    assert_eq!(waiting.to_string(), "git ignores `.claude/coordination/task-1.md`");
+    assert!(workspace.find(Some(Kind::Task), "task-1").is_ok());
+}
+
+#[test]
+fn what_is_acted_on_by_hand_before_an_operation_is_told_apart() {
+    let dir = repository();
+    let workspace = open(&dir, "ai-engineer");
+    workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    let file = dir.path().join(".claude/coordination/task-1.md");
+    let text = std::fs::read_to_string(&file).expect("there").replace("## Notes", "## Notes\n\nby hand");
+    std::fs::write(&file, text).expect("written");
+    let update = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
+    workspace.change(Kind::Task, "task-1", "update", &|document| task::update(document, &update)).expect("runs");
+    let log = git(dir.path(), &["log", "--format=%an", "-2"]);
+    assert_eq!(log, "ai-engineer\nUser\n");
+    assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_reverted_file_is_not_committed_again() {
+    let dir = repository();
+    let workspace = open(&dir, "ai-engineer");
+    workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    // A merge under way makes commits wait, so the operation stays in the journal.
+    std::fs::write(dir.path().join(".git/MERGE_HEAD"), git(dir.path(), &["rev-parse", "HEAD"])).expect("written");
+    let update = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
+    let waits = workspace.change(Kind::Task, "task-1", "update", &|document| task::update(document, &update));
+    assert_eq!(waits.expect("runs").waiting.map(|w| w.to_string()), Some("a git merge is under way".into()));
+    std::fs::remove_file(dir.path().join(".git/MERGE_HEAD")).expect("removed");
+    git(dir.path(), &["checkout", "--", ".claude"]);
+    let report = workspace.commit_all(Force::No).expect("commits");
+    assert_eq!(report.done.revisions, vec![]);
+    assert!(workspace.store().journal().expect("reads").is_empty());
+}
