@@ -60,6 +60,19 @@ impl Workspace {
     }
 }
 
+/// How far back to look for an operation that another process has just committed.
+const RECENT: usize = 256;
+
+impl Workspace {
+    /// The commit in which another process put an operation of ours while we waited for our turn.
+    pub(super) fn committed_by_another(&self, wanted: &OperationId) -> Option<Revision> {
+        let commits = self.repository.as_ref()?.history(&self.target(), self.folder(), None, RECENT).ok()?;
+        let holds =
+            |message: &str| trailers(message, "Mycelium-Operation").filter_map(operation).any(|id| id == *wanted);
+        commits.into_iter().find(|commit| holds(&commit.message)).map(|commit| commit.revision)
+    }
+}
+
 type Side = (DocPath, Option<ContentId>, Option<ContentId>);
 
 /// The values of a trailer, wherever in the message it stands: a squash leaves them in the middle.

@@ -194,6 +194,9 @@ impl Workspace {
                 Ok(done) => {
                     outcome.committed = done.operations.get(operation).cloned();
                     outcome.waiting = if outcome.committed.is_some() { None } else { done.waiting };
+                    if outcome.committed.is_none() && outcome.waiting.is_none() {
+                        outcome.committed = self.committed_by_another(operation);
+                    }
                 }
                 Err(error) => outcome.waiting = Some(Waiting::failed(&error)),
             },

@@ -156,3 +156,26 @@ fn a_reverted_file_is_not_committed_again() {
     assert_eq!(report.done.revisions, vec![]);
     assert!(workspace.store().journal().expect("reads").is_empty());
 }
+
+#[test]
+fn threads_that_commit_for_each_other_all_learn_their_commit() {
+    let dir = repository();
+    std::thread::scope(|scope| {
+        for agent in ["a", "b", "c", "d"] {
+            let dir = &dir;
+            scope.spawn(move || {
+                let workspace = open(dir, agent);
+                for n in 0..5 {
+                    let made = workspace.create(&new_task(&workspace, &format!("task-{agent}{n}")), Taken::FileName);
+                    let made = made.expect("made");
+                    let revision = made.committed.expect("committed");
+                    let shown = git(dir.path(), &["show", "-s", "--format=%an%n%B", revision.as_str()]);
+                    assert!(shown.starts_with(agent), "{shown}");
+                    assert!(shown.contains(made.operation.expect("written").as_str()), "{shown}");
+                }
+            });
+        }
+    });
+    assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
+    git(dir.path(), &["fsck", "--strict"]);
+}
