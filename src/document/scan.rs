@@ -184,7 +184,7 @@ impl<'a> Scanner<'a> {
             );
         }
         if depth > DEPTH_MAX && !matches!(event, Event::Scalar(..)) {
-            return self.fault(Code::TooDeep, span.start, too_deep(), "flatten the value or move it into the body");
+            return self.fault(Code::TooDeep, span.start, too_deep(), FLATTEN);
         }
         match event {
             Event::Scalar(text, style, ..) => {
@@ -256,25 +256,7 @@ impl<'a> Scanner<'a> {
 
     fn syntax(&self, error: &ScanError) -> Fault {
         let at = self.base + error.marker().byte_offset().unwrap_or(self.yaml.len()).min(self.yaml.len());
-        let (code, message) = match error.kind() {
-            ErrorKind::RecursionLimitExceeded => (Code::TooDeep, too_deep()),
-            ErrorKind::UnknownAnchor => (Code::AnchorOrAlias, "an alias `*name` is not accepted".to_owned()),
-            ErrorKind::DirectiveDisallowed => (Code::UnsupportedYaml, "a directive `%...` is not accepted".to_owned()),
-            kind => (Code::YamlSyntax, format!("not valid YAML: {}", visible(&kind.to_string()))),
-        };
-        let hint = match error.kind() {
-            ErrorKind::MappingValueNotAllowed | ErrorKind::UnexpectedCharacter { .. } => {
-                "put the value in double quotes"
-            }
-            ErrorKind::TabNotAllowed
-            | ErrorKind::TabInBlockIndentation
-            | ErrorKind::TabInIndentation
-            | ErrorKind::TabInPlainScalar => "indent with blanks, not with tabs",
-            ErrorKind::UnclosedQuotedScalar => "close the quote",
-            ErrorKind::UnknownAnchor => NO_ANCHORS,
-            ErrorKind::RecursionLimitExceeded => "flatten the value or move it into the body",
-            _ => ONE_TO_A_LINE,
-        };
+        let (code, message, hint) = explained(error.kind());
         Fault { code, at, message, hint }
     }
 
@@ -286,6 +268,39 @@ impl<'a> Scanner<'a> {
 
 const NO_ANCHORS: &str = "write the value out, or put it in quotes if it is a text";
 const ONE_TO_A_LINE: &str = "write one `key: value` to a line; put unusual texts in double quotes";
+
+/// A parser's error in words that say what to do. Only the frequent ones are worth their own.
+fn explained(kind: &ErrorKind) -> (Code, String, &'static str) {
+    let syntax = |message: &str, hint| (Code::YamlSyntax, format!("not valid YAML: {message}"), hint);
+    match kind {
+        ErrorKind::RecursionLimitExceeded => (Code::TooDeep, too_deep(), FLATTEN),
+        ErrorKind::UnknownAnchor => (Code::AnchorOrAlias, "an alias `*name` is not accepted".to_owned(), NO_ANCHORS),
+        ErrorKind::DirectiveDisallowed => (
+            Code::UnsupportedYaml,
+            "a directive `%...` is not accepted".to_owned(),
+            "delete the line, or quote the text",
+        ),
+        ErrorKind::MappingValueNotAllowed => syntax(
+            "a second `: ` in the line, or a key indented deeper than the one above",
+            "put the value in double quotes, or align the key",
+        ),
+        ErrorKind::UnexpectedCharacter { character } => syntax(
+            &format!("`{}` cannot begin a value without quotes", visible(&character.to_string())),
+            "put the value in double quotes",
+        ),
+        ErrorKind::UnclosedQuotedScalar => syntax("the quote is not closed", "close the quote"),
+        ErrorKind::UnclosedFlowCollection { open } => {
+            syntax(&format!("`{open}` is not closed"), "close the bracket, or put the value in double quotes")
+        }
+        ErrorKind::TabNotAllowed
+        | ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabInIndentation
+        | ErrorKind::TabInPlainScalar => syntax("a tab in the indent", "indent with blanks, not with tabs"),
+        kind => syntax(&visible(&kind.to_string()), ONE_TO_A_LINE),
+    }
+}
+
+const FLATTEN: &str = "flatten the value or move it into the body";
 
 fn too_deep() -> String {
     format!("nested deeper than {DEPTH_MAX} levels")

@@ -1,1 +1,190 @@
-//! x
+//! Hostile input is read or refused quickly, in little memory, with its place.
+#![allow(clippy::disallowed_methods, reason = "time and memory are what is measured here")]
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use mycelium::diagnostic::{Code, Place};
+use mycelium::document::{DEPTH_MAX, Document, FILE_BYTES_MAX, FRONTMATTER_BYTES_MAX, MARKUP_MAX, VALUES_MAX};
+
+/// The promise is 100 ms; the tests run unoptimised and beside others.
+const TIME_MAX: Duration = Duration::from_millis(1_500);
+/// The promised memory for one file, in KiB.
+const MEMORY_MAX_KIB: usize = 64 * 1024;
+
+/// A file of about `size` bytes, by name.
+type Maker = fn(usize) -> String;
+
+fn repeat(pattern: &str, size: usize) -> String {
+    pattern.repeat(size / pattern.len())
+}
+
+fn yaml(text: &str) -> String {
+    format!("---\n{text}\n---\n")
+}
+
+fn nested_lists(size: usize) -> String {
+    let mut out = String::new();
+    for depth in 0.. {
+        if out.len() >= size {
+            break;
+        }
+        out.push_str(&"  ".repeat(depth));
+        out.push_str("- [ ] a\n");
+    }
+    out
+}
+
+fn growing_ticks(size: usize) -> String {
+    let mut out = String::new();
+    for length in 1.. {
+        if out.len() >= size {
+            break;
+        }
+        out.push_str(&"`".repeat(length));
+        out.push(' ');
+    }
+    out
+}
+
+/// Inputs that make bad parsers slow, in the body and (up to its limit) in the frontmatter.
+const SLOW: [(&str, Maker); 38] = [
+    ("brackets", |n| repeat("[", n)),
+    ("images", |n| repeat("![", n)),
+    ("links", |n| repeat("[a](", n)),
+    ("angle links", |n| repeat("[a](<", n)),
+    ("stars", |n| repeat("*a ", n)),
+    ("mixed emphasis", |n| repeat("*a_ **b ", n)),
+    ("quotes", |n| repeat(">", n)),
+    ("quoted lists", |n| repeat("> - ", n)),
+    ("ticks", growing_ticks),
+    ("nested lists", nested_lists),
+    ("numbers", |n| repeat("1) ", n)),
+    ("empty items", |n| repeat("-\n", n)),
+    ("boxes", |n| repeat("- [ ] a\n", n)),
+    ("headings", |n| repeat("## a\n", n)),
+    ("notes", |n| format!("## Notes\n{}", repeat("- a\n", n))),
+    ("labels", |n| repeat("**a**: b\n", n)),
+    ("comments", |n| repeat("<!--", n)),
+    ("tags", |n| repeat("<a b='", n)),
+    ("instructions", |n| repeat("<?", n)),
+    ("definitions", |n| repeat("[a]: b\n", n)),
+    ("tables", |n| format!("|a|b|\n|-|-|\n{}", repeat("|a\n", n))),
+    ("fences", |n| repeat("```a\n~~~\n", n)),
+    ("lines", |n| repeat("\n", n)),
+    ("raw json", |n| format!("## Payload\n{}", repeat("[", n))),
+    ("json list", |n| format!("## Payload\n[0{}]", repeat(",0", n - 20))),
+    ("half conflicts", |n| repeat("<<<<<<< a\n", n)),
+    ("carriage returns", |n| repeat("\r", n)),
+    ("yaml brackets", |n| yaml(&repeat("[", n.min(60_000)))),
+    ("yaml braces", |n| yaml(&repeat("{a: ", n.min(60_000)))),
+    ("yaml dashes", |n| yaml(&repeat("- ", n.min(60_000)))),
+    ("yaml questions", |n| yaml(&repeat("? ", n.min(60_000)))),
+    ("yaml list", |n| yaml(&format!("a: [{}]", repeat("1,", n.min(19_000))))),
+    ("yaml keys", |n| yaml(&(0..n.min(60_000) / 10).map(|i| format!("k{i:06}: \n")).collect::<Vec<_>>().concat())),
+    ("yaml same keys", |n| yaml(&repeat("k: \n", n.min(19_000)))),
+    ("yaml quotes", |n| yaml(&format!("a: \"{}", repeat("\\n", n.min(60_000))))),
+    ("yaml comments", |n| yaml(&repeat("#\n", n.min(60_000)))),
+    ("yaml spaces", |n| yaml(&format!("a: {}b", repeat("x\n ", n.min(60_000))))),
+    ("no end", |n| format!("---\n{}", repeat("a: 1\n", n))),
+];
+
+/// Reads a file as every command does.
+fn read(text: &str) {
+    let document = Document::parse(text.as_bytes());
+    let _ = (document.title(), document.steps().len(), document.notes().len(), document.label("status"));
+    for section in document.sections().iter().take(9) {
+        let _ = document.section_json(&section.heading);
+    }
+}
+
+#[test]
+fn hostile_files_are_quick_and_grow_in_line_with_their_size() {
+    let time = |text: &str| {
+        let start = Instant::now();
+        read(text);
+        start.elapsed()
+    };
+    for (name, make) in SLOW {
+        let large = time(&make(FILE_BYTES_MAX - 100));
+        assert!(large <= TIME_MAX, "{name}: {large:?}");
+        // A quarter of the input: quadratic work would take a sixteenth of the time. Short times tell nothing.
+        if large > Duration::from_millis(400) {
+            let small = time(&make(FILE_BYTES_MAX / 4));
+            assert!(large < small * 12, "{name}: {small:?} for a quarter, {large:?} for all");
+        }
+    }
+}
+
+/// Reads one hostile file in this process; run by the test below in a process of its own.
+#[test]
+fn memory_of_one_file() {
+    let Ok(wanted) = std::env::var("MYCELIUM_TEST_HOSTILE") else { return };
+    let (_, make) = SLOW.iter().find(|(name, _)| *name == wanted).expect("a known name");
+    let text = make(FILE_BYTES_MAX - 100);
+    read(&text);
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    let kib: usize = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+    assert!(kib <= MEMORY_MAX_KIB, "{wanted}: {kib} KiB");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn hostile_files_need_little_memory() {
+    let program = std::env::current_exe().expect("this program");
+    for (name, _) in SLOW {
+        let run = Command::new(&program)
+            .args(["--exact", "hostile::memory_of_one_file", "--test-threads=1"])
+            .env("MYCELIUM_TEST_HOSTILE", name)
+            .output()
+            .expect("the program starts");
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && said.contains("1 passed"), "{said}");
+    }
+}
+
+#[test]
+fn limits_hold_at_their_edges() {
+    let first = |text: &[u8]| Document::parse(text).faults().first().map(|fault| fault.code);
+    let sized = |size: usize| "x".repeat(size);
+    assert_eq!(first(sized(FILE_BYTES_MAX).as_bytes()), None);
+    assert_eq!(first(sized(FILE_BYTES_MAX + 1).as_bytes()), Some(Code::FileTooBig));
+    let front = |size: usize| format!("---\na: {}\n---\n", "x".repeat(size - 4));
+    assert_eq!(first(front(FRONTMATTER_BYTES_MAX).as_bytes()), None);
+    assert_eq!(first(front(FRONTMATTER_BYTES_MAX + 1).as_bytes()), Some(Code::FrontmatterTooBig));
+    let lines = |count: usize| format!("{}{}", sized(100_000), "\n".repeat(count));
+    assert_eq!(first(lines(MARKUP_MAX).as_bytes()), None);
+    assert_eq!(first(lines(MARKUP_MAX + 1).as_bytes()), Some(Code::TooManyValues));
+    // The frontmatter is the first level and the first value, the list the second.
+    let deep = |depth: usize| yaml(&format!("a: {}{}", "[".repeat(depth - 1), "]".repeat(depth - 1)));
+    assert_eq!(first(deep(DEPTH_MAX).as_bytes()), None);
+    assert_eq!(first(deep(DEPTH_MAX + 1).as_bytes()), Some(Code::TooDeep));
+    let many = |count: usize| yaml(&format!("a: [{}]", vec!["1"; count - 2].join(",")));
+    assert_eq!(first(many(VALUES_MAX).as_bytes()), None);
+    assert_eq!(first(many(VALUES_MAX + 1).as_bytes()), Some(Code::TooManyValues));
+}
+
+#[test]
+fn bombs_are_refused_at_their_place() {
+    let mut bomb = "a0: &a0 [x, x]\n".to_owned();
+    for level in 1..10 {
+        let before = vec![format!("*a{}", level - 1); 10].join(", ");
+        bomb = format!("{bomb}a{level}: &a{level} [{before}]\n");
+    }
+    let deep_block = (0..340).map(|depth| " ".repeat(depth) + "k:\n").collect::<Vec<_>>().concat();
+    for (text, code, line, column) in [
+        (bomb, Code::AnchorOrAlias, 2, 5),
+        ("b: 1\na: *x".to_owned(), Code::AnchorOrAlias, 3, 4),
+        (format!("a: {}", "[".repeat(20_000)), Code::TooDeep, 2, 36),
+        (format!("a: {}", "{b: ".repeat(15_000)), Code::TooDeep, 2, 4 + 31 * 4),
+        ("- ".repeat(20_000), Code::TooDeep, 2, 1 + 32 * 2),
+        (deep_block, Code::TooDeep, 34, 33),
+        ("a: 1\nb:\n  c: 1\n  c: 2".to_owned(), Code::DuplicateKey, 5, 3),
+        ("é: \u{1f600} &x: b\n".to_owned(), Code::YamlSyntax, 2, 8),
+    ] {
+        let document = Document::parse(yaml(&text).into_bytes());
+        let fault = document.faults().first().expect("a fault");
+        assert_eq!((fault.code, fault.place), (code, Some(Place { line, column })), "{}", fault.message);
+    }
+}

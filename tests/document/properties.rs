@@ -92,9 +92,11 @@ impl File {
     }
 }
 
+/// What may stand behind the frontmatter.
+const BODIES: [&str; 5] = ["", "\n# T\n\ntext", "# T\n\n## Notes\n\n- a\n", "\n---\nid: no\n---\n", "é"];
+
 fn file() -> impl Strategy<Value = File> {
     let one = (0..17_usize, select(&BARE[..]), select(&BARE[..]), any::<bool>(), any::<bool>());
-    const BODIES: [&str; 5] = ["", "\n# T\n\ntext", "# T\n\n## Notes\n\n- a\n", "\n---\nid: no\n---\n", "é"];
     let keys = ["id", "status", "type", "created", "depends_on", "assigned_to", "x", "metadata", "1", "zeta"];
     (prop::collection::vec(one, 0..8), any::<bool>(), any::<bool>(), select(&BODIES[..]), any::<bool>()).prop_map(
         move |(forms, crlf, bom, body, closed)| {
