@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::error::{ApplyError, StoreError};
-use super::folder::{Dir, Site, Sync};
+use super::folder::{Dir, Site, Sync, Walk};
 use super::record::{Entry, Operation, Record, RecordedChange, State};
 use super::recover::Held;
 use super::sabotage::{self, Sabotage};
@@ -93,7 +93,8 @@ impl Store {
     ) -> Result<Applied, ApplyError<E>> {
         for attempts in 1..=ATTEMPTS_MAX {
             let held = if attempts > FREE_ATTEMPTS { Some(self.hold()?) } else { None };
-            let read = paths.iter().map(|path| self.read_settled(path)).collect::<Result<Vec<_>, _>>()?;
+            let mut walk = Walk::new(self);
+            let read = paths.iter().map(|path| self.read_settled(&mut walk, path)).collect::<Result<Vec<_>, _>>()?;
             let bytes: Vec<_> = read.iter().map(|read| read.as_ref().map(|contents| contents.bytes.clone())).collect();
             let mut actions = decide(&bytes).map_err(ApplyError::Refused)?.into_iter();
             let plan: Vec<Planned> = paths
@@ -151,15 +152,20 @@ impl Store {
             return Ok(None);
         }
         sabotage::die_if(Sabotage::DieAfterExchange);
-        held.journal.finish(state_at, State::DONE)?;
+        if let Err(error) = held.journal.finish(state_at, State::DONE) {
+            give_up(&mut held, state_at, &swaps);
+            return Err(error);
+        }
         let journal = held.unlock();
         drop(drafts);
         if let Err(error) = self.make_durable(journal, &swaps) {
-            self.take_back(&entry, &swaps)?;
+            // Never acknowledged, so it goes if it can; what was wrong with the disk first is what the caller hears.
+            let _ = self.take_back(&entry, &swaps);
             return Err(error);
         }
         for swap in &swaps {
-            if swap.has_late_save()? && self.take_back(&entry, &swaps)? {
+            // Durable it is; where this look fails, the sweep looks again.
+            if swap.has_late_save().unwrap_or(false) && self.take_back(&entry, &swaps)? {
                 return Ok(None);
             }
         }
@@ -183,8 +189,12 @@ impl Store {
         let together = self.durability == Durability::Batch && changing.len() > 1;
         let sync = if together { Sync::No } else { self.sync() };
         let mut drafts = Vec::new();
+        let mut walk = Walk::new(self);
         for planned in changing {
-            let doc = self.made_site(planned.path)?;
+            let doc = match walk.site(planned.path)? {
+                Some(doc) => doc,
+                None => self.made_site(planned.path)?,
+            };
             let temp = self.temp_site(&doc, &temps)?;
             let mode = planned.read.as_ref().map(|contents| contents.stamp.mode);
             let file = match planned.after() {
@@ -201,8 +211,9 @@ impl Store {
 
     /// Compares every document with what was read; `None` if one differs, its folder is gone, or a draft was swept.
     fn compare(&self, plan: &[Planned], drafts: &[Draft]) -> Result<Option<Vec<Swap>>, StoreError> {
+        let mut walk = Walk::new(self);
         for planned in plan {
-            let now = match self.site(planned.path)? {
+            let now = match walk.site(planned.path)? {
                 Some(site) => site.bytes()?,
                 None => None,
             };
@@ -212,7 +223,7 @@ impl Store {
         }
         let mut swaps = Vec::new();
         for draft in drafts {
-            let Some(doc) = self.site(draft.planned.path)? else { return Ok(None) };
+            let Some(doc) = walk.site(draft.planned.path)? else { return Ok(None) };
             swaps.push(Swap {
                 doc,
                 temp: draft.temp.clone(),
@@ -260,6 +271,19 @@ impl Store {
         self.beside.store(true, Ordering::Relaxed);
         let path = self.beside_path();
         std::fs::write(&path, b"").map_err(|source| StoreError::io("write", &path, source))
+    }
+}
+
+/// Takes everything back after the journal failed in the middle. If it fails again, the drafts go, so that nobody
+/// finishes what its caller was told had failed.
+fn give_up(held: &mut Held, state_at: u64, swaps: &[Swap]) {
+    let all: Vec<usize> = (0..swaps.len()).collect();
+    let back = swap::back_all(swaps, &all);
+    if back.is_ok() && held.journal.finish(state_at, State::DROPPED).is_err() {
+        for swap in swaps.iter().filter(|swap| swap.after.is_some()) {
+            // What cannot be removed is swept later, or finished by the next holder: no more can be done here.
+            let _ = swap.temp.unlink();
+        }
     }
 }
 

@@ -252,22 +252,11 @@ impl Store {
 
     /// Where a document stands or would stand; `None` if its folder is not there.
     pub(super) fn site(&self, path: &DocPath) -> Result<Option<Site>, StoreError> {
-        let Some(mut dir) = self.folder()? else { return Ok(None) };
-        let (parents, name) = split(path);
-        for part in parents {
-            match dir.child(part)? {
-                Some(child) => dir = child,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(Site { dir: Arc::new(dir), name: name.to_owned() }))
+        Walk::new(self).site(path)
     }
 
     /// Where a document stands, after making the folders on the way to it.
     pub(super) fn made_site(&self, path: &DocPath) -> Result<Site, StoreError> {
-        if let Some(site) = self.site(path)? {
-            return Ok(site);
-        }
         let Some(mut dir) = Dir::open(&self.root)? else {
             return Err(StoreError::io("open", &self.root, io::Error::from(io::ErrorKind::NotFound)));
         };
@@ -295,6 +284,43 @@ impl Store {
             dir = dir.make_child(part, self.sync())?;
         }
         Ok(true)
+    }
+}
+
+/// The folders of several documents, each opened once. It is of this moment: a later step walks anew.
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    store: &'a Store,
+    opened: Vec<(String, Option<Arc<Dir>>)>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(store: &'a Store) -> Self {
+        Self { store, opened: Vec::new() }
+    }
+
+    /// Where a document stands or would stand; `None` if its folder is not there.
+    pub(super) fn site(&mut self, path: &DocPath) -> Result<Option<Site>, StoreError> {
+        let (parents, name) = split(path);
+        let dir = self.dir(&parents)?;
+        Ok(dir.map(|dir| Site { dir, name: name.to_owned() }))
+    }
+
+    fn dir(&mut self, parents: &[&str]) -> Result<Option<Arc<Dir>>, StoreError> {
+        let key = parents.join("/");
+        if let Some((_, dir)) = self.opened.iter().find(|(known, _)| *known == key) {
+            return Ok(dir.clone());
+        }
+        let dir = match parents.split_last() {
+            None => self.store.folder()?,
+            Some((last, above)) => match self.dir(above)? {
+                Some(dir) => dir.child(last)?,
+                None => None,
+            },
+        };
+        let dir = dir.map(Arc::new);
+        self.opened.push((key, dir.clone()));
+        Ok(dir)
     }
 }
 

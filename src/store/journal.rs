@@ -90,6 +90,9 @@ impl Journal {
         let file = match OpenOptions::new().read(true).write(true).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                File::open(path).map_err(|source| StoreError::io("open", path, source))?
+            }
             Err(source) => return Err(StoreError::io("open", path, source)),
         };
         let mut bytes = [0; 64];

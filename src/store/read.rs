@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::error::StoreError;
+use super::folder::Walk;
 use super::{Contents, Stamp, Store};
 use crate::name::DocPath;
 
@@ -29,8 +30,11 @@ impl Store {
     }
 
     /// Reads a document on which a write will be based: a save in place that seems to be under way is waited for.
-    pub(super) fn read_settled(&self, path: &DocPath) -> Result<Option<Contents>, StoreError> {
-        let mut contents = self.read(path)?;
+    pub(super) fn read_settled(&self, walk: &mut Walk, path: &DocPath) -> Result<Option<Contents>, StoreError> {
+        let mut contents = match walk.site(path)? {
+            Some(site) => site.read()?,
+            None => None,
+        };
         let mut waited = Duration::ZERO;
         while waited < SETTLE_MAX && contents.as_ref().is_some_and(|contents| is_being_saved(&contents.stamp)) {
             std::thread::sleep(SETTLE_NAP);

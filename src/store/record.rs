@@ -236,10 +236,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn entry(id: u32, contents: Vec<(Option<Vec<u8>>, Option<Vec<u8>>)>) -> Entry {
+    type Content = Option<Vec<u8>>;
+
+    fn entry(id: u32, contents: Vec<(Content, Content)>) -> Entry {
         let operation = Operation {
             id: OperationId::new(format!("op-{id}")).expect("valid"),
-            agent: (id % 2 == 0).then(|| AgentName::new("ai-engineer").expect("valid")),
+            agent: id.is_multiple_of(2).then(|| AgentName::new("ai-engineer").expect("valid")),
             verb: "task start".to_owned(),
             at: Timestamp::from_unix_ms(i64::from(id)),
         };

@@ -2,11 +2,12 @@
 //! recovers first, at the price of one small read when there is nothing to do.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use super::Store;
 use super::error::StoreError;
-use super::folder::{Dir, Site};
+use super::folder::{Dir, Site, Walk};
 use super::journal::{Header, Journal};
 use super::record::{Entry, Frame, Record, State};
 use super::sabotage::{self, Sabotage};
@@ -59,7 +60,15 @@ impl Store {
         if !self.journal_path().exists() {
             return Ok(Vec::new());
         }
-        let journal = self.hold()?.unlock();
+        let journal = match self.hold() {
+            Ok(held) => held.unlock(),
+            // Nobody can be writing there, so nobody need be kept out; what is half done cannot be finished either.
+            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::ReadOnlyFilesystem => {
+                let Some(journal) = Journal::open(&self.journal_path(), self.boot)? else { return Ok(Vec::new()) };
+                journal
+            }
+            Err(error) => return Err(error),
+        };
         let frames = journal.frames()?;
         let live = frames.into_iter().filter(|frame| frame.state.is_done() && !frame.state.is_forgotten());
         Ok(live.map(|frame| frame.entry.record).collect())
@@ -83,11 +92,11 @@ impl Store {
 
     /// The last holder died: only its own record, the newest, can be half done.
     fn recover_newest(&self, journal: &mut Journal, recovered: &mut Recovered) -> Result<(), StoreError> {
-        if let Some(frame) = journal.newest()?
-            && !sabotage::active(Sabotage::IgnoreJournal)
-        {
-            self.recover_frame(journal, &frame, recovered)?;
+        if sabotage::active(Sabotage::IgnoreJournal) {
+            return journal.set_header(Header { busy: false, ..journal.header });
         }
+        let Some(frame) = journal.newest()? else { return self.recover_all(journal, recovered) };
+        self.recover_frame(journal, &frame, recovered)?;
         journal.set_header(Header { busy: false, ..journal.header })
     }
 
@@ -148,14 +157,19 @@ impl Store {
         journal.set_state(state_at, State::DROPPED)
     }
 
-    /// The changes of an entry; `None` where the document's folder is gone.
+    /// The changes of an entry; `None` where the document's folder is gone or no folder any more.
     pub(super) fn swaps(&self, entry: &Entry) -> Result<Vec<Option<Swap>>, StoreError> {
         let temps = self.temp_folder()?;
         let mut swaps = Vec::new();
+        let mut walk = Walk::new(self);
         for (change, name) in entry.record.changes.iter().zip(&entry.temps) {
-            let Some(doc) = self.site(&change.path)? else {
-                swaps.push(None);
-                continue;
+            let doc = match walk.site(&change.path) {
+                Ok(Some(doc)) => doc,
+                Ok(None) | Err(StoreError::Strange { .. }) => {
+                    swaps.push(None);
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
             let dir = if name.starts_with(BESIDE_PREFIX) { Arc::clone(&doc.dir) } else { Arc::clone(&temps) };
             let temp = Site { dir, name: name.clone() };
@@ -166,7 +180,7 @@ impl Store {
 
     pub(super) fn temp_folder(&self) -> Result<Arc<Dir>, StoreError> {
         let path = self.temp_dir();
-        let missing = || StoreError::io("open", &path, std::io::Error::from(std::io::ErrorKind::NotFound));
+        let missing = || StoreError::io("open", &path, std::io::Error::from(ErrorKind::NotFound));
         Dir::open(&path)?.map(Arc::new).ok_or_else(missing)
     }
 }

@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 /// One way to break a promise, or one moment at which to die.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sabotage {
-    /// The bytes are not compared under the lock.
+    /// The bytes are compared neither under the lock nor after the exchange.
     NoCompare,
-    /// What comes out of an exchange is not looked at.
+    /// What comes out of an exchange is not looked at, neither at once nor later.
     NoExchangeCheck,
     /// Nothing is synced to the disk.
     NoFsync,
@@ -28,6 +28,10 @@ pub(super) enum Sabotage {
     DieAfterExchange,
     /// The process dies while it puts a person's save back.
     DieBeforeUndo,
+    /// Nothing breaks, but the moments between comparing, exchanging and looking are made long.
+    Linger,
+    /// The same, and nothing that comes out is looked at.
+    LingerBlind,
 }
 
 const NAMES: &[(&str, Sabotage)] = &[
@@ -42,6 +46,8 @@ const NAMES: &[(&str, Sabotage)] = &[
     ("die-after-first-exchange", Sabotage::DieAfterFirstExchange),
     ("die-after-exchange", Sabotage::DieAfterExchange),
     ("die-before-undo", Sabotage::DieBeforeUndo),
+    ("linger", Sabotage::Linger),
+    ("linger-blind", Sabotage::LingerBlind),
 ];
 
 /// Tells whether a sabotage was asked for.
@@ -54,6 +60,18 @@ pub(super) fn active(what: Sabotage) -> bool {
         let name = std::env::var("MYCELIUM_SABOTAGE").ok()?;
         NAMES.iter().find(|(known, _)| *known == name).map(|(_, sabotage)| *sabotage)
     }) == Some(what)
+}
+
+/// Tells whether what comes out of an exchange is to be left unseen.
+pub(super) fn is_blind() -> bool {
+    active(Sabotage::NoExchangeCheck) || active(Sabotage::NoCompare) || active(Sabotage::LingerBlind)
+}
+
+/// Makes a moment long in which somebody could save, if that was asked for.
+pub(super) fn linger() {
+    if active(Sabotage::Linger) || active(Sabotage::LingerBlind) {
+        std::thread::sleep(std::time::Duration::from_micros(500));
+    }
 }
 
 /// Dies at once, as by `kill -9`, if that was asked for here.

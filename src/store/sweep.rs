@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::StoreError;
-use super::folder::{Dir, Renamed, Site, stamp_of};
+use super::error::{StoreError, What};
+use super::folder::{Dir, Renamed, Site, stamp_of, what_of};
 use super::read;
 use super::record::{Entry, Frame, State};
+use super::sabotage;
 use super::swap::{Seen, Swap};
 use super::temp::{self, BESIDE_PREFIX};
 use super::{Stamp, Store};
@@ -228,8 +229,15 @@ fn look(frame: &Frame, index: usize, site: &Site) -> Result<Parked, StoreError> 
     }
     let change = &frame.entry.record.changes[index];
     let seen = Seen::at(site)?;
+    if seen == Seen::Strange {
+        // A link or folder that came out of an exchange and could not go back: left where it is, not followed.
+        return Ok(Parked::Gone);
+    }
     // A file that was emptied and never written again is no save: the program died between the two.
-    let ours = seen.is(change.before.as_deref()) || seen.is(change.after.as_deref()) || seen.is(Some(b""));
+    let ours = sabotage::is_blind()
+        || seen.is(change.before.as_deref())
+        || seen.is(change.after.as_deref())
+        || seen.is(Some(b""));
     Ok(if ours { Parked::Idle } else { Parked::Late })
 }
 
@@ -260,7 +268,7 @@ fn is_young(stamp: &Stamp) -> bool {
 /// Removes a temporary file that no record names, if it is old and its writer is dead; a living one holds its lock.
 fn remove_orphan(site: &Site) -> Result<bool, StoreError> {
     let Some(stat) = site.dir.stat(&site.name)? else { return Ok(false) };
-    if is_young(&stamp_of(&stat)) || !site.is_unlocked()? {
+    if what_of(&stat) != What::File || is_young(&stamp_of(&stat)) || !site.is_unlocked()? {
         return Ok(false);
     }
     site.unlink()?;

@@ -18,6 +18,11 @@ pub(crate) fn said(output: &str) -> Vec<String> {
     output.lines().filter_map(|line| line.strip_prefix('>')).map(str::to_owned).collect()
 }
 
+/// Runs a child to its end and returns what it said.
+pub(crate) fn child_output(mut command: std::process::Command) -> Vec<String> {
+    said(&crate::rig::finished(command.spawn().expect("a child")))
+}
+
 #[test]
 #[ignore = "the entry of child processes; other tests start it"]
 fn part() {
@@ -46,17 +51,31 @@ fn part() {
             say(&applied.expect("an update").attempts.to_string());
         }
         "write" => {
-            let durability = if arguments.get(2) == Some(&"off") { Durability::Off } else { Durability::Full };
-            write(&store(durability), arguments[0], arguments[1]).expect("a write");
+            write(&store(durability(arguments[2])), arguments[0], arguments[1]).expect("a write");
         }
-        "pair" => {
-            let store = store(Durability::Full);
+        "triple" => {
             let paths = [crate::rig::doc("task-1.md"), crate::rig::doc("task-2.md"), crate::rig::doc("task-3.md")];
-            let done = store.apply::<std::convert::Infallible>(&operation("op-pair"), &paths, &mut |_| {
+            let done = store(Durability::Full).apply::<std::convert::Infallible>(&any_operation(), &paths, &mut |_| {
                 let write = |text: &str| Action::Write(text.as_bytes().to_vec());
                 Ok(vec![write("one after\n"), write("two after\n"), Action::Remove])
             });
-            done.expect("applied");
+            say(&done.map_or_else(|error| format!("refused: {error:?}"), |_| "applied".to_owned()));
+        }
+        "steady" => steady(&store(durability(arguments[1])), arguments[0]),
+        "link-race" => link_race(&store(Durability::Off)),
+        "save-race" => {
+            crate::saves::race(arguments[0], arguments[1].parse().expect("a number"), durability(arguments[2]));
+        }
+        "stream" => {
+            let store = store(Durability::Full);
+            let end = std::time::Instant::now() + std::time::Duration::from_millis(arguments[1].parse().expect("ms"));
+            let mut count = 0_u64;
+            while std::time::Instant::now() < end {
+                write(&store, &format!("task-{}.md", arguments[0]), &format!("{count}\n{}", "x".repeat(1000)))
+                    .expect("a write");
+                count += 1;
+            }
+            say(&count.to_string());
         }
         "watch" => {
             let lock = store(Durability::Full).lock_watch(any_operation().at).expect("run state");
@@ -65,6 +84,61 @@ fn part() {
         }
         other => panic!("no such part: {other}"),
     }
+}
+
+fn durability(name: &str) -> Durability {
+    match name {
+        "off" => Durability::Off,
+        "batch" => Durability::Batch,
+        _ => Durability::Full,
+    }
+}
+
+/// Writes until it is killed: its own line of a shared document, and documents of its own. Says what is acknowledged.
+fn steady(store: &Store, me: &str) {
+    for n in 1_u64.. {
+        let id = format!("{me}-{n}");
+        if n.is_multiple_of(4) {
+            let name = format!("task-{id}.md");
+            change(store, &operation(&id), &name, |_| Action::Write(sealed(&format!("{id}\n")).into_bytes()))
+                .expect("a create");
+        } else {
+            change(store, &operation(&id), "task-shared.md", |now| {
+                let (body, _) = opened(now.expect("the shared document"));
+                Action::Write(sealed(&bump(body, me, 1)).into_bytes())
+            })
+            .expect("an update");
+        }
+        say(&id);
+    }
+}
+
+/// Writes and reads for a while in a folder whose parts are swapped with links; errors are what it expects.
+fn link_race(store: &Store) {
+    let names = ["task-1.md", "task-2.md", "archive/2025-10/task-3.md"];
+    let (mut done, mut refused) = (0_u32, 0_u32);
+    for n in 0..2_000 {
+        let name = names[n % names.len()];
+        let outcome = match n % 5 {
+            0 => store.scan().map(drop),
+            1 => store.read(&crate::rig::doc(name)).map(drop),
+            2 => change(store, &any_operation(), name, |_| Action::Remove).map(drop),
+            _ => change(store, &any_operation(), name, |_| Action::Write(format!("ours {n}\n").into_bytes())).map(drop),
+        };
+        if outcome.is_ok() { done += 1 } else { refused += 1 }
+    }
+    say(&format!("{done} {refused}"));
+}
+
+/// The text with a last line that tells whether it is whole.
+pub(crate) fn sealed(text: &str) -> String {
+    format!("{text}seal: {}\n", text.bytes().map(u64::from).sum::<u64>())
+}
+
+/// The text without its last line, and whether that fits.
+pub(crate) fn opened(text: &str) -> (&str, bool) {
+    let at = text.rfind("seal: ").unwrap_or(text.len());
+    (&text[..at], sealed(&text[..at]) == text)
 }
 
 /// The text with the number behind `key: ` raised.

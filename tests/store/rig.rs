@@ -18,9 +18,8 @@ pub(crate) struct Rig {
 impl Rig {
     pub(crate) fn new() -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
-        let root = home.path().join("tree");
-        std::fs::create_dir(&root).expect("a work tree");
-        let place = Place { root, folder: "some/coordination".to_owned(), run: home.path().join("run/mycelium") };
+        let place = place_in(home.path());
+        std::fs::create_dir(&place.root).expect("a work tree");
         Self { home, place }
     }
 

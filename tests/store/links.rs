@@ -1,0 +1,90 @@
+//! Symbolic links swapped in while operations run: nothing outside the folder is read or written.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mycelium::store::Durability;
+
+use crate::child::said;
+use crate::rig::{Rig, child, finished, write};
+
+/// Every file below a directory with its bytes.
+fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(dir).expect("the canary") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            all.extend(contents(&path));
+        } else {
+            all.push((path.display().to_string(), std::fs::read(&path).expect("a file")));
+        }
+    }
+    all.sort();
+    all
+}
+
+/// Exchanges a part of the path with a link to the canary and back, until told to stop.
+fn swap(real: &Path, canary: &Path, stop: &AtomicBool) -> u32 {
+    let link = real.with_extension("link");
+    symlink(canary, &link).expect("a link");
+    let mut swaps = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let (here, flags) = (rustix::fs::CWD, rustix::fs::RenameFlags::EXCHANGE);
+        if rustix::fs::renameat_with(here, real, here, &link, flags).is_ok() {
+            swaps += 1;
+        }
+        for _ in 0..swaps % 50 {
+            std::hint::spin_loop();
+        }
+    }
+    swaps
+}
+
+/// Runs operations beside a thread that swaps `part` of the path; tells whether the canary is as it was.
+fn canary_survives(part: &str, sabotage: Option<&str>) -> bool {
+    let rig = Rig::new();
+    let store = rig.store(Durability::Off);
+    for name in ["task-1.md", "task-2.md", "archive/2025-10/task-3.md"] {
+        write(&store, name, "start\n").expect("a create");
+    }
+    let canary = rig.home.path().join("canary");
+    std::fs::create_dir_all(canary.join("coordination/archive/2025-10")).expect("a canary");
+    std::fs::create_dir_all(canary.join("2025-10")).expect("a canary");
+    std::fs::create_dir_all(canary.join("archive/2025-10")).expect("a canary");
+    for dir in ["", "coordination", "coordination/archive/2025-10", "archive/2025-10", "2025-10"] {
+        for name in ["task-1.md", "task-2.md", "task-3.md"] {
+            std::fs::write(canary.join(dir).join(name), "canary\n").expect("a canary");
+        }
+    }
+    let target = if part.ends_with(".md") { canary.join("task-1.md") } else { canary.clone() };
+    let before = contents(&canary);
+    let real = rig.place.root.join(part);
+    let stop = AtomicBool::new(false);
+    let mut command = child(&rig, "link-race", &[]);
+    if let Some(sabotage) = sabotage {
+        command.env("MYCELIUM_SABOTAGE", sabotage);
+    }
+    std::thread::scope(|scope| {
+        let swapper = scope.spawn(|| swap(&real, &target, &stop));
+        let out = said(&finished(command.spawn().expect("a child")));
+        stop.store(true, Ordering::Relaxed);
+        let swaps = swapper.join().expect("the swapper");
+        println!("{part}: {swaps} swaps, done and refused: {out:?}");
+        assert!(swaps > 100, "{part}: only {swaps} swaps");
+    });
+    contents(&canary) == before
+}
+
+#[test]
+fn links_swapped_in_lead_nowhere() {
+    for part in ["some", "some/coordination", "some/coordination/archive", "some/coordination/task-1.md"] {
+        assert!(canary_survives(part, None), "{part}: the canary was touched");
+    }
+}
+
+#[test]
+fn following_links_would_be_seen() {
+    let caught = (0..5).any(|_| !canary_survives("some/coordination", Some("follow-links")));
+    assert!(caught, "the canary test does not bite");
+}
