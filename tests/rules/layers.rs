@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Tree;
 use super::source::{code, line, paths, without_tests};
+use super::{Tree, is_tests};
 
 /// One rank: its modules, and whether a module may use those written before it in the same rank.
 struct Rank {
@@ -66,9 +66,13 @@ const OWNERS: &[(&str, &[&str])] = &[
 /// Crates that only give a type its form; anybody may use them.
 const FREE: &[&str] = &["serde", "serde_json", "thiserror"];
 
-/// Parts of `std` that touch the world, and the modules that may use them.
-const WORLD: &[(&[&str], &[&str])] =
-    &[(&["fs"], &["store", "git"]), (&["process", "Command"], &["git", "cli", "daemon"])];
+/// Parts of `std` that touch the world, and the modules (or parts of one, `cli/demo`) that may use them.
+///
+/// In `cli` only what never touches a document: the folder of `demo`, the file that `@file` names, the text for an editor.
+const WORLD: &[(&[&str], &[&str])] = &[
+    (&["fs"], &["store", "git", "watch", "cli/demo", "cli/input", "cli/scratch", "cli/task/edit"]),
+    (&["process", "Command"], &["git", "cli", "daemon"]),
+];
 
 fn rank(module: &str) -> Option<usize> {
     RANKS.iter().position(|rank| rank.modules.contains(&module))
@@ -89,7 +93,7 @@ fn module(path: &str) -> &str {
 
 /// The files that the rules are about, with their code alone.
 fn modules(tree: &Tree) -> impl Iterator<Item = (&str, &str, String)> {
-    let is_ours = |path: &str| !ROOTS.contains(&path) && !path.ends_with("/tests.rs") && !path.contains("/tests/");
+    let is_ours = |path: &str| !ROOTS.contains(&path) && !is_tests(path);
     tree.rust(&["src"])
         .filter(move |(path, _)| is_ours(path))
         .map(|(path, text)| (path, module(path), without_tests(&code(text))))

@@ -96,7 +96,7 @@ pub(crate) fn expectations(tree: &Tree) -> Vec<String> {
 }
 
 /// Folders that exist on one machine and not on the next.
-const MACHINE_FOLDERS: &[&str] = &["home", "root", "work", "mnt", "Users"];
+const MACHINE_FOLDERS: &[&str] = &["home", "root", "work", "Users"];
 
 /// No file names a folder of one machine.
 pub(crate) fn machine_paths(tree: &Tree) -> Vec<String> {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::Tree;
 use super::source::{body, code, is_word, line, test_items, words};
+use super::{Tree, is_tests};
 
 /// Most lines of a file, its unit tests left out.
 const FILE_LINES_MAX: usize = 500;
@@ -15,7 +15,7 @@ const FOLDERS: &[&str] = &["src", "tests", "benches", "fuzz"];
 /// No file is longer than [`FILE_LINES_MAX`].
 pub(crate) fn file_length(tree: &Tree) -> Vec<String> {
     let mut faults = Vec::new();
-    for (path, text) in tree.rust(FOLDERS) {
+    for (path, text) in tree.rust(FOLDERS).filter(|(path, _)| !is_tests(path)) {
         let lines = text.lines().count() - test_lines(text);
         if lines > FILE_LINES_MAX {
             faults.push(format!("{path}: {lines} lines without tests; at most {FILE_LINES_MAX}"));
