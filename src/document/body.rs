@@ -129,6 +129,21 @@ impl Body {
         self.sections.iter().find(|section| section.heading.to_lowercase() == wanted)
     }
 
+    /// Tells whether a byte lies in code or in HTML. Both stand in file order and never inside each other.
+    pub(super) fn is_hidden(&self, at: usize) -> bool {
+        let code = self.code.partition_point(|code| code.span.end <= at);
+        let html = self.html.partition_point(|span| span.end <= at);
+        self.code.get(code).is_some_and(|code| code.span.contains(&at))
+            || self.html.get(html).is_some_and(|span| span.contains(&at))
+    }
+
+    /// The blocks of code that begin in a byte range.
+    pub(super) fn code_in(&self, range: &Range<usize>) -> &[CodeBlock] {
+        let from = self.code.partition_point(|code| code.span.start < range.start);
+        let to = self.code.partition_point(|code| code.span.start < range.end);
+        &self.code[from..to.max(from)]
+    }
+
     /// The outermost list items of a byte range.
     pub(super) fn bullets(&self, text: &str, range: &Range<usize>) -> Vec<Bullet> {
         self.items_in(range)

@@ -95,22 +95,29 @@ impl Document {
             }
             return Err(EditError::NotAList(visible(key)));
         };
-        let mut values: Vec<_> = items.iter().map(|item| item.clone().into_value()).collect();
-        let Some(at) = values.iter().position(|value| value.as_text() == Some(item)) else { return Ok(self.clone()) };
-        if items.len() == 1 {
+        let values: Vec<_> = items.iter().map(|item| item.clone().into_value()).collect();
+        let goes = |i: &usize| values[*i].as_text() == Some(item);
+        let gone: Vec<usize> = (0..items.len()).filter(goes).collect();
+        if gone.is_empty() {
+            return Ok(self.clone());
+        }
+        if gone.len() == items.len() {
             return self.set(key, &Value::List(Vec::new()));
         }
-        values.remove(at);
+        let left = (0..items.len()).filter(|i| !goes(i)).map(|i| values[i].clone()).collect();
         let mut expected = front.values();
-        put(&mut expected, key, &Value::List(values))?;
-        let range = if *flow {
-            flow_gap(items.len(), at, |i| items[i].span.clone())
+        put(&mut expected, key, &Value::List(left))?;
+        let ranges = if *flow {
+            flow_gaps(items.len(), &gone, |i| items[i].span.clone())
         } else {
-            let dash = front.dash(&items[at]).ok_or_else(|| EditError::Layout(visible(key)))?;
-            line_start(front.text, dash)..line_end(front.text, front.last_byte(&items[at]))
+            let lines = |i: &usize| {
+                let dash = front.dash(&items[*i]).ok_or_else(|| EditError::Layout(visible(key)))?;
+                Ok(line_start(front.text, dash)..line_end(front.text, front.last_byte(&items[*i])))
+            };
+            gone.iter().map(lines).collect::<Result<_, _>>()?
         };
-        let edited = self.with_frontmatter(key, vec![Splice::new(range, "")], expected)?;
-        edited.list_remove(key, item)
+        let splices = ranges.into_iter().map(|range| Splice::new(range, "")).collect();
+        self.with_frontmatter(key, splices, expected)
     }
 }
 
@@ -218,7 +225,8 @@ impl<'a> Front<'a> {
                 let entry = &found.siblings[i];
                 entry.key_span.start..entry.value.span.end.max(entry.key_span.end)
             };
-            return Ok(vec![Splice::new(flow_gap(found.siblings.len(), found.index, span), "")]);
+            let gaps = flow_gaps(found.siblings.len(), &[found.index], span);
+            return Ok(gaps.into_iter().map(|gap| Splice::new(gap, "")).collect());
         }
         let start = line_start(self.text, found.entry.key_span.start);
         if !self.text[start..found.entry.key_span.start].bytes().all(|b| b == b' ') {
@@ -347,15 +355,19 @@ impl<'a> Front<'a> {
     }
 }
 
-/// The bytes that vanish with member `at` of a flow list or map: it and the comma on one side.
-fn flow_gap(len: usize, at: usize, span: impl Fn(usize) -> Range<usize>) -> Range<usize> {
-    if at + 1 < len {
-        span(at).start..span(at + 1).start
-    } else if at > 0 {
-        span(at - 1).end..span(at).end
-    } else {
-        span(at)
-    }
+/// The bytes that vanish with members of a flow list or map, not all of them: each run with the comma on one side.
+fn flow_gaps(len: usize, gone: &[usize], span: impl Fn(usize) -> Range<usize>) -> Vec<Range<usize>> {
+    let runs = gone.chunk_by(|a, b| a + 1 == *b);
+    let gap = |run: &[usize]| {
+        let (first, last) = (run[0], run[run.len() - 1]);
+        if last + 1 < len {
+            span(first).start..span(last + 1).start
+        } else {
+            let start = if first > 0 { span(first - 1).end } else { span(first).start };
+            start..span(last).end
+        }
+    };
+    runs.map(gap).collect()
 }
 
 /// The entry that begins a dotted path, with the rest of the path.

@@ -78,13 +78,10 @@ impl Document {
     #[must_use]
     pub fn label(&self, name: &str) -> Option<Label> {
         let (text, structure) = (self.text(), self.structure());
-        let hidden = |at: usize| {
-            structure.code.iter().map(|code| &code.span).chain(&structure.html).any(|span| span.contains(&at))
-        };
         let mut at = if self.is_readable() { self.inner.body.start } else { text.len() };
         while at < text.len() {
             let end = line_end(text, at);
-            if let Some(span) = label_text(&text[at..end], name).filter(|_| !hidden(at)) {
+            if let Some(span) = label_text(&text[at..end], name).filter(|_| !structure.is_hidden(at)) {
                 let span = at + span.start..at + span.end;
                 let place = structure.place(text, span.start);
                 return Some(Label { text: text[span.clone()].to_owned(), span, place });
@@ -107,10 +104,9 @@ impl Document {
         let raw = content.starts_with(['{', '[']);
         let fenced = |code: &&CodeBlock| {
             let info = code.info.as_deref();
-            let json = info.is_some_and(|info| info.is_empty() && !raw || info.eq_ignore_ascii_case("json"));
-            json && span.contains(&code.span.start)
+            info.is_some_and(|info| info.is_empty() && !raw || info.eq_ignore_ascii_case("json"))
         };
-        match self.structure().code.iter().find(fenced) {
+        match self.structure().code_in(&span).iter().find(fenced) {
             Some(code) => JsonSpot::Fenced(fence_lines(text, &code.span)),
             None => JsonSpot::Raw(trimmed),
         }

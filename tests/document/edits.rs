@@ -122,6 +122,11 @@ fn keys_and_items_are_removed_with_their_lines() {
         |d| d.list_add("a", &Value::text("z")),
         "---\na: [\n  x,\n  y, z,\n]\n---\n",
     );
+    check(
+        "---\na: [x, y, x, x, z, x]\nb:\n- x\n- y\n- x\n---\n",
+        |d| d.list_remove("a", "x")?.list_remove("b", "x"),
+        "---\na: [y, z]\nb:\n- y\n---\n",
+    );
     check("---\na: []\n---\n", |d| d.list_add("a", &Value::text("z")), "---\na: [z]\n---\n");
 }
 

@@ -48,7 +48,7 @@ fn growing_ticks(size: usize) -> String {
 }
 
 /// Inputs that make bad parsers slow, in the body and (up to its limit) in the frontmatter.
-const SLOW: [(&str, Maker); 38] = [
+const SLOW: [(&str, Maker); 41] = [
     ("brackets", |n| repeat("[", n)),
     ("images", |n| repeat("![", n)),
     ("links", |n| repeat("[a](", n)),
@@ -74,6 +74,9 @@ const SLOW: [(&str, Maker); 38] = [
     ("lines", |n| repeat("\n", n)),
     ("raw json", |n| format!("## Payload\n{}", repeat("[", n))),
     ("json list", |n| format!("## Payload\n[0{}]", repeat(",0", n - 20))),
+    ("json at its limit", |n| format!("## Payload\n[0{}]", repeat(",0", n / 2 - 20))),
+    ("hidden labels", |n| repeat("```\n**status**: b\n```\n", n)),
+    ("sections", |n| repeat("## a\n```json\n{}\n```\n", n)),
     ("half conflicts", |n| repeat("<<<<<<< a\n", n)),
     ("carriage returns", |n| repeat("\r", n)),
     ("yaml brackets", |n| yaml(&repeat("[", n.min(60_000)))),
@@ -106,13 +109,15 @@ fn hostile_files_are_quick_and_grow_in_line_with_their_size() {
         start.elapsed()
     };
     for (name, make) in SLOW {
-        let large = time(&make(FILE_BYTES_MAX - 100));
-        assert!(large <= TIME_MAX, "{name}: {large:?}");
-        // A quarter of the input: quadratic work would take a sixteenth of the time. Short times tell nothing.
-        if large > Duration::from_millis(400) {
-            let small = time(&make(FILE_BYTES_MAX / 4));
-            assert!(large < small * 12, "{name}: {small:?} for a quarter, {large:?} for all");
-        }
+        let sizes = [MARKUP_MAX, FILE_BYTES_MAX / 3 * 2, FILE_BYTES_MAX - 100];
+        let times = sizes.map(|size| time(&make(size)));
+        assert!(times.iter().all(|time| *time <= TIME_MAX), "{name}: {times:?}");
+        // Twice the input: quadratic work would take four times as long. Short times tell nothing.
+        let (half, whole) = (time(&make(MARKUP_MAX / 2)), times[0]);
+        assert!(
+            whole < half * 3 || whole < Duration::from_millis(300),
+            "{name}: {half:?} for a half, {whole:?} for all"
+        );
     }
 }
 
@@ -121,8 +126,10 @@ fn hostile_files_are_quick_and_grow_in_line_with_their_size() {
 fn memory_of_one_file() {
     let Ok(wanted) = std::env::var("MYCELIUM_TEST_HOSTILE") else { return };
     let (_, make) = SLOW.iter().find(|(name, _)| *name == wanted).expect("a known name");
-    let text = make(FILE_BYTES_MAX - 100);
-    read(&text);
+    // All of it; as much as is read where every byte is markup; and between the two.
+    for size in [FILE_BYTES_MAX - 100, FILE_BYTES_MAX / 3 * 2, MARKUP_MAX] {
+        read(&make(size));
+    }
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
     let kib: usize = peak.trim().trim_end_matches(" kB").parse().expect("a number");
