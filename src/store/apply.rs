@@ -266,8 +266,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Remembers, for good, that the run state is on another file system than the folder.
-    fn note_beside(&self) -> Result<(), StoreError> {
+    /// Remembers that temporary files lie beside the documents: this store at once, sweeps for good.
+    pub(super) fn note_beside(&self) -> Result<(), StoreError> {
         self.beside.store(true, Ordering::Relaxed);
         let path = self.beside_path();
         std::fs::write(&path, b"").map_err(|source| StoreError::io("write", &path, source))

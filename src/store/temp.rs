@@ -55,7 +55,11 @@ impl Drop for Temp {
 impl Store {
     /// A free name for a temporary file of a document that stands at `doc`.
     pub(super) fn temp_site(&self, doc: &Site, run_temps: &Arc<Dir>) -> Result<Site, StoreError> {
-        if self.beside.load(Ordering::Relaxed) || run_temps.device()? != doc.dir.device()? {
+        let beside = self.beside.load(Ordering::Relaxed);
+        if beside || run_temps.device()? != doc.dir.device()? {
+            if !beside {
+                self.note_beside()?;
+            }
             Ok(Site { dir: Arc::clone(&doc.dir), name: format!("{BESIDE_PREFIX}{}", fresh_name()) })
         } else {
             Ok(Site { dir: Arc::clone(run_temps), name: fresh_name() })

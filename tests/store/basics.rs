@@ -259,3 +259,29 @@ fn eight_writers_on_eight_fields_of_one_document_are_all_applied() {
         assert_eq!(records.len(), 9);
     }
 }
+
+#[test]
+fn run_state_on_another_file_system_puts_drafts_beside_the_documents() {
+    use std::os::unix::fs::MetadataExt;
+    let memory = tempfile::tempdir_in("/dev/shm").expect("a folder in memory");
+    let mut rig = Rig::new();
+    rig.place.run = memory.path().join("mycelium");
+    let device = |path: &std::path::Path| std::fs::metadata(path).expect("a folder").dev();
+    assert_ne!(device(memory.path()), device(&rig.place.root), "/dev/shm and the temporary folder are one file system");
+    let store = rig.store(Durability::Full);
+    for text in ["one\n", "two\n"] {
+        write(&store, "task-1.md", text).expect("a write");
+        write(&store, "archive/2025-10/task-0.md", text).expect("a write");
+    }
+    change(&store, &any_operation(), "task-1.md", |_| Action::Remove).expect("a removal");
+    let hidden = rig.leftovers();
+    assert!(hidden.iter().any(|name| name.starts_with(".mycelium-")), "{hidden:?}");
+    // As a dead writer leaves it: known to no record.
+    std::fs::write(rig.file("archive/2025-10/.mycelium-dead"), "x").expect("a file");
+    std::fs::write(rig.file(".mycelium-dead"), "x").expect("a file");
+    assert_eq!(store.scan().expect("a scan").files.len(), 1);
+    rig.swept_clean(&store);
+    let names = std::fs::read_dir(rig.file("archive/2025-10")).expect("the archive").count();
+    assert_eq!(names, 1, "only the document is left");
+    assert_eq!(rig.text("archive/2025-10/task-0.md"), "two\n");
+}

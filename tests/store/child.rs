@@ -66,6 +66,7 @@ fn part() {
         "save-race" => {
             crate::saves::race(arguments[0], arguments[1].parse().expect("a number"), durability(arguments[2]));
         }
+        "save-and-die" => crate::saves::save_and_die(),
         "stream" => {
             let store = store(Durability::Full);
             let end = std::time::Instant::now() + std::time::Duration::from_millis(arguments[1].parse().expect("ms"));

@@ -8,6 +8,7 @@ mod child;
 mod crash;
 mod faults;
 mod links;
+mod powercut;
 mod rig;
 mod saves;
 mod speed;

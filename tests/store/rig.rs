@@ -11,8 +11,23 @@ use mycelium::store::{Action, Applied, ApplyError, Durability, Operation, Place,
 use mycelium::time::Timestamp;
 
 pub(crate) struct Rig {
-    pub(crate) home: tempfile::TempDir,
+    pub(crate) home: Home,
     pub(crate) place: Place,
+}
+
+/// A folder for everything of one test, removed with it where it is temporary.
+pub(crate) enum Home {
+    Temporary(tempfile::TempDir),
+    Given(PathBuf),
+}
+
+impl Home {
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Temporary(home) => home.path(),
+            Self::Given(home) => home,
+        }
+    }
 }
 
 impl Rig {
@@ -20,7 +35,14 @@ impl Rig {
         let home = tempfile::tempdir().expect("a temporary folder");
         let place = place_in(home.path());
         std::fs::create_dir(&place.root).expect("a work tree");
-        Self { home, place }
+        Self { home: Home::Temporary(home), place }
+    }
+
+    /// In a folder that the caller looks after.
+    pub(crate) fn at(home: &Path) -> Self {
+        let place = place_in(home);
+        std::fs::create_dir_all(&place.root).expect("a work tree");
+        Self { home: Home::Given(home.to_owned()), place }
     }
 
     pub(crate) fn store(&self, durability: Durability) -> Store {

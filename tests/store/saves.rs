@@ -2,12 +2,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use mycelium::store::{Action, Durability, LateOutcome, Store};
 
-use crate::child::{bump, child_output, say, value};
+use crate::child::{bump, child_output, said, say, value};
 use crate::rig::{Rig, any_operation, change, child, doc, write};
 
 #[test]
@@ -242,5 +243,39 @@ fn counting_goes_on_after_a_save() {
         })
         .expect("an update");
         assert_eq!((value(&rig.text("task-1.md"), "save"), value(&rig.text("task-1.md"), "count")), (n, 1));
+    }
+}
+
+/// Saves by rename beside operations until an operation is overtaken, and dies before it can put the save back.
+pub(crate) fn save_and_die() {
+    let rig = Rig::at(&std::path::PathBuf::from(std::env::var("STORE_HOME").expect("a home")));
+    let store = rig.store(Durability::Off);
+    let (stop, applied, again) = (AtomicBool::new(false), AtomicU32::new(0), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| raise(&store, &stop, &applied, &again));
+        for number in 1.. {
+            say(&number.to_string());
+            save(&rig, Way::Rename, &format!("save: {number}\ncount: 0\n"));
+            std::thread::sleep(Duration::from_micros(20_000 + u64::from(number % 50_u32) * 100));
+        }
+    });
+}
+
+#[test]
+fn a_save_that_came_out_of_an_exchange_survives_the_death_of_the_writer() {
+    for _ in 0..5 {
+        let rig = Rig::new();
+        let store = rig.store(Durability::Off);
+        write(&store, "task-1.md", "save: 0\ncount: 0\n").expect("a create");
+        let mut command = child(&rig, "save-and-die", &[]);
+        let output = command.env("MYCELIUM_SABOTAGE", "die-before-undo").output().expect("a child");
+        assert_eq!(output.status.signal(), Some(6), "{}", String::from_utf8_lossy(&output.stderr));
+        let last =
+            said(&String::from_utf8_lossy(&output.stdout)).pop().expect("a save").parse::<u64>().expect("a number");
+        let exchanged = value(&rig.text("task-1.md"), "save");
+        store.recover().expect("recovery");
+        let kept = value(&rig.text("task-1.md"), "save");
+        println!("died at save {last}: {exchanged} before recovery, {kept} after");
+        assert!(kept == last || kept + 1 == last && exchanged == kept, "save {last} began, {kept} is there");
     }
 }
