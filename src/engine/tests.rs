@@ -44,6 +44,8 @@ enum Act {
     Free,
     /// The next commits are refused.
     Refuse(usize, Retry),
+    /// The next commits leave everything out.
+    LeaveOut(usize),
     /// The next scans fail.
     Fail(usize),
     Degraded,
@@ -65,6 +67,7 @@ struct World {
     readiness: Readiness,
     refuse: (usize, Retry),
     fail: usize,
+    leave_out: usize,
     commits: u64,
     stamps: u64,
     events_come: bool,
@@ -83,6 +86,7 @@ impl World {
             readiness: Readiness::Ready,
             refuse: (0, Retry::Soon),
             fail: 0,
+            leave_out: 0,
             commits: 0,
             stamps: 0,
             events_come: true,
@@ -136,6 +140,7 @@ impl World {
             Free => self.readiness = Readiness::Ready,
             Refuse(times, retry) => self.refuse = (times, retry),
             Fail(times) => self.fail = times,
+            LeaveOut(times) => self.leave_out = times,
             Degraded => {
                 self.events_come = false;
                 return self.step(now, Input::Degraded(Reason::new("no more watches")));
@@ -205,6 +210,10 @@ impl World {
         if self.refuse.0 > 0 {
             self.refuse.0 -= 1;
             return Input::CommitRefused { reason: Reason::new("no identity"), retry: self.refuse.1 };
+        }
+        if self.leave_out > 0 {
+            self.leave_out -= 1;
+            return Input::Committed(BTreeSet::new());
         }
         for (path, admitted) in &batch.changes {
             let text = self.files.get(path).map(|(text, _)| text.clone());
@@ -401,6 +410,16 @@ fn refused_commits_are_tried_again() {
         &[(0, Refuse(1, Retry::Late)), (1_000, Write("a", "2"))],
         &["1230 could not commit: no identity", "31230 commit a", "31230 commits go on"],
     );
+}
+
+#[test]
+fn a_commit_that_leaves_everything_out_is_no_reason_to_hurry() {
+    let world = story(
+        TWO,
+        &[(0, LeaveOut(6)), (1_000, Write("a", "2"))],
+        &["2730 commits wait: the documents change while they are committed", "7530 commit a", "7530 commits go on"],
+    );
+    assert!(world.scans.len() < 12, "{:?}", world.scans);
 }
 
 #[test]
