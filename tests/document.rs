@@ -6,5 +6,7 @@ mod edits;
 mod fixtures;
 #[path = "document/hostile.rs"]
 mod hostile;
+#[path = "document/merge.rs"]
+mod merge;
 #[path = "document/properties.rs"]
 mod properties;

@@ -353,7 +353,11 @@ fn list_item(marker: &str, text: &str, eol: &str) -> String {
     let text = text.trim().replace("\r\n", "\n");
     let indent = " ".repeat(marker.len());
     let mut lines = text.split('\n');
-    let mut out = format!("{marker}{}", lines.next().unwrap_or_default()).trim_end().to_owned();
+    let first = lines.next().unwrap_or_default();
+    // `- ---` would be a rule across the page and no item.
+    let rule = !first.is_empty() && first.chars().all(|c| c == ' ' || marker.contains(c));
+    let escape = if rule { "\\" } else { "" };
+    let mut out = format!("{marker}{escape}{first}").trim_end().to_owned();
     for line in lines {
         out.push_str(eol);
         if !line.trim().is_empty() {

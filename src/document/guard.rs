@@ -98,7 +98,7 @@ pub(super) fn too_much_markup(text: &str, body: &Range<usize>) -> Option<usize> 
     }
     let is_markup = |b: &u8| {
         matches!(b, b'\n' | b'[' | b']' | b'(' | b')' | b'*' | b'_' | b'`' | b'<' | b'>' | b'&')
-            || matches!(b, b'\\' | b'!' | b'~' | b'|' | b'-' | b'+' | b'#')
+            || matches!(b, b'\\' | b'!' | b'~' | b'|' | b'-' | b'+' | b'#' | b'.')
     };
     let mut markup = text.as_bytes()[body.clone()].iter().enumerate().filter(|(_, b)| is_markup(b));
     markup.nth(MARKUP_MAX).map(|(at, _)| body.start + at)

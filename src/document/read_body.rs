@@ -74,12 +74,17 @@ impl Document {
         self.bullets("Notes").into_iter().map(note).collect()
     }
 
-    /// The first body line `**Name**: text` (or `**Name:** text`) outside code, whatever the case of the name.
+    /// The first line `**Name**: text` (or `**Name:** text`) before the first section, outside code, whatever the case of the
+    /// name. Later ones are prose: a note may quote one.
     #[must_use]
     pub fn label(&self, name: &str) -> Option<Label> {
+        if !self.is_readable() {
+            return None;
+        }
         let (text, structure) = (self.text(), self.structure());
-        let mut at = if self.is_readable() { self.inner.body.start } else { text.len() };
-        while at < text.len() {
+        let first_section = structure.sections.first().map(|section| section.heading_span.start);
+        let (mut at, end_of_head) = (self.inner.body.start, first_section.unwrap_or(self.inner.body.end));
+        while at < end_of_head {
             let end = line_end(text, at);
             if let Some(span) = label_text(&text[at..end], name).filter(|_| !structure.is_hidden(at)) {
                 let span = at + span.start..at + span.end;
@@ -278,6 +283,7 @@ mod tests {
         assert_eq!(label("Last Updated").as_deref(), Some("now"));
         assert_eq!(label("Empty").as_deref(), Some(""));
         assert_eq!(label("Stat"), None);
+        assert_eq!(label("Late"), None);
         assert_eq!(doc.label("Status").expect("there").place, Place { line: 7, column: 13 });
     }
 }

@@ -258,3 +258,42 @@ fn a_fence_stays_a_fence() {
         "## Payload\n\nWhy:\n\n~~~json\n{\n  \"b\": \"```\"\n}\n~~~\n\nBecause.\n",
     );
 }
+
+#[test]
+fn a_note_may_hold_anything() {
+    let before = "# T\n\n## Progress\n\n- [ ] a\n\n## Notes\n\n- old\n\n## History\n\n- made\n";
+    for note in [
+        "```\ncode",
+        "~~~ x\n\n## Result\n~~~",
+        "<!-- open",
+        "<div>\n\n<script>",
+        "# heading",
+        "## Notes\n- [x] a\n---\nid: no",
+        "- [ ] no step",
+        "[x] done",
+        "1. one\n2. two",
+        "> quote\nlazy",
+        "[a]: http://x",
+        "| a |\n|---|",
+        "    indented\n        more",
+        "title\n=====",
+        "a\n\n\nb",
+        "***",
+        "*",
+        "+",
+        "_none_",
+        "**Status**: x",
+        "<<<<<<< HEAD\na\n=======\nb\n>>>>>>> x",
+        "\u{202e}\u{7}",
+    ] {
+        let document = doc(before);
+        let edited = document.append_note(note).unwrap_or_else(|error| panic!("{error}: {note:?}"));
+        let notes: Vec<_> = edited.notes().into_iter().map(|note| note.text).collect();
+        assert_eq!(notes, ["old", note.trim()], "{}", edited.text());
+        assert!(edited.text().ends_with("\n\n## History\n\n- made\n"), "{}", edited.text());
+        let again = edited.append_note("next").expect("appended");
+        assert_eq!(again.notes().len(), 3, "{}", again.text());
+        assert_eq!((again.steps().len(), again.sections().len()), (1, 3), "{}", again.text());
+    }
+    check("## Notes\n", |d| d.append_note("---")?.append_note("- -"), "## Notes\n\n- \\---\n- \\- -\n");
+}
