@@ -1,5 +1,7 @@
 //! Rules over a snapshot: ids, dependencies, cycles, body lines, steps since the last commit. Reports; repairs nothing.
 
+use std::collections::BTreeSet;
+
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::document::{Document, Field};
 use crate::entity::{ActiveTask, DependencyBullet, Entity, Task, TaskStatus, WorkflowStatus, label_name};
@@ -159,11 +161,11 @@ fn labels(entry: &Entry, findings: &mut Vec<Diagnostic>) {
 
 /// The bullets of `## Dependencies` against the frontmatter and against the tasks themselves.
 fn dependency_bullets(now: &Snapshot, entry: &Entry, task: &Task, findings: &mut Vec<Diagnostic>) {
-    let stated = entry.document.field("depends_on").is_some();
+    let stated = entry.document.field("depends_on").map(|_| task.depends_on.iter().collect::<BTreeSet<_>>());
     for bullet in entry.document.bullets("Dependencies") {
         let parsed = DependencyBullet::parse(&bullet.text);
         let Ok(id) = DocId::new(parsed.id) else { continue };
-        if stated && !task.depends_on.contains(&id) {
+        if stated.as_ref().is_some_and(|stated| !stated.contains(&id)) {
             let message = format!("`## Dependencies` lists `{id}`, `depends_on` does not");
             let finding = Diagnostic::warning(Code::BodyDrift, message)
                 .hint("the frontmatter counts; add it there, or drop the line");
@@ -233,9 +235,18 @@ mod tests {
         assert_eq!(told(&files, Some(&files)), Vec::<String>::new());
     }
 
+    type Case<'a> = (Vec<(&'a str, String)>, Vec<&'a str>);
+
+    fn assert_told(cases: Vec<Case<'_>>) {
+        for (files, findings) in cases {
+            let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+            assert_eq!(told(&files, None), findings);
+        }
+    }
+
     #[test]
-    fn each_rule_speaks_with_its_place() {
-        let cases: Vec<(Vec<(&str, String)>, Vec<&str>)> = vec![
+    fn rules_of_ids_and_dependencies_speak_with_their_place() {
+        assert_told(vec![
             (
                 vec![("task-1.md", task("task-1", "pending", "")), ("task-x.md", task("task-1", "pending", ""))],
                 vec![
@@ -258,6 +269,12 @@ mod tests {
                 ],
                 vec!["task-a.md:5:14: error[MYC203]: these tasks wait for each other: task-a → task-b → task-a"],
             ),
+        ]);
+    }
+
+    #[test]
+    fn rules_of_bodies_workflows_and_reading_speak_with_their_place() {
+        assert_told(vec![
             (
                 vec![(
                     "task-1.md",
@@ -303,11 +320,7 @@ mod tests {
                     "task-1.md:4:9: error[MYC102]: unknown task status `done`; known: pending, running, completed, failed",
                 ],
             ),
-        ];
-        for (files, findings) in cases {
-            let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
-            assert_eq!(told(&files, None), findings);
-        }
+        ]);
     }
 
     #[test]

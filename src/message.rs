@@ -16,6 +16,9 @@ pub const LINES_MAX: usize = 100;
 /// Longest value or text that is quoted in a line, in characters.
 pub const QUOTE_MAX: usize = 60;
 
+/// Shortest cut of what happened in a subject with long names, in characters.
+pub const PHRASE_MIN: usize = 24;
+
 /// One operation of the API that a commit holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperationNote {
@@ -34,13 +37,13 @@ pub struct OperationNote {
 pub fn compose(changes: &[Change], by: Option<&AgentName>, operations: &[OperationNote]) -> String {
     let documents = by_document(changes);
     let mut message = subject(&documents, by);
-    let lines: Vec<String> =
-        changes.iter().map(|change| format!("- {}: {}", name(change), phrase(&change.what))).collect();
-    if lines.len() > 1 {
-        message.push_str("\n\n");
-        message.push_str(&lines[..lines.len().min(LINES_MAX)].join("\n"));
-        if lines.len() > LINES_MAX {
-            let _ = write!(message, "\n… and {} more", lines.len() - LINES_MAX);
+    if changes.len() > 1 {
+        message.push('\n');
+        for change in changes.iter().take(LINES_MAX) {
+            let _ = write!(message, "\n- {}: {}", name(change), phrase(&change.what));
+        }
+        if changes.len() > LINES_MAX {
+            let _ = write!(message, "\n… and {} more", changes.len() - LINES_MAX);
         }
     }
     let trailers = trailers(changes, by, operations);
@@ -175,8 +178,16 @@ fn one_document(changes: &[&Change], suffix: &str) -> String {
         let more = if more == 0 { String::new() } else { format!(", +{more} more") };
         format!("{name}: {}{more}{suffix}", phrases[..shown].join(", "))
     };
-    let fits = (1..=phrases.len()).rev().map(whole).find(|subject| subject.chars().count() <= SUBJECT_MAX);
-    fits.unwrap_or_else(|| whole(1))
+    let fits = (1..=phrases.len().min(SUBJECT_MAX / 4))
+        .rev()
+        .map(whole)
+        .find(|subject| subject.chars().count() <= SUBJECT_MAX);
+    // Not even one fits: the phrase is cut, but never to nothing.
+    fits.unwrap_or_else(|| {
+        let more = if phrases.len() > 1 { format!(", +{} more", phrases.len() - 1) } else { String::new() };
+        let room = SUBJECT_MAX.saturating_sub(name.chars().count() + 2 + more.chars().count() + suffix.chars().count());
+        format!("{name}: {}{more}{suffix}", cut(&phrases[0], room.max(PHRASE_MIN)))
+    })
 }
 
 /// A phrase as short as a subject needs it.
@@ -330,7 +341,9 @@ mod tests {
         let changes: Vec<_> = (0..5).map(note).collect();
         assert_eq!(subject_of(&changes, None), "task-k7f3: note, note number 0 with a long text in it, +4 more");
         let long = change("task-k7f3", What::Note { text: "x".repeat(500) });
-        assert!(subject_of(&[long], Some("a")).chars().count() < 90);
+        assert_eq!(subject_of(&[long], Some("a")).chars().count(), SUBJECT_MAX);
+        let named = change(&"t".repeat(90), status("pending", "running"));
+        assert!(subject_of(&[named], Some("a")).ends_with("t: pending → running (a)"));
     }
 
     #[test]

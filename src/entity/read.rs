@@ -538,8 +538,8 @@ mod tests {
     use super::*;
     use crate::diagnostic::Place;
 
-    const TASK: &str = "---\nid: task-123\ntype: train-model\nstatus: running\nassigned_to: ai-engineer\ncreated: 2025-10-17T00:00:00Z\n---\n\n# Task: train-model\n\n**Type**: train-model\n**Status**: running\n**Assigned To**: ai-engineer\n\n## Dependencies\n\n- task-122 (prepare-dataset) - COMPLETED ✅\n\n## Payload\n\n{\n  \"dataset\": \"alice-voice\",\n  \"config\": \"configs/lora.yaml\",\n  \"epochs\": 3\n}\n\n## Progress\n\n- [x] Load dataset\n- [x] Initialize model\n- [ ] Training (epoch 1/3)\n- [ ] Validation\n- [ ] Save checkpoint\n\n## Result\n\n_In progress..._\n";
-    const AGENT: &str = "---\nagent: ai-engineer\nstatus: busy\nlast_updated: 2025-10-17T00:00:00Z\n---\n\n# Agent: ai-engineer\n\n**Status**: busy\n**Last Updated**: 2025-10-17T00:00:00Z\n\n## Active Tasks\n\n- train-model (started: 2025-10-17T00:00:00Z)\n\n## Metadata\n\n{\n  \"current_workflow\": \"workflow-123\",\n  \"resources_allocated\": {\n    \"gpu\": \"NVIDIA RTX 4090\",\n    \"memory_gb\": 24\n  }\n}\n";
+    const TASK: &str = include_str!("../../fixtures/reference/task-123.md");
+    const AGENT: &str = include_str!("../../fixtures/reference/agent-ai-engineer.md");
 
     fn reading(path: &str, text: &str) -> Reading {
         read(&DocPath::new(path).expect("valid"), &Document::parse(text.as_bytes()))

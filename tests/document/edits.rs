@@ -132,7 +132,7 @@ fn keys_and_items_are_removed_with_their_lines() {
 
 #[test]
 fn a_new_key_goes_to_its_slot() {
-    let lean = "---\nid: t\nstatus: pending\ntype: x\ncreated: 2025-10-17T00:00:00Z\n# waits for\n# run\n# review\n# more\n---\n";
+    let lean = "---\nid: t\nstatus: pending\ntype: x\ncreated: 2025-10-17T00:00:00Z\n# waits for\n# run\n# review\n# approval\n# more\n---\n";
     let fill: Edit = |d| {
         let d = d.set("zeta", &Value::text("z"))?.set("workflow", &Value::text("wf"))?;
         let d = d.set("approved", &Value::text("bob"))?.set("review", &Value::text("required"))?;
@@ -143,7 +143,7 @@ fn a_new_key_goes_to_its_slot() {
     check(
         lean,
         fill,
-        "---\nid: t\nstatus: pending\nclaimed_by: ai\nfence: 1\nlease: 5m\ntype: x\nassigned_to: ai\ncreated: 2025-10-17T00:00:00Z\npriority: high\n# waits for\ndepends_on:\n  - u\n# run\nprogress: 0.5\n# review\nreview: required\napproved: bob\n# more\nzeta: z\nworkflow: wf\n---\n",
+        "---\nid: t\nstatus: pending\nclaimed_by: ai\nfence: 1\nlease: 5m\ntype: x\nassigned_to: ai\ncreated: 2025-10-17T00:00:00Z\npriority: high\n# waits for\ndepends_on:\n  - u\n# run\nprogress: 0.5\n# review\nreview: required\n# approval\napproved: bob\n# more\nzeta: z\nworkflow: wf\n---\n",
     );
     check(
         "---\nid: t\nx: 1\n# end\n---\n",
