@@ -101,6 +101,13 @@ pub fn ago(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// How many seconds a zone is ahead of UTC at a moment, by the rules of a compiled zone file (`TZif`, as `/etc/localtime`).
+/// `None` if the rules cannot be read.
+#[must_use]
+pub fn offset_s(rules: &[u8], at: Timestamp) -> Option<i32> {
+    jiff::tz::TimeZone::tzif("local", rules).ok().map(|zone| zone.to_offset(at.0).seconds())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +136,18 @@ mod tests {
         for bad in ["", "m", "5 m", "-1s", "5y", "99999999999999999999d", "18446744073709551615d"] {
             assert!(parse_span(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn zone_rules_give_an_offset_or_nothing() {
+        // The smallest file: version 1, one type of local time, two hours ahead, no changes.
+        let mut rules = b"TZif".to_vec();
+        rules.extend([0; 16]);
+        rules.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 4]);
+        rules.extend([0, 0, 0x1c, 0x20, 0, 0]);
+        rules.extend(b"EET\0");
+        assert_eq!(offset_s(&rules, Timestamp::from_unix_ms(0)), Some(7_200));
+        assert_eq!(offset_s(b"TZ", Timestamp::from_unix_ms(0)), None);
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub(super) struct PathState<'a> {
 struct Overlay<'a> {
     repo: &'a gix::Repository,
     new: RefCell<HashMap<ObjectId, (Kind, Vec<u8>)>>,
+    /// Trees that were read: each is asked for several times.
+    trees: RefCell<HashMap<ObjectId, Vec<u8>>>,
 }
 
 impl Find for Overlay<'_> {
@@ -78,7 +80,16 @@ impl Find for Overlay<'_> {
             buffer.extend_from_slice(bytes);
             return Ok(Some(Data { kind: *kind, object_hash: id.kind(), data: buffer }));
         }
-        self.repo.objects.try_find(id, buffer)
+        if let Some(bytes) = self.trees.borrow().get(id) {
+            buffer.clear();
+            buffer.extend_from_slice(bytes);
+            return Ok(Some(Data { kind: Kind::Tree, object_hash: id.kind(), data: buffer }));
+        }
+        let found = self.repo.objects.try_find(id, buffer)?;
+        if let Some(data) = found.filter(|data| data.kind == Kind::Tree) {
+            self.trees.borrow_mut().insert(id.to_owned(), data.data.to_vec());
+        }
+        Ok(found)
     }
 }
 
@@ -169,7 +180,7 @@ pub(super) fn build<'a>(
     user: &User,
 ) -> Result<Built<'a>, CommitError> {
     let gix = repo.gix();
-    let overlay = Overlay { repo: &gix, new: RefCell::default() };
+    let overlay = Overlay { repo: &gix, new: RefCell::default(), trees: RefCell::default() };
     let base = tree_of(&gix, parent)?;
     let signing = signing::options(repo, user)?;
     let mut folders = Folders { overlay: &overlay, root: base, known: HashMap::new() };

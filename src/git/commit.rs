@@ -1,5 +1,6 @@
 //! The commit: everything slow before the locks, three renames under them. See the module above for the order and why.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -175,15 +176,17 @@ impl Swap<'_> {
         let index = self.takes_index.then(|| self.prepare_index(&workspace)).transpose()?;
         let (locks, files) = self.prepare_locks(&workspace, index.as_ref())?;
         let journal = workspace.write(&self.journal(locks.clone()))?;
-        self.sync(quarantine.files().chain(&files).chain([journal]).collect())?;
+        let written: Vec<&File> = quarantine.files().chain(&files).chain([journal]).collect();
+        self.sync(&written)?;
         let mut touched = quarantine.publish(&objects_dir, self.durability)?;
         workspace.announce()?;
         touched.insert(self.repo.run_dir());
         if self.durability == Durability::Full {
             durable::sync_folders(touched.iter().map(PathBuf::as_path))?;
         }
-        self.swap(&locks, index.map(|index| index.seen))?;
-        self.settle()?;
+        let is_new_folder = !self.repo.ref_file(&self.tip.name).parent().is_some_and(Path::exists);
+        self.swap(&locks, index.as_ref())?;
+        self.settle(is_new_folder)?;
         drop(workspace);
         Ok(())
     }
@@ -205,7 +208,9 @@ impl Swap<'_> {
         let mut note = |role: Role, prepared: PathBuf, target: PathBuf, file: File| {
             let meta = file.metadata().map_err(GitError::io("look at", &prepared))?;
             locks.push(LockNote { role, prepared, target, id: FileId::from(&meta) });
-            files.push(file);
+            if meta.len() > 0 {
+                files.push(file);
+            }
             Ok::<(), GitError>(())
         };
         if let Some(index) = index {
@@ -240,20 +245,19 @@ impl Swap<'_> {
     }
 
     /// Syncs what was written. If the parent is not ours, whoever made it may not have synced it: then everything is.
-    fn sync(&self, files: Vec<&File>) -> Result<(), GitError> {
+    fn sync(&self, files: &[&File]) -> Result<(), GitError> {
         match self.durability {
             Durability::Off => Ok(()),
-            Durability::Batch => durable::sync_file_system(&self.repo.objects_dir()),
             Durability::Full if self.is_parent_durable() => {
-                durable::sync_files(&files).map_err(GitError::io("sync a file in", &self.repo.run_dir()))
+                durable::sync_files(files).map_err(GitError::io("sync a file in", &self.repo.run_dir()))
             }
-            Durability::Full => durable::sync_file_system(&self.repo.objects_dir()),
+            Durability::Full | Durability::Batch => durable::sync_file_system(&self.repo.objects_dir()),
         }
     }
 
     fn is_parent_durable(&self) -> bool {
         let Some(parent) = self.tip.value else { return true };
-        fs::read_to_string(self.durable_mark()).is_ok_and(|text| text.trim() == parent.to_string())
+        fs::read_to_string(self.durable_mark()).is_ok_and(|text| Revision::new(text.trim()) == Some(revision(parent)))
     }
 
     /// Holds the last revision that is known to be on disk with all of its history.
@@ -262,14 +266,14 @@ impl Swap<'_> {
         self.repo.run_dir().join(name)
     }
 
-    fn swap(&self, notes: &[LockNote], seen: Option<Option<FileId>>) -> Result<(), Stop> {
+    fn swap(&self, notes: &[LockNote], index: Option<&Prepared>) -> Result<(), Stop> {
         let mut locks = Vec::new();
         for note in notes {
             locks.push((note.role, Lock::take(&note.prepared, &note.target)?));
         }
         sabotage::crash(Sabotage::CrashBeforeSwap);
         if !sabotage::on(Sabotage::NoCompare) {
-            self.compare(seen)?;
+            self.compare(index)?;
         }
         if self.repo.refs == RefStorage::Reftable {
             self.swap_by_program()?;
@@ -298,11 +302,8 @@ impl Swap<'_> {
     }
 
     /// Under the locks: HEAD, branch and index are as they were read, or it all starts again.
-    fn compare(&self, seen: Option<Option<FileId>>) -> Result<(), Stop> {
-        let start = match self.tip.chain.first() {
-            Some(first) => first,
-            None => &self.tip.name,
-        };
+    fn compare(&self, index: Option<&Prepared>) -> Result<(), Stop> {
+        let start = self.tip.chain.first().unwrap_or(&self.tip.name);
         let target = match start.strip_prefix("refs/heads/") {
             Some(short) => Target::Branch(short.to_owned()),
             None => Target::Current,
@@ -311,8 +312,10 @@ impl Swap<'_> {
             return Err(Stop::Changed);
         }
         let path = self.repo.index_path();
-        match seen {
-            Some(seen) if FileId::of(&path).map_err(GitError::io("look at", &path))? != seen => Err(Stop::Changed),
+        match index {
+            Some(index) if FileId::of(&path).map_err(GitError::io("look at", &path))? != index.seen => {
+                Err(Stop::Changed)
+            }
             _ => Ok(()),
         }
     }
@@ -338,23 +341,27 @@ impl Swap<'_> {
         let answer = self.repo.program().run(&["update-ref", "--create-reflog", "-m", &message, start, &new, &old])?;
         match answer.code {
             Some(0) => Ok(()),
-            _ if self.repo.tip(&Target::Current)? != *self.tip && self.takes_index => Err(Stop::Changed),
+            _ if self.takes_index && self.repo.tip(&Target::Current)? != *self.tip => Err(Stop::Changed),
             _ => Err(GitError::Program { verb: "update-ref".to_owned(), why: answer.stderr }.into()),
         }
     }
 
     /// After the locks: makes the new names durable, then remembers that they are.
-    fn settle(&self) -> Result<(), GitError> {
+    fn settle(&self, is_new_folder: bool) -> Result<(), GitError> {
         if self.durability == Durability::Off {
             return Ok(());
         }
-        let branch = match self.repo.refs {
-            RefStorage::Files => self.repo.ref_file(&self.tip.name),
-            RefStorage::Reftable => self.repo.common_dir().join("reftable/tables.list"),
-        };
-        let mut folders = folders_up_to(&branch, self.repo.common_dir());
+        let (branch, reftable) = (self.repo.ref_file(&self.tip.name), self.repo.common_dir().join("reftable"));
+        let mut folders = BTreeSet::new();
+        match self.repo.refs {
+            RefStorage::Files if is_new_folder => folders.extend(folders_up_to(&branch, self.repo.common_dir())),
+            RefStorage::Files => folders.extend(branch.parent()),
+            RefStorage::Reftable => {
+                folders.insert(&*reftable);
+            }
+        }
         if self.takes_index {
-            folders.push(self.repo.git_dir());
+            folders.insert(self.repo.git_dir());
         }
         durable::sync_folders(folders)?;
         // Only a hint: if it is lost or torn, the next commit syncs more than it needs to.

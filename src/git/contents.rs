@@ -98,8 +98,8 @@ fn keep(found: &mut BTreeMap<DocPath, ContentId>, path: String, kind: EntryKind,
     if !matches!(kind, EntryKind::Blob | EntryKind::BlobExecutable) {
         return;
     }
-    if let (Ok(path), Some(id)) = (DocPath::new(path), ContentId::new(id.to_string())) {
-        found.insert(path, id);
+    if let Ok(path) = DocPath::new(path) {
+        found.insert(path, content_id(id));
     }
 }
 
@@ -128,4 +128,9 @@ pub(super) fn parse(digits: &str) -> Result<ObjectId, GitError> {
 /// A revision from an object id.
 pub(super) fn revision(id: ObjectId) -> Revision {
     Revision::new(id.to_string()).expect("an object id is 40 or 64 lower-case hexadecimal digits")
+}
+
+/// A content id from an object id.
+pub(super) fn content_id(id: ObjectId) -> ContentId {
+    ContentId::new(id.to_string()).expect("an object id is 40 or 64 lower-case hexadecimal digits")
 }

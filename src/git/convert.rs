@@ -13,6 +13,7 @@ use gix::objs::Find;
 use gix::worktree::Stack;
 use gix::worktree::stack::state::attributes::Source;
 
+use super::contents;
 use super::error::GitError;
 use super::index::{self, FileId};
 use super::repository::Repository;
@@ -38,7 +39,7 @@ impl Repository {
         let failed = GitError::object(format!("hash `{}`", visible(path_in_repo)));
         let stored = stored.as_deref().unwrap_or(bytes);
         let id = gix::objs::compute_hash(self.gix().object_hash(), gix::objs::Kind::Blob, stored).map_err(failed)?;
-        Ok(ContentId::new(id.to_string()).expect("an object id is 40 or 64 lower-case hexadecimal digits"))
+        Ok(contents::content_id(id))
     }
 
     /// The external filter that git itself would run on a path, if one is set up. Such a file is committed as it is in the

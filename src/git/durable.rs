@@ -20,25 +20,23 @@ pub enum Durability {
     Off,
 }
 
-/// More threads than this gain nothing: the file system groups what waits at the same time.
-const THREADS_MAX: usize = 8;
+/// More threads than this gain little: the file system groups what waits at the same time.
+const THREADS_MAX: usize = 4;
 
 /// Syncs files; several at the same time, so that the file system can group them.
 pub(super) fn sync_files(files: &[&File]) -> Result<(), io::Error> {
     if sabotage::on(Sabotage::NoFsync) {
         return Ok(());
     }
-    if let [only] = files {
-        return only.sync_all();
-    }
-    let share = files.len().div_ceil(THREADS_MAX).max(1);
+    let sync = |share: &[&File]| share.iter().try_for_each(|file| file.sync_all());
+    let mut shares = files.chunks(files.len().div_ceil(THREADS_MAX).max(1));
+    let own = shares.next().unwrap_or_default();
     std::thread::scope(|scope| {
-        let workers: Vec<_> = files
-            .chunks(share)
-            .map(|chunk| scope.spawn(move || chunk.iter().try_for_each(|file| file.sync_all())))
-            .collect();
-        workers.into_iter().try_for_each(|worker| {
-            worker.join().unwrap_or_else(|_| Err(io::Error::other("a thread that synced files panicked")))
+        let workers: Vec<_> = shares.map(|share| scope.spawn(move || sync(share))).collect();
+        let done = sync(own);
+        workers.into_iter().fold(done, |done, worker| {
+            let joined = worker.join().unwrap_or_else(|_| Err(io::Error::other("a thread that synced files panicked")));
+            done.and(joined)
         })
     })
 }

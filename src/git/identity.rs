@@ -1,5 +1,7 @@
 //! Who writes and who commits. Invents nobody: without a name and an email there is no commit.
 
+use std::time::SystemTime;
+
 use gix::actor::Signature;
 use gix::bstr::BString;
 use gix::date::Time;
@@ -23,17 +25,19 @@ pub(super) struct User {
 impl User {
     /// Reads the identity from environment and configuration.
     pub(super) fn read(repo: &Repository) -> Result<Self, CommitError> {
-        let gix = repo.gix();
-        let name_and_email = |found: Option<Result<gix::actor::SignatureRef<'_>, gix::Error>>| {
-            let found = found?.ok()?;
-            let (name, email) = (clean(found.name), clean(found.email));
-            (!name.is_empty()).then_some((name, email))
+        let first = |keys: &[&'static str]| {
+            let repo = repo.gix();
+            let config = repo.config_snapshot();
+            keys.iter().find_map(|key| config.string(*key).map(|text| clean(&text)).filter(|text| !text.is_empty()))
         };
-        let committer = name_and_email(gix.committer());
-        let author = name_and_email(gix.author());
+        // The environment stands in these keys too, above every file.
+        let pair = |name: &[&'static str], email: &[&'static str]| first(name).zip(first(email));
+        let mail = "gitoxide.user.emailFallback"; // $EMAIL
+        let committer = pair(&["committer.name", "user.name"], &["committer.email", "user.email", mail]);
+        let author = pair(&["author.name", "user.name"], &["author.email", "user.email", mail]);
         let (name, email) = committer.clone().or_else(|| author.clone()).ok_or(CommitError::NoIdentity)?;
         let (author_name, author_email) = author.or(committer).ok_or(CommitError::NoIdentity)?;
-        let time = Time::now_local_or_utc();
+        let time = now();
         Ok(Self {
             committer: Signature { name, email, time },
             author: Signature { name: author_name, email: author_email, time },
@@ -58,8 +62,18 @@ impl User {
     }
 }
 
+/// The time of the clock and the offset of the user's time zone.
+fn now() -> Time {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let seconds = i64::try_from(since.as_secs()).unwrap_or_default();
+    // Without TZ the zone is this file; looking it up by its name would walk through every zone there is.
+    let file = std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok()).flatten();
+    let offset = file.and_then(|rules| crate::time::offset_s(&rules, Timestamp::from_unix_ms(seconds * 1_000)));
+    offset.map_or_else(Time::now_local_or_utc, |offset| Time { seconds, offset })
+}
+
 /// A name or an email without what would break the line it stands in, as git cleans it.
-fn clean(text: &gix::bstr::BStr) -> BString {
+fn clean(text: &BString) -> BString {
     let kept: Vec<u8> = text.iter().copied().filter(|b| !matches!(b, b'<' | b'>' | b'\n' | b'\r' | 0)).collect();
     kept.trim_ascii().into()
 }

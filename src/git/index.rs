@@ -85,9 +85,9 @@ pub(super) struct Prepared {
     pub(super) seen: Option<FileId>,
 }
 
-/// Reads an index; an empty one if there is none.
+/// Reads an index; an empty one if there is none. Like git, it checks the shape of the index but not its checksum.
 pub(super) fn open(path: &Path, hash: gix::hash::Kind) -> Result<gix::index::File, gix::Error> {
-    gix::index::File::at_or_default(path, hash, false, gix::index::decode::Options::default())
+    gix::index::File::at_or_default(path, hash, true, gix::index::decode::Options::default())
 }
 
 /// An index without entries.

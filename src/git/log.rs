@@ -87,12 +87,12 @@ fn parse(answer: &[u8], folder: &str) -> Option<Vec<Commit>> {
     Some(commits)
 }
 
+/// What a commit did to one document: what it held before and after.
+type Change = (DocPath, Option<ContentId>, Option<ContentId>);
+
 /// Reads `100644 100644 <id> <id> M` and its path; nothing for a path that is no document.
-fn read_change(
-    change: &str,
-    path: &str,
-    folder: &str,
-) -> Option<Option<(DocPath, Option<ContentId>, Option<ContentId>)>> {
+#[expect(clippy::option_option, reason = "a shape that is not understood, or a path that is no document")]
+fn read_change(change: &str, path: &str, folder: &str) -> Option<Option<Change>> {
     let mut fields = change.split(' ').skip(2);
     let mut id = || {
         let id = ContentId::new(fields.next()?)?;

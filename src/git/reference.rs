@@ -1,5 +1,6 @@
 //! Branches: where HEAD points, and moving a branch under its lock with git's own reflog. Never moves a branch that is not as it was read.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -136,7 +137,7 @@ impl Repository {
         let mut text = String::new();
         for line in lines {
             let message = line.message.replace(['\n', '\r'], " ");
-            text.push_str(&format!("{} {} {who}\t{message}\n", line.old, line.new));
+            let _ = writeln!(text, "{} {} {who}\t{message}", line.old, line.new);
         }
         for name in tip.chain.iter().chain([&tip.name]) {
             let file = self.log_file(name);

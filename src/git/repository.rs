@@ -241,7 +241,7 @@ fn check_format(repo: &gix::Repository) -> Result<RefStorage, GitError> {
     let mut refs = RefStorage::Files;
     for section in file.sections_by_name("extensions").into_iter().flatten().filter(|s| is_own(s.meta().source)) {
         for name in section.value_names() {
-            let key = name.to_string().to_ascii_lowercase();
+            let key = name.to_ascii_lowercase();
             if !EXTENSIONS.contains(&key.as_str()) {
                 return Err(unknown_format(repo, &format!("its format has the unknown extension `{key}`")));
             }

@@ -8,7 +8,7 @@ use mycelium::git::{CommitError, Durability, Target, Trouble};
 
 use crate::ground::{self, FOLDER, Ground, agent, change, plan};
 
-/// Starts an actor in this home; it prints `acked <revision> <number>` for each commit.
+/// Starts an actor in this home; it prints `ready`, then `acked <revision> <number>` for each commit.
 pub(crate) fn start(ground: &Ground, name: &str, count: usize, durability: &str) -> Child {
     command(ground, name, count, durability).spawn().expect("this program runs")
 }
@@ -60,6 +60,7 @@ fn act(name: &str) {
     };
     let repo = ground.open();
     let document = format!("task-{name}.md");
+    println!("ready");
     for number in 0..count {
         let text = format!("{number}\n");
         ground.put(&format!("{FOLDER}/{document}"), &text);

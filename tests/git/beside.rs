@@ -1,6 +1,7 @@
 //! A user at work beside the committer: staged, unstaged and untracked work stays exactly as it is, and nobody is in the other's way.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -156,7 +157,6 @@ isolated!(a_lock_of_somebody_else_is_named_and_never_removed, {
         assert_eq!(error.trouble(), Trouble::Busy, "{error}");
         assert!(error.to_string().contains(lock) && error.to_string().contains("has been held for 0 s"), "{error}");
         assert!(error.hint().is_some_and(|hint| hint.contains("rm '")), "{:?}", error.hint());
-        use std::os::unix::fs::MetadataExt;
         assert_eq!(fs::metadata(&path).expect("the lock is still there").ino(), before.ino());
         fs::remove_file(path).expect("a lock");
         assert_eq!(ground.git(&["rev-list", "--count", "HEAD"]), "1\n");

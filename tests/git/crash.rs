@@ -1,6 +1,6 @@
 //! Killed at any moment: the repository stays sound, nothing acknowledged is lost, and nobody stays locked out.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
 
 use crate::actor;
@@ -17,13 +17,17 @@ isolated!(killed_at_random_it_loses_nothing, {
     let (mut acked, mut killed, mut stale) = (None, 0, 0);
     for number in 0..KILLS {
         let mut child = actor::start(&ground, "victim", 1_000, "full");
-        std::thread::sleep(Duration::from_micros(12_000 + (number as u64 * 7_919) % 40_000));
+        let mut said = BufReader::new(child.stdout.take().expect("its words"));
+        let mut text = String::new();
+        while !text.ends_with("ready\n") {
+            assert_ne!(said.read_line(&mut text).expect("its words"), 0, "it ended by itself: {text}");
+        }
+        std::thread::sleep(Duration::from_micros((number as u64 * 7_919) % 100_000));
         child.kill().expect("killed");
-        let mut text = Vec::new();
-        child.stdout.take().expect("its words").read_to_end(&mut text).expect("its words");
+        said.read_to_string(&mut text).expect("its words");
         killed += usize::from(!child.wait().expect("an end").success());
         stale += usize::from(ground.leftovers().iter().any(|path| path.extension().is_some_and(|e| e == "lock")));
-        if let Some((revision, _)) = actor::last_acked(&text) {
+        if let Some((revision, _)) = actor::last_acked(text.as_bytes()) {
             acked = Some(revision);
         }
         ground.open().recover().expect("recovery");

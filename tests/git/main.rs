@@ -1,5 +1,6 @@
 //! The committer judged by the real git: `fsck --strict`, `status`, `log`, `diff --cached`. Every test runs in a process and a home of its own.
 #![allow(clippy::disallowed_methods, reason = "tests make files and start programs")]
+#![allow(clippy::print_stdout, reason = "actors tell what they did; measurements are for the reader")]
 
 mod actor;
 mod beside;

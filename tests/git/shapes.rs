@@ -220,3 +220,22 @@ isolated!(a_file_in_the_place_of_the_folder_is_refused, {
     assert!(error.to_string().contains("`.claude`"), "{error}");
     assert_eq!(ground.status(), "");
 });
+
+isolated!(the_environment_names_author_and_committer_as_for_git, {
+    let ground = Ground::new();
+    if std::env::var_os("GIT_AUTHOR_NAME").is_none() {
+        let output = std::process::Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "shapes::the_environment_names_author_and_committer_as_for_git", "--nocapture"])
+            .env("GIT_AUTHOR_NAME", "Ada <Author>")
+            .env("GIT_COMMITTER_EMAIL", "carl@example.com")
+            .env("TZ", "XYZ-05:30")
+            .output()
+            .expect("this program runs");
+        assert!(output.status.success(), "{}", crate::ground::words(&output));
+        return;
+    }
+    ground.save(&[("task-1.md", "one\n")]);
+    let log = ground.git(&["log", "-1", "--format=%an|%ae|%cn|%ce|%ad|%cd", "--date=format:%z"]);
+    assert_eq!(log, "Ada Author|uma@example.com|Uma User|carl@example.com|+0530|+0530\n");
+    ground.assert_sound();
+});
