@@ -123,13 +123,15 @@ impl Store {
         self.check_sizes(plan)?;
         self.make_run()?;
         let mut drafts = self.write_drafts(plan)?;
+        // Made before the lock is taken: it may be megabytes.
+        let entry = entry_of(operation, &drafts);
+        let frame = self.frame_of(&entry)?;
         let mut held = match held {
             Some(held) => held,
             None => self.hold()?,
         };
         let Some(swaps) = self.compare(plan, &drafts)? else { return Ok(None) };
-        let entry = entry_of(operation, &drafts);
-        let state_at = held.journal.append(&entry)?;
+        let state_at = held.journal.append(&frame)?;
         // From here on the journal knows the temporary files, and sweeping removes them.
         drafts.iter_mut().filter_map(|draft| draft.file.as_mut()).for_each(Temp::keep);
         sabotage::die_if(Sabotage::DieAfterAppend);

@@ -117,17 +117,15 @@ impl Journal {
         Ok(())
     }
 
-    /// Appends an entry and says in the header that its exchanges begin. Returns where its state byte stands.
-    pub(super) fn append(&mut self, entry: &Entry) -> Result<u64, StoreError> {
-        let frame = record::encode(entry)
-            .ok_or_else(|| StoreError::io("write", &self.path, io::Error::from(io::ErrorKind::FileTooLarge)))?;
+    /// Appends a frame and says in the header that its exchanges begin. Returns where its state byte stands.
+    pub(super) fn append(&mut self, frame: &[u8]) -> Result<u64, StoreError> {
         let start = self.header.end;
         // What a dead writer left behind the end goes, or it could be taken for frames after a power cut.
         let length = self.file.metadata().map_err(self.fault("look at"))?.len();
         if length > start {
             self.file.set_len(start).map_err(self.fault("write"))?;
         }
-        self.file.write_all_at(&frame, start).map_err(self.fault("write"))?;
+        self.file.write_all_at(frame, start).map_err(self.fault("write"))?;
         let end = start + frame.len() as u64;
         self.set_header(Header { last: start, end, busy: true, ..self.header })?;
         Ok(end - 1)
@@ -202,8 +200,7 @@ impl Journal {
         let mut header = Header::fresh(store.boot);
         for frame in frames.iter().filter(|frame| !gone(frame)) {
             header.last = bytes.len() as u64;
-            let mut encoded = record::encode(&frame.entry)
-                .ok_or_else(|| StoreError::io("write", &self.path, io::Error::from(io::ErrorKind::FileTooLarge)))?;
+            let mut encoded = store.frame_of(&frame.entry)?;
             if let Some(state) = encoded.last_mut() {
                 *state = frame.state.byte();
             }
@@ -266,6 +263,12 @@ pub(super) fn sync_dir(path: &Path) -> Result<(), StoreError> {
 }
 
 impl Store {
+    /// The bytes of an entry in the journal.
+    pub(super) fn frame_of(&self, entry: &Entry) -> Result<Vec<u8>, StoreError> {
+        let too_large = || StoreError::io("write", &self.journal_path(), io::Error::from(io::ErrorKind::FileTooLarge));
+        record::encode(entry).ok_or_else(too_large)
+    }
+
     pub(super) fn temp_dir(&self) -> PathBuf {
         self.run.join("tmp")
     }

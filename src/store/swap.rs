@@ -191,3 +191,102 @@ pub(super) fn forward_all(swaps: &[Swap], waiting: &[usize]) -> Result<Option<Fo
 pub(super) fn back_all(swaps: &[Swap], moved: &[usize]) -> Result<(), StoreError> {
     moved.iter().rev().try_for_each(|&index| swaps[index].back())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::super::folder::Dir;
+    use super::*;
+
+    fn swap_in(home: &Path, before: Option<&str>, after: Option<&str>) -> Swap {
+        let dir = Arc::new(Dir::open(home).expect("a folder").expect("a folder"));
+        let site = |name: &str| Site { dir: Arc::clone(&dir), name: name.to_owned() };
+        let bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
+        Swap { doc: site("doc"), temp: site("temp"), before: bytes(before), after: bytes(after) }
+    }
+
+    fn put(path: &Path, text: Option<&str>) {
+        match text {
+            Some(text) => fs::write(path, text).expect("written"),
+            None => drop(fs::remove_file(path)),
+        }
+    }
+
+    #[test]
+    fn contents_alone_tell_where_a_change_stands() {
+        let (old, new, other) = (Some("old"), Some("new"), Some("other"));
+        for (before, after, doc, temp, stand) in [
+            (old, new, old, new, Stand::Waiting),
+            (old, new, new, old, Stand::Done),
+            (old, new, other, old, Stand::Done),
+            (old, new, None, old, Stand::Done),
+            (old, new, new, new, Stand::Done),
+            (old, new, new, None, Stand::Done),
+            (old, new, new, other, Stand::Slipped),
+            (old, new, other, new, Stand::Overtaken),
+            (old, new, None, new, Stand::Overtaken),
+            (old, new, old, None, Stand::Overtaken),
+            (old, new, old, other, Stand::Overtaken),
+            (None, new, None, new, Stand::Waiting),
+            (None, new, new, None, Stand::Done),
+            (None, new, other, None, Stand::Done),
+            (None, new, other, new, Stand::Overtaken),
+            (None, new, None, None, Stand::Overtaken),
+            (old, None, old, None, Stand::Waiting),
+            (old, None, None, old, Stand::Done),
+            (old, None, None, None, Stand::Done),
+            (old, None, None, other, Stand::Slipped),
+            (old, None, other, other, Stand::Overtaken),
+            (old, None, other, None, Stand::Overtaken),
+        ] {
+            let home = tempfile::tempdir().expect("a temporary folder");
+            put(&home.path().join("doc"), doc);
+            put(&home.path().join("temp"), temp);
+            let swap = swap_in(home.path(), before, after);
+            assert_eq!(swap.stand().expect("readable"), stand, "{before:?} to {after:?}: {doc:?} and {temp:?}");
+        }
+    }
+
+    #[test]
+    fn forward_and_back_keep_what_somebody_else_put_there() {
+        let (old, new, other) = (Some("old"), Some("new"), Some("other"));
+        for (before, after, doc, forward) in [
+            (old, new, old, Forward::Clean),
+            (old, new, other, Forward::Slipped),
+            (old, new, None, Forward::Not),
+            (None, new, None, Forward::Clean),
+            (None, new, other, Forward::Not),
+            (old, None, old, Forward::Clean),
+            (old, None, other, Forward::Slipped),
+            (old, None, None, Forward::Not),
+        ] {
+            let home = tempfile::tempdir().expect("a temporary folder");
+            put(&home.path().join("doc"), doc);
+            put(&home.path().join("temp"), after);
+            let swap = swap_in(home.path(), before, after);
+            assert_eq!(swap.forward().expect("renamed"), forward, "{before:?} to {after:?} on {doc:?}");
+            if forward != Forward::Not {
+                assert!(swap.is_untouched().expect("readable"));
+                swap.back().expect("renamed");
+            }
+            assert!(
+                Seen::at(&swap.doc).expect("readable").is(doc.map(str::as_bytes)),
+                "{before:?} to {after:?} on {doc:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_save_during_the_put_back_is_the_newest_word() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        // The exchange let `first` out; then somebody saved `second` over our new bytes.
+        put(&home.path().join("doc"), Some("second"));
+        put(&home.path().join("temp"), Some("first"));
+        let swap = swap_in(home.path(), Some("old"), Some("new"));
+        swap.back().expect("renamed");
+        assert!(Seen::at(&swap.doc).expect("readable").is(Some(b"second")));
+    }
+}

@@ -78,6 +78,10 @@ fn part() {
             }
             say(&count.to_string());
         }
+        "forget" => {
+            let ids = ["op-a", "op-b"].map(|id| operation(id).id);
+            store(Durability::Full).forget(&ids).expect("forgotten");
+        }
         "watch" => {
             let lock = store(Durability::Full).lock_watch(any_operation().at).expect("run state");
             say(if lock.is_some() { "watching" } else { "refused" });

@@ -292,3 +292,48 @@ fn a_full_disk_or_a_read_only_one_leaves_the_old_state() {
     change(&store, &any_operation(), "task-1.md", |_| mycelium::store::Action::Remove).expect("a removal");
     assert_eq!(store.read(&doc("task-1.md")).expect("a read"), None);
 }
+
+#[test]
+fn forgetting_beside_writers_hands_out_every_record_once() {
+    let rig = Rig::new();
+    let store = rig.store(Durability::Full);
+    let padding = "padding: 0\n".repeat(20_000);
+    write(&store, "task-shared.md", &sealed(&format!("w0: 0\nw1: 0\nw2: 0\n{padding}"))).expect("a create");
+    let names = ["w0", "w1", "w2"];
+    let writers: Vec<Writer> = names.iter().map(|name| steady(&rig, name)).collect();
+    let mut taken: Vec<String> = Vec::new();
+    let mut smaller = 0;
+    let mut size = 0;
+    let end = Instant::now() + Duration::from_secs(8);
+    while Instant::now() < end {
+        taken.extend(take(&store));
+        let now = std::fs::metadata(rig.place.run.join("journal")).expect("the journal").len();
+        smaller += u32::from(now < size);
+        size = now;
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    let mut acknowledged = Vec::new();
+    for (name, mut writer) in names.iter().zip(writers) {
+        writer.child.kill().expect("killed");
+        writer.child.wait().expect("gone");
+        let last = writer.listener.join().expect("a listener").unwrap_or(0);
+        acknowledged.extend((1..=last).map(|n| format!("{name}-{n}")));
+    }
+    taken.extend(take(&store));
+    println!("{} acknowledged, journal made smaller {smaller} times", acknowledged.len());
+    let all = taken.len();
+    taken.sort_unstable();
+    taken.dedup();
+    assert_eq!(taken.len(), all, "no record is handed out twice");
+    let lost: Vec<&String> = acknowledged.iter().filter(|id| taken.binary_search(id).is_err()).collect();
+    assert!(lost.is_empty(), "acknowledged, never in the journal: {lost:?}");
+    assert!(acknowledged.len() > 20 && smaller > 0, "too little happened");
+    rig.swept_clean(&store);
+}
+
+/// Takes every record out of the journal, as a committer does.
+fn take(store: &Store) -> Vec<String> {
+    let ids: Vec<_> = store.journal().expect("a journal").into_iter().map(|record| record.operation.id).collect();
+    store.forget(&ids).expect("forgotten");
+    ids.iter().map(ToString::to_string).collect()
+}

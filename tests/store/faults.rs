@@ -7,12 +7,12 @@ use std::process::{Command, Output};
 use mycelium::store::{Action, Durability, Store};
 
 use crate::child::said;
-use crate::rig::{Rig, any_operation, change, child, write};
+use crate::rig::{Rig, any_operation, change, child, operation, write};
 
-/// Runs the part `triple` under strace; returns its output and the trace.
-fn traced(rig: &Rig, options: &[&str], sabotage: &str) -> (Output, String) {
+/// Runs a part under strace; returns its output and the trace.
+fn traced(rig: &Rig, part: &str, options: &[&str], sabotage: &str) -> (Output, String) {
     let log: PathBuf = rig.home.path().join("trace");
-    let plain = child(rig, "triple", &[]);
+    let plain = child(rig, part, &[]);
     let mut command = Command::new("strace");
     command.args(["-f", "-y", "-o"]).arg(&log).args(options).arg(plain.get_program()).args(plain.get_args());
     for (name, value) in plain.get_envs() {
@@ -61,7 +61,7 @@ fn every_call(call: &str, fault: &str) -> usize {
     for n in 1..400 {
         reset(&store);
         let inject = format!("inject={call}:{fault}:when={n}");
-        let (output, log) = traced(&rig, &["-e", &format!("trace={call}"), "-e", &inject], "");
+        let (output, log) = traced(&rig, "triple", &["-e", &format!("trace={call}"), "-e", &inject], "");
         let answer = said(&String::from_utf8_lossy(&output.stdout));
         let acknowledged = answer.iter().any(|line| line == "applied");
         let refused = answer.iter().any(|line| line.starts_with("refused"));
@@ -131,10 +131,45 @@ fn an_answer_comes_after_the_disk_has_it_all() {
     let store = rig.store(Durability::Off);
     for (sabotage, right) in [("", true), ("no-fsync", false)] {
         reset(&store);
-        let (output, log) = traced(&rig, &["-e", "trace=fsync,renameat2,write"], sabotage);
+        let (output, log) = traced(&rig, "triple", &["-e", "trace=fsync,renameat2,write"], sabotage);
         assert!(output.status.success());
         assert!(log.contains("renameat2(") && log.contains(">applied"), "{log}");
         let found = misordered(&log);
         assert_eq!(found.is_none(), right, "{sabotage}: {found:?}\n{log}");
+    }
+}
+
+/// Forgetting writes the journal anew; whatever happens on the way, the record that is still wanted stays.
+fn forgetting_at(call: &str, fault: &str) -> usize {
+    for n in 1..400 {
+        let rig = Rig::new();
+        let store = rig.store(Durability::Off);
+        let big = "x".repeat(800_000);
+        for (id, text) in [("op-a", big.as_str()), ("op-b", big.as_str()), ("op-c", "small")] {
+            change(&store, &operation(id), &format!("task-{id}.md"), |_| Action::Write(text.as_bytes().to_vec()))
+                .expect("a create");
+        }
+        let inject = format!("inject={call}:{fault}:when={n}");
+        let (output, log) = traced(&rig, "forget", &["-e", &format!("trace={call}"), "-e", &inject], "");
+        let records = store.journal().expect("a journal");
+        let ids: Vec<&str> = records.iter().map(|record| record.operation.id.as_str()).collect();
+        assert!(ids.contains(&"op-c"), "{call} {n} {fault}: {ids:?}");
+        write(&store, "task-op-c.md", "next").expect("the next write");
+        assert_eq!(store.journal().expect("a journal").len(), ids.len() + 1, "{call} {n} {fault}");
+        if output.status.success() && !log.contains("INJECTED") {
+            assert_eq!(ids, ["op-c"]);
+            let size = std::fs::metadata(rig.place.run.join("journal")).expect("the journal").len();
+            assert!(size < 1000, "written anew: {size}");
+            return n - 1;
+        }
+    }
+    panic!("{call} never came through");
+}
+
+#[test]
+fn forgetting_never_drops_a_record_that_is_wanted() {
+    for call in ["pwrite64", "rename", "fsync", "flock"] {
+        println!("{call}: killed at {} points", forgetting_at(call, "signal=KILL"));
+        println!("{call}: failed at {} points", forgetting_at(call, "error=EIO"));
     }
 }

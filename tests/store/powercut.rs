@@ -1,5 +1,5 @@
 //! A power cut: a file system of our own in a file, cut off in the middle of writing, mounted again, looked at.
-//! Needs root, a loop device, mkfs.ext4 and xfs_io, so it runs only when asked for.
+//! Needs root, a loop device, mkfs.ext4 and `xfs_io`, so it runs only when asked for.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
