@@ -12,9 +12,9 @@ use std::path::Path;
 /// Folders at the top that hold nothing of the project's own.
 const NOT_OURS: &[&str] = &[".git", "target"];
 
-/// Whether a file of `src/` is nothing but tests.
+/// Whether a file is nothing but tests.
 pub(crate) fn is_tests(path: &str) -> bool {
-    path.starts_with("src/") && (path.ends_with("/tests.rs") || path.contains("/tests/"))
+    path.starts_with("tests/") || path.starts_with("src/") && (path.ends_with("/tests.rs") || path.contains("/tests/"))
 }
 
 /// Files of the project by their path from its root, as text.

@@ -7,18 +7,25 @@ use super::{Tree, is_tests};
 
 /// Most lines of a file, its unit tests left out.
 const FILE_LINES_MAX: usize = 500;
+/// Most lines of a file that is nothing but tests.
+const TEST_FILE_LINES_MAX: usize = 800;
 /// Most lines of a function, from its signature to its closing brace.
 const FUNCTION_LINES_MAX: usize = 70;
 /// Where Rust files of the project lie.
 const FOLDERS: &[&str] = &["src", "tests", "benches", "fuzz"];
 
-/// No file is longer than [`FILE_LINES_MAX`].
+/// No file is longer than [`FILE_LINES_MAX`], or [`TEST_FILE_LINES_MAX`] if it is nothing but tests.
 pub(crate) fn file_length(tree: &Tree) -> Vec<String> {
     let mut faults = Vec::new();
-    for (path, text) in tree.rust(FOLDERS).filter(|(path, _)| !is_tests(path)) {
-        let lines = text.lines().count() - test_lines(text);
-        if lines > FILE_LINES_MAX {
-            faults.push(format!("{path}: {lines} lines without tests; at most {FILE_LINES_MAX}"));
+    for (path, text) in tree.rust(FOLDERS) {
+        let lines = text.lines().count();
+        let (lines, what, max) = if is_tests(path) {
+            (lines, "lines", TEST_FILE_LINES_MAX)
+        } else {
+            (lines - test_lines(text), "lines without tests", FILE_LINES_MAX)
+        };
+        if lines > max {
+            faults.push(format!("{path}: {lines} {what}; at most {max}"));
         }
     }
     faults
@@ -100,6 +107,10 @@ mod tests {
         let tests = format!("\n#[cfg(test)]\nmod tests {{\n{}\n\n}}\n", lines(600));
         check(file_length, &(lines(499) + &tests), &[]);
         check(file_length, &(lines(500) + &tests), &["src/x.rs: 501 lines without tests; at most 500"]);
+        let tests = [("src/x/tests.rs", lines(801)), ("tests/x.rs", lines(801)), ("tests/y.rs", lines(800))];
+        let tests = tests.each_ref().map(|(path, text)| (*path, text.as_str()));
+        let faults = ["src/x/tests.rs: 801 lines; at most 800", "tests/x.rs: 801 lines; at most 800"];
+        assert_eq!(file_length(&Tree::of(&tests)), faults);
     }
 
     #[test]
