@@ -44,3 +44,6 @@ pub mod watch;
 pub mod runner;
 
 pub mod daemon;
+
+// The face.
+pub mod cli;

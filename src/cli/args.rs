@@ -1,0 +1,106 @@
+//! The command line as a whole: global options and the list of commands. Each command's own options stand in its file.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::{agent, check, commit, config, init, log, status, task, workflow};
+use crate::name::AgentName;
+
+const EXAMPLES: &str = "\
+Examples:
+  mycelium task create --type train-model --assigned-to ai-engineer --payload '{\"epochs\": 3}'
+  mycelium task update task-k7f3 --status running --progress 0.5
+  mycelium task list --status pending
+  mycelium watch --detach
+  mycelium log task-k7f3
+
+Values are given as text, as `@FILE`, or as `-` for standard input.
+
+Exit codes:
+    0  done
+    1  problems found, or a failure without a code of its own
+    2  wrong command line or value
+    3  no such document, file or setting
+    4  clashes with the document's state
+    5  unsafe repository or folder
+   75  busy, try again
+  130  interrupted";
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Agents, tasks and workflows as markdown files in git: watched, checked and committed
+#[derive(Debug, Parser)]
+#[command(name = "mycelium", version, propagate_version = true, styles = STYLES, after_help = EXAMPLES)]
+#[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Act as this agent [env: MYCELIUM_AGENT]
+    #[arg(long = "as", value_name = "AGENT", global = true)]
+    pub agent: Option<AgentName>,
+    /// Work in this directory's repository [env: MYCELIUM_ROOT] [default: the enclosing repository]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub root: Option<PathBuf>,
+    /// Answer in JSON: one object, or one object a line for streams
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto", hide_possible_values = true, global = true)]
+    #[arg(help = "When to use colours: auto, always or never")]
+    pub color: Color,
+    /// Say nothing on standard error but errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what is going on: agents, tasks, what is not committed and why
+    Status(status::Args),
+    /// Create, change and list tasks
+    #[command(subcommand)]
+    Task(task::Command),
+    /// Set, show and list agents
+    #[command(subcommand)]
+    Agent(agent::Command),
+    /// Create, change and list workflows
+    #[command(subcommand)]
+    Workflow(workflow::Command),
+    /// Tell what happened to a document, or to all of them
+    Log(log::Args),
+    /// Check every document: ids, statuses, dependencies, cycles, drift
+    Check(check::Args),
+    /// Commit what is not committed yet
+    Commit(commit::Args),
+    /// Make the folder and a configuration file; never needed, overwrites nothing
+    Init(init::Args),
+    /// Show and change settings
+    #[command(subcommand)]
+    Config(config::Command),
+}

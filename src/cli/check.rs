@@ -1,0 +1,45 @@
+//! `check`: every finding with its source line; ends with 1 if one of them is an error.
+
+use serde_json::json;
+
+use super::answer::Answer;
+
+use super::exit::Exit;
+use super::failure::Failure;
+use super::render::{Ink, count, finding, paint};
+use super::session::{self, Session};
+use crate::check;
+use crate::diagnostic::Severity;
+use crate::runner::Scope;
+
+/// Check every document: ids, statuses, dependencies, cycles, drift
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// Checks everything.
+pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let snapshot = workspace.snapshot(Scope::All)?;
+    let head = workspace.head_snapshot()?;
+    let mut findings = check::check(&snapshot, head.as_ref());
+    findings.splice(0..0, workspace.config().findings.iter().cloned());
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let warnings = findings.len() - errors;
+    let mut answer = session::answer("check", &workspace)?;
+    for one in &findings {
+        let source = one.path.as_ref().and_then(|path| snapshot.get(path)).map(|entry| entry.document.bytes());
+        answer.text.push_str(&finding(one, workspace.folder(), source));
+        answer.text.push('\n');
+    }
+    let verdict = match (errors, warnings) {
+        (0, 0) => paint(Ink::Good, "✓ no problems"),
+        (0, n) => paint(Ink::Warn, &format!("! {}", count(n, "warning"))),
+        (n, 0) => paint(Ink::Bad, &format!("✗ {}", count(n, "error"))),
+        (n, m) => paint(Ink::Bad, &format!("✗ {}, {}", count(n, "error"), count(m, "warning"))),
+    };
+    answer.text.push_str(&format!("{verdict} in {}\n", count(snapshot.len(), "document")));
+    answer.data = json!({ "documents": snapshot.len(), "errors": errors, "warnings": warnings });
+    answer.findings = findings;
+    answer.exit = if errors > 0 { Exit::Problems } else { Exit::Ok };
+    Ok(answer)
+}

@@ -1,0 +1,168 @@
+//! `config get|set|list`: the settings in force, where each was set, and a way to change one.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::answer::{Answer, width};
+use super::failure::{Class, Failure};
+use super::render::{Cell, Ink, Table};
+use super::session::{self, Session};
+use crate::config::{KEYS, Key, Origin, Setting, key};
+use crate::name::visible;
+use crate::runner::Workspace;
+
+/// Every command about settings.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print one setting's value
+    Get(Get),
+    /// Change a setting in the repository's file, or in your own with `--user`
+    Set(Set),
+    /// List every setting
+    List(List),
+}
+
+/// Print one setting's value
+#[derive(Debug, clap::Args)]
+pub(crate) struct Get {
+    /// The setting's full name, such as `commit.author`
+    key: String,
+    /// Also say where it was set
+    #[arg(long)]
+    show_origin: bool,
+}
+
+/// Change a setting in the repository's file, or in your own with `--user`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Set {
+    /// The setting's full name, such as `commit.author`
+    key: String,
+    /// Its new value
+    #[arg(allow_hyphen_values = true)]
+    value: String,
+    /// Write your own file, which counts in every repository
+    #[arg(long)]
+    user: bool,
+}
+
+/// List every setting
+#[derive(Debug, clap::Args)]
+pub(crate) struct List {
+    /// Also say where each was set
+    #[arg(long)]
+    show_origin: bool,
+}
+
+/// Runs one of them.
+pub(crate) fn run(command: &Command, session: &Session) -> Result<Answer, Failure> {
+    match command {
+        Command::Get(args) => get(args, session),
+        Command::Set(args) => set(args, session),
+        Command::List(args) => list(args, session),
+    }
+}
+
+fn get(args: &Get, session: &Session) -> Result<Answer, Failure> {
+    let key = known(&args.key)?;
+    let workspace = session.open()?;
+    let setting = workspace.config().get(key.name).ok_or_else(|| unknown(key.name))?;
+    let mut answer = about_config("config.get", &workspace)?;
+    answer.data = item(setting);
+    let origin = if args.show_origin { format!("{}  ", setting.origin) } else { String::new() };
+    answer.text = format!("{origin}{}\n", visible(&shown(setting)));
+    Ok(answer)
+}
+
+fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let settings = workspace.config().settings();
+    let mut answer = about_config("config.list", &workspace)?;
+    answer.data = json!({
+        "items": settings.iter().map(item).collect::<Vec<_>>(),
+        "total": settings.len(),
+        "limit": settings.len(),
+        "next": null,
+    });
+    let headings: &[_] =
+        if args.show_origin { &["SETTING", "VALUE", "ORIGIN", "WHAT FOR"] } else { &["SETTING", "VALUE", "WHAT FOR"] };
+    let mut table = Table::new(headings);
+    for setting in settings {
+        let ink = if setting.origin == Origin::Default { Ink::Dim } else { Ink::Bold };
+        let mut cells = vec![Cell::new(ink, setting.key.name), shown(setting).into()];
+        if args.show_origin {
+            cells.push(setting.origin.to_string().into());
+        }
+        cells.push(Cell::new(Ink::Dim, setting.key.about));
+        table.row(cells);
+    }
+    answer.text = table.text(width());
+    Ok(answer)
+}
+
+fn set(args: &Set, session: &Session) -> Result<Answer, Failure> {
+    let key = known(&args.key)?;
+    let value = key.rule.read(&args.value).map_err(|why| {
+        let failure = Failure::usage("bad-config-value", format!("`{}` {why}", key.name));
+        failure.hint("run `mycelium config list` to see every setting")
+    })?;
+    if key.user_only && !args.user {
+        let message = format!("`{}` counts only from your own configuration: it could loosen safety", key.name);
+        let hint = format!("run `mycelium config set --user {} {}`", key.name, args.value);
+        return Err(Failure::usage("untrusted-config-key", message).hint(hint));
+    }
+    let workspace = session.open()?;
+    let origin = if args.user { Origin::User } else { Origin::Repository };
+    let path = workspace.set_config(origin, key, &value)?;
+    let mut answer = session::answer("config.set", &workspace)?;
+    answer.data =
+        json!({ "key": key.name, "value": value, "origin": origin.to_string(), "path": path.display().to_string() });
+    answer.words = format!("wrote `{}` to {}\n", key.name, visible(&path.display().to_string()));
+    Ok(answer)
+}
+
+fn about_config(kind: &'static str, workspace: &Workspace) -> Result<Answer, Failure> {
+    let mut answer = session::answer(kind, workspace)?;
+    answer.findings.clone_from(&workspace.config().findings);
+    answer.words = answer.findings.iter().map(|finding| super::render::finding(finding, "", None)).collect();
+    Ok(answer)
+}
+
+fn item(setting: &Setting) -> Value {
+    json!({
+        "key": setting.key.name,
+        "value": masked(setting),
+        "origin": setting.origin.to_string(),
+        "about": setting.key.about,
+    })
+}
+
+/// A password is not shown; whoever needs it knows where it was set.
+fn masked(setting: &Setting) -> Value {
+    if setting.key.name.ends_with("password") && !setting.value.is_null() {
+        json!("***")
+    } else {
+        setting.value.clone()
+    }
+}
+
+fn shown(setting: &Setting) -> String {
+    match masked(setting) {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+fn known(name: &str) -> Result<&'static Key, Failure> {
+    key(name).ok_or_else(|| unknown(name))
+}
+
+fn unknown(name: &str) -> Failure {
+    let failure =
+        Failure::new(Class::NotFound, "unknown-config-key", format!("there is no setting `{}`", visible(name)));
+    let words: Vec<&'static str> = KEYS.iter().map(|key| key.name).collect();
+    match crate::entity::status::nearest(name, &words) {
+        Some(near) => failure.hint(format!("did you mean `{near}`?")),
+        None => failure.hint("run `mycelium config list` to see every setting"),
+    }
+}

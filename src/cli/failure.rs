@@ -1,0 +1,240 @@
+//! What a command says when it could not do its work: text for people, an object for programs, one exit code. Prints nothing.
+
+use serde_json::{Value, json};
+
+use super::excerpt::Excerpt;
+use super::exit::Exit;
+use super::render::{Ink, paint};
+use crate::diagnostic::Diagnostic;
+use crate::entity::Refusal;
+use crate::name::visible;
+use crate::runner::{self, Error};
+use crate::snapshot::FindError;
+
+/// Why a command failed, as its exit code tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// No class of its own.
+    Problem,
+    /// The command line or a value.
+    Usage,
+    /// Nothing there.
+    NotFound,
+    /// Clashes with the state of a document.
+    Conflict,
+    /// Not safe to go on.
+    Unsafe,
+    /// Somebody else is at it.
+    Busy,
+    /// Stopped by the user.
+    Interrupted,
+}
+
+impl Class {
+    /// The word in JSON.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Problem => "problem",
+            Self::Usage => "usage",
+            Self::NotFound => "not-found",
+            Self::Conflict => "conflict",
+            Self::Unsafe => "unsafe",
+            Self::Busy => "busy",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// The exit code.
+    pub(crate) const fn exit(self) -> Exit {
+        match self {
+            Self::Problem => Exit::Problems,
+            Self::Usage => Exit::Usage,
+            Self::NotFound => Exit::NotFound,
+            Self::Conflict => Exit::Conflict,
+            Self::Unsafe => Exit::Unsafe,
+            Self::Busy => Exit::Busy,
+            Self::Interrupted => Exit::Interrupted,
+        }
+    }
+}
+
+/// A failed command.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    /// Decides the exit code.
+    pub class: Class,
+    /// Stable word for programs, `bad-json`.
+    pub code: String,
+    /// What and where: a lower-case fragment without a full stop.
+    pub message: String,
+    /// Why, outermost first.
+    pub causes: Vec<String>,
+    /// The place in a text that is at fault, if there is one.
+    pub excerpt: Option<Excerpt>,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure of this class.
+    pub(crate) fn new(class: Class, code: &str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { class, code: code.to_owned(), message, causes: Vec::new(), excerpt: None, hint: None }
+    }
+
+    /// A wrong value or command line.
+    pub(crate) fn usage(code: &str, message: impl Into<String>) -> Self {
+        Self::new(Class::Usage, code, message)
+    }
+
+    /// The same with advice.
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The same with the place at fault.
+    pub(crate) fn at(self, excerpt: Excerpt) -> Self {
+        Self { excerpt: Some(excerpt), ..self }
+    }
+
+    /// The same with one more cause.
+    pub(crate) fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    /// The same with the causes of an error, outermost first.
+    pub(crate) fn because(mut self, error: &dyn std::error::Error) -> Self {
+        let mut next = error.source();
+        while let Some(cause) = next {
+            self.causes.push(cause.to_string());
+            next = cause.source();
+        }
+        self
+    }
+
+    /// A finding in a text, as a failure.
+    pub(crate) fn finding(class: Class, name: &str, bytes: &[u8], finding: &Diagnostic) -> Self {
+        let failure = Self::new(class, finding.code.as_str(), finding.message.clone());
+        let failure = match finding.place {
+            Some(place) => failure.at(Excerpt::new(name, bytes, place)),
+            None => failure,
+        };
+        Self { hint: finding.hint.clone(), ..failure }
+    }
+
+    /// The text for people: `error:`, place, causes, `hint:`; each on lines of its own.
+    pub(crate) fn text(&self) -> String {
+        let mut out = format!("{} {}\n", paint(Ink::Bad, "error:"), visible(&self.message));
+        if let Some(excerpt) = &self.excerpt {
+            out.push_str(&excerpt.with_name());
+        }
+        for cause in &self.causes {
+            out.push_str(&format!("{} {}\n", paint(Ink::Dim, "cause:"), visible(cause)));
+        }
+        if let Some(hint) = &self.hint {
+            out.push_str(&format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(hint)));
+        }
+        out
+    }
+
+    /// The object for programs.
+    pub(crate) fn json(&self) -> Value {
+        let place = self.excerpt.as_ref().map(|excerpt| {
+            json!({
+                "file": excerpt.name,
+                "line": excerpt.place.line,
+                "column": excerpt.place.column,
+                "text": excerpt.line,
+            })
+        });
+        json!({
+            "schema": super::envelope::SCHEMA,
+            "kind": "error",
+            "error": {
+                "code": self.code,
+                "class": self.class.word(),
+                "exit": self.class.exit().code(),
+                "message": self.message,
+                "causes": self.causes,
+                "hint": self.hint,
+                "place": place,
+                "retryable": self.class == Class::Busy,
+            },
+        })
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let class = match error.class() {
+            runner::Class::Problem => Class::Problem,
+            runner::Class::Usage => Class::Usage,
+            runner::Class::NotFound => Class::NotFound,
+            runner::Class::Conflict => Class::Conflict,
+            runner::Class::Unsafe => Class::Unsafe,
+            runner::Class::Busy => Class::Busy,
+        };
+        let hint = error.hint();
+        // A refusal names the document itself.
+        let failure = match &error {
+            Error::Refused { source, .. } => Self::new(class, code(&error), source.to_string()),
+            other => Self::new(class, code(other), other.to_string()).because(other),
+        };
+        Self { hint, ..failure }
+    }
+}
+
+/// The stable word for an error.
+fn code(error: &Error) -> &'static str {
+    match error {
+        Error::Find(FindError::NotFound { .. }) => "not-found",
+        Error::Find(FindError::Ambiguous { .. }) => "ambiguous-id",
+        Error::Find(FindError::Duplicate { .. }) => "duplicate-id",
+        Error::Refused { source, .. } => match **source {
+            Refusal::IllegalStep { .. } => "illegal-step",
+            Refusal::Unreadable { .. } => "unreadable",
+            Refusal::BadValue { .. } => "bad-value",
+            Refusal::Edit(_) => "edit-refused",
+        },
+        Error::Render(_) => "template",
+        Error::Exists { .. } => "exists",
+        Error::Gone { .. } => "gone",
+        Error::Name(_) => "bad-name",
+        Error::Config(_) => "bad-config",
+        Error::Folder { .. } => "folder",
+        Error::NoHome => "no-home",
+        Error::Randomness(_) => "randomness",
+        Error::OutsideGit(_) => "outside-git",
+        Error::Store(_) => "store",
+        Error::Git(_) => "git",
+        Error::Commit(_) => "commit",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Place;
+
+    #[test]
+    fn the_text_has_what_where_why_and_what_next() {
+        let failure = Failure::usage("bad-json", "`--payload` is not JSON")
+            .at(Excerpt::new("--payload", b"{\"a\" 1}", Place { line: 1, column: 6 }))
+            .cause("expected `:`")
+            .hint("quote it");
+        let plain = anstream::adapter::strip_str(&failure.text()).to_string();
+        let expected = "error: `--payload` is not JSON\n --> --payload:1:6\n1 | {\"a\" 1}\n  |      ^\ncause: expected `:`\nhint: quote it\n";
+        assert_eq!(plain, expected);
+        assert_eq!(failure.json()["error"]["place"]["column"], 6);
+        assert_eq!(failure.json()["error"]["exit"], 2);
+        assert_eq!(failure.json()["error"]["retryable"], false);
+    }
+
+    #[test]
+    fn hostile_text_reaches_no_terminal() {
+        let failure = Failure::usage("x", "bad \u{1b}[2J name").hint("\u{202e}");
+        let plain = anstream::adapter::strip_str(&failure.text()).to_string();
+        assert!(!plain.chars().any(|c| c != '\n' && crate::name::is_unsafe_to_show(c)), "{plain:?}");
+    }
+}

@@ -1,0 +1,83 @@
+//! The command line: arguments in, one call, an answer out. Decides nothing about documents; prints nothing but answers and errors.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the shell reads value files, starts the user's editor and the demo's agents"
+)]
+
+mod agent;
+mod answer;
+mod args;
+mod check;
+mod commit;
+mod config;
+mod envelope;
+mod excerpt;
+mod exit;
+mod failure;
+mod init;
+mod input;
+mod list;
+mod log;
+mod render;
+mod scratch;
+mod session;
+mod show;
+mod status;
+mod task;
+mod usage;
+mod workflow;
+mod write;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+pub use exit::Exit;
+
+use answer::{Answer, Face};
+use args::{Cli, Command};
+use failure::Failure;
+use session::Session;
+
+/// Runs the command line and gives the exit code; everything it has to say is printed by then.
+#[must_use]
+pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    match Cli::try_parse_from(&arguments) {
+        Ok(cli) => {
+            let session = Session::new(cli.global);
+            let result = dispatch(&cli.command, &session);
+            session.face.finish(result)
+        }
+        Err(error) => refuse(&error, &Face::guess(&arguments)),
+    }
+}
+
+fn dispatch(command: &Command, session: &Session) -> Result<Option<Answer>, Failure> {
+    match command {
+        Command::Status(args) => status::run(args, session).map(Some),
+        Command::Task(command) => task::run(command, session),
+        Command::Agent(command) => agent::run(command, session),
+        Command::Workflow(command) => workflow::run(command, session),
+        Command::Log(args) => log::run(args, session),
+        Command::Check(args) => check::run(args, session).map(Some),
+        Command::Commit(args) => commit::run(args, session).map(Some),
+        Command::Init(args) => init::run(args, session).map(Some),
+        Command::Config(command) => config::run(command, session).map(Some),
+    }
+}
+
+/// A command line that asks for help gets it; any other that cannot be read is an error.
+fn refuse(error: &clap::Error, face: &Face) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            face.finish(answer::print(&error.render().ansi().to_string()).map(|()| None))
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !face.json() => {
+            face.say(&error.render().ansi().to_string());
+            Exit::Usage.into()
+        }
+        _ => face.finish(Err(usage::failure(error))),
+    }
+}

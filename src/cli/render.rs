@@ -1,0 +1,259 @@
+//! Text for people: colours, symbols, aligned tables. Always coloured; the stream takes the colours out where there is no terminal.
+
+use clap::builder::styling::{AnsiColor, Color, Style};
+use comfy_table::{ContentArrangement, Table as Grid, presets};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::name::visible;
+
+use super::excerpt::Excerpt;
+
+/// What a colour stands for; colour is never the only sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ink {
+    /// As it is.
+    Plain,
+    /// Less important.
+    Dim,
+    /// A heading or an id.
+    Bold,
+    /// Went well.
+    Good,
+    /// Under way.
+    Live,
+    /// Wants a look.
+    Warn,
+    /// Went wrong.
+    Bad,
+    /// Advice.
+    Hint,
+}
+
+impl Ink {
+    fn style(self) -> Style {
+        let color = |color: AnsiColor| Style::new().fg_color(Some(Color::Ansi(color)));
+        match self {
+            Self::Plain => Style::new(),
+            Self::Dim => Style::new().dimmed(),
+            Self::Bold => Style::new().bold(),
+            Self::Good => color(AnsiColor::Green),
+            Self::Live => color(AnsiColor::Cyan),
+            Self::Warn => color(AnsiColor::Yellow),
+            Self::Bad => color(AnsiColor::Red).bold(),
+            Self::Hint => color(AnsiColor::Cyan),
+        }
+    }
+}
+
+/// A text in a colour.
+pub(crate) fn paint(ink: Ink, text: &str) -> String {
+    if ink == Ink::Plain {
+        return text.to_owned();
+    }
+    let style = ink.style();
+    format!("{style}{text}{style:#}")
+}
+
+/// A status as symbol and word, with its colour.
+pub(crate) fn status(word: &str) -> Cell {
+    let (symbol, ink) = match word {
+        "pending" | "idle" => ("○", Ink::Plain),
+        "running" | "busy" => ("●", Ink::Live),
+        "completed" => ("✓", Ink::Good),
+        "failed" | "error" => ("✗", Ink::Bad),
+        "ready" => ("◉", Ink::Good),
+        "blocked" => ("◌", Ink::Dim),
+        _ => ("!", Ink::Warn),
+    };
+    Cell { text: format!("{symbol} {}", visible(word)), ink }
+}
+
+/// One cell of a table.
+#[derive(Debug, Clone)]
+pub(crate) struct Cell {
+    text: String,
+    ink: Ink,
+}
+
+impl Cell {
+    /// A cell; control characters are made visible.
+    pub(crate) fn new(ink: Ink, text: &str) -> Self {
+        Self { text: visible(text), ink }
+    }
+
+    /// The cell as a text of its own.
+    pub(crate) fn painted(&self) -> String {
+        paint(self.ink, &self.text)
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::new(Ink::Plain, text)
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::new(Ink::Plain, &text)
+    }
+}
+
+/// Rows under headings, in columns.
+#[derive(Debug)]
+pub(crate) struct Table {
+    headings: Vec<&'static str>,
+    rows: Vec<Vec<Cell>>,
+}
+
+impl Table {
+    /// An empty table with these headings.
+    pub(crate) fn new(headings: &[&'static str]) -> Self {
+        Self { headings: headings.to_vec(), rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row(&mut self, cells: Vec<Cell>) {
+        self.rows.push(cells);
+    }
+
+    /// How many rows it has.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The text, each line at most `width` columns wide: the last column gives way. `None` cuts nothing.
+    pub(crate) fn text(&self, width: Option<usize>) -> String {
+        if self.rows.is_empty() {
+            return String::new();
+        }
+        let mut grid = Grid::new();
+        grid.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        if !self.headings.is_empty() {
+            grid.set_header(self.headings.clone());
+        }
+        for row in &self.rows {
+            grid.add_row(row.iter().map(|cell| cell.text.clone()));
+        }
+        for column in grid.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        let heading_lines = usize::from(!self.headings.is_empty());
+        let mut out = String::new();
+        for (index, line) in grid.lines().enumerate() {
+            let line = cut(line.trim_end(), width);
+            match index.checked_sub(heading_lines).and_then(|row| self.rows.get(row)) {
+                Some(row) => out.push_str(&coloured(&line, row)),
+                None => out.push_str(&paint(Ink::Dim, &line)),
+            }
+            out.push('\n');
+        }
+        out
+    }
+}
+
+/// Puts the cells' colours into a line that was laid out without them, so that no width is counted wrongly.
+fn coloured(line: &str, row: &[Cell]) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    for cell in row.iter().filter(|cell| !cell.text.is_empty()) {
+        let Some(at) = rest.find(cell.text.as_str()) else { continue };
+        out.push_str(&rest[..at]);
+        out.push_str(&cell.painted());
+        rest = &rest[at + cell.text.len()..];
+    }
+    out + rest
+}
+
+/// Cuts a text to this many columns on the terminal, with `…` where something is missing.
+pub(crate) fn cut(text: &str, width: Option<usize>) -> String {
+    let Some(width) = width.filter(|width| text.width() > *width) else { return text.to_owned() };
+    let mut left = width.saturating_sub(1);
+    let kept = text.chars().take_while(|c| {
+        let columns = c.width().unwrap_or(0);
+        let fits = columns <= left;
+        left = left.saturating_sub(columns);
+        fits
+    });
+    kept.chain(['…']).collect()
+}
+
+/// A finding with its source line, as `check` and unreadable documents show it.
+pub(crate) fn finding(finding: &Diagnostic, folder: &str, source: Option<&[u8]>) -> String {
+    let ink = if finding.severity == Severity::Error { Ink::Bad } else { Ink::Warn };
+    let mut out = String::new();
+    if let Some(path) = &finding.path {
+        out.push_str(&paint(Ink::Bold, &visible(&format!("{folder}/{path}"))));
+        if let Some(place) = finding.place {
+            out.push_str(&format!(":{}:{}", place.line, place.column));
+        }
+        out.push_str(": ");
+    }
+    let label = format!("{}[{}]:", finding.severity, finding.code);
+    out.push_str(&format!("{} {}\n", paint(ink, &label), visible(&finding.message)));
+    if let (Some(place), Some(source)) = (finding.place, source) {
+        out.push_str(&Excerpt::new("", source, place).lines());
+    }
+    if let Some(hint) = &finding.hint {
+        out.push_str(&format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(hint)));
+    }
+    out
+}
+
+/// `1 task`, `2 tasks`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(crate) fn listed<T: AsRef<str>>(items: &[T]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.as_ref().to_owned(),
+        [most @ .., last] => {
+            let most: Vec<&str> = most.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", most.join(", "), last.as_ref())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn columns_are_aligned_whatever_the_letters() {
+        let mut table = Table::new(&["ID", "STATUS", "TITLE"]);
+        table.row(vec!["日本".into(), status("running"), "one".into()]);
+        table.row(vec!["a".into(), status("pending"), "two\u{1b}[2J\nthree".into()]);
+        let expected = "ID    STATUS     TITLE\n日本  ● running  one\na     ○ pending  two\\u{1b}[2J\\u{a}three\n";
+        assert_eq!(plain(&table.text(None)), expected);
+        assert!(table.text(None).contains('\u{1b}'), "colours are there until the stream takes them out");
+    }
+
+    #[test]
+    fn the_last_column_gives_way_to_a_narrow_terminal() {
+        let mut table = Table::new(&["ID", "TITLE"]);
+        table.row(vec!["task-1".into(), "a long title of a task".into()]);
+        let text = plain(&table.text(Some(16)));
+        assert_eq!(text, "ID      TITLE\ntask-1  a long …\n");
+        assert_eq!(cut("日本日本", Some(5)), "日本…");
+    }
+
+    #[test]
+    fn an_empty_table_is_empty() {
+        assert_eq!(Table::new(&["ID"]).text(None), "");
+    }
+
+    #[test]
+    fn words_follow_numbers() {
+        assert_eq!(count(1, "task"), "1 task");
+        assert_eq!(count(0, "task"), "0 tasks");
+        assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
+    }
+}

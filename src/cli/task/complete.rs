@@ -1,0 +1,27 @@
+//! `task complete`: a running task is done.
+
+use crate::cli::answer::Answer;
+use crate::cli::failure::Failure;
+use crate::cli::input::Given;
+use crate::cli::session::Session;
+use crate::cli::write;
+use crate::entity::task;
+use crate::name::Kind;
+
+/// Mark a running task as completed
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The task's id, or the beginning of it
+    id: String,
+    /// What came out, as JSON or plain text; `@FILE` and `-` are read
+    #[arg(long, value_name = "JSON|TEXT", allow_hyphen_values = true)]
+    result: Option<Given>,
+}
+
+/// Completes the task.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    let result = args.result.as_ref().map(|given| given.json_or_text("--result")).transpose()?;
+    let workspace = session.open()?;
+    let edit = write::Edit { answer: "task.complete", kind: Kind::Task, id: &args.id, verb: "complete" };
+    edit.apply(&workspace, &|document| task::complete(document, result.as_ref()))
+}

@@ -1,0 +1,27 @@
+//! `task get`: what a task's document says, or its exact bytes.
+
+use crate::cli::answer::Answer;
+use crate::cli::failure::Failure;
+use crate::cli::session::Session;
+use crate::cli::show;
+use crate::name::Kind;
+
+/// Show a task
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The task's id, or the beginning of it
+    id: String,
+    /// Print the file's exact bytes instead
+    #[arg(long)]
+    raw: bool,
+}
+
+/// Shows the task.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Failure> {
+    let workspace = session.open()?;
+    let found = workspace.find(Some(Kind::Task), &args.id)?;
+    if args.raw {
+        return show::raw(&found).map(|()| None);
+    }
+    show::document("task.get", &workspace, &found).map(Some)
+}

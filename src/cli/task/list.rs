@@ -1,0 +1,110 @@
+//! `task list`: the tasks that are asked for, those under way first, with what each waits for.
+
+use serde_json::{Value, json};
+
+use crate::cli::answer::Answer;
+use crate::cli::envelope::Item;
+use crate::cli::failure::Failure;
+use crate::cli::list::{self, Part, Rows};
+use crate::cli::render::{Cell, cut, status};
+use crate::cli::session::Session;
+use crate::cli::show;
+use crate::entity::{Priority, Task, TaskStatus};
+use crate::name::{AgentName, Kind};
+use crate::runner::Scope;
+use crate::snapshot::{Snapshot, Wait};
+
+/// Columns of a title in the table; `task get` shows all of it.
+const TITLE_COLUMNS_MAX: usize = 48;
+
+/// List tasks
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only tasks with this status: pending, running, completed or failed
+    #[arg(long)]
+    status: Option<TaskStatus>,
+    /// Only this agent's tasks
+    #[arg(long, value_name = "AGENT")]
+    assigned_to: Option<AgentName>,
+    /// Archived tasks too
+    #[arg(long)]
+    archived: bool,
+    #[command(flatten)]
+    part: Part,
+}
+
+/// Lists the tasks.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let snapshot = workspace.snapshot(Scope::All)?;
+    let mut rows = Rows::new("task.list", &["ID", "STATUS", "PRIORITY", "ASSIGNED TO", "WHAT", "WAITS FOR"]);
+    for entry in snapshot.of_kind(Kind::Task).filter(|entry| args.archived || !entry.path.is_archived()) {
+        let Some(task) = entry.task() else {
+            rows.unreadable(&workspace, entry);
+            continue;
+        };
+        if args.status.is_some_and(|status| status != task.status)
+            || args.assigned_to.is_some() && args.assigned_to != task.assigned_to
+        {
+            continue;
+        }
+        let item = item(task, &snapshot, &show::file(&workspace, &entry.path));
+        rows.push(Item { key: key(task), value: (item, cells(task, &snapshot)) });
+    }
+    rows.answer(&workspace, &args.part)
+}
+
+/// Running ones first, then what is to be done, then what failed, then what is done; the most urgent first.
+fn key(task: &Task) -> String {
+    let rank = match task.status {
+        TaskStatus::Running => 0,
+        TaskStatus::Pending => 1,
+        TaskStatus::Failed => 2,
+        TaskStatus::Completed => 3,
+    };
+    let urgency = Priority::ALL.iter().rev().position(|priority| *priority == task.priority).unwrap_or(9);
+    list::key(rank, urgency, task.created, &task.id)
+}
+
+fn item(task: &Task, snapshot: &Snapshot, path: &str) -> Value {
+    let blockers = snapshot.blockers(task);
+    json!({
+        "id": task.id.as_str(),
+        "status": task.status.word(),
+        "ready": snapshot.ready(task),
+        "priority": task.priority.word(),
+        "assigned_to": task.assigned_to.as_ref().map(|name| name.as_str()),
+        "type": task.kind,
+        "title": task.title,
+        "progress": task.progress,
+        "depends_on": task.depends_on.iter().map(|id| id.as_str()).collect::<Vec<_>>(),
+        "waits_for": blockers.iter().map(|blocker| blocker.id.as_str()).collect::<Vec<_>>(),
+        "path": path,
+    })
+}
+
+fn cells(task: &Task, snapshot: &Snapshot) -> Vec<Cell> {
+    let word = task.status.word();
+    let title = task.title.as_deref().unwrap_or(&task.kind);
+    let waits = if task.status == TaskStatus::Pending { blockers(task, snapshot) } else { String::new() };
+    vec![
+        task.id.as_str().into(),
+        status(word),
+        task.priority.word().into(),
+        task.assigned_to.as_ref().map_or("", |name| name.as_str()).into(),
+        cut(title, Some(TITLE_COLUMNS_MAX)).into(),
+        waits.into(),
+    ]
+}
+
+/// What a task still waits for: `task-1 (running), task-2 (missing)`.
+pub(crate) fn blockers(task: &Task, snapshot: &Snapshot) -> String {
+    let text = |wait: Wait| match wait {
+        Wait::Missing => "missing",
+        Wait::Unreadable => "unreadable",
+        Wait::Status(status) => status.word(),
+        Wait::Unapproved => "not approved",
+    };
+    let all = snapshot.blockers(task).into_iter();
+    all.map(|blocker| format!("{} ({})", blocker.id, text(blocker.why))).collect::<Vec<_>>().join(", ")
+}

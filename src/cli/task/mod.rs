@@ -1,0 +1,74 @@
+//! The commands about tasks. One file each; this one only lists them.
+
+mod complete;
+mod create;
+mod edit;
+mod fail;
+mod get;
+mod list;
+mod note;
+mod release;
+mod remove;
+mod reopen;
+mod retry;
+mod tick;
+mod update;
+
+pub(crate) use list::blockers;
+pub(crate) use update::{fraction, pairs};
+
+use clap::Subcommand;
+
+use super::answer::Answer;
+use super::failure::Failure;
+use super::session::Session;
+
+/// Every command about tasks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create a task and print its id
+    Create(create::Args),
+    /// Show a task
+    Get(get::Args),
+    /// List tasks
+    List(list::Args),
+    /// Change a task's status, progress or any other field
+    Update(update::Args),
+    /// Mark a running task as completed
+    Complete(complete::Args),
+    /// Mark a running task as failed
+    Fail(fail::Args),
+    /// Give a running task back
+    Release(release::Args),
+    /// Make a failed task pending again
+    Retry(retry::Args),
+    /// Make a completed task pending again
+    Reopen(reopen::Args),
+    /// Edit a task's file in your editor
+    Edit(edit::Args),
+    /// Mark a step of a task as done
+    Tick(tick::Args),
+    /// Add a note to a task
+    Note(note::Args),
+    /// Remove a task's file (its history stays)
+    Remove(remove::Args),
+}
+
+/// Runs one of them.
+pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>, Failure> {
+    match command {
+        Command::Create(args) => create::run(args, session).map(Some),
+        Command::Get(args) => get::run(args, session),
+        Command::List(args) => list::run(args, session).map(Some),
+        Command::Update(args) => update::run(args, session).map(Some),
+        Command::Complete(args) => complete::run(args, session).map(Some),
+        Command::Fail(args) => fail::run(args, session).map(Some),
+        Command::Release(args) => release::run(args, session).map(Some),
+        Command::Retry(args) => retry::run(args, session).map(Some),
+        Command::Reopen(args) => reopen::run(args, session).map(Some),
+        Command::Edit(args) => edit::run(args, session).map(Some),
+        Command::Tick(args) => tick::run(args, session).map(Some),
+        Command::Note(args) => note::run(args, session).map(Some),
+        Command::Remove(args) => remove::run(args, session).map(Some),
+    }
+}

@@ -1,0 +1,22 @@
+//! `task release`: a running task goes back to pending; nobody holds it then.
+
+use crate::cli::answer::Answer;
+use crate::cli::failure::Failure;
+use crate::cli::session::Session;
+use crate::cli::write;
+use crate::entity::task;
+use crate::name::Kind;
+
+/// Give a running task back
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The task's id, or the beginning of it
+    id: String,
+}
+
+/// Does it.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let edit = write::Edit { answer: "task.release", kind: Kind::Task, id: &args.id, verb: "release" };
+    edit.apply(&workspace, &task::release)
+}

@@ -1,0 +1,151 @@
+//! Wrong command lines, told the way every other error is told. Knows the parser's errors and nothing of commands.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::failure::Failure;
+use super::render::listed;
+use crate::entity::UnknownWord;
+use crate::name::visible;
+
+/// The parser's error as a failure of ours.
+pub(crate) fn failure(error: &clap::Error) -> Failure {
+    let text = |kind| context(error, kind);
+    let first = |kind| text(kind).into_iter().next().unwrap_or_default();
+    let argument = || tidy(&first(ContextKind::InvalidArg));
+    let value = || visible(&first(ContextKind::InvalidValue));
+    let message = match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            format!("there is no command `{}`", visible(&first(ContextKind::InvalidSubcommand)))
+        }
+        ErrorKind::UnknownArgument => format!("there is no argument `{}` here", argument()),
+        ErrorKind::MissingRequiredArgument => format!("{} must be given", quoted(&text(ContextKind::InvalidArg))),
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            "a command is missing".to_owned()
+        }
+        ErrorKind::InvalidValue if value().is_empty() => format!("`{}` needs a value", argument()),
+        ErrorKind::InvalidValue => {
+            format!("`{}` is no value of `{}`: it is {}", value(), argument(), either(&text(ContextKind::ValidValue)))
+        }
+        ErrorKind::ValueValidation => {
+            let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+            format!("`{}`: {why}", argument())
+        }
+        ErrorKind::ArgumentConflict => {
+            format!("`{}` cannot be used together with {}", argument(), quoted(&text(ContextKind::PriorArg)))
+        }
+        ErrorKind::TooManyValues => format!("`{}` is one value too many for `{}`", value(), argument()),
+        _ => plain(error),
+    };
+    Failure::usage("usage", message).hint(hint(error))
+}
+
+/// The nearest thing that exists, else the help of the command in question.
+fn hint(error: &clap::Error) -> String {
+    if let Some(unknown) = std::error::Error::source(error).and_then(|source| source.downcast_ref::<UnknownWord>()) {
+        return unknown.hint();
+    }
+    let near = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue]
+        .into_iter()
+        .flat_map(|kind| context(error, kind))
+        .next();
+    let help = format!("`{} --help`", command(error));
+    match near {
+        Some(near) => format!("did you mean `{near}`? {help} shows what there is"),
+        None => format!("run {help}"),
+    }
+}
+
+fn context(error: &clap::Error, kind: ContextKind) -> Vec<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => vec![text.clone()],
+        Some(ContextValue::Strings(texts)) => texts.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// `--depends-on <ID>` without the place holder.
+fn tidy(argument: &str) -> String {
+    visible(argument.split(['=', ' ']).next().unwrap_or(argument).trim_end_matches("..."))
+}
+
+fn quoted(arguments: &[String]) -> String {
+    listed(&arguments.iter().map(|argument| format!("`{}`", visible(argument))).collect::<Vec<_>>())
+}
+
+fn either(words: &[String]) -> String {
+    match words {
+        [most @ .., last] if !most.is_empty() => format!("{} or {last}", most.join(", ")),
+        _ => words.concat(),
+    }
+}
+
+/// The command the usage line speaks of, `mycelium task create`.
+fn command(error: &clap::Error) -> String {
+    let said = match error.get(ContextKind::Usage) {
+        Some(ContextValue::StyledStr(text)) => text.to_string(),
+        _ => error.to_string(),
+    };
+    let usage = said.lines().find_map(|line| line.trim_start().strip_prefix("Usage:")).unwrap_or_default();
+    let is_name = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase());
+    let words: Vec<&str> = usage.split_whitespace().take_while(is_name).collect();
+    if words.is_empty() { "mycelium".to_owned() } else { words.join(" ") }
+}
+
+fn plain(error: &clap::Error) -> String {
+    let text = error.to_string();
+    visible(text.lines().next().unwrap_or_default().trim_start_matches("error: "))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::args::Cli;
+    use super::*;
+
+    #[test]
+    fn each_slip_is_named_with_a_way_out() {
+        for (line, message, hint) in [
+            ("tsak list", "there is no command `tsak`", "did you mean `task`? `mycelium --help` shows what there is"),
+            (
+                "task lst",
+                "there is no command `lst`",
+                "did you mean `list`? `mycelium task --help` shows what there is",
+            ),
+            ("task", "a command is missing", "run `mycelium task --help`"),
+            (
+                "task list --limt 3",
+                "there is no argument `--limt` here",
+                "did you mean `--limit`? `mycelium task list --help` shows what there is",
+            ),
+            ("task create", "`--type <TYPE>` must be given", "run `mycelium task create --help`"),
+            ("task get", "`<ID>` must be given", "run `mycelium task get --help`"),
+            (
+                "status --color blue",
+                "`blue` is no value of `--color`: it is auto, always or never",
+                "run `mycelium status --help`",
+            ),
+            (
+                "status --as ../x",
+                "`--as`: the agent name `../x` has `.` (it may not stand there) at character 1",
+                "run `mycelium --help`",
+            ),
+            ("task list --limit many", "`--limit`: invalid digit found in string", "run `mycelium --help`"),
+            (
+                "task list --status runing",
+                "`--status`: unknown task status `runing`; known: pending, running, completed, failed",
+                "did you mean `running`?",
+            ),
+            ("task get a b", "there is no argument `b` here", "run `mycelium task get --help`"),
+        ] {
+            let arguments = ["mycelium"].into_iter().chain(line.split(' '));
+            let failure = failure(&Cli::try_parse_from(arguments).expect_err(line));
+            assert_eq!((failure.message.as_str(), failure.hint.as_deref()), (message, Some(hint)), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

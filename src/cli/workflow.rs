@@ -1,0 +1,237 @@
+//! `workflow create|get|list|update|complete|fail`: tasks that belong together.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::envelope::Item;
+use super::failure::Failure;
+use super::input::Given;
+use super::list::{self, Rows};
+use super::render::status;
+use super::session::Session;
+use super::task::{fraction, pairs};
+use super::{show, write};
+use crate::entity::workflow::WorkflowUpdate;
+use crate::entity::{NewWorkflow, WorkflowStatus};
+use crate::name::{DocId, Kind};
+use crate::runner::{New, Scope, Taken};
+
+/// Every command about workflows.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create a workflow and print its id
+    Create(Create),
+    /// Show a workflow
+    Get(Get),
+    /// List workflows
+    List(List),
+    /// Change a workflow's progress, tasks or any other field
+    Update(Update),
+    /// Mark a running workflow as completed
+    Complete(Complete),
+    /// Mark a running workflow as failed
+    Fail(Fail),
+}
+
+/// Create a workflow and print its id
+#[derive(Debug, clap::Args)]
+pub(crate) struct Create {
+    /// What sort of workflow it is, such as `model-training`
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: String,
+    /// What it is about, in a few words
+    #[arg(long)]
+    title: Option<String>,
+    /// A task of it; repeatable, in order
+    #[arg(long = "task", value_name = "ID", value_delimiter = ',')]
+    tasks: Vec<DocId>,
+    /// Anything else to say about it, as a JSON object; `@FILE` and `-` are read
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    metadata: Option<Given>,
+    /// Its id [default: a random one]
+    #[arg(long)]
+    id: Option<DocId>,
+}
+
+/// Show a workflow
+#[derive(Debug, clap::Args)]
+pub(crate) struct Get {
+    /// The workflow's id, or the beginning of it
+    id: String,
+    /// Print the file's exact bytes instead
+    #[arg(long)]
+    raw: bool,
+}
+
+/// List workflows
+#[derive(Debug, clap::Args)]
+pub(crate) struct List {
+    /// Only workflows with this status: running, completed or failed
+    #[arg(long)]
+    status: Option<WorkflowStatus>,
+    #[command(flatten)]
+    part: list::Part,
+}
+
+/// Change a workflow's progress, tasks or any other field
+#[derive(Debug, clap::Args)]
+pub(crate) struct Update {
+    /// The workflow's id, or the beginning of it
+    id: String,
+    /// running, completed or failed
+    #[arg(long)]
+    status: Option<WorkflowStatus>,
+    /// How far it is, from 0 to 1; without it, it follows from the tasks
+    #[arg(long, value_name = "0..1", allow_hyphen_values = true, value_parser = fraction)]
+    progress: Option<f64>,
+    /// The task under way
+    #[arg(long, value_name = "ID")]
+    current_task: Option<DocId>,
+    /// One more task; repeatable
+    #[arg(long = "task", value_name = "ID", value_delimiter = ',')]
+    tasks: Vec<DocId>,
+    /// A task that no longer belongs to it; repeatable
+    #[arg(long = "no-task", value_name = "ID", value_delimiter = ',')]
+    not_tasks: Vec<DocId>,
+    /// Anything else to say about it, as a JSON object; `@FILE` and `-` are read
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    metadata: Option<Given>,
+    /// Set a field of your own; repeatable
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Remove a field of your own; repeatable
+    #[arg(long, value_name = "KEY")]
+    unset: Vec<String>,
+}
+
+/// Mark a running workflow as completed
+#[derive(Debug, clap::Args)]
+pub(crate) struct Complete {
+    /// The workflow's id, or the beginning of it
+    id: String,
+    /// What came out, as JSON or plain text; `@FILE` and `-` are read
+    #[arg(long, value_name = "JSON|TEXT", allow_hyphen_values = true)]
+    result: Option<Given>,
+}
+
+/// Mark a running workflow as failed
+#[derive(Debug, clap::Args)]
+pub(crate) struct Fail {
+    /// The workflow's id, or the beginning of it
+    id: String,
+    /// Why, as plain text or JSON; `@FILE` and `-` are read
+    #[arg(long, value_name = "TEXT|JSON", allow_hyphen_values = true)]
+    error: Given,
+}
+
+/// Runs one of them.
+pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>, Failure> {
+    match command {
+        Command::Create(args) => create(args, session).map(Some),
+        Command::Get(args) => get(args, session),
+        Command::List(args) => list(args, session).map(Some),
+        Command::Update(args) => update(args, session).map(Some),
+        Command::Complete(args) => complete(args, session).map(Some),
+        Command::Fail(args) => fail(args, session).map(Some),
+    }
+}
+
+fn create(args: &Create, session: &Session) -> Result<Answer, Failure> {
+    let metadata = args.metadata.as_ref().map(|given| given.object("--metadata")).transpose()?;
+    let workspace = session.open()?;
+    let (id, taken) = match &args.id {
+        Some(id) => (id.clone(), Taken::LookUp),
+        None => (workspace.new_id(Kind::Workflow)?, Taken::FileName),
+    };
+    let new = NewWorkflow {
+        id,
+        kind: args.kind.clone(),
+        title: args.title.clone(),
+        tasks: args.tasks.clone(),
+        metadata: metadata.map(Value::Object),
+        created: workspace.now(),
+    };
+    write::created("workflow.create", &workspace, &New::Workflow(new), taken)
+}
+
+fn get(args: &Get, session: &Session) -> Result<Option<Answer>, Failure> {
+    let workspace = session.open()?;
+    let found = workspace.find(Some(Kind::Workflow), &args.id)?;
+    if args.raw {
+        return show::raw(&found).map(|()| None);
+    }
+    show::document("workflow.get", &workspace, &found).map(Some)
+}
+
+fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let snapshot = workspace.snapshot(Scope::Live)?;
+    let mut rows = Rows::new("workflow.list", &["ID", "STATUS", "PROGRESS", "TASKS", "WHAT"]);
+    for entry in snapshot.of_kind(Kind::Workflow) {
+        let Some(workflow) = entry.workflow() else {
+            rows.unreadable(&workspace, entry);
+            continue;
+        };
+        if args.status.is_some_and(|status| status != workflow.status) {
+            continue;
+        }
+        let progress = snapshot.workflow_progress(workflow);
+        let tasks = snapshot.workflow_tasks(workflow);
+        let item = json!({
+            "id": workflow.id.as_str(),
+            "status": workflow.status.word(),
+            "type": workflow.kind,
+            "title": workflow.title,
+            "progress": progress,
+            "tasks": tasks.iter().map(|id| id.as_str()).collect::<Vec<_>>(),
+            "path": show::file(&workspace, &entry.path),
+        });
+        let cells = vec![
+            workflow.id.as_str().into(),
+            status(workflow.status.word()),
+            progress.map_or_else(String::new, show::percent).into(),
+            tasks.len().to_string().into(),
+            workflow.title.as_deref().unwrap_or(&workflow.kind).into(),
+        ];
+        // Running ones first, then the oldest.
+        let rank = WorkflowStatus::ALL.iter().position(|status| *status == workflow.status).unwrap_or(9);
+        rows.push(Item { key: list::key(rank, 0, workflow.created, &workflow.id), value: (item, cells) });
+    }
+    rows.answer(&workspace, &args.part)
+}
+
+fn update(args: &Update, session: &Session) -> Result<Answer, Failure> {
+    let metadata = args.metadata.as_ref().map(|given| given.object("--metadata")).transpose()?;
+    let update = WorkflowUpdate {
+        status: args.status,
+        progress: args.progress,
+        current_task: args.current_task.clone(),
+        tasks_add: args.tasks.clone(),
+        tasks_remove: args.not_tasks.clone(),
+        metadata: metadata.map(Value::Object),
+        set: pairs(&args.set)?,
+        unset: args.unset.clone(),
+    };
+    if update == WorkflowUpdate::default() {
+        let failure = Failure::usage("nothing-to-do", "nothing to update is given");
+        return Err(failure.hint("run `mycelium workflow update --help` to see what can change"));
+    }
+    let workspace = session.open()?;
+    let edit = write::Edit { answer: "workflow.update", kind: Kind::Workflow, id: &args.id, verb: "update" };
+    edit.apply(&workspace, &|document| crate::entity::workflow::update(document, &update))
+}
+
+fn complete(args: &Complete, session: &Session) -> Result<Answer, Failure> {
+    let result = args.result.as_ref().map(|given| given.json_or_text("--result")).transpose()?;
+    let workspace = session.open()?;
+    let edit = write::Edit { answer: "workflow.complete", kind: Kind::Workflow, id: &args.id, verb: "complete" };
+    edit.apply(&workspace, &|document| crate::entity::workflow::complete(document, result.as_ref()))
+}
+
+fn fail(args: &Fail, session: &Session) -> Result<Answer, Failure> {
+    let error = args.error.json_or_text("--error")?;
+    let workspace = session.open()?;
+    let edit = write::Edit { answer: "workflow.fail", kind: Kind::Workflow, id: &args.id, verb: "fail" };
+    edit.apply(&workspace, &|document| crate::entity::workflow::fail(document, Some(&error)))
+}

@@ -1,0 +1,160 @@
+//! What the writing commands share: one call that changes a document, and the answer that tells what became of it.
+
+use std::cell::RefCell;
+
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::envelope::Written;
+use super::excerpt::Excerpt;
+use super::failure::Failure;
+use super::render::{self, Ink, paint};
+use super::{session, show};
+use crate::change;
+use crate::document::Document;
+use crate::entity::Refusal;
+use crate::message;
+use crate::name::{DocPath, Kind, visible};
+use crate::runner::{Error, New, Outcome, Taken, Workspace};
+use crate::snapshot::Snapshot;
+
+/// Tries when a document comes and goes between look-up and write.
+const ATTEMPTS_MAX: usize = 10;
+
+/// One change of one document.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Edit<'a> {
+    /// The answer's kind, `task.update`.
+    pub answer: &'static str,
+    /// What sort of document.
+    pub kind: Kind,
+    /// Its id or the beginning of it.
+    pub id: &'a str,
+    /// What the journal calls it.
+    pub verb: &'static str,
+}
+
+/// A pure change of a document.
+pub(crate) type Change<'a> = &'a dyn Fn(&Document) -> Result<Document, Refusal>;
+
+impl Edit<'_> {
+    /// Applies the change and tells what it did.
+    pub(crate) fn apply(self, workspace: &Workspace, change: Change<'_>) -> Result<Answer, Failure> {
+        let before = RefCell::new(None);
+        let outcome = workspace.change(self.kind, self.id, self.verb, &|document| {
+            before.replace(Some(document.clone()));
+            change(document)
+        });
+        let before = before.into_inner();
+        let outcome = outcome.map_err(|error| refused(workspace, error, before.as_ref()))?;
+        let mut answer = written(self.answer, workspace, &outcome)?;
+        answer.words = words(workspace, &outcome, &told(&outcome, before));
+        Ok(answer)
+    }
+
+    /// Applies the change to the document with exactly this id; where there is none, makes it.
+    pub(crate) fn apply_or_create(
+        self,
+        workspace: &Workspace,
+        change: Change<'_>,
+        new: &New,
+    ) -> Result<Answer, Failure> {
+        for _ in 0..ATTEMPTS_MAX {
+            match workspace.create(new, Taken::LookUp) {
+                Err(Error::Exists { .. }) => {}
+                created => {
+                    let outcome = created?;
+                    let mut answer = written(self.answer, workspace, &outcome)?;
+                    answer.words = words(workspace, &outcome, &told(&outcome, None));
+                    return Ok(answer);
+                }
+            }
+            match self.apply(workspace, change) {
+                Err(failure) if failure.code == "gone" || failure.code == "not-found" => {}
+                result => return result,
+            }
+        }
+        Err(Failure::new(super::failure::Class::Busy, "restless", format!("`{}` comes and goes all the time", self.id)))
+    }
+}
+
+/// A refusal, with the line of the document that is at fault.
+fn refused(workspace: &Workspace, error: Error, document: Option<&Document>) -> Failure {
+    let found = error.findings().into_iter().find_map(|finding| Some((finding.path?, finding.place?)));
+    let failure = Failure::from(error);
+    match (found, document) {
+        (Some((path, place)), Some(document)) => {
+            failure.at(Excerpt::new(&show::file(workspace, &path), document.bytes(), place))
+        }
+        _ => failure,
+    }
+}
+
+/// The answer to a creation: the id, and nothing else, for people.
+pub(crate) fn created(kind: &'static str, workspace: &Workspace, new: &New, taken: Taken) -> Result<Answer, Failure> {
+    let outcome = workspace.create(new, taken)?;
+    let mut answer = written(kind, workspace, &outcome)?;
+    answer.text = format!("{}\n", new.id());
+    answer.words = words(workspace, &outcome, &[format!("created {}", show::file(workspace, &outcome.path))]);
+    Ok(answer)
+}
+
+/// The answer to a removal.
+pub(crate) fn removed(kind: &'static str, workspace: &Workspace, which: Kind, id: &str) -> Result<Answer, Failure> {
+    let outcome = workspace.remove(which, id)?;
+    let mut answer = written(kind, workspace, &outcome)?;
+    answer.words = words(workspace, &outcome, &[format!("removed {}", show::file(workspace, &outcome.path))]);
+    Ok(answer)
+}
+
+/// The answer to any write, without words yet.
+fn written(kind: &'static str, workspace: &Workspace, outcome: &Outcome) -> Result<Answer, Failure> {
+    let mut answer = session::answer(kind, workspace)?;
+    let mut data = show::data(workspace, &outcome.path, outcome.entity.as_ref());
+    data["operation"] = outcome.operation.as_ref().map_or(Value::Null, |id| json!(id.as_str()));
+    data["changed"] = json!(outcome.operation.is_some());
+    answer.data = data;
+    answer.findings.clone_from(&outcome.findings);
+    answer.written = Some(Written {
+        committed: outcome.committed.as_ref().map(ToString::to_string),
+        waiting: outcome.waiting.as_ref().map(ToString::to_string),
+    });
+    Ok(answer)
+}
+
+/// What a write did to its document, one line a change: `task-7: pending → running`.
+fn told(outcome: &Outcome, before: Option<Document>) -> Vec<String> {
+    let path: &DocPath = &outcome.path;
+    let old = Snapshot::from_documents(before.map(|document| (path.clone(), document)));
+    let new = Snapshot::from_documents([(path.clone(), outcome.document.clone())]);
+    let id = outcome.entity.as_ref().map_or_else(|| path.to_string(), |entity| entity.id().to_string());
+    change::diff(&old, &new).iter().map(|change| format!("{id}: {}", message::phrase(&change.what))).collect()
+}
+
+/// What happened, then what became of it: `task-7: pending → running (committed 1a2b3c4)`.
+fn words(workspace: &Workspace, outcome: &Outcome, lines: &[String]) -> String {
+    if outcome.operation.is_none() {
+        return "nothing to change: it is so already\n".to_owned();
+    }
+    let mut out = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        let fate = if index + 1 == lines.len() { fate(outcome) } else { String::new() };
+        out.push_str(&format!("{}{fate}\n", visible(line)));
+    }
+    if let Some(hint) = outcome.waiting.as_ref().and_then(crate::runner::Waiting::hint) {
+        out.push_str(&format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(&hint)));
+    }
+    for finding in &outcome.findings {
+        out.push_str(&render::finding(finding, workspace.folder(), Some(outcome.document.bytes())));
+    }
+    out
+}
+
+fn fate(outcome: &Outcome) -> String {
+    let fate = match (&outcome.committed, &outcome.waiting) {
+        (Some(revision), _) => format!("committed {}", revision.short()),
+        (None, Some(waiting)) => format!("not committed yet: {waiting}"),
+        (None, None) => "saved".to_owned(),
+    };
+    format!(" {}", paint(Ink::Dim, &format!("({})", visible(&fate))))
+}
