@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::diagnostic::Diagnostic;
+use crate::document::EditError;
 use crate::entity::{Refusal, RenderError};
 use crate::git::{Busy, CommitError, GitError, Trouble};
 use crate::name::{DocId, DocPath, Kind, NameError};
@@ -106,7 +107,8 @@ impl Error {
             Self::Refused { source, .. } => match **source {
                 Refusal::IllegalStep { .. } => Class::Conflict,
                 Refusal::Unreadable { .. } => Class::Problem,
-                _ => Class::Usage,
+                Refusal::BadValue { .. } => Class::Usage,
+                Refusal::Edit(ref error) => of_edit(error),
             },
             Self::Name(_) | Self::Config(_) => Class::Usage,
             Self::Store(StoreError::Busy { .. } | StoreError::Restless { .. }) => Class::Busy,
@@ -153,6 +155,16 @@ impl From<ApplyError<Error>> for Error {
             ApplyError::Refused(error) => error,
             ApplyError::Store(error) => Self::Store(error),
         }
+    }
+}
+
+fn of_edit(error: &EditError) -> Class {
+    match error {
+        EditError::NoSection(_) | EditError::NoStep { .. } | EditError::NoBullet { .. } => Class::NotFound,
+        EditError::BadKey(_) | EditError::NotAMap(_) | EditError::NotAList(_) | EditError::BadText { .. } => {
+            Class::Usage
+        }
+        _ => Class::Problem,
     }
 }
 

@@ -1,9 +1,9 @@
 //! The operations that change documents: make one, change one, remove one. Each is written durably, then committed if nobody else does it.
 
 use super::commit::Edits;
-use super::{Error, Waiting, Workspace, environment};
+use super::{Error, Scope, Waiting, Workspace, environment};
 use crate::config::REPOSITORY_CONFIG;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Document;
 use crate::entity::{self, Entity, NewAgent, NewTask, NewWorkflow, Refusal};
 use crate::name::{DocId, DocPath, Kind, OperationId, Revision};
@@ -87,7 +87,30 @@ impl Workspace {
             [None] => Ok(vec![Action::Write(bytes.clone())]),
             _ => Err(exists(&path)),
         })?;
-        Ok(self.outcome(path, document, Some(operation.id)))
+        let mut outcome = self.outcome(path, document, Some(operation.id));
+        outcome.findings.extend(self.missing(new)?);
+        Ok(outcome)
+    }
+
+    /// A warning for each task that a new document names and that is not there: it may come later, from another branch.
+    fn missing(&self, new: &New) -> Result<Vec<Diagnostic>, Error> {
+        let (named, code) = match new {
+            New::Task(new) => (&new.depends_on, Code::MissingDependency),
+            New::Workflow(new) => (&new.tasks, Code::MissingTask),
+            New::Agent(_) => return Ok(Vec::new()),
+        };
+        if named.is_empty() {
+            return Ok(Vec::new());
+        }
+        let live = self.snapshot(Scope::Live)?;
+        let mut findings = Vec::new();
+        for id in named {
+            if live.named_task(id).is_none() && self.find_archived(Some(Kind::Task), id.as_str())?.is_none() {
+                let finding = Diagnostic::warning(code, format!("there is no task `{id}` yet"));
+                findings.push(finding.hint(format!("create it with `mycelium task create --id {id}`")));
+            }
+        }
+        Ok(findings)
     }
 
     /// Changes a document by a pure edit; the edit may be asked again if somebody else changes the document meanwhile.

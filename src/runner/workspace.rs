@@ -88,6 +88,13 @@ impl Workspace {
         &self.config
     }
 
+    /// The same workspace with this agent acting, unless somebody was named when it was opened.
+    #[must_use]
+    pub fn or_acting_as(mut self, agent: &AgentName) -> Self {
+        self.agent.get_or_insert_with(|| agent.clone());
+        self
+    }
+
     /// Who acts, if anybody said so.
     #[must_use]
     pub const fn agent(&self) -> Option<&AgentName> {
@@ -168,7 +175,7 @@ impl Workspace {
         }
     }
 
-    fn find_archived(&self, kind: Option<Kind>, id: &str) -> Result<Option<Found>, Error> {
+    pub(super) fn find_archived(&self, kind: Option<Kind>, id: &str) -> Result<Option<Found>, Error> {
         let fits = |path: &DocPath| {
             let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
             path.is_archived()
