@@ -73,8 +73,8 @@ pub enum FindError {
         /// Ids that look like it, the nearest first.
         near: Vec<DocId>,
     },
-    /// It is the beginning of several ids.
-    #[error("`{wanted}` is the beginning of {} ids: {}", .candidates.len(), listed(.candidates))]
+    /// It is the beginning of several ids, or the id of documents of several kinds (then there is one candidate).
+    #[error("{}", ambiguity(.wanted, .candidates))]
     Ambiguous {
         /// What was asked for, control characters made visible.
         wanted: String,
@@ -98,9 +98,17 @@ impl FindError {
         match self {
             Self::NotFound { near, .. } if near.is_empty() => None,
             Self::NotFound { near, .. } => Some(format!("did you mean {}?", listed(near))),
+            Self::Ambiguous { candidates, .. } if candidates.len() == 1 => Some("say which kind is meant".to_owned()),
             Self::Ambiguous { .. } => Some("give more of the id".to_owned()),
             Self::Duplicate { .. } => Some("give one of the files another id, or remove it".to_owned()),
         }
+    }
+}
+
+fn ambiguity(wanted: &str, candidates: &[DocId]) -> String {
+    match candidates {
+        [_] => format!("`{wanted}` names documents of several kinds"),
+        _ => format!("`{wanted}` is the beginning of {} ids: {}", candidates.len(), listed(candidates)),
     }
 }
 
@@ -528,6 +536,13 @@ mod tests {
             assert_eq!(found(&snapshot, wanted), answer, "{wanted}");
         }
         assert!(snapshot.find(Some(Kind::Agent), "task-122").is_err());
+    }
+
+    #[test]
+    fn kinds_may_share_an_id() {
+        let snapshot = snapshot(&[("agent-x.md", "agent: x\nstatus: idle"), ("task-x.md", "id: x\nstatus: pending")]);
+        assert_eq!(found(&snapshot, "x"), "`x` names documents of several kinds; say which kind is meant");
+        assert_eq!(snapshot.find(Some(Kind::Task), "x").map(|entry| entry.path.as_str()), Ok("task-x.md"));
     }
 
     #[test]
