@@ -1,4 +1,4 @@
-//! What is under way in a repository that a commit must wait for. Only looks; removes nothing.
+//! What is under way in a repository that a commit must wait for. Removes nothing of anybody else's.
 
 use std::fmt;
 use std::path::Path;
@@ -86,10 +86,11 @@ impl fmt::Display for Busy {
 }
 
 impl Repository {
-    /// What a commit to the current branch would have to wait for, if anything.
+    /// What a commit to the current branch would have to wait for, if anything. A lock that a dead commit of ours left is
+    /// recovered first.
     ///
     /// # Errors
-    /// [`GitError::Io`] if a lock cannot be looked at.
+    /// [`GitError`] if a lock cannot be looked at or recovered.
     pub fn busy(&self) -> Result<Option<Busy>, GitError> {
         if let Some(operation) = self.operation() {
             return Ok(Some(Busy::Operation(operation)));
@@ -98,6 +99,7 @@ impl Repository {
         if !path.try_exists().map_err(GitError::io("look at", &path))? {
             return Ok(None);
         }
+        self.recover()?;
         Ok(lock::describe(&path, self.work_tree()).map(Busy::Locked))
     }
 

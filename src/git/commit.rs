@@ -1,5 +1,6 @@
 //! The commit: everything slow before the locks, three renames under them. See the module above for the order and why.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
@@ -41,7 +42,8 @@ impl Repository {
     ///
     /// `base` is the revision against which the plans were made (none: before the first commit). If the target moved on
     /// since, but without a change below `folder`, the commits go on top of its new tip. Gives for each plan the revision
-    /// that holds it: its own commit, or the one before if there was nothing to change. When it returns, the commits are
+    /// that holds it: its own commit, or the one before if there was nothing to change (none at all before the first commit
+    /// of the branch). When it returns, the commits are
     /// as durable as `durability` says. Leftovers of dead commits are finished or swept first.
     ///
     /// The index gets the committed documents and keeps everything else, also what the user has staged; it is left alone
@@ -106,12 +108,14 @@ impl Repository {
         let built = build::build(self, folder, tip.value, plans, &user)?;
         let revisions: Vec<Revision> = built.revisions.iter().flatten().copied().map(revision).collect();
         let Some(new) = built.made.last().map(|made| made.id) else { return Ok(Try::Done(revisions)) };
-        let swap = Swap { repo: self, tip: &tip, new, built: &built, user: &user, takes_index, durability };
+        let has_moved = Cell::new(false);
+        let swap = Swap { repo: self, tip: &tip, new, built: &built, user: &user, takes_index, durability, has_moved };
         match swap.run() {
             Ok(()) => Ok(Try::Done(revisions)),
             Err(Stop::Held(path)) => Ok(Try::Held(path)),
             Err(Stop::Changed) => Ok(Try::Changed),
             Err(Stop::Failed(error)) => Err(error.into()),
+            Err(Stop::Undurable(source)) => Err(CommitError::Undurable { revision: revision(new), source }),
         }
     }
 
@@ -139,6 +143,8 @@ enum Stop {
     Held(PathBuf),
     Changed,
     Failed(GitError),
+    /// It did happen, but what it wrote could not be synced.
+    Undurable(Box<GitError>),
 }
 
 impl From<GitError> for Stop {
@@ -165,6 +171,8 @@ struct Swap<'a> {
     user: &'a User,
     takes_index: bool,
     durability: Durability,
+    /// Set as soon as the branch has its new value.
+    has_moved: Cell<bool>,
 }
 
 impl Swap<'_> {
@@ -185,10 +193,15 @@ impl Swap<'_> {
             durable::sync_folders(touched.iter().map(PathBuf::as_path))?;
         }
         let is_new_folder = !self.repo.ref_file(&self.tip.name).parent().is_some_and(Path::exists);
-        self.swap(&locks, index.as_ref())?;
-        self.settle(is_new_folder)?;
+        if let Err(stop) = self.swap(&locks, index.as_ref()) {
+            if self.has_moved.get() {
+                workspace.abandon();
+            }
+            return Err(stop);
+        }
+        let settled = self.settle(is_new_folder);
         drop(workspace);
-        Ok(())
+        settled.map_err(|error| Stop::Undurable(Box::new(error)))
     }
 
     fn prepare_index(&self, workspace: &Workspace) -> Result<Prepared, GitError> {
@@ -207,7 +220,7 @@ impl Swap<'_> {
         let (mut locks, mut files) = (Vec::new(), Vec::new());
         let mut note = |role: Role, prepared: PathBuf, target: PathBuf, file: File| {
             let meta = file.metadata().map_err(GitError::io("look at", &prepared))?;
-            locks.push(LockNote { role, prepared, target, id: FileId::from(&meta) });
+            locks.push(LockNote { role, prepared, target });
             if meta.len() > 0 {
                 files.push(file);
             }
@@ -277,6 +290,7 @@ impl Swap<'_> {
         }
         if self.repo.refs == RefStorage::Reftable {
             self.swap_by_program()?;
+            self.has_moved.set(true);
         } else {
             self.repo.append_reflogs(self.tip, &self.user.reflog(), &self.log_lines())?;
         }
@@ -294,7 +308,10 @@ impl Swap<'_> {
                     sabotage::crash(Sabotage::CrashAfterRef);
                     lock.publish()?;
                 }
-                Role::Branch => lock.publish()?,
+                Role::Branch => {
+                    lock.publish()?;
+                    self.has_moved.set(true);
+                }
             }
         }
         sabotage::crash(Sabotage::CrashAfterIndex);

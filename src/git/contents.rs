@@ -89,6 +89,9 @@ impl Repository {
         let failed = || GitError::object(format!("read the folder `{folder}` at {}", revision.short()));
         let commit = repo.find_commit(parse(revision.as_str())?).map_err(failed())?;
         let tree = commit.tree().map_err(failed())?;
+        if folder.is_empty() {
+            return Ok(Some(tree.id));
+        }
         let entry = tree.lookup_entry_by_path(folder).map_err(failed())?;
         Ok(entry.filter(|entry| entry.mode().is_tree()).map(|entry| entry.object_id()))
     }

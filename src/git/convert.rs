@@ -25,7 +25,6 @@ pub(super) struct Converter {
     pipeline: Pipeline,
     /// Attribute files that were read or looked for.
     files: HashMap<PathBuf, Option<FileId>>,
-    index: Option<(Option<FileId>, gix::index::File)>,
 }
 
 impl Repository {
@@ -63,9 +62,8 @@ impl Repository {
 
     /// The bytes to store for a file; `None` if they are the same.
     pub(super) fn convert(&self, path_in_repo: &str, bytes: &[u8]) -> Result<Option<Vec<u8>>, GitError> {
-        let index_path = self.index_path();
         self.with_converter(path_in_repo, |converter, repo| {
-            let Converter { stack, pipeline, index, .. } = converter;
+            let Converter { stack, pipeline, .. } = converter;
             let place = stack.at_path(Path::new(path_in_repo), None, &repo.objects)?;
             let outcome = pipeline.convert_to_git(
                 bytes,
@@ -74,7 +72,7 @@ impl Repository {
                     place.matching_attributes(attributes);
                 },
                 &mut |buffer: &mut Vec<u8>| {
-                    let index = current(index, &index_path, repo.object_hash())?;
+                    let index = self.index(repo.object_hash())?;
                     let entry = index.entry_by_path(BStr::new(path_in_repo));
                     let Some(id) = entry.map(|entry| entry.id) else { return Ok(None) };
                     Ok(repo
@@ -125,7 +123,7 @@ fn make(repo: &gix::Repository) -> Result<Converter, Box<dyn std::error::Error +
     options.drivers.clear();
     options.crlf_roundtrip_check = CrlfRoundTripCheck::Skip;
     let pipeline = Pipeline::new(gix::command::Context::default(), repo.object_hash(), options);
-    Ok(Converter { stack, pipeline, files: HashMap::new(), index: None })
+    Ok(Converter { stack, pipeline, files: HashMap::new() })
 }
 
 /// Every attribute file that could speak of a path, and what it looks like now.
@@ -146,16 +144,4 @@ fn filter_name(outcome: &Outcome) -> Option<String> {
         StateRef::Value(value) => Some(value.as_bstr().to_string()),
         _ => None,
     })
-}
-
-fn current<'a>(
-    slot: &'a mut Option<(Option<FileId>, gix::index::File)>,
-    path: &Path,
-    hash: gix::hash::Kind,
-) -> Result<&'a gix::index::File, gix::Error> {
-    let now = FileId::of(path).ok().flatten();
-    if slot.as_ref().is_none_or(|(then, _)| *then != now) {
-        *slot = Some((now, index::open(path, hash)?));
-    }
-    Ok(&slot.as_ref().expect("it was just filled").1)
 }

@@ -111,7 +111,7 @@ impl GitError {
     }
 }
 
-/// Says why nothing was committed. The branch and the index are as they were.
+/// Says why nothing was committed. The branch and the index are as they were, but for [`CommitError::Undurable`].
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// Another operation is under way or holds a lock.
@@ -131,6 +131,15 @@ pub enum CommitError {
     /// The commit could not be signed.
     #[error("cannot sign the commit")]
     Signing(#[source] Box<dyn Error + Send + Sync>),
+    /// The commits were made, but the disk refused to sync: they may not survive a power cut.
+    #[error("the commit `{}` was made, but may not survive a power cut", revision.short())]
+    Undurable {
+        /// The last of them.
+        revision: Revision,
+        /// Why.
+        #[source]
+        source: Box<GitError>,
+    },
     /// The repository failed.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -152,6 +161,7 @@ impl CommitError {
                  is not used for programs and keys), or run `git config commit.gpgSign false`"
                     .to_owned(),
             ),
+            Self::Undurable { .. } => Some("look after the disk: a sync that failed once is not to be trusted".to_owned()),
             Self::Git(error) => error.hint(),
         }
     }
@@ -162,7 +172,7 @@ impl CommitError {
         match self {
             Self::Busy(_) => Trouble::Busy,
             Self::Moved { .. } => Trouble::Moved,
-            Self::NoIdentity | Self::Signing(_) => Trouble::Failed,
+            Self::NoIdentity | Self::Signing(_) | Self::Undurable { .. } => Trouble::Failed,
             Self::Git(error) => error.trouble(),
         }
     }

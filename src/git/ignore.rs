@@ -4,7 +4,6 @@ use gix::bstr::BStr;
 use gix::worktree::stack::state::ignore::Source;
 
 use super::error::GitError;
-use super::index;
 use super::repository::Repository;
 use crate::name::visible;
 
@@ -16,7 +15,7 @@ impl Repository {
     pub fn is_ignored(&self, path_in_repo: &str) -> Result<bool, GitError> {
         let failed = || GitError::object(format!("read the ignore rules for `{}`", visible(path_in_repo)));
         let repo = self.gix();
-        let index = index::open(&self.index_path(), repo.object_hash()).map_err(failed())?;
+        let index = self.index(repo.object_hash()).map_err(failed())?;
         if index.entry_by_path(BStr::new(path_in_repo)).is_some() {
             return Ok(false);
         }

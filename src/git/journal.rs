@@ -4,14 +4,18 @@ use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::error::GitError;
-use super::index::FileId;
 
 /// What the files of one commit in run state begin with.
 const PREFIX: &str = "commit-";
+/// What the files of one commit are for; the journal last.
+const PURPOSES: [&str; 5] = ["index", "head", "branch", "draft", "json"];
+/// Older leftovers are swept even if a process of their number runs: it is another one.
+const OLD: Duration = Duration::from_secs(3_600);
 
 /// Everything that recovery needs to know about a commit under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +40,6 @@ pub(super) struct LockNote {
     pub(super) role: Role,
     pub(super) prepared: PathBuf,
     pub(super) target: PathBuf,
-    pub(super) id: FileId,
 }
 
 /// What a lock guards.
@@ -57,6 +60,8 @@ pub(super) struct Workspace {
     pub(super) stem: String,
     /// Keeps the operating system's lock on the journal.
     journal: Option<File>,
+    /// Says that recovery has something left to do.
+    keep: bool,
 }
 
 impl Workspace {
@@ -64,7 +69,7 @@ impl Workspace {
     pub(super) fn new(run: &Path) -> Result<Self, GitError> {
         fs::create_dir_all(run).map_err(GitError::io("make folder", run))?;
         let stem = format!("{}_{:016x}", std::process::id(), random());
-        Ok(Self { run: run.to_owned(), stem, journal: None })
+        Ok(Self { run: run.to_owned(), stem, journal: None, keep: false })
     }
 
     /// The file for one purpose.
@@ -83,6 +88,11 @@ impl Workspace {
         Ok(self.journal.insert(file))
     }
 
+    /// Leaves everything to recovery.
+    pub(super) fn abandon(mut self) {
+        self.keep = true;
+    }
+
     /// Puts the journal in place: from now on recovery minds the locks.
     pub(super) fn announce(&self) -> Result<(), GitError> {
         let (from, to) = (self.file("draft"), self.file("json"));
@@ -92,8 +102,8 @@ impl Workspace {
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        // The journal goes last: while it is there, the prepared files keep their inode numbers from being used again.
-        for purpose in ["index", "head", "branch", "draft", "json"] {
+        // The journal goes last, so that it never speaks of locks without their prepared files.
+        for purpose in PURPOSES.iter().filter(|_| !self.keep) {
             let _ = fs::remove_file(self.file(purpose));
         }
     }
@@ -110,8 +120,8 @@ pub(super) struct Leftover {
 impl Leftover {
     /// Removes its files.
     pub(super) fn sweep(self) -> usize {
-        let workspace = Workspace { run: self.run, stem: self.stem, journal: None };
-        ["index", "head", "branch", "draft", "json"].iter().filter(|purpose| workspace.file(purpose).exists()).count()
+        let workspace = Workspace { run: self.run, stem: self.stem, journal: None, keep: false };
+        PURPOSES.iter().filter(|purpose| workspace.file(purpose).exists()).count()
     }
 }
 
@@ -137,7 +147,9 @@ pub(super) fn leftovers(run: &Path) -> Result<Vec<Leftover>, GitError> {
 fn leftover(run: &Path, stem: String) -> Option<Leftover> {
     let path = run.join(format!("{PREFIX}{stem}.json"));
     let Ok(file) = File::open(&path) else {
-        return (!is_process_alive(&stem)).then(|| Leftover { stem, journal: None, run: run.to_owned() });
+        let any =
+            PURPOSES.iter().map(|purpose| run.join(format!("{PREFIX}{stem}.{purpose}"))).find(|path| path.exists())?;
+        return is_dead(&stem, &any).then(|| Leftover { stem, journal: None, run: run.to_owned() });
     };
     // Held: its commit is alive, or somebody else recovers it.
     file.try_lock().ok()?;
@@ -147,10 +159,13 @@ fn leftover(run: &Path, stem: String) -> Option<Leftover> {
     Some(Leftover { stem, journal: journal.map(|journal| (journal, file)), run: run.to_owned() })
 }
 
-/// Tells whether the process that a stem names still runs. A wrong yes delays the sweep; a wrong no makes a commit start anew.
-pub(super) fn is_process_alive(stem: &str) -> bool {
+/// Tells whether nobody works on a file any more: the process that its stem names is gone, or it is old. A wrong no delays
+/// the sweep; a wrong yes makes a living commit start anew.
+pub(super) fn is_dead(stem: &str, file: &Path) -> bool {
     let pid = stem.split('_').next().and_then(|text| text.parse().ok()).and_then(rustix::process::Pid::from_raw);
-    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+    let runs = pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH));
+    let age = fs::symlink_metadata(file).and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
+    !runs || age.is_some_and(|age| age > OLD)
 }
 
 /// A number that no other process makes at the same time.

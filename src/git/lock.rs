@@ -82,16 +82,12 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if !self.done {
-            remove_own(&self.path, self.id);
+        let is_ours = || FileId::of(&self.path).ok().flatten().is_some_and(|found| found.is_same_file(self.id));
+        if !self.done && is_ours() {
+            // If it stays, recovery removes it.
+            let _ = fs::remove_file(&self.path);
         }
     }
-}
-
-/// Removes a lock if it is the inode that we made; tells whether it was.
-pub(super) fn remove_own(path: &Path, id: FileId) -> bool {
-    let is_ours = FileId::of(path).ok().flatten().is_some_and(|found| found.is_same_file(id));
-    is_ours && fs::remove_file(path).is_ok()
 }
 
 /// The lock file of a file: its whole name and `.lock`.

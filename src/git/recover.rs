@@ -1,6 +1,7 @@
 //! After a crash: finishes a commit whose branch has moved, takes back one whose branch has not, sweeps the rest. Never touches a lock that is not ours.
 
 use std::fs;
+use std::path::Path;
 
 use gix::ObjectId;
 use gix::objs::tree::EntryKind;
@@ -15,6 +16,9 @@ use super::reference::Target;
 use super::repository::Repository;
 use super::sabotage::{self, Sabotage};
 
+/// How far back it is looked whether a branch went on from a commit. Others can hardly commit while we hold the index.
+const ANCESTORS_MAX: usize = 1_000;
+
 /// What recovery did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Recovered {
@@ -24,6 +28,15 @@ pub struct Recovered {
     pub unlocked: usize,
     /// Files and folders that were swept.
     pub swept: usize,
+}
+
+/// How far the index could be brought in step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Needless,
+    Done,
+    /// Somebody else holds the index; a later recovery tries again.
+    Later,
 }
 
 impl Repository {
@@ -38,16 +51,20 @@ impl Repository {
             return Ok(done);
         }
         for leftover in journal::leftovers(&self.run_dir())? {
-            if let Some((journal, _lock)) = &leftover.journal {
-                self.finish(journal, &mut done)?;
+            let is_finished = match &leftover.journal {
+                Some((journal, _lock)) => self.finish(journal, &mut done)?,
+                None => true,
+            };
+            if is_finished {
+                done.swept += leftover.sweep();
             }
-            done.swept += leftover.sweep();
         }
         done.swept += self.sweep_quarantines();
         Ok(done)
     }
 
-    fn finish(&self, journal: &Journal, done: &mut Recovered) -> Result<(), GitError> {
+    /// Finishes one dead commit as far as it goes now; tells whether nothing is left to do.
+    fn finish(&self, journal: &Journal, done: &mut Recovered) -> Result<bool, GitError> {
         let has_moved = self.has_moved(journal)?;
         for note in &journal.locks {
             if !is_ours(note) {
@@ -58,14 +75,17 @@ impl Repository {
                 // We still hold this lock, so the index is the one that the prepared file was made from.
                 fs::rename(&path, &note.target).map_err(GitError::io("replace", &note.target))?;
                 done.finished += 1;
-            } else if lock::remove_own(&path, note.id) {
+            } else {
+                fs::remove_file(&path).map_err(GitError::io("remove our own lock", &path))?;
                 done.unlocked += 1;
             }
         }
-        if has_moved && self.bring_in_step(journal)? {
-            done.finished += 1;
+        if !has_moved {
+            return Ok(true);
         }
-        Ok(())
+        let step = self.bring_in_step(journal)?;
+        done.finished += usize::from(step == Step::Done);
+        Ok(step != Step::Later)
     }
 
     /// Tells whether the branch got the value of the journal, or went on from there.
@@ -74,15 +94,26 @@ impl Repository {
             Some(short) => Target::Branch(short.to_owned()),
             None => Target::Current,
         };
-        let value = self.tip(&target)?.value.map(|id| id.to_string());
-        Ok(value != journal.old)
+        let mut at = self.tip(&target)?.value;
+        let (new, repo) = (parse(&journal.new)?, self.gix());
+        for _ in 0..ANCESTORS_MAX {
+            match at {
+                Some(id) if id == new => return Ok(true),
+                Some(id) => {
+                    let commit = repo.find_commit(id).ok();
+                    at = commit.and_then(|commit| commit.parent_ids().next().map(gix::Id::detach));
+                }
+                None => break,
+            }
+        }
+        Ok(false)
     }
 
     /// If somebody removed our index lock by hand, the index still holds what the branch held before: gives the paths of the
     /// commit their new entries, but only where the index has the old and HEAD has the new.
-    fn bring_in_step(&self, journal: &Journal) -> Result<bool, GitError> {
+    fn bring_in_step(&self, journal: &Journal) -> Result<Step, GitError> {
         let head = self.tip(&Target::Current)?;
-        let (Some(at), false) = (head.value, journal.paths.is_empty()) else { return Ok(false) };
+        let (Some(at), false) = (head.value, journal.paths.is_empty()) else { return Ok(Step::Needless) };
         let (old, new) = (journal.old.as_deref().map(parse).transpose()?, parse(&journal.new)?);
         let hash = self.gix().object_hash();
         let found = index::open(&self.index_path(), hash).map_err(GitError::object("read the index"))?;
@@ -97,18 +128,18 @@ impl Repository {
             }
         }
         if refreshes.is_empty() {
-            return Ok(false);
+            return Ok(Step::Needless);
         }
         let workspace = Workspace::new(&self.run_dir())?;
         let prepared = workspace.file("index");
         let next = index::prepare(self, &prepared, &refreshes, &|_| None)?;
-        let Ok(lock) = Lock::take(&prepared, &self.index_path()) else { return Ok(false) };
+        let Ok(lock) = Lock::take(&prepared, &self.index_path()) else { return Ok(Step::Later) };
         let now = FileId::of(&self.index_path()).map_err(GitError::io("look at", &self.index_path()))?;
         if now != next.seen {
-            return Ok(false);
+            return Ok(Step::Later);
         }
         lock.publish()?;
-        Ok(true)
+        Ok(Step::Done)
     }
 
     fn stored(&self, commit: ObjectId, path: &str) -> Result<Option<(ObjectId, EntryKind)>, GitError> {
@@ -125,15 +156,16 @@ impl Repository {
         let dead = entries.filter(|entry| {
             let name = entry.file_name();
             let stem = name.to_str().and_then(|name| name.strip_prefix(quarantine::PREFIX));
-            stem.is_some_and(|stem| !journal::is_process_alive(stem))
+            stem.is_some_and(|stem| journal::is_dead(stem, &entry.path()))
         });
         dead.filter(|entry| fs::remove_dir_all(entry.path()).is_ok()).count()
     }
 }
 
-/// Tells whether a lock file is the prepared file of a journal. The prepared file is still there, so its inode number
-/// cannot belong to another file.
+/// Tells whether a lock file is the prepared file of a journal: one inode under two names. The name of the prepared file is
+/// ours alone, so nobody else can have made that link.
 fn is_ours(note: &LockNote) -> bool {
-    let is_it = |path| FileId::of(path).ok().flatten().is_some_and(|found| found.is_same_file(note.id));
-    is_it(&note.prepared) && is_it(&lock::lock_path(&note.target))
+    let inode = |path: &Path| FileId::of(path).ok().flatten();
+    let both = inode(&note.prepared).zip(inode(&lock::lock_path(&note.target)));
+    both.is_some_and(|(prepared, found)| prepared.is_same_file(found))
 }

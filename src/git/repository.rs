@@ -14,7 +14,7 @@ use gix::sec::Trust;
 
 use super::convert::Converter;
 use super::error::{GitError, shown};
-use super::index::FileId;
+use super::index::{self, FileId};
 use super::program::Program;
 
 /// How long a commit waits for locks of others by default.
@@ -45,6 +45,7 @@ pub struct Repository {
     gix: RefCell<gix::Repository>,
     config: RefCell<Vec<(PathBuf, Option<FileId>)>>,
     pub(super) converter: RefCell<Option<Converter>>,
+    index: RefCell<Option<(Option<FileId>, gix::index::File)>>,
     work_tree: PathBuf,
     git_dir: PathBuf,
     common_dir: PathBuf,
@@ -105,6 +106,7 @@ impl Repository {
             gix: RefCell::new(repo),
             config,
             converter: RefCell::new(None),
+            index: RefCell::new(None),
             work_tree: normal(&work_tree),
             git_dir,
             common_dir,
@@ -158,6 +160,16 @@ impl Repository {
 
     pub(super) fn program(&self) -> Program<'_> {
         Program::new(&self.git_dir, &self.work_tree)
+    }
+
+    /// The index as it is now; read again only if it changed.
+    pub(super) fn index(&self, hash: gix::hash::Kind) -> Result<Ref<'_, gix::index::File>, gix::Error> {
+        let path = self.index_path();
+        let now = FileId::of(&path).ok().flatten();
+        if self.index.borrow().as_ref().is_none_or(|(then, _)| *then != now) {
+            *self.index.borrow_mut() = Some((now, index::open(&path, hash)?));
+        }
+        Ok(Ref::map(self.index.borrow(), |slot| &slot.as_ref().expect("it was just filled").1))
     }
 
     /// Reads the configuration again if one of its files changed.

@@ -31,6 +31,10 @@ pub(crate) fn enter(test: &str) -> bool {
     }
     let output = run(test, &[]);
     assert!(output.status.success(), "{}", words(&output));
+    for line in words(&output).lines().filter_map(|line| line.strip_prefix("CANNOT RUN ")) {
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), "CANNOT RUN {line}");
+    }
     false
 }
 
@@ -51,6 +55,17 @@ fn run(test: &str, variables: &[(&str, &str)]) -> Output {
     command.env("MYCELIUM_TEST_HOME", home.path());
     command.envs(variables.iter().copied());
     command.output().expect("this program runs")
+}
+
+/// The home of this test.
+pub(crate) fn home() -> PathBuf {
+    PathBuf::from(std::env::var_os("MYCELIUM_TEST_HOME").expect("an isolated test"))
+}
+
+/// Says that this machine cannot run a test, past the capture of the test harness.
+pub(crate) fn cannot_run(test: &str, why: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "CANNOT RUN {test}: {why}");
 }
 
 fn isolate(command: &mut Command, home: &Path) {
@@ -90,8 +105,12 @@ impl Ground {
 
     /// A new repository without a commit.
     pub(crate) fn empty(options: &[&str]) -> Self {
-        let home = PathBuf::from(std::env::var_os("MYCELIUM_TEST_HOME").expect("an isolated test"));
-        let root = home.join(format!("repo-{}", fs::read_dir(&home).expect("home").count()));
+        let home = home();
+        Self::init(home.join(format!("repo-{}", fs::read_dir(&home).expect("home").count())), options)
+    }
+
+    /// A new repository without a commit, in a folder that is not there yet.
+    pub(crate) fn init(root: PathBuf, options: &[&str]) -> Self {
         fs::create_dir(&root).expect("a folder");
         let ground = Self { root };
         ground.git(&[&["init", "-q"], options].concat());

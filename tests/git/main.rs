@@ -8,6 +8,7 @@ mod crash;
 mod discover;
 mod ground;
 mod hostile;
+mod power;
 mod shapes;
 mod speed;
 mod stores;

@@ -101,6 +101,30 @@ fn trap_3_missing_recovery_is_noticed() {
     must_fail("no-recover", "git::traps::a_crash_leaves_nothing_behind_for_long");
 }
 
+isolated!(looking_whether_it_is_busy_recovers_our_own_lock, {
+    let ground = crashed("crash-before-swap");
+    assert!(ground.root.join(".git/index.lock").exists());
+    assert_eq!(ground.open().busy().expect("a look"), None);
+    ground.assert_sound();
+});
+
+isolated!(a_lock_that_took_the_place_of_ours_is_left_alone, {
+    let ground = crashed("crash-after-ref");
+    let lock = ground.root.join(".git/index.lock");
+    fs::remove_file(&lock).expect("our stale lock");
+    fs::write(&lock, "of somebody else").expect("a lock");
+    let repo = ground.open().with_patience(Duration::from_millis(100));
+    repo.recover().expect("recovery");
+    assert_eq!(ground.text(".git/index.lock"), "of somebody else");
+    let error = ground.try_save(&repo, &[("task-1.md", "one\n")]).expect_err("it is locked");
+    assert_eq!(error.trouble(), Trouble::Busy, "{error}");
+    // The index stays behind while somebody holds it, and follows as soon as the lock is gone.
+    fs::remove_file(&lock).expect("the lock");
+    ground.save(&[("task-1.md", "one\n")]);
+    assert_eq!(ground.status(), "A  staged.txt\n");
+    ground.assert_sound();
+});
+
 isolated!(an_index_left_behind_by_a_crash_is_brought_in_step, {
     // The user removes the stale index lock by hand before anything of ours runs again.
     let ground = crashed("crash-after-ref");
