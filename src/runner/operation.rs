@@ -7,7 +7,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Document;
 use crate::entity::{self, Entity, NewAgent, NewTask, NewWorkflow, Refusal};
 use crate::name::{DocId, DocPath, Kind, OperationId, Revision};
-use crate::snapshot::FindError;
+use crate::snapshot::{Entry, FindError, Snapshot};
 use crate::store::{self, Action, Operation};
 use crate::template::{self, Shape};
 
@@ -80,7 +80,7 @@ impl Workspace {
         {
             return Err(exists(&found));
         }
-        let document = self.render(new)?;
+        let document = self.described(new, self.render(new)?)?;
         let bytes = document.bytes().to_vec();
         let operation = self.operation(&format!("{kind}.create"))?;
         self.store.apply(&operation, std::slice::from_ref(&path), &mut |current| match current {
@@ -90,6 +90,22 @@ impl Workspace {
         let mut outcome = self.outcome(path, document, Some(operation.id));
         outcome.findings.extend(self.missing(new)?);
         Ok(outcome)
+    }
+
+    /// A new task in the reference document's shape says what it waits for, and how far that is.
+    fn described(&self, new: &New, mut document: Document) -> Result<Document, Error> {
+        let New::Task(new) = new else { return Ok(document) };
+        if new.depends_on.is_empty() || document.section("Dependencies").is_none() {
+            return Ok(document);
+        }
+        let live = self.snapshot(Scope::Live)?;
+        for id in &new.depends_on {
+            if let Some(task) = live.named_task(id).and_then(Entry::task) {
+                let edited = entity::task::describe_dependency(&document, id, &task.kind, task.status);
+                document = edited.unwrap_or(document);
+            }
+        }
+        Ok(document)
     }
 
     /// A warning for each task that a new document names and that is not there: it may come later, from another branch.
@@ -124,18 +140,24 @@ impl Workspace {
         verb: &str,
         edit: &dyn Fn(&Document) -> Result<Document, Refusal>,
     ) -> Result<Outcome, Error> {
-        let found = self.find(Some(kind), id)?;
+        let live = self.snapshot(Scope::Live)?;
+        let found = self.find_in(&live, Some(kind), id)?;
         let path = found.path;
+        let mut paths = vec![path.clone()];
+        paths.extend(found.entity.iter().flat_map(|entity| telling(&live, entity)));
         let operation = self.operation(&format!("{kind}.{verb}"))?;
         let mut edited = None;
-        self.store.apply(&operation, std::slice::from_ref(&path), &mut |current| {
-            let [Some(bytes)] = current else { return Err(Error::Gone { path: path.clone() }) };
+        self.store.apply(&operation, &paths, &mut |current| {
+            let [Some(bytes), others @ ..] = current else { return Err(Error::Gone { path: path.clone() }) };
             let before = Document::parse(bytes.as_slice());
             let after =
                 edit(&before).map_err(|source| Error::Refused { path: path.clone(), source: Box::new(source) })?;
-            let action = if after == before { Action::Keep } else { Action::Write(after.bytes().to_vec()) };
-            edited = Some((after, action != Action::Keep));
-            Ok(vec![action])
+            let mut actions = vec![action(&before, &after)];
+            let changed = actions[0] != Action::Keep;
+            let status = entity::read(&path, &after).entity;
+            actions.extend(others.iter().map(|other| tell(other.as_deref(), status.as_ref())));
+            edited = Some((after, changed));
+            Ok(actions)
         })?;
         let (document, changed) = edited.expect("an applied operation was decided");
         Ok(self.outcome(path, document, changed.then_some(operation.id)))
@@ -226,6 +248,25 @@ impl Workspace {
         }
         outcome
     }
+}
+
+fn action(before: &Document, after: &Document) -> Action {
+    if after == before { Action::Keep } else { Action::Write(after.bytes().to_vec()) }
+}
+
+/// The documents whose body repeats the status of a task (`- task-122 (prepare-dataset) - COMPLETED`).
+fn telling(live: &Snapshot, entity: &Entity) -> Vec<DocPath> {
+    let Entity::Task(task) = entity else { return Vec::new() };
+    let tells = |entry: &&Entry| entry.document.section("Dependencies").is_some();
+    live.dependents(&task.id).into_iter().filter(tells).map(|entry| entry.path.clone()).collect()
+}
+
+/// Keeps such a line in step with the task; a document that cannot be edited is left as it is.
+fn tell(bytes: Option<&[u8]>, changed: Option<&Entity>) -> Action {
+    let (Some(bytes), Some(Entity::Task(task))) = (bytes, changed) else { return Action::Keep };
+    let before = Document::parse(bytes);
+    let after = entity::task::dependency_stands(&before, &task.id, task.status);
+    after.map_or(Action::Keep, |after| action(&before, &after))
 }
 
 /// How to make sure that an id is not taken.

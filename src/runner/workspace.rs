@@ -167,7 +167,10 @@ impl Workspace {
     /// # Errors
     /// [`Error::Find`] if there is none, or more than one; others if the folder cannot be read.
     pub fn find(&self, kind: Option<Kind>, id: &str) -> Result<Found, Error> {
-        let live = self.snapshot(Scope::Live)?;
+        self.find_in(&self.snapshot(Scope::Live)?, kind, id)
+    }
+
+    pub(super) fn find_in(&self, live: &Snapshot, kind: Option<Kind>, id: &str) -> Result<Found, Error> {
         match live.find(kind, id) {
             Ok(entry) => Ok(Found::from(entry)),
             Err(error @ FindError::NotFound { .. }) => self.find_archived(kind, id)?.ok_or(Error::Find(error)),

@@ -179,3 +179,29 @@ fn threads_that_commit_for_each_other_all_learn_their_commit() {
     assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
     git(dir.path(), &["fsck", "--strict"]);
 }
+
+#[test]
+fn the_classic_shape_tells_how_far_a_dependency_is() {
+    let dir = repository();
+    let opening = Opening {
+        root: Some(dir.path().to_owned()),
+        agent: None,
+        flags: vec![("markdown.shape".into(), "classic".into())],
+    };
+    let workspace = Workspace::open(opening).expect("opens");
+    workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    let New::Task(second) = new_task(&workspace, "task-2") else { unreachable!("a task was asked for") };
+    let waits = NewTask { depends_on: vec![DocId::new("task-1").expect("valid")], ..second };
+    workspace.create(&New::Task(waits), Taken::LookUp).expect("made");
+    let file = dir.path().join(".claude/coordination/task-2.md");
+    let line = || {
+        let text = std::fs::read_to_string(&file).expect("there");
+        text.lines().find(|line| line.starts_with("- task-1")).map(str::to_owned)
+    };
+    assert_eq!(line().as_deref(), Some("- task-1 (train-model) - PENDING"));
+    let start = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
+    workspace.change(Kind::Task, "task-1", "update", &|document| task::update(document, &start)).expect("runs");
+    workspace.change(Kind::Task, "task-1", "complete", &|document| task::complete(document, None)).expect("completes");
+    assert_eq!(line().as_deref(), Some("- task-1 (train-model) - COMPLETED ✅"));
+    assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
+}
