@@ -140,3 +140,45 @@ impl Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_to_wait_says_what_to_do() {
+        let held = |holder: Option<&str>| {
+            let age = Duration::from_secs(61);
+            Busy::Locked(Held { path: "/r/.git/index.lock".into(), age, holder: holder.map(str::to_owned) })
+        };
+        for (busy, text, hint) in [
+            (
+                Busy::Operation(Operation::Rebase),
+                "a git rebase is under way",
+                "end it with `git rebase --continue` or `git rebase --abort`; what waits is committed then",
+            ),
+            (
+                Busy::Operation(Operation::Bisect),
+                "a git bisect is under way",
+                "end it with `git bisect reset`; what waits is committed then",
+            ),
+            (
+                held(Some("`git commit` (process 7)")),
+                "`/r/.git/index.lock` has been held for 61 s, most likely by `git commit` (process 7)",
+                "wait for it to end; what waits is committed then",
+            ),
+            (
+                held(None),
+                "`/r/.git/index.lock` has been held for 61 s and no git process was seen here",
+                "if no git is running here, remove it: `rm '/r/.git/index.lock'`",
+            ),
+            (
+                Busy::Contended { tried: Duration::from_secs(3) },
+                "the branch or the index kept changing for 3000 ms",
+                "try again in a moment",
+            ),
+        ] {
+            assert_eq!((busy.to_string().as_str(), busy.hint().as_str()), (text, hint));
+        }
+    }
+}

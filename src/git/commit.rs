@@ -18,6 +18,7 @@ use super::identity::User;
 use super::index::{self, FileId, Prepared, Refresh};
 use super::journal::{self, Journal, LockNote, Role, Workspace};
 use super::lock::{self, Lock, Refusal};
+use super::mode;
 use super::quarantine::Quarantine;
 use super::reference::{LogLine, Target, Tip};
 use super::repository::{RefStorage, Repository};
@@ -219,9 +220,11 @@ impl Swap<'_> {
     fn prepare_locks(&self, at: &Workspace, index: Option<&Prepared>) -> Result<(Vec<LockNote>, Vec<File>), GitError> {
         let (mut locks, mut files) = (Vec::new(), Vec::new());
         let mut note = |role: Role, prepared: PathBuf, target: PathBuf, file: File| {
-            let meta = file.metadata().map_err(GitError::io("look at", &prepared))?;
+            // A branch without a file of its own is packed; HEAD always has one.
+            let model = if target.exists() { target.clone() } else { self.repo.ref_file("HEAD") };
+            mode::like_file(&model, &file).map_err(GitError::io("set the permissions of", &prepared))?;
             locks.push(LockNote { role, prepared, target });
-            if meta.len() > 0 {
+            if role != Role::Head {
                 files.push(file);
             }
             Ok::<(), GitError>(())

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::GitError;
+use super::mode;
 
 /// What the files of one commit in run state begin with.
 const PREFIX: &str = "commit-";
@@ -67,7 +68,12 @@ pub(super) struct Workspace {
 impl Workspace {
     /// Names for the files of a new commit; makes run state if there is none.
     pub(super) fn new(run: &Path) -> Result<Self, GitError> {
-        fs::create_dir_all(run).map_err(GitError::io("make folder", run))?;
+        match fs::create_dir(run) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            done => done
+                .and_then(|()| run.parent().map_or(Ok(()), |git_dir| mode::like_folder(git_dir, run)))
+                .map_err(GitError::io("make folder", run))?,
+        }
         let stem = format!("{}_{:016x}", std::process::id(), random());
         Ok(Self { run: run.to_owned(), stem, journal: None, keep: false })
     }

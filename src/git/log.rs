@@ -103,3 +103,31 @@ fn read_change(change: &str, path: &str, folder: &str) -> Option<Option<Change>>
         if folder.is_empty() { Some(path) } else { path.strip_prefix(folder).and_then(|p| p.strip_prefix('/')) };
     Some(inside.and_then(|inside| DocPath::new(inside).ok()).map(|path| (path, before, after)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "1111111111111111111111111111111111111111";
+    const B: &str = "2222222222222222222222222222222222222222";
+    const NONE: &str = "0000000000000000000000000000000000000000";
+
+    #[test]
+    fn the_answer_of_git_is_read_to_the_byte() {
+        let head = format!("\x01{A}\0{B}\0An \u{1f600}\0a@b\01760659200\0subject\n\nbody\n:not a change\n\0");
+        let change = |name: &str| format!(":100644 000000 {B} {NONE} D\0c/{name}\0");
+        let answer = format!("{head}\n{}{}{head}", change("task-1.md"), change("x.txt"));
+        let commits = parse(answer.as_bytes(), "c").expect("a known shape");
+        assert_eq!(commits.len(), 2);
+        assert_eq!(commits[0].subject, "subject");
+        assert_eq!(commits[0].message, "subject\n\nbody\n:not a change\n");
+        assert_eq!(commits[0].at.to_string(), "2025-10-17T00:00:00Z");
+        let task = DocPath::new("task-1.md").expect("a path");
+        assert_eq!(commits[0].changes, [(task, ContentId::new(B), None)]);
+        assert!(commits[1].changes.is_empty());
+        assert_eq!(parse(b"", "c"), Some(Vec::new()));
+        for bad in ["x", "\x01zz\0", &format!("\x01{A}\0{B}\0n\0e\0late\0m\0"), &change("task-1.md")] {
+            assert_eq!(parse(bad.as_bytes(), "c"), None, "{bad:?}");
+        }
+    }
+}

@@ -30,12 +30,13 @@ mod index;
 mod journal;
 mod lock;
 mod log;
+mod mode;
 mod program;
 mod quarantine;
 mod recover;
 mod reference;
 mod repository;
-pub mod sabotage;
+mod sabotage;
 mod signing;
 
 pub use build::{Author, CommitPlan};

@@ -13,6 +13,7 @@ use gix::zlib::stream::deflate;
 
 use super::durable::Durability;
 use super::error::GitError;
+use super::mode;
 use super::sabotage::{self, Sabotage};
 
 /// What the names of quarantines begin with; `git gc` sweeps old `tmp_*` folders too.
@@ -95,7 +96,11 @@ fn rename(from: &Path, folder: &Path, to: &Path) -> Result<Folder, GitError> {
             Err(error) => return Err(GitError::io("move an object to", to)(error)),
         }
         match fs::create_dir(folder) {
-            Ok(()) => made = Folder::Made,
+            Ok(()) => {
+                made = Folder::Made;
+                // It may vanish at once; then the next round makes it again.
+                let _ = folder.parent().map_or(Ok(()), |objects| mode::like_folder(objects, folder));
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(GitError::io("make folder", folder)(error)),
         }

@@ -1,9 +1,8 @@
 //! Deliberate breaks, chosen by `MYCELIUM_SABOTAGE`, that show that the tests bite. Exists in debug builds only; a release build has none.
 
 /// One deliberate break. The text in `MYCELIUM_SABOTAGE` is its name in kebab case.
-#[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sabotage {
+pub(super) enum Sabotage {
     /// `keep-cache-tree`: the index keeps cached trees of changed folders, so the user's next commit reverts ours.
     KeepCacheTree,
     /// `no-smudge`: racily clean index entries stay as they are, so an edit in the second of its `git add` is hidden.

@@ -157,3 +157,21 @@ isolated!(changed_attributes_count_at_once, {
     commit(&repo, &Target::Current, &[plan]).expect("a commit");
     assert_eq!(ground.at_head("task-1.md"), "a\n");
 });
+
+isolated!(a_repository_shared_by_a_group_stays_shared, {
+    let ground = Ground::empty(&["--shared=group"]);
+    ground.save(&[("task-1.md", "one\n")]);
+    ground.git(&["pack-refs", "--all"]);
+    ground.save(&[("task-1.md", "two\n"), ("archive/2025-10/task-0.md", "zero\n")]);
+    let find = |kind: &str, mode: &str| {
+        let places = [".git/objects", ".git/refs/heads", ".git/index", ".git/mycelium"];
+        let output = std::process::Command::new("find")
+            .args(places)
+            .args(["-type", kind, "!", "-perm", mode, "!", "-path", "*/objects/*/*", "!", "-name", "durable"])
+            .current_dir(&ground.root)
+            .output()
+            .expect("find");
+        crate::ground::words(&output)
+    };
+    assert_eq!((find("d", "-2070"), find("f", "-0060")), (String::new(), String::new()));
+});
