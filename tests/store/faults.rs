@@ -83,6 +83,7 @@ fn every_call(call: &str, fault: &str) -> usize {
 #[test]
 fn any_call_may_fail_once() {
     for (call, error) in [
+        ("open", "EMFILE"),
         ("openat", "EMFILE"),
         ("read", "EIO"),
         ("pread64", "EIO"),
@@ -100,7 +101,7 @@ fn any_call_may_fail_once() {
 
 #[test]
 fn any_call_may_be_the_last() {
-    for call in ["openat", "write", "pwrite64", "fsync", "renameat2", "flock", "utimensat", "close"] {
+    for call in ["open", "openat", "write", "pwrite64", "fsync", "renameat2", "flock", "utimensat", "close"] {
         println!("{call}: killed at {} points", every_call(call, "signal=KILL"));
     }
 }
