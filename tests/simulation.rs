@@ -7,6 +7,7 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use mycelium::diagnostic::{Code, Diagnostic};
 use mycelium::engine::{
@@ -442,7 +443,7 @@ impl World {
 
     fn head(&self) -> Head {
         let contents = self.branches[self.current].iter().map(|(path, text)| (path.clone(), content(text)));
-        Head { revision: self.tip(), contents: contents.collect(), readiness: self.readiness.clone() }
+        Head { revision: self.tip(), contents: Arc::new(contents.collect()), readiness: self.readiness.clone() }
     }
 
     fn tip(&self) -> Option<Revision> {

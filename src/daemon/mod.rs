@@ -2,18 +2,29 @@
 //! and knows neither files nor git: those are the [`World`]'s.
 #![allow(clippy::disallowed_methods, reason = "the loop reads the clock")]
 
+mod detach;
+mod notice;
+mod workspace;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use detach::{Detached, READY, detach};
+pub use notice::Notice;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::engine::{Batch, Effect, Engine, Head, Input, Reason, Report, Retry, Seen};
-use crate::name::DocPath;
-use crate::watch::{Gap, Locks, Places, Watcher};
+use crate::name::{DocPath, visible};
+use crate::runner::{self, Class, Workspace};
+use crate::store::WatcherInfo;
+use crate::watch::{Gap, GitPlaces, Locks, Places, Watcher};
+use workspace::{Watched, target_branch};
 
 /// After a wake-up the bell is not heard for this long: a burst of events is a few wake-ups, not thousands.
 const DEAF: Duration = Duration::from_millis(10);
@@ -62,6 +73,82 @@ pub trait World {
 
     /// Called once, when the watches are armed and the first look is done: what is saved from now on is noticed.
     fn ready(&mut self);
+}
+
+/// Why a workspace cannot be watched.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// Somebody does already.
+    #[error("this work tree is watched already{}", process(info))]
+    Taken {
+        /// Who.
+        info: WatcherInfo,
+    },
+    /// There is no history to write.
+    #[error("`{}` is not in a git repository", visible(&.0.display().to_string()))]
+    OutsideGit(PathBuf),
+    /// The workspace failed.
+    #[error(transparent)]
+    Workspace(#[from] runner::Error),
+    /// The operating system gives no signals or no events.
+    #[error("cannot wait for events")]
+    Loop(#[from] io::Error),
+}
+
+impl WatchError {
+    /// What to do next, in the imperative.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Taken { info } => info.pid.map(|pid| format!("run `kill {pid}` to stop that one")),
+            Self::OutsideGit(_) => Some("run `git init`, then try again".to_owned()),
+            Self::Workspace(error) => error.hint(),
+            Self::Loop(_) => None,
+        }
+    }
+
+    /// How to take it.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Taken { .. } => Class::Conflict,
+            Self::Workspace(error) => error.class(),
+            Self::OutsideGit(_) | Self::Loop(_) => Class::Problem,
+        }
+    }
+}
+
+fn process(info: &WatcherInfo) -> String {
+    info.pid.map(|pid| format!(" by process {pid}")).unwrap_or_default()
+}
+
+/// Watches a workspace and commits what settles; there is one watcher for each work tree. `listener` is told everything
+/// of interest as it happens.
+///
+/// # Errors
+/// [`WatchError`] if it cannot begin. Later trouble is told to the listener and tried again.
+pub fn watch(workspace: &Workspace, span: Span, listener: &mut dyn FnMut(&Notice)) -> Result<(), WatchError> {
+    let Some(repository) = workspace.repository() else {
+        return Err(WatchError::OutsideGit(workspace.root().to_owned()));
+    };
+    let store = workspace.store();
+    let Some(_lock) = store.lock_watch(workspace.now()).map_err(runner::Error::from)? else {
+        let info = store.watcher().map_err(runner::Error::from)?;
+        return Err(WatchError::Taken { info: info.unwrap_or(WatcherInfo { pid: None, since: None }) });
+    };
+    let target = target_branch(workspace);
+    let mut watched = Watched::new(workspace, listener);
+    if span == Span::UntilStopped && target.is_none() {
+        watched.greet()?;
+    }
+    let (git_dir, common_dir) = (repository.git_dir().to_owned(), repository.common_dir().to_owned());
+    let places = Places {
+        root: workspace.root().to_owned(),
+        folder: workspace.folder().to_owned(),
+        git: Some(GitPlaces { git_dir, common_dir, target }),
+    };
+    run(&mut watched, places, span)?;
+    Ok(())
 }
 
 /// How long to watch.

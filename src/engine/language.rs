@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
 use crate::engine::admission::{DELETIONS_MAX, Held};
@@ -64,7 +65,7 @@ pub struct Head {
     /// Its tip; `None` before the first commit.
     pub revision: Option<Revision>,
     /// The documents in it.
-    pub contents: BTreeMap<DocPath, ContentId>,
+    pub contents: Arc<BTreeMap<DocPath, ContentId>>,
     /// Whether it takes a commit.
     pub readiness: Readiness,
 }

@@ -1,6 +1,7 @@
 //! The engine's rules as stories: what happens when, and what the engine does about it. A virtual clock, no I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::*;
 use crate::diagnostic::{Code, Diagnostic};
@@ -176,7 +177,7 @@ impl World {
                 Effect::Scan => Some(self.scan(now)),
                 Effect::ReadHead => Some(Input::Head(Head {
                     revision: Revision::new(format!("{:040x}", self.commits)),
-                    contents: self.head.iter().map(|(path, text)| (path.clone(), content(text))).collect(),
+                    contents: Arc::new(self.head.iter().map(|(path, text)| (path.clone(), content(text))).collect()),
                     readiness: self.readiness.clone(),
                 })),
                 Effect::Commit(batch) => Some(self.commit(now, &batch)),

@@ -245,7 +245,8 @@ impl Workspace {
     }
 
     /// Where commits go.
-    pub(super) fn target(&self) -> Target {
+    #[must_use]
+    pub fn target(&self) -> Target {
         self.config.text("commit.branch").map_or(Target::Current, |name| Target::Branch(name.to_owned()))
     }
 

@@ -1,0 +1,105 @@
+//! What a watching process tells: as words for people and as JSON for programs. Decides nothing and prints nothing.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::engine::Report;
+use crate::name::{DocPath, Revision};
+use crate::runner::Waiting;
+
+/// Something that a watching process tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// Nothing was ever committed here: where it will be, and what else could be chosen.
+    FirstTime {
+        /// The coordination folder below the work tree.
+        folder: String,
+    },
+    /// The watches are armed: what is saved from now on is noticed.
+    Ready,
+    /// A commit was made.
+    Committed {
+        /// Its id.
+        revision: Revision,
+        /// The first line of its message.
+        subject: String,
+    },
+    /// Something is held back, waits, or does so no longer.
+    Report(Report),
+    /// Git ignores a document of the folder.
+    Ignored(Waiting),
+}
+
+impl Notice {
+    /// What to do about it, in the imperative.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Report(report) => report.hint(),
+            Self::Ignored(waiting) => waiting.hint(),
+            Self::FirstTime { .. } | Self::Ready | Self::Committed { .. } => None,
+        }
+    }
+
+    /// Whether something is wrong, or only news.
+    #[must_use]
+    pub fn is_trouble(&self) -> bool {
+        self.hint().is_some()
+    }
+
+    /// One object for a stream of JSON lines: `event` says what it is, `message` says it in words.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut value = match self {
+            Self::FirstTime { folder } => json!({ "event": "first-time", "folder": folder }),
+            Self::Ready => json!({ "event": "ready" }),
+            Self::Committed { revision, subject } => {
+                json!({ "event": "committed", "revision": revision.as_str(), "subject": subject })
+            }
+            Self::Ignored(_) => json!({ "event": "ignored" }),
+            Self::Report(report) => report_json(report),
+        };
+        if let Value::Object(map) = &mut value {
+            map.insert("message".to_owned(), self.to_string().into());
+            if let Some(hint) = self.hint() {
+                map.insert("hint".to_owned(), hint.into());
+            }
+        }
+        value
+    }
+}
+
+fn report_json(report: &Report) -> Value {
+    match report {
+        Report::Held(held) => json!({ "event": "held", "path": held.path.as_str() }),
+        Report::Healed(path) => json!({ "event": "healed", "path": path.as_str() }),
+        Report::Guarded { deleted, of } => json!({ "event": "guarded", "deleted": deleted, "of": of }),
+        Report::Waiting(_) => json!({ "event": "waiting" }),
+        Report::Resumed => json!({ "event": "resumed" }),
+        Report::Refused(_) => json!({ "event": "refused" }),
+        Report::Failed(_) => json!({ "event": "failed" }),
+        Report::Degraded(_) => json!({ "event": "degraded" }),
+        Report::Restored => json!({ "event": "restored" }),
+        Report::Left(paths) => {
+            json!({ "event": "left", "paths": paths.iter().map(DocPath::as_str).collect::<Vec<_>>() })
+        }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FirstTime { folder } => write!(
+                f,
+                "changes of `{folder}` are committed to the branch you are on, beside the code and in pull requests\n\
+                 to see the code's history alone: `git log -- . ':!{folder}'`\n\
+                 to keep them apart: `mycelium config set commit.branch coordination`"
+            ),
+            Self::Ready => f.write_str("watching"),
+            Self::Committed { revision, subject } => write!(f, "committed {}: {subject}", revision.short()),
+            Self::Report(report) => write!(f, "{report}"),
+            Self::Ignored(waiting) => write!(f, "not committed: {waiting}"),
+        }
+    }
+}

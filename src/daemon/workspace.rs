@@ -1,0 +1,148 @@
+//! The world of a watching process: a workspace, seen through the engine's questions. Decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::notice::Notice;
+use super::{Refusal, Scan, World};
+use crate::engine::{Batch, Head, Readiness, Reason, Report, Retry};
+use crate::git::Target;
+use crate::name::{ContentId, DocPath, Revision};
+use crate::runner::{Class, Edits, Error, Survey, Waiting, Workspace};
+
+/// A workspace that is watched.
+pub(super) struct Watched<'a> {
+    workspace: &'a Workspace,
+    listener: &'a mut dyn FnMut(&Notice),
+    survey: Survey,
+    /// What the branch held when it was read last.
+    branch: Option<Branch>,
+    /// The ignored document that was told of.
+    ignored: Option<String>,
+}
+
+/// A branch at one moment.
+#[derive(Clone, Default)]
+struct Branch {
+    revision: Option<Revision>,
+    contents: Arc<BTreeMap<DocPath, ContentId>>,
+}
+
+impl<'a> Watched<'a> {
+    pub(super) fn new(workspace: &'a Workspace, listener: &'a mut dyn FnMut(&Notice)) -> Self {
+        Self { workspace, listener, survey: Survey::default(), branch: None, ignored: None }
+    }
+
+    /// Explains where commits go, if none was ever made here.
+    pub(super) fn greet(&mut self) -> Result<(), Error> {
+        if self.branch()?.contents.is_empty() {
+            (self.listener)(&Notice::FirstTime { folder: self.workspace.folder().to_owned() });
+        }
+        Ok(())
+    }
+
+    /// The branch as it is now; its documents are read again only when it has moved.
+    fn branch(&mut self) -> Result<Branch, Error> {
+        let Some(repository) = self.workspace.repository() else { return Ok(Branch::default()) };
+        let revision = repository.head(&self.workspace.target())?.revision;
+        if let Some(known) = self.branch.as_ref().filter(|known| known.revision == revision) {
+            return Ok(known.clone());
+        }
+        let contents = Arc::new(repository.contents(revision.as_ref(), self.workspace.folder())?);
+        Ok(self.branch.insert(Branch { revision, contents }).clone())
+    }
+
+    fn readiness(&self) -> Result<Readiness, Error> {
+        let Some(repository) = self.workspace.repository() else {
+            return Ok(Readiness::Never(reason_of(&Waiting::OutsideGit)));
+        };
+        if !self.workspace.config().flag("commit.auto") {
+            return Ok(Readiness::Never(reason_of(&Waiting::Off)));
+        }
+        Ok(repository.busy()?.map_or(Readiness::Ready, |busy| Readiness::Busy(reason_of(&Waiting::Busy(busy)))))
+    }
+
+    /// Which of these the branch holds now.
+    fn arrived(&mut self, batch: &Batch) -> Result<BTreeSet<DocPath>, Error> {
+        let contents = self.branch()?.contents;
+        let arrived = batch.changes.iter().filter(|(path, admitted)| contents.get(*path) == admitted.as_ref());
+        Ok(arrived.map(|(path, _)| path.clone()).collect())
+    }
+
+    fn tell_ignored(&mut self, ignored: Option<String>) {
+        if let Some(path) = ignored.as_ref().filter(|_| self.ignored.is_none()) {
+            (self.listener)(&Notice::Ignored(Waiting::Ignored(path.clone())));
+        }
+        self.ignored = ignored;
+    }
+}
+
+impl World for Watched<'_> {
+    fn scan(&mut self) -> Result<Scan, Reason> {
+        let tracked = self.branch().map_err(|error| reason(&error))?.contents;
+        let sight = self.survey.look(self.workspace, &tracked).map_err(|error| reason(&error))?;
+        self.tell_ignored(sight.ignored);
+        Ok(Scan { files: sight.files, own: sight.own })
+    }
+
+    fn head(&mut self) -> Result<Head, Reason> {
+        // First whether git is at work: what it does after this moment moves the branch or holds the lock then.
+        let readiness = self.readiness().map_err(|error| reason(&error))?;
+        let Branch { revision, contents } = self.branch().map_err(|error| reason(&error))?;
+        Ok(Head { revision, contents, readiness })
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<BTreeSet<DocPath>, Refusal> {
+        let failed = |error: &Error| {
+            let retry = if error.class() == Class::Busy { Retry::Soon } else { Retry::Late };
+            Refusal { reason: reason(error), retry }
+        };
+        let done = self.workspace.commit_now(Edits::Of(batch)).map_err(|error| failed(&error))?;
+        // Where there was nothing left to change, the tip itself is named.
+        let is_new = |(revision, _): &(Revision, String)| Some(revision) != batch.base.as_ref();
+        for (revision, subject) in done.revisions.into_iter().filter(is_new) {
+            (self.listener)(&Notice::Committed { revision, subject });
+        }
+        let arrived = self.arrived(batch).map_err(|error| failed(&error))?;
+        match done.waiting {
+            Some(waiting) if arrived.is_empty() => {
+                let soon =
+                    matches!(waiting, Waiting::Busy(_) | Waiting::Committer | Waiting::Moving | Waiting::Watcher);
+                Err(Refusal { reason: reason_of(&waiting), retry: if soon { Retry::Soon } else { Retry::Late } })
+            }
+            _ => Ok(arrived),
+        }
+    }
+
+    fn report(&mut self, report: &Report) {
+        (self.listener)(&Notice::Report(report.clone()));
+    }
+
+    fn ready(&mut self) {
+        (self.listener)(&Notice::Ready);
+    }
+}
+
+fn reason_of(waiting: &Waiting) -> Reason {
+    Reason { what: waiting.to_string(), hint: waiting.hint() }
+}
+
+/// An error with all its causes.
+fn reason(error: &Error) -> Reason {
+    let mut what = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        what = format!("{what}: {error}");
+        cause = error.source();
+    }
+    Reason { what, hint: error.hint() }
+}
+
+/// The full name of the branch that commits go to, where it is not the current one.
+pub(super) fn target_branch(workspace: &Workspace) -> Option<String> {
+    match workspace.target() {
+        Target::Current => None,
+        Target::Branch(name) if name.starts_with("refs/") => Some(name),
+        Target::Branch(name) => Some(format!("refs/heads/{name}")),
+    }
+}

@@ -1,0 +1,10 @@
+//! The watching process on real repositories: what is saved gets committed, once, whole, and by nobody's leave.
+#![allow(clippy::disallowed_methods, reason = "tests do what users do")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod guest;
+mod process;
+mod saving;
+mod stopping;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,154 @@
+//! From a save to a commit.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::process::{Process, is_committed, save, subjects, task, until};
+use crate::support::{FOLDER, Sandbox};
+
+#[test]
+fn a_save_is_committed_once_and_then_all_sleep() {
+    let sandbox = Sandbox::new();
+    let mut process = Process::start(&sandbox);
+    assert_eq!(process.said[0]["event"], "first-time");
+    for (i, status) in ["pending", "running", "completed"].into_iter().enumerate() {
+        let began = Instant::now();
+        save(&sandbox, "task-1", status);
+        process.hear("committed");
+        // 300 ms on a quiet machine; what matters here is that it is not a matter of polling.
+        assert!(began.elapsed() < Duration::from_millis(1_500), "{:?}", began.elapsed());
+        assert_eq!(subjects(&sandbox).len(), i + 1);
+    }
+    assert!(subjects(&sandbox)[0].starts_with("task-1: running → completed"), "{:?}", subjects(&sandbox));
+    assert!(!process.says("committed", Duration::from_secs(1)), "its own commit is no change");
+    let before = process.sleeps();
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(process.sleeps() - before, 0, "wake-ups while nothing happened");
+    process.stop();
+    assert_eq!(sandbox.git(&["status", "--porcelain"]), "");
+    sandbox.git(&["fsck", "--strict"]);
+}
+
+#[test]
+fn a_burst_of_ten_thousand_is_committed_whole() {
+    let sandbox = Sandbox::new();
+    let process = Process::start(&sandbox);
+    for i in 0..10_000 {
+        save(&sandbox, &format!("task-{i}"), "pending");
+    }
+    let files = || sandbox.git(&["ls-tree", "-r", "--name-only", "HEAD", "--", FOLDER]).lines().count();
+    let began = Instant::now();
+    while files() < 10_000 {
+        assert!(began.elapsed() < Duration::from_secs(120), "{} of 10,000 are committed", files());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert!(is_committed(&sandbox));
+    assert!(subjects(&sandbox).len() < 60, "bursts are one commit each: {}", subjects(&sandbox).len());
+    process.stop();
+}
+
+/// A text that tells whether it is whole, in several parts each of which could be taken for a document.
+fn sealed(id: usize, version: usize) -> Vec<String> {
+    let mut parts = vec![task(&format!("task-{id}"), "running")];
+    parts.extend((0..5).map(|line| format!("- version {version}, line {line}\n")));
+    parts.push(format!("end {version}\n"));
+    parts
+}
+
+fn is_whole(text: &str) -> bool {
+    let version = |line: &str| line.strip_prefix("end ").map(|v| format!("- version {v}, line 4"));
+    let last = text.lines().last().and_then(version);
+    last.is_some_and(|line| {
+        text.lines().any(|l| l == line) && text.lines().count() == sealed(0, 0).concat().lines().count()
+    })
+}
+
+#[test]
+fn a_torn_save_is_never_committed() {
+    let sandbox = Sandbox::new();
+    let process = Process::start(&sandbox);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for id in 0..4 {
+            let (sandbox, done) = (&sandbox, &done);
+            scope.spawn(move || {
+                for version in 0.. {
+                    let file = sandbox.path(&format!("{FOLDER}/task-{id}.md"));
+                    let parts = sealed(id, version);
+                    if version % 3 == 2 {
+                        // As vim does: the old file aside, a new one, the old one gone.
+                        let _ = fs::rename(&file, file.with_extension("md~"));
+                        fs::write(&file, parts.concat()).unwrap();
+                        let _ = fs::remove_file(file.with_extension("md~"));
+                    } else {
+                        fs::create_dir_all(file.parent().unwrap()).unwrap();
+                        let mut file = OpenOptions::new().create(true).write(true).truncate(true).open(&file).unwrap();
+                        for part in parts {
+                            file.write_all(part.as_bytes()).unwrap();
+                            std::thread::sleep(Duration::from_millis(40 + 20 * id as u64));
+                        }
+                    }
+                    std::thread::sleep(Duration::from_millis(350));
+                    if done.load(Ordering::SeqCst) {
+                        break;
+                    }
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_secs(12));
+        done.store(true, Ordering::SeqCst);
+    });
+    until("the last versions", || is_committed(&sandbox));
+    process.stop();
+    let mut versions = 0;
+    for revision in sandbox.git(&["log", "--format=%H", "--", FOLDER]).lines() {
+        for path in sandbox.git(&["diff-tree", "--root", "-r", "--no-commit-id", "--name-only", revision]).lines() {
+            let text = sandbox.git(&["show", &format!("{revision}:{path}")]);
+            assert!(is_whole(&text), "{path} of {revision} is torn:\n{text}");
+            versions += 1;
+        }
+    }
+    assert!(versions > 15, "only {versions} versions were committed");
+}
+
+#[test]
+fn what_does_not_parse_waits_until_it_heals() {
+    let sandbox = Sandbox::new();
+    let mut process = Process::start(&sandbox);
+    sandbox.write(&format!("{FOLDER}/task-1.md"), "---\nid: [\n---\n");
+    let held = process.hear("held");
+    assert_eq!(held["path"], "task-1.md");
+    assert!(held["message"].as_str().unwrap().starts_with("held back `task-1.md`: "), "{held}");
+    assert!(held["hint"].is_string());
+    save(&sandbox, "task-2", "pending");
+    process.hear("committed");
+    assert!(!is_committed(&sandbox));
+    save(&sandbox, "task-1", "pending");
+    process.hear("healed");
+    process.hear("committed");
+    assert!(is_committed(&sandbox));
+    process.stop();
+}
+
+#[test]
+fn deletions_wait_a_little_and_many_for_a_person() {
+    let sandbox = Sandbox::new();
+    (0..30).for_each(|i| save(&sandbox, &format!("task-{i}"), "pending"));
+    let mut process = Process::start(&sandbox);
+    process.hear("committed");
+    let began = Instant::now();
+    fs::remove_file(sandbox.path(&format!("{FOLDER}/task-0.md"))).unwrap();
+    process.hear("committed");
+    assert!(began.elapsed() > Duration::from_millis(1_900), "{:?}", began.elapsed());
+    fs::remove_dir_all(sandbox.path(FOLDER)).unwrap();
+    let guarded = process.hear("guarded");
+    assert_eq!((&guarded["deleted"], &guarded["of"]), (&29.into(), &29.into()));
+    assert!(!process.says("committed", Duration::from_secs(1)));
+    sandbox.git(&["restore", FOLDER]);
+    save(&sandbox, "task-30", "pending");
+    process.hear("committed");
+    assert!(is_committed(&sandbox));
+    process.stop();
+}
