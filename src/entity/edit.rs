@@ -4,7 +4,9 @@ use std::str::FromStr;
 
 use serde_json::Value as Json;
 
-use super::read::{id_key, read_status, reread};
+use super::bullet::DependencyBullet;
+use super::keys::id_key;
+use super::read::{read_status, reread};
 use super::status::{IllegalStep, UnknownWord};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::document::{Document, EditError, Value};
@@ -175,7 +177,7 @@ pub(super) fn remove_ids(document: &Document, key: &str, heading: &str, ids: &[D
 }
 
 fn first_word(bullet: &str) -> &str {
-    super::read::DependencyBullet::parse(bullet).id
+    DependencyBullet::parse(bullet).id
 }
 
 /// Writes an outcome under its heading: a text as text where it reads back as the same text, anything else as JSON.

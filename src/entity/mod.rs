@@ -1,19 +1,22 @@
 //! Documents as agents, tasks and workflows: reading, creating, changing. Pure; files, clock and history are elsewhere.
 
 pub mod agent;
+mod bullet;
 mod create;
 mod edit;
 mod json;
+mod keys;
 mod model;
 mod read;
 pub mod status;
 pub mod task;
 pub mod workflow;
 
+pub use bullet::DependencyBullet;
 pub use create::{NewAgent, NewTask, NewWorkflow, RenderError};
 pub use edit::Refusal;
 pub(crate) use edit::label_name;
 pub use json::fraction_json;
 pub use model::{ActiveTask, Agent, Entity, Task, Workflow};
-pub use read::{DependencyBullet, Reading, read};
+pub use read::{Reading, read};
 pub use status::{AgentStatus, IllegalStep, Priority, Review, TaskStatus, UnknownWord, WorkflowStatus};

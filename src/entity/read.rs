@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 
+use super::bullet::DependencyBullet;
+use super::keys::{id_key, known_keys};
 use super::model::{ActiveTask, Agent, Entity, Task, Workflow};
 use super::status::{AgentStatus, Priority, Review, TaskStatus, UnknownWord, WorkflowStatus};
 use crate::diagnostic::{Code, Diagnostic};
@@ -23,54 +25,6 @@ pub struct Reading {
     pub entity: Option<Entity>,
     /// What is wrong with it, in file order.
     pub findings: Vec<Diagnostic>,
-}
-
-const TASK_KEYS: &[&str] = &[
-    "id",
-    "type",
-    "status",
-    "assigned_to",
-    "priority",
-    "depends_on",
-    "created",
-    "created_at",
-    "claimed_by",
-    "fence",
-    "lease",
-    "attempt",
-    "progress",
-    "review",
-    "approved",
-    "workflow",
-    "title",
-    "payload",
-    "result",
-    "error",
-];
-const AGENT_KEYS: &[&str] = &["agent", "status", "last_updated", "ttl", "active_tasks", "metadata"];
-const WORKFLOW_KEYS: &[&str] = &[
-    "id",
-    "type",
-    "status",
-    "tasks",
-    "created",
-    "created_at",
-    "progress",
-    "current_task",
-    "title",
-    "metadata",
-    "result",
-    "error",
-];
-
-/// The keys of a kind's frontmatter that mean something; any other is kept as it is.
-#[must_use]
-pub(super) const fn known_keys(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Agent => AGENT_KEYS,
-        Kind::Task => TASK_KEYS,
-        Kind::Workflow => WORKFLOW_KEYS,
-    }
 }
 
 /// Reads a document.
@@ -469,66 +423,10 @@ fn bad_id(what: &str, error: &NameError) -> Diagnostic {
     Diagnostic::error(Code::BadName, format!("`{what}`: {error}")).hint("use the id that the task's file states")
 }
 
-/// The key that holds a document's id.
-#[must_use]
-pub(super) const fn id_key(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Agent => "agent",
-        Kind::Task | Kind::Workflow => "id",
-    }
-}
-
 fn id_of_name(path: &DocPath, kind: Kind) -> Option<DocId> {
     let stem = path.stem();
     let id = if kind == Kind::Agent { stem.strip_prefix(kind.prefix()).unwrap_or(stem) } else { stem };
     DocId::new(id).ok()
-}
-
-impl ActiveTask {
-    /// Reads `train-model (started: 2025-10-17T00:00:00Z)`; a bullet without text is nothing.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let parts = text.strip_suffix(')').and_then(|text| text.rsplit_once("(started:"));
-        let started = parts.and_then(|(_, at)| at.trim().parse().ok());
-        let task = if started.is_some() { parts.map_or(text, |(task, _)| task.trim()) } else { text };
-        (!task.is_empty()).then(|| Self { task: task.to_owned(), started })
-    }
-
-    /// The bullet that [`ActiveTask::parse`] reads.
-    #[must_use]
-    pub fn to_bullet(&self) -> String {
-        match self.started {
-            Some(at) => format!("{} (started: {at})", self.task),
-            None => self.task.clone(),
-        }
-    }
-}
-
-/// One line of `## Dependencies`: `task-122 (prepare-dataset) - COMPLETED ✅`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DependencyBullet<'a> {
-    /// The id: the first word, without backticks or link brackets; empty for `none`.
-    pub id: &'a str,
-    /// What follows the id.
-    pub rest: &'a str,
-    /// The status it claims in capitals after ` - `, in lower case.
-    pub status: Option<TaskStatus>,
-}
-
-impl<'a> DependencyBullet<'a> {
-    /// Takes a bullet apart.
-    #[must_use]
-    pub fn parse(text: &'a str) -> Self {
-        let text = text.trim();
-        let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-        let word = word.split_once("](").map_or(word, |(shown, _)| shown);
-        let word = word.trim_matches(['`', '[', ']', '*', '_', ',', ':']);
-        let id = if word.eq_ignore_ascii_case("none") { "" } else { word };
-        let claim = rest.rsplit_once("- ").and_then(|(_, claim)| claim.split_whitespace().next());
-        let status = claim.and_then(|claim| claim.to_ascii_lowercase().parse().ok());
-        Self { id, rest, status }
-    }
 }
 
 #[cfg(test)]
@@ -711,32 +609,11 @@ mod tests {
     }
 
     #[test]
-    fn dependency_bullets_are_taken_apart() {
-        for (text, id, status) in [
-            ("task-122 (prepare-dataset) - COMPLETED ✅", "task-122", Some(TaskStatus::Completed)),
-            ("`task-1` - pending", "task-1", Some(TaskStatus::Pending)),
-            ("[task-1](task-1.md): the data", "task-1", None),
-            ("task-1 - see there", "task-1", None),
-            ("None", "", None),
-            ("", "", None),
-        ] {
-            let parsed = DependencyBullet::parse(text);
-            assert_eq!((parsed.id, parsed.status), (id, status), "{text}");
-        }
+    fn dependencies_of_the_body_count_where_the_frontmatter_has_none() {
         let reading = task_with("", "\n## Dependencies\n\n- task-5 (a) - RUNNING\n- _none_\n- task-6\n");
         let ids: Vec<_> = task_of(&reading).depends_on.iter().map(DocId::as_str).collect();
         assert_eq!(ids, ["task-5", "task-6"]);
         let stated = task_with("depends_on: []\n", "\n## Dependencies\n\n- task-5\n");
         assert_eq!(task_of(&stated).depends_on, []);
-    }
-
-    #[test]
-    fn active_tasks_read_back_as_they_are_written() {
-        for text in
-            ["train-model (started: 2025-10-17T00:00:00Z)", "task-1", "review (of the plan)", "x (started: soon)"]
-        {
-            assert_eq!(ActiveTask::parse(text).expect("a task").to_bullet(), text);
-        }
-        assert_eq!(ActiveTask::parse("  "), None);
     }
 }

@@ -2,11 +2,11 @@
 
 use serde_json::Value as Json;
 
+use super::bullet::DependencyBullet;
 use super::edit::{
     Refusal, accept, add_ids, id_of, progress_value, remove_ids, remove_key, set_key, set_keys, set_outcome,
     set_placeholder, status,
 };
-use super::read::DependencyBullet;
 use super::status::{Priority, TaskStatus};
 use crate::document::{Document, Mark, Value};
 use crate::name::{AgentName, DocId, Kind};

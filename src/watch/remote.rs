@@ -54,8 +54,8 @@ mod tests {
 
     const MOUNTS: &str = "\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
-40 22 0:35 / /home rw,relatime - nfs4 server:/home rw
-41 40 8:2 / /home/me/local\\040disk rw - xfs /dev/sdb1 rw
+40 22 0:35 / /media rw,relatime - nfs4 server:/media rw
+41 40 8:2 / /media/me/local\\040disk rw - xfs /dev/sdb1 rw
 42 22 0:36 / /mnt/c rw,noatime - 9p drvfs rw
 43 42 8:3 / /mnt/c rw - ext4 /dev/sdc rw
 a broken line
@@ -66,8 +66,8 @@ a broken line
     fn the_nearest_and_latest_mount_decides() {
         for (path, expected) in [
             ("/srv/repo", None),
-            ("/home/me/repo", Some("nfs4")),
-            ("/home/me/local disk/repo", None),
+            ("/media/me/repo", Some("nfs4")),
+            ("/media/me/local disk/repo", None),
             ("/mnt/c/repo", None),
             ("/mnt/d/repo", Some("9p")),
             ("/mnt/dd", None),

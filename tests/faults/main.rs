@@ -8,8 +8,6 @@ mod support;
 #[cfg(target_os = "linux")]
 mod crowd;
 #[cfg(target_os = "linux")]
-mod disk;
-#[cfg(target_os = "linux")]
 mod guest;
 #[cfg(target_os = "linux")]
 mod history;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::history::{assert_sound, is_committed, leftovers};
-use crate::support::{FOLDER, Run, Sandbox, could_not_run, has_program};
+use crate::support::{FOLDER, Run, Sandbox, can_trace, could_not_run};
 use crate::{alone, tell};
 
 /// System calls that change files, or open them to.
@@ -56,7 +56,7 @@ fn a_kill_at_any_call_of_an_update_is_recovered() {
 
 fn kill_everywhere(test: &str, operation: impl Fn(&str, usize) -> Vec<String>) {
     let _alone = alone();
-    if let Err(why) = strace_works() {
+    if let Err(why) = can_trace() {
         return could_not_run(test, &why);
     }
     let sandbox = Sandbox::new();
@@ -88,15 +88,6 @@ fn kill_everywhere(test: &str, operation: impl Fn(&str, usize) -> Vec<String>) {
     }
     assert!(points > CALLS.len() + 20, "only {points} points: the kills do not reach the program");
     tell(&format!("{test}: {points} kill points, 0 left anything broken"));
-}
-
-fn strace_works() -> Result<(), String> {
-    if !has_program("strace") {
-        return Err("`strace` is missing".to_owned());
-    }
-    let sandbox = Sandbox::without_git();
-    let run = Run::of(sandbox.command("strace").args(["-qq", "-e", "inject=getpid:error=EPERM", "true"]));
-    if run.code == Some(0) { Ok(()) } else { Err(format!("`strace` may not trace here: {}", run.stderr.trim())) }
 }
 
 fn create(sandbox: &Sandbox) -> (String, Duration) {

@@ -1,7 +1,7 @@
 //! Power cuts right after an acknowledgement: ours loses nothing, git at its defaults shows that the harness bites.
 
-use crate::disk::Disk;
 use crate::history::{assert_sound, file_at_head};
+use crate::support::disk::{DISK_BYTES, Disk};
 use crate::support::{FOLDER, Run, Sandbox, could_not_run, number};
 use crate::{alone, tell};
 
@@ -22,7 +22,7 @@ fn a_power_cut_on_xfs_loses_nothing() {
 
 fn cut_power(test: &str, kind: &str) {
     let _alone = alone();
-    match Disk::new(kind) {
+    match Disk::new(kind, DISK_BYTES) {
         Err(why) => could_not_run(test, &why),
         Ok(disk) => {
             let cuts = number("MYCELIUM_CUTS", CUTS);

@@ -1,4 +1,4 @@
-//! What the child processes do. The entry is a test that runs only when another test starts it.
+//! What the child processes do. The entry is a test that runs only when other tests start it, in a process of its own.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub(crate) fn child_output(mut command: std::process::Command) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "the entry of child processes; other tests start it"]
+#[ignore = "run by `eight_processes_create_twenty_documents_each`"]
 fn part() {
     let Ok(part) = std::env::var("STORE_PART") else { return };
     let home = PathBuf::from(std::env::var("STORE_HOME").expect("a home"));

@@ -201,13 +201,24 @@ fn killing_writers_at_random_loses_nothing_that_was_acknowledged() {
         stop.store(true, Ordering::Relaxed);
     });
 
+    found_again(&rig, &store, &acknowledged);
+    let total: u64 = acknowledged.values().sum();
+    let reads = reads.into_inner();
+    println!("{kills} kills, {total} acknowledged, {reads} reads, longest wait after a kill {slowest:?}");
+    assert!(total > u64::from(kills) && reads > 100, "too little happened: {total} writes, {reads} reads");
+    assert!(slowest < Duration::from_secs(2), "blocked for {slowest:?}");
+    rig.swept_clean(&store);
+}
+
+/// Recovers, then looks for everything that was acknowledged.
+fn found_again(rig: &Rig, store: &Store, acknowledged: &HashMap<&str, u64>) {
     store.recover().expect("recovery");
     let text = rig.text("task-shared.md");
     let recorded: Vec<String> =
         store.journal().expect("a journal").into_iter().map(|record| record.operation.id.to_string()).collect();
     let known: std::collections::HashSet<&str> = recorded.iter().map(String::as_str).collect();
     assert_eq!(known.len(), recorded.len(), "no operation is recorded twice");
-    for (name, last) in &acknowledged {
+    for (name, last) in acknowledged {
         let updates = (1..=*last).filter(|n| !n.is_multiple_of(4)).count() as u64;
         let stored = value(&text, name);
         assert!((updates..=updates + 1).contains(&stored), "{name}: {updates} acknowledged, {stored} stored");
@@ -221,12 +232,6 @@ fn killing_writers_at_random_loses_nothing_that_was_acknowledged() {
         let bytes = store.read(&path).expect("a read").expect("the document").bytes;
         assert!(opened(std::str::from_utf8(&bytes).expect("text")).1, "{path} is torn");
     }
-    let total: u64 = acknowledged.values().sum();
-    let reads = reads.into_inner();
-    println!("{kills} kills, {total} acknowledged, {reads} reads, longest wait after a kill {slowest:?}");
-    assert!(total > u64::from(kills) && reads > 100, "too little happened: {total} writes, {reads} reads");
-    assert!(slowest < Duration::from_secs(2), "blocked for {slowest:?}");
-    rig.swept_clean(&store);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use mycelium::store::{Action, Durability, Store};
 
 use crate::child::said;
 use crate::rig::{Rig, any_operation, change, child, operation, write};
+use crate::support::{can_trace, could_not_run};
 
 /// Runs a part under strace; returns its output and the trace.
 fn traced(rig: &Rig, part: &str, options: &[&str], sabotage: &str) -> (Output, String) {
@@ -82,6 +83,9 @@ fn every_call(call: &str, fault: &str) -> usize {
 
 #[test]
 fn any_call_may_fail_once() {
+    if let Err(why) = can_trace() {
+        return could_not_run("any_call_may_fail_once", &why);
+    }
     for (call, error) in [
         ("open", "EMFILE"),
         ("openat", "EMFILE"),
@@ -101,6 +105,9 @@ fn any_call_may_fail_once() {
 
 #[test]
 fn any_call_may_be_the_last() {
+    if let Err(why) = can_trace() {
+        return could_not_run("any_call_may_be_the_last", &why);
+    }
     for call in ["open", "openat", "write", "pwrite64", "fsync", "renameat2", "flock", "utimensat", "close"] {
         println!("{call}: killed at {} points", every_call(call, "signal=KILL"));
     }
@@ -128,6 +135,9 @@ fn misordered(log: &str) -> Option<String> {
 
 #[test]
 fn an_answer_comes_after_the_disk_has_it_all() {
+    if let Err(why) = can_trace() {
+        return could_not_run("an_answer_comes_after_the_disk_has_it_all", &why);
+    }
     let rig = Rig::new();
     let store = rig.store(Durability::Off);
     for (sabotage, right) in [("", true), ("no-fsync", false)] {

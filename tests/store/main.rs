@@ -12,3 +12,5 @@ mod powercut;
 mod rig;
 mod saves;
 mod speed;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,60 +1,19 @@
 //! A power cut: a file system of our own in a file, cut off in the middle of writing, mounted again, looked at.
-//! Needs root, a loop device, mkfs.ext4 and `xfs_io`, so it runs only when asked for.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use mycelium::store::{Durability, Store};
 
 use crate::child::{opened, sealed, value};
 use crate::rig::{Rig, child, write};
+use crate::support::could_not_run;
+use crate::support::disk::Disk;
 
-fn run(program: &str, arguments: &[&str]) {
-    let output = Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
-    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// A mounted image; unmounted when dropped.
-struct Disk {
-    image: PathBuf,
-    at: PathBuf,
-}
-
-impl Disk {
-    fn new(home: &Path) -> Self {
-        let disk = Self { image: home.join("image"), at: home.join("mounted") };
-        let file = std::fs::File::create(&disk.image).expect("an image");
-        file.set_len(64 << 20).expect("an image");
-        std::fs::create_dir(&disk.at).expect("a mount point");
-        run("mkfs.ext4", &["-q", "-F", &disk.image.display().to_string()]);
-        disk.mount();
-        disk
-    }
-
-    fn mount(&self) {
-        run("mount", &["-o", "loop", &self.image.display().to_string(), &self.at.display().to_string()]);
-    }
-
-    fn unmount(&self) {
-        run("umount", &[&self.at.display().to_string()]);
-    }
-
-    /// The power goes: nothing that is not on the disk now gets there any more.
-    fn cut(&self) {
-        run("xfs_io", &["-x", "-c", "shutdown", &self.at.display().to_string()]);
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.at).output();
-    }
-}
+const DISK_BYTES: u64 = 64 << 20;
 
 /// Cuts the power once after `after` acknowledged operations. Returns what was acknowledged and is missing.
 fn lost_by_a_cut(disk: &Disk, durability: &str, round: usize, after: usize) -> Vec<String> {
-    let rig = Rig::at(&disk.at.join(format!("round-{durability}-{round}")));
+    let rig = Rig::at(&disk.path().join(format!("round-{durability}-{round}")));
     let store = rig.store(Durability::Full);
     write(&store, "task-shared.md", &sealed("w0: 0\n")).expect("a create");
     let mut writer = child(&rig, "steady", &["w0", durability]).spawn().expect("a child");
@@ -64,12 +23,11 @@ fn lost_by_a_cut(disk: &Disk, durability: &str, round: usize, after: usize) -> V
     for _ in 0..after {
         acknowledged = lines.by_ref().find_map(number).expect("a working writer");
     }
-    disk.cut();
+    disk.shut_down();
     // It may have acknowledged more before the cut; then its writes fail.
     acknowledged = lines.filter_map(number).last().unwrap_or(acknowledged);
     assert!(!writer.wait().expect("gone").success(), "it cannot write any more");
-    disk.unmount();
-    disk.mount();
+    disk.plug_in_again();
     as_after_a_start(&rig);
     let store = rig.store(Durability::Full);
     store.recover().expect("recovery");
@@ -114,11 +72,12 @@ fn missing(rig: &Rig, store: &Store, acknowledged: u64) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "needs root, a loop device, mkfs.ext4 and xfs_io"]
 fn a_power_cut_loses_nothing_that_was_acknowledged() {
     let cuts: usize = std::env::var("MYCELIUM_TEST_CUTS").ok().and_then(|n| n.parse().ok()).unwrap_or(25);
-    let home = tempfile::tempdir().expect("a temporary folder");
-    let disk = Disk::new(home.path());
+    let disk = match Disk::new("ext4", DISK_BYTES) {
+        Ok(disk) => disk,
+        Err(why) => return could_not_run("a_power_cut_loses_nothing_that_was_acknowledged", &why),
+    };
     for round in 0..cuts {
         assert_eq!(lost_by_a_cut(&disk, "full", round, 1 + round % 9), Vec::<String>::new(), "cut {round}");
     }
@@ -128,15 +87,18 @@ fn a_power_cut_loses_nothing_that_was_acknowledged() {
 }
 
 #[test]
-#[ignore = "needs root, a loop device, mkfs.ext4 and xfs_io"]
 fn a_full_disk_and_a_read_only_one_are_errors_with_advice_and_change_nothing() {
-    let home = tempfile::tempdir().expect("a temporary folder");
-    let disk = Disk::new(home.path());
-    let rig = Rig::at(&disk.at);
+    let disk = match Disk::new("ext4", DISK_BYTES) {
+        Ok(disk) => disk,
+        Err(why) => {
+            return could_not_run("a_full_disk_and_a_read_only_one_are_errors_with_advice_and_change_nothing", &why);
+        }
+    };
+    let rig = Rig::at(disk.path());
     let store = rig.store(Durability::Full);
     write(&store, "task-1.md", "one\n").expect("a create");
 
-    let mut filler = std::fs::File::create(disk.at.join("filler")).expect("a file");
+    let mut filler = std::fs::File::create(disk.path().join("filler")).expect("a file");
     while std::io::Write::write_all(&mut filler, &[b'x'; 4096]).is_ok() {}
     // What is left of the last blocks holds small documents for a while.
     let big = "x".repeat(60_000);
@@ -151,16 +113,16 @@ fn a_full_disk_and_a_read_only_one_are_errors_with_advice_and_change_nothing() {
     assert_eq!(full.expect("a full disk").hint(), Some("free some disk space, then try again"));
     assert_eq!(rig.text("task-1.md"), last);
     drop(filler);
-    std::fs::remove_file(disk.at.join("filler")).expect("removed");
+    std::fs::remove_file(disk.path().join("filler")).expect("removed");
     write(&store, "task-1.md", "two\n").expect("a write");
 
-    run("mount", &["-o", "remount,ro", &disk.at.display().to_string()]);
+    disk.remount("ro");
     let error = write(&store, "task-1.md", "three\n").expect_err("a read-only disk");
     assert_eq!(error.hint(), Some("mount the file system for writing, then try again"), "{error}");
     assert_eq!(rig.text("task-1.md"), "two\n");
     assert!(!store.journal().expect("a journal").is_empty());
     assert_eq!(store.watcher().expect("an answer"), None);
     assert_eq!(store.scan().expect("a scan").files.len(), 1);
-    run("mount", &["-o", "remount,rw", &disk.at.display().to_string()]);
+    disk.remount("rw");
     write(&store, "task-1.md", "three\n").expect("a write");
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests touch files and start programs")]
 #![allow(clippy::unwrap_used, reason = "a test whose place cannot be made has failed")]
 
+pub(crate) mod disk;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
@@ -35,6 +37,15 @@ pub(crate) fn could_not_run(name: &str, why: &str) {
 pub(crate) fn has_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}
+
+/// Whether programs can be run under `strace` here, or why not.
+pub(crate) fn can_trace() -> Result<(), String> {
+    if !has_program("strace") {
+        return Err("`strace` is missing".to_owned());
+    }
+    let run = Run::of(Command::new("strace").args(["-qq", "-e", "inject=getpid:error=EPERM", "true"]));
+    if run.code == Some(0) { Ok(()) } else { Err(format!("`strace` may not trace here: {}", run.stderr.trim())) }
 }
 
 /// A number from the environment, for runs longer than the normal one.

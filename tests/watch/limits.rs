@@ -1,9 +1,9 @@
 //! What happens when the kernel refuses to watch. Each case runs this very program again under small limits.
 
-use std::io::Write as _;
 use std::process::Command;
 
 use crate::site::Site;
+use crate::support::could_not_run;
 
 /// Runs one of the `inside_` tests below in a user namespace with a limit of its own.
 fn under_limit(limit: &str, test: &str) {
@@ -30,8 +30,7 @@ fn under_limit(limit: &str, test: &str) {
         Ok(output) => panic!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)),
         Err(error) => error.to_string(),
     };
-    // Not through `eprintln!`, which the test harness would swallow.
-    let _ = writeln!(std::io::stderr(), "not run: {test}: {}", why.trim());
+    could_not_run(test, why.trim());
 }
 
 #[test]

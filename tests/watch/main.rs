@@ -7,3 +7,5 @@ mod folders;
 mod limits;
 mod repository;
 mod site;
+#[path = "../support/mod.rs"]
+mod support;

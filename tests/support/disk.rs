@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::has_program;
+use super::has_program;
 
 /// Large enough for the smallest XFS.
-const DISK_BYTES: u64 = 320 * 1024 * 1024;
+pub(crate) const DISK_BYTES: u64 = 320 * 1024 * 1024;
 
 /// A mounted file system of its own.
 pub(crate) struct Disk {
@@ -17,8 +17,8 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// Makes and mounts one, or says why this machine cannot.
-    pub(crate) fn new(kind: &str) -> Result<Self, String> {
+    /// Makes and mounts one (`ext4` or `xfs`), or says why this machine cannot.
+    pub(crate) fn new(kind: &str, bytes: u64) -> Result<Self, String> {
         for program in [&format!("mkfs.{kind}"), "xfs_io", "mount"] {
             if !has_program(program) {
                 return Err(format!("`{program}` is missing"));
@@ -27,7 +27,7 @@ impl Disk {
         let own = tempfile::tempdir().unwrap();
         let disk = Self { image: own.path().join("image"), mount: own.path().join("mount"), _own: own };
         fs::create_dir(&disk.mount).unwrap();
-        fs::File::create(&disk.image).unwrap().set_len(DISK_BYTES).unwrap();
+        fs::File::create(&disk.image).unwrap().set_len(bytes).unwrap();
         let force = if kind == "xfs" { "-f" } else { "-F" };
         run(Command::new(format!("mkfs.{kind}")).args(["-q", force]).arg(&disk.image))?;
         disk.plug_in().map_err(|error| format!("a loop device cannot be mounted (needs root): {error}"))?;
@@ -41,7 +41,17 @@ impl Disk {
 
     /// Loses everything that was not forced to the disk, then mounts what is left.
     pub(crate) fn cut_power(&self) {
+        self.shut_down();
+        self.plug_in_again();
+    }
+
+    /// The power goes: nothing that is not on the disk now gets there any more, and every program that tries fails.
+    pub(crate) fn shut_down(&self) {
         run(Command::new("xfs_io").args(["-x", "-c", "shutdown"]).arg(&self.mount)).expect("the disk shuts down");
+    }
+
+    /// Mounts what is left after [`Disk::shut_down`].
+    pub(crate) fn plug_in_again(&self) {
         run(Command::new("umount").arg(&self.mount)).expect("nobody uses the disk");
         self.plug_in().expect("the disk can be mounted again");
     }
@@ -56,6 +66,12 @@ impl Disk {
         let path = self.mount.join("other");
         fs::write(&path, "other").unwrap();
         fs::File::open(&path).unwrap().sync_all().unwrap();
+    }
+
+    /// Mounts it again with an option such as `ro`, while it is in use.
+    pub(crate) fn remount(&self, option: &str) {
+        let options = format!("remount,{option}");
+        run(Command::new("mount").args(["-o", &options]).arg(&self.mount)).expect("the disk can be mounted again");
     }
 
     fn plug_in(&self) -> Result<(), String> {
