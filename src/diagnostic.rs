@@ -98,6 +98,8 @@ codes! {
     MissingTask = "MYC207",
     /// A file in the folder that is not a regular file (a symbolic link, a device).
     NotAFile = "MYC208",
+    /// A save reached a file after it had been replaced; nothing of it is lost.
+    LateSave = "MYC209",
     /// A configuration key nobody knows.
     UnknownConfigKey = "MYC301",
     /// A configuration value of the wrong shape.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::survey::Survey;
 use super::{Error, Waiting, Workspace, environment};
 use crate::change;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Document;
 use crate::engine::{self, Batch, Force, Held};
 use crate::entity::{self, Entity};
@@ -15,7 +16,7 @@ use crate::message::{self, OperationNote};
 use crate::name::{AgentName, DocId, DocPath, OperationId, Revision};
 use crate::plan::{self, Content, Group, Known};
 use crate::snapshot::Snapshot;
-use crate::store::Record;
+use crate::store::{LateOutcome, LateSave, Record};
 
 /// Longest wait for another process that commits, which takes some ten milliseconds.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -40,6 +41,8 @@ pub struct Committed {
     pub operations: BTreeMap<OperationId, Revision>,
     /// Why nothing could be committed, if so.
     pub waiting: Option<Waiting>,
+    /// Saves that came too late to be in the file, and where they are.
+    pub findings: Vec<Diagnostic>,
 }
 
 impl Workspace {
@@ -48,9 +51,9 @@ impl Workspace {
     /// # Errors
     /// [`Error`] if git or the folder fails; what can be tried again later is no error but `waiting`.
     pub fn commit_now(&self, edits: Edits<'_>) -> Result<Committed, Error> {
-        let Some(repository) = &self.repository else { return Ok(Committed::waits(Waiting::OutsideGit)) };
+        let Some(repository) = &self.repository else { return self.keep_no_journal(Waiting::OutsideGit) };
         if !self.config.flag("commit.auto") {
-            return Ok(Committed::waits(Waiting::Off));
+            return self.keep_no_journal(Waiting::Off);
         }
         let Some(_lock) = self.store.lock_commits(LOCK_WAIT)? else { return Ok(Committed::waits(Waiting::Committer)) };
         self.store.recover()?;
@@ -115,6 +118,14 @@ impl Committed {
 }
 
 impl Workspace {
+    /// Where nothing is ever committed, nothing needs to be remembered for a commit.
+    fn keep_no_journal(&self, waiting: Waiting) -> Result<Committed, Error> {
+        let operations: Vec<OperationId> =
+            self.store.journal()?.into_iter().map(|record| record.operation.id).collect();
+        let swept = self.store.forget(&operations)?;
+        Ok(Committed { findings: swept.late.iter().map(late).collect(), ..Committed::waits(waiting) })
+    }
+
     fn try_commit(&self, repository: &Repository, edits: Edits<'_>) -> Result<Committed, Error> {
         let target = self.target();
         let base = repository.head(&target)?.revision;
@@ -140,9 +151,13 @@ impl Workspace {
             }
             repository.commit(&target, self.folder(), base.as_ref(), &plans, self.git_durability())?
         };
-        let finished: Vec<OperationId> = finished.into_iter().collect();
-        self.store.forget(&finished)?;
-        let mut done = Committed { waiting: ignored.map(Waiting::Ignored), ..Committed::default() };
+        let unknown = |one: &&plan::Recorded| one.changes.iter().all(|(path, ..)| !known.contains_key(path));
+        let ignored_operations = journal.iter().filter(unknown).map(|one| one.operation.id.clone());
+        let finished: Vec<OperationId> = finished.into_iter().chain(ignored_operations).collect();
+        let swept = self.store.forget(&finished)?;
+        let waiting = ignored.map(Waiting::Ignored);
+        let findings = swept.late.iter().map(late).collect();
+        let mut done = Committed { waiting, findings, ..Committed::default() };
         for ((revision, group), plan) in revisions.into_iter().zip(&groups).zip(&plans) {
             for operation in &group.operations {
                 done.operations.insert(operation.id.clone(), revision.clone());
@@ -216,6 +231,23 @@ impl Workspace {
         let contents = group.changes.iter().map(|(path, (_, new))| (path.clone(), new.as_ref().map(|b| b.to_vec())));
         CommitPlan { author, at: environment::now(), message, changes: contents.collect() }
     }
+}
+
+/// A save that reached a file after it had been replaced.
+fn late(save: &LateSave) -> Diagnostic {
+    let message = match &save.outcome {
+        LateOutcome::PutBack => "a save came while the document was being replaced; it was put back".to_owned(),
+        LateOutcome::Copied(copy) => {
+            format!("a save came while the document was being replaced; it is kept in `{}`", copy.display())
+        }
+    };
+    let hint = match &save.outcome {
+        LateOutcome::PutBack => format!("look whether `{}` still says what it should", save.path),
+        LateOutcome::Copied(copy) => {
+            format!("run `diff {} {}` and take over what is missing", copy.display(), save.path)
+        }
+    };
+    Diagnostic::warning(Code::LateSave, message).in_file(&save.path).hint(hint)
 }
 
 fn recorded(record: Record) -> plan::Recorded {

@@ -237,6 +237,7 @@ impl Workspace {
             Ok(Some(_)) if self.repository.is_some() => outcome.waiting = Some(Waiting::Watcher),
             _ => match self.commit_now(Edits::None) {
                 Ok(done) => {
+                    outcome.findings.extend(done.findings);
                     outcome.committed = done.operations.get(operation).cloned();
                     outcome.waiting = if outcome.committed.is_some() { None } else { done.waiting };
                     if outcome.committed.is_none() && outcome.waiting.is_none() {

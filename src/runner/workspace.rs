@@ -4,7 +4,9 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use super::{Error, environment};
+use crate::check;
 use crate::config::Config;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Document;
 use crate::entity::Entity;
 use crate::git::{Head, Repository, Target};
@@ -63,7 +65,7 @@ pub struct Found {
     /// What it says; `None` if it cannot be read as one of the kinds.
     pub entity: Option<Entity>,
     /// What is wrong with it.
-    pub findings: Vec<crate::diagnostic::Diagnostic>,
+    pub findings: Vec<Diagnostic>,
 }
 
 impl Workspace {
@@ -160,6 +162,20 @@ impl Workspace {
         let live = contents.into_iter().filter(|(path, _)| !path.is_archived());
         let read = live.map(|(path, id)| Ok((path, Document::parse(repository.read(&id)?))));
         Ok(Some(Snapshot::from_documents(read.collect::<Result<Vec<_>, Error>>()?)))
+    }
+
+    /// Every finding about the documents, and about entries of the folder that look like documents and are none.
+    ///
+    /// # Errors
+    /// [`Error`] if the folder or the newest commit cannot be read.
+    pub fn check(&self) -> Result<Vec<Diagnostic>, Error> {
+        let mut findings = check::check(&self.snapshot(Scope::All)?, self.head_snapshot()?.as_ref());
+        for strange in self.store.scan()?.strange {
+            let message = format!("`{}` is {}, not a document; it is not read", strange.name, strange.what);
+            let finding = Diagnostic::warning(Code::NotAFile, message);
+            findings.push(finding.hint(format!("run `rm {}/{}`, or move it away", self.folder(), strange.name)));
+        }
+        Ok(findings)
     }
 
     /// Looks up a document by its id or a unique start of it; among the archived ones by file name.

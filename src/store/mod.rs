@@ -33,7 +33,7 @@ pub use scan::{Scan, Strange};
 pub use sweep::{LateOutcome, LateSave, Swept};
 
 /// Largest document that is written, and what is read of a larger one less a byte.
-pub const DOCUMENT_BYTES_MAX: u64 = 1024 * 1024;
+pub const DOCUMENT_BYTES_MAX: u64 = crate::document::FILE_BYTES_MAX as u64;
 
 /// Where a folder and its run state are.
 #[derive(Debug, Clone)]

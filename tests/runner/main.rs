@@ -205,3 +205,31 @@ fn the_classic_shape_tells_how_far_a_dependency_is() {
     assert_eq!(line().as_deref(), Some("- task-1 (train-model) - COMPLETED ✅"));
     assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
 }
+
+#[test]
+fn where_nothing_is_committed_nothing_piles_up() {
+    let dir = repository();
+    std::fs::write(dir.path().join(".gitignore"), ".claude/\n").expect("written");
+    let off =
+        Opening { flags: vec![("commit.auto".into(), "false".into())], root: Some(dir.path().to_owned()), agent: None };
+    for workspace in [open(&dir, "a"), Workspace::open(off).expect("opens")] {
+        let id = workspace.new_id(Kind::Task).expect("random");
+        let made = workspace.create(&new_task(&workspace, id.as_str()), Taken::FileName).expect("made");
+        assert!(made.waiting.is_some());
+        assert_eq!(workspace.store().journal().expect("reads"), vec![]);
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_document_is_reported_and_not_read() {
+    let dir = repository();
+    let workspace = open(&dir, "a");
+    workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    std::fs::write(dir.path().join("secret.md"), "---\nid: task-2\nstatus: pending\n---\n").expect("written");
+    let link = dir.path().join(".claude/coordination/task-2.md");
+    std::os::unix::fs::symlink("../../secret.md", link).expect("linked");
+    let findings: Vec<String> = workspace.check().expect("reads").iter().map(ToString::to_string).collect();
+    assert_eq!(findings, ["warning[MYC208]: `task-2.md` is a symbolic link, not a document; it is not read"]);
+    assert!(workspace.find(Some(Kind::Task), "task-2").is_err());
+    assert_eq!(workspace.commit_all(Force::No).expect("commits").done.revisions, vec![]);
+}
