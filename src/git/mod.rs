@@ -8,7 +8,7 @@
 //!    with a journal (`journal`) that names the inodes of both.
 //! 3. Those files are linked to `index.lock` and `<ref>.lock` (`lock`): the link fails if the lock is taken, and since its
 //!    inode was journaled before, `recover` can tell our lock from anybody else's and never removes one that is not ours.
-//! 4. Under the locks only: check that index, HEAD and branch are as they were read; reflog, rename, rename.
+//! 4. Under the locks only (`swap`): check that index, HEAD and branch are as they were read; reflog, rename, rename.
 //!
 //! A crash at any point is finished or swept by the next commit.
 //!
@@ -38,6 +38,7 @@ mod reference;
 mod repository;
 mod sabotage;
 mod signing;
+mod swap;
 
 pub use build::{Author, CommitPlan};
 pub use busy::{Busy, Operation};

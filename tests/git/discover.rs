@@ -26,6 +26,14 @@ isolated!(the_enclosing_repository_is_found_from_below, {
     let repo = Repository::discover(&ground.root.join("deep/er")).expect("a look").expect("a repository");
     let root = ground.root.canonicalize().expect("a path");
     assert_eq!((repo.work_tree(), repo.git_dir()), (root.as_path(), root.join(".git").as_path()));
+    // A relative start gives absolute folders, which hold when the process goes elsewhere.
+    std::env::set_current_dir(ground.root.join("deep")).expect("a folder");
+    let repo = Repository::discover("er".as_ref()).expect("a look").expect("a repository");
+    std::env::set_current_dir("/").expect("a folder");
+    assert_eq!((repo.work_tree(), repo.git_dir()), (root.as_path(), root.join(".git").as_path()));
+    ground.git(&["config", "user.name", "Changed"]);
+    ground.try_save(&repo, &[("task-1.md", "one\n")]).expect("a commit");
+    assert_eq!(ground.git(&["log", "-1", "--format=%an"]), "Changed\n");
 });
 
 isolated!(bare_repositories_are_refused, {

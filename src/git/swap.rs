@@ -1,0 +1,286 @@
+//! The swap of branch and index: everything written and synced first, then three renames under the locks. See the module above for the order and why.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use gix::ObjectId;
+
+use super::build::{self, Built};
+use super::contents::revision;
+use super::durable::{self, Durability};
+use super::error::GitError;
+use super::identity::User;
+use super::index::{self, FileId, Prepared, Refresh};
+use super::journal::{Journal, LockNote, Role, Workspace};
+use super::lock::{Lock, Refusal};
+use super::mode;
+use super::quarantine::Quarantine;
+use super::reference::{LogLine, Target, Tip};
+use super::repository::{RefStorage, Repository};
+use super::sabotage::{self, Sabotage};
+use crate::name::Revision;
+
+/// Why a swap did not happen.
+pub(super) enum Stop {
+    Held(PathBuf),
+    Changed,
+    Failed(GitError),
+    /// It did happen, but what it wrote could not be synced.
+    Undurable(Box<GitError>),
+}
+
+impl From<GitError> for Stop {
+    fn from(error: GitError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Held(path) => Self::Held(path),
+            Refusal::Failed(error) => Self::Failed(error),
+        }
+    }
+}
+
+/// Everything one try needs from here on.
+pub(super) struct Swap<'a> {
+    pub(super) repo: &'a Repository,
+    pub(super) tip: &'a Tip,
+    pub(super) new: ObjectId,
+    pub(super) built: &'a Built<'a>,
+    pub(super) user: &'a User,
+    pub(super) takes_index: bool,
+    pub(super) durability: Durability,
+    /// Set as soon as the branch has its new value.
+    pub(super) has_moved: Cell<bool>,
+}
+
+impl Swap<'_> {
+    /// Writes everything, takes the locks, swaps, and makes it durable.
+    pub(super) fn run(&self) -> Result<(), Stop> {
+        let objects_dir = self.repo.objects_dir();
+        let mut workspace = Workspace::new(&self.repo.run_dir())?;
+        let level = self.repo.gix().loose_compression();
+        let quarantine = Quarantine::write(&objects_dir, &workspace.stem, &self.built.objects, level)?;
+        let index = self.takes_index.then(|| self.prepare_index(&workspace)).transpose()?;
+        let (locks, files) = self.prepare_locks(&workspace, index.as_ref())?;
+        let journal = workspace.write(&self.journal(locks.clone()))?;
+        let written: Vec<&File> = quarantine.files().chain(&files).chain([journal]).collect();
+        self.sync(&written)?;
+        let mut touched = quarantine.publish(&objects_dir, self.durability)?;
+        workspace.announce()?;
+        touched.insert(self.repo.run_dir());
+        if self.durability == Durability::Full {
+            durable::sync_folders(touched.iter().map(PathBuf::as_path))?;
+        }
+        let is_new_folder = !self.repo.ref_file(&self.tip.name).parent().is_some_and(Path::exists);
+        if let Err(stop) = self.swap(&locks, index.as_ref()) {
+            if self.has_moved.get() {
+                workspace.abandon();
+            }
+            return Err(stop);
+        }
+        let settled = self.settle(is_new_folder);
+        drop(workspace);
+        settled.map_err(|error| Stop::Undurable(Box::new(error)))
+    }
+
+    fn prepare_index(&self, workspace: &Workspace) -> Result<Prepared, GitError> {
+        let refreshes: Vec<Refresh<'_>> = self
+            .built
+            .paths
+            .iter()
+            .map(|(path, state)| Refresh { path, stored: state.stored, bytes: state.bytes })
+            .collect();
+        let folders = |folder: &str| self.built.folders.get(folder).copied();
+        index::prepare(self.repo, &workspace.file("index"), &refreshes, &folders)
+    }
+
+    /// The locks to take, in the order of git: index, HEAD, branch; and the files to sync before.
+    fn prepare_locks(&self, at: &Workspace, index: Option<&Prepared>) -> Result<(Vec<LockNote>, Vec<File>), GitError> {
+        let (mut locks, mut files) = (Vec::new(), Vec::new());
+        let mut note = |role: Role, prepared: PathBuf, target: PathBuf, file: File| {
+            // A branch without a file of its own is packed; HEAD always has one.
+            let model = if target.exists() { target.clone() } else { self.repo.ref_file("HEAD") };
+            mode::like_file(&model, &file).map_err(GitError::io("set the permissions of", &prepared))?;
+            locks.push(LockNote { role, prepared, target });
+            if role != Role::Head {
+                files.push(file);
+            }
+            Ok::<(), GitError>(())
+        };
+        if let Some(index) = index {
+            let path = at.file("index");
+            let file = index.file.try_clone().map_err(GitError::io("use", &path))?;
+            note(Role::Index, path, self.repo.index_path(), file)?;
+        }
+        if self.repo.refs == RefStorage::Reftable {
+            return Ok((locks, files));
+        }
+        if self.tip.chain.first().is_some_and(|name| name == "HEAD") {
+            let path = at.file("head");
+            let file = File::create_new(&path).map_err(GitError::io("make", &path))?;
+            note(Role::Head, path, self.repo.ref_file("HEAD"), file)?;
+        }
+        let path = at.file("branch");
+        let mut file = File::create_new(&path).map_err(GitError::io("make", &path))?;
+        file.write_all(format!("{}\n", self.new).as_bytes()).map_err(GitError::io("write", &path))?;
+        note(Role::Branch, path, self.repo.ref_file(&self.tip.name), file)?;
+        Ok((locks, files))
+    }
+
+    fn journal(&self, locks: Vec<LockNote>) -> Journal {
+        Journal {
+            process: std::process::id(),
+            branch: self.tip.name.clone(),
+            old: self.tip.value.map(|id| id.to_string()),
+            new: self.new.to_string(),
+            paths: if self.takes_index { self.built.paths.keys().cloned().collect() } else { Vec::new() },
+            locks,
+        }
+    }
+
+    /// Syncs what was written. If the parent is not ours, whoever made it may not have synced it: then everything is.
+    fn sync(&self, files: &[&File]) -> Result<(), GitError> {
+        match self.durability {
+            Durability::Off => Ok(()),
+            Durability::Full if self.is_parent_durable() => {
+                durable::sync_files(files).map_err(GitError::io("sync a file in", &self.repo.run_dir()))
+            }
+            Durability::Full | Durability::Batch => durable::sync_file_system(&self.repo.objects_dir()),
+        }
+    }
+
+    fn is_parent_durable(&self) -> bool {
+        let Some(parent) = self.tip.value else { return true };
+        fs::read_to_string(self.durable_mark()).is_ok_and(|text| Revision::new(text.trim()) == Some(revision(parent)))
+    }
+
+    /// Holds the last revision that is known to be on disk with all of its history.
+    fn durable_mark(&self) -> PathBuf {
+        let name = if self.takes_index { "durable" } else { "durable-branch" };
+        self.repo.run_dir().join(name)
+    }
+
+    fn swap(&self, notes: &[LockNote], index: Option<&Prepared>) -> Result<(), Stop> {
+        let mut locks = Vec::new();
+        for note in notes {
+            locks.push((note.role, Lock::take(&note.prepared, &note.target)?));
+        }
+        sabotage::crash(Sabotage::CrashBeforeSwap);
+        if !sabotage::on(Sabotage::NoCompare) {
+            self.compare(index)?;
+        }
+        if self.repo.refs == RefStorage::Reftable {
+            self.swap_by_program()?;
+            self.has_moved.set(true);
+        } else {
+            self.repo.append_reflogs(self.tip, &self.user.reflog(), &self.log_lines())?;
+        }
+        // The branch first: a crash between the two leaves a lock that says what is to be finished.
+        locks.sort_by_key(|(role, _)| match role {
+            Role::Branch => 0,
+            Role::Index => 1,
+            Role::Head => 2,
+        });
+        for (role, lock) in locks {
+            match role {
+                Role::Head => drop(lock),
+                Role::Index if sabotage::on(Sabotage::NoIndex) => drop(lock),
+                Role::Index => {
+                    sabotage::crash(Sabotage::CrashAfterRef);
+                    lock.publish()?;
+                }
+                Role::Branch => {
+                    lock.publish()?;
+                    self.has_moved.set(true);
+                }
+            }
+        }
+        sabotage::crash(Sabotage::CrashAfterIndex);
+        Ok(())
+    }
+
+    /// Under the locks: HEAD, branch and index are as they were read, or it all starts again.
+    fn compare(&self, index: Option<&Prepared>) -> Result<(), Stop> {
+        let start = self.tip.chain.first().unwrap_or(&self.tip.name);
+        let target = match start.strip_prefix("refs/heads/") {
+            Some(short) => Target::Branch(short.to_owned()),
+            None => Target::Current,
+        };
+        // Two changes of the packed branches within one tick of the clock look like one; under the lock nothing may be old.
+        let has_packed = self.repo.common_dir().join("packed-refs").exists();
+        if has_packed && self.repo.gix().refs.force_refresh_packed_buffer().is_err() {
+            return Err(Stop::Changed);
+        }
+        if self.repo.tip(&target)? != *self.tip {
+            return Err(Stop::Changed);
+        }
+        let path = self.repo.index_path();
+        match index {
+            Some(index) if FileId::of(&path).map_err(GitError::io("look at", &path))? != index.seen => {
+                Err(Stop::Changed)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn log_lines(&self) -> Vec<LogLine> {
+        let none = ObjectId::null(self.new.kind());
+        let line = |made: &build::Made| LogLine {
+            old: made.parent.unwrap_or(none),
+            new: made.id,
+            message: match made.parent {
+                Some(_) => format!("commit: {}", made.subject),
+                None => format!("commit (initial): {}", made.subject),
+            },
+        };
+        self.built.made.iter().map(line).collect()
+    }
+
+    fn swap_by_program(&self) -> Result<(), Stop> {
+        let new = self.new.to_string();
+        let old = self.tip.value.unwrap_or_else(|| ObjectId::null(self.new.kind())).to_string();
+        let message = self.log_lines().pop().map(|line| line.message).unwrap_or_default();
+        let start = self.tip.chain.first().unwrap_or(&self.tip.name);
+        let answer = self.repo.program().run(&["update-ref", "--create-reflog", "-m", &message, start, &new, &old])?;
+        match answer.code {
+            Some(0) => Ok(()),
+            _ if self.takes_index && self.repo.tip(&Target::Current)? != *self.tip => Err(Stop::Changed),
+            _ => Err(GitError::Program { verb: "update-ref".to_owned(), why: answer.stderr }.into()),
+        }
+    }
+
+    /// After the locks: makes the new names durable, then remembers that they are.
+    fn settle(&self, is_new_folder: bool) -> Result<(), GitError> {
+        if self.durability == Durability::Off {
+            return Ok(());
+        }
+        let (branch, reftable) = (self.repo.ref_file(&self.tip.name), self.repo.common_dir().join("reftable"));
+        let mut folders = BTreeSet::new();
+        match self.repo.refs {
+            RefStorage::Files if is_new_folder => folders.extend(folders_up_to(&branch, self.repo.common_dir())),
+            RefStorage::Files => folders.extend(branch.parent()),
+            RefStorage::Reftable => {
+                folders.insert(&*reftable);
+            }
+        }
+        if self.takes_index {
+            folders.insert(self.repo.git_dir());
+        }
+        durable::sync_folders(folders)?;
+        // Only a hint: if it is lost or torn, the next commit syncs more than it needs to.
+        let _ = fs::write(self.durable_mark(), self.new.to_string());
+        Ok(())
+    }
+}
+
+/// The folders from a file's own up to the top, so that folders made on the way are on disk too.
+fn folders_up_to<'a>(file: &'a Path, top: &Path) -> Vec<&'a Path> {
+    file.ancestors().skip(1).take_while(|folder| folder.starts_with(top)).collect()
+}
