@@ -22,7 +22,7 @@ pub use admission::{Admission, After, Change, DELETIONS_MAX, Force, Held, Origin
 pub use language::{Batch, Effect, Head, Input, Readiness, Reason, Report, Retry, Seen};
 pub use pace::{
     DELETION_SETTLE_MS, MOVING_MS_MAX, PATIENCE_MS, QUIET_MS, QUIET_MS_MAX, RETRY_MS_MAX, RETRY_MS_MIN,
-    ROUND_GAP_MS_MIN, SAFETY_SCAN_MS, SETTLE_MS, SETTLE_MS_MAX, STOP_MS_MAX,
+    ROUND_GAP_MS_MAX, ROUND_GAP_MS_MIN, SAFETY_SCAN_MS, SETTLE_MS, SETTLE_MS_MAX, STOP_MS_MAX,
 };
 
 use crate::name::DocPath;
@@ -192,7 +192,11 @@ impl Engine {
         let commit = self.hindered.map(|backoff| backoff.due).or(self.settles);
         let deadline = self.stop.map(|since| since + STOP_MS_MAX);
         let due = [look, safety, commit, deadline].into_iter().flatten().min()?;
-        Some(due.max(ended + ROUND_GAP_MS_MIN.max(2 * (ended - began))))
+        let gap = match self.stop {
+            None => (2 * (ended - began)).clamp(ROUND_GAP_MS_MIN, ROUND_GAP_MS_MAX),
+            Some(_) => ROUND_GAP_MS_MIN,
+        };
+        Some(due.max(ended + gap))
     }
 
     /// The heart: what differs, what has settled, what may go.

@@ -12,6 +12,8 @@ pub const QUIET_MS: u64 = 30;
 pub const QUIET_MS_MAX: u64 = 200;
 /// Least pause between two rounds, in ms; a slow round is followed by twice its own length.
 pub const ROUND_GAP_MS_MIN: u64 = 50;
+/// Longest pause between two rounds, in ms.
+pub const ROUND_GAP_MS_MAX: u64 = 1_000;
 /// A change by hand settles this long after it was last seen to move, in ms.
 pub const SETTLE_MS: u64 = 200;
 /// A burst is committed at most this long after its first change, in ms.

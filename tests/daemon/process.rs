@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::support::{FOLDER, Sandbox};
 
 /// Longer than anything here takes on a busy machine.
-pub(crate) const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 pub(crate) struct Process {
     child: Child,
@@ -157,7 +157,7 @@ pub(crate) fn is_committed(sandbox: &Sandbox) -> bool {
 }
 
 #[test]
-#[ignore = "run by `process::Process`"]
+#[ignore = "run by `a_save_is_committed_once_and_then_all_sleep`"]
 fn inside() {
     let workspace = Workspace::open(Opening::default()).expect("a workspace");
     let span = if std::env::var("SPAN").unwrap() == "once" { Span::Once } else { Span::UntilStopped };
