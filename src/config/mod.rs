@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(config.text("markdown.shape"), Some("lean"));
         assert_eq!(config.get("markdown.shape").map(|s| s.origin), Some(Origin::Repository));
         assert_eq!(config.get("commit.author").map(|s| s.origin), Some(Origin::User));
-        assert_eq!(config.get("commit.settle_ms").map(|s| s.origin), Some(Origin::Default));
+        assert_eq!(config.get("commit.branch").map(|s| s.origin), Some(Origin::Default));
     }
 
     #[test]
@@ -292,7 +292,7 @@ mod tests {
             (r#"{"comit": {"author": "user"}}"#, Code::UnknownConfigKey),
             (r#"{"commit": {"authr": "user"}}"#, Code::UnknownConfigKey),
             (r#"{"commit": {"author": "nobody"}}"#, Code::BadConfigValue),
-            (r#"{"commit": {"settle_ms": -1}}"#, Code::BadConfigValue),
+            (r#"{"coordination": {"redis": {"db": -1}}}"#, Code::BadConfigValue),
             (r#"{"markdown": {"folder": "../x"}}"#, Code::BadConfigValue),
             (r#"{"markdown": {"folder": ".git/x"}}"#, Code::BadConfigValue),
             ("{", Code::BadConfigFile),
@@ -309,12 +309,12 @@ mod tests {
     fn the_environment_has_the_documents_names_and_ours() {
         let variables = |name: &str| match name {
             "REDIS_URL" => Some("redis://h:1".to_owned()),
-            "MYCELIUM_COMMIT_SETTLE_MS" => Some("50".to_owned()),
+            "MYCELIUM_COORDINATION_REDIS_DB" => Some("5".to_owned()),
             _ => None,
         };
         let config = Config::resolve(vec![(Origin::Environment, Layer::from_environment(&variables))]);
         assert_eq!(config.text("coordination.redis.url"), Some("redis://h:1"));
-        assert_eq!(config.number("commit.settle_ms"), 50);
+        assert_eq!(config.number("coordination.redis.db"), 5);
     }
 
     #[test]

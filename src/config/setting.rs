@@ -101,11 +101,6 @@ pub static KEYS: &[Key] = &[
         "author of a commit: the acting agent, or always the git user",
     ),
     new("commit.branch", "", Rule::Text, "a branch of its own for the documents; empty for the current branch"),
-    new("commit.settle_ms", "200", Rule::Number(0, HOUR_MS), "quiet time after a change before it is committed"),
-    new("commit.settle_max_ms", "2000", Rule::Number(0, HOUR_MS), "longest time a change waits for quiet"),
-    new("commit.deletion_settle_ms", "2000", Rule::Number(0, HOUR_MS), "quiet time after a deletion"),
-    new("commit.deletions_max", "20", Rule::Number(0, 20), "more deletions at once need `commit --force`"),
-    new("bridge.branch", "", Rule::Text, "the branch that followers mirror; empty for the one it was enabled on"),
 ];
 
 /// The key of this full name.
