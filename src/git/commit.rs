@@ -54,11 +54,11 @@ impl Repository {
         plans: &[CommitPlan],
         durability: Durability,
     ) -> Result<Vec<Revision>, CommitError> {
-        self.refresh()?;
         self.recover()?;
         let began = Instant::now();
         let mut wait = WAIT_MIN;
         loop {
+            self.refresh()?;
             let held = match self.attempt(target, folder, base, plans, durability) {
                 Ok(Try::Done(revisions)) => return Ok(revisions),
                 Ok(Try::Held(path)) => Some(path),

@@ -47,6 +47,7 @@ impl Repository {
         folder: &str,
         wanted: &dyn Fn(&str) -> bool,
     ) -> Result<BTreeMap<DocPath, ContentId>, GitError> {
+        self.refresh()?;
         let mut found = BTreeMap::new();
         let Some(revision) = at else { return Ok(found) };
         let repo = self.gix();
@@ -77,6 +78,7 @@ impl Repository {
     /// # Errors
     /// [`GitError::Object`] if there is no such blob or it cannot be read.
     pub fn read(&self, id: &ContentId) -> Result<Vec<u8>, GitError> {
+        self.refresh()?;
         let what = format!("read the blob {}", id.short());
         let repo = self.gix();
         let mut blob = repo.find_blob(parse(id.as_str())?).map_err(GitError::object(what))?;

@@ -34,6 +34,7 @@ impl Repository {
     /// # Errors
     /// [`GitError::Object`] if attributes cannot be read or the bytes do not fit their encoding.
     pub fn content_id(&self, path_in_repo: &str, bytes: &[u8]) -> Result<ContentId, GitError> {
+        self.refresh()?;
         let stored = self.convert(path_in_repo, bytes)?;
         let failed = GitError::object(format!("hash `{}`", visible(path_in_repo)));
         let stored = stored.as_deref().unwrap_or(bytes);
@@ -47,6 +48,7 @@ impl Repository {
     /// # Errors
     /// [`GitError::Object`] if attributes cannot be read.
     pub fn external_filter(&self, path_in_repo: &str) -> Result<Option<String>, GitError> {
+        self.refresh()?;
         let name = self.with_converter(path_in_repo, |converter, repo| {
             let mut outcome = converter.stack.selected_attribute_matches(["filter"]);
             let place = converter.stack.at_path(Path::new(path_in_repo), None, &repo.objects)?;

@@ -13,6 +13,7 @@ impl Repository {
     /// # Errors
     /// [`GitError::Object`] if the index or the rules cannot be read.
     pub fn is_ignored(&self, path_in_repo: &str) -> Result<bool, GitError> {
+        self.refresh()?;
         let failed = || GitError::object(format!("read the ignore rules for `{}`", visible(path_in_repo)));
         let repo = self.gix();
         let index = self.index(repo.object_hash()).map_err(failed())?;

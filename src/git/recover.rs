@@ -50,6 +50,7 @@ impl Repository {
         if sabotage::on(Sabotage::NoRecover) {
             return Ok(done);
         }
+        self.refresh()?;
         for leftover in journal::leftovers(&self.run_dir())? {
             let is_finished = match &leftover.journal {
                 Some((journal, _lock)) => self.finish(journal, &mut done)?,

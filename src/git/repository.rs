@@ -20,6 +20,9 @@ use super::program::Program;
 /// How long a commit waits for locks of others by default.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// How many packs can be kept track of between two openings.
+const PACKS_MIN: usize = 128;
+
 /// Extensions of the repository format that are understood; any other is refused, as git does.
 const EXTENSIONS: [&str; 9] = [
     "noop",
@@ -43,7 +46,7 @@ pub(super) enum RefStorage {
 /// An open repository with a work tree. One thread uses it at a time; opening one takes about a millisecond.
 pub struct Repository {
     gix: RefCell<gix::Repository>,
-    config: RefCell<Vec<(PathBuf, Option<FileId>)>>,
+    stamps: RefCell<Vec<(PathBuf, Option<FileId>)>>,
     pub(super) converter: RefCell<Option<Converter>>,
     index: RefCell<Option<(Option<FileId>, gix::index::File)>>,
     work_tree: PathBuf,
@@ -64,13 +67,15 @@ impl std::fmt::Debug for Repository {
 
 impl Repository {
     /// Finds the repository that a folder lies in, as git does (`GIT_DIR`, `GIT_WORK_TREE`, `GIT_CEILING_DIRECTORIES`
-    /// are honoured); `None` outside of any.
+    /// are honoured); `None` outside of any. `GIT_INDEX_FILE` and `GIT_OBJECT_DIRECTORY` are not: commits keep the
+    /// repository's own index in step and go to its own objects.
     ///
     /// # Errors
     /// [`GitError::Unsafe`] for a bare repository, one that belongs to somebody else and is not in the user's
     /// `safe.directory`, or one of an unknown format; others if it cannot be opened.
     pub fn discover(start: &Path) -> Result<Option<Self>, GitError> {
-        let options = || gix::open::Options::default().permissions(permissions());
+        let slots = gix::odb::store::init::Slots::AsNeededByDiskState { multiplier: 1.5, minimum: PACKS_MIN };
+        let options = || gix::open::Options::default().permissions(permissions()).object_store_slots(slots);
         let opened = if std::env::var_os("GIT_DIR").is_some() {
             let trust = gix::sec::trust::Mapping { full: options(), reduced: options() };
             gix::ThreadSafeRepository::open_with_environment_overrides(start, trust)
@@ -101,10 +106,10 @@ impl Repository {
         }
         let refs = check_format(&repo)?;
         let (git_dir, common_dir) = (normal(repo.git_dir()), normal(repo.common_dir()));
-        let config = RefCell::new(stamps(&git_dir, &common_dir));
+        let stamps = RefCell::new(stamps(&git_dir, &common_dir));
         Ok(Self {
             gix: RefCell::new(repo),
-            config,
+            stamps,
             converter: RefCell::new(None),
             index: RefCell::new(None),
             work_tree: normal(&work_tree),
@@ -172,14 +177,15 @@ impl Repository {
         Ok(Ref::map(self.index.borrow(), |slot| &slot.as_ref().expect("it was just filled").1))
     }
 
-    /// Reads the configuration again if one of its files changed.
+    /// Opens the repository again if a file of its configuration or its set of packs changed. Without that, a process that
+    /// lives through many a `git gc` runs out of places for packs.
     pub(super) fn refresh(&self) -> Result<(), GitError> {
         let now = stamps(&self.git_dir, &self.common_dir);
-        if *self.config.borrow() != now {
-            self.gix.borrow_mut().reload().map_err(GitError::object("read the configuration of git again"))?;
+        if *self.stamps.borrow() != now {
+            self.gix.borrow_mut().reload().map_err(GitError::object("open the repository again"))?;
             self.gix.borrow_mut().clear_namespace();
             self.converter.borrow_mut().take();
-            *self.config.borrow_mut() = now;
+            *self.stamps.borrow_mut() = now;
         }
         Ok(())
     }
@@ -277,9 +283,9 @@ fn unknown_format(repo: &gix::Repository, why: &str) -> GitError {
     }
 }
 
-/// The configuration files and what they look like, to see when one changes.
+/// The configuration files and the folder of packs, and what they look like, to see when one changes.
 fn stamps(git_dir: &Path, common_dir: &Path) -> Vec<(PathBuf, Option<FileId>)> {
-    let mut files = vec![common_dir.join("config"), git_dir.join("config.worktree")];
+    let mut files = vec![common_dir.join("config"), git_dir.join("config.worktree"), common_dir.join("objects/pack")];
     let home = std::env::var_os("HOME").map(PathBuf::from);
     files.extend(home.as_ref().map(|home| home.join(".gitconfig")));
     let xdg = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| home.map(|home| home.join(".config")));

@@ -57,6 +57,22 @@ fn run(test: &str, variables: &[(&str, &str)]) -> Output {
     command.output().expect("this program runs")
 }
 
+/// Tells whether a program can be started here.
+pub(crate) fn has(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok()
+}
+
+/// Tells whether this git can keep branches in a reftable; says so if not.
+pub(crate) fn knows_reftable() -> bool {
+    let place = home().join("reftable-probe");
+    let made = Command::new("git").args(["init", "-q", "--ref-format=reftable"]).arg(&place).output();
+    let knows = made.is_ok_and(|made| made.status.success());
+    if !knows {
+        cannot_run("the reftable cases", "git is older than 2.45");
+    }
+    knows
+}
+
 /// The home of this test.
 pub(crate) fn home() -> PathBuf {
     PathBuf::from(std::env::var_os("MYCELIUM_TEST_HOME").expect("an isolated test"))
