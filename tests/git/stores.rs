@@ -181,11 +181,12 @@ isolated!(a_repository_shared_by_a_group_stays_shared, {
 
 isolated!(one_open_repository_lives_through_many_packs, {
     let ground = Ground::new();
+    ground.git(&["config", "gc.auto", "0"]);
     let repo = ground.open();
     for number in 0..150 {
         ground.put("u.txt", format!("{number}\n"));
         ground.git(&["commit", "-qam", "user: more"]);
-        ground.git(&["repack", "-adq"]);
+        ground.git(&["repack", "-dq"]);
         ground.try_save(&repo, &[("task-1.md", &format!("{number}\n"))]).expect("a commit");
         let head = repo.head(&Target::Current).expect("a head").revision;
         assert_eq!(repo.contents(head.as_ref(), FOLDER).expect("contents").len(), 1);
