@@ -35,7 +35,6 @@ const GIT_NAMES: &[&str] = &[
     "rebase-apply",
     "sequencer",
     "config",
-    "logs",
 ];
 /// Locks of the git directory whose end is worth a look while somebody waits. Every `git status` makes one.
 const GIT_LOCKS: &[&str] = &["index.lock", "HEAD.lock"];
@@ -230,8 +229,6 @@ impl Watcher {
         if !self.arm_one(&git.git_dir, &Interest { locks, ..Interest::names(GIT_NAMES.iter().copied()) }, survey)? {
             return required(&git.git_dir, &git.git_dir);
         }
-        // Each move of HEAD is written to its log, whatever made it.
-        self.arm_one(&git.git_dir.join("logs"), &Interest::names(["HEAD"]), survey)?;
         self.arm_one(&git.common_dir.join("reftable"), &Interest::names(["tables.list"]), survey)?;
         let branch = git.target.clone().or_else(|| current_branch(&git.git_dir));
         let mut dir = git.common_dir.clone();

@@ -84,6 +84,25 @@ fn a_folder_moved_away_is_left_and_its_successor_watched() {
 }
 
 #[test]
+fn a_folder_moved_away_and_back_at_once_is_watched_again() {
+    let mut site = Site::plain();
+    fs::create_dir_all(site.folder.join("archive/2025-10")).unwrap();
+    site.write("archive/2025-10/task-1.md", "1");
+    site.is_complete("at first");
+    for (round, part) in [".claude", ".claude/coordination", ".claude/coordination/archive"].into_iter().enumerate() {
+        // The same directory in the same place: only the events tell that its watch is lost.
+        let (here, away) = (site.root.join(part), site.root.join("away"));
+        fs::rename(&here, &away).unwrap();
+        fs::rename(&away, &here).unwrap();
+        site.follow();
+        site.write("archive/2025-10/task-1.md", &format!("deep {round}"));
+        site.is_complete("written into the archive");
+        site.write("task-2.md", &format!("flat {round}"));
+        site.is_complete("written into the folder");
+    }
+}
+
+#[test]
 fn a_parent_swapped_for_another_is_followed() {
     let mut site = Site::plain();
     site.write("task-1.md", "old");

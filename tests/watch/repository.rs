@@ -124,9 +124,9 @@ fn a_linked_work_tree_has_its_own_head_and_shared_branches() {
         Some(GitPlaces { git_dir, common_dir: main.join(".git"), target: None })
     });
     let main = site.root.with_file_name("main");
-    let commit = ["commit", "-q", "--allow-empty", "-m", "x"];
-    assert!(rings_during(&mut site, |root| git(root, &commit)) > 0, "a commit here");
-    assert_eq!(rings_during(&mut site, |_| git(&main, &commit)), 0, "a commit in the other work tree");
+    let commit = |message| ["commit", "-q", "--allow-empty", "-m", message];
+    assert!(rings_during(&mut site, |root| git(root, &commit("here"))) > 0, "a commit here");
+    assert_eq!(rings_during(&mut site, |_| git(&main, &commit("there"))), 0, "a commit in the other work tree");
     let pushed = ["update-ref", "refs/heads/linked", "refs/heads/main"];
     assert!(rings_during(&mut site, |_| git(&main, &pushed)) > 0, "our branch moved from the other work tree");
 }
