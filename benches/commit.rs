@@ -62,7 +62,7 @@ fn repository(root: &Path, live: usize, archived: usize) -> Sandbox {
         sandbox.write(&format!("{folder}/{id}.md"), &task(&id, "completed"));
     }
     sandbox.git(&["add", "."]);
-    sandbox.git(&["commit", "--quiet", "-m", "Add tasks"]);
+    sandbox.git(&["-c", "maintenance.auto=false", "commit", "--quiet", "-m", "Add tasks"]);
     sandbox.git(&["gc", "--quiet"]);
     sandbox
 }

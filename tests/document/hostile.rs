@@ -122,9 +122,9 @@ fn hostile_files_are_quick_and_grow_in_line_with_their_size() {
     }
 }
 
-/// Reads one hostile file in this process.
+/// Reads one hostile file in this process, which is its own.
 #[test]
-#[ignore = "run by hostile_files_need_little_memory, each file in a process of its own"]
+#[ignore = "run by `hostile_files_need_little_memory`"]
 fn memory_of_one_file() {
     let wanted = std::env::var("MYCELIUM_TEST_HOSTILE").expect("the name of a hostile file");
     let (_, make) = SLOW.iter().find(|(name, _)| *name == wanted).expect("a known name");

@@ -5,6 +5,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(all(target_os = "linux", debug_assertions))]
+mod bite;
 #[cfg(target_os = "linux")]
 mod crowd;
 #[cfg(target_os = "linux")]

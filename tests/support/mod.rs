@@ -14,6 +14,9 @@ use std::process::{Command, Output, Stdio};
 /// Where the documents lie in a repository.
 pub(crate) const FOLDER: &str = ".claude/coordination";
 
+/// Names a break in the program, in builds for tests: see the `sabotage` modules.
+pub(crate) const SABOTAGE: &str = "MYCELIUM_SABOTAGE";
+
 /// The moment of every commit that the tests make with git itself.
 const DATE: &str = "2025-10-17T00:00:00Z";
 
@@ -132,9 +135,10 @@ impl Sandbox {
         command
     }
 
-    /// Our program in this place.
+    /// Our program in this place. It may be broken on purpose, to see whether a test notices.
     pub(crate) fn mycelium_command(&self, arguments: &[&str]) -> Command {
         let mut command = self.command(env!("CARGO_BIN_EXE_mycelium"));
+        command.envs(std::env::var_os(SABOTAGE).map(|name| (SABOTAGE, name)));
         command.args(arguments).env_remove("GIT_AUTHOR_DATE").env_remove("GIT_COMMITTER_DATE");
         command
     }
