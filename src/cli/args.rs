@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{agent, check, commit, config, init, log, status, task, workflow};
+use super::{agent, check, commit, config, demo, init, log, status, task, watch, workflow};
 use crate::name::AgentName;
 
 const EXAMPLES: &str = "\
@@ -96,6 +96,8 @@ pub(crate) enum Command {
     Log(log::Args),
     /// Check every document: ids, statuses, dependencies, cycles, drift
     Check(check::Args),
+    /// Watch the folder and commit what changes
+    Watch(watch::Args),
     /// Commit what is not committed yet
     Commit(commit::Args),
     /// Make the folder and a configuration file; never needed, overwrites nothing
@@ -103,4 +105,6 @@ pub(crate) enum Command {
     /// Show and change settings
     #[command(subcommand)]
     Config(config::Command),
+    /// Let three agents work in a throw-away repository and show what came of it
+    Demo(demo::Args),
 }

@@ -4,12 +4,14 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::envelope::Written;
+use super::exit::Exit;
 use super::failure::Failure;
 use super::render::{Ink, paint};
 use super::session::{self, Session};
 use super::show;
 use crate::engine::Force;
 use crate::name::visible;
+use crate::runner::{CommitReport, Waiting};
 
 /// Commit what is not committed yet
 #[derive(Debug, clap::Args)]
@@ -21,7 +23,8 @@ pub(crate) struct Args {
 
 /// Commits.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
-    let workspace = session.open()?;
+    // To ask for a commit is to want one, whatever happens by itself.
+    let workspace = session.open_with(vec![("commit.auto".to_owned(), "true".to_owned())])?;
     let report = workspace.commit_all(if args.force { Force::Yes } else { Force::No })?;
     let mut answer = session::answer("commit", &workspace)?;
     let file = |path: &crate::name::DocPath| show::file(&workspace, path);
@@ -57,5 +60,16 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
         committed: report.done.revisions.last().map(|(revision, _)| revision.to_string()),
         waiting: report.done.waiting.as_ref().map(ToString::to_string),
     });
+    answer.exit = exit(&report);
     Ok(answer)
+}
+
+/// 0 says that everything is committed.
+fn exit(report: &CommitReport) -> Exit {
+    match &report.done.waiting {
+        Some(Waiting::Busy(_) | Waiting::Committer | Waiting::Moving | Waiting::Watcher) => Exit::Busy,
+        Some(_) => Exit::Problems,
+        None if report.held.is_empty() => Exit::Ok,
+        None => Exit::Problems,
+    }
 }

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::excerpt::Excerpt;
 use super::exit::Exit;
 use super::render::{Ink, paint};
-use crate::diagnostic::Diagnostic;
 use crate::entity::Refusal;
 use crate::name::visible;
 use crate::runner::{self, Error};
@@ -113,16 +112,6 @@ impl Failure {
         self
     }
 
-    /// A finding in a text, as a failure.
-    pub(crate) fn finding(class: Class, name: &str, bytes: &[u8], finding: &Diagnostic) -> Self {
-        let failure = Self::new(class, finding.code.as_str(), finding.message.clone());
-        let failure = match finding.place {
-            Some(place) => failure.at(Excerpt::new(name, bytes, place)),
-            None => failure,
-        };
-        Self { hint: finding.hint.clone(), ..failure }
-    }
-
     /// The text for people: `error:`, place, causes, `hint:`; each on lines of its own.
     pub(crate) fn text(&self) -> String {
         let mut out = format!("{} {}\n", paint(Ink::Bad, "error:"), visible(&self.message));
@@ -167,21 +156,40 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let class = match error.class() {
-            runner::Class::Problem => Class::Problem,
-            runner::Class::Usage => Class::Usage,
-            runner::Class::NotFound => Class::NotFound,
-            runner::Class::Conflict => Class::Conflict,
-            runner::Class::Unsafe => Class::Unsafe,
-            runner::Class::Busy => Class::Busy,
-        };
-        let hint = error.hint();
+        let class = error.class().into();
+        let hint = error.hint().or_else(|| advice(&error));
         // A refusal names the document itself.
         let failure = match &error {
             Error::Refused { source, .. } => Self::new(class, code(&error), source.to_string()),
             other => Self::new(class, code(other), other.to_string()).because(other),
         };
         Self { hint, ..failure }
+    }
+}
+
+/// A way on where the error itself knows none.
+fn advice(error: &Error) -> Option<String> {
+    match error {
+        Error::Find(FindError::NotFound { what: "document", .. }) => {
+            Some("run `mycelium status` to see what there is".to_owned())
+        }
+        Error::Find(FindError::NotFound { what, .. }) => {
+            Some(format!("run `mycelium {what} list` to see what there is"))
+        }
+        _ => None,
+    }
+}
+
+impl From<runner::Class> for Class {
+    fn from(class: runner::Class) -> Self {
+        match class {
+            runner::Class::Problem => Self::Problem,
+            runner::Class::Usage => Self::Usage,
+            runner::Class::NotFound => Self::NotFound,
+            runner::Class::Conflict => Self::Conflict,
+            runner::Class::Unsafe => Self::Unsafe,
+            runner::Class::Busy => Self::Busy,
+        }
     }
 }
 

@@ -79,16 +79,23 @@ fn text(entry: &HistoryEntry) -> String {
         return format!("{start}  {}  {who}\n", visible(&entry.subject));
     }
     let mut out = String::new();
-    for (index, change) in entry.changes.iter().take(CHANGES_MAX).enumerate() {
+    let telling: Vec<&Change> = entry.changes.iter().filter(|change| is_telling(change)).collect();
+    let changes = if telling.is_empty() { entry.changes.iter().collect() } else { telling };
+    for (index, change) in changes.iter().take(CHANGES_MAX).enumerate() {
         let (before, after) =
             if index == 0 { (start.as_str(), format!("  {who}")) } else { (blank.as_str(), String::new()) };
         let line = visible(&message::phrase(&change.what));
         out.push_str(&format!("{before}  {}: {line}{after}\n", paint(Ink::Bold, &name(change))));
     }
-    if entry.changes.len() > CHANGES_MAX {
-        out.push_str(&format!("{blank}  … and {} more\n", entry.changes.len() - CHANGES_MAX));
+    if changes.len() > CHANGES_MAX {
+        out.push_str(&format!("{blank}  … and {} more\n", changes.len() - CHANGES_MAX));
     }
     out
+}
+
+/// An agent's `last_updated` comes with every other change of it; JSON has it.
+fn is_telling(change: &Change) -> bool {
+    !matches!(&change.what, What::Field { key, .. } if key == "last_updated")
 }
 
 fn name(change: &Change) -> String {

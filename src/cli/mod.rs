@@ -10,6 +10,7 @@ mod args;
 mod check;
 mod commit;
 mod config;
+mod demo;
 mod envelope;
 mod excerpt;
 mod exit;
@@ -25,6 +26,7 @@ mod show;
 mod status;
 mod task;
 mod usage;
+mod watch;
 mod workflow;
 mod write;
 
@@ -62,9 +64,11 @@ fn dispatch(command: &Command, session: &Session) -> Result<Option<Answer>, Fail
         Command::Workflow(command) => workflow::run(command, session),
         Command::Log(args) => log::run(args, session),
         Command::Check(args) => check::run(args, session).map(Some),
+        Command::Watch(args) => watch::run(args, session),
         Command::Commit(args) => commit::run(args, session).map(Some),
         Command::Init(args) => init::run(args, session).map(Some),
         Command::Config(command) => config::run(command, session).map(Some),
+        Command::Demo(args) => demo::run(args, session),
     }
 }
 

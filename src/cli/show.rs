@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, on_terminal, print, print_bytes};
 use super::failure::Failure;
-use super::render::{Ink, Table, count, finding, paint, status};
+use super::render::{Cell, Ink, Table, count, finding, paint, status};
 use super::session;
 use crate::document::{Document, Note, Step};
 use crate::entity::{Agent, Entity, Task, Workflow};
@@ -49,15 +49,53 @@ pub(crate) fn document(kind: &'static str, workspace: &Workspace, found: &Found)
     let mut answer = session::answer(kind, workspace)?;
     answer.data = data(workspace, &found.path, found.entity.as_ref());
     answer.findings.clone_from(&found.findings);
-    let mut text = match &found.entity {
-        Some(Entity::Task(task)) => task_text(task),
-        Some(Entity::Agent(agent)) => agent_text(agent),
-        Some(Entity::Workflow(workflow)) => workflow_text(workflow),
-        None => paint(Ink::Bad, "! unreadable") + "\n",
+    let file = ("file".to_owned(), file(workspace, &found.path));
+    let mut sheet = match &found.entity {
+        Some(Entity::Task(task)) => task_sheet(task),
+        Some(Entity::Agent(agent)) => agent_sheet(agent),
+        Some(Entity::Workflow(workflow)) => workflow_sheet(workflow),
+        None => Sheet { headline: status("unreadable").painted(), facts: Vec::new(), body: String::new() },
     };
-    text.push_str(&facts(&[("file", file(workspace, &found.path))]));
-    answer.text = text + &findings(workspace, found, &found.document);
+    sheet.facts.push(file);
+    answer.text = sheet.text() + &findings(workspace, found, &found.document);
     Ok(answer)
+}
+
+/// What is shown of a document.
+struct Sheet {
+    headline: String,
+    /// Names and values; what is empty is left out.
+    facts: Vec<(String, String)>,
+    body: String,
+}
+
+impl Sheet {
+    fn new(id: &str, word: &str, title: Option<&str>) -> Self {
+        let title = title.filter(|title| *title != id);
+        let title = title.map_or_else(String::new, |title| format!("  {}", visible(title)));
+        let headline = format!("{}  {}{title}", paint(Ink::Bold, &visible(id)), status(word).painted());
+        Self { headline, facts: Vec::new(), body: String::new() }
+    }
+
+    fn facts(mut self, facts: &[(&str, String)]) -> Self {
+        self.facts.extend(facts.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        self
+    }
+
+    fn values(mut self, extra: &serde_json::Map<String, Value>, values: &[(&str, &Option<Value>)]) -> Self {
+        self.facts.extend(extra.iter().map(|(key, value)| (key.clone(), short(value))));
+        let given = values.iter().filter_map(|(name, value)| Some(((*name).to_owned(), short(value.as_ref()?))));
+        self.facts.extend(given);
+        self
+    }
+
+    fn text(&self) -> String {
+        let mut table = Table::new(&[]);
+        for (name, value) in self.facts.iter().filter(|(_, value)| !value.is_empty()) {
+            table.row(vec![Cell::new(Ink::Dim, &format!("  {name}")), value.as_str().into()]);
+        }
+        format!("{}\n{}{}", self.headline, table.text(None), self.body)
+    }
 }
 
 fn findings(workspace: &Workspace, found: &Found, document: &Document) -> String {
@@ -66,9 +104,8 @@ fn findings(workspace: &Workspace, found: &Found, document: &Document) -> String
     if shown.is_empty() { shown } else { format!("\n{shown}") }
 }
 
-fn task_text(task: &Task) -> String {
-    let mut out = headline(task.id.as_str(), task.status.word(), task.title.as_deref());
-    out.push_str(&facts(&[
+fn task_sheet(task: &Task) -> Sheet {
+    let sheet = Sheet::new(task.id.as_str(), task.status.word(), task.title.as_deref()).facts(&[
         ("type", task.kind.clone()),
         ("priority", task.priority.word().to_owned()),
         ("assigned to", optional(task.assigned_to.as_ref())),
@@ -80,67 +117,34 @@ fn task_text(task: &Task) -> String {
         ("review", task.review.map_or_else(String::new, |review| review.word().to_owned())),
         ("approved by", optional(task.approved.as_ref())),
         ("created", optional(task.created.as_ref())),
-    ]));
-    out.push_str(&extra(&task.extra));
-    out.push_str(&values(&[("payload", &task.payload), ("result", &task.result), ("error", &task.error)]));
-    out + &steps(&task.steps) + &notes(&task.notes)
+    ]);
+    let values = [("payload", &task.payload), ("result", &task.result), ("error", &task.error)];
+    Sheet { body: steps(&task.steps) + &notes(&task.notes), ..sheet.values(&task.extra, &values) }
 }
 
-fn agent_text(agent: &Agent) -> String {
-    let mut out = headline(agent.name.as_str(), agent.status.word(), None);
+fn agent_sheet(agent: &Agent) -> Sheet {
     let active = agent.active_tasks.iter().map(|active| match active.started {
         Some(at) => format!("{} (since {at})", active.task),
         None => active.task.clone(),
     });
-    out.push_str(&facts(&[
+    let sheet = Sheet::new(agent.name.as_str(), agent.status.word(), None).facts(&[
         ("active tasks", active.collect::<Vec<_>>().join(", ")),
         ("last updated", optional(agent.last_updated.as_ref())),
-        ("counts as alive for", agent.ttl.map_or_else(String::new, |ttl| format!("{}s", ttl.as_secs()))),
-    ]));
-    out.push_str(&extra(&agent.extra));
-    out + &values(&[("metadata", &agent.metadata)]) + &notes(&agent.notes)
+        ("alive for", agent.ttl.map_or_else(String::new, |ttl| format!("{} s without a sign", ttl.as_secs()))),
+    ]);
+    Sheet { body: notes(&agent.notes), ..sheet.values(&agent.extra, &[("metadata", &agent.metadata)]) }
 }
 
-fn workflow_text(workflow: &Workflow) -> String {
-    let mut out = headline(workflow.id.as_str(), workflow.status.word(), workflow.title.as_deref());
-    out.push_str(&facts(&[
+fn workflow_sheet(workflow: &Workflow) -> Sheet {
+    let sheet = Sheet::new(workflow.id.as_str(), workflow.status.word(), workflow.title.as_deref()).facts(&[
         ("type", workflow.kind.clone()),
         ("tasks", ids(&workflow.tasks)),
         ("progress", workflow.progress.map_or_else(String::new, percent)),
         ("current task", optional(workflow.current_task.as_ref())),
         ("created", optional(workflow.created.as_ref())),
-    ]));
-    out.push_str(&extra(&workflow.extra));
-    out.push_str(&values(&[
-        ("metadata", &workflow.metadata),
-        ("result", &workflow.result),
-        ("error", &workflow.error),
-    ]));
-    out + &steps(&workflow.steps) + &notes(&workflow.notes)
-}
-
-fn headline(id: &str, word: &str, title: Option<&str>) -> String {
-    let title = title.filter(|title| *title != id).map_or_else(String::new, |title| format!("  {}", visible(title)));
-    format!("{}  {}{title}\n", paint(Ink::Bold, &visible(id)), status(word).painted())
-}
-
-/// Names and values in two columns; what is empty is left out.
-pub(crate) fn facts(facts: &[(&str, String)]) -> String {
-    let mut table = Table::new(&[]);
-    for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
-        table.row(vec![super::render::Cell::new(Ink::Dim, &format!("  {name}")), value.as_str().into()]);
-    }
-    table.text(None)
-}
-
-fn extra(map: &serde_json::Map<String, Value>) -> String {
-    let pairs: Vec<(&str, String)> = map.iter().map(|(key, value)| (key.as_str(), short(value))).collect();
-    facts(&pairs)
-}
-
-fn values(values: &[(&str, &Option<Value>)]) -> String {
-    let given = values.iter().filter_map(|(name, value)| Some((*name, short(value.as_ref()?))));
-    facts(&given.collect::<Vec<_>>())
+    ]);
+    let values = [("metadata", &workflow.metadata), ("result", &workflow.result), ("error", &workflow.error)];
+    Sheet { body: steps(&workflow.steps) + &notes(&workflow.notes), ..sheet.values(&workflow.extra, &values) }
 }
 
 /// A value on one line.

@@ -77,7 +77,8 @@ impl Seen<'_> {
                 Cell::new(Ink::Dim, &agent.last_updated.map_or_else(String::new, |at| format!("{} ago", ago(at, now)))),
             ]);
         }
-        part(&count(agents.len(), "agent"), &table, agents.len())
+        let headline = if agents.is_empty() { "no agents".to_owned() } else { count(agents.len(), "agent") };
+        part(&headline, &table, agents.len())
     }
 
     fn tasks(&self) -> String {

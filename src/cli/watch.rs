@@ -1,0 +1,135 @@
+//! `watch`: the watching process, here or apart from the terminal; tells what it does as it does it.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::answer::{Answer, print, print_line};
+use super::envelope::{Head, envelope};
+use super::failure::{Class, Failure};
+use super::render::{Ink, paint};
+use super::session::{self, Session};
+use crate::daemon::{self, Detached, Notice, READY, Span, WatchError};
+use crate::name::visible;
+use crate::runner::Workspace;
+
+/// Watch the folder and commit what changes
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Commit what there is to commit, then stop
+    #[arg(long)]
+    once: bool,
+    /// Go on in the background, without this terminal
+    #[arg(long, conflicts_with = "once")]
+    detach: bool,
+    /// The process that `--detach` starts: says on standard error that it watches, then nothing more
+    #[arg(long, hide = true, conflicts_with_all = ["once", "detach"])]
+    detached: bool,
+}
+
+/// Watches until it is stopped.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Failure> {
+    let workspace = session.open()?;
+    if args.detach {
+        return detach(&workspace).map(Some);
+    }
+    let head = session::head(&workspace)?;
+    let span = if args.once { Span::Once } else { Span::UntilStopped };
+    let mut told = 0_usize;
+    let mut listener = |notice: &Notice| {
+        told += 1;
+        tell(notice, args, session, &head);
+    };
+    daemon::watch(&workspace, span, &mut listener)?;
+    if session.face.json() {
+        print_line(&envelope("watch.end", &session::head(&workspace)?, json!({ "events": told }), &[], None))?;
+    }
+    Ok(None)
+}
+
+/// Tells one thing. Whoever listens may go away: the watcher's work is to commit, not to be heard.
+fn tell(notice: &Notice, args: &Args, session: &Session, head: &Head) {
+    if args.detached {
+        // The other end of standard error is gone after this.
+        if matches!(notice, Notice::Ready) {
+            session.face.say(&format!("{READY}\n"));
+        }
+        return;
+    }
+    if session.face.json() {
+        let _ = print_line(&envelope("watch.event", head, notice.to_json(), &[], None));
+        return;
+    }
+    match notice {
+        Notice::Committed { revision, subject } => {
+            let _ = print(&format!("{}  {}\n", paint(Ink::Warn, revision.short()), visible(subject)));
+        }
+        Notice::Ready if args.once => {}
+        Notice::Ready => {
+            let folder = visible(&format!("{}/{}", head.root, head.folder));
+            session.face.say(&format!("watching {folder}; Ctrl-C stops it\n"));
+        }
+        other => session.face.say(&words(other)),
+    }
+}
+
+fn words(notice: &Notice) -> String {
+    let text = notice.to_string();
+    let mut out = String::new();
+    for (index, line) in text.lines().enumerate() {
+        let start = if index == 0 && notice.is_trouble() { paint(Ink::Warn, "warning:") + " " } else { String::new() };
+        out.push_str(&format!("{start}{}\n", visible(line)));
+    }
+    if let Some(hint) = notice.hint() {
+        out.push_str(&format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(&hint)));
+    }
+    out
+}
+
+/// Makes sure that a watcher runs: the one that does, or a new one in the background.
+fn detach(workspace: &Workspace) -> Result<Answer, Failure> {
+    let mut answer = session::answer("watch", workspace)?;
+    if let Some(pid) = workspace.standing()?.watcher.and_then(|watcher| watcher.pid) {
+        answer.words = format!("a watcher is running already (process {pid})\n");
+        answer.data = data(pid, "running");
+        return Ok(answer);
+    }
+    let fault = |error: std::io::Error| not_started().cause(error.to_string());
+    let mut command = Command::new(std::env::current_exe().map_err(fault)?);
+    command.args(["watch", "--detached", "--root"]).arg(workspace.root());
+    match daemon::detach(command).map_err(fault)? {
+        Detached::Watching { pid } => {
+            answer.words = format!("watching in the background (process {pid}); `kill {pid}` stops it\n");
+            answer.data = data(pid, "started");
+            Ok(answer)
+        }
+        Detached::Ended { said, .. } => {
+            let said = said.lines().next().unwrap_or("it said nothing").trim_start_matches("error: ").to_owned();
+            Err(not_started().cause(said).hint("run `mycelium watch` to see what it says"))
+        }
+    }
+}
+
+fn data(pid: u32, state: &str) -> Value {
+    json!({ "pid": pid, "watcher": state })
+}
+
+fn not_started() -> Failure {
+    Failure::new(Class::Problem, "watch", "the watcher did not start")
+}
+
+impl From<WatchError> for Failure {
+    fn from(error: WatchError) -> Self {
+        let hint = error.hint();
+        let code = match &error {
+            WatchError::Taken { .. } => "watched",
+            WatchError::OutsideGit(_) => "outside-git",
+            WatchError::Workspace(_) | WatchError::Loop(_) => "watch",
+        };
+        let failure = Self::new(error.class().into(), code, error.to_string()).because(&error);
+        match error {
+            WatchError::Workspace(error) => error.into(),
+            _ => Self { hint, ..failure },
+        }
+    }
+}
