@@ -23,7 +23,7 @@ pub(crate) struct Args {}
 /// Looks around.
 pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, Failure> {
     let workspace = session.open()?;
-    let snapshot = workspace.snapshot(Scope::Live)?;
+    let snapshot = workspace.snapshot(Scope::Named)?;
     let standing = workspace.standing()?;
     let mut answer = session::answer("status", &workspace)?;
     let seen = Seen { workspace: &workspace, snapshot: &snapshot, standing: &standing };

@@ -166,7 +166,7 @@ fn get(args: &Get, session: &Session) -> Result<Option<Answer>, Failure> {
 
 fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
     let workspace = session.open()?;
-    let snapshot = workspace.snapshot(Scope::Live)?;
+    let snapshot = workspace.snapshot(Scope::Named)?;
     let mut rows = Rows::new("workflow.list", &["ID", "STATUS", "PROGRESS", "TASKS", "WHAT"]);
     for entry in snapshot.of_kind(Kind::Workflow) {
         let Some(workflow) = entry.workflow() else {

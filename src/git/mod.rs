@@ -18,6 +18,7 @@
 
 mod build;
 mod busy;
+mod clean;
 mod commit;
 mod contents;
 mod convert;
@@ -42,6 +43,7 @@ mod swap;
 
 pub use build::{Author, CommitPlan};
 pub use busy::{Busy, Operation};
+pub use clean::Indexed;
 pub use durable::Durability;
 pub use error::{CommitError, GitError, Trouble};
 pub use lock::Held;

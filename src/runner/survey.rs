@@ -14,10 +14,37 @@ use crate::store::{DOCUMENT_BYTES_MAX, Stamp};
 /// the file system ticks in steps of some milliseconds.
 const YOUNG_NS: i64 = 20_000_000;
 
+/// From so many files on that were never read, the index is asked first which of them are as they were committed.
+const INDEX_MIN: usize = 64;
+
 /// What was seen of the folder.
 #[derive(Debug, Default)]
 pub struct Survey {
-    known: BTreeMap<DocPath, (Stamp, Seen)>,
+    known: BTreeMap<DocPath, Known>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    stamp: Stamp,
+    seen: Seen,
+    source: Source,
+}
+
+/// Where the knowledge of a file's content comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// It was read.
+    File,
+    /// The index says that it is as it was added; whether it parses is not known.
+    Index,
+}
+
+impl Known {
+    /// Tells whether the file need not be read again.
+    fn holds(&self, stamp: &Stamp, tracked: Option<&ContentId>, now_ns: i64) -> bool {
+        let same = self.stamp == *stamp && now_ns - stamp.ctime_ns > YOUNG_NS;
+        same && (self.source == Source::File || self.seen.content.as_ref() == tracked)
+    }
 }
 
 /// What one look found.
@@ -41,7 +68,9 @@ impl Survey {
         let mut sight = Sight::default();
         let mut known = BTreeMap::new();
         let now_ns = environment::now().unix_ms().saturating_mul(1_000_000);
-        for (path, stamp) in workspace.store.scan()?.files {
+        let files = workspace.store.scan()?.files;
+        self.ask_index(workspace, repository, &files)?;
+        for (path, stamp) in files {
             let in_repository = workspace.in_repository(&path);
             if workspace.target() == Target::Current
                 && !tracked.contains_key(&path)
@@ -51,17 +80,39 @@ impl Survey {
                 continue;
             }
             let seen = match self.known.remove(&path) {
-                Some((old, seen)) if old == stamp && now_ns - stamp.ctime_ns > YOUNG_NS => Some((old, seen)),
+                Some(one) if one.holds(&stamp, tracked.get(&path), now_ns) => Some(one),
                 _ => read(workspace, repository, &path, &in_repository)?,
             };
-            if let Some((stamp, seen)) = seen {
-                sight.files.insert(path.clone(), seen.clone());
-                known.insert(path, (stamp, seen));
+            if let Some(one) = seen {
+                sight.files.insert(path.clone(), one.seen.clone());
+                known.insert(path, one);
             }
         }
         self.known = known;
         sight.own = own(workspace, repository, &sight.files)?;
         Ok(sight)
+    }
+
+    /// Takes over from the index what it knows of files that were never read.
+    fn ask_index(
+        &mut self,
+        workspace: &Workspace,
+        repository: &Repository,
+        files: &[(DocPath, Stamp)],
+    ) -> Result<(), Error> {
+        let unread = files.iter().filter(|(path, _)| !self.known.contains_key(path));
+        if workspace.target() != Target::Current || unread.clone().count() < INDEX_MIN {
+            return Ok(());
+        }
+        let indexed = repository.indexed(workspace.folder())?;
+        for (path, stamp) in unread.cloned().collect::<Vec<_>>() {
+            let Some(one) = indexed.get(&path) else { continue };
+            if one.is(stamp.ino, stamp.mtime_ns, stamp.ctime_ns, stamp.size) {
+                let seen = Seen { content: Some(one.content.clone()), stamp: digest(&stamp), fault: None };
+                self.known.insert(path, Known { stamp, seen, source: Source::Index });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -70,20 +121,22 @@ fn read(
     repository: &Repository,
     path: &DocPath,
     in_repository: &str,
-) -> Result<Option<(Stamp, Seen)>, Error> {
+) -> Result<Option<Known>, Error> {
     let Some(file) = workspace.store.read(path)? else { return Ok(None) };
     let stamp = digest(&file.stamp);
     if file.bytes.len() as u64 > DOCUMENT_BYTES_MAX {
         let fault = Diagnostic::error(Code::FileTooBig, format!("it is larger than {DOCUMENT_BYTES_MAX} bytes"))
             .in_file(path)
             .hint("split the document, or move bulky data to a file of its own");
-        return Ok(Some((file.stamp, Seen { content: None, stamp, fault: Some(fault) })));
+        let seen = Seen { content: None, stamp, fault: Some(fault) };
+        return Ok(Some(Known { stamp: file.stamp, seen, source: Source::File }));
     }
     let content = repository.content_id(in_repository, &file.bytes)?;
     let document = Document::parse(file.bytes);
     let fault = document.faults().iter().find(|fault| fault.severity == Severity::Error);
     let fault = fault.map(|fault| fault.clone().in_file(path));
-    Ok(Some((file.stamp, Seen { content: Some(content), stamp, fault })))
+    let seen = Seen { content: Some(content), stamp, fault };
+    Ok(Some(Known { stamp: file.stamp, seen, source: Source::File }))
 }
 
 /// The paths that are as the journal's last operation on them left them.

@@ -1,5 +1,6 @@
 //! An open workspace: the folder, its repository and its configuration, and reading from them. Nothing here writes.
 
+use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +52,8 @@ pub struct Context {
 pub enum Scope {
     /// Those that are not archived.
     Live,
+    /// Those that are not archived, and the archived tasks that they name.
+    Named,
     /// All.
     All,
 }
@@ -147,8 +150,20 @@ impl Workspace {
     /// [`Error::Store`] if the folder cannot be read.
     pub fn snapshot(&self, scope: Scope) -> Result<Snapshot, Error> {
         let wanted = |path: &DocPath| scope == Scope::All || !path.is_archived();
-        let paths: Vec<DocPath> = self.paths()?.into_iter().filter(wanted).collect();
-        Ok(Snapshot::from_documents(self.read_all(&paths)?))
+        let (paths, archived): (Vec<DocPath>, Vec<DocPath>) = self.paths()?.into_iter().partition(wanted);
+        let mut snapshot = Snapshot::from_documents(self.read_all(&paths)?);
+        if scope == Scope::Named && !archived.is_empty() {
+            let named = named_elsewhere(&snapshot);
+            let fits = |path: &DocPath| {
+                let stem = path.stem();
+                named.contains(stem) || stem.strip_prefix(Kind::Task.prefix()).is_some_and(|id| named.contains(id))
+            };
+            let paths: Vec<DocPath> = archived.into_iter().filter(fits).collect();
+            for (path, document) in self.read_all(&paths)? {
+                snapshot.insert(path, document);
+            }
+        }
+        Ok(snapshot)
     }
 
     /// The documents as the newest commit has them; `None` without a commit.
@@ -269,6 +284,14 @@ impl Workspace {
     fn head(&self) -> Result<Option<Head>, Error> {
         Ok(self.repository.as_ref().map(|repository| repository.head(&self.target())).transpose()?)
     }
+}
+
+/// The ids of tasks that live documents name and that are not live.
+fn named_elsewhere(live: &Snapshot) -> BTreeSet<String> {
+    let by_tasks = live.tasks().flat_map(|task| task.depends_on.clone());
+    let by_workflows = live.workflows().flat_map(|workflow| workflow.tasks.clone());
+    let missing = by_tasks.chain(by_workflows).filter(|id| live.named_task(id).is_none());
+    missing.map(|id| id.to_string()).collect()
 }
 
 impl From<&Entry> for Found {

@@ -241,15 +241,18 @@ impl Store {
         if self.durability == Durability::Off || sabotage::active(Sabotage::NoFsync) {
             return Ok(());
         }
-        journal.sync(self)?;
-        let mut synced: Vec<&Arc<Dir>> = Vec::new();
+        let mut folders: Vec<&Arc<Dir>> = Vec::new();
         for swap in swaps {
-            if !synced.iter().any(|dir| dir.path() == swap.doc.dir.path()) {
-                swap.doc.dir.sync()?;
-                synced.push(&swap.doc.dir);
+            if !folders.iter().any(|dir| dir.path() == swap.doc.dir.path()) {
+                folders.push(&swap.doc.dir);
             }
         }
-        Ok(())
+        // At the same time: the file system then writes one of its own commits for both.
+        std::thread::scope(|scope| {
+            let journal = scope.spawn(|| journal.sync(self));
+            let folders = folders.into_iter().try_for_each(|dir| dir.sync());
+            journal.join().expect("a sync does not panic").and(folders)
+        })
     }
 
     /// Takes an operation back that was never acknowledged. `false` if others have built on it: then it stays.

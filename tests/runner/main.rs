@@ -233,3 +233,35 @@ fn what_only_looks_like_a_document_is_reported_and_not_read() {
     assert!(workspace.find(Some(Kind::Task), "task-2").is_err());
     assert_eq!(workspace.commit_all(Force::No).expect("commits").done.revisions, vec![]);
 }
+
+#[test]
+fn many_files_are_known_from_the_index_and_edits_are_still_seen() {
+    let dir = repository();
+    let workspace = open(&dir, "a");
+    let folder = dir.path().join(".claude/coordination");
+    std::fs::create_dir_all(folder.join("archive/2025-10")).expect("made");
+    let text = |id: &str| format!("---\nid: {id}\nstatus: pending\ntype: t\n---\n\n# {id}\n");
+    for n in 0..100 {
+        std::fs::write(folder.join(format!("task-{n}.md")), text(&format!("task-{n}"))).expect("written");
+        std::fs::write(folder.join(format!("archive/2025-10/task-a{n}.md")), text(&format!("task-a{n}")))
+            .expect("written");
+    }
+    let waits = text("task-w").replace("type: t", "type: t\ndepends_on: [task-a7, task-none]");
+    std::fs::write(folder.join("task-w.md"), waits).expect("written");
+    git(dir.path(), &["add", "."]);
+    git(dir.path(), &["commit", "-qm", "seed"]);
+    assert_eq!(workspace.standing().expect("reads").uncommitted, vec![]);
+
+    let edited = text("task-7").replace("# task-7", "# task-8");
+    std::fs::write(folder.join("task-7.md"), edited).expect("written");
+    std::fs::write(folder.join("archive/2025-10/task-a9.md"), "---\nid: [").expect("written");
+    std::fs::remove_file(folder.join("task-99.md")).expect("removed");
+    let standing = workspace.standing().expect("reads");
+    let shown: Vec<&str> = standing.uncommitted.iter().map(|path| path.as_str()).collect();
+    assert_eq!(shown, ["archive/2025-10/task-a9.md", "task-7.md", "task-99.md"]);
+    assert_eq!(standing.held.len(), 1);
+
+    let named = workspace.snapshot(mycelium::runner::Scope::Named).expect("reads");
+    let archived: Vec<&str> = named.entries().map(|e| e.path.as_str()).filter(|p| p.starts_with("archive")).collect();
+    assert_eq!(archived, ["archive/2025-10/task-a7.md"]);
+}

@@ -36,7 +36,7 @@ pub(crate) struct Args {
 /// Lists the tasks.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let workspace = session.open()?;
-    let snapshot = workspace.snapshot(Scope::All)?;
+    let snapshot = workspace.snapshot(if args.archived { Scope::All } else { Scope::Named })?;
     let mut rows = Rows::new("task.list", &["ID", "STATUS", "PRIORITY", "ASSIGNED TO", "WHAT", "WAITS FOR"]);
     for entry in snapshot.of_kind(Kind::Task).filter(|entry| args.archived || !entry.path.is_archived()) {
         let Some(task) = entry.task() else {
