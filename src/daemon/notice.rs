@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::diagnostic::Diagnostic;
 use crate::engine::Report;
 use crate::name::{DocPath, Revision};
 use crate::runner::Waiting;
@@ -27,6 +28,8 @@ pub enum Notice {
     },
     /// Something is held back, waits, or does so no longer.
     Report(Report),
+    /// Something a person should look at, such as a save that came too late and where it is kept.
+    Finding(Diagnostic),
     /// Git ignores a document of the folder.
     Ignored(Waiting),
 }
@@ -37,6 +40,7 @@ impl Notice {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Report(report) => report.hint(),
+            Self::Finding(finding) => finding.hint.clone(),
             Self::Ignored(waiting) => waiting.hint(),
             Self::FirstTime { .. } | Self::Ready | Self::Committed { .. } => None,
         }
@@ -45,7 +49,7 @@ impl Notice {
     /// Whether something is wrong, or only news.
     #[must_use]
     pub fn is_trouble(&self) -> bool {
-        self.hint().is_some()
+        matches!(self, Self::Finding(_)) || self.hint().is_some()
     }
 
     /// One object for a stream of JSON lines: `event` says what it is, `message` says it in words.
@@ -57,6 +61,11 @@ impl Notice {
             Self::Committed { revision, subject } => {
                 json!({ "event": "committed", "revision": revision.as_str(), "subject": subject })
             }
+            Self::Finding(finding) => json!({
+                "event": "finding",
+                "code": finding.code.as_str(),
+                "path": finding.path.as_ref().map(DocPath::as_str),
+            }),
             Self::Ignored(_) => json!({ "event": "ignored" }),
             Self::Report(report) => report_json(report),
         };
@@ -99,6 +108,7 @@ impl fmt::Display for Notice {
             Self::Ready => f.write_str("watching"),
             Self::Committed { revision, subject } => write!(f, "committed {}: {subject}", revision.short()),
             Self::Report(report) => write!(f, "{report}"),
+            Self::Finding(finding) => write!(f, "{finding}"),
             Self::Ignored(waiting) => write!(f, "not committed: {waiting}"),
         }
     }

@@ -8,7 +8,7 @@ use super::{Refusal, Scan, World};
 use crate::engine::{Batch, Head, Readiness, Reason, Report, Retry};
 use crate::git::Target;
 use crate::name::{ContentId, DocPath, Revision};
-use crate::runner::{Class, Edits, Error, Survey, Waiting, Workspace};
+use crate::runner::{Class, Committed, Edits, Error, Survey, Waiting, Workspace};
 
 /// A workspace that is watched.
 pub(super) struct Watched<'a> {
@@ -69,6 +69,23 @@ impl<'a> Watched<'a> {
         Ok(arrived.map(|(path, _)| path.clone()).collect())
     }
 
+    /// Operations that can never be committed must not fill the journal: nobody else sweeps it while a watcher lives.
+    fn forget_uncommittable(&mut self) {
+        // What goes wrong here goes wrong again, and is told, when something is to be committed.
+        if let Ok(done) = self.workspace.commit_now(Edits::None) {
+            self.tell(done);
+        }
+    }
+
+    fn tell(&mut self, done: Committed) {
+        for (revision, subject) in done.revisions {
+            (self.listener)(&Notice::Committed { revision, subject });
+        }
+        for finding in done.findings {
+            (self.listener)(&Notice::Finding(finding));
+        }
+    }
+
     fn tell_ignored(&mut self, ignored: Option<String>) {
         if let Some(path) = ignored.as_ref().filter(|_| self.ignored.is_none()) {
             (self.listener)(&Notice::Ignored(Waiting::Ignored(path.clone())));
@@ -81,6 +98,9 @@ impl World for Watched<'_> {
     fn scan(&mut self) -> Result<Scan, Reason> {
         let tracked = self.branch().map_err(|error| reason(&error))?.contents;
         let sight = self.survey.look(self.workspace, &tracked).map_err(|error| reason(&error))?;
+        if sight.ignored.is_some() {
+            self.forget_uncommittable();
+        }
         self.tell_ignored(sight.ignored);
         Ok(Scan { files: sight.files, own: sight.own })
     }
@@ -89,6 +109,9 @@ impl World for Watched<'_> {
         // First whether git is at work: what it does after this moment moves the branch or holds the lock then.
         let readiness = self.readiness().map_err(|error| reason(&error))?;
         let Branch { revision, contents } = self.branch().map_err(|error| reason(&error))?;
+        if matches!(readiness, Readiness::Never(_)) {
+            self.forget_uncommittable();
+        }
         Ok(Head { revision, contents, readiness })
     }
 
@@ -97,14 +120,13 @@ impl World for Watched<'_> {
             let retry = if error.class() == Class::Busy { Retry::Soon } else { Retry::Late };
             Refusal { reason: reason(error), retry }
         };
-        let done = self.workspace.commit_now(Edits::Of(batch)).map_err(|error| failed(&error))?;
+        let mut done = self.workspace.commit_now(Edits::Of(batch)).map_err(|error| failed(&error))?;
         // Where there was nothing left to change, the tip itself is named.
-        let is_new = |(revision, _): &(Revision, String)| Some(revision) != batch.base.as_ref();
-        for (revision, subject) in done.revisions.into_iter().filter(is_new) {
-            (self.listener)(&Notice::Committed { revision, subject });
-        }
+        done.revisions.retain(|(revision, _)| Some(revision) != batch.base.as_ref());
+        let waiting = done.waiting.take();
+        self.tell(done);
         let arrived = self.arrived(batch).map_err(|error| failed(&error))?;
-        match done.waiting {
+        match waiting {
             Some(waiting) if arrived.is_empty() => {
                 let soon =
                     matches!(waiting, Waiting::Busy(_) | Waiting::Committer | Waiting::Moving | Waiting::Watcher);

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use mycelium::entity::task::{self, TaskUpdate};
+use mycelium::name::Kind;
+use mycelium::runner::{Opening, Workspace};
+
 use crate::process::{Process, is_committed, save, subjects, until};
 use crate::support::{FOLDER, Sandbox};
 
@@ -121,6 +125,12 @@ fn an_ignored_folder_is_left_alone_and_said_once() {
     process.hear("ignored");
     save(&sandbox, "task-2", "pending");
     assert!(!process.says("committed", Duration::from_secs(1)));
+    let workspace = Workspace::open(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
+    let task = |text: &mycelium::document::Document| {
+        task::update(text, &TaskUpdate { progress: Some(0.5), ..TaskUpdate::default() })
+    };
+    workspace.change(Kind::Task, "task-1", "update", &task).unwrap();
+    until("the journal is swept", || workspace.store().journal().unwrap().is_empty());
     let said = process.stop();
     assert_eq!(said.iter().filter(|notice| notice["event"] == "ignored").count(), 1);
 }

@@ -1,7 +1,7 @@
 //! A watching process of its own, with an environment of its own, and what it says.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,18 @@ impl Process {
 
     /// Starts one.
     pub(crate) fn spawn(sandbox: &Sandbox, span: &str) -> Self {
-        let mut command = sandbox.command(std::env::current_exe().unwrap());
+        Self::run(sandbox.command(std::env::current_exe().unwrap()), span)
+    }
+
+    /// Starts one under a limit that a line of shell sets for it alone.
+    pub(crate) fn under(sandbox: &Sandbox, limit: &str) -> Self {
+        let mut command = sandbox.command("unshare");
+        command.args(["--user", "--map-root-user", "sh", "-c", &format!("{limit} && exec \"$@\""), "sh"]);
+        command.arg(std::env::current_exe().unwrap());
+        Self::run(command, "until-stopped")
+    }
+
+    fn run(mut command: Command, span: &str) -> Self {
         command.args(["--exact", "--ignored", "--nocapture", "process::inside"]).env("SPAN", span);
         command.env_remove("GIT_AUTHOR_DATE").env_remove("GIT_COMMITTER_DATE");
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -82,7 +93,7 @@ impl Process {
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
     /// Waits for its end; tells whether it succeeded, and how long it took.

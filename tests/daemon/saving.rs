@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mycelium::engine::SETTLE_MS;
 
 use crate::process::{Process, is_committed, save, subjects, task, until};
-use crate::support::{FOLDER, Sandbox, number};
+use crate::support::{FOLDER, Sandbox, could_not_run, number};
 
 #[test]
 fn a_save_is_committed_once_and_then_all_sleep() {
@@ -165,6 +165,24 @@ fn deletions_wait_a_little_and_many_for_a_person() {
     assert!(!process.says("committed", Duration::from_secs(1)));
     sandbox.git(&["restore", FOLDER]);
     save(&sandbox, "task-30", "pending");
+    process.hear("committed");
+    assert!(is_committed(&sandbox));
+    process.stop();
+}
+
+#[test]
+fn without_file_events_the_folder_is_compared_from_time_to_time() {
+    let sandbox = Sandbox::new();
+    let limit = "echo 0 > /proc/sys/user/max_inotify_instances";
+    let probe = sandbox.command("unshare").args(["--user", "--map-root-user", "sh", "-c", limit]).output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        return could_not_run("without_file_events_the_folder_is_compared", "no user namespaces here");
+    }
+    let mut process = Process::under(&sandbox, limit);
+    let degraded = process.hear("degraded");
+    assert!(degraded["hint"].as_str().unwrap().contains("max_user_instances"), "{degraded}");
+    process.hear("ready");
+    save(&sandbox, "task-1", "pending");
     process.hear("committed");
     assert!(is_committed(&sandbox));
     process.stop();
