@@ -21,7 +21,14 @@ pub(crate) fn file_at_head(sandbox: &Sandbox, path: &str) -> Option<String> {
 
 /// What HEAD holds of the coordination folder equals the folder: nothing waits to be committed.
 pub(crate) fn is_committed(sandbox: &Sandbox) -> bool {
-    let run = Run::of(sandbox.command("git").args(["status", "--porcelain", "--untracked-files=all", "--", FOLDER]));
+    let run = Run::of(sandbox.command("git").args([
+        "--no-optional-locks",
+        "status",
+        "--porcelain",
+        "--untracked-files=all",
+        "--",
+        FOLDER,
+    ]));
     run.ok().is_empty()
 }
 
