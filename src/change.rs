@@ -331,11 +331,15 @@ fn section_texts(document: &Document) -> BTreeMap<String, String> {
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
     for section in document.sections() {
         let key = section.heading.to_lowercase();
+        let is_notes = key == "notes";
         let told = matches!(key.as_str(), "progress" | "notes" | "dependencies" | "active tasks" | "tasks");
         let text = document.text().get(section.span.clone()).unwrap_or_default();
         let lines = text.lines().map(str::trim_end).filter(|line| {
+            // The further lines of a note are part of it.
+            let in_note = is_notes && line.starts_with([' ', '\t']);
             let line = line.trim_start();
-            !told || !(line.starts_with(['-', '*', '+']) || line.starts_with(|c: char| c.is_ascii_digit()))
+            let is_item = line.starts_with(['-', '*', '+']) || line.starts_with(|c: char| c.is_ascii_digit());
+            !(in_note || told && is_item)
         });
         texts.entry(key).or_default().push_str(lines.collect::<Vec<_>>().join("\n").trim());
     }

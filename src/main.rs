@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    mycelium::cli::run(std::env::args_os().collect())
+    mycelium::cli::run(&std::env::args_os().collect::<Vec<_>>())
 }

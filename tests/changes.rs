@@ -37,6 +37,7 @@ fn each_edit_of_a_task_is_told_as_what_it_is() {
         ("- [x] two", "- [x] two\n- [ ] three", vec!["step 3 added, three"]),
         ("- [ ] one\n", "", vec!["step dropped, one"]),
         ("- first", "- first\n- second", vec!["note, second"]),
+        ("- first", "- first\n- second\n  and more", vec!["note, second and more"]),
         ("- first", "", vec!["note dropped, first"]),
         ("{}", "{\"a\": 1}", vec!["payload changed"]),
         ("{}\n", "", vec!["payload emptied"]),

@@ -28,8 +28,11 @@ fn stories() {
         let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file());
         cases.register_bin(program, found.unwrap_or_else(|| panic!("the stories need `{program}`")));
     }
+    let scratch = home.join("tmp");
+    fs::create_dir(&scratch).unwrap();
     let home = home.to_str().unwrap();
     cases.env("HOME", home).env("GIT_CONFIG_GLOBAL", format!("{home}/gitconfig")).env("GIT_CONFIG_NOSYSTEM", "1");
+    cases.env("TMPDIR", scratch.to_str().unwrap());
     cases.env("PATH", path.to_str().unwrap()).env("TZ", "UTC").env("LC_ALL", "C.UTF-8");
     for name in ["MYCELIUM_AGENT", "MYCELIUM_ROOT", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "VISUAL", "EDITOR"] {
         cases.env(name, "");

@@ -98,10 +98,11 @@ impl Face {
     pub(crate) fn show(&self, answer: &Answer) -> Result<(), Failure> {
         if self.json {
             let Answer { kind, head, data, findings, written, .. } = answer;
-            return print_line(&envelope(kind, head, data.clone(), findings, written.as_ref()));
+            return print_line(&envelope(kind, head, data, findings, written.as_ref()));
         }
+        print(&answer.text)?;
         self.say(&answer.words);
-        print(&answer.text)
+        Ok(())
     }
 
     /// Words on standard error, unless silence or JSON is asked for.

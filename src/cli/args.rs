@@ -49,10 +49,12 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Act as this agent [env: MYCELIUM_AGENT]
+    /// Who acts.
+    #[arg(help = "Act as this agent [env: MYCELIUM_AGENT]")]
     #[arg(long = "as", value_name = "AGENT", global = true)]
     pub agent: Option<AgentName>,
-    /// Work in this directory's repository [env: MYCELIUM_ROOT] [default: the enclosing repository]
+    /// Where.
+    #[arg(help = "Work in this directory's repository [env: MYCELIUM_ROOT] [default: the enclosing repository]")]
     #[arg(long, value_name = "DIR", global = true)]
     pub root: Option<PathBuf>,
     /// Answer in JSON: one object, or one object a line for streams

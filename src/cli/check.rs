@@ -1,5 +1,7 @@
 //! `check`: every finding with its source line; ends with 1 if one of them is an error.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use super::answer::Answer;
@@ -37,7 +39,7 @@ pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, Failure> {
         (n, 0) => paint(Ink::Bad, &format!("✗ {}", count(n, "error"))),
         (n, m) => paint(Ink::Bad, &format!("✗ {}, {}", count(n, "error"), count(m, "warning"))),
     };
-    answer.text.push_str(&format!("{verdict} in {}\n", count(snapshot.len(), "document")));
+    let _ = writeln!(answer.text, "{verdict} in {}", count(snapshot.len(), "document"));
     answer.data = json!({ "documents": snapshot.len(), "errors": errors, "warnings": warnings });
     answer.findings = findings;
     answer.exit = if errors > 0 { Exit::Problems } else { Exit::Ok };

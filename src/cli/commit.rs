@@ -1,5 +1,7 @@
 //! `commit`: commits what is not committed yet; tells what is held back and why.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use super::answer::Answer;
@@ -29,23 +31,27 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let mut answer = session::answer("commit", &workspace)?;
     let file = |path: &crate::name::DocPath| show::file(&workspace, path);
     for (revision, subject) in &report.done.revisions {
-        answer.text.push_str(&format!("{}  {}\n", paint(Ink::Warn, revision.short()), visible(subject)));
+        let _ = writeln!(answer.text, "{}  {}", paint(Ink::Warn, revision.short()), visible(subject));
     }
     if report.done.revisions.is_empty() && report.held.is_empty() && report.done.waiting.is_none() {
         answer.words.push_str("nothing to commit\n");
     }
     for held in &report.held {
-        answer.words.push_str(&format!(
-            "{} {}: {}\n",
+        let _ = writeln!(
+            answer.words,
+            "{} {}: {}",
             paint(Ink::Warn, "held back:"),
             visible(&file(&held.path)),
             visible(&held.why.to_string())
-        ));
+        );
+        if let Some(hint) = held.why.hint() {
+            let _ = writeln!(answer.words, "{} {}", paint(Ink::Hint, "hint:"), visible(&hint));
+        }
     }
     if let Some(waiting) = &report.done.waiting {
-        answer.words.push_str(&format!("{} {}\n", paint(Ink::Warn, "not committed:"), visible(&waiting.to_string())));
+        let _ = writeln!(answer.words, "{} {}", paint(Ink::Warn, "not committed:"), visible(&waiting.to_string()));
         if let Some(hint) = waiting.hint() {
-            answer.words.push_str(&format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(&hint)));
+            let _ = writeln!(answer.words, "{} {}", paint(Ink::Hint, "hint:"), visible(&hint));
         }
     }
     answer.data = json!({
@@ -68,8 +74,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
 fn exit(report: &CommitReport) -> Exit {
     match &report.done.waiting {
         Some(Waiting::Busy(_) | Waiting::Committer | Waiting::Moving | Waiting::Watcher) => Exit::Busy,
-        Some(_) => Exit::Problems,
         None if report.held.is_empty() => Exit::Ok,
-        None => Exit::Problems,
+        Some(_) | None => Exit::Problems,
     }
 }

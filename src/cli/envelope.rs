@@ -39,7 +39,7 @@ pub(crate) struct Written {
 pub(crate) fn envelope(
     kind: &str,
     head: &Head,
-    data: Value,
+    data: &Value,
     findings: &[Diagnostic],
     written: Option<&Written>,
 ) -> Value {
@@ -167,9 +167,9 @@ mod tests {
     #[test]
     fn only_writers_speak_of_commits() {
         let head = Head::default();
-        assert!(envelope("task.get", &head, json!({}), &[], None).get("committed").is_none());
+        assert!(envelope("task.get", &head, &json!({}), &[], None).get("committed").is_none());
         let written = Written { committed: None, waiting: Some("a merge is under way".to_owned()) };
-        let value = envelope("task.update", &head, json!({}), &[], Some(&written));
+        let value = envelope("task.update", &head, &json!({}), &[], Some(&written));
         assert_eq!(value["waiting"], "a merge is under way");
         assert_eq!(value["committed"], Value::Null);
     }

@@ -1,5 +1,7 @@
 //! What a command says when it could not do its work: text for people, an object for programs, one exit code. Prints nothing.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::excerpt::Excerpt;
@@ -63,26 +65,26 @@ pub(crate) struct Failure {
     /// Decides the exit code.
     pub class: Class,
     /// Stable word for programs, `bad-json`.
-    pub code: String,
+    pub code: &'static str,
     /// What and where: a lower-case fragment without a full stop.
     pub message: String,
     /// Why, outermost first.
     pub causes: Vec<String>,
     /// The place in a text that is at fault, if there is one.
-    pub excerpt: Option<Excerpt>,
+    pub excerpt: Option<Box<Excerpt>>,
     /// What to do next.
     pub hint: Option<String>,
 }
 
 impl Failure {
     /// A failure of this class.
-    pub(crate) fn new(class: Class, code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(class: Class, code: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { class, code: code.to_owned(), message, causes: Vec::new(), excerpt: None, hint: None }
+        Self { class, code, message, causes: Vec::new(), excerpt: None, hint: None }
     }
 
     /// A wrong value or command line.
-    pub(crate) fn usage(code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn usage(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(Class::Usage, code, message)
     }
 
@@ -93,7 +95,7 @@ impl Failure {
 
     /// The same with the place at fault.
     pub(crate) fn at(self, excerpt: Excerpt) -> Self {
-        Self { excerpt: Some(excerpt), ..self }
+        Self { excerpt: Some(Box::new(excerpt)), ..self }
     }
 
     /// The same with one more cause.
@@ -119,10 +121,10 @@ impl Failure {
             out.push_str(&excerpt.with_name());
         }
         for cause in &self.causes {
-            out.push_str(&format!("{} {}\n", paint(Ink::Dim, "cause:"), visible(cause)));
+            let _ = writeln!(out, "{} {}", paint(Ink::Dim, "cause:"), visible(cause));
         }
         if let Some(hint) = &self.hint {
-            out.push_str(&format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(hint)));
+            let _ = writeln!(out, "{} {}", paint(Ink::Hint, "hint:"), visible(hint));
         }
         out
     }
@@ -156,7 +158,10 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let class = error.class().into();
+        let class = match &error {
+            Error::Folder { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Class::NotFound,
+            other => other.class().into(),
+        };
         let hint = error.hint().or_else(|| advice(&error));
         // A refusal names the document itself.
         let failure = match &error {
@@ -175,6 +180,9 @@ fn advice(error: &Error) -> Option<String> {
         }
         Error::Find(FindError::NotFound { what, .. }) => {
             Some(format!("run `mycelium {what} list` to see what there is"))
+        }
+        Error::Folder { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            Some("name a directory that is there, with `--root DIR`".to_owned())
         }
         _ => None,
     }

@@ -1,5 +1,7 @@
 //! `init`: conveniences that nobody needs; asks nothing, overwrites nothing, prints what it wrote.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use super::answer::Answer;
@@ -24,8 +26,12 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let mut answer = session::answer("init", &workspace)?;
     let names = |paths: &[std::path::PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
     let (wrote, kept) = (names(&report.wrote), names(&report.kept));
-    answer.text = wrote.iter().map(|name| format!("wrote {}\n", visible(name))).collect();
-    answer.words = kept.iter().map(|name| format!("kept {}, which is there already\n", visible(name))).collect();
+    for name in &wrote {
+        let _ = writeln!(answer.text, "wrote {}", visible(name));
+    }
+    for name in &kept {
+        let _ = writeln!(answer.words, "kept {}, which is there already", visible(name));
+    }
     answer.data = json!({ "wrote": wrote, "kept": kept });
     Ok(answer)
 }

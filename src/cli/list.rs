@@ -58,13 +58,13 @@ impl Rows {
         let first = entry.findings.first();
         let why = first.map_or_else(|| "it says nothing that can be used".to_owned(), ToString::to_string);
         let item = json!({
-            "id": entry.id.as_ref().map(|id| id.as_str()),
+            "id": entry.id.as_ref().map(DocId::as_str),
             "status": Value::Null,
             "path": show::file(workspace, &entry.path),
             "findings": entry.findings.iter().map(finding).collect::<Vec<_>>(),
         });
         let mut cells = vec![
-            Cell::new(Ink::Bold, entry.id.as_ref().map_or(entry.path.stem(), |id| id.as_str())),
+            Cell::new(Ink::Bold, entry.id.as_ref().map_or(entry.path.stem(), DocId::as_str)),
             Cell::new(Ink::Bad, "! unreadable"),
         ];
         cells.resize(self.headings.len() - 1, "".into());

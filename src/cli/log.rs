@@ -1,5 +1,7 @@
 //! `log`: what happened to a document, or to all of them, told from the contents of the commits.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::answer::{Answer, print, print_line};
@@ -9,7 +11,7 @@ use super::render::{Ink, paint};
 use super::session::{self, Session};
 use crate::change::{Change, How, What};
 use crate::message;
-use crate::name::{DocId, DocPath, Kind, visible};
+use crate::name::{AgentName, DocId, DocPath, Kind, OperationId, visible};
 use crate::runner::{Error, HistoryEntry, Workspace};
 use crate::snapshot::FindError;
 
@@ -85,10 +87,10 @@ fn text(entry: &HistoryEntry) -> String {
         let (before, after) =
             if index == 0 { (start.as_str(), format!("  {who}")) } else { (blank.as_str(), String::new()) };
         let line = visible(&message::phrase(&change.what));
-        out.push_str(&format!("{before}  {}: {line}{after}\n", paint(Ink::Bold, &name(change))));
+        let _ = writeln!(out, "{before}  {}: {line}{after}", paint(Ink::Bold, &name(change)));
     }
     if changes.len() > CHANGES_MAX {
-        out.push_str(&format!("{blank}  … and {} more\n", changes.len() - CHANGES_MAX));
+        let _ = writeln!(out, "{blank}  … and {} more", changes.len() - CHANGES_MAX);
     }
     out
 }
@@ -115,7 +117,7 @@ fn stream(head: &Head, entries: &[HistoryEntry], bounded: bool, mut more: bool) 
     let mut left = if bounded { ANSWER_BYTES_MAX } else { usize::MAX };
     let mut shown = 0;
     for entry in entries {
-        let line = envelope("log.entry", head, data(entry), &[], None);
+        let line = envelope("log.entry", head, &data(entry), &[], None);
         let bytes = line.to_string().len() + 1;
         if bytes > left && shown > 0 {
             more = true;
@@ -125,7 +127,7 @@ fn stream(head: &Head, entries: &[HistoryEntry], bounded: bool, mut more: bool) 
         shown += 1;
         print_line(&line)?;
     }
-    print_line(&envelope("log.end", head, json!({ "shown": shown, "more": more }), &[], None))
+    print_line(&envelope("log.end", head, &json!({ "shown": shown, "more": more }), &[], None))
 }
 
 fn data(entry: &HistoryEntry) -> Value {
@@ -134,8 +136,8 @@ fn data(entry: &HistoryEntry) -> Value {
         "revision": entry.revision.as_str(),
         "at": entry.at.to_string(),
         "author": entry.author,
-        "agent": entry.agent.as_ref().map(|agent| agent.as_str()),
-        "operations": entry.operations.iter().map(|id| id.as_str()).collect::<Vec<_>>(),
+        "agent": entry.agent.as_ref().map(AgentName::as_str),
+        "operations": entry.operations.iter().map(OperationId::as_str).collect::<Vec<_>>(),
         "subject": entry.subject,
         "changes": changes.collect::<Vec<_>>(),
         "changes_total": entry.changes.len(),
@@ -171,7 +173,7 @@ fn change(change: &Change) -> Value {
         What::Healed => ("healed", json!({})),
     };
     let mut out = json!({
-        "id": change.id.as_ref().map(|id| id.as_str()),
+        "id": change.id.as_ref().map(DocId::as_str),
         "kind": change.kind.map(Kind::word),
         "path": change.path.as_str(),
         "what": what,

@@ -45,14 +45,14 @@ use session::Session;
 
 /// Runs the command line and gives the exit code; everything it has to say is printed by then.
 #[must_use]
-pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    match Cli::try_parse_from(&arguments) {
+pub fn run(arguments: &[OsString]) -> ExitCode {
+    match Cli::try_parse_from(arguments) {
         Ok(cli) => {
             let session = Session::new(cli.global);
             let result = dispatch(&cli.command, &session);
             session.face.finish(result)
         }
-        Err(error) => refuse(&error, &Face::guess(&arguments)),
+        Err(error) => refuse(&error, arguments),
     }
 }
 
@@ -73,7 +73,8 @@ fn dispatch(command: &Command, session: &Session) -> Result<Option<Answer>, Fail
 }
 
 /// A command line that asks for help gets it; any other that cannot be read is an error.
-fn refuse(error: &clap::Error, face: &Face) -> ExitCode {
+fn refuse(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    let face = Face::guess(arguments);
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             face.finish(answer::print(&error.render().ansi().to_string()).map(|()| None))
@@ -82,6 +83,6 @@ fn refuse(error: &clap::Error, face: &Face) -> ExitCode {
             face.say(&error.render().ansi().to_string());
             Exit::Usage.into()
         }
-        _ => face.finish(Err(usage::failure(error))),
+        _ => face.finish(Err(usage::failure(error, arguments))),
     }
 }

@@ -1,5 +1,7 @@
 //! Text for people: colours, symbols, aligned tables. Always coloured; the stream takes the colours out where there is no terminal.
 
+use std::fmt::Write as _;
+
 use clap::builder::styling::{AnsiColor, Color, Style};
 use comfy_table::{ContentArrangement, Table as Grid, presets};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -38,10 +40,9 @@ impl Ink {
             Self::Dim => Style::new().dimmed(),
             Self::Bold => Style::new().bold(),
             Self::Good => color(AnsiColor::Green),
-            Self::Live => color(AnsiColor::Cyan),
+            Self::Live | Self::Hint => color(AnsiColor::Cyan),
             Self::Warn => color(AnsiColor::Yellow),
             Self::Bad => color(AnsiColor::Red).bold(),
-            Self::Hint => color(AnsiColor::Cyan),
         }
     }
 }
@@ -123,18 +124,25 @@ impl Table {
         self.rows.len()
     }
 
-    /// The text, each line at most `width` columns wide: the last column gives way. `None` cuts nothing.
+    /// The text without the columns that are empty, each line at most `width` columns wide: the last one gives way.
+    /// `None` cuts nothing.
     pub(crate) fn text(&self, width: Option<usize>) -> String {
         if self.rows.is_empty() {
             return String::new();
         }
         let mut grid = Grid::new();
         grid.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        let is_used =
+            |column: &usize| self.rows.iter().any(|row| row.get(*column).is_some_and(|cell| !cell.text.is_empty()));
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
+        let columns: Vec<usize> = (0..columns).filter(is_used).collect();
         if !self.headings.is_empty() {
-            grid.set_header(self.headings.clone());
+            grid.set_header(columns.iter().filter_map(|column| self.headings.get(*column)).copied());
         }
         for row in &self.rows {
-            grid.add_row(row.iter().map(|cell| cell.text.clone()));
+            grid.add_row(
+                columns.iter().map(|column| row.get(*column).map_or_else(String::new, |cell| cell.text.clone())),
+            );
         }
         for column in grid.column_iter_mut() {
             column.set_padding((0, 2));
@@ -186,17 +194,17 @@ pub(crate) fn finding(finding: &Diagnostic, folder: &str, source: Option<&[u8]>)
     if let Some(path) = &finding.path {
         out.push_str(&paint(Ink::Bold, &visible(&format!("{folder}/{path}"))));
         if let Some(place) = finding.place {
-            out.push_str(&format!(":{}:{}", place.line, place.column));
+            let _ = write!(out, ":{}:{}", place.line, place.column);
         }
         out.push_str(": ");
     }
     let label = format!("{}[{}]:", finding.severity, finding.code);
-    out.push_str(&format!("{} {}\n", paint(ink, &label), visible(&finding.message)));
+    let _ = writeln!(out, "{} {}", paint(ink, &label), visible(&finding.message));
     if let (Some(place), Some(source)) = (finding.place, source) {
         out.push_str(&Excerpt::new("", source, place).lines());
     }
     if let Some(hint) = &finding.hint {
-        out.push_str(&format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(hint)));
+        let _ = writeln!(out, "{} {}", paint(Ink::Hint, "hint:"), visible(hint));
     }
     out
 }
@@ -246,8 +254,11 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_table_is_empty() {
+    fn what_is_empty_is_left_out() {
         assert_eq!(Table::new(&["ID"]).text(None), "");
+        let mut table = Table::new(&["ID", "WHO", "TITLE"]);
+        table.row(vec!["a".into(), "".into(), "b".into()]);
+        assert_eq!(plain(&table.text(None)), "ID  TITLE\na   b\n");
     }
 
     #[test]

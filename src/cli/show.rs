@@ -1,5 +1,7 @@
 //! One document for people and for programs: its facts, steps, notes and findings; or its exact bytes.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::answer::{Answer, on_terminal, print, print_bytes};
@@ -8,7 +10,7 @@ use super::render::{Cell, Ink, Table, count, finding, paint, status};
 use super::session;
 use crate::document::{Document, Note, Step};
 use crate::entity::{Agent, Entity, Task, Workflow};
-use crate::name::{DocPath, visible};
+use crate::name::{DocId, DocPath, visible};
 use crate::runner::{Found, Workspace};
 
 /// Longest value shown on one line, in characters.
@@ -27,7 +29,10 @@ pub(crate) fn data(workspace: &Workspace, path: &DocPath, entity: Option<&Entity
             data["id"] = json!(entity.id().as_str());
             data[entity.kind().word()] = entity.to_json();
         }
-        (None, Some(kind)) => data[kind.word()] = Value::Null,
+        (None, Some(kind)) => {
+            data["id"] = Value::Null;
+            data[kind.word()] = Value::Null;
+        }
         (None, None) => {}
     }
     data
@@ -168,7 +173,7 @@ fn steps(steps: &[Step]) -> String {
     let mut out = format!("\n{} ({done} of {})\n", paint(Ink::Bold, "steps"), steps.len());
     for (index, step) in steps.iter().enumerate() {
         let mark = if step.done { paint(Ink::Good, "✓") } else { "·".to_owned() };
-        out.push_str(&format!("  {:>2} {mark} {}\n", index + 1, visible(&step.text)));
+        let _ = writeln!(out, "  {:>2} {mark} {}", index + 1, visible(&step.text));
     }
     out
 }
@@ -180,7 +185,7 @@ fn notes(notes: &[Note]) -> String {
     let mut out = format!("\n{}\n", paint(Ink::Bold, &count(notes.len(), "note")));
     for note in notes {
         let lines: Vec<String> = note.text.lines().map(visible).collect();
-        out.push_str(&format!("  - {}\n", lines.join("\n    ")));
+        let _ = writeln!(out, "  - {}", lines.join("\n    "));
     }
     out
 }
@@ -194,6 +199,6 @@ fn optional<T: ToString>(value: Option<&T>) -> String {
     value.map_or_else(String::new, ToString::to_string)
 }
 
-fn ids(ids: &[crate::name::DocId]) -> String {
-    ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ")
+fn ids(ids: &[DocId]) -> String {
+    ids.iter().map(DocId::as_str).collect::<Vec<_>>().join(", ")
 }

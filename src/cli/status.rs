@@ -1,5 +1,7 @@
 //! `status`: what is going on at one glance. Only looks.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::answer::{Answer, width};
@@ -8,7 +10,7 @@ use super::render::{Cell, Ink, Table, count, cut, finding, paint, status};
 use super::session::{self, Session};
 use super::{envelope, show, task};
 use crate::entity::{Agent, Task, TaskStatus, WorkflowStatus};
-use crate::name::visible;
+use crate::name::{AgentName, DocPath, visible};
 use crate::runner::{Scope, Standing, Workspace};
 use crate::snapshot::Snapshot;
 use crate::time::ago;
@@ -28,13 +30,13 @@ pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, Failure> {
     let mut answer = session::answer("status", &workspace)?;
     let seen = Seen { workspace: &workspace, snapshot: &snapshot, standing: &standing };
     answer.data = seen.data();
-    answer.text = seen.headline(&answer.head)
+    answer.text = Seen::headline(&answer.head)
         + &seen.agents()
         + &seen.tasks()
         + &seen.workflows()
         + &seen.unreadable()
         + &seen.history();
-    answer.findings = workspace.config().findings.clone();
+    answer.findings.clone_from(&workspace.config().findings);
     answer.words = answer.findings.iter().map(|one| finding(one, "", None)).collect();
     Ok(answer)
 }
@@ -47,7 +49,7 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    fn headline(&self, head: &envelope::Head) -> String {
+    fn headline(head: &envelope::Head) -> String {
         let branch = match (&head.branch, &head.revision) {
             (Some(branch), Some(revision)) => format!(" on {branch} at {}", revision.get(..7).unwrap_or(revision)),
             (Some(branch), None) => format!(" on {branch}, without a commit yet"),
@@ -99,21 +101,21 @@ impl Seen<'_> {
         for task in running.iter().take(ROWS_MAX) {
             let by = holder(task).map_or_else(|| "by nobody".to_owned(), |name| format!("by {name}"));
             let progress = task.progress.map_or_else(String::new, |progress| format!(", {}", show::percent(progress)));
-            table.row(row(task, status("running"), format!("{by}{progress}")));
+            table.row(row(task, status("running"), &format!("{by}{progress}")));
         }
         for task in ready.iter().take(ROWS_MAX) {
             let who = task.assigned_to.as_ref().map_or_else(String::new, |name| format!("for {name}"));
-            table.row(row(task, status("ready"), who));
+            table.row(row(task, status("ready"), &who));
         }
         for task in waiting.iter().take(ROWS_MAX) {
-            table.row(row(task, status("blocked"), format!("by {}", task::blockers(task, self.snapshot))));
+            table.row(row(task, status("blocked"), &format!("by {}", task::blockers(task, self.snapshot))));
         }
         for task in tasks.iter().filter(|task| task.status == TaskStatus::Failed).take(ROWS_MAX) {
             let why = task
                 .error
                 .as_ref()
                 .map_or_else(String::new, |error| error.as_str().map_or_else(|| error.to_string(), ToOwned::to_owned));
-            table.row(row(task, status("failed"), why));
+            table.row(row(task, status("failed"), &why));
         }
         let failed = tasks.iter().filter(|task| task.status == TaskStatus::Failed).count();
         part(&headline, &table, running.len() + ready.len() + waiting.len() + failed)
@@ -150,9 +152,10 @@ impl Seen<'_> {
                 let process = watcher.pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
                 format!("{}{process}", paint(Ink::Good, "a watcher is running"))
             }
+            None if self.workspace.repository().is_none() => "history needs git: `git init` starts one".to_owned(),
             None => "no watcher is running; `mycelium watch --detach` starts one".to_owned(),
         };
-        let uncommitted: Vec<String> = self.standing.uncommitted.iter().map(ToString::to_string).collect();
+        let uncommitted: Vec<String> = self.standing.uncommitted.iter().map(|path| self.why(path)).collect();
         let mut out = match (uncommitted.len(), &self.standing.waiting) {
             (0, None) => "everything is committed".to_owned(),
             (0, Some(waiting)) => format!("nothing to commit; {waiting}"),
@@ -160,13 +163,19 @@ impl Seen<'_> {
             (n, Some(waiting)) => format!("{} not committed: {waiting}", count(n, "document")),
         };
         out = visible(&out);
-        for path in uncommitted.iter().take(ROWS_MAX) {
-            out.push_str(&format!("\n  {}", visible(path)));
+        for line in uncommitted.iter().take(ROWS_MAX) {
+            let _ = write!(out, "\n  {}", visible(line));
         }
         if uncommitted.len() > ROWS_MAX {
-            out.push_str(&format!("\n  … and {} more", uncommitted.len() - ROWS_MAX));
+            let _ = write!(out, "\n  … and {} more", uncommitted.len() - ROWS_MAX);
         }
         format!("\n{out}\n{watcher}\n")
+    }
+
+    /// A document that is not committed, with the reason where it has one of its own.
+    fn why(&self, path: &DocPath) -> String {
+        let held = self.standing.held.iter().find(|held| held.path == *path);
+        held.map_or_else(|| path.to_string(), |held| format!("{path}  held back: {}", held.why))
     }
 
     fn data(&self) -> Value {
@@ -199,6 +208,9 @@ impl Seen<'_> {
                 "findings": entry.findings.iter().map(envelope::finding).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
             "uncommitted": self.standing.uncommitted.iter().take(ROWS_MAX).map(|path| show::file(self.workspace, path)).collect::<Vec<_>>(),
+            "held": self.standing.held.iter().take(ROWS_MAX).map(|held| json!({
+                "path": show::file(self.workspace, &held.path), "why": held.why.to_string(), "hint": held.why.hint(),
+            })).collect::<Vec<_>>(),
             "uncommitted_count": self.standing.uncommitted.len(),
             "waiting": self.standing.waiting.as_ref().map(ToString::to_string),
             "watcher": self.standing.watcher.as_ref().map(|watcher| json!({
@@ -210,12 +222,12 @@ impl Seen<'_> {
 
 /// Who works on a running task: the one who claimed it, else the one it is assigned to.
 fn holder(task: &Task) -> Option<&str> {
-    task.claimed_by.as_ref().or(task.assigned_to.as_ref()).map(|name| name.as_str())
+    task.claimed_by.as_ref().or(task.assigned_to.as_ref()).map(AgentName::as_str)
 }
 
-fn row(task: &Task, word: Cell, about: String) -> Vec<Cell> {
+fn row(task: &Task, word: Cell, about: &str) -> Vec<Cell> {
     let title = task.title.as_deref().unwrap_or(&task.kind);
-    vec![format!("  {}", task.id).into(), word, cut(title, Some(32)).into(), Cell::new(Ink::Dim, &about)]
+    vec![format!("  {}", task.id).into(), word, cut(title, Some(32)).into(), Cell::new(Ink::Dim, about)]
 }
 
 /// A headline with its rows, and how many rows are left out.

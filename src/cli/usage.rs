@@ -1,14 +1,18 @@
 //! Wrong command lines, told the way every other error is told. Knows the parser's errors and nothing of commands.
 
+use std::ffi::OsString;
+
+use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::args::Cli;
 use super::failure::Failure;
 use super::render::listed;
 use crate::entity::UnknownWord;
 use crate::name::visible;
 
 /// The parser's error as a failure of ours.
-pub(crate) fn failure(error: &clap::Error) -> Failure {
+pub(crate) fn failure(error: &clap::Error, arguments: &[OsString]) -> Failure {
     let text = |kind| context(error, kind);
     let first = |kind| text(kind).into_iter().next().unwrap_or_default();
     let argument = || tidy(&first(ContextKind::InvalidArg));
@@ -26,21 +30,27 @@ pub(crate) fn failure(error: &clap::Error) -> Failure {
         ErrorKind::InvalidValue => {
             format!("`{}` is no value of `{}`: it is {}", value(), argument(), either(&text(ContextKind::ValidValue)))
         }
-        ErrorKind::ValueValidation => {
-            let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-            format!("`{}`: {why}", argument())
-        }
+        ErrorKind::ValueValidation => format!("`{}`: {}", argument(), why(error, &value())),
         ErrorKind::ArgumentConflict => {
             format!("`{}` cannot be used together with {}", argument(), quoted(&text(ContextKind::PriorArg)))
         }
         ErrorKind::TooManyValues => format!("`{}` is one value too many for `{}`", value(), argument()),
         _ => plain(error),
     };
-    Failure::usage("usage", message).hint(hint(error))
+    Failure::usage("usage", message).hint(hint(error, arguments))
+}
+
+/// Why a value does not fit.
+fn why(error: &clap::Error, value: &str) -> String {
+    match std::error::Error::source(error) {
+        Some(source) if source.is::<std::num::ParseIntError>() => format!("`{value}` is not a whole number from 0"),
+        Some(source) => source.to_string(),
+        None => format!("`{value}` does not fit"),
+    }
 }
 
 /// The nearest thing that exists, else the help of the command in question.
-fn hint(error: &clap::Error) -> String {
+fn hint(error: &clap::Error, arguments: &[OsString]) -> String {
     if let Some(unknown) = std::error::Error::source(error).and_then(|source| source.downcast_ref::<UnknownWord>()) {
         return unknown.hint();
     }
@@ -48,7 +58,7 @@ fn hint(error: &clap::Error) -> String {
         .into_iter()
         .flat_map(|kind| context(error, kind))
         .next();
-    let help = format!("`{} --help`", command(error));
+    let help = format!("`{} --help`", command(error, arguments));
     match near {
         Some(near) => format!("did you mean `{near}`? {help} shows what there is"),
         None => format!("run {help}"),
@@ -79,8 +89,8 @@ fn either(words: &[String]) -> String {
     }
 }
 
-/// The command the usage line speaks of, `mycelium task create`.
-fn command(error: &clap::Error) -> String {
+/// The command in question, `mycelium task create`: by the usage line, else by the words of the command line.
+fn command(error: &clap::Error, arguments: &[OsString]) -> String {
     let said = match error.get(ContextKind::Usage) {
         Some(ContextValue::StyledStr(text)) => text.to_string(),
         _ => error.to_string(),
@@ -88,7 +98,18 @@ fn command(error: &clap::Error) -> String {
     let usage = said.lines().find_map(|line| line.trim_start().strip_prefix("Usage:")).unwrap_or_default();
     let is_name = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase());
     let words: Vec<&str> = usage.split_whitespace().take_while(is_name).collect();
-    if words.is_empty() { "mycelium".to_owned() } else { words.join(" ") }
+    if !words.is_empty() {
+        return words.join(" ");
+    }
+    let mut at = Cli::command();
+    let mut path = "mycelium".to_owned();
+    for word in arguments.iter().skip(1).filter_map(|word| word.to_str()) {
+        if let Some(next) = at.find_subcommand(word).cloned() {
+            path = format!("{path} {word}");
+            at = next;
+        }
+    }
+    path
 }
 
 fn plain(error: &clap::Error) -> String {
@@ -100,7 +121,6 @@ fn plain(error: &clap::Error) -> String {
 mod tests {
     use clap::Parser as _;
 
-    use super::super::args::Cli;
     use super::*;
 
     #[test]
@@ -128,9 +148,13 @@ mod tests {
             (
                 "status --as ../x",
                 "`--as`: the agent name `../x` has `.` (it may not stand there) at character 1",
-                "run `mycelium --help`",
+                "run `mycelium status --help`",
             ),
-            ("task list --limit many", "`--limit`: invalid digit found in string", "run `mycelium --help`"),
+            (
+                "task list --limit many",
+                "`--limit`: `many` is not a whole number from 0",
+                "run `mycelium task list --help`",
+            ),
             (
                 "task list --status runing",
                 "`--status`: unknown task status `runing`; known: pending, running, completed, failed",
@@ -138,14 +162,15 @@ mod tests {
             ),
             ("task get a b", "there is no argument `b` here", "run `mycelium task get --help`"),
         ] {
-            let arguments = ["mycelium"].into_iter().chain(line.split(' '));
-            let failure = failure(&Cli::try_parse_from(arguments).expect_err(line));
+            let arguments: Vec<OsString> =
+                ["mycelium"].into_iter().chain(line.split(' ')).map(OsString::from).collect();
+            let failure = failure(&Cli::try_parse_from(&arguments).expect_err(line), &arguments);
             assert_eq!((failure.message.as_str(), failure.hint.as_deref()), (message, Some(hint)), "{line}");
         }
     }
 
     #[test]
     fn the_command_line_is_consistent() {
-        <Cli as clap::CommandFactory>::command().debug_assert();
+        Cli::command().debug_assert();
     }
 }

@@ -1,5 +1,7 @@
 //! `watch`: the watching process, here or apart from the terminal; tells what it does as it does it.
 
+use std::fmt::Write as _;
+
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -42,7 +44,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Fail
     };
     daemon::watch(&workspace, span, &mut listener)?;
     if session.face.json() {
-        print_line(&envelope("watch.end", &session::head(&workspace)?, json!({ "events": told }), &[], None))?;
+        print_line(&envelope("watch.end", &session::head(&workspace)?, &json!({ "events": told }), &[], None))?;
     }
     Ok(None)
 }
@@ -57,7 +59,7 @@ fn tell(notice: &Notice, args: &Args, session: &Session, head: &Head) {
         return;
     }
     if session.face.json() {
-        let _ = print_line(&envelope("watch.event", head, notice.to_json(), &[], None));
+        let _ = print_line(&envelope("watch.event", head, &notice.to_json(), &[], None));
         return;
     }
     match notice {
@@ -78,10 +80,10 @@ fn words(notice: &Notice) -> String {
     let mut out = String::new();
     for (index, line) in text.lines().enumerate() {
         let start = if index == 0 && notice.is_trouble() { paint(Ink::Warn, "warning:") + " " } else { String::new() };
-        out.push_str(&format!("{start}{}\n", visible(line)));
+        let _ = writeln!(out, "{start}{}", visible(line));
     }
     if let Some(hint) = notice.hint() {
-        out.push_str(&format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(&hint)));
+        let _ = writeln!(out, "{} {}", paint(Ink::Hint, "hint:"), visible(&hint));
     }
     out
 }

@@ -184,7 +184,7 @@ fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
             "type": workflow.kind,
             "title": workflow.title,
             "progress": progress,
-            "tasks": tasks.iter().map(|id| id.as_str()).collect::<Vec<_>>(),
+            "tasks": tasks.iter().map(DocId::as_str).collect::<Vec<_>>(),
             "path": show::file(&workspace, &entry.path),
         });
         let cells = vec![

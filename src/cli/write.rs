@@ -1,5 +1,7 @@
 //! What the writing commands share: one call that changes a document, and the answer that tells what became of it.
 
+use std::fmt::Write as _;
+
 use std::cell::RefCell;
 
 use serde_json::{Value, json};
@@ -139,10 +141,10 @@ fn words(workspace: &Workspace, outcome: &Outcome, lines: &[String]) -> String {
     let mut out = String::new();
     for (index, line) in lines.iter().enumerate() {
         let fate = if index + 1 == lines.len() { fate(outcome) } else { String::new() };
-        out.push_str(&format!("{}{fate}\n", visible(line)));
+        let _ = writeln!(out, "{}{fate}", visible(line));
     }
     if let Some(hint) = outcome.waiting.as_ref().and_then(crate::runner::Waiting::hint) {
-        out.push_str(&format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(&hint)));
+        let _ = writeln!(out, "{} {}", paint(Ink::Hint, "hint:"), visible(&hint));
     }
     for finding in &outcome.findings {
         out.push_str(&render::finding(finding, workspace.folder(), Some(outcome.document.bytes())));

@@ -64,7 +64,9 @@ impl Layer {
             Ok(_) => Self::broken(format!("{name}: the configuration is not a JSON object")),
             Err(error) => {
                 let (line, column) = (error.line().max(1), error.column().max(1));
-                Self::broken(format!("{name}:{line}:{column}: {error}"))
+                let words = error.to_string();
+                let why = words.split(" at line ").next().unwrap_or(&words);
+                Self::broken(format!("{name}:{line}:{column}: {why}"))
             }
         }
     }

@@ -65,7 +65,7 @@ pub fn replace_text(path: &Path, text: &str) -> io::Result<()> {
 }
 
 fn write_draft(path: &Path, text: &str) -> io::Result<PathBuf> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_above(path);
     fs::create_dir_all(folder)?;
     let draft = folder.join(format!(".{}", temp::fresh_name()));
     let mut file = OpenOptions::new().write(true).create_new(true).open(&draft)?;
@@ -75,5 +75,22 @@ fn write_draft(path: &Path, text: &str) -> io::Result<PathBuf> {
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {
-    fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    fs::File::open(folder_above(path))?.sync_all()
+}
+
+/// The folder of a file; a bare name lies in the current one.
+fn folder_above(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_name_lies_in_the_current_folder() {
+        for (path, folder) in [("a/b.json", "a"), ("b.json", "."), ("/b.json", "/")] {
+            assert_eq!(folder_above(Path::new(path)), Path::new(folder), "{path}");
+        }
+    }
 }

@@ -123,7 +123,7 @@ impl Stage {
         let said = self.run(program, arguments, None)?;
         let quoted: Vec<String> = arguments.iter().map(|argument| quoted(argument)).collect();
         let line = format!("$ {program} {}", quoted.join(" "));
-        let indented: String = said.lines().map(|line| format!("  {line}\n")).collect();
+        let indented = said.lines().map(|line| format!("  {line}\n")).collect::<Vec<_>>().concat();
         self.print(&format!("\n{}\n{indented}", paint(Ink::Dim, &line)))
     }
 
@@ -181,7 +181,7 @@ impl Stage {
         let mut command = self.command("mycelium");
         command.args(["watch", "--quiet"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut watcher = Watcher(command.spawn().map_err(|error| failed("could not start the watcher", &error))?);
-        self.wait("the watcher did not start", || {
+        Self::wait("the watcher did not start", || {
             if watcher.0.try_wait().is_ok_and(|ended| ended.is_some()) {
                 return Err(broken("the watcher ended at once"));
             }
@@ -193,17 +193,17 @@ impl Stage {
 
     /// Waits until everything is committed.
     pub(super) fn settle(&self) -> Result<(), Failure> {
-        self.wait("the watcher did not commit everything", || {
+        Self::wait("the watcher did not commit everything", || {
             Ok(self.status()?["data"]["uncommitted"].as_array().is_some_and(Vec::is_empty))
         })
     }
 
     /// Waits until a file holds a text.
     pub(super) fn wait_for(&self, file: &str, text: &str) -> Result<(), Failure> {
-        self.wait(&format!("`{file}` never said `{text}`"), || Ok(self.read(file)?.contains(text)))
+        Self::wait(&format!("`{file}` never said `{text}`"), || Ok(self.read(file)?.contains(text)))
     }
 
-    fn wait(&self, or_else: &str, mut done: impl FnMut() -> Result<bool, Failure>) -> Result<(), Failure> {
+    fn wait(or_else: &str, mut done: impl FnMut() -> Result<bool, Failure>) -> Result<(), Failure> {
         let until = Instant::now() + PATIENCE;
         while !done()? {
             if Instant::now() > until {

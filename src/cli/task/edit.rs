@@ -2,8 +2,9 @@
 
 use std::cell::Cell;
 use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use crate::cli::answer::Answer;
 use crate::cli::excerpt::Excerpt;
@@ -15,6 +16,9 @@ use crate::diagnostic::Diagnostic;
 use crate::document::{Document, FILE_BYTES_MAX};
 use crate::entity;
 use crate::name::{DocPath, Kind, visible};
+
+/// How every failure behind the editor says it; where there is a text to keep, its place is told instead.
+const NOT_SAVED: &str = "your text is not saved";
 
 /// Edit a task's file in your editor
 #[derive(Debug, clap::Args)]
@@ -96,9 +100,7 @@ impl Copy {
         if status.success() {
             return Ok(());
         }
-        let message = format!("the editor `{shown}` ended with {status}; your text is not saved");
-        let failure = Failure::new(Class::Problem, "editor", message);
-        Err(failure.hint("set EDITOR to the program you like: `EDITOR=nano mycelium task edit ID`"))
+        Err(ended(&shown, status))
     }
 
     fn read(&self) -> Result<Document, Failure> {
@@ -114,11 +116,28 @@ impl Copy {
     fn keep(&mut self, failure: Failure, before: &Document) -> Failure {
         if std::fs::read(&self.file).is_ok_and(|bytes| bytes != before.bytes()) {
             self.scratch.keep();
-            let kept = format!("your text is kept in `{}`", visible(&self.file.display().to_string()));
-            return failure.cause(kept);
+            let kept = format!("your text is kept in `{}`, not saved", visible(&self.file.display().to_string()));
+            let message = failure.message.replacen(NOT_SAVED, &kept, 1);
+            return Failure { message, ..failure };
         }
         failure
     }
+}
+
+/// What an editor's end that is no success means.
+fn ended(editor: &str, status: ExitStatus) -> Failure {
+    const INTERRUPT: i32 = 2;
+    let how = match (status.code(), status.signal()) {
+        (Some(130), _) | (_, Some(INTERRUPT)) => {
+            let message = format!("the editor `{editor}` was interrupted; your text is not saved");
+            return Failure::new(Class::Interrupted, "interrupted", message);
+        }
+        (Some(code), _) => format!("exit code {code}"),
+        (None, signal) => format!("signal {}", signal.unwrap_or_default()),
+    };
+    let message = format!("the editor `{editor}` ended with {how}; your text is not saved");
+    let failure = Failure::new(Class::Problem, "editor", message);
+    failure.hint("set EDITOR to the program you like: `EDITOR=nano mycelium task edit ID`")
 }
 
 /// The user's own choice; nothing in a repository can name a program.

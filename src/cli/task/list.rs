@@ -10,7 +10,7 @@ use crate::cli::render::{Cell, cut, status};
 use crate::cli::session::Session;
 use crate::cli::show;
 use crate::entity::{Priority, Task, TaskStatus};
-use crate::name::{AgentName, Kind};
+use crate::name::{AgentName, DocId, Kind};
 use crate::runner::Scope;
 use crate::snapshot::{Snapshot, Wait};
 
@@ -73,11 +73,11 @@ fn item(task: &Task, snapshot: &Snapshot, path: &str) -> Value {
         "status": task.status.word(),
         "ready": snapshot.ready(task),
         "priority": task.priority.word(),
-        "assigned_to": task.assigned_to.as_ref().map(|name| name.as_str()),
+        "assigned_to": task.assigned_to.as_ref().map(AgentName::as_str),
         "type": task.kind,
         "title": task.title,
         "progress": task.progress,
-        "depends_on": task.depends_on.iter().map(|id| id.as_str()).collect::<Vec<_>>(),
+        "depends_on": task.depends_on.iter().map(DocId::as_str).collect::<Vec<_>>(),
         "waits_for": blockers.iter().map(|blocker| blocker.id.as_str()).collect::<Vec<_>>(),
         "path": path,
     })
