@@ -10,6 +10,7 @@ use gix::objs::{Data, Find, FindExt, Kind, Tree, TreeRefIter, WriteTo};
 
 use super::error::{CommitError, GitError};
 use super::identity::User;
+use super::pack::Object;
 use super::repository::Repository;
 use super::signing;
 use crate::name::{AgentName, DocPath, visible};
@@ -44,7 +45,7 @@ pub(super) struct Built<'a> {
     /// The new commits with their parents and subjects, in order.
     pub(super) made: Vec<Made>,
     /// Every new object.
-    pub(super) objects: Vec<(ObjectId, Kind, Vec<u8>)>,
+    pub(super) objects: Vec<Object>,
     /// Every path the plans speak of: what the last commit holds there, and the bytes of the work tree.
     pub(super) paths: BTreeMap<String, PathState<'a>>,
     /// Trees of the folder and its parents, before and after; only where the index is sparse and may hold whole folders.

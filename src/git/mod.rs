@@ -3,7 +3,8 @@
 //! One commit goes like this ([`Repository::commit`]):
 //!
 //! 1. Blobs, trees and commits are built in memory (`build`), written into a quarantine beside the object folders, synced,
-//!    renamed in place and their folders synced (`quarantine`). Nothing is locked so far.
+//!    renamed in place and their folders synced (`quarantine`). Many of them go into one pack (`pack`). Nothing is locked
+//!    so far.
 //! 2. The next index (`index`) and the next value of the branch are written to files in run state and synced, together
 //!    with a journal (`journal`) that names the inodes of both.
 //! 3. Those files are linked to `index.lock` and `<ref>.lock` (`lock`): the link fails if the lock is taken, and since its
@@ -32,6 +33,7 @@ mod journal;
 mod lock;
 mod log;
 mod mode;
+mod pack;
 mod program;
 mod quarantine;
 mod recover;

@@ -47,6 +47,7 @@ const KEPT: [&str; 9] = [
 pub(super) struct Program<'a> {
     git_dir: &'a Path,
     work_tree: &'a Path,
+    settings: Vec<&'static str>,
 }
 
 /// What git answered.
@@ -59,7 +60,13 @@ pub(super) struct Answer {
 
 impl<'a> Program<'a> {
     pub(super) fn new(git_dir: &'a Path, work_tree: &'a Path) -> Self {
-        Self { git_dir, work_tree }
+        Self { git_dir, work_tree, settings: OVERRIDES.to_vec() }
+    }
+
+    /// The same with one more setting, such as `core.fsync=none`.
+    pub(super) fn with(mut self, setting: &'static str) -> Self {
+        self.settings.push(setting);
+        self
     }
 
     /// Runs a command of git to its end; whatever its exit code.
@@ -104,7 +111,7 @@ impl<'a> Program<'a> {
             command.env(name, value);
         }
         command.args(["--no-pager", "--no-optional-locks"]);
-        for setting in OVERRIDES {
+        for setting in &self.settings {
             command.args(["-c", setting]);
         }
         command.arg("--git-dir").arg(self.git_dir).arg("--work-tree").arg(self.work_tree);

@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use gix::ObjectId;
 use gix::objs::Kind;
 use gix::zlib::Compression;
 use gix::zlib::stream::deflate;
@@ -14,6 +13,8 @@ use gix::zlib::stream::deflate;
 use super::durable::Durability;
 use super::error::GitError;
 use super::mode;
+use super::pack::{self, Object, Pack};
+use super::repository::Repository;
 use super::sabotage::{self, Sabotage};
 
 /// What the names of quarantines begin with; `git gc` sweeps old `tmp_*` folders too.
@@ -24,49 +25,75 @@ const VANISHED_MAX: usize = 100;
 /// Objects that are written but not yet in place. What is left of it goes when it is dropped.
 pub(super) struct Quarantine {
     dir: PathBuf,
-    files: Vec<(ObjectId, PathBuf, File)>,
+    files: Vec<Waiting>,
+    /// The index of the pack they go into, once it is in place.
+    pub(super) pack: Option<PathBuf>,
+}
+
+/// A file on its way.
+struct Waiting {
+    from: PathBuf,
+    to: PathBuf,
+    file: File,
 }
 
 impl Quarantine {
-    /// Writes objects into a new quarantine. Nothing is synced yet.
-    pub(super) fn write(
-        objects_dir: &Path,
-        stem: &str,
-        objects: &[(ObjectId, Kind, Vec<u8>)],
-        level: Compression,
-    ) -> Result<Self, GitError> {
+    /// Writes objects into a new quarantine: many as one pack, else one by one. Nothing is synced yet.
+    pub(super) fn write(repo: &Repository, stem: &str, objects: &[&Object]) -> Result<Self, GitError> {
+        let objects_dir = repo.objects_dir();
         let dir = objects_dir.join(format!("{PREFIX}{stem}"));
         fs::create_dir(&dir).map_err(GitError::io("make folder", &dir))?;
-        let mut quarantine = Self { dir, files: Vec::with_capacity(objects.len()) };
-        for (id, kind, bytes) in objects {
-            let path = quarantine.dir.join(id.to_string());
-            let file = write_loose(&path, *kind, bytes, level).map_err(GitError::io("write object", &path))?;
-            quarantine.files.push((*id, path, file));
+        let mut quarantine = Self { dir, files: Vec::new(), pack: None };
+        // Without the git program it works as well, only slower.
+        let is_packed = objects.len() >= pack::OBJECTS_MIN && quarantine.write_pack(repo, objects).is_ok();
+        if !is_packed {
+            quarantine.write_loose(&objects_dir, objects, repo.gix().loose_compression())?;
         }
         Ok(quarantine)
     }
 
-    /// The open files, to be synced before they are published.
-    pub(super) fn files(&self) -> impl Iterator<Item = &File> {
-        self.files.iter().map(|(_, _, file)| file)
+    fn write_pack(&mut self, repo: &Repository, objects: &[&Object]) -> Result<(), GitError> {
+        let (level, hash) = (repo.gix().loose_compression(), repo.gix().object_hash());
+        let Pack { name, data, index } = pack::write(&self.dir, objects, level, hash, repo.program())?;
+        let folder = repo.objects_dir().join("pack");
+        let place = |ending: &str| folder.join(format!("{name}.{ending}"));
+        // The index last: without it git does not see the pack.
+        for ((from, file), ending) in [(data, "pack"), (index, "idx")] {
+            self.files.push(Waiting { from, to: place(ending), file });
+        }
+        self.pack = Some(place("idx"));
+        Ok(())
     }
 
-    /// Renames every object in place; gives the folders whose names changed.
+    fn write_loose(&mut self, objects_dir: &Path, objects: &[&Object], level: Compression) -> Result<(), GitError> {
+        for (id, kind, bytes) in objects {
+            let hex = id.to_string();
+            let (from, to) = (self.dir.join(&hex), objects_dir.join(&hex[..2]).join(&hex[2..]));
+            let file = write_loose(&from, *kind, bytes, level).map_err(GitError::io("write object", &from))?;
+            self.files.push(Waiting { from, to, file });
+        }
+        Ok(())
+    }
+
+    /// The open files, to be synced before they are published.
+    pub(super) fn files(&self) -> impl Iterator<Item = &File> {
+        self.files.iter().map(|waiting| &waiting.file)
+    }
+
+    /// Renames every file in place; gives the folders whose names changed.
     ///
     /// An object that is there already is replaced by the same bytes: it may come from a git that did not sync it.
     pub(super) fn publish(self, objects_dir: &Path, durability: Durability) -> Result<BTreeSet<PathBuf>, GitError> {
         let mut touched = BTreeSet::new();
-        for (id, from, _) in &self.files {
-            let hex = id.to_string();
-            let folder = objects_dir.join(&hex[..2]);
-            let to = folder.join(&hex[2..]);
-            if durability == Durability::Off && fs::metadata(&to).is_ok_and(|meta| meta.len() > 0) {
+        for Waiting { from, to, .. } in &self.files {
+            if durability == Durability::Off && fs::metadata(to).is_ok_and(|meta| meta.len() > 0) {
                 continue;
             }
-            if rename(from, &folder, &to)? == Folder::Made {
+            let folder = to.parent().unwrap_or(objects_dir);
+            if rename(from, folder, to)? == Folder::Made {
                 touched.insert(objects_dir.to_owned());
             }
-            touched.insert(folder);
+            touched.insert(folder.to_owned());
         }
         Ok(touched)
     }

@@ -15,6 +15,7 @@ use gix::sec::Trust;
 use super::convert::Converter;
 use super::error::{GitError, shown};
 use super::index::{self, FileId};
+use super::pack::Published;
 use super::program::Program;
 
 /// How long a commit waits for locks of others by default.
@@ -49,6 +50,8 @@ pub struct Repository {
     stamps: RefCell<Vec<(PathBuf, Option<FileId>)>>,
     pub(super) converter: RefCell<Option<Converter>>,
     index: RefCell<Option<(Option<FileId>, gix::index::File)>>,
+    /// The pack of a commit that is to be tried again.
+    pub(super) published: RefCell<Option<Published>>,
     work_tree: PathBuf,
     git_dir: PathBuf,
     common_dir: PathBuf,
@@ -112,6 +115,7 @@ impl Repository {
             stamps,
             converter: RefCell::new(None),
             index: RefCell::new(None),
+            published: RefCell::new(None),
             work_tree: normal(&work_tree),
             git_dir,
             common_dir,

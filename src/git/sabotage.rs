@@ -19,6 +19,8 @@ pub(super) enum Sabotage {
     NoRetry,
     /// `no-compare`: HEAD and the index are not compared again under the locks.
     NoCompare,
+    /// `no-pack`: many objects are written one by one.
+    NoPack,
     /// `crash-before-swap`: the process ends with the locks held, before the branch moves.
     CrashBeforeSwap,
     /// `crash-after-ref`: the process ends between the swap of the branch and the swap of the index.
@@ -29,7 +31,7 @@ pub(super) enum Sabotage {
 
 #[cfg(debug_assertions)]
 impl Sabotage {
-    const ALL: [(&'static str, Self); 11] = [
+    const ALL: [(&'static str, Self); 12] = [
         ("keep-cache-tree", Self::KeepCacheTree),
         ("no-smudge", Self::NoSmudge),
         ("no-fsync", Self::NoFsync),
@@ -38,6 +40,7 @@ impl Sabotage {
         ("no-busy", Self::NoBusy),
         ("no-retry", Self::NoRetry),
         ("no-compare", Self::NoCompare),
+        ("no-pack", Self::NoPack),
         ("crash-before-swap", Self::CrashBeforeSwap),
         ("crash-after-ref", Self::CrashAfterRef),
         ("crash-after-index", Self::CrashAfterIndex),

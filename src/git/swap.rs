@@ -17,6 +17,7 @@ use super::index::{self, FileId, Prepared, Refresh};
 use super::journal::{Journal, LockNote, Role, Workspace};
 use super::lock::{Lock, Refusal};
 use super::mode;
+use super::pack::{Object, Published};
 use super::quarantine::Quarantine;
 use super::reference::{LogLine, Target, Tip};
 use super::repository::{RefStorage, Repository};
@@ -65,18 +66,23 @@ impl Swap<'_> {
     pub(super) fn run(&self) -> Result<(), Stop> {
         let objects_dir = self.repo.objects_dir();
         let mut workspace = Workspace::new(&self.repo.run_dir())?;
-        let level = self.repo.gix().loose_compression();
-        let quarantine = Quarantine::write(&objects_dir, &workspace.stem, &self.built.objects, level)?;
+        let objects = self.unpublished();
+        let quarantine = Quarantine::write(self.repo, &workspace.stem, &objects)?;
         let index = self.takes_index.then(|| self.prepare_index(&workspace)).transpose()?;
         let (locks, files) = self.prepare_locks(&workspace, index.as_ref())?;
         let journal = workspace.write(&self.journal(locks.clone()))?;
         let written: Vec<&File> = quarantine.files().chain(&files).chain([journal]).collect();
         self.sync(&written)?;
+        let pack = quarantine.pack.clone();
         let mut touched = quarantine.publish(&objects_dir, self.durability)?;
         workspace.announce()?;
         touched.insert(self.repo.run_dir());
         if self.durability == Durability::Full {
             durable::sync_folders(touched.iter().map(PathBuf::as_path))?;
+        }
+        if let Some(index) = pack {
+            let ids = objects.iter().map(|(id, ..)| *id).collect();
+            *self.repo.published.borrow_mut() = Some(Published { index, ids, durability: self.durability });
         }
         let is_new_folder = !self.repo.ref_file(&self.tip.name).parent().is_some_and(Path::exists);
         if let Err(stop) = self.swap(&locks, index.as_ref()) {
@@ -85,9 +91,17 @@ impl Swap<'_> {
             }
             return Err(stop);
         }
+        self.repo.published.borrow_mut().take();
         let settled = self.settle(is_new_folder);
         drop(workspace);
         settled.map_err(|error| Stop::Undurable(Box::new(error)))
+    }
+
+    /// The new objects, but for those that a try before this one put in place as a pack.
+    fn unpublished(&self) -> Vec<&Object> {
+        let published = self.repo.published.borrow();
+        let known = published.as_ref().filter(|pack| pack.serves(self.durability)).map(|pack| &pack.ids);
+        self.built.objects.iter().filter(|(id, ..)| known.is_none_or(|ids| !ids.contains(id))).collect()
     }
 
     fn prepare_index(&self, workspace: &Workspace) -> Result<Prepared, GitError> {

@@ -13,7 +13,7 @@ pub(crate) fn start(ground: &Ground, name: &str, count: usize, durability: &str)
     command(ground, name, count, durability).spawn().expect("this program runs")
 }
 
-/// How to start an actor.
+/// How to start an actor. `MYCELIUM_ACTOR_MORE` is the number of documents that each of its commits changes beside the one.
 pub(crate) fn command(ground: &Ground, name: &str, count: usize, durability: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command
@@ -60,13 +60,20 @@ fn act(name: &str) {
     };
     let repo = ground.open();
     let document = format!("task-{name}.md");
+    let more: usize = std::env::var("MYCELIUM_ACTOR_MORE").map_or(0, |more| more.parse().expect("a number"));
     println!("ready");
     for number in 0..count {
         let text = format!("{number}\n");
         ground.put(&format!("{FOLDER}/{document}"), &text);
+        let mut changes = vec![change(&document, Some(&text))];
+        for other in 0..more {
+            let (other, text) = (format!("task-{name}-{other}.md"), format!("{number} {other}\n"));
+            ground.put(&format!("{FOLDER}/{other}"), &text);
+            changes.push(change(&other, Some(&text)));
+        }
         let made = loop {
             let base = repo.head(&Target::Current).expect("a head").revision;
-            let plan = plan(agent(name), &format!("{name} {number}"), vec![change(&document, Some(&text))]);
+            let plan = plan(agent(name), &format!("{name} {number}"), changes.clone());
             match repo.commit(&Target::Current, FOLDER, base.as_ref(), &[plan], durability) {
                 Ok(made) => break made,
                 Err(error) if matches!(error.trouble(), Trouble::Moved | Trouble::Busy) => {}

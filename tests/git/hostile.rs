@@ -83,6 +83,9 @@ isolated!(no_program_of_the_repository_is_started, {
         }
         let other = Target::Branch("apart".to_owned());
         commit(&repo, &other, &[plan(Author::User, "x", vec![change("task-1.md", Some("x\n"))])]).expect("a commit");
+        let many = (0..120).map(|n| change(&format!("task-many-{n}.md"), Some(&format!("{n}\n")))).collect();
+        commit(&repo, &other, &[plan(Author::User, "x", many)]).expect("a commit of a pack");
+        assert!(ground.git(&["-c", "core.fsmonitor=false", "count-objects", "-v"]).contains("\npacks: 1\n"));
         repo.busy().expect("a look");
         repo.is_ignored("x").expect("rules");
         repo.content_id(&format!("{FOLDER}/task-1.md"), b"x\n").expect("an id");

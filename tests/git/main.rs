@@ -8,6 +8,7 @@ mod crash;
 mod discover;
 mod ground;
 mod hostile;
+mod packs;
 mod power;
 mod shapes;
 mod speed;

@@ -247,12 +247,18 @@ isolated!(everything_is_on_disk_before_it_is_acknowledged, {
             "strace is not here (apt-get install strace)",
         );
     }
+    traced(0);
+});
+
+/// Traces an actor that commits `1 + more` documents at a time.
+pub(crate) fn traced(more: usize) {
     let ground = Ground::new();
     let trace = ground.root.join("../trace");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-y", "-s", "300", "-o"]).arg(&trace);
     strace.args(["-e", "trace=fsync,fdatasync,syncfs,rename,renameat,renameat2,link,linkat,write"]);
-    let actor = actor::command(&ground, "traced", 3, "full");
+    let mut actor = actor::command(&ground, "traced", 3, "full");
+    actor.env("MYCELIUM_ACTOR_MORE", more.to_string());
     strace.arg(actor.get_program()).args(actor.get_args());
     for (name, value) in actor.get_envs() {
         strace.env(name, value.expect("a value"));
@@ -266,7 +272,7 @@ isolated!(everything_is_on_disk_before_it_is_acknowledged, {
     let (acks, faults) = crate::trace::check(&trace);
     assert_eq!(acks, 3);
     assert_eq!(faults, Vec::<String>::new());
-});
+}
 
 #[test]
 fn trap_7_missing_syncs_are_noticed() {
