@@ -117,7 +117,8 @@ impl Page {
         match stand_in(&step.command)? {
             How::Checked => Ok(()),
             How::Background(command) => {
-                let child = self.shell(&command).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+                // Without a shell in between, which would take the signal that ends it.
+                let child = self.shell(&format!("exec {command}")).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
                 self.background.push(child.unwrap());
                 std::thread::sleep(START);
                 Ok(())
