@@ -81,8 +81,7 @@ fn text(entry: &HistoryEntry) -> String {
         return format!("{start}  {}  {who}\n", visible(&entry.subject));
     }
     let mut out = String::new();
-    let telling: Vec<&Change> = entry.changes.iter().filter(|change| is_telling(change)).collect();
-    let changes = if telling.is_empty() { entry.changes.iter().collect() } else { telling };
+    let changes = telling(&entry.changes);
     for (index, change) in changes.iter().take(CHANGES_MAX).enumerate() {
         let (before, after) =
             if index == 0 { (start.as_str(), format!("  {who}")) } else { (blank.as_str(), String::new()) };
@@ -95,9 +94,11 @@ fn text(entry: &HistoryEntry) -> String {
     out
 }
 
-/// An agent's `last_updated` comes with every other change of it; JSON has it.
-fn is_telling(change: &Change) -> bool {
-    !matches!(&change.what, What::Field { key, .. } if key == "last_updated")
+/// The changes worth a line: an agent's `last_updated` comes with every other change of it. JSON has them all.
+pub(crate) fn telling(changes: &[Change]) -> Vec<&Change> {
+    let is_telling = |change: &&Change| !matches!(&change.what, What::Field { key, .. } if key == "last_updated");
+    let telling: Vec<&Change> = changes.iter().filter(is_telling).collect();
+    if telling.is_empty() { changes.iter().collect() } else { telling }
 }
 
 fn name(change: &Change) -> String {

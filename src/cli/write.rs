@@ -10,6 +10,7 @@ use super::answer::Answer;
 use super::envelope::Written;
 use super::excerpt::Excerpt;
 use super::failure::Failure;
+use super::log::telling;
 use super::render::{self, Ink, paint};
 use super::{session, show};
 use crate::change;
@@ -130,7 +131,8 @@ fn told(outcome: &Outcome, before: Option<Document>) -> Vec<String> {
     let old = Snapshot::from_documents(before.map(|document| (path.clone(), document)));
     let new = Snapshot::from_documents([(path.clone(), outcome.document.clone())]);
     let id = outcome.entity.as_ref().map_or_else(|| path.to_string(), |entity| entity.id().to_string());
-    change::diff(&old, &new).iter().map(|change| format!("{id}: {}", message::phrase(&change.what))).collect()
+    let changes = change::diff(&old, &new);
+    telling(&changes).into_iter().map(|change| format!("{id}: {}", message::phrase(&change.what))).collect()
 }
 
 /// What happened, then what became of it: `task-7: pending → running (committed 1a2b3c4)`.

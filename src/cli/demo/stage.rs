@@ -14,6 +14,8 @@ use crate::name::visible;
 
 /// The folder of the documents.
 pub(super) const FOLDER: &str = ".claude/coordination";
+/// The person whose repository it is.
+const PERSON: &str = "[user]\n\tname = Robin Reader\n\temail = robin@example.org\n";
 /// Longest wait for anything on the stage.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause between two looks.
@@ -78,6 +80,9 @@ impl Stage {
         }
         make(&root)?;
         make(&scratch.path().join("home"))?;
+        let config = scratch.path().join("home").join("gitconfig");
+        std::fs::write(config, PERSON)
+            .map_err(|error| failed("could not write the demo's git configuration", &error))?;
         let root = root.canonicalize().map_err(|error| failed("could not use the directory", &error))?;
         let quiet = session.face.json();
         let stage = Self { root, scratch, keep: keep.is_some(), program, quiet, started: Instant::now() };
@@ -87,8 +92,6 @@ impl Stage {
 
     fn first_commit(&self) -> Result<(), Failure> {
         self.git(&["init", "--quiet", "--initial-branch=main"])?;
-        self.git(&["config", "user.name", "Robin Reader"])?;
-        self.git(&["config", "user.email", "robin@example.org"])?;
         self.write("README.md", "# Voice model\n")?;
         self.write("train.py", "epochs = 3\n")?;
         self.git(&["add", "."])?;
@@ -150,7 +153,9 @@ impl Stage {
         let output = command.stdin(Stdio::null()).output().map_err(missing)?;
         if !output.status.success() {
             let message = format!("`{program} {}` ended with {}", arguments.join(" "), output.status);
-            return Err(broken(&message).cause(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+            let said = String::from_utf8_lossy(&output.stderr);
+            let causes = said.lines().map(|line| line.trim_start_matches("error: "));
+            return Err(causes.fold(broken(&message), Failure::cause));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -169,7 +174,7 @@ impl Stage {
         command
             .current_dir(&self.root)
             .env("HOME", self.scratch.path().join("home"))
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_GLOBAL", self.scratch.path().join("home").join("gitconfig"))
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_PAGER", "cat")
             .env("LC_ALL", "C.UTF-8");
