@@ -96,7 +96,7 @@ fn names(now: &Snapshot, entry: &Entry, findings: &mut Vec<Diagnostic>) {
 }
 
 fn missing_hint(id: &DocId) -> String {
-    format!("create it with `mycelium task create --id {id}`, or take it out")
+    format!("create it with `mycelium task create --id {id} --type TYPE`, or take it out")
 }
 
 fn dependencies(now: &Snapshot, entry: &Entry, task: &Task, findings: &mut Vec<Diagnostic>) {

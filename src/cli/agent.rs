@@ -91,7 +91,8 @@ pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>
 
 fn set(args: &Set, session: &Session) -> Result<Answer, Failure> {
     let metadata = args.metadata.as_ref().map(|given| given.object("--metadata")).transpose()?;
-    let workspace = session.open()?;
+    // Who sets an agent without saying who acts is that agent.
+    let workspace = session.open()?.or_acting_as(&args.name);
     let tasks =
         args.active_task.iter().map(|task| ActiveTask { task: task.clone(), started: None }).collect::<Vec<_>>();
     let update = AgentUpdate {

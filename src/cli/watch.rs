@@ -96,12 +96,14 @@ fn detach(workspace: &Workspace) -> Result<Answer, Failure> {
         answer.data = data(pid, "running");
         return Ok(answer);
     }
+    // The process in the background has nobody to tell it to.
+    let greeting = daemon::greeting(workspace).map(|notice| words(&notice)).unwrap_or_default();
     let fault = |error: std::io::Error| not_started().cause(error.to_string());
     let mut command = Command::new(std::env::current_exe().map_err(fault)?);
     command.args(["watch", "--detached", "--root"]).arg(workspace.root());
     match daemon::detach(command).map_err(fault)? {
         Detached::Watching { pid } => {
-            answer.words = format!("watching in the background (process {pid}); `kill {pid}` stops it\n");
+            answer.words = format!("{greeting}watching in the background (process {pid}); `kill {pid}` stops it\n");
             answer.data = data(pid, "started");
             Ok(answer)
         }

@@ -22,12 +22,14 @@ use tokio::time::{Instant, sleep_until};
 use crate::engine::{Batch, Effect, Engine, Head, Input, Reason, Report, Retry, Seen};
 use crate::name::{DocPath, visible};
 use crate::runner::{self, Class, Workspace};
-use crate::store::WatcherInfo;
+use crate::store::{WatcherInfo, write_new};
 use crate::watch::{Gap, GitPlaces, Locks, Places, Watcher};
 use workspace::{Watched, target_branch};
 
 /// After a wake-up the bell is not heard for this long: a burst of events is a few wake-ups, not thousands.
 const DEAF: Duration = Duration::from_millis(10);
+/// The mark, below the git directory that all work trees share, that the choice of the branch was explained.
+const GREETED: &str = "mycelium/greeted";
 
 /// What the folder holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -138,8 +140,10 @@ pub fn watch(workspace: &Workspace, span: Span, listener: &mut dyn FnMut(&Notice
     };
     let target = target_branch(workspace);
     let mut watched = Watched::new(workspace, listener);
-    if span == Span::UntilStopped && target.is_none() {
-        watched.greet()?;
+    if span == Span::UntilStopped
+        && let Some(greeting) = greeting(workspace)
+    {
+        watched.tell(&greeting);
     }
     let (git_dir, common_dir) = (repository.git_dir().to_owned(), repository.common_dir().to_owned());
     let places = Places {
@@ -149,6 +153,15 @@ pub fn watch(workspace: &Workspace, span: Span, listener: &mut dyn FnMut(&Notice
     };
     run(&mut watched, places, span)?;
     Ok(())
+}
+
+/// What the first watcher in a repository has to say about where commits go; given once, and not where a branch was chosen.
+#[must_use]
+pub fn greeting(workspace: &Workspace) -> Option<Notice> {
+    let told = workspace.repository()?.common_dir().join(GREETED);
+    // A mark that cannot be left is no reason to be silent, nor one not to watch.
+    let is_first = target_branch(workspace).is_none() && write_new(&told, "").unwrap_or(true);
+    is_first.then(|| Notice::FirstTime { folder: workspace.folder().to_owned() })
 }
 
 /// How long to watch.

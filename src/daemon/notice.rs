@@ -12,7 +12,7 @@ use crate::runner::Waiting;
 /// Something that a watching process tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// Nothing was ever committed here: where it will be, and what else could be chosen.
+    /// Nobody ever watched here: where commits will be, and what else could be chosen.
     FirstTime {
         /// The coordination folder below the work tree.
         folder: String,

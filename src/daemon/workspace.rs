@@ -33,12 +33,9 @@ impl<'a> Watched<'a> {
         Self { workspace, listener, survey: Survey::default(), branch: None, ignored: None }
     }
 
-    /// Explains where commits go, if none was ever made here.
-    pub(super) fn greet(&mut self) -> Result<(), Error> {
-        if self.branch()?.contents.is_empty() {
-            (self.listener)(&Notice::FirstTime { folder: self.workspace.folder().to_owned() });
-        }
-        Ok(())
+    /// Tells something that no look at the world has found.
+    pub(super) fn tell(&mut self, notice: &Notice) {
+        (self.listener)(notice);
     }
 
     /// The branch as it is now; its documents are read again only when it has moved.
@@ -73,11 +70,11 @@ impl<'a> Watched<'a> {
     fn forget_uncommittable(&mut self) {
         // What goes wrong here goes wrong again, and is told, when something is to be committed.
         if let Ok(done) = self.workspace.commit_now(Edits::None) {
-            self.tell(done);
+            self.tell_outcome(done);
         }
     }
 
-    fn tell(&mut self, done: Committed) {
+    fn tell_outcome(&mut self, done: Committed) {
         for (revision, subject) in done.revisions {
             (self.listener)(&Notice::Committed { revision, subject });
         }
@@ -124,7 +121,7 @@ impl World for Watched<'_> {
         // Where there was nothing left to change, the tip itself is named.
         done.revisions.retain(|(revision, _)| Some(revision) != batch.base.as_ref());
         let waiting = done.waiting.take();
-        self.tell(done);
+        self.tell_outcome(done);
         let arrived = self.arrived(batch).map_err(|error| failed(&error))?;
         match waiting {
             Some(waiting) if arrived.is_empty() => {

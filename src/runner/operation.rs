@@ -123,7 +123,7 @@ impl Workspace {
         for id in named {
             if live.named_task(id).is_none() && self.find_archived(Some(Kind::Task), id.as_str())?.is_none() {
                 let finding = Diagnostic::warning(code, format!("there is no task `{id}` yet"));
-                findings.push(finding.hint(format!("create it with `mycelium task create --id {id}`")));
+                findings.push(finding.hint(format!("create it with `mycelium task create --id {id} --type TYPE`")));
             }
         }
         Ok(findings)
