@@ -100,6 +100,7 @@ pub static KEYS: &[Key] = &[
         Rule::Choice(&["agent", "user"]),
         "author of a commit: the acting agent, or always the git user",
     ),
+    user("commit.hooks", "false", Rule::Flag, "run the repository's pre-commit and post-commit hooks"),
     new("commit.branch", "", Rule::Text, "a branch of its own for the documents; empty for the current branch"),
 ];
 
@@ -190,6 +191,11 @@ mod tests {
         for key in KEYS {
             assert!(key.rule.read(key.default).is_ok(), "{}", key.name);
         }
+    }
+
+    #[test]
+    fn what_starts_programs_is_the_users_alone() {
+        assert!(key("commit.hooks").is_some_and(|key| key.user_only));
     }
 
     #[test]

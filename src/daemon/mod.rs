@@ -4,6 +4,7 @@
 
 mod detach;
 mod notice;
+mod upkeep;
 mod workspace;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,6 +76,9 @@ pub trait World {
 
     /// Called once, when the watches are armed and the first look is done: what is saved from now on is noticed.
     fn ready(&mut self);
+
+    /// Called when nothing is due: the moment for what must not delay anything. It may not block.
+    fn idle(&mut self);
 }
 
 /// Why a workspace cannot be watched.
@@ -261,6 +265,9 @@ impl<'a, W: World> Daemon<'a, W> {
         if !self.is_ready {
             self.is_ready = true;
             self.world.ready();
+        }
+        if !self.is_stopped && self.engine.wake_at().is_none() {
+            self.world.idle();
         }
     }
 

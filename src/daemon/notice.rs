@@ -30,6 +30,8 @@ pub enum Notice {
     Report(Report),
     /// Something a person should look at, such as a save that came too late and where it is kept.
     Finding(Diagnostic),
+    /// The repository's objects could not be packed; nothing is lost by that.
+    Upkeep(String),
     /// Git ignores a document of the folder.
     Ignored(Waiting),
 }
@@ -42,6 +44,7 @@ impl Notice {
             Self::Report(report) => report.hint(),
             Self::Finding(finding) => finding.hint.clone(),
             Self::Ignored(waiting) => waiting.hint(),
+            Self::Upkeep(_) => Some("run `git gc` to see what is in the way".to_owned()),
             Self::FirstTime { .. } | Self::Ready | Self::Committed { .. } => None,
         }
     }
@@ -66,6 +69,7 @@ impl Notice {
                 "code": finding.code.as_str(),
                 "path": finding.path.as_ref().map(DocPath::as_str),
             }),
+            Self::Upkeep(_) => json!({ "event": "upkeep" }),
             Self::Ignored(_) => json!({ "event": "ignored" }),
             Self::Report(report) => report_json(report),
         };
@@ -109,6 +113,7 @@ impl fmt::Display for Notice {
             Self::Committed { revision, subject } => write!(f, "committed {}: {subject}", revision.short()),
             Self::Report(report) => write!(f, "{report}"),
             Self::Finding(finding) => write!(f, "{finding}"),
+            Self::Upkeep(why) => write!(f, "loose objects stay unpacked: {why}"),
             Self::Ignored(waiting) => write!(f, "not committed: {waiting}"),
         }
     }

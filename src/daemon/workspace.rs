@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::notice::Notice;
+use super::upkeep::Upkeep;
 use super::{Refusal, Scan, World};
 use crate::engine::{Batch, Head, Readiness, Reason, Report, Retry};
 use crate::git::Target;
@@ -19,6 +20,7 @@ pub(super) struct Watched<'a> {
     branch: Option<Branch>,
     /// The ignored document that was told of.
     ignored: Option<String>,
+    upkeep: Upkeep,
 }
 
 /// A branch at one moment.
@@ -30,7 +32,7 @@ struct Branch {
 
 impl<'a> Watched<'a> {
     pub(super) fn new(workspace: &'a Workspace, listener: &'a mut dyn FnMut(&Notice)) -> Self {
-        Self { workspace, listener, survey: Survey::default(), branch: None, ignored: None }
+        Self { workspace, listener, survey: Survey::default(), branch: None, ignored: None, upkeep: Upkeep::new() }
     }
 
     /// Tells something that no look at the world has found.
@@ -121,6 +123,7 @@ impl World for Watched<'_> {
         // Where there was nothing left to change, the tip itself is named.
         done.revisions.retain(|(revision, _)| Some(revision) != batch.base.as_ref());
         let waiting = done.waiting.take();
+        self.upkeep.count(done.revisions.len());
         self.tell_outcome(done);
         let arrived = self.arrived(batch).map_err(|error| failed(&error))?;
         match waiting {
@@ -139,6 +142,12 @@ impl World for Watched<'_> {
 
     fn ready(&mut self) {
         (self.listener)(&Notice::Ready);
+    }
+
+    fn idle(&mut self) {
+        if let Some(fault) = self.upkeep.run(self.workspace.root()) {
+            (self.listener)(&Notice::Upkeep(crate::name::visible(&fault.to_string())));
+        }
     }
 }
 

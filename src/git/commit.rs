@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use gix::ObjectId;
+
 use super::build::{self, CommitPlan};
 use super::busy::Busy;
 use super::contents::revision;
@@ -41,11 +43,11 @@ impl Repository {
     /// as durable as `durability` says. Leftovers of dead commits are finished or swept first.
     ///
     /// The index gets the committed documents and keeps everything else, also what the user has staged; it is left alone
-    /// for a branch of its own. Hooks are not run.
+    /// for a branch of its own. Hooks are run only after [`Repository::with_hooks`].
     ///
     /// # Errors
     /// [`CommitError::Busy`] while a merge or the like is under way, or if locks stay held; [`CommitError::Moved`] if
-    /// documents changed in the history; others if there is no identity, signing fails, or git's files cannot be used.
+    /// documents changed in the history; [`CommitError::Hook`] if a hook that is to be run refuses; others if there is no identity, signing fails, or git's files cannot be used.
     pub fn commit(
         &self,
         target: &Target,
@@ -55,11 +57,17 @@ impl Repository {
         durability: Durability,
     ) -> Result<Vec<Revision>, CommitError> {
         self.recover()?;
-        let began = Instant::now();
+        let (mut began, approved) = (Instant::now(), Cell::new(None));
         let mut wait = WAIT_MIN;
         loop {
             self.refresh()?;
-            let held = match self.attempt(target, folder, base, plans, durability) {
+            let known = approved.get();
+            let tried = self.attempt(target, folder, base, plans, durability, &approved);
+            if approved.get() != known {
+                // What a hook takes is not time spent waiting for others.
+                began = Instant::now();
+            }
+            let held = match tried {
                 Ok(Try::Done(revisions)) => return Ok(revisions),
                 Ok(Try::Held(path)) => Some(path),
                 Ok(Try::Changed) => None,
@@ -88,6 +96,7 @@ impl Repository {
         base: Option<&Revision>,
         plans: &[CommitPlan],
         durability: Durability,
+        approved: &Cell<Option<ObjectId>>,
     ) -> Result<Try, CommitError> {
         let takes_index = *target == Target::Current;
         if let Some(operation) = self.operation().filter(|_| takes_index) {
@@ -102,10 +111,18 @@ impl Repository {
         let built = build::build(self, folder, tip.value, plans, &user)?;
         let revisions: Vec<Revision> = built.revisions.iter().flatten().copied().map(revision).collect();
         let Some(new) = built.made.last().map(|made| made.id) else { return Ok(Try::Done(revisions)) };
+        if takes_index {
+            self.ask_hook(&built, new, approved)?;
+        }
         let has_moved = Cell::new(false);
         let swap = Swap { repo: self, tip: &tip, new, built: &built, user: &user, takes_index, durability, has_moved };
         match swap.run() {
-            Ok(()) => Ok(Try::Done(revisions)),
+            Ok(()) => {
+                if takes_index {
+                    self.tell_hook();
+                }
+                Ok(Try::Done(revisions))
+            }
             Err(Stop::Held(path)) => Ok(Try::Held(path)),
             Err(Stop::Changed) => Ok(Try::Changed),
             Err(Stop::Failed(error)) => Err(error.into()),

@@ -131,6 +131,12 @@ pub enum CommitError {
     /// The commit could not be signed.
     #[error("cannot sign the commit")]
     Signing(#[source] Box<dyn Error + Send + Sync>),
+    /// The hook `pre-commit`, which the user's configuration asks for, did not agree.
+    #[error("the hook `pre-commit` {why}")]
+    Hook {
+        /// What it did instead.
+        why: String,
+    },
     /// The commits were made, but the disk refused to sync: they may not survive a power cut.
     #[error("the commit `{}` was made, but may not survive a power cut", revision.short())]
     Undurable {
@@ -161,6 +167,11 @@ impl CommitError {
                  is not used for programs and keys), or run `git config commit.gpgSign false`"
                     .to_owned(),
             ),
+            Self::Hook { .. } => Some(
+                "run `git hook run pre-commit` to see more, or `mycelium config set --user commit.hooks false` to commit \
+                 without hooks"
+                    .to_owned(),
+            ),
             Self::Undurable { .. } => Some("look after the disk: a sync that failed once is not to be trusted".to_owned()),
             Self::Git(error) => error.hint(),
         }
@@ -172,7 +183,7 @@ impl CommitError {
         match self {
             Self::Busy(_) => Trouble::Busy,
             Self::Moved { .. } => Trouble::Moved,
-            Self::NoIdentity | Self::Signing(_) | Self::Undurable { .. } => Trouble::Failed,
+            Self::NoIdentity | Self::Signing(_) | Self::Hook { .. } | Self::Undurable { .. } => Trouble::Failed,
             Self::Git(error) => error.trouble(),
         }
     }

@@ -14,7 +14,7 @@ use super::mode;
 /// What the files of one commit in run state begin with.
 const PREFIX: &str = "commit-";
 /// What the files of one commit are for; the journal last.
-const PURPOSES: [&str; 5] = ["index", "head", "branch", "draft", "json"];
+const PURPOSES: [&str; 7] = ["tree", "words", "index", "head", "branch", "draft", "json"];
 /// Older leftovers are swept even if a process of their number runs: it is another one.
 const OLD: Duration = Duration::from_secs(3_600);
 

@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use super::error::{GitError, shown};
 use super::index::FileId;
 use crate::name::visible;
@@ -68,6 +70,11 @@ impl Lock {
         match linked {
             Ok(()) => Ok(Self { path, target: target.to_owned(), id, done: false }),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Refusal::Held(path)),
+            Err(error) if is_without_links(&error) => Err(Refusal::Failed(GitError::refused(
+                format!("cannot lock `{}`: no hard link can be made there ({error})", shown(&path)),
+                "see whether the file system has hard links: FAT and some network shares have none, and git's locks need them \
+                 to survive a crash; move the repository to one that has",
+            ))),
             Err(error) => Err(Refusal::Failed(GitError::io("lock", &path)(error))),
         }
     }
@@ -88,6 +95,12 @@ impl Drop for Lock {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// What file systems without hard links answer: FAT and exFAT `EPERM`, others that it is not supported.
+fn is_without_links(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::XDEV))
 }
 
 /// The lock file of a file: its whole name and `.lock`.
@@ -134,4 +147,23 @@ fn name_of(process: &Path, pid: u32) -> String {
     let line = fs::read(process.join("cmdline")).unwrap_or_default();
     let words: Vec<String> = line.split(|b| *b == 0).take(2).map(|w| String::from_utf8_lossy(w).into_owned()).collect();
     format!("`{}` (process {pid})", visible(words.join(" ").trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_without_hard_links_is_told_from_other_faults() {
+        for (errno, expected) in [
+            (Errno::PERM, true),
+            (Errno::OPNOTSUPP, true),
+            (Errno::XDEV, true),
+            (Errno::ACCESS, false),
+            (Errno::NOSPC, false),
+            (Errno::ROFS, false),
+        ] {
+            assert_eq!(is_without_links(&errno.into()), expected, "{errno}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The repository: what HEAD holds, and the durable committer. Never runs a hook, a filter or any other program that a repository names.
+//! The repository: what HEAD holds, and the durable committer. Never runs a filter, a hook (unless the user opted in) or any other program that a repository names.
 //!
 //! One commit goes like this ([`Repository::commit`]):
 //!
@@ -14,7 +14,7 @@
 //! A crash at any point is finished or swept by the next commit.
 //!
 //! Hooks are not run, also not the user's: a commit of coordination documents must not wait for a test suite. Whoever wants
-//! checks runs them on push. Signing is honoured (`signing`).
+//! `pre-commit` and `post-commit` says so in their own configuration (`hooks`). Signing is honoured (`signing`).
 #![allow(clippy::disallowed_methods, reason = "the shell around the repository: files, locks, clock and git children")]
 
 mod build;
@@ -26,12 +26,14 @@ mod convert;
 mod durable;
 mod error;
 mod exclude;
+mod hooks;
 mod identity;
 mod ignore;
 mod index;
 mod journal;
 mod lock;
 mod log;
+mod maintain;
 mod mode;
 mod pack;
 mod program;
@@ -48,8 +50,10 @@ pub use busy::{Busy, Operation};
 pub use clean::Indexed;
 pub use durable::Durability;
 pub use error::{CommitError, GitError, Trouble};
+pub use hooks::Hooks;
 pub use lock::Held;
 pub use log::Commit;
+pub use maintain::Maintained;
 pub use recover::Recovered;
 pub use reference::{Head, Target};
 pub use repository::Repository;

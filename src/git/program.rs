@@ -1,7 +1,10 @@
 //! The one place that starts the git program, hardened so that nothing in the repository can make it start another. Never used for commits in files-backed repositories.
 
+use std::fs::File;
+use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use super::error::GitError;
 use crate::name::visible;
@@ -91,14 +94,28 @@ impl<'a> Program<'a> {
         Err(GitError::Program { verb, why })
     }
 
+    /// Starts a hook of the repository in a process group of its own. This is the one call that is not hardened: the user asked
+    /// for it, and the hook's own calls of git need the user's whole configuration.
+    pub(super) fn start_hook(&self, name: &str, index: Option<&Path>, words: File) -> io::Result<Child> {
+        let mut command = Command::new("git");
+        forget_git(&mut command);
+        if !self.work_tree.join(".git").exists() {
+            // Only the environment told where the repository is.
+            command.env("GIT_DIR", self.git_dir).env("GIT_WORK_TREE", self.work_tree);
+        }
+        if let Some(index) = index {
+            command.env("GIT_INDEX_FILE", index);
+        }
+        command.env("GIT_EDITOR", ":").args(["hook", "run", "--ignore-missing", name]).current_dir(self.work_tree);
+        command.stdin(Stdio::null()).stdout(words.try_clone()?).stderr(words).process_group(0);
+        command.spawn()
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            let is_git = text.starts_with("GIT_") && !KEPT.contains(&text.as_ref());
-            if is_git || matches!(text.as_ref(), "PAGER" | "EDITOR" | "VISUAL" | "SSH_ASKPASS" | "LESS" | "LV") {
-                command.env_remove(&name);
-            }
+        forget_git(&mut command);
+        for name in ["PAGER", "EDITOR", "VISUAL", "SSH_ASKPASS", "LESS", "LV"] {
+            command.env_remove(name);
         }
         for (name, value) in [
             ("GIT_OPTIONAL_LOCKS", "0"),
@@ -117,5 +134,15 @@ impl<'a> Program<'a> {
         command.arg("--git-dir").arg(self.git_dir).arg("--work-tree").arg(self.work_tree);
         command.args(arguments).current_dir(self.work_tree).stdin(Stdio::null());
         command
+    }
+}
+
+/// Keeps the caller's variables of git from a child.
+fn forget_git(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("GIT_") && !KEPT.contains(&text.as_ref()) {
+            command.env_remove(&name);
+        }
     }
 }

@@ -14,6 +14,7 @@ use gix::sec::Trust;
 
 use super::convert::Converter;
 use super::error::{GitError, shown};
+use super::hooks::Hooks;
 use super::index::{self, FileId};
 use super::pack::Published;
 use super::program::Program;
@@ -57,6 +58,7 @@ pub struct Repository {
     common_dir: PathBuf,
     pub(super) refs: RefStorage,
     pub(super) patience: Duration,
+    pub(super) hooks: Hooks,
 }
 
 impl std::fmt::Debug for Repository {
@@ -121,6 +123,7 @@ impl Repository {
             common_dir,
             refs,
             patience: PATIENCE,
+            hooks: Hooks::Never,
         })
     }
 
@@ -128,6 +131,14 @@ impl Repository {
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// The same repository with or without hooks; without, unless this is called. Only the user's own configuration may ask
+    /// for them.
+    #[must_use]
+    pub const fn with_hooks(mut self, hooks: Hooks) -> Self {
+        self.hooks = hooks;
         self
     }
 

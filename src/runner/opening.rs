@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Error, Workspace, environment};
 use crate::config::{CONFIG_BYTES_MAX, Config, Layer, Origin, REPOSITORY_CONFIG};
-use crate::git::Repository;
+use crate::git::{Hooks, Repository};
 use crate::name::AgentName;
 use crate::store::{self, Durability, Place, Store};
 
@@ -34,6 +34,7 @@ impl Workspace {
             None => start,
         };
         let config = read_config(&root, opening.flags)?;
+        let repository = repository.map(|repository| repository.with_hooks(hooks(&config)));
         let run = match &repository {
             Some(repository) => repository.git_dir().join("mycelium"),
             None => environment::user_state()?.join(state_name(&root)),
@@ -55,6 +56,10 @@ fn durability(config: &Config) -> Durability {
         Some("off") => Durability::Off,
         _ => Durability::Full,
     }
+}
+
+fn hooks(config: &Config) -> Hooks {
+    if config.flag("commit.hooks") { Hooks::run() } else { Hooks::Never }
 }
 
 fn read_config(root: &Path, flags: Vec<(String, String)>) -> Result<Config, Error> {

@@ -8,3 +8,4 @@ mod saving;
 mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
+mod upkeep;

@@ -3,13 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use mycelium::git::{Author, CommitError, Target};
+use mycelium::git::{Author, CommitError, Maintained, Target};
 
 use crate::ground::{FOLDER, Ground, cannot_run, change, commit, has, knows_reftable, plan};
 use crate::isolated;
 
 /// Every way in which a repository can name a program.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "core.fsmonitor",
     "core.sshCommand",
     "core.pager",
@@ -34,6 +34,7 @@ const KEYS: [&str; 24] = [
     "alias.log",
     "alias.update-ref",
     "uploadpack.packObjectsHook",
+    "gc.recentObjectsHook",
 ];
 
 /// A repository full of canaries; the file that they write to.
@@ -86,6 +87,7 @@ isolated!(no_program_of_the_repository_is_started, {
         let many = (0..120).map(|n| change(&format!("task-many-{n}.md"), Some(&format!("{n}\n")))).collect();
         commit(&repo, &other, &[plan(Author::User, "x", many)]).expect("a commit of a pack");
         assert!(ground.git(&["-c", "core.fsmonitor=false", "count-objects", "-v"]).contains("\npacks: 1\n"));
+        assert_eq!(repo.maintain(1).expect("maintenance"), Maintained::Done);
         repo.busy().expect("a look");
         repo.is_ignored("x").expect("rules");
         repo.content_id(&format!("{FOLDER}/task-1.md"), b"x\n").expect("an id");
