@@ -116,12 +116,26 @@ pub fn steps(
     steps
 }
 
-/// For each document the first operation that is not in HEAD yet: the one behind the last whose outcome HEAD holds.
+/// Tells whether operations lead a document back to where they found it, so that HEAD's content alone does not tell how
+/// many of them it holds.
+#[must_use]
+pub fn leads_back(journal: &[Recorded]) -> bool {
+    let mut found: BTreeMap<&DocPath, &Content> = BTreeMap::new();
+    journal
+        .iter()
+        .flat_map(|one| &one.changes)
+        .any(|(path, before, after)| *found.entry(path).or_insert(before) == after)
+}
+
+/// For each document the first operation that is not in HEAD yet: the one behind the last whose outcome HEAD holds. Where
+/// HEAD holds what the first operation found, none is.
 fn already_committed<'a>(journal: &'a [Recorded], known: &BTreeMap<DocPath, Known>) -> BTreeMap<&'a DocPath, usize> {
     let mut first = BTreeMap::new();
+    let mut found: BTreeMap<&DocPath, &Content> = BTreeMap::new();
     for (index, Recorded { changes, .. }) in journal.iter().enumerate() {
-        for (path, _, after) in changes {
-            if known.get(path).is_some_and(|state| state.head == *after) {
+        for (path, before, after) in changes {
+            let start = *found.entry(path).or_insert(before);
+            if known.get(path).is_some_and(|state| state.head == *after && state.head != *start) {
                 first.insert(path, index + 1);
             }
         }
@@ -129,13 +143,15 @@ fn already_committed<'a>(journal: &'a [Recorded], known: &BTreeMap<DocPath, Know
     first
 }
 
-/// Gathers steps into commits: as few as possible, one author each, no step moved before one it builds on.
+/// Gathers steps into commits: as few as possible, one author each, no step moved before one it builds on. A step that
+/// undoes what its commit did begins another one, or neither would be told.
 #[must_use]
 pub fn group(steps: Vec<Step>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for step in steps {
         let after_path = groups.iter().rposition(|group| group.changes.contains_key(&step.path)).unwrap_or(0);
-        let fits = (after_path..groups.len()).find(|i| groups[*i].agent == step.agent);
+        let undoes = |group: &Group| group.changes.get(&step.path).is_some_and(|(before, _)| *before == step.after);
+        let fits = (after_path..groups.len()).find(|i| groups[*i].agent == step.agent && !undoes(&groups[*i]));
         let index = fits.unwrap_or_else(|| {
             groups.push(Group { agent: step.agent.clone(), operations: Vec::new(), changes: BTreeMap::new() });
             groups.len() - 1
@@ -273,5 +289,15 @@ mod tests {
         let journal = [op("o1", "a", &[("x.md", "0", "1")]), op("o2", "a", &[("x.md", "1", "0"), ("y.md", "", "1")])];
         let known = known(&[("x.md", "0", "0"), ("y.md", "", "1")]);
         assert_eq!(shown(&journal, &known), ["a: y ->1"]);
+    }
+
+    #[test]
+    fn there_and_back_again_is_told_while_none_of_it_is_committed() {
+        let journal = [
+            op("o1", "a", &[("x.md", "0", "1")]),
+            op("o2", "a", &[("x.md", "1", "0")]),
+            op("o3", "b", &[("x.md", "0", "1")]),
+        ];
+        assert_eq!(shown(&journal, &known(&[("x.md", "0", "1")])), ["a: x 0>1", "a: x 1>0", "b: x 0>1"]);
     }
 }

@@ -138,7 +138,7 @@ pub fn watch(workspace: &Workspace, span: Span, listener: &mut dyn FnMut(&Notice
         return Err(WatchError::OutsideGit(workspace.root().to_owned()));
     };
     let store = workspace.store();
-    let Some(_lock) = store.lock_watch(workspace.now()).map_err(runner::Error::from)? else {
+    let Some(lock) = store.lock_watch(workspace.now()).map_err(runner::Error::from)? else {
         let info = store.watcher().map_err(runner::Error::from)?;
         return Err(WatchError::Taken { info: info.unwrap_or(WatcherInfo { pid: None, since: None }) });
     };
@@ -156,6 +156,9 @@ pub fn watch(workspace: &Workspace, span: Span, listener: &mut dyn FnMut(&Notice
         git: Some(GitPlaces { git_dir, common_dir, target }),
     };
     run(&mut watched, places, span)?;
+    // A command that saw the lock still held has left its commit to us; whoever comes after this commits by itself.
+    drop(lock);
+    watched.leave();
     Ok(())
 }
 

@@ -40,6 +40,20 @@ impl<'a> Watched<'a> {
         (self.listener)(notice);
     }
 
+    /// Commits the operations that were written after the last look by commands that still saw a watcher. What could not
+    /// be committed was told already.
+    pub(super) fn leave(&mut self) {
+        let done = match self.workspace.store().journal() {
+            Ok(journal) if journal.is_empty() => return,
+            Ok(_) => self.workspace.commit_now(Edits::None),
+            Err(error) => Err(error.into()),
+        };
+        match done {
+            Ok(done) => self.tell_outcome(done),
+            Err(error) => (self.listener)(&Notice::Report(Report::Refused(reason(&error)))),
+        }
+    }
+
     /// The branch as it is now; its documents are read again only when it has moved.
     fn branch(&mut self) -> Result<Branch, Error> {
         let Some(repository) = self.workspace.repository() else { return Ok(Branch::default()) };

@@ -1,6 +1,7 @@
-//! Which paths git ignores. Reads rules only.
+//! Which paths git ignores, and which it keeps out of the work tree. Reads rules and the index only.
 
 use gix::bstr::BStr;
+use gix::index::entry::{Flags, Stage};
 use gix::worktree::stack::state::ignore::Source;
 
 use super::error::GitError;
@@ -23,5 +24,21 @@ impl Repository {
         let mut rules = repo.excludes(&index, None, Source::WorktreeThenIdMappingIfNotSkipped).map_err(failed())?;
         let place = rules.at_path(path_in_repo, Some(gix::index::entry::Mode::FILE)).map_err(failed())?;
         Ok(place.is_excluded())
+    }
+
+    /// Tells whether git itself keeps a tracked file out of the work tree (`git sparse-checkout`), so that its absence says
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`GitError::Object`] if the index cannot be read.
+    pub fn is_kept_out(&self, path_in_repo: &str) -> Result<bool, GitError> {
+        let hash = self.gix().object_hash();
+        let index = self.index(hash).map_err(GitError::object("read the index"))?;
+        let at = |path: &str| index.entry_by_path_and_stage(BStr::new(path), Stage::Unconflicted);
+        if let Some(entry) = at(path_in_repo) {
+            return Ok(entry.flags.contains(Flags::SKIP_WORKTREE));
+        }
+        // In a sparse index a whole folder that is kept out is one entry.
+        Ok(index.is_sparse() && path_in_repo.match_indices('/').any(|(end, _)| at(&path_in_repo[..=end]).is_some()))
     }
 }

@@ -130,6 +130,9 @@ impl Workspace {
         let target = self.target();
         let base = repository.head(&target)?.revision;
         let journal: Vec<plan::Recorded> = self.store.journal()?.into_iter().map(recorded).collect();
+        let told = if plan::leads_back(&journal) { self.recently_committed(repository)? } else { BTreeSet::default() };
+        let (committed, journal): (Vec<_>, Vec<_>) =
+            journal.into_iter().partition(|one| told.contains(&one.operation.id));
         let mut paths: BTreeSet<DocPath> =
             journal.iter().flat_map(|one| &one.changes).map(|(path, ..)| path.clone()).collect();
         if let Edits::Of(batch) = edits {
@@ -153,7 +156,8 @@ impl Workspace {
         };
         let unknown = |one: &&plan::Recorded| one.changes.iter().all(|(path, ..)| !known.contains_key(path));
         let ignored_operations = journal.iter().filter(unknown).map(|one| one.operation.id.clone());
-        let finished: Vec<OperationId> = finished.into_iter().chain(ignored_operations).collect();
+        let committed = committed.into_iter().map(|one| one.operation.id);
+        let finished: Vec<OperationId> = finished.into_iter().chain(ignored_operations).chain(committed).collect();
         let swept = self.store.forget(&finished)?;
         let waiting = ignored.map(Waiting::Ignored);
         let findings = swept.late.iter().map(late).collect();

@@ -1,8 +1,11 @@
 //! What happened to the documents, told from the commits: contents are compared, messages are not trusted.
 
+use std::collections::BTreeSet;
+
 use super::{Error, Workspace};
 use crate::change::{self, Change};
 use crate::document::Document;
+use crate::git::{Commit, Repository};
 use crate::name::{AgentName, ContentId, DocPath, OperationId, Revision};
 use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
@@ -70,6 +73,15 @@ impl Workspace {
         let holds =
             |message: &str| trailers(message, "Mycelium-Operation").filter_map(operation).any(|id| id == *wanted);
         commits.into_iter().find(|commit| holds(&commit.message)).map(|commit| commit.revision)
+    }
+
+    /// The operations that the newest commits name: a process may have died after it committed them.
+    pub(super) fn recently_committed(&self, repository: &Repository) -> Result<BTreeSet<OperationId>, Error> {
+        let commits = repository.history(&self.target(), self.folder(), None, RECENT)?;
+        let ids = |commit: &Commit| -> Vec<OperationId> {
+            trailers(&commit.message, "Mycelium-Operation").filter_map(operation).collect()
+        };
+        Ok(commits.iter().flat_map(ids).collect())
     }
 }
 

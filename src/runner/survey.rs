@@ -89,6 +89,9 @@ impl Survey {
             }
         }
         self.known = known;
+        if workspace.target() == Target::Current {
+            keep_out(workspace, repository, tracked, &mut sight.files)?;
+        }
         sight.own = own(workspace, repository, &sight.files)?;
         Ok(sight)
     }
@@ -114,6 +117,22 @@ impl Survey {
         }
         Ok(())
     }
+}
+
+/// What git keeps out of the work tree (`git sparse-checkout`) was not deleted: it counts as being as it is in git.
+fn keep_out(
+    workspace: &Workspace,
+    repository: &Repository,
+    tracked: &BTreeMap<DocPath, ContentId>,
+    files: &mut BTreeMap<DocPath, Seen>,
+) -> Result<(), Error> {
+    let missing: Vec<_> = tracked.iter().filter(|(path, _)| !files.contains_key(*path)).collect();
+    for (path, content) in missing {
+        if repository.is_kept_out(&workspace.in_repository(path))? {
+            files.insert(path.clone(), Seen { content: Some(content.clone()), stamp: 0, fault: None });
+        }
+    }
+    Ok(())
 }
 
 fn read(

@@ -3,7 +3,9 @@
 use std::process::Command;
 use std::time::Duration;
 
-use mycelium::daemon::{Detached, detach};
+use mycelium::daemon::{Detached, Notice, Span, detach, watch};
+use mycelium::name::{AgentName, Kind};
+use mycelium::runner::{Opening, Waiting, Workspace};
 
 use crate::process::{Process, is_committed, save, subjects};
 use crate::support::Sandbox;
@@ -79,4 +81,25 @@ fn a_detached_process_is_waited_for_until_it_watches() {
     assert!(Command::new("kill").arg(pid.to_string()).status().unwrap().success(), "it goes on after that");
     let Detached::Ended { status, said } = shell("echo one >&2; echo two >&2; exit 4") else { panic!("it failed") };
     assert_eq!((status.code(), said.as_str()), (Some(4), "one\ntwo\n"));
+}
+
+#[test]
+fn what_is_written_while_the_watcher_leaves_is_committed() {
+    let sandbox = Sandbox::new();
+    sandbox.git(&["config", "user.name", "User"]);
+    sandbox.git(&["config", "user.email", "user@example.com"]);
+    let opening = Opening { root: Some(sandbox.root().to_owned()), agent: AgentName::new("a").ok(), flags: Vec::new() };
+    let (watched, writing) = (Workspace::open(opening.clone()).unwrap(), Workspace::open(opening).unwrap());
+    save(&sandbox, "task-1", "pending");
+    let mut waiting = None;
+    watch(&watched, Span::Once, &mut |notice| {
+        // By now the watcher looks no more, and still holds its lock.
+        if matches!(notice, Notice::Committed { .. }) && waiting.is_none() {
+            waiting = Some(writing.remove(Kind::Task, "task-1").unwrap().waiting);
+        }
+    })
+    .unwrap();
+    assert!(matches!(waiting, Some(Some(Waiting::Watcher))), "{waiting:?}");
+    assert_eq!(subjects(&sandbox).len(), 2, "{:?}", subjects(&sandbox));
+    assert!(is_committed(&sandbox));
 }

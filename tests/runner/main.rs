@@ -265,3 +265,48 @@ fn many_files_are_known_from_the_index_and_edits_are_still_seen() {
     let archived: Vec<&str> = named.entries().map(|e| e.path.as_str()).filter(|p| p.starts_with("archive")).collect();
     assert_eq!(archived, ["archive/2025-10/task-a7.md"]);
 }
+
+#[test]
+fn what_a_sparse_checkout_keeps_out_is_not_deleted() {
+    for index in ["--no-sparse-index", "--sparse-index"] {
+        let dir = repository();
+        let workspace = open(&dir, "a");
+        std::fs::create_dir(dir.path().join("src")).expect("made");
+        std::fs::write(dir.path().join("src/a.txt"), "a").expect("written");
+        git(dir.path(), &["add", "src"]);
+        git(dir.path(), &["commit", "-qm", "user"]);
+        for id in ["task-1", "task-2"] {
+            workspace.create(&new_task(&workspace, id), Taken::LookUp).expect("made");
+        }
+        git(dir.path(), &["sparse-checkout", "set", "--cone", index, "src"]);
+        assert!(!dir.path().join(".claude/coordination/task-1.md").exists());
+        workspace.create(&new_task(&workspace, "task-3"), Taken::LookUp).expect("made");
+        let workspace = open(&dir, "a");
+        assert_eq!(workspace.standing().expect("reads").uncommitted, vec![]);
+        assert_eq!(workspace.commit_all(Force::Yes).expect("commits").done.revisions, vec![]);
+        let files = git(dir.path(), &["ls-tree", "-r", "--name-only", "HEAD", ".claude/"]);
+        assert_eq!(files.lines().count(), 3, "{index}: {files}");
+        git(dir.path(), &["fsck", "--strict"]);
+    }
+}
+
+#[test]
+fn what_was_done_and_undone_while_commits_waited_is_told() {
+    let dir = repository();
+    let (a, b) = (open(&dir, "a"), open(&dir, "b"));
+    a.create(&new_task(&a, "task-1"), Taken::LookUp).expect("made");
+    std::fs::write(dir.path().join(".git/MERGE_HEAD"), git(dir.path(), &["rev-parse", "HEAD"])).expect("written");
+    let start = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
+    let back = TaskUpdate { status: Some(TaskStatus::Pending), ..TaskUpdate::default() };
+    for (workspace, update) in [(&a, &start), (&a, &back), (&b, &start)] {
+        workspace.change(Kind::Task, "task-1", "update", &|document| task::update(document, update)).expect("runs");
+    }
+    std::fs::remove_file(dir.path().join(".git/MERGE_HEAD")).expect("removed");
+    assert_eq!(a.commit_all(Force::No).expect("commits").done.revisions.len(), 3);
+    let log = git(dir.path(), &["log", "--format=%an %s", "-3"]);
+    assert_eq!(
+        log,
+        "b task-1: pending → running (b)\na task-1: running → pending (a)\na task-1: pending → running (a)\n"
+    );
+    assert_eq!(a.store().journal().expect("reads"), vec![]);
+}
