@@ -19,6 +19,11 @@ pub const QUOTE_MAX: usize = 60;
 /// Shortest cut of what happened in a subject with long names, in characters.
 pub const PHRASE_MIN: usize = 24;
 
+/// Most documents that a subject names one by one.
+pub const FEW_MAX: usize = 3;
+/// Most changes of each that it tells then.
+pub const FEW_PHRASES_MAX: usize = 3;
+
 /// One operation of the API that a commit holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperationNote {
@@ -160,18 +165,37 @@ fn subject(documents: &[Vec<&Change>], by: Option<&AgentName>) -> String {
     match documents {
         [] => format!("nothing changed{suffix}"),
         [changes] => one_document(changes, &suffix),
-        several => many_documents(several, &suffix),
+        several => few_documents(several, &suffix).unwrap_or_else(|| many_documents(several, &suffix)),
     }
+}
+
+/// `ai-engineer: busy → idle; task-1: running → completed, result added`, if that fits.
+fn few_documents(documents: &[Vec<&Change>], suffix: &str) -> Option<String> {
+    let told = |shown: usize| {
+        let told = documents.iter().map(|changes| {
+            let phrases = phrases(changes);
+            let more = phrases.len().saturating_sub(shown);
+            let more = if more == 0 { String::new() } else { format!(", +{more} more") };
+            let name = changes.first().map(|change| name(change)).unwrap_or_default();
+            format!("{name}: {}{more}", phrases[..shown.min(phrases.len())].join(", "))
+        });
+        format!("{}{suffix}", told.collect::<Vec<_>>().join("; "))
+    };
+    let fits = |subject: &String| subject.chars().count() <= SUBJECT_MAX;
+    (1..=FEW_PHRASES_MAX).rev().map(told).find(fits).filter(|_| documents.len() <= FEW_MAX)
+}
+
+/// What happened to one document, each change as short as a subject needs it.
+fn phrases(changes: &[&Change]) -> Vec<String> {
+    // An agent's `last_updated` comes with every change of it and says nothing.
+    let telling = |change: &&&Change| !matches!(&change.what, What::Field { key, .. } if key == "last_updated");
+    let phrases: Vec<String> = changes.iter().filter(telling).map(|change| short(change)).collect();
+    if phrases.is_empty() { changes.iter().map(|change| short(change)).collect() } else { phrases }
 }
 
 /// `task-1: pending → running, step 2 done, +1 more (ai-engineer)`
 fn one_document(changes: &[&Change], suffix: &str) -> String {
-    // An agent's `last_updated` comes with every change of it and says nothing.
-    let telling = |change: &&&Change| !matches!(&change.what, What::Field { key, .. } if key == "last_updated");
-    let mut phrases: Vec<String> = changes.iter().filter(telling).map(|change| short(change)).collect();
-    if phrases.is_empty() {
-        phrases = changes.iter().map(|change| short(change)).collect();
-    }
+    let phrases = phrases(changes);
     let name = changes.first().map(|change| name(change)).unwrap_or_default();
     let whole = |shown: usize| {
         let more = phrases.len() - shown;
@@ -347,6 +371,29 @@ mod tests {
     }
 
     #[test]
+    fn a_few_documents_are_named_if_that_fits() {
+        let mut changes = vec![
+            change("agent-x", status("busy", "idle")),
+            change("agent-x", What::Field { key: "last_updated".to_owned(), from: None, to: None }),
+            change("task-1", status("running", "completed")),
+            change("task-1", What::Section { name: "Result".to_owned(), how: How::Added }),
+        ];
+        assert_eq!(
+            subject_of(&changes, Some("x")),
+            "agent-x: busy → idle; task-1: running → completed, result added (x)"
+        );
+        changes.push(change("task-1", What::Prose { added: 1, removed: 0 }));
+        assert_eq!(
+            subject_of(&changes, None),
+            "agent-x: busy → idle; task-1: running → completed, result added, +1 more"
+        );
+        assert_eq!(
+            subject_of(&changes, Some(&"x".repeat(30))),
+            format!("1 task, 1 agent: 1 completed, 1 idle ({})", "x".repeat(30))
+        );
+    }
+
+    #[test]
     fn several_documents_are_counted() {
         let changes = [
             change("task-1", created("a", None)),
@@ -359,8 +406,9 @@ mod tests {
             change("agent-x", status("idle", "busy")),
             change("task-1", What::Prose { added: 1, removed: 1 }),
             change("task-2", What::Removed),
+            change("task-3", What::Removed),
         ];
-        assert_eq!(subject_of(&changes, None), "2 tasks, 1 agent: 1 busy, 1 removed, 1 changed");
+        assert_eq!(subject_of(&changes, None), "3 tasks, 1 agent: 1 busy, 2 removed, 1 changed");
         assert_eq!(subject_of(&[], None), "nothing changed");
     }
 

@@ -120,6 +120,8 @@ impl Page {
     fn take(&mut self, step: &Step) -> Result<(), String> {
         match stand_in(&step.command)? {
             How::Checked => Ok(()),
+            // One watcher is enough for a page, as for a work tree.
+            How::Background(_) if !self.background.is_empty() => Ok(()),
             How::Background(command) => {
                 // Without a shell in between, which would take the signal that ends it.
                 let child = self.shell(&format!("exec {command}")).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
@@ -206,6 +208,23 @@ fn commands_named_in_prose_exist() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_promise_names_tests_that_exist() {
+    let page = fs::read_to_string(root().join("docs/promises.md")).unwrap();
+    let mut count = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ") && line.contains("](")) {
+        let links: Vec<&str> = row.split("[`").skip(1).collect();
+        for link in links {
+            let (test, rest) = link.split_once("`](../").unwrap();
+            let file = rest.split(')').next().unwrap();
+            let text = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+            assert!(text.contains(&format!("fn {test}(")), "{file} has no `{test}`");
+            count += 1;
+        }
+    }
+    assert!(count > 20, "only {count} tests are named");
 }
 
 #[test]

@@ -10,7 +10,6 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::render::{Ink, count, finding, paint};
 use super::session::{self, Session};
-use crate::check;
 use crate::diagnostic::Severity;
 use crate::runner::Scope;
 
@@ -22,8 +21,7 @@ pub(crate) struct Args {}
 pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, Failure> {
     let workspace = session.open()?;
     let snapshot = workspace.snapshot(Scope::All)?;
-    let head = workspace.head_snapshot()?;
-    let mut findings = check::check(&snapshot, head.as_ref());
+    let mut findings = workspace.check()?;
     findings.splice(0..0, workspace.config().findings.iter().cloned());
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let warnings = findings.len() - errors;

@@ -56,7 +56,11 @@ impl Rows {
     /// Adds a document that cannot be read: it is listed with what is wrong, never left out. It sorts first.
     pub(crate) fn unreadable(&mut self, workspace: &Workspace, entry: &Entry) {
         let first = entry.findings.first();
-        let why = first.map_or_else(|| "it says nothing that can be used".to_owned(), ToString::to_string);
+        let told = |finding: &Diagnostic| match &finding.path {
+            Some(_) => format!("{}/{finding}", workspace.folder()),
+            None => finding.to_string(),
+        };
+        let why = first.map_or_else(|| "it says nothing that can be used".to_owned(), told);
         let item = json!({
             "id": entry.id.as_ref().map(DocId::as_str),
             "status": Value::Null,

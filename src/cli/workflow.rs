@@ -13,9 +13,10 @@ use super::session::Session;
 use super::task::{fraction, pairs};
 use super::{show, write};
 use crate::entity::workflow::WorkflowUpdate;
-use crate::entity::{NewWorkflow, WorkflowStatus};
+use crate::entity::{Entity, NewWorkflow, Workflow, WorkflowStatus};
 use crate::name::{DocId, Kind};
 use crate::runner::{New, Scope, Taken};
+use crate::snapshot::Snapshot;
 
 /// Every command about workflows.
 #[derive(Debug, Subcommand)]
@@ -157,11 +158,24 @@ fn create(args: &Create, session: &Session) -> Result<Answer, Failure> {
 
 fn get(args: &Get, session: &Session) -> Result<Option<Answer>, Failure> {
     let workspace = session.open()?;
-    let found = workspace.find(Some(Kind::Workflow), &args.id)?;
+    let mut found = workspace.find(Some(Kind::Workflow), &args.id)?;
     if args.raw {
         return show::raw(&found).map(|()| None);
     }
+    if let Some(Entity::Workflow(workflow)) = &mut found.entity {
+        derive(workflow, &workspace.snapshot(Scope::Live)?);
+    }
     show::document("workflow.get", &workspace, &found).map(Some)
+}
+
+/// What follows from the tasks where the workflow itself does not say it.
+fn derive(workflow: &mut Workflow, snapshot: &Snapshot) {
+    let tasks = snapshot.workflow_tasks(workflow);
+    workflow.progress = snapshot.workflow_progress(workflow);
+    if workflow.status == WorkflowStatus::Running {
+        workflow.current_task = snapshot.workflow_current_task(workflow);
+    }
+    workflow.tasks = tasks;
 }
 
 fn list(args: &List, session: &Session) -> Result<Answer, Failure> {

@@ -58,6 +58,17 @@ impl From<EditError> for Refusal {
 }
 
 impl Refusal {
+    /// The same with the document's name where its text tells no id.
+    #[must_use]
+    pub fn about(mut self, name: &str) -> Self {
+        if let Self::Unreadable { id, .. } | Self::IllegalStep { id, .. } | Self::BadValue { id, .. } = &mut self
+            && Kind::ALL.iter().any(|kind| kind.word() == id)
+        {
+            name.clone_into(id);
+        }
+        self
+    }
+
     /// Advice in the imperative, if there is any.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

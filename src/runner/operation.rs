@@ -88,7 +88,9 @@ impl Workspace {
             _ => Err(exists(&path)),
         })?;
         let mut outcome = self.outcome(path, document, Some(operation.id));
-        outcome.findings.extend(self.missing(new)?);
+        let named = outcome.entity.as_ref().map_or(&[][..], named_tasks);
+        let missing = self.missing(kind, named)?;
+        outcome.findings.extend(missing);
         Ok(outcome)
     }
 
@@ -108,13 +110,9 @@ impl Workspace {
         Ok(document)
     }
 
-    /// A warning for each task that a new document names and that is not there: it may come later, from another branch.
-    fn missing(&self, new: &New) -> Result<Vec<Diagnostic>, Error> {
-        let (named, code) = match new {
-            New::Task(new) => (&new.depends_on, Code::MissingDependency),
-            New::Workflow(new) => (&new.tasks, Code::MissingTask),
-            New::Agent(_) => return Ok(Vec::new()),
-        };
+    /// A warning for each of these tasks that is not there: it may come later, from another branch.
+    fn missing(&self, kind: Kind, named: &[DocId]) -> Result<Vec<Diagnostic>, Error> {
+        let code = if kind == Kind::Task { Code::MissingDependency } else { Code::MissingTask };
         if named.is_empty() {
             return Ok(Vec::new());
         }
@@ -143,6 +141,7 @@ impl Workspace {
         let live = self.snapshot(Scope::Live)?;
         let found = self.find_in(&live, Some(kind), id)?;
         let path = found.path;
+        let known = found.entity.as_ref().map_or(&[][..], named_tasks).to_vec();
         let mut paths = vec![path.clone()];
         paths.extend(found.entity.iter().flat_map(|entity| telling(&live, entity)));
         let operation = self.operation(&format!("{kind}.{verb}"))?;
@@ -150,8 +149,10 @@ impl Workspace {
         self.store.apply(&operation, &paths, &mut |current| {
             let [Some(bytes), others @ ..] = current else { return Err(Error::Gone { path: path.clone() }) };
             let before = Document::parse(bytes.as_slice());
-            let after =
-                edit(&before).map_err(|source| Error::Refused { path: path.clone(), source: Box::new(source) })?;
+            let after = edit(&before).map_err(|source| {
+                let source = Box::new(source.about(path.stem()));
+                Error::Refused { path: path.clone(), source }
+            })?;
             let mut actions = vec![action(&before, &after)];
             let changed = actions[0] != Action::Keep;
             let status = entity::read(&path, &after).entity;
@@ -160,7 +161,11 @@ impl Workspace {
             Ok(actions)
         })?;
         let (document, changed) = edited.expect("an applied operation was decided");
-        Ok(self.outcome(path, document, changed.then_some(operation.id)))
+        let mut outcome = self.outcome(path, document, changed.then_some(operation.id));
+        let named = outcome.entity.as_ref().map_or(&[][..], named_tasks).iter();
+        let new: Vec<DocId> = named.filter(|id| !known.contains(id)).cloned().collect();
+        outcome.findings.extend(self.missing(kind, &new)?);
+        Ok(outcome)
     }
 
     /// Removes a document; git keeps what it said.
@@ -253,6 +258,15 @@ impl Workspace {
 
 fn action(before: &Document, after: &Document) -> Action {
     if after == before { Action::Keep } else { Action::Write(after.bytes().to_vec()) }
+}
+
+/// The tasks that a document says must be there.
+fn named_tasks(entity: &Entity) -> &[DocId] {
+    match entity {
+        Entity::Task(task) => &task.depends_on,
+        Entity::Workflow(workflow) => &workflow.tasks,
+        Entity::Agent(_) => &[],
+    }
 }
 
 /// The documents whose body repeats the status of a task (`- task-122 (prepare-dataset) - COMPLETED`).
