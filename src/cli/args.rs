@@ -110,3 +110,17 @@ pub(crate) enum Command {
     /// Let three agents work in a throw-away repository and show what came of it
     Demo(demo::Args),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::exit::Exit;
+    use super::*;
+
+    #[test]
+    fn the_help_names_every_exit_code() {
+        for exit in Exit::ALL {
+            let line = format!("{:>5}  {}", exit.code(), exit.about());
+            assert!(EXAMPLES.lines().any(|known| known == line), "{line}");
+        }
+    }
+}

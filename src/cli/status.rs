@@ -12,7 +12,7 @@ use super::{envelope, show, task};
 use crate::entity::{Agent, Task, TaskStatus, WorkflowStatus};
 use crate::name::{AgentName, DocPath, visible};
 use crate::runner::{Scope, Standing, Workspace};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Entry, Snapshot};
 use crate::time::ago;
 
 /// Rows of each part of the overview; the rest is counted.
@@ -138,7 +138,7 @@ impl Seen<'_> {
 
     fn unreadable(&self) -> String {
         let mut out = String::new();
-        for entry in self.snapshot.entries().filter(|entry| entry.kind.is_some() && entry.entity.is_none()) {
+        for entry in self.snapshot.entries().filter(|entry| is_unreadable(entry)) {
             for one in entry.findings.iter().take(1) {
                 out.push_str(&finding(one, self.workspace.folder(), Some(entry.document.bytes())));
             }
@@ -186,7 +186,7 @@ impl Seen<'_> {
         let running = tasks.iter().filter(|task| task.status == TaskStatus::Running).take(ROWS_MAX);
         let blocked =
             tasks.iter().filter(|task| task.status == TaskStatus::Pending && !self.snapshot.ready(task)).take(ROWS_MAX);
-        let unreadable = self.snapshot.entries().filter(|entry| entry.kind.is_some() && entry.entity.is_none());
+        let unreadable = self.snapshot.entries().filter(|entry| is_unreadable(entry));
         json!({
             "agents": self.snapshot.agents().take(ROWS_MAX).map(|agent| json!({
                 "agent": agent.name.as_str(),
@@ -218,6 +218,11 @@ impl Seen<'_> {
             })),
         })
     }
+}
+
+/// A document that should say something and does not, or a file of any sort that cannot be read.
+fn is_unreadable(entry: &Entry) -> bool {
+    !entry.document.is_readable() || entry.kind.is_some() && entry.entity.is_none()
 }
 
 /// Who works on a running task: the one who claimed it, else the one it is assigned to.

@@ -17,7 +17,7 @@ pub(super) const FOLDER: &str = ".claude/coordination";
 /// The person whose repository it is.
 const PERSON: &str = "[user]\n\tname = Robin Reader\n\temail = robin@example.org\n";
 /// Longest wait for anything on the stage.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 

@@ -107,7 +107,8 @@ impl Copy {
         let bytes = std::fs::read(&self.file).map_err(|error| fault("could not read", &self.file, &error))?;
         if bytes.len() > FILE_BYTES_MAX {
             let message = format!("your text is not saved: it is larger than {FILE_BYTES_MAX} bytes");
-            return Err(Failure::usage("value-too-big", message));
+            let failure = Failure::usage("value-too-big", message);
+            return Err(failure.hint("keep bulky data in a file of its own and name its path"));
         }
         Ok(Document::parse(bytes))
     }
