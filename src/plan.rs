@@ -127,16 +127,19 @@ pub fn leads_back(journal: &[Recorded]) -> bool {
         .any(|(path, before, after)| *found.entry(path).or_insert(before) == after)
 }
 
-/// For each document the first operation that is not in HEAD yet: the one behind the last whose outcome HEAD holds. Where
-/// HEAD holds what the first operation found, none is.
+/// For each document the first operation that is not in HEAD yet: the one behind the last whose outcome HEAD holds, or the
+/// last that found what HEAD holds, since a person commits too. Where HEAD holds what the first operation found, none is.
 fn already_committed<'a>(journal: &'a [Recorded], known: &BTreeMap<DocPath, Known>) -> BTreeMap<&'a DocPath, usize> {
     let mut first = BTreeMap::new();
     let mut found: BTreeMap<&DocPath, &Content> = BTreeMap::new();
     for (index, Recorded { changes, .. }) in journal.iter().enumerate() {
         for (path, before, after) in changes {
             let start = *found.entry(path).or_insert(before);
-            if known.get(path).is_some_and(|state| state.head == *after && state.head != *start) {
+            let Some(state) = known.get(path).filter(|state| state.head != *start) else { continue };
+            if state.head == *after {
                 first.insert(path, index + 1);
+            } else if state.head == *before {
+                first.insert(path, index);
             }
         }
     }
@@ -289,6 +292,15 @@ mod tests {
         let journal = [op("o1", "a", &[("x.md", "0", "1")]), op("o2", "a", &[("x.md", "1", "0"), ("y.md", "", "1")])];
         let known = known(&[("x.md", "0", "0"), ("y.md", "", "1")]);
         assert_eq!(shown(&journal, &known), ["a: y ->1"]);
+    }
+
+    #[test]
+    fn what_a_person_committed_with_an_edit_of_their_own_is_not_taken_back() {
+        let journal = [op("o1", "a", &[("x.md", "0", "1")]), op("o2", "b", &[("x.md", "1+", "2")])];
+        let known = known(&[("x.md", "1+", "2")]);
+        assert_eq!(shown(&journal, &known), ["b: x 1+>2"]);
+        let groups = group(steps(&journal, &known, &|_, _, _| None));
+        assert_eq!(finished(&journal, &known, &groups).len(), 2);
     }
 
     #[test]

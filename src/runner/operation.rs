@@ -154,9 +154,9 @@ impl Workspace {
                 Error::Refused { path: path.clone(), source }
             })?;
             let mut actions = vec![action(&before, &after)];
-            let changed = actions[0] != Action::Keep;
             let status = entity::read(&path, &after).entity;
             actions.extend(others.iter().map(|other| tell(other.as_deref(), status.as_ref())));
+            let changed = actions.iter().any(|action| *action != Action::Keep);
             edited = Some((after, changed));
             Ok(actions)
         })?;

@@ -204,6 +204,16 @@ fn the_classic_shape_tells_how_far_a_dependency_is() {
     workspace.change(Kind::Task, "task-1", "complete", &|document| task::complete(document, None)).expect("completes");
     assert_eq!(line().as_deref(), Some("- task-1 (train-model) - COMPLETED ✅"));
     assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
+    // A line that somebody let drift is mended by the next call, and that is committed too.
+    let text = std::fs::read_to_string(&file).expect("there").replace("COMPLETED ✅", "PENDING");
+    std::fs::write(&file, text).expect("written");
+    workspace.commit_all(Force::No).expect("commits");
+    let same = TaskUpdate { status: Some(TaskStatus::Completed), ..TaskUpdate::default() };
+    let mended =
+        workspace.change(Kind::Task, "task-1", "update", &|document| task::update(document, &same)).expect("runs");
+    assert_eq!(line().as_deref(), Some("- task-1 (train-model) - COMPLETED ✅"));
+    assert!(mended.committed.is_some(), "{mended:?}");
+    assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
 }
 
 #[test]
