@@ -100,6 +100,8 @@ codes! {
     NotAFile = "MYC208",
     /// A save reached a file after it had been replaced; nothing of it is lost.
     LateSave = "MYC209",
+    /// A document was changed in the folder and on the branch that the folder follows.
+    ChangedTwice = "MYC210",
     /// A configuration key nobody knows.
     UnknownConfigKey = "MYC301",
     /// A configuration value of the wrong shape.

@@ -109,6 +109,9 @@ impl<'a> Watched<'a> {
 
 impl World for Watched<'_> {
     fn scan(&mut self) -> Result<Scan, Reason> {
+        for finding in self.workspace.follow_branch().map_err(|error| reason(&error))? {
+            (self.listener)(&Notice::Finding(finding));
+        }
         let tracked = self.branch().map_err(|error| reason(&error))?.contents;
         let sight = self.survey.look(self.workspace, &tracked).map_err(|error| reason(&error))?;
         if sight.ignored.is_some() {

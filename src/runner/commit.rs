@@ -58,13 +58,19 @@ impl Workspace {
         let Some(_lock) = self.store.lock_commits(LOCK_WAIT)? else { return Ok(Committed::waits(Waiting::Committer)) };
         self.store.recover()?;
         repository.recover()?;
+        let mut findings = Vec::new();
         for _ in 0..ATTEMPTS_MAX {
             if let Some(busy) = repository.busy()? {
                 return Ok(Committed::waits(Waiting::Busy(busy)));
             }
+            findings.extend(self.follow(repository)?);
             match self.try_commit(repository, edits) {
                 Err(Error::Commit(CommitError::Moved { .. })) if matches!(edits, Edits::None) => {}
-                result => return result,
+                Err(error) => return Err(error),
+                Ok(mut done) => {
+                    done.findings.append(&mut findings);
+                    return Ok(done);
+                }
             }
         }
         Ok(Committed::waits(Waiting::Moving))
@@ -90,7 +96,9 @@ impl Workspace {
             return Ok(CommitReport { done: Committed::waits(Waiting::OutsideGit), held: Vec::new() });
         };
         let mut survey = Survey::default();
+        let mut findings = Vec::new();
         for _ in 0..ATTEMPTS_MAX {
+            findings.extend(self.follow_branch()?);
             let base = repository.head(&self.target())?.revision;
             let tracked = repository.contents(base.as_ref(), self.folder())?;
             let sight = survey.look(self, &tracked)?;
@@ -103,6 +111,7 @@ impl Workspace {
                 Err(error) => return Err(error),
                 Ok(mut done) => {
                     done.waiting = done.waiting.or(sight.ignored.map(Waiting::Ignored));
+                    done.findings.append(&mut findings);
                     return Ok(CommitReport { done, held: admission.held });
                 }
             }
@@ -154,6 +163,7 @@ impl Workspace {
             }
             repository.commit(&target, self.folder(), base.as_ref(), &plans, self.git_durability())?
         };
+        self.note_followed(revisions.last())?;
         let unknown = |one: &&plan::Recorded| one.changes.iter().all(|(path, ..)| !known.contains_key(path));
         let ignored_operations = journal.iter().filter(unknown).map(|one| one.operation.id.clone());
         let committed = committed.into_iter().map(|one| one.operation.id);

@@ -46,7 +46,10 @@ impl Workspace {
             Some(agent) => Some(agent),
             None => environment::variable("MYCELIUM_AGENT").map(AgentName::new).transpose()?,
         };
-        Ok(Self { root, repository, store, config, agent, durability })
+        let workspace = Self { root, repository, store, config, agent, durability };
+        // What is in the way of that is told by whoever writes; reading goes on with what the folder holds.
+        let _ = workspace.follow_branch();
+        Ok(workspace)
     }
 }
 

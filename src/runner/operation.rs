@@ -195,7 +195,7 @@ impl Workspace {
         }
     }
 
-    fn operation(&self, verb: &str) -> Result<Operation, Error> {
+    pub(super) fn operation(&self, verb: &str) -> Result<Operation, Error> {
         Ok(Operation {
             id: environment::new_operation()?,
             agent: self.agent.clone(),

@@ -3,6 +3,7 @@
 use super::survey::Survey;
 use super::{Error, Waiting, Workspace};
 use crate::engine::{self, Force, Held};
+use crate::git::Target;
 use crate::name::DocPath;
 use crate::store::WatcherInfo;
 
@@ -29,7 +30,11 @@ impl Workspace {
         let Some(repository) = &self.repository else {
             return Ok(Standing { waiting: Some(Waiting::OutsideGit), watcher, ..Standing::default() });
         };
-        let head = repository.head(&self.target())?.revision;
+        let head = match self.target() {
+            Target::Current => repository.head(&Target::Current)?.revision,
+            // What others put on the branch since is not a change made here.
+            Target::Branch(name) => self.followed(&name)?,
+        };
         let tracked = repository.contents(head.as_ref(), self.folder())?;
         let sight = Survey::default().look(self, &tracked)?;
         let changes = engine::changes(&tracked, &sight.files, &sight.own);

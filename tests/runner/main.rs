@@ -320,3 +320,52 @@ fn what_was_done_and_undone_while_commits_waited_is_told() {
     );
     assert_eq!(a.store().journal().expect("reads"), vec![]);
 }
+
+fn apart(root: &Path, agent: &str) -> Workspace {
+    let opening = Opening {
+        root: Some(root.to_owned()),
+        agent: AgentName::new(agent).ok(),
+        flags: vec![("commit.branch".into(), "coordination".into())],
+    };
+    Workspace::open(opening).expect("opens")
+}
+
+#[test]
+fn work_trees_that_share_a_branch_of_its_own_take_over_from_each_other() {
+    let dir = repository();
+    git(dir.path(), &["commit", "-q", "--allow-empty", "-m", "user"]);
+    let other = TempDir::new().expect("a folder");
+    let second = other.path().join("second");
+    git(dir.path(), &["worktree", "add", "-q", "-b", "topic", second.to_str().expect("utf-8")]);
+    let here = apart(dir.path(), "a");
+    for id in ["task-1", "task-2", "task-3"] {
+        here.create(&new_task(&here, id), Taken::LookUp).expect("made");
+    }
+    let there = apart(&second, "b");
+    assert!(there.find(Some(Kind::Task), "task-2").is_ok());
+    there.create(&new_task(&there, "task-9"), Taken::LookUp).expect("made");
+    assert_eq!(there.commit_all(Force::No).expect("commits").done.revisions, vec![]);
+    assert_eq!(there.standing().expect("reads").uncommitted, vec![]);
+
+    let update = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
+    there.change(Kind::Task, "task-1", "update", &|document| task::update(document, &update)).expect("runs");
+    there.remove(Kind::Task, "task-3").expect("removed");
+    let file = dir.path().join(".claude/coordination/task-2.md");
+    let text = std::fs::read_to_string(&file).expect("there").replace("## Notes", "## Notes\n\nhere");
+    std::fs::write(&file, text).expect("written");
+    assert_eq!(here.commit_all(Force::No).expect("commits").done.revisions.len(), 1);
+    let running = std::fs::read_to_string(dir.path().join(".claude/coordination/task-1.md")).expect("there");
+    assert!(running.contains("status: running"), "{running}");
+    assert!(!dir.path().join(".claude/coordination/task-3.md").exists());
+    let log = git(dir.path(), &["log", "--format=%an %s", "-4", "coordination"]);
+    assert_eq!(
+        log,
+        "User task-2: notes added\nb task-3: removed (b)\nb task-1: pending → running (b)\n\
+         b task-9: created, train-model (b)\n"
+    );
+    for (workspace, root) in [(&here, dir.path()), (&there, second.as_path())] {
+        assert_eq!(workspace.commit_all(Force::No).expect("commits").done.revisions, vec![]);
+        assert_eq!(git(root, &["status", "--porcelain"]), "");
+    }
+    git(dir.path(), &["fsck", "--strict"]);
+}
