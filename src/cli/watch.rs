@@ -38,13 +38,19 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Fail
     let head = session::head(&workspace)?;
     let span = if args.once { Span::Once } else { Span::UntilStopped };
     let mut told = 0_usize;
+    let mut troubles = 0_usize;
     let mut listener = |notice: &Notice| {
         told += 1;
+        troubles += usize::from(notice.is_trouble());
         tell(notice, args, session, &head);
     };
     daemon::watch(&workspace, span, &mut listener)?;
     if session.face.json() {
         print_line(&envelope("watch.end", &session::head(&workspace)?, &json!({ "events": told }), &[], None))?;
+    }
+    if args.once && troubles > 0 {
+        return Err(Failure::new(Class::Problem, "not-committed", "not everything is committed")
+            .hint("run `mycelium status` to see what is not, and why"));
     }
     Ok(None)
 }

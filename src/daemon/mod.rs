@@ -71,6 +71,11 @@ pub trait World {
     /// If nothing was committed.
     fn commit(&mut self, batch: &Batch) -> Result<BTreeSet<DocPath>, Refusal>;
 
+    /// Tells whether there is nothing left to watch: the repository itself was removed.
+    fn is_gone(&self) -> bool {
+        false
+    }
+
     /// Tells the user.
     fn report(&mut self, report: &Report);
 
@@ -253,6 +258,9 @@ impl<'a, W: World> Daemon<'a, W> {
                 }
             };
             self.step(input);
+            if self.world.is_gone() {
+                return;
+            }
         }
     }
 

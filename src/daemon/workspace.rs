@@ -153,6 +153,10 @@ impl World for Watched<'_> {
         }
     }
 
+    fn is_gone(&self) -> bool {
+        self.workspace.repository().is_some_and(|repository| !repository.git_dir().exists())
+    }
+
     fn report(&mut self, report: &Report) {
         (self.listener)(&Notice::Report(report.clone()));
     }

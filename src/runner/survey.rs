@@ -152,8 +152,10 @@ fn read(
     }
     let content = repository.content_id(in_repository, &file.bytes)?;
     let document = Document::parse(file.bytes);
-    let fault = document.faults().iter().find(|fault| fault.severity == Severity::Error);
-    let fault = fault.map(|fault| fault.clone().in_file(path));
+    let fault = document.faults().iter().find(|fault| fault.severity == Severity::Error).cloned();
+    // An editor that empties a file before it writes it has not finished; nobody means an empty document.
+    let empty = || Diagnostic::error(Code::NoFrontmatter, "it is empty").hint("save it with its text, or remove it");
+    let fault = fault.or_else(|| document.text().trim().is_empty().then(empty)).map(|fault| fault.in_file(path));
     let seen = Seen { content: Some(content), stamp, fault };
     Ok(Some(Known { stamp: file.stamp, seen, source: Source::File }))
 }

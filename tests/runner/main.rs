@@ -369,3 +369,14 @@ fn work_trees_that_share_a_branch_of_its_own_take_over_from_each_other() {
     }
     git(dir.path(), &["fsck", "--strict"]);
 }
+
+#[test]
+fn an_emptied_file_is_held_back() {
+    let dir = repository();
+    let workspace = open(&dir, "a");
+    workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    std::fs::write(dir.path().join(".claude/coordination/task-1.md"), "").expect("written");
+    let report = workspace.commit_all(Force::No).expect("commits");
+    assert_eq!((report.done.revisions.len(), report.held.len()), (0, 1));
+    assert_eq!(report.held[0].why.to_string(), "it is empty");
+}
