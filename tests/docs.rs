@@ -219,8 +219,8 @@ fn every_promise_names_tests_that_exist() {
         for link in links {
             let (test, rest) = link.split_once("`](../").unwrap();
             let file = rest.split(')').next().unwrap();
-            let text = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-            assert!(text.contains(&format!("fn {test}(")), "{file} has no `{test}`");
+            let code = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+            assert!(code.contains(&format!("fn {test}(")), "{file} has no `{test}`");
             count += 1;
         }
     }

@@ -210,7 +210,7 @@ impl Workspace {
                     if let Some(bytes) = candidate
                         && repository.content_id(&in_repository, bytes)? == *id
                     {
-                        head = candidate.clone();
+                        head.clone_from(candidate);
                         break;
                     }
                 }

@@ -160,7 +160,8 @@ impl Workspace {
             edited = Some((after, changed));
             Ok(actions)
         })?;
-        let (document, changed) = edited.expect("an applied operation was decided");
+        // What is applied was decided at least once.
+        let (document, changed) = edited.ok_or_else(|| Error::Gone { path: path.clone() })?;
         let mut outcome = self.outcome(path, document, changed.then_some(operation.id));
         let named = outcome.entity.as_ref().map_or(&[][..], named_tasks).iter();
         let new: Vec<DocId> = named.filter(|id| !known.contains(id)).cloned().collect();
@@ -182,7 +183,7 @@ impl Workspace {
             removed = Some(Document::parse(bytes.as_slice()));
             Ok(vec![Action::Remove])
         })?;
-        let document = removed.expect("an applied operation was decided");
+        let document = removed.ok_or_else(|| Error::Gone { path: path.clone() })?;
         Ok(self.outcome(path, document, Some(operation.id)))
     }
 

@@ -38,12 +38,12 @@ impl Workspace {
         let tracked = repository.contents(head.as_ref(), self.folder())?;
         let sight = Survey::default().look(self, &tracked)?;
         let changes = engine::changes(&tracked, &sight.files, &sight.own);
-        let held = engine::admit(&changes, tracked.len(), Force::No).held;
+        let admission = engine::admit(&changes, tracked.len(), Force::No);
         let waiting = if self.config.flag("commit.auto") {
             repository.busy()?.map(Waiting::Busy).or(sight.ignored.map(Waiting::Ignored))
         } else {
             Some(Waiting::Off)
         };
-        Ok(Standing { uncommitted: changes.into_keys().collect(), held, waiting, watcher })
+        Ok(Standing { uncommitted: changes.into_keys().collect(), held: admission.held, waiting, watcher })
     }
 }

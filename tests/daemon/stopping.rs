@@ -91,15 +91,15 @@ fn what_is_written_while_the_watcher_leaves_is_committed() {
     let opening = Opening { root: Some(sandbox.root().to_owned()), agent: AgentName::new("a").ok(), flags: Vec::new() };
     let (watched, writing) = (Workspace::open(opening.clone()).unwrap(), Workspace::open(opening).unwrap());
     save(&sandbox, "task-1", "pending");
-    let mut waiting = None;
+    let mut answer = None;
     watch(&watched, Span::Once, &mut |notice| {
         // By now the watcher looks no more, and still holds its lock.
-        if matches!(notice, Notice::Committed { .. }) && waiting.is_none() {
-            waiting = Some(writing.remove(Kind::Task, "task-1").unwrap().waiting);
+        if matches!(notice, Notice::Committed { .. }) && answer.is_none() {
+            answer = Some(writing.remove(Kind::Task, "task-1").unwrap().waiting);
         }
     })
     .unwrap();
-    assert!(matches!(waiting, Some(Some(Waiting::Watcher))), "{waiting:?}");
+    assert!(matches!(answer, Some(Some(Waiting::Watcher))), "{answer:?}");
     assert_eq!(subjects(&sandbox).len(), 2, "{:?}", subjects(&sandbox));
     assert!(is_committed(&sandbox));
 }

@@ -1,4 +1,5 @@
 //! Operations and commits through the library, on real repositories, judged by git.
+#![allow(clippy::disallowed_methods, reason = "tests touch files and start programs")]
 
 use std::path::Path;
 use std::process::Command;
