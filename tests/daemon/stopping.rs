@@ -103,3 +103,14 @@ fn what_is_written_while_the_watcher_leaves_is_committed() {
     assert_eq!(subjects(&sandbox).len(), 2, "{:?}", subjects(&sandbox));
     assert!(is_committed(&sandbox));
 }
+
+#[test]
+fn a_watcher_ends_with_its_repository() {
+    let sandbox = Sandbox::new();
+    save(&sandbox, "task-1", "pending");
+    let mut process = Process::start(&sandbox);
+    process.hear("committed");
+    std::fs::remove_dir_all(sandbox.path(".claude")).expect("removed");
+    std::fs::remove_dir_all(sandbox.path(".git")).expect("removed");
+    assert!(process.end().1 < Duration::from_secs(30));
+}

@@ -268,7 +268,7 @@ fn many_files_are_known_from_the_index_and_edits_are_still_seen() {
     std::fs::write(folder.join("archive/2025-10/task-a9.md"), "---\nid: [").expect("written");
     std::fs::remove_file(folder.join("task-99.md")).expect("removed");
     let standing = workspace.standing().expect("reads");
-    let shown: Vec<&str> = standing.uncommitted.iter().map(|path| path.as_str()).collect();
+    let shown: Vec<&str> = standing.uncommitted.iter().map(mycelium::name::DocPath::as_str).collect();
     assert_eq!(shown, ["archive/2025-10/task-a9.md", "task-7.md", "task-99.md"]);
     assert_eq!(standing.held.len(), 1);
 
