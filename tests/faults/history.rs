@@ -65,7 +65,13 @@ pub(crate) fn leftovers(git_dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![git_dir.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
+        // A git that packs for a killed watcher goes on, and removes folders that have become empty.
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => panic!("{}: {error}", folder.display()),
+        };
+        for entry in entries {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             let is_folder = path.is_dir() && !path.is_symlink();
