@@ -33,14 +33,13 @@ impl Repository {
         folder: &str,
         paths: &BTreeSet<DocPath>,
     ) -> Result<BTreeMap<DocPath, ContentId>, GitError> {
-        let mut found = self.contents_where(at, folder, &|month| {
-            let start = format!("{month}/");
-            paths.iter().any(|path| path.as_str().starts_with(&start))
-        })?;
-        found.retain(|path, _| paths.contains(path));
-        Ok(found)
+        let names: BTreeSet<&str> = paths.iter().map(DocPath::as_str).collect();
+        let months: BTreeSet<&str> =
+            names.iter().filter_map(|path| path.rsplit_once('/')).map(|(month, _)| month).collect();
+        self.contents_where(at, folder, &|path| names.contains(path) || months.contains(path))
     }
 
+    /// The documents and folders of the archive whose paths are wanted.
     fn contents_where(
         &self,
         at: Option<&Revision>,
@@ -57,7 +56,9 @@ impl Repository {
             if kind == EntryKind::Tree && name == ARCHIVE {
                 archive = Some(id);
             }
-            keep(&mut found, name.to_owned(), kind, id);
+            if wanted(name) {
+                keep(&mut found, name.to_owned(), kind, id);
+            }
         })?;
         let Some(archive) = archive else { return Ok(found) };
         let mut months = Vec::new();
@@ -68,7 +69,12 @@ impl Repository {
         })?;
         months.retain(|(month, _)| wanted(month));
         for (month, id) in months {
-            each_entry(&repo, id, |name, kind, id| keep(&mut found, format!("{month}/{name}"), kind, id))?;
+            each_entry(&repo, id, |name, kind, id| {
+                let path = format!("{month}/{name}");
+                if wanted(&path) {
+                    keep(&mut found, path, kind, id);
+                }
+            })?;
         }
         Ok(found)
     }

@@ -23,6 +23,7 @@ mod clean;
 mod commit;
 mod contents;
 mod convert;
+mod deflate;
 mod durable;
 mod error;
 mod exclude;

@@ -11,8 +11,8 @@ use gix::objs::Kind;
 use gix::odb::pack::data::entry::Header;
 use gix::odb::pack::data::{Version, header};
 use gix::zlib::Compression;
-use gix::zlib::stream::deflate;
 
+use super::deflate::Deflater;
 use super::durable::Durability;
 use super::error::GitError;
 use super::program::Program;
@@ -84,8 +84,9 @@ fn write_stream(
     let mut sorted = objects.to_vec();
     // Commits first, then trees, as git lays them out; and the same objects always give the same pack.
     sorted.sort_unstable_by_key(|(id, kind, _)| (header_of(*kind).as_type_id(), *id));
+    let mut deflater = Deflater::new(level);
     for (_, kind, bytes) in sorted {
-        write_entry(&mut out, *kind, bytes, level).map_err(failed())?;
+        write_entry(&mut out, *kind, bytes, &mut deflater).map_err(failed())?;
     }
     let id = out.hash.try_finalize().map_err(GitError::object("hash a pack"))?;
     let mut inner = out.inner;
@@ -94,11 +95,9 @@ fn write_stream(
     Ok((file, id))
 }
 
-fn write_entry(out: &mut impl Write, kind: Kind, bytes: &[u8], level: Compression) -> io::Result<()> {
+fn write_entry(out: &mut impl Write, kind: Kind, bytes: &[u8], deflater: &mut Deflater) -> io::Result<()> {
     header_of(kind).write_to(bytes.len() as u64, out)?;
-    let mut deflated = deflate::Write::new(out, level);
-    deflated.write_all(bytes)?;
-    deflated.flush()
+    out.write_all(deflater.deflate(&[bytes])?)
 }
 
 const fn header_of(kind: Kind) -> Header {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use gix::objs::Kind;
 use gix::zlib::Compression;
-use gix::zlib::stream::deflate;
 
+use super::deflate::Deflater;
 use super::durable::Durability;
 use super::error::GitError;
 use super::mode;
@@ -66,10 +66,11 @@ impl Quarantine {
     }
 
     fn write_loose(&mut self, objects_dir: &Path, objects: &[&Object], level: Compression) -> Result<(), GitError> {
+        let mut deflater = Deflater::new(level);
         for (id, kind, bytes) in objects {
             let hex = id.to_string();
             let (from, to) = (self.dir.join(&hex), objects_dir.join(&hex[..2]).join(&hex[2..]));
-            let file = write_loose(&from, *kind, bytes, level).map_err(GitError::io("write object", &from))?;
+            let file = write_loose(&from, *kind, bytes, &mut deflater).map_err(GitError::io("write object", &from))?;
             self.files.push(Waiting { from, to, file });
         }
         Ok(())
@@ -138,11 +139,9 @@ fn rename(from: &Path, folder: &Path, to: &Path) -> Result<Folder, GitError> {
     Ok(Folder::Made)
 }
 
-fn write_loose(path: &Path, kind: Kind, bytes: &[u8], level: Compression) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)?;
-    let mut out = deflate::Write::new(io::BufWriter::new(file), level);
-    out.write_all(&gix::objs::encode::loose_header(kind, bytes.len() as u64))?;
-    out.write_all(bytes)?;
-    out.flush()?;
-    out.into_inner().into_inner().map_err(io::IntoInnerError::into_error)
+fn write_loose(path: &Path, kind: Kind, bytes: &[u8], deflater: &mut Deflater) -> io::Result<File> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)?;
+    let header = gix::objs::encode::loose_header(kind, bytes.len() as u64);
+    file.write_all(deflater.deflate(&[&header, bytes])?)?;
+    Ok(file)
 }
