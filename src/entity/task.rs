@@ -72,16 +72,13 @@ pub fn start(document: &Document) -> Result<Document, Refusal> {
     go(document, TaskStatus::Running)
 }
 
-/// Running → completed, with a result if there is one. An error of an earlier try goes.
+/// Running → completed, with a result if there is one. The error of an earlier try stays where it is: a branch that
+/// changes only the status must not touch it.
 ///
 /// # Errors
 /// [`Refusal`] if the step is illegal or the document does not allow the edit.
 pub fn complete(document: &Document, result: Option<&Json>) -> Result<Document, Refusal> {
-    let mut new = finish(document, TaskStatus::Completed)?;
-    if new.section_text("Error").is_some_and(|old| !old.is_empty()) {
-        // Why an earlier try failed is history; git has it.
-        new = new.set_section_text("Error", "")?;
-    }
+    let new = finish(document, TaskStatus::Completed)?;
     match result {
         Some(result) => set_outcome(&new, "Result", result),
         None => set_placeholder(&new, "Result", "_None_"),
@@ -308,7 +305,7 @@ mod tests {
         let task = reread(Kind::Task, &document).entity.expect("readable").as_task().cloned().expect("a task");
         assert_eq!(task.status, TaskStatus::Completed);
         assert_eq!(task.result, Some(json!({"loss": 0.04})));
-        assert_eq!(task.error, None);
+        assert_eq!(task.error, Some(json!("out of memory\nat step 3")));
         assert_eq!(task.notes.len(), 1);
         document = reopen(&document).expect("reopen");
         assert!(document.text().contains("\nstatus: pending\n"));
