@@ -9,7 +9,7 @@ mod support;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use support::{FOLDER, Sandbox};
+use support::{FOLDER, Run, Sandbox};
 
 /// Pairs of calls for each size.
 const PAIRS: usize = 60;
@@ -18,17 +18,30 @@ const SIZES: &[(usize, usize)] = &[(100, 0), (200, 9_800)];
 /// Archived tasks of one month.
 const MONTH: usize = 700;
 
+/// How the programs are started.
+#[derive(Debug, Clone, Copy)]
+enum Start {
+    /// By a line of shell, as a user or an agent does it.
+    Shell,
+    /// By the bench itself, without a shell.
+    Direct,
+}
+
 fn main() {
     // Cargo passes `--bench` in `cargo bench`; `cargo test` only asks whether it still works.
     let timed = std::env::args().any(|argument| argument == "--bench");
     let (pairs, sizes) = if timed { (PAIRS, SIZES) } else { (2, &[(10, 20)][..]) };
-    println!("{:>6}  {:>22}  {:>22}  {:>6}", "tasks", "mycelium task create", "git add + git commit", "ratio");
-    for (live, archived) in sizes {
-        let rows = measure(*live, *archived, pairs);
+    println!(
+        "{:>6}  {:>8}  {:>22}  {:>22}  {:>6}",
+        "tasks", "started", "mycelium task create", "git add + git commit", "ratio"
+    );
+    for ((live, archived), start) in sizes.iter().flat_map(|size| [(size, Start::Shell), (size, Start::Direct)]) {
+        let rows = measure(*live, *archived, pairs, start);
+        let started = format!("{start:?}").to_lowercase();
         let ours = median(rows.iter().map(|(ours, _)| ms(*ours)));
         let gits = median(rows.iter().map(|(_, git)| ms(*git)));
         let ratio = median(rows.iter().map(|(ours, git)| ms(*ours) / ms(*git)));
-        println!("{:>6}  {:>19.1} ms  {:>19.1} ms  {ratio:>6.2}", live + archived, ours, gits);
+        println!("{:>6}  {started:>8}  {ours:>19.1} ms  {gits:>19.1} ms  {ratio:>6.2}", live + archived);
     }
     if timed {
         println!("medians of {PAIRS} pairs in turn; ratio: the median of the pairs' ratios; below 1 we are quicker");
@@ -38,12 +51,12 @@ fn main() {
 }
 
 /// Times pairs of calls in two equal repositories, in turn.
-fn measure(live: usize, archived: usize, pairs: usize) -> Vec<(Duration, Duration)> {
+fn measure(live: usize, archived: usize, pairs: usize, start: Start) -> Vec<(Duration, Duration)> {
     // On the disk that the project is on: a temporary folder may be in memory, where nothing needs to be durable.
     let disk = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let ours = repository(&disk.path().join("ours"), live, archived);
     let theirs = repository(&disk.path().join("theirs"), live, archived);
-    let turn = |number: usize| (create_with_us(&ours, number), commit_with_git(&theirs, number));
+    let turn = |number: usize| (create_with_us(&ours, number, start), commit_with_git(&theirs, number, start));
     turn(0);
     (1..=pairs).map(turn).collect()
 }
@@ -74,10 +87,19 @@ fn task(id: &str, status: &str) -> String {
     )
 }
 
-fn create_with_us(sandbox: &Sandbox, number: usize) -> Duration {
+fn create_with_us(sandbox: &Sandbox, number: usize, how: Start) -> Duration {
     let title = format!("Task {number}");
+    let arguments = ["--as", "ai-engineer", "task", "create", "--type", "train-model", "--title", &title];
+    let mut command = match how {
+        Start::Direct => sandbox.mycelium_command(&arguments),
+        Start::Shell => {
+            let mut shell = sandbox.command("sh");
+            shell.args(["-c", "\"$0\" \"$@\"", env!("CARGO_BIN_EXE_mycelium")]).args(arguments);
+            shell
+        }
+    };
     let start = Instant::now();
-    let run = sandbox.mycelium(&["--as", "ai-engineer", "task", "create", "--type", "train-model", "--title", &title]);
+    let run = Run::of(&mut command);
     let took = start.elapsed();
     let path = format!("{FOLDER}/{}.md", run.ok().trim());
     // What was timed is a commit: it is at HEAD.
@@ -85,13 +107,22 @@ fn create_with_us(sandbox: &Sandbox, number: usize) -> Duration {
     took
 }
 
-fn commit_with_git(sandbox: &Sandbox, number: usize) -> Duration {
+fn commit_with_git(sandbox: &Sandbox, number: usize, how: Start) -> Duration {
     let id = format!("task-new-{number:05}");
     let path = format!("{FOLDER}/{id}.md");
     sandbox.write(&path, &task(&id, "pending"));
+    let message = format!("{id}: created");
+    let line = "git add \"$0\" && git commit --quiet -m \"$1\"";
     let start = Instant::now();
-    sandbox.git(&["add", &path]);
-    sandbox.git(&["commit", "--quiet", "-m", &format!("{id}: created")]);
+    match how {
+        Start::Direct => {
+            sandbox.git(&["add", &path]);
+            sandbox.git(&["commit", "--quiet", "-m", &message]);
+        }
+        Start::Shell => {
+            Run::of(sandbox.command("sh").args(["-c", line, &path, &message])).ok();
+        }
+    }
     start.elapsed()
 }
 
