@@ -247,12 +247,8 @@ impl Store {
                 folders.push(&swap.doc.dir);
             }
         }
-        // At the same time: the file system then writes one of its own commits for both.
-        std::thread::scope(|scope| {
-            let journal = scope.spawn(|| journal.sync(self));
-            let folders = folders.into_iter().try_for_each(|dir| dir.sync());
-            journal.join().expect("a sync does not panic").and(folders)
-        })
+        journal.sync(self)?;
+        folders.into_iter().try_for_each(|dir| dir.sync())
     }
 
     /// Takes an operation back that was never acknowledged. `false` if others have built on it: then it stays.
