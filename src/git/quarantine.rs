@@ -24,7 +24,11 @@ const VANISHED_MAX: usize = 100;
 
 /// Objects that are written but not yet in place. What is left of it goes when it is dropped.
 pub(super) struct Quarantine {
-    dir: PathBuf,
+    /// What its name, or the names of its files, begin with. Loose objects lie beside the object folders, without a
+    /// folder of their own: making and removing one costs more than it gives.
+    place: PathBuf,
+    /// Packs are made in a folder: the git program writes its index there.
+    has_folder: bool,
     files: Vec<Waiting>,
     /// The index of the pack they go into, once it is in place.
     pub(super) pack: Option<PathBuf>,
@@ -35,15 +39,15 @@ struct Waiting {
     from: PathBuf,
     to: PathBuf,
     file: File,
+    is_in_place: bool,
 }
 
 impl Quarantine {
     /// Writes objects into a new quarantine: many as one pack, else one by one. Nothing is synced yet.
     pub(super) fn write(repo: &Repository, stem: &str, objects: &[&Object]) -> Result<Self, GitError> {
         let objects_dir = repo.objects_dir();
-        let dir = objects_dir.join(format!("{PREFIX}{stem}"));
-        fs::create_dir(&dir).map_err(GitError::io("make folder", &dir))?;
-        let mut quarantine = Self { dir, files: Vec::new(), pack: None };
+        let place = objects_dir.join(format!("{PREFIX}{stem}"));
+        let mut quarantine = Self { place, has_folder: false, files: Vec::new(), pack: None };
         // Without the git program it works as well, only slower.
         let is_packed = objects.len() >= pack::OBJECTS_MIN && quarantine.write_pack(repo, objects).is_ok();
         if !is_packed {
@@ -54,12 +58,14 @@ impl Quarantine {
 
     fn write_pack(&mut self, repo: &Repository, objects: &[&Object]) -> Result<(), GitError> {
         let (level, hash) = (repo.gix().loose_compression(), repo.gix().object_hash());
-        let Pack { name, data, index } = pack::write(&self.dir, objects, level, hash, repo.program())?;
+        fs::create_dir(&self.place).map_err(GitError::io("make folder", &self.place))?;
+        self.has_folder = true;
+        let Pack { name, data, index } = pack::write(&self.place, objects, level, hash, repo.program())?;
         let folder = repo.objects_dir().join("pack");
         let place = |ending: &str| folder.join(format!("{name}.{ending}"));
         // The index last: without it git does not see the pack.
         for ((from, file), ending) in [(data, "pack"), (index, "idx")] {
-            self.files.push(Waiting { from, to: place(ending), file });
+            self.files.push(Waiting { from, to: place(ending), file, is_in_place: false });
         }
         self.pack = Some(place("idx"));
         Ok(())
@@ -69,9 +75,11 @@ impl Quarantine {
         let mut deflater = Deflater::new(level);
         for (id, kind, bytes) in objects {
             let hex = id.to_string();
-            let (from, to) = (self.dir.join(&hex), objects_dir.join(&hex[..2]).join(&hex[2..]));
+            let mut from = self.place.clone().into_os_string();
+            from.push(format!("_{hex}"));
+            let (from, to) = (PathBuf::from(from), objects_dir.join(&hex[..2]).join(&hex[2..]));
             let file = write_loose(&from, *kind, bytes, &mut deflater).map_err(GitError::io("write object", &from))?;
-            self.files.push(Waiting { from, to, file });
+            self.files.push(Waiting { from, to, file, is_in_place: false });
         }
         Ok(())
     }
@@ -84,16 +92,17 @@ impl Quarantine {
     /// Renames every file in place; gives the folders whose names changed.
     ///
     /// An object that is there already is replaced by the same bytes: it may come from a git that did not sync it.
-    pub(super) fn publish(self, objects_dir: &Path, durability: Durability) -> Result<BTreeSet<PathBuf>, GitError> {
+    pub(super) fn publish(mut self, objects_dir: &Path, durability: Durability) -> Result<BTreeSet<PathBuf>, GitError> {
         let mut touched = BTreeSet::new();
-        for Waiting { from, to, .. } in &self.files {
-            if durability == Durability::Off && fs::metadata(to).is_ok_and(|meta| meta.len() > 0) {
+        for Waiting { from, to, is_in_place, .. } in &mut self.files {
+            if durability == Durability::Off && fs::metadata(&*to).is_ok_and(|meta| meta.len() > 0) {
                 continue;
             }
             let folder = to.parent().unwrap_or(objects_dir);
             if rename(from, folder, to)? == Folder::Made {
                 touched.insert(objects_dir.to_owned());
             }
+            *is_in_place = true;
             touched.insert(folder.to_owned());
         }
         Ok(touched)
@@ -103,8 +112,18 @@ impl Quarantine {
 impl Drop for Quarantine {
     fn drop(&mut self) {
         // What stays is swept by a later commit, or by git.
-        let _ = fs::remove_dir_all(&self.dir);
+        for waiting in self.files.iter().filter(|waiting| !waiting.is_in_place) {
+            let _ = fs::remove_file(&waiting.from);
+        }
+        if self.has_folder {
+            let _ = fs::remove_dir_all(&self.place);
+        }
     }
+}
+
+/// Removes what a dead process left: a folder, or a file beside the object folders.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
 #[derive(PartialEq, Eq)]

@@ -159,7 +159,7 @@ impl Repository {
             let stem = name.to_str().and_then(|name| name.strip_prefix(quarantine::PREFIX));
             stem.is_some_and(|stem| journal::is_dead(stem, &entry.path()))
         });
-        dead.filter(|entry| fs::remove_dir_all(entry.path()).is_ok()).count()
+        dead.filter(|entry| quarantine::remove(&entry.path()).is_ok()).count()
     }
 }
 

@@ -20,6 +20,8 @@ const VERSION: u8 = b'1';
 const HEADER_BYTES: u64 = 64;
 /// A journal whose forgotten records take more than this, and more than half of it, is written anew.
 const SLACK_BYTES_MAX: u64 = 1024 * 1024;
+/// The same where nothing but forgotten records is left: a new file for every commit would cost more than reading these.
+const SLACK_ALONE_BYTES_MAX: u64 = 16 * 1024;
 
 /// The journal, opened under the folder lock. It may be used no longer than that lock is held, but for [`Journal::sync`].
 #[derive(Debug)]
@@ -184,7 +186,7 @@ impl Journal {
         }
     }
 
-    /// Throws settled, forgotten records away: the file is made anew when nothing else is in it, or much is to gain.
+    /// Throws settled, forgotten records away: the file is made anew when there is much to gain.
     /// The caller holds the folder lock.
     pub(super) fn compact(&mut self, store: &Store) -> Result<(), StoreError> {
         let frames = self.frames()?;
@@ -192,7 +194,7 @@ impl Journal {
         let size = |frame: &Frame| (frame.state_at + 1 - frame.start) as u64;
         let slack: u64 = frames.iter().filter(|frame| gone(frame)).map(size).sum();
         let all: u64 = frames.iter().map(size).sum();
-        let worth = slack == all || (slack > SLACK_BYTES_MAX && slack > all / 2);
+        let worth = (slack == all && slack > SLACK_ALONE_BYTES_MAX) || (slack > SLACK_BYTES_MAX && slack > all / 2);
         if slack == 0 || !worth {
             return Ok(());
         }

@@ -53,8 +53,21 @@ fn create_update_remove_are_stored_and_recorded_in_order() {
         assert!(store.journal().expect("a journal").is_empty());
     }
     rig.swept_clean(&rig.store(Durability::Full));
-    let size = std::fs::metadata(rig.place.run.join("journal")).expect("the journal").len();
-    assert_eq!(size, 64, "an empty journal is its header");
+}
+
+#[test]
+fn a_journal_of_forgotten_records_does_not_grow() {
+    let rig = Rig::new();
+    let store = rig.store(Durability::Off);
+    let mut sizes = Vec::new();
+    for number in 0..200 {
+        write(&store, &format!("task-{number}.md"), &"x".repeat(500)).expect("a create");
+        let ids: Vec<_> = store.journal().expect("a journal").into_iter().map(|record| record.operation.id).collect();
+        store.forget(&ids).expect("forgotten");
+        sizes.push(std::fs::metadata(rig.place.run.join("journal")).expect("the journal").len());
+    }
+    assert!(sizes.iter().all(|size| *size < 32 * 1024), "{sizes:?}");
+    assert!(sizes.contains(&64), "it was never made anew: {sizes:?}");
 }
 
 #[test]
