@@ -9,7 +9,7 @@ use gix::ObjectId;
 use super::build::{self, CommitPlan};
 use super::busy::Busy;
 use super::contents::revision;
-use super::durable::Durability;
+use super::durable::{Beside, Durability};
 use super::error::CommitError;
 use super::identity::User;
 use super::journal;
@@ -23,6 +23,17 @@ use crate::name::Revision;
 /// Shortest and longest wait between two tries.
 const WAIT_MIN: Duration = Duration::from_millis(2);
 const WAIT_MAX: Duration = Duration::from_millis(60);
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    target: &'a Target,
+    folder: &'a str,
+    base: Option<&'a Revision>,
+    plans: &'a [CommitPlan],
+    durability: Durability,
+    beside: Option<&'a Beside<'a>>,
+}
 
 /// How one try ended.
 enum Try {
@@ -56,13 +67,31 @@ impl Repository {
         plans: &[CommitPlan],
         durability: Durability,
     ) -> Result<Vec<Revision>, CommitError> {
+        self.commit_beside(target, folder, base, plans, durability, None)
+    }
+
+    /// The same, with something else that has to be on the disk before the branch moves: it is waited for together with
+    /// what this writes, in a thread of its own. It may be asked several times, or never if there is nothing to commit.
+    ///
+    /// # Errors
+    /// As [`Repository::commit`]; where `beside` fails, the branch does not move.
+    pub fn commit_beside(
+        &self,
+        target: &Target,
+        folder: &str,
+        base: Option<&Revision>,
+        plans: &[CommitPlan],
+        durability: Durability,
+        beside: Option<&Beside<'_>>,
+    ) -> Result<Vec<Revision>, CommitError> {
+        let job = Job { target, folder, base, plans, durability, beside };
         self.recover()?;
         let (mut began, approved) = (Instant::now(), Cell::new(None));
         let mut wait = WAIT_MIN;
         loop {
             self.refresh()?;
             let known = approved.get();
-            let tried = self.attempt(target, folder, base, plans, durability, &approved);
+            let tried = self.attempt(&job, &approved);
             if approved.get() != known {
                 // What a hook takes is not time spent waiting for others.
                 began = Instant::now();
@@ -89,15 +118,8 @@ impl Repository {
         }
     }
 
-    fn attempt(
-        &self,
-        target: &Target,
-        folder: &str,
-        base: Option<&Revision>,
-        plans: &[CommitPlan],
-        durability: Durability,
-        approved: &Cell<Option<ObjectId>>,
-    ) -> Result<Try, CommitError> {
+    fn attempt(&self, job: &Job<'_>, approved: &Cell<Option<ObjectId>>) -> Result<Try, CommitError> {
+        let Job { target, folder, base, plans, durability, beside } = *job;
         let takes_index = *target == Target::Current;
         if let Some(operation) = self.operation().filter(|_| takes_index) {
             return Err(CommitError::Busy(Box::new(Busy::Operation(operation))));
@@ -115,7 +137,8 @@ impl Repository {
             self.ask_hook(&built, new, approved)?;
         }
         let has_moved = Cell::new(false);
-        let swap = Swap { repo: self, tip: &tip, new, built: &built, user: &user, takes_index, durability, has_moved };
+        let (built, user, tip) = (&built, &user, &tip);
+        let swap = Swap { repo: self, tip, new, built, user, takes_index, durability, beside, has_moved };
         match swap.run() {
             Ok(()) => {
                 if takes_index {

@@ -23,16 +23,25 @@ pub enum Durability {
 /// More threads than this gain little: the file system groups what waits at the same time.
 const THREADS_MAX: usize = 4;
 
+/// Something else that has to be on the disk before a branch moves.
+pub type Beside<'a> = dyn Fn() -> io::Result<()> + Sync + 'a;
+
 /// Syncs files; several at the same time, so that the file system can group them.
 pub(super) fn sync_files(files: &[&File]) -> Result<(), io::Error> {
+    sync_files_beside(files, None)
+}
+
+/// The same while something else waits for the disk too.
+pub(super) fn sync_files_beside(files: &[&File], beside: Option<&Beside<'_>>) -> Result<(), io::Error> {
     if sabotage::on(Sabotage::NoFsync) {
-        return Ok(());
+        return beside.map_or(Ok(()), |beside| beside());
     }
     let sync = |share: &[&File]| share.iter().try_for_each(|file| file.sync_all());
     let mut shares = files.chunks(files.len().div_ceil(THREADS_MAX).max(1));
     let own = shares.next().unwrap_or_default();
     std::thread::scope(|scope| {
-        let workers: Vec<_> = shares.map(|share| scope.spawn(move || sync(share))).collect();
+        let other = beside.map(|beside| scope.spawn(beside));
+        let workers: Vec<_> = shares.map(|share| scope.spawn(move || sync(share))).chain(other).collect();
         let done = sync(own);
         workers.into_iter().fold(done, |done, worker| {
             let joined = worker.join().unwrap_or_else(|_| Err(io::Error::other("a thread that synced files panicked")));

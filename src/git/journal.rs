@@ -14,7 +14,7 @@ use super::mode;
 /// What the files of one commit in run state begin with.
 const PREFIX: &str = "commit-";
 /// What the files of one commit are for; the journal last.
-const PURPOSES: [&str; 7] = ["tree", "words", "index", "head", "branch", "draft", "json"];
+const PURPOSES: [&str; 6] = ["tree", "words", "index", "branch", "draft", "json"];
 /// Older leftovers are swept even if a process of their number runs: it is another one.
 const OLD: Duration = Duration::from_secs(3_600);
 
@@ -49,7 +49,7 @@ pub(super) struct LockNote {
 pub(super) enum Role {
     /// The index; the lock file is the next one.
     Index,
-    /// HEAD while it points to the branch; the lock file is empty.
+    /// HEAD while it points to the branch; the lock file is the journal itself: it only has to be ours.
     Head,
     /// The branch; the lock file is its next value.
     Branch,

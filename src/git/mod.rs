@@ -49,7 +49,7 @@ mod swap;
 pub use build::{Author, CommitPlan};
 pub use busy::{Busy, Operation};
 pub use clean::Indexed;
-pub use durable::Durability;
+pub use durable::{Beside, Durability};
 pub use error::{CommitError, GitError, Trouble};
 pub use hooks::Hooks;
 pub use lock::Held;

@@ -10,7 +10,7 @@ use gix::ObjectId;
 
 use super::build::{self, Built};
 use super::contents::revision;
-use super::durable::{self, Durability};
+use super::durable::{self, Beside, Durability};
 use super::error::GitError;
 use super::identity::User;
 use super::index::{self, FileId, Prepared, Refresh};
@@ -57,6 +57,8 @@ pub(super) struct Swap<'a> {
     pub(super) user: &'a User,
     pub(super) takes_index: bool,
     pub(super) durability: Durability,
+    /// What else has to be on the disk before the branch moves.
+    pub(super) beside: Option<&'a Beside<'a>>,
     /// Set as soon as the branch has its new value.
     pub(super) has_moved: Cell<bool>,
 }
@@ -123,9 +125,7 @@ impl Swap<'_> {
             let model = if target.exists() { target.clone() } else { self.repo.ref_file("HEAD") };
             mode::like_file(&model, &file).map_err(GitError::io("set the permissions of", &prepared))?;
             locks.push(LockNote { role, prepared, target });
-            if role != Role::Head {
-                files.push(file);
-            }
+            files.push(file);
             Ok::<(), GitError>(())
         };
         if let Some(index) = index {
@@ -136,15 +136,15 @@ impl Swap<'_> {
         if self.repo.refs == RefStorage::Reftable {
             return Ok((locks, files));
         }
-        if self.tip.chain.first().is_some_and(|name| name == "HEAD") {
-            let path = at.file("head");
-            let file = File::create_new(&path).map_err(GitError::io("make", &path))?;
-            note(Role::Head, path, self.repo.ref_file("HEAD"), file)?;
-        }
         let path = at.file("branch");
         let mut file = File::create_new(&path).map_err(GitError::io("make", &path))?;
         file.write_all(format!("{}\n", self.new).as_bytes()).map_err(GitError::io("write", &path))?;
         note(Role::Branch, path, self.repo.ref_file(&self.tip.name), file)?;
+        if self.tip.chain.first().is_some_and(|name| name == "HEAD") {
+            // Between the index and the branch. Nobody reads this lock, so no file is made for it.
+            let head = LockNote { role: Role::Head, prepared: at.file("json"), target: self.repo.ref_file("HEAD") };
+            locks.insert(locks.len() - 1, head);
+        }
         Ok((locks, files))
     }
 
@@ -159,13 +159,17 @@ impl Swap<'_> {
         }
     }
 
-    /// Syncs what was written. If the parent is not ours, whoever made it may not have synced it: then everything is.
+    /// Syncs what was written, and waits for what is to be there beside it. If the parent is not ours, whoever made it may
+    /// not have synced it: then everything is.
     fn sync(&self, files: &[&File]) -> Result<(), GitError> {
+        let run = self.repo.run_dir();
+        let failed = || GitError::io("sync a file in", &run);
+        if self.durability == Durability::Full && self.is_parent_durable() {
+            return durable::sync_files_beside(files, self.beside).map_err(failed());
+        }
+        self.beside.map_or(Ok(()), |beside| beside()).map_err(failed())?;
         match self.durability {
             Durability::Off => Ok(()),
-            Durability::Full if self.is_parent_durable() => {
-                durable::sync_files(files).map_err(GitError::io("sync a file in", &self.repo.run_dir()))
-            }
             Durability::Full | Durability::Batch => durable::sync_file_system(&self.repo.objects_dir()),
         }
     }
@@ -289,9 +293,17 @@ impl Swap<'_> {
         }
         durable::sync_folders(folders)?;
         // Only a hint: if it is lost or torn, the next commit syncs more than it needs to.
-        let _ = fs::write(self.durable_mark(), self.new.to_string());
+        let _ = overwrite(&self.durable_mark(), self.new.to_string().as_bytes());
         Ok(())
     }
+}
+
+/// Replaces the text of a small file in place: cheaper than emptying it first, and no worse if it is torn.
+fn overwrite(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let mut file = File::options().write(true).create(true).truncate(false).open(path)?;
+    file.write_all(text)?;
+    let length = text.len() as u64;
+    if file.metadata()?.len() == length { Ok(()) } else { file.set_len(length) }
 }
 
 /// The folders from a file's own up to the top, so that folders made on the way are on disk too.

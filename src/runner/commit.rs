@@ -11,12 +11,12 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Document;
 use crate::engine::{self, Batch, Force, Held};
 use crate::entity::{self, Entity};
-use crate::git::{Author, CommitError, CommitPlan, Repository, Target};
+use crate::git::{Author, Beside, CommitError, CommitPlan, Repository, Target};
 use crate::message::{self, OperationNote};
 use crate::name::{AgentName, DocId, DocPath, OperationId, Revision};
 use crate::plan::{self, Content, Group, Known};
 use crate::snapshot::Snapshot;
-use crate::store::{LateOutcome, LateSave, Record};
+use crate::store::{LateOutcome, LateSave, Record, Unsynced};
 
 /// Longest wait for another process that commits, which takes some ten milliseconds.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -51,6 +51,11 @@ impl Workspace {
     /// # Errors
     /// [`Error`] if git or the folder fails; what can be tried again later is no error but `waiting`.
     pub fn commit_now(&self, edits: Edits<'_>) -> Result<Committed, Error> {
+        self.commit_beside(edits, None)
+    }
+
+    /// The same; what was just written is waited for together with the commit, if there is one.
+    pub(super) fn commit_beside(&self, edits: Edits<'_>, written: Option<&Unsynced>) -> Result<Committed, Error> {
         let Some(repository) = &self.repository else { return self.keep_no_journal(Waiting::OutsideGit) };
         if !self.config.flag("commit.auto") {
             return self.keep_no_journal(Waiting::Off);
@@ -64,7 +69,7 @@ impl Workspace {
                 return Ok(Committed::waits(Waiting::Busy(busy)));
             }
             findings.extend(self.follow(repository)?);
-            match self.try_commit(repository, edits) {
+            match self.try_commit(repository, edits, written) {
                 Err(Error::Commit(CommitError::Moved { .. })) if matches!(edits, Edits::None) => {}
                 Err(error) => return Err(error),
                 Ok(mut done) => {
@@ -135,7 +140,12 @@ impl Workspace {
         Ok(Committed { findings: swept.late.iter().map(late).collect(), ..Committed::waits(waiting) })
     }
 
-    fn try_commit(&self, repository: &Repository, edits: Edits<'_>) -> Result<Committed, Error> {
+    fn try_commit(
+        &self,
+        repository: &Repository,
+        edits: Edits<'_>,
+        written: Option<&Unsynced>,
+    ) -> Result<Committed, Error> {
         let target = self.target();
         let base = repository.head(&target)?.revision;
         let journal: Vec<plan::Recorded> = self.store.journal()?.into_iter().map(recorded).collect();
@@ -161,7 +171,10 @@ impl Workspace {
             if target != Target::Current {
                 repository.exclude(self.folder())?;
             }
-            repository.commit(&target, self.folder(), base.as_ref(), &plans, self.git_durability())?
+            let wait = written.map(|written| move || written.wait().map_err(std::io::Error::other));
+            let beside = wait.as_ref().map(|wait| wait as &Beside<'_>);
+            let durability = self.git_durability();
+            repository.commit_beside(&target, self.folder(), base.as_ref(), &plans, durability, beside)?
         };
         self.note_followed(revisions.last())?;
         let unknown = |one: &&plan::Recorded| one.changes.iter().all(|(path, ..)| !known.contains_key(path));

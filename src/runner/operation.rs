@@ -8,7 +8,7 @@ use crate::document::Document;
 use crate::entity::{self, Entity, NewAgent, NewTask, NewWorkflow, Refusal};
 use crate::name::{DocId, DocPath, Kind, OperationId, Revision};
 use crate::snapshot::{Entry, FindError, Snapshot};
-use crate::store::{self, Action, Operation};
+use crate::store::{self, Action, Operation, Unsynced};
 use crate::template::{self, Shape};
 
 /// Largest template, in bytes.
@@ -83,11 +83,12 @@ impl Workspace {
         let document = self.described(new, self.render(new)?)?;
         let bytes = document.bytes().to_vec();
         let operation = self.operation(&format!("{kind}.create"))?;
-        self.store.apply(&operation, std::slice::from_ref(&path), &mut |current| match current {
-            [None] => Ok(vec![Action::Write(bytes.clone())]),
-            _ => Err(exists(&path)),
-        })?;
-        let mut outcome = self.outcome(path, document, Some(operation.id));
+        let written =
+            self.store.apply_unsynced(&operation, std::slice::from_ref(&path), &mut |current| match current {
+                [None] => Ok(vec![Action::Write(bytes.clone())]),
+                _ => Err(exists(&path)),
+            })?;
+        let mut outcome = self.outcome(path, document, Some(operation.id), written.as_ref())?;
         let named = outcome.entity.as_ref().map_or(&[][..], named_tasks);
         let missing = self.missing(kind, named)?;
         outcome.findings.extend(missing);
@@ -146,7 +147,7 @@ impl Workspace {
         paths.extend(found.entity.iter().flat_map(|entity| telling(&live, entity)));
         let operation = self.operation(&format!("{kind}.{verb}"))?;
         let mut edited = None;
-        self.store.apply(&operation, &paths, &mut |current| {
+        let written = self.store.apply_unsynced(&operation, &paths, &mut |current| {
             let [Some(bytes), others @ ..] = current else { return Err(Error::Gone { path: path.clone() }) };
             let before = Document::parse(bytes.as_slice());
             let after = edit(&before).map_err(|source| {
@@ -162,7 +163,7 @@ impl Workspace {
         })?;
         // What is applied was decided at least once.
         let (document, changed) = edited.ok_or_else(|| Error::Gone { path: path.clone() })?;
-        let mut outcome = self.outcome(path, document, changed.then_some(operation.id));
+        let mut outcome = self.outcome(path, document, changed.then_some(operation.id), written.as_ref())?;
         let named = outcome.entity.as_ref().map_or(&[][..], named_tasks).iter();
         let new: Vec<DocId> = named.filter(|id| !known.contains(id)).cloned().collect();
         outcome.findings.extend(self.missing(kind, &new)?);
@@ -178,13 +179,13 @@ impl Workspace {
         let path = found.path;
         let operation = self.operation(&format!("{kind}.remove"))?;
         let mut removed = None;
-        self.store.apply(&operation, std::slice::from_ref(&path), &mut |current| {
+        let written = self.store.apply_unsynced(&operation, std::slice::from_ref(&path), &mut |current| {
             let [Some(bytes)] = current else { return Err(Error::Gone { path: path.clone() }) };
             removed = Some(Document::parse(bytes.as_slice()));
             Ok(vec![Action::Remove])
         })?;
         let document = removed.ok_or_else(|| Error::Gone { path: path.clone() })?;
-        Ok(self.outcome(path, document, Some(operation.id)))
+        self.outcome(path, document, Some(operation.id), written.as_ref())
     }
 
     /// The path of the live document with exactly this id, if there is one.
@@ -226,8 +227,15 @@ impl Workspace {
         store::read_text(&path, TEMPLATE_BYTES_MAX).map_err(|source| Error::Folder { path, source })
     }
 
-    /// Commits what was written, unless a watcher does, and tells what became of it. The write itself stands in any case.
-    fn outcome(&self, path: DocPath, document: Document, operation: Option<OperationId>) -> Outcome {
+    /// Commits what was written, unless a watcher does, and tells what became of it. The write itself stands in any case,
+    /// but for an error: then the disk did not take it.
+    fn outcome(
+        &self,
+        path: DocPath,
+        document: Document,
+        operation: Option<OperationId>,
+        written: Option<&Unsynced>,
+    ) -> Result<Outcome, Error> {
         let reading = entity::read(&path, &document);
         let mut outcome = Outcome {
             path,
@@ -238,10 +246,10 @@ impl Workspace {
             committed: None,
             waiting: None,
         };
-        let Some(operation) = &outcome.operation else { return outcome };
+        let Some(operation) = &outcome.operation else { return Ok(outcome) };
         match self.store.watcher() {
             Ok(Some(_)) if self.repository.is_some() => outcome.waiting = Some(Waiting::Watcher),
-            _ => match self.commit_now(Edits::None) {
+            _ => match self.commit_beside(Edits::None, written) {
                 Ok(done) => {
                     outcome.findings.extend(done.findings);
                     outcome.committed = done.operations.get(operation).cloned();
@@ -253,7 +261,9 @@ impl Workspace {
                 Err(error) => outcome.waiting = Some(Waiting::failed(&error)),
             },
         }
-        outcome
+        // Where there was no commit to wait with.
+        written.map_or(Ok(()), Unsynced::wait)?;
+        Ok(outcome)
     }
 }
 

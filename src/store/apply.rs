@@ -1,16 +1,16 @@
 //! Applying one operation: read, decide, write aside, lock, compare, record, exchange, look, unlock, sync.
 //! It never merges: when somebody was faster, the caller decides again on the new bytes.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::error::{ApplyError, StoreError};
-use super::folder::{Dir, Site, Sync, Walk};
+use super::folder::{Site, Sync, Walk};
 use super::record::{Entry, Operation, Record, RecordedChange, State};
 use super::recover::Held;
 use super::sabotage::{self, Sabotage};
 use super::swap::{self, Forward, Stand, Swap};
 use super::temp::{self, Temp};
+use super::unsynced::Unsynced;
 use super::{Contents, DOCUMENT_BYTES_MAX, Durability, Store};
 use crate::name::DocPath;
 
@@ -41,6 +41,13 @@ pub struct Applied {
     pub changes: Vec<RecordedChange>,
     /// How often it was decided.
     pub attempts: u32,
+}
+
+/// When an operation waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    Now,
+    Later,
 }
 
 /// One document of the operation as it was read, with what was decided.
@@ -91,6 +98,30 @@ impl Store {
         paths: &[DocPath],
         decide: &mut Decide<'_, E>,
     ) -> Result<Applied, ApplyError<E>> {
+        Ok(self.apply_as(operation, paths, decide, Wait::Now)?.0)
+    }
+
+    /// The same, but it does not wait for the disk: the change is in place and in the journal, and not to be acknowledged
+    /// before [`Unsynced::wait`]. There is nothing to wait for (`None`) if nothing changed.
+    ///
+    /// # Errors
+    /// As [`Store::apply`], but for what the disk says later.
+    pub fn apply_unsynced<E>(
+        &self,
+        operation: &Operation,
+        paths: &[DocPath],
+        decide: &mut Decide<'_, E>,
+    ) -> Result<Option<Unsynced>, ApplyError<E>> {
+        Ok(self.apply_as(operation, paths, decide, Wait::Later)?.1)
+    }
+
+    fn apply_as<E>(
+        &self,
+        operation: &Operation,
+        paths: &[DocPath],
+        decide: &mut Decide<'_, E>,
+        wait: Wait,
+    ) -> Result<(Applied, Option<Unsynced>), ApplyError<E>> {
         for attempts in 1..=ATTEMPTS_MAX {
             let held = if attempts > FREE_ATTEMPTS { Some(self.hold()?) } else { None };
             let mut walk = Walk::new(self);
@@ -103,10 +134,11 @@ impl Store {
                 .map(|(path, read)| Planned { path, read, action: actions.next().unwrap_or(Action::Keep) })
                 .collect();
             if !plan.iter().any(Planned::changes) {
-                return Ok(Applied { changes: Vec::new(), attempts });
+                return Ok((Applied { changes: Vec::new(), attempts }, None));
             }
-            if let Some(changes) = self.attempt(operation, &plan, held)? {
-                return Ok(Applied { changes, attempts });
+            if let Some(change) = self.attempt(operation, &plan, held, wait)? {
+                let changes = change.entry.record.changes.clone();
+                return Ok((Applied { changes, attempts }, Some(change)));
             }
         }
         let path = paths.first().map(|path| self.root.join(path.as_str())).unwrap_or_default();
@@ -119,7 +151,8 @@ impl Store {
         operation: &Operation,
         plan: &[Planned],
         held: Option<Held>,
-    ) -> Result<Option<Vec<RecordedChange>>, StoreError> {
+        wait: Wait,
+    ) -> Result<Option<Unsynced>, StoreError> {
         self.check_sizes(plan)?;
         self.make_run()?;
         let mut drafts = self.write_drafts(plan)?;
@@ -160,18 +193,17 @@ impl Store {
         }
         let journal = held.unlock();
         drop(drafts);
-        if let Err(error) = self.make_durable(journal, &swaps) {
-            // Never acknowledged, so it goes if it can; what was wrong with the disk first is what the caller hears.
-            let _ = self.take_back(&entry, &swaps);
-            return Err(error);
+        let change = Unsynced::new(self, journal, entry, swaps);
+        if wait == Wait::Now {
+            change.wait()?;
         }
-        for swap in &swaps {
-            // Durable it is; where this look fails, the sweep looks again.
-            if swap.has_late_save().unwrap_or(false) && self.take_back(&entry, &swaps)? {
+        for swap in &change.swaps {
+            // In place it is; where this look fails, the sweep looks again.
+            if swap.has_late_save().unwrap_or(false) && self.take_back(&change.entry, &change.swaps)? {
                 return Ok(None);
             }
         }
-        Ok(Some(entry.record.changes))
+        Ok(Some(change))
     }
 
     fn check_sizes(&self, plan: &[Planned]) -> Result<(), StoreError> {
@@ -236,23 +268,8 @@ impl Store {
         Ok(Some(swaps))
     }
 
-    /// Waits until the disk has the record and the exchanges.
-    fn make_durable(&self, journal: super::journal::Journal, swaps: &[Swap]) -> Result<(), StoreError> {
-        if self.durability == Durability::Off || sabotage::active(Sabotage::NoFsync) {
-            return Ok(());
-        }
-        let mut folders: Vec<&Arc<Dir>> = Vec::new();
-        for swap in swaps {
-            if !folders.iter().any(|dir| dir.path() == swap.doc.dir.path()) {
-                folders.push(&swap.doc.dir);
-            }
-        }
-        journal.sync(self)?;
-        folders.into_iter().try_for_each(|dir| dir.sync())
-    }
-
     /// Takes an operation back that was never acknowledged. `false` if others have built on it: then it stays.
-    fn take_back(&self, entry: &Entry, swaps: &[Swap]) -> Result<bool, StoreError> {
+    pub(super) fn take_back(&self, entry: &Entry, swaps: &[Swap]) -> Result<bool, StoreError> {
         let held = self.hold()?;
         let frames = held.journal.frames()?;
         let Some(frame) = frames.iter().rev().find(|frame| frame.entry.temps == entry.temps) else { return Ok(false) };

@@ -18,6 +18,7 @@ mod scan;
 mod swap;
 mod sweep;
 mod temp;
+mod unsynced;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use record::{Operation, Record, RecordedChange};
 pub use recover::Recovered;
 pub use scan::{Scan, Strange};
 pub use sweep::{LateOutcome, LateSave, Swept};
+pub use unsynced::Unsynced;
 
 /// Largest document that is written, and what is read of a larger one less a byte.
 pub const DOCUMENT_BYTES_MAX: u64 = crate::document::FILE_BYTES_MAX as u64;
