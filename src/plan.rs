@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::name::{AgentName, DocId, DocPath, OperationId};
+use crate::name::{AgentName, DocId, DocPath, OperationId, Revision};
 
 /// A document's bytes, or `None` where there is no such document.
 pub type Content = Option<Arc<[u8]>>;
@@ -26,6 +26,8 @@ pub struct Operation {
 pub struct Recorded {
     /// The operation.
     pub operation: Operation,
+    /// The newest commit when it was made.
+    pub base: Option<Revision>,
     /// Its documents.
     pub changes: Vec<(DocPath, Content, Content)>,
 }
@@ -65,6 +67,8 @@ pub struct Known {
     pub folder: Content,
     /// Tells whether an edit by hand may be committed now (it is settled and can be read).
     pub admit_edit: bool,
+    /// Tells whether HEAD held what the first operation found when it was made, and a person has committed since.
+    pub has_gone_on: bool,
 }
 
 /// The steps that lead from HEAD to the folder: journalled operations in their order, edits by hand where they must have come, and last.
@@ -87,7 +91,7 @@ pub fn steps(
         after: after.clone(),
     };
     let start = already_committed(journal, known);
-    for (index, Recorded { operation, changes }) in journal.iter().enumerate() {
+    for (index, Recorded { operation, changes, .. }) in journal.iter().enumerate() {
         for (path, before, after) in changes {
             let Some(state) = known.get(path) else { continue };
             if state.head == state.folder || start.get(path).is_some_and(|first| index < *first) {
@@ -128,22 +132,43 @@ pub fn leads_back(journal: &[Recorded]) -> bool {
 }
 
 /// For each document the first operation that is not in HEAD yet: the one behind the last whose outcome HEAD holds, or the
-/// last that found what HEAD holds, since a person commits too. Where HEAD holds what the first operation found, none is.
+/// last that found what HEAD holds, since a person commits too. Where HEAD holds what the first operation found, none is;
+/// where it held that before and a person has committed something else since, they took over what the operations had left.
 fn already_committed<'a>(journal: &'a [Recorded], known: &BTreeMap<DocPath, Known>) -> BTreeMap<&'a DocPath, usize> {
     let mut first = BTreeMap::new();
+    let mut taken_over = BTreeMap::new();
     let mut found: BTreeMap<&DocPath, &Content> = BTreeMap::new();
+    let mut left: BTreeMap<&DocPath, &Content> = BTreeMap::new();
     for (index, Recorded { changes, .. }) in journal.iter().enumerate() {
         for (path, before, after) in changes {
             let start = *found.entry(path).or_insert(before);
+            let is_next = left.insert(path, after).is_none_or(|left| left == before);
             let Some(state) = known.get(path).filter(|state| state.head != *start) else { continue };
             if state.head == *after {
                 first.insert(path, index + 1);
             } else if state.head == *before {
                 first.insert(path, index);
             }
+            // Up to the first edit by hand in between: which of the later ones the person had before them nobody knows.
+            let taken = taken_over.entry(path).or_insert((index, true));
+            taken.1 &= is_next;
+            if state.has_gone_on && taken.1 {
+                taken.0 = index + 1;
+            }
         }
     }
+    for (path, (index, _)) in taken_over {
+        first.entry(path).or_insert(index);
+    }
     first
+}
+
+/// Tells whether HEAD holds something that is neither what the first operation on a document found nor what any left: then
+/// it takes a look at the commit of that moment to tell whether HEAD was there before the operations, or came after them.
+#[must_use]
+pub fn is_unclear(journal: &[Recorded], path: &DocPath, head: &Content) -> bool {
+    let mut changes = journal.iter().flat_map(|one| &one.changes).filter(|(other, ..)| other == path).peekable();
+    changes.peek().is_some() && changes.all(|(_, before, after)| before != head && after != head)
 }
 
 /// Gathers steps into commits: as few as possible, one author each, no step moved before one it builds on. A step that
@@ -186,7 +211,7 @@ pub fn finished(journal: &[Recorded], known: &BTreeMap<DocPath, Known>, groups: 
     journal
         .iter()
         .enumerate()
-        .filter(|(index, Recorded { operation, changes })| {
+        .filter(|(index, Recorded { operation, changes, .. })| {
             committed.contains(&operation.id) || changes.iter().all(|(path, ..)| done(*index, path))
         })
         .map(|(_, recorded)| recorded.operation.id.clone())
@@ -210,12 +235,13 @@ mod tests {
         let path = |p: &str| DocPath::new(p).expect("valid");
         let changes = changes.iter().map(|(p, b, a)| (path(p), content(b), content(a))).collect();
         let document = DocId::new("x").expect("valid");
-        Recorded { operation: Operation { id, verb: "x".into(), document, agent: agent(name) }, changes }
+        Recorded { operation: Operation { id, verb: "x".into(), document, agent: agent(name) }, base: None, changes }
     }
 
     fn known(entries: &[(&str, &str, &str)]) -> BTreeMap<DocPath, Known> {
         let one = |(path, head, folder): &(&str, &str, &str)| {
-            let state = Known { head: content(head), folder: content(folder), admit_edit: true };
+            let (head, folder) = (content(head), content(folder));
+            let state = Known { head, folder, admit_edit: true, has_gone_on: false };
             (DocPath::new(*path).expect("valid"), state)
         };
         entries.iter().map(one).collect()
@@ -301,6 +327,20 @@ mod tests {
         assert_eq!(shown(&journal, &known), ["b: x 1+>2"]);
         let groups = group(steps(&journal, &known, &|_, _, _| None));
         assert_eq!(finished(&journal, &known, &groups).len(), 2);
+    }
+
+    #[test]
+    fn what_a_person_committed_is_not_taken_back_after_the_next_edit_either() {
+        let journal = [op("o1", "a", &[("x.md", "0", "1")]), op("o2", "a", &[("x.md", "1", "2")])];
+        let mut known = known(&[("x.md", "2+", "3")]);
+        let x = DocPath::new("x.md").expect("valid");
+        assert!(is_unclear(&journal, &x, &known[&x].head));
+        assert_eq!(shown(&journal, &known), ["user: x 2+>0", "a: x 0>2", "user: x 2>3"], "HEAD may be older");
+        known.get_mut(&x).expect("it is there").has_gone_on = true;
+        assert_eq!(shown(&journal, &known), ["user: x 2+>3"]);
+        assert_eq!(finished(&journal, &known, &[]).len(), 2);
+        let later = [&journal[..], &[op("o3", "b", &[("x.md", "9", "3")])]].concat();
+        assert_eq!(shown(&later, &known), ["user: x 2+>9", "b: x 9>3"]);
     }
 
     #[test]

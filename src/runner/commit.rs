@@ -236,9 +236,24 @@ impl Workspace {
                     _ => false,
                 },
             };
-            known.insert(path, Known { head, folder, admit_edit });
+            let has_gone_on =
+                plan::is_unclear(journal, &path, &head) && self.has_gone_on(repository, &path, journal)?;
+            known.insert(path, Known { head, folder, admit_edit, has_gone_on });
         }
         Ok((known, ignored))
+    }
+
+    /// Tells whether HEAD held what the first operation on a document found when it was made. If HEAD holds something else
+    /// now, a person has committed since.
+    fn has_gone_on(&self, repository: &Repository, path: &DocPath, journal: &[plan::Recorded]) -> Result<bool, Error> {
+        let first = journal.iter().find_map(|one| {
+            let (_, found, _) = one.changes.iter().find(|(other, ..)| other == path)?;
+            Some((one.base.as_ref()?, found))
+        });
+        let Some((base, found)) = first else { return Ok(false) };
+        let held = repository.contents_of(Some(base), self.folder(), &BTreeSet::from([path.clone()]))?;
+        let found = found.as_ref().map(|bytes| repository.content_id(&self.in_repository(path), bytes)).transpose()?;
+        Ok(held.get(path) == found.as_ref())
     }
 
     fn plan(&self, group: &Group) -> CommitPlan {
@@ -281,13 +296,14 @@ fn recorded(record: Record) -> plan::Recorded {
     let content = |bytes: Option<Vec<u8>>| -> Content { bytes.map(Arc::from) };
     let changes: Vec<(DocPath, Content, Content)> =
         record.changes.into_iter().map(|one| (one.path, content(one.before), content(one.after))).collect();
+    let base = record.operation.base;
     let operation = plan::Operation {
         document: changes.first().map_or_else(|| DocId::from(&record.operation.id), document_of),
         id: record.operation.id,
         verb: record.operation.verb,
         agent: record.operation.agent,
     };
-    plan::Recorded { operation, changes }
+    plan::Recorded { operation, base, changes }
 }
 
 /// The id of a changed document: what it says, else what its file is called.

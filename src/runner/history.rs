@@ -65,7 +65,6 @@ impl Workspace {
 
 /// How far back to look for an operation that another process has just committed.
 const RECENT: usize = 256;
-
 impl Workspace {
     /// The commit in which another process put an operation of ours while we waited for our turn.
     pub(super) fn committed_by_another(&self, wanted: &OperationId) -> Option<Revision> {

@@ -203,6 +203,7 @@ impl Workspace {
             agent: self.agent.clone(),
             verb: verb.to_owned(),
             at: environment::now(),
+            base: self.head()?.and_then(|head| head.revision),
         })
     }
 

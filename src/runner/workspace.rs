@@ -281,7 +281,7 @@ impl Workspace {
         self.config.text("commit.branch").map_or(Target::Current, |name| Target::Branch(name.to_owned()))
     }
 
-    fn head(&self) -> Result<Option<Head>, Error> {
+    pub(super) fn head(&self) -> Result<Option<Head>, Error> {
         Ok(self.repository.as_ref().map(|repository| repository.head(&self.target())).transpose()?)
     }
 }

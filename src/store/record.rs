@@ -1,11 +1,11 @@
 //! One record of the journal as bytes and back. Pure: any bytes are read or refused, none make it panic.
 //!
 //! A frame is `length u32 | checksum u64 | payload | state u8`, little-endian; the checksum is FNV-1a (64 bit) over the
-//! payload. The payload is: operation id, agent, verb, moment (milliseconds since 1970), then for each path its name,
+//! payload. The payload is: operation id, agent, verb, moment (milliseconds since 1970), base, then for each path its name,
 //! the bytes before, the bytes after and the name of the temporary file. A text or byte string is a u32 length and the
 //! bytes; a value that may be missing has a byte 0 or 1 before it.
 
-use crate::name::{AgentName, DocPath, OperationId};
+use crate::name::{AgentName, DocPath, OperationId, Revision};
 use crate::time::Timestamp;
 
 /// Bytes of a frame before its payload: length and checksum.
@@ -22,6 +22,8 @@ pub struct Operation {
     pub verb: String,
     /// When it was asked for.
     pub at: Timestamp,
+    /// The newest commit at that moment, if there is one. It is kept for whoever makes commits of the journal.
+    pub base: Option<Revision>,
 }
 
 /// What an operation did to one document.
@@ -112,6 +114,7 @@ pub(super) fn encode(entry: &Entry) -> Option<Vec<u8>> {
     put_option(&mut out, operation.agent.as_ref().map(|agent| agent.as_str().as_bytes()))?;
     put(&mut out, operation.verb.as_bytes())?;
     out.extend(operation.at.unix_ms().to_le_bytes());
+    put_option(&mut out, operation.base.as_ref().map(|base| base.as_str().as_bytes()))?;
     out.extend(u32::try_from(entry.record.changes.len()).ok()?.to_le_bytes());
     for (change, temp) in entry.record.changes.iter().zip(&entry.temps) {
         put(&mut out, change.path.as_str().as_bytes())?;
@@ -167,13 +170,13 @@ pub(super) fn decode(bytes: &[u8], start: usize) -> Option<(Frame, usize)> {
 fn decode_entry(payload: &[u8]) -> Option<Entry> {
     let mut reader = Reader(payload);
     let id = OperationId::new(reader.text()?).ok()?;
-    let (mut name, mut agent) = (None, None);
-    reader.option(&mut name)?;
-    if let Some(name) = name {
-        agent = Some(AgentName::new(String::from_utf8(name).ok()?).ok()?);
-    }
+    let (mut agent, mut base) = (None, None);
+    reader.option_text(&mut agent)?;
+    let agent = agent.map(AgentName::new).transpose().ok()?;
     let verb = reader.text()?;
     let at = Timestamp::from_unix_ms(i64::from_le_bytes(reader.take(8)?.try_into().ok()?));
+    reader.option_text(&mut base)?;
+    let base = base.map(|base| Revision::new(base).ok_or(())).transpose().ok()?;
     let mut changes = Vec::new();
     let mut temps = Vec::new();
     for _ in 0..reader.u32()? {
@@ -184,7 +187,7 @@ fn decode_entry(payload: &[u8]) -> Option<Entry> {
         changes.push(change);
         temps.push(reader.text().filter(|name| is_temp_name(name))?);
     }
-    let record = Record { operation: Operation { id, agent, verb, at }, changes };
+    let record = Record { operation: Operation { id, agent, verb, at, base }, changes };
     reader.0.is_empty().then_some(Entry { record, temps })
 }
 
@@ -226,6 +229,15 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl Reader<'_> {
+    fn option_text(&mut self, into: &mut Option<String>) -> Option<()> {
+        let mut bytes = None;
+        self.option(&mut bytes)?;
+        *into = bytes.map(String::from_utf8).transpose().ok()?;
+        Some(())
+    }
+}
+
 /// FNV-1a, 64 bit (offset basis and prime of the published function): it finds torn writes, it is no defence.
 fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
@@ -244,6 +256,9 @@ mod tests {
             agent: id.is_multiple_of(2).then(|| AgentName::new("ai-engineer").expect("valid")),
             verb: "task start".to_owned(),
             at: Timestamp::from_unix_ms(i64::from(id)),
+            base: id
+                .is_multiple_of(3)
+                .then(|| Revision::new("0123456789abcdef0123456789abcdef01234567").expect("valid")),
         };
         let path = |n: usize| DocPath::new(format!("task-{n}.md")).expect("valid");
         let temps = (0..contents.len()).map(|n| format!("temp-{n}")).collect();

@@ -322,6 +322,30 @@ fn what_was_done_and_undone_while_commits_waited_is_told() {
     assert_eq!(a.store().journal().expect("reads"), vec![]);
 }
 
+#[test]
+fn what_a_person_committed_while_commits_waited_is_not_taken_back() {
+    let dir = repository();
+    let a = open(&dir, "a");
+    a.create(&new_task(&a, "task-1"), Taken::LookUp).expect("made");
+    let file = dir.path().join(".claude/coordination/task-1.md");
+    let edit = |from: &str, to: &str| {
+        let text = std::fs::read_to_string(&file).expect("it is there");
+        std::fs::write(&file, text.replace(from, to)).expect("written");
+    };
+    std::fs::write(dir.path().join(".git/MERGE_HEAD"), git(dir.path(), &["rev-parse", "HEAD"])).expect("written");
+    let start = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
+    a.change(Kind::Task, "task-1", "update", &|document| task::update(document, &start)).expect("runs");
+    std::fs::remove_file(dir.path().join(".git/MERGE_HEAD")).expect("removed");
+    edit("## Notes", "## Notes\n\n- by a person");
+    git(dir.path(), &["commit", "-qam", "all of it"]);
+    edit("- by a person", "- by a person, again");
+    let done = a.commit_all(Force::No).expect("commits").done;
+    assert_eq!(done.revisions.len(), 1, "{:?}", done.revisions);
+    assert!(git(dir.path(), &["show", "--format=", "HEAD"]).contains("+- by a person, again"));
+    assert!(git(dir.path(), &["show", "HEAD:.claude/coordination/task-1.md"]).contains("status: running"));
+    assert_eq!(a.store().journal().expect("reads"), vec![]);
+}
+
 fn apart(root: &Path, agent: &str) -> Workspace {
     let opening = Opening {
         root: Some(root.to_owned()),

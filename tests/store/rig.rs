@@ -100,6 +100,7 @@ pub(crate) fn operation(id: &str) -> Operation {
         agent: Some(AgentName::new("ai-engineer").expect("an agent name")),
         verb: "test".to_owned(),
         at: Timestamp::from_unix_ms(1_700_000_000_000),
+        base: None,
     }
 }
 
