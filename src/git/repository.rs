@@ -192,6 +192,11 @@ impl Repository {
         Ok(Ref::map(self.index.borrow(), |slot| &slot.as_ref().expect("it was just filled").1))
     }
 
+    /// The index that was read last, to be changed; `None` if it is not the one of this moment.
+    pub(super) fn take_index(&self, now: Option<FileId>) -> Option<gix::index::File> {
+        self.index.borrow_mut().take_if(|(then, _)| *then == now).map(|(_, index)| index)
+    }
+
     /// Opens the repository again if a file of its configuration or its set of packs changed. Without that, a process that
     /// lives through many a `git gc` runs out of places for packs.
     pub(super) fn refresh(&self) -> Result<(), GitError> {

@@ -48,6 +48,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("etcetera", &["runner"]),
     ("getrandom", &["runner"]),
     ("gix", &["git"]),
+    ("sha1", &["git"]),
     ("granit_parser", &["document"]),
     ("jiff", &["name", "time"]),
     ("minijinja", &["template"]),
