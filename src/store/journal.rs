@@ -16,7 +16,7 @@ use super::sabotage::{self, Sabotage};
 use super::{Durability, Store, temp};
 
 const MAGIC_STEM: &[u8; 7] = b"MYCJRNL";
-const VERSION: u8 = b'1';
+const VERSION: u8 = b'2';
 const HEADER_BYTES: u64 = 64;
 /// A journal whose forgotten records take more than this, and more than half of it, is written anew.
 const SLACK_BYTES_MAX: u64 = 1024 * 1024;
