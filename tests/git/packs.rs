@@ -94,8 +94,13 @@ isolated!(a_batch_that_has_to_try_again_makes_no_second_pack, {
     let ground = Ground::new();
     let lock = ground.root.join(".git/index.lock");
     fs::write(&lock, "").expect("a lock");
+    let objects = ground.root.join(".git/objects/pack");
     let freed = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(1_500));
+        // Until the first try has put its pack in place, and met the lock.
+        while fs::read_dir(&objects).expect("a folder").count() == 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(700));
         fs::remove_file(lock).expect("gone");
     });
     let took = batch(&ground, 300);
