@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Longest id, agent name or workflow id, in bytes.
 pub const NAME_BYTES_MAX: usize = 100;
@@ -230,8 +231,9 @@ impl fmt::Display for Kind {
 }
 
 /// The path of a document inside the coordination folder: `NAME.md` or `archive/YYYY-MM/NAME.md`, `/` between parts.
+/// A clone shares its text: a watcher knows the same thousands of paths from several sides.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DocPath(String);
+pub struct DocPath(Arc<str>);
 
 impl DocPath {
     /// Checks a path.
@@ -241,11 +243,10 @@ impl DocPath {
     pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
         let text = text.into();
         let fault = |why| Err(NameError::Path { text: shown(&text), why });
-        let parts: Vec<&str> = text.split('/').collect();
-        let name = match parts[..] {
-            [name] => name,
-            ["archive", month, name] if is_month(month) => name,
-            _ => return fault("it must be NAME.md or archive/YYYY-MM/NAME.md"),
+        let name = match text.rsplit_once('/') {
+            None => text.as_str(),
+            Some((folder, name)) if folder.strip_prefix("archive/").is_some_and(is_month) => name,
+            Some(_) => return fault("it must be NAME.md or archive/YYYY-MM/NAME.md"),
         };
         if name.len() > FILE_NAME_BYTES_MAX {
             return fault("the file name is longer than 255 bytes");
@@ -256,19 +257,21 @@ impl DocPath {
         if name.len() <= 3 || !name.ends_with(".md") {
             return fault("it does not end in .md");
         }
-        if name.chars().any(|c| is_unsafe_to_show(c) || c == '\\') {
+        // Nearly every name is of these alone, and there may be very many.
+        let is_plain = name.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'\\');
+        if !is_plain && name.chars().any(|c| is_unsafe_to_show(c) || c == '\\') {
             return fault("it has a control character or a backslash");
         }
-        Ok(Self(text))
+        Ok(Self(text.into()))
     }
 
     /// The path of a new document: `<id>.md` if the id has its kind's prefix, else `<kind>-<id>.md`.
     #[must_use]
     pub fn for_new(kind: Kind, id: &DocId) -> Self {
         if kind != Kind::Agent && id.as_str().starts_with(kind.prefix()) {
-            Self(format!("{id}.md"))
+            Self(format!("{id}.md").into())
         } else {
-            Self(format!("{}{id}.md", kind.prefix()))
+            Self(format!("{}{id}.md", kind.prefix()).into())
         }
     }
 
@@ -331,21 +334,21 @@ impl FromStr for DocPath {
 
 /// A commit id, as lower-case hexadecimal digits (40 for SHA-1, 64 for SHA-256).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Revision(String);
+pub struct Revision(Arc<str>);
 
 /// A blob id, as lower-case hexadecimal digits: equal ids are equal contents.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ContentId(String);
+pub struct ContentId(Arc<str>);
 
 macro_rules! object_id {
     ($name:ident) => {
         impl $name {
             /// Takes 40 or 64 lower-case hexadecimal digits; anything else is `None`.
             #[must_use]
-            pub fn new(text: impl Into<String>) -> Option<Self> {
-                let text = text.into();
+            pub fn new(text: impl AsRef<str>) -> Option<Self> {
+                let text = text.as_ref();
                 let hex = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-                (hex && matches!(text.len(), 40 | 64)).then_some(Self(text))
+                (hex && matches!(text.len(), 40 | 64)).then(|| Self(text.into()))
             }
 
             /// All digits.
@@ -416,7 +419,7 @@ mod tests {
 
     #[test]
     fn new_files_carry_the_kind_once() {
-        let path = |kind, id| DocPath::for_new(kind, &DocId::new(id).expect("valid")).0;
+        let path = |kind, id| DocPath::for_new(kind, &DocId::new(id).expect("valid")).to_string();
         assert_eq!(path(Kind::Task, "task-1"), "task-1.md");
         assert_eq!(path(Kind::Task, "train"), "task-train.md");
         assert_eq!(path(Kind::Workflow, "wf-1"), "workflow-wf-1.md");

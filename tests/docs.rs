@@ -48,12 +48,14 @@ fn stand_in(command: &str) -> Result<How, String> {
         ["cargo", "run", "--release", "--", rest @ ..] => Ok(How::Shell(format!("mycelium {}", rest.join(" ")))),
         ["cargo", "install", "--path", "."] => need("src/main.rs".to_owned()),
         ["cargo", "bench"] => need("benches/README.md".to_owned()),
-        ["cargo", "bench", "--bench", name] => need(format!("benches/{name}.rs")),
+        ["cargo", "bench", "--bench", name, ..] => {
+            need(format!("benches/{name}.rs")).or_else(|_| need(format!("benches/{name}/main.rs")))
+        }
         ["cargo", "test", "--test", name, ..] => {
             need(format!("tests/{name}.rs")).or_else(|_| need(format!("tests/{name}/main.rs")))
         }
         ["cargo", ..] => Err("no rule says how to check it".to_owned()),
-        [.., script @ ("tests/run" | ".ci/run")] => check_script(script),
+        [.., script @ ("tests/run" | ".ci/run" | "benches/table")] => check_script(script),
         ["mycelium", "watch"] => Ok(How::Background(command.to_owned())),
         _ => Ok(How::Shell(command.to_owned())),
     }
@@ -260,7 +262,7 @@ fn a_wrong_page_is_noticed() {
         ("```console\n$ false\n```", "x.md:2: `false`: exit Some(1), printed\n\nexpected exit 0 and\n"),
         ("```sh\ngit frobnicate\n```", "x.md:2: `git frobnicate`: exit Some(1)"),
         ("```sh\ncargo frobnicate\n```", "x.md:2: `cargo frobnicate`: no rule says how to check it"),
-        ("```sh\ncargo bench --bench gone\n```", "x.md:2: `cargo bench --bench gone`: no `benches/gone.rs`"),
+        ("```sh\ncargo bench --bench gone\n```", "x.md:2: `cargo bench --bench gone`: no `benches/gone/main.rs`"),
     ] {
         let faults = Page::run("x.md", page);
         assert!(faults.len() == 1 && faults[0].starts_with(fault), "{page}: {faults:?}");

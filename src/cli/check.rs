@@ -21,7 +21,7 @@ pub(crate) struct Args {}
 pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, Failure> {
     let workspace = session.open()?;
     let snapshot = workspace.snapshot(Scope::All)?;
-    let mut findings = workspace.check()?;
+    let mut findings = workspace.check(&snapshot)?;
     findings.splice(0..0, workspace.config().findings.iter().cloned());
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let warnings = findings.len() - errors;

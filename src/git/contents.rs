@@ -70,7 +70,7 @@ impl Repository {
         months.retain(|(month, _)| wanted(month));
         for (month, id) in months {
             each_entry(&repo, id, |name, kind, id| {
-                let path = format!("{month}/{name}");
+                let path = [&month, "/", name].concat();
                 if wanted(&path) {
                     keep(&mut found, path, kind, id);
                 }
@@ -138,10 +138,12 @@ pub(super) fn parse(digits: &str) -> Result<ObjectId, GitError> {
 
 /// A revision from an object id.
 pub(super) fn revision(id: ObjectId) -> Revision {
-    Revision::new(id.to_string()).expect("an object id is 40 or 64 lower-case hexadecimal digits")
+    Revision::new(&*id.hex_to_buf(&mut gix::hash::Kind::hex_buf()))
+        .expect("an object id is 40 or 64 lower-case hexadecimal digits")
 }
 
 /// A content id from an object id.
 pub(super) fn content_id(id: ObjectId) -> ContentId {
-    ContentId::new(id.to_string()).expect("an object id is 40 or 64 lower-case hexadecimal digits")
+    ContentId::new(&*id.hex_to_buf(&mut gix::hash::Kind::hex_buf()))
+        .expect("an object id is 40 or 64 lower-case hexadecimal digits")
 }

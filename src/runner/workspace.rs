@@ -13,7 +13,7 @@ use crate::entity::Entity;
 use crate::git::{Head, Repository, Target};
 use crate::name::{AgentName, DocId, DocPath, Kind, Revision};
 use crate::snapshot::{Entry, FindError, Snapshot};
-use crate::store::{Durability, Store};
+use crate::store::{Durability, Shelf, Store};
 use crate::time::Timestamp;
 
 /// Below this many documents a second thread costs more than it saves.
@@ -149,16 +149,18 @@ impl Workspace {
     /// # Errors
     /// [`Error::Store`] if the folder cannot be read.
     pub fn snapshot(&self, scope: Scope) -> Result<Snapshot, Error> {
-        let wanted = |path: &DocPath| scope == Scope::All || !path.is_archived();
-        let (paths, archived): (Vec<DocPath>, Vec<DocPath>) = self.paths()?.into_iter().partition(wanted);
+        let mut paths = self.store.names(Shelf::Live)?;
+        if scope == Scope::All {
+            paths.extend(self.store.names(Shelf::Archive)?);
+        }
         let mut snapshot = Snapshot::from_documents(self.read_all(&paths)?);
-        if scope == Scope::Named && !archived.is_empty() {
-            let named = named_elsewhere(&snapshot);
+        let named = if scope == Scope::Named { named_elsewhere(&snapshot) } else { BTreeSet::new() };
+        if !named.is_empty() {
             let fits = |path: &DocPath| {
                 let stem = path.stem();
                 named.contains(stem) || stem.strip_prefix(Kind::Task.prefix()).is_some_and(|id| named.contains(id))
             };
-            let paths: Vec<DocPath> = archived.into_iter().filter(fits).collect();
+            let paths: Vec<DocPath> = self.store.names(Shelf::Archive)?.into_iter().filter(fits).collect();
             for (path, document) in self.read_all(&paths)? {
                 snapshot.insert(path, document);
             }
@@ -179,12 +181,13 @@ impl Workspace {
         Ok(Some(Snapshot::from_documents(read.collect::<Result<Vec<_>, Error>>()?)))
     }
 
-    /// Every finding about the documents, and about entries of the folder that look like documents and are none.
+    /// Every finding about the documents that were read, and about entries of the folder that look like documents and are
+    /// none.
     ///
     /// # Errors
     /// [`Error`] if the folder or the newest commit cannot be read.
-    pub fn check(&self) -> Result<Vec<Diagnostic>, Error> {
-        let mut findings = check::check(&self.snapshot(Scope::All)?, self.head_snapshot()?.as_ref());
+    pub fn check(&self, now: &Snapshot) -> Result<Vec<Diagnostic>, Error> {
+        let mut findings = check::check(now, self.head_snapshot()?.as_ref());
         for strange in self.store.scan()?.strange {
             let message = format!("`{}` is {}, not a document; it is not read", strange.name, strange.what);
             let finding = Diagnostic::warning(Code::NotAFile, message);
@@ -212,12 +215,9 @@ impl Workspace {
     pub(super) fn find_archived(&self, kind: Option<Kind>, id: &str) -> Result<Option<Found>, Error> {
         let fits = |path: &DocPath| {
             let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
-            path.is_archived()
-                && kinds
-                    .iter()
-                    .any(|k| path.stem().starts_with(id) || path.stem().starts_with(&format!("{}{id}", k.prefix())))
+            kinds.iter().any(|k| path.stem().starts_with(id) || path.stem().starts_with(&format!("{}{id}", k.prefix())))
         };
-        let paths: Vec<DocPath> = self.paths()?.into_iter().filter(fits).collect();
+        let paths: Vec<DocPath> = self.store.names(Shelf::Archive)?.into_iter().filter(fits).collect();
         if paths.is_empty() {
             return Ok(None);
         }
@@ -234,11 +234,7 @@ impl Workspace {
         let store = &self.store;
         let read = |paths: &[DocPath]| -> Result<Vec<(DocPath, Document)>, Error> {
             let mut documents = Vec::with_capacity(paths.len());
-            for path in paths {
-                if let Some(file) = store.read(path)? {
-                    documents.push((path.clone(), Document::parse(file.bytes)));
-                }
-            }
+            store.read_each(paths, &mut |path, file| documents.push((path.clone(), Document::parse(file.bytes))))?;
             Ok(documents)
         };
         if paths.len() < PARALLEL_MIN {
@@ -259,11 +255,6 @@ impl Workspace {
     /// A document's path as the repository has it.
     pub(super) fn in_repository(&self, path: &DocPath) -> String {
         format!("{}/{path}", self.folder())
-    }
-
-    /// Every document's path, sorted.
-    pub(super) fn paths(&self) -> Result<Vec<DocPath>, Error> {
-        Ok(self.store.scan()?.files.into_iter().map(|(path, _)| path).collect())
     }
 
     /// How safe commits are, in git's words.

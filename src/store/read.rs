@@ -29,6 +29,23 @@ impl Store {
         }
     }
 
+    /// Reads many documents as [`Store::read`] does, but opens each folder once, as it is when the first of its documents
+    /// is read. Those that are not there are left out.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub fn read_each(&self, paths: &[DocPath], each: &mut dyn FnMut(&DocPath, Contents)) -> Result<(), StoreError> {
+        let mut walk = Walk::new(self);
+        for path in paths {
+            if let Some(site) = walk.site(path)?
+                && let Some(contents) = site.read()?
+            {
+                each(path, contents);
+            }
+        }
+        Ok(())
+    }
+
     /// Reads a document on which a write will be based: a save in place that seems to be under way is waited for.
     pub(super) fn read_settled(&self, walk: &mut Walk, path: &DocPath) -> Result<Option<Contents>, StoreError> {
         let mut contents = match walk.site(path)? {

@@ -77,7 +77,7 @@ fn list(dir: &Dir, prefix: &str, scan: &mut Scan) -> Result<(), StoreError> {
             continue;
         }
         let name = raw.to_string_lossy();
-        let path = raw.to_str().ok().and_then(|name| DocPath::new(format!("{prefix}{name}")).ok());
+        let path = raw.to_str().ok().and_then(|name| DocPath::new([prefix, name].concat()).ok());
         let Some(path) = path else {
             scan.strange.push(Strange { name: format!("{prefix}{}", visible(&name)), what: What::BadName });
             continue;
@@ -93,7 +93,7 @@ fn list(dir: &Dir, prefix: &str, scan: &mut Scan) -> Result<(), StoreError> {
 }
 
 /// Names that could be documents: what editors and we ourselves leave beside them is not looked at.
-fn is_ours(name: &CStr) -> bool {
+pub(super) fn is_ours(name: &CStr) -> bool {
     let name = name.to_bytes();
     name.ends_with(b".md") && !matches!(name.first(), Some(b'.' | b'#'))
 }

@@ -8,7 +8,7 @@ use mycelium::engine::Force;
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::entity::{NewTask, Priority, TaskStatus};
 use mycelium::name::{AgentName, DocId, Kind};
-use mycelium::runner::{New, Opening, Taken, Workspace};
+use mycelium::runner::{New, Opening, Scope, Taken, Workspace};
 use tempfile::TempDir;
 
 fn git(root: &Path, arguments: &[&str]) -> String {
@@ -239,7 +239,12 @@ fn what_only_looks_like_a_document_is_reported_and_not_read() {
     std::fs::write(dir.path().join("secret.md"), "---\nid: task-2\nstatus: pending\n---\n").expect("written");
     let link = dir.path().join(".claude/coordination/task-2.md");
     std::os::unix::fs::symlink("../../secret.md", link).expect("linked");
-    let findings: Vec<String> = workspace.check().expect("reads").iter().map(ToString::to_string).collect();
+    let findings: Vec<String> = workspace
+        .check(&workspace.snapshot(Scope::All).expect("reads"))
+        .expect("reads")
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(findings, ["warning[MYC208]: `task-2.md` is a symbolic link, not a document; it is not read"]);
     assert!(workspace.find(Some(Kind::Task), "task-2").is_err());
     assert_eq!(workspace.commit_all(Force::No).expect("commits").done.revisions, vec![]);
@@ -272,7 +277,7 @@ fn many_files_are_known_from_the_index_and_edits_are_still_seen() {
     assert_eq!(shown, ["archive/2025-10/task-a9.md", "task-7.md", "task-99.md"]);
     assert_eq!(standing.held.len(), 1);
 
-    let named = workspace.snapshot(mycelium::runner::Scope::Named).expect("reads");
+    let named = workspace.snapshot(Scope::Named).expect("reads");
     let archived: Vec<&str> = named.entries().map(|e| e.path.as_str()).filter(|p| p.starts_with("archive")).collect();
     assert_eq!(archived, ["archive/2025-10/task-a7.md"]);
 }

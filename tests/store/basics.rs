@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
-use mycelium::store::{Action, ApplyError, Durability, Store, StoreError, What};
+use mycelium::store::{Action, ApplyError, Durability, Shelf, Store, StoreError, What};
 
 use crate::child::said;
 use crate::rig::{Rig, any_operation, change, child, doc, finished, operation, write};
@@ -150,6 +150,17 @@ fn the_scan_names_documents_and_what_is_strange() {
         ("task-link.md", What::Symlink),
     ];
     assert_eq!(strange, expected);
+    let mut by_name = [Shelf::Live, Shelf::Archive].map(|shelf| store.names(shelf).expect("names")).concat();
+    by_name.sort_unstable();
+    assert_eq!(by_name, scan.files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>());
+    assert!(store.names(Shelf::Live).expect("names").iter().all(|path| !path.is_archived()));
+    let mut together = Vec::new();
+    let asked: Vec<_> = by_name.iter().cloned().chain([doc("archive/2020-01/task-9.md"), doc("task-9.md")]).collect();
+    store.read_each(&asked, &mut |path, file| together.push((path.clone(), file))).expect("reads");
+    let apart = by_name.iter().map(|path| (path.clone(), store.read(path).expect("a read").expect("the file")));
+    assert_eq!(together, apart.collect::<Vec<_>>());
+    let link = store.read_each(&[doc("task-link.md")], &mut |_, _| {});
+    assert!(matches!(link, Err(StoreError::Strange { what: What::Symlink, .. })));
     for (path, stamp) in &scan.files {
         assert_eq!(store.read(path).expect("a read").expect("the file").stamp, *stamp, "{path}");
     }

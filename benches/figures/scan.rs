@@ -1,0 +1,68 @@
+//! The folder listed and read in one process, and single documents read again and again.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use mycelium::entity;
+use mycelium::name::{DocPath, Kind};
+use mycelium::runner::{Opening, Scope, Workspace};
+
+use crate::bench::{Bench, Tasks, Verdict, disk, each_second, live, median, ms, timed, uncommitted, whole};
+
+/// Fewest documents read in a second.
+const READS_MIN: f64 = 50_000.0;
+
+pub(crate) fn run(bench: &Bench) {
+    let rounds = bench.pick(9, 3, 2);
+    let sizes = bench.pick(&[1_000, 10_000, 100_000][..], &[1_000, 10_000][..], &[50][..]);
+    for all in sizes.iter().copied() {
+        let disk = disk();
+        let tasks = Tasks::flat(all);
+        let sandbox = uncommitted(disk.path(), tasks);
+        let opening = || Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() };
+        let workspace = Workspace::open(opening()).unwrap();
+        let scan = || assert_eq!(workspace.store().scan().unwrap().files.len(), tasks.all());
+        let read = || assert_eq!(workspace.snapshot(Scope::All).unwrap().len(), tasks.all());
+        let each = |work: &dyn Fn()| median((0..rounds).map(|_| ms(timed(work).1)));
+        bench.show(&format!("scan-{all}"), &format!("{:.1} ms", each(&scan)));
+        bench.show(&format!("read-all-{all}"), &format!("{:.1} ms", each(&read)));
+        if all == sizes[0] {
+            reads(bench, &workspace, tasks);
+        }
+    }
+}
+
+/// Documents read in one thread: from their files, and from what was read before.
+fn reads(bench: &Bench, workspace: &Workspace, tasks: Tasks) {
+    let time = bench.pick(Duration::from_secs(2), Duration::from_millis(500), Duration::from_millis(20));
+    let paths: Vec<DocPath> = (0..tasks.live).map(|n| DocPath::new(format!("{}.md", live(n))).unwrap()).collect();
+    let from_file = rate(time, |n| {
+        let path = &paths[n % paths.len()];
+        let bytes = workspace.store().read(path).unwrap().unwrap().bytes;
+        let reading = entity::read(path, &mycelium::document::Document::parse(bytes));
+        assert!(black_box(reading).entity.is_some(), "{path} is a task");
+    });
+    let snapshot = workspace.snapshot(Scope::All).unwrap();
+    let ids: Vec<String> = (0..tasks.live).map(live).collect();
+    let held = rate(time, |n| {
+        let entry = snapshot.find(Some(Kind::Task), &ids[n % ids.len()]).unwrap();
+        assert!(black_box(entry.task()).is_some());
+    });
+    let words = format!("{} (each from its file)", whole(from_file));
+    bench.tell("reads", &words, "50,000 per s", Verdict::of(from_file >= READS_MIN));
+    bench.show("reads-held", &format!("{} (from a snapshot that is held)", whole(held)));
+}
+
+fn rate(time: Duration, mut read: impl FnMut(usize)) -> f64 {
+    let mut count = 0;
+    let ((), took) = timed(|| {
+        let began = std::time::Instant::now();
+        while began.elapsed() < time {
+            for _ in 0..16 {
+                read(count);
+                count += 1;
+            }
+        }
+    });
+    each_second(count, took)
+}

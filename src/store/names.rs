@@ -1,0 +1,81 @@
+//! Which documents there are by name alone: what one look-up needs, without asking the system about each file.
+
+use rustix::fs::FileType;
+
+use super::Store;
+use super::error::StoreError;
+use super::folder::{Dir, what_of};
+use super::scan::is_ours;
+use crate::name::DocPath;
+use crate::store::What;
+
+/// A part of the folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shelf {
+    /// The top of the folder.
+    Live,
+    /// The folders of the archive.
+    Archive,
+}
+
+impl Store {
+    /// The documents of a part of the folder, sorted. The same as [`Store::scan`] finds there, without their stamps.
+    ///
+    /// # Errors
+    /// As [`Store::scan`].
+    pub fn names(&self, from: Shelf) -> Result<Vec<DocPath>, StoreError> {
+        let mut found = Vec::new();
+        let Some(folder) = self.folder()? else { return Ok(found) };
+        match from {
+            Shelf::Live => list(&folder, "", &mut found)?,
+            Shelf::Archive => {
+                let Some(archive) = subfolder(&folder, "archive")? else { return Ok(found) };
+                let mut months = Vec::new();
+                for entry in archive.list()? {
+                    let entry = entry.map_err(|errno| StoreError::io("list", archive.path(), errno))?;
+                    if let Ok(name) = entry.file_name().to_str()
+                        && DocPath::new(format!("archive/{name}/x.md")).is_ok()
+                    {
+                        months.push(name.to_owned());
+                    }
+                }
+                for month in months {
+                    if let Some(dir) = subfolder(&archive, &month)? {
+                        list(&dir, &format!("archive/{month}/"), &mut found)?;
+                    }
+                }
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+}
+
+/// A folder below, where it is one.
+fn subfolder(dir: &Dir, name: &str) -> Result<Option<Dir>, StoreError> {
+    match dir.child(name) {
+        Err(StoreError::Strange { .. }) => Ok(None),
+        other => other,
+    }
+}
+
+fn list(dir: &Dir, prefix: &str, found: &mut Vec<DocPath>) -> Result<(), StoreError> {
+    for entry in dir.list()? {
+        let entry = entry.map_err(|errno| StoreError::io("list", dir.path(), errno))?;
+        let Some(name) = Some(entry.file_name()).filter(|name| is_ours(name)).and_then(|name| name.to_str().ok())
+        else {
+            continue;
+        };
+        let Ok(path) = DocPath::new([prefix, name].concat()) else { continue };
+        // Some file systems do not say in a listing what an entry is.
+        let is_file = match entry.file_type() {
+            FileType::RegularFile => true,
+            FileType::Unknown => dir.stat(name)?.is_some_and(|stat| what_of(&stat) == What::File),
+            _ => false,
+        };
+        if is_file {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
