@@ -47,3 +47,8 @@ pub mod daemon;
 
 // The face.
 pub mod cli;
+
+// What must hold for any bytes; not in ordinary builds.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;

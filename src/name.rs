@@ -66,11 +66,13 @@ pub fn visible(text: &str) -> String {
     out
 }
 
-/// Tells whether a character could change what a terminal shows: controls, bidirectional marks, invisible tags.
+/// Tells whether a character could change what a terminal shows: controls, bidirectional marks, line separators, and what
+/// is there without being seen (but for the joiners and selectors that scripts and emoji need).
 #[must_use]
 pub fn is_unsafe_to_show(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+        || matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 fn shown(text: &str) -> String {

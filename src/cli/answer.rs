@@ -9,6 +9,7 @@ use super::args::{Color, Global};
 use super::envelope::{Head, Written, envelope};
 use super::exit::Exit;
 use super::failure::{Class, Failure};
+use super::shield;
 use crate::diagnostic::Diagnostic;
 
 /// The answer of a command that did its work.
@@ -109,15 +110,15 @@ impl Face {
     pub(crate) fn say(&self, words: &str) {
         if !self.quiet && !self.json && !words.is_empty() {
             // Words that nobody can read are no reason to fail.
-            let _ = anstream::stderr().lock().write_all(words.as_bytes());
+            let _ = anstream::stderr().lock().write_all(shield::text(words).as_bytes());
         }
     }
 
     fn fail(&self, failure: &Failure) -> io::Result<()> {
         if self.json {
-            io::stderr().lock().write_all(format!("{}\n", failure.json()).as_bytes())
+            io::stderr().lock().write_all(format!("{}\n", shield::json(&failure.json())).as_bytes())
         } else {
-            anstream::stderr().lock().write_all(failure.text().as_bytes())
+            anstream::stderr().lock().write_all(shield::text(&failure.text()).as_bytes())
         }
     }
 }
@@ -125,10 +126,10 @@ impl Face {
 /// Text on standard output; its colours only on a terminal.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).or_else(output_fault)
+    out.write_all(shield::text(text).as_bytes()).and_then(|()| out.flush()).or_else(output_fault)
 }
 
-/// Bytes on standard output, as they are.
+/// Bytes on standard output, as they are: for a document that was asked for byte by byte, and for [`print_line`].
 pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).or_else(output_fault)
@@ -136,7 +137,7 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
 
 /// One JSON object on a line of its own.
 pub(crate) fn print_line(value: &Value) -> Result<(), Failure> {
-    print_bytes(format!("{value}\n").as_bytes())
+    print_bytes(format!("{}\n", shield::json(value)).as_bytes())
 }
 
 /// A reader that went away (`| head`) ends the command in silence, as with every other tool.

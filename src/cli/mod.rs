@@ -22,6 +22,7 @@ mod log;
 mod render;
 mod scratch;
 mod session;
+mod shield;
 mod show;
 mod status;
 mod task;

@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::engine::{Batch, Effect, Engine, Head, Input, Reason, Report, Retry, Seen};
 use crate::name::{DocPath, visible};
 use crate::runner::{self, Class, Workspace};
-use crate::store::{WatcherInfo, write_new};
+use crate::store::{WatcherInfo, write_new_in};
 use crate::watch::{Gap, GitPlaces, Locks, Places, Watcher};
 use workspace::{Watched, target_branch};
 
@@ -170,9 +170,9 @@ pub fn watch(workspace: &Workspace, span: Span, listener: &mut dyn FnMut(&Notice
 /// What the first watcher in a repository has to say about where commits go; given once, and not where a branch was chosen.
 #[must_use]
 pub fn greeting(workspace: &Workspace) -> Option<Notice> {
-    let told = workspace.repository()?.common_dir().join(GREETED);
+    let common = workspace.repository()?.common_dir();
     // A mark that cannot be left is no reason to be silent, nor one not to watch.
-    let is_first = target_branch(workspace).is_none() && write_new(&told, "").unwrap_or(true);
+    let is_first = target_branch(workspace).is_none() && write_new_in(common, GREETED, "").unwrap_or(true);
     is_first.then(|| Notice::FirstTime { folder: workspace.folder().to_owned() })
 }
 

@@ -1,9 +1,10 @@
 //! Keeping a folder out of the user's own commits, for documents that live on a branch of their own. Touches `info/exclude` only, which git never shares.
 
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::fs;
+use std::io::ErrorKind;
 
 use super::error::GitError;
+use super::reference::append;
 use super::repository::Repository;
 
 impl Repository {
@@ -25,8 +26,7 @@ impl Repository {
         }
         fs::create_dir_all(&info).map_err(GitError::io("make", &info))?;
         let start = if text.is_empty() || text.ends_with(b"\n") { "" } else { "\n" };
-        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(GitError::io("open", &path))?;
-        file.write_all(format!("{start}{line}\n").as_bytes()).map_err(GitError::io("write", &path))?;
+        append(&path, format!("{start}{line}\n").as_bytes()).map_err(GitError::io("write", &path))?;
         Ok(true)
     }
 }

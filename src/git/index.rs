@@ -304,3 +304,43 @@ fn invalidate(tree: &mut Tree, path: &str) {
         node = child;
     }
 }
+
+/// Takes any bytes as an index, changes entries in it as a commit does, and reads what is written.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz_index(input: &[u8]) {
+    let (hash, nowhere) = (gix::hash::Kind::Sha1, Path::new("/nowhere"));
+    let read = |bytes: &[u8]| {
+        gix::index::State::from_bytes(
+            bytes,
+            SystemTime::UNIX_EPOCH.into(),
+            hash,
+            gix::index::decode::Options::default(),
+        )
+    };
+    let Ok((state, _)) = read(input) else { return };
+    let mut index = gix::index::File::from_state(state, nowhere.to_owned());
+    let id = ObjectId::empty_blob(hash);
+    let mut new = Vec::new();
+    for (path, stored) in
+        [("a/b.md", Some((id, EntryKind::Blob))), ("a/c.md", None), ("d.md", Some((id, EntryKind::Blob)))]
+    {
+        let refresh = Refresh { path, stored, bytes: None };
+        set_entry(&mut index, &refresh, nowhere, &|_| None, &mut new);
+        if let Some(tree) = index.tree_mut() {
+            invalidate(tree, path);
+        }
+    }
+    for (path, id, mode, stat) in new {
+        index.dangerously_push_entry(stat, id, Flags::empty(), mode, BStr::new(path));
+    }
+    index.sort_entries();
+    let mut out = Vec::new();
+    if index.write_to(&mut out, gix::index::write::Options::default()).is_ok() {
+        let Ok((again, _)) = read(&out) else {
+            // Git reads it; the library gives up on paths that no file system takes, and then nothing is committed.
+            let longest = index.entries().iter().map(|entry| entry.path(&index).len()).max();
+            return assert!(longest >= Some(usize::from(u16::MAX >> 4)), "what was written is read");
+        };
+        assert!(again.entry_by_path_and_stage(BStr::new("d.md"), Stage::Unconflicted).is_some());
+    }
+}

@@ -55,6 +55,15 @@ pub(super) enum Role {
     Branch,
 }
 
+/// Takes any bytes as the journal of a commit: what is read can be written, and is then read the same.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz_journal(input: &[u8]) {
+    if let Ok(journal) = serde_json::from_slice::<Journal>(input) {
+        let text = serde_json::to_vec(&journal).expect("it was read");
+        assert_eq!(serde_json::from_slice::<Journal>(&text).ok(), Some(journal));
+    }
+}
+
 /// The files of one commit in run state. They go when it is dropped.
 pub(super) struct Workspace {
     run: PathBuf,
@@ -124,6 +133,11 @@ pub(super) struct Leftover {
 }
 
 impl Leftover {
+    /// Tells whether a path is one of its files.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        PURPOSES.iter().any(|purpose| self.run.join(format!("{PREFIX}{}.{purpose}", self.stem)) == path)
+    }
+
     /// Removes its files.
     pub(super) fn sweep(self) -> usize {
         let workspace = Workspace { run: self.run, stem: self.stem, journal: None, keep: false };

@@ -45,6 +45,7 @@ mod repository;
 mod sabotage;
 mod signing;
 mod swap;
+mod trust;
 
 pub use build::{Author, CommitPlan};
 pub use busy::{Busy, Operation};
@@ -52,6 +53,10 @@ pub use clean::Indexed;
 pub use durable::{Beside, Durability};
 pub use error::{CommitError, GitError, Trouble};
 pub use hooks::Hooks;
+#[cfg(any(test, fuzzing))]
+pub(crate) use index::fuzz_index;
+#[cfg(any(test, fuzzing))]
+pub(crate) use journal::fuzz_journal;
 pub use lock::Held;
 pub use log::Commit;
 pub use maintain::Maintained;

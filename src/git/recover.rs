@@ -1,7 +1,7 @@
 //! After a crash: finishes a commit whose branch has moved, takes back one whose branch has not, sweeps the rest. Never touches a lock that is not ours.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use gix::ObjectId;
 use gix::objs::tree::EntryKind;
@@ -9,7 +9,7 @@ use gix::objs::tree::EntryKind;
 use super::contents::{parse, revision};
 use super::error::GitError;
 use super::index::{self, FileId, Refresh};
-use super::journal::{self, Journal, LockNote, Role, Workspace};
+use super::journal::{self, Journal, Leftover, LockNote, Role, Workspace};
 use super::lock::{self, Lock};
 use super::quarantine;
 use super::reference::Target;
@@ -53,6 +53,8 @@ impl Repository {
         self.refresh()?;
         for leftover in journal::leftovers(&self.run_dir())? {
             let is_finished = match &leftover.journal {
+                // A journal that speaks of other files is not of our making: it is swept, and nothing it names is touched.
+                Some((journal, _lock)) if !self.is_about_us(journal, &leftover) => true,
                 Some((journal, _lock)) => self.finish(journal, &mut done)?,
                 None => true,
             };
@@ -62,6 +64,22 @@ impl Repository {
         }
         done.swept += self.sweep_quarantines();
         Ok(done)
+    }
+
+    /// Tells whether a journal names only what a commit here can name: its own prepared files, and locks of this repository.
+    fn is_about_us(&self, journal: &Journal, leftover: &Leftover) -> bool {
+        journal.locks.iter().all(|note| {
+            let is_ours = match note.role {
+                Role::Index => note.target == self.index_path(),
+                Role::Head => note.target == self.git_dir().join("HEAD"),
+                Role::Branch => {
+                    let folders = [self.common_dir(), self.git_dir()].map(|dir| dir.join("refs"));
+                    let is_ref = folders.iter().any(|folder| is_below(&note.target, folder));
+                    is_ref || note.target == self.git_dir().join("HEAD")
+                }
+            };
+            is_ours && leftover.has(&note.prepared)
+        })
     }
 
     /// Finishes one dead commit as far as it goes now; tells whether nothing is left to do.
@@ -161,6 +179,11 @@ impl Repository {
         });
         dead.filter(|entry| quarantine::remove(&entry.path()).is_ok()).count()
     }
+}
+
+/// Tells whether a path lies in a folder, by its parts alone.
+fn is_below(path: &Path, folder: &Path) -> bool {
+    path.strip_prefix(folder).is_ok_and(|rest| rest.components().all(|part| matches!(part, Component::Normal(_))))
 }
 
 /// Tells whether a lock file is the prepared file of a journal: one inode under two names. The name of the prepared file is

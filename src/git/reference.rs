@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use gix::ObjectId;
@@ -238,8 +239,10 @@ fn full_name(short: &str) -> Result<String, GitError> {
     }
 }
 
-fn append(file: &Path, text: &[u8]) -> io::Result<()> {
-    let open = || fs::OpenOptions::new().append(true).create(true).open(file);
+/// Adds to the end of a file, with the folders above it. A link in its place is not followed: it could lead anywhere.
+pub(super) fn append(file: &Path, text: &[u8]) -> io::Result<()> {
+    let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).map_err(io::Error::other)?;
+    let open = || fs::OpenOptions::new().append(true).create(true).custom_flags(no_follow).open(file);
     let mut log = match open() {
         Ok(log) => log,
         Err(error) => {

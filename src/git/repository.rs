@@ -2,15 +2,13 @@
 
 use std::cell::{Ref, RefCell};
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gix::bstr::ByteSlice;
 use gix::config::Source;
-use gix::discover::repository::Path as Found;
+use gix::discover::repository::Path as Lying;
 use gix::discover::upwards;
-use gix::sec::Trust;
 
 use super::convert::Converter;
 use super::error::{GitError, shown};
@@ -18,6 +16,7 @@ use super::hooks::Hooks;
 use super::index::{self, FileId};
 use super::pack::Published;
 use super::program::Program;
+use super::trust::{self, Found, real};
 
 /// How long a commit waits for locks of others by default.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -76,41 +75,34 @@ impl Repository {
     /// repository's own index in step and go to its own objects.
     ///
     /// # Errors
-    /// [`GitError::Unsafe`] for a bare repository, one that belongs to somebody else and is not in the user's
-    /// `safe.directory`, or one of an unknown format; others if it cannot be opened.
+    /// [`GitError::Unsafe`] for a bare repository, one of an unknown format, or one that belongs to somebody else or lies
+    /// elsewhere than it was found and is not in the user's `safe.directory`; others if it cannot be opened.
     pub fn discover(start: &Path) -> Result<Option<Self>, GitError> {
         let slots = gix::odb::store::init::Slots::AsNeededByDiskState { multiplier: 1.5, minimum: PACKS_MIN };
         let options = || gix::open::Options::default().permissions(permissions()).object_store_slots(slots);
         let opened = if std::env::var_os("GIT_DIR").is_some() {
             let trust = gix::sec::trust::Mapping { full: options(), reduced: options() };
-            gix::ThreadSafeRepository::open_with_environment_overrides(start, trust)
+            (None, gix::ThreadSafeRepository::open_with_environment_overrides(start, trust))
         } else {
             let Some(place) = find(start)? else { return Ok(None) };
-            gix::ThreadSafeRepository::open_opts(place, options())
+            let opened = gix::ThreadSafeRepository::open_opts(&place.dir, options());
+            (Some(place), opened)
         };
+        let (found, opened) = opened;
         let mut repo =
             opened.map_err(GitError::object(format!("open the repository of `{}`", shown(start))))?.to_thread_local();
         repo.clear_namespace();
         repo.make_paths_absolute().map_err(GitError::object("find the folders of the repository"))?;
-        Self::checked(repo).map(Some)
+        Self::checked(repo, found.as_ref()).map(Some)
     }
 
-    fn checked(repo: gix::Repository) -> Result<Self, GitError> {
+    fn checked(repo: gix::Repository, found: Option<&Found>) -> Result<Self, GitError> {
         let Some(work_tree) = repo.workdir().map(Path::to_owned) else {
             return Err(bare(repo.git_dir()));
         };
-        if repo.git_dir_trust() != Trust::Full {
-            return Err(GitError::Unsafe {
-                path: shown(&work_tree),
-                why: "it belongs to another user".to_owned(),
-                hint: format!(
-                    "if you trust it, run `git config --global --add safe.directory '{}'`",
-                    shown(&work_tree)
-                ),
-            });
-        }
+        trust::check(&repo, found)?;
         let refs = check_format(&repo)?;
-        let (git_dir, common_dir) = (normal(repo.git_dir()), normal(repo.common_dir()));
+        let (git_dir, common_dir) = (real(repo.git_dir()), real(repo.common_dir()));
         let stamps = RefCell::new(stamps(&git_dir, &common_dir));
         Ok(Self {
             gix: RefCell::new(repo),
@@ -118,7 +110,7 @@ impl Repository {
             converter: RefCell::new(None),
             index: RefCell::new(None),
             published: RefCell::new(None),
-            work_tree: normal(&work_tree),
+            work_tree: real(&work_tree),
             git_dir,
             common_dir,
             refs,
@@ -235,12 +227,14 @@ fn permissions() -> gix::open::Permissions {
     permissions
 }
 
-fn find(start: &Path) -> Result<Option<PathBuf>, GitError> {
+fn find(start: &Path) -> Result<Option<Found>, GitError> {
     let mut options = upwards::Options { match_ceiling_dir_or_error: false, ..Default::default() }.apply_environment();
     options.cross_fs = std::env::var_os("GIT_DISCOVERY_ACROSS_FILESYSTEM").is_some_and(|value| is_true(&value));
     match gix::discover::upwards_opts(start, options) {
-        Ok((Found::WorkTree(dir) | Found::LinkedWorkTree { work_dir: dir, .. }, _)) => Ok(Some(dir)),
-        Ok((Found::Repository(dir), _)) => Err(bare(&dir)),
+        Ok((Lying::WorkTree(dir) | Lying::LinkedWorkTree { work_dir: dir, .. }, trust)) => {
+            Ok(Some(Found { dir, trust }))
+        }
+        Ok((Lying::Repository(dir), _)) => Err(bare(&dir)),
         Err(error) if is_nothing(&error) => Ok(None),
         Err(error) => Err(GitError::object(format!("look for a repository around `{}`", shown(start)))(error)),
     }
@@ -312,9 +306,4 @@ fn stamps(git_dir: &Path, common_dir: &Path) -> Vec<(PathBuf, Option<FileId>)> {
     files.extend(xdg.map(|xdg| xdg.join("git/config")));
     files.extend(std::env::var_os("GIT_CONFIG_GLOBAL").map(PathBuf::from));
     files.into_iter().map(|path| (path.clone(), FileId::of(&path).ok().flatten())).collect()
-}
-
-/// A folder without `..` and links where it exists, so that paths can be compared.
-fn normal(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }

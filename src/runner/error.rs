@@ -10,7 +10,7 @@ use crate::entity::{Refusal, RenderError};
 use crate::git::{Busy, CommitError, GitError, Trouble};
 use crate::name::{DocId, DocPath, Kind, NameError};
 use crate::snapshot::FindError;
-use crate::store::{ApplyError, StoreError};
+use crate::store::{ApplyError, StoreError, What};
 
 /// Says why an operation could not be carried out. Nothing was changed, unless it says so.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +112,7 @@ impl Error {
             },
             Self::Name(_) | Self::Config(_) => Class::Usage,
             Self::Store(StoreError::Busy { .. } | StoreError::Restless { .. }) => Class::Busy,
+            Self::Store(StoreError::Strange { what: What::Symlink, .. }) => Class::Unsafe,
             Self::Git(error) => of_trouble(error.trouble()),
             Self::Commit(error) => of_trouble(error.trouble()),
             _ => Class::Problem,

@@ -68,9 +68,12 @@ fn hooks(config: &Config) -> Hooks {
 fn read_config(root: &Path, flags: Vec<(String, String)>) -> Result<Config, Error> {
     let mut layers = Vec::new();
     if let Some(path) = environment::user_config() {
-        layers.push((Origin::User, read_layer(&path, &path.display().to_string())?));
+        let text =
+            store::read_text(&path, CONFIG_BYTES_MAX).map_err(|source| Error::Folder { path: path.clone(), source })?;
+        layers.push((Origin::User, layer(&path.display().to_string(), text)));
     }
-    layers.push((Origin::Repository, read_layer(&root.join(REPOSITORY_CONFIG), REPOSITORY_CONFIG)?));
+    let text = store::read_text_in(root, REPOSITORY_CONFIG, CONFIG_BYTES_MAX)?;
+    layers.push((Origin::Repository, layer(REPOSITORY_CONFIG, text)));
     layers.push((Origin::Environment, Layer::from_environment(&environment::variable)));
     for (name, text) in flags {
         layers
@@ -79,10 +82,8 @@ fn read_config(root: &Path, flags: Vec<(String, String)>) -> Result<Config, Erro
     Ok(Config::resolve(layers))
 }
 
-fn read_layer(path: &Path, name: &str) -> Result<Layer, Error> {
-    let text =
-        store::read_text(path, CONFIG_BYTES_MAX).map_err(|source| Error::Folder { path: path.to_owned(), source })?;
-    Ok(text.map_or_else(Layer::default, |text| Layer::from_json(name, &text)))
+fn layer(name: &str, text: Option<String>) -> Layer {
+    text.map_or_else(Layer::default, |text| Layer::from_json(name, &text))
 }
 
 /// The name of a plain folder's run state: its last part, and all of its path as a number (FNV-1a, 64 bits).

@@ -224,8 +224,8 @@ impl Workspace {
     /// The repository's own template of a kind, if it has one.
     fn own_template(&self, kind: Kind) -> Result<Option<String>, Error> {
         let folder = REPOSITORY_CONFIG.trim_end_matches("config.json");
-        let path = self.root.join(folder).join("templates").join(template::file_name(kind));
-        store::read_text(&path, TEMPLATE_BYTES_MAX).map_err(|source| Error::Folder { path, source })
+        let path = format!("{folder}templates/{}", template::file_name(kind));
+        Ok(store::read_text_in(&self.root, &path, TEMPLATE_BYTES_MAX)?)
     }
 
     /// Commits what was written, unless a watcher does, and tells what became of it. The write itself stands in any case,

@@ -51,8 +51,7 @@ impl Workspace {
     }
 
     fn write_new(&self, report: &mut InitReport, path: PathBuf, text: &str) -> Result<(), Error> {
-        let file = self.root.join(&path);
-        let wrote = store::write_new(&file, text).map_err(|source| Error::Folder { path: file, source })?;
+        let wrote = store::write_new_in(&self.root, &path.to_string_lossy(), text)?;
         if wrote { &mut report.wrote } else { &mut report.kept }.push(path);
         Ok(())
     }
@@ -62,14 +61,19 @@ impl Workspace {
     /// # Errors
     /// [`Error::Config`] if the file is not a JSON object; [`Error::Folder`] if it cannot be written.
     pub fn set_config(&self, to: Origin, key: &Key, value: &serde_json::Value) -> Result<PathBuf, Error> {
-        let path = match to {
-            Origin::User => environment::user_config().ok_or(Error::NoHome)?,
-            _ => self.root.join(REPOSITORY_CONFIG),
+        let put = |path: &Path, text: Option<String>| {
+            let (name, text) = (path.display().to_string(), text.unwrap_or_default());
+            config::put(&name, &text, key, value).map_err(|finding| Error::Config(Box::new(finding)))
         };
+        if to != Origin::User {
+            let path = self.root.join(REPOSITORY_CONFIG);
+            let text = put(&path, store::read_text_in(&self.root, REPOSITORY_CONFIG, CONFIG_BYTES_MAX)?)?;
+            store::replace_text_in(&self.root, REPOSITORY_CONFIG, &text)?;
+            return Ok(path);
+        }
+        let path = environment::user_config().ok_or(Error::NoHome)?;
         let fault = |source| Error::Folder { path: path.clone(), source };
-        let text = store::read_text(&path, CONFIG_BYTES_MAX).map_err(fault)?.unwrap_or_default();
-        let name = path.display().to_string();
-        let text = config::put(&name, &text, key, value).map_err(|finding| Error::Config(Box::new(finding)))?;
+        let text = put(&path, store::read_text(&path, CONFIG_BYTES_MAX).map_err(fault)?)?;
         store::replace_text(&path, &text).map_err(fault)?;
         Ok(path)
     }

@@ -196,6 +196,11 @@ impl Site {
         self.rename(free, RenameFlags::NOREPLACE)
     }
 
+    /// Moves this name to another, and what stands there gives way.
+    pub(super) fn replace(&self, other: &Self) -> Result<Renamed, StoreError> {
+        self.rename(other, RenameFlags::empty())
+    }
+
     fn rename(&self, to: &Self, flags: RenameFlags) -> Result<Renamed, StoreError> {
         match rustix::fs::renameat_with(&self.dir.fd, self.name.as_str(), &to.dir.fd, to.name.as_str(), flags) {
             Ok(()) => Ok(Renamed::Yes),

@@ -29,7 +29,9 @@ pub use apply::{Action, Applied, Decide};
 pub use error::{ApplyError, StoreError, What};
 pub use lock::{CommitLock, FOLDER_WAIT, WatchLock, WatcherInfo};
 pub use names::Shelf;
-pub use plain::{folder_of, read_text, replace_text, write_new};
+pub use plain::{folder_of, read_text, read_text_in, replace_text, replace_text_in, write_new_in};
+#[cfg(any(test, fuzzing))]
+pub(crate) use record::fuzz_journal;
 pub use record::{Operation, Record, RecordedChange};
 pub use recover::Recovered;
 pub use scan::{Scan, Strange};
@@ -99,10 +101,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// Names a folder and its run state. Nothing is made before the first write, nothing is looked at here.
+    /// Names a folder and its run state. Nothing is made before the first write.
     ///
     /// # Errors
-    /// [`StoreError::BadFolder`] if the folder's path is empty, absolute, or could lead out of the work tree.
+    /// [`StoreError::BadFolder`] if the folder's path is empty, absolute, or could lead out of the work tree;
+    /// [`StoreError::Strange`] if a part of the run state is a symbolic link.
     pub fn open(place: &Place, durability: Durability) -> Result<Self, StoreError> {
         let bad = |why| Err(StoreError::BadFolder { folder: crate::name::visible(&place.folder), why });
         let parts: Vec<String> = place.folder.split('/').map(str::to_owned).collect();
@@ -110,11 +113,12 @@ impl Store {
             match part.as_str() {
                 "" => return bad("it is empty, absolute or has an empty part"),
                 "." | ".." => return bad("`.` and `..` are not allowed in it"),
-                part if part.eq_ignore_ascii_case(".git") => return bad("it lies in git's own folder"),
+                part if is_gits_own(part) => return bad("it lies in git's own folder"),
                 part if part.contains(['\\', '\0']) => return bad("it has a backslash or a NUL"),
                 _ => {}
             }
         }
+        plain::refuse_links(&place.run)?;
         Ok(Self {
             root: place.root.clone(),
             parts,
@@ -128,4 +132,10 @@ impl Store {
     fn sync(&self) -> folder::Sync {
         if self.durability == Durability::Off { folder::Sync::No } else { folder::Sync::Yes }
     }
+}
+
+/// Tells whether some file system takes a name for `.git`; git refuses to check out a path with such a part.
+fn is_gits_own(part: &str) -> bool {
+    let part = part.trim_end_matches(['.', ' ']);
+    part.eq_ignore_ascii_case(".git") || part.eq_ignore_ascii_case("git~1")
 }

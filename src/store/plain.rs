@@ -1,10 +1,13 @@
-//! Plain files beside the documents: configuration and templates. Small, read whole, never through a symbolic link at their own name.
+//! Plain files beside the documents: configuration and templates. Small, read whole, never through a symbolic link at their own name, nor, below a work tree, on the way to it.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::error::{StoreError, What};
+use super::folder::{Dir, Renamed, Site, Sync};
 use super::temp;
 
 /// The real path of a folder.
@@ -39,22 +42,102 @@ pub fn read_text(path: &Path, bytes_max: usize) -> io::Result<Option<String>> {
     String::from_utf8(bytes).map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
 }
 
-/// Writes a new file durably, with its folders; `false`, and nothing changed, if there is one already.
+/// The text of a small file below a work tree; `None` if there is none. No link below the root is followed.
 ///
 /// # Errors
-/// If it cannot be written.
-pub fn write_new(path: &Path, text: &str) -> io::Result<bool> {
-    let draft = write_draft(path, text)?;
-    let linked = fs::hard_link(&draft, path);
-    fs::remove_file(&draft)?;
-    match linked {
-        Ok(()) => sync_parent(path).map(|()| true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(error),
+/// [`StoreError`] if it is larger than `bytes_max`, not UTF-8, lies behind a symbolic link, or cannot be read.
+pub fn read_text_in(root: &Path, relative: &str, bytes_max: usize) -> Result<Option<String>, StoreError> {
+    let Some(site) = site_in(root, relative, Parents::AsTheyAre)? else { return Ok(None) };
+    let Some(bytes) = site.bytes()? else { return Ok(None) };
+    let fault = |source| StoreError::io("read", &site.path(), source);
+    if bytes.len() > bytes_max {
+        let why = format!("it is larger than {bytes_max} bytes");
+        return Err(fault(io::Error::new(io::ErrorKind::FileTooLarge, why)));
     }
+    let text = String::from_utf8(bytes);
+    text.map(Some).map_err(|error| fault(io::Error::new(io::ErrorKind::InvalidData, error.utf8_error())))
 }
 
-/// Replaces a file durably in one step, or makes it with its folders.
+/// Writes a new file below a work tree durably, with its folders; `false`, and nothing changed, if there is one already.
+///
+/// # Errors
+/// [`StoreError`] if a symbolic link stands in the way, or it cannot be written.
+pub fn write_new_in(root: &Path, relative: &str, text: &str) -> Result<bool, StoreError> {
+    write_in(root, relative, text, Site::move_to)
+}
+
+/// Replaces a file below a work tree durably in one step, or makes it with its folders.
+///
+/// # Errors
+/// [`StoreError`] if a symbolic link stands in the way, or it cannot be written; the old one is intact then.
+pub fn replace_text_in(root: &Path, relative: &str, text: &str) -> Result<(), StoreError> {
+    write_in(root, relative, text, Site::replace).map(drop)
+}
+
+type Publish = fn(&Site, &Site) -> Result<Renamed, StoreError>;
+
+fn write_in(root: &Path, relative: &str, text: &str, publish: Publish) -> Result<bool, StoreError> {
+    let Some(site) = site_in(root, relative, Parents::Made)? else { return Ok(false) };
+    let draft = Site { dir: Arc::clone(&site.dir), name: format!(".{}", temp::fresh_name()) };
+    let path = site.path();
+    let written = draft.create().and_then(|mut file| {
+        file.write_all(text.as_bytes()).map_err(|source| StoreError::io("write", &path, source))?;
+        file.sync_all().map_err(|source| StoreError::NotDurable { path: path.clone(), source })?;
+        publish(&draft, &site)
+    });
+    if !matches!(written, Ok(Renamed::Yes)) {
+        draft.unlink()?;
+    }
+    site.dir.sync()?;
+    written.map(|renamed| renamed == Renamed::Yes)
+}
+
+/// Whether folders on the way to a file are made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parents {
+    AsTheyAre,
+    Made,
+}
+
+/// Where a file below a work tree stands; `None` if a folder on the way is not there.
+fn site_in(root: &Path, relative: &str, parents: Parents) -> Result<Option<Site>, StoreError> {
+    let mut parts: Vec<&str> = relative.split('/').collect();
+    let name = parts.pop().unwrap_or_default().to_owned();
+    let Some(mut dir) = Dir::open(root)? else { return Ok(None) };
+    for part in parts {
+        let next = match parents {
+            Parents::Made => Some(dir.make_child(part, Sync::Yes)?),
+            Parents::AsTheyAre => dir.child(part)?,
+        };
+        let Some(next) = next else { return Ok(None) };
+        dir = next;
+    }
+    Ok(Some(Site { dir: Arc::new(dir), name }))
+}
+
+/// Refuses run state of which a part is a symbolic link: nobody but this program makes anything there, and it makes none.
+///
+/// # Errors
+/// [`StoreError::Strange`] for a link; [`StoreError::Io`] if the folder cannot be listed.
+pub(super) fn refuse_links(run: &Path) -> Result<(), StoreError> {
+    let strange = |path: PathBuf, wanted| Err(StoreError::Strange { path, what: What::Symlink, wanted });
+    if fs::symlink_metadata(run).is_ok_and(|meta| meta.is_symlink()) {
+        return strange(run.to_owned(), "a folder");
+    }
+    let entries = match fs::read_dir(run) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(StoreError::io("list", run, source)),
+    };
+    for entry in entries.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+            return strange(entry.path(), "a file or folder of mycelium's own");
+        }
+    }
+    Ok(())
+}
+
+/// Replaces a file of the user's own durably in one step, or makes it with its folders; links on the way are theirs.
 ///
 /// # Errors
 /// If it cannot be written; the old one is intact then.

@@ -229,6 +229,21 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Takes any bytes as a journal and as one payload: what is read can be written, and is then read the same.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz_journal(input: &[u8]) {
+    let length = u32::try_from(input.len()).expect("an input of a fuzzer is small").to_le_bytes();
+    let framed = [&length[..], &checksum(input).to_le_bytes()[..], input, &[State::PENDING.byte()]].concat();
+    for bytes in [input, &framed] {
+        for frame in decode_all(bytes) {
+            assert!(frame.start < frame.state_at && frame.state_at < bytes.len());
+            assert!(frame.entry.temps.iter().all(|name| is_temp_name(name)));
+            let again = decode_all(&encode(&frame.entry).expect("it was read"));
+            assert_eq!(again.first().map(|again| &again.entry), Some(&frame.entry));
+        }
+    }
+}
+
 impl Reader<'_> {
     fn option_text(&mut self, into: &mut Option<String>) -> Option<()> {
         let mut bytes = None;

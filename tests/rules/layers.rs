@@ -33,7 +33,7 @@ const RANKS: &[Rank] = &[
     apart(&["store", "git", "watch", "bridge"]),
     apart(&["runner"]),
     apart(&["client", "daemon"]),
-    apart(&["cli", "mcp", "board", "web"]),
+    apart(&["cli", "mcp", "board", "web", "fuzzing"]),
 ];
 
 /// Crate roots: they name every module and have no rank.

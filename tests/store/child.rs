@@ -62,7 +62,7 @@ fn part() {
             say(&done.map_or_else(|error| format!("refused: {error:?}"), |_| "applied".to_owned()));
         }
         "steady" => steady(&store(durability(arguments[1])), arguments[0]),
-        "link-race" => link_race(&store(Durability::Off)),
+        "link-race" => link_race(&store(Durability::Off), arguments[0].parse().expect("a number")),
         "save-race" => {
             crate::saves::race(arguments[0], arguments[1].parse().expect("a number"), durability(arguments[2]));
         }
@@ -118,21 +118,32 @@ fn steady(store: &Store, me: &str) {
     }
 }
 
-/// Writes and reads for a while in a folder whose parts are swapped with links; errors are what it expects.
-fn link_race(store: &Store) {
-    let names = ["task-1.md", "task-2.md", "archive/2025-10/task-3.md"];
+/// Does everything that a store does, in a folder whose parts are swapped with links; errors are what it expects. What it
+/// reads must never come from outside.
+fn link_race(store: &Store, operations: usize) {
+    let names = ["task-1.md", "task-2.md", "archive/2025-10/task-3.md", "task-4.md"];
     let (mut done, mut refused) = (0_u32, 0_u32);
-    for n in 0..2_000 {
+    let inside = |bytes: &[u8]| assert_ne!(bytes, b"canary\n", "{}", crate::links::LED_OUT);
+    for n in 0..operations {
         let name = names[n % names.len()];
-        let outcome = match n % 5 {
-            0 => store.scan().map(drop),
-            1 => store.read(&crate::rig::doc(name)).map(drop),
-            2 => change(store, &any_operation(), name, |_| Action::Remove).map(drop),
-            _ => change(store, &any_operation(), name, |_| Action::Write(format!("ours {n}\n").into_bytes())).map(drop),
+        let outcome = match n % 10 {
+            0 | 1 => store.scan().map(drop),
+            2..=5 => store.read(&crate::rig::doc(name)).map(|found| {
+                if let Some(found) = found {
+                    inside(&found.bytes);
+                }
+            }),
+            6 => change(store, &any_operation(), name, |_| Action::Remove).map(drop),
+            7 if n % 200 == 7 => store.make_folder().map(drop),
+            _ => change(store, &any_operation(), name, |now| {
+                inside(now.unwrap_or_default().as_bytes());
+                Action::Write(format!("ours {n}\n").into_bytes())
+            })
+            .map(drop),
         };
         if outcome.is_ok() { done += 1 } else { refused += 1 }
     }
-    say(&format!("{done} {refused}"));
+    say(&format!("raced {done} {refused}"));
 }
 
 /// The text with a last line that tells whether it is whole.

@@ -7,7 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mycelium::store::Durability;
 
 use crate::child::said;
-use crate::rig::{Rig, child, finished, write};
+use crate::rig::{Rig, child, write};
+
+/// How many operations run while one part of the path is swapped.
+const OPERATIONS: usize = 12_500;
+
+/// What the child says when it read something from outside.
+pub(crate) const LED_OUT: &str = "it was read from outside";
 
 /// Every file below a directory with its bytes.
 fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
@@ -60,25 +66,47 @@ fn canary_survives(part: &str, sabotage: Option<&str>) -> bool {
     let target = if part.ends_with(".md") { canary.join("task-1.md") } else { canary.clone() };
     let before = contents(&canary);
     let real = rig.place.root.join(part);
+    if !real.exists() {
+        std::fs::write(&real, "start\n").expect("a document");
+    }
     let stop = AtomicBool::new(false);
-    let mut command = child(&rig, "link-race", &[]);
+    let mut command = child(&rig, "link-race", &[&OPERATIONS.to_string()]);
     if let Some(sabotage) = sabotage {
         command.env("MYCELIUM_SABOTAGE", sabotage);
     }
-    std::thread::scope(|scope| {
+    let led_out = std::thread::scope(|scope| {
         let swapper = scope.spawn(|| swap(&real, &target, &stop));
-        let out = said(&finished(command.spawn().expect("a child")));
+        let ended = command.spawn().and_then(std::process::Child::wait_with_output);
         stop.store(true, Ordering::Relaxed);
+        let ended = ended.expect("a child");
+        let (out, words) = (said(&String::from_utf8_lossy(&ended.stdout)), String::from_utf8_lossy(&ended.stderr));
+        let led_out = words.contains(LED_OUT);
+        assert!(ended.status.success() || led_out, "{part}: {words}");
         let swaps = swapper.join().expect("the swapper");
         println!("{part}: {swaps} swaps, done and refused: {out:?}");
         assert!(swaps > 100, "{part}: only {swaps} swaps");
+        led_out
     });
-    contents(&canary) == before
+    !led_out && contents(&canary) == before
 }
+
+/// Each part of the path that can be swapped: the folder's parent, the folder, folders in it, and documents that are there,
+/// that come and go, and that lie in the archive.
+const PARTS: [&str; 8] = [
+    "some",
+    "some/coordination",
+    "some/coordination/archive",
+    "some/coordination/archive/2025-10",
+    "some/coordination/task-1.md",
+    "some/coordination/task-2.md",
+    "some/coordination/task-4.md",
+    "some/coordination/archive/2025-10/task-3.md",
+];
 
 #[test]
 fn links_swapped_in_lead_nowhere() {
-    for part in ["some", "some/coordination", "some/coordination/archive", "some/coordination/task-1.md"] {
+    assert!(PARTS.len() * OPERATIONS >= 100_000);
+    for part in PARTS {
         assert!(canary_survives(part, None), "{part}: the canary was touched");
     }
 }

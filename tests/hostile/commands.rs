@@ -1,0 +1,131 @@
+//! Every command that the program has, by its own word, and how it is called here.
+#![allow(clippy::unwrap_used, reason = "a test that cannot read the help has failed")]
+
+use std::collections::BTreeSet;
+
+use crate::support::Sandbox;
+
+/// How each command is called, in an order in which most of them succeed. `{}` stands for a hostile text.
+const LINES: &[&[&str]] = &[
+    &["init"],
+    &["init", "--templates", "classic"],
+    &["status"],
+    &[
+        "task",
+        "create",
+        "--type",
+        "x",
+        "--id",
+        "task-1",
+        "--title",
+        "one {}",
+        "--payload",
+        "{\"a\": \"{}\"}",
+        "--step",
+        "s {}",
+    ],
+    &["task", "create", "--type", "x {}", "--id", "task-2", "--assigned-to", "agent-c1", "--depends-on", "task-1"],
+    &["task", "list"],
+    &["task", "list", "--limit", "100"],
+    &["task", "get", "task-1"],
+    &["task", "get", "task-escapes"],
+    &["task", "get", "task-broken"],
+    &["task", "get", "task-long"],
+    &["task", "get", "{}"],
+    &["task", "update", "task-1", "--status", "running", "--set", "mood={}", "--as", "agent-c1"],
+    &["task", "update", "task-escapes", "--title", "new {}"],
+    &["task", "update", "task-status", "--status", "running"],
+    &["task", "update", "task-bidi", "--set", "{}=1"],
+    &["task", "update", "task-1", "--progress", "{}"],
+    &["task", "edit", "task-1"],
+    &["task", "tick", "task-1", "1"],
+    &["task", "tick", "task-escapes", "1"],
+    &["task", "tick", "task-escapes", "{}"],
+    &["task", "note", "task-1", "a note {}"],
+    &["task", "release", "task-1"],
+    &["task", "update", "task-1", "--status", "running"],
+    &["task", "fail", "task-1", "--error", "why {}", "--stack-trace", "at {}"],
+    &["task", "retry", "task-1"],
+    &["task", "update", "task-1", "--status", "running"],
+    &["task", "complete", "task-1", "--result", "\"{}\""],
+    &["task", "complete", "task-conflict"],
+    &["task", "reopen", "task-1"],
+    &["task", "reopen", "task-keys"],
+    &["task", "remove", "task-2"],
+    &["agent", "set", "agent-x", "--status", "busy", "--metadata", "{\"m\": \"{}\"}"],
+    &["agent", "set", "{}", "--status", "busy"],
+    &["agent", "get", "agent-c1"],
+    &["agent", "get", "bad"],
+    &["agent", "list"],
+    &["agent", "remove", "agent-x"],
+    &["workflow", "create", "--type", "x {}", "--id", "workflow-1", "--task", "task-1"],
+    &["workflow", "get", "workflow-evil"],
+    &["workflow", "list"],
+    &["workflow", "update", "workflow-1", "--progress", "0.5", "--set", "s={}"],
+    &["workflow", "complete", "workflow-1", "--result", "{}"],
+    &["workflow", "update", "workflow-1", "--status", "running"],
+    &["workflow", "fail", "workflow-1", "--error", "{}"],
+    &["log"],
+    &["log", "task-1"],
+    &["log", "{}"],
+    &["check"],
+    &["commit"],
+    &["commit", "--force"],
+    &["watch", "--once"],
+    &["config", "list", "--show-origin"],
+    &["config", "get", "commit.author"],
+    &["config", "get", "{}"],
+    &["config", "set", "commit.author", "user"],
+    &["config", "set", "commit.author", "{}"],
+    &["config", "set", "commit.branch", "{}"],
+    &["doctor"],
+    &["doctor", "--fix"],
+    &["explain", "MYC101"],
+    &["explain", "{}"],
+    &["instructions"],
+    &["completions", "bash"],
+    &["completions", "{}"],
+    &["man"],
+    &["man", "task"],
+    &["man", "{}"],
+    &["watch", "--print-unit"],
+    &["help", "{}"],
+    &["task", "list", "--format", "{{ title }} {{ id }} {}\n"],
+    &["demo"],
+    &["{}"],
+    &["status", "--root", "{}"],
+    &["status", "--as", "{}"],
+    &["--{}"],
+];
+
+/// The lines with a text put in.
+pub(crate) fn lines(text: &str) -> Vec<Vec<String>> {
+    LINES.iter().map(|line| line.iter().map(|word| word.replace("{}", text)).collect()).collect()
+}
+
+/// Every command that does something by itself, as the help lists them.
+pub(crate) fn leaves(sandbox: &Sandbox) -> BTreeSet<Vec<String>> {
+    let mut leaves = BTreeSet::new();
+    let mut groups: Vec<Vec<String>> = vec![Vec::new()];
+    while let Some(group) = groups.pop() {
+        let arguments: Vec<&str> = group.iter().map(String::as_str).chain(["--help"]).collect();
+        let help = sandbox.mycelium(&arguments).ok();
+        let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+        let names: Vec<&str> = listed.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+        let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty() && *name != "help").collect();
+        if names.is_empty() {
+            leaves.insert(group.clone());
+        }
+        groups.extend(names.into_iter().map(|name| [group.as_slice(), &[name.to_owned()]].concat()));
+    }
+    leaves
+}
+
+#[test]
+fn every_command_is_called_here() {
+    let leaves = leaves(&Sandbox::without_git());
+    assert!(leaves.len() > 25, "{leaves:?}");
+    let lines = lines("x");
+    let missing: Vec<_> = leaves.iter().filter(|leaf| !lines.iter().any(|line| line.starts_with(leaf))).collect();
+    assert!(missing.is_empty(), "tests/hostile/commands.rs has no line for {missing:?}");
+}
