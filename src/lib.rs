@@ -9,6 +9,9 @@ pub mod time;
 
 pub mod diagnostic;
 
+// What the tests break on purpose.
+pub mod sabotage;
+
 // A file: its bytes, its frontmatter, its body; the settings; the shape of new files.
 pub mod document;
 

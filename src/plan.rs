@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::name::{AgentName, DocId, DocPath, OperationId, Revision};
+use crate::sabotage::{self, Sabotage};
 
 /// A document's bytes, or `None` where there is no such document.
 pub type Content = Option<Arc<[u8]>>;
@@ -92,16 +93,19 @@ pub fn steps(
     };
     let start = already_committed(journal, known);
     for (index, Recorded { operation, changes, .. }) in journal.iter().enumerate() {
+        // All that an operation found comes before it, so that it is one commit however many documents it changes.
+        let mut own = Vec::new();
         for (path, before, after) in changes {
             let Some(state) = known.get(path) else { continue };
-            if state.head == state.folder || start.get(path).is_some_and(|first| index < *first) {
+            let is_put_back = state.head == state.folder && !sabotage::on(Sabotage::TellPutBack);
+            if is_put_back || start.get(path).is_some_and(|first| index < *first) {
                 continue;
             }
             let found = *last.get(path).unwrap_or(&&state.head);
-            if found != before {
+            if found != before && !sabotage::on(Sabotage::AbsorbEdits) {
                 steps.push(by_hand(path, found, before));
             }
-            steps.push(Step {
+            own.push(Step {
                 operation: Some(operation.clone()),
                 agent: operation.agent.clone(),
                 path: path.clone(),
@@ -110,20 +114,39 @@ pub fn steps(
             });
             last.insert(path, after);
         }
+        steps.append(&mut own);
     }
     for (path, state) in known {
         let found = *last.get(path).unwrap_or(&&state.head);
-        if state.admit_edit && state.head != state.folder && *found != state.folder {
+        let is_admitted = state.admit_edit || sabotage::on(Sabotage::AdmitAllEdits);
+        if is_admitted && state.head != state.folder && *found != state.folder {
             steps.push(by_hand(path, found, &state.folder));
         }
     }
     steps
 }
 
-/// Tells whether operations lead a document back to where they found it, so that HEAD's content alone does not tell how
-/// many of them it holds.
+/// Tells whether contents alone do not show which operations HEAD holds, so that its history has to be asked: where
+/// operations lead a document back to where they found it, where HEAD holds what none of them found or left, and where it
+/// holds an operation in one of its documents and not in another (it was told, or a person committed the one).
 #[must_use]
-pub fn leads_back(journal: &[Recorded]) -> bool {
+pub fn asks_for_history(journal: &[Recorded], known: &BTreeMap<DocPath, Known>) -> bool {
+    let start = already_committed(journal, known);
+    let is_in = |index: usize, path: &DocPath| start.get(path).is_some_and(|first| index < *first);
+    let is_out = |index: usize, path: &DocPath| {
+        !is_in(index, path) && known.get(path).is_some_and(|state| state.head != state.folder)
+    };
+    let mut operations = journal.iter().enumerate();
+    let is_partly_in = |(index, one): (usize, &Recorded)| {
+        let any = |holds: &dyn Fn(usize, &DocPath) -> bool| one.changes.iter().any(|(path, ..)| holds(index, path));
+        any(&is_in) && any(&is_out)
+    };
+    leads_back(journal)
+        || known.iter().any(|(path, state)| is_unclear(journal, path, &state.head))
+        || operations.any(is_partly_in)
+}
+
+fn leads_back(journal: &[Recorded]) -> bool {
     let mut found: BTreeMap<&DocPath, &Content> = BTreeMap::new();
     journal
         .iter()
@@ -132,10 +155,14 @@ pub fn leads_back(journal: &[Recorded]) -> bool {
 }
 
 /// For each document the first operation that is not in HEAD yet: the one behind the last whose outcome HEAD holds, or the
-/// last that found what HEAD holds, since a person commits too. Where HEAD holds what the first operation found, none is;
-/// where it held that before and a person has committed something else since, they took over what the operations had left.
+/// last that found what HEAD holds, since a person commits too. Where HEAD holds what the first operation found, none is,
+/// unless a later one found that again and no operation led back to it: then git put the document back in between. Where
+/// HEAD held it before and a person has committed something else since, they took over what the operations had left.
 fn already_committed<'a>(journal: &'a [Recorded], known: &BTreeMap<DocPath, Known>) -> BTreeMap<&'a DocPath, usize> {
     let mut first = BTreeMap::new();
+    if sabotage::on(Sabotage::TellTwice) {
+        return first;
+    }
     let mut taken_over = BTreeMap::new();
     let mut found: BTreeMap<&DocPath, &Content> = BTreeMap::new();
     let mut left: BTreeMap<&DocPath, &Content> = BTreeMap::new();
@@ -143,7 +170,13 @@ fn already_committed<'a>(journal: &'a [Recorded], known: &BTreeMap<DocPath, Know
         for (path, before, after) in changes {
             let start = *found.entry(path).or_insert(before);
             let is_next = left.insert(path, after).is_none_or(|left| left == before);
-            let Some(state) = known.get(path).filter(|state| state.head != *start) else { continue };
+            let Some(state) = known.get(path) else { continue };
+            if state.head == *start {
+                if state.head == *before && !is_next {
+                    first.insert(path, index);
+                }
+                continue;
+            }
             if state.head == *after {
                 first.insert(path, index + 1);
             } else if state.head == *before {
@@ -171,33 +204,43 @@ pub fn is_unclear(journal: &[Recorded], path: &DocPath, head: &Content) -> bool 
     changes.peek().is_some() && changes.all(|(_, before, after)| before != head && after != head)
 }
 
-/// Gathers steps into commits: as few as possible, one author each, no step moved before one it builds on. A step that
-/// undoes what its commit did begins another one, or neither would be told.
+/// Gathers steps into commits: as few as possible, one author each, no step moved before one it builds on, an operation in
+/// one piece. A step that undoes what its commit did begins another one, or neither would be told.
 #[must_use]
-pub fn group(steps: Vec<Step>) -> Vec<Group> {
+pub fn group(steps: &[Step]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for step in steps {
-        let after_path = groups.iter().rposition(|group| group.changes.contains_key(&step.path)).unwrap_or(0);
-        let undoes = |group: &Group| group.changes.get(&step.path).is_some_and(|(before, _)| *before == step.after);
-        let fits = (after_path..groups.len()).find(|i| groups[*i].agent == step.agent && !undoes(&groups[*i]));
+    for steps in steps.chunk_by(is_one_operation) {
+        let first = &steps[0];
+        let touches = |group: &Group| steps.iter().any(|step| group.changes.contains_key(&step.path));
+        let after_path = groups.iter().rposition(touches).unwrap_or(0);
+        let undoes_it =
+            |group: &Group, step: &Step| group.changes.get(&step.path).is_some_and(|(before, _)| *before == step.after);
+        let undoes = |group: &Group| steps.iter().any(|step| undoes_it(group, step));
+        let after_path = if sabotage::on(Sabotage::MoveSteps) { 0 } else { after_path };
+        let counts = |group: &Group| group.agent == first.agent || sabotage::on(Sabotage::OneAuthor);
+        let fits = (after_path..groups.len()).find(|i| counts(&groups[*i]) && !undoes(&groups[*i]));
         let index = fits.unwrap_or_else(|| {
-            groups.push(Group { agent: step.agent.clone(), operations: Vec::new(), changes: BTreeMap::new() });
+            groups.push(Group { agent: first.agent.clone(), operations: Vec::new(), changes: BTreeMap::new() });
             groups.len() - 1
         });
         let group = &mut groups[index];
-        if let Some(operation) = step.operation
-            && group.operations.last().is_none_or(|last| last.id != operation.id)
-        {
-            group.operations.push(operation);
+        let is_named = group.operations.is_empty() || !sabotage::on(Sabotage::LeaveUnnamed);
+        group.operations.extend(first.operation.clone().filter(|_| is_named));
+        for step in steps {
+            let entry = group.changes.entry(step.path.clone()).or_insert((step.before.clone(), None));
+            entry.1.clone_from(&step.after);
         }
-        let entry = group.changes.entry(step.path).or_insert((step.before, None));
-        entry.1 = step.after;
     }
     groups.retain_mut(|group| {
         group.changes.retain(|_, (before, after)| before != after);
         !group.changes.is_empty()
     });
     groups
+}
+
+fn is_one_operation(one: &Step, next: &Step) -> bool {
+    let id = |step: &Step| step.operation.as_ref().map(|operation| operation.id.clone());
+    id(one).is_some() && id(one) == id(next)
 }
 
 /// The operations of the journal that need not be kept: every document they touched is where it should be after these commits.
@@ -255,7 +298,7 @@ mod tests {
                 group.changes.iter().map(|(p, (b, a))| format!("{} {}>{}", p.stem(), text(b), text(a))).collect();
             format!("{}: {}", group.agent.map_or("user".into(), |a| a.to_string()), changes.join(", "))
         };
-        group(steps(journal, known, &|_, _, _| None)).into_iter().map(one).collect()
+        group(&steps(journal, known, &|_, _, _| None)).into_iter().map(one).collect()
     }
 
     #[test]
@@ -287,6 +330,20 @@ mod tests {
     }
 
     #[test]
+    fn an_operation_on_two_documents_is_one_commit() {
+        let journal = [op("o1", "a", &[("x.md", "0", "1"), ("y.md", "1", "2")])];
+        let found = known(&[("x.md", "0", "1"), ("y.md", "0", "2")]);
+        assert_eq!(shown(&journal, &found), ["user: y 0>1", "a: x 0>1, y 1>2"]);
+        let both = known(&[("x.md", "0", "2"), ("y.md", "0", "2")]);
+        let journal = [
+            op("o1", "a", &[("y.md", "0", "1")]),
+            op("o2", "b", &[("x.md", "0", "1")]),
+            op("o3", "a", &[("x.md", "1", "2"), ("y.md", "1", "2")]),
+        ];
+        assert_eq!(shown(&journal, &both), ["a: y 0>1", "b: x 0>1", "a: x 1>2, y 1>2"]);
+    }
+
+    #[test]
     fn what_equals_head_is_no_edit() {
         let journal = [op("o1", "a", &[("x.md", "0", "1")])];
         let same = known(&[("x.md", "0", "0")]);
@@ -299,7 +356,7 @@ mod tests {
         let journal = [op("o1", "a", &[("x.md", "0", "1")]), op("o2", "b", &[("x.md", "1", "2")])];
         let known = known(&[("x.md", "1", "2")]);
         assert_eq!(shown(&journal, &known), ["b: x 1>2"]);
-        let groups = group(steps(&journal, &known, &|_, _, _| None));
+        let groups = group(&steps(&journal, &known, &|_, _, _| None));
         assert_eq!(finished(&journal, &known, &groups).len(), 2);
     }
 
@@ -325,7 +382,30 @@ mod tests {
         let journal = [op("o1", "a", &[("x.md", "0", "1")]), op("o2", "b", &[("x.md", "1+", "2")])];
         let known = known(&[("x.md", "1+", "2")]);
         assert_eq!(shown(&journal, &known), ["b: x 1+>2"]);
-        let groups = group(steps(&journal, &known, &|_, _, _| None));
+        let groups = group(&steps(&journal, &known, &|_, _, _| None));
+        assert_eq!(finished(&journal, &known, &groups).len(), 2);
+    }
+
+    #[test]
+    fn history_is_asked_where_contents_do_not_tell() {
+        let one = [op("o1", "a", &[("x.md", "0", "1")])];
+        for (head, folder, asks) in [("0", "1", false), ("1", "2", false), ("2", "3", true)] {
+            assert_eq!(asks_for_history(&one, &known(&[("x.md", head, folder)])), asks, "{head} {folder}");
+        }
+        let back = [op("o1", "a", &[("x.md", "0", "1")]), op("o2", "a", &[("x.md", "1", "0")])];
+        assert!(asks_for_history(&back, &known(&[("x.md", "0", "3")])));
+        let two = [op("o1", "a", &[("x.md", "0", "1"), ("y.md", "0", "1")])];
+        assert!(asks_for_history(&two, &known(&[("x.md", "1", "1"), ("y.md", "0", "2")])));
+        assert!(!asks_for_history(&two, &known(&[("x.md", "1", "1"), ("y.md", "0", "0")])));
+        assert!(!asks_for_history(&two, &known(&[("x.md", "0", "1"), ("y.md", "0", "1")])));
+    }
+
+    #[test]
+    fn what_git_put_back_before_the_next_operation_is_not_told() {
+        let journal = [op("o1", "a", &[("x.md", "0", "1")]), op("o2", "b", &[("x.md", "0", "2")])];
+        let known = known(&[("x.md", "0", "2")]);
+        assert_eq!(shown(&journal, &known), ["b: x 0>2"]);
+        let groups = group(&steps(&journal, &known, &|_, _, _| None));
         assert_eq!(finished(&journal, &known, &groups).len(), 2);
     }
 

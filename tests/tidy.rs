@@ -7,7 +7,7 @@ mod rules;
 use std::path::Path;
 use std::process::Command;
 
-use rules::{Tree, layers, licence, papers, shape};
+use rules::{Tree, layers, licence, papers, sabotage, shape};
 
 fn house() -> Tree {
     Tree::read(Path::new(env!("CARGO_MANIFEST_DIR")))
@@ -72,6 +72,11 @@ fn no_test_is_switched_off() {
 #[test]
 fn links_lead_somewhere() {
     keeps(papers::links);
+}
+
+#[test]
+fn sabotages_are_listed_with_their_tests() {
+    keeps(sabotage::listed);
 }
 
 #[test]

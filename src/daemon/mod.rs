@@ -160,10 +160,11 @@ pub fn watch(workspace: &Workspace, span: Span, listener: &mut dyn FnMut(&Notice
         folder: workspace.folder().to_owned(),
         git: Some(GitPlaces { git_dir, common_dir, target }),
     };
+    watched.finish_journal();
     run(&mut watched, places, span)?;
     // A command that saw the lock still held has left its commit to us; whoever comes after this commits by itself.
     drop(lock);
-    watched.leave();
+    watched.finish_journal();
     Ok(())
 }
 

@@ -40,9 +40,9 @@ impl<'a> Watched<'a> {
         (self.listener)(notice);
     }
 
-    /// Commits the operations that were written after the last look by commands that still saw a watcher. What could not
-    /// be committed was told already.
-    pub(super) fn leave(&mut self) {
+    /// Commits the operations that no look has led to: those that a dead process left, before the first, and those that were
+    /// written after the last by commands that still saw a watcher. What could not be committed was told already.
+    pub(super) fn finish_journal(&mut self) {
         let done = match self.workspace.store().journal() {
             Ok(journal) if journal.is_empty() => return,
             Ok(_) => self.workspace.commit_now(Edits::None),
@@ -82,8 +82,10 @@ impl<'a> Watched<'a> {
         Ok(arrived.map(|(path, _)| path.clone()).collect())
     }
 
-    /// Operations that can never be committed must not fill the journal: nobody else sweeps it while a watcher lives.
-    fn forget_uncommittable(&mut self) {
+    /// Operations that wait for nothing must not stay in the journal, which nobody else empties while a watcher lives: those
+    /// that can never be committed, those whose documents are as committed again, and those on a document that was broken
+    /// by hand since. An old one that meets a HEAD that has moved on would be told where it does not belong.
+    fn empty_journal(&mut self) {
         // What goes wrong here goes wrong again, and is told, when something is to be committed.
         if let Ok(done) = self.workspace.commit_now(Edits::None) {
             self.tell_outcome(done);
@@ -115,7 +117,7 @@ impl World for Watched<'_> {
         let tracked = self.branch().map_err(|error| reason(&error))?.contents;
         let sight = self.survey.look(self.workspace, &tracked).map_err(|error| reason(&error))?;
         if sight.ignored.is_some() {
-            self.forget_uncommittable();
+            self.empty_journal();
         }
         self.tell_ignored(sight.ignored);
         Ok(Scan { files: sight.files, own: sight.own })
@@ -126,7 +128,7 @@ impl World for Watched<'_> {
         let readiness = self.readiness().map_err(|error| reason(&error))?;
         let Branch { revision, contents } = self.branch().map_err(|error| reason(&error))?;
         if matches!(readiness, Readiness::Never(_)) {
-            self.forget_uncommittable();
+            self.empty_journal();
         }
         Ok(Head { revision, contents, readiness })
     }
@@ -166,6 +168,9 @@ impl World for Watched<'_> {
     }
 
     fn idle(&mut self) {
+        if self.workspace.store().journal().is_ok_and(|journal| !journal.is_empty()) {
+            self.empty_journal();
+        }
         if let Some(fault) = self.upkeep.run(self.workspace.root()) {
             (self.listener)(&Notice::Upkeep(crate::name::visible(&fault.to_string())));
         }

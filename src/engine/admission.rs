@@ -6,6 +6,7 @@ use std::fmt;
 use crate::diagnostic::Diagnostic;
 use crate::engine::language::Seen;
 use crate::name::{ContentId, DocPath};
+use crate::sabotage::{self, Sabotage};
 
 /// Most deletions, made by hand, that are committed at once without being asked for.
 pub const DELETIONS_MAX: usize = 20;
@@ -67,7 +68,7 @@ pub fn changes(
     });
     let other = files.iter().filter_map(|(path, seen)| {
         let before = branch.get(path);
-        if before.is_some() && before == seen.content.as_ref() {
+        if before.is_some() && before == seen.content.as_ref() && !sabotage::on(Sabotage::EqualIsEdit) {
             return None;
         }
         let after = match (&seen.fault, &seen.content) {
@@ -170,7 +171,9 @@ pub fn admit(changes: &BTreeMap<DocPath, Change>, documents: usize, force: Force
     for (path, change) in changes {
         let why = match (&change.after, force) {
             (After::Faulty(None, fault), _) => Some(Why::Unknown(fault.clone())),
-            (After::Faulty(_, fault), Force::No) => Some(Why::Unreadable(fault.clone())),
+            (After::Faulty(_, fault), Force::No) if !sabotage::on(Sabotage::AdmitFaulty) => {
+                Some(Why::Unreadable(fault.clone()))
+            }
             (After::Deleted, Force::No) => guard
                 .as_ref()
                 .filter(|guard| guard.lost.contains(path))
@@ -216,5 +219,8 @@ struct Guard<'a> {
 
 fn deletion_guard(changes: &BTreeMap<DocPath, Change>, documents: usize) -> Option<Guard<'_>> {
     let lost = losses(changes);
+    if sabotage::on(Sabotage::NoDeletionGuard) {
+        return None;
+    }
     (!lost.is_empty() && (lost.len() > DELETIONS_MAX || lost.len() >= documents)).then_some(Guard { lost })
 }

@@ -26,6 +26,7 @@ pub use pace::{
 };
 
 use crate::name::DocPath;
+use crate::sabotage::{self, Sabotage};
 use pace::{Backoff, Burst, Clock, Haste, Traces, settled_at};
 use voice::Voice;
 
@@ -89,7 +90,7 @@ impl Engine {
         Self {
             clock: Clock::default(),
             phase: Phase::Idle,
-            burst: Some(Burst { first: 0, last: 0 }),
+            burst: (!sabotage::on(Sabotage::NoFirstLook)).then_some(Burst { first: 0, last: 0 }),
             traces: Traces::default(),
             settles: None,
             hindered: None,
@@ -119,7 +120,12 @@ impl Engine {
             }
             (Input::Head(head), Phase::Reading { files, own }) => self.decide(&files, &own, &head),
             (Input::Committed(done), Phase::Committing { paths }) => self.committed(&paths, &done),
-            (Input::CommitRefused { reason, retry }, Phase::Committing { .. }) => self.refused(reason, retry),
+            (Input::CommitRefused { reason, retry }, Phase::Committing { paths }) => {
+                if sabotage::on(Sabotage::SkipRefused) {
+                    self.traces.bar(&paths);
+                }
+                self.refused(reason, retry);
+            }
             (other, phase) => {
                 self.phase = phase;
                 self.note(other);
@@ -152,6 +158,7 @@ impl Engine {
     fn note(&mut self, input: Input) {
         let now = self.clock.now();
         match input {
+            Input::Woken if self.is_at_work() && sabotage::on(Sabotage::LoseWakeUp) => {}
             Input::Woken => {
                 let first = self.burst.map_or(now, |burst| burst.first);
                 self.burst = Some(Burst { first, last: now });
@@ -165,7 +172,7 @@ impl Engine {
                 self.voice.restored(&mut self.effects);
                 self.burst.get_or_insert(Burst { first: now, last: now });
             }
-            Input::Stop if self.stop.is_some() => self.end(),
+            Input::Stop if self.stop.is_some() || sabotage::on(Sabotage::StopAtOnce) => self.end(),
             Input::Stop => {
                 self.stop = Some(now);
                 self.burst = Some(Burst { first: now.saturating_sub(QUIET_MS_MAX), last: now });
@@ -185,14 +192,22 @@ impl Engine {
         }
     }
 
+    fn is_at_work(&self) -> bool {
+        !matches!(self.phase, Phase::Idle)
+    }
+
     fn due(&self) -> Option<u64> {
-        let Some(Round { began, ended }) = self.round else { return Some(self.clock.now()) };
+        let Some(Round { began, ended }) = self.round else {
+            return self.burst.map(|_| self.clock.now());
+        };
         let look = self.burst.map(Burst::due);
-        let safety = (self.events == Events::Polling).then_some(ended + SAFETY_SCAN_MS);
+        let polls = self.events == Events::Polling && !sabotage::on(Sabotage::NoSafetyScan);
+        let safety = (polls || sabotage::on(Sabotage::NeverSleep)).then_some(ended + SAFETY_SCAN_MS);
         let commit = self.hindered.map(|backoff| backoff.due).or(self.settles);
-        let deadline = self.stop.map(|since| since + STOP_MS_MAX);
+        let deadline = self.stop.filter(|_| !sabotage::on(Sabotage::StopNever)).map(|since| since + STOP_MS_MAX);
         let due = [look, safety, commit, deadline].into_iter().flatten().min()?;
         let gap = match self.stop {
+            _ if sabotage::on(Sabotage::NoPause) => 0,
             None => (2 * (ended - began)).clamp(ROUND_GAP_MS_MIN, ROUND_GAP_MS_MAX),
             Some(_) => ROUND_GAP_MS_MIN,
         };
@@ -223,7 +238,10 @@ impl Engine {
         admission.held.retain(|held| settled.contains(&held.path));
         admission.held.extend(self.traces.moving(&pending));
         self.voice.held(&mut self.effects, &admission.held, &pending);
-        let ready = &admission.commit & &settled;
+        let ready = match &admission.commit & &settled {
+            some if !some.is_empty() && sabotage::on(Sabotage::CommitAlong) => admission.commit.clone(),
+            ready => ready,
+        };
         self.waiting = admission.commit;
         // Stopping, everything goes in one last commit, unless time runs out.
         if ready.is_empty() || self.is_holding_the_door(&pending) {
@@ -245,7 +263,8 @@ impl Engine {
     }
 
     fn commit(&mut self, head: &Head, ready: BTreeSet<DocPath>, changes: &BTreeMap<DocPath, Change>) {
-        match &head.readiness {
+        let readiness = if sabotage::on(Sabotage::IgnoreBusy) { &Readiness::Ready } else { &head.readiness };
+        match readiness {
             Readiness::Ready => {
                 let changes = changes.iter().filter(|(path, _)| ready.contains(path));
                 let changes = changes.map(|(path, change)| (path.clone(), change.content().cloned())).collect();
@@ -309,7 +328,10 @@ impl Engine {
     }
 
     fn hinder(&mut self, least: u64) {
-        self.hindered = Some(Backoff::after(self.hindered, self.clock.now(), least));
+        let least = if sabotage::on(Sabotage::NoPause) { 0 } else { least };
+        if !sabotage::on(Sabotage::ForgetRetry) {
+            self.hindered = Some(Backoff::after(self.hindered, self.clock.now(), least));
+        }
     }
 
     fn unhinder(&mut self) {
@@ -318,7 +340,8 @@ impl Engine {
     }
 
     fn stop_if_late(&mut self) {
-        if self.stop.is_some_and(|since| self.clock.now() >= since + STOP_MS_MAX) {
+        if self.stop.is_some_and(|since| self.clock.now() >= since + STOP_MS_MAX) && !sabotage::on(Sabotage::StopNever)
+        {
             self.end();
         }
     }

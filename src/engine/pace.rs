@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::engine::admission::{After, Change, Held, Origin, Why, losses};
 use crate::engine::language::Seen;
 use crate::name::{ContentId, DocPath};
+use crate::sabotage::{self, Sabotage};
 
 /// A scan follows this long after the last wake-up of a burst, in ms.
 pub const QUIET_MS: u64 = 30;
@@ -43,7 +44,10 @@ pub(crate) struct Clock {
 impl Clock {
     pub(crate) fn advance(&mut self, now_ms: u64) -> u64 {
         let passed = self.given.map_or(0, |given| now_ms.saturating_sub(given));
-        self.given = Some(now_ms);
+        let is_behind = self.given.is_some_and(|given| now_ms < given);
+        if !(is_behind && sabotage::on(Sabotage::ClockBackForever)) {
+            self.given = Some(now_ms);
+        }
         self.at = self.at.saturating_add(passed);
         self.at
     }
@@ -138,6 +142,12 @@ impl Traces {
         self.0.values_mut().for_each(|trace| trace.first = trace.last);
     }
 
+    /// These never settle again: a break on purpose.
+    pub(crate) fn bar(&mut self, paths: &BTreeSet<DocPath>) {
+        let barred = self.0.iter_mut().filter(|(path, _)| paths.contains(*path));
+        barred.for_each(|(_, trace)| trace.last = u64::MAX / 2);
+    }
+
     /// Those that have been moving for too long.
     pub(crate) fn moving(&self, pending: &BTreeSet<DocPath>) -> impl Iterator<Item = Held> {
         let moving = |path: &&DocPath| self.get(path).is_some_and(|trace| trace.last - trace.restless > MOVING_MS_MAX);
@@ -172,10 +182,12 @@ pub(crate) fn settled_at(changes: &BTreeMap<DocPath, Change>, traces: &Traces, h
     for (path, change) in changes {
         let Some(trace) = traces.get(path) else { continue };
         let alone = trace.last + SETTLE_MS;
+        let is_slow = losses.contains(path) && !sabotage::on(Sabotage::DeletionAtOnce);
         let settled = match (&change.after, change.origin, haste) {
+            _ if sabotage::on(Sabotage::CommitUnsettled) => trace.last,
             (After::Faulty(..), ..) | (_, Origin::Hand, Haste::Finish) => alone,
             (_, Origin::Journal, _) => trace.last,
-            _ if losses.contains(path) => trace.last + DELETION_SETTLE_MS,
+            _ if is_slow => trace.last + DELETION_SETTLE_MS,
             _ => alone.max(burst_end),
         };
         at.insert(path.clone(), settled);

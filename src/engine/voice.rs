@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::engine::admission::{Held, Why};
 use crate::engine::language::{Effect, Reason, Report};
 use crate::name::DocPath;
+use crate::sabotage::{self, Sabotage};
 
 /// What was said and is still so.
 #[derive(Debug, Default)]
@@ -19,7 +20,7 @@ pub(crate) struct Voice {
 
 /// Says a reason unless it was the last thing said on its subject.
 fn say(effects: &mut VecDeque<Effect>, said: &mut Option<Reason>, reason: Reason, report: fn(Reason) -> Report) {
-    if said.as_ref() != Some(&reason) {
+    if said.as_ref() != Some(&reason) || sabotage::on(Sabotage::RepeatWords) {
         *said = Some(reason.clone());
         effects.push_back(Effect::Report(report(reason)));
     }
@@ -81,7 +82,7 @@ impl Voice {
     pub(crate) fn resumed(&mut self, effects: &mut VecDeque<Effect>) {
         let waited = self.waiting.take().is_some();
         let refused = self.refused.take().is_some();
-        if waited || refused {
+        if (waited || refused) && !sabotage::on(Sabotage::SwallowEnd) {
             effects.push_back(Effect::Report(Report::Resumed));
         }
     }

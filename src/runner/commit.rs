@@ -149,9 +149,6 @@ impl Workspace {
         let target = self.target();
         let base = repository.head(&target)?.revision;
         let journal: Vec<plan::Recorded> = self.store.journal()?.into_iter().map(recorded).collect();
-        let told = if plan::leads_back(&journal) { self.recently_committed(repository)? } else { BTreeSet::default() };
-        let (committed, journal): (Vec<_>, Vec<_>) =
-            journal.into_iter().partition(|one| told.contains(&one.operation.id));
         let mut paths: BTreeSet<DocPath> =
             journal.iter().flat_map(|one| &one.changes).map(|(path, ..)| path.clone()).collect();
         if let Edits::Of(batch) = edits {
@@ -160,9 +157,16 @@ impl Workspace {
             }
             paths.extend(batch.changes.keys().cloned());
         }
-        let (known, ignored) = self.known(repository, base.as_ref(), &journal, paths, edits)?;
+        let (mut known, ignored) = self.known(repository, base.as_ref(), &journal, paths, edits)?;
+        let asks = plan::asks_for_history(&journal, &known);
+        let told = if asks { self.recently_committed(repository)? } else { BTreeSet::default() };
+        let (committed, journal): (Vec<_>, Vec<_>) =
+            journal.into_iter().partition(|one| told.contains(&one.operation.id));
+        for (path, state) in known.iter_mut().filter(|(path, state)| plan::is_unclear(&journal, path, &state.head)) {
+            state.has_gone_on = self.has_gone_on(repository, path, &journal)?;
+        }
         let steps = plan::steps(&journal, &known, &holder);
-        let groups = plan::group(steps);
+        let groups = plan::group(&steps);
         let finished = plan::finished(&journal, &known, &groups);
         let plans: Vec<CommitPlan> = groups.iter().map(|group| self.plan(group)).collect();
         let revisions = if plans.is_empty() {
@@ -236,9 +240,7 @@ impl Workspace {
                     _ => false,
                 },
             };
-            let has_gone_on =
-                plan::is_unclear(journal, &path, &head) && self.has_gone_on(repository, &path, journal)?;
-            known.insert(path, Known { head, folder, admit_edit, has_gone_on });
+            known.insert(path, Known { head, folder, admit_edit, has_gone_on: false });
         }
         Ok((known, ignored))
     }

@@ -9,6 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use notify::event::{AccessKind, AccessMode, Event, EventKind, ModifyKind};
 
+use super::sabotage::{self, Sabotage};
+
 /// Which names in a watched directory matter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Interest {
@@ -81,7 +83,8 @@ impl Bell {
             // Events without names (an overflow of the queue) come first: everything may have changed, watches too.
             Err(_) => self.lost(),
             Ok(event) if event.need_rescan() || event.paths.is_empty() => self.lost(),
-            Ok(event) if is_reading(event.kind) => {}
+            Ok(event) if is_reading(event.kind) && !sabotage::on(Sabotage::RingForReading) => {}
+            Ok(event) if is_rename(event.kind) && sabotage::on(Sabotage::DeafToRenames) => {}
             Ok(event) => self.look(event),
         }
     }
@@ -99,7 +102,7 @@ impl Bell {
             (Some(interest), Some(name)) => interest.covers(name, waiting),
             _ => false,
         };
-        let moved = matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)));
+        let moved = matches!(event.kind, EventKind::Remove(_)) || is_rename(event.kind);
         // The library drops the watch of a directory that it sees go, even if another has been armed in its place.
         let lost = moved && event.paths.iter().any(|path| is_watched(path));
         let rings = lost || event.paths.iter().any(|path| is_watched(path) || matters(path));
@@ -110,6 +113,10 @@ impl Bell {
             (self.ring)();
         }
     }
+}
+
+fn is_rename(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Modify(ModifyKind::Name(_)))
 }
 
 /// Reading, our own above all, must not wake anybody: it would never end.

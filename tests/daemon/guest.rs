@@ -70,6 +70,41 @@ fn a_merge_is_waited_for_and_its_end_noticed() {
 }
 
 #[test]
+fn an_operation_is_told_although_its_document_is_broken_since() {
+    let sandbox = Sandbox::new();
+    branches(&sandbox);
+    let mut process = Process::start(&sandbox);
+    sandbox.git(&["merge", "-q", "--no-commit", "--no-ff", "other"]);
+    let run = sandbox.mycelium(&["--as", "ann", "task", "update", "task-9", "--priority", "high"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let broken = format!("{FOLDER}/task-9.md");
+    sandbox.write(&broken, "---\nid: [\n---\n");
+    process.hear("held");
+    sandbox.git(&["commit", "-qm", "merged"]);
+    process.hear("committed");
+    assert_eq!(sandbox.git(&["log", "-1", "--format=%an"]), "ann");
+    assert!(sandbox.git(&["show", &format!("HEAD:{broken}")]).contains("priority: high"));
+    assert_eq!(sandbox.read(&broken), "---\nid: [\n---\n");
+    process.stop();
+}
+
+#[test]
+fn an_operation_that_was_put_back_is_not_told_later() {
+    let sandbox = Sandbox::new();
+    branches(&sandbox);
+    let mut process = Process::start(&sandbox);
+    sandbox.git(&["merge", "-q", "--no-commit", "--no-ff", "other"]);
+    assert_eq!(sandbox.mycelium(&["--as", "ann", "task", "update", "task-9", "--priority", "high"]).code, Some(0));
+    sandbox.git(&["checkout", "-q", "HEAD", "--", FOLDER]);
+    sandbox.git(&["commit", "-qm", "merged"]);
+    assert!(!process.says("committed", Duration::from_secs(1)));
+    save(&sandbox, "task-9", "running");
+    process.hear("committed");
+    assert!(!sandbox.git(&["log", "--format=%an"]).contains("ann"));
+    process.stop();
+}
+
+#[test]
 fn staged_and_unstaged_work_of_a_person_stays_as_it_is() {
     let sandbox = Sandbox::new();
     sandbox.write("staged.txt", "1");

@@ -3,6 +3,7 @@
 pub(crate) mod layers;
 pub(crate) mod licence;
 pub(crate) mod papers;
+pub(crate) mod sabotage;
 pub(crate) mod shape;
 pub(crate) mod source;
 

@@ -1,55 +1,80 @@
-//! Does what the engine asks for, with faults, and judges every commit and every word.
+//! Does what the engine asks for, with faults: looks, reads, commits through the plan as the program does, and dies.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mycelium::diagnostic::{Code, Diagnostic};
-use mycelium::engine::{
-    Batch, DELETION_SETTLE_MS, DELETIONS_MAX, Effect, Head, Input, Readiness, Reason, Report, Retry, STOP_MS_MAX, Seen,
-};
-use mycelium::name::{ContentId, DocPath, Revision};
+use mycelium::engine::{Batch, Effect, Engine, Head, Input, Readiness, Reason, Retry, Seen};
+use mycelium::name::{DocPath, OperationId};
+use mycelium::plan::{self, Content, Group, Known, Recorded};
 
-use crate::world::{Faults, File, Hand, Later, World};
+use crate::world::{Faults, File, Hand, Later, Text, Version, World, keeper};
 
-const EFFECTS_PER_SECOND_MAX: usize = 50;
-const EFFECTS_PER_TEN_SECONDS_MAX: usize = 200;
+/// How many of the newest operations of a branch are known after a crash.
+const RECENT: usize = 256;
+
+/// Why nothing was committed.
+type Refused = (Reason, Retry);
 
 impl World {
     pub(crate) fn step(&mut self, input: Input) {
-        let given = self.given();
-        self.engine.step(given, input);
-        while let Some(effect) = self.engine.poll() {
+        if self.engine.is_none() {
+            return;
+        }
+        self.tell(input);
+        while let Some(effect) = self.engine.as_mut().and_then(Engine::poll) {
+            self.note(format_args!("asks for {effect:?}"));
             self.count_effect();
-            assert!(!self.stopped, "nothing follows the end");
             let Some(answer) = self.carry_out(effect) else { continue };
             // Work takes time, and now and then the process dies between doing and knowing.
             if self.faults == Faults::EvenClock {
                 self.now += self.below(20);
                 self.write_meanwhile();
             }
-            if self.below(400) == 0 && self.stopping.is_none() {
+            if self.dies || self.may_die(400) {
                 return self.crash();
             }
-            let given = self.given();
-            self.engine.step(given, answer);
+            self.tell(answer);
         }
         if self.stopped {
-            let took = self.now - self.stopping.expect("it was told to stop");
-            assert!(self.faults == Faults::JumpingClock || took < STOP_MS_MAX + 500, "stopping took {took} ms");
-            self.note("stopped");
-            self.start();
+            self.judge_end();
+            self.commit_journal(); // what was written after the last look
+            return self.begin_again();
+        }
+        let wake = self.engine.as_ref().and_then(Engine::wake_at);
+        if wake.is_none() && !self.journal.is_empty() {
+            self.commit_journal(); // nothing is due: what is left there is told, or need not be
+        }
+        self.alarm = wake.map(|at| self.now.saturating_add(at.saturating_sub(self.given())));
+    }
+
+    fn may_die(&mut self, once_in: u64) -> bool {
+        !self.is_calm && self.stopping.is_none() && self.below(once_in) == 0
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.note(format_args!("is told {input:?}"));
+        let given = self.given();
+        if let Some(engine) = &mut self.engine {
+            engine.step(given, input);
         }
     }
 
-    /// Files change while the engine's work is done: after the scan, before the commit.
-    pub(crate) fn write_meanwhile(&mut self) {
+    /// Files change while the engine's work is done, after the scan, before the commit; it hears of that before the answer.
+    fn write_meanwhile(&mut self) {
         let is_write =
             |(at, what): (&(u64, u64), &Later)| (at.0 <= self.now && matches!(what, Later::Write(..))).then_some(*at);
         let due: Vec<(u64, u64)> = self.later.iter().filter_map(is_write).collect();
         for key in due {
             if let Some(Later::Write(path, text)) = self.later.remove(&key) {
-                self.put(&path, text, Hand::Person);
+                self.put(&path, Text::new(&text), Hand::Person);
             }
+        }
+        let now = self.now;
+        let before = self.later.len();
+        self.later.retain(|at, what| at.0 > now || !matches!(what, Later::Wake));
+        if self.later.len() < before {
+            self.tell(Input::Woken);
         }
     }
 
@@ -57,34 +82,30 @@ impl World {
         self.now.checked_add_signed(self.clock_ahead).expect("after 1970")
     }
 
-    pub(crate) fn count_effect(&mut self) {
-        let now = self.now;
-        self.effects.push_back(now);
-        while self.effects.front().is_some_and(|at| at + 10_000 < now) {
-            self.effects.pop_front();
-        }
-        if self.faults == Faults::EvenClock {
-            let in_a_second = self.effects.iter().rev().take_while(|at| **at + 1_000 >= now).count();
-            assert!(in_a_second <= EFFECTS_PER_SECOND_MAX, "{in_a_second} effects in a second");
-            let in_ten = self.effects.len();
-            assert!(in_ten <= EFFECTS_PER_TEN_SECONDS_MAX, "{in_ten} effects in ten seconds");
-        }
-    }
-
-    pub(crate) fn carry_out(&mut self, effect: Effect) -> Option<Input> {
+    fn carry_out(&mut self, effect: Effect) -> Option<Input> {
+        assert!(!self.stopped, "nothing follows the end");
         match effect {
             Effect::Scan if self.failures > 0 => {
                 self.failures -= 1;
+                self.troubled = true;
                 Some(Input::ScanFailed(Reason::new("permission denied")))
             }
             Effect::Scan => {
-                self.said.retain(|report| !matches!(report, Report::Failed(_)));
+                self.forgive_failure();
                 Some(self.scan())
             }
             Effect::ReadHead => Some(Input::Head(self.head())),
-            Effect::Commit(batch) => Some(self.commit(&batch)),
+            Effect::Commit(batch) => {
+                self.judge_batch(&batch);
+                Some(match self.commit_now(Some(&batch)) {
+                    Ok(()) => Input::Committed(self.arrived(&batch)),
+                    Err((reason, retry)) => {
+                        self.troubled = true;
+                        Input::CommitRefused { reason, retry }
+                    }
+                })
+            }
             Effect::Report(report) => {
-                self.note(format_args!("report: {report}"));
                 self.listen(report);
                 None
             }
@@ -96,112 +117,131 @@ impl World {
         }
     }
 
-    /// A thing is said once, and again only after its end.
-    pub(crate) fn listen(&mut self, report: Report) {
-        assert!(!self.said.contains(&report), "said twice: {report}");
-        match &report {
-            Report::Healed(path) => {
-                let is_it = |said: &Report| matches!(said, Report::Held(held) if held.path == *path);
-                assert!(self.said.iter().any(is_it), "{path} was not held back");
-                self.said.retain(|said| !is_it(said));
-            }
-            Report::Resumed => self.said.retain(|said| !matches!(said, Report::Waiting(_) | Report::Refused(_))),
-            Report::Restored => self.said.retain(|said| !matches!(said, Report::Degraded(_))),
-            // Deletions come and go in many numbers; their end is not told.
-            Report::Guarded { .. } | Report::Left(_) => {}
-            Report::Held(held) => {
-                self.said.retain(|said| !matches!(said, Report::Held(old) if old.path == held.path));
-                self.said.push(report);
-            }
-            // Another hindrance takes the place of the one before.
-            Report::Waiting(_) => {
-                self.said.retain(|said| !matches!(said, Report::Waiting(_)));
-                self.said.push(report);
-            }
-            Report::Refused(_) | Report::Failed(_) | Report::Degraded(_) => self.said.push(report),
-        }
-    }
-
-    pub(crate) fn scan(&mut self) -> Input {
+    fn scan(&mut self) -> Input {
         self.files.values_mut().for_each(|file| file.unseen = None);
         let seen = |(path, file): (&DocPath, &File)| {
-            let broken = file.text.starts_with("broken");
+            let broken = file.text.is_broken();
             let fault = broken.then(|| Diagnostic::error(Code::YamlSyntax, "not valid YAML"));
-            (path.clone(), Seen { content: Some(content(&file.text)), stamp: file.stamp, fault })
+            (path.clone(), Seen { content: Some(file.text.id.clone()), stamp: file.stamp, fault })
         };
-        let written = self.files.iter().filter(|(_, file)| file.by == Hand::Agent).map(|(path, _)| path);
-        let removed = self.absences.iter().filter(|(_, absence)| absence.by == Hand::Agent).map(|(path, _)| path);
-        Input::Scanned { files: self.files.iter().map(seen).collect(), own: written.chain(removed).cloned().collect() }
+        let mut last: BTreeMap<&DocPath, &Content> = BTreeMap::new();
+        for (path, _, after) in self.journal.iter().flat_map(|one| &one.changes) {
+            last.insert(path, after);
+        }
+        let own = last.into_iter().filter(|(path, after)| self.text(path) == **after).map(|(path, _)| path.clone());
+        Input::Scanned { files: self.files.iter().map(seen).collect(), own: own.collect() }
     }
 
-    pub(crate) fn head(&self) -> Head {
-        let contents = self.branches[self.current].iter().map(|(path, text)| (path.clone(), content(text)));
+    fn head(&mut self) -> Head {
+        self.told_ready = self.readiness == Readiness::Ready;
+        self.troubled |= !self.told_ready;
+        let contents = self.branch().contents.iter().map(|(path, text)| (path.clone(), text.id.clone()));
         Head { revision: self.tip(), contents: Arc::new(contents.collect()), readiness: self.readiness.clone() }
     }
 
-    pub(crate) fn tip(&self) -> Option<Revision> {
-        Revision::new(format!("{:040x}", self.revision))
+    /// What a command does that finds nobody watching. A refusal is no loss: the journal keeps what was to be told.
+    pub(crate) fn commit_journal(&mut self) {
+        if let Err((reason, _)) = self.commit_now(None) {
+            self.note(format_args!("a command could not commit: {reason}"));
+        }
+        self.dies = false;
     }
 
-    pub(crate) fn commit(&mut self, batch: &Batch) -> Input {
-        let refused = |what: &str, retry| Input::CommitRefused { reason: Reason::new(what), retry };
+    /// Commits the journal and these edits, one commit for each author, as the program does.
+    pub(crate) fn commit_now(&mut self, edits: Option<&Batch>) -> Result<(), Refused> {
         if self.refusals > 0 {
             self.refusals -= 1;
             let retry = if self.refusals == 2 { Retry::Late } else { Retry::Soon };
-            return refused("no luck", retry);
+            return Err((Reason::new("no luck"), retry));
         }
-        if batch.base != self.tip() || self.readiness != Readiness::Ready {
-            return refused("the branch moved", Retry::Soon);
+        if self.readiness != Readiness::Ready || edits.is_some_and(|batch| batch.base != self.tip()) {
+            return Err((Reason::new("the branch moved"), Retry::Soon));
         }
-        let mut done = BTreeSet::new();
-        let mut lost = 0;
-        let documents = self.branches[self.current].len();
-        for (path, admitted) in &batch.changes {
-            let text = self.files.get(path).map(|file| file.text.clone());
-            if text.as_deref().map(content) != *admitted {
-                continue;
+        let mut paths: BTreeSet<DocPath> =
+            self.journal.iter().flat_map(|one| &one.changes).map(|(path, ..)| path.clone()).collect();
+        paths.extend(edits.iter().flat_map(|batch| batch.changes.keys().cloned()));
+        let mut known: BTreeMap<DocPath, Known> =
+            paths.into_iter().map(|path| (path.clone(), self.known(&path, edits))).collect();
+        let told: BTreeSet<OperationId> = if plan::asks_for_history(&self.journal, &known) {
+            self.branch().told.iter().rev().take(RECENT).cloned().collect()
+        } else {
+            BTreeSet::new()
+        };
+        let (told, journal): (Vec<_>, Vec<_>) =
+            self.journal.clone().into_iter().partition(|one| told.contains(&one.operation.id));
+        for (path, state) in known.iter_mut().filter(|(path, state)| plan::is_unclear(&journal, path, &state.head)) {
+            state.has_gone_on = self.has_gone_on(path, &journal);
+        }
+        let holder = |path: &DocPath, _: &Content, _: &Content| keeper(path);
+        let groups = plan::group(&plan::steps(&journal, &known, &holder));
+        let mut finished = plan::finished(&journal, &known, &groups);
+        finished.extend(told.into_iter().map(|one| one.operation.id));
+        self.judge_commits(&groups, &known);
+        self.publish(groups);
+        // Now and then the process dies here: what was told is still in the journal.
+        if self.may_die(12) {
+            self.note(format_args!("dies after a commit"));
+            self.dies = true;
+            return Ok(());
+        }
+        self.judge_forgotten(&finished);
+        self.give_up(&finished);
+        self.journal.retain(|one| !finished.contains(&one.operation.id));
+        let waits = |path: &DocPath| self.journal.iter().any(|one| one.changes.iter().any(|(other, ..)| other == path));
+        self.replaced.retain(waits);
+        Ok(())
+    }
+
+    /// What an operation made of a document that git replaced counts as made by hand from now on.
+    fn give_up(&mut self, finished: &BTreeSet<OperationId>) {
+        for one in self.journal.iter().filter(|one| finished.contains(&one.operation.id)) {
+            for (path, _, after) in one.changes.iter().filter(|(path, ..)| self.replaced.contains(path)) {
+                let version = Version { text: after.clone(), agent: keeper(path), operation: None };
+                self.versions.entry(path.clone()).or_default().push(version);
             }
-            lost += usize::from(self.judge(path));
-            match text {
-                Some(text) => self.branches[self.current].insert(path.clone(), text),
-                None => self.branches[self.current].remove(path),
-            };
-            done.insert(path.clone());
         }
-        assert!(lost <= DELETIONS_MAX, "{lost} deletions at once");
-        assert!(lost == 0 || lost < documents, "all documents deleted");
-        let names: Vec<&str> = done.iter().map(DocPath::stem).collect();
-        let names = names.join(" ");
-        self.note(format_args!("commit of {names}"));
-        if !done.is_empty() {
-            self.revision += 1;
+    }
+
+    fn known(&self, path: &DocPath, edits: Option<&Batch>) -> Known {
+        let file = self.files.get(path).map(|file| &file.text.id);
+        let admit_edit = edits.and_then(|batch| batch.changes.get(path)).is_some_and(|id| id.as_ref() == file);
+        Known { head: self.committed(path), folder: self.text(path), admit_edit, has_gone_on: false }
+    }
+
+    /// Tells whether HEAD held what the first operation on a document found when it was made.
+    fn has_gone_on(&self, path: &DocPath, journal: &[Recorded]) -> bool {
+        let first = journal.iter().find_map(|one| {
+            let (_, found, _) = one.changes.iter().find(|(other, ..)| other == path)?;
+            Some((&one.operation.id, found))
+        });
+        first.is_some_and(|(id, found)| {
+            self.bases.get(id).is_some_and(|held| held.iter().any(|(other, head)| other == path && head == found))
+        })
+    }
+
+    /// All of them at once: the branch is swapped once.
+    fn publish(&mut self, groups: Vec<Group>) {
+        if groups.is_empty() {
+            return;
+        }
+        for group in groups {
+            let agent = group.agent.as_ref().map_or("the user".to_owned(), ToString::to_string);
+            let names: Vec<String> = group.changes.keys().map(ToString::to_string).collect();
+            self.note(format_args!("commit for {agent}: {}", names.join(" ")));
+            for (path, (_, after)) in group.changes {
+                self.record(&path, after.map(Text::of));
+            }
+            self.branches[self.current].told.extend(group.operations.into_iter().map(|operation| operation.id));
             self.commits += 1;
-            self.ring();
         }
-        Input::Committed(done)
+        self.revision += 1;
+        self.ring();
     }
 
-    /// Whether this may be committed; tells whether it is the loss of a document.
-    pub(crate) fn judge(&self, path: &DocPath) -> bool {
-        if let Some(file) = self.files.get(path) {
-            assert!(file.by != Hand::Git, "{path} was written by git: it is no edit");
-            assert!(!file.text.starts_with("torn"), "{path} is torn: {}", file.text);
-            assert!(!file.text.starts_with("broken"), "{path} does not parse");
-            return false;
-        }
-        let Some(absence) = self.absences.get(path) else { panic!("{path} never was") };
-        assert!(absence.by != Hand::Git, "{path} was removed by git: it is no edit");
-        let rested = self.now - absence.since >= DELETION_SETTLE_MS;
-        let excused = absence.by == Hand::Agent || self.stopping.is_some() || self.faults == Faults::JumpingClock;
-        assert!(rested || excused, "{path} is gone for a moment only");
-        absence.by == Hand::Person
+    /// Which of these the branch holds now.
+    fn arrived(&self, batch: &Batch) -> BTreeSet<DocPath> {
+        let contents = &self.branch().contents;
+        let holds = |path: &DocPath| contents.get(path).map(|text| &text.id);
+        batch.changes.iter().filter(|(path, id)| holds(path) == id.as_ref()).map(|(path, _)| path.clone()).collect()
     }
-}
-
-fn content(text: &str) -> ContentId {
-    let mut digest = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in text.bytes() {
-        digest = (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    ContentId::new(format!("{digest:040x}")).expect("40 digits")
 }

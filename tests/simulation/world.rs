@@ -1,28 +1,70 @@
 //! A made-up folder with editors, agents and git in it, and a clock that may jump.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::{Arguments, Display};
+use std::sync::Arc;
 
-use mycelium::engine::{DELETION_SETTLE_MS, Engine, Input, Readiness, Reason, Report};
-use mycelium::name::DocPath;
+use mycelium::engine::{Engine, Input, Readiness, Report};
+use mycelium::name::{AgentName, ContentId, DocPath, OperationId, Revision};
+use mycelium::plan::{Content, Recorded};
 
 /// Events arrive at once or a little later.
 const EVENT_DELAY_MS_MAX: u64 = 5;
-/// Pause between the slices of a slow save; shorter than settling.
-const SLICE_MS_MAX: u64 = 150;
+/// Lines of the trace that are kept.
+const TRACE_LINES_MAX: usize = 200_000;
 
-/// Who put a file where it is.
+/// What a file says. Its first word tells what it is: `torn` by a slow save, `broken`, or whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Text {
+    pub(crate) bytes: Arc<[u8]>,
+    pub(crate) id: ContentId,
+}
+
+impl Text {
+    pub(crate) fn new(text: &str) -> Self {
+        Self::of(Arc::from(text.as_bytes()))
+    }
+
+    pub(crate) fn of(bytes: Arc<[u8]>) -> Self {
+        let mut digest = 0xcbf2_9ce4_8422_2325_u64;
+        for byte in bytes.iter() {
+            digest = (digest ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        Self { bytes, id: ContentId::new(format!("{digest:040x}")).expect("40 digits") }
+    }
+
+    pub(crate) fn is_torn(&self) -> bool {
+        self.bytes.starts_with(b"torn")
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.bytes.starts_with(b"broken")
+    }
+}
+
+impl Display for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.bytes))
+    }
+}
+
+/// Who put a file where it is, or took it away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hand {
     Person,
+    /// A person who moved it to another name.
+    Mover,
     Agent,
     Git,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct File {
-    pub(crate) text: String,
+    pub(crate) text: Text,
     pub(crate) stamp: u64,
     pub(crate) by: Hand,
+    /// When it was written.
+    pub(crate) since: u64,
     /// Since when it was absent before, if no scan has seen it since.
     pub(crate) unseen: Option<u64>,
 }
@@ -33,6 +75,21 @@ pub(crate) struct Absence {
     pub(crate) by: Hand,
 }
 
+/// One state that a document was in, and whom that counts for.
+#[derive(Debug, Clone)]
+pub(crate) struct Version {
+    pub(crate) text: Content,
+    pub(crate) agent: Option<AgentName>,
+    pub(crate) operation: Option<OperationId>,
+}
+
+/// A branch: what it holds, and which operations its commits name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Branch {
+    pub(crate) contents: BTreeMap<DocPath, Text>,
+    pub(crate) told: Vec<OperationId>,
+}
+
 /// What will happen at some moment.
 #[derive(Debug, Clone)]
 pub(crate) enum Later {
@@ -40,6 +97,7 @@ pub(crate) enum Later {
     Write(DocPath, String),
     EndOfCheckout(usize),
     EndOfBusy,
+    Start,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,30 +108,56 @@ pub(crate) enum Faults {
     JumpingClock,
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each is a state of its own that comes and goes")]
 pub(crate) struct World {
     pub(crate) random: u64,
     pub(crate) now: u64,
     pub(crate) clock_ahead: i64,
+    /// When it jumped last.
+    pub(crate) jumped: Option<u64>,
+    /// When the timer rings, set after each step: it counts what passes, whatever the clock says.
+    pub(crate) alarm: Option<u64>,
     pub(crate) faults: Faults,
-    pub(crate) engine: Engine,
+    /// The watching process; none while there is none.
+    pub(crate) engine: Option<Engine>,
     pub(crate) files: BTreeMap<DocPath, File>,
     pub(crate) absences: BTreeMap<DocPath, Absence>,
-    pub(crate) branches: [BTreeMap<DocPath, String>; 2],
+    pub(crate) versions: BTreeMap<DocPath, Vec<Version>>,
+    /// Half written texts that an operation took for whole ones.
+    pub(crate) built_on: BTreeSet<Arc<[u8]>>,
+    pub(crate) journal: Vec<Recorded>,
+    /// What the commit on which each operation of the journal was made held of its documents.
+    pub(crate) bases: BTreeMap<OperationId, Vec<(DocPath, Content)>>,
+    /// Documents that git replaced, here or in HEAD, while an operation on them waited. The journal does not say on which
+    /// commit an operation was made, so who made which of their steps cannot be known any more.
+    pub(crate) replaced: BTreeSet<DocPath>,
+    pub(crate) branches: [Branch; 2],
     pub(crate) current: usize,
     pub(crate) revision: u64,
     pub(crate) readiness: Readiness,
-    pub(crate) is_git_at_work: bool,
+    /// What the engine was last told of it.
+    pub(crate) told_ready: bool,
     pub(crate) refusals: u64,
     pub(crate) failures: u64,
     pub(crate) events_come: bool,
     pub(crate) stopping: Option<u64>,
     pub(crate) stopped: bool,
+    /// Something was in the way since the process was told to stop.
+    pub(crate) troubled: bool,
+    /// No faults for now: nobody dies.
+    pub(crate) is_calm: bool,
+    /// The process dies as soon as it has done what it does.
+    pub(crate) dies: bool,
     pub(crate) later: BTreeMap<(u64, u64), Later>,
-    pub(crate) versions: u64,
+    pub(crate) count: u64,
     pub(crate) effects: VecDeque<u64>,
+    pub(crate) effects_max: (usize, usize),
+    pub(crate) wakes: VecDeque<u64>,
     pub(crate) said: Vec<Report>,
-    pub(crate) log: Vec<String>,
+    /// Every input, effect and happening, if wanted.
+    pub(crate) trace: Option<Vec<String>>,
     pub(crate) commits: usize,
+    pub(crate) operations: usize,
 }
 
 impl World {
@@ -81,27 +165,41 @@ impl World {
         Self {
             random: seed,
             now: 0,
-            clock_ahead: 1_000_000_000,
+            // Far from 0, so that the clock can go back by a year.
+            clock_ahead: 100_000_000_000,
+            jumped: None,
+            alarm: None,
             faults: if seed.is_multiple_of(4) { Faults::JumpingClock } else { Faults::EvenClock },
-            engine: Engine::new(),
+            engine: None,
             files: BTreeMap::new(),
             absences: BTreeMap::new(),
-            branches: [BTreeMap::new(), BTreeMap::new()],
+            versions: BTreeMap::new(),
+            built_on: BTreeSet::new(),
+            journal: Vec::new(),
+            bases: BTreeMap::new(),
+            replaced: BTreeSet::new(),
+            branches: [Branch::default(), Branch::default()],
             current: 0,
             revision: 0,
             readiness: Readiness::Ready,
-            is_git_at_work: false,
+            told_ready: false,
             refusals: 0,
             failures: 0,
             events_come: true,
             stopping: None,
             stopped: false,
+            troubled: false,
+            is_calm: false,
+            dies: false,
             later: BTreeMap::new(),
-            versions: 0,
+            count: 0,
             effects: VecDeque::new(),
+            effects_max: (0, 0),
+            wakes: VecDeque::new(),
             said: Vec::new(),
-            log: Vec::new(),
+            trace: None,
             commits: 0,
+            operations: 0,
         }
     }
 
@@ -114,26 +212,43 @@ impl World {
         (z ^ (z >> 31)) % n
     }
 
-    pub(crate) fn any_path(&mut self) -> DocPath {
-        let n = self.below(30);
-        DocPath::new(format!("task-{n}.md")).expect("a document name")
-    }
-
     pub(crate) fn version(&mut self) -> u64 {
-        self.versions += 1;
-        self.versions
+        self.count += 1;
+        self.count
     }
 
-    pub(crate) fn note(&mut self, what: impl std::fmt::Display) {
-        self.log.push(format!("{:>6} {what}", self.now));
+    pub(crate) fn note(&mut self, what: Arguments<'_>) {
+        let now = self.now;
+        if let Some(trace) = self.trace.as_mut().filter(|trace| trace.len() < TRACE_LINES_MAX) {
+            trace.push(format!("{now:>6} {what}"));
+        }
     }
 
-    pub(crate) fn put(&mut self, path: &DocPath, text: String, by: Hand) {
+    pub(crate) fn branch(&self) -> &Branch {
+        &self.branches[self.current]
+    }
+
+    pub(crate) fn tip(&self) -> Option<Revision> {
+        Revision::new(format!("{:040x}", self.revision))
+    }
+
+    /// What a document says now.
+    pub(crate) fn text(&self, path: &DocPath) -> Content {
+        self.files.get(path).map(|file| Arc::clone(&file.text.bytes))
+    }
+
+    /// What a document says in the newest commit.
+    pub(crate) fn committed(&self, path: &DocPath) -> Content {
+        self.branch().contents.get(path).map(|text| Arc::clone(&text.bytes))
+    }
+
+    pub(crate) fn put(&mut self, path: &DocPath, text: Text, by: Hand) {
         self.note(format_args!("{by:?} writes {path}: {text}"));
         let stamp = self.version();
         let before = self.files.get(path).and_then(|file| file.unseen);
         let unseen = self.absences.remove(path).map(|absence| absence.since).or(before);
-        self.files.insert(path.clone(), File { text, stamp, by, unseen });
+        self.remember(path, Some(Arc::clone(&text.bytes)), by);
+        self.files.insert(path.clone(), File { text, stamp, by, since: self.now, unseen });
         self.ring();
     }
 
@@ -141,12 +256,28 @@ impl World {
         if let Some(file) = self.files.remove(path) {
             self.note(format_args!("{by:?} removes {path}"));
             self.absences.insert(path.clone(), Absence { since: file.unseen.unwrap_or(self.now), by });
+            self.remember(path, None, by);
             self.ring();
         }
     }
 
+    /// Git replaced a document.
+    pub(crate) fn replace(&mut self, path: &DocPath) {
+        if self.journal.iter().any(|one| one.changes.iter().any(|(other, ..)| other == path)) {
+            self.replaced.insert(path.clone());
+        }
+    }
+
+    /// A state that a person made; what an agent makes is remembered with its operation, what git makes is nobody's.
+    fn remember(&mut self, path: &DocPath, text: Content, by: Hand) {
+        if matches!(by, Hand::Person | Hand::Mover) {
+            let version = Version { text, agent: keeper(path), operation: None };
+            self.versions.entry(path.clone()).or_default().push(version);
+        }
+    }
+
     pub(crate) fn ring(&mut self) {
-        if self.events_come {
+        if self.events_come && self.engine.is_some() {
             let delay = self.below(EVENT_DELAY_MS_MAX);
             self.after(delay, Later::Wake);
         }
@@ -160,144 +291,19 @@ impl World {
     pub(crate) fn happen(&mut self, what: Later) {
         match what {
             Later::Wake => self.step(Input::Woken),
-            Later::Write(path, text) => self.put(&path, text, Hand::Person),
+            Later::Write(path, text) => self.put(&path, Text::new(&text), Hand::Person),
             Later::EndOfCheckout(to) => self.end_checkout(to),
             Later::EndOfBusy => {
+                self.note(format_args!("nothing is in the way of git any more"));
                 self.readiness = Readiness::Ready;
                 self.ring();
             }
+            Later::Start => self.start(),
         }
     }
+}
 
-    /// One random thing.
-    pub(crate) fn something(&mut self) {
-        let path = self.any_path();
-        let version = self.version();
-        match self.below(100) {
-            0..30 => self.put(&path, format!("v{version}"), Hand::Person),
-            30..45 => self.save_slowly(&path, version),
-            45..50 => self.put(&path, format!("broken {version}"), Hand::Person),
-            50..62 => self.put(&path, format!("v{version}"), Hand::Agent),
-            62..65 => self.take(&path, Hand::Agent),
-            65..70 => self.take(&path, Hand::Person),
-            70..74 => self.dance(&path, version),
-            74..76 => self.take_many(),
-            76..80 => self.begin_checkout(),
-            80..83 => self.be_busy(),
-            83..86 => self.refusals = self.below(4),
-            86..88 => self.failures = self.below(4),
-            88..90 => self.step(Input::Tick),
-            90..92 => self.change_events(),
-            92..94 => self.crash(),
-            94..95 => self.jump(),
-            95..96 if self.stopping.is_none() => {
-                self.note("stop");
-                self.stopping = Some(self.now);
-                self.step(Input::Stop);
-            }
-            _ => self.ring(),
-        }
-    }
-
-    /// Several writes, each of which could be taken for a whole text.
-    pub(crate) fn save_slowly(&mut self, path: &DocPath, version: u64) {
-        if self.faults == Faults::JumpingClock {
-            return self.put(path, format!("v{version}"), Hand::Person);
-        }
-        let mut at = 0;
-        for slice in 0..=self.below(8) {
-            at += self.below(SLICE_MS_MAX);
-            self.after(at, Later::Write(path.clone(), format!("torn {version}.{slice}")));
-        }
-        at += self.below(SLICE_MS_MAX);
-        self.after(at, Later::Write(path.clone(), format!("v{version}")));
-    }
-
-    /// An editor removes the file and makes it again.
-    pub(crate) fn dance(&mut self, path: &DocPath, version: u64) {
-        if self.files.contains_key(path) {
-            self.take(path, Hand::Person);
-            let at = self.below(DELETION_SETTLE_MS / 2);
-            self.after(at, Later::Write(path.clone(), format!("v{version}")));
-        }
-    }
-
-    pub(crate) fn take_many(&mut self) {
-        let many: Vec<DocPath> = self.files.keys().cloned().collect();
-        for path in many {
-            self.take(&path, Hand::Person);
-        }
-    }
-
-    pub(crate) fn begin_checkout(&mut self) {
-        if self.is_git_at_work || self.readiness != Readiness::Ready {
-            return;
-        }
-        let to = 1 - self.current;
-        self.note(format_args!("checkout of {to} begins"));
-        self.is_git_at_work = true;
-        self.readiness = Readiness::Busy(Reason::new("the index is locked"));
-        // Git writes the files one after the other; what differs from the old branch is carried over.
-        for path in self.branches[0].keys().chain(self.branches[1].keys()).cloned().collect::<BTreeSet<_>>() {
-            let (old, new) = (self.branches[self.current].get(&path), self.branches[to].get(&path).cloned());
-            if self.files.get(&path).map(|file| &file.text) == old && old != new.as_ref() {
-                match new {
-                    Some(text) => self.put(&path, text, Hand::Git),
-                    None => self.take(&path, Hand::Git),
-                }
-            }
-        }
-        let at = self.below(3_000);
-        self.after(at, Later::EndOfCheckout(to));
-    }
-
-    pub(crate) fn end_checkout(&mut self, to: usize) {
-        self.note(format_args!("checkout of {to} ends"));
-        self.current = to;
-        self.revision += 1;
-        self.is_git_at_work = false;
-        self.readiness = Readiness::Ready;
-        self.ring();
-    }
-
-    pub(crate) fn be_busy(&mut self) {
-        if self.readiness == Readiness::Ready {
-            self.note("a merge begins");
-            self.readiness = Readiness::Busy(Reason::new("a merge is under way"));
-            let at = self.below(20_000);
-            self.after(at, Later::EndOfBusy);
-        }
-    }
-
-    pub(crate) fn change_events(&mut self) {
-        self.events_come = !self.events_come;
-        self.note(if self.events_come { "events come" } else { "events do not come" });
-        let news = if self.events_come { Input::Restored } else { Input::Degraded(Reason::new("no watches")) };
-        self.step(news);
-    }
-
-    pub(crate) fn crash(&mut self) {
-        self.note("crash and restart");
-        self.start();
-    }
-
-    pub(crate) fn start(&mut self) {
-        self.engine = Engine::new();
-        self.stopping = None;
-        self.stopped = false;
-        self.effects.clear();
-        self.said.clear();
-        self.step(Input::Tick);
-        if !self.events_come {
-            self.step(Input::Degraded(Reason::new("no watches")));
-        }
-    }
-
-    pub(crate) fn jump(&mut self) {
-        if self.faults == Faults::JumpingClock {
-            let by = i64::try_from(self.below(20_000)).expect("small") - 10_000;
-            self.note(format_args!("the clock jumps by {by} ms"));
-            self.clock_ahead += by;
-        }
-    }
+/// Whom an edit by hand counts for: some documents have a holder.
+pub(crate) fn keeper(path: &DocPath) -> Option<AgentName> {
+    path.stem().ends_with('7').then(|| AgentName::new("keeper").expect("a name"))
 }

@@ -257,25 +257,29 @@ fn documents_written_in_place_would_be_seen_torn() {
 }
 
 #[test]
-fn without_comparing_updates_are_lost() {
-    let mut lost = false;
+fn without_comparing_or_locking_updates_are_lost() {
+    for sabotage in ["no-compare", "no-lock"] {
+        assert!(loses_updates(sabotage), "the test of eight writers does not notice `{sabotage}`");
+    }
+}
+
+fn loses_updates(sabotage: &str) -> bool {
     for _ in 0..20 {
         let rig = Rig::new();
         let store = rig.store(Durability::Off);
         let fields: String = (0..8).map(|n| format!("f{n}: 0\n")).collect();
         write(&store, "task-1.md", &fields).expect("a create");
-        let start = |n: u32| child(&rig, "field", &[&format!("f{n}")]).env("MYCELIUM_SABOTAGE", "no-compare").spawn();
+        let start = |n: u32| child(&rig, "field", &[&format!("f{n}")]).env("MYCELIUM_SABOTAGE", sabotage).spawn();
         let children: Vec<Child> = (0..8).map(|n| start(n).expect("a child")).collect();
         // Without the comparison some fail outright: that counts as a loss too.
         let failed =
             children.into_iter().filter_map(|child| child.wait_with_output().ok()).any(|o| !o.status.success());
         let text = rig.text("task-1.md");
-        lost |= failed || (0..8).any(|n| value(&text, &format!("f{n}")) == 0);
-        if lost {
-            break;
+        if failed || (0..8).any(|n| value(&text, &format!("f{n}")) == 0) {
+            return true;
         }
     }
-    assert!(lost, "the test of eight writers does not bite");
+    false
 }
 
 #[test]

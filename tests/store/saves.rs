@@ -227,8 +227,10 @@ fn no_save_in_place_is_lost_beside_operations() {
 
 #[test]
 fn without_looking_at_what_came_out_saves_are_lost() {
-    let lost = (0..10).any(|_| !raced("rename", 150, "off", "linger-blind").0);
-    assert!(lost, "the test of saves by rename does not bite");
+    for sabotage in ["linger-blind", "no-exchange-check"] {
+        let lost = (0..10).any(|_| !raced("rename", 150, "off", sabotage).0);
+        assert!(lost, "the test of saves by rename does not notice `{sabotage}`");
+    }
 }
 
 #[test]
