@@ -14,6 +14,9 @@ pub enum TimeError {
     /// Not an RFC 3339 moment.
     #[error("`{0}` is not a time such as 2025-10-17T00:00:00Z")]
     Moment(String),
+    /// Not a pattern.
+    #[error("`{0}` is not a pattern for a date such as %Y-%m-%d %H:%M")]
+    Pattern(String),
     /// Not a span.
     #[error("`{0}` is not a span of time such as 30s, 5m, 2h or 7d")]
     Span(String),
@@ -46,6 +49,15 @@ impl Timestamp {
     #[must_use]
     pub fn month(self) -> String {
         self.0.strftime("%Y-%m").to_string()
+    }
+
+    /// The moment in UTC, written by a pattern as `strftime` has them: `%Y-%m-%d %H:%M`.
+    ///
+    /// # Errors
+    /// [`TimeError::Pattern`] if there is something in it that no moment has.
+    pub fn written(self, pattern: &str) -> Result<String, TimeError> {
+        let zoned = self.0.to_zoned(jiff::tz::TimeZone::UTC);
+        jiff::fmt::strtime::format(pattern, &zoned).map_err(|_| TimeError::Pattern(crate::name::visible(pattern)))
     }
 }
 

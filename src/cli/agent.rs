@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::envelope::Item;
 use super::failure::Failure;
+use super::format::Wording;
 use super::input::Given;
 use super::list::{self, Rows};
 use super::render::status;
@@ -58,8 +59,10 @@ pub(crate) struct Get {
     /// The agent's name, or the beginning of it
     name: String,
     /// Print the file's exact bytes instead
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     raw: bool,
+    #[command(flatten)]
+    wording: Wording,
 }
 
 /// List agents
@@ -113,7 +116,7 @@ fn get(args: &Get, session: &Session) -> Result<Option<Answer>, Failure> {
     if args.raw {
         return show::raw(&found).map(|()| None);
     }
-    show::document("agent.get", &workspace, &found).map(Some)
+    show::document("agent.get", &workspace, &found, &args.wording).map(Some)
 }
 
 fn list(args: &List, session: &Session) -> Result<Answer, Failure> {

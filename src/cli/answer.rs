@@ -3,12 +3,16 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use anstream::stream::RawStream;
+use anstream::{AutoStream, ColorChoice};
+
 use serde_json::{Value, json};
 
 use super::args::{Color, Global};
 use super::envelope::{Head, Written, envelope};
 use super::exit::Exit;
 use super::failure::{Class, Failure};
+use super::pager::{self, Paging};
 use super::shield;
 use crate::diagnostic::Diagnostic;
 
@@ -27,6 +31,8 @@ pub(crate) struct Answer {
     pub written: Option<Written>,
     /// The data, for people; goes to standard output.
     pub text: String,
+    /// The pager that the user set, for a text that is long.
+    pub pager: Option<String>,
     /// What else is worth saying; goes to standard error.
     pub words: String,
     /// How the process ends.
@@ -43,6 +49,7 @@ impl Answer {
             findings: Vec::new(),
             written: None,
             text: String::new(),
+            pager: None,
             words: String::new(),
             exit: Exit::Ok,
         }
@@ -54,6 +61,7 @@ impl Answer {
 pub(crate) struct Face {
     json: bool,
     quiet: bool,
+    paging: Paging,
 }
 
 impl Face {
@@ -61,16 +69,30 @@ impl Face {
     pub(crate) fn new(global: &Global) -> Self {
         match global.color {
             Color::Auto => {}
-            Color::Always => anstream::ColorChoice::Always.write_global(),
-            Color::Never => anstream::ColorChoice::Never.write_global(),
+            Color::Always => ColorChoice::Always.write_global(),
+            Color::Never => ColorChoice::Never.write_global(),
         }
-        Self { json: global.json, quiet: global.quiet }
+        let paging = if global.no_pager { Paging::Never } else { Paging::Allowed };
+        Self { json: global.json, quiet: global.quiet, paging }
     }
 
     /// For a command line that could not be read.
     pub(crate) fn guess(arguments: &[std::ffi::OsString]) -> Self {
-        let options = arguments.iter().take_while(|argument| *argument != "--");
-        Self { json: options.clone().any(|argument| argument == "--json"), quiet: false }
+        let options: Vec<&str> = arguments
+            .iter()
+            .take_while(|argument| *argument != "--")
+            .filter_map(|argument| argument.to_str())
+            .collect();
+        let is_color = |wanted: &str| {
+            options.windows(2).any(|pair| pair == ["--color", wanted])
+                || options.contains(&&*format!("--color={wanted}"))
+        };
+        if is_color("always") {
+            ColorChoice::Always.write_global();
+        } else if is_color("never") {
+            ColorChoice::Never.write_global();
+        }
+        Self { json: options.contains(&"--json"), quiet: false, paging: Paging::Never }
     }
 
     /// Tells whether answers are JSON.
@@ -101,7 +123,9 @@ impl Face {
             let Answer { kind, head, data, findings, written, .. } = answer;
             return print_line(&envelope(kind, head, data, findings, written.as_ref()));
         }
-        print(&answer.text)?;
+        if !pager::show(&shield::text(&answer.text), answer.pager.as_deref(), self.paging) {
+            print(&answer.text)?;
+        }
         self.say(&answer.words);
         Ok(())
     }
@@ -110,7 +134,7 @@ impl Face {
     pub(crate) fn say(&self, words: &str) {
         if !self.quiet && !self.json && !words.is_empty() {
             // Words that nobody can read are no reason to fail.
-            let _ = anstream::stderr().lock().write_all(shield::text(words).as_bytes());
+            let _ = coloured(io::stderr().lock()).write_all(shield::text(words).as_bytes());
         }
     }
 
@@ -118,14 +142,35 @@ impl Face {
         if self.json {
             io::stderr().lock().write_all(format!("{}\n", shield::json(&failure.json())).as_bytes())
         } else {
-            anstream::stderr().lock().write_all(shield::text(&failure.text()).as_bytes())
+            coloured(io::stderr().lock()).write_all(shield::text(&failure.text()).as_bytes())
         }
     }
 }
 
+/// A stream that takes the colours out of what it is given, where none are wanted.
+fn coloured<S: RawStream>(stream: S) -> AutoStream<S> {
+    let choice = choice(stream.is_terminal());
+    AutoStream::new(stream, choice)
+}
+
+/// Whether a stream gets colours: by `--color`, else by the variables that programs agree on, else on a terminal.
+pub(crate) fn choice(is_terminal: bool) -> ColorChoice {
+    match ColorChoice::global() {
+        ColorChoice::Auto => by_environment(is_terminal, &crate::runner::variable),
+        told => told,
+    }
+}
+
+fn by_environment(is_terminal: bool, variable: &dyn Fn(&str) -> Option<String>) -> ColorChoice {
+    let is = |name: &str, value: &str| variable(name).is_some_and(|text| text == value);
+    let forced = variable("CLICOLOR_FORCE").is_some() && !is("CLICOLOR_FORCE", "0");
+    let shown = is_terminal && !is("CLICOLOR", "0") && !is("TERM", "dumb");
+    if variable("NO_COLOR").is_none() && (forced || shown) { ColorChoice::Always } else { ColorChoice::Never }
+}
+
 /// Text on standard output; its colours only on a terminal.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    let mut out = anstream::stdout().lock();
+    let mut out = coloured(io::stdout().lock());
     out.write_all(shield::text(text).as_bytes()).and_then(|()| out.flush()).or_else(output_fault)
 }
 
@@ -149,10 +194,14 @@ fn output_fault(error: io::Error) -> Result<(), Failure> {
     Err(Failure::new(Class::Problem, code, "could not write to standard output").cause(error.to_string()))
 }
 
-/// Columns of the terminal on standard output; `None` if it is none.
+/// Columns of the terminal on standard output, or as many as `COLUMNS` says it has; `None` if it is none.
 pub(crate) fn width() -> Option<usize> {
     if !io::stdout().is_terminal() {
         return None;
+    }
+    let told = crate::runner::variable("COLUMNS").and_then(|text| text.parse().ok()).filter(|columns| *columns > 0);
+    if told.is_some() {
+        return told;
     }
     terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{agent, check, commit, config, demo, init, log, status, task, watch, workflow};
+use super::{agent, check, commit, completions, config, demo, init, log, man, status, task, watch, workflow};
 use crate::name::AgentName;
 
 const EXAMPLES: &str = "\
@@ -48,6 +48,7 @@ pub(crate) struct Cli {
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag on the command line")]
 pub(crate) struct Global {
     /// Who acts.
     #[arg(help = "Act as this agent [env: MYCELIUM_AGENT]")]
@@ -64,6 +65,12 @@ pub(crate) struct Global {
     #[arg(long, value_name = "WHEN", value_enum, default_value = "auto", hide_possible_values = true, global = true)]
     #[arg(help = "When to use colours: auto, always or never")]
     pub color: Color,
+    /// Do not show long answers in a pager
+    #[arg(long, global = true)]
+    pub no_pager: bool,
+    /// Say on standard error where this works and how long it took
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
     /// Say nothing on standard error but errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
@@ -109,6 +116,10 @@ pub(crate) enum Command {
     Config(config::Command),
     /// Let three agents work in a throw-away repository and show what came of it
     Demo(demo::Args),
+    /// Print the script that lets a shell complete commands, ids and values
+    Completions(completions::Args),
+    /// Print a manual page, or write those of all commands
+    Man(man::Args),
 }
 
 #[cfg(test)]

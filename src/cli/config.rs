@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, width};
 use super::failure::{Class, Failure};
+use super::format;
 use super::render::{Cell, Ink, Table};
 use super::session::{self, Session};
-use crate::config::{KEYS, Key, Origin, Setting, key};
+use crate::config::{KEYS, Key, Origin, Saved, Setting, check_format, key};
 use crate::name::visible;
 use crate::runner::Workspace;
 
@@ -63,6 +64,9 @@ pub(crate) fn run(command: &Command, session: &Session) -> Result<Answer, Failur
 }
 
 fn get(args: &Get, session: &Session) -> Result<Answer, Failure> {
+    if let Some(name) = format::of_key(&args.key) {
+        return get_format(args, name, session);
+    }
     let key = known(&args.key)?;
     let workspace = session.open()?;
     let setting = workspace.config().get(key.name).ok_or_else(|| unknown(key.name))?;
@@ -77,10 +81,13 @@ fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
     let workspace = session.open()?;
     let settings = workspace.config().settings();
     let mut answer = about_config("config.list", &workspace)?;
+    let formats: Vec<_> = workspace.config().formats().collect();
+    let items: Vec<Value> =
+        settings.iter().map(item).chain(formats.iter().map(|(name, saved)| format_item(name, saved))).collect();
     answer.data = json!({
-        "items": settings.iter().map(item).collect::<Vec<_>>(),
-        "total": settings.len(),
-        "limit": settings.len(),
+        "total": items.len(),
+        "limit": items.len(),
+        "items": items,
         "next": null,
     });
     let headings: &[_] =
@@ -95,11 +102,56 @@ fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
         cells.push(Cell::new(Ink::Dim, setting.key.about));
         table.row(cells);
     }
+    for (name, saved) in formats {
+        let mut cells = vec![Cell::new(Ink::Bold, &format!("formats.{name}")), saved.text.as_str().into()];
+        if args.show_origin {
+            cells.push(saved.origin.to_string().into());
+        }
+        cells.push(Cell::new(Ink::Dim, FORMAT_ABOUT));
+        table.row(cells);
+    }
     answer.text = table.text(width());
     Ok(answer)
 }
 
+/// What a saved format is for.
+const FORMAT_ABOUT: &str = "a saved format, for `--format @NAME`";
+
+fn format_item(name: &str, saved: &Saved) -> Value {
+    json!({
+        "key": format!("formats.{name}"),
+        "value": saved.text,
+        "origin": saved.origin.to_string(),
+        "about": FORMAT_ABOUT,
+    })
+}
+
+fn get_format(args: &Get, name: &str, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let saved = workspace.config().format(name).ok_or_else(|| unknown(&args.key))?;
+    let mut answer = about_config("config.get", &workspace)?;
+    answer.data = format_item(name, saved);
+    let origin = if args.show_origin { format!("{}  ", saved.origin) } else { String::new() };
+    answer.text = format!("{origin}{}\n", visible(&saved.text));
+    Ok(answer)
+}
+
+/// A format is tried before it is saved.
+fn set_format(args: &Set, name: &str, session: &Session) -> Result<Answer, Failure> {
+    let value = Value::from(args.value.as_str());
+    let text = check_format(name, &value).map_err(|why| {
+        let failure = Failure::usage("bad-config-value", format!("`{}` {why}", visible(&args.key)));
+        failure.hint("write `mycelium config set formats.NAME '{{id}} {{title}}'`")
+    })?;
+    let workspace = session.open()?;
+    format::check(&args.key, &text, &workspace)?;
+    write(args, &args.key, &value, &workspace)
+}
+
 fn set(args: &Set, session: &Session) -> Result<Answer, Failure> {
+    if let Some(name) = format::of_key(&args.key) {
+        return set_format(args, name, session);
+    }
     let key = known(&args.key)?;
     let value = key.rule.read(&args.value).map_err(|why| {
         let failure = Failure::usage("bad-config-value", format!("`{}` {why}", key.name));
@@ -110,13 +162,16 @@ fn set(args: &Set, session: &Session) -> Result<Answer, Failure> {
         let hint = format!("run `mycelium config set --user {} {}`", key.name, args.value);
         return Err(Failure::usage("untrusted-config-key", message).hint(hint));
     }
-    let workspace = session.open()?;
+    write(args, key.name, &value, &session.open()?)
+}
+
+fn write(args: &Set, key: &str, value: &Value, workspace: &Workspace) -> Result<Answer, Failure> {
     let origin = if args.user { Origin::User } else { Origin::Repository };
-    let path = workspace.set_config(origin, key, &value)?;
-    let mut answer = session::answer("config.set", &workspace)?;
+    let path = workspace.set_config(origin, key, value)?;
+    let mut answer = session::answer("config.set", workspace)?;
     answer.data =
-        json!({ "key": key.name, "value": value, "origin": origin.to_string(), "path": path.display().to_string() });
-    answer.words = format!("wrote `{}` to {}\n", key.name, visible(&path.display().to_string()));
+        json!({ "key": key, "value": value, "origin": origin.to_string(), "path": path.display().to_string() });
+    answer.words = format!("wrote `{key}` to {}\n", visible(&path.display().to_string()));
     Ok(answer)
 }
 

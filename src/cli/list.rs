@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, width};
 use super::envelope::{Item, Page, Wanted, finding};
 use super::failure::Failure;
+use super::format::Wording;
 use super::render::{Cell, Ink, Table};
 use super::{session, show};
 use crate::diagnostic::Diagnostic;
@@ -22,6 +23,8 @@ pub(crate) struct Part {
     /// Go on behind this cursor, which the part before gave as `next`
     #[arg(long, value_name = "CURSOR")]
     after: Option<String>,
+    #[command(flatten)]
+    wording: Wording,
 }
 
 /// A key that sorts by rank, then urgency, then age, then id.
@@ -88,7 +91,10 @@ impl Rows {
             items.push(item);
             table.row(cells);
         }
-        answer.text = table.text(width());
+        answer.text = match part.wording.words(self.kind, workspace)? {
+            Some(words) => words.text(&items)?,
+            None => table.text(width()),
+        };
         answer.words = match &page.next {
             Some(next) => format!(
                 "{} of {} shown; go on with `--after {next}`, or ask for all with `--limit {}`\n",

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::answer::{Answer, print, print_line};
+use super::answer::{Answer, print_line};
 use super::envelope::{ANSWER_BYTES_MAX, Head, ITEMS_DEFAULT, envelope};
 use super::failure::Failure;
+use super::format::Wording;
 use super::render::{Ink, paint};
 use super::session::{self, Session};
 use crate::change::{Change, How, What};
@@ -27,6 +28,8 @@ pub(crate) struct Args {
     /// Show at most this many commits [default: 20]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    #[command(flatten)]
+    wording: Wording,
 }
 
 /// Tells the story.
@@ -41,9 +44,13 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Fail
     if session.face.json() {
         return stream(&session::head(&workspace)?, &entries, args.limit.is_none(), more).map(|()| None);
     }
-    print(&entries.iter().map(text).collect::<String>())?;
-    session.face.say(&closing(&entries, more, limit));
-    Ok(None)
+    let mut answer = session::answer("log", &workspace)?;
+    answer.text = match args.wording.words("log", &workspace)? {
+        Some(words) => words.text(&entries.iter().map(data).collect::<Vec<_>>())?,
+        None => entries.iter().map(text).collect(),
+    };
+    answer.words = closing(&entries, more, limit);
+    Ok(Some(answer))
 }
 
 /// A document that is there, else one that was removed: its history is not.

@@ -9,16 +9,22 @@ mod answer;
 mod args;
 mod check;
 mod commit;
+mod complete;
+mod completions;
 mod config;
 mod demo;
 mod envelope;
 mod excerpt;
 mod exit;
 mod failure;
+mod format;
 mod init;
 mod input;
 mod list;
 mod log;
+mod man;
+mod pager;
+mod progress;
 mod render;
 mod scratch;
 mod session;
@@ -26,6 +32,7 @@ mod shield;
 mod show;
 mod status;
 mod task;
+mod unit;
 mod usage;
 mod watch;
 mod workflow;
@@ -47,10 +54,18 @@ use session::Session;
 /// Runs the command line and gives the exit code; everything it has to say is printed by then.
 #[must_use]
 pub fn run(arguments: &[OsString]) -> ExitCode {
+    if let Some(code) = complete::answer(arguments) {
+        return code;
+    }
     match Cli::try_parse_from(arguments) {
         Ok(cli) => {
             let session = Session::new(cli.global);
+            let started = std::time::Instant::now();
             let result = dispatch(&cli.command, &session);
+            session.done();
+            if session.global.verbose {
+                session.face.say(&format!("took {} ms\n", started.elapsed().as_millis()));
+            }
             session.face.finish(result)
         }
         Err(error) => refuse(&error, arguments),
@@ -70,6 +85,8 @@ fn dispatch(command: &Command, session: &Session) -> Result<Option<Answer>, Fail
         Command::Init(args) => init::run(args, session).map(Some),
         Command::Config(command) => config::run(command, session).map(Some),
         Command::Demo(args) => demo::run(args, session),
+        Command::Completions(args) => completions::run(args).map(Some),
+        Command::Man(args) => man::run(args).map(Some),
     }
 }
 

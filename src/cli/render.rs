@@ -124,8 +124,8 @@ impl Table {
         self.rows.len()
     }
 
-    /// The text without the columns that are empty, each line at most `width` columns wide: the last one gives way.
-    /// `None` cuts nothing.
+    /// The text without the columns that are empty, each line at most `width` columns wide: the widest columns give way,
+    /// but the first, which names the row, last. `None` cuts nothing.
     pub(crate) fn text(&self, width: Option<usize>) -> String {
         if self.rows.is_empty() {
             return String::new();
@@ -136,22 +136,32 @@ impl Table {
             |column: &usize| self.rows.iter().any(|row| row.get(*column).is_some_and(|cell| !cell.text.is_empty()));
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
         let columns: Vec<usize> = (0..columns).filter(is_used).collect();
+        let widths = self.widths(&columns, width);
+        let fitted = |text: &str, place: usize| cut(text, widths.get(place).copied());
         if !self.headings.is_empty() {
-            grid.set_header(columns.iter().filter_map(|column| self.headings.get(*column)).copied());
+            let headings = columns.iter().filter_map(|column| self.headings.get(*column)).enumerate();
+            grid.set_header(headings.map(|(place, heading)| fitted(heading, place)));
         }
-        for row in &self.rows {
-            grid.add_row(
-                columns.iter().map(|column| row.get(*column).map_or_else(String::new, |cell| cell.text.clone())),
-            );
+        let cell = |row: &[Cell], place: usize, column: usize| {
+            row.get(column)
+                .map_or_else(|| Cell::from(""), |cell| Cell { text: fitted(&cell.text, place), ink: cell.ink })
+        };
+        let rows: Vec<Vec<Cell>> = self
+            .rows
+            .iter()
+            .map(|row| columns.iter().enumerate().map(|(place, column)| cell(row, place, *column)).collect())
+            .collect();
+        for row in &rows {
+            grid.add_row(row.iter().map(|cell| cell.text.clone()));
         }
         for column in grid.column_iter_mut() {
-            column.set_padding((0, 2));
+            column.set_padding((0, GAP.try_into().unwrap_or(u16::MAX)));
         }
         let heading_lines = usize::from(!self.headings.is_empty());
         let mut out = String::new();
         for (index, line) in grid.lines().enumerate() {
             let line = cut(line.trim_end(), width);
-            match index.checked_sub(heading_lines).and_then(|row| self.rows.get(row)) {
+            match index.checked_sub(heading_lines).and_then(|row| rows.get(row)) {
                 Some(row) => out.push_str(&coloured(&line, row)),
                 None => out.push_str(&paint(Ink::Dim, &line)),
             }
@@ -160,6 +170,31 @@ impl Table {
         out
     }
 }
+
+impl Table {
+    /// How wide each of these columns may be for a line to have `width` columns.
+    fn widths(&self, columns: &[usize], width: Option<usize>) -> Vec<usize> {
+        let natural = |column: &usize| {
+            let heading = self.headings.get(*column).map_or(0, |heading| heading.width());
+            let cells = self.rows.iter().filter_map(|row| row.get(*column)).map(|cell| cell.text.width());
+            cells.max().unwrap_or_default().max(heading)
+        };
+        let mut widths: Vec<usize> = columns.iter().map(natural).collect();
+        let Some(width) = width else { return widths };
+        let gaps = GAP * widths.len().saturating_sub(1);
+        while widths.iter().sum::<usize>() + gaps > width {
+            let others = widths.iter_mut().skip(1).filter(|width| **width > COLUMN_MIN);
+            let Some(widest) = others.max_by_key(|width| **width) else { break };
+            *widest -= 1;
+        }
+        widths
+    }
+}
+
+/// Blanks between two columns.
+const GAP: usize = 2;
+/// No column but the first is made narrower than this; a line that is still too long is cut.
+const COLUMN_MIN: usize = 4;
 
 /// Puts the cells' colours into a line that was laid out without them, so that no width is counted wrongly.
 fn coloured(line: &str, row: &[Cell]) -> String {
@@ -251,6 +286,25 @@ mod tests {
         let text = plain(&table.text(Some(16)));
         assert_eq!(text, "ID      TITLE\ntask-1  a long …\n");
         assert_eq!(cut("日本日本", Some(5)), "日本…");
+    }
+
+    #[test]
+    fn a_table_fits_every_terminal() {
+        let mut table = Table::new(&["ID", "STATUS", "PRIORITY", "ASSIGNED TO", "WHAT", "WAITS FOR"]);
+        for what in [
+            "a long title that tells what it is all about",
+            "日本語の長い題名がここにある、とても長い",
+            "👩‍👩‍👧‍👦 家族 🚀🚀🚀🚀🚀🚀🚀",
+        ] {
+            let cells = ["task-k7f3q2m9xa", "● running", "normal", "performance-engineer", what, "task-1 (running)"];
+            table.row(cells.map(Cell::from).to_vec());
+        }
+        for width in 40..=200 {
+            let text = plain(&table.text(Some(width)));
+            assert!(text.lines().all(|line| line.width() <= width), "{width}:\n{text}");
+            assert!(text.lines().skip(1).all(|line| line.starts_with("task-k7f3q2m9xa  ● ")), "{width}:\n{text}");
+        }
+        assert_eq!(plain(&table.text(Some(200))), plain(&table.text(None)));
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! What every command shares: the global options, the workspace, and where its answers belong. Knows no command.
 
+use std::cell::RefCell;
+
 use super::answer::{Answer, Face};
 use super::args::Global;
 use super::envelope::Head;
 use super::failure::Failure;
+use super::progress::{self, Shown};
+use crate::name::visible;
 use crate::runner::{Opening, Workspace};
 
 /// One run of the command line.
@@ -13,13 +17,15 @@ pub(crate) struct Session {
     pub global: Global,
     /// How answers are shown.
     pub face: Face,
+    /// The progress that is shown.
+    shown: RefCell<Option<Shown>>,
 }
 
 impl Session {
     /// A run with these options.
     pub(crate) fn new(global: Global) -> Self {
         let face = Face::new(&global);
-        Self { global, face }
+        Self { global, face, shown: RefCell::new(None) }
     }
 
     /// Opens the workspace that the options name.
@@ -27,11 +33,36 @@ impl Session {
         self.open_with(Vec::new())
     }
 
+    /// The work is done: no progress is shown any more.
+    pub(crate) fn done(&self) {
+        *self.shown.borrow_mut() = None;
+    }
+
     /// The same with settings that win over every file.
     pub(crate) fn open_with(&self, flags: Vec<(String, String)>) -> Result<Workspace, Failure> {
         let opening = Opening { root: self.global.root.clone(), agent: self.global.agent.clone(), flags };
-        Ok(Workspace::open(opening)?)
+        let workspace = Workspace::open(opening)?;
+        if !self.global.quiet && !self.global.json && progress::is_wanted() {
+            *self.shown.borrow_mut() = Some(Shown::of(workspace.progress()));
+        }
+        if self.global.verbose {
+            self.face.say(&whereabouts(&workspace)?);
+        }
+        Ok(workspace)
     }
+}
+
+/// Where this works, for `--verbose`.
+fn whereabouts(workspace: &Workspace) -> Result<String, Failure> {
+    let context = workspace.context()?;
+    let branch = match (context.in_git, context.branch) {
+        (_, Some(branch)) => format!("on {branch}"),
+        (true, None) => "on no branch".to_owned(),
+        (false, None) => "outside git".to_owned(),
+    };
+    let agent = workspace.agent().map_or_else(|| "as the git user".to_owned(), |agent| format!("as {agent}"));
+    let place = format!("{}/{}", context.root.display(), context.folder);
+    Ok(format!("in {}, {}, {agent}\n", visible(&place), visible(&branch)))
 }
 
 /// Where a workspace's answers are read from.
@@ -47,5 +78,7 @@ pub(crate) fn head(workspace: &Workspace) -> Result<Head, Failure> {
 
 /// An answer about a workspace, without data yet.
 pub(crate) fn answer(kind: &'static str, workspace: &Workspace) -> Result<Answer, Failure> {
-    Ok(Answer::new(kind, head(workspace)?))
+    let mut answer = Answer::new(kind, head(workspace)?);
+    answer.pager = workspace.config().text("ui.pager").map(ToOwned::to_owned);
+    Ok(answer)
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, on_terminal, print, print_bytes};
 use super::failure::Failure;
+use super::format::{Wording, of_document};
 use super::render::{Cell, Ink, Table, count, finding, paint, status};
 use super::session;
 use crate::document::{Document, Note, Step};
@@ -50,10 +51,20 @@ pub(crate) fn raw(found: &Found) -> Result<(), Failure> {
 }
 
 /// What a document says.
-pub(crate) fn document(kind: &'static str, workspace: &Workspace, found: &Found) -> Result<Answer, Failure> {
+pub(crate) fn document(
+    kind: &'static str,
+    workspace: &Workspace,
+    found: &Found,
+    wording: &Wording,
+) -> Result<Answer, Failure> {
     let mut answer = session::answer(kind, workspace)?;
     answer.data = data(workspace, &found.path, found.entity.as_ref());
     answer.findings.clone_from(&found.findings);
+    if let Some(words) = wording.words(kind, workspace)? {
+        let word = kind.split('.').next().unwrap_or(kind);
+        answer.text = words.text([&of_document(&answer.data, word)])?;
+        return Ok(answer);
+    }
     let file = ("file".to_owned(), file(workspace, &found.path));
     let mut sheet = match &found.entity {
         Some(Entity::Task(task)) => task_sheet(task),

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, width};
 use super::failure::Failure;
+use super::format::Wording;
 use super::render::{Cell, Ink, Table, count, cut, finding, paint, status};
 use super::session::{self, Session};
 use super::{envelope, show, task};
@@ -20,16 +21,23 @@ const ROWS_MAX: usize = 10;
 
 /// Show what is going on: agents, tasks, what is not committed and why
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    #[command(flatten)]
+    wording: Wording,
+}
 
 /// Looks around.
-pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let workspace = session.open()?;
     let snapshot = workspace.snapshot(Scope::Named)?;
     let standing = workspace.standing()?;
     let mut answer = session::answer("status", &workspace)?;
     let seen = Seen { workspace: &workspace, snapshot: &snapshot, standing: &standing };
     answer.data = seen.data();
+    if let Some(words) = args.wording.words("status", &workspace)? {
+        answer.text = words.text([&answer.data])?;
+        return Ok(answer);
+    }
     answer.text = Seen::headline(&answer.head)
         + &seen.agents()
         + &seen.tasks()

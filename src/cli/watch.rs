@@ -11,12 +11,14 @@ use super::envelope::{Head, envelope};
 use super::failure::{Class, Failure};
 use super::render::{Ink, paint};
 use super::session::{self, Session};
+use super::unit;
 use crate::daemon::{self, Detached, Notice, READY, Span, WatchError};
 use crate::name::visible;
 use crate::runner::Workspace;
 
 /// Watch the folder and commit what changes
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag on the command line")]
 pub(crate) struct Args {
     /// Commit what there is to commit, then stop
     #[arg(long)]
@@ -24,6 +26,9 @@ pub(crate) struct Args {
     /// Go on in the background, without this terminal
     #[arg(long, conflicts_with = "once")]
     detach: bool,
+    /// Print a systemd user unit that keeps a watcher running here
+    #[arg(long, conflicts_with_all = ["once", "detach"])]
+    print_unit: bool,
     /// The process that `--detach` starts: says on standard error that it watches, then nothing more
     #[arg(long, hide = true, conflicts_with_all = ["once", "detach"])]
     detached: bool,
@@ -32,6 +37,9 @@ pub(crate) struct Args {
 /// Watches until it is stopped.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Failure> {
     let workspace = session.open()?;
+    if args.print_unit {
+        return print_unit(&workspace).map(Some);
+    }
     if args.detach {
         return detach(&workspace).map(Some);
     }
@@ -44,6 +52,8 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Fail
         troubles += usize::from(notice.is_trouble());
         tell(notice, args, session, &head);
     };
+    // From here on it waits more than it works.
+    session.done();
     daemon::watch(&workspace, span, &mut listener)?;
     if session.face.json() {
         print_line(&envelope("watch.end", &session::head(&workspace)?, &json!({ "events": told }), &[], None))?;
@@ -55,8 +65,22 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Fail
     Ok(None)
 }
 
+fn print_unit(workspace: &Workspace) -> Result<Answer, Failure> {
+    let program = std::env::current_exe().map_err(|error| {
+        Failure::new(Class::Problem, "watch", "could not find this program's own path").cause(error.to_string())
+    })?;
+    let mut answer = session::answer("watch.unit", workspace)?;
+    answer.text = unit::unit(&program, workspace.root())?;
+    answer.data = json!({ "unit": answer.text });
+    Ok(answer)
+}
+
 /// Tells one thing. Whoever listens may go away: the watcher's work is to commit, not to be heard.
 fn tell(notice: &Notice, args: &Args, session: &Session, head: &Head) {
+    if matches!(notice, Notice::Ready) && !args.once {
+        // Where no service manager started this, there is nobody to tell.
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    }
     if args.detached {
         // The other end of standard error is gone after this.
         if matches!(notice, Notice::Ready) {

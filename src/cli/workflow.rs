@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::envelope::Item;
 use super::failure::Failure;
+use super::format::Wording;
 use super::input::Given;
 use super::list::{self, Rows};
 use super::render::status;
@@ -61,8 +62,10 @@ pub(crate) struct Get {
     /// The workflow's id, or the beginning of it
     id: String,
     /// Print the file's exact bytes instead
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     raw: bool,
+    #[command(flatten)]
+    wording: Wording,
 }
 
 /// List workflows
@@ -165,7 +168,7 @@ fn get(args: &Get, session: &Session) -> Result<Option<Answer>, Failure> {
     if let Some(Entity::Workflow(workflow)) = &mut found.entity {
         derive(workflow, &workspace.snapshot(Scope::Live)?);
     }
-    show::document("workflow.get", &workspace, &found).map(Some)
+    show::document("workflow.get", &workspace, &found, &args.wording).map(Some)
 }
 
 /// What follows from the tasks where the workflow itself does not say it.

@@ -1,7 +1,9 @@
 //! Configuration: the known settings and how layers of them become one. Reads no file and no environment; it is given both as text.
 
+mod formats;
 mod setting;
 
+pub use formats::{FORMAT_BYTES_MAX, FORMATS, Saved, check as check_format, format_name};
 pub use setting::{KEYS, Key, Rule, key};
 
 use std::collections::BTreeMap;
@@ -47,6 +49,7 @@ impl fmt::Display for Origin {
 #[derive(Debug, Clone, Default)]
 pub struct Layer {
     values: BTreeMap<String, Value>,
+    formats: BTreeMap<String, String>,
     /// What was wrong with the text.
     pub findings: Vec<Diagnostic>,
 }
@@ -95,7 +98,7 @@ impl Layer {
     pub fn from_text(name: &str, text: &str) -> Result<Self, Diagnostic> {
         let key = key(name).ok_or_else(|| unknown("command line", name))?;
         let value = key.rule.read(text).map_err(|why| bad_value("command line", key, &why))?;
-        Ok(Self { values: BTreeMap::from([(key.name.to_owned(), value)]), findings: Vec::new() })
+        Ok(Self { values: BTreeMap::from([(key.name.to_owned(), value)]), ..Self::default() })
     }
 
     /// The values, by full key.
@@ -105,7 +108,7 @@ impl Layer {
 
     fn broken(message: String) -> Self {
         let finding = Diagnostic::error(Code::BadConfigFile, message).hint("mend the JSON, or remove the file");
-        Self { values: BTreeMap::new(), findings: vec![finding] }
+        Self { findings: vec![finding], ..Self::default() }
     }
 
     fn take(&mut self, name: &str, prefix: &str, map: &serde_json::Map<String, Value>) {
@@ -114,6 +117,7 @@ impl Layer {
             match (key(&full), value) {
                 (Some(key), value) => self.put(name, key, key.rule.check(value)),
                 (None, Value::Object(inner)) if setting::is_group(&full) => self.take(name, &full, inner),
+                (None, value) if full == FORMATS => self.take_formats(name, value),
                 // Editors put the address of a schema there.
                 (None, _) if full == "$schema" => {}
                 (None, _) => self.findings.push(unknown(name, &full)),
@@ -157,6 +161,7 @@ pub struct Setting {
 #[derive(Debug, Clone)]
 pub struct Config {
     settings: Vec<Setting>,
+    formats: BTreeMap<String, Saved>,
     /// What was wrong in any layer.
     pub findings: Vec<Diagnostic>,
 }
@@ -172,10 +177,12 @@ impl Config {
     #[must_use]
     pub fn resolve(layers: Vec<(Origin, Layer)>) -> Self {
         let mut findings = Vec::new();
+        let mut formats = BTreeMap::new();
         let mut settings: Vec<Setting> =
             KEYS.iter().map(|key| Setting { key, value: key.default_value(), origin: Origin::Default }).collect();
         for (origin, layer) in layers {
             findings.extend(layer.findings);
+            formats.extend(layer.formats.into_iter().map(|(name, text)| (name, Saved { text, origin })));
             for setting in &mut settings {
                 let Some(value) = layer.values.get(setting.key.name) else { continue };
                 if origin == Origin::Repository && setting.key.user_only && *value != setting.key.default_value() {
@@ -186,7 +193,7 @@ impl Config {
                 setting.origin = origin;
             }
         }
-        Self { settings, findings }
+        Self { settings, formats, findings }
     }
 
     /// Every setting, in the order of [`KEYS`].
@@ -230,14 +237,14 @@ fn untrusted(key: &Key) -> Diagnostic {
 ///
 /// # Errors
 /// A finding if the text is not a JSON object; nothing is changed then.
-pub fn put(name: &str, text: &str, key: &Key, value: &Value) -> Result<String, Diagnostic> {
+pub fn put(name: &str, text: &str, key: &str, value: &Value) -> Result<String, Diagnostic> {
     let layer_fault = || Layer::from_json(name, text).findings.into_iter().find(|f| f.code == Code::BadConfigFile);
     if let Some(fault) = (!text.trim().is_empty()).then(layer_fault).flatten() {
         return Err(fault);
     }
     let mut root: Value = serde_json::from_str(text).unwrap_or_else(|_| Value::Object(serde_json::Map::new()));
     let mut at = &mut root;
-    for part in key.name.split('.') {
+    for part in key.split('.') {
         if !at.is_object() {
             *at = Value::Object(serde_json::Map::new());
         }
@@ -321,7 +328,7 @@ mod tests {
 
     #[test]
     fn putting_a_value_keeps_the_rest_in_order() {
-        let key = key("commit.author").expect("known");
+        let key = "commit.author";
         let text = "{\n  \"zebra\": 1,\n  \"commit\": {\"branch\": \"x\"}\n}\n";
         let out = put("config.json", text, key, &Value::from("user")).expect("object");
         assert!(out.find("zebra").expect("kept") < out.find("author").expect("put"));

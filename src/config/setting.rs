@@ -101,6 +101,10 @@ pub static KEYS: &[Key] = &[
         "author of a commit: the acting agent, or always the git user",
     ),
     user("commit.hooks", "false", Rule::Flag, "run the repository's pre-commit and post-commit hooks"),
+    Key {
+        variable: Some("MYCELIUM_PAGER"),
+        ..user("ui.pager", "", Rule::Text, "program that shows long answers; empty for `PAGER`, else less")
+    },
     new("commit.branch", "", Rule::Text, "a branch of its own for the documents; empty for the current branch"),
 ];
 

@@ -156,11 +156,11 @@ fn config(input: &[u8]) {
     assert!(own.text("markdown.folder").is_some_and(|folder| !folder.split('/').any(|part| part == "..")));
     for key in KEYS {
         let Ok(value) = key.rule.read(&value) else { continue };
-        let Ok(text) = config::put("config.json", &file, key, &value) else { continue };
+        let Ok(text) = config::put("config.json", &file, key.name, &value) else { continue };
         let again = Layer::from_json("config.json", &text);
         let found = again.values().find(|(name, _)| *name == key.name).map(|(_, value)| value);
         assert_eq!(found, Some(&value), "{} in {text:?}", key.name);
-        assert_eq!(config::put("config.json", &text, key, &value).as_deref(), Ok(&*text), "put twice");
+        assert_eq!(config::put("config.json", &text, key.name, &value).as_deref(), Ok(&*text), "put twice");
     }
 }
 

@@ -7,8 +7,17 @@ use gix::objs::signature::Format;
 use gix::objs::signature::sign::{Options, is_literal_ssh_key};
 
 use super::error::CommitError;
+use super::hooks::Hooks;
 use super::identity::User;
 use super::repository::Repository;
+
+impl Repository {
+    /// Whether a commit may start a program that asks the user something: one that signs, or a hook.
+    #[must_use]
+    pub fn may_ask(&self) -> bool {
+        self.switch("commit.gpgSign") == Some(true) || !matches!(self.hooks, Hooks::Never)
+    }
+}
 
 /// How to sign, if `commit.gpgSign` is on. The switch counts from anywhere, as it names nothing.
 pub(super) fn options(repo: &Repository, user: &User) -> Result<Option<Options>, CommitError> {

@@ -175,6 +175,8 @@ impl Workspace {
             if target != Target::Current {
                 repository.exclude(self.folder())?;
             }
+            // A bar that moves would be drawn over a question, such as that for the key of a signature.
+            let _work = (!repository.may_ask()).then(|| self.progress.begin("committing", 0));
             let wait = written.map(|written| move || written.wait().map_err(std::io::Error::other));
             let beside = wait.as_ref().map(|wait| wait as &Beside<'_>);
             let durability = self.git_durability();
@@ -211,7 +213,9 @@ impl Workspace {
         let contents = repository.contents_of(base, self.folder(), &paths)?;
         let mut known = BTreeMap::new();
         let mut ignored = None;
+        let work = self.progress.begin("comparing documents", paths.len());
         for path in paths {
+            work.step();
             let id = contents.get(&path);
             let in_repository = self.in_repository(&path);
             if id.is_none() && self.target() == Target::Current && repository.is_ignored(&in_repository)? {

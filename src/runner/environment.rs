@@ -39,6 +39,12 @@ pub fn user_config() -> Option<PathBuf> {
     Some(base.config_dir().join("mycelium").join("config.json"))
 }
 
+/// The user's home folder, if there is one.
+#[must_use]
+pub fn home() -> Option<PathBuf> {
+    etcetera::home_dir().ok()
+}
+
 /// The folder for run state where there is no git directory: the user's state folder.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Error, Workspace, environment};
+use super::{Error, Progress, Workspace, environment};
 use crate::config::{CONFIG_BYTES_MAX, Config, Layer, Origin, REPOSITORY_CONFIG};
 use crate::git::{Hooks, Repository};
 use crate::name::AgentName;
@@ -25,6 +25,17 @@ impl Workspace {
     /// # Errors
     /// [`Error`] for a folder that is not there, a repository that is not safe to use, or a bad agent name or flag.
     pub fn open(opening: Opening) -> Result<Self, Error> {
+        let workspace = Self::look(opening)?;
+        // What is in the way of that is told by whoever writes; reading goes on with what the folder holds.
+        let _ = workspace.follow_branch();
+        Ok(workspace)
+    }
+
+    /// The same for a glance: a folder with a branch of its own is not brought up to date, so nothing at all is written.
+    ///
+    /// # Errors
+    /// As [`Workspace::open`].
+    pub fn look(opening: Opening) -> Result<Self, Error> {
         let named = opening.root.or_else(|| environment::variable("MYCELIUM_ROOT").map(PathBuf::from));
         let start = named.clone().map_or_else(environment::current_folder, Ok)?;
         let start = store::folder_of(&start).map_err(|source| Error::Folder { path: start.clone(), source })?;
@@ -46,10 +57,8 @@ impl Workspace {
             Some(agent) => Some(agent),
             None => environment::variable("MYCELIUM_AGENT").map(AgentName::new).transpose()?,
         };
-        let workspace = Self { root, repository, store, config, agent, durability };
-        // What is in the way of that is told by whoever writes; reading goes on with what the folder holds.
-        let _ = workspace.follow_branch();
-        Ok(workspace)
+        let progress = Progress::default();
+        Ok(Self { root, repository, store, config, agent, durability, progress })
     }
 }
 

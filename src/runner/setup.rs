@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Error, Workspace, environment};
-use crate::config::{self, CONFIG_BYTES_MAX, Key, Origin, REPOSITORY_CONFIG};
+use crate::config::{self, CONFIG_BYTES_MAX, Origin, REPOSITORY_CONFIG};
 use crate::name::Kind;
 use crate::store;
 use crate::template::{self, Shape};
@@ -60,7 +60,7 @@ impl Workspace {
     ///
     /// # Errors
     /// [`Error::Config`] if the file is not a JSON object; [`Error::Folder`] if it cannot be written.
-    pub fn set_config(&self, to: Origin, key: &Key, value: &serde_json::Value) -> Result<PathBuf, Error> {
+    pub fn set_config(&self, to: Origin, key: &str, value: &serde_json::Value) -> Result<PathBuf, Error> {
         let put = |path: &Path, text: Option<String>| {
             let (name, text) = (path.display().to_string(), text.unwrap_or_default());
             config::put(&name, &text, key, value).map_err(|finding| Error::Config(Box::new(finding)))

@@ -70,7 +70,9 @@ impl Survey {
         let now_ns = environment::now().unix_ms().saturating_mul(1_000_000);
         let files = workspace.store.scan()?.files;
         self.ask_index(workspace, repository, &files)?;
+        let work = workspace.progress.begin("looking at documents", files.len());
         for (path, stamp) in files {
+            work.step();
             let in_repository = workspace.in_repository(&path);
             if workspace.target() == Target::Current
                 && !tracked.contains_key(&path)
@@ -88,6 +90,7 @@ impl Survey {
                 known.insert(path, one);
             }
         }
+        drop(work);
         self.known = known;
         if workspace.target() == Target::Current {
             keep_out(workspace, repository, tracked, &mut sight.files)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
-use super::{Error, environment};
+use super::{Error, Progress, environment};
 use crate::check;
 use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostic};
@@ -30,6 +30,7 @@ pub struct Workspace {
     pub(super) config: Config,
     pub(super) agent: Option<AgentName>,
     pub(super) durability: Durability,
+    pub(super) progress: Progress,
 }
 
 /// Where a workspace is, and on which branch and commit.
@@ -98,6 +99,12 @@ impl Workspace {
     pub fn or_acting_as(mut self, agent: &AgentName) -> Self {
         self.agent.get_or_insert_with(|| agent.clone());
         self
+    }
+
+    /// What it is doing, to be looked at from another thread.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// Who acts, if anybody said so.
@@ -230,11 +237,15 @@ impl Workspace {
     }
 
     /// Reads and parses these documents; those that vanished meanwhile are left out.
-    fn read_all(&self, paths: &[DocPath]) -> Result<Vec<(DocPath, Document)>, Error> {
+    pub(super) fn read_all(&self, paths: &[DocPath]) -> Result<Vec<(DocPath, Document)>, Error> {
         let store = &self.store;
+        let work = self.progress.begin("reading documents", paths.len());
         let read = |paths: &[DocPath]| -> Result<Vec<(DocPath, Document)>, Error> {
             let mut documents = Vec::with_capacity(paths.len());
-            store.read_each(paths, &mut |path, file| documents.push((path.clone(), Document::parse(file.bytes))))?;
+            store.read_each(paths, &mut |path, file| {
+                documents.push((path.clone(), Document::parse(file.bytes)));
+                work.step();
+            })?;
             Ok(documents)
         };
         if paths.len() < PARALLEL_MIN {

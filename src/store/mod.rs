@@ -29,7 +29,9 @@ pub use apply::{Action, Applied, Decide};
 pub use error::{ApplyError, StoreError, What};
 pub use lock::{CommitLock, FOLDER_WAIT, WatchLock, WatcherInfo};
 pub use names::Shelf;
-pub use plain::{folder_of, read_text, read_text_in, replace_text, replace_text_in, write_new_in};
+pub use plain::{
+    append_line, folder_of, read_text, read_text_in, real_path, replace_text, replace_text_in, write_new_in,
+};
 #[cfg(any(test, fuzzing))]
 pub(crate) use record::fuzz_journal;
 pub use record::{Operation, Record, RecordedChange};

@@ -147,6 +147,31 @@ pub fn replace_text(path: &Path, text: &str) -> io::Result<()> {
     sync_parent(path)
 }
 
+/// Where a file really is, or will be: behind links if it is one.
+///
+/// # Errors
+/// If a link leads nowhere or to a folder that may not be searched.
+pub fn real_path(path: &Path) -> io::Result<PathBuf> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => fs::canonicalize(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Adds a line to a file that has this text, or makes it with its folders. What is in it stays, also what somebody adds
+/// at the same moment.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn append_line(path: &Path, text: &str, line: &str) -> io::Result<()> {
+    fs::create_dir_all(folder_above(path))?;
+    let start = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+    file.write_all(format!("{start}{line}\n").as_bytes())?;
+    file.sync_all()
+}
+
 fn write_draft(path: &Path, text: &str) -> io::Result<PathBuf> {
     let folder = folder_above(path);
     fs::create_dir_all(folder)?;

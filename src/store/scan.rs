@@ -33,9 +33,8 @@ impl Store {
     /// [`StoreError::Strange`] if the folder itself is a symbolic link or no folder; [`StoreError::Io`] if the system
     /// refuses.
     pub fn scan(&self) -> Result<Scan, StoreError> {
-        let mut scan = Scan::default();
+        let mut scan = self.scan_live()?;
         let Some(folder) = self.folder()? else { return Ok(scan) };
-        list(&folder, "", &mut scan)?;
         if let Some(archive) = subfolder(&folder, "", "archive", &mut scan)? {
             let mut months = Vec::new();
             for entry in archive.list()? {
@@ -52,9 +51,28 @@ impl Store {
                 }
             }
         }
-        scan.files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        scan.strange.sort_unstable();
+        scan.sort();
         Ok(scan)
+    }
+
+    /// The same without the archive, for whoever needs what is live and needs it at once.
+    ///
+    /// # Errors
+    /// As [`Store::scan`].
+    pub fn scan_live(&self) -> Result<Scan, StoreError> {
+        let mut scan = Scan::default();
+        if let Some(folder) = self.folder()? {
+            list(&folder, "", &mut scan)?;
+            scan.sort();
+        }
+        Ok(scan)
+    }
+}
+
+impl Scan {
+    fn sort(&mut self) {
+        self.files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.strange.sort_unstable();
     }
 }
 

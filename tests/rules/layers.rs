@@ -43,6 +43,8 @@ const ROOTS: &[&str] = &["src/lib.rs", "src/main.rs"];
 const OWNERS: &[(&str, &[&str])] = &[
     ("anstream", &["cli"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("comfy_table", &["cli"]),
     ("data_encoding", &["runner"]),
     ("etcetera", &["runner"]),
@@ -50,6 +52,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("gix", &["git"]),
     ("sha1", &["git"]),
     ("granit_parser", &["document"]),
+    ("indicatif", &["cli"]),
     ("jiff", &["name", "time"]),
     ("minijinja", &["template"]),
     ("notify", &["watch"]),
@@ -57,11 +60,13 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("pulldown_cmark", &["document"]),
     ("redis", &["bridge"]),
     ("rustix", &["store", "git"]),
+    ("sd_notify", &["cli"]),
     ("serde_yaml", &["document"]),
+    ("signal_hook", &["cli"]),
     ("similar", &["change"]),
     ("terminal_size", &["cli"]),
     ("tokio", &["daemon"]),
-    ("unicode_width", &["cli"]),
+    ("unicode_width", &["template", "cli"]),
 ];
 
 /// Crates that only give a type its form; anybody may use them.

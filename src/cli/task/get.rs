@@ -2,6 +2,7 @@
 
 use crate::cli::answer::Answer;
 use crate::cli::failure::Failure;
+use crate::cli::format::Wording;
 use crate::cli::session::Session;
 use crate::cli::show;
 use crate::name::Kind;
@@ -12,8 +13,10 @@ pub(crate) struct Args {
     /// The task's id, or the beginning of it
     id: String,
     /// Print the file's exact bytes instead
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     raw: bool,
+    #[command(flatten)]
+    wording: Wording,
 }
 
 /// Shows the task.
@@ -23,5 +26,5 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Fail
     if args.raw {
         return show::raw(&found).map(|()| None);
     }
-    show::document("task.get", &workspace, &found).map(Some)
+    show::document("task.get", &workspace, &found, &args.wording).map(Some)
 }

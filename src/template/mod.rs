@@ -1,4 +1,6 @@
-//! Texts of new documents from templates. Values are escaped by the filters or shown on one line; nothing is read from disk here.
+//! Texts of new documents and lines of answers from templates. Values are escaped by the filters or shown on one line; nothing is read from disk here.
+
+mod format;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -9,6 +11,8 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::Value as Json;
 
 use crate::name::{Kind, is_unsafe_to_show};
+
+pub use format::{COLORS, FILTERS, FORMAT_SOURCE_BYTES_MAX, Format, FormatError};
 
 /// What rendering one document may cost, in the engine's own unit (about one instruction or 64 bytes each).
 pub const FUEL: u64 = 1_000_000;
@@ -41,12 +45,12 @@ impl Shape {
 #[must_use]
 pub const fn built_in(kind: Kind, shape: Shape) -> &'static str {
     match (shape, kind) {
-        (Shape::Lean, Kind::Agent) => include_str!("../templates/lean/agent.md"),
-        (Shape::Lean, Kind::Task) => include_str!("../templates/lean/task.md"),
-        (Shape::Lean, Kind::Workflow) => include_str!("../templates/lean/workflow.md"),
-        (Shape::Classic, Kind::Agent) => include_str!("../templates/classic/agent.md"),
-        (Shape::Classic, Kind::Task) => include_str!("../templates/classic/task.md"),
-        (Shape::Classic, Kind::Workflow) => include_str!("../templates/classic/workflow.md"),
+        (Shape::Lean, Kind::Agent) => include_str!("../../templates/lean/agent.md"),
+        (Shape::Lean, Kind::Task) => include_str!("../../templates/lean/task.md"),
+        (Shape::Lean, Kind::Workflow) => include_str!("../../templates/lean/workflow.md"),
+        (Shape::Classic, Kind::Agent) => include_str!("../../templates/classic/agent.md"),
+        (Shape::Classic, Kind::Task) => include_str!("../../templates/classic/task.md"),
+        (Shape::Classic, Kind::Workflow) => include_str!("../../templates/classic/workflow.md"),
     }
 }
 
