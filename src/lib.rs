@@ -34,6 +34,8 @@ pub mod message;
 
 pub mod plan;
 
+pub mod health;
+
 pub mod engine;
 
 // The shell: the folder, the repository, file events; they do not know each other.

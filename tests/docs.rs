@@ -186,6 +186,27 @@ fn the_demo_is_over_in_ten_seconds() {
 }
 
 #[test]
+fn a_demo_that_is_interrupted_leaves_nothing() {
+    let sandbox = Sandbox::without_git();
+    let scratch = sandbox.path("tmp");
+    fs::create_dir(&scratch).unwrap();
+    let mut demo = sandbox.mycelium_command(&["demo"]);
+    let child = demo.env("TMPDIR", &scratch).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let start = Instant::now();
+    while names(&scratch).is_empty() && start.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(START);
+    assert_eq!(names(&scratch).len(), 1, "it is in the middle");
+    let asked = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap();
+    assert!(asked.success());
+    let run = Run::from_output("mycelium demo".to_owned(), &child.wait_with_output().unwrap());
+    assert_eq!(run.code, Some(130), "{run:?}");
+    assert_eq!(run.stderr, "error: the demo was interrupted; its repository is removed\n");
+    assert_eq!(names(&scratch), Vec::<String>::new());
+}
+
+#[test]
 fn the_first_page_shows_both_commands() {
     let text = fs::read_to_string(root().join("README.md")).unwrap();
     let commands: BTreeSet<String> = steps(&text).into_iter().map(|step| step.command).collect();
@@ -202,7 +223,9 @@ fn commands_named_in_prose_exist() {
         for (line, words) in inline_commands(&text) {
             if seen.insert(words.clone()) {
                 let sandbox = Sandbox::without_git();
-                let arguments: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
+                // The help of a command has none of its own.
+                let asked = if words.first().is_some_and(|word| word == "help") { None } else { Some("--help") };
+                let arguments: Vec<&str> = words.iter().map(String::as_str).chain(asked).collect();
                 if sandbox.mycelium(&arguments).code != Some(0) {
                     faults.push(format!("{name}:{line}: there is no `mycelium {}`", words.join(" ")));
                 }
@@ -253,6 +276,36 @@ fn listed(help: &str) -> Vec<String> {
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let names = lines.filter_map(|line| line.split_whitespace().next());
     names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+/// The guide for agents is a walk: with a task in the place of `ID`, each command works where it stands.
+#[test]
+fn every_command_of_the_guide_works() {
+    let sandbox = Sandbox::new();
+    let create = ["task", "create", "--type", "train", "--id", "task-7", "--step", "Load"];
+    let _ = sandbox.mycelium(&create).ok();
+    let guide = sandbox.mycelium(&["instructions"]).ok();
+    let block = guide.split("```").nth(1).unwrap().strip_prefix("sh\n").unwrap();
+    let own = Path::new(env!("CARGO_BIN_EXE_mycelium")).parent().unwrap();
+    let path = format!("{}:{}", own.display(), std::env::var("PATH").unwrap());
+    for line in block.lines() {
+        // A task that is done cannot fail: the guide names both ends.
+        if line.contains("task fail") {
+            let _ = sandbox.mycelium(&["task", "reopen", "task-7"]).ok();
+            let _ = sandbox.mycelium(&["task", "update", "task-7", "--status", "running"]).ok();
+        }
+        let command = line.replace(" ID", " task-7").replace("TYPE", "train");
+        let run = Run::of(sandbox.command("sh").env("PATH", &path).args(["-c", &command]));
+        assert_eq!(run.code, Some(0), "{command}: {run:?}");
+        for option in line.split_whitespace().filter(|word| word.starts_with("--")) {
+            let words: Vec<&str> = line.split(" --").next().unwrap().split_whitespace().skip(1).take(2).collect();
+            let known = [&words[..], &["--help"]].concat();
+            let known: Vec<&str> = known.into_iter().filter(|word| *word != "ID").collect();
+            let option = option.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+            assert!(sandbox.mycelium(&known).ok().contains(option), "{line}: {option}");
+        }
+    }
+    assert!(block.lines().count() >= 10 && sandbox.read(&format!("{}/task-7.md", support::FOLDER)).contains("failed"));
 }
 
 #[test]

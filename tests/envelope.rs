@@ -41,6 +41,9 @@ fn every_command_answers_in_the_envelope() {
         ("init", "init"),
         ("status", "status"),
         ("check", "check"),
+        ("doctor", "doctor"),
+        ("instructions", "instructions"),
+        ("instructions --write", "instructions"),
         ("config get commit.author", "config.get"),
         ("config set commit.author agent", "config.set"),
         ("config list", "config.list"),
@@ -77,7 +80,7 @@ fn every_command_answers_in_the_envelope() {
         let answers = answers(&sandbox, line);
         let [answer] = &answers[..] else { panic!("{line}: {answers:?}") };
         assert_eq!(answer["kind"], kind, "{line}");
-        let read = ["init", "status", "check"].contains(&kind) || kind.contains("config.");
+        let read = ["init", "status", "check", "doctor", "instructions"].contains(&kind) || kind.contains("config.");
         let read = read || kind.ends_with(".get") || kind.ends_with(".list");
         assert_eq!(keys(answer), if read { READ } else { WRITTEN }, "{line}");
         if !read && kind != "commit" {

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{agent, check, commit, completions, config, demo, init, log, man, status, task, watch, workflow};
+use super::{
+    agent, check, commit, completions, config, demo, doctor, explain, init, instructions, log, man, status, task,
+    watch, workflow,
+};
 use crate::name::AgentName;
 
 const EXAMPLES: &str = "\
@@ -26,7 +29,15 @@ Exit codes:
     4  clashes with the document's state
     5  unsafe repository or folder
    75  busy, try again
-  130  interrupted";
+  130  interrupted
+
+Topics of `mycelium help`:
+  exit-codes   what a finished command tells its caller
+  environment  the variables that are read
+  format       what the files look like
+  ids          names, and how to shorten them
+  values       payloads, results and notes on the command line
+  json         answers for programs";
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -116,6 +127,12 @@ pub(crate) enum Command {
     Config(config::Command),
     /// Let three agents work in a throw-away repository and show what came of it
     Demo(demo::Args),
+    /// See whether everything around the documents is well
+    Doctor(doctor::Args),
+    /// Print the guide for agents, or keep it in AGENTS.md
+    Instructions(instructions::Args),
+    /// Tell what a code means, why, and how to put it right
+    Explain(explain::Args),
     /// Print the script that lets a shell complete commands, ids and values
     Completions(completions::Args),
     /// Print a manual page, or write those of all commands

@@ -38,6 +38,11 @@ pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, Failure> {
         (n, m) => paint(Ink::Bad, &format!("✗ {}, {}", count(n, "error"), count(m, "warning"))),
     };
     let _ = writeln!(answer.text, "{verdict} in {}", count(snapshot.len(), "document"));
+    // The worst first: an error where there is one.
+    if let Some(worst) = findings.iter().max_by_key(|finding| (finding.severity, std::cmp::Reverse(finding.code))) {
+        answer.words =
+            format!("{} `mycelium explain {}` tells why and what to do\n", paint(Ink::Hint, "hint:"), worst.code);
+    }
     answer.data = json!({ "documents": snapshot.len(), "errors": errors, "warnings": warnings });
     answer.findings = findings;
     answer.exit = if errors > 0 { Exit::Problems } else { Exit::Ok };

@@ -84,12 +84,8 @@ fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
     let formats: Vec<_> = workspace.config().formats().collect();
     let items: Vec<Value> =
         settings.iter().map(item).chain(formats.iter().map(|(name, saved)| format_item(name, saved))).collect();
-    answer.data = json!({
-        "total": items.len(),
-        "limit": items.len(),
-        "items": items,
-        "next": null,
-    });
+    let total = items.len();
+    answer.data = json!({ "items": items, "total": total, "limit": total, "next": null });
     let headings: &[_] =
         if args.show_origin { &["SETTING", "VALUE", "ORIGIN", "WHAT FOR"] } else { &["SETTING", "VALUE", "WHAT FOR"] };
     let mut table = Table::new(headings);

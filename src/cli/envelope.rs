@@ -51,7 +51,7 @@ pub(crate) fn envelope(
         "branch": head.branch,
         "revision": head.revision,
         "data": data,
-        "findings": findings.iter().map(finding).collect::<Vec<_>>(),
+        "findings": findings.iter().map(|one| finding(&head.folder, one)).collect::<Vec<_>>(),
     });
     if let Some(written) = written {
         out["committed"] = json!(written.committed);
@@ -60,13 +60,13 @@ pub(crate) fn envelope(
     out
 }
 
-/// A finding as an object.
-pub(crate) fn finding(finding: &Diagnostic) -> Value {
+/// A finding as an object; its path is one below the work tree, as every path is that is told.
+pub(crate) fn finding(folder: &str, finding: &Diagnostic) -> Value {
     json!({
         "severity": finding.severity.to_string(),
         "code": finding.code.as_str(),
         "message": finding.message,
-        "path": finding.path.as_ref().map(ToString::to_string),
+        "path": finding.path.as_ref().map(|path| format!("{folder}/{path}")),
         "line": finding.place.map(|place| place.line),
         "column": finding.place.map(|place| place.column),
         "hint": finding.hint,

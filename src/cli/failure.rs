@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::excerpt::Excerpt;
 use super::exit::Exit;
 use super::render::{Ink, paint};
+use crate::document::EditError;
 use crate::entity::Refusal;
 use crate::name::visible;
 use crate::runner::{self, Error};
@@ -209,7 +210,7 @@ fn code(error: &Error) -> &'static str {
         Error::Find(FindError::Duplicate { .. }) => "duplicate-id",
         Error::Refused { source, .. } => match **source {
             Refusal::IllegalStep { .. } => "illegal-step",
-            Refusal::Unreadable { .. } => "unreadable",
+            Refusal::Unreadable { .. } | Refusal::Edit(EditError::Unreadable(_)) => "unreadable",
             Refusal::BadValue { .. } => "bad-value",
             Refusal::Edit(_) => "edit-refused",
         },

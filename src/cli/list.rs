@@ -6,10 +6,10 @@ use super::answer::{Answer, width};
 use super::envelope::{Item, Page, Wanted, finding};
 use super::failure::Failure;
 use super::format::Wording;
-use super::render::{Cell, Ink, Table};
+use super::render::{Cell, Ink, Table, paint};
 use super::{session, show};
 use crate::diagnostic::Diagnostic;
-use crate::name::DocId;
+use crate::name::{DocId, visible};
 use crate::runner::Workspace;
 use crate::snapshot::Entry;
 use crate::time::Timestamp;
@@ -33,8 +33,8 @@ pub(crate) fn key(rank: usize, urgency: usize, created: Option<Timestamp>, id: &
     format!("{rank}.{urgency}.{created:019}.{id}")
 }
 
-/// One row: for programs and for people.
-type Row = (Value, Vec<Cell>);
+/// One row: for programs, for people, and what is said below the table, where there is room.
+type Row = (Value, Vec<Cell>, String);
 
 /// The rows of a list before it is cut.
 #[derive(Debug)]
@@ -52,8 +52,9 @@ impl Rows {
     }
 
     /// Adds a row. Rows are sorted by key.
-    pub(crate) fn push(&mut self, row: Item<Row>) {
-        self.all.push(row);
+    pub(crate) fn push(&mut self, row: Item<(Value, Vec<Cell>)>) {
+        let Item { key, value: (item, cells) } = row;
+        self.all.push(Item { key, value: (item, cells, String::new()) });
     }
 
     /// Adds a document that cannot be read: it is listed with what is wrong, never left out. It sorts first.
@@ -68,32 +69,37 @@ impl Rows {
             "id": entry.id.as_ref().map(DocId::as_str),
             "status": Value::Null,
             "path": show::file(workspace, &entry.path),
-            "findings": entry.findings.iter().map(finding).collect::<Vec<_>>(),
+            "findings": entry.findings.iter().map(|one| finding(workspace.folder(), one)).collect::<Vec<_>>(),
         });
         let mut cells = vec![
             Cell::new(Ink::Bold, entry.id.as_ref().map_or(entry.path.stem(), DocId::as_str)),
             Cell::new(Ink::Bad, "! unreadable"),
         ];
         cells.resize(self.headings.len() - 1, "".into());
-        cells.push(Cell::new(Ink::Plain, &why));
+        // The table may be cut at the edge of the terminal; the whole reason stands below it.
+        cells.push(first.map_or("", |finding| finding.message.as_str()).into());
+        let below = format!("{} {}\n", paint(Ink::Bad, "!"), visible(&why));
         self.findings.extend(entry.findings.iter().cloned());
-        self.all.push(Item { key: format!("!{}", entry.path), value: (item, cells) });
+        self.all.push(Item { key: format!("!{}", entry.path), value: (item, cells, below) });
     }
 
     /// The part that is wanted, as an answer.
     pub(crate) fn answer(self, workspace: &Workspace, part: &Part) -> Result<Answer, Failure> {
         let wanted = Wanted { limit: part.limit, after: part.after.clone() };
-        let page = Page::of(self.all, &wanted, |(item, _)| item.to_string().len());
+        let page = Page::of(self.all, &wanted, |(item, ..)| item.to_string().len());
         let mut answer = session::answer(self.kind, workspace)?;
         let mut table = Table::new(self.headings);
         let mut items = Vec::new();
-        for (item, cells) in page.items {
+        let mut below = String::new();
+        for (item, cells, more) in page.items {
             items.push(item);
             table.row(cells);
+            below.push_str(&more);
         }
         answer.text = match part.wording.words(self.kind, workspace)? {
             Some(words) => words.text(&items)?,
-            None => table.text(width()),
+            None if below.is_empty() => table.text(width()),
+            None => format!("{}\n{below}", table.text(width())),
         };
         answer.words = match &page.next {
             Some(next) => format!(

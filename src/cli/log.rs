@@ -46,7 +46,10 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Fail
     }
     let mut answer = session::answer("log", &workspace)?;
     answer.text = match args.wording.words("log", &workspace)? {
-        Some(words) => words.text(&entries.iter().map(data).collect::<Vec<_>>())?,
+        Some(words) => {
+            let all: Vec<Value> = entries.iter().map(|entry| data(workspace.folder(), entry)).collect();
+            words.text(&all)?
+        }
         None => entries.iter().map(text).collect(),
     };
     answer.words = closing(&entries, more, limit);
@@ -114,7 +117,8 @@ fn name(change: &Change) -> String {
 
 fn closing(entries: &[HistoryEntry], more: bool, limit: usize) -> String {
     match (entries.is_empty(), more) {
-        (true, _) => "nothing has happened yet\n".to_owned(),
+        (true, true) => format!("none are shown, as asked for; `--limit {ITEMS_DEFAULT}` shows some\n"),
+        (true, false) => "nothing has happened yet\n".to_owned(),
         (_, true) => format!("older ones are left out; `--limit {}` shows more\n", limit.saturating_mul(2)),
         _ => String::new(),
     }
@@ -125,7 +129,7 @@ fn stream(head: &Head, entries: &[HistoryEntry], bounded: bool, mut more: bool) 
     let mut left = if bounded { ANSWER_BYTES_MAX } else { usize::MAX };
     let mut shown = 0;
     for entry in entries {
-        let line = envelope("log.entry", head, &data(entry), &[], None);
+        let line = envelope("log.entry", head, &data(&head.folder, entry), &[], None);
         let bytes = line.to_string().len() + 1;
         if bytes > left && shown > 0 {
             more = true;
@@ -138,8 +142,8 @@ fn stream(head: &Head, entries: &[HistoryEntry], bounded: bool, mut more: bool) 
     print_line(&envelope("log.end", head, &json!({ "shown": shown, "more": more }), &[], None))
 }
 
-fn data(entry: &HistoryEntry) -> Value {
-    let changes = entry.changes.iter().take(CHANGES_MAX).map(change);
+fn data(folder: &str, entry: &HistoryEntry) -> Value {
+    let changes = entry.changes.iter().take(CHANGES_MAX).map(|one| change(folder, one));
     json!({
         "revision": entry.revision.as_str(),
         "at": entry.at.to_string(),
@@ -153,13 +157,13 @@ fn data(entry: &HistoryEntry) -> Value {
 }
 
 /// A change as an object: which document, what sort of change, and what it says in words; with values where it has some.
-fn change(change: &Change) -> Value {
+fn change(folder: &str, change: &Change) -> Value {
     let (what, values) = match &change.what {
         What::Created { status, about, assigned_to } => {
             ("created", json!({ "status": status, "type": about, "assigned_to": assigned_to }))
         }
         What::Removed => ("removed", json!({})),
-        What::Moved { from } => ("moved", json!({ "from": from.as_str() })),
+        What::Moved { from } => ("moved", json!({ "from": format!("{folder}/{from}") })),
         What::Status { from, to } => ("status", json!({ "from": from, "to": to })),
         What::Field { key, from, to } => ("field", json!({ "key": key, "from": from, "to": to })),
         What::List { key, added, removed } => ("list", json!({ "key": key, "added": added, "removed": removed })),
@@ -183,7 +187,7 @@ fn change(change: &Change) -> Value {
     let mut out = json!({
         "id": change.id.as_ref().map(DocId::as_str),
         "kind": change.kind.map(Kind::word),
-        "path": change.path.as_str(),
+        "path": format!("{folder}/{}", change.path),
         "what": what,
         "words": message::phrase(&change.what),
     });

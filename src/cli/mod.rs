@@ -13,13 +13,17 @@ mod complete;
 mod completions;
 mod config;
 mod demo;
+mod doctor;
 mod envelope;
 mod excerpt;
 mod exit;
+mod explain;
 mod failure;
 mod format;
+mod help;
 mod init;
 mod input;
+mod instructions;
 mod list;
 mod log;
 mod man;
@@ -87,12 +91,18 @@ fn dispatch(command: &Command, session: &Session) -> Result<Option<Answer>, Fail
         Command::Demo(args) => demo::run(args, session),
         Command::Completions(args) => completions::run(args).map(Some),
         Command::Man(args) => man::run(args).map(Some),
+        Command::Doctor(args) => Ok(Some(doctor::run(args, session))),
+        Command::Instructions(args) => instructions::run(args, session).map(Some),
+        Command::Explain(args) => explain::run(args).map(Some),
     }
 }
 
 /// A command line that asks for help gets it; any other that cannot be read is an error.
 fn refuse(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let face = Face::guess(arguments);
+    if let Some(result) = help::topic(error, arguments) {
+        return face.finish(result.map(Some));
+    }
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             face.finish(answer::print(&error.render().ansi().to_string()).map(|()| None))

@@ -213,7 +213,7 @@ impl Seen<'_> {
             })).collect::<Vec<_>>(),
             "unreadable": unreadable.take(ROWS_MAX).map(|entry| json!({
                 "path": show::file(self.workspace, &entry.path),
-                "findings": entry.findings.iter().map(envelope::finding).collect::<Vec<_>>(),
+                "findings": entry.findings.iter().map(|one| envelope::finding(self.workspace.folder(), one)).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
             "uncommitted": self.standing.uncommitted.iter().take(ROWS_MAX).map(|path| show::file(self.workspace, path)).collect::<Vec<_>>(),
             "held": self.standing.held.iter().take(ROWS_MAX).map(|held| json!({

@@ -89,7 +89,7 @@ fn tell(notice: &Notice, args: &Args, session: &Session, head: &Head) {
         return;
     }
     if session.face.json() {
-        let _ = print_line(&envelope("watch.event", head, &notice.to_json(), &[], None));
+        let _ = print_line(&envelope("watch.event", head, &notice.to_json(&head.folder), &[], None));
         return;
     }
     match notice {

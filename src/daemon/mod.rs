@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the loop reads the clock")]
 
 mod detach;
+mod interrupt;
 mod notice;
 mod upkeep;
 mod workspace;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use detach::{Detached, READY, detach};
+pub use interrupt::raise_when_interrupted;
 pub use notice::Notice;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};

@@ -57,7 +57,7 @@ impl Notice {
 
     /// One object for a stream of JSON lines: `event` says what it is, `message` says it in words.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub fn to_json(&self, folder: &str) -> Value {
         let mut value = match self {
             Self::FirstTime { folder } => json!({ "event": "first-time", "folder": folder }),
             Self::Ready => json!({ "event": "ready" }),
@@ -67,11 +67,11 @@ impl Notice {
             Self::Finding(finding) => json!({
                 "event": "finding",
                 "code": finding.code.as_str(),
-                "path": finding.path.as_ref().map(DocPath::as_str),
+                "path": finding.path.as_ref().map(|path| format!("{folder}/{path}")),
             }),
             Self::Upkeep(_) => json!({ "event": "upkeep" }),
             Self::Ignored(_) => json!({ "event": "ignored" }),
-            Self::Report(report) => report_json(report),
+            Self::Report(report) => report_json(folder, report),
         };
         if let Value::Object(map) = &mut value {
             map.insert("message".to_owned(), self.to_string().into());
@@ -83,10 +83,11 @@ impl Notice {
     }
 }
 
-fn report_json(report: &Report) -> Value {
+fn report_json(folder: &str, report: &Report) -> Value {
+    let file = |path: &DocPath| format!("{folder}/{path}");
     match report {
-        Report::Held(held) => json!({ "event": "held", "path": held.path.as_str() }),
-        Report::Healed(path) => json!({ "event": "healed", "path": path.as_str() }),
+        Report::Held(held) => json!({ "event": "held", "path": file(&held.path) }),
+        Report::Healed(path) => json!({ "event": "healed", "path": file(path) }),
         Report::Guarded { deleted, of } => json!({ "event": "guarded", "deleted": deleted, "of": of }),
         Report::Waiting(_) => json!({ "event": "waiting" }),
         Report::Resumed => json!({ "event": "resumed" }),
@@ -95,7 +96,7 @@ fn report_json(report: &Report) -> Value {
         Report::Degraded(_) => json!({ "event": "degraded" }),
         Report::Restored => json!({ "event": "restored" }),
         Report::Left(paths) => {
-            json!({ "event": "left", "paths": paths.iter().map(DocPath::as_str).collect::<Vec<_>>() })
+            json!({ "event": "left", "paths": paths.iter().map(file).collect::<Vec<_>>() })
         }
     }
 }

@@ -7,6 +7,11 @@ use super::{Document, Value};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::name::visible;
 
+/// Steps named in a hint.
+const STEPS_SHOWN_MAX: usize = 10;
+/// Characters of each.
+const STEP_CHARS_MAX: usize = 40;
+
 /// Why an edit is refused. The document is as it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
@@ -40,12 +45,12 @@ pub enum EditError {
     #[error("there is no section `## {0}`")]
     NoSection(String),
     /// There is no such check box.
-    #[error("there is no step {asked}; the document has {have}")]
+    #[error("there is no step {asked}; the document has {}", steps.len())]
     NoStep {
         /// Which was asked for, counted from 1.
         asked: usize,
-        /// How many there are.
-        have: usize,
+        /// The texts of those that there are.
+        steps: Vec<String>,
     },
     /// There is no such list item.
     #[error("`## {heading}` has no item {asked}; it has {have}")]
@@ -81,11 +86,29 @@ impl EditError {
             Self::Layout(_) | Self::Unproven(_) => (Code::UnsupportedYaml, "edit the file by hand"),
             Self::BadText { .. } => (Code::BadValue, "change the text"),
             Self::NoSection(_) => (Code::BadValue, "add the section to the file"),
-            Self::NoStep { .. } | Self::NoBullet { .. } => (Code::BadValue, "look at the file for what there is"),
+            Self::NoStep { steps, .. } => {
+                return Diagnostic::error(Code::BadValue, self.to_string()).hint(steps_there(steps));
+            }
+            Self::NoBullet { .. } => (Code::BadValue, "look at the file for what there is"),
             Self::Refused(fault) => (fault.code, "shorten what is to be written, or edit the file by hand"),
         };
         Diagnostic::error(code, self.to_string()).hint(hint)
     }
+}
+
+/// The steps that there are, in one line: `choose one of: 1 Load the data, 2 Train`.
+fn steps_there(steps: &[String]) -> String {
+    if steps.is_empty() {
+        return "write steps into the file, as `- [ ] what to do` below `## Steps`".to_owned();
+    }
+    let cut = |text: &String| match text.char_indices().nth(STEP_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", visible(&text[..end])),
+        None => visible(text),
+    };
+    let shown =
+        steps.iter().take(STEPS_SHOWN_MAX).enumerate().map(|(index, text)| format!("{} {}", index + 1, cut(text)));
+    let more = if steps.len() > STEPS_SHOWN_MAX { format!(", … {}", steps.len()) } else { String::new() };
+    format!("choose one of: {}{more}", shown.collect::<Vec<_>>().join(", "))
 }
 
 /// One replacement: these bytes by this text.

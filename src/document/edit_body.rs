@@ -29,7 +29,7 @@ impl Document {
     /// [`EditError::NoStep`]; [`EditError::Unreadable`].
     pub fn tick(&self, step: usize, mark: Mark) -> Result<Self, EditError> {
         let steps = self.editable()?.steps();
-        let missing = || EditError::NoStep { asked: step, have: steps.len() };
+        let missing = || EditError::NoStep { asked: step, steps: steps.iter().map(|step| step.text.clone()).collect() };
         let found = step.checked_sub(1).and_then(|i| steps.get(i)).ok_or_else(missing)?;
         let done = match mark {
             Mark::Done => true,

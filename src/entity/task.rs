@@ -241,13 +241,24 @@ fn illegal(document: &Document, now: TaskStatus, to: &'static str) -> Refusal {
         TaskStatus::Pending if to == "completed" || to == "failed" => {
             Some(format!("run `mycelium task update {id} --status running` first"))
         }
-        TaskStatus::Completed if to == "running" || to == "failed" => {
-            Some(format!("run `mycelium task reopen {id}` first"))
+        TaskStatus::Completed if to.starts_with("pending") => {
+            Some(format!("run `mycelium task reopen {id}`, which leads there"))
         }
-        TaskStatus::Failed if to == "running" || to == "completed" => {
-            Some(format!("run `mycelium task retry {id}` first"))
+        TaskStatus::Completed if to == "completed" => {
+            Some(format!("it is completed already; `mycelium task reopen {id}` opens it again"))
         }
-        _ => None,
+        TaskStatus::Completed => Some(format!("run `mycelium task reopen {id}` first")),
+        TaskStatus::Failed if to.starts_with("pending") => {
+            Some(format!("run `mycelium task retry {id}`, which leads there"))
+        }
+        TaskStatus::Failed if to == "failed" => {
+            Some(format!("it has failed already; `mycelium task retry {id}` makes it pending again"))
+        }
+        TaskStatus::Failed => Some(format!("run `mycelium task retry {id}` first")),
+        TaskStatus::Pending => {
+            Some(format!("it is pending already; `mycelium task update {id} --status running` begins it"))
+        }
+        TaskStatus::Running => Some(format!("run `mycelium task release {id}`, which leads there")),
     };
     Refusal::IllegalStep { id, step: now.refuse(to), hint }
 }
@@ -365,11 +376,25 @@ mod tests {
                 update(&failed, &to_running),
                 "`task-1` cannot go from failed to running; legal: pending (retry); run `mycelium task retry task-1` first",
             ),
-            (complete(&completed, None), "`task-1` cannot go from completed to completed; legal: pending (reopen); "),
-            (release(&completed), "`task-1` cannot go from completed to pending by release; legal: pending (reopen); "),
+            (
+                complete(&completed, None),
+                "`task-1` cannot go from completed to completed; legal: pending (reopen); it is completed already; `mycelium task reopen task-1` opens it again",
+            ),
+            (
+                fail(&failed, None),
+                "`task-1` cannot go from failed to failed; legal: pending (retry); it has failed already; `mycelium task retry task-1` makes it pending again",
+            ),
+            (
+                release(&completed),
+                "`task-1` cannot go from completed to pending by release; legal: pending (reopen); run `mycelium task reopen task-1`, which leads there",
+            ),
+            (
+                retry(&pending),
+                "`task-1` cannot go from pending to pending by retry; legal: running (start); it is pending already; `mycelium task update task-1 --status running` begins it",
+            ),
             (
                 reopen(&running),
-                "`task-1` cannot go from running to pending by reopen; legal: completed (complete), failed (fail), pending (release); ",
+                "`task-1` cannot go from running to pending by reopen; legal: completed (complete), failed (fail), pending (release); run `mycelium task release task-1`, which leads there",
             ),
             (
                 start(&parse("---\nid: task-1\nstatus: runing\n---\n")),

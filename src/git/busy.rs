@@ -63,6 +63,13 @@ impl Busy {
             Self::Operation(Operation::Bisect) => {
                 "end it with `git bisect reset`; what waits is committed then".to_owned()
             }
+            // Unlike the others, a rebase does not go on over changes of tracked files, and those are changed by every write.
+            Self::Operation(Operation::Rebase) => {
+                "end it with `git rebase --continue` or `git rebase --abort`; what waits \
+                is committed then. If git refuses to go on because documents have changed, put their folder aside: \
+                `git stash push -- FOLDER`, `git rebase --continue`, `git stash pop`"
+                    .to_owned()
+            }
             Self::Operation(operation) => {
                 let word = operation.word();
                 format!("end it with `git {word} --continue` or `git {word} --abort`; what waits is committed then")
@@ -155,7 +162,14 @@ mod tests {
             (
                 Busy::Operation(Operation::Rebase),
                 "a git rebase is under way",
-                "end it with `git rebase --continue` or `git rebase --abort`; what waits is committed then",
+                "end it with `git rebase --continue` or `git rebase --abort`; what waits is committed then. If git refuses to \
+                 go on because documents have changed, put their folder aside: `git stash push -- FOLDER`, \
+                 `git rebase --continue`, `git stash pop`",
+            ),
+            (
+                Busy::Operation(Operation::CherryPick),
+                "a git cherry-pick is under way",
+                "end it with `git cherry-pick --continue` or `git cherry-pick --abort`; what waits is committed then",
             ),
             (
                 Busy::Operation(Operation::Bisect),

@@ -112,29 +112,45 @@ impl<'a> Program<'a> {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("git");
-        forget_git(&mut command);
-        for name in ["PAGER", "EDITOR", "VISUAL", "SSH_ASKPASS", "LESS", "LV"] {
-            command.env_remove(name);
-        }
-        for (name, value) in [
-            ("GIT_OPTIONAL_LOCKS", "0"),
-            ("GIT_TERMINAL_PROMPT", "0"),
-            ("GIT_NO_LAZY_FETCH", "1"),
-            ("GIT_LITERAL_PATHSPECS", "1"),
-            ("GIT_ATTR_NOSYSTEM", "1"),
-            ("LC_ALL", "C"),
-        ] {
-            command.env(name, value);
-        }
-        command.args(["--no-pager", "--no-optional-locks"]);
-        for setting in &self.settings {
-            command.args(["-c", setting]);
-        }
+        let mut command = hardened(&self.settings);
         command.arg("--git-dir").arg(self.git_dir).arg("--work-tree").arg(self.work_tree);
-        command.args(arguments).current_dir(self.work_tree).stdin(Stdio::null());
+        command.args(arguments).current_dir(self.work_tree);
         command
     }
+}
+
+/// Git with nothing that a repository or the caller's environment could make it start.
+fn hardened(settings: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    forget_git(&mut command);
+    for name in ["PAGER", "EDITOR", "VISUAL", "SSH_ASKPASS", "LESS", "LV"] {
+        command.env_remove(name);
+    }
+    for (name, value) in [
+        ("GIT_OPTIONAL_LOCKS", "0"),
+        ("GIT_TERMINAL_PROMPT", "0"),
+        ("GIT_NO_LAZY_FETCH", "1"),
+        ("GIT_LITERAL_PATHSPECS", "1"),
+        ("GIT_ATTR_NOSYSTEM", "1"),
+        ("LC_ALL", "C"),
+    ] {
+        command.env(name, value);
+    }
+    command.args(["--no-pager", "--no-optional-locks"]);
+    for setting in settings {
+        command.args(["-c", setting]);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// What `git --version` prints.
+pub(super) fn version() -> Result<String, String> {
+    let output = hardened(&OVERRIDES).arg("--version").output().map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(visible(String::from_utf8_lossy(&output.stdout).trim()));
+    }
+    Err(format!("it ended with {}", output.status))
 }
 
 /// Keeps the caller's variables of git from a child.

@@ -1,7 +1,7 @@
 //! After a crash: finishes a commit whose branch has moved, takes back one whose branch has not, sweeps the rest. Never touches a lock that is not ours.
 
 use std::fs;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use gix::ObjectId;
 use gix::objs::tree::EntryKind;
@@ -171,13 +171,18 @@ impl Repository {
 
     /// Removes quarantines of processes that are gone.
     fn sweep_quarantines(&self) -> usize {
+        self.dead_quarantines().iter().filter(|path| quarantine::remove(path).is_ok()).count()
+    }
+
+    /// Quarantines of processes that are gone.
+    pub(super) fn dead_quarantines(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.objects_dir()).into_iter().flatten().flatten();
         let dead = entries.filter(|entry| {
             let name = entry.file_name();
             let stem = name.to_str().and_then(|name| name.strip_prefix(quarantine::PREFIX));
             stem.is_some_and(|stem| journal::is_dead(stem, &entry.path()))
         });
-        dead.filter(|entry| quarantine::remove(&entry.path()).is_ok()).count()
+        dead.map(|entry| entry.path()).collect()
     }
 }
 
@@ -188,7 +193,7 @@ fn is_below(path: &Path, folder: &Path) -> bool {
 
 /// Tells whether a lock file is the prepared file of a journal: one inode under two names. The name of the prepared file is
 /// ours alone, so nobody else can have made that link.
-fn is_ours(note: &LockNote) -> bool {
+pub(super) fn is_ours(note: &LockNote) -> bool {
     let inode = |path: &Path| FileId::of(path).ok().flatten();
     let both = inode(&note.prepared).zip(inode(&lock::lock_path(&note.target)));
     both.is_some_and(|(prepared, found)| prepared.is_same_file(found))

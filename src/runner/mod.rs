@@ -3,6 +3,7 @@
 
 mod branch;
 mod commit;
+mod condition;
 mod environment;
 mod error;
 mod glance;
@@ -16,6 +17,7 @@ mod survey;
 mod workspace;
 
 pub use commit::{CommitReport, Committed, Edits};
+pub use condition::{facts, mend};
 pub use environment::{home, now, user_config, variable};
 pub use error::{Class, Error, Waiting};
 pub use glance::Named;

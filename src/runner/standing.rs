@@ -3,7 +3,7 @@
 use super::survey::Survey;
 use super::{Error, Waiting, Workspace};
 use crate::engine::{self, Force, Held};
-use crate::git::Target;
+use crate::git::{Busy, GitError, Repository, Target};
 use crate::name::DocPath;
 use crate::store::WatcherInfo;
 
@@ -20,12 +20,20 @@ pub struct Standing {
     pub watcher: Option<WatcherInfo>,
 }
 
+/// A way to see what a commit would have to wait for.
+pub(super) type Look = fn(&Repository) -> Result<Option<Busy>, GitError>;
+
 impl Workspace {
     /// How the folder stands to its history.
     ///
     /// # Errors
     /// [`Error`] if the folder or the repository cannot be read.
     pub fn standing(&self) -> Result<Standing, Error> {
+        self.standing_by(Repository::busy)
+    }
+
+    /// The same with another way to see what a commit would have to wait for.
+    pub(super) fn standing_by(&self, busy: Look) -> Result<Standing, Error> {
         let watcher = self.store.watcher()?;
         let Some(repository) = &self.repository else {
             return Ok(Standing { waiting: Some(Waiting::OutsideGit), watcher, ..Standing::default() });
@@ -40,7 +48,7 @@ impl Workspace {
         let changes = engine::changes(&tracked, &sight.files, &sight.own);
         let admission = engine::admit(&changes, tracked.len(), Force::No);
         let waiting = if self.config.flag("commit.auto") {
-            repository.busy()?.map(Waiting::Busy).or(sight.ignored.map(Waiting::Ignored))
+            busy(repository)?.map(Waiting::Busy).or(sight.ignored.map(Waiting::Ignored))
         } else {
             Some(Waiting::Off)
         };

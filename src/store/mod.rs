@@ -7,6 +7,7 @@
 mod apply;
 mod error;
 mod folder;
+mod ground;
 mod journal;
 mod lock;
 mod names;
@@ -30,7 +31,8 @@ pub use error::{ApplyError, StoreError, What};
 pub use lock::{CommitLock, FOLDER_WAIT, WatchLock, WatcherInfo};
 pub use names::Shelf;
 pub use plain::{
-    append_line, folder_of, read_text, read_text_in, real_path, replace_text, replace_text_in, write_new_in,
+    Replaced, append_line, folder_of, read_bytes, read_text, read_text_in, real_path, replace_bytes, replace_text,
+    replace_text_in, write_new_in,
 };
 #[cfg(any(test, fuzzing))]
 pub(crate) use record::fuzz_journal;

@@ -24,6 +24,15 @@ pub fn folder_of(path: &Path) -> io::Result<PathBuf> {
 /// # Errors
 /// If it is larger than `bytes_max`, not UTF-8, a symbolic link, or cannot be read.
 pub fn read_text(path: &Path, bytes_max: usize) -> io::Result<Option<String>> {
+    let Some(bytes) = read_bytes(path, bytes_max)? else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
+}
+
+/// A small file's bytes; `None` if there is none.
+///
+/// # Errors
+/// If it is larger than `bytes_max`, a symbolic link, or cannot be read.
+pub fn read_bytes(path: &Path, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
     let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits() | rustix::fs::OFlags::NONBLOCK.bits());
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(no_follow.map_err(io::Error::other)?);
@@ -39,7 +48,57 @@ pub fn read_text(path: &Path, bytes_max: usize) -> io::Result<Option<String>> {
     if bytes.len() > bytes_max {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {bytes_max} bytes")));
     }
-    String::from_utf8(bytes).map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
+    Ok(Some(bytes))
+}
+
+/// Whether a file was replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaced {
+    /// It was.
+    Yes,
+    /// It holds something else than it did when it was read; nothing was changed.
+    Overtaken,
+}
+
+/// Replaces the bytes of somebody else's file, or makes it (`old` is `None`), or removes it (`new` is `None`), durably and
+/// in one step, if it still holds what it did. Its permissions stay.
+///
+/// # Errors
+/// If it cannot be written; the old one is intact then.
+pub fn replace_bytes(path: &Path, old: Option<&[u8]>, new: Option<&[u8]>) -> io::Result<Replaced> {
+    let is_as_read = || Ok::<_, io::Error>(read_bytes(path, old.map_or(0, <[u8]>::len))?.as_deref() == old);
+    let overtaken = |error: &io::Error| error.kind() == io::ErrorKind::FileTooLarge;
+    match is_as_read() {
+        Ok(true) => {}
+        Err(error) if !overtaken(&error) => return Err(error),
+        Ok(false) | Err(_) => return Ok(Replaced::Overtaken),
+    }
+    match (old, new) {
+        (None, None) => return Ok(Replaced::Yes),
+        (Some(_), None) => fs::remove_file(path)?,
+        (None, Some(new)) => return write_new_bytes(path, new),
+        (Some(_), Some(new)) => {
+            let draft = write_draft(path, new)?;
+            let kept = fs::symlink_metadata(path).and_then(|meta| fs::set_permissions(&draft, meta.permissions()));
+            if let Err(error) = kept.and_then(|()| fs::rename(&draft, path)) {
+                // The draft is ours alone; it is in nobody's way if it stays.
+                let _ = fs::remove_file(&draft);
+                return Err(error);
+            }
+        }
+    }
+    sync_parent(path).map(|()| Replaced::Yes)
+}
+
+fn write_new_bytes(path: &Path, bytes: &[u8]) -> io::Result<Replaced> {
+    let draft = write_draft(path, bytes)?;
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    match linked {
+        Ok(()) => sync_parent(path).map(|()| Replaced::Yes),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Replaced::Overtaken),
+        Err(error) => Err(error),
+    }
 }
 
 /// The text of a small file below a work tree; `None` if there is none. No link below the root is followed.
@@ -142,7 +201,7 @@ pub(super) fn refuse_links(run: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// If it cannot be written; the old one is intact then.
 pub fn replace_text(path: &Path, text: &str) -> io::Result<()> {
-    let draft = write_draft(path, text)?;
+    let draft = write_draft(path, text.as_bytes())?;
     fs::rename(&draft, path)?;
     sync_parent(path)
 }
@@ -172,12 +231,12 @@ pub fn append_line(path: &Path, text: &str, line: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-fn write_draft(path: &Path, text: &str) -> io::Result<PathBuf> {
+fn write_draft(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     let folder = folder_above(path);
     fs::create_dir_all(folder)?;
     let draft = folder.join(format!(".{}", temp::fresh_name()));
     let mut file = OpenOptions::new().write(true).create_new(true).open(&draft)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     file.sync_all()?;
     Ok(draft)
 }

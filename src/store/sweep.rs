@@ -186,7 +186,7 @@ impl Store {
     }
 
     /// Every temporary file there is.
-    fn listed_temps(&self) -> Result<Vec<Site>, StoreError> {
+    pub(super) fn listed_temps(&self) -> Result<Vec<Site>, StoreError> {
         let mut sites = names(&self.temp_folder()?, "")?;
         if self.beside_path().exists()
             && let Some(folder) = self.folder()?.map(Arc::new)

@@ -21,6 +21,9 @@ use bell::{Bell, Interest};
 use notify::{ErrorKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use sabotage::Sabotage;
 
+use crate::health::{FileSystem, Limits};
+use crate::name::visible;
+
 /// Rounds of arming before giving up on a tree that changes all the time.
 const ROUNDS_MAX: usize = 8;
 /// Most months of the archive that are watched; older ones hardly change.
@@ -144,6 +147,22 @@ impl Identity {
         let meta = fs::metadata(dir).ok().filter(fs::Metadata::is_dir)?;
         Some(Self { device: meta.dev(), inode: meta.ino(), born: meta.created().ok() })
     }
+}
+
+/// The file system under a path, where the kernel tells.
+#[must_use]
+pub fn file_system(path: &Path) -> Option<FileSystem> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let kind = remote::type_of(&mounts, &real)?;
+    Some(FileSystem { remote: remote::is_remote(&kind), kind: visible(&kind) })
+}
+
+/// The kernel's limits of watches, where it has some.
+#[must_use]
+pub fn limits() -> Option<Limits> {
+    let number = |name: &str| fs::read_to_string(format!("/proc/sys/fs/inotify/{name}")).ok()?.trim().parse().ok();
+    Some(Limits { watches: number("max_user_watches")?, instances: number("max_user_instances")? })
 }
 
 impl Watcher {

@@ -29,6 +29,16 @@ const REMOTE: &[&str] = &[
 
 /// The type of file system under a path, if it is a remote one; `mounts` is the text of `/proc/self/mountinfo`.
 pub(super) fn remote_type(mounts: &str, path: &Path) -> Option<String> {
+    type_of(mounts, path).filter(|kind| is_remote(kind))
+}
+
+/// Tells whether a type of file system can be changed by other machines.
+pub(super) fn is_remote(kind: &str) -> bool {
+    REMOTE.contains(&kind)
+}
+
+/// The type of file system under a path.
+pub(super) fn type_of(mounts: &str, path: &Path) -> Option<String> {
     let mounted = mounts.lines().filter_map(|line| {
         // "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw"
         let (place, source) = line.split_once(" - ")?;
@@ -38,7 +48,7 @@ pub(super) fn remote_type(mounts: &str, path: &Path) -> Option<String> {
     });
     // Of two mounts on one point the later covers the earlier; `max_by_key` keeps the last of equals.
     let (_, kind) = mounted.max_by_key(|(length, _)| *length)?;
-    REMOTE.contains(&kind).then(|| kind.to_owned())
+    Some(kind.to_owned())
 }
 
 /// Blank, tab, newline and backslash stand as three octal digits.

@@ -136,7 +136,7 @@ fn what_does_not_parse_waits_until_it_heals() {
     let mut process = Process::start(&sandbox);
     sandbox.write(&format!("{FOLDER}/task-1.md"), "---\nid: [\n---\n");
     let held = process.hear("held");
-    assert_eq!(held["path"], "task-1.md");
+    assert_eq!(held["path"], format!("{FOLDER}/task-1.md"));
     assert!(held["message"].as_str().unwrap().starts_with("held back `task-1.md`: "), "{held}");
     assert!(held["hint"].is_string());
     save(&sandbox, "task-2", "pending");

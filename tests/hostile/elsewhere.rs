@@ -12,7 +12,7 @@ use crate::support::{FOLDER, Run, Sandbox, could_not_run};
 const CREATE: [&str; 5] = ["task", "create", "--type", "x", "--json"];
 
 /// Commands that write in every place there is.
-const WRITERS: [&[&str]; 12] = [
+const WRITERS: [&[&str]; 13] = [
     &["init", "--templates", "lean"],
     &["config", "set", "commit.author", "user"],
     &CREATE,
@@ -25,6 +25,7 @@ const WRITERS: [&[&str]; 12] = [
     &["task", "list"],
     &["log"],
     &["check"],
+    &["doctor", "--fix"],
 ];
 
 /// Every file below a folder with its bytes, links not followed.

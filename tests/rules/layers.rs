@@ -28,7 +28,7 @@ const RANKS: &[Rank] = &[
     apart(&["entity"]),
     apart(&["snapshot"]),
     apart(&["check", "change", "merge"]),
-    apart(&["event", "message", "plan"]),
+    apart(&["event", "health", "message", "plan"]),
     apart(&["engine"]),
     apart(&["store", "git", "watch", "bridge"]),
     apart(&["runner"]),

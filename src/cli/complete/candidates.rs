@@ -63,7 +63,7 @@ impl Candidates {
                 .map(|(name, saved)| (name.to_owned(), Some(saved.text.clone())))
                 .collect(),
             Source::Words(words) => words().into_iter().map(|word| (word.to_owned(), None)).collect(),
-            Source::Folder | Source::Text | Source::Free => Vec::new(),
+            Source::File | Source::Folder | Source::Text | Source::Free => Vec::new(),
         })
     }
 

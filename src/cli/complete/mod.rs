@@ -104,6 +104,7 @@ fn wired(command: clap::Command, path: &str, candidates: &Arc<Candidates>, typed
 fn arg_with(arg: Arg, source: Source, candidates: &Arc<Candidates>) -> Arg {
     match source {
         Source::Free => arg,
+        Source::File => arg.add(ArgValueCompleter::new(PathCompleter::file())),
         Source::Folder => arg.add(ArgValueCompleter::new(PathCompleter::dir())),
         Source::Text => arg.add(ArgValueCompleter::new(|current: &OsStr| {
             let Some(path) = current.to_str().and_then(|text| text.strip_prefix('@')) else { return Vec::new() };

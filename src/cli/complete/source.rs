@@ -2,6 +2,7 @@
 
 use clap::Arg;
 
+use crate::cli::explain;
 use crate::entity::{AgentStatus, Priority, TaskStatus, WorkflowStatus};
 use crate::name::Kind;
 use crate::template::Shape;
@@ -27,6 +28,8 @@ pub(super) enum Source {
     Words(fn() -> Vec<&'static str>),
     /// A folder on the disk.
     Folder,
+    /// A file on the disk.
+    File,
     /// A text; after `@` a file.
     Text,
     /// Nothing can be known.
@@ -70,6 +73,8 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
             Source::Documents(TASKS, &[])
         }
         (_, "workflow") => Source::Documents(WORKFLOWS, &[]),
+        ("instructions", "write" | "remove" | "check") => Source::File,
+        ("explain", "code") => Source::Words(explain::codes),
         (_, "root" | "keep" | "install" | "pages") => Source::Folder,
         (_, "payload" | "result" | "error" | "stack_trace" | "metadata" | "text") => Source::Text,
         (_, "format") => Source::Formats,

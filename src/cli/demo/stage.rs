@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,6 +12,7 @@ use crate::cli::failure::{Class, Failure};
 use crate::cli::render::{Ink, paint};
 use crate::cli::scratch::Scratch;
 use crate::cli::session::Session;
+use crate::daemon;
 use crate::name::visible;
 
 /// The folder of the documents.
@@ -31,6 +34,8 @@ pub(super) struct Stage {
     program: PathBuf,
     quiet: bool,
     started: Instant,
+    /// Somebody asked to end.
+    interrupted: Arc<AtomicBool>,
 }
 
 /// The watcher; stopped with its owner.
@@ -71,6 +76,9 @@ impl Stage {
     /// Makes the repository with a first commit, one staged change and one unknown file.
     pub(super) fn build(keep: Option<&Path>, session: &Session) -> Result<Self, Failure> {
         let program = std::env::current_exe().map_err(|error| failed("could not find this program", &error))?;
+        // Before there is anything to clean up.
+        let interrupted =
+            daemon::raise_when_interrupted().map_err(|error| failed("could not listen to signals", &error))?;
         let scratch = Scratch::new("demo")?;
         let root = keep.map_or_else(|| scratch.path().join("project"), Path::to_owned);
         if std::fs::read_dir(&root).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -85,7 +93,8 @@ impl Stage {
             .map_err(|error| failed("could not write the demo's git configuration", &error))?;
         let root = root.canonicalize().map_err(|error| failed("could not use the directory", &error))?;
         let quiet = session.face.json();
-        let stage = Self { root, scratch, keep: keep.is_some(), program, quiet, started: Instant::now() };
+        let started = Instant::now();
+        let stage = Self { root, scratch, keep: keep.is_some(), program, quiet, started, interrupted };
         stage.first_commit()?;
         Ok(stage)
     }
@@ -150,7 +159,10 @@ impl Stage {
             failed(&format!("could not start `{program}`"), &error)
                 .hint(format!("install `{program}`, then run `mycelium demo`"))
         };
+        self.go_on()?;
         let output = command.stdin(Stdio::null()).output().map_err(missing)?;
+        // A program that was interrupted with us has failed for that.
+        self.go_on()?;
         if !output.status.success() {
             let message = format!("`{program} {}` ended with {}", arguments.join(" "), output.status);
             let said = String::from_utf8_lossy(&output.stderr);
@@ -158,6 +170,15 @@ impl Stage {
             return Err(causes.fold(broken(&message), Failure::cause));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Ends the demo if somebody asked for it: with its owner the stage goes.
+    fn go_on(&self) -> Result<(), Failure> {
+        if !self.interrupted.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let left = if self.keep { "what was made so far is left there" } else { "its repository is removed" };
+        Err(Failure::new(Class::Interrupted, "interrupted", format!("the demo was interrupted; {left}")))
     }
 
     /// A command in the repository that sees nothing of the user's own settings.
@@ -186,7 +207,7 @@ impl Stage {
         let mut command = self.command("mycelium");
         command.args(["watch", "--quiet"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut watcher = Watcher(command.spawn().map_err(|error| failed("could not start the watcher", &error))?);
-        Self::wait("the watcher did not start", || {
+        self.wait("the watcher did not start", || {
             if watcher.0.try_wait().is_ok_and(|ended| ended.is_some()) {
                 return Err(broken("the watcher ended at once"));
             }
@@ -198,19 +219,20 @@ impl Stage {
 
     /// Waits until everything is committed.
     pub(super) fn settle(&self) -> Result<(), Failure> {
-        Self::wait("the watcher did not commit everything", || {
+        self.wait("the watcher did not commit everything", || {
             Ok(self.status()?["data"]["uncommitted"].as_array().is_some_and(Vec::is_empty))
         })
     }
 
     /// Waits until a file holds a text.
     pub(super) fn wait_for(&self, file: &str, text: &str) -> Result<(), Failure> {
-        Self::wait(&format!("`{file}` never said `{text}`"), || Ok(self.read(file)?.contains(text)))
+        self.wait(&format!("`{file}` never said `{text}`"), || Ok(self.read(file)?.contains(text)))
     }
 
-    fn wait(or_else: &str, mut done: impl FnMut() -> Result<bool, Failure>) -> Result<(), Failure> {
+    fn wait(&self, or_else: &str, mut done: impl FnMut() -> Result<bool, Failure>) -> Result<(), Failure> {
         let until = Instant::now() + PATIENCE;
         while !done()? {
+            self.go_on()?;
             if Instant::now() > until {
                 return Err(broken(or_else));
             }

@@ -1,0 +1,30 @@
+//! A flag for those who have something to clean up before they end: it rises with the first signal that asks to end.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Signals;
+
+/// From now on SIGINT, SIGTERM and SIGHUP end nothing by themselves: they raise the flag.
+///
+/// # Errors
+/// If signals cannot be received.
+pub fn raise_when_interrupted() -> io::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let raised = Arc::clone(&flag);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let mut signals = {
+        let _inside = runtime.enter();
+        Signals::new()?
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            loop {
+                signals.next().await;
+                raised.store(true, Ordering::Relaxed);
+            }
+        });
+    })?;
+    Ok(flag)
+}
