@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,8 @@ use crate::support::{FOLDER, Run, Sandbox};
 
 /// The file to which figures are added, one a line with tabs between its fields; for `benches/table`.
 pub(crate) const FIGURES: &str = "MYCELIUM_FIGURES";
+/// The folder in which what was made is left, if there is one.
+pub(crate) const KEEP: &str = "MYCELIUM_BENCH_KEEP";
 /// Archived tasks of one month.
 const MONTH: usize = 700;
 
@@ -94,8 +96,29 @@ impl Bench {
 }
 
 /// A folder on the disk that the project is on: a temporary one may be in memory, where nothing needs to be durable.
-pub(crate) fn disk() -> tempfile::TempDir {
-    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+///
+/// Where [`KEEP`] names a folder it lies there and is left: on some file systems (ext4 without a journal) it takes much longer
+/// to make a file for minutes after many were removed, and what is measured next would pay for it.
+pub(crate) fn disk() -> Disk {
+    match std::env::var_os(KEEP) {
+        Some(folder) => Disk::Kept(tempfile::tempdir_in(folder).unwrap().keep()),
+        None => Disk::Removed(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()),
+    }
+}
+
+/// A place for repositories.
+pub(crate) enum Disk {
+    Kept(PathBuf),
+    Removed(tempfile::TempDir),
+}
+
+impl Disk {
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Removed(folder) => folder.path(),
+        }
+    }
 }
 
 /// Where the tasks of a repository lie.

@@ -81,7 +81,8 @@ fn isolate(arguments: &[String]) {
     let sandbox = Sandbox::below(home.path());
     let mut command: Command = sandbox.command(std::env::current_exe().unwrap());
     command.env_remove("GIT_AUTHOR_DATE").env_remove("GIT_COMMITTER_DATE");
-    command.envs(std::env::var_os(bench::FIGURES).map(|path| (bench::FIGURES, path)));
+    let given = [bench::FIGURES, bench::KEEP].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    command.envs(given);
     let status = command.args(arguments).env(INSIDE, "yes").status().unwrap();
     if !status.success() {
         exit(status.code().unwrap_or(1));
