@@ -97,7 +97,10 @@ fn every_command_that_is_shown_says_its_code() {
             sandbox.write(&format!("{FOLDER}/{name}"), &text);
         }
         let run = support::Run::of(
-            sandbox.mycelium_command(&[]).arg("--json").args(line.replace("''", "").split(' ').skip(1)),
+            sandbox
+                .mycelium_command(&[])
+                .arg("--json")
+                .args(line.split(' ').skip(1).map(|word| word.trim_matches('\''))),
         );
         let error: Value = serde_json::from_str(&run.stderr).unwrap_or_else(|_| panic!("{line}: {run:?}"));
         assert_eq!(error["error"]["code"], page["code"], "{line}: {}", run.stderr);
