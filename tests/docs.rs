@@ -55,7 +55,7 @@ fn stand_in(command: &str) -> Result<How, String> {
             need(format!("tests/{name}.rs")).or_else(|_| need(format!("tests/{name}/main.rs")))
         }
         ["cargo", ..] => Err("no rule says how to check it".to_owned()),
-        [.., script @ ("tests/run" | ".ci/run" | "benches/table")] => check_script(script),
+        [.., script @ ("tests/run" | "tests/faults/all" | ".ci/run" | "benches/table")] => check_script(script),
         ["mycelium", "watch"] => Ok(How::Background(command.to_owned())),
         _ => Ok(How::Shell(command.to_owned())),
     }
@@ -245,7 +245,8 @@ fn every_promise_names_tests_that_exist() {
             let (test, rest) = link.split_once("`](../").unwrap();
             let file = rest.split(')').next().unwrap();
             let code = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-            assert!(code.contains(&format!("fn {test}(")), "{file} has no `{test}`");
+            let is_there = [format!("fn {test}("), format!("isolated!({test},")].iter().any(|text| code.contains(text));
+            assert!(is_there, "{file} has no `{test}`");
             count += 1;
         }
     }

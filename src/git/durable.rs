@@ -28,41 +28,70 @@ pub type Beside<'a> = dyn Fn() -> io::Result<()> + Sync + 'a;
 
 /// Syncs files; several at the same time, so that the file system can group them.
 pub(super) fn sync_files(files: &[&File]) -> Result<(), io::Error> {
-    sync_files_beside(files, None)
+    if sabotage::on(Sabotage::NoSyncFiles) {
+        return Ok(());
+    }
+    sync_all(files, None)
 }
 
 /// The same while something else waits for the disk too.
 pub(super) fn sync_files_beside(files: &[&File], beside: Option<&Beside<'_>>) -> Result<(), io::Error> {
+    if sabotage::on(Sabotage::NoSyncFiles) {
+        return beside.map_or(Ok(()), |beside| beside());
+    }
+    sync_all(files, beside)
+}
+
+fn sync_all(files: &[&File], beside: Option<&Beside<'_>>) -> Result<(), io::Error> {
     if sabotage::on(Sabotage::NoFsync) {
         return beside.map_or(Ok(()), |beside| beside());
     }
+    let threads = if sabotage::on(Sabotage::OneByOne) { 1 } else { THREADS_MAX };
     let sync = |share: &[&File]| share.iter().try_for_each(|file| file.sync_all());
-    let mut shares = files.chunks(files.len().div_ceil(THREADS_MAX).max(1));
+    let mut shares = files.chunks(files.len().div_ceil(threads).max(1));
     let own = shares.next().unwrap_or_default();
     std::thread::scope(|scope| {
-        let other = beside.map(|beside| scope.spawn(beside));
-        let workers: Vec<_> = shares.map(|share| scope.spawn(move || sync(share))).chain(other).collect();
-        let done = sync(own);
-        workers.into_iter().fold(done, |done, worker| {
-            let joined = worker.join().unwrap_or_else(|_| Err(io::Error::other("a thread that synced files panicked")));
-            done.and(joined)
-        })
+        let mut done = Ok(());
+        let mut workers = Vec::new();
+        // Where there is no thread to be had, it takes longer.
+        if let Some(beside) = beside {
+            let worker = (threads > 1).then(|| std::thread::Builder::new().spawn_scoped(scope, beside));
+            match worker {
+                Some(Ok(worker)) => workers.push(worker),
+                Some(Err(_)) | None => done = beside(),
+            }
+        }
+        for share in shares {
+            match std::thread::Builder::new().spawn_scoped(scope, move || sync(share)) {
+                Ok(worker) => workers.push(worker),
+                Err(_) => done = done.and(sync(share)),
+            }
+        }
+        let done = sync(own).and(done);
+        workers.into_iter().fold(done, |done, worker| done.and(join(worker)))
     })
+}
+
+fn join(worker: std::thread::ScopedJoinHandle<'_, io::Result<()>>) -> io::Result<()> {
+    worker.join().unwrap_or_else(|_| Err(io::Error::other("a thread that synced files panicked")))
 }
 
 /// Syncs folders, so that the names in them are on disk.
 pub(super) fn sync_folders<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Result<(), GitError> {
+    if sabotage::on(Sabotage::NoSyncFolders) {
+        return Ok(());
+    }
     let mut files = Vec::new();
     for folder in folders {
         files.push(File::open(folder).map_err(GitError::io("open folder", folder))?);
     }
     let files: Vec<&File> = files.iter().collect();
-    sync_files(&files).map_err(GitError::io("sync a folder of", Path::new("the repository")))
+    sync_all(&files, None).map_err(GitError::io("sync a folder of", Path::new("the repository")))
 }
 
 /// Syncs the whole file system that a folder lies on.
 pub(super) fn sync_file_system(folder: &Path) -> Result<(), GitError> {
-    if sabotage::on(Sabotage::NoFsync) {
+    if sabotage::on(Sabotage::NoFsync) || sabotage::on(Sabotage::NoSyncFiles) {
         return Ok(());
     }
     let file = File::open(folder).map_err(GitError::io("open folder", folder))?;
@@ -71,7 +100,7 @@ pub(super) fn sync_file_system(folder: &Path) -> Result<(), GitError> {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn sync_whole(file: &File) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(file)?)
+    Ok(rustix::io::retry_on_intr(|| rustix::fs::syncfs(file))?)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -79,4 +108,27 @@ fn sync_whole(file: &File) -> io::Result<()> {
 fn sync_whole(_: &File) -> io::Result<()> {
     rustix::fs::sync();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that no disk confirms: a pipe cannot be synced.
+    fn unsyncable() -> File {
+        let (reader, _) = io::pipe().expect("a pipe");
+        File::from(std::os::fd::OwnedFd::from(reader))
+    }
+
+    #[test]
+    fn one_sync_that_fails_in_any_thread_is_told() {
+        let good = tempfile::tempfile().expect("a file");
+        let bad = unsyncable();
+        for at in 0..10 {
+            let files: Vec<&File> = (0..10).map(|number| if number == at { &bad } else { &good }).collect();
+            assert!(sync_files(&files).is_err(), "the sync of file {at} failed");
+        }
+        assert!(sync_files(&[&good; 10]).is_ok());
+        assert!(sync_files_beside(&[&good], Some(&|| Err(io::Error::other("beside")))).is_err());
+    }
 }

@@ -98,7 +98,11 @@ impl Workspace {
         let failed = || GitError::io("write", &path);
         let text = serde_json::to_vec(journal).map_err(GitError::object("write the commit's journal"))?;
         let mut file = File::create_new(&path).map_err(failed())?;
-        file.lock().map_err(failed())?;
+        while let Err(error) = file.lock() {
+            if error.kind() != std::io::ErrorKind::Interrupted {
+                return Err(failed()(error));
+            }
+        }
         file.write_all(&text).map_err(failed())?;
         Ok(self.journal.insert(file))
     }

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::error::{GitError, shown};
 use super::index::FileId;
+use super::sabotage::{self, Sabotage};
 use crate::name::visible;
 
 /// A lock that somebody holds.
@@ -60,6 +61,9 @@ impl Lock {
             Ok(None) => return Err(Refusal::Failed(vanished(prepared))),
             Err(error) => return Err(Refusal::Failed(GitError::io("look at", prepared)(error))),
         };
+        if sabotage::on(Sabotage::StealLocks) {
+            let _ = fs::remove_file(&path);
+        }
         let linked = fs::hard_link(prepared, &path).or_else(|error| {
             let parent = path.parent().filter(|_| error.kind() == io::ErrorKind::NotFound && prepared.exists());
             parent.map_or(Err(error), |parent| {

@@ -1,4 +1,4 @@
-//! Deliberate breaks, chosen by `MYCELIUM_SABOTAGE`, that show that the tests bite. Exists in debug builds only; a release build has none.
+//! Deliberate breaks, chosen by `MYCELIUM_SABOTAGE` (one or more, with commas between), that show that the tests bite. Exists in debug builds only; a release build has none.
 
 /// One deliberate break. The text in `MYCELIUM_SABOTAGE` is its name in kebab case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,18 @@ pub(super) enum Sabotage {
     NoCompare,
     /// `no-pack`: many objects are written one by one.
     NoPack,
+    /// `no-sync-files`: the objects, the next index and the next branch are not synced; folders are.
+    NoSyncFiles,
+    /// `no-sync-folders`: the folders of objects, branch and index are not synced; files are.
+    NoSyncFolders,
+    /// `late-sync`: the commit is acknowledged whatever became of its last syncs.
+    LateSync,
+    /// `steal-locks`: a lock that somebody holds is removed.
+    StealLocks,
+    /// `no-sweep`: quarantines of dead commits stay.
+    NoSweep,
+    /// `one-by-one`: nothing breaks, but files are synced by one thread, so that a tracer can count the calls.
+    OneByOne,
     /// `crash-before-swap`: the process ends with the locks held, before the branch moves.
     CrashBeforeSwap,
     /// `crash-after-ref`: the process ends between the swap of the branch and the swap of the index.
@@ -31,7 +43,7 @@ pub(super) enum Sabotage {
 
 #[cfg(debug_assertions)]
 impl Sabotage {
-    const ALL: [(&'static str, Self); 12] = [
+    const ALL: [(&'static str, Self); 18] = [
         ("keep-cache-tree", Self::KeepCacheTree),
         ("no-smudge", Self::NoSmudge),
         ("no-fsync", Self::NoFsync),
@@ -41,6 +53,12 @@ impl Sabotage {
         ("no-retry", Self::NoRetry),
         ("no-compare", Self::NoCompare),
         ("no-pack", Self::NoPack),
+        ("no-sync-files", Self::NoSyncFiles),
+        ("no-sync-folders", Self::NoSyncFolders),
+        ("late-sync", Self::LateSync),
+        ("steal-locks", Self::StealLocks),
+        ("no-sweep", Self::NoSweep),
+        ("one-by-one", Self::OneByOne),
         ("crash-before-swap", Self::CrashBeforeSwap),
         ("crash-after-ref", Self::CrashAfterRef),
         ("crash-after-index", Self::CrashAfterIndex),
@@ -50,11 +68,13 @@ impl Sabotage {
 /// Tells whether a break is switched on; read once from the environment.
 #[cfg(debug_assertions)]
 pub(super) fn on(sabotage: Sabotage) -> bool {
-    static CHOSEN: std::sync::OnceLock<Option<Sabotage>> = std::sync::OnceLock::new();
-    *CHOSEN.get_or_init(|| {
-        let name = std::env::var("MYCELIUM_SABOTAGE").ok()?;
-        Sabotage::ALL.iter().find(|(text, _)| *text == name).map(|(_, sabotage)| *sabotage)
-    }) == Some(sabotage)
+    static CHOSEN: std::sync::OnceLock<Vec<Sabotage>> = std::sync::OnceLock::new();
+    let chosen = CHOSEN.get_or_init(|| {
+        let names = std::env::var("MYCELIUM_SABOTAGE").unwrap_or_default();
+        let by_name = |name| Sabotage::ALL.iter().find(|(text, _)| *text == name).map(|(_, sabotage)| *sabotage);
+        names.split(',').filter_map(by_name).collect()
+    });
+    chosen.contains(&sabotage)
 }
 
 /// Tells whether a break is switched on; never, in a release build.

@@ -11,7 +11,7 @@ use gix::ObjectId;
 use super::build::{self, Built};
 use super::contents::revision;
 use super::durable::{self, Beside, Durability};
-use super::error::GitError;
+use super::error::{CommitError, GitError};
 use super::identity::User;
 use super::index::{self, FileId, Prepared, Refresh};
 use super::journal::{Journal, LockNote, Role, Workspace};
@@ -94,7 +94,10 @@ impl Swap<'_> {
             return Err(stop);
         }
         self.repo.published.borrow_mut().take();
-        let settled = self.settle(is_new_folder);
+        let mut settled = self.settle(is_new_folder);
+        if sabotage::on(Sabotage::LateSync) {
+            settled = Ok(());
+        }
         drop(workspace);
         settled.map_err(|error| Stop::Undurable(Box::new(error)))
     }
@@ -175,14 +178,7 @@ impl Swap<'_> {
     }
 
     fn is_parent_durable(&self) -> bool {
-        let Some(parent) = self.tip.value else { return true };
-        fs::read_to_string(self.durable_mark()).is_ok_and(|text| Revision::new(text.trim()) == Some(revision(parent)))
-    }
-
-    /// Holds the last revision that is known to be on disk with all of its history.
-    fn durable_mark(&self) -> PathBuf {
-        let name = if self.takes_index { "durable" } else { "durable-branch" };
-        self.repo.run_dir().join(name)
+        self.tip.value.is_none_or(|parent| self.repo.is_durable(self.takes_index, parent))
     }
 
     fn swap(&self, notes: &[LockNote], index: Option<&Prepared>) -> Result<(), Stop> {
@@ -293,8 +289,38 @@ impl Swap<'_> {
         }
         durable::sync_folders(folders)?;
         // Only a hint: if it is lost or torn, the next commit syncs more than it needs to.
-        let _ = overwrite(&self.durable_mark(), self.new.to_string().as_bytes());
+        let _ = overwrite(&self.repo.durable_mark(self.takes_index), self.new.to_string().as_bytes());
         Ok(())
+    }
+}
+
+impl Repository {
+    /// Makes what a target points to durable, with all of its history, unless it is known to be: whoever made it may not
+    /// have synced it, or may have died on the way.
+    ///
+    /// # Errors
+    /// [`CommitError::Undurable`] if the disk refuses; others if the target cannot be read.
+    pub fn settle(&self, target: &Target, durability: Durability) -> Result<(), CommitError> {
+        let takes_index = *target == Target::Current;
+        let Some(tip) = self.tip(target)?.value else { return Ok(()) };
+        if durability == Durability::Off || self.is_durable(takes_index, tip) {
+            return Ok(());
+        }
+        durable::sync_file_system(&self.objects_dir())
+            .map_err(|error| CommitError::Undurable { revision: revision(tip), source: Box::new(error) })?;
+        let _ = overwrite(&self.durable_mark(takes_index), tip.to_string().as_bytes());
+        Ok(())
+    }
+
+    fn is_durable(&self, takes_index: bool, revision_id: ObjectId) -> bool {
+        let noted = fs::read_to_string(self.durable_mark(takes_index));
+        noted.is_ok_and(|text| Revision::new(text.trim()) == Some(revision(revision_id)))
+    }
+
+    /// Holds the last revision that is known to be on disk with all of its history.
+    fn durable_mark(&self, takes_index: bool) -> PathBuf {
+        let name = if takes_index { "durable" } else { "durable-branch" };
+        self.run_dir().join(name)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::error::again;
 use super::survey::Survey;
 use super::{Error, Waiting, Workspace, environment};
 use crate::change;
@@ -56,6 +57,10 @@ impl Workspace {
 
     /// The same; what was just written is waited for together with the commit, if there is one.
     pub(super) fn commit_beside(&self, edits: Edits<'_>, written: Option<&Unsynced>) -> Result<Committed, Error> {
+        again(|| self.commit_once(edits, written))
+    }
+
+    fn commit_once(&self, edits: Edits<'_>, written: Option<&Unsynced>) -> Result<Committed, Error> {
         let Some(repository) = &self.repository else { return self.keep_no_journal(Waiting::OutsideGit) };
         if !self.config.flag("commit.auto") {
             return self.keep_no_journal(Waiting::Off);
@@ -97,6 +102,10 @@ impl Workspace {
     /// # Errors
     /// [`Error`] if git or the folder fails.
     pub fn commit_all(&self, force: Force) -> Result<CommitReport, Error> {
+        again(|| self.commit_all_once(force))
+    }
+
+    fn commit_all_once(&self, force: Force) -> Result<CommitReport, Error> {
         let Some(repository) = &self.repository else {
             return Ok(CommitReport { done: Committed::waits(Waiting::OutsideGit), held: Vec::new() });
         };
@@ -170,6 +179,8 @@ impl Workspace {
         let finished = plan::finished(&journal, &known, &groups);
         let plans: Vec<CommitPlan> = groups.iter().map(|group| self.plan(group)).collect();
         let revisions = if plans.is_empty() {
+            // What is committed may be the work of a process that died before it was on the disk.
+            repository.settle(&target, self.git_durability())?;
             Vec::new()
         } else {
             if target != Target::Current {

@@ -97,7 +97,34 @@ pub enum Class {
     Busy,
 }
 
+/// How often something is done again that a signal interrupted.
+const INTERRUPTIONS_MAX: usize = 10;
+
+/// Does something again as long as a signal interrupts it: most calls of the system are made again where they are made, but
+/// not every library does so. It must be safe to do twice.
+pub(super) fn again<T>(work: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+    for _ in 1..INTERRUPTIONS_MAX {
+        match work() {
+            Err(error) if error.is_interruption() => {}
+            done => return done,
+        }
+    }
+    work()
+}
+
 impl Error {
+    fn is_interruption(&self) -> bool {
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = next {
+            let io = error.downcast_ref::<io::Error>();
+            if io.is_some_and(|error| error.kind() == io::ErrorKind::Interrupted) {
+                return true;
+            }
+            next = error.source();
+        }
+        false
+    }
+
     /// How to take it.
     #[must_use]
     pub fn class(&self) -> Class {

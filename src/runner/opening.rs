@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::error::again;
 use super::{Error, Progress, Workspace, environment};
 use crate::config::{CONFIG_BYTES_MAX, Config, Layer, Origin, REPOSITORY_CONFIG};
 use crate::git::{Hooks, Repository};
@@ -39,7 +40,7 @@ impl Workspace {
         let named = opening.root.or_else(|| environment::variable("MYCELIUM_ROOT").map(PathBuf::from));
         let start = named.clone().map_or_else(environment::current_folder, Ok)?;
         let start = store::folder_of(&start).map_err(|source| Error::Folder { path: start.clone(), source })?;
-        let repository = Repository::discover(&start)?;
+        let repository = again(|| Ok(Repository::discover(&start)?))?;
         let root = match &repository {
             Some(repository) => repository.work_tree().to_owned(),
             None => start,

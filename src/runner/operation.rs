@@ -229,7 +229,8 @@ impl Workspace {
     }
 
     /// Commits what was written, unless a watcher does, and tells what became of it. The write itself stands in any case,
-    /// but for an error: then the disk did not take it.
+    /// but for an error: then the disk did not take it. What is so already may be the work of a command that died before
+    /// its commit: it is committed as well.
     fn outcome(
         &self,
         path: DocPath,
@@ -247,12 +248,12 @@ impl Workspace {
             committed: None,
             waiting: None,
         };
-        let Some(operation) = &outcome.operation else { return Ok(outcome) };
         match self.store.watcher() {
             Ok(Some(_)) if self.repository.is_some() => outcome.waiting = Some(Waiting::Watcher),
             _ => match self.commit_beside(Edits::None, written) {
                 Ok(done) => {
                     outcome.findings.extend(done.findings);
+                    let Some(operation) = &outcome.operation else { return Ok(outcome) };
                     outcome.committed = done.operations.get(operation).cloned();
                     outcome.waiting = if outcome.committed.is_some() { None } else { done.waiting };
                     if outcome.committed.is_none() && outcome.waiting.is_none() {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
+use super::error::again;
 use super::{Error, Progress, environment};
 use crate::check;
 use crate::config::Config;
@@ -240,7 +241,7 @@ impl Workspace {
     pub(super) fn read_all(&self, paths: &[DocPath]) -> Result<Vec<(DocPath, Document)>, Error> {
         let store = &self.store;
         let work = self.progress.begin("reading documents", paths.len());
-        let read = |paths: &[DocPath]| -> Result<Vec<(DocPath, Document)>, Error> {
+        let read = &|paths: &[DocPath]| -> Result<Vec<(DocPath, Document)>, Error> {
             let mut documents = Vec::with_capacity(paths.len());
             store.read_each(paths, &mut |path, file| {
                 documents.push((path.clone(), Document::parse(file.bytes)));
@@ -254,10 +255,15 @@ impl Workspace {
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get).saturating_mul(2).min(READERS_MAX);
         let share = paths.len().div_ceil(threads);
         std::thread::scope(|scope| {
-            let readers: Vec<_> = paths.chunks(share).map(|chunk| scope.spawn(|| read(chunk))).collect();
+            let start = |chunk| std::thread::Builder::new().spawn_scoped(scope, move || read(chunk));
+            let readers: Vec<_> = paths.chunks(share).map(|chunk| (chunk, start(chunk))).collect();
             let mut documents = Vec::with_capacity(paths.len());
-            for reader in readers {
-                documents.extend(reader.join().expect("a reader does not panic")?);
+            for (chunk, reader) in readers {
+                documents.extend(match reader {
+                    Ok(reader) => reader.join().expect("a reader does not panic")?,
+                    // Where there is no thread to be had, it takes longer.
+                    Err(_) => read(chunk)?,
+                });
             }
             Ok(documents)
         })
@@ -284,7 +290,7 @@ impl Workspace {
     }
 
     pub(super) fn head(&self) -> Result<Option<Head>, Error> {
-        Ok(self.repository.as_ref().map(|repository| repository.head(&self.target())).transpose()?)
+        again(|| Ok(self.repository.as_ref().map(|repository| repository.head(&self.target())).transpose()?))
     }
 }
 

@@ -134,6 +134,8 @@ impl Store {
                 .map(|(path, read)| Planned { path, read, action: actions.next().unwrap_or(Action::Keep) })
                 .collect();
             if !plan.iter().any(Planned::changes) {
+                drop(held);
+                self.make_found_durable(&mut walk, &plan)?;
                 return Ok((Applied { changes: Vec::new(), attempts }, None));
             }
             if let Some(change) = self.attempt(operation, &plan, held, wait)? {
@@ -266,6 +268,24 @@ impl Store {
             });
         }
         Ok(Some(swaps))
+    }
+
+    /// What is so already was done by somebody who may have died before it was on the disk: an answer waits for the disk
+    /// in any case.
+    fn make_found_durable(&self, walk: &mut Walk<'_>, plan: &[Planned]) -> Result<(), StoreError> {
+        if self.durability == Durability::Off {
+            return Ok(());
+        }
+        if let Some(journal) = super::journal::Journal::open(&self.journal_path(), self.boot)? {
+            journal.sync(self)?;
+        }
+        for planned in plan {
+            if let Some(site) = walk.site(planned.path)? {
+                site.sync()?;
+                site.dir.sync()?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes an operation back that was never acknowledged. `false` if others have built on it: then it stays.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 use super::error::{StoreError, What};
 use super::sabotage::{self, Sabotage};
@@ -44,7 +44,7 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLO
 impl Dir {
     /// Opens a directory by its path; links in the path are followed (it is the user's own: work tree, run state).
     pub(super) fn open(path: &Path) -> Result<Option<Self>, StoreError> {
-        match rustix::fs::open(path, FOLDER, Mode::empty()) {
+        match retry_on_intr(|| rustix::fs::open(path, FOLDER, Mode::empty())) {
             Ok(fd) => Ok(Some(Self { fd, path: path.to_owned() })),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(StoreError::io("open", path, errno)),
@@ -55,7 +55,7 @@ impl Dir {
     pub(super) fn child(&self, name: &str) -> Result<Option<Self>, StoreError> {
         let path = self.path.join(name);
         let flags = if sabotage::active(Sabotage::FollowLinks) { FOLDER } else { FOLDER | OFlags::NOFOLLOW };
-        match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
+        match retry_on_intr(|| rustix::fs::openat(&self.fd, name, flags, Mode::empty())) {
             Ok(fd) => Ok(Some(Self { fd, path })),
             Err(Errno::NOENT) => Ok(None),
             Err(Errno::LOOP | Errno::NOTDIR) => Err(self.strange(name, "a folder")),
@@ -101,21 +101,22 @@ impl Dir {
 
     /// Every name in the directory.
     pub(super) fn list(&self) -> Result<rustix::fs::Dir, StoreError> {
-        rustix::fs::Dir::read_from(&self.fd).map_err(|errno| StoreError::io("list", &self.path, errno))
+        retry_on_intr(|| rustix::fs::Dir::read_from(&self.fd))
+            .map_err(|errno| StoreError::io("list", &self.path, errno))
     }
 
     /// Writes the directory's entries to the disk.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        if sabotage::active(Sabotage::NoFsync) {
+        if sabotage::active(Sabotage::NoFsync) || sabotage::active(Sabotage::NoSyncFolders) {
             return Ok(());
         }
-        rustix::fs::fsync(&self.fd)
+        retry_on_intr(|| rustix::fs::fsync(&self.fd))
             .map_err(|errno| StoreError::NotDurable { path: self.path.clone(), source: errno.into() })
     }
 
     /// Writes everything on this file system to the disk.
     pub(super) fn sync_file_system(&self) -> Result<(), StoreError> {
-        rustix::fs::syncfs(&self.fd)
+        retry_on_intr(|| rustix::fs::syncfs(&self.fd))
             .map_err(|errno| StoreError::NotDurable { path: self.path.clone(), source: errno.into() })
     }
 
@@ -142,7 +143,8 @@ impl Site {
     /// Opens a plain file for reading; `None` if nothing is there.
     fn open(&self) -> Result<Option<File>, StoreError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = match rustix::fs::openat(&self.dir.fd, self.name.as_str(), flags, Mode::empty()) {
+        let opened = retry_on_intr(|| rustix::fs::openat(&self.dir.fd, self.name.as_str(), flags, Mode::empty()));
+        let file = match opened {
             Ok(fd) => File::from(fd),
             Err(Errno::NOENT) => return Ok(None),
             Err(Errno::LOOP | Errno::NXIO | Errno::NOTDIR) => return Err(self.dir.strange(&self.name, "a plain file")),
@@ -168,6 +170,12 @@ impl Site {
         Ok(Some(Contents { bytes, stamp }))
     }
 
+    /// Writes a file's bytes to the disk; nothing is done where there is none.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        let Some(file) = self.open()? else { return Ok(()) };
+        file.sync_all().map_err(|source| StoreError::NotDurable { path: self.path(), source })
+    }
+
     /// Tells whether nobody holds the lock of the file under the name.
     pub(super) fn is_unlocked(&self) -> Result<bool, StoreError> {
         Ok(self.open()?.is_none_or(|file| file.try_lock().is_ok()))
@@ -181,7 +189,8 @@ impl Site {
     /// Makes a new file, open for writing; fails if the name is taken.
     pub(super) fn create(&self) -> Result<File, StoreError> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        rustix::fs::openat(&self.dir.fd, self.name.as_str(), flags, Mode::from_raw_mode(0o666))
+        let mode = Mode::from_raw_mode(0o666);
+        retry_on_intr(|| rustix::fs::openat(&self.dir.fd, self.name.as_str(), flags, mode))
             .map(File::from)
             .map_err(|errno| StoreError::io("create", &self.path(), errno))
     }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::error::StoreError;
 use super::record::{self, Entry, Frame, State};
 use super::sabotage::{self, Sabotage};
-use super::{Durability, Store, temp};
+use super::{Durability, Store, lock, temp};
 
 const MAGIC_STEM: &[u8; 7] = b"MYCJRNL";
 const VERSION: u8 = b'2';
@@ -234,7 +234,9 @@ fn write_draft(store: &Store, bytes: &[u8]) -> Result<(File, PathBuf), StoreErro
         .open(&draft)
         .map_err(|source| StoreError::io("create", &draft, source))?;
     // Sweepers leave locked files alone.
-    file.lock().and_then(|()| file.write_all_at(bytes, 0)).map_err(|source| StoreError::io("write", &draft, source))?;
+    lock::own(&file)
+        .and_then(|()| file.write_all_at(bytes, 0))
+        .map_err(|source| StoreError::io("write", &draft, source))?;
     Ok((file, draft))
 }
 
@@ -256,7 +258,7 @@ fn read_up_to_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<usize> {
 }
 
 pub(super) fn sync_dir(path: &Path) -> Result<(), StoreError> {
-    if sabotage::active(Sabotage::NoFsync) {
+    if sabotage::active(Sabotage::NoFsync) || sabotage::active(Sabotage::NoSyncFolders) {
         return Ok(());
     }
     File::open(path)

@@ -42,6 +42,16 @@ struct Holder {
     since_ms: i64,
 }
 
+/// Locks a file whose name nobody else knows yet, or that a sweeper holds for microseconds.
+pub(super) fn own(file: &File) -> io::Result<()> {
+    loop {
+        match file.lock() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
 /// Waits for an exclusive lock; `None` when the time is up.
 pub(super) fn exclusive(path: &Path, wait: Duration) -> Result<Option<File>, StoreError> {
     let file = OpenOptions::new()
@@ -94,7 +104,8 @@ impl Store {
         let info = self.watch_info();
         let holder = Holder { pid: std::process::id(), since_ms: now.unix_ms() };
         let text = serde_json::to_vec(&holder).map_err(|source| StoreError::io("write", &info, source))?;
-        let draft = self.run.join(temp::fresh_name());
+        // Where a sweep finds it if this process dies now.
+        let draft = self.temp_dir().join(temp::fresh_name());
         fs::write(&draft, text)
             .and_then(|()| fs::rename(&draft, &info))
             .map_err(|source| StoreError::io("write", &info, source))?;
@@ -112,10 +123,13 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StoreError::io("open", &path, source)),
         };
-        match file.try_lock_shared() {
-            Ok(()) => return Ok(None),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(source)) => return Err(StoreError::io("lock", &path, source)),
+        loop {
+            match file.try_lock_shared() {
+                Ok(()) => return Ok(None),
+                Err(TryLockError::WouldBlock) => break,
+                Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Interrupted => {}
+                Err(TryLockError::Error(source)) => return Err(StoreError::io("lock", &path, source)),
+            }
         }
         let holder = fs::read(self.watch_info()).ok().and_then(|text| serde_json::from_slice::<Holder>(&text).ok());
         Ok(Some(WatcherInfo {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::{StoreError, What};
-use super::folder::{Dir, Renamed, Site, Sync};
-use super::temp;
+use super::folder::{Dir, Renamed, Site, Sync, stamp_of, what_of};
+use super::{read, sweep, temp};
 
 /// The real path of a folder.
 ///
@@ -78,22 +78,19 @@ pub fn replace_bytes(path: &Path, old: Option<&[u8]>, new: Option<&[u8]>) -> io:
         (Some(_), None) => fs::remove_file(path)?,
         (None, Some(new)) => return write_new_bytes(path, new),
         (Some(_), Some(new)) => {
-            let draft = write_draft(path, new)?;
-            let kept = fs::symlink_metadata(path).and_then(|meta| fs::set_permissions(&draft, meta.permissions()));
-            if let Err(error) = kept.and_then(|()| fs::rename(&draft, path)) {
-                // The draft is ours alone; it is in nobody's way if it stays.
-                let _ = fs::remove_file(&draft);
-                return Err(error);
-            }
+            let mut draft = Draft::write(path, new)?;
+            fs::set_permissions(&draft.path, fs::symlink_metadata(path)?.permissions())?;
+            fs::rename(&draft.path, path)?;
+            draft.is_moved = true;
         }
     }
     sync_parent(path).map(|()| Replaced::Yes)
 }
 
 fn write_new_bytes(path: &Path, bytes: &[u8]) -> io::Result<Replaced> {
-    let draft = write_draft(path, bytes)?;
-    let linked = fs::hard_link(&draft, path);
-    fs::remove_file(&draft)?;
+    let draft = Draft::write(path, bytes)?;
+    let linked = fs::hard_link(&draft.path, path);
+    drop(draft);
     match linked {
         Ok(()) => sync_parent(path).map(|()| Replaced::Yes),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Replaced::Overtaken),
@@ -137,9 +134,11 @@ type Publish = fn(&Site, &Site) -> Result<Renamed, StoreError>;
 
 fn write_in(root: &Path, relative: &str, text: &str, publish: Publish) -> Result<bool, StoreError> {
     let Some(site) = site_in(root, relative, Parents::Made)? else { return Ok(false) };
-    let draft = Site { dir: Arc::clone(&site.dir), name: format!(".{}", temp::fresh_name()) };
+    sweep_drafts(&site.dir);
+    let draft = Site { dir: Arc::clone(&site.dir), name: format!("{DRAFT_PREFIX}{}", temp::fresh_name()) };
     let path = site.path();
     let written = draft.create().and_then(|mut file| {
+        super::lock::own(&file).map_err(|source| StoreError::io("lock", &path, source))?;
         file.write_all(text.as_bytes()).map_err(|source| StoreError::io("write", &path, source))?;
         file.sync_all().map_err(|source| StoreError::NotDurable { path: path.clone(), source })?;
         publish(&draft, &site)
@@ -196,14 +195,82 @@ pub(super) fn refuse_links(run: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Writes a file of this new name durably, with its folder.
+pub(super) fn write_copy(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(folder_above(path))?;
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    sync_parent(path)?;
+    let above = folder_above(path);
+    if above.parent().is_some() { sync_parent(above) } else { Ok(()) }
+}
+
 /// Replaces a file of the user's own durably in one step, or makes it with its folders; links on the way are theirs.
 ///
 /// # Errors
 /// If it cannot be written; the old one is intact then.
 pub fn replace_text(path: &Path, text: &str) -> io::Result<()> {
-    let draft = write_draft(path, text.as_bytes())?;
-    fs::rename(&draft, path)?;
+    let mut draft = Draft::write(path, text.as_bytes())?;
+    fs::rename(&draft.path, path)?;
+    draft.is_moved = true;
     sync_parent(path)
+}
+
+/// What the names of drafts begin with.
+const DRAFT_PREFIX: &str = ".mycelium-draft-";
+
+/// New content beside its file, on the disk; it goes when dropped.
+struct Draft {
+    path: PathBuf,
+    is_moved: bool,
+    /// Locked as long as its writer lives.
+    file: fs::File,
+}
+
+impl Draft {
+    /// Writes it, after sweeping those that dead writers left.
+    fn write(target: &Path, bytes: &[u8]) -> io::Result<Self> {
+        let folder = folder_above(target);
+        fs::create_dir_all(folder)?;
+        if let Ok(Some(dir)) = Dir::open(folder) {
+            sweep_drafts(&Arc::new(dir));
+        }
+        let path = folder.join(format!("{DRAFT_PREFIX}{}", temp::fresh_name()));
+        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        let mut draft = Self { path, is_moved: false, file };
+        super::lock::own(&draft.file)?;
+        draft.file.write_all(bytes)?;
+        draft.file.sync_all()?;
+        Ok(draft)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.is_moved {
+            // What stays is swept by the next writer.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Removes drafts whose writers are dead. One that was made this very moment is not locked yet, so young ones are left.
+fn sweep_drafts(dir: &Arc<Dir>) {
+    let Ok(entries) = dir.list() else { return };
+    for entry in entries.flatten() {
+        let Ok(name) = entry.file_name().to_str() else { continue };
+        let site = Site { dir: Arc::clone(dir), name: name.to_owned() };
+        if name.starts_with(DRAFT_PREFIX) && is_abandoned(&site) {
+            let _ = site.unlink();
+        }
+    }
+}
+
+fn is_abandoned(site: &Site) -> bool {
+    let Ok(Some(stat)) = site.dir.stat(&site.name) else { return false };
+    let is_young = read::age(&stamp_of(&stat)).is_some_and(|age| age < sweep::KEPT);
+    what_of(&stat) == What::File && !is_young && site.is_unlocked().unwrap_or(false)
 }
 
 /// Where a file really is, or will be: behind links if it is one.
@@ -229,16 +296,6 @@ pub fn append_line(path: &Path, text: &str, line: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().append(true).create(true).open(path)?;
     file.write_all(format!("{start}{line}\n").as_bytes())?;
     file.sync_all()
-}
-
-fn write_draft(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
-    let folder = folder_above(path);
-    fs::create_dir_all(folder)?;
-    let draft = folder.join(format!(".{}", temp::fresh_name()));
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    Ok(draft)
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {

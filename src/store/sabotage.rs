@@ -1,5 +1,5 @@
-//! Deliberate breaks, chosen at run time by `MYCELIUM_SABOTAGE`, so that the tests can show that they bite. Only in
-//! builds with debug assertions; a release build knows none of them.
+//! Deliberate breaks, chosen at run time by `MYCELIUM_SABOTAGE` (one or more, with commas between), so that the tests can
+//! show that they bite. Only in builds with debug assertions; a release build knows none of them.
 
 use std::sync::OnceLock;
 
@@ -12,6 +12,16 @@ pub(super) enum Sabotage {
     NoExchangeCheck,
     /// Nothing is synced to the disk.
     NoFsync,
+    /// New contents are not synced; folders and journal are.
+    NoSyncFiles,
+    /// Folders are not synced; contents and journal are.
+    NoSyncFolders,
+    /// The answer is given before the journal and the folder are synced.
+    EarlyAnswer,
+    /// A write that finds the disk full counts as done.
+    IgnoreFull,
+    /// Temporary files are never swept.
+    NoSweep,
     /// A half done operation of a dead process is not finished.
     IgnoreJournal,
     /// Documents are overwritten in place instead of exchanged.
@@ -38,6 +48,11 @@ const NAMES: &[(&str, Sabotage)] = &[
     ("no-compare", Sabotage::NoCompare),
     ("no-exchange-check", Sabotage::NoExchangeCheck),
     ("no-fsync", Sabotage::NoFsync),
+    ("no-sync-files", Sabotage::NoSyncFiles),
+    ("no-sync-folders", Sabotage::NoSyncFolders),
+    ("early-answer", Sabotage::EarlyAnswer),
+    ("ignore-full", Sabotage::IgnoreFull),
+    ("no-sweep", Sabotage::NoSweep),
     ("ignore-journal", Sabotage::IgnoreJournal),
     ("in-place", Sabotage::InPlace),
     ("no-lock", Sabotage::NoLock),
@@ -52,14 +67,16 @@ const NAMES: &[(&str, Sabotage)] = &[
 
 /// Tells whether a sabotage was asked for.
 pub(super) fn active(what: Sabotage) -> bool {
-    static CHOSEN: OnceLock<Option<Sabotage>> = OnceLock::new();
+    static CHOSEN: OnceLock<Vec<Sabotage>> = OnceLock::new();
     if !cfg!(debug_assertions) {
         return false;
     }
-    *CHOSEN.get_or_init(|| {
-        let name = std::env::var("MYCELIUM_SABOTAGE").ok()?;
-        NAMES.iter().find(|(known, _)| *known == name).map(|(_, sabotage)| *sabotage)
-    }) == Some(what)
+    let chosen = CHOSEN.get_or_init(|| {
+        let names = std::env::var("MYCELIUM_SABOTAGE").unwrap_or_default();
+        let by_name = |name| NAMES.iter().find(|(known, _)| *known == name).map(|(_, sabotage)| *sabotage);
+        names.split(',').filter_map(by_name).collect()
+    });
+    chosen.contains(&what)
 }
 
 /// Tells whether what comes out of an exchange is to be left unseen.

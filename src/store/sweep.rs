@@ -2,16 +2,16 @@
 //! are never among what is cleaned: they are put back, or kept as a copy and reported.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{StoreError, What};
 use super::folder::{Dir, Renamed, Site, stamp_of, what_of};
+use super::plain;
 use super::read;
 use super::record::{Entry, Frame, State};
-use super::sabotage;
+use super::sabotage::{self, Sabotage};
 use super::swap::{Seen, Swap};
 use super::temp::{self, BESIDE_PREFIX};
 use super::{Stamp, Store};
@@ -85,7 +85,7 @@ impl Store {
     /// [`StoreError`] if the run state or a document cannot be read or written.
     pub fn sweep(&self) -> Result<Swept, StoreError> {
         let mut swept = Swept::default();
-        if !self.journal_path().exists() {
+        if !self.journal_path().exists() || sabotage::active(Sabotage::NoSweep) {
             return Ok(swept);
         }
         // Listed before the journal is read: what is recorded in between is not taken for an orphan.
@@ -178,9 +178,8 @@ impl Store {
         let Some(bytes) = site.bytes()? else { return Ok(None) };
         let folder = self.run.join("recovered");
         let copy = folder.join(format!("{}-{}.md", change.path.stem(), temp::fresh_name()));
-        fs::create_dir_all(&folder)
-            .and_then(|()| fs::write(&copy, bytes))
-            .map_err(|source| StoreError::io("write", &copy, source))?;
+        // On the disk before what it is a copy of goes.
+        plain::write_copy(&copy, &bytes).map_err(|source| StoreError::io("write", &copy, source))?;
         site.unlink()?;
         saved(LateOutcome::Copied(copy))
     }

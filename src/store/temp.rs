@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::hash::BuildHasher;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -73,18 +73,21 @@ pub(super) fn write(site: Site, bytes: &[u8], mode: Option<u32>, sync: Sync) -> 
     let mut file = site.create()?;
     let path = site.path();
     let fault = |source| StoreError::io("write", &path, source);
-    // Nobody else locks a name that only we know; a sweeper that tries holds it for microseconds.
-    file.lock().map_err(fault)?;
+    super::lock::own(&file).map_err(fault)?;
     let mut temp = Temp { site, lock: None, keep: false };
     let written = (|| {
-        file.write_all(bytes)?;
+        match file.write_all(bytes) {
+            Err(error) if error.kind() == ErrorKind::StorageFull && sabotage::active(Sabotage::IgnoreFull) => {}
+            written => written?,
+        }
         if let Some(mode) = mode {
             file.set_permissions(PermissionsExt::from_mode(mode))?;
         }
         file.set_modified(SystemTime::now() - DATED_BACK)
     })();
     let synced = written.map_err(fault).and_then(|()| {
-        if sync == Sync::Yes && !sabotage::active(Sabotage::NoFsync) {
+        let is_broken = sabotage::active(Sabotage::NoFsync) || sabotage::active(Sabotage::NoSyncFiles);
+        if sync == Sync::Yes && !is_broken {
             file.sync_all().map_err(|source| StoreError::NotDurable { path: path.clone(), source })?;
         }
         Ok(())

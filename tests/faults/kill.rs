@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::history::{assert_sound, is_committed, leftovers};
 use crate::random::Chance;
+use crate::share::row;
 use crate::support::{FOLDER, Run, Sandbox, number};
 use crate::watcher::Watcher;
 use crate::{alone, tell};
@@ -68,7 +69,7 @@ fn nothing_acknowledged_is_lost_to_kills() {
     story.end(kills);
     let (facts, hindered) = (story.facts.len(), story.hindered.len());
     let slowest = story.hindered.iter().map(|(took, _)| *took).max().unwrap_or_default();
-    tell(&format!("kills: {kills}, acknowledged and found: {facts}, reads: {reads}, none torn"));
+    row("random", &[&kills.to_string(), &facts.to_string(), &reads.to_string(), "0"]);
     tell(&format!("kills: {hindered} left a lock of git's; the slowest next command took {slowest:?}"));
 }
 

@@ -1,9 +1,10 @@
 //! Power cuts right after an acknowledgement: ours loses nothing, git at its defaults shows that the harness bites.
 
+use crate::alone;
 use crate::history::{assert_sound, file_at_head};
+use crate::share::row;
 use crate::support::disk::{DISK_BYTES, Disk};
 use crate::support::{FOLDER, Run, Sandbox, could_not_run, number};
-use crate::{alone, tell};
 
 /// Rounds on each file system.
 const CUTS: usize = 50;
@@ -27,10 +28,10 @@ fn cut_power(test: &str, kind: &str) {
         Ok(disk) => {
             let cuts = number("MYCELIUM_CUTS", CUTS);
             let lost = cut_git(&disk);
-            tell(&format!("power cut on {kind}: git add + git commit lost {lost} of {CUTS_OF_GIT}"));
+            row("cut", &[kind, "git add + git commit", &CUTS_OF_GIT.to_string(), &lost.to_string()]);
             assert!(lost > 0, "git lost nothing on {kind}: the harness does not bite");
             cut_ours(&disk, cuts);
-            tell(&format!("power cut on {kind}: mycelium task create lost 0 of {cuts}"));
+            row("cut", &[kind, "mycelium task create", &cuts.to_string(), "0"]);
         }
     }
 }

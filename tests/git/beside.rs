@@ -6,10 +6,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mycelium::git::{Author, Busy, CommitError, Target, Trouble};
+use mycelium::git::{Author, Busy, CommitError, Durability, Target, Trouble};
 
 use crate::actor;
-use crate::ground::{FOLDER, Ground, change, commit, plan, words};
+use crate::ground::{FOLDER, Ground, change, commit, must_fail, plan, words};
 use crate::isolated;
 
 /// A repository with work of the user in every state.
@@ -164,6 +164,49 @@ isolated!(a_lock_of_somebody_else_is_named_and_never_removed, {
     ground.assert_sound();
     ground.save(&[("task-1.md", "one\n")]);
 });
+
+/// How often somebody tries to get past a lock that a living process holds.
+const TRIES: usize = 1_000;
+
+isolated!(a_live_lock_is_not_taken_in_a_thousand_tries, {
+    let ground = Ground::new();
+    let locks = ["index.lock", "HEAD.lock", "refs/heads/main.lock"];
+    let mut refused = 0;
+    for (number, lock) in locks.into_iter().enumerate() {
+        let path = ground.root.join(".git").join(lock);
+        // It makes the lock as git does, and lives until its input ends.
+        let script = format!("set -C; exec 9>'{}'; echo ready; read -r end", path.display());
+        let mut holder = Command::new("sh");
+        holder.args(["-c", &script]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut holder = holder.spawn().expect("a holder");
+        while !path.exists() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let before = fs::metadata(&path).expect("a lock").ino();
+        let repo = ground.open().with_patience(Duration::ZERO);
+        let base = repo.head(&Target::Current).expect("a head").revision;
+        for _ in 0..TRIES.div_ceil(locks.len()) {
+            let plans = [plan(Author::User, "save", vec![change("task-1.md", Some(&format!("{number}\n")))])];
+            let tried = repo.commit(&Target::Current, FOLDER, base.as_ref(), &plans, Durability::Off);
+            let error = tried.expect_err("it is locked");
+            assert_eq!(error.trouble(), Trouble::Busy, "{error}");
+            assert_eq!(fs::metadata(&path).expect("the lock is still there").ino(), before);
+            refused += 1;
+        }
+        drop(holder.stdin.take());
+        holder.wait().expect("an end");
+        fs::remove_file(path).expect("the lock");
+    }
+    assert!(refused >= TRIES, "{refused}");
+    assert_eq!(ground.git(&["rev-list", "--count", "HEAD"]), "1\n");
+    ground.save(&[("task-1.md", "one\n")]);
+    ground.assert_sound();
+});
+
+#[test]
+fn a_lock_that_is_taken_from_the_living_is_noticed() {
+    must_fail("steal-locks", "git::beside::a_live_lock_is_not_taken_in_a_thousand_tries");
+}
 
 isolated!(a_stopped_git_that_holds_the_lock_is_named, {
     let ground = Ground::new();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use super::has_program;
 
@@ -19,6 +20,11 @@ pub(crate) struct Disk {
 impl Disk {
     /// Makes and mounts one (`ext4` or `xfs`), or says why this machine cannot.
     pub(crate) fn new(kind: &str, bytes: u64) -> Result<Self, String> {
+        Self::with(kind, bytes, &[])
+    }
+
+    /// The same with more options for `mkfs`.
+    pub(crate) fn with(kind: &str, bytes: u64, options: &[&str]) -> Result<Self, String> {
         for program in [&format!("mkfs.{kind}"), "xfs_io", "mount"] {
             if !has_program(program) {
                 return Err(format!("`{program}` is missing"));
@@ -29,7 +35,7 @@ impl Disk {
         fs::create_dir(&disk.mount).unwrap();
         fs::File::create(&disk.image).unwrap().set_len(bytes).unwrap();
         let force = if kind == "xfs" { "-f" } else { "-F" };
-        run(Command::new(format!("mkfs.{kind}")).args(["-q", force]).arg(&disk.image))?;
+        run(Command::new(format!("mkfs.{kind}")).args(["-q", force]).args(options).arg(&disk.image))?;
         disk.plug_in().map_err(|error| format!("a loop device cannot be mounted (needs root): {error}"))?;
         Ok(disk)
     }
@@ -52,7 +58,12 @@ impl Disk {
 
     /// Mounts what is left after [`Disk::shut_down`].
     pub(crate) fn plug_in_again(&self) {
-        run(Command::new("umount").arg(&self.mount)).expect("nobody uses the disk");
+        // A git that packs in the background may need a moment to see that its disk is gone.
+        let start = Instant::now();
+        while let Err(why) = run(Command::new("umount").arg(&self.mount)) {
+            assert!(start.elapsed() < Duration::from_secs(10), "somebody uses the disk: {why}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         self.plug_in().expect("the disk can be mounted again");
     }
 
@@ -70,8 +81,13 @@ impl Disk {
 
     /// Mounts it again with an option such as `ro`, while it is in use.
     pub(crate) fn remount(&self, option: &str) {
+        assert!(self.try_remount(option), "the disk can be mounted again");
+    }
+
+    /// The same; false if the system refuses, as it does while somebody writes.
+    pub(crate) fn try_remount(&self, option: &str) -> bool {
         let options = format!("remount,{option}");
-        run(Command::new("mount").args(["-o", &options]).arg(&self.mount)).expect("the disk can be mounted again");
+        run(Command::new("mount").args(["-o", &options]).arg(&self.mount)).is_ok()
     }
 
     fn plug_in(&self) -> Result<(), String> {

@@ -1,0 +1,54 @@
+//! How much of all points a run takes, and where its figures go.
+
+use std::io::Write as _;
+
+use crate::random::Chance;
+use crate::tell;
+
+/// Which part of the points is taken.
+pub(crate) struct Share {
+    /// At most so many of each kind of fault; none: all.
+    limit: Option<usize>,
+    chance: Chance,
+}
+
+impl Share {
+    /// `limit` of each row (`usize::MAX`: all, always); `MYCELIUM_FAULTS` says another number, or `all`.
+    pub(crate) fn of(test: &str, limit: usize) -> Self {
+        let limit = match std::env::var("MYCELIUM_FAULTS").as_deref() {
+            _ if limit == usize::MAX => None,
+            Ok("all") => None,
+            Ok(number) => Some(number.parse().expect("MYCELIUM_FAULTS is a number or `all`")),
+            Err(_) => Some(limit),
+        };
+        let (chance, seed) = Chance::new();
+        match limit {
+            None => tell(&format!("{test}: every point")),
+            Some(limit) => tell(&format!("{test}: {limit} points a row, seed {seed} (MYCELIUM_SEED)")),
+        }
+        Self { limit, chance }
+    }
+
+    /// Nothing is left out.
+    pub(crate) fn is_all(&self) -> bool {
+        self.limit.is_none()
+    }
+
+    /// Every k-th of them, from a place that chance picks.
+    pub(crate) fn take<T>(&mut self, all: Vec<T>) -> Vec<T> {
+        let Some(limit) = self.limit.filter(|limit| *limit < all.len()) else { return all };
+        let step = all.len().div_ceil(limit.max(1));
+        let start = usize::try_from(self.chance.below(step as u64)).unwrap();
+        all.into_iter().skip(start).step_by(step).collect()
+    }
+}
+
+/// Tells a row of a table, and adds it to the file that `MYCELIUM_FAULTS_TABLE` names.
+pub(crate) fn row(table: &str, cells: &[&str]) {
+    let line = format!("| {} |", cells.join(" | "));
+    tell(&format!("{table}: {line}"));
+    if let Some(file) = std::env::var_os("MYCELIUM_FAULTS_TABLE") {
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
+        file.write_all(format!("{table}\t{line}\n").as_bytes()).unwrap();
+    }
+}
