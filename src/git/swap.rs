@@ -19,6 +19,7 @@ use super::lock::{Lock, Refusal};
 use super::mode;
 use super::pack::{Object, Published};
 use super::quarantine::Quarantine;
+use super::recover;
 use super::reference::{LogLine, Target, Tip};
 use super::repository::{RefStorage, Repository};
 use super::sabotage::{self, Sabotage};
@@ -88,7 +89,7 @@ impl Swap<'_> {
         }
         let is_new_folder = !self.repo.ref_file(&self.tip.name).parent().is_some_and(Path::exists);
         if let Err(stop) = self.swap(&locks, index.as_ref()) {
-            if self.has_moved.get() {
+            if self.has_moved.get() || locks.iter().any(recover::is_ours) {
                 workspace.abandon();
             }
             return Err(stop);
@@ -98,7 +99,12 @@ impl Swap<'_> {
         if sabotage::on(Sabotage::LateSync) {
             settled = Ok(());
         }
-        drop(workspace);
+        if locks.iter().any(recover::is_ours) {
+            // One could not be removed. What says that it is ours stays, so that the next commit can.
+            workspace.abandon();
+        } else {
+            drop(workspace);
+        }
         settled.map_err(|error| Stop::Undurable(Box::new(error)))
     }
 

@@ -86,7 +86,7 @@ pub(super) fn is_blind() -> bool {
 
 /// Makes a moment long in which somebody could save, if that was asked for.
 pub(super) fn linger() {
-    if active(Sabotage::Linger) || active(Sabotage::LingerBlind) {
+    if [Sabotage::Linger, Sabotage::LingerBlind, Sabotage::NoLock].into_iter().any(active) {
         std::thread::sleep(std::time::Duration::from_micros(500));
     }
 }

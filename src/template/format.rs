@@ -214,9 +214,7 @@ fn environment(now: Timestamp) -> Environment<'static> {
     });
     environment.add_filter("json", |value: Value| json(&value));
     environment.add_filter("pad", |value: Value, width: usize, options: Kwargs| pad(&value, width, &options));
-    environment.add_filter("truncate", |value: Value, width: usize| {
-        Ok::<_, Error>(Painted::map(&value, |text| cut(text, width)))
-    });
+    environment.add_filter("truncate", |value: Value, width: usize| Painted::map(&value, |text| cut(text, width)));
     environment.add_filter("color", |value: Value, name: String| color(&value, &name));
     environment.set_formatter(|out, _, value| {
         if value.is_undefined() {
@@ -248,15 +246,15 @@ fn refusal(message: impl Into<String>) -> Error {
 }
 
 fn json(value: &Value) -> Result<String, Error> {
-    let json =
-        serde_json::to_value(value).map_err(|fault| Error::new(ErrorKind::BadSerialization, fault.to_string()))?;
+    let json = serde_json::to_value(known(value)?)
+        .map_err(|fault| Error::new(ErrorKind::BadSerialization, fault.to_string()))?;
     Ok(shown_safely(&json.to_string()))
 }
 
 /// A time as it is written by `write`; nothing where there is none.
 fn moment(value: &Value, write: impl Fn(Timestamp) -> Result<String, Error>) -> Result<String, Error> {
-    match value.as_str() {
-        _ if value.is_none() || value.is_undefined() => Ok(String::new()),
+    match known(value)?.as_str() {
+        _ if value.is_none() => Ok(String::new()),
         Some(text) => write(text.parse().map_err(|fault: crate::time::TimeError| refusal(fault.to_string()))?),
         None => Err(refusal(format!("{value} is not a time"))),
     }
@@ -268,10 +266,10 @@ fn pad(value: &Value, width: usize, options: &Kwargs) -> Result<Value, Error> {
     }
     let left = options.get::<Option<bool>>("left")?.unwrap_or(false);
     options.assert_all_used()?;
-    Ok(Painted::map(value, |text| {
+    Painted::map(value, |text| {
         let blanks = " ".repeat(width.saturating_sub(text.width()));
         if left { blanks + text } else { format!("{text}{blanks}") }
-    }))
+    })
 }
 
 /// Cuts a text to a width in columns, with `…` where something is missing.
@@ -294,11 +292,13 @@ fn color(value: &Value, name: &str) -> Result<Value, Error> {
         let known: Vec<&str> = COLORS.iter().map(|(name, _)| *name).collect();
         return Err(refusal(format!("there is no colour `{}`: known are {}", visible(name), known.join(", "))));
     };
-    Ok(Value::from_object(Painted { code, text: text_of(value) }))
+    let painted = known(value)?.downcast_object_ref::<Painted>().map(|painted| painted.text.clone());
+    Ok(Value::from_object(Painted { code, text: painted.unwrap_or_else(|| plain(value)) }))
 }
 
-fn text_of(value: &Value) -> String {
-    value.downcast_object_ref::<Painted>().map_or_else(|| plain(value), |painted| painted.text.clone())
+/// A filter is given what is not there, too, and must not pass it on as nothing.
+fn known(value: &Value) -> Result<&Value, Error> {
+    if value.is_undefined() { Err(ErrorKind::UndefinedError.into()) } else { Ok(value) }
 }
 
 /// A text with a colour. Joined with another text it loses the colour, never the text.
@@ -311,11 +311,11 @@ struct Painted {
 
 impl Painted {
     /// A value with another text and the same colour, if it has one.
-    fn map(value: &Value, change: impl Fn(&str) -> String) -> Value {
-        match value.downcast_object_ref::<Self>() {
+    fn map(value: &Value, change: impl Fn(&str) -> String) -> Result<Value, Error> {
+        Ok(match known(value)?.downcast_object_ref::<Self>() {
             Some(painted) => Value::from_object(Self { code: painted.code, text: change(&painted.text) }),
             None => Value::from(change(&plain(value))),
-        }
+        })
     }
 
     fn coloured(&self) -> String {
@@ -391,6 +391,10 @@ mod tests {
         for (template, message, column) in [
             ("{{id}} {{nobody}}", "`nobody` is not known here", 10),
             ("\\t{{ nobody|upper }}", "`nobody` is not known here", 6),
+            ("{{ nobody|pad(3) }}", "`nobody` is not known here", 4),
+            ("{{ nobody|truncate(3)|color('red') }}", "`nobody` is not known here", 4),
+            ("{{ nobody|timeago }}", "`nobody` is not known here", 4),
+            ("{{ nobody|json }}", "`nobody` is not known here", 4),
             ("{{ id|nofilter }}", "filter nofilter is unknown", 7),
             ("{{ id|safe }}", "filter safe is unknown", 7),
             ("{{ id|color('pink') }}", "there is no colour `pink`: known are bold, dim, red, green, yellow, cyan", 7),
