@@ -149,9 +149,19 @@ impl Leftover {
     }
 }
 
+/// Lists a folder; a signal in between is no error.
+pub(super) fn list(folder: &Path) -> std::io::Result<fs::ReadDir> {
+    loop {
+        match fs::read_dir(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            listed => return listed,
+        }
+    }
+}
+
 /// What dead commits left in run state. A commit is alive while its journal is locked, or, before it has one, while its process is.
 pub(super) fn leftovers(run: &Path) -> Result<Vec<Leftover>, GitError> {
-    let entries = match fs::read_dir(run) {
+    let entries = match list(run) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(GitError::io("read folder", run)(error)),

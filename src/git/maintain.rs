@@ -4,6 +4,7 @@ use std::fs::{self, File};
 
 use super::durable;
 use super::error::GitError;
+use super::journal;
 use super::repository::Repository;
 
 /// What became of maintenance.
@@ -47,7 +48,7 @@ impl Repository {
 
     fn sync_packs(&self) -> Result<(), GitError> {
         let folder = self.objects_dir().join("pack");
-        let entries = fs::read_dir(&folder).map_err(GitError::io("read folder", &folder))?;
+        let entries = journal::list(&folder).map_err(GitError::io("read folder", &folder))?;
         // A pack that vanishes just now was packed anew by git, which syncs by itself.
         let packs: Vec<File> = entries.flatten().filter_map(|entry| File::open(entry.path()).ok()).collect();
         let packs: Vec<&File> = packs.iter().collect();

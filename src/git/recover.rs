@@ -179,7 +179,7 @@ impl Repository {
 
     /// Quarantines of processes that are gone.
     pub(super) fn dead_quarantines(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.objects_dir()).into_iter().flatten().flatten();
+        let entries = journal::list(&self.objects_dir()).into_iter().flatten().flatten();
         let dead = entries.filter(|entry| {
             let name = entry.file_name();
             let stem = name.to_str().and_then(|name| name.strip_prefix(quarantine::PREFIX));

@@ -11,6 +11,7 @@ use gix::refs::{FullName, PartialNameRef};
 
 use super::contents::{parse, revision};
 use super::error::{GitError, shown};
+use super::journal;
 use super::repository::{RefStorage, Repository};
 use crate::name::{Revision, visible};
 
@@ -211,7 +212,7 @@ impl Repository {
                 .or_else(|| is_unborn_here.then(|| self.work_tree().into())));
         }
         let mut dirs = vec![self.common_dir().to_owned()];
-        let linked = fs::read_dir(self.common_dir().join("worktrees"));
+        let linked = journal::list(&self.common_dir().join("worktrees"));
         dirs.extend(linked.into_iter().flatten().flatten().map(|entry| entry.path()));
         Ok(dirs.into_iter().find(|dir| {
             let says =

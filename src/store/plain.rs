@@ -6,6 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::FileType;
+
 use super::error::{StoreError, What};
 use super::folder::{Dir, Renamed, Site, Sync, stamp_of, what_of};
 use super::{read, sweep, temp};
@@ -182,14 +184,16 @@ pub(super) fn refuse_links(run: &Path) -> Result<(), StoreError> {
     if fs::symlink_metadata(run).is_ok_and(|meta| meta.is_symlink()) {
         return strange(run.to_owned(), "a folder");
     }
-    let entries = match fs::read_dir(run) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(StoreError::io("list", run, source)),
-    };
-    for entry in entries.flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
-            return strange(entry.path(), "a file or folder of mycelium's own");
+    let Some(dir) = Dir::open(run)? else { return Ok(()) };
+    for entry in dir.list()?.flatten() {
+        let name = entry.file_name().to_string_lossy();
+        let is_link = match entry.file_type() {
+            // Some file systems tell the kind of a name only when asked for it.
+            FileType::Unknown => dir.stat(&name)?.is_some_and(|stat| what_of(&stat) == What::Symlink),
+            kind => kind == FileType::Symlink,
+        };
+        if is_link {
+            return strange(run.join(&*name), "a file or folder of mycelium's own");
         }
     }
     Ok(())
