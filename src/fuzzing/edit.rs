@@ -117,9 +117,10 @@ pub(super) fn only_the_entry_changed(before: &Document, after: &Document, key: &
 
 /// Where the closing fence begins, behind the last entry.
 fn behind(document: &Document) -> usize {
-    let end = document.fields().last().map_or(0, |field| field.value_span.end);
+    // A block that keeps its line ends reaches up to the fence; the line end before the fence is the entry's in any case.
+    let end = document.fields().last().map_or(0, |field| field.value_span.end.saturating_sub(1));
     let text = document.text();
-    text[end..].find("\n---").map_or(text.len(), |at| end + at)
+    text.as_bytes()[end..].windows(4).position(|four| four == b"\n---").map_or(text.len(), |at| end + at + 1)
 }
 
 fn the_value_is_there(edited: &Document, number: u8, key: &str, value: &Value, text: &str) {
