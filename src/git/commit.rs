@@ -67,11 +67,13 @@ impl Repository {
         plans: &[CommitPlan],
         durability: Durability,
     ) -> Result<Vec<Revision>, CommitError> {
+        self.recover()?;
         self.commit_beside(target, folder, base, plans, durability, None)
     }
 
     /// The same, with something else that has to be on the disk before the branch moves: it is waited for together with
     /// what this writes, in a thread of its own. It may be asked several times, or never if there is nothing to commit.
+    /// The caller has just called [`Repository::recover`].
     ///
     /// # Errors
     /// As [`Repository::commit`]; where `beside` fails, the branch does not move.
@@ -85,7 +87,6 @@ impl Repository {
         beside: Option<&Beside<'_>>,
     ) -> Result<Vec<Revision>, CommitError> {
         let job = Job { target, folder, base, plans, durability, beside };
-        self.recover()?;
         let (mut began, approved) = (Instant::now(), Cell::new(None));
         let mut wait = WAIT_MIN;
         loop {

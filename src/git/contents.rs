@@ -7,11 +7,40 @@ use gix::bstr::ByteSlice;
 use gix::objs::tree::EntryKind;
 
 use super::error::GitError;
+use super::reference::Target;
 use super::repository::Repository;
 use crate::name::{ContentId, DocPath, Revision};
 
 /// The name of the folder of finished documents.
 const ARCHIVE: &str = "archive";
+
+impl Repository {
+    /// The newest commit of a target whose message fits, by first parents, at most `limit` commits back. It starts no
+    /// program, so it is much quicker than the history.
+    ///
+    /// # Errors
+    /// [`GitError::Object`] if a commit cannot be read.
+    pub fn newest_where(
+        &self,
+        target: &Target,
+        limit: usize,
+        fits: &dyn Fn(&str) -> bool,
+    ) -> Result<Option<Revision>, GitError> {
+        let mut at = self.tip(target)?.value;
+        let repo = self.gix();
+        for _ in 0..limit {
+            let Some(id) = at else { break };
+            let failed = || GitError::object(format!("read the commit {}", revision(id).short()));
+            let commit = repo.find_commit(id).map_err(failed())?;
+            let message = commit.message_raw().map_err(failed())?;
+            if fits(&String::from_utf8_lossy(message)) {
+                return Ok(Some(revision(id)));
+            }
+            at = commit.parent_ids().next().map(gix::Id::detach);
+        }
+        Ok(None)
+    }
+}
 
 impl Repository {
     /// The documents below a folder (`/` between parts) at a revision; nothing at no revision.

@@ -65,12 +65,18 @@ impl Workspace {
 
 /// How far back to look for an operation that another process has just committed.
 const RECENT: usize = 256;
+/// How many commits are looked at without the git program: most often it is among the first few.
+const NEWEST: usize = 64;
 impl Workspace {
     /// The commit in which another process put an operation of ours while we waited for our turn.
     pub(super) fn committed_by_another(&self, wanted: &OperationId) -> Option<Revision> {
-        let commits = self.repository.as_ref()?.history(&self.target(), self.folder(), None, RECENT).ok()?;
+        let repository = self.repository.as_ref()?;
         let holds =
             |message: &str| trailers(message, "Mycelium-Operation").filter_map(operation).any(|id| id == *wanted);
+        if let Ok(Some(found)) = repository.newest_where(&self.target(), NEWEST, &holds) {
+            return Some(found);
+        }
+        let commits = repository.history(&self.target(), self.folder(), None, RECENT).ok()?;
         commits.into_iter().find(|commit| holds(&commit.message)).map(|commit| commit.revision)
     }
 
