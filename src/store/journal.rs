@@ -300,7 +300,12 @@ impl Store {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(StoreError::io("create", &journal, source)),
             }
-            fs::remove_file(&draft).map_err(|source| StoreError::io("remove", &draft, source))?;
+            match fs::remove_file(&draft) {
+                Ok(()) => {}
+                // A sweeper was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(StoreError::io("remove", &draft, source)),
+            }
         }
         if self.durability != Durability::Off {
             sync_dir(&self.run)?;

@@ -2,6 +2,8 @@
 //! are never among what is cleaned: they are put back, or kept as a copy and reported.
 
 use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,8 +94,9 @@ impl Store {
         let listed = self.listed_temps()?;
         let frames = self.hold()?.unlock().frames()?;
         let known: HashSet<&str> = frames.iter().flat_map(|f| &f.entry.temps).map(String::as_str).collect();
+        let journal = fs::metadata(self.journal_path()).map(|meta| meta.ino()).ok();
         for site in listed.iter().filter(|site| !known.contains(site.name.as_str())) {
-            if remove_orphan(site)? {
+            if remove_second_name(site, journal)? || remove_orphan(site)? {
                 swept.removed += 1;
             }
         }
@@ -262,6 +265,16 @@ fn put_back(swap: &Swap, done: bool) -> Result<bool, StoreError> {
 
 fn is_young(stamp: &Stamp) -> bool {
     read::age(stamp).is_some_and(|age| age < KEPT)
+}
+
+/// Removes the name under which the journal was made, if it is still there: the file never gets old under it.
+fn remove_second_name(site: &Site, journal: Option<u64>) -> Result<bool, StoreError> {
+    let Some(stat) = site.dir.stat(&site.name)? else { return Ok(false) };
+    if journal != Some(stat.st_ino) {
+        return Ok(false);
+    }
+    site.unlink()?;
+    Ok(true)
 }
 
 /// Removes a temporary file that no record names, if it is old and its writer is dead; a living one holds its lock.
