@@ -39,7 +39,7 @@ fn a_missing_comparison_is_noticed() {
 #[test]
 fn a_missing_recovery_is_noticed() {
     match can_trace() {
-        Ok(()) => must_fail("no-recover", "points::a_kill_at_any_call_of_an_update_is_recovered"),
+        Ok(()) => must_fail_with("no-recover", "points::a_kill_at_any_call_of_an_update_is_recovered", "all"),
         Err(why) => could_not_run("a_missing_recovery_is_noticed", &why),
     }
 }
