@@ -30,16 +30,7 @@ impl Store {
             Shelf::Live => list(&folder, "", &mut found)?,
             Shelf::Archive => {
                 let Some(archive) = subfolder(&folder, "archive")? else { return Ok(found) };
-                let mut months = Vec::new();
-                for entry in archive.list()? {
-                    let entry = entry.map_err(|errno| StoreError::io("list", archive.path(), errno))?;
-                    if let Ok(name) = entry.file_name().to_str()
-                        && DocPath::new(format!("archive/{name}/x.md")).is_ok()
-                    {
-                        months.push(name.to_owned());
-                    }
-                }
-                for month in months {
+                for month in months(&archive)? {
                     if let Some(dir) = subfolder(&archive, &month)? {
                         list(&dir, &format!("archive/{month}/"), &mut found)?;
                     }
@@ -49,6 +40,20 @@ impl Store {
         found.sort_unstable();
         Ok(found)
     }
+}
+
+/// The months of the archive, as its folders are called.
+pub(super) fn months(archive: &Dir) -> Result<Vec<String>, StoreError> {
+    let mut months = Vec::new();
+    for entry in archive.list()? {
+        let entry = entry.map_err(|errno| StoreError::io("list", archive.path(), errno))?;
+        if let Ok(name) = entry.file_name().to_str()
+            && DocPath::new(format!("archive/{name}/x.md")).is_ok()
+        {
+            months.push(name.to_owned());
+        }
+    }
+    Ok(months)
 }
 
 /// A folder below, where it is one.

@@ -36,16 +36,7 @@ impl Store {
         let mut scan = self.scan_live()?;
         let Some(folder) = self.folder()? else { return Ok(scan) };
         if let Some(archive) = subfolder(&folder, "", "archive", &mut scan)? {
-            let mut months = Vec::new();
-            for entry in archive.list()? {
-                let entry = entry.map_err(|errno| StoreError::io("list", archive.path(), errno))?;
-                if let Ok(name) = entry.file_name().to_str()
-                    && DocPath::new(format!("archive/{name}/x.md")).is_ok()
-                {
-                    months.push(name.to_owned());
-                }
-            }
-            for month in months {
+            for month in super::names::months(&archive)? {
                 if let Some(dir) = subfolder(&archive, "archive/", &month, &mut scan)? {
                     list(&dir, &format!("archive/{month}/"), &mut scan)?;
                 }
