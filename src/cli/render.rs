@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use clap::builder::styling::{AnsiColor, Color, Style};
 use comfy_table::{ContentArrangement, Table as Grid, presets};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::name::visible;
+use crate::template;
 
 use super::excerpt::Excerpt;
 
@@ -211,15 +212,7 @@ fn coloured(line: &str, row: &[Cell]) -> String {
 
 /// Cuts a text to this many columns on the terminal, with `…` where something is missing.
 pub(crate) fn cut(text: &str, width: Option<usize>) -> String {
-    let Some(width) = width.filter(|width| text.width() > *width) else { return text.to_owned() };
-    let mut left = width.saturating_sub(1);
-    let kept = text.chars().take_while(|c| {
-        let columns = c.width().unwrap_or(0);
-        let fits = columns <= left;
-        left = left.saturating_sub(columns);
-        fits
-    });
-    kept.chain(['…']).collect()
+    width.map_or_else(|| text.to_owned(), |width| template::cut(text, width))
 }
 
 /// A finding with its source line, as `check` and unreadable documents show it.

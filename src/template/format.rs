@@ -273,7 +273,8 @@ fn pad(value: &Value, width: usize, options: &Kwargs) -> Result<Value, Error> {
 }
 
 /// Cuts a text to a width in columns, with `…` where something is missing.
-fn cut(text: &str, width: usize) -> String {
+#[must_use]
+pub fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }

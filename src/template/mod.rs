@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use crate::name::{Kind, is_unsafe_to_show};
 
-pub use format::{COLORS, FILTERS, FORMAT_SOURCE_BYTES_MAX, Format, FormatError};
+pub use format::{COLORS, FILTERS, FORMAT_SOURCE_BYTES_MAX, Format, FormatError, cut};
 
 /// What rendering one document may cost, in the engine's own unit (about one instruction or 64 bytes each).
 pub const FUEL: u64 = 1_000_000;
