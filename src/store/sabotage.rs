@@ -1,6 +1,7 @@
 //! Deliberate breaks, chosen at run time by `MYCELIUM_SABOTAGE` (one or more, with commas between), so that the tests can
 //! show that they bite. Only in builds with debug assertions; a release build knows none of them.
 
+use std::io::Write as _;
 use std::sync::OnceLock;
 
 /// One way to break a promise, or one moment at which to die.
@@ -89,6 +90,15 @@ pub(super) fn linger() {
     if [Sabotage::Linger, Sabotage::LingerBlind, Sabotage::NoLock].into_iter().any(active) {
         std::thread::sleep(std::time::Duration::from_micros(500));
     }
+}
+
+/// Overwrites a file as a careless program does: in two parts, with a moment between in which anybody sees one of them.
+pub(super) fn write_in_place(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    let mut file = std::fs::File::create(path)?;
+    file.write_all(first)?;
+    std::thread::sleep(std::time::Duration::from_millis(1));
+    file.write_all(second)
 }
 
 /// Dies at once, as by `kill -9`, if that was asked for here.

@@ -78,7 +78,7 @@ impl Swap {
         sabotage::linger();
         let renamed = match (&self.before, &self.after) {
             (Some(_), Some(after)) if sabotage::active(Sabotage::InPlace) => {
-                std::fs::write(self.doc.path(), after)
+                sabotage::write_in_place(&self.doc.path(), after)
                     .map_err(|error| StoreError::io("write", &self.doc.path(), error))?;
                 return Ok(Forward::Clean);
             }
