@@ -28,7 +28,7 @@ pub(crate) fn run(bench: &Bench) {
 
 fn place(root: &Path) -> Place {
     fs::create_dir_all(root.join("work").join(FOLDER)).unwrap();
-    Place { root: root.join("work"), folder: FOLDER.to_owned(), run: root.join("run") }
+    Place { root: root.join("work"), folder: FOLDER.to_owned(), run: root.join("run"), shared: root.join("run") }
 }
 
 fn operation() -> Operation {

@@ -47,13 +47,15 @@ impl Workspace {
         };
         let config = read_config(&root, opening.flags)?;
         let repository = repository.map(|repository| repository.with_hooks(hooks(&config)));
-        let run = match &repository {
-            Some(repository) => repository.git_dir().join("mycelium"),
-            None => environment::user_state()?.join(state_name(&root)),
+        let (run, shared) = if let Some(repository) = &repository {
+            (repository.git_dir().join("mycelium"), repository.common_dir().join("mycelium"))
+        } else {
+            let run = environment::user_state()?.join(state_name(&root));
+            (run.clone(), run)
         };
         let folder = config.text("markdown.folder").unwrap_or(".claude/coordination").to_owned();
         let durability = durability(&config);
-        let store = Store::open(&Place { root: root.clone(), folder, run }, durability)?;
+        let store = Store::open(&Place { root: root.clone(), folder, run, shared }, durability)?;
         let agent = match opening.agent {
             Some(agent) => Some(agent),
             None => environment::variable("MYCELIUM_AGENT").map(AgentName::new).transpose()?,

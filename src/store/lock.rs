@@ -23,6 +23,10 @@ const NAP_MAX: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct CommitLock(#[allow(dead_code, reason = "holding the open file is holding the lock")] File);
 
+/// The right to give a task to somebody, one for all work trees of the repository; given back when dropped.
+#[derive(Debug)]
+pub struct ClaimLock(#[allow(dead_code, reason = "holding the open file is holding the lock")] File);
+
 /// The right to be this work tree's one watcher; given back when dropped.
 #[derive(Debug)]
 pub struct WatchLock(#[allow(dead_code, reason = "holding the open file is holding the lock")] File);
@@ -92,6 +96,18 @@ impl Store {
     pub fn lock_commits(&self, wait: Duration) -> Result<Option<CommitLock>, StoreError> {
         self.make_run()?;
         Ok(exclusive(&self.run.join("commit.lock"), wait)?.map(CommitLock))
+    }
+
+    /// Takes the right to give tasks to somebody; `None` if others kept it for all of `wait`. Holders need milliseconds and
+    /// do not wait for the disk meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the run state cannot be written.
+    pub fn lock_claims(&self, wait: Duration) -> Result<Option<ClaimLock>, StoreError> {
+        self.make_run()?;
+        let path = self.shared.join("claim.lock");
+        fs::create_dir_all(&self.shared).map_err(|source| StoreError::io("make the folder", &self.shared, source))?;
+        Ok(exclusive(&path, wait)?.map(ClaimLock))
     }
 
     /// Becomes this work tree's watcher; `None` if one is alive. `now` is what others are told as its start.

@@ -28,7 +28,7 @@ use std::sync::atomic::AtomicBool;
 
 pub use apply::{Action, Applied, Decide};
 pub use error::{ApplyError, StoreError, What};
-pub use lock::{CommitLock, FOLDER_WAIT, WatchLock, WatcherInfo};
+pub use lock::{ClaimLock, CommitLock, FOLDER_WAIT, WatchLock, WatcherInfo};
 pub use names::Shelf;
 pub use plain::{
     Replaced, append_line, folder_of, read_bytes, read_text, read_text_in, real_path, replace_bytes, replace_text,
@@ -54,6 +54,8 @@ pub struct Place {
     pub folder: String,
     /// The run state: locks, journal, temporary files. Never inside the folder; best on the same file system.
     pub run: PathBuf,
+    /// The run state that all work trees of the repository share; the same as `run` where there is one work tree.
+    pub shared: PathBuf,
 }
 
 /// What an acknowledged write has survived.
@@ -98,6 +100,7 @@ pub struct Store {
     root: PathBuf,
     parts: Vec<String>,
     run: PathBuf,
+    shared: PathBuf,
     durability: Durability,
     boot: [u8; 36],
     /// The run state is on another file system: temporary files lie beside the documents.
@@ -123,10 +126,12 @@ impl Store {
             }
         }
         plain::refuse_links(&place.run)?;
+        plain::refuse_links(&place.shared)?;
         Ok(Self {
             root: place.root.clone(),
             parts,
             run: place.run.clone(),
+            shared: place.shared.clone(),
             durability,
             boot: journal::boot_id(),
             beside: Arc::new(AtomicBool::new(false)),

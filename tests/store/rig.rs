@@ -158,5 +158,10 @@ pub(crate) fn finished(child: Child) -> String {
 }
 
 pub(crate) fn place_in(home: &Path) -> Place {
-    Place { root: home.join("tree"), folder: "some/coordination".to_owned(), run: home.join("run/mycelium") }
+    Place {
+        root: home.join("tree"),
+        folder: "some/coordination".to_owned(),
+        run: home.join("run/mycelium"),
+        shared: home.join("run/mycelium"),
+    }
 }
