@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 
 use super::error::GitError;
 use super::sabotage::{self, Sabotage};
@@ -46,34 +47,62 @@ fn sync_all(files: &[&File], beside: Option<&Beside<'_>>) -> Result<(), io::Erro
     if sabotage::on(Sabotage::NoFsync) {
         return beside.map_or(Ok(()), |beside| beside());
     }
-    let threads = if sabotage::on(Sabotage::OneByOne) { 1 } else { THREADS_MAX };
-    let sync = |share: &[&File]| share.iter().try_for_each(|file| file.sync_all());
-    let mut shares = files.chunks(files.len().div_ceil(threads).max(1));
-    let own = shares.next().unwrap_or_default();
-    std::thread::scope(|scope| {
-        let mut done = Ok(());
-        let mut workers = Vec::new();
-        // Where there is no thread to be had, it takes longer.
-        if let Some(beside) = beside {
-            let worker = (threads > 1).then(|| std::thread::Builder::new().spawn_scoped(scope, beside));
-            match worker {
-                Some(Ok(worker)) => workers.push(worker),
-                Some(Err(_)) | None => done = beside(),
-            }
+    let (answers, results) = mpsc::channel();
+    let crew = if sabotage::on(Sabotage::OneByOne) { None } else { CREW.get_or_init(Crew::muster).as_ref() };
+    // Whoever calls does a share, too: something else, if there is any, else the first file.
+    let (own, others) = files.split_at(usize::from(beside.is_none() || crew.is_none()).min(files.len()));
+    let mut given = 0;
+    let mut left = own.to_vec();
+    for file in others {
+        match crew.and_then(|crew| crew.give(file, &answers)) {
+            Some(()) => given += 1,
+            // Where there is no thread to be had, it takes longer.
+            None => left.push(file),
         }
-        for share in shares {
-            match std::thread::Builder::new().spawn_scoped(scope, move || sync(share)) {
-                Ok(worker) => workers.push(worker),
-                Err(_) => done = done.and(sync(share)),
-            }
-        }
-        let done = sync(own).and(done);
-        workers.into_iter().fold(done, |done, worker| done.and(join(worker)))
+    }
+    drop(answers);
+    let done = beside.map_or(Ok(()), |beside| beside());
+    let done = left.into_iter().fold(done, |done, file| done.and(file.sync_all()));
+    (0..given).fold(done, |done, _| {
+        let answer = results.recv().unwrap_or_else(|_| Err(io::Error::other("a thread that synced files panicked")));
+        done.and(answer)
     })
 }
 
-fn join(worker: std::thread::ScopedJoinHandle<'_, io::Result<()>>) -> io::Result<()> {
-    worker.join().unwrap_or_else(|_| Err(io::Error::other("a thread that synced files panicked")))
+/// A file to be synced, and where to say how that went.
+type Job = (File, mpsc::Sender<io::Result<()>>);
+
+/// Threads that sync files. They start with the first files and stay, for a commit waits for the disk three times.
+struct Crew(mpsc::Sender<Job>);
+
+static CREW: OnceLock<Option<Crew>> = OnceLock::new();
+
+impl Crew {
+    /// `None` where not one thread is to be had.
+    fn muster() -> Option<Self> {
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let queue = Arc::new(Mutex::new(queue));
+        let start = |_| {
+            let queue = Arc::clone(&queue);
+            std::thread::Builder::new().name("sync".to_owned()).spawn(move || work(&queue)).ok()
+        };
+        let started = (1..THREADS_MAX).filter_map(start).count();
+        (started > 0).then_some(Self(jobs))
+    }
+
+    fn give(&self, file: &File, answers: &mpsc::Sender<io::Result<()>>) -> Option<()> {
+        // Under a number of its own, the file may outlive the caller's.
+        self.0.send((file.try_clone().ok()?, answers.clone())).ok()
+    }
+}
+
+fn work(queue: &Mutex<mpsc::Receiver<Job>>) {
+    loop {
+        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((file, answer)) = job else { return };
+        // Who asked may have gone.
+        let _ = answer.send(file.sync_all());
+    }
 }
 
 /// Syncs folders, so that the names in them are on disk.

@@ -13,6 +13,7 @@ use super::folder::{Dir, Renamed, Site, stamp_of, what_of};
 use super::plain;
 use super::read;
 use super::record::{Entry, Frame, State};
+use super::recover::Held;
 use super::sabotage::{self, Sabotage};
 use super::swap::{Seen, Swap};
 use super::temp::{self, BESIDE_PREFIX};
@@ -70,14 +71,24 @@ impl Store {
             return Ok(Swept::default());
         }
         let wanted: HashSet<&OperationId> = operations.iter().collect();
-        let held = self.hold()?;
-        for frame in held.journal.frames()? {
-            if wanted.contains(&frame.entry.record.operation.id) {
-                held.journal.set_state(frame.state_at as u64, frame.state.forgotten())?;
-            }
+        let mut held = self.hold()?;
+        let listed = self.listed_temps()?;
+        let mut frames = held.journal.frames()?;
+        for frame in frames.iter_mut().filter(|frame| wanted.contains(&frame.entry.record.operation.id)) {
+            frame.state = frame.state.forgotten();
+            held.journal.set_state(frame.state_at as u64, frame.state)?;
+        }
+        if sabotage::active(Sabotage::NoSweep) {
+            return Ok(Swept::default());
+        }
+        if listed.is_empty() {
+            // The usual end of a command: while the folder is held nobody can leave a temporary file to a record.
+            frames.iter().filter(|frame| waits_for_sweep(frame)).try_for_each(|frame| settle(&held, frame))?;
+            held.journal.compact(self)?;
+            return Ok(Swept::default());
         }
         drop(held);
-        self.sweep()
+        self.sweep_listed(&listed, &frames)
     }
 
     /// Removes temporary files that are older than two seconds and belong to nobody alive, and saves what people wrote
@@ -86,13 +97,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the run state or a document cannot be read or written.
     pub fn sweep(&self) -> Result<Swept, StoreError> {
-        let mut swept = Swept::default();
         if !self.journal_path().exists() || sabotage::active(Sabotage::NoSweep) {
-            return Ok(swept);
+            return Ok(Swept::default());
         }
         // Listed before the journal is read: what is recorded in between is not taken for an orphan.
         let listed = self.listed_temps()?;
         let frames = self.hold()?.unlock().frames()?;
+        self.sweep_listed(&listed, &frames)
+    }
+
+    fn sweep_listed(&self, listed: &[Site], frames: &[Frame]) -> Result<Swept, StoreError> {
+        let mut swept = Swept::default();
         let known: HashSet<&str> = frames.iter().flat_map(|f| &f.entry.temps).map(String::as_str).collect();
         let journal = fs::metadata(self.journal_path()).map(|meta| meta.ino()).ok();
         for site in listed.iter().filter(|site| !known.contains(site.name.as_str())) {
@@ -101,7 +116,7 @@ impl Store {
             }
         }
         let mut settled = HashSet::new();
-        for frame in frames.iter().filter(|frame| !frame.state.is_settled() && !frame.state.is_pending()) {
+        for frame in frames.iter().filter(|frame| waits_for_sweep(frame)) {
             if self.sweep_frame(frame, &mut swept)? {
                 settled.insert(frame.entry.temps.clone());
             }
@@ -115,9 +130,7 @@ impl Store {
         let mut held = self.hold()?;
         for frame in held.journal.frames()? {
             if settled.contains(&frame.entry.temps) {
-                // What was taken back was never acknowledged and is in no commit: nobody will ask to forget it.
-                let state = if frame.state.is_done() { frame.state } else { State::DROPPED.forgotten() };
-                held.journal.set_state(frame.state_at as u64, state.settled())?;
+                settle(&held, &frame)?;
             }
         }
         held.journal.compact(self)
@@ -208,6 +221,18 @@ impl Store {
     pub(super) fn beside_path(&self) -> PathBuf {
         self.run.join("beside")
     }
+}
+
+/// Tells whether there may be temporary files of a record to look at.
+fn waits_for_sweep(frame: &Frame) -> bool {
+    !frame.state.is_settled() && !frame.state.is_pending()
+}
+
+/// Notes that a record has no temporary files left.
+fn settle(held: &Held, frame: &Frame) -> Result<(), StoreError> {
+    // What was taken back was never acknowledged and is in no commit: nobody will ask to forget it.
+    let state = if frame.state.is_done() { frame.state } else { State::DROPPED.forgotten() };
+    held.journal.set_state(frame.state_at as u64, state.settled())
 }
 
 fn names(dir: &Arc<Dir>, prefix: &str) -> Result<Vec<Site>, StoreError> {
