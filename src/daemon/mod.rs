@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use detach::{Detached, READY, detach};
 pub use interrupt::raise_when_interrupted;
@@ -20,7 +20,7 @@ pub use notice::Notice;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
 use crate::engine::{Batch, Effect, Engine, Head, Input, Reason, Report, Retry, Seen};
 use crate::name::{DocPath, visible};
@@ -86,6 +86,16 @@ pub trait World {
 
     /// Called when nothing is due: the moment for what must not delay anything. It may not block.
     fn idle(&mut self);
+
+    /// When there is something to do that no change asks for, such as to take back a task whose lease ends. Asked after each
+    /// step, so it must be cheap; `None` causes no wake-up.
+    fn due(&mut self) -> Option<Instant> {
+        None
+    }
+
+    /// Called once that moment has come. What is due next is asked for anew; it must lie later than now, or nothing else is
+    /// ever done.
+    fn duty(&mut self) {}
 }
 
 /// Why a workspace cannot be watched.
@@ -250,17 +260,22 @@ impl<'a, W: World> Daemon<'a, W> {
         }
         let mut listens_at = self.began;
         while !self.is_stopped {
-            let due = self.engine.wake_at().map(|at| self.began + Duration::from_millis(at));
-            let input = tokio::select! {
+            let tick = self.engine.wake_at().map(|at| self.began + Duration::from_millis(at));
+            let due = self.world.due();
+            let cause = tokio::select! {
                 biased;
-                () = signals.next() => Input::Stop,
-                () = sleep_until(due.unwrap_or(self.began)), if due.is_some() => Input::Tick,
+                () = signals.next() => Cause::Input(Input::Stop),
+                () = moment(tick) => Cause::Input(Input::Tick),
+                () = moment(due) => Cause::Duty,
                 () = heard(&self.bell, listens_at) => {
                     listens_at = Instant::now() + DEAF;
-                    Input::Woken
+                    Cause::Input(Input::Woken)
                 }
             };
-            self.step(input);
+            match cause {
+                Cause::Input(input) => self.step(input),
+                Cause::Duty => self.world.duty(),
+            }
             if self.world.is_gone() {
                 return;
             }
@@ -326,10 +341,26 @@ impl<'a, W: World> Daemon<'a, W> {
     }
 }
 
+/// Why the loop woke up.
+enum Cause {
+    /// Something for the engine.
+    Input(Input),
+    /// Something is due that no change asks for.
+    Duty,
+}
+
+/// Waits for a moment; for ever, and without a timer, if there is none.
+async fn moment(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Waits for the bell, but not before a moment. Without a ring there is no timer and no wake-up.
 async fn heard(bell: &Notify, from: Instant) {
     if from > Instant::now() {
-        sleep_until(from).await;
+        sleep_until(from.into()).await;
     }
     bell.notified().await;
 }
