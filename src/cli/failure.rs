@@ -217,6 +217,8 @@ fn code(error: &Error) -> &'static str {
         Error::Render(_) => "template",
         Error::Exists { .. } => "exists",
         Error::Gone { .. } => "gone",
+        Error::TooManySteps { .. } => "too-many-steps",
+        Error::Undone { .. } => "not-done",
         Error::Name(_) => "bad-name",
         Error::Config(_) => "bad-config",
         Error::Folder { .. } => "folder",

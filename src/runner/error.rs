@@ -45,6 +45,18 @@ pub enum Error {
         /// Where it was.
         path: DocPath,
     },
+    /// More steps than one batch takes.
+    #[error("a batch of {count} steps; at most {} are allowed", super::STEPS_MAX)]
+    TooManySteps {
+        /// So many were given.
+        count: usize,
+    },
+    /// A step of a batch was not done, because another one failed.
+    #[error("not done: step {step} of the batch failed, and all belong together")]
+    Undone {
+        /// The first step that failed, counted from 1.
+        step: usize,
+    },
     /// A name breaks the rules of names.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -130,14 +142,14 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::Find(FindError::NotFound { .. }) | Self::Gone { .. } => Class::NotFound,
-            Self::Find(_) | Self::Exists { .. } => Class::Conflict,
+            Self::Find(_) | Self::Exists { .. } | Self::Undone { .. } => Class::Conflict,
             Self::Refused { source, .. } => match **source {
                 Refusal::IllegalStep { .. } => Class::Conflict,
                 Refusal::Unreadable { .. } => Class::Problem,
                 Refusal::BadValue { .. } => Class::Usage,
                 Refusal::Edit(ref error) => of_edit(error),
             },
-            Self::Name(_) | Self::Config(_) => Class::Usage,
+            Self::Name(_) | Self::Config(_) | Self::TooManySteps { .. } => Class::Usage,
             Self::Store(StoreError::Busy { .. } | StoreError::Restless { .. }) => Class::Busy,
             Self::Store(StoreError::Strange { what: What::Symlink, .. }) => Class::Unsafe,
             Self::Git(error) => of_trouble(error.trouble()),
@@ -155,6 +167,8 @@ impl Error {
             Self::Render(error) => Some(error.hint()),
             Self::Exists { kind, id, .. } => Some(format!("run `mycelium {kind} get {id}` to see it")),
             Self::Gone { .. } => Some("run `mycelium status` to see what is there now".to_owned()),
+            Self::TooManySteps { .. } => Some("give it in parts".to_owned()),
+            Self::Undone { step } => Some(format!("correct step {step}, then give all of them again")),
             Self::Config(finding) => finding.hint.clone(),
             Self::NoHome => Some("set HOME, or run `git init` here".to_owned()),
             Self::OutsideGit(_) => Some("run `git init`, then try again".to_owned()),

@@ -1,6 +1,7 @@
 //! Carries out what the pure modules decide: opens the workspace, applies operations, makes commits. Reads clock, environment and randomness; prints nothing.
 #![allow(clippy::disallowed_methods, reason = "the runner is the place that reads the clock and the environment")]
 
+mod batch;
 mod branch;
 mod commit;
 mod condition;
@@ -11,11 +12,13 @@ mod history;
 mod opening;
 mod operation;
 mod progress;
+mod rehearsal;
 mod setup;
 mod standing;
 mod survey;
 mod workspace;
 
+pub use batch::{Editing, STEPS_MAX, Step, Together};
 pub use commit::{CommitReport, Committed, Edits};
 pub use condition::{facts, mend};
 pub use environment::{home, now, user_config, variable};

@@ -96,19 +96,12 @@ impl Workspace {
     }
 
     /// A new task in the reference document's shape says what it waits for, and how far that is.
-    fn described(&self, new: &New, mut document: Document) -> Result<Document, Error> {
-        let New::Task(new) = new else { return Ok(document) };
-        if new.depends_on.is_empty() || document.section("Dependencies").is_none() {
+    fn described(&self, new: &New, document: Document) -> Result<Document, Error> {
+        let New::Task(task) = new else { return Ok(document) };
+        if task.depends_on.is_empty() || document.section("Dependencies").is_none() {
             return Ok(document);
         }
-        let live = self.snapshot(Scope::Live)?;
-        for id in &new.depends_on {
-            if let Some(task) = live.named_task(id).and_then(Entry::task) {
-                let edited = entity::task::describe_dependency(&document, id, &task.kind, task.status);
-                document = edited.unwrap_or(document);
-            }
-        }
-        Ok(document)
+        Ok(described_in(&self.snapshot(Scope::Live)?, new, document))
     }
 
     /// A warning for each of these tasks that is not there: it may come later, from another branch.
@@ -121,8 +114,7 @@ impl Workspace {
         let mut findings = Vec::new();
         for id in named {
             if live.named_task(id).is_none() && self.find_archived(Some(Kind::Task), id.as_str())?.is_none() {
-                let finding = Diagnostic::warning(code, format!("there is no task `{id}` yet"));
-                findings.push(finding.hint(format!("create it with `mycelium task create --id {id} --type TYPE`")));
+                findings.push(missing(code, id));
             }
         }
         Ok(findings)
@@ -207,7 +199,7 @@ impl Workspace {
         })
     }
 
-    fn render(&self, new: &New) -> Result<Document, Error> {
+    pub(super) fn render(&self, new: &New) -> Result<Document, Error> {
         let shape = match self.config.text("markdown.shape") {
             Some("classic") => Shape::Classic,
             _ => Shape::Lean,
@@ -239,42 +231,72 @@ impl Workspace {
         written: Option<&Unsynced>,
     ) -> Result<Outcome, Error> {
         let reading = entity::read(&path, &document);
-        let mut outcome = Outcome {
-            path,
-            document,
-            entity: reading.entity,
-            findings: reading.findings,
-            operation,
-            committed: None,
-            waiting: None,
-        };
+        let fate = self.fate(operation.as_ref(), written)?;
+        let mut findings = reading.findings;
+        findings.extend(fate.findings);
+        let (committed, waiting) = (fate.committed, fate.waiting);
+        Ok(Outcome { path, document, entity: reading.entity, findings, operation, committed, waiting })
+    }
+
+    /// Commits what was written, unless a watcher does, and waits until it is on the disk.
+    pub(super) fn fate(&self, operation: Option<&OperationId>, written: Option<&Unsynced>) -> Result<Fate, Error> {
+        let mut fate = Fate::default();
         match self.store.watcher() {
-            Ok(Some(_)) if self.repository.is_some() => outcome.waiting = Some(Waiting::Watcher),
+            Ok(Some(_)) if self.repository.is_some() => fate.waiting = Some(Waiting::Watcher),
             _ => match self.commit_beside(Edits::None, written) {
                 Ok(done) => {
-                    outcome.findings.extend(done.findings);
-                    let Some(operation) = &outcome.operation else { return Ok(outcome) };
-                    outcome.committed = done.operations.get(operation).cloned();
-                    outcome.waiting = if outcome.committed.is_some() { None } else { done.waiting };
-                    if outcome.committed.is_none() && outcome.waiting.is_none() {
-                        outcome.committed = self.committed_by_another(operation);
+                    fate.findings = done.findings;
+                    let Some(operation) = operation else { return Ok(fate) };
+                    fate.committed = done.operations.get(operation).cloned();
+                    fate.waiting = if fate.committed.is_some() { None } else { done.waiting };
+                    if fate.committed.is_none() && fate.waiting.is_none() {
+                        fate.committed = self.committed_by_another(operation);
                     }
                 }
-                Err(error) => outcome.waiting = Some(Waiting::failed(&error)),
+                Err(error) => fate.waiting = Some(Waiting::failed(&error)),
             },
         }
         // Where there was no commit to wait with.
         written.map_or(Ok(()), Unsynced::wait)?;
-        Ok(outcome)
+        Ok(fate)
     }
 }
 
-fn action(before: &Document, after: &Document) -> Action {
+/// What became of an operation once it was written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fate {
+    pub(super) committed: Option<Revision>,
+    pub(super) waiting: Option<Waiting>,
+    pub(super) findings: Vec<Diagnostic>,
+}
+
+/// The same from documents that were read already.
+pub(super) fn described_in(live: &Snapshot, new: &New, mut document: Document) -> Document {
+    let New::Task(new) = new else { return document };
+    if new.depends_on.is_empty() || document.section("Dependencies").is_none() {
+        return document;
+    }
+    for id in &new.depends_on {
+        if let Some(task) = live.named_task(id).and_then(Entry::task) {
+            let edited = entity::task::describe_dependency(&document, id, &task.kind, task.status);
+            document = edited.unwrap_or(document);
+        }
+    }
+    document
+}
+
+/// A warning that a task that is named is not there: it may come later, from another branch.
+pub(super) fn missing(code: Code, id: &DocId) -> Diagnostic {
+    let finding = Diagnostic::warning(code, format!("there is no task `{id}` yet"));
+    finding.hint(format!("create it with `mycelium task create --id {id} --type TYPE`"))
+}
+
+pub(super) fn action(before: &Document, after: &Document) -> Action {
     if after == before { Action::Keep } else { Action::Write(after.bytes().to_vec()) }
 }
 
 /// The tasks that a document says must be there.
-fn named_tasks(entity: &Entity) -> &[DocId] {
+pub(super) fn named_tasks(entity: &Entity) -> &[DocId] {
     match entity {
         Entity::Task(task) => &task.depends_on,
         Entity::Workflow(workflow) => &workflow.tasks,
@@ -283,14 +305,14 @@ fn named_tasks(entity: &Entity) -> &[DocId] {
 }
 
 /// The documents whose body repeats the status of a task (`- task-122 (prepare-dataset) - COMPLETED`).
-fn telling(live: &Snapshot, entity: &Entity) -> Vec<DocPath> {
+pub(super) fn telling(live: &Snapshot, entity: &Entity) -> Vec<DocPath> {
     let Entity::Task(task) = entity else { return Vec::new() };
     let tells = |entry: &&Entry| entry.document.section("Dependencies").is_some();
     live.dependents(&task.id).into_iter().filter(tells).map(|entry| entry.path.clone()).collect()
 }
 
 /// Keeps such a line in step with the task; a document that cannot be edited is left as it is.
-fn tell(bytes: Option<&[u8]>, changed: Option<&Entity>) -> Action {
+pub(super) fn tell(bytes: Option<&[u8]>, changed: Option<&Entity>) -> Action {
     let (Some(bytes), Some(Entity::Task(task))) = (bytes, changed) else { return Action::Keep };
     let before = Document::parse(bytes);
     let after = entity::task::dependency_stands(&before, &task.id, task.status);

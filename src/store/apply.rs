@@ -9,7 +9,7 @@ use super::record::{Entry, Operation, Record, RecordedChange, State};
 use super::recover::Held;
 use super::sabotage::{self, Sabotage};
 use super::swap::{self, Forward, Stand, Swap};
-use super::temp::{self, Temp};
+use super::temp::{self, Guard, Temp};
 use super::unsynced::Unsynced;
 use super::{Contents, DOCUMENT_BYTES_MAX, Durability, Store};
 use crate::name::DocPath;
@@ -19,6 +19,9 @@ use crate::name::DocPath;
 const FREE_ATTEMPTS: u32 = 4;
 /// How often an operation is decided in all; beyond that a person's program saves faster than we can follow.
 const ATTEMPTS_MAX: u32 = 50;
+/// From so many documents on, the contents of one operation are written to the disk by one flush of the file system: then it
+/// takes less than a flush of each.
+const FLUSH_TOGETHER_MIN: usize = 64;
 
 /// What is to happen to one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -222,19 +225,28 @@ impl Store {
     fn write_drafts<'a>(&self, plan: &'a [Planned<'a>]) -> Result<Vec<Draft<'a>>, StoreError> {
         let temps = self.temp_folder()?;
         let changing: Vec<&Planned> = plan.iter().filter(|planned| planned.changes()).collect();
-        let together = self.durability == Durability::Batch && changing.len() > 1;
+        let together = match self.durability {
+            Durability::Full => changing.len() >= FLUSH_TOGETHER_MIN,
+            Durability::Batch => changing.len() > 1,
+            Durability::Off => false,
+        };
         let sync = if together { Sync::No } else { self.sync() };
-        let mut drafts = Vec::new();
+        let mut drafts: Vec<Draft> = Vec::new();
         let mut walk = Walk::new(self);
         for planned in changing {
             let doc = match walk.site(planned.path)? {
                 Some(doc) => doc,
                 None => self.made_site(planned.path)?,
             };
+            let leader = drafts.iter().find(|draft| draft.file.is_some()).map(|draft| draft.temp.clone());
             let temp = self.temp_site(&doc, &temps)?;
+            let (temp, guard) = match leader.filter(|leader| leader.dir.path() == temp.dir.path()) {
+                Some(leader) => (temp::following(&leader, drafts.len()), Guard::Leader),
+                None => (temp, Guard::Own),
+            };
             let mode = planned.read.as_ref().map(|contents| contents.stamp.mode);
             let file = match planned.after() {
-                Some(bytes) => Some(temp::write(temp.clone(), bytes, mode, sync)?),
+                Some(bytes) => Some(temp::write(temp.clone(), bytes, mode, sync, guard)?),
                 None => None,
             };
             drafts.push(Draft { planned, temp, file });

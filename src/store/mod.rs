@@ -61,10 +61,10 @@ pub struct Place {
 /// What an acknowledged write has survived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// Everything is synced by itself.
+    /// Everything is synced by itself; the contents of an operation on very many documents by one flush of the file system.
     #[default]
     Full,
-    /// As safe as `Full`; the contents of an operation on many documents are synced by one flush of the file system.
+    /// As safe as `Full`; the contents of an operation on two documents or more are synced by one flush.
     Batch,
     /// Nothing is synced: a power cut may lose or tear it, a killed process does not.
     Off,

@@ -308,6 +308,11 @@ fn remove_orphan(site: &Site) -> Result<bool, StoreError> {
     if what_of(&stat) != What::File || is_young(&stamp_of(&stat)) || !site.is_unlocked()? {
         return Ok(false);
     }
+    if let Some(leader) = temp::leader(site)
+        && !leader.is_unlocked()?
+    {
+        return Ok(false);
+    }
     site.unlink()?;
     Ok(true)
 }

@@ -28,10 +28,34 @@ pub(super) fn fresh_name() -> String {
     format!("{:x}-{count:x}-{nanos:x}-{random:x}", std::process::id())
 }
 
+/// Between the name of a leader and the number of a file that follows it.
+const FOLLOWER_MARK: char = '+';
+
+/// What tells sweepers that the writer of a temporary file is alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guard {
+    /// A lock of its own.
+    Own,
+    /// The lock of the file that it follows by name: an operation on thousands of documents holds one file open, not all.
+    Leader,
+}
+
+/// The name of a file that follows a leader: the number is its own among those of the leader.
+pub(super) fn following(leader: &Site, number: usize) -> Site {
+    Site { dir: Arc::clone(&leader.dir), name: format!("{}{FOLLOWER_MARK}{number}", leader.name) }
+}
+
+/// The file whose lock counts for this one; `None` if that is its own.
+pub(super) fn leader(site: &Site) -> Option<Site> {
+    let (name, _) = site.name.split_once(FOLLOWER_MARK)?;
+    Some(Site { dir: Arc::clone(&site.dir), name: name.to_owned() })
+}
+
 /// A temporary file that is removed again unless it is kept. Its lock tells sweepers that its writer is alive.
 #[derive(Debug)]
 pub(super) struct Temp {
     pub(super) site: Site,
+    #[allow(dead_code, reason = "holding the open file is holding the lock")]
     lock: Option<File>,
     keep: bool,
 }
@@ -45,7 +69,7 @@ impl Temp {
 
 impl Drop for Temp {
     fn drop(&mut self) {
-        if !self.keep && self.lock.is_some() {
+        if !self.keep {
             // What stays behind here is swept later: unlocked and known to no record.
             let _ = self.site.unlink();
         }
@@ -69,11 +93,13 @@ impl Store {
 
 /// Writes new content to a temporary file; with full durability it is on the disk afterwards.
 /// `mode` are the permission bits of the file that it will replace.
-pub(super) fn write(site: Site, bytes: &[u8], mode: Option<u32>, sync: Sync) -> Result<Temp, StoreError> {
+pub(super) fn write(site: Site, bytes: &[u8], mode: Option<u32>, sync: Sync, guard: Guard) -> Result<Temp, StoreError> {
     let mut file = site.create()?;
     let path = site.path();
     let fault = |source| StoreError::io("write", &path, source);
-    super::lock::own(&file).map_err(fault)?;
+    if guard == Guard::Own {
+        super::lock::own(&file).map_err(fault)?;
+    }
     let mut temp = Temp { site, lock: None, keep: false };
     let written = (|| {
         match file.write_all(bytes) {
@@ -92,6 +118,6 @@ pub(super) fn write(site: Site, bytes: &[u8], mode: Option<u32>, sync: Sync) -> 
         }
         Ok(())
     });
-    temp.lock = Some(file);
+    temp.lock = (guard == Guard::Own).then_some(file);
     synced.map(|()| temp)
 }

@@ -1,6 +1,8 @@
 //! Operations and commits through the library, on real repositories, judged by git.
 #![allow(clippy::disallowed_methods, reason = "tests touch files and start programs")]
 
+mod batch;
+
 use std::path::Path;
 use std::process::Command;
 

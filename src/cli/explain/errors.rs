@@ -229,6 +229,14 @@ pub(super) const PAGES: &[Page] = &[
         remedy: "run `mycelium status` to see what is left, and why",
     },
     Page {
+        code: "not-done",
+        title: "another step of the batch failed",
+        means: "The step itself could be done, but another one of the batch failed, and they were to be done together or not at all.",
+        why: "Half a batch would be there, and nobody asked for half of it.",
+        example: Example::Words("`mycelium batch --atomic` with a line that completes a pending task"),
+        remedy: "correct the step that the message names, then give all of them again",
+    },
+    Page {
         code: "not-empty",
         title: "the directory is not empty",
         means: "`demo --keep` makes a repository in a new or empty directory only.",
@@ -339,6 +347,14 @@ pub(super) const PAGES: &[Page] = &[
         why: "A command never writes what `mycelium check` would call an error.",
         example: Example::Words("a template with `{{ titel }}`"),
         remedy: "mend the template at the place that the message names, or remove it to use the built-in one",
+    },
+    Page {
+        code: "too-many-steps",
+        title: "a batch with too many steps",
+        means: "One batch takes at most 10,000 steps: they are held in memory and written under one lock.",
+        why: "Nobody else could write for as long as it takes.",
+        example: Example::Words("`mycelium batch --atomic` with 10,001 lines"),
+        remedy: "give it in parts; without `--atomic` there is no limit",
     },
     Page {
         code: "unknown-code",

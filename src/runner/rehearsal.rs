@@ -1,0 +1,335 @@
+//! What the steps of a batch come to, in memory: each finds the documents as the steps before it left them. Nothing is
+//! written here.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use super::batch::{Editing, Step};
+use super::operation::{action, described_in, missing, named_tasks, tell, telling};
+use super::{Error, New, Scope, Taken, Workspace};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::Document;
+use crate::entity::{self, Entity, Refusal};
+use crate::name::{DocId, DocPath, Kind};
+use crate::snapshot::{Entry, FindError, Snapshot};
+use crate::store::{Action, DOCUMENT_BYTES_MAX, Shelf, StoreError};
+
+/// Why a batch cannot be applied as it was played.
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// A step fails now, and then none is to be done.
+    Failed(Box<Played>),
+    /// It touches other documents now.
+    Elsewhere,
+}
+
+/// What the folder holds before the first step.
+#[derive(Debug)]
+pub(super) struct Base<'a> {
+    workspace: &'a Workspace,
+    live: Snapshot,
+    /// Archived documents that somebody changed since the archive was listed; `None`: gone.
+    changed: BTreeMap<DocPath, Option<Document>>,
+    /// The archive's documents by file name without its ending, sorted; listed when it is first asked for.
+    archive: OnceCell<Vec<(String, DocPath)>>,
+}
+
+/// What the steps came to.
+#[derive(Debug)]
+pub(super) struct Played {
+    live: Snapshot,
+    documents: BTreeMap<DocPath, Sides>,
+    results: Vec<Result<Done, Error>>,
+    /// Tells whether some task's body repeats the statuses of those that it waits for.
+    any_tells: bool,
+}
+
+/// A document before the first step and after the last.
+#[derive(Debug)]
+struct Sides {
+    before: Option<Document>,
+    now: Option<Document>,
+}
+
+/// What one step did.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) path: DocPath,
+    /// Its text after the step; for a removal, the text that was removed.
+    pub(super) document: Document,
+    pub(super) entity: Option<Entity>,
+    pub(super) findings: Vec<Diagnostic>,
+    pub(super) changed: bool,
+    /// The tasks that it newly names.
+    names: Vec<DocId>,
+}
+
+impl<'a> Base<'a> {
+    /// Reads the folder.
+    pub(super) fn read(workspace: &'a Workspace) -> Result<Self, Error> {
+        let live = workspace.snapshot(Scope::Live)?;
+        Ok(Self { workspace, live, changed: BTreeMap::new(), archive: OnceCell::new() })
+    }
+
+    /// Takes these bytes for what the folder holds now.
+    pub(super) fn update(&mut self, paths: &[DocPath], current: &[Option<Vec<u8>>]) {
+        for (path, bytes) in paths.iter().zip(current) {
+            let document = bytes.as_ref().map(|bytes| Document::parse(bytes.as_slice()));
+            if path.is_archived() {
+                self.changed.insert(path.clone(), document);
+                continue;
+            }
+            match document {
+                Some(document) => self.live.insert(path.clone(), document),
+                None => self.live.remove(path),
+            }
+        }
+    }
+
+    /// Plays the steps.
+    pub(super) fn play(&self, steps: &[Step]) -> Played {
+        let any_tells = self.live.entries().any(tells);
+        let live = self.live.clone();
+        let mut played =
+            Played { live, documents: BTreeMap::new(), results: Vec::with_capacity(steps.len()), any_tells };
+        for step in steps {
+            let result = played.step(self, step);
+            played.results.push(result);
+        }
+        played
+    }
+
+    /// The archived document that an id or the beginning of one names.
+    fn find_archived(&self, kind: Kind, id: &str) -> Result<Option<(DocPath, Document)>, Error> {
+        let listed = self.archive()?;
+        let begins = |start: &str| -> Vec<DocPath> {
+            let from = listed.partition_point(|(stem, _)| stem.as_str() < start);
+            listed[from..]
+                .iter()
+                .take_while(|(stem, _)| stem.starts_with(start))
+                .map(|(_, path)| path.clone())
+                .collect()
+        };
+        let paths: Vec<DocPath> = [begins(id), begins(&format!("{}{id}", kind.prefix()))].concat();
+        match self.read_archived(&paths)?.find(Some(kind), id) {
+            Ok(entry) => Ok(Some((entry.path.clone(), entry.document.clone()))),
+            Err(FindError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(Error::Find(error)),
+        }
+    }
+
+    /// The path of the archived document with exactly this id.
+    fn archived_exactly(&self, kind: Kind, id: &DocId) -> Result<Option<DocPath>, Error> {
+        let listed = self.archive()?;
+        let stem = DocPath::for_new(kind, id).stem().to_owned();
+        let from = listed.partition_point(|(other, _)| *other < stem);
+        let paths: Vec<DocPath> =
+            listed[from..].iter().take_while(|(other, _)| *other == stem).map(|(_, path)| path.clone()).collect();
+        Ok(self.read_archived(&paths)?.paths_of(kind, id.as_str()).first().cloned())
+    }
+
+    fn archive(&self) -> Result<&[(String, DocPath)], Error> {
+        if let Some(listed) = self.archive.get() {
+            return Ok(listed);
+        }
+        let paths = self.workspace.store.names(Shelf::Archive)?.into_iter();
+        let mut listed: Vec<(String, DocPath)> = paths.map(|path| (path.stem().to_owned(), path)).collect();
+        listed.sort_unstable();
+        Ok(self.archive.get_or_init(|| listed))
+    }
+
+    fn read_archived(&self, paths: &[DocPath]) -> Result<Snapshot, Error> {
+        if paths.is_empty() {
+            return Ok(Snapshot::default());
+        }
+        let mut snapshot = Snapshot::from_documents(self.workspace.read_all(paths)?);
+        for path in paths {
+            match self.changed.get(path) {
+                Some(Some(document)) => snapshot.insert(path.clone(), document.clone()),
+                Some(None) => snapshot.remove(path),
+                None => {}
+            }
+        }
+        Ok(snapshot)
+    }
+}
+
+/// Tells whether a document's body repeats the statuses of other tasks.
+fn tells(entry: &Entry) -> bool {
+    entry.task().is_some_and(|task| !task.depends_on.is_empty()) && entry.document.section("Dependencies").is_some()
+}
+
+impl Played {
+    /// Tells whether a step failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.results.iter().any(Result::is_err)
+    }
+
+    /// The documents that the steps looked at to change them.
+    pub(super) fn paths(&self) -> Vec<DocPath> {
+        self.documents.keys().cloned().collect()
+    }
+
+    /// Tells whether no other documents are touched than these.
+    pub(super) fn is_within(&self, paths: &[DocPath]) -> bool {
+        self.documents.keys().all(|path| paths.contains(path))
+    }
+
+    /// Tells whether these are the bytes on which the steps were played.
+    pub(super) fn found(&self, paths: &[DocPath], current: &[Option<Vec<u8>>]) -> bool {
+        paths.iter().zip(current).all(|(path, bytes)| {
+            let before = self.documents.get(path).map(|sides| sides.before.as_ref().map(Document::bytes));
+            before.is_none_or(|before| before == bytes.as_deref())
+        })
+    }
+
+    /// What is to happen to each of these documents.
+    pub(super) fn actions(&self, paths: &[DocPath]) -> Vec<Action> {
+        let one = |path: &DocPath| match self.documents.get(path) {
+            Some(Sides { before: Some(before), now: Some(now) }) => action(before, now),
+            Some(Sides { before: None, now: Some(now) }) => Action::Write(now.bytes().to_vec()),
+            Some(Sides { before: Some(_), now: None }) => Action::Remove,
+            None | Some(Sides { before: None, now: None }) => Action::Keep,
+        };
+        paths.iter().map(one).collect()
+    }
+
+    /// The result of each step, in their order.
+    pub(super) fn into_results(self) -> impl Iterator<Item = Result<Done, Error>> {
+        self.results.into_iter()
+    }
+
+    /// Adds a warning for each task that a step names and that is not there after the last one.
+    pub(super) fn warn_of_missing(&mut self, base: &Base<'_>) {
+        for done in self.results.iter_mut().flatten() {
+            let code = match done.entity {
+                Some(Entity::Workflow(_)) => Code::MissingTask,
+                _ => Code::MissingDependency,
+            };
+            for id in &done.names {
+                let is_archived = || !matches!(base.find_archived(Kind::Task, id.as_str()), Ok(None));
+                if self.live.named_task(id).is_none() && !is_archived() {
+                    done.findings.push(missing(code, id));
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, base: &Base<'_>, step: &Step) -> Result<Done, Error> {
+        match step {
+            Step::Create { new, taken } => self.create(base, new, *taken),
+            Step::Change { kind, id, edit, .. } => self.change(base, *kind, id, edit),
+            Step::Set { new, edit, .. } => match self.exactly(base, new.kind(), &new.id())? {
+                Some(_) => self.change(base, new.kind(), new.id().as_str(), edit),
+                None => self.create(base, new, Taken::FileName),
+            },
+            Step::Remove { kind, id } => self.remove(base, *kind, id),
+        }
+    }
+
+    fn create(&mut self, base: &Base<'_>, new: &New, taken: Taken) -> Result<Done, Error> {
+        let (kind, id) = (new.kind(), new.id());
+        let path = DocPath::for_new(kind, &id);
+        let exists = |path: DocPath| Error::Exists { kind, id: id.clone(), path };
+        if taken == Taken::LookUp
+            && let Some(found) = self.exactly(base, kind, &id)?
+        {
+            return Err(exists(found));
+        }
+        // What stands there and is no document (a link, a folder) is this step's fault alone.
+        let is_known = self.documents.contains_key(&path) || self.live.get(&path).is_some();
+        if self.live.get(&path).is_some() || !is_known && base.workspace.store.read(&path)?.is_some() {
+            return Err(exists(path));
+        }
+        let document = described_in(&self.live, new, base.workspace.render(new)?);
+        self.put(path, None, Some(document), &[])
+    }
+
+    fn change(&mut self, base: &Base<'_>, kind: Kind, id: &str, edit: &Editing) -> Result<Done, Error> {
+        let (path, before) = self.find(base, kind, id)?;
+        let refused = |source: Refusal| {
+            let source = Box::new(source.about(path.stem()));
+            Error::Refused { path: path.clone(), source }
+        };
+        let after = edit(&before).map_err(refused)?;
+        let known = entity::read(&path, &before).entity.as_ref().map_or(&[][..], named_tasks).to_vec();
+        self.put(path, Some(before), Some(after), &known)
+    }
+
+    fn remove(&mut self, base: &Base<'_>, kind: Kind, id: &str) -> Result<Done, Error> {
+        let (path, before) = self.find(base, kind, id)?;
+        self.put(path, Some(before), None, &[])
+    }
+
+    /// Notes what a document says from now on, with the lines of other documents that repeat it.
+    fn put(
+        &mut self,
+        path: DocPath,
+        before: Option<Document>,
+        now: Option<Document>,
+        known: &[DocId],
+    ) -> Result<Done, Error> {
+        if now.as_ref().is_some_and(|now| now.bytes().len() as u64 > DOCUMENT_BYTES_MAX) {
+            return Err(StoreError::TooBig { path: path.as_str().into(), max: DOCUMENT_BYTES_MAX }.into());
+        }
+        let changed = before != now;
+        let is_removed = now.is_none();
+        self.note(&path, before.clone(), now.clone());
+        let Some(document) = now.or(before) else { return Err(Error::Gone { path }) };
+        let entity::Reading { entity, findings, .. } = entity::read(&path, &document);
+        if is_removed {
+            return Ok(Done { path, document, entity, findings, changed, names: Vec::new() });
+        }
+        if self.any_tells
+            && let Some(entity) = &entity
+        {
+            for other in telling(&self.live, entity) {
+                let Some(old) = self.live.get(&other).map(|entry| entry.document.clone()) else { continue };
+                if let Action::Write(bytes) = tell(Some(old.bytes()), Some(entity)) {
+                    self.note(&other, Some(old), Some(Document::parse(bytes)));
+                }
+            }
+        }
+        let names = entity.as_ref().map_or(&[][..], named_tasks).iter();
+        let names = names.filter(|id| !known.contains(id)).cloned().collect();
+        Ok(Done { path, document, entity, findings, changed, names })
+    }
+
+    fn note(&mut self, path: &DocPath, before: Option<Document>, now: Option<Document>) {
+        if !path.is_archived() {
+            match &now {
+                Some(document) => self.live.insert(path.clone(), document.clone()),
+                None => self.live.remove(path),
+            }
+            self.any_tells |= self.live.get(path).is_some_and(tells);
+        }
+        match self.documents.get_mut(path) {
+            Some(sides) => sides.now = now,
+            None => drop(self.documents.insert(path.clone(), Sides { before, now })),
+        }
+    }
+
+    /// The document that an id or the beginning of one names, as the steps so far left it.
+    fn find(&self, base: &Base<'_>, kind: Kind, id: &str) -> Result<(DocPath, Document), Error> {
+        let missing = match self.live.find(Some(kind), id) {
+            Ok(entry) => return Ok((entry.path.clone(), entry.document.clone())),
+            Err(error @ FindError::NotFound { .. }) => Error::Find(error),
+            Err(error) => return Err(Error::Find(error)),
+        };
+        let Some((path, document)) = base.find_archived(kind, id)? else { return Err(missing) };
+        match self.documents.get(&path) {
+            None => Ok((path, document)),
+            Some(Sides { now: Some(now), .. }) => Ok((path, now.clone())),
+            Some(Sides { now: None, .. }) => Err(missing),
+        }
+    }
+
+    /// The path of a document with exactly this id, if there is one.
+    fn exactly(&self, base: &Base<'_>, kind: Kind, id: &DocId) -> Result<Option<DocPath>, Error> {
+        if let Some(path) = self.live.paths_of(kind, id.as_str()).first() {
+            return Ok(Some(path.clone()));
+        }
+        let is_there = |path: &DocPath| self.documents.get(path).is_none_or(|sides| sides.now.is_some());
+        Ok(base.archived_exactly(kind, id)?.filter(is_there))
+    }
+}

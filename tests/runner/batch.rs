@@ -1,0 +1,195 @@
+//! Many operations as one: what each step sees, what fails alone, what is all or nothing, and what git keeps of it.
+
+use std::fs;
+
+use mycelium::entity::TaskStatus;
+use mycelium::entity::agent::{self, AgentUpdate};
+use mycelium::entity::task::{self, TaskUpdate};
+use mycelium::name::{AgentName, DocId, Kind};
+use mycelium::runner::{Error, New, STEPS_MAX, Scope, Step, Taken, Together, Workspace};
+
+use super::{git, new_task, open, repository};
+
+fn create(workspace: &Workspace, id: &str, depends_on: &[&str]) -> Step {
+    let New::Task(mut new) = new_task(workspace, id) else { unreachable!("a task") };
+    new.depends_on = depends_on.iter().map(|id| DocId::new(*id).expect("valid")).collect();
+    Step::Create { new: New::Task(new), taken: Taken::LookUp }
+}
+
+fn status(id: &str, status: TaskStatus) -> Step {
+    let update = TaskUpdate { status: Some(status), ..TaskUpdate::default() };
+    let edit = Box::new(move |document: &_| task::update(document, &update));
+    Step::Change { kind: Kind::Task, id: id.to_owned(), verb: "update", edit }
+}
+
+fn complete(id: &str) -> Step {
+    let edit = Box::new(|document: &_| task::complete(document, None));
+    Step::Change { kind: Kind::Task, id: id.to_owned(), verb: "complete", edit }
+}
+
+fn remove(id: &str) -> Step {
+    Step::Remove { kind: Kind::Task, id: id.to_owned() }
+}
+
+/// `ok`, or the error's words.
+fn told(results: &[Result<mycelium::runner::Outcome, Error>]) -> Vec<String> {
+    results.iter().map(|result| result.as_ref().map_or_else(ToString::to_string, |_| "ok".to_owned())).collect()
+}
+
+#[test]
+fn a_step_sees_what_the_steps_before_it_did() {
+    let dir = repository();
+    let workspace = open(&dir, "ai-engineer");
+    let steps = [
+        create(&workspace, "task-a", &[]),
+        create(&workspace, "task-b", &["task-a", "task-c", "task-nobody"]),
+        status("task-a", TaskStatus::Running),
+        complete("a"),
+        create(&workspace, "task-c", &[]),
+        create(&workspace, "task-gone", &[]),
+        remove("task-gone"),
+    ];
+    let results = workspace.batch(&steps, Together::Each).expect("applied");
+    assert_eq!(told(&results), ["ok"; 7]);
+    let outcomes: Vec<_> = results.into_iter().map(|result| result.expect("done")).collect();
+    assert!(outcomes.iter().all(|outcome| outcome.committed.is_some()));
+    let missing: Vec<_> = outcomes[1].findings.iter().map(|finding| finding.message.clone()).collect();
+    assert_eq!(missing, ["there is no task `task-nobody` yet"], "task-c came later in the same batch");
+    let live = workspace.snapshot(Scope::Live).expect("read");
+    let statuses: Vec<_> = live.tasks().map(|task| (task.id.to_string(), task.status)).collect();
+    let expected =
+        [("task-a", TaskStatus::Completed), ("task-b", TaskStatus::Pending), ("task-c", TaskStatus::Pending)];
+    assert_eq!(statuses, expected.map(|(id, status)| (id.to_owned(), status)));
+    assert_eq!(git(dir.path(), &["rev-list", "--count", "HEAD"]).trim(), "1", "one commit");
+    assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
+    assert_eq!(git(dir.path(), &["log", "--format=%an"]).trim(), "ai-engineer");
+}
+
+#[test]
+fn each_step_fails_alone() {
+    let dir = repository();
+    let workspace = open(&dir, "ai-engineer");
+    workspace.create(&new_task(&workspace, "task-old"), Taken::LookUp).expect("made");
+    fs::create_dir(dir.path().join(".claude/coordination/task-folder.md")).expect("made");
+    let steps = [
+        create(&workspace, "task-a", &[]),
+        create(&workspace, "task-a", &[]),
+        create(&workspace, "task-old", &[]),
+        complete("task-old"),
+        status("task-nobody", TaskStatus::Running),
+        create(&workspace, "task-folder", &[]),
+        status("task-old", TaskStatus::Running),
+        status("task-old", TaskStatus::Running),
+    ];
+    let results = workspace.batch(&steps, Together::Each).expect("applied");
+    let told = told(&results);
+    assert_eq!([&told[0], &told[6], &told[7]], ["ok"; 3], "{told:#?}");
+    assert_eq!(told[1], "task `task-a` is there already, in `task-a.md`");
+    assert_eq!(told[2], "task `task-old` is there already, in `task-old.md`");
+    assert!(told[3].contains("cannot go from pending to completed"), "{}", told[3]);
+    assert_eq!(told[4], "no task `task-nobody`");
+    assert!(told[5].contains("task-folder.md"), "{}", told[5]);
+    let changed = |index: usize| results[index].as_ref().expect("done").operation.is_some();
+    assert!(changed(6) && !changed(7), "the second time it is so already");
+}
+
+#[test]
+fn all_or_none() {
+    let dir = repository();
+    let workspace = open(&dir, "ai-engineer");
+    let steps = [create(&workspace, "task-a", &[]), complete("task-a"), create(&workspace, "task-b", &[])];
+    let results = workspace.batch(&steps, Together::All).expect("played");
+    let told = told(&results);
+    assert_eq!(told[0], "not done: step 2 of the batch failed, and all belong together");
+    assert!(told[1].contains("cannot go from pending to completed"), "{}", told[1]);
+    assert!(workspace.snapshot(Scope::All).expect("read").is_empty());
+
+    let steps = [create(&workspace, "task-a", &[]), create(&workspace, "task-b", &[])];
+    let results = workspace.batch(&steps, Together::All).expect("applied");
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    let ids: Vec<_> = results.iter().flatten().map(|outcome| outcome.operation.clone()).collect();
+    assert_eq!(ids[0], ids[1], "one operation");
+    assert_eq!(git(dir.path(), &["rev-list", "--count", "HEAD"]).trim(), "1");
+}
+
+#[test]
+fn an_agent_is_made_once_and_then_changed() {
+    let dir = repository();
+    let workspace = open(&dir, "ai-engineer");
+    let set = |ttl: u64| {
+        let mut update = AgentUpdate::at(workspace.now());
+        update.ttl = Some(std::time::Duration::from_secs(ttl));
+        let new = New::Agent(update.clone().into_new(AgentName::new("a").expect("valid")));
+        Step::Set { new, verb: "set", edit: Box::new(move |document| agent::set(document, &update)) }
+    };
+    let results = workspace.batch(&[set(10), set(20)], Together::All).expect("applied");
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    let live = workspace.snapshot(Scope::Live).expect("read");
+    assert_eq!(live.agents().next().and_then(|agent| agent.ttl).map(|ttl| ttl.as_secs()), Some(20));
+}
+
+#[test]
+fn archived_tasks_are_found_and_their_ids_are_taken() {
+    let dir = repository();
+    let workspace = open(&dir, "ai-engineer");
+    let month = dir.path().join(".claude/coordination/archive/2025-10");
+    fs::create_dir_all(&month).expect("made");
+    fs::write(month.join("task-old.md"), "---\nid: task-old\nstatus: completed\ntype: x\n---\n").expect("written");
+    let note = Box::new(|document: &_| task::note(document, "seen"));
+    let steps = [
+        create(&workspace, "task-old", &[]),
+        Step::Change { kind: Kind::Task, id: "old".to_owned(), verb: "note", edit: note },
+        create(&workspace, "task-new", &["task-old"]),
+        remove("task-old"),
+        create(&workspace, "task-old", &[]),
+    ];
+    let results = workspace.batch(&steps, Together::Each).expect("applied");
+    let told = told(&results);
+    assert_eq!(told[0], "task `task-old` is there already, in `archive/2025-10/task-old.md`");
+    assert_eq!(told[1..], ["ok"; 4], "removed, its id is free again");
+    assert!(results[2].as_ref().expect("made").findings.is_empty());
+    assert!(!month.join("task-old.md").exists());
+}
+
+#[test]
+fn others_write_at_the_same_time_and_nothing_is_lost() {
+    const WRITERS: usize = 4;
+    const ROUNDS: usize = 5;
+    let dir = repository();
+    let workspace = open(&dir, "ai-engineer");
+    let tasks: Vec<String> = (0..20).map(|number| format!("task-{number:02}")).collect();
+    let steps: Vec<Step> = tasks.iter().map(|id| create(&workspace, id, &[])).collect();
+    workspace.batch(&steps, Together::All).expect("made");
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let (dir, tasks) = (&dir, &tasks);
+            scope.spawn(move || {
+                let workspace = open(dir, "ai-engineer");
+                for round in 0..ROUNDS {
+                    let note = |id: &String| {
+                        let text = format!("writer {writer} round {round}");
+                        let edit = Box::new(move |document: &_| task::note(document, &text));
+                        Step::Change { kind: Kind::Task, id: id.clone(), verb: "note", edit }
+                    };
+                    let steps: Vec<Step> = tasks.iter().map(note).collect();
+                    let how = if round % 2 == 0 { Together::All } else { Together::Each };
+                    let results = workspace.batch(&steps, how).expect("applied");
+                    assert!(results.iter().all(Result::is_ok), "{results:?}");
+                }
+            });
+        }
+    });
+    let live = workspace.snapshot(Scope::Live).expect("read");
+    assert!(live.tasks().all(|task| task.notes.len() == WRITERS * ROUNDS), "every note of everybody is there");
+    assert_eq!(git(dir.path(), &["status", "--porcelain"]), "", "and committed");
+}
+
+#[test]
+fn a_batch_has_a_limit() {
+    let dir = repository();
+    let workspace = open(&dir, "ai-engineer");
+    assert!(workspace.batch(&[], Together::All).expect("nothing to do").is_empty());
+    let steps: Vec<Step> = (0..=STEPS_MAX).map(|_| remove("task-x")).collect();
+    assert!(matches!(workspace.batch(&steps, Together::Each), Err(Error::TooManySteps { .. })));
+    assert_eq!(workspace.batch(&steps[1..], Together::Each).expect("played").len(), STEPS_MAX);
+}
