@@ -1,16 +1,19 @@
 //! Chance for tests: a small generator (xorshift64*, Vigna 2016) whose seed is shown when a test fails.
 
+/// The seed of the ordinary run (any number will do).
+const SEED: u64 = 2_463_534_242;
+
 /// A source of numbers, the same for the same seed.
 pub(crate) struct Chance {
     state: u64,
 }
 
 impl Chance {
-    /// From `MYCELIUM_SEED`, else from the clock; says which on failure through the returned seed.
+    /// From `MYCELIUM_SEED`, else always the same, so that the ordinary run says the same of the same source twice;
+    /// `tests/faults/all` takes another each time. The seed is returned to be shown.
     pub(crate) fn new() -> (Self, u64) {
-        let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         let given = std::env::var("MYCELIUM_SEED").ok().map(|text| text.parse().expect("a number"));
-        let seed: u64 = given.unwrap_or(u64::from(clock.subsec_nanos()) << 16 | 1);
+        let seed: u64 = given.unwrap_or(SEED);
         (Self { state: seed.max(1) }, seed)
     }
 
