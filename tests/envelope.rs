@@ -125,6 +125,13 @@ fn streams_are_one_envelope_a_line() {
     let events: Vec<_> = watch.iter().filter_map(|line| line["data"]["event"].as_str()).collect();
     assert!(events.contains(&"committed"), "{watch:?}");
     assert_eq!(watch.last().unwrap()["kind"], "watch.end");
+    sandbox.write("plan.jsonl", "{\"op\":\"task.note\",\"id\":\"task-1\",\"text\":\"flat\"}\n");
+    let batch = answers(&sandbox, "batch plan.jsonl");
+    let kinds: Vec<_> = batch.iter().map(|line| line["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["batch.result", "batch.end"]);
+    assert_eq!((keys(&batch[0]), keys(&batch[1])), (WRITTEN.to_vec(), READ.to_vec()));
+    assert_eq!(keys(&batch[0]["data"]), ["line", "op", "ok", "id", "path", "changed", "operation"]);
+    assert_eq!(batch[0]["committed"], batch[0]["revision"]);
 }
 
 #[test]

@@ -138,6 +138,14 @@ impl Face {
         }
     }
 
+    /// A failure that is not the end, on standard error; in JSON it is part of the answer.
+    pub(crate) fn warn(&self, failure: &Failure) {
+        if !self.json {
+            // As with words.
+            let _ = self.fail(failure);
+        }
+    }
+
     fn fail(&self, failure: &Failure) -> io::Result<()> {
         if self.json {
             io::stderr().lock().write_all(format!("{}\n", shield::json(&failure.json())).as_bytes())

@@ -6,8 +6,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    agent, check, commit, completions, config, demo, doctor, explain, init, instructions, log, man, status, task,
-    watch, workflow,
+    agent, batch, check, commit, completions, config, demo, doctor, explain, init, instructions, log, man, status,
+    task, watch, workflow,
 };
 use crate::name::AgentName;
 
@@ -112,6 +112,8 @@ pub(crate) enum Command {
     /// Create, change and list workflows
     #[command(subcommand)]
     Workflow(workflow::Command),
+    /// Carry out many operations, one a line, in one write and one commit
+    Batch(batch::Args),
     /// Tell what happened to a document, or to all of them
     Log(log::Args),
     /// Check every document: ids, statuses, dependencies, cycles, drift

@@ -1,7 +1,7 @@
 //! Values on the command line: as text, from `@FILE`, or from standard input with `-`. Reads only what was named.
 
-use std::io::Read as _;
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader, Read as _};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
@@ -144,11 +144,30 @@ fn limited(source: impl std::io::Read, option: &str, shown: &str) -> Result<Stri
     })
 }
 
-fn unreadable(option: &str, shown: &str, error: &std::io::Error) -> Failure {
+pub(crate) fn unreadable(option: &str, shown: &str, error: &std::io::Error) -> Failure {
     let class = if error.kind() == std::io::ErrorKind::NotFound { Class::NotFound } else { Class::Usage };
     Failure::new(class, "unreadable-value", format!("`{option}`: could not read {shown}"))
         .cause(error.to_string())
         .hint(format!("a text that begins with `@` is written `@@`: {option} '@@{shown}'"))
+}
+
+/// The lines of a file, or of standard input if the file is `-`, with the name that they are told by.
+pub(crate) fn lines_of(file: &Path) -> Result<(String, Box<dyn BufRead + Send>), Failure> {
+    if file.as_os_str() == "-" {
+        return Ok(("<stdin>".to_owned(), Box::new(BufReader::new(std::io::stdin()))));
+    }
+    let shown = visible(&file.to_string_lossy());
+    let opened = std::fs::File::open(file).and_then(|opened| {
+        let is_folder = opened.metadata()?.is_dir();
+        if is_folder { Err(std::io::ErrorKind::IsADirectory.into()) } else { Ok(opened) }
+    });
+    match opened {
+        Ok(opened) => Ok((shown, Box::new(BufReader::new(opened)))),
+        Err(error) => {
+            let failure = unreadable("FILE", &shown, &error);
+            Err(Failure { hint: Some("name a file of operations, or `-` for standard input".to_owned()), ..failure })
+        }
+    }
 }
 
 /// What a JSON value is, for an error.

@@ -7,6 +7,7 @@
 mod agent;
 mod answer;
 mod args;
+mod batch;
 mod check;
 mod commit;
 mod complete;
@@ -82,6 +83,7 @@ fn dispatch(command: &Command, session: &Session) -> Result<Option<Answer>, Fail
         Command::Task(command) => task::run(command, session),
         Command::Agent(command) => agent::run(command, session),
         Command::Workflow(command) => workflow::run(command, session),
+        Command::Batch(args) => batch::run(args, session).map(Some),
         Command::Log(args) => log::run(args, session),
         Command::Check(args) => check::run(args, session).map(Some),
         Command::Watch(args) => watch::run(args, session),

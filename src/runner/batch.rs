@@ -124,7 +124,7 @@ impl Workspace {
         mut played: Played,
     ) -> Result<Option<Vec<Result<Outcome, Error>>>, Error> {
         let paths = played.paths();
-        let operation = self.operation(&verb(steps))?;
+        let operation = self.operation(&played.verb(steps))?;
         let applied = self.store.apply_unsynced(&operation, &paths, &mut |current| {
             if !played.found(&paths, current) {
                 base.update(&paths, current);
@@ -169,13 +169,6 @@ impl Workspace {
         }
         Ok(Some(outcomes))
     }
-}
-
-/// What the journal calls a batch: what every step of it is, if they are all the same.
-fn verb(steps: &[Step]) -> String {
-    let mut verbs = steps.iter().map(Step::verb);
-    let first = verbs.next().unwrap_or_default();
-    if verbs.all(|verb| verb == first) { first } else { "batch".to_owned() }
 }
 
 /// The results where nothing was done: the failures, and of every other step that it was not done.

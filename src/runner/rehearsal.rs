@@ -2,7 +2,7 @@
 //! written here.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::batch::{Editing, Step};
 use super::operation::{action, described_in, missing, named_tasks, tell, telling};
@@ -39,6 +39,8 @@ pub(super) struct Base<'a> {
 pub(super) struct Played {
     live: Snapshot,
     documents: BTreeMap<DocPath, Sides>,
+    /// The paths of these documents, in the order in which the steps came to them.
+    order: Vec<DocPath>,
     results: Vec<Result<Done, Error>>,
     /// Tells whether some task's body repeats the statuses of those that it waits for.
     any_tells: bool,
@@ -90,8 +92,13 @@ impl<'a> Base<'a> {
     pub(super) fn play(&self, steps: &[Step]) -> Played {
         let any_tells = self.live.entries().any(tells);
         let live = self.live.clone();
-        let mut played =
-            Played { live, documents: BTreeMap::new(), results: Vec::with_capacity(steps.len()), any_tells };
+        let mut played = Played {
+            live,
+            documents: BTreeMap::new(),
+            order: Vec::new(),
+            results: Vec::with_capacity(steps.len()),
+            any_tells,
+        };
         for step in steps {
             let result = played.step(self, step);
             played.results.push(result);
@@ -165,14 +172,24 @@ impl Played {
         self.results.iter().any(Result::is_err)
     }
 
-    /// The documents that the steps looked at to change them.
+    /// The documents that the steps looked at to change them, in their order.
     pub(super) fn paths(&self) -> Vec<DocPath> {
-        self.documents.keys().cloned().collect()
+        self.order.clone()
+    }
+
+    /// What the journal calls all of it: what every step is that changes something, if they are all the same.
+    pub(super) fn verb(&self, steps: &[Step]) -> String {
+        let changes = |result: &Result<Done, Error>| result.as_ref().is_ok_and(|done| done.changed);
+        let changing = steps.iter().zip(&self.results).filter(|(_, result)| changes(result));
+        let mut verbs = changing.map(|(step, _)| step.verb());
+        let first = verbs.next().unwrap_or_default();
+        if verbs.all(|verb| verb == first) { first } else { "batch".to_owned() }
     }
 
     /// Tells whether no other documents are touched than these.
     pub(super) fn is_within(&self, paths: &[DocPath]) -> bool {
-        self.documents.keys().all(|path| paths.contains(path))
+        let known: BTreeSet<&DocPath> = paths.iter().collect();
+        self.documents.keys().all(|path| known.contains(path))
     }
 
     /// Tells whether these are the bytes on which the steps were played.
@@ -303,9 +320,11 @@ impl Played {
             }
             self.any_tells |= self.live.get(path).is_some_and(tells);
         }
-        match self.documents.get_mut(path) {
-            Some(sides) => sides.now = now,
-            None => drop(self.documents.insert(path.clone(), Sides { before, now })),
+        if let Some(sides) = self.documents.get_mut(path) {
+            sides.now = now;
+        } else {
+            self.documents.insert(path.clone(), Sides { before, now });
+            self.order.push(path.clone());
         }
     }
 

@@ -40,6 +40,15 @@ fn scene() -> Sandbox {
         "commit": { "author": HOSTILE, "branch": null, HOSTILE: 1 }, "markdown": { "shape": HOSTILE }, HOSTILE: { "a": HOSTILE },
     });
     sandbox.write(".mycelium/config.json", &text.to_string());
+    let json = |value: serde_json::Value| value.to_string();
+    let plan = [
+        json(serde_json::json!({ "op": "task.note", "id": "task-escapes", "text": HOSTILE })),
+        json(serde_json::json!({ "op": "task.note", "id": HOSTILE, "text": "x" })),
+        json(serde_json::json!({ "op": HOSTILE })),
+        json(serde_json::json!({ "op": "task.retry", "id": "task-escapes", HOSTILE: HOSTILE })),
+        HOSTILE.to_owned(),
+    ];
+    sandbox.write("plan.jsonl", &plan.join("\n"));
     sandbox
 }
 

@@ -73,7 +73,7 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
             Source::Documents(TASKS, &[])
         }
         (_, "workflow") => Source::Documents(WORKFLOWS, &[]),
-        ("instructions", "write" | "remove" | "check") => Source::File,
+        ("instructions", "write" | "remove" | "check") | ("batch", "file") => Source::File,
         ("explain", "code") => Source::Words(explain::codes),
         (_, "root" | "keep" | "install" | "pages") => Source::Folder,
         (_, "payload" | "result" | "error" | "stack_trace" | "metadata" | "text") => Source::Text,

@@ -61,6 +61,14 @@ pub(super) const PAGES: &[Page] = &[
         remedy: "`mycelium help ids` has the rules",
     },
     Page {
+        code: "bad-operation",
+        title: "a line of a batch is no operation",
+        means: "The line is JSON, but names no operation that there is, lacks a field, or has one that is wrong or unknown.",
+        why: "A field that is misspelt would be dropped in silence.",
+        example: Example::Words("{\"op\": \"task.create\", \"titel\": \"Train\"} in a file for `mycelium batch`"),
+        remedy: "follow the mark under the line; `mycelium batch --help` lists operations and fields",
+    },
+    Page {
         code: "bad-pair",
         title: "not KEY=VALUE",
         means: "`--set` wants a key, an equals sign and a value.",
