@@ -25,6 +25,8 @@ pub mod entity;
 // All files at one moment, what is wrong with them, and how two moments differ.
 pub mod snapshot;
 
+pub mod archive;
+
 pub mod check;
 
 pub mod change;

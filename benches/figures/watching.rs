@@ -98,7 +98,7 @@ impl Eyes {
         let tracked = repository.contents(revision.as_ref(), FOLDER).unwrap();
         let git_dir = repository.git_dir().to_owned();
         let git = Some(GitPlaces { common_dir: git_dir.clone(), git_dir, target: None });
-        let places = Places { root: sandbox.root().to_owned(), folder: FOLDER.to_owned(), git };
+        let places = Places { root: sandbox.root().to_owned(), folder: FOLDER.to_owned(), git, settings: Vec::new() };
         let (ring, bell) = channel();
         let mut watcher = Watcher::new(places, move || _ = ring.send(()));
         watcher.arm().unwrap();

@@ -6,8 +6,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    agent, batch, check, commit, completions, config, demo, doctor, explain, init, instructions, log, man, status,
-    task, watch, workflow,
+    agent, archive, batch, check, commit, completions, config, demo, doctor, explain, init, instructions, log, man,
+    status, task, watch, workflow,
 };
 use crate::name::AgentName;
 
@@ -122,6 +122,8 @@ pub(crate) enum Command {
     Watch(watch::Args),
     /// Commit what is not committed yet
     Commit(commit::Args),
+    /// Move finished tasks and workflows, and old event logs, into the archive
+    Archive(archive::Args),
     /// Make the folder and a configuration file; never needed, overwrites nothing
     Init(init::Args),
     /// Show and change settings

@@ -217,6 +217,7 @@ fn code(error: &Error) -> &'static str {
         Error::Render(_) => "template",
         Error::Exists { .. } => "exists",
         Error::Gone { .. } => "gone",
+        Error::Stays { .. } => "stays",
         Error::TooManySteps { .. } => "too-many-steps",
         Error::Undone { .. } => "not-done",
         Error::Name(_) => "bad-name",

@@ -6,6 +6,7 @@
 
 mod agent;
 mod answer;
+mod archive;
 mod args;
 mod batch;
 mod check;
@@ -88,6 +89,7 @@ fn dispatch(command: &Command, session: &Session) -> Result<Option<Answer>, Fail
         Command::Check(args) => check::run(args, session).map(Some),
         Command::Watch(args) => watch::run(args, session),
         Command::Commit(args) => commit::run(args, session).map(Some),
+        Command::Archive(args) => archive::run(args, session).map(Some),
         Command::Init(args) => init::run(args, session).map(Some),
         Command::Config(command) => config::run(command, session).map(Some),
         Command::Demo(args) => demo::run(args, session),

@@ -43,20 +43,24 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Fail
     if args.detach {
         return detach(&workspace).map(Some);
     }
-    let head = session::head(&workspace)?;
+    let mut head = session::head(&workspace)?;
     let span = if args.once { Span::Once } else { Span::UntilStopped };
     let mut told = 0_usize;
     let mut troubles = 0_usize;
     let mut listener = |notice: &Notice| {
         told += 1;
-        troubles += usize::from(notice.is_trouble());
+        troubles += usize::from(notice.is_trouble() && !matches!(notice, Notice::SettingsBroken(_)));
+        if let Notice::Settings { folder, .. } = notice {
+            head.folder.clone_from(folder);
+        }
         tell(notice, args, session, &head);
     };
     // From here on it waits more than it works.
     session.done();
     daemon::watch(&workspace, span, &mut listener)?;
     if session.face.json() {
-        print_line(&envelope("watch.end", &session::head(&workspace)?, &json!({ "events": told }), &[], None))?;
+        let end = Head { folder: head.folder, ..session::head(&workspace)? };
+        print_line(&envelope("watch.end", &end, &json!({ "events": told }), &[], None))?;
     }
     if args.once && troubles > 0 {
         return Err(Failure::new(Class::Problem, "not-committed", "not everything is committed")

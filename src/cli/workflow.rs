@@ -166,7 +166,9 @@ fn get(args: &Get, session: &Session) -> Result<Option<Answer>, Failure> {
         return show::raw(&found).map(|()| None);
     }
     if let Some(Entity::Workflow(workflow)) = &mut found.entity {
-        derive(workflow, &workspace.snapshot(Scope::Live)?);
+        // The tasks of an archived one are nobody else's business, so nothing short of all names them.
+        let scope = if found.path.is_archived() { Scope::All } else { Scope::Named };
+        derive(workflow, &workspace.snapshot(scope)?);
     }
     show::document("workflow.get", &workspace, &found, &args.wording).map(Some)
 }

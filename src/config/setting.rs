@@ -105,6 +105,12 @@ pub static KEYS: &[Key] = &[
         variable: Some("MYCELIUM_PAGER"),
         ..user("ui.pager", "", Rule::Text, "program that shows long answers; empty for `PAGER`, else less")
     },
+    new(
+        "archive.after_days",
+        "7",
+        Rule::Number(0, 36_500),
+        "days of quiet after which a watcher archives; 0 for never",
+    ),
     new("commit.branch", "", Rule::Text, "a branch of its own for the documents; empty for the current branch"),
 ];
 

@@ -23,11 +23,12 @@ use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
 use crate::engine::{Batch, Effect, Engine, Head, Input, Reason, Report, Retry, Seen};
+use crate::git::Target;
 use crate::name::{DocPath, visible};
 use crate::runner::{self, Class, Workspace};
 use crate::store::{WatcherInfo, write_new_in};
-use crate::watch::{Gap, GitPlaces, Locks, Places, Watcher};
-use workspace::{Watched, target_branch};
+use crate::watch::{Gap, Locks, Places, Watcher};
+use workspace::Watched;
 
 /// After a wake-up the bell is not heard for this long: a burst of events is a few wake-ups, not thousands.
 const DEAF: Duration = Duration::from_millis(10);
@@ -54,6 +55,12 @@ pub struct Refusal {
 
 /// Everything outside: the folder, the repository, and whoever listens. Each call may block for as long as the work takes.
 pub trait World {
+    /// Takes in what has changed in the settings; gives what there is to watch if that is something else now. Called before
+    /// each scan, when the watches are armed.
+    fn renew(&mut self) -> Option<Places> {
+        None
+    }
+
     /// Reads the folder.
     ///
     /// # Errors
@@ -146,34 +153,27 @@ fn process(info: &WatcherInfo) -> String {
 }
 
 /// Watches a workspace and commits what settles; there is one watcher for each work tree. `listener` is told everything
-/// of interest as it happens.
+/// of interest as it happens. Settings that change meanwhile are taken in.
 ///
 /// # Errors
 /// [`WatchError`] if it cannot begin. Later trouble is told to the listener and tried again.
 pub fn watch(workspace: &Workspace, span: Span, listener: &mut dyn FnMut(&Notice)) -> Result<(), WatchError> {
-    let Some(repository) = workspace.repository() else {
+    if workspace.repository().is_none() {
         return Err(WatchError::OutsideGit(workspace.root().to_owned()));
-    };
+    }
     let store = workspace.store();
     let Some(lock) = store.lock_watch(workspace.now()).map_err(runner::Error::from)? else {
         let info = store.watcher().map_err(runner::Error::from)?;
         return Err(WatchError::Taken { info: info.unwrap_or(WatcherInfo { pid: None, since: None }) });
     };
-    let target = target_branch(workspace);
     let mut watched = Watched::new(workspace, listener);
     if span == Span::UntilStopped
         && let Some(greeting) = greeting(workspace)
     {
         watched.tell(&greeting);
     }
-    let (git_dir, common_dir) = (repository.git_dir().to_owned(), repository.common_dir().to_owned());
-    let places = Places {
-        root: workspace.root().to_owned(),
-        folder: workspace.folder().to_owned(),
-        git: Some(GitPlaces { git_dir, common_dir, target }),
-    };
     watched.finish_journal();
-    run(&mut watched, places, span)?;
+    run(&mut watched, workspace.places(), span)?;
     // A command that saw the lock still held has left its commit to us; whoever comes after this commits by itself.
     drop(lock);
     watched.finish_journal();
@@ -185,7 +185,7 @@ pub fn watch(workspace: &Workspace, span: Span, listener: &mut dyn FnMut(&Notice
 pub fn greeting(workspace: &Workspace) -> Option<Notice> {
     let common = workspace.repository()?.common_dir();
     // A mark that cannot be left is no reason to be silent, nor one not to watch.
-    let is_first = target_branch(workspace).is_none() && write_new_in(common, GREETED, "").unwrap_or(true);
+    let is_first = workspace.target() == Target::Current && write_new_in(common, GREETED, "").unwrap_or(true);
     is_first.then(|| Notice::FirstTime { folder: workspace.folder().to_owned() })
 }
 
@@ -304,6 +304,10 @@ impl<'a, W: World> Daemon<'a, W> {
         match effect {
             Effect::Scan => {
                 self.arm();
+                if let Some(places) = self.world.renew() {
+                    self.watcher.turn_to(places);
+                    self.arm();
+                }
                 Some(match self.world.scan() {
                     Ok(Scan { files, own }) => Input::Scanned { files, own },
                     Err(reason) => Input::ScanFailed(reason),

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::diagnostic::Diagnostic;
-use crate::engine::Report;
+use crate::engine::{Reason, Report};
 use crate::name::{DocPath, Revision};
 use crate::runner::Waiting;
 
@@ -34,6 +34,15 @@ pub enum Notice {
     Upkeep(String),
     /// Git ignores a document of the folder.
     Ignored(Waiting),
+    /// Settings have changed and are in force from now on.
+    Settings {
+        /// The full keys of those that have changed; none if what was broken is as it was again.
+        keys: Vec<&'static str>,
+        /// The coordination folder below the work tree, which may be another one now.
+        folder: String,
+    },
+    /// A file of settings cannot be used: those that were in force stay.
+    SettingsBroken(Reason),
 }
 
 impl Notice {
@@ -45,14 +54,15 @@ impl Notice {
             Self::Finding(finding) => finding.hint.clone(),
             Self::Ignored(waiting) => waiting.hint(),
             Self::Upkeep(_) => Some("run `git gc` to see what is in the way".to_owned()),
-            Self::FirstTime { .. } | Self::Ready | Self::Committed { .. } => None,
+            Self::SettingsBroken(reason) => reason.hint.clone(),
+            Self::FirstTime { .. } | Self::Ready | Self::Committed { .. } | Self::Settings { .. } => None,
         }
     }
 
     /// Whether something is wrong, or only news.
     #[must_use]
     pub fn is_trouble(&self) -> bool {
-        matches!(self, Self::Finding(_)) || self.hint().is_some()
+        matches!(self, Self::Finding(_) | Self::SettingsBroken(_)) || self.hint().is_some()
     }
 
     /// One object for a stream of JSON lines: `event` says what it is, `message` says it in words.
@@ -71,6 +81,8 @@ impl Notice {
             }),
             Self::Upkeep(_) => json!({ "event": "upkeep" }),
             Self::Ignored(_) => json!({ "event": "ignored" }),
+            Self::Settings { keys, folder } => json!({ "event": "settings", "keys": keys, "folder": folder }),
+            Self::SettingsBroken(_) => json!({ "event": "settings-broken" }),
             Self::Report(report) => report_json(folder, report),
         };
         if let Value::Object(map) = &mut value {
@@ -116,6 +128,9 @@ impl fmt::Display for Notice {
             Self::Finding(finding) => write!(f, "{finding}"),
             Self::Upkeep(why) => write!(f, "loose objects stay unpacked: {why}"),
             Self::Ignored(waiting) => write!(f, "not committed: {waiting}"),
+            Self::Settings { keys, .. } if keys.is_empty() => f.write_str("the settings are in order again"),
+            Self::Settings { keys, .. } => write!(f, "settings have changed: {}", keys.join(", ")),
+            Self::SettingsBroken(reason) => write!(f, "the settings stay as they were: {reason}"),
         }
     }
 }

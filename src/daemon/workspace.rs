@@ -1,26 +1,48 @@
 //! The world of a watching process: a workspace, seen through the engine's questions. Decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::notice::Notice;
 use super::upkeep::Upkeep;
 use super::{Refusal, Scan, World};
 use crate::engine::{Batch, Head, Readiness, Reason, Report, Retry};
-use crate::git::Target;
 use crate::name::{ContentId, DocPath, Revision};
-use crate::runner::{Class, Committed, Edits, Error, Survey, Waiting, Workspace};
+use crate::runner::{Class, Committed, Edits, Error, Renewed, Survey, Waiting, Workspace};
+use crate::watch::Places;
 
 /// A workspace that is watched.
 pub(super) struct Watched<'a> {
-    workspace: &'a Workspace,
+    workspace: Current<'a>,
     listener: &'a mut dyn FnMut(&Notice),
     survey: Survey,
+    /// Why the settings of the files are not in force, as it was told.
+    unsettled: Option<Reason>,
     /// What the branch held when it was read last.
     branch: Option<Branch>,
     /// The ignored document that was told of.
     ignored: Option<String>,
     upkeep: Upkeep,
+}
+
+/// The workspace with the settings that are in force.
+enum Current<'a> {
+    /// As it was given.
+    Given(&'a Workspace),
+    /// With settings that came later.
+    Renewed(Box<Workspace>),
+}
+
+impl Deref for Current<'_> {
+    type Target = Workspace;
+
+    fn deref(&self) -> &Workspace {
+        match self {
+            Self::Given(workspace) => workspace,
+            Self::Renewed(workspace) => workspace,
+        }
+    }
 }
 
 /// A branch at one moment.
@@ -32,7 +54,15 @@ struct Branch {
 
 impl<'a> Watched<'a> {
     pub(super) fn new(workspace: &'a Workspace, listener: &'a mut dyn FnMut(&Notice)) -> Self {
-        Self { workspace, listener, survey: Survey::default(), branch: None, ignored: None, upkeep: Upkeep::new() }
+        Self {
+            workspace: Current::Given(workspace),
+            listener,
+            survey: Survey::default(),
+            unsettled: None,
+            branch: None,
+            ignored: None,
+            upkeep: Upkeep::new(),
+        }
     }
 
     /// Tells something that no look at the world has found.
@@ -51,6 +81,38 @@ impl<'a> Watched<'a> {
         match done {
             Ok(done) => self.tell_outcome(done),
             Err(error) => (self.listener)(&Notice::Report(Report::Refused(reason(&error)))),
+        }
+    }
+
+    /// Goes on with other settings. What was written with those before, and is not committed, is committed by them first:
+    /// in another folder nobody would find it.
+    fn turn_to(&mut self, workspace: Box<Workspace>, keys: &[&'static str]) {
+        if workspace.folder() != self.workspace.folder() && self.holds_all_of_the_journal() {
+            self.finish_journal();
+        }
+        let folder = workspace.folder().to_owned();
+        self.workspace = Current::Renewed(workspace);
+        (self.survey, self.branch, self.ignored) = (Survey::default(), None, None);
+        self.tell(&Notice::Settings { keys: keys.to_vec(), folder });
+    }
+
+    /// Whether the folder is as the operations of the journal left it. A command that saw the new settings first has written
+    /// elsewhere.
+    fn holds_all_of_the_journal(&self) -> bool {
+        let store = self.workspace.store();
+        let Ok(journal) = store.journal() else { return false };
+        let last: BTreeMap<DocPath, Option<Vec<u8>>> =
+            journal.into_iter().flat_map(|record| record.changes).map(|change| (change.path, change.after)).collect();
+        let is_here =
+            |path, after: &Option<Vec<u8>>| store.read(path).is_ok_and(|file| file.map(|file| file.bytes) == *after);
+        last.iter().all(|(path, after)| is_here(path, after))
+    }
+
+    /// Stays with the settings that are in force, and says why, once.
+    fn stay(&mut self, why: Reason) {
+        if self.unsettled.as_ref() != Some(&why) {
+            self.tell(&Notice::SettingsBroken(why.clone()));
+            self.unsettled = Some(why);
         }
     }
 
@@ -110,12 +172,37 @@ impl<'a> Watched<'a> {
 }
 
 impl World for Watched<'_> {
+    fn renew(&mut self) -> Option<Places> {
+        match self.workspace.renewed() {
+            Ok(Renewed::Same) => {
+                if self.unsettled.take().is_some() {
+                    let folder = self.workspace.folder().to_owned();
+                    self.tell(&Notice::Settings { keys: Vec::new(), folder });
+                }
+                None
+            }
+            Ok(Renewed::Changed { workspace, keys }) => {
+                self.unsettled = None;
+                self.turn_to(workspace, &keys);
+                Some(self.workspace.places())
+            }
+            Ok(Renewed::Broken(fault)) => {
+                self.stay(Reason { what: fault.message, hint: fault.hint });
+                None
+            }
+            Err(error) => {
+                self.stay(reason(&error));
+                None
+            }
+        }
+    }
+
     fn scan(&mut self) -> Result<Scan, Reason> {
         for finding in self.workspace.follow_branch().map_err(|error| reason(&error))? {
             (self.listener)(&Notice::Finding(finding));
         }
         let tracked = self.branch().map_err(|error| reason(&error))?.contents;
-        let sight = self.survey.look(self.workspace, &tracked).map_err(|error| reason(&error))?;
+        let sight = self.survey.look(&self.workspace, &tracked).map_err(|error| reason(&error))?;
         if sight.ignored.is_some() {
             self.empty_journal();
         }
@@ -190,13 +277,4 @@ fn reason(error: &Error) -> Reason {
         cause = error.source();
     }
     Reason { what, hint: error.hint() }
-}
-
-/// The full name of the branch that commits go to, where it is not the current one.
-pub(super) fn target_branch(workspace: &Workspace) -> Option<String> {
-    match workspace.target() {
-        Target::Current => None,
-        Target::Branch(name) if name.starts_with("refs/") => Some(name),
-        Target::Branch(name) => Some(format!("refs/heads/{name}")),
-    }
 }

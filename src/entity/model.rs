@@ -133,6 +133,16 @@ pub enum Entity {
 }
 
 impl Entity {
+    /// Tells whether nothing is left to do; an agent is never finished.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        match self {
+            Self::Agent(_) => false,
+            Self::Task(task) => matches!(task.status, TaskStatus::Completed | TaskStatus::Failed),
+            Self::Workflow(workflow) => workflow.status != WorkflowStatus::Running,
+        }
+    }
+
     /// Its id; an agent's is its name.
     #[must_use]
     pub fn id(&self) -> DocId {

@@ -1,5 +1,6 @@
 //! The history of documents, told by `git log`. Reads only; starts no program but git.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use super::error::GitError;
@@ -33,11 +34,12 @@ pub struct Commit {
 const FORMAT: &str = "--format=tformat:%x01%H%x00%P%x00%an%x00%ae%x00%at%x00%B";
 
 impl Repository {
-    /// The newest `limit` commits of a target that changed documents of the folder, or one document of it; newest first.
+    /// The newest `limit` commits of a target that changed these documents of the folder (none named: any of them); newest
+    /// first. A document that has moved is named by all its paths.
     ///
     /// All parents are followed, simplified as `git log -- <path>` does: a branch that was merged tells its own commits, and
     /// a side whose changes did not survive is left out. Merges themselves are told only by what they merged. Renames are a
-    /// removal and an addition, since file names hold the id and the archive keeps them.
+    /// removal and an addition.
     ///
     /// # Errors
     /// [`GitError::Program`] if git fails; [`GitError::Object`] if it answers in an unknown way.
@@ -45,19 +47,44 @@ impl Repository {
         &self,
         target: &Target,
         folder: &str,
-        path: Option<&DocPath>,
+        paths: &[DocPath],
         limit: usize,
     ) -> Result<Vec<Commit>, GitError> {
         let Some(tip) = self.tip(target)?.value else { return Ok(Vec::new()) };
         let (tip, limit) = (tip.to_string(), format!("--max-count={limit}"));
-        let place = path.map_or_else(|| folder.to_owned(), |path| super::build::join(folder, path.as_str()));
-        let place = if place.is_empty() { ".".to_owned() } else { place };
+        let places: Vec<String> = match paths {
+            [] => vec![if folder.is_empty() { ".".to_owned() } else { folder.to_owned() }],
+            paths => paths.iter().map(|path| super::build::join(folder, path.as_str())).collect(),
+        };
         let mut arguments = vec!["log", &limit, FORMAT, "--raw", "-z", "--no-abbrev", "--no-renames", "--no-merges"];
         arguments.extend(["--no-ext-diff", "--no-textconv", "--no-color", "--no-show-signature", "--no-notes"]);
-        arguments.extend(["--no-decorate", "--encoding=UTF-8", "--end-of-options", &tip, "--", &place]);
+        arguments.extend(["--no-decorate", "--encoding=UTF-8", "--end-of-options", &tip, "--"]);
+        arguments.extend(places.iter().map(String::as_str));
         let answer = self.program().ask(&arguments)?;
         let failed = || GitError::object("understand the answer of `git log`");
         parse(&answer, folder).ok_or("it has an unknown shape").map_err(failed())
+    }
+
+    /// The documents of the folder that a commit of a target has changed since a moment, by the committers' clocks. What a
+    /// merge alone has changed counts too.
+    ///
+    /// # Errors
+    /// [`GitError::Program`] if git fails.
+    pub fn changed_since(
+        &self,
+        target: &Target,
+        folder: &str,
+        since: Timestamp,
+    ) -> Result<BTreeSet<DocPath>, GitError> {
+        let Some(tip) = self.tip(target)?.value else { return Ok(BTreeSet::new()) };
+        let (tip, since) = (tip.to_string(), format!("--since={since}"));
+        let place = if folder.is_empty() { "." } else { folder };
+        let mut arguments = vec!["log", &since, "--format=tformat:", "--name-only", "-z", "--no-renames", "-c"];
+        arguments.extend(["--no-ext-diff", "--no-textconv", "--no-color", "--no-show-signature", "--no-notes"]);
+        arguments.extend(["--end-of-options", &tip, "--", place]);
+        let answer = self.program().ask(&arguments)?;
+        let names = answer.split(|byte| *byte == 0).map(|name| String::from_utf8_lossy(name));
+        Ok(names.filter_map(|name| inside(name.trim_start_matches('\n'), folder)).collect())
     }
 }
 
@@ -99,9 +126,13 @@ fn read_change(change: &str, path: &str, folder: &str) -> Option<Option<Change>>
         Some((!id.as_str().bytes().all(|byte| byte == b'0')).then_some(id))
     };
     let (before, after) = (id()?, id()?);
-    let inside =
-        if folder.is_empty() { Some(path) } else { path.strip_prefix(folder).and_then(|p| p.strip_prefix('/')) };
-    Some(inside.and_then(|inside| DocPath::new(inside).ok()).map(|path| (path, before, after)))
+    Some(inside(path, folder).map(|path| (path, before, after)))
+}
+
+/// A path of the repository as one of the folder; `None` if it is no document there.
+fn inside(path: &str, folder: &str) -> Option<DocPath> {
+    let inside = if folder.is_empty() { path } else { path.strip_prefix(folder)?.strip_prefix('/')? };
+    DocPath::new(inside).ok()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::git::{self, Repository, Target};
 use crate::health::{Documents, Facts, Fault, GitFacts, Ground, Inside, LockFact, Place, Standing};
 use crate::store::LateOutcome;
-use crate::watch::{self, GitPlaces, Places, Watcher};
+use crate::watch::{self, Watcher};
 
 /// Does what can be done without asking anybody, and tells what it did; nothing where nothing can be opened.
 #[must_use]
@@ -104,17 +104,7 @@ impl Workspace {
 
     /// Arms the watches for a moment: what the kernel says to that is surer than any count.
     fn events(&self) -> Result<usize, Fault> {
-        let target = match self.target() {
-            Target::Branch(name) => Some(format!("refs/heads/{name}")),
-            Target::Current => None,
-        };
-        let git = self.repository.as_ref().map(|repository| GitPlaces {
-            git_dir: repository.git_dir().to_owned(),
-            common_dir: repository.common_dir().to_owned(),
-            target,
-        });
-        let mut watcher =
-            Watcher::new(Places { root: self.root.clone(), folder: self.folder().to_owned(), git }, || {});
+        let mut watcher = Watcher::new(self.places(), || {});
         match watcher.arm() {
             Ok(()) => Ok(watcher.watched().count()),
             Err(gap) => Err(Fault { message: crate::name::visible(&gap.to_string()), hint: gap.hint() }),

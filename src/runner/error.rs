@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::archive::Stay;
 use crate::diagnostic::Diagnostic;
 use crate::document::EditError;
 use crate::entity::{Refusal, RenderError};
@@ -44,6 +45,16 @@ pub enum Error {
     Gone {
         /// Where it was.
         path: DocPath,
+    },
+    /// The document may not go into the archive.
+    #[error("`{id}` stays out of the archive: {why}")]
+    Stays {
+        /// What it is called.
+        id: String,
+        /// Where it lies.
+        path: DocPath,
+        /// Why.
+        why: Box<Stay>,
     },
     /// More steps than one batch takes.
     #[error("a batch of {count} steps; at most {} are allowed", super::STEPS_MAX)]
@@ -142,7 +153,7 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::Find(FindError::NotFound { .. }) | Self::Gone { .. } => Class::NotFound,
-            Self::Find(_) | Self::Exists { .. } | Self::Undone { .. } => Class::Conflict,
+            Self::Find(_) | Self::Exists { .. } | Self::Stays { .. } | Self::Undone { .. } => Class::Conflict,
             Self::Refused { source, .. } => match **source {
                 Refusal::IllegalStep { .. } => Class::Conflict,
                 Refusal::Unreadable { .. } => Class::Problem,
@@ -167,6 +178,7 @@ impl Error {
             Self::Render(error) => Some(error.hint()),
             Self::Exists { kind, id, .. } => Some(format!("run `mycelium {kind} get {id}` to see it")),
             Self::Gone { .. } => Some("run `mycelium status` to see what is there now".to_owned()),
+            Self::Stays { id, why, .. } => why.hint(id),
             Self::TooManySteps { .. } => Some("give it in parts".to_owned()),
             Self::Undone { step } => Some(format!("correct step {step}, then give all of them again")),
             Self::Config(finding) => finding.hint.clone(),

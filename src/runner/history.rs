@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Error, Workspace};
 use crate::change::{self, Change};
 use crate::document::Document;
+use crate::entity::{self, Entity};
 use crate::git::{Commit, Repository};
 use crate::name::{AgentName, ContentId, DocPath, OperationId, Revision};
 use crate::snapshot::Snapshot;
@@ -30,13 +31,15 @@ pub struct HistoryEntry {
 }
 
 impl Workspace {
-    /// The newest commits that changed this document, or any, newest first.
+    /// The newest commits that changed this document, or any, newest first. A document is followed into the archive and out
+    /// of it: it keeps its file name there.
     ///
     /// # Errors
     /// [`Error::OutsideGit`] without a repository; [`Error::Git`] if the history cannot be read.
     pub fn history(&self, path: Option<&DocPath>, limit: usize) -> Result<Vec<HistoryEntry>, Error> {
         let Some(repository) = &self.repository else { return Err(Error::OutsideGit(self.root.clone())) };
-        let commits = repository.history(&self.target(), self.folder(), path, limit)?;
+        let paths = path.map_or(Ok(Vec::new()), |path| self.places_of(path))?;
+        let commits = repository.history(&self.target(), self.folder(), &paths, limit)?;
         let mut entries = Vec::with_capacity(commits.len());
         for commit in commits {
             let side = |id: &dyn Fn(&Side) -> Option<ContentId>| -> Result<Snapshot, Error> {
@@ -63,6 +66,25 @@ impl Workspace {
     }
 }
 
+impl Workspace {
+    /// Wherever a document may have lain: outside the archive, in each month that the archive has, and in its own.
+    fn places_of(&self, path: &DocPath) -> Result<Vec<DocPath>, Error> {
+        let mut months: BTreeSet<String> = self.store.months()?.into_iter().collect();
+        let here = self.store.read(path)?.and_then(|file| entity::read(path, &Document::parse(file.bytes)).entity);
+        let created = match here {
+            Some(Entity::Task(task)) => task.created,
+            Some(Entity::Workflow(workflow)) => workflow.created,
+            Some(Entity::Agent(_)) | None => None,
+        };
+        months.extend(created.map(Timestamp::month));
+        let name = path.file_name();
+        let archived = months.iter().map(|month| format!("archive/{month}/{name}"));
+        let places = [path.as_str().to_owned(), name.to_owned()].into_iter().chain(archived);
+        let places: BTreeSet<DocPath> = places.filter_map(|place| DocPath::new(place).ok()).collect();
+        Ok(places.into_iter().collect())
+    }
+}
+
 /// How far back to look for an operation that another process has just committed.
 const RECENT: usize = 256;
 /// How many commits are looked at without the git program: most often it is among the first few.
@@ -76,13 +98,13 @@ impl Workspace {
         if let Ok(Some(found)) = repository.newest_where(&self.target(), NEWEST, &holds) {
             return Some(found);
         }
-        let commits = repository.history(&self.target(), self.folder(), None, RECENT).ok()?;
+        let commits = repository.history(&self.target(), self.folder(), &[], RECENT).ok()?;
         commits.into_iter().find(|commit| holds(&commit.message)).map(|commit| commit.revision)
     }
 
     /// The operations that the newest commits name: a process may have died after it committed them.
     pub(super) fn recently_committed(&self, repository: &Repository) -> Result<BTreeSet<OperationId>, Error> {
-        let commits = repository.history(&self.target(), self.folder(), None, RECENT)?;
+        let commits = repository.history(&self.target(), self.folder(), &[], RECENT)?;
         let ids = |commit: &Commit| -> Vec<OperationId> {
             trailers(&commit.message, "Mycelium-Operation").filter_map(operation).collect()
         };

@@ -1,6 +1,7 @@
 //! Carries out what the pure modules decide: opens the workspace, applies operations, makes commits. Reads clock, environment and randomness; prints nothing.
 #![allow(clippy::disallowed_methods, reason = "the runner is the place that reads the clock and the environment")]
 
+mod archive;
 mod batch;
 mod branch;
 mod commit;
@@ -13,11 +14,13 @@ mod opening;
 mod operation;
 mod progress;
 mod rehearsal;
+mod settings;
 mod setup;
 mod standing;
 mod survey;
 mod workspace;
 
+pub use archive::{Archived, Kept, Moved, Run, Wanted};
 pub use batch::{Editing, STEPS_MAX, Step, Together};
 pub use commit::{CommitReport, Committed, Edits};
 pub use condition::{facts, mend};
@@ -28,6 +31,7 @@ pub use history::HistoryEntry;
 pub use opening::Opening;
 pub use operation::{New, Outcome, Taken};
 pub use progress::{Doing, Progress};
+pub use settings::Renewed;
 pub use setup::{InitReport, Templates};
 pub use standing::Standing;
 pub use survey::{Sight, Survey};

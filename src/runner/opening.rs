@@ -45,7 +45,8 @@ impl Workspace {
             Some(repository) => repository.work_tree().to_owned(),
             None => start,
         };
-        let config = read_config(&root, opening.flags)?;
+        let flags = opening.flags;
+        let config = read_config(&root, flags.clone())?;
         let repository = repository.map(|repository| repository.with_hooks(hooks(&config)));
         let (run, shared) = if let Some(repository) = &repository {
             (repository.git_dir().join("mycelium"), repository.common_dir().join("mycelium"))
@@ -61,7 +62,7 @@ impl Workspace {
             None => environment::variable("MYCELIUM_AGENT").map(AgentName::new).transpose()?,
         };
         let progress = Progress::default();
-        Ok(Self { root, repository, store, config, agent, durability, progress })
+        Ok(Self { root, repository, store, config, flags, agent, durability, progress })
     }
 }
 
@@ -77,7 +78,7 @@ fn hooks(config: &Config) -> Hooks {
     if config.flag("commit.hooks") { Hooks::run() } else { Hooks::Never }
 }
 
-fn read_config(root: &Path, flags: Vec<(String, String)>) -> Result<Config, Error> {
+pub(super) fn read_config(root: &Path, flags: Vec<(String, String)>) -> Result<Config, Error> {
     let mut layers = Vec::new();
     if let Some(path) = environment::user_config() {
         let text =

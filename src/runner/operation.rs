@@ -133,21 +133,33 @@ impl Workspace {
     ) -> Result<Outcome, Error> {
         let live = self.snapshot(Scope::Live)?;
         let found = self.find_in(&live, Some(kind), id)?;
-        let path = found.path;
+        let (mut path, back) = (found.path.clone(), out_of_the_archive(&found.path));
         let known = found.entity.as_ref().map_or(&[][..], named_tasks).to_vec();
-        let mut paths = vec![path.clone()];
+        let mut paths: Vec<DocPath> = [back.clone(), Some(path.clone())].into_iter().flatten().collect();
+        let places = paths.len();
         paths.extend(found.entity.iter().flat_map(|entity| telling(&live, entity)));
         let operation = self.operation(&format!("{kind}.{verb}"))?;
         let mut edited = None;
         let written = self.store.apply_unsynced(&operation, &paths, &mut |current| {
-            let [Some(bytes), others @ ..] = current else { return Err(Error::Gone { path: path.clone() }) };
+            let (places, others) = current.split_at(places);
+            let [.., Some(bytes)] = places else { return Err(Error::Gone { path: found.path.clone() }) };
             let before = Document::parse(bytes.as_slice());
             let after = edit(&before).map_err(|source| {
-                let source = Box::new(source.about(path.stem()));
-                Error::Refused { path: path.clone(), source }
+                let source = Box::new(source.about(found.path.stem()));
+                Error::Refused { path: found.path.clone(), source }
             })?;
-            let mut actions = vec![action(&before, &after)];
-            let status = entity::read(&path, &after).entity;
+            let status = entity::read(&found.path, &after).entity;
+            let returns = back.as_ref().filter(|_| is_to_return(&before, &after, status.as_ref()));
+            path = returns.unwrap_or(&found.path).clone();
+            let mut actions = match (returns, places) {
+                (Some(path), [Some(_), _]) => {
+                    return Err(Error::Exists { kind, id: DocId::of_file(path), path: path.clone() });
+                }
+                // First there, then no longer here: whoever looks meanwhile finds it in one place at least.
+                (Some(_), _) => vec![Action::Write(after.bytes().to_vec()), Action::Remove],
+                (None, [_, _]) => vec![Action::Keep, action(&before, &after)],
+                (None, _) => vec![action(&before, &after)],
+            };
             actions.extend(others.iter().map(|other| tell(other.as_deref(), status.as_ref())));
             let changed = actions.iter().any(|action| *action != Action::Keep);
             edited = Some((after, changed));
@@ -293,6 +305,17 @@ pub(super) fn missing(code: Code, id: &DocId) -> Diagnostic {
 
 pub(super) fn action(before: &Document, after: &Document) -> Action {
     if after == before { Action::Keep } else { Action::Write(after.bytes().to_vec()) }
+}
+
+/// Tells whether an archived document comes back: one that is not finished any more has no business in the archive, where
+/// nobody would find it to do it.
+pub(super) fn is_to_return(before: &Document, after: &Document, entity: Option<&Entity>) -> bool {
+    after != before && entity.is_some_and(|entity| !entity.is_finished())
+}
+
+/// Where an archived document lay before; `None` for one that is not archived.
+pub(super) fn out_of_the_archive(path: &DocPath) -> Option<DocPath> {
+    path.is_archived().then(|| DocPath::new(path.file_name()).ok()).flatten()
 }
 
 /// The tasks that a document says must be there.

@@ -5,7 +5,8 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::batch::{Editing, Step};
-use super::operation::{action, described_in, missing, named_tasks, tell, telling};
+use super::operation::{action, described_in, is_to_return, missing, named_tasks, out_of_the_archive, tell, telling};
+use super::workspace::is_whole;
 use super::{Error, New, Scope, Taken, Workspace};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Document;
@@ -270,6 +271,16 @@ impl Played {
         };
         let after = edit(&before).map_err(refused)?;
         let known = entity::read(&path, &before).entity.as_ref().map_or(&[][..], named_tasks).to_vec();
+        if let Some(back) = out_of_the_archive(&path)
+            && is_to_return(&before, &after, entity::read(&path, &after).entity.as_ref())
+        {
+            if self.live.get(&back).is_some() {
+                return Err(Error::Exists { kind, id: DocId::of_file(&back), path: back });
+            }
+            let done = self.put(back, None, Some(after), &known)?;
+            self.note(&path, Some(before), None);
+            return Ok(done);
+        }
         self.put(path, Some(before), Some(after), &known)
     }
 
@@ -330,7 +341,18 @@ impl Played {
 
     /// The document that an id or the beginning of one names, as the steps so far left it.
     fn find(&self, base: &Base<'_>, kind: Kind, id: &str) -> Result<(DocPath, Document), Error> {
-        let missing = match self.live.find(Some(kind), id) {
+        let live = self.live.find(Some(kind), id);
+        if !matches!(&live, Ok(entry) if is_whole(entry, id)) && !matches!(&live, Err(FindError::Duplicate { .. })) {
+            // A whole id means that document, wherever it lies, whatever else begins so.
+            if let Some(found) = base.workspace.find_whole(Some(kind), id)? {
+                match self.documents.get(&found.path) {
+                    None => return Ok((found.path, found.document)),
+                    Some(Sides { now: Some(now), .. }) => return Ok((found.path, now.clone())),
+                    Some(Sides { now: None, .. }) => {}
+                }
+            }
+        }
+        let missing = match live {
             Ok(entry) => return Ok((entry.path.clone(), entry.document.clone())),
             Err(error @ FindError::NotFound { .. }) => Error::Find(error),
             Err(error) => return Err(Error::Find(error)),

@@ -29,6 +29,8 @@ pub struct Workspace {
     pub(super) repository: Option<Repository>,
     pub(super) store: Store,
     pub(super) config: Config,
+    /// The settings that won over every file when it was opened.
+    pub(super) flags: Vec<(String, String)>,
     pub(super) agent: Option<AgentName>,
     pub(super) durability: Durability,
     pub(super) progress: Progress,
@@ -214,10 +216,37 @@ impl Workspace {
 
     pub(super) fn find_in(&self, live: &Snapshot, kind: Option<Kind>, id: &str) -> Result<Found, Error> {
         match live.find(kind, id) {
-            Ok(entry) => Ok(Found::from(entry)),
-            Err(error @ FindError::NotFound { .. }) => self.find_archived(kind, id)?.ok_or(Error::Find(error)),
-            Err(error) => Err(Error::Find(error)),
+            Ok(entry) if is_whole(entry, id) => Ok(Found::from(entry)),
+            Err(error @ FindError::Duplicate { .. }) => Err(Error::Find(error)),
+            // A whole id means that document, wherever it lies, whatever else begins so.
+            other => match (self.find_whole(kind, id)?, other) {
+                (Some(found), _) => Ok(found),
+                (None, Ok(entry)) => Ok(Found::from(entry)),
+                (None, Err(error @ FindError::NotFound { .. })) => {
+                    self.find_archived(kind, id)?.ok_or(Error::Find(error))
+                }
+                (None, Err(error)) => Err(Error::Find(error)),
+            },
         }
+    }
+
+    /// The document with exactly this id: in the archive, else outside of it, where it may have come back to since the
+    /// others were listed.
+    pub(super) fn find_whole(&self, kind: Option<Kind>, id: &str) -> Result<Option<Found>, Error> {
+        let Ok(whole) = DocId::new(id) else { return Ok(None) };
+        let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
+        let names: BTreeSet<DocPath> = kinds.iter().map(|kind| DocPath::for_new(*kind, &whole)).collect();
+        let months = self.store.months()?;
+        let archived = names.iter().flat_map(|name| months.iter().map(move |month| format!("archive/{month}/{name}")));
+        let archived: Vec<DocPath> = archived.filter_map(|path| DocPath::new(path).ok()).collect();
+        for paths in [archived, names.into_iter().collect()] {
+            let found = Snapshot::from_documents(self.read_all(&paths)?);
+            let fits = |entry: &Entry| is_whole(entry, id) && kind.is_none_or(|kind| entry.kind == Some(kind));
+            if found.entries().any(fits) {
+                return found.find(kind, id).map(|entry| Some(Found::from(entry))).map_err(Error::Find);
+            }
+        }
+        Ok(None)
     }
 
     pub(super) fn find_archived(&self, kind: Option<Kind>, id: &str) -> Result<Option<Found>, Error> {
@@ -292,6 +321,15 @@ impl Workspace {
     pub(super) fn head(&self) -> Result<Option<Head>, Error> {
         again(|| Ok(self.repository.as_ref().map(|repository| repository.head(&self.target())).transpose()?))
     }
+}
+
+/// Tells whether a text is the whole id of a document: as it stands, or without the prefix of its kind.
+pub(super) fn is_whole(entry: &Entry, text: &str) -> bool {
+    let Some(whole) = &entry.id else { return false };
+    let kind = entry.kind.filter(|kind| *kind != Kind::Agent);
+    let short = kind.and_then(|kind| whole.as_str().strip_prefix(kind.prefix()));
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    whole.as_str() == text || short == Some(text) && !is_number
 }
 
 /// The ids of tasks that live documents name and that are not live.

@@ -42,6 +42,17 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The months that the archive has, as its folders are called.
+    ///
+    /// # Errors
+    /// As [`Store::scan`].
+    pub fn months(&self) -> Result<Vec<String>, StoreError> {
+        let Some(folder) = self.folder()? else { return Ok(Vec::new()) };
+        subfolder(&folder, "archive")?.map_or(Ok(Vec::new()), |archive| months(&archive))
+    }
+}
+
 /// The months of the archive, as its folders are called.
 pub(super) fn months(archive: &Dir) -> Result<Vec<String>, StoreError> {
     let mut months = Vec::new();

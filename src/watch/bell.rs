@@ -29,6 +29,14 @@ impl Interest {
         Self { names: names.into_iter().map(Into::into).collect(), ..Self::default() }
     }
 
+    /// Takes in what else matters.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.names.extend(other.names.iter().cloned());
+        self.locks.extend(other.locks.iter().cloned());
+        self.documents |= other.documents;
+        self.everything |= other.everything;
+    }
+
     fn covers(&self, name: &OsStr, waiting: bool) -> bool {
         // A name that is not UTF-8 is no document and no name of git's, but better one look too many.
         let Some(name) = name.to_str() else { return self.documents || self.everything };

@@ -10,7 +10,7 @@ mod bell;
 mod remote;
 mod sabotage;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ const GIT_NAMES: &[&str] = &[
 const GIT_LOCKS: &[&str] = &["index.lock", "HEAD.lock"];
 
 /// What to watch.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
     /// The work tree, or the plain directory.
     pub root: PathBuf,
@@ -53,10 +53,12 @@ pub struct Places {
     pub folder: String,
     /// The repository, if there is one.
     pub git: Option<GitPlaces>,
+    /// Files of settings, absolute; they need not be there, nor the folders on the way to them.
+    pub settings: Vec<PathBuf>,
 }
 
 /// Where the repository keeps what matters here.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitPlaces {
     /// The git directory of this work tree.
     pub git_dir: PathBuf,
@@ -170,10 +172,16 @@ impl Watcher {
     /// event that matters, so it must return at once: set a flag, fill a slot, nothing else.
     #[must_use]
     pub fn new(places: Places, ring: impl Fn() + Send + Sync + 'static) -> Self {
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let real = fs::canonicalize(&places.root).unwrap_or_else(|_| places.root.clone());
-        let remote = remote::remote_type(&mounts, &real);
+        let remote = remote_type(&places.root);
         Self { places, bell: Arc::new(Bell::new(ring)), native: None, armed: BTreeMap::new(), remote }
+    }
+
+    /// From the next [`Watcher::arm`] on this is watched, and what was watched before no longer.
+    pub fn turn_to(&mut self, places: Places) {
+        if places.root != self.places.root {
+            self.remote = remote_type(&places.root);
+        }
+        self.places = places;
     }
 
     /// Says whether the end of a lock should ring.
@@ -215,7 +223,11 @@ impl Watcher {
         if let Some(git) = self.places.git.clone().filter(|_| !sabotage::on(Sabotage::IgnoreBranch)) {
             self.arm_repository(&git, &mut survey)?;
         }
-        let gone: Vec<PathBuf> = self.armed.keys().filter(|dir| !survey.wanted.contains(*dir)).cloned().collect();
+        let settings = self.places.settings.clone().into_iter();
+        for file in settings.filter(|_| !sabotage::on(Sabotage::DeafToSettings)) {
+            self.arm_settings(&file, &mut survey)?;
+        }
+        let gone: Vec<PathBuf> = self.armed.keys().filter(|dir| !survey.wanted.contains_key(*dir)).cloned().collect();
         for dir in gone {
             self.disarm(&dir);
         }
@@ -244,6 +256,19 @@ impl Watcher {
         Ok(())
     }
 
+    /// The folder of a file, or the nearest one above that is there: then it is the making of the next part that matters.
+    fn arm_settings(&mut self, file: &Path, survey: &mut Survey) -> Result<(), Gap> {
+        let ways = file.ancestors().zip(file.ancestors().skip(1));
+        for (part, dir) in ways.filter_map(|(part, dir)| Some((part.file_name()?.to_str()?, dir))) {
+            // By one name only: the kernel knows a directory by its number, and would tell of it by the last name.
+            let dir = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+            if self.arm_one(&dir, &Interest::names([part]), survey)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// The files that tell that the branch has moved or that git is at work.
     fn arm_repository(&mut self, git: &GitPlaces, survey: &mut Survey) -> Result<(), Gap> {
         let locks = GIT_LOCKS.iter().map(ToString::to_string).collect();
@@ -266,9 +291,11 @@ impl Watcher {
     /// Arms one directory if it is there.
     fn arm_one(&mut self, dir: &Path, interest: &Interest, survey: &mut Survey) -> Result<bool, Gap> {
         let Some(before) = Identity::of(dir) else { return Ok(false) };
-        survey.wanted.insert(dir.to_path_buf());
+        // One directory may matter for several reasons.
+        let whole = survey.wanted.entry(dir.to_path_buf()).or_default();
+        whole.add(interest);
         // Before the watch, so that its first event is not taken for nothing.
-        self.bell.interests().insert(dir.to_path_buf(), interest.clone());
+        self.bell.interests().insert(dir.to_path_buf(), whole.clone());
         let is_same = self.armed.get(dir) == Some(&Some(before));
         if is_same || sabotage::on(Sabotage::NoRearm) && self.armed.contains_key(dir) {
             return Ok(true);
@@ -309,7 +336,7 @@ impl Watcher {
 /// One pass over the directories that should be watched.
 #[derive(Debug, Default)]
 struct Survey {
-    wanted: BTreeSet<PathBuf>,
+    wanted: BTreeMap<PathBuf, Interest>,
     outcome: Outcome,
 }
 
@@ -319,6 +346,13 @@ enum Outcome {
     Settled,
     /// Something was replaced while it was armed.
     Moved,
+}
+
+/// The type of the file system under a root, if it is another machine's.
+fn remote_type(root: &Path) -> Option<String> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let real = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
+    remote::remote_type(&mounts, &real)
 }
 
 /// A part of the folder may be missing, the root may not.

@@ -15,6 +15,8 @@ pub(super) enum Sabotage {
     IgnoreBranch,
     /// A watch that the kernel refuses is not told.
     HideLimit,
+    /// Files of settings are not watched.
+    DeafToSettings,
 }
 
 const NAMES: &[(&str, Sabotage)] = &[
@@ -23,6 +25,7 @@ const NAMES: &[(&str, Sabotage)] = &[
     ("ring-for-reading", Sabotage::RingForReading),
     ("ignore-branch", Sabotage::IgnoreBranch),
     ("hide-limit", Sabotage::HideLimit),
+    ("deaf-to-settings", Sabotage::DeafToSettings),
 ];
 
 /// Tells whether a break was asked for.

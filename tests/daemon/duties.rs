@@ -69,7 +69,7 @@ impl World for Duties {
 }
 
 fn places(sandbox: &Sandbox) -> Places {
-    Places { root: sandbox.root().to_owned(), folder: FOLDER.to_owned(), git: None }
+    Places { root: sandbox.root().to_owned(), folder: FOLDER.to_owned(), git: None, settings: Vec::new() }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod duties;
 mod guest;
 mod process;
 mod saving;
+mod settings;
 mod stopping;
 #[path = "../support/mod.rs"]
 mod support;

@@ -93,7 +93,7 @@ isolated!(no_program_of_the_repository_is_started, {
         repo.content_id(&format!("{FOLDER}/task-1.md"), b"x\n").expect("an id");
         let head = repo.head(&Target::Current).expect("a head");
         assert_eq!(repo.contents(head.revision.as_ref(), FOLDER).expect("contents").len(), 1);
-        assert_eq!(repo.history(&Target::Current, FOLDER, None, 9).expect("a history").len(), 2);
+        assert_eq!(repo.history(&Target::Current, FOLDER, &[], 9).expect("a history").len(), 2);
         assert_eq!(repo.external_filter(&format!("{FOLDER}/task-1.md")).expect("attributes").as_deref(), Some("evil"));
         assert_eq!(fs::read_to_string(&sung).unwrap_or_default(), "");
         // The canaries do sing for a plain git.

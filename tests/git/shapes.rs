@@ -175,7 +175,7 @@ isolated!(contents_and_history_tell_what_happened, {
     let task = DocPath::new("task-1.md").expect("a path");
     assert_eq!(repo.read(&contents[&task]).expect("a blob"), b"two\n");
     assert_eq!(repo.content_id(&format!("{FOLDER}/task-1.md"), b"two\n").expect("an id"), contents[&task]);
-    let history = repo.history(&Target::Current, FOLDER, Some(&task), 10).expect("a history");
+    let history = repo.history(&Target::Current, FOLDER, std::slice::from_ref(&task), 10).expect("a history");
     assert_eq!(history.len(), 2);
     assert_eq!((&history[0].revision, history[0].subject.as_str()), (&second, "save"));
     assert_eq!((history[0].author.as_str(), history[0].email.as_str()), ("Uma User", "uma@example.com"));
@@ -185,8 +185,8 @@ isolated!(contents_and_history_tell_what_happened, {
     assert_eq!((path, after.as_ref()), (&task, Some(&contents[&task])));
     assert_eq!(repo.read(before.as_ref().expect("a before")).expect("a blob"), b"one\n");
     assert_eq!(history[1].changes[0].1, None);
-    assert_eq!(repo.history(&Target::Current, FOLDER, None, 1).expect("a history").len(), 1);
-    let all = repo.history(&Target::Current, FOLDER, None, 10).expect("a history");
+    assert_eq!(repo.history(&Target::Current, FOLDER, &[], 1).expect("a history").len(), 1);
+    let all = repo.history(&Target::Current, FOLDER, &[], 10).expect("a history");
     assert_eq!(all.iter().map(|commit| commit.changes.len()).collect::<Vec<_>>(), [0, 1, 2]);
 });
 

@@ -17,7 +17,7 @@ fn works(ground: &Ground) {
     assert_eq!(ground.status(), "A  staged.txt\n");
     let head = repo.head(&Target::Current).expect("a head");
     assert_eq!(repo.contents(head.revision.as_ref(), FOLDER).expect("contents").len(), 2);
-    assert_eq!(repo.history(&Target::Current, FOLDER, None, 9).expect("a history").len(), 3);
+    assert_eq!(repo.history(&Target::Current, FOLDER, &[], 9).expect("a history").len(), 3);
     ground.git(&["commit", "-qm", "user: staged"]);
     assert_eq!(ground.at_head("task-1.md"), "two\n");
     assert_eq!(ground.git(&["show", "--format=", "--name-only", "HEAD"]), "staged.txt\n");

@@ -27,7 +27,7 @@ const RANKS: &[Rank] = &[
     apart(&["document", "config", "template"]),
     apart(&["entity"]),
     apart(&["snapshot"]),
-    apart(&["check", "change", "merge"]),
+    apart(&["archive", "check", "change", "merge"]),
     apart(&["event", "health", "message", "plan"]),
     apart(&["engine"]),
     apart(&["store", "git", "watch", "bridge"]),

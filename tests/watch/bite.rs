@@ -42,3 +42,8 @@ fn a_branch_that_moves_unseen_is_noticed() {
 fn a_limit_that_is_not_told_is_noticed() {
     must_fail("hide-limit", "limits::the_limit_of_watches_is_told_with_its_cure");
 }
+
+#[test]
+fn settings_that_change_unseen_are_noticed() {
+    must_fail("deaf-to-settings", "settings::settings_ring_wherever_they_come_from");
+}

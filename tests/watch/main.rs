@@ -7,6 +7,7 @@ mod editors;
 mod folders;
 mod limits;
 mod repository;
+mod settings;
 mod site;
 #[path = "../support/mod.rs"]
 mod support;

@@ -56,7 +56,7 @@ impl Site {
         let rings = Arc::new(AtomicUsize::new(0));
         let (ring, slot) = sync_channel(1);
         let counter = rings.clone();
-        let places = Places { root: root.clone(), folder: FOLDER.into(), git };
+        let places = Places { root: root.clone(), folder: FOLDER.into(), git, settings: Vec::new() };
         let watcher = Watcher::new(places, move || {
             counter.fetch_add(1, Ordering::SeqCst);
             let _ = ring.try_send(());

@@ -49,6 +49,7 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         ("task reopen", "id") => Source::Documents(TASKS, &["completed"]),
         ("workflow complete" | "workflow fail", "id") => Source::Documents(WORKFLOWS, &["running"]),
         ("task create" | "workflow create", "id") | ("man", "command") => Source::Free,
+        ("archive", "ids") => Source::Documents(&[Kind::Task, Kind::Workflow], &["completed", "failed"]),
         ("log", "id") => Source::Documents(&Kind::ALL, &[]),
         ("task create", "kind") => Source::Types(Kind::Task),
         ("workflow create", "kind") => Source::Types(Kind::Workflow),
@@ -80,7 +81,7 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         (_, "format") => Source::Formats,
         ("completions", "shell") => Source::Words(super::shells),
         ("init", "templates") => Source::Words(|| Shape::ALL.iter().map(|shape| shape.word()).collect()),
-        (_, "limit" | "after" | "progress" | "set" | "title" | "step" | "ttl") => Source::Free,
+        (_, "limit" | "after" | "older" | "progress" | "set" | "title" | "step" | "ttl") => Source::Free,
         _ => return None,
     })
 }

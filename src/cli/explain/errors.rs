@@ -333,6 +333,14 @@ pub(super) const PAGES: &[Page] = &[
         remedy: "set TMPDIR to a directory that you may write to",
     },
     Page {
+        code: "stays",
+        title: "the document may not go into the archive",
+        means: "A document that was named for the archive has something left to do, or could not be found or counted there.",
+        why: "What is archived must be done with, and everything that names it must still be right.",
+        example: Example::Words("`mycelium archive task-7` while the task is running"),
+        remedy: "follow the hint; `mycelium archive --dry-run` tells what may go",
+    },
+    Page {
         code: "stdin-twice",
         title: "two values from standard input",
         means: "`-` stands for standard input, which can be read once only.",

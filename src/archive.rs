@@ -1,0 +1,276 @@
+//! Which documents may go into the archive, where each of them lies there, and why another stays. Pure; moves nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::entity::{Entity, Review, Task, TaskStatus};
+use crate::name::{DocId, DocPath, Kind};
+use crate::snapshot::{Entry, Snapshot};
+use crate::time::Timestamp;
+
+/// Why a document stays where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stay {
+    /// Agents are not finished, ever; what is neither task nor workflow nor event log is not ours.
+    Kind,
+    /// It cannot be read.
+    Unreadable,
+    /// There is something left to do.
+    Unfinished {
+        /// Its status.
+        status: &'static str,
+    },
+    /// It must be approved first.
+    Unapproved,
+    /// Its workflow lies outside the archive and does not list it: it could not be counted there any more.
+    Workflow(DocId),
+    /// It could not be found by its id there.
+    Misnamed {
+        /// What its file should be called.
+        expected: DocPath,
+    },
+    /// The archive has a document of that name.
+    Taken {
+        /// Where.
+        path: DocPath,
+    },
+    /// Other files state its id too.
+    Duplicate,
+    /// It has changed not long ago.
+    Restless,
+}
+
+impl fmt::Display for Stay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kind => f.write_str("only tasks, workflows and event logs are archived"),
+            Self::Unreadable => f.write_str("it cannot be read"),
+            Self::Unfinished { status } => write!(f, "it is {status}"),
+            Self::Unapproved => f.write_str("it waits for approval"),
+            Self::Workflow(id) => write!(f, "its workflow `{id}` is not archived and does not list it"),
+            Self::Misnamed { expected } => write!(f, "its file should be called `{expected}`"),
+            Self::Taken { path } => write!(f, "`{path}` is there already"),
+            Self::Duplicate => f.write_str("another file states the same id"),
+            Self::Restless => f.write_str("it has changed not long ago"),
+        }
+    }
+}
+
+impl Stay {
+    /// What to do about it, in the imperative.
+    #[must_use]
+    pub fn hint(&self, id: &str) -> Option<String> {
+        match self {
+            Self::Kind => None,
+            Self::Unreadable | Self::Duplicate => Some("run `mycelium check` to see why".to_owned()),
+            Self::Unfinished { .. } => Some("complete it or let it fail first".to_owned()),
+            Self::Unapproved => Some(format!("let somebody else than its holder approve `{id}`")),
+            Self::Workflow(workflow) => Some(format!("run `mycelium archive {workflow} {id}` to archive both")),
+            Self::Misnamed { expected } => Some(format!("rename the file to `{expected}`")),
+            Self::Taken { path } => Some(format!("compare it with `{path}`, and remove one of them")),
+            Self::Restless => Some(format!("run `mycelium archive {id}` without `--older`")),
+        }
+    }
+}
+
+/// Tells whether a document is done with, whatever else keeps it.
+///
+/// # Errors
+/// Why it stays.
+pub fn is_finished(entry: &Entry) -> Result<(), Stay> {
+    match &entry.entity {
+        _ if entry.path.is_events() => Ok(()),
+        Some(entity) if entity.is_finished() => Ok(()),
+        Some(Entity::Task(task)) => Err(Stay::Unfinished { status: task.status.word() }),
+        Some(Entity::Workflow(workflow)) => Err(Stay::Unfinished { status: workflow.status.word() }),
+        None if entry.kind.is_some_and(|kind| kind != Kind::Agent) => Err(Stay::Unreadable),
+        Some(Entity::Agent(_)) | None => Err(Stay::Kind),
+    }
+}
+
+/// Tells whether a finished document can be archived without anything being lost by it. `going` are the workflows that go
+/// along.
+///
+/// # Errors
+/// Why it stays.
+pub fn may_go(entry: &Entry, live: &Snapshot, going: &BTreeSet<DocId>) -> Result<(), Stay> {
+    is_finished(entry)?;
+    let Some(entity) = &entry.entity else { return Ok(()) };
+    if let Entity::Task(task) = entity {
+        if is_unapproved(task) {
+            return Err(Stay::Unapproved);
+        }
+        if let Some(workflow) = keeping(task, live).filter(|id| !going.contains(*id)) {
+            return Err(Stay::Workflow(workflow.clone()));
+        }
+    }
+    let (kind, id) = (entity.kind(), entity.id());
+    if live.paths_of(kind, id.as_str()).len() > 1 {
+        return Err(Stay::Duplicate);
+    }
+    let expected = DocPath::for_new(kind, &id);
+    if expected == entry.path { Ok(()) } else { Err(Stay::Misnamed { expected }) }
+}
+
+fn is_unapproved(task: &Task) -> bool {
+    let holder = task.claimed_by.as_ref().or(task.assigned_to.as_ref());
+    let by_another = |by: &str| holder.is_none_or(|holder| holder.as_str() != by);
+    let is_approved = task.approved.as_deref().is_some_and(by_another);
+    task.status == TaskStatus::Completed && task.review == Some(Review::Required) && !is_approved
+}
+
+/// The workflow that only knows of a task because the task names it.
+fn keeping<'a>(task: &'a Task, live: &Snapshot) -> Option<&'a DocId> {
+    let id = task.workflow.as_ref()?;
+    let path = live.paths_of(Kind::Workflow, id.as_str()).first()?;
+    let workflow = live.get(path)?.workflow();
+    let is_listed = workflow.is_some_and(|workflow| {
+        workflow
+            .tasks
+            .iter()
+            .any(|listed| live.named_task(listed).and_then(Entry::task).is_some_and(|t| t.id == task.id))
+    });
+    (!is_listed).then_some(id)
+}
+
+/// The names that the archive has, to find a free one.
+#[derive(Debug, Clone, Default)]
+pub struct Shelves(BTreeMap<String, DocPath>);
+
+impl Shelves {
+    /// The archive with these documents.
+    #[must_use]
+    pub fn new(archived: impl IntoIterator<Item = DocPath>) -> Self {
+        Self(archived.into_iter().map(|path| (path.file_name().to_owned(), path)).collect())
+    }
+
+    /// Where a document goes: into the month in which it was made, so that every clone puts it in the same place, whenever it
+    /// does so; an event log into that of its last event. `changed` counts where a document does not tell. The place is
+    /// taken from then on.
+    ///
+    /// # Errors
+    /// [`Stay::Taken`] if the archive has a document of that name in any month; an event log gets a number instead.
+    pub fn place(&mut self, entry: &Entry, changed: Timestamp) -> Result<DocPath, Stay> {
+        let month = moment(entry).unwrap_or(changed).month();
+        let mut name = entry.path.file_name().to_owned();
+        for number in 2.. {
+            match self.0.get(&name) {
+                None => break,
+                Some(_) if entry.path.is_events() => name = format!("{}.{number}.md", entry.path.stem()),
+                Some(path) => return Err(Stay::Taken { path: path.clone() }),
+            }
+        }
+        let place = DocPath::new(format!("archive/{month}/{name}"));
+        // Only a year beyond four digits is no month, or a name that is too long by a number.
+        let place = place.map_err(|_| Stay::Misnamed { expected: entry.path.clone() })?;
+        self.0.insert(name, place.clone());
+        Ok(place)
+    }
+}
+
+/// The moment by which a document is filed.
+fn moment(entry: &Entry) -> Option<Timestamp> {
+    match &entry.entity {
+        Some(Entity::Task(task)) => task.created,
+        Some(Entity::Workflow(workflow)) => workflow.created,
+        Some(Entity::Agent(_)) => None,
+        None => last_event(entry.document.text()),
+    }
+}
+
+/// The last moment that an event log names.
+fn last_event(text: &str) -> Option<Timestamp> {
+    let is_moment = |word: &str| word.contains('T').then(|| word.parse().ok()).flatten();
+    let in_line =
+        |line: &str| line.split(|c: char| c.is_whitespace() || matches!(c, '"' | '`' | '|')).find_map(is_moment);
+    text.lines().rev().take(LINES_MAX).find_map(in_line)
+}
+
+/// So many lines of an event log are looked at, from its end.
+const LINES_MAX: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Document;
+
+    fn path(text: &str) -> DocPath {
+        DocPath::new(text).expect("valid")
+    }
+
+    fn snapshot(files: &[(&str, &str)]) -> Snapshot {
+        let document = |keys: &str| Document::parse(format!("---\n{keys}\n---\n").into_bytes());
+        Snapshot::from_documents(files.iter().map(|(name, keys)| (path(name), document(keys))))
+    }
+
+    fn judged(live: &Snapshot, name: &str, going: &[&str]) -> String {
+        let going = going.iter().map(|id| DocId::new(*id).expect("valid")).collect();
+        let entry = live.get(&path(name)).expect("there");
+        may_go(entry, live, &going).map_or_else(|stay| stay.to_string(), |()| "goes".to_owned())
+    }
+
+    #[test]
+    fn what_is_done_with_goes_and_all_else_says_why_not() {
+        let live = snapshot(&[
+            ("agent-a.md", "agent: a\nstatus: idle"),
+            ("task-a.md", "id: task-a\nstatus: completed"),
+            ("task-b.md", "id: b\nstatus: failed"),
+            ("task-c.md", "id: task-c\nstatus: running"),
+            ("task-d.md", "id: task-d\nstatus: completed\nreview: required\nassigned_to: x\napproved: x"),
+            ("task-e.md", "id: task-e\nstatus: completed\nreview: required\nassigned_to: x\napproved: y"),
+            ("task-f.md", "id: task-f\nstatus: failed\nreview: required"),
+            ("task-g.md", "id: task-other\nstatus: completed"),
+            ("task-h.md", "id: [x"),
+            ("task-i.md", "id: task-i\nstatus: completed\nworkflow: w"),
+            ("task-j.md", "id: task-j\nstatus: completed\nworkflow: w"),
+            ("task-k.md", "id: task-k\nstatus: completed\nworkflow: nobody"),
+            ("workflow-w.md", "id: w\nstatus: running\ntasks: [i]"),
+            ("workflow-v.md", "id: v\nstatus: completed\ntasks: [c]"),
+            ("events-1.md", "x"),
+            ("notes.md", "x: 1"),
+        ]);
+        for (name, answer) in [
+            ("agent-a.md", "only tasks, workflows and event logs are archived"),
+            ("notes.md", "only tasks, workflows and event logs are archived"),
+            ("task-a.md", "goes"),
+            ("task-b.md", "goes"),
+            ("task-c.md", "it is running"),
+            ("task-d.md", "it waits for approval"),
+            ("task-e.md", "goes"),
+            ("task-f.md", "goes"),
+            ("task-g.md", "its file should be called `task-other.md`"),
+            ("task-h.md", "it cannot be read"),
+            ("task-i.md", "goes"),
+            ("task-j.md", "its workflow `w` is not archived and does not list it"),
+            ("task-k.md", "goes"),
+            ("workflow-w.md", "it is running"),
+            ("workflow-v.md", "goes"),
+            ("events-1.md", "goes"),
+        ] {
+            assert_eq!(judged(&live, name, &[]), answer, "{name}");
+        }
+        assert_eq!(judged(&live, "task-j.md", &["w"]), "goes");
+    }
+
+    #[test]
+    fn a_document_is_filed_by_what_it_says_and_never_over_another() {
+        let live = snapshot(&[
+            ("task-a.md", "id: task-a\nstatus: completed\ncreated: 2025-09-30T23:59:59Z"),
+            ("task-b.md", "id: task-b\nstatus: completed"),
+            ("workflow-w.md", "id: w\nstatus: completed\ncreated_at: 2024-02-29"),
+        ]);
+        let now: Timestamp = "2026-01-02T03:04:05Z".parse().expect("a moment");
+        let mut shelves = Shelves::new([path("archive/2020-01/task-b.md"), path("archive/2025-10/events-x.md")]);
+        let mut place =
+            |entry: &Entry| shelves.place(entry, now).map_or_else(|stay| stay.to_string(), |to| to.to_string());
+        let of = |name: &str| live.get(&path(name)).expect("there");
+        assert_eq!(place(of("task-a.md")), "archive/2025-09/task-a.md");
+        assert_eq!(place(of("workflow-w.md")), "archive/2024-02/workflow-w.md");
+        assert_eq!(place(of("task-b.md")), "`archive/2020-01/task-b.md` is there already");
+        assert_eq!(place(of("task-a.md")), "`archive/2025-09/task-a.md` is there already");
+        let events = |text: &str| Entry::read(path("events-x.md"), Document::parse(text.as_bytes().to_vec()));
+        let log = "e1 2025-10-17T12:00:00Z tasks:events {}\ne2 2025-11-01T00:00:00Z x {\"T\": 1}\n";
+        assert_eq!(place(&events(log)), "archive/2025-11/events-x.2.md");
+        assert_eq!(place(&events("")), "archive/2026-01/events-x.3.md");
+    }
+}
