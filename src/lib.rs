@@ -31,6 +31,9 @@ pub mod check;
 
 pub mod change;
 
+// Who may have a task.
+pub mod claim;
+
 // From changes to commits, and when.
 pub mod message;
 
@@ -47,8 +50,10 @@ pub mod git;
 
 pub mod watch;
 
-// What carries out decisions, and the process that watches.
+// What carries out decisions, the library for agents, and the process that watches.
 pub mod runner;
+
+pub mod client;
 
 pub mod daemon;
 

@@ -37,11 +37,15 @@ pub struct OperationNote {
     pub agent: Option<AgentName>,
 }
 
+/// The operation that takes a task from an agent that has said nothing for a whole lease.
+pub const TAKE_BACK: &str = "task.take-back";
+
 /// The message of a commit: what happened in one line, then each change, then the trailers.
 #[must_use]
 pub fn compose(changes: &[Change], by: Option<&AgentName>, operations: &[OperationNote]) -> String {
     let documents = by_document(changes);
-    let mut message = subject(&documents, by);
+    let is_over = !operations.is_empty() && operations.iter().all(|operation| operation.verb == TAKE_BACK);
+    let mut message = subject(&documents, by, if is_over { " (lease over)" } else { "" });
     if changes.len() > 1 {
         message.push('\n');
         for change in changes.iter().take(LINES_MAX) {
@@ -73,6 +77,12 @@ pub fn phrase(what: &What) -> String {
             (Some(from), Some(to)) => format!("{} → {}", quote(from), quote(to)),
             (None, Some(to)) => format!("status {}", quote(to)),
             (_, None) => "no status".to_owned(),
+        },
+        What::Field { key, from, to } if key == "claimed_by" => match (from, to) {
+            (Some(from), Some(to)) => format!("claimed by {} from {}", value(to), value(from)),
+            (None, Some(to)) => format!("claimed by {}", value(to)),
+            (Some(from), None) => format!("no longer held by {}", value(from)),
+            (None, None) => "held by nobody".to_owned(),
         },
         What::Field { key, from, to } => match (from, to) {
             (Some(from), Some(to)) => format!("{} {} → {}", quote(key), value(from), value(to)),
@@ -160,8 +170,8 @@ fn by_document(changes: &[Change]) -> Vec<Vec<&Change>> {
     documents.into_values().collect()
 }
 
-fn subject(documents: &[Vec<&Change>], by: Option<&AgentName>) -> String {
-    let suffix = by.map(|by| format!(" ({by})")).unwrap_or_default();
+fn subject(documents: &[Vec<&Change>], by: Option<&AgentName>, otherwise: &str) -> String {
+    let suffix = by.map_or_else(|| otherwise.to_owned(), |by| format!(" ({by})"));
     match documents {
         [] => format!("nothing changed{suffix}"),
         [changes] => one_document(changes, &suffix),
@@ -185,10 +195,12 @@ fn few_documents(documents: &[Vec<&Change>], suffix: &str) -> Option<String> {
     (1..=FEW_PHRASES_MAX).rev().map(told).find(fits).filter(|_| documents.len() <= FEW_MAX)
 }
 
+/// Keys that change along with others and say nothing by themselves.
+pub const SILENT: &[&str] = &["last_updated", "fence", "lease", "attempt"];
+
 /// What happened to one document, each change as short as a subject needs it.
 fn phrases(changes: &[&Change]) -> Vec<String> {
-    // An agent's `last_updated` comes with every change of it and says nothing.
-    let telling = |change: &&&Change| !matches!(&change.what, What::Field { key, .. } if key == "last_updated");
+    let telling = |change: &&&Change| !matches!(&change.what, What::Field { key, .. } if SILENT.contains(&&**key));
     let phrases: Vec<String> = changes.iter().filter(telling).map(|change| short(change)).collect();
     if phrases.is_empty() { changes.iter().map(|change| short(change)).collect() } else { phrases }
 }

@@ -61,6 +61,14 @@ pub enum Sabotage {
     TellPutBack,
     /// An operation that joins the commit of another is not named in it.
     LeaveUnnamed,
+    /// A lease is over as soon as it begins.
+    NoLease,
+    /// What was noted before another start of the machine counts as noted in this one.
+    AnyBoot,
+    /// A new holder gets the fence of the old one.
+    SameFence,
+    /// Whoever has lost a task may change it all the same.
+    NoFence,
 }
 
 impl Sabotage {

@@ -361,8 +361,7 @@ impl Snapshot {
     #[must_use]
     pub fn ready_tasks(&self) -> Vec<&Task> {
         let mut ready: Vec<&Task> = self.tasks().filter(|task| self.ready(task)).collect();
-        let key = |task: &Task| (std::cmp::Reverse::<Priority>(task.priority), task.created.is_none(), task.created);
-        ready.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id)));
+        sort_by_urgency(&mut ready);
         ready
     }
 
@@ -426,6 +425,12 @@ impl Snapshot {
         }
         circles(&graph)
     }
+}
+
+/// The most urgent first, then the oldest, then by id.
+pub fn sort_by_urgency(tasks: &mut [&Task]) {
+    let key = |task: &Task| (std::cmp::Reverse::<Priority>(task.priority), task.created.is_none(), task.created);
+    tasks.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id)));
 }
 
 /// One shortest circle of each group of nodes that all reach each other. Kosaraju's algorithm, which does not recurse.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::excerpt::Excerpt;
 use super::exit::Exit;
 use super::render::{Ink, paint};
+use crate::claim::Loss;
 use crate::document::EditError;
 use crate::entity::Refusal;
 use crate::name::visible;
@@ -75,13 +76,15 @@ pub(crate) struct Failure {
     pub excerpt: Option<Box<Excerpt>>,
     /// What to do next.
     pub hint: Option<String>,
+    /// Who has the task that was asked for, if that is why.
+    pub claim: Option<Box<Value>>,
 }
 
 impl Failure {
     /// A failure of this class.
     pub(crate) fn new(class: Class, code: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { class, code, message, causes: Vec::new(), excerpt: None, hint: None }
+        Self { class, code, message, causes: Vec::new(), excerpt: None, hint: None, claim: None }
     }
 
     /// A wrong value or command line.
@@ -140,7 +143,7 @@ impl Failure {
                 "text": excerpt.line,
             })
         });
-        json!({
+        let mut out = json!({
             "schema": super::envelope::SCHEMA,
             "kind": "error",
             "error": {
@@ -153,7 +156,11 @@ impl Failure {
                 "place": place,
                 "retryable": self.class == Class::Busy,
             },
-        })
+        });
+        if let Some(claim) = &self.claim {
+            out["error"]["claim"] = (**claim).clone();
+        }
+        out
     }
 }
 
@@ -164,13 +171,29 @@ impl From<Error> for Failure {
             other => other.class().into(),
         };
         let hint = error.hint().or_else(|| advice(&error));
+        let claim = if let Error::ClaimLost(loss) = &error { Some(Box::new(holder(loss))) } else { None };
         // A refusal names the document itself.
         let failure = match &error {
             Error::Refused { source, .. } => Self::new(class, code(&error), source.to_string()),
             other => Self::new(class, code(other), other.to_string()).because(other),
         };
-        Self { hint, ..failure }
+        Self { hint, claim, ..failure }
     }
+}
+
+/// Who has a task, for programs.
+fn holder(loss: &Loss) -> Value {
+    json!({
+        "task": loss.task,
+        "why": loss.why.word(),
+        "holder": loss.by.as_ref().map(ToString::to_string),
+        "fence": loss.fence,
+        "since": loss.since.map(|at| at.to_string()),
+        "until": loss.until.map(|at| at.to_string()),
+        "left_ms": loss.left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+        "root": loss.place.as_ref().map(|place| place.root.display().to_string()),
+        "branch": loss.place.as_ref().and_then(|place| place.branch.clone()),
+    })
 }
 
 /// A way on where the error itself knows none.
@@ -218,6 +241,12 @@ fn code(error: &Error) -> &'static str {
         Error::Exists { .. } => "exists",
         Error::Gone { .. } => "gone",
         Error::Stays { .. } => "stays",
+        Error::ClaimLost(_) => "claim-lost",
+        Error::Assigned { .. } => "assigned",
+        Error::NotReady { .. } | Error::NotPending { .. } => "not-ready",
+        Error::NothingReady { .. } => "nothing-ready",
+        Error::NotHeld { .. } => "not-held",
+        Error::NoAgent => "no-agent",
         Error::TooManySteps { .. } => "too-many-steps",
         Error::Undone { .. } => "not-done",
         Error::Name(_) => "bad-name",

@@ -104,9 +104,10 @@ fn text(entry: &HistoryEntry) -> String {
     out
 }
 
-/// The changes worth a line: an agent's `last_updated` comes with every other change of it. JSON has them all.
+/// The changes worth a line: some come with every other change and say nothing. JSON has them all.
 pub(crate) fn telling(changes: &[Change]) -> Vec<&Change> {
-    let is_telling = |change: &&Change| !matches!(&change.what, What::Field { key, .. } if key == "last_updated");
+    let is_telling =
+        |change: &&Change| !matches!(&change.what, What::Field { key, .. } if message::SILENT.contains(&&**key));
     let telling: Vec<&Change> = changes.iter().filter(is_telling).collect();
     if telling.is_empty() { changes.iter().collect() } else { telling }
 }

@@ -14,11 +14,12 @@ use super::log::telling;
 use super::render::{self, Ink, paint};
 use super::{session, show};
 use crate::change;
+use crate::claim::Origin;
 use crate::document::Document;
-use crate::entity::Refusal;
+use crate::entity::{Refusal, span_text};
 use crate::message;
 use crate::name::{DocPath, Kind, visible};
-use crate::runner::{Error, New, Outcome, Taken, Workspace};
+use crate::runner::{Claimed, Error, New, Outcome, Passing, Renewed, Taken, Workspace};
 use crate::snapshot::Snapshot;
 
 /// Tries when a document comes and goes between look-up and write.
@@ -43,8 +44,18 @@ pub(crate) type Change<'a> = &'a dyn Fn(&Document) -> Result<Document, Refusal>;
 impl Edit<'_> {
     /// Applies the change and tells what it did.
     pub(crate) fn apply(self, workspace: &Workspace, change: Change<'_>) -> Result<Answer, Failure> {
+        self.apply_as(workspace, &Passing::default(), change)
+    }
+
+    /// The same, with what whoever changes a task says about their right to.
+    pub(crate) fn apply_as(
+        self,
+        workspace: &Workspace,
+        passing: &Passing,
+        change: Change<'_>,
+    ) -> Result<Answer, Failure> {
         let before = RefCell::new(None);
-        let outcome = workspace.change(self.kind, self.id, self.verb, &|document| {
+        let outcome = workspace.change_as(self.kind, self.id, self.verb, passing, &|document| {
             before.replace(Some(document.clone()));
             change(document)
         });
@@ -99,6 +110,60 @@ pub(crate) fn created(kind: &'static str, workspace: &Workspace, new: &New, take
     let mut answer = written(kind, workspace, &outcome)?;
     answer.text = format!("{}\n", new.id());
     answer.words = words(workspace, &outcome, &[format!("created {}", show::file(workspace, &outcome.path))]);
+    Ok(answer)
+}
+
+/// The answer to a claim: the id, and nothing else, for people.
+pub(crate) fn claimed(kind: &'static str, workspace: &Workspace, claimed: &Claimed) -> Result<Answer, Failure> {
+    let outcome = &claimed.outcome;
+    let id = outcome.entity.as_ref().map_or_else(|| outcome.path.stem().to_owned(), |entity| entity.id().to_string());
+    let mut answer = written(kind, workspace, outcome)?;
+    let (origin, from) = match &claimed.origin {
+        Origin::Nobody => ("free", None),
+        Origin::Expired(from) => ("expired", Some(from)),
+        Origin::Stolen(from) => ("stolen", Some(from)),
+    };
+    answer.data["claim"] = json!({
+        "holder": claimed.by.as_str(),
+        "fence": claimed.fence,
+        "lease": span_text(claimed.lease),
+        "since": claimed.since.to_string(),
+        "until": claimed.until.to_string(),
+        "origin": origin,
+        "from": from.map(ToString::to_string),
+    });
+    answer.text = format!("{id}\n");
+    let Claimed { by, fence, until, .. } = claimed;
+    let line = match &claimed.origin {
+        _ if outcome.operation.is_none() => format!("{id} is held by {by} already, fence {fence}, until {until}"),
+        Origin::Nobody => format!("{id} claimed by {by}, fence {fence}, until {until}"),
+        Origin::Expired(from) => {
+            format!("{id} claimed by {by} from {from}, whose lease is over, fence {fence}, until {until}")
+        }
+        Origin::Stolen(from) => format!("{id} taken from {from} by {by}, fence {fence}, until {until}"),
+    };
+    answer.words = match outcome.operation {
+        Some(_) => words(workspace, outcome, &[line]),
+        None => format!("{}\n", visible(&line)),
+    };
+    Ok(answer)
+}
+
+/// The answer to a renewal.
+pub(crate) fn renewed(kind: &'static str, workspace: &Workspace, renewed: &Renewed) -> Result<Answer, Failure> {
+    let Renewed { task, path, by, fence, lease, until } = renewed;
+    let mut answer = session::answer(kind, workspace)?;
+    answer.data = json!({
+        "id": task.as_str(),
+        "path": show::file(workspace, path),
+        "claim": {
+            "holder": by.as_str(),
+            "fence": fence,
+            "lease": span_text(*lease),
+            "until": until.to_string(),
+        },
+    });
+    answer.words = format!("{}\n", visible(&format!("{task} is held by {by}, fence {fence}, until {until}")));
     Ok(answer)
 }
 

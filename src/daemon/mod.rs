@@ -4,6 +4,7 @@
 
 mod detach;
 mod interrupt;
+mod leases;
 mod notice;
 mod upkeep;
 mod workspace;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::diagnostic::Diagnostic;
 use crate::engine::{Reason, Report};
-use crate::name::{DocPath, Revision};
+use crate::name::{AgentName, DocId, DocPath, Revision};
 use crate::runner::Waiting;
 
 /// Something that a watching process tells.
@@ -43,6 +43,13 @@ pub enum Notice {
     },
     /// A file of settings cannot be used: those that were in force stay.
     SettingsBroken(Reason),
+    /// A task was taken from an agent whose lease was over.
+    TakenBack {
+        /// Which task.
+        task: DocId,
+        /// Who had it.
+        by: AgentName,
+    },
 }
 
 impl Notice {
@@ -55,7 +62,11 @@ impl Notice {
             Self::Ignored(waiting) => waiting.hint(),
             Self::Upkeep(_) => Some("run `git gc` to see what is in the way".to_owned()),
             Self::SettingsBroken(reason) => reason.hint.clone(),
-            Self::FirstTime { .. } | Self::Ready | Self::Committed { .. } | Self::Settings { .. } => None,
+            Self::FirstTime { .. }
+            | Self::Ready
+            | Self::Committed { .. }
+            | Self::Settings { .. }
+            | Self::TakenBack { .. } => None,
         }
     }
 
@@ -83,6 +94,9 @@ impl Notice {
             Self::Ignored(_) => json!({ "event": "ignored" }),
             Self::Settings { keys, folder } => json!({ "event": "settings", "keys": keys, "folder": folder }),
             Self::SettingsBroken(_) => json!({ "event": "settings-broken" }),
+            Self::TakenBack { task, by } => {
+                json!({ "event": "taken-back", "task": task.as_str(), "agent": by.as_str() })
+            }
             Self::Report(report) => report_json(folder, report),
         };
         if let Value::Object(map) = &mut value {
@@ -131,6 +145,7 @@ impl fmt::Display for Notice {
             Self::Settings { keys, .. } if keys.is_empty() => f.write_str("the settings are in order again"),
             Self::Settings { keys, .. } => write!(f, "settings have changed: {}", keys.join(", ")),
             Self::SettingsBroken(reason) => write!(f, "the settings stay as they were: {reason}"),
+            Self::TakenBack { task, by } => write!(f, "{task} taken back: the lease of {by} is over"),
         }
     }
 }

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Instant;
 
+use super::leases::Leases;
 use super::notice::Notice;
 use super::upkeep::Upkeep;
 use super::{Refusal, Scan, World};
 use crate::engine::{Batch, Head, Readiness, Reason, Report, Retry};
 use crate::name::{ContentId, DocPath, Revision};
-use crate::runner::{Class, Committed, Edits, Error, Renewed, Survey, Waiting, Workspace};
+use crate::runner::{Class, Committed, Edits, Error, NewSettings, Survey, Waiting, Workspace};
 use crate::watch::Places;
 
 /// A workspace that is watched.
@@ -24,6 +26,7 @@ pub(super) struct Watched<'a> {
     /// The ignored document that was told of.
     ignored: Option<String>,
     upkeep: Upkeep,
+    leases: Leases,
 }
 
 /// The workspace with the settings that are in force.
@@ -62,6 +65,7 @@ impl<'a> Watched<'a> {
             branch: None,
             ignored: None,
             upkeep: Upkeep::new(),
+            leases: Leases::default(),
         }
     }
 
@@ -174,19 +178,19 @@ impl<'a> Watched<'a> {
 impl World for Watched<'_> {
     fn renew(&mut self) -> Option<Places> {
         match self.workspace.renewed() {
-            Ok(Renewed::Same) => {
+            Ok(NewSettings::Same) => {
                 if self.unsettled.take().is_some() {
                     let folder = self.workspace.folder().to_owned();
                     self.tell(&Notice::Settings { keys: Vec::new(), folder });
                 }
                 None
             }
-            Ok(Renewed::Changed { workspace, keys }) => {
+            Ok(NewSettings::Changed { workspace, keys }) => {
                 self.unsettled = None;
                 self.turn_to(workspace, &keys);
                 Some(self.workspace.places())
             }
-            Ok(Renewed::Broken(fault)) => {
+            Ok(NewSettings::Broken(fault)) => {
                 self.stay(Reason { what: fault.message, hint: fault.hint });
                 None
             }
@@ -207,6 +211,7 @@ impl World for Watched<'_> {
             self.empty_journal();
         }
         self.tell_ignored(sight.ignored);
+        self.leases.look(&self.workspace).map_err(|error| reason(&error))?;
         Ok(Scan { files: sight.files, own: sight.own })
     }
 
@@ -260,6 +265,17 @@ impl World for Watched<'_> {
         }
         if let Some(fault) = self.upkeep.run(self.workspace.root()) {
             (self.listener)(&Notice::Upkeep(crate::name::visible(&fault.to_string())));
+        }
+    }
+
+    fn due(&mut self) -> Option<Instant> {
+        self.leases.due()
+    }
+
+    fn duty(&mut self) {
+        match self.leases.take_back(&self.workspace) {
+            Ok(notices) => notices.iter().for_each(|notice| (self.listener)(notice)),
+            Err(error) => (self.listener)(&Notice::Report(Report::Refused(reason(&error)))),
         }
     }
 }

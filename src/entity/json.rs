@@ -112,7 +112,8 @@ pub fn fraction_json(progress: Option<f64>) -> Json {
 }
 
 /// A span in the largest unit that says it exactly: `5m`, `90s`, `1500ms`.
-pub(super) fn span_text(span: Duration) -> String {
+#[must_use]
+pub fn span_text(span: Duration) -> String {
     let ms = span.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
     let exact = units.iter().find(|(unit, _)| ms >= *unit && ms.is_multiple_of(*unit));

@@ -2,6 +2,7 @@
 
 pub mod agent;
 mod bullet;
+pub mod claim;
 mod create;
 mod edit;
 mod json;
@@ -16,7 +17,7 @@ pub use bullet::DependencyBullet;
 pub use create::{NewAgent, NewTask, NewWorkflow, RenderError};
 pub use edit::Refusal;
 pub(crate) use edit::label_name;
-pub use json::fraction_json;
+pub use json::{fraction_json, span_text};
 pub use model::{ActiveTask, Agent, Entity, Task, Workflow};
 pub use read::{Reading, read};
 pub use status::{AgentStatus, IllegalStep, Priority, Review, TaskStatus, UnknownWord, WorkflowStatus};

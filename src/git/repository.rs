@@ -153,6 +153,12 @@ impl Repository {
     }
 
     /// Where the committer keeps its journal and temporary files: `<git_dir>/mycelium`.
+    /// Tells whether there are, or were, further work trees of this repository.
+    #[must_use]
+    pub fn has_linked_work_trees(&self) -> bool {
+        self.common_dir().join("worktrees").exists()
+    }
+
     pub(super) fn run_dir(&self) -> PathBuf {
         self.git_dir.join("mycelium")
     }

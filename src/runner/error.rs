@@ -5,12 +5,13 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::archive::Stay;
+use crate::claim::Loss;
 use crate::diagnostic::Diagnostic;
 use crate::document::EditError;
-use crate::entity::{Refusal, RenderError};
+use crate::entity::{Refusal, RenderError, TaskStatus};
 use crate::git::{Busy, CommitError, GitError, Trouble};
-use crate::name::{DocId, DocPath, Kind, NameError};
-use crate::snapshot::FindError;
+use crate::name::{AgentName, DocId, DocPath, Kind, NameError, visible};
+use crate::snapshot::{Blocker, FindError, Wait};
 use crate::store::{ApplyError, StoreError, What};
 
 /// Says why an operation could not be carried out. Nothing was changed, unless it says so.
@@ -56,6 +57,50 @@ pub enum Error {
         /// Why.
         why: Box<Stay>,
     },
+    /// Somebody else has the task, or the fence that was named is not the one now.
+    #[error(transparent)]
+    ClaimLost(Box<Loss>),
+    /// The task is meant for somebody else.
+    #[error("`{}` is assigned to `{to}`", crate::name::visible(.task))]
+    Assigned {
+        /// Which task.
+        task: String,
+        /// For whom it is meant.
+        to: AgentName,
+    },
+    /// The task waits for others.
+    #[error("`{}` is not ready: it waits for {}", crate::name::visible(.task), listed(.waits))]
+    NotReady {
+        /// Which task.
+        task: String,
+        /// What it waits for.
+        waits: Vec<Blocker>,
+    },
+    /// The task cannot be claimed, and nobody by name has it.
+    #[error("`{}` is not ready: it is {status}{}", crate::name::visible(.task), unnamed(*.status))]
+    NotPending {
+        /// Which task.
+        task: String,
+        /// Where it stands.
+        status: TaskStatus,
+    },
+    /// No task is ready.
+    #[error("no task is ready{}", .kind.as_ref().map(|kind| format!(" of type `{}`", crate::name::visible(kind))).unwrap_or_default())]
+    NothingReady {
+        /// Of which type, if one was asked for.
+        kind: Option<String>,
+    },
+    /// A lease was to be renewed that nobody has, or not this agent.
+    #[error("`{}` is not held{}", crate::name::visible(.task), .by.as_ref().map(|by| format!(" by `{by}`")).unwrap_or_default())]
+    NotHeld {
+        /// Which task.
+        task: String,
+        /// By whom it was to be held.
+        by: Option<AgentName>,
+    },
+    /// Something that only an agent can do, and nobody said which one.
+    #[error("it is not known which agent acts")]
+    NoAgent,
     /// More steps than one batch takes.
     #[error("a batch of {count} steps; at most {} are allowed", super::STEPS_MAX)]
     TooManySteps {
@@ -152,15 +197,23 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Find(FindError::NotFound { .. }) | Self::Gone { .. } => Class::NotFound,
-            Self::Find(_) | Self::Exists { .. } | Self::Stays { .. } | Self::Undone { .. } => Class::Conflict,
+            Self::Find(FindError::NotFound { .. }) | Self::Gone { .. } | Self::NothingReady { .. } => Class::NotFound,
+            Self::Find(_)
+            | Self::Exists { .. }
+            | Self::Stays { .. }
+            | Self::Undone { .. }
+            | Self::ClaimLost(_)
+            | Self::Assigned { .. }
+            | Self::NotReady { .. }
+            | Self::NotPending { .. }
+            | Self::NotHeld { .. } => Class::Conflict,
             Self::Refused { source, .. } => match **source {
                 Refusal::IllegalStep { .. } => Class::Conflict,
                 Refusal::Unreadable { .. } => Class::Problem,
                 Refusal::BadValue { .. } => Class::Usage,
                 Refusal::Edit(ref error) => of_edit(error),
             },
-            Self::Name(_) | Self::Config(_) | Self::TooManySteps { .. } => Class::Usage,
+            Self::Name(_) | Self::Config(_) | Self::NoAgent | Self::TooManySteps { .. } => Class::Usage,
             Self::Store(StoreError::Busy { .. } | StoreError::Restless { .. }) => Class::Busy,
             Self::Store(StoreError::Strange { what: What::Symlink, .. }) => Class::Unsafe,
             Self::Git(error) => of_trouble(error.trouble()),
@@ -179,6 +232,17 @@ impl Error {
             Self::Exists { kind, id, .. } => Some(format!("run `mycelium {kind} get {id}` to see it")),
             Self::Gone { .. } => Some("run `mycelium status` to see what is there now".to_owned()),
             Self::Stays { id, why, .. } => why.hint(id),
+            Self::ClaimLost(loss) => loss.hint(),
+            Self::Assigned { task, .. } => {
+                Some(format!("run `mycelium task claim {} --force` to take it all the same", visible(task)))
+            }
+            Self::NotReady { waits, .. } => {
+                waits.first().map(|first| format!("run `mycelium task get {}` to see how it stands", first.id))
+            }
+            Self::NotPending { task, status } => Some(way_on(&visible(task), *status)),
+            Self::NothingReady { .. } => Some("run `mycelium task list` to see what the others wait for".to_owned()),
+            Self::NotHeld { task, .. } => Some(format!("run `mycelium task claim {}` to get it", visible(task))),
+            Self::NoAgent => Some("name it with `--as AGENT`, or set MYCELIUM_AGENT".to_owned()),
             Self::TooManySteps { .. } => Some("give it in parts".to_owned()),
             Self::Undone { step } => Some(format!("correct step {step}, then give all of them again")),
             Self::Config(finding) => finding.hint.clone(),
@@ -199,6 +263,40 @@ impl Error {
             Self::Render(RenderError::Unreadable { findings, .. }) => findings.clone(),
             Self::Config(finding) => vec![(**finding).clone()],
             _ => Vec::new(),
+        }
+    }
+}
+
+/// `task-1` (running), `task-2` (missing)
+fn listed(waits: &[Blocker]) -> String {
+    const NAMED_MAX: usize = 5;
+    let one = |blocker: &Blocker| {
+        let why = match blocker.why {
+            Wait::Missing => "missing",
+            Wait::Unreadable => "not readable",
+            Wait::Status(status) => status.word(),
+            Wait::Unapproved => "not approved",
+        };
+        format!("`{}` ({why})", blocker.id)
+    };
+    let mut out: Vec<String> = waits.iter().take(NAMED_MAX).map(one).collect();
+    if waits.len() > NAMED_MAX {
+        out.push(format!("and {} more", waits.len() - NAMED_MAX));
+    }
+    out.join(", ")
+}
+
+const fn unnamed(status: TaskStatus) -> &'static str {
+    if matches!(status, TaskStatus::Running) { ", and its file names no agent" } else { "" }
+}
+
+/// How a task that is not pending can be had.
+fn way_on(task: &str, status: TaskStatus) -> String {
+    match status {
+        TaskStatus::Completed => format!("run `mycelium task reopen {task}` to open it again"),
+        TaskStatus::Failed => format!("run `mycelium task retry {task}` to make it pending again"),
+        TaskStatus::Pending | TaskStatus::Running => {
+            format!("run `mycelium task claim {task} --steal` to take it over")
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The operations that change documents: make one, change one, remove one. Each is written durably, then committed if nobody else does it.
 
 use super::commit::Edits;
-use super::{Error, Scope, Waiting, Workspace, environment};
+use super::turn::{Deed, Turn};
+use super::{Error, Passing, Scope, Waiting, Workspace, environment};
 use crate::config::REPOSITORY_CONFIG;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Document;
@@ -121,9 +122,11 @@ impl Workspace {
     }
 
     /// Changes a document by a pure edit; the edit may be asked again if somebody else changes the document meanwhile.
+    /// An agent that has lost a task to another one may not change it; a task that an agent begins is claimed.
     ///
     /// # Errors
-    /// [`Error::Refused`] if the edit refuses; [`Error::Find`] if there is no such document; others if the folder fails.
+    /// [`Error::Refused`] if the edit refuses; [`Error::Find`] if there is no such document; [`Error::ClaimLost`] if another
+    /// agent has the task; others if the folder fails.
     pub fn change(
         &self,
         kind: Kind,
@@ -131,30 +134,68 @@ impl Workspace {
         verb: &str,
         edit: &dyn Fn(&Document) -> Result<Document, Refusal>,
     ) -> Result<Outcome, Error> {
+        self.change_as(kind, id, verb, &Passing::default(), edit)
+    }
+
+    /// The same, with what whoever changes a task says about their right to.
+    ///
+    /// # Errors
+    /// As [`Workspace::change`].
+    pub fn change_as(
+        &self,
+        kind: Kind,
+        id: &str,
+        verb: &str,
+        passing: &Passing,
+        edit: &dyn Fn(&Document) -> Result<Document, Refusal>,
+    ) -> Result<Outcome, Error> {
         let live = self.snapshot(Scope::Live)?;
         let found = self.find_in(&live, Some(kind), id)?;
-        let (mut path, back) = (found.path.clone(), out_of_the_archive(&found.path));
         let known = found.entity.as_ref().map_or(&[][..], named_tasks).to_vec();
-        let mut paths: Vec<DocPath> = [back.clone(), Some(path.clone())].into_iter().flatten().collect();
-        let places = paths.len();
+        let mut paths = vec![found.path.clone()];
         paths.extend(found.entity.iter().flat_map(|entity| telling(&live, entity)));
-        let operation = self.operation(&format!("{kind}.{verb}"))?;
+        let verb = format!("{kind}.{verb}");
+        let mut outcome = if kind == Kind::Task {
+            let deed = Deed::Change(passing);
+            Turn { workspace: self, paths: &paths, verb: &verb, deed, edit }.run()?.outcome
+        } else {
+            let operation = self.operation(&verb)?;
+            let edited = self.apply_edit(&operation, &paths, &|document| refusing(&found.path, edit(document)))?;
+            self.outcome_of(operation, edited)?
+        };
+        let named = outcome.entity.as_ref().map_or(&[][..], named_tasks).iter();
+        let new: Vec<DocId> = named.filter(|id| !known.contains(id)).cloned().collect();
+        outcome.findings.extend(self.missing(kind, &new)?);
+        Ok(outcome)
+    }
+
+    /// Applies an edit to the first of these documents, and tells the others how it stands now.
+    pub(super) fn apply_edit(
+        &self,
+        operation: &Operation,
+        paths: &[DocPath],
+        edit: &dyn Fn(&Document) -> Result<Document, Error>,
+    ) -> Result<Edited, Error> {
+        let from = &paths[0];
+        let back = out_of_the_archive(from);
+        let all: Vec<DocPath> = back.iter().chain(paths).cloned().collect();
+        let places = 1 + usize::from(back.is_some());
+        let taken = |path: &DocPath| {
+            let kind = path.kind().unwrap_or(Kind::Task);
+            Error::Exists { kind, id: DocId::of_file(path), path: path.clone() }
+        };
+        let mut path = from.clone();
         let mut edited = None;
-        let written = self.store.apply_unsynced(&operation, &paths, &mut |current| {
+        let written = self.store.apply_unsynced(operation, &all, &mut |current| {
             let (places, others) = current.split_at(places);
-            let [.., Some(bytes)] = places else { return Err(Error::Gone { path: found.path.clone() }) };
+            let [.., Some(bytes)] = places else { return Err(Error::Gone { path: from.clone() }) };
             let before = Document::parse(bytes.as_slice());
-            let after = edit(&before).map_err(|source| {
-                let source = Box::new(source.about(found.path.stem()));
-                Error::Refused { path: found.path.clone(), source }
-            })?;
-            let status = entity::read(&found.path, &after).entity;
+            let after = edit(&before)?;
+            let status = entity::read(from, &after).entity;
             let returns = back.as_ref().filter(|_| is_to_return(&before, &after, status.as_ref()));
-            path = returns.unwrap_or(&found.path).clone();
+            path = returns.unwrap_or(from).clone();
             let mut actions = match (returns, places) {
-                (Some(path), [Some(_), _]) => {
-                    return Err(Error::Exists { kind, id: DocId::of_file(path), path: path.clone() });
-                }
+                (Some(path), [Some(_), _]) => return Err(taken(path)),
                 // First there, then no longer here: whoever looks meanwhile finds it in one place at least.
                 (Some(_), _) => vec![Action::Write(after.bytes().to_vec()), Action::Remove],
                 (None, [_, _]) => vec![Action::Keep, action(&before, &after)],
@@ -167,11 +208,12 @@ impl Workspace {
         })?;
         // What is applied was decided at least once.
         let (document, changed) = edited.ok_or_else(|| Error::Gone { path: path.clone() })?;
-        let mut outcome = self.outcome(path, document, changed.then_some(operation.id), written.as_ref())?;
-        let named = outcome.entity.as_ref().map_or(&[][..], named_tasks).iter();
-        let new: Vec<DocId> = named.filter(|id| !known.contains(id)).cloned().collect();
-        outcome.findings.extend(self.missing(kind, &new)?);
-        Ok(outcome)
+        Ok(Edited { path, document, changed, written })
+    }
+
+    pub(super) fn outcome_of(&self, operation: Operation, edited: Edited) -> Result<Outcome, Error> {
+        let Edited { path, document, changed, written } = edited;
+        self.outcome(path, document, changed.then_some(operation.id), written.as_ref())
     }
 
     /// Removes a document; git keeps what it said.
@@ -189,6 +231,9 @@ impl Workspace {
             Ok(vec![Action::Remove])
         })?;
         let document = removed.ok_or_else(|| Error::Gone { path: path.clone() })?;
+        if let Some(Entity::Task(task)) = &found.entity {
+            self.forget_claim(&task.id, &path)?;
+        }
         self.outcome(path, document, Some(operation.id), written.as_ref())
     }
 
@@ -272,6 +317,20 @@ impl Workspace {
         written.map_or(Ok(()), Unsynced::wait)?;
         Ok(fate)
     }
+}
+
+/// A refusal of an edit, with the document that it is about.
+pub(super) fn refusing(path: &DocPath, edited: Result<Document, Refusal>) -> Result<Document, Error> {
+    edited.map_err(|source| Error::Refused { path: path.clone(), source: Box::new(source.about(path.stem())) })
+}
+
+/// An edit that is in place.
+#[derive(Debug)]
+pub(super) struct Edited {
+    path: DocPath,
+    document: Document,
+    changed: bool,
+    written: Option<Unsynced>,
 }
 
 /// What became of an operation once it was written.

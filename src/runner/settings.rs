@@ -9,7 +9,7 @@ use crate::watch::{GitPlaces, Places};
 
 /// What a new look at the settings found.
 #[derive(Debug)]
-pub enum Renewed {
+pub enum NewSettings {
     /// They are as they were.
     Same,
     /// They are others.
@@ -28,22 +28,22 @@ impl Workspace {
     ///
     /// # Errors
     /// [`Error`] if a file of settings cannot be read, or the place cannot be opened with the new ones.
-    pub fn renewed(&self) -> Result<Renewed, Error> {
+    pub fn renewed(&self) -> Result<NewSettings, Error> {
         let now = read_config(&self.root, self.flags.clone())?;
         if let Some(fault) = fault(&now) {
-            return Ok(Renewed::Broken(Box::new(fault)));
+            return Ok(NewSettings::Broken(Box::new(fault)));
         }
         if changed(&self.config, &now).is_empty() {
-            return Ok(Renewed::Same);
+            return Ok(NewSettings::Same);
         }
         let opening = Opening { root: Some(self.root.clone()), agent: self.agent.clone(), flags: self.flags.clone() };
         let workspace = Self { progress: self.progress.clone(), ..Self::look(opening)? };
         // They may have changed again since they were read.
         if let Some(fault) = fault(&workspace.config) {
-            return Ok(Renewed::Broken(Box::new(fault)));
+            return Ok(NewSettings::Broken(Box::new(fault)));
         }
         let keys = changed(&self.config, &workspace.config);
-        Ok(Renewed::Changed { workspace: Box::new(workspace), keys })
+        Ok(NewSettings::Changed { workspace: Box::new(workspace), keys })
     }
 
     /// What there is to watch here.

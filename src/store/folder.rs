@@ -181,6 +181,11 @@ impl Site {
         Ok(self.open()?.is_none_or(|file| file.try_lock().is_ok()))
     }
 
+    /// Tells whether somebody holds the lock of the file under the name. Others who ask the same are not taken for holders.
+    pub(super) fn is_held(&self) -> Result<bool, StoreError> {
+        Ok(self.open()?.is_some_and(|file| file.try_lock_shared().is_err()))
+    }
+
     /// The bytes under the name; `Err` also where a link or device stands there.
     pub(super) fn bytes(&self) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.read()?.map(|contents| contents.bytes))

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
+use super::sabotage::{self, Sabotage};
 use super::{Store, temp};
 use crate::time::Timestamp;
 
@@ -105,9 +106,20 @@ impl Store {
     /// [`StoreError::Io`] if the run state cannot be written.
     pub fn lock_claims(&self, wait: Duration) -> Result<Option<ClaimLock>, StoreError> {
         self.make_run()?;
-        let path = self.shared.join("claim.lock");
+        let path = self.claim_lock_path();
         fs::create_dir_all(&self.shared).map_err(|source| StoreError::io("make the folder", &self.shared, source))?;
+        if sabotage::active(Sabotage::NoClaimLock) {
+            return File::create(&path)
+                .map(|file| Some(ClaimLock(file)))
+                .map_err(|source| StoreError::io("open", &path, source));
+        }
         Ok(exclusive(&path, wait)?.map(ClaimLock))
+    }
+
+    /// The file whose lock that is.
+    #[must_use]
+    pub fn claim_lock_path(&self) -> PathBuf {
+        self.shared.join("claim.lock")
     }
 
     /// Becomes this work tree's watcher; `None` if one is alive. `now` is what others are told as its start.

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "this is the shell: it touches files, waits, and looks at file times")]
 
 mod apply;
+mod claims;
 mod error;
 mod folder;
 mod ground;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 pub use apply::{Action, Applied, Decide};
+pub use claims::{ClaimFile, ClaimPart, ClaimRecord};
 pub use error::{ApplyError, StoreError, What};
 pub use lock::{ClaimLock, CommitLock, FOLDER_WAIT, WatchLock, WatcherInfo};
 pub use names::Shelf;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::error::StoreError;
-use super::folder::Walk;
+use super::error::{StoreError, What};
+use super::folder::{Walk, stamp_of, what_of};
 use super::{Contents, Stamp, Store};
 use crate::name::DocPath;
 
@@ -27,6 +27,16 @@ impl Store {
             Some(site) => site.read(),
             None => Ok(None),
         }
+    }
+
+    /// How a document's file is now, without reading it; `None` if it is not there or no plain file.
+    ///
+    /// # Errors
+    /// [`StoreError::Strange`] if a folder on the way is a symbolic link; [`StoreError::Io`] if the system refuses.
+    pub fn stamp(&self, path: &DocPath) -> Result<Option<Stamp>, StoreError> {
+        let Some(site) = self.site(path)? else { return Ok(None) };
+        let stat = site.dir.stat(&site.name)?;
+        Ok(stat.filter(|stat| what_of(stat) == What::File).map(|stat| stamp_of(&stat)))
     }
 
     /// Reads many documents as [`Store::read`] does, but opens each folder once, as it is when the first of its documents

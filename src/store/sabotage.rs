@@ -29,6 +29,10 @@ pub(super) enum Sabotage {
     InPlace,
     /// The folder is not locked.
     NoLock,
+    /// Whoever gives a task to somebody does so without the lock.
+    NoClaimLock,
+    /// The ledger of claims says nothing.
+    NoLedger,
     /// A symbolic link is followed.
     FollowLinks,
     /// The process dies after the record is appended.

@@ -27,7 +27,7 @@ const RANKS: &[Rank] = &[
     apart(&["document", "config", "template"]),
     apart(&["entity"]),
     apart(&["snapshot"]),
-    apart(&["archive", "check", "change", "merge"]),
+    apart(&["archive", "check", "change", "claim", "merge"]),
     apart(&["event", "health", "message", "plan"]),
     apart(&["engine"]),
     apart(&["store", "git", "watch", "bridge"]),
@@ -65,7 +65,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("signal_hook", &["cli"]),
     ("similar", &["change"]),
     ("terminal_size", &["cli"]),
-    ("tokio", &["daemon"]),
+    ("tokio", &["client", "daemon"]),
     ("unicode_width", &["template", "cli"]),
 ];
 

@@ -44,14 +44,15 @@ const WORKFLOWS: &[Kind] = &[Kind::Workflow];
 pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
     let id = arg.get_id().as_str();
     Some(match (path, id) {
-        ("task complete" | "task fail" | "task release", "id") => Source::Documents(TASKS, &["running"]),
+        ("task complete" | "task fail" | "task release" | "task renew", "id") => Source::Documents(TASKS, &["running"]),
         ("task retry", "id") => Source::Documents(TASKS, &["failed"]),
         ("task reopen", "id") => Source::Documents(TASKS, &["completed"]),
         ("workflow complete" | "workflow fail", "id") => Source::Documents(WORKFLOWS, &["running"]),
         ("task create" | "workflow create", "id") | ("man", "command") => Source::Free,
         ("archive", "ids") => Source::Documents(&[Kind::Task, Kind::Workflow], &["completed", "failed"]),
         ("log", "id") => Source::Documents(&Kind::ALL, &[]),
-        ("task create", "kind") => Source::Types(Kind::Task),
+        ("task claim", "id") => Source::Documents(TASKS, &["pending", "running"]),
+        ("task create" | "task claim", "kind") => Source::Types(Kind::Task),
         ("workflow create", "kind") => Source::Types(Kind::Workflow),
         ("task tick", "step") => Source::Steps,
         ("task update", "unset") => Source::OwnKeys(Kind::Task),
@@ -81,7 +82,9 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         (_, "format") => Source::Formats,
         ("completions", "shell") => Source::Words(super::shells),
         ("init", "templates") => Source::Words(|| Shape::ALL.iter().map(|shape| shape.word()).collect()),
-        (_, "limit" | "after" | "older" | "progress" | "set" | "title" | "step" | "ttl") => Source::Free,
+        (_, "limit" | "after" | "older" | "progress" | "set" | "title" | "step" | "ttl" | "lease" | "fence") => {
+            Source::Free
+        }
         _ => return None,
     })
 }

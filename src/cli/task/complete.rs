@@ -1,5 +1,6 @@
 //! `task complete`: a running task is done.
 
+use super::right::Right;
 use crate::cli::answer::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::input::Given;
@@ -16,6 +17,8 @@ pub(crate) struct Args {
     /// What came out, as JSON or plain text; `@FILE` and `-` are read
     #[arg(long, value_name = "JSON|TEXT", allow_hyphen_values = true)]
     result: Option<Given>,
+    #[command(flatten)]
+    right: Right,
 }
 
 /// Completes the task.
@@ -23,5 +26,5 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let result = args.result.as_ref().map(|given| given.json_or_text("--result")).transpose()?;
     let workspace = session.open()?;
     let edit = write::Edit { answer: "task.complete", kind: Kind::Task, id: &args.id, verb: "complete" };
-    edit.apply(&workspace, &|document| task::complete(document, result.as_ref()))
+    edit.apply_as(&workspace, &args.right.passing(), &|document| task::complete(document, result.as_ref()))
 }

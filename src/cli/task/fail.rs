@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::right::Right;
 use crate::cli::answer::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::input::Given;
@@ -21,6 +22,8 @@ pub(crate) struct Args {
     /// The stack trace; `@FILE` and `-` are read
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stack_trace: Option<Given>,
+    #[command(flatten)]
+    right: Right,
 }
 
 /// Fails the task.
@@ -28,7 +31,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let error = reason(args)?;
     let workspace = session.open()?;
     let edit = write::Edit { answer: "task.fail", kind: Kind::Task, id: &args.id, verb: "fail" };
-    edit.apply(&workspace, &|document| task::fail(document, Some(&error)))
+    edit.apply_as(&workspace, &args.right.passing(), &|document| task::fail(document, Some(&error)))
 }
 
 /// The error, with the stack trace as a key of its own if there is one.

@@ -1,5 +1,6 @@
 //! The commands about tasks. One file each; this one only lists them.
 
+mod claim;
 mod complete;
 mod create;
 mod edit;
@@ -9,8 +10,10 @@ mod list;
 mod note;
 mod release;
 mod remove;
+mod renew;
 mod reopen;
 mod retry;
+mod right;
 mod tick;
 mod update;
 
@@ -32,6 +35,10 @@ pub(crate) enum Command {
     Get(get::Args),
     /// List tasks
     List(list::Args),
+    /// Claim a task, or the next one that is ready
+    Claim(claim::Args),
+    /// Begin the lease of a task that you hold anew
+    Renew(renew::Args),
     /// Change a task's status, progress or any other field
     Update(update::Args),
     /// Mark a running task as completed
@@ -60,6 +67,8 @@ pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>
         Command::Create(args) => create::run(args, session).map(Some),
         Command::Get(args) => get::run(args, session),
         Command::List(args) => list::run(args, session).map(Some),
+        Command::Claim(args) => claim::run(args, session).map(Some),
+        Command::Renew(args) => renew::run(args, session).map(Some),
         Command::Update(args) => update::run(args, session).map(Some),
         Command::Complete(args) => complete::run(args, session).map(Some),
         Command::Fail(args) => fail::run(args, session).map(Some),

@@ -1,5 +1,6 @@
 //! `task release`: a running task goes back to pending; nobody holds it then.
 
+use super::right::Right;
 use crate::cli::answer::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
@@ -12,11 +13,13 @@ use crate::name::Kind;
 pub(crate) struct Args {
     /// The task's id, or the beginning of it
     id: String,
+    #[command(flatten)]
+    right: Right,
 }
 
 /// Does it.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let workspace = session.open()?;
     let edit = write::Edit { answer: "task.release", kind: Kind::Task, id: &args.id, verb: "release" };
-    edit.apply(&workspace, &task::release)
+    edit.apply_as(&workspace, &args.right.passing(), &task::release)
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use super::right::Right;
 use crate::cli::answer::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::input;
@@ -44,6 +45,8 @@ pub(crate) struct Args {
     /// A task that it need no longer wait for; repeatable
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     no_depends_on: Vec<DocId>,
+    #[command(flatten)]
+    right: Right,
 }
 
 /// Updates the task.
@@ -51,7 +54,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let update = update(args)?;
     let workspace = session.open()?;
     let edit = write::Edit { answer: "task.update", kind: Kind::Task, id: &args.id, verb: "update" };
-    edit.apply(&workspace, &|document| task::update(document, &update))
+    edit.apply_as(&workspace, &args.right.passing(), &|document| task::update(document, &update))
 }
 
 fn update(args: &Args) -> Result<TaskUpdate, Failure> {

@@ -1,0 +1,56 @@
+//! `task claim`: a task is given to the acting agent, and to nobody else.
+
+use std::time::Duration;
+
+use crate::claim::{Ask, Taking};
+use crate::cli::answer::Answer;
+use crate::cli::failure::Failure;
+use crate::cli::session::Session;
+use crate::cli::write;
+use crate::runner::{Error, Which};
+use crate::time::parse_span;
+
+/// Claim a task: it is yours until you finish it, give it back, or say nothing for a whole lease
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["id", "next"]))]
+pub(crate) struct Args {
+    /// The task's id, or the beginning of it
+    id: Option<String>,
+    /// The most urgent task that is ready, whichever it is
+    #[arg(long)]
+    next: bool,
+    /// With --next: only tasks of this type
+    #[arg(long = "type", value_name = "TYPE", requires = "next")]
+    kind: Option<String>,
+    /// For how long it is yours without a word, such as `5m`; `task renew` begins it anew
+    #[arg(long, value_name = "SPAN", value_parser = lease)]
+    lease: Option<Duration>,
+    /// Also if it is assigned to another agent
+    #[arg(long)]
+    force: bool,
+    /// Also if another agent has it; that one is refused from then on
+    #[arg(long)]
+    steal: bool,
+}
+
+/// Claims the task.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let by = workspace.agent().cloned().ok_or(Error::NoAgent)?;
+    let taking = match (args.steal, args.force) {
+        (true, _) => Taking::Steal,
+        (false, true) => Taking::Force,
+        (false, false) => Taking::Polite,
+    };
+    let ask = Ask { by, lease: args.lease.unwrap_or_else(|| workspace.lease()), taking };
+    let which = args.id.as_deref().map_or(Which::Next { kind: args.kind.as_deref() }, Which::Task);
+    write::claimed("task.claim", &workspace, &workspace.claim(which, &ask)?)
+}
+
+/// A span that is not nothing.
+fn lease(text: &str) -> Result<Duration, String> {
+    match parse_span(text) {
+        Ok(Duration::ZERO) => Err("a lease must last longer than nothing".to_owned()),
+        other => other.map_err(|error| error.to_string()),
+    }
+}

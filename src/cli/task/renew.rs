@@ -1,0 +1,22 @@
+//! `task renew`: the holder of a task says that they are at it.
+
+use crate::cli::answer::Answer;
+use crate::cli::failure::Failure;
+use crate::cli::session::Session;
+use crate::cli::write;
+
+/// Begin the lease of a task that you hold anew
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The task's id, or the beginning of it
+    id: String,
+    /// Only if this is still the fence of the task, as `task claim` told it
+    #[arg(long, value_name = "N")]
+    fence: Option<u64>,
+}
+
+/// Renews the lease.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    write::renewed("task.renew", &workspace, &workspace.renew(&args.id, args.fence)?)
+}

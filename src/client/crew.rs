@@ -1,0 +1,200 @@
+//! What the clones of a client share, and how an operation is carried out: a thread owns it to its end, whatever becomes of
+//! the caller, who may drop the future or run out of time. Half of an operation is never done.
+#![allow(clippy::disallowed_methods, reason = "latencies are measured here")]
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::bell::Bell;
+use super::error::{Error, TimedOut};
+use super::held::Held;
+use super::mode::Modes;
+use super::pool::{Desk, Pool};
+use super::stats::Latency;
+use crate::entity::Entity;
+use crate::git::Target;
+use crate::name::{AgentName, Kind};
+use crate::runner::{Opening, Workspace};
+use crate::store::Store;
+
+const WAITING: u8 = 0;
+const BEGUN: u8 = 1;
+const WITHDRAWN: u8 = 2;
+
+/// Everything that the clones of a client share.
+pub(super) struct Crew {
+    pool: Arc<Pool>,
+    timeout: Option<Duration>,
+    opened: Opened,
+    held: Held,
+    pub(super) latency: Latency,
+    bell: OnceLock<Bell>,
+}
+
+/// What a first look at the workspace told.
+struct Opened {
+    /// Who acts unless a call says otherwise.
+    agent: Option<AgentName>,
+    modes: Modes,
+    store: Store,
+    /// The folder is kept in step with a branch of its own: reading it alone does not tell what others wrote.
+    follows: bool,
+}
+
+impl fmt::Debug for Crew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Crew").field("pool", &self.pool).field("modes", &self.opened.modes).finish_non_exhaustive()
+    }
+}
+
+impl Crew {
+    /// Opens the workspace, in a thread of its own.
+    pub(super) async fn open(
+        mut opening: Opening,
+        timeout: Option<Duration>,
+        detect: impl FnOnce(&Workspace) -> Result<Modes, Error> + Send + 'static,
+    ) -> Result<Self, Error> {
+        let first = Pool::new(opening.clone());
+        let named = opening.agent.clone();
+        let looked = carry_out(&first, timeout, move |desk| {
+            let workspace = desk.workspace(named.as_ref())?;
+            let opened = Opened {
+                agent: workspace.agent().cloned(),
+                modes: detect(workspace)?,
+                store: workspace.store().clone(),
+                follows: workspace.target() != Target::Current,
+            };
+            Ok((opened, workspace.root().to_owned()))
+        });
+        let (opened, root) = looked.await?;
+        // All threads work where the first one looked, even if the process goes to another folder.
+        opening.root = Some(root);
+        first.close();
+        let pool = Pool::new(opening);
+        Ok(Self { pool, timeout, opened, held: Held::default(), latency: Latency::default(), bell: OnceLock::new() })
+    }
+
+    pub(super) const fn modes(&self) -> &Modes {
+        &self.opened.modes
+    }
+
+    pub(super) const fn agent(&self) -> Option<&AgentName> {
+        self.opened.agent.as_ref()
+    }
+
+    pub(super) const fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// A document from memory, if a look at its file shows that this is still true. Done by the caller's own thread: it takes
+    /// microseconds, a way to another thread and back takes more.
+    pub(super) fn glance(&self, kind: Kind, id: &str) -> Option<Entity> {
+        if self.opened.follows { None } else { self.held.glance(&self.opened.store, kind, id) }
+    }
+
+    /// Brings a folder with a branch of its own up to date before it is read.
+    pub(super) fn follow(&self, workspace: &Workspace) {
+        if self.opened.follows {
+            // What is in the way of that is told by whoever writes; reading goes on with what the folder holds.
+            let _ = workspace.follow_branch();
+        }
+    }
+
+    /// What rings when a document changes; made when somebody waits for the first time.
+    pub(super) fn bell(&self, workspace: &Workspace) -> &Bell {
+        self.bell.get_or_init(|| Bell::new(workspace))
+    }
+
+    /// Has an operation carried out by a thread that owns it, with this agent acting.
+    pub(super) async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        agent: Option<AgentName>,
+        work: impl FnOnce(&Self, &Workspace) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let began = Instant::now();
+        let crew = Arc::clone(self);
+        let own = move |desk: &mut Desk| {
+            let agent = agent.as_ref().or(crew.opened.agent.as_ref());
+            work(&crew, desk.workspace(agent)?)
+        };
+        let done = carry_out(&self.pool, self.timeout, own).await;
+        self.latency.note(began.elapsed());
+        done
+    }
+
+    /// Tells whether nothing is taken any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.pool.is_closed()
+    }
+
+    /// Takes nothing more, and waits for everything that was begun.
+    pub(super) async fn close(&self) {
+        self.pool.close();
+        self.pool.wait().await;
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.pool.close();
+    }
+}
+
+/// Gives work to a thread and waits for what comes of it.
+async fn carry_out<T: Send + 'static>(
+    pool: &Arc<Pool>,
+    timeout: Option<Duration>,
+    work: impl FnOnce(&mut Desk) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let withdrawal = Withdrawal::default();
+    let state = Arc::clone(&withdrawal.0);
+    let (answer, answered) = oneshot::channel();
+    let job = move |desk: &mut Desk| {
+        if state.compare_exchange(WAITING, BEGUN, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            // Nobody may be there any more to hear it.
+            let _ = answer.send(catch_unwind(AssertUnwindSafe(|| work(desk))));
+        }
+    };
+    if !pool.give(Box::new(job)).map_err(Error::NoThread)? {
+        return Err(Error::Closed);
+    }
+    let answered = match timeout {
+        None => answered.await,
+        Some(after) => {
+            let Ok(answered) = tokio::time::timeout(after, answered).await else {
+                let outcome = if withdrawal.withdraw() { TimedOut::NotDone } else { TimedOut::Unknown };
+                return Err(Error::Timeout { after, outcome });
+            };
+            answered
+        }
+    };
+    match answered {
+        Ok(Ok(done)) => done,
+        // A bug in the thread is a bug here.
+        Ok(Err(panic)) => resume_unwind(panic),
+        // Only what was withdrawn is not answered, and then nobody asks.
+        Err(_) => Err(Error::Closed),
+    }
+}
+
+/// Takes an operation back when it is dropped before a thread has begun it.
+#[derive(Debug, Default)]
+struct Withdrawal(Arc<AtomicU8>);
+
+impl Withdrawal {
+    /// Takes it back; `false` if it has begun.
+    fn withdraw(&self) -> bool {
+        self.0.compare_exchange(WAITING, WITHDRAWN, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+}
+
+impl Drop for Withdrawal {
+    fn drop(&mut self) {
+        self.withdraw();
+    }
+}

@@ -1,0 +1,193 @@
+//! The client's methods about tasks, and the reading that all kinds share.
+
+use serde_json::Value as Json;
+
+use super::agents::not_found;
+use super::values::{agent_name, doc_id, doc_ids, document_values, take_number};
+use super::{CoordinationClient, Error, Failure, Fields, NewTask, Receipt};
+use crate::document::Document;
+use crate::entity::task::{self, TaskUpdate};
+use crate::entity::{self, Entity, Refusal, Task, TaskStatus};
+use crate::name::{DocId, Kind};
+use crate::runner::{New, Taken, Workspace};
+use crate::snapshot::Snapshot;
+
+impl CoordinationClient {
+    /// Makes a task, pending, and gives its id.
+    ///
+    /// Durable on return: the document.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if the given id is taken; [`Error::BadInput`] for a name that is none.
+    pub async fn create_task(&self, new: NewTask) -> Result<DocId, Error> {
+        let create = move |_: &_, workspace: &Workspace| {
+            let (new, taken) = render(workspace, new)?;
+            let id = new.id.clone();
+            workspace.create(&New::Task(new), taken)?;
+            Ok(id)
+        };
+        self.crew.run(self.agent.clone(), create).await
+    }
+
+    /// A task, by its id or the unique beginning of it; archived ones too. Answered from memory where the file is as it was
+    /// read last, which is looked at each time.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is none; [`Error::Conflict`] if the id stands in several files or begins several ids.
+    pub async fn get_task(&self, id: impl AsRef<str>) -> Result<Task, Error> {
+        match self.entity(Kind::Task, id.as_ref()).await? {
+            Entity::Task(task) => Ok(*task),
+            _ => Err(not_found(Kind::Task, id.as_ref())),
+        }
+    }
+
+    /// Sets a task's status, and fields beside it: `progress` (0 to 1) and keys of one's own. The present status is no change.
+    ///
+    /// Durable on return: all of it, in one write.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Refused`] for a step that the status machine does not have (its message names those that
+    /// it has); [`Error::BadInput`] for a value that does not fit its key; [`Error::NoObject`].
+    pub async fn update_task_status(
+        &self,
+        id: impl AsRef<str>,
+        status: TaskStatus,
+        fields: impl Into<Fields>,
+    ) -> Result<Receipt, Error> {
+        let mut fields = fields.into().into_pairs()?;
+        let progress = take_number(&mut fields, "progress");
+        let update =
+            TaskUpdate { status: Some(status), progress, set: document_values(fields), ..TaskUpdate::default() };
+        self.change_task(id.as_ref(), "update", move |document| task::update(document, &update)).await
+    }
+
+    /// Marks a running task as completed, with its result.
+    ///
+    /// Durable on return: status and result, in one write.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Refused`] if it is not running.
+    pub async fn complete_task(&self, id: impl AsRef<str>, result: impl Into<Json>) -> Result<Receipt, Error> {
+        let result = Some(result.into()).filter(|result| !result.is_null());
+        self.change_task(id.as_ref(), "complete", move |document| task::complete(document, result.as_ref())).await
+    }
+
+    /// Marks a running task as failed, with the reason and, if given, the stack trace.
+    ///
+    /// Durable on return: status and error, in one write.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Refused`] if it is not running.
+    pub async fn fail_task(&self, id: impl AsRef<str>, failure: impl Into<Failure>) -> Result<Receipt, Error> {
+        let error = failure.into().into_json();
+        self.change_task(id.as_ref(), "fail", move |document| task::fail(document, Some(&error))).await
+    }
+
+    /// Every task that is assigned to an agent or held by it and not archived, whatever its status: running ones first, then
+    /// the most urgent, then the oldest.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for a name that is none.
+    pub async fn get_tasks_for_agent(&self, agent: &str) -> Result<Vec<Task>, Error> {
+        let name = agent_name(agent)?;
+        self.look(move |live| {
+            let is_its = |task: &&Task| task.claimed_by.as_ref().or(task.assigned_to.as_ref()) == Some(&name);
+            let mut tasks: Vec<Task> = live.tasks().filter(is_its).cloned().collect();
+            let key = |task: &Task| {
+                (
+                    task.status != TaskStatus::Running,
+                    std::cmp::Reverse(task.priority),
+                    task.created.is_none(),
+                    task.created,
+                )
+            };
+            tasks.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id)));
+            tasks
+        })
+        .await
+    }
+
+    /// Every task that may be started now: pending, with everything it depends on completed. The most urgent first, then the
+    /// oldest.
+    ///
+    /// # Errors
+    /// [`Error`] if the folder cannot be read.
+    pub async fn ready_tasks(&self) -> Result<Vec<Task>, Error> {
+        let ready = |_: &_, workspace: &Workspace| {
+            // What a task depends on may be archived.
+            let live = workspace.snapshot(crate::runner::Scope::Named)?;
+            Ok(live.ready_tasks().into_iter().cloned().collect())
+        };
+        self.crew.run(self.agent.clone(), ready).await
+    }
+
+    async fn change_task(
+        &self,
+        id: &str,
+        verb: &'static str,
+        edit: impl Fn(&Document) -> Result<Document, Refusal> + Send + 'static,
+    ) -> Result<Receipt, Error> {
+        self.change(Kind::Task, id, verb, edit).await
+    }
+
+    /// Changes a document by a pure edit.
+    pub(super) async fn change(
+        &self,
+        kind: Kind,
+        id: &str,
+        verb: &'static str,
+        edit: impl Fn(&Document) -> Result<Document, Refusal> + Send + 'static,
+    ) -> Result<Receipt, Error> {
+        let id = id.to_owned();
+        let change = move |_: &_, workspace: &Workspace| Ok(workspace.change(kind, &id, verb, &edit)?.into());
+        self.crew.run(self.agent.clone(), change).await
+    }
+
+    /// One document, from memory if that is still true.
+    pub(super) async fn entity(&self, kind: Kind, id: &str) -> Result<Entity, Error> {
+        if !self.crew.is_closed()
+            && let Some(entity) = self.crew.glance(kind, id)
+        {
+            return Ok(entity);
+        }
+        let id = id.to_owned();
+        let find = move |crew: &super::Crew, workspace: &Workspace| {
+            crew.follow(workspace);
+            Ok(crew.held().find(workspace, kind, &id)?)
+        };
+        self.crew.run(self.agent.clone(), find).await
+    }
+
+    /// Looks at every live document as it is now.
+    pub(super) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Snapshot) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let look = move |crew: &super::Crew, workspace: &Workspace| {
+            crew.follow(workspace);
+            Ok(crew.held().look(workspace, look)?)
+        };
+        self.crew.run(self.agent.clone(), look).await
+    }
+}
+
+/// The task as it is to be made, and how careful to be about its id.
+fn render(workspace: &Workspace, new: NewTask) -> Result<(entity::NewTask, Taken), Error> {
+    let (id, taken) = match new.id {
+        Some(id) => (doc_id(id)?, Taken::LookUp),
+        None => (workspace.new_id(Kind::Task)?, Taken::FileName),
+    };
+    let new = entity::NewTask {
+        id,
+        kind: new.kind,
+        title: new.title,
+        assigned_to: new.assigned_to.as_deref().map(agent_name).transpose()?,
+        depends_on: doc_ids(new.depends_on)?,
+        priority: new.priority,
+        workflow: new.workflow.map(doc_id).transpose()?,
+        payload: new.payload,
+        steps: new.steps,
+        created: workspace.now(),
+    };
+    Ok((new, taken))
+}

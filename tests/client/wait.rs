@@ -1,0 +1,120 @@
+//! Waiting for tasks: no polling, no gap, whoever writes.
+
+use std::time::{Duration, Instant};
+
+use mycelium::client::{Error, NewTask, NewWorkflow, Progress};
+use mycelium::entity::TaskStatus;
+use serde_json::json;
+
+use crate::support::FOLDER;
+use crate::{client, is_sound, repository};
+
+/// Longer than anything here takes on a slow machine.
+const LONG: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn a_wait_ends_when_another_process_completes_the_task() {
+    let sandbox = repository();
+    let client = client(&sandbox).await;
+    for (verb, status) in [("complete", TaskStatus::Completed), ("fail", TaskStatus::Failed)] {
+        let id = client.create_task(NewTask::of("x")).await.unwrap();
+        client.update_task_status(&id, TaskStatus::Running, ()).await.unwrap();
+        let waiter = {
+            let (client, id) = (client.clone(), id.clone());
+            tokio::spawn(async move { (client.wait_task(&id).await, Instant::now()) })
+        };
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let more: &[&str] = if verb == "fail" { &["--error", "oom"] } else { &["--result", "{\"loss\": 0.04}"] };
+        sandbox.mycelium(&[&["--as", "ai-engineer", "task", verb, id.as_str()], more].concat()).ok();
+        let ended = Instant::now();
+        let (task, woken) = tokio::time::timeout(LONG, waiter).await.expect("woken").unwrap();
+        let task = task.unwrap();
+        assert_eq!(task.status, status);
+        assert!(task.result == Some(json!({ "loss": 0.04 })) || task.error == Some(json!("oom")), "{task:?}");
+        println!(
+            "measured: woken {} ms after the other process ended",
+            woken.saturating_duration_since(ended).as_millis()
+        );
+    }
+    is_sound(&sandbox);
+}
+
+#[tokio::test]
+async fn a_wait_ends_at_once_for_what_has_ended_and_fails_for_what_is_not_there() {
+    let sandbox = repository();
+    let client = client(&sandbox).await;
+    let id = client.create_task(NewTask::of("x").id("task-7")).await.unwrap();
+    client.update_task_status(&id, TaskStatus::Running, ()).await.unwrap();
+    client.complete_task(&id, ()).await.unwrap();
+    assert_eq!(client.wait_task("task-7").await.unwrap().status, TaskStatus::Completed);
+    assert!(matches!(client.wait_task("task-8").await, Err(Error::NotFound(_))));
+    // Removed while somebody waits for it.
+    let other = client.create_task(NewTask::of("x").id("task-9")).await.unwrap();
+    let waiter = {
+        let (client, id) = (client.clone(), other.clone());
+        tokio::spawn(async move { client.wait_task(&id).await })
+    };
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    std::fs::remove_file(sandbox.path(&format!("{FOLDER}/task-9.md"))).unwrap();
+    let gone = tokio::time::timeout(LONG, waiter).await.expect("woken").unwrap();
+    assert!(matches!(gone, Err(Error::NotFound(_))), "{gone:?}");
+}
+
+/// A completion at any moment after the call is noticed: there is no gap between looking and listening.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_completion_slips_through() {
+    let sandbox = repository();
+    let client = client(&sandbox).await;
+    for round in 0..30_u64 {
+        let id = client.create_task(NewTask::of("x")).await.unwrap();
+        client.update_task_status(&id, TaskStatus::Running, ()).await.unwrap();
+        let fresh = crate::client(&sandbox).await;
+        let waiter = {
+            let (fresh, id) = (fresh.clone(), id.clone());
+            tokio::spawn(async move { fresh.wait_task(&id).await })
+        };
+        tokio::time::sleep(Duration::from_micros(round * 300)).await;
+        client.complete_task(&id, ()).await.unwrap();
+        let task = tokio::time::timeout(LONG, waiter).await.expect("woken").unwrap().unwrap();
+        assert_eq!(task.status, TaskStatus::Completed);
+    }
+}
+
+#[tokio::test]
+async fn a_monitor_tells_each_step_and_ends() {
+    let sandbox = repository();
+    let client = client(&sandbox).await;
+    let mut ids = Vec::new();
+    for kind in ["prepare-dataset", "train-model", "evaluate-model"] {
+        let new = NewTask::of(kind).depends_on(ids.last());
+        ids.push(client.create_task(new).await.unwrap());
+    }
+    let workflow = client.create_workflow(NewWorkflow::of("model-training").tasks(&ids)).await.unwrap();
+    let worker = {
+        let (client, ids) = (client.clone(), ids.clone());
+        tokio::spawn(async move {
+            for id in &ids[..2] {
+                tokio::time::sleep(Duration::from_millis(60)).await;
+                client.update_task_status(id, TaskStatus::Running, ()).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(60)).await;
+                if *id == ids[0] {
+                    client.complete_task(id, ()).await.unwrap();
+                } else {
+                    client.fail_task(id, "oom").await.unwrap();
+                }
+            }
+        })
+    };
+    let mut told: Vec<Progress> = Vec::new();
+    let end = client.monitor_workflow(&workflow, |progress| told.push(progress.clone()));
+    let end = tokio::time::timeout(LONG, end).await.expect("ends").unwrap();
+    worker.await.unwrap();
+    assert_eq!(end.blocked, [ids[2].clone()], "what waits for a failed task never starts");
+    assert!(!end.is_completed() && end.is_over());
+    assert!((end.share() - 1.0 / 3.0).abs() < 1e-9);
+    assert!(told.len() >= 3, "{told:?}");
+    assert!(told.windows(2).all(|pair| pair[0] != pair[1]), "only news is told");
+    let listed = client.monitor_workflow([&ids[0], &ids[1]], |_| {}).await.unwrap();
+    assert_eq!(listed.count(TaskStatus::Failed), 1);
+    assert_eq!(client.monitor_workflow(["task-nowhere"], |_| {}).await.unwrap().missing.len(), 1);
+}
