@@ -69,6 +69,10 @@ pub enum Sabotage {
     SameFence,
     /// Whoever has lost a task may change it all the same.
     NoFence,
+    /// What was kept of a document that has changed since is believed.
+    BelieveOldCache,
+    /// What was kept is believed although it is torn.
+    BelieveTornCache,
 }
 
 impl Sabotage {
@@ -100,7 +104,15 @@ impl Sabotage {
         ("admit-all-edits", Self::AdmitAllEdits),
         ("tell-put-back", Self::TellPutBack),
         ("leave-unnamed", Self::LeaveUnnamed),
+        ("believe-old-cache", Self::BelieveOldCache),
+        ("believe-torn-cache", Self::BelieveTornCache),
     ];
+
+    /// Tells whether it breaks how documents are read from the disk, which the simulation does not do.
+    #[must_use]
+    pub const fn is_about_reading(self) -> bool {
+        matches!(self, Self::BelieveOldCache | Self::BelieveTornCache)
+    }
 
     /// The one of this name.
     #[must_use]

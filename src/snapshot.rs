@@ -160,13 +160,27 @@ impl Snapshot {
         snapshot
     }
 
+    /// Takes documents that were read already.
+    #[must_use]
+    pub fn from_entries(entries: impl IntoIterator<Item = Entry>) -> Self {
+        let mut snapshot = Self::default();
+        for entry in entries {
+            snapshot.insert_entry(entry);
+        }
+        snapshot
+    }
+
     /// Puts a document in the place of the one at its path, if there was one. The same bytes are not read again.
     pub fn insert(&mut self, path: DocPath, document: Document) {
         if self.entries.get(&path).is_some_and(|entry| entry.document == document) {
             return;
         }
+        self.insert_entry(Entry::read(path, document));
+    }
+
+    fn insert_entry(&mut self, entry: Entry) {
+        let path = entry.path.clone();
         self.remove(&path);
-        let entry = Entry::read(path.clone(), document);
         if let (Some(kind), Some(id)) = (entry.kind, &entry.id) {
             let paths = self.ids.entry((kind, id.as_str().to_owned())).or_default();
             paths.push(path.clone());

@@ -5,8 +5,24 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// A moment on the calendar, in UTC, read to the nanosecond and written to the second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "i128", into = "i128")]
 pub struct Timestamp(jiff::Timestamp);
+
+/// Nanoseconds since 1970.
+impl From<Timestamp> for i128 {
+    fn from(at: Timestamp) -> Self {
+        at.0.as_nanosecond()
+    }
+}
+
+impl TryFrom<i128> for Timestamp {
+    type Error = TimeError;
+
+    fn try_from(ns: i128) -> Result<Self, TimeError> {
+        jiff::Timestamp::from_nanosecond(ns).map(Self).map_err(|_| TimeError::Moment(ns.to_string()))
+    }
+}
 
 /// Says why a text is not a moment or a span.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -8,9 +8,12 @@ mod support;
 
 mod bench;
 mod commit;
+mod costs;
 mod creates;
+mod document;
 mod growth;
 mod parse;
+mod pipeline;
 mod process;
 mod scan;
 mod throughput;
@@ -33,10 +36,14 @@ const PARTS: &[(&str, Part)] = &[
     ("parse", parse::run),
     ("scan", scan::run),
     ("write", write::run),
+    ("pipeline", pipeline::run),
     ("start", process::start),
     ("looks", process::looks),
     ("large", process::large),
     ("commit", commit::creates),
+    ("life", costs::life),
+    ("peers", costs::peers),
+    ("document", document::run),
     ("edits", commit::edits),
     ("throughput", throughput::run),
     ("creates", creates::run),

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use mycelium::entity;
+use mycelium::entity::{self, task};
 use mycelium::name::{DocPath, Kind};
 use mycelium::runner::{Opening, Scope, Workspace};
 
@@ -28,6 +28,10 @@ pub(crate) fn run(bench: &Bench) {
         let each = |work: &dyn Fn()| median((0..rounds).map(|_| ms(timed(work).1)));
         bench.show(&format!("scan-{all}"), &format!("{:.1} ms", each(&scan)));
         bench.show(&format!("read-all-{all}"), &format!("{:.1} ms", each(&read)));
+        // From the first write on, what was read is kept.
+        workspace.change(Kind::Task, &live(0), "note", &|document| task::note(document, "seen")).unwrap();
+        read();
+        bench.show(&format!("read-kept-{all}"), &format!("{:.1} ms", each(&read)));
         if all == sizes[0] {
             reads(bench, &workspace, tasks);
         }

@@ -21,7 +21,7 @@ pub struct Section {
 }
 
 /// A check box with its text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Step {
     /// The text behind the box, in one line.
     pub text: String,
@@ -45,7 +45,7 @@ pub struct Bullet {
 }
 
 /// A note: a list item of `## Notes`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Note {
     /// Its text; lines are joined by `\n`.
     pub text: String,

@@ -175,8 +175,8 @@ impl Document {
         expected.sort_by(|a, b| a.0.cmp(&b.0));
         found.sort_by(|a, b| a.0.cmp(&b.0));
         let same_values = Value::Map(found).means(&Value::Map(expected));
-        let same_body = edited.text()[edited.inner.body.clone()] == self.text()[self.inner.body.clone()];
-        let yaml = edited.inner.fence.as_ref().map_or(0..0, |fence| fence.yaml.clone());
+        let same_body = edited.text()[edited.inner().body.clone()] == self.text()[self.inner().body.clone()];
+        let yaml = edited.inner().fence.as_ref().map_or(0..0, |fence| fence.yaml.clone());
         if same_values && same_body && second_opinion::agrees(&edited.text()[yaml], edited.fields()) {
             return Ok(edited);
         }
@@ -188,7 +188,7 @@ impl Document {
     pub(super) fn with_body(&self, what: &str, touched: &Touched<'_>, splices: Vec<Splice>) -> Result<Self, EditError> {
         let edited = self.with(splices)?;
         // A closing fence without a line break gains one when text follows it.
-        let front = |document: &Self| document.text()[..document.inner.body.start].trim_end().to_owned();
+        let front = |document: &Self| document.text()[..document.inner().body.start].trim_end().to_owned();
         let same_front = front(&edited) == front(self);
         let same_title = matches!(touched, Touched::Title) || edited.title() == self.title();
         if same_front && same_title && edited.untouched(touched) == self.untouched(touched) {

@@ -62,7 +62,7 @@ impl Document {
         self.editable()?;
         let pretty = |at: usize| format!("{json:#}").replace('\n', self.line_break_at(at));
         let Some(section) = self.section(heading) else {
-            let at = self.inner.body.end;
+            let at = self.inner().body.end;
             return self.proven_json(self.add_section(heading, &self.wrapped(pretty(at), at))?, heading, json);
         };
         let splice = match self.json_spot(section) {
@@ -97,7 +97,7 @@ impl Document {
         self.editable()?;
         let text = text.trim().replace("\r\n", "\n");
         let Some(section) = self.section(heading) else {
-            let text = text.replace('\n', self.line_break_at(self.inner.body.end));
+            let text = text.replace('\n', self.line_break_at(self.inner().body.end));
             return self.proven_text(self.add_section(heading, &text)?, heading, &text);
         };
         let text = text.replace('\n', self.line_break_at(section.span.start));
@@ -127,7 +127,7 @@ impl Document {
     pub fn bullet_add(&self, heading: &str, text: &str) -> Result<Self, EditError> {
         self.editable()?;
         let Some(section) = self.section(heading) else {
-            let item = list_item("- ", text, self.line_break_at(self.inner.body.end));
+            let item = list_item("- ", text, self.line_break_at(self.inner().body.end));
             return self.proven_bullets(self.add_section(heading, &item)?, heading, 1);
         };
         let eol = self.line_break_at(section.span.start);
@@ -219,10 +219,10 @@ impl Document {
             Some(range) if !range.is_empty() => Splice::new(range, format!("{title}{closing}")),
             Some(range) => Splice::insert(range.start, format!(" {title}{closing}")),
             None => {
-                let at = self.inner.body.start;
+                let at = self.inner().body.start;
                 let eol = self.line_break_at(at);
                 let before = if at > 0 && !self.text()[..at].ends_with(['\n', '\u{feff}']) { eol } else { "" };
-                let gap = if self.inner.fence.is_some() { eol } else { "" };
+                let gap = if self.inner().fence.is_some() { eol } else { "" };
                 let rest = &self.text()[at..];
                 let after = match rest.chars().next() {
                     None => self.last_break(eol).to_owned(),

@@ -140,7 +140,7 @@ struct Found<'a> {
 
 impl<'a> Front<'a> {
     fn of(document: &'a Document) -> Result<Self, EditError> {
-        let inner = &document.editable()?.inner;
+        let inner = document.editable()?.inner();
         let fence = inner.fence.as_ref().ok_or(EditError::NoFrontmatter)?;
         let yaml = fence.yaml.clone();
         let root = scan::scan(&document.text()[yaml.clone()], yaml.start)

@@ -45,7 +45,21 @@ pub const JSON_BYTES_MAX: usize = 512 * 1024;
 /// A markdown file with its bytes as they are. Cheap to clone; two are equal if their bytes are.
 #[derive(Debug, Clone)]
 pub struct Document {
-    inner: Arc<Inner>,
+    whole: Arc<Whole>,
+}
+
+/// What was read of a file, or what is to be read when somebody asks.
+#[derive(Debug)]
+struct Whole {
+    later: Option<Later>,
+    inner: OnceLock<Inner>,
+}
+
+/// A part of shared bytes.
+#[derive(Debug)]
+struct Later {
+    shared: Arc<[u8]>,
+    part: Range<usize>,
 }
 
 #[derive(Debug)]
@@ -86,13 +100,49 @@ impl Document {
             Ok(text) => Inner::read(text),
             Err(fault) => Inner::unread(Content::Raw(bytes), fault),
         };
-        Self { inner: Arc::new(inner) }
+        Self { whole: Arc::new(Whole { later: None, inner: OnceLock::from(inner) }) }
+    }
+
+    /// The same of a part of shared bytes, but it is read when somebody asks for more than its bytes. A part that is not
+    /// there is empty.
+    #[must_use]
+    pub fn later(shared: &Arc<[u8]>, part: Range<usize>) -> Self {
+        let part = if shared.get(part.clone()).is_some() { part } else { 0..0 };
+        let later = Some(Later { shared: Arc::clone(shared), part });
+        Self { whole: Arc::new(Whole { later, inner: OnceLock::new() }) }
+    }
+
+    /// The same file without what was read of it: less memory for who keeps many and looks at few.
+    #[must_use]
+    pub fn unread(&self) -> Self {
+        match &self.whole.later {
+            Some(Later { shared, part }) => Self::later(shared, part.clone()),
+            None => Self::later(&Arc::from(self.bytes()), 0..self.bytes().len()),
+        }
+    }
+
+    fn inner(&self) -> &Inner {
+        self.whole.inner.get_or_init(|| {
+            let bytes = self.source().unwrap_or_default();
+            match guard::text(bytes) {
+                Ok(text) => Inner::read(text),
+                Err(fault) => Inner::unread(Content::Raw(Arc::from(bytes)), fault),
+            }
+        })
+    }
+
+    /// The bytes of what is to be read later.
+    fn source(&self) -> Option<&[u8]> {
+        self.whole.later.as_ref().map(|later| &later.shared[later.part.clone()])
     }
 
     /// Every byte of the file.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        match &self.inner.content {
+        if let Some(bytes) = self.source() {
+            return bytes;
+        }
+        match &self.inner().content {
             Content::Text(text) => text.as_bytes(),
             Content::Raw(bytes) => bytes,
         }
@@ -101,7 +151,7 @@ impl Document {
     /// The file as text; empty if it is too big, not UTF-8 or holds a NUL byte.
     #[must_use]
     pub fn text(&self) -> &str {
-        match &self.inner.content {
+        match &self.inner().content {
             Content::Text(text) => text,
             Content::Raw(_) => "",
         }
@@ -110,31 +160,31 @@ impl Document {
     /// Why the file cannot be read, each with its place; empty if it can.
     #[must_use]
     pub fn faults(&self) -> &[Diagnostic] {
-        &self.inner.faults
+        &self.inner().faults
     }
 
     /// Tells whether the file can be read.
     #[must_use]
     pub fn is_readable(&self) -> bool {
-        self.inner.faults.is_empty()
+        self.inner().faults.is_empty()
     }
 
     /// Tells whether the file has a frontmatter, readable or not.
     #[must_use]
     pub fn has_frontmatter(&self) -> bool {
-        self.inner.fence.is_some()
+        self.inner().fence.is_some()
     }
 
     /// The top-level keys of the frontmatter, in file order.
     #[must_use]
     pub fn fields(&self) -> &[Field] {
-        &self.inner.fields
+        &self.inner().fields
     }
 
     /// The field with a key.
     #[must_use]
     pub fn field(&self, key: &str) -> Option<&Field> {
-        self.inner.fields.iter().find(|field| field.key == key)
+        self.inner().fields.iter().find(|field| field.key == key)
     }
 
     /// The line and column of a byte.
@@ -145,15 +195,15 @@ impl Document {
 
     /// The markdown structure, read at the first question. An unreadable file has none.
     fn structure(&self) -> &Body {
-        self.inner.structure.get_or_init(|| {
-            if self.is_readable() { Body::read(self.text(), &self.inner.body) } else { Body::default() }
+        self.inner().structure.get_or_init(|| {
+            if self.is_readable() { Body::read(self.text(), &self.inner().body) } else { Body::default() }
         })
     }
 }
 
 impl PartialEq for Document {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.inner, &other.inner) || self.bytes() == other.bytes()
+        Arc::ptr_eq(&self.whole, &other.whole) || self.bytes() == other.bytes()
     }
 }
 

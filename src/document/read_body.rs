@@ -83,7 +83,7 @@ impl Document {
         }
         let (text, structure) = (self.text(), self.structure());
         let first_section = structure.sections.first().map(|section| section.heading_span.start);
-        let (mut at, end_of_head) = (self.inner.body.start, first_section.unwrap_or(self.inner.body.end));
+        let (mut at, end_of_head) = (self.inner().body.start, first_section.unwrap_or(self.inner().body.end));
         while at < end_of_head {
             let end = line_end(text, at);
             if let Some(span) = label_text(&text[at..end], name).filter(|_| !structure.is_hidden(at)) {

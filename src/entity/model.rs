@@ -10,7 +10,7 @@ use crate::name::{AgentName, DocId, Kind};
 use crate::time::Timestamp;
 
 /// A piece of work.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Task {
     /// Its id; the identity, whatever the file is called.
     pub id: DocId,
@@ -45,21 +45,25 @@ pub struct Task {
     /// Who approved it: an agent's name or a person's.
     pub approved: Option<String>,
     /// What it is to work with.
+    #[serde(with = "text")]
     pub payload: Option<Json>,
     /// What came out; a text that is not JSON is a string.
+    #[serde(with = "text")]
     pub result: Option<Json>,
     /// Why it failed; a text that is not JSON is a string.
+    #[serde(with = "text")]
     pub error: Option<Json>,
     /// Its check boxes.
     pub steps: Vec<Step>,
     /// Its notes.
     pub notes: Vec<Note>,
     /// Every other key of the frontmatter, in file order.
+    #[serde(with = "text")]
     pub extra: Map<String, Json>,
 }
 
 /// One line of an agent's active tasks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ActiveTask {
     /// An id, or whatever else the agent calls it.
     pub task: String,
@@ -68,7 +72,7 @@ pub struct ActiveTask {
 }
 
 /// Somebody who works.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Agent {
     /// Its name.
     pub name: AgentName,
@@ -81,15 +85,17 @@ pub struct Agent {
     /// What it works on.
     pub active_tasks: Vec<ActiveTask>,
     /// Anything else it wants to say.
+    #[serde(with = "text")]
     pub metadata: Option<Json>,
     /// Its notes.
     pub notes: Vec<Note>,
     /// Every other key of the frontmatter, in file order.
+    #[serde(with = "text")]
     pub extra: Map<String, Json>,
 }
 
 /// Tasks that belong together.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Workflow {
     /// Its id.
     pub id: DocId,
@@ -108,21 +114,25 @@ pub struct Workflow {
     /// The task under way, if it says so itself.
     pub current_task: Option<DocId>,
     /// Anything else to say about it.
+    #[serde(with = "text")]
     pub metadata: Option<Json>,
     /// What came out.
+    #[serde(with = "text")]
     pub result: Option<Json>,
     /// Why it failed.
+    #[serde(with = "text")]
     pub error: Option<Json>,
     /// Its check boxes.
     pub steps: Vec<Step>,
     /// Its notes.
     pub notes: Vec<Note>,
     /// Every other key of the frontmatter, in file order.
+    #[serde(with = "text")]
     pub extra: Map<String, Json>,
 }
 
 /// A document that could be read.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Entity {
     /// `agent-<name>.md`
     Agent(Box<Agent>),
@@ -189,5 +199,31 @@ impl Entity {
     #[must_use]
     pub fn as_workflow(&self) -> Option<&Workflow> {
         if let Self::Workflow(workflow) = self { Some(workflow) } else { None }
+    }
+}
+
+/// JSON as its text, for formats that do not say what comes next.
+mod text {
+    use serde::de::{DeserializeOwned, Error as _};
+    use serde::ser::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T, S>(value: &T, to: S) -> Result<S::Ok, S::Error>
+    where
+        T: Serialize + Default + PartialEq,
+        S: Serializer,
+    {
+        // Most have none: an empty text takes no reading.
+        if *value == T::default() {
+            return to.serialize_str("");
+        }
+        to.serialize_str(&serde_json::to_string(value).map_err(S::Error::custom)?)
+    }
+
+    pub(super) fn deserialize<'de, T: DeserializeOwned + Default, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<T, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
+        if text.is_empty() { Ok(T::default()) } else { serde_json::from_str(&text).map_err(D::Error::custom) }
     }
 }

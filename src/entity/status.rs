@@ -31,7 +31,7 @@ impl UnknownWord {
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident, $what:literal, $known:literal { $($(#[$word_doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name { $($(#[$word_doc])* $variant,)* }
 
         impl $name {

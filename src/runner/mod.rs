@@ -4,6 +4,7 @@
 mod archive;
 mod batch;
 mod branch;
+mod cache;
 mod claim;
 mod commit;
 mod condition;

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
+use super::cache::{self, Cache, Read};
 use super::error::again;
+use super::progress::Work;
 use super::{Error, Progress, environment};
 use crate::check;
 use crate::config::Config;
@@ -14,13 +16,16 @@ use crate::entity::Entity;
 use crate::git::{Head, Repository, Target};
 use crate::name::{AgentName, DocId, DocPath, Kind, Revision};
 use crate::snapshot::{Entry, FindError, Snapshot};
-use crate::store::{Durability, Shelf, Store};
+use crate::store::{Contents, Durability, Shelf, Stamp, Store};
 use crate::time::Timestamp;
 
 /// Below this many documents a second thread costs more than it saves.
 const PARALLEL_MIN: usize = 256;
 /// Threads that read documents: more than cores, because a cold disk makes them wait.
 const READERS_MAX: usize = 8;
+
+/// Reads some documents and counts them.
+type Reader<'a, T> = dyn Fn(&[DocPath], &Work) -> Result<Vec<T>, Error> + Sync + 'a;
 
 /// A coordination folder that can be read and written.
 #[derive(Debug)]
@@ -159,11 +164,11 @@ impl Workspace {
     /// # Errors
     /// [`Error::Store`] if the folder cannot be read.
     pub fn snapshot(&self, scope: Scope) -> Result<Snapshot, Error> {
-        let mut paths = self.store.names(Shelf::Live)?;
+        let mut entries = self.entries(Shelf::Live)?;
         if scope == Scope::All {
-            paths.extend(self.store.names(Shelf::Archive)?);
+            entries.extend(self.entries(Shelf::Archive)?);
         }
-        let mut snapshot = Snapshot::from_documents(self.read_all(&paths)?);
+        let mut snapshot = Snapshot::from_entries(entries);
         let named = if scope == Scope::Named { named_elsewhere(&snapshot) } else { BTreeSet::new() };
         if !named.is_empty() {
             let fits = |path: &DocPath| {
@@ -266,35 +271,81 @@ impl Workspace {
         }
     }
 
+    /// Reads a part of the folder. What was kept of many documents is used where they have not changed since.
+    fn entries(&self, from: Shelf) -> Result<Vec<Entry>, Error> {
+        let paths = self.store.names(from)?;
+        if paths.len() < cache::DOCUMENTS_MIN {
+            let read = self.read_entries(&paths, None)?.into_iter();
+            return Ok(read.map(|read| read.entry).collect());
+        }
+        let began_ns = environment::now().unix_ms().saturating_mul(1_000_000);
+        let kept = self.store.kept(from).and_then(|bytes| Cache::decode(&bytes, self.folder()));
+        let read = self.read_entries(&paths, kept.as_ref())?;
+        if let Some(bytes) = cache::encode(&read, self.folder(), began_ns) {
+            // It saves work the next time; where it cannot be written, there is that work to do.
+            let _ = self.store.keep(from, &bytes);
+        }
+        Ok(read.into_iter().map(|read| read.entry).collect())
+    }
+
+    fn read_entries(&self, paths: &[DocPath], kept: Option<&Cache>) -> Result<Vec<Read>, Error> {
+        let store = &self.store;
+        let knows = |path: &DocPath, stamp: &Stamp| kept.is_some_and(|kept| kept.knows(path, stamp));
+        self.each_reader(paths, &|paths, work| {
+            let mut entries = Vec::with_capacity(paths.len());
+            let mut odd = Vec::new();
+            store.read_unknown(paths, &knows, &mut |path, stamp, bytes| {
+                work.step();
+                let found = match bytes {
+                    Some(bytes) => Some((Entry::read(path.clone(), Document::parse(bytes)), false)),
+                    None => kept.and_then(|kept| kept.entry(path)).map(|entry| (entry, true)),
+                };
+                match found {
+                    Some((entry, is_kept)) => entries.push(Read { entry, stamp, is_kept }),
+                    None => odd.push(path.clone()),
+                }
+            })?;
+            store.read_each(&odd, &mut |path, Contents { bytes, stamp }| {
+                let entry = Entry::read(path.clone(), Document::parse(bytes));
+                entries.push(Read { entry, stamp, is_kept: false });
+            })?;
+            Ok(entries)
+        })
+    }
+
     /// Reads and parses these documents; those that vanished meanwhile are left out.
     pub(super) fn read_all(&self, paths: &[DocPath]) -> Result<Vec<(DocPath, Document)>, Error> {
         let store = &self.store;
-        let work = self.progress.begin("reading documents", paths.len());
-        let read = &|paths: &[DocPath]| -> Result<Vec<(DocPath, Document)>, Error> {
+        self.each_reader(paths, &|paths, work| {
             let mut documents = Vec::with_capacity(paths.len());
             store.read_each(paths, &mut |path, file| {
                 documents.push((path.clone(), Document::parse(file.bytes)));
                 work.step();
             })?;
             Ok(documents)
-        };
+        })
+    }
+
+    /// Gives parts of these documents to as many readers as pay, and what they give in the order of the documents.
+    fn each_reader<T: Send>(&self, paths: &[DocPath], read: &Reader<'_, T>) -> Result<Vec<T>, Error> {
+        let work = &self.progress.begin("reading documents", paths.len());
         if paths.len() < PARALLEL_MIN {
-            return read(paths);
+            return read(paths, work);
         }
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get).saturating_mul(2).min(READERS_MAX);
         let share = paths.len().div_ceil(threads);
         std::thread::scope(|scope| {
-            let start = |chunk| std::thread::Builder::new().spawn_scoped(scope, move || read(chunk));
+            let start = |chunk| std::thread::Builder::new().spawn_scoped(scope, move || read(chunk, work));
             let readers: Vec<_> = paths.chunks(share).map(|chunk| (chunk, start(chunk))).collect();
-            let mut documents = Vec::with_capacity(paths.len());
+            let mut all = Vec::with_capacity(paths.len());
             for (chunk, reader) in readers {
-                documents.extend(match reader {
+                all.extend(match reader {
                     Ok(reader) => reader.join().expect("a reader does not panic")?,
                     // Where there is no thread to be had, it takes longer.
-                    Err(_) => read(chunk)?,
+                    Err(_) => read(chunk, work)?,
                 });
             }
-            Ok(documents)
+            Ok(all)
         })
     }
 

@@ -10,6 +10,7 @@ mod error;
 mod folder;
 mod ground;
 mod journal;
+mod kept;
 mod lock;
 mod names;
 mod plain;
@@ -30,12 +31,14 @@ use std::sync::atomic::AtomicBool;
 pub use apply::{Action, Applied, Decide};
 pub use claims::{ClaimFile, ClaimPart, ClaimRecord};
 pub use error::{ApplyError, StoreError, What};
+pub use kept::KEPT_BYTES_MAX;
 pub use lock::{ClaimLock, CommitLock, FOLDER_WAIT, WatchLock, WatcherInfo};
 pub use names::Shelf;
 pub use plain::{
     Replaced, append_line, folder_of, read_bytes, read_text, read_text_in, real_path, replace_bytes, replace_text,
     replace_text_in, write_new_in,
 };
+pub use read::Each;
 #[cfg(any(test, fuzzing))]
 pub(crate) use record::fuzz_journal;
 pub use record::{Operation, Record, RecordedChange};

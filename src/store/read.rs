@@ -15,6 +15,9 @@ const EMPTY_UNTIL: Duration = Duration::from_millis(200);
 const SETTLE_MAX: Duration = Duration::from_millis(200);
 const SETTLE_NAP: Duration = Duration::from_millis(5);
 
+/// Takes a document that is there: its stamp, and its bytes unless they are known.
+pub type Each<'a> = dyn FnMut(&DocPath, Stamp, Option<Vec<u8>>) + 'a;
+
 impl Store {
     /// Reads a document; `None` if it is not there. A larger file than [`super::DOCUMENT_BYTES_MAX`] gives that many
     /// bytes and one more.
@@ -51,6 +54,32 @@ impl Store {
                 && let Some(contents) = site.read()?
             {
                 each(path, contents);
+            }
+        }
+        Ok(())
+    }
+
+    /// The same, but of a document of which `is_known` says that nothing new is to be read, only the stamp is given, which
+    /// it had a moment ago.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub fn read_unknown(
+        &self,
+        paths: &[DocPath],
+        is_known: &dyn Fn(&DocPath, &Stamp) -> bool,
+        each: &mut Each<'_>,
+    ) -> Result<(), StoreError> {
+        let mut walk = Walk::new(self);
+        for path in paths {
+            let Some(site) = walk.site(path)? else { continue };
+            let stat = site.dir.stat(&site.name)?;
+            if let Some(stamp) = stat.filter(|stat| what_of(stat) == What::File).map(|stat| stamp_of(&stat))
+                && is_known(path, &stamp)
+            {
+                each(path, stamp, None);
+            } else if let Some(Contents { bytes, stamp }) = site.read()? {
+                each(path, stamp, Some(bytes));
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests touch files and start programs")]
 
 mod batch;
+mod cache;
 
 use std::path::Path;
 use std::process::Command;

@@ -26,7 +26,8 @@ pub(super) struct Fault {
 impl Fault {
     /// A line that is JSON and no operation.
     pub(super) fn new(at: usize, message: impl Into<String>) -> Self {
-        Self { code: "bad-operation", message: message.into(), at, hint: None }
+        let code = "bad-operation";
+        Self { code, message: message.into(), at, hint: None }
     }
 
     /// The same with advice.
