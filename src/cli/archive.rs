@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     answer.words = words(&workspace, &done, run);
     answer.data = data(&workspace, &done, run);
     answer.findings.clone_from(&done.findings);
-    answer.written = (run == Run::Real).then(|| Written {
+    answer.written = (run != Run::Dry).then(|| Written {
         committed: done.committed.as_ref().map(ToString::to_string),
         waiting: done.waiting.as_ref().map(ToString::to_string),
     });
@@ -74,7 +74,7 @@ fn words(workspace: &Workspace, done: &Archived, run: Run) -> String {
     let _ = match (done.moved.is_empty(), run) {
         (true, _) => writeln!(out, "nothing to archive"),
         (false, Run::Dry) => writeln!(out, "{count} would go into the archive {fate}"),
-        (false, Run::Real) => writeln!(out, "{count} went into the archive {fate}"),
+        (false, Run::Real | Run::Part) => writeln!(out, "{count} went into the archive {fate}"),
     };
     for kept in done.kept.iter().take(ITEMS_DEFAULT) {
         let _ =

@@ -5,11 +5,8 @@ use super::{AgentReport, CoordinationClient, Error, Receipt};
 use crate::entity::agent::AgentUpdate;
 use crate::entity::{self, Agent, Entity};
 use crate::name::{AgentName, Kind};
-use crate::runner::{self, New, Outcome, Taken, Workspace};
+use crate::runner::{self, New, Outcome, Step, Together, Workspace};
 use crate::snapshot::FindError;
-
-/// Tries when a document comes and goes between look-up and write.
-const ATTEMPTS_MAX: usize = 10;
 
 impl CoordinationClient {
     /// Says what an agent is doing; makes its document if there is none. Where nobody acts by name, the agent does.
@@ -22,8 +19,8 @@ impl CoordinationClient {
     pub async fn store_agent_status(&self, agent: &str, report: impl Into<AgentReport>) -> Result<Receipt, Error> {
         let (name, report) = (agent_name(agent)?, report.into());
         let acting = self.agent().cloned().unwrap_or_else(|| name.clone());
-        let done = self.crew.run(Some(acting), move |_, workspace| Ok(store(workspace, &name, report)?.into()));
-        done.await
+        let store = move |_: &_, workspace: &Workspace| Ok(alone(workspace, set(workspace, name, report))?.into());
+        self.crew.run(Some(acting), store).await
     }
 
     /// What an agent says of itself.
@@ -59,8 +56,8 @@ impl CoordinationClient {
     }
 }
 
-/// Changes the agent's document or makes it, whichever is possible.
-fn store(workspace: &Workspace, name: &AgentName, report: AgentReport) -> Result<Outcome, runner::Error> {
+/// The step that says so: it changes the agent's document or makes it, whichever is possible.
+pub(super) fn set(workspace: &Workspace, name: AgentName, report: AgentReport) -> Step {
     let update = AgentUpdate {
         status: Some(report.status),
         active_tasks: report.active_tasks,
@@ -68,20 +65,15 @@ fn store(workspace: &Workspace, name: &AgentName, report: AgentReport) -> Result
         ttl: report.ttl,
         ..AgentUpdate::at(workspace.now())
     };
-    let change = |document: &_| entity::agent::set(document, &update);
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let last = tries == ATTEMPTS_MAX;
-        match workspace.create(&New::Agent(update.clone().into_new(name.clone())), Taken::LookUp) {
-            Err(runner::Error::Exists { .. }) => {}
-            created => return created,
-        }
-        match workspace.change(Kind::Agent, name.as_str(), "set", &change) {
-            Err(runner::Error::Gone { .. } | runner::Error::Find(FindError::NotFound { .. })) if !last => {}
-            changed => return changed,
-        }
-    }
+    let new = New::Agent(update.clone().into_new(name));
+    Step::Set { new, verb: "set", edit: Box::new(move |document| entity::agent::set(document, &update)) }
+}
+
+/// Carries out one step.
+fn alone(workspace: &Workspace, step: Step) -> Result<Outcome, runner::Error> {
+    let mut done = workspace.batch(&[step], Together::Each)?;
+    // A batch of one step gives one result.
+    done.pop().unwrap_or(Err(runner::Error::Undone { step: 1 }))
 }
 
 /// There is no such document.

@@ -5,11 +5,10 @@ use serde_json::Value as Json;
 use super::agents::not_found;
 use super::values::{agent_name, doc_id, doc_ids, document_values, take_number};
 use super::{CoordinationClient, Error, Failure, Fields, NewTask, Receipt};
-use crate::document::Document;
 use crate::entity::task::{self, TaskUpdate};
-use crate::entity::{self, Entity, Refusal, Task, TaskStatus};
+use crate::entity::{self, Entity, Task, TaskStatus};
 use crate::name::{DocId, Kind};
-use crate::runner::{New, Taken, Workspace};
+use crate::runner::{Editing, New, Taken, Workspace};
 use crate::snapshot::Snapshot;
 
 impl CoordinationClient {
@@ -21,7 +20,7 @@ impl CoordinationClient {
     /// [`Error::Conflict`] if the given id is taken; [`Error::BadInput`] for a name that is none.
     pub async fn create_task(&self, new: NewTask) -> Result<DocId, Error> {
         let create = move |_: &_, workspace: &Workspace| {
-            let (new, taken) = render(workspace, new)?;
+            let (new, taken) = making(workspace, new)?;
             let id = new.id.clone();
             workspace.create(&New::Task(new), taken)?;
             Ok(id)
@@ -54,11 +53,7 @@ impl CoordinationClient {
         status: TaskStatus,
         fields: impl Into<Fields>,
     ) -> Result<Receipt, Error> {
-        let mut fields = fields.into().into_pairs()?;
-        let progress = take_number(&mut fields, "progress");
-        let update =
-            TaskUpdate { status: Some(status), progress, set: document_values(fields), ..TaskUpdate::default() };
-        self.change_task(id.as_ref(), "update", move |document| task::update(document, &update)).await
+        self.change(Kind::Task, id.as_ref(), "update", updating(status, fields.into())?).await
     }
 
     /// Marks a running task as completed, with its result.
@@ -68,8 +63,7 @@ impl CoordinationClient {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Refused`] if it is not running.
     pub async fn complete_task(&self, id: impl AsRef<str>, result: impl Into<Json>) -> Result<Receipt, Error> {
-        let result = Some(result.into()).filter(|result| !result.is_null());
-        self.change_task(id.as_ref(), "complete", move |document| task::complete(document, result.as_ref())).await
+        self.change(Kind::Task, id.as_ref(), "complete", completing(result.into())).await
     }
 
     /// Marks a running task as failed, with the reason and, if given, the stack trace.
@@ -79,8 +73,7 @@ impl CoordinationClient {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Refused`] if it is not running.
     pub async fn fail_task(&self, id: impl AsRef<str>, failure: impl Into<Failure>) -> Result<Receipt, Error> {
-        let error = failure.into().into_json();
-        self.change_task(id.as_ref(), "fail", move |document| task::fail(document, Some(&error))).await
+        self.change(Kind::Task, id.as_ref(), "fail", failing(failure.into())).await
     }
 
     /// Every task that is assigned to an agent or held by it and not archived, whatever its status: running ones first, then
@@ -121,22 +114,13 @@ impl CoordinationClient {
         self.crew.run(self.agent.clone(), ready).await
     }
 
-    async fn change_task(
-        &self,
-        id: &str,
-        verb: &'static str,
-        edit: impl Fn(&Document) -> Result<Document, Refusal> + Send + 'static,
-    ) -> Result<Receipt, Error> {
-        self.change(Kind::Task, id, verb, edit).await
-    }
-
     /// Changes a document by a pure edit.
     pub(super) async fn change(
         &self,
         kind: Kind,
         id: &str,
         verb: &'static str,
-        edit: impl Fn(&Document) -> Result<Document, Refusal> + Send + 'static,
+        edit: Editing,
     ) -> Result<Receipt, Error> {
         let id = id.to_owned();
         let change = move |_: &_, workspace: &Workspace| Ok(workspace.change(kind, &id, verb, &edit)?.into());
@@ -171,8 +155,27 @@ impl CoordinationClient {
     }
 }
 
+/// The edit that sets a status and fields beside it.
+pub(super) fn updating(status: TaskStatus, fields: Fields) -> Result<Editing, Error> {
+    let mut fields = fields.into_pairs()?;
+    let progress = take_number(&mut fields, "progress");
+    let update = TaskUpdate { status: Some(status), progress, set: document_values(fields), ..TaskUpdate::default() };
+    Ok(Box::new(move |document| task::update(document, &update)))
+}
+
+/// The edit that completes a task.
+pub(super) fn completing(result: Json) -> Editing {
+    Box::new(move |document| task::complete(document, Some(&result).filter(|result| !result.is_null())))
+}
+
+/// The edit that fails a task.
+pub(super) fn failing(failure: Failure) -> Editing {
+    let error = failure.into_json();
+    Box::new(move |document| task::fail(document, Some(&error)))
+}
+
 /// The task as it is to be made, and how careful to be about its id.
-fn render(workspace: &Workspace, new: NewTask) -> Result<(entity::NewTask, Taken), Error> {
+pub(super) fn making(workspace: &Workspace, new: NewTask) -> Result<(entity::NewTask, Taken), Error> {
     let (id, taken) = match new.id {
         Some(id) => (doc_id(id)?, Taken::LookUp),
         None => (workspace.new_id(Kind::Task)?, Taken::FileName),

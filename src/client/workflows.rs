@@ -68,7 +68,7 @@ impl CoordinationClient {
         let mut fields = fields.into().into_pairs()?;
         let progress = take_number(&mut fields, "progress");
         let update = WorkflowUpdate { progress, set: document_values(fields), ..WorkflowUpdate::default() };
-        let edit = move |document: &_| workflow::update(document, &update);
+        let edit = Box::new(move |document: &_| workflow::update(document, &update));
         self.change(Kind::Workflow, id.as_ref(), "update", edit).await
     }
 
@@ -80,7 +80,7 @@ impl CoordinationClient {
     /// [`Error::NotFound`]; [`Error::Refused`] if it is not running.
     pub async fn complete_workflow(&self, id: impl AsRef<str>, result: impl Into<Json>) -> Result<Receipt, Error> {
         let result = Some(result.into()).filter(|result| !result.is_null());
-        let edit = move |document: &_| workflow::complete(document, result.as_ref());
+        let edit = Box::new(move |document: &_| workflow::complete(document, result.as_ref()));
         self.change(Kind::Workflow, id.as_ref(), "complete", edit).await
     }
 
@@ -92,7 +92,7 @@ impl CoordinationClient {
     /// [`Error::NotFound`]; [`Error::Refused`] if it is not running.
     pub async fn fail_workflow(&self, id: impl AsRef<str>, failure: impl Into<Failure>) -> Result<Receipt, Error> {
         let error = failure.into().into_json();
-        let edit = move |document: &_| workflow::fail(document, Some(&error));
+        let edit = Box::new(move |document: &_| workflow::fail(document, Some(&error)));
         self.change(Kind::Workflow, id.as_ref(), "fail", edit).await
     }
 }

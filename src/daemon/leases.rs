@@ -23,6 +23,11 @@ impl Leases {
         self.due
     }
 
+    /// Tells whether that has come.
+    pub(super) fn is_over(&self) -> bool {
+        self.due.is_some_and(|due| due <= Instant::now())
+    }
+
     /// Looks at the leases: something has changed in the work tree, so there may be new ones.
     pub(super) fn look(&mut self, workspace: &Workspace) -> Result<(), Error> {
         self.due = Some(Instant::now() + RETRY);

@@ -2,6 +2,7 @@
 //! and knows neither files nor git: those are the [`World`]'s.
 #![allow(clippy::disallowed_methods, reason = "the loop reads the clock")]
 
+mod archive;
 mod detach;
 mod interrupt;
 mod leases;
@@ -168,6 +169,9 @@ pub fn watch(workspace: &Workspace, span: Span, listener: &mut dyn FnMut(&Notice
         return Err(WatchError::Taken { info: info.unwrap_or(WatcherInfo { pid: None, since: None }) });
     };
     let mut watched = Watched::new(workspace, listener);
+    if span == Span::UntilStopped {
+        watched.keep_the_archive();
+    }
     if span == Span::UntilStopped
         && let Some(greeting) = greeting(workspace)
     {

@@ -34,6 +34,13 @@ pub enum Notice {
     Upkeep(String),
     /// Git ignores a document of the folder.
     Ignored(Waiting),
+    /// Documents that are done with went into the archive; their commit follows.
+    Archived {
+        /// How many.
+        count: usize,
+    },
+    /// They could not; nothing is lost by that.
+    NotArchived(Reason),
     /// Settings have changed and are in force from now on.
     Settings {
         /// The full keys of those that have changed; none if what was broken is as it was again.
@@ -61,10 +68,11 @@ impl Notice {
             Self::Finding(finding) => finding.hint.clone(),
             Self::Ignored(waiting) => waiting.hint(),
             Self::Upkeep(_) => Some("run `git gc` to see what is in the way".to_owned()),
-            Self::SettingsBroken(reason) => reason.hint.clone(),
+            Self::SettingsBroken(reason) | Self::NotArchived(reason) => reason.hint.clone(),
             Self::FirstTime { .. }
             | Self::Ready
             | Self::Committed { .. }
+            | Self::Archived { .. }
             | Self::Settings { .. }
             | Self::TakenBack { .. } => None,
         }
@@ -73,7 +81,7 @@ impl Notice {
     /// Whether something is wrong, or only news.
     #[must_use]
     pub fn is_trouble(&self) -> bool {
-        matches!(self, Self::Finding(_) | Self::SettingsBroken(_)) || self.hint().is_some()
+        matches!(self, Self::Finding(_) | Self::SettingsBroken(_) | Self::NotArchived(_)) || self.hint().is_some()
     }
 
     /// One object for a stream of JSON lines: `event` says what it is, `message` says it in words.
@@ -93,6 +101,8 @@ impl Notice {
             Self::Upkeep(_) => json!({ "event": "upkeep" }),
             Self::Ignored(_) => json!({ "event": "ignored" }),
             Self::Settings { keys, folder } => json!({ "event": "settings", "keys": keys, "folder": folder }),
+            Self::Archived { count } => json!({ "event": "archived", "count": count }),
+            Self::NotArchived(_) => json!({ "event": "not-archived" }),
             Self::SettingsBroken(_) => json!({ "event": "settings-broken" }),
             Self::TakenBack { task, by } => {
                 json!({ "event": "taken-back", "task": task.as_str(), "agent": by.as_str() })
@@ -144,6 +154,9 @@ impl fmt::Display for Notice {
             Self::Ignored(waiting) => write!(f, "not committed: {waiting}"),
             Self::Settings { keys, .. } if keys.is_empty() => f.write_str("the settings are in order again"),
             Self::Settings { keys, .. } => write!(f, "settings have changed: {}", keys.join(", ")),
+            Self::Archived { count: 1 } => f.write_str("archived 1 document"),
+            Self::Archived { count } => write!(f, "archived {count} documents"),
+            Self::NotArchived(reason) => write!(f, "nothing could be archived: {reason}"),
             Self::SettingsBroken(reason) => write!(f, "the settings stay as they were: {reason}"),
             Self::TakenBack { task, by } => write!(f, "{task} taken back: the lease of {by} is over"),
         }

@@ -5,13 +5,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::archive::Archivist;
 use super::leases::Leases;
 use super::notice::Notice;
 use super::upkeep::Upkeep;
 use super::{Refusal, Scan, World};
 use crate::engine::{Batch, Head, Readiness, Reason, Report, Retry};
 use crate::name::{ContentId, DocPath, Revision};
-use crate::runner::{Class, Committed, Edits, Error, NewSettings, Survey, Waiting, Workspace};
+use crate::runner::{Class, Committed, Edits, Error, NewSettings, Run, Survey, Waiting, Wanted, Workspace};
 use crate::watch::Places;
 
 /// A workspace that is watched.
@@ -27,6 +28,9 @@ pub(super) struct Watched<'a> {
     ignored: Option<String>,
     upkeep: Upkeep,
     leases: Leases,
+    archivist: Archivist,
+    /// Why archiving failed, as it was told.
+    unarchived: Option<Reason>,
 }
 
 /// The workspace with the settings that are in force.
@@ -66,6 +70,40 @@ impl<'a> Watched<'a> {
             ignored: None,
             upkeep: Upkeep::new(),
             leases: Leases::default(),
+            archivist: Archivist::default(),
+            unarchived: None,
+        }
+    }
+
+    /// From now on what is done with is archived when it has been quiet for long enough.
+    pub(super) fn keep_the_archive(&mut self) {
+        self.archivist.begin();
+    }
+
+    /// Archives what is due, unless commits are off or have to wait: then it would only lie there.
+    fn archive(&mut self) {
+        if self.workspace.config().number(ARCHIVE_AFTER) == 0 {
+            return;
+        }
+        if !matches!(self.readiness(), Ok(Readiness::Ready)) {
+            return self.archivist.try_later();
+        }
+        match self.workspace.archive(Wanted::Finished, Some(self.workspace.quiet_span()), Run::Part) {
+            Ok(done) => {
+                self.unarchived = None;
+                self.archivist.await_next(done.next, self.workspace.now());
+                if !done.moved.is_empty() {
+                    self.tell(&Notice::Archived { count: done.moved.len() });
+                }
+            }
+            Err(error) => {
+                self.archivist.try_later();
+                let why = reason(&error);
+                if self.unarchived.as_ref() != Some(&why) {
+                    self.tell(&Notice::NotArchived(why.clone()));
+                    self.unarchived = Some(why);
+                }
+            }
         }
     }
 
@@ -96,6 +134,7 @@ impl<'a> Watched<'a> {
         }
         let folder = workspace.folder().to_owned();
         self.workspace = Current::Renewed(workspace);
+        self.archivist.look_again();
         (self.survey, self.branch, self.ignored) = (Survey::default(), None, None);
         self.tell(&Notice::Settings { keys: keys.to_vec(), folder });
     }
@@ -235,6 +274,7 @@ impl World for Watched<'_> {
         done.revisions.retain(|(revision, _)| Some(revision) != batch.base.as_ref());
         let waiting = done.waiting.take();
         self.upkeep.count(done.revisions.len());
+        self.archivist.note_change(self.workspace.quiet_span());
         self.tell_outcome(done);
         let arrived = self.arrived(batch).map_err(|error| failed(&error))?;
         match waiting {
@@ -259,6 +299,23 @@ impl World for Watched<'_> {
         (self.listener)(&Notice::Ready);
     }
 
+    fn due(&mut self) -> Option<Instant> {
+        self.archivist.due().into_iter().chain(self.leases.due()).min()
+    }
+
+    fn duty(&mut self) {
+        if self.archivist.take_due() {
+            self.archive();
+        }
+        if !self.leases.is_over() {
+            return;
+        }
+        match self.leases.take_back(&self.workspace) {
+            Ok(notices) => notices.iter().for_each(|notice| (self.listener)(notice)),
+            Err(error) => (self.listener)(&Notice::Report(Report::Refused(reason(&error)))),
+        }
+    }
+
     fn idle(&mut self) {
         if self.workspace.store().journal().is_ok_and(|journal| !journal.is_empty()) {
             self.empty_journal();
@@ -267,18 +324,10 @@ impl World for Watched<'_> {
             (self.listener)(&Notice::Upkeep(crate::name::visible(&fault.to_string())));
         }
     }
-
-    fn due(&mut self) -> Option<Instant> {
-        self.leases.due()
-    }
-
-    fn duty(&mut self) {
-        match self.leases.take_back(&self.workspace) {
-            Ok(notices) => notices.iter().for_each(|notice| (self.listener)(notice)),
-            Err(error) => (self.listener)(&Notice::Report(Report::Refused(reason(&error)))),
-        }
-    }
 }
+
+/// The setting that says after how many days.
+const ARCHIVE_AFTER: &str = "archive.after_days";
 
 fn reason_of(waiting: &Waiting) -> Reason {
     Reason { what: waiting.to_string(), hint: waiting.hint() }

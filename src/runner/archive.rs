@@ -32,6 +32,8 @@ pub enum Wanted<'a> {
 pub enum Run {
     /// Move the documents.
     Real,
+    /// Move as many as one operation takes, for whoever has other things to do: the rest goes the next time.
+    Part,
     /// Tell what would move.
     Dry,
 }
@@ -65,6 +67,8 @@ pub struct Archived {
     pub moved: Vec<Moved>,
     /// What is done with and stays all the same, by path; what changed not long ago is not named.
     pub kept: Vec<Kept>,
+    /// When the next of those that are done with will have been quiet for long enough, if nothing else happens.
+    pub next: Option<Timestamp>,
     /// The operations that did it, in order; none if nothing moved.
     pub operations: Vec<OperationId>,
     /// The commit that all of it is in, if it is committed already.
@@ -100,8 +104,11 @@ impl Workspace {
     /// [`Error::Find`] and [`Error::Stays`] for one that was named and is not there or may not go, and then nothing moves;
     /// others if the folder fails.
     pub fn archive(&self, wanted: Wanted<'_>, older: Option<Duration>, run: Run) -> Result<Archived, Error> {
-        let (going, kept) = self.going(wanted, older)?;
-        let mut done = Archived { kept, ..Archived::default() };
+        let (mut going, mut done) = self.going(wanted, older)?;
+        if run == Run::Part && going.len() > CHUNK {
+            going.truncate(CHUNK);
+            done.next = Some(self.now());
+        }
         if run == Run::Dry {
             done.moved = going.into_iter().map(|one| one.moved).collect();
             return Ok(done);
@@ -129,7 +136,7 @@ impl Workspace {
     }
 
     /// What would move now, and what stays though it is done with.
-    fn going(&self, wanted: Wanted<'_>, older: Option<Duration>) -> Result<(Vec<Going>, Vec<Kept>), Error> {
+    fn going(&self, wanted: Wanted<'_>, older: Option<Duration>) -> Result<(Vec<Going>, Archived), Error> {
         let live = self.snapshot(Scope::Live)?;
         let named = match wanted {
             Wanted::These(ids) => Some(self.named_entries(&live, ids)?),
@@ -146,7 +153,7 @@ impl Workspace {
         let workflows = finished.iter().filter(|entry| entry.workflow().is_some() && is_quiet(entry));
         let leaving: BTreeSet<DocId> = workflows.filter_map(|entry| entry.id.clone()).collect();
         let mut shelves = Shelves::new(self.store.names(Shelf::Archive)?);
-        let (mut going, mut kept) = (Vec::new(), Vec::new());
+        let (mut going, mut left) = (Vec::new(), Archived::default());
         for entry in finished {
             let at = changed.get(&entry.path).map_or_else(|| self.now(), |(at, _)| *at);
             let judged = archive::may_go(entry, &live, &leaving)
@@ -158,11 +165,14 @@ impl Workspace {
                     going.push(Going { moved: Moved { id, from, to }, bytes: entry.document.bytes().to_vec() });
                 }
                 Err(why) if named.is_some() => return Err(Error::Stays { id, path: from, why: Box::new(why) }),
-                Err(Stay::Restless) => {}
-                Err(why) => kept.push(Kept { id, path: from, why }),
+                Err(Stay::Restless) => {
+                    let quiet = later(at, older.unwrap_or_default());
+                    left.next = Some(left.next.map_or(quiet, |next| next.min(quiet)));
+                }
+                Err(why) => left.kept.push(Kept { id, path: from, why }),
             }
         }
-        Ok((going, kept))
+        Ok((going, left))
     }
 
     /// Where the documents lie that were named; one that is in the archive already needs nothing.
@@ -189,9 +199,7 @@ impl Workspace {
     fn changed(&self, entries: &[&Entry], older: Duration) -> Result<BTreeMap<DocPath, (Timestamp, Quiet)>, Error> {
         let wanted: BTreeSet<&DocPath> = entries.iter().map(|entry| &entry.path).collect();
         let stamps = self.store.scan_live()?.files.into_iter().filter(|(path, _)| wanted.contains(path));
-        let now = self.now();
-        let span = i64::try_from(older.as_millis()).unwrap_or(i64::MAX);
-        let before = Timestamp::from_unix_ms(now.unix_ms().saturating_sub(span));
+        let before = Timestamp::from_unix_ms(self.now().unix_ms().saturating_sub(milliseconds(older)));
         let judge = |at: Timestamp| if older.is_zero() || at <= before { Quiet::Yes } else { Quiet::No };
         let mut changed: BTreeMap<DocPath, (Timestamp, Quiet)> = stamps
             .map(|(path, stamp)| {
@@ -250,6 +258,14 @@ impl Workspace {
 enum Quiet {
     Yes,
     No,
+}
+
+fn milliseconds(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn later(at: Timestamp, span: Duration) -> Timestamp {
+    Timestamp::from_unix_ms(at.unix_ms().saturating_add(milliseconds(span)))
 }
 
 /// What a document is called.

@@ -52,15 +52,15 @@ impl Workspace {
     /// # Errors
     /// [`Error`] if git or the folder fails; what can be tried again later is no error but `waiting`.
     pub fn commit_now(&self, edits: Edits<'_>) -> Result<Committed, Error> {
-        self.commit_beside(edits, None)
+        self.commit_beside(edits, &[])
     }
 
     /// The same; what was just written is waited for together with the commit, if there is one.
-    pub(super) fn commit_beside(&self, edits: Edits<'_>, written: Option<&Unsynced>) -> Result<Committed, Error> {
+    pub(super) fn commit_beside(&self, edits: Edits<'_>, written: &[&Unsynced]) -> Result<Committed, Error> {
         again(|| self.commit_once(edits, written))
     }
 
-    fn commit_once(&self, edits: Edits<'_>, written: Option<&Unsynced>) -> Result<Committed, Error> {
+    fn commit_once(&self, edits: Edits<'_>, written: &[&Unsynced]) -> Result<Committed, Error> {
         let Some(repository) = &self.repository else { return self.keep_no_journal(Waiting::OutsideGit) };
         if !self.config.flag("commit.auto") {
             return self.keep_no_journal(Waiting::Off);
@@ -149,12 +149,7 @@ impl Workspace {
         Ok(Committed { findings: swept.late.iter().map(late).collect(), ..Committed::waits(waiting) })
     }
 
-    fn try_commit(
-        &self,
-        repository: &Repository,
-        edits: Edits<'_>,
-        written: Option<&Unsynced>,
-    ) -> Result<Committed, Error> {
+    fn try_commit(&self, repository: &Repository, edits: Edits<'_>, written: &[&Unsynced]) -> Result<Committed, Error> {
         let target = self.target();
         let base = repository.head(&target)?.revision;
         let journal: Vec<plan::Recorded> = self.store.journal()?.into_iter().map(recorded).collect();
@@ -188,8 +183,8 @@ impl Workspace {
             }
             // A bar that moves would be drawn over a question, such as that for the key of a signature.
             let _work = (!repository.may_ask()).then(|| self.progress.begin("committing", 0));
-            let wait = written.map(|written| move || written.wait().map_err(std::io::Error::other));
-            let beside = wait.as_ref().map(|wait| wait as &Beside<'_>);
+            let wait = || Unsynced::wait_for_all(written).map_err(std::io::Error::other);
+            let beside = (!written.is_empty()).then_some(&wait as &Beside<'_>);
             let durability = self.git_durability();
             repository.commit_beside(&target, self.folder(), base.as_ref(), &plans, durability, beside)?
         };

@@ -22,7 +22,9 @@ mod settings;
 mod setup;
 mod standing;
 mod survey;
+mod together;
 mod turn;
+mod wait;
 mod workspace;
 
 pub use archive::{Archived, Kept, Moved, Run, Wanted};
@@ -43,4 +45,5 @@ pub use setup::{InitReport, Templates};
 pub use standing::Standing;
 pub use survey::{Sight, Survey};
 pub use turn::Passing;
+pub use wait::{Until, Waited};
 pub use workspace::{Context, Found, Scope, Workspace};

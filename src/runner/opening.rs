@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::error::again;
+use super::together::Group;
 use super::{Error, Progress, Workspace, environment};
 use crate::config::{CONFIG_BYTES_MAX, Config, Layer, Origin, REPOSITORY_CONFIG};
-use crate::git::{Hooks, Repository};
+use crate::git::{Hooks, Repository, Target};
 use crate::name::AgentName;
 use crate::store::{self, Durability, Place, Store};
 
@@ -56,14 +57,21 @@ impl Workspace {
         };
         let folder = config.text("markdown.folder").unwrap_or(".claude/coordination").to_owned();
         let durability = durability(&config);
-        let store = Store::open(&Place { root: root.clone(), folder, run, shared }, durability)?;
+        let store = Store::open(&Place { root: root.clone(), folder, run: run.clone(), shared }, durability)?;
         let agent = match opening.agent {
             Some(agent) => Some(agent),
             None => environment::variable("MYCELIUM_AGENT").map(AgentName::new).transpose()?,
         };
         let progress = Progress::default();
-        Ok(Self { root, repository, store, config, flags, agent, durability, progress })
+        let auto = config.flag("commit.auto");
+        let group = Group::of(&run, durability, target(&config), auto);
+        Ok(Self { root, repository, store, config, flags, agent, durability, progress, group })
     }
+}
+
+/// Where commits go.
+pub(super) fn target(config: &Config) -> Target {
+    config.text("commit.branch").map_or(Target::Current, |name| Target::Branch(name.to_owned()))
 }
 
 fn durability(config: &Config) -> Durability {

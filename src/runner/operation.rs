@@ -1,6 +1,5 @@
 //! The operations that change documents: make one, change one, remove one. Each is written durably, then committed if nobody else does it.
 
-use super::commit::Edits;
 use super::turn::{Deed, Turn};
 use super::{Error, Passing, Scope, Waiting, Workspace, environment};
 use crate::config::REPOSITORY_CONFIG;
@@ -300,12 +299,12 @@ impl Workspace {
         let mut fate = Fate::default();
         match self.store.watcher() {
             Ok(Some(_)) if self.repository.is_some() => fate.waiting = Some(Waiting::Watcher),
-            _ => match self.commit_beside(Edits::None, written) {
+            _ => match self.commit_together(written) {
                 Ok(done) => {
-                    fate.findings = done.findings;
+                    fate.findings.clone_from(&done.findings);
                     let Some(operation) = operation else { return Ok(fate) };
                     fate.committed = done.operations.get(operation).cloned();
-                    fate.waiting = if fate.committed.is_some() { None } else { done.waiting };
+                    fate.waiting = if fate.committed.is_some() { None } else { done.waiting.clone() };
                     if fate.committed.is_none() && fate.waiting.is_none() {
                         fate.committed = self.committed_by_another(operation);
                     }

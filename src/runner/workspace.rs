@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::cache::{self, Cache, Read};
 use super::error::again;
 use super::progress::Work;
+use super::together::Group;
 use super::{Error, Progress, environment};
 use crate::check;
 use crate::config::Config;
@@ -39,6 +41,8 @@ pub struct Workspace {
     pub(super) agent: Option<AgentName>,
     pub(super) durability: Durability,
     pub(super) progress: Progress,
+    /// Those in this process with whom it commits.
+    pub(super) group: Arc<Group>,
 }
 
 /// Where a workspace is, and on which branch and commit.
@@ -366,7 +370,7 @@ impl Workspace {
     /// Where commits go.
     #[must_use]
     pub fn target(&self) -> Target {
-        self.config.text("commit.branch").map_or(Target::Current, |name| Target::Branch(name.to_owned()))
+        super::opening::target(&self.config)
     }
 
     pub(super) fn head(&self) -> Result<Option<Head>, Error> {

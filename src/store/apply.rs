@@ -202,7 +202,7 @@ impl Store {
         if wait == Wait::Now {
             change.wait()?;
         }
-        for swap in &change.swaps {
+        for swap in change.swaps.iter() {
             // In place it is; where this look fails, the sweep looks again.
             if swap.has_late_save().unwrap_or(false) && self.take_back(&change.entry, &change.swaps)? {
                 return Ok(None);

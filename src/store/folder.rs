@@ -22,6 +22,13 @@ pub(super) struct Dir {
     path: PathBuf,
 }
 
+/// A file or directory that is held open, as the system numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
 /// One name in one directory.
 #[derive(Debug, Clone)]
 pub(super) struct Site {
@@ -118,6 +125,13 @@ impl Dir {
     pub(super) fn sync_file_system(&self) -> Result<(), StoreError> {
         retry_on_intr(|| rustix::fs::syncfs(&self.fd))
             .map_err(|errno| StoreError::NotDurable { path: self.path.clone(), source: errno.into() })
+    }
+
+    /// What makes it the same directory, whatever its name.
+    pub(super) fn id(&self) -> Result<FileId, StoreError> {
+        rustix::fs::fstat(&self.fd)
+            .map(|stat| FileId { device: stat.st_dev, inode: stat.st_ino })
+            .map_err(|errno| StoreError::io("look at", &self.path, errno))
     }
 
     /// The device number, to tell one file system from another.

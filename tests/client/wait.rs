@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mycelium::client::{Error, NewTask, NewWorkflow, Progress};
+use mycelium::client::{Error, Failure, NewTask, NewWorkflow, Progress};
 use mycelium::entity::TaskStatus;
 use serde_json::json;
 
@@ -117,4 +117,44 @@ async fn a_monitor_tells_each_step_and_ends() {
     let listed = client.monitor_workflow([&ids[0], &ids[1]], |_| {}).await.unwrap();
     assert_eq!(listed.count(TaskStatus::Failed), 1);
     assert_eq!(client.monitor_workflow(["task-nowhere"], |_| {}).await.unwrap().missing.len(), 1);
+}
+
+/// `task wait` sleeps: it uses next to no processor time, and ends when another process writes.
+#[tokio::test]
+async fn the_command_sleeps_until_a_task_has_ended() {
+    let sandbox = repository();
+    let client = client(&sandbox).await;
+    for id in ["task-7", "task-8"] {
+        client.create_task(NewTask::of("x").id(id)).await.unwrap();
+        client.update_task_status(id, TaskStatus::Running, ()).await.unwrap();
+    }
+    let mut all = sandbox.mycelium_command(&["task", "wait", "task-7", "task-8", "--timeout", "60s"]);
+    let mut any = sandbox.mycelium_command(&["task", "wait", "task-7", "task-8", "--any", "--json"]);
+    let [mut all, any] = [&mut all, &mut any].map(|command| {
+        let piped = std::process::Stdio::piped;
+        command.stdout(piped()).stderr(piped()).spawn().unwrap()
+    });
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let busy = processor_ticks(all.id());
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let (before, busy) = (busy, processor_ticks(all.id()));
+    assert!(busy <= before + 1, "it sleeps: {before} ticks, then {busy}");
+    client.complete_task("task-7", json!({ "loss": 0.04 })).await.unwrap();
+    let any = any.wait_with_output().unwrap();
+    assert_eq!(any.status.code(), Some(0));
+    let told: serde_json::Value = serde_json::from_slice(&any.stdout).unwrap();
+    let statuses: Vec<_> = told["data"]["tasks"].as_array().unwrap().iter().map(|one| &one["task"]["status"]).collect();
+    assert_eq!(statuses, ["completed", "running"]);
+    assert!(all.try_wait().unwrap().is_none(), "the other waits for both");
+    client.fail_task("task-8", Failure::new("oom").stack_trace("at 3")).await.unwrap();
+    let all = all.wait_with_output().unwrap();
+    assert_eq!(all.status.code(), Some(1));
+    assert_eq!(String::from_utf8_lossy(&all.stdout), "task-7 ✓ completed\ntask-8 ✗ failed: oom\n");
+}
+
+/// The processor time of a process, in ticks of 10 ms.
+fn processor_ticks(process: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }

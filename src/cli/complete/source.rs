@@ -40,18 +40,22 @@ const TASKS: &[Kind] = &[Kind::Task];
 const AGENTS: &[Kind] = &[Kind::Agent];
 const WORKFLOWS: &[Kind] = &[Kind::Workflow];
 
+/// What nobody but the user can know.
+const NUMBERS_AND_NAMES: &[&str] =
+    &["after", "fence", "lease", "limit", "older", "progress", "set", "step", "timeout", "title", "ttl"];
+
 /// The source for an argument of the command with this path (`task get`); `None` if nobody said.
 pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
     let id = arg.get_id().as_str();
     Some(match (path, id) {
         ("task complete" | "task fail" | "task release" | "task renew", "id") => Source::Documents(TASKS, &["running"]),
+        ("task wait", "ids") | ("task claim", "id") => Source::Documents(TASKS, &["pending", "running"]),
         ("task retry", "id") => Source::Documents(TASKS, &["failed"]),
         ("task reopen", "id") => Source::Documents(TASKS, &["completed"]),
         ("workflow complete" | "workflow fail", "id") => Source::Documents(WORKFLOWS, &["running"]),
         ("task create" | "workflow create", "id") | ("man", "command") => Source::Free,
         ("archive", "ids") => Source::Documents(&[Kind::Task, Kind::Workflow], &["completed", "failed"]),
         ("log", "id") => Source::Documents(&Kind::ALL, &[]),
-        ("task claim", "id") => Source::Documents(TASKS, &["pending", "running"]),
         ("task create" | "task claim", "kind") => Source::Types(Kind::Task),
         ("workflow create", "kind") => Source::Types(Kind::Workflow),
         ("task tick", "step") => Source::Steps,
@@ -82,9 +86,7 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         (_, "format") => Source::Formats,
         ("completions", "shell") => Source::Words(super::shells),
         ("init", "templates") => Source::Words(|| Shape::ALL.iter().map(|shape| shape.word()).collect()),
-        (_, "limit" | "after" | "older" | "progress" | "set" | "title" | "step" | "ttl" | "lease" | "fence") => {
-            Source::Free
-        }
+        (_, name) if NUMBERS_AND_NAMES.contains(&name) => Source::Free,
         _ => return None,
     })
 }

@@ -415,6 +415,14 @@ pub(super) const PAGES: &[Page] = &[
         remedy: "mend the template at the place that the message names, or remove it to use the built-in one",
     },
     Page {
+        code: "timeout",
+        title: "the time to wait is over",
+        means: "What was waited for has not happened in the time that was given. Nothing was changed.",
+        why: "Whoever waits decides for how long; the same call may succeed later.",
+        example: Example::Line("mycelium task wait task-7 --timeout 10ms"),
+        remedy: "wait again, longer or without `--timeout`; `mycelium task get` tells how far a task is",
+    },
+    Page {
         code: "too-many-steps",
         title: "a batch with too many steps",
         means: "One batch takes at most 10,000 steps: they are held in memory and written under one lock.",

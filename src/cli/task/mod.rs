@@ -16,6 +16,7 @@ mod retry;
 mod right;
 mod tick;
 mod update;
+mod wait;
 
 pub(crate) use list::blockers;
 pub(crate) use update::{fraction, pairs};
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Tick(tick::Args),
     /// Add a note to a task
     Note(note::Args),
+    /// Wait until tasks are completed or have failed
+    Wait(wait::Args),
     /// Remove a task's file (its history stays)
     Remove(remove::Args),
 }
@@ -78,6 +81,7 @@ pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>
         Command::Edit(args) => edit::run(args, session).map(Some),
         Command::Tick(args) => tick::run(args, session).map(Some),
         Command::Note(args) => note::run(args, session).map(Some),
+        Command::Wait(args) => wait::run(args, session).map(Some),
         Command::Remove(args) => remove::run(args, session).map(Some),
     }
 }

@@ -1,0 +1,47 @@
+//! A chain of tasks for three agents, each of whom begins when the one before is done; and somebody who watches all of it.
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+
+use mycelium::client::{CoordinationClient, Error, NewTask};
+use mycelium::entity::TaskStatus;
+use mycelium::name::DocId;
+use serde_json::json;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let client = CoordinationClient::builder().agent("planner").build().await?;
+    let prepare = client.create_task(NewTask::of("prepare-dataset").assigned_to("data-engineer")).await?;
+    let train =
+        client.create_task(NewTask::of("train-model").assigned_to("ai-engineer").depends_on([&prepare])).await?;
+    let evaluate = client
+        .create_task(NewTask::of("evaluate-model").assigned_to("performance-engineer").depends_on([&train]))
+        .await?;
+
+    let agents = [
+        ("data-engineer", &prepare, None),
+        ("ai-engineer", &train, Some(&prepare)),
+        ("performance-engineer", &evaluate, Some(&train)),
+    ];
+    for (agent, task, before) in agents {
+        let (client, task, before) = (client.acting_as(agent)?, task.clone(), before.cloned());
+        tokio::spawn(async move { take_turn(&client, &task, before.as_ref()).await });
+    }
+
+    let end = client
+        .monitor_workflow([&prepare, &train, &evaluate], |progress| {
+            println!("{} of 3 completed", progress.count(TaskStatus::Completed));
+        })
+        .await?;
+    println!("{}", if end.is_completed() { "the chain is done" } else { "the chain is broken" });
+    client.close().await;
+    Ok(())
+}
+
+/// Waits for the task before, then does this one.
+async fn take_turn(client: &CoordinationClient, task: &DocId, before: Option<&DocId>) -> Result<(), Error> {
+    if let Some(before) = before {
+        client.wait_task(before).await?;
+    }
+    client.update_task_status(task, TaskStatus::Running, ()).await?;
+    client.complete_task(task, json!({ "success": true })).await?;
+    Ok(())
+}
