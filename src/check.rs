@@ -15,8 +15,12 @@ use crate::template::one_line;
 pub fn check(now: &Snapshot, head: Option<&Snapshot>) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     for entry in now.entries() {
+        // What is read of a document to judge it goes with its turn: the archive may hold very many.
+        let judged = entry.path.is_archived().then(|| Entry { document: entry.document.unread(), ..entry.clone() });
+        let entry = judged.as_ref().unwrap_or(entry);
         findings.extend(entry.findings.iter().cloned());
         names(now, entry, &mut findings);
+        archived(entry, &mut findings);
         match &entry.entity {
             Some(Entity::Task(task)) => {
                 dependencies(now, entry, task, &mut findings);
@@ -93,6 +97,17 @@ fn names(now: &Snapshot, entry: &Entry, findings: &mut Vec<Diagnostic>) {
             Diagnostic::warning(Code::FileNameMismatch, format!("the {kind} `{id}` is expected in `{expected}`"));
         push(findings, entry, place, finding.hint(format!("rename the file to `{}`", expected.file_name())));
     }
+}
+
+/// What lies in the archive and is not finished: nobody is offered it to do it. A merge can leave it so.
+fn archived(entry: &Entry, findings: &mut Vec<Diagnostic>) {
+    let Some(entity) = entry.entity.as_ref().filter(|entity| entry.path.is_archived() && !entity.is_finished()) else {
+        return;
+    };
+    let message = format!("the {} `{}` is not finished and lies in the archive", entity.kind(), entity.id());
+    let finding = Diagnostic::warning(Code::UnfinishedInArchive, message);
+    let hint = format!("move it back to `{}`, or finish it", entry.path.file_name());
+    push(findings, entry, place_of(&entry.document, "status"), finding.hint(hint));
 }
 
 fn missing_hint(id: &DocId) -> String {

@@ -102,6 +102,8 @@ codes! {
     LateSave = "MYC209",
     /// A document was changed in the folder and on the branch that the folder follows.
     ChangedTwice = "MYC210",
+    /// An archived document that is not finished.
+    UnfinishedInArchive = "MYC211",
     /// A configuration key nobody knows.
     UnknownConfigKey = "MYC301",
     /// A configuration value of the wrong shape.

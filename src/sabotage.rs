@@ -104,9 +104,19 @@ impl Sabotage {
         ("admit-all-edits", Self::AdmitAllEdits),
         ("tell-put-back", Self::TellPutBack),
         ("leave-unnamed", Self::LeaveUnnamed),
+        ("no-lease", Self::NoLease),
+        ("any-boot", Self::AnyBoot),
+        ("same-fence", Self::SameFence),
+        ("no-fence", Self::NoFence),
         ("believe-old-cache", Self::BelieveOldCache),
         ("believe-torn-cache", Self::BelieveTornCache),
     ];
+
+    /// Tells whether it breaks who may have a task, which the simulation does not ask.
+    #[must_use]
+    pub const fn is_about_claims(self) -> bool {
+        matches!(self, Self::NoLease | Self::AnyBoot | Self::SameFence | Self::NoFence)
+    }
 
     /// Tells whether it breaks how documents are read from the disk, which the simulation does not do.
     #[must_use]

@@ -238,6 +238,23 @@ fn nothing_is_lost_where_others_write_what_is_being_archived() {
 }
 
 #[test]
+fn a_task_that_a_merge_leaves_unfinished_in_the_archive_is_told_and_comes_back() {
+    let sandbox = Sandbox::new();
+    write(&sandbox, "task-1", "completed", "");
+    commit(&sandbox, None);
+    sandbox.git(&["switch", "-qc", "other"]);
+    sandbox.mycelium(&["task", "reopen", "task-1"]).ok();
+    sandbox.git(&["switch", "-q", "main"]);
+    sandbox.mycelium(&["archive", "task-1"]).ok();
+    sandbox.git(&["merge", "-q", "--no-edit", "other"]);
+    let checked = sandbox.mycelium(&["check"]);
+    assert!(checked.stdout.contains("MYC211") && checked.stdout.contains("task-1.md:3:9"), "{checked:?}");
+    sandbox.mycelium(&["task", "update", "task-1", "--status", "running"]).ok();
+    assert_eq!(sandbox.documents(), ["archive", "task-1.md"]);
+    assert!(!sandbox.mycelium(&["check"]).stdout.contains("MYC211"));
+}
+
+#[test]
 fn a_batch_finds_and_brings_back_what_is_archived() {
     let sandbox = Sandbox::new();
     for id in ["task-1", "task-11", "task-2"] {

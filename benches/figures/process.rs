@@ -10,7 +10,7 @@ use crate::support::Sandbox;
 const START_MAX: f64 = 2.0;
 /// Most memory of a command, in MiB.
 const MEMORY_MAX: f64 = 15.0;
-/// Longest `task list` and `task get` at 10,000 tasks, and either at 100,000, in milliseconds.
+/// Longest `task list`, `task ready`, `why` and `status`, and longest `task get` at 10,000 tasks, and either at 100,000, in milliseconds.
 const LIST_MAX: f64 = 50.0;
 const GET_MAX: f64 = 10.0;
 const LARGE_MAX: f64 = 800.0;
@@ -45,7 +45,9 @@ pub(crate) fn looks(bench: &Bench) {
         let commands: &[(&str, &[&str], Option<f64>)] = &[
             ("get", &["task", "get", &id], Some(GET_MAX)),
             ("list", &["task", "list"], Some(LIST_MAX)),
-            ("status", &["status"], None),
+            ("ready", &["task", "ready"], Some(LIST_MAX)),
+            ("why", &["why", &id], Some(LIST_MAX)),
+            ("status", &["status"], Some(LIST_MAX)),
             ("check", &["check"], None),
         ];
         let mut times = vec![Vec::new(); commands.len()];

@@ -167,7 +167,11 @@ pub fn standing(sight: &Sight, now: &Moment) -> Standing {
         }
         Some(Record::Entry(entry)) => entry,
     };
-    let Some(state) = settled(sight, entry) else { return by_document(here) };
+    let Some(state) = settled(sight, entry) else {
+        // Whoever died here had got it from the holder that the document still names: that one had lost it.
+        let had_lost_it = entry.state == State::Begun && entry.fence > here.fence && here.holder().is_some();
+        return if had_lost_it { Standing::Free } else { by_document(here) };
+    };
     // The document may have gone on without this clone: another one gave it to somebody, and it was pulled.
     if entry.fence < here.fence {
         return by_document(here);

@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let done = workspace.archive(wanted, older, run)?;
     let mut answer = session::answer("archive", &workspace)?;
     answer.text = done.moved.iter().take(ITEMS_DEFAULT).map(|one| line(&workspace, one)).collect();
-    answer.words = words(&workspace, &done, run);
+    answer.words = words(&workspace, &done, run, wanted);
     answer.data = data(&workspace, &done, run);
     answer.findings.clone_from(&done.findings);
     answer.written = (run != Run::Dry).then(|| Written {
@@ -57,7 +57,7 @@ fn line(workspace: &Workspace, one: &Moved) -> String {
     format!("{}  {}\n", visible(&one.id), visible(&show::file(workspace, &one.to)))
 }
 
-fn words(workspace: &Workspace, done: &Archived, run: Run) -> String {
+fn words(workspace: &Workspace, done: &Archived, run: Run, wanted: Wanted<'_>) -> String {
     let mut out = String::new();
     let left_out = done.moved.len().saturating_sub(ITEMS_DEFAULT);
     if left_out > 0 {
@@ -72,7 +72,8 @@ fn words(workspace: &Workspace, done: &Archived, run: Run) -> String {
     };
     let fate = paint(Ink::Dim, &format!("({})", visible(&fate)));
     let _ = match (done.moved.is_empty(), run) {
-        (true, _) => writeln!(out, "nothing to archive"),
+        (true, _) if wanted == Wanted::Finished => writeln!(out, "nothing to archive"),
+        (true, _) => writeln!(out, "nothing to archive: it is so already"),
         (false, Run::Dry) => writeln!(out, "{count} would go into the archive {fate}"),
         (false, Run::Real | Run::Part) => writeln!(out, "{count} went into the archive {fate}"),
     };

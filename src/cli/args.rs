@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     agent, archive, batch, check, commit, completions, config, demo, doctor, explain, init, instructions, log, man,
-    status, task, watch, workflow,
+    status, task, watch, why, workflow,
 };
 use crate::name::AgentName;
 
@@ -101,7 +101,8 @@ pub(crate) enum Color {
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show what is going on: agents, tasks, what is not committed and why
+    /// Show what is going on: agents and their work, what is ready, what waits and why, what is not committed
+    #[command(visible_alias = "stats")]
     Status(status::Args),
     /// Create, change and list tasks
     #[command(subcommand)]
@@ -112,6 +113,8 @@ pub(crate) enum Command {
     /// Create, change and list workflows
     #[command(subcommand)]
     Workflow(workflow::Command),
+    /// Tell why a task is ready or not, and what gets it going
+    Why(why::Args),
     /// Carry out many operations, one a line, in one write and one commit
     Batch(batch::Args),
     /// Tell what happened to a document, or to all of them

@@ -233,6 +233,8 @@ fn code(error: &Error) -> &'static str {
         Error::Find(FindError::Duplicate { .. }) => "duplicate-id",
         Error::Refused { source, .. } => match **source {
             Refusal::IllegalStep { .. } => "illegal-step",
+            Refusal::NotCompleted { .. } => "not-completed",
+            Refusal::OwnWork { .. } => "own-work",
             Refusal::Unreadable { .. } | Refusal::Edit(EditError::Unreadable(_)) => "unreadable",
             Refusal::BadValue { .. } => "bad-value",
             Refusal::Edit(_) => "edit-refused",

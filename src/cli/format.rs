@@ -13,7 +13,7 @@ use crate::runner::Workspace;
 use crate::template::{COLORS, FILTERS, Format, FormatError};
 
 /// How an answer is written.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Wording {
     /// Write each item by this template: '{{id}} {{title}}', or `@NAME` for a saved one; `help` lists the fields
     #[arg(long, value_name = "TEMPLATE", conflicts_with = "json")]
@@ -125,12 +125,21 @@ const LOG: Fields = &[
 ];
 
 const STATUS: Fields = &[
-    ("agents", "agents, each as in `agent list`"),
+    ("mode", "the follower that is live; `markdown` without one"),
+    ("agents", "agents with their work: `agent`, `status`, `active_tasks`, `running`, `queued`, `seen`, `stale`"),
     ("agent_count", "how many there are"),
+    ("agent_states", "how many are `idle`, `busy`, `error`, and how many of all are `stale`"),
     ("tasks", "how many tasks have each status: `tasks.running`"),
+    ("task_queue_size", "how many tasks are pending"),
+    ("task_queue", "how many of them have each priority: `task_queue.high`"),
+    ("outlook", "how many of them are `ready`, `waiting`, `blocked`"),
     ("running", "tasks under way"),
     ("ready", "tasks that could be started"),
-    ("blocked", "tasks that wait for others"),
+    ("waits", "tasks that wait for what is on its way"),
+    ("blocked", "tasks that wait for what never comes by itself"),
+    ("workflows", "workflows that are running, with their progress"),
+    ("avg_latency", "mean time of the last writes, in milliseconds"),
+    ("latency_of", "how many writes that is the mean of"),
     ("unreadable", "documents that cannot be read"),
     ("uncommitted", "documents that are not committed"),
     ("uncommitted_count", "how many those are"),

@@ -41,6 +41,7 @@ mod task;
 mod unit;
 mod usage;
 mod watch;
+mod why;
 mod workflow;
 mod write;
 
@@ -84,6 +85,7 @@ fn dispatch(command: &Command, session: &Session) -> Result<Option<Answer>, Fail
         Command::Task(command) => task::run(command, session),
         Command::Agent(command) => agent::run(command, session),
         Command::Workflow(command) => workflow::run(command, session),
+        Command::Why(args) => why::run(args, session).map(Some),
         Command::Batch(args) => batch::run(args, session).map(Some),
         Command::Log(args) => log::run(args, session),
         Command::Check(args) => check::run(args, session).map(Some),

@@ -65,7 +65,8 @@ pub(crate) fn status(word: &str) -> Cell {
         "completed" => ("✓", Ink::Good),
         "failed" | "error" => ("✗", Ink::Bad),
         "ready" => ("◉", Ink::Good),
-        "blocked" => ("◌", Ink::Dim),
+        "waiting" => ("◌", Ink::Dim),
+        "blocked" => ("⊘", Ink::Warn),
         _ => ("!", Ink::Warn),
     };
     Cell { text: format!("{symbol} {}", visible(word)), ink }

@@ -1,6 +1,7 @@
 //! One document for people and for programs: its facts, steps, notes and findings; or its exact bytes.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use super::session;
 use crate::document::{Document, Note, Step};
 use crate::entity::{Agent, Entity, Task, Workflow};
 use crate::name::{DocId, DocPath, visible};
-use crate::runner::{Found, Workspace};
+use crate::runner::{Found, Hold, Workspace};
 
 /// Longest value shown on one line, in characters.
 const VALUE_CHARS_MAX: usize = 200;
@@ -204,6 +205,35 @@ fn notes(notes: &[Note]) -> String {
 /// `50 %`
 pub(crate) fn percent(progress: f64) -> String {
     format!("{:.0} %", progress * 100.0)
+}
+
+/// A span for people, in its two largest units: `4m 12s`, `2d 3h`.
+pub(crate) fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let first = units.iter().position(|(unit, _)| seconds >= *unit).unwrap_or(units.len() - 1);
+    let mut left = seconds;
+    let mut parts = Vec::new();
+    for (unit, name) in units.iter().skip(first).take(2) {
+        if left / unit > 0 || parts.is_empty() {
+            parts.push(format!("{}{name}", left / unit));
+        }
+        left %= unit;
+    }
+    parts.join(" ")
+}
+
+/// Who holds a task, for programs. The lease and what is left of it are in seconds.
+pub(crate) fn hold(hold: &Hold) -> Value {
+    json!({
+        "by": hold.by.as_str(),
+        "state": hold.state.word(),
+        "since": hold.since.map(|at| at.to_string()),
+        "lease": hold.lease.map(|lease| lease.as_secs()),
+        "left": hold.left.map(|left| left.as_secs()),
+        "over": hold.is_over,
+        "elsewhere": hold.elsewhere,
+    })
 }
 
 fn optional<T: ToString>(value: Option<&T>) -> String {

@@ -81,6 +81,6 @@ impl Builder {
                 _ => Ok(modes),
             }
         });
-        Ok(CoordinationClient { crew: Arc::new(crew.await?), agent: None })
+        Ok(CoordinationClient { crew: Arc::new(crew.await?), agent: None, fence: None })
     }
 }

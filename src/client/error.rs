@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::mode::{Mode, Unreached};
+use crate::claim::Loss;
 use crate::runner::{self, Class};
 
 /// Why a method did not do its work. Nothing was changed, but for [`Error::Timeout`], which says what is known.
@@ -18,6 +19,9 @@ pub enum Error {
     /// The rules forbid it, such as completing a task that nobody has started.
     #[error(transparent)]
     Refused(Box<runner::Error>),
+    /// Another agent has the task, or the fence is not this one any more: who, since when and until when.
+    #[error(transparent)]
+    Lost(Box<Loss>),
     /// A name, a value or a setting is wrong.
     #[error(transparent)]
     BadInput(Box<runner::Error>),
@@ -85,6 +89,10 @@ impl Error {
             Self::Timeout { outcome: TimedOut::Unknown, .. } => Some("read the document, then decide".to_owned()),
             Self::Mode { .. } => Some("leave out `require_mode`: every method works on the files".to_owned()),
             Self::Closed => Some("build another client".to_owned()),
+            Self::Lost(loss) => loss.hint(),
+            Self::BadInput(cause) if matches!(**cause, runner::Error::NoAgent) => {
+                Some("say who acts, with `.agent(NAME)` at the builder or `acting_as`".to_owned())
+            }
             other => other.cause().and_then(runner::Error::hint),
         }
     }
@@ -113,9 +121,20 @@ impl Error {
 
 impl From<runner::Error> for Error {
     fn from(error: runner::Error) -> Self {
-        let is_refusal = matches!(error, runner::Error::Refused { .. });
+        use runner::Error as Met;
+        let is_refusal = matches!(
+            error,
+            Met::Refused { .. }
+                | Met::Assigned { .. }
+                | Met::NotReady { .. }
+                | Met::NotPending { .. }
+                | Met::NotHeld { .. }
+        );
         let class = error.class();
-        let error = Box::new(error);
+        let error = match error {
+            Met::ClaimLost(loss) => return Self::Lost(loss),
+            other => Box::new(other),
+        };
         match class {
             Class::NotFound => Self::NotFound(error),
             Class::Conflict if is_refusal => Self::Refused(error),

@@ -19,6 +19,7 @@
 mod agents;
 mod bell;
 mod builder;
+mod claims;
 mod crew;
 mod error;
 mod held;
@@ -34,6 +35,7 @@ mod workflows;
 use std::sync::Arc;
 
 pub use builder::Builder;
+pub use claims::{Claim, Terms};
 pub use error::{Error, TimedOut};
 pub use mode::{Mode, Unreached};
 pub use pipeline::Pipeline;
@@ -65,6 +67,8 @@ pub struct CoordinationClient {
     crew: Arc<Crew>,
     /// Who acts, if it is another than the one the client was built for.
     agent: Option<AgentName>,
+    /// The fence that changes of tasks must meet.
+    fence: Option<u64>,
 }
 
 impl CoordinationClient {
@@ -80,7 +84,7 @@ impl CoordinationClient {
     /// [`Error::BadInput`] if it is no name.
     pub fn acting_as(&self, agent: &str) -> Result<Self, Error> {
         let agent = AgentName::new(agent).map_err(crate::runner::Error::from)?;
-        Ok(Self { crew: Arc::clone(&self.crew), agent: Some(agent) })
+        Ok(Self { agent: Some(agent), ..self.clone() })
     }
 
     /// The follower that is live now. Whatever it is, the files are the truth, and every method works.

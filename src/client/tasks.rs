@@ -8,7 +8,7 @@ use super::{CoordinationClient, Error, Failure, Fields, NewTask, Receipt};
 use crate::entity::task::{self, TaskUpdate};
 use crate::entity::{self, Entity, Task, TaskStatus};
 use crate::name::{DocId, Kind};
-use crate::runner::{Editing, New, Taken, Workspace};
+use crate::runner::{Editing, New, Passing, Taken, Workspace};
 use crate::snapshot::Snapshot;
 
 impl CoordinationClient {
@@ -122,8 +122,9 @@ impl CoordinationClient {
         verb: &'static str,
         edit: Editing,
     ) -> Result<Receipt, Error> {
-        let id = id.to_owned();
-        let change = move |_: &_, workspace: &Workspace| Ok(workspace.change(kind, &id, verb, &edit)?.into());
+        let (id, passing) = (id.to_owned(), Passing { fence: self.fence, ..Passing::default() });
+        let change =
+            move |_: &_, workspace: &Workspace| Ok(workspace.change_as(kind, &id, verb, &passing, &edit)?.into());
         self.crew.run(self.agent.clone(), change).await
     }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use detach::{Detached, READY, detach};
-pub use interrupt::raise_when_interrupted;
+pub use interrupt::{raise_when_interrupted, when_interrupted};
 pub use notice::Notice;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::bullet::DependencyBullet;
 use super::keys::id_key;
 use super::read::{read_status, reread};
-use super::status::{IllegalStep, UnknownWord};
+use super::status::{IllegalStep, TaskStatus, UnknownWord};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::document::{Document, EditError, Value};
 use crate::name::{DocId, Kind};
@@ -42,6 +42,26 @@ pub enum Refusal {
         /// What is wrong with it.
         findings: Vec<Diagnostic>,
     },
+    /// Only what is completed can be approved or rejected.
+    #[error("`{id}` is {now}: only what is completed can be {what}")]
+    NotCompleted {
+        /// Its id, or the word for its kind.
+        id: String,
+        /// How it stands.
+        now: TaskStatus,
+        /// `approved` or `rejected`.
+        what: &'static str,
+        /// A command that leads on.
+        hint: String,
+    },
+    /// Who did something does not approve it.
+    #[error("`{holder}` did `{id}`, and may not approve it")]
+    OwnWork {
+        /// Its id, or the word for its kind.
+        id: String,
+        /// Who did it.
+        holder: String,
+    },
     /// The text of the document does not allow the edit.
     #[error("{}", .0.diagnostic().message)]
     Edit(EditError),
@@ -61,7 +81,11 @@ impl Refusal {
     /// The same with the document's name where its text tells no id.
     #[must_use]
     pub fn about(mut self, name: &str) -> Self {
-        if let Self::Unreadable { id, .. } | Self::IllegalStep { id, .. } | Self::BadValue { id, .. } = &mut self
+        if let Self::Unreadable { id, .. }
+        | Self::IllegalStep { id, .. }
+        | Self::BadValue { id, .. }
+        | Self::NotCompleted { id, .. }
+        | Self::OwnWork { id, .. } = &mut self
             && Kind::ALL.iter().any(|kind| kind.word() == id)
         {
             name.clone_into(id);
@@ -77,16 +101,20 @@ impl Refusal {
                 findings.iter().find_map(|finding| finding.hint.clone())
             }
             Self::IllegalStep { hint, .. } => hint.clone(),
+            Self::NotCompleted { hint, .. } => Some(hint.clone()),
+            Self::OwnWork { id, .. } => {
+                Some(format!("have another agent or a person run `mycelium task approve {id}`"))
+            }
             Self::Edit(error) => error.diagnostic().hint,
         }
     }
 
-    /// The findings behind it; none for an illegal step.
+    /// The findings behind it; none where the document is sound.
     #[must_use]
     pub fn findings(&self) -> Vec<Diagnostic> {
         match self {
             Self::Unreadable { findings, .. } | Self::BadValue { findings, .. } => findings.clone(),
-            Self::IllegalStep { .. } => Vec::new(),
+            Self::IllegalStep { .. } | Self::NotCompleted { .. } | Self::OwnWork { .. } => Vec::new(),
             Self::Edit(error) => vec![error.diagnostic()],
         }
     }

@@ -111,12 +111,12 @@ pub fn retry(document: &Document) -> Result<Document, Refusal> {
     back(document, TaskStatus::Failed)
 }
 
-/// Completed → pending. The result stays until there is a new one.
+/// Completed → pending. The result stays until there is a new one; its approval does not.
 ///
 /// # Errors
 /// [`Refusal`] if the step is illegal or the document does not allow the edit.
 pub fn reopen(document: &Document) -> Result<Document, Refusal> {
-    back(document, TaskStatus::Completed)
+    super::review::forget(&back(document, TaskStatus::Completed)?)
 }
 
 /// Sets the mark of a check box, counted from 1.

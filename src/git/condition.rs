@@ -104,6 +104,14 @@ impl Repository {
         User::read(self).map(drop)
     }
 
+    /// The name of the user, as their commits have it.
+    ///
+    /// # Errors
+    /// [`CommitError::NoIdentity`] if git knows none.
+    pub fn user_name(&self) -> Result<String, CommitError> {
+        Ok(User::read(self)?.name())
+    }
+
     /// The hooks that are there and could run with a commit of documents.
     #[must_use]
     pub fn hook_names(&self) -> Vec<&'static str> {

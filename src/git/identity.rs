@@ -55,6 +55,11 @@ impl User {
         }
     }
 
+    /// The name of the user as an author.
+    pub(super) fn name(&self) -> String {
+        self.author.name.to_string()
+    }
+
     /// The committer as a reflog names them.
     pub(super) fn reflog(&self) -> String {
         let Signature { name, email, time } = &self.committer;

@@ -1,5 +1,7 @@
 //! Which paths git ignores, and which it keeps out of the work tree. Reads rules and the index only.
 
+use std::collections::BTreeSet;
+
 use gix::bstr::BStr;
 use gix::index::entry::{Flags, Stage};
 use gix::worktree::stack::state::ignore::Source;
@@ -14,16 +16,30 @@ impl Repository {
     /// # Errors
     /// [`GitError::Object`] if the index or the rules cannot be read.
     pub fn is_ignored(&self, path_in_repo: &str) -> Result<bool, GitError> {
+        Ok(!self.ignored([path_in_repo])?.is_empty())
+    }
+
+    /// Those of these files that git ignores; the rules are read once for all of them.
+    ///
+    /// # Errors
+    /// As [`Repository::is_ignored`].
+    pub fn ignored<'a>(&self, paths_in_repo: impl IntoIterator<Item = &'a str>) -> Result<BTreeSet<&'a str>, GitError> {
         self.refresh()?;
-        let failed = || GitError::object(format!("read the ignore rules for `{}`", visible(path_in_repo)));
+        let mut paths = paths_in_repo.into_iter().peekable();
+        let Some(first) = paths.peek().copied() else { return Ok(BTreeSet::new()) };
+        let failed = |path: &str| GitError::object(format!("read the ignore rules for `{}`", visible(path)));
         let repo = self.gix();
-        let index = self.index(repo.object_hash()).map_err(failed())?;
-        if index.entry_by_path(BStr::new(path_in_repo)).is_some() {
-            return Ok(false);
+        let index = self.index(repo.object_hash()).map_err(failed(first))?;
+        let mut rules =
+            repo.excludes(&index, None, Source::WorktreeThenIdMappingIfNotSkipped).map_err(failed(first))?;
+        let mut ignored = BTreeSet::new();
+        for path in paths.filter(|path| index.entry_by_path(BStr::new(*path)).is_none()) {
+            let place = rules.at_path(path, Some(gix::index::entry::Mode::FILE)).map_err(failed(path))?;
+            if place.is_excluded() {
+                ignored.insert(path);
+            }
         }
-        let mut rules = repo.excludes(&index, None, Source::WorktreeThenIdMappingIfNotSkipped).map_err(failed())?;
-        let place = rules.at_path(path_in_repo, Some(gix::index::entry::Mode::FILE)).map_err(failed())?;
-        Ok(place.is_excluded())
+        Ok(ignored)
     }
 
     /// Tells whether git itself keeps a tracked file out of the work tree (`git sparse-checkout`), so that its absence says

@@ -104,6 +104,10 @@ impl Workspace {
     /// [`Error::Find`] and [`Error::Stays`] for one that was named and is not there or may not go, and then nothing moves;
     /// others if the folder fails.
     pub fn archive(&self, wanted: Wanted<'_>, older: Option<Duration>, run: Run) -> Result<Archived, Error> {
+        if run != Run::Dry {
+            // What a dead process left between two places is finished before anybody looks.
+            self.store.recover()?;
+        }
         let (mut going, mut done) = self.going(wanted, older)?;
         if run == Run::Part && going.len() > CHUNK {
             going.truncate(CHUNK);
@@ -175,9 +179,11 @@ impl Workspace {
         Ok((going, left))
     }
 
-    /// Where the documents lie that were named; one that is in the archive already needs nothing.
+    /// Where the documents lie that were named. One that is in the archive already may be the work of a command that died
+    /// before it was on the disk: it is waited for, as if it were moved now.
     fn named_entries(&self, live: &Snapshot, ids: &[String]) -> Result<BTreeSet<DocPath>, Error> {
         let mut paths = BTreeSet::new();
+        let mut there = Vec::new();
         for id in ids {
             let log = DocPath::new(format!("{}.md", id.trim_end_matches(".md"))).ok();
             if let Some(path) = log.filter(|path| path.is_events() && live.get(path).is_some()) {
@@ -185,9 +191,15 @@ impl Workspace {
                 continue;
             }
             let found = self.find_in(live, None, id)?;
-            if !found.path.is_archived() {
+            if found.path.is_archived() {
+                there.push(found.path);
+            } else {
                 paths.insert(found.path);
             }
+        }
+        if !there.is_empty() {
+            let mut keep = |current: &[Option<Vec<u8>>]| Ok::<_, Error>(vec![Action::Keep; current.len()]);
+            self.store.apply(&self.operation("archive")?, &there, &mut keep)?;
         }
         Ok(paths)
     }

@@ -8,7 +8,7 @@ use super::rehearsal::{Base, Played, Turn};
 use super::{Error, New, Outcome, Taken, Workspace};
 use crate::document::Document;
 use crate::entity::Refusal;
-use crate::name::Kind;
+use crate::name::{Kind, OperationId};
 use crate::store::{ApplyError, StoreError};
 
 /// Most steps of one batch: its documents are held in memory and under one lock.
@@ -123,12 +123,17 @@ impl Workspace {
         base: &mut Base<'_>,
         mut played: Played,
     ) -> Result<Option<Vec<Result<Outcome, Error>>>, Error> {
+        let Some(mut seats) = self.seat_all(&played.stakes)? else { return Ok(None) };
         let paths = played.paths();
         let operation = self.operation(&played.verb(steps))?;
         let applied = self.store.apply_unsynced(&operation, &paths, &mut |current| {
             if !played.found(&paths, current) {
                 base.update(&paths, current);
                 let again = base.play(steps);
+                // The ledger was told what came of the first time.
+                if !seats.is_empty() || !again.stakes.are_none() {
+                    return Err(Turn::Elsewhere);
+                }
                 if how == Together::All && again.has_failed() {
                     return Err(Turn::Failed(Box::new(again)));
                 }
@@ -139,36 +144,55 @@ impl Workspace {
             }
             Ok(played.actions(&paths))
         });
+        if applied.is_err() {
+            self.withdraw_all(&seats)?;
+        }
         let written = match applied {
             Ok(written) => written,
             Err(ApplyError::Refused(Turn::Failed(played))) => return Ok(Some(undone(*played))),
             Err(ApplyError::Refused(Turn::Elsewhere)) => return Ok(None),
             Err(ApplyError::Store(error)) => return Err(error.into()),
         };
-        let id = written.is_some().then_some(operation.id);
-        let fate = self.fate(id.as_ref(), written.as_ref())?;
-        played.warn_of_missing(base);
-        let outcomes = played.into_results().map(|done| {
-            let done = done?;
-            let operation = id.clone().filter(|_| done.changed);
-            let Fate { committed, waiting, .. } = if operation.is_some() { fate.clone() } else { Fate::default() };
-            Ok(Outcome {
-                path: done.path,
-                document: done.document,
-                entity: done.entity,
-                findings: done.findings,
-                operation,
-                committed,
-                waiting,
-            })
-        });
-        let mut outcomes: Vec<Result<Outcome, Error>> = outcomes.collect();
-        // What the commit found belongs to no step; it is told once.
-        if let Some(first) = outcomes.iter_mut().flatten().next() {
-            first.findings.extend(fate.findings);
+        self.confirm_all(&mut seats);
+        for (task, path) in played.removed_tasks() {
+            self.forget_claim(&task, &path)?;
         }
-        Ok(Some(outcomes))
+        let id = written.is_some().then_some(operation.id);
+        let fate = match self.fate(id.as_ref(), written.as_ref()) {
+            Ok(fate) => fate,
+            Err(error) => {
+                self.withdraw_all(&seats)?;
+                return Err(error);
+            }
+        };
+        self.sync_all(&seats)?;
+        played.warn_of_missing(base);
+        Ok(Some(outcomes(played, id.as_ref(), fate)))
     }
+}
+
+/// The result of each step, with what became of the whole.
+fn outcomes(played: Played, id: Option<&OperationId>, fate: Fate) -> Vec<Result<Outcome, Error>> {
+    let outcomes = played.into_results().map(|done| {
+        let done = done?;
+        let operation = id.cloned().filter(|_| done.changed);
+        let Fate { committed, waiting, .. } = if operation.is_some() { fate.clone() } else { Fate::default() };
+        Ok(Outcome {
+            path: done.path,
+            document: done.document,
+            entity: done.entity,
+            findings: done.findings,
+            operation,
+            committed,
+            waiting,
+        })
+    });
+    let mut outcomes: Vec<Result<Outcome, Error>> = outcomes.collect();
+    // What the commit found belongs to no step; it is told once.
+    if let Some(first) = outcomes.iter_mut().flatten().next() {
+        first.findings.extend(fate.findings);
+    }
+    outcomes
 }
 
 /// The results where nothing was done: the failures, and of every other step that it was not done.

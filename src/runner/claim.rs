@@ -9,7 +9,7 @@ use super::turn::{Deed, Entered, Turn};
 use super::{Class, Error, Outcome, Passing, Scope, Workspace};
 use crate::claim::{Ask, Entry, Facts, Origin, Standing, State, Taking, standing};
 use crate::document::Document;
-use crate::entity::{Task, TaskStatus};
+use crate::entity::Task;
 use crate::name::{AgentName, DocId, DocPath, Kind};
 use crate::snapshot::{Blocker, Snapshot, Wait, sort_by_urgency};
 use crate::store::StoreError;
@@ -140,10 +140,11 @@ impl Workspace {
     /// The tasks that an agent may have, the most urgent first: those that are ready, and those whose lease is over.
     fn free_tasks<'a>(&self, live: &'a Snapshot, kind: Option<&str>, ask: &Ask) -> Result<Vec<&'a Task>, Error> {
         let holdings = self.claims(live)?;
-        let is_over = |task: &Task| holdings.get(&task.id).map(|holding| holding.is_over);
+        // Of a task that runs and names an agent, the ledger may know that nobody has it any more.
+        let is_free = |task: &Task| holdings.get(&task.id).is_none_or(|holding| holding.is_over);
         let mut free = live.ready_tasks();
-        free.extend(live.tasks().filter(|task| task.status == TaskStatus::Running && is_over(task) == Some(true)));
-        free.retain(|task| is_over(task) != Some(false) && kind.is_none_or(|kind| task.kind == kind));
+        free.extend(live.tasks().filter(|task| Facts::of(task).holder().is_some()));
+        free.retain(|task| is_free(task) && kind.is_none_or(|kind| task.kind == kind));
         let is_meant = |task: &Task| task.assigned_to.as_ref().is_none_or(|to| *to == ask.by);
         free.retain(|task| ask.taking != Taking::Polite || is_meant(task));
         sort_by_urgency(&mut free);

@@ -219,12 +219,15 @@ impl Workspace {
         let contents = repository.contents_of(base, self.folder(), &paths)?;
         let mut known = BTreeMap::new();
         let mut ignored = None;
+        let is_new = |path: &&DocPath| self.target() == Target::Current && !contents.contains_key(*path);
+        let new: Vec<String> = paths.iter().filter(is_new).map(|path| self.in_repository(path)).collect();
+        let left_out = repository.ignored(new.iter().map(String::as_str))?;
         let work = self.progress.begin("comparing documents", paths.len());
         for path in paths {
             work.step();
             let id = contents.get(&path);
             let in_repository = self.in_repository(&path);
-            if id.is_none() && self.target() == Target::Current && repository.is_ignored(&in_repository)? {
+            if left_out.contains(in_repository.as_str()) {
                 ignored = Some(in_repository);
                 continue;
             }

@@ -208,7 +208,7 @@ impl Error {
             | Self::NotPending { .. }
             | Self::NotHeld { .. } => Class::Conflict,
             Self::Refused { source, .. } => match **source {
-                Refusal::IllegalStep { .. } => Class::Conflict,
+                Refusal::IllegalStep { .. } | Refusal::NotCompleted { .. } | Refusal::OwnWork { .. } => Class::Conflict,
                 Refusal::Unreadable { .. } => Class::Problem,
                 Refusal::BadValue { .. } => Class::Usage,
                 Refusal::Edit(ref error) => of_edit(error),

@@ -57,10 +57,15 @@ impl Workspace {
         Moment { boot, ms }
     }
 
-    /// This work tree, as the place of a claim.
+    /// A document of this work tree, as the place of a claim, without the branch.
+    pub(super) fn here(&self, path: &DocPath) -> Place {
+        Place { root: self.root.clone(), document: self.in_repository(path), branch: None }
+    }
+
+    /// The same with the branch, for an entry of the ledger.
     pub(super) fn place(&self, path: &DocPath) -> Result<Place, Error> {
         let branch = self.head()?.and_then(|head| head.branch);
-        Ok(Place { root: self.root.clone(), document: self.in_repository(path), branch })
+        Ok(Place { branch, ..self.here(path) })
     }
 
     /// The lock under which tasks are given.
@@ -136,13 +141,16 @@ impl Workspace {
         Ok(self.store.write_claim(lock, id, part(entry), &entry.to_bytes())?)
     }
 
-    /// Where there are several work trees, a claim is in no document that all of them see: the ledger must last.
-    pub(super) fn sync_claim(&self, file: &ClaimFile) -> Result<(), Error> {
+    /// Tells whether what the ledger says may be found nowhere else: where there are several work trees, a claim is in no
+    /// document that all of them see.
+    pub(super) fn shares_claims(&self) -> bool {
         let is_shared = self.repository.as_ref().is_some_and(Repository::has_linked_work_trees);
-        if is_shared && self.durability != Durability::Off {
-            file.sync()?;
-        }
-        Ok(())
+        is_shared && self.durability != Durability::Off
+    }
+
+    /// Waits for the disk, where the entry must last.
+    pub(super) fn sync_claim(&self, file: &ClaimFile) -> Result<(), Error> {
+        if self.shares_claims() { Ok(file.sync()?) } else { Ok(()) }
     }
 
     fn is_in_ledger(&self, id: &DocId, bytes: &[u8]) -> Result<bool, Error> {

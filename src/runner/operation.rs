@@ -1,5 +1,7 @@
 //! The operations that change documents: make one, change one, remove one. Each is written durably, then committed if nobody else does it.
 
+use std::time::Instant;
+
 use super::turn::{Deed, Turn};
 use super::{Error, Passing, Scope, Waiting, Workspace, environment};
 use crate::config::REPOSITORY_CONFIG;
@@ -13,6 +15,8 @@ use crate::template::{self, Shape};
 
 /// Largest template, in bytes.
 const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
+/// How often a document is looked up that moves between look-up and write.
+const MOVES_MAX: usize = 3;
 
 /// A document to be made.
 #[derive(Debug, Clone)]
@@ -72,6 +76,10 @@ impl Workspace {
     /// # Errors
     /// [`Error::Exists`] if the id is taken; others if the template, the folder or git fails.
     pub fn create(&self, new: &New, taken: Taken) -> Result<Outcome, Error> {
+        self.timed(|| self.create_now(new, taken))
+    }
+
+    fn create_now(&self, new: &New, taken: Taken) -> Result<Outcome, Error> {
         let (kind, id) = (new.kind(), new.id());
         let path = DocPath::for_new(kind, &id);
         let exists = |path: &DocPath| Error::Exists { kind, id: id.clone(), path: path.clone() };
@@ -141,6 +149,35 @@ impl Workspace {
     /// # Errors
     /// As [`Workspace::change`].
     pub fn change_as(
+        &self,
+        kind: Kind,
+        id: &str,
+        verb: &str,
+        passing: &Passing,
+        edit: &dyn Fn(&Document) -> Result<Document, Refusal>,
+    ) -> Result<Outcome, Error> {
+        self.timed(|| self.change_now(kind, id, verb, passing, edit))
+    }
+
+    fn change_now(
+        &self,
+        kind: Kind,
+        id: &str,
+        verb: &str,
+        passing: &Passing,
+        edit: &dyn Fn(&Document) -> Result<Document, Refusal>,
+    ) -> Result<Outcome, Error> {
+        for _ in 1..MOVES_MAX {
+            match self.change_once(kind, id, verb, passing, edit) {
+                // Into the archive or out of it: then it is found there.
+                Err(Error::Gone { .. }) => {}
+                done => return done,
+            }
+        }
+        self.change_once(kind, id, verb, passing, edit)
+    }
+
+    fn change_once(
         &self,
         kind: Kind,
         id: &str,
@@ -220,6 +257,10 @@ impl Workspace {
     /// # Errors
     /// [`Error::Find`] if there is no such document; others if the folder fails.
     pub fn remove(&self, kind: Kind, id: &str) -> Result<Outcome, Error> {
+        self.timed(|| self.remove_now(kind, id))
+    }
+
+    fn remove_now(&self, kind: Kind, id: &str) -> Result<Outcome, Error> {
         let found = self.find(Some(kind), id)?;
         let path = found.path;
         let operation = self.operation(&format!("{kind}.remove"))?;
@@ -233,6 +274,9 @@ impl Workspace {
         if let Some(Entity::Task(task)) = &found.entity {
             self.forget_claim(&task.id, &path)?;
         }
+        if let Some(Entity::Agent(agent)) = &found.entity {
+            self.store.forget_beat(&agent.name)?;
+        }
         self.outcome(path, document, Some(operation.id), written.as_ref())
     }
 
@@ -243,6 +287,16 @@ impl Workspace {
             Ok(_) | Err(Error::Find(FindError::NotFound { .. } | FindError::Ambiguous { .. })) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Does an operation, and notes how long it took until it could be acknowledged; what changed nothing does not count.
+    fn timed(&self, work: impl FnOnce() -> Result<Outcome, Error>) -> Result<Outcome, Error> {
+        let began = Instant::now();
+        let outcome = work()?;
+        if outcome.operation.is_some() {
+            self.store.note_latency(began.elapsed());
+        }
+        Ok(outcome)
     }
 
     pub(super) fn operation(&self, verb: &str) -> Result<Operation, Error> {

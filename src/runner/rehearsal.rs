@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::batch::{Editing, Step};
 use super::operation::{action, described_in, is_to_return, missing, named_tasks, out_of_the_archive, tell, telling};
+use super::stake::Stakes;
 use super::workspace::is_whole;
 use super::{Error, New, Scope, Taken, Workspace};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Document;
-use crate::entity::{self, Entity, Refusal};
+use crate::entity::{self, Entity, Refusal, Task, TaskStatus};
 use crate::name::{DocId, DocPath, Kind};
-use crate::snapshot::{Entry, FindError, Snapshot};
+use crate::snapshot::{Blocker, Entry, FindError, Snapshot, Wait};
 use crate::store::{Action, DOCUMENT_BYTES_MAX, Shelf, StoreError};
 
 /// Why a batch cannot be applied as it was played.
@@ -45,6 +46,8 @@ pub(super) struct Played {
     results: Vec<Result<Done, Error>>,
     /// Tells whether some task's body repeats the statuses of those that it waits for.
     any_tells: bool,
+    /// What it makes of the ledger of claims.
+    pub(super) stakes: Stakes,
 }
 
 /// A document before the first step and after the last.
@@ -99,6 +102,7 @@ impl<'a> Base<'a> {
             order: Vec::new(),
             results: Vec::with_capacity(steps.len()),
             any_tells,
+            stakes: Stakes::default(),
         };
         for step in steps {
             let result = played.step(self, step);
@@ -124,6 +128,21 @@ impl<'a> Base<'a> {
             Err(FindError::NotFound { .. }) => Ok(None),
             Err(error) => Err(Error::Find(error)),
         }
+    }
+
+    /// What a task waits for; what is completed in the archive is no reason to.
+    fn blockers(&self, live: &Snapshot, task: &Task) -> Vec<Blocker> {
+        let mut blockers = live.blockers(task);
+        blockers.retain(|blocker| {
+            let archived = if blocker.why == Wait::Missing {
+                self.find_archived(Kind::Task, blocker.id.as_str())
+            } else {
+                Ok(None)
+            };
+            let read = archived.ok().flatten().and_then(|(path, document)| entity::read(&path, &document).entity);
+            read.is_none_or(|entity| entity.status_word() != TaskStatus::Completed.word())
+        });
+        blockers
     }
 
     /// The path of the archived document with exactly this id.
@@ -212,6 +231,16 @@ impl Played {
         paths.iter().map(one).collect()
     }
 
+    /// The tasks that are gone after the last step.
+    pub(super) fn removed_tasks(&self) -> Vec<(DocId, DocPath)> {
+        let gone = self.documents.iter().filter(|(_, sides)| sides.now.is_none());
+        let task = |(path, sides): (&DocPath, &Sides)| match entity::read(path, sides.before.as_ref()?).entity {
+            Some(Entity::Task(task)) => Some((task.id, path.clone())),
+            _ => None,
+        };
+        gone.filter_map(task).collect()
+    }
+
     /// The result of each step, in their order.
     pub(super) fn into_results(self) -> impl Iterator<Item = Result<Done, Error>> {
         self.results.into_iter()
@@ -269,7 +298,12 @@ impl Played {
             let source = Box::new(source.about(path.stem()));
             Error::Refused { path: path.clone(), source }
         };
-        let after = edit(&before).map_err(refused)?;
+        let mut after = edit(&before).map_err(refused)?;
+        if kind == Kind::Task {
+            let live = &self.live;
+            let blockers = |task: &Task| base.blockers(live, task);
+            after = self.stakes.play(base.workspace, &path, &before, after, &blockers)?;
+        }
         let known = entity::read(&path, &before).entity.as_ref().map_or(&[][..], named_tasks).to_vec();
         if let Some(back) = out_of_the_archive(&path)
             && is_to_return(&before, &after, entity::read(&path, &after).entity.as_ref())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::ledger::{Seat, task_of};
 use super::operation::refusing;
 use super::{Error, Outcome, Workspace};
-use crate::claim::{self, Ask, Entry, Facts, Loss, Origin, Pass, Refusal, Sight, State, Taking, Verdict};
+use crate::claim::{self, Ask, Entry, Facts, Loss, Origin, Pass, Place, Refusal, Sight, State, Taking, Verdict};
 use crate::document::Document;
 use crate::entity::claim::Hold;
 use crate::entity::{self, Task, TaskStatus};
@@ -174,12 +174,7 @@ impl Turn<'_> {
                 workspace.give(&workspace.lock_claims()?, path, &task, &blockers, &ask)
             }
             (from, to, _) if from != to && to != TaskStatus::Running => {
-                let state = match to {
-                    TaskStatus::Completed => State::Completed,
-                    TaskStatus::Failed => State::Failed,
-                    _ => State::Released,
-                };
-                workspace.enter_end(path, task, state, Some(passing))
+                workspace.enter_end(path, task, end_of(to), Some(passing))
             }
             _ => {
                 let sight = workspace.sight(&task.id, path, Facts::of(task))?;
@@ -197,7 +192,7 @@ impl Workspace {
             return Ok(());
         }
         let pass = Pass { by: self.agent.as_ref(), fence: passing.fence };
-        let guarded = claim::guard(task.id.as_str(), sight, pass, &self.moment(), &self.place(path)?);
+        let guarded = claim::guard(task.id.as_str(), sight, pass, &self.moment(), &self.here(path));
         guarded.map_err(|loss| self.lost(*loss))
     }
 
@@ -210,10 +205,11 @@ impl Workspace {
         blockers: &[Blocker],
         ask: &Ask,
     ) -> Result<Entered, Error> {
-        let (now, place) = (self.moment(), self.place(path)?);
+        let now = self.moment();
         let sight = self.sight(&task.id, path, Facts::of(task))?;
-        match claim::decide(task.id.as_str(), &sight, blockers, ask, &now, &place) {
+        match claim::decide(task.id.as_str(), &sight, blockers, ask, &now, &self.here(path)) {
             Verdict::Give(give) => {
+                let place = self.place(path)?;
                 let (by, since) = (ask.by.clone(), self.now());
                 let (state, lease) = (State::Begun, ask.lease);
                 let entry = Entry { fence: give.fence, state, by, lease, since, renewed: now, place };
@@ -222,17 +218,18 @@ impl Workspace {
             Verdict::Keep { .. } => {
                 let known = sight.entry().filter(|entry| entry.by == ask.by && entry.fence == sight.here.fence);
                 let entry = known.map(|entry| entry.in_state(State::Held).renewed_at(&now));
-                let entry = entry.unwrap_or_else(|| self.new_entry(&ask.by, &sight.here, place));
+                let entry = entry
+                    .map_or_else(|| Ok(self.new_entry(&ask.by, &sight.here, self.place(path)?)), Ok::<_, Error>)?;
                 Ok(Entered::Given(Box::new(self.take_seat(lock, &task.id, entry)?), Origin::Nobody))
             }
             Verdict::Wait => Ok(Entered::Wait),
             Verdict::Lost { loss, anew } => {
                 if let Some(by) = anew {
-                    self.count_anew(lock, &task.id, &sight, &by, place)?;
+                    self.count_anew(lock, &task.id, &sight, &by, self.place(path)?)?;
                 }
                 Err(self.lost(*loss))
             }
-            Verdict::Refused(refusal) => Err(refused(task, refusal)),
+            Verdict::Refused(refusal) => Err(refused(task.id.as_str(), refusal)),
         }
     }
 
@@ -259,18 +256,25 @@ impl Workspace {
         } else if !claim::standing(&sight, &self.moment()).is_over() {
             return Err(Error::NotHeld { task: task.id.to_string(), by: None });
         }
-        let entry = match sight.entry() {
-            // Somebody else has it by now: that stands.
-            Some(entry) if entry.fence > sight.here.fence => None,
-            Some(entry) if entry.fence == sight.here.fence => Some(entry.clone()),
-            _ => match &task.claimed_by {
-                Some(by) => Some(self.new_entry(by, &sight.here, self.place(path)?)),
-                None => None,
-            },
-        };
-        let Some(entry) = entry else { return Ok(Entered::Free) };
-        let entry = Entry { place: self.place(path)?, ..entry.in_state(state) };
+        let Some(entry) = self.end_entry(task, &sight, || self.place(path))? else { return Ok(Entered::Free) };
+        let entry = entry.in_state(state);
         Ok(Entered::Seated(Box::new(self.take_seat(&lock, &task.id, entry)?)))
+    }
+
+    /// The entry of a task that ends or goes back, in the state in which it was; `None` if the ledger need not be told.
+    pub(super) fn end_entry(
+        &self,
+        task: &Task,
+        sight: &Sight,
+        place: impl Fn() -> Result<Place, Error>,
+    ) -> Result<Option<Entry>, Error> {
+        match (sight.entry(), &task.claimed_by) {
+            // Somebody else has it by now: that stands.
+            (Some(entry), _) if entry.fence > sight.here.fence => Ok(None),
+            (Some(entry), _) if entry.fence == sight.here.fence => Ok(Some(Entry { place: place()?, ..entry.clone() })),
+            (_, Some(by)) => Ok(Some(self.new_entry(by, &sight.here, place()?))),
+            (_, None) => Ok(None),
+        }
     }
 
     /// The same loss, with the moment until which the holder has it.
@@ -281,8 +285,18 @@ impl Workspace {
     }
 }
 
-fn refused(task: &Task, refusal: Refusal) -> Error {
-    let task = task.id.to_string();
+/// What the ledger says of a task that does not run any more.
+pub(super) const fn end_of(status: TaskStatus) -> State {
+    match status {
+        TaskStatus::Completed => State::Completed,
+        TaskStatus::Failed => State::Failed,
+        TaskStatus::Pending | TaskStatus::Running => State::Released,
+    }
+}
+
+/// Why nobody gets a task.
+pub(super) fn refused(task: &str, refusal: Refusal) -> Error {
+    let task = task.to_owned();
     match refusal {
         Refusal::Assigned(to) => Error::Assigned { task, to },
         Refusal::Waits(waits) => Error::NotReady { task, waits },

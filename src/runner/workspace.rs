@@ -125,6 +125,14 @@ impl Workspace {
         self.agent.as_ref()
     }
 
+    /// The name of who acts: the agent, else the user as git knows them, else as the system does.
+    #[must_use]
+    pub fn actor(&self) -> String {
+        let agent = self.agent.as_ref().map(ToString::to_string);
+        let by_git = || self.repository.as_ref().and_then(|repository| repository.user_name().ok());
+        agent.or_else(by_git).or_else(|| environment::variable("USER")).unwrap_or_else(|| "somebody".to_owned())
+    }
+
     /// The work tree.
     #[must_use]
     pub fn root(&self) -> &Path {
@@ -301,7 +309,7 @@ impl Workspace {
             store.read_unknown(paths, &knows, &mut |path, stamp, bytes| {
                 work.step();
                 let found = match bytes {
-                    Some(bytes) => Some((Entry::read(path.clone(), Document::parse(bytes)), false)),
+                    Some(bytes) => Some((read_entry(path, bytes), false)),
                     None => kept.and_then(|kept| kept.entry(path)).map(|entry| (entry, true)),
                 };
                 match found {
@@ -310,8 +318,7 @@ impl Workspace {
                 }
             })?;
             store.read_each(&odd, &mut |path, Contents { bytes, stamp }| {
-                let entry = Entry::read(path.clone(), Document::parse(bytes));
-                entries.push(Read { entry, stamp, is_kept: false });
+                entries.push(Read { entry: read_entry(path, bytes), stamp, is_kept: false });
             })?;
             Ok(entries)
         })
@@ -385,6 +392,15 @@ pub(super) fn is_whole(entry: &Entry, text: &str) -> bool {
     let short = kind.and_then(|kind| whole.as_str().strip_prefix(kind.prefix()));
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     whole.as_str() == text || short == Some(text) && !is_number
+}
+
+/// A document with what it says. Of an archived one the structure is not kept: there may be very many, and few are looked at.
+fn read_entry(path: &DocPath, bytes: Vec<u8>) -> Entry {
+    let mut entry = Entry::read(path.clone(), Document::parse(bytes));
+    if path.is_archived() {
+        entry.document = entry.document.unread();
+    }
+    entry
 }
 
 /// The ids of tasks that live documents name and that are not live.

@@ -135,6 +135,7 @@ impl Store {
         part: ClaimPart,
         bytes: &[u8],
     ) -> Result<ClaimFile, StoreError> {
+        sabotage::linger();
         let claims = self.made_claims()?;
         let drafts = Arc::new(claims.make_child(DRAFTS, Sync::No)?);
         Self::sweep_claims(&drafts)?;
@@ -147,6 +148,14 @@ impl Store {
         draft.replace(&site)?;
         Self::drop_claim(&claims, id, part.other())?;
         Ok(ClaimFile { file, site })
+    }
+
+    /// Writes all of the ledger to the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::NotDurable`] if the disk does not confirm it.
+    pub fn sync_claims(&self) -> Result<(), StoreError> {
+        self.claims()?.map_or(Ok(()), |claims| claims.sync_file_system())
     }
 
     /// Forgets what the ledger holds on a task.

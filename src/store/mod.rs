@@ -5,12 +5,14 @@
 #![allow(clippy::disallowed_methods, reason = "this is the shell: it touches files, waits, and looks at file times")]
 
 mod apply;
+mod beat;
 mod claims;
 mod error;
 mod folder;
 mod ground;
 mod journal;
 mod kept;
+mod latency;
 mod lock;
 mod names;
 mod plain;
@@ -32,6 +34,7 @@ pub use apply::{Action, Applied, Decide};
 pub use claims::{ClaimFile, ClaimPart, ClaimRecord};
 pub use error::{ApplyError, StoreError, What};
 pub use kept::KEPT_BYTES_MAX;
+pub use latency::LATENCIES_KEPT;
 pub use lock::{ClaimLock, CommitLock, FOLDER_WAIT, WatchLock, WatcherInfo};
 pub use names::Shelf;
 pub use plain::{

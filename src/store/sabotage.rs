@@ -61,6 +61,8 @@ const NAMES: &[(&str, Sabotage)] = &[
     ("ignore-journal", Sabotage::IgnoreJournal),
     ("in-place", Sabotage::InPlace),
     ("no-lock", Sabotage::NoLock),
+    ("no-claim-lock", Sabotage::NoClaimLock),
+    ("no-ledger", Sabotage::NoLedger),
     ("follow-links", Sabotage::FollowLinks),
     ("die-after-append", Sabotage::DieAfterAppend),
     ("die-after-first-exchange", Sabotage::DieAfterFirstExchange),
@@ -91,7 +93,7 @@ pub(super) fn is_blind() -> bool {
 
 /// Makes a moment long in which somebody could save, if that was asked for.
 pub(super) fn linger() {
-    if [Sabotage::Linger, Sabotage::LingerBlind, Sabotage::NoLock].into_iter().any(active) {
+    if [Sabotage::Linger, Sabotage::LingerBlind, Sabotage::NoLock, Sabotage::NoClaimLock].into_iter().any(active) {
         std::thread::sleep(std::time::Duration::from_micros(500));
     }
 }

@@ -56,6 +56,12 @@ fn status(seen: &Seen) -> Option<TaskStatus> {
     seen.task.as_ref().map(|task| task.status)
 }
 
+fn claimed(seen: Seen) -> Option<bool> {
+    let task = seen.task?;
+    let (running, held) = (task.status == TaskStatus::Running, task.claimed_by.is_some() && task.fence.is_some());
+    either(running && held, !running && !held)
+}
+
 const CASES: &[Case] = &[
     Case {
         name: "create_task",
@@ -104,6 +110,45 @@ const CASES: &[Case] = &[
         is_done: |seen| {
             let (now, error) = (status(&seen)?, seen.task?.error.is_some());
             either(now == TaskStatus::Failed && error, now == TaskStatus::Running && !error)
+        },
+    },
+    Case {
+        name: "claim_task",
+        prepare: &[Before::Task],
+        call: |client| Box::pin(async move { client.claim_task("task-7", ()).await.map(drop) }),
+        is_done: claimed,
+    },
+    Case {
+        name: "claim_next",
+        prepare: &[Before::Task],
+        call: |client| Box::pin(async move { client.claim_next(None, ()).await.map(drop) }),
+        is_done: claimed,
+    },
+    Case {
+        name: "release_task",
+        prepare: &[Before::Running],
+        call: |client| Box::pin(async move { client.release_task("task-7").await.map(drop) }),
+        is_done: |seen| {
+            let now = status(&seen)?;
+            either(now == TaskStatus::Pending, now == TaskStatus::Running)
+        },
+    },
+    Case {
+        name: "pipeline",
+        prepare: &[Before::Task, Before::Agent],
+        call: |client| {
+            Box::pin(async move {
+                let mut pipeline = client.pipeline();
+                pipeline.store_agent_status("b", AgentReport::busy());
+                pipeline.update_task_status("task-7", TaskStatus::Running, ());
+                pipeline.complete_task("task-7", json!({ "loss": 0.04 }));
+                pipeline.execute().await.map(drop)
+            })
+        },
+        is_done: |seen| {
+            let (now, agent) = (status(&seen)?, seen.agent?.status);
+            let all = now == TaskStatus::Completed && agent == AgentStatus::Busy;
+            either(all, now == TaskStatus::Pending && agent == AgentStatus::Idle)
         },
     },
     Case {
@@ -236,6 +281,8 @@ fn poll_and_drop<T>(future: impl Future<Output = T>, polls: usize, pause: Durati
 /// Puts the documents back to what they were before, for the next round.
 fn reset(sandbox: &Sandbox, start: &str) {
     sandbox.git(&["reset", "--quiet", "--hard", start]);
+    // Who has a task is not told by the branch alone.
+    let _ = std::fs::remove_dir_all(sandbox.path(".git/mycelium/claims"));
 }
 
 /// Drops a call after 0, 1, 2, ... polls until it is done in time; gives how often it was done although it was dropped, and

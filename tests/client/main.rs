@@ -7,6 +7,7 @@
 mod support;
 
 mod cancel;
+mod claims;
 mod methods;
 mod reads;
 mod wait;

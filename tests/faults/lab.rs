@@ -18,6 +18,8 @@ pub(crate) enum Work {
     UpdateAlone,
     /// The end of a running task.
     Complete,
+    /// A finished task goes into the archive: one document is made, another removed.
+    Archive,
     /// A save by hand, committed by `mycelium commit`.
     CommitSave,
     /// The command after one that died between journal and exchange.
@@ -40,11 +42,12 @@ pub(crate) enum GitSync {
 }
 
 /// Everything of ours that changes something.
-pub(crate) const OURS: [Work; 7] = [
+pub(crate) const OURS: [Work; 8] = [
     Work::Create,
     Work::Update,
     Work::UpdateAlone,
     Work::Complete,
+    Work::Archive,
     Work::CommitSave,
     Work::RecoverWrite,
     Work::RecoverCommit,
@@ -60,6 +63,7 @@ impl Work {
             Self::Update => "update",
             Self::UpdateAlone => "update, not committed",
             Self::Complete => "complete",
+            Self::Archive => "archive",
             Self::CommitSave => "commit of a save by hand",
             Self::RecoverWrite => "recovery of a write",
             Self::RecoverCommit => "recovery of a commit",
@@ -82,6 +86,7 @@ impl Work {
                 vec!["task", "update", TASK, "--set", "point=1"]
             }
             Self::Complete => vec!["task", "complete", TASK],
+            Self::Archive => vec!["archive", TASK],
             Self::CommitSave => vec!["commit"],
             Self::GitAdd(sync) => [sync.options(), &["add", "task.md"]].concat(),
             Self::GitCommit(sync) => [sync.options(), &["commit", "--quiet", "-m", "Add a task"]].concat(),
@@ -95,6 +100,7 @@ impl Work {
             Self::Create => (task, "# Point"),
             Self::Update | Self::UpdateAlone | Self::RecoverWrite | Self::RecoverCommit => (task, "point: 1"),
             Self::Complete => (task, "status: completed"),
+            Self::Archive => (format!("{FOLDER}/archive/2025-10/{TASK}.md"), "status: completed"),
             Self::CommitSave => (task, "- saved by hand"),
             Self::GitAdd(_) | Self::GitCommit(_) => ("task.md".to_owned(), "a task"),
         }
@@ -167,6 +173,14 @@ impl Lab {
         }
         let file = format!("{FOLDER}/{TASK}.md");
         match self.work {
+            Work::Archive => {
+                mycelium(&["task", "complete", TASK]);
+                let made = |line: &str| {
+                    if line.starts_with("created:") { "created: 2025-10-17T00:00:00Z" } else { line }.to_owned() + "\n"
+                };
+                sandbox.write(&file, &sandbox.read(&file).lines().map(made).collect::<String>());
+                mycelium(&["commit"]);
+            }
             Work::UpdateAlone => drop(mycelium(&["config", "set", "commit.auto", "false"])),
             Work::CommitSave => sandbox.write(&file, &(sandbox.read(&file) + "- saved by hand\n")),
             Work::RecoverWrite => self.die("die-after-append"),
@@ -294,13 +308,16 @@ impl Lab {
     /// The effect is in the file.
     pub(crate) fn is_in_file(&self) -> bool {
         let (path, line) = self.work.effect();
-        fs::read_to_string(self.sandbox.path(&path)).is_ok_and(|text| text.lines().any(|l| l == line))
+        let has_gone = self.work != Work::Archive || !self.sandbox.path(&format!("{FOLDER}/{TASK}.md")).exists();
+        has_gone && fs::read_to_string(self.sandbox.path(&path)).is_ok_and(|text| text.lines().any(|l| l == line))
     }
 
     /// The effect is at HEAD, as git reads it.
     pub(crate) fn is_committed(&self) -> bool {
         let (path, line) = self.work.effect();
-        crate::history::file_at_head(&self.sandbox, &path).is_some_and(|text| text.lines().any(|l| l == line))
+        let at_head = |path: &str| crate::history::file_at_head(&self.sandbox, path);
+        let has_gone = self.work != Work::Archive || at_head(&format!("{FOLDER}/{TASK}.md")).is_none();
+        has_gone && at_head(&path).is_some_and(|text| text.lines().any(|l| l == line))
     }
 
     /// What an acknowledgement promises.
@@ -375,7 +392,7 @@ pub(crate) fn left_of_ours(work: &Path) -> Vec<String> {
         left.extend(temps.iter().map(|name| format!("tmp/{name}")));
     }
     left.extend(names(&work.join(".mycelium")).into_iter().filter(|name| name.starts_with('.')));
-    left.extend(names(&work.join(FOLDER)).into_iter().filter(|name| !name.ends_with(".md")));
+    left.extend(names(&work.join(FOLDER)).into_iter().filter(|name| !name.ends_with(".md") && name != "archive"));
     left
 }
 

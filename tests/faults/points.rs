@@ -199,6 +199,11 @@ fn a_kill_at_any_call_of_an_update_is_recovered() {
 }
 
 #[test]
+fn a_kill_at_any_call_of_an_archiving_is_recovered() {
+    kill_ours("a_kill_at_any_call_of_an_archiving_is_recovered", &[Work::Archive], 10);
+}
+
+#[test]
 fn a_kill_at_any_call_of_a_commit_is_recovered() {
     kill_ours("a_kill_at_any_call_of_a_commit_is_recovered", &[Work::CommitSave], 10);
 }

@@ -7,35 +7,10 @@ use mycelium::git::{Author, CommitError, Maintained, Target};
 
 use crate::ground::{FOLDER, Ground, cannot_run, change, commit, has, knows_reftable, plan};
 use crate::isolated;
+use crate::programs::PROGRAMS;
 
-/// Every way in which a repository can name a program.
-const KEYS: [&str; 25] = [
-    "core.fsmonitor",
-    "core.sshCommand",
-    "core.pager",
-    "core.editor",
-    "core.askPass",
-    "core.gitProxy",
-    "core.alternateRefsCommand",
-    "sequence.editor",
-    "pager.log",
-    "gpg.program",
-    "gpg.openpgp.program",
-    "gpg.ssh.program",
-    "gpg.x509.program",
-    "gpg.ssh.defaultKeyCommand",
-    "credential.helper",
-    "diff.external",
-    "diff.evil.textconv",
-    "diff.evil.command",
-    "filter.evil.clean",
-    "filter.evil.smudge",
-    "filter.evil.process",
-    "alias.log",
-    "alias.update-ref",
-    "uploadpack.packObjectsHook",
-    "gc.recentObjectsHook",
-];
+/// Commands of ours that an alias of the repository may try to stand in for.
+const ALIASES: [&str; 2] = ["alias.log", "alias.update-ref"];
 
 /// A repository full of canaries; the file that they write to.
 fn hostile(options: &[&str]) -> (Ground, std::path::PathBuf) {
@@ -45,7 +20,7 @@ fn hostile(options: &[&str]) -> (Ground, std::path::PathBuf) {
     let script = format!("#!/bin/sh\necho \"$0 $*\" >> '{}'\ncat\n", sung.display());
     fs::write(&canary, &script).expect("a canary");
     fs::set_permissions(&canary, fs::Permissions::from_mode(0o755)).expect("a canary");
-    for key in KEYS {
+    for key in PROGRAMS.into_iter().chain(ALIASES) {
         let value =
             if key.starts_with("alias.") { format!("!{}", canary.display()) } else { canary.display().to_string() };
         ground.git(&["config", key, &value]);

@@ -12,6 +12,8 @@ mod hostile;
 mod maintenance;
 mod packs;
 mod power;
+#[path = "../support/programs.rs"]
+mod programs;
 mod shapes;
 mod speed;
 mod stores;

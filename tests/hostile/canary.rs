@@ -11,44 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::commands::lines;
+use crate::support::programs::PROGRAMS;
 use crate::support::{FOLDER, Run, Sandbox, can_trace, could_not_run};
-
-/// Settings that take a program, in the repository's own configuration.
-const PROGRAMS: [&str; 33] = [
-    "core.fsmonitor",
-    "core.sshCommand",
-    "core.pager",
-    "core.editor",
-    "core.askPass",
-    "core.gitProxy",
-    "core.alternateRefsCommand",
-    "sequence.editor",
-    "pager.log",
-    "pager.status",
-    "gpg.program",
-    "gpg.openpgp.program",
-    "gpg.ssh.program",
-    "gpg.x509.program",
-    "gpg.ssh.defaultKeyCommand",
-    "credential.helper",
-    "diff.external",
-    "diff.evil.textconv",
-    "diff.evil.command",
-    "merge.evil.driver",
-    "mergetool.evil.cmd",
-    "difftool.evil.cmd",
-    "filter.evil.clean",
-    "filter.evil.smudge",
-    "filter.evil.process",
-    "uploadpack.packObjectsHook",
-    "gc.recentObjectsHook",
-    "interactive.diffFilter",
-    "remote.origin.uploadpack",
-    "remote.origin.receivepack",
-    "trailer.sign.command",
-    "browser.evil.cmd",
-    "man.evil.cmd",
-];
 
 /// Commands of git that an alias may try to stand in for.
 const ALIASES: [&str; 12] = [

@@ -1,6 +1,7 @@
 //! Operations and commits through the library, on real repositories, judged by git.
 #![allow(clippy::disallowed_methods, reason = "tests touch files and start programs")]
 
+mod alive;
 mod batch;
 mod cache;
 

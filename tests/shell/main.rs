@@ -5,6 +5,7 @@
 
 mod completion;
 mod format;
+mod live;
 mod manual;
 mod paging;
 mod progress;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test whose place cannot be made has failed")]
 
 pub(crate) mod disk;
+pub(crate) mod programs;
 
 use std::ffi::OsStr;
 use std::fs;

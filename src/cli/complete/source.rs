@@ -42,7 +42,7 @@ const WORKFLOWS: &[Kind] = &[Kind::Workflow];
 
 /// What nobody but the user can know.
 const NUMBERS_AND_NAMES: &[&str] =
-    &["after", "fence", "lease", "limit", "older", "progress", "set", "step", "timeout", "title", "ttl"];
+    &["after", "fence", "lease", "limit", "older", "progress", "set", "step", "timeout", "title", "ttl", "interval"];
 
 /// The source for an argument of the command with this path (`task get`); `None` if nobody said.
 pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
@@ -51,18 +51,19 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         ("task complete" | "task fail" | "task release" | "task renew", "id") => Source::Documents(TASKS, &["running"]),
         ("task wait", "ids") | ("task claim", "id") => Source::Documents(TASKS, &["pending", "running"]),
         ("task retry", "id") => Source::Documents(TASKS, &["failed"]),
-        ("task reopen", "id") => Source::Documents(TASKS, &["completed"]),
+        ("task reopen" | "task approve" | "task reject", "id") => Source::Documents(TASKS, &["completed"]),
         ("workflow complete" | "workflow fail", "id") => Source::Documents(WORKFLOWS, &["running"]),
         ("task create" | "workflow create", "id") | ("man", "command") => Source::Free,
         ("archive", "ids") => Source::Documents(&[Kind::Task, Kind::Workflow], &["completed", "failed"]),
         ("log", "id") => Source::Documents(&Kind::ALL, &[]),
-        ("task create" | "task claim", "kind") => Source::Types(Kind::Task),
+        ("task create" | "task claim" | "task ready", "kind") => Source::Types(Kind::Task),
         ("workflow create", "kind") => Source::Types(Kind::Workflow),
         ("task tick", "step") => Source::Steps,
         ("task update", "unset") => Source::OwnKeys(Kind::Task),
         ("workflow update", "unset") => Source::OwnKeys(Kind::Workflow),
         ("config get" | "config set", "key") => Source::Settings,
         ("config set", "value") => Source::SettingValues,
+        ("why", "id") => Source::Documents(TASKS, &[]),
         (path, "id") if path.starts_with("task ") => Source::Documents(TASKS, &[]),
         (path, "id") if path.starts_with("workflow ") => Source::Documents(WORKFLOWS, &[]),
         (path, "name") if path.starts_with("agent ") => Source::Documents(AGENTS, &[]),
@@ -74,7 +75,7 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         }
         (_, "status") => Source::Words(|| WorkflowStatus::ALL.iter().map(|word| word.word()).collect()),
         (_, "priority") => Source::Words(|| Priority::ALL.iter().map(|word| word.word()).collect()),
-        (_, "agent" | "assigned_to") => Source::Documents(AGENTS, &[]),
+        (_, "agent" | "assigned_to" | "taker") => Source::Documents(AGENTS, &[]),
         (_, "active_task" | "current_task" | "depends_on" | "no_depends_on" | "tasks" | "not_tasks") => {
             Source::Documents(TASKS, &[])
         }
@@ -82,7 +83,7 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         ("instructions", "write" | "remove" | "check") | ("batch", "file") => Source::File,
         ("explain", "code") => Source::Words(explain::codes),
         (_, "root" | "keep" | "install" | "pages") => Source::Folder,
-        (_, "payload" | "result" | "error" | "stack_trace" | "metadata" | "text") => Source::Text,
+        (_, "payload" | "result" | "error" | "stack_trace" | "metadata" | "text" | "note" | "reason") => Source::Text,
         (_, "format") => Source::Formats,
         ("completions", "shell") => Source::Words(super::shells),
         ("init", "templates") => Source::Words(|| Shape::ALL.iter().map(|shape| shape.word()).collect()),

@@ -13,14 +13,6 @@ pub(super) const PAGES: &[Page] = &[
         remedy: "write more of the id; the message lists what fits",
     },
     Page {
-        code: "assigned",
-        title: "the task is assigned to another agent",
-        means: "`assigned_to` names somebody else. Nothing was changed.",
-        why: "Whoever made the task meant it for that agent, which may count on it.",
-        example: Example::Words("`mycelium task claim task-1 --as b` where `assigned_to` is `a`"),
-        remedy: "claim another one with `--next`, or this one with `--force`",
-    },
-    Page {
         code: "bad-block",
         title: "the managed block is broken",
         means: "The marks around the managed block of a file stand twice, in the wrong order, or one of them is missing.",
@@ -99,16 +91,6 @@ pub(super) const PAGES: &[Page] = &[
         why: "A command never writes what `mycelium check` would call an error.",
         example: Example::Line("mycelium task update task-7 --set status=done"),
         remedy: "follow the hint, which names the option or the values that fit",
-    },
-    Page {
-        code: "claim-lost",
-        title: "another agent has the task",
-        means: "A task has one holder at a time. It is held by the agent that the message names, was finished in another work tree, or the fence that was given belongs to an earlier holder. Nothing was changed. The JSON has `error.claim` with the holder, since when and until when.",
-        why: "Two agents at one task do the work twice, and the second result replaces the first.",
-        example: Example::Words(
-            "`mycelium task complete task-1 --as a` after the lease of `a` was over and `b` has claimed it",
-        ),
-        remedy: "stop working on it and claim another one; `--steal` takes it from the holder, `--force` changes it over their head",
     },
     Page {
         code: "commit",
@@ -223,14 +205,6 @@ pub(super) const PAGES: &[Page] = &[
         remedy: "name a folder that you may write to",
     },
     Page {
-        code: "no-agent",
-        title: "nobody said which agent acts",
-        means: "A task is claimed by an agent, and its lease renewed by the one that has it.",
-        why: "A task that nobody has by name could be given to the next who asks.",
-        example: Example::Line("mycelium task claim --next"),
-        remedy: "name the agent with `--as NAME`, or set MYCELIUM_AGENT",
-    },
-    Page {
         code: "no-home",
         title: "no home folder",
         means: "Outside git the run state lies in the user's state folder, and there is none; or your own settings have no place.",
@@ -263,6 +237,14 @@ pub(super) const PAGES: &[Page] = &[
         remedy: "run `mycelium status` to see what is left, and why",
     },
     Page {
+        code: "not-completed",
+        title: "only what is completed can be reviewed",
+        means: "A task that is pending, running or failed has no result that could be approved or rejected.",
+        why: "An approval that was given before would count for a result that nobody has seen.",
+        example: Example::Line("mycelium task approve task-7"),
+        remedy: "follow the hint; approve once the task is completed",
+    },
+    Page {
         code: "not-done",
         title: "another step of the batch failed",
         means: "The step itself could be done, but another one of the batch failed, and they were to be done together or not at all.",
@@ -287,14 +269,6 @@ pub(super) const PAGES: &[Page] = &[
         remedy: "run `mycelium task list`; archived tasks need `--archived`",
     },
     Page {
-        code: "not-held",
-        title: "the task is not held",
-        means: "A lease was to be renewed, and the agent does not have the task: it was given back, taken back or finished.",
-        why: "A lease that begins again without a claim could be that of two agents.",
-        example: Example::Line("mycelium task renew task-7 --as ai-engineer"),
-        remedy: "claim the task again, if it is still to be done",
-    },
-    Page {
         code: "not-installed",
         title: "completion could not be set up",
         means: "The start file of the shell could not be read or written.",
@@ -303,28 +277,12 @@ pub(super) const PAGES: &[Page] = &[
         remedy: "add the line that the hint names yourself",
     },
     Page {
-        code: "not-ready",
-        title: "the task is not ready",
-        means: "It waits for tasks that are not completed, or not approved; or it is not pending. The message says which.",
-        why: "Work on it could rest on what is not there yet.",
-        example: Example::Words("`mycelium task claim task-2 --as a` where `depends_on` names a pending task"),
-        remedy: "claim what it waits for, or another one with `--next`",
-    },
-    Page {
         code: "not-utf8",
         title: "a value is not UTF-8",
         means: "A value from a file or from standard input is no UTF-8 text.",
         why: "Documents are text.",
         example: Example::Words("`mycelium task note task-7 @photo.jpg`"),
         remedy: "keep other data in a file of its own and name its path",
-    },
-    Page {
-        code: "nothing-ready",
-        title: "no task is ready",
-        means: "Every task is finished, held by an agent, assigned to another one, or waits for others. The exit code is 3.",
-        why: "A worker that asks for the next task can tell this from a failure.",
-        example: Example::Line("mycelium task claim --next --type nothing-of-this-type --as ai-engineer"),
-        remedy: "try again when something is completed",
     },
     Page {
         code: "nothing-to-do",
@@ -357,6 +315,14 @@ pub(super) const PAGES: &[Page] = &[
         why: "Neither text is thrown away: theirs stands, yours is kept, and the message says where.",
         example: Example::Words("`mycelium task edit task-7` beside an agent that ticks a step"),
         remedy: "run `mycelium task edit` again and take over what you want from your text",
+    },
+    Page {
+        code: "own-work",
+        title: "nobody approves their own work",
+        means: "The task was done by the agent that wants to approve it: the one that claimed it, else the one it is assigned to.",
+        why: "A review is worth something if somebody else looks.",
+        example: Example::Words("`mycelium task approve task-7 --as coder` where `coder` did the task"),
+        remedy: "have another agent, or a person, run `mycelium task approve`",
     },
     Page {
         code: "randomness",

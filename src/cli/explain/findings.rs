@@ -276,6 +276,16 @@ pub(super) const PAGES: &[Page] = &[
         remedy: "run the `git show` that the hint names, and take over what should stay",
     },
     Page {
+        code: "MYC211",
+        title: "unfinished in the archive",
+        means: "A document lies in the archive and is not finished. One branch archived it, another reopened it.",
+        why: "Lists and ready tasks leave the archive out, so nobody would do it.",
+        example: Example::Words(
+            "a merge of two branches, of which one ran `archive` and the other `task reopen task-7`",
+        ),
+        remedy: "move the file back to the top of the folder, or finish it",
+    },
+    Page {
         code: "MYC301",
         title: "an unknown setting",
         means: "A configuration file holds a key that nobody knows.",

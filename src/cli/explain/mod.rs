@@ -1,5 +1,6 @@
 //! `explain`: what a code means, why, an example and the way out. The one source of these words; docs/codes.md is printed from it.
 
+mod claims;
 mod errors;
 mod findings;
 mod page;
@@ -29,9 +30,10 @@ pub(crate) struct Args {
 }
 
 /// What a group of codes is called: in JSON, and as a heading.
-const GROUPS: [(&str, &str, &[Page]); 2] = [
+const GROUPS: [(&str, &str, &[Page]); 3] = [
     ("finding", "Findings about documents and settings", findings::PAGES),
     ("error", "Errors of commands", errors::PAGES),
+    ("error", "Errors about who has a task", claims::PAGES),
 ];
 
 /// Explains.
@@ -146,7 +148,9 @@ mod tests {
 
     #[test]
     fn pages_are_in_order_and_full() {
-        assert!(errors::PAGES.windows(2).all(|pair| pair[0].code < pair[1].code));
+        for pages in [errors::PAGES, claims::PAGES] {
+            assert!(pages.windows(2).all(|pair| pair[0].code < pair[1].code));
+        }
         for (_, page) in all() {
             assert!(!page.title.is_empty() && !page.means.is_empty() && !page.remedy.is_empty(), "{}", page.code);
             assert!(!page.remedy.ends_with('.') && page.means.ends_with('.'), "{}", page.code);

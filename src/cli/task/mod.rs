@@ -1,5 +1,6 @@
 //! The commands about tasks. One file each; this one only lists them.
 
+mod approve;
 mod claim;
 mod complete;
 mod create;
@@ -8,6 +9,8 @@ mod fail;
 mod get;
 mod list;
 mod note;
+mod ready;
+mod reject;
 mod release;
 mod remove;
 mod renew;
@@ -18,7 +21,7 @@ mod tick;
 mod update;
 mod wait;
 
-pub(crate) use list::blockers;
+pub(crate) use list::{chain, told};
 pub(crate) use update::{fraction, pairs};
 
 use clap::Subcommand;
@@ -36,6 +39,8 @@ pub(crate) enum Command {
     Get(get::Args),
     /// List tasks
     List(list::Args),
+    /// List the tasks that could be started now, the best first
+    Ready(ready::Args),
     /// Claim a task, or the next one that is ready
     Claim(claim::Args),
     /// Begin the lease of a task that you hold anew
@@ -52,6 +57,10 @@ pub(crate) enum Command {
     Retry(retry::Args),
     /// Make a completed task pending again
     Reopen(reopen::Args),
+    /// Approve a completed task; not by whoever did it
+    Approve(approve::Args),
+    /// Reject a completed task: it is pending again, with the reason as a note
+    Reject(reject::Args),
     /// Edit a task's file in your editor
     Edit(edit::Args),
     /// Mark a step of a task as done
@@ -70,6 +79,7 @@ pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>
         Command::Create(args) => create::run(args, session).map(Some),
         Command::Get(args) => get::run(args, session),
         Command::List(args) => list::run(args, session).map(Some),
+        Command::Ready(args) => ready::run(args, session).map(Some),
         Command::Claim(args) => claim::run(args, session).map(Some),
         Command::Renew(args) => renew::run(args, session).map(Some),
         Command::Update(args) => update::run(args, session).map(Some),
@@ -78,6 +88,8 @@ pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>
         Command::Release(args) => release::run(args, session).map(Some),
         Command::Retry(args) => retry::run(args, session).map(Some),
         Command::Reopen(args) => reopen::run(args, session).map(Some),
+        Command::Approve(args) => approve::run(args, session).map(Some),
+        Command::Reject(args) => reject::run(args, session).map(Some),
         Command::Edit(args) => edit::run(args, session).map(Some),
         Command::Tick(args) => tick::run(args, session).map(Some),
         Command::Note(args) => note::run(args, session).map(Some),

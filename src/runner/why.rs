@@ -1,0 +1,182 @@
+//! Why a task is ready or not: everything that is known about it, gathered in one place. Words are elsewhere.
+
+use serde_json::Value as Json;
+
+use super::hold::Hold;
+use super::{Error, Scope, Workspace};
+use crate::entity::{Task, TaskStatus};
+use crate::name::{AgentName, DocId, DocPath, Kind};
+use crate::snapshot::{Cause, Entry, FindError, Outlook, Queue, Root, Snapshot, Wait};
+
+/// Most steps of a chain of tasks that wait for each other that are told.
+const CHAIN_MAX: usize = 100;
+
+/// Why a task stands as it does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Why {
+    /// The task.
+    pub task: Task,
+    /// Its document.
+    pub path: DocPath,
+    /// How it stands.
+    pub outlook: Outlook,
+    /// Everything it depends on, met or not, in its order.
+    pub needs: Vec<Need>,
+    /// For a blocked task, what blocks it at the root.
+    pub root: Option<Root>,
+    /// What is known about the task at the root.
+    pub fault: Option<Fault>,
+    /// For a waiting task, the way to what it waits for in the end: itself, then each that the one before waits for.
+    pub chain: Vec<DocId>,
+    /// What the last of the chain lacks, and who holds it.
+    pub last: Option<Need>,
+    /// Who holds the task, here or in another work tree.
+    pub hold: Option<Hold>,
+    /// It is assigned to somebody else than who asks.
+    pub is_anothers: bool,
+}
+
+/// One dependency.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Need {
+    /// The id, as the task names it.
+    pub id: DocId,
+    /// How it stands; `None` if there is no such task, or none that can be used.
+    pub outlook: Option<Outlook>,
+    /// What it lacks; `None` if it is met.
+    pub wait: Option<Wait>,
+    /// Who did or does it.
+    pub holder: Option<AgentName>,
+    /// It lies in the archive.
+    pub is_archived: bool,
+    /// Ids that look like it, where there is none.
+    pub near: Vec<DocId>,
+}
+
+/// What is wrong at the root.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fault {
+    /// A task failed, with this error if it says one.
+    Failed(Option<Json>),
+    /// There is no such task; these ids look like it.
+    Missing(Vec<DocId>),
+    /// A file cannot be used; the first finding about it.
+    Unreadable(Option<String>),
+    /// Tasks wait for each other.
+    Circle,
+    /// These files state the same id.
+    Duplicate(Vec<DocPath>),
+}
+
+impl Workspace {
+    /// Tells why a task is ready or not. Names the task as [`Workspace::find`] does.
+    ///
+    /// # Errors
+    /// [`Error::Find`] if there is no such task, or more than one; others if the folder cannot be read.
+    pub fn why(&self, id: &str) -> Result<Why, Error> {
+        let mut snapshot = self.snapshot(Scope::Named)?;
+        let path = match snapshot.find(Some(Kind::Task), id) {
+            Ok(entry) => entry.path.clone(),
+            Err(error @ FindError::NotFound { .. }) => {
+                let found = self.find_archived(Some(Kind::Task), id)?.ok_or(Error::Find(error))?;
+                snapshot.insert(found.path.clone(), found.document);
+                found.path
+            }
+            // A copy of a task is told about as the task; no other command takes it.
+            Err(FindError::Duplicate { paths, .. }) if !paths.is_empty() => paths[0].clone(),
+            Err(error) => return Err(Error::Find(error)),
+        };
+        let entry = snapshot.get(&path).ok_or_else(|| Error::Gone { path: path.clone() })?;
+        let task = entry.task().ok_or_else(|| unreadable(entry))?;
+        let holds = self.holds(&snapshot)?;
+        let queue = snapshot.queue();
+        let root = queue.root(&task.id).filter(|_| queue.outlook(task) == Outlook::Blocked);
+        let (chain, last) = chain(&snapshot, &queue, task);
+        let me = self.agent();
+        Ok(Why {
+            path,
+            outlook: queue.outlook(task),
+            needs: needs(&snapshot, &queue, task),
+            fault: root.as_ref().map(|root| fault(&snapshot, root)),
+            root,
+            chain,
+            last,
+            hold: holds.get(&task.id).cloned(),
+            is_anothers: me.is_some() && task.assigned_to.is_some() && task.assigned_to.as_ref() != me,
+            task: task.clone(),
+        })
+    }
+}
+
+fn unreadable(entry: &Entry) -> Error {
+    let id = entry.id.as_ref().map_or_else(|| entry.path.stem().to_owned(), ToString::to_string);
+    let findings = entry.findings.clone();
+    Error::Refused { path: entry.path.clone(), source: Box::new(crate::entity::Refusal::Unreadable { id, findings }) }
+}
+
+fn needs(snapshot: &Snapshot, queue: &Queue<'_>, task: &Task) -> Vec<Need> {
+    let blockers = snapshot.blockers(task);
+    let wait = |id: &DocId| blockers.iter().find(|blocker| blocker.id == *id).map(|blocker| blocker.why);
+    task.depends_on.iter().map(|id| need(snapshot, queue, id, wait(id))).collect()
+}
+
+fn need(snapshot: &Snapshot, queue: &Queue<'_>, id: &DocId, wait: Option<Wait>) -> Need {
+    let entry = snapshot.named_task(id);
+    let task = entry.and_then(Entry::task);
+    Need {
+        id: id.clone(),
+        outlook: task.map(|task| queue.outlook(task)),
+        wait,
+        holder: task.and_then(Task::holder).cloned(),
+        is_archived: entry.is_some_and(|entry| entry.path.is_archived()),
+        near: if entry.is_none() { near(snapshot, id) } else { Vec::new() },
+    }
+}
+
+fn near(snapshot: &Snapshot, id: &DocId) -> Vec<DocId> {
+    match snapshot.find(Some(Kind::Task), id.as_str()) {
+        Err(FindError::NotFound { near, .. }) => near,
+        Ok(entry) => entry.id.clone().into_iter().collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// From a waiting task to the first one that does not wait for another pending one.
+fn chain(snapshot: &Snapshot, queue: &Queue<'_>, task: &Task) -> (Vec<DocId>, Option<Need>) {
+    let mut chain = vec![task.id.clone()];
+    let mut at = task;
+    if queue.outlook(task) != Outlook::Waiting {
+        return (Vec::new(), None);
+    }
+    while let Some(blocker) = queue.waits_for(at).first() {
+        chain.push(blocker.id.clone());
+        match snapshot.named_task(&blocker.id).and_then(Entry::task) {
+            Some(next) if queue.outlook(next) == Outlook::Waiting && chain.len() < CHAIN_MAX => at = next,
+            _ => return (chain, Some(need(snapshot, queue, &blocker.id, Some(blocker.why)))),
+        }
+    }
+    (chain, None)
+}
+
+fn fault(snapshot: &Snapshot, root: &Root) -> Fault {
+    let Some(id) = root.path.last() else { return Fault::Circle };
+    let entry = snapshot.named_task(id);
+    match root.cause {
+        Cause::Failed => Fault::Failed(entry.and_then(Entry::task).and_then(|task| task.error.clone())),
+        Cause::Missing => Fault::Missing(near(snapshot, id)),
+        Cause::Unreadable => {
+            let first = entry.and_then(|entry| entry.findings.first());
+            Fault::Unreadable(first.map(|finding| finding.message.clone()))
+        }
+        Cause::Circle => Fault::Circle,
+        Cause::Duplicate => Fault::Duplicate(snapshot.paths_of(Kind::Task, id.as_str()).to_vec()),
+    }
+}
+
+impl Why {
+    /// Whether it is completed, and somebody else than its holder has still to approve it.
+    #[must_use]
+    pub fn needs_approval(&self) -> bool {
+        self.task.status == TaskStatus::Completed && !self.task.is_approved()
+    }
+}

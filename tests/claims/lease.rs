@@ -1,0 +1,258 @@
+//! Leases: who may take over and when, through a restart of the machine and any clock on the wall.
+
+use std::time::Duration;
+
+use mycelium::claim::{Origin, Why};
+use mycelium::entity::{TaskStatus, task};
+use mycelium::name::Kind;
+use mycelium::runner::{Claimed, Error, Outcome, Passing, Step, Together, Which};
+use serde_json::json;
+
+use crate::scene::{Scene, ask};
+use crate::support::{Run, could_not_run, has_program};
+
+const TASK: &str = "task-0000";
+
+fn claim(scene: &Scene, tree: usize, agent: &str, lease_ms: u64) -> Result<Claimed, Error> {
+    scene.workspace(tree, agent).claim(Which::Task(TASK), &ask(agent, lease_ms))
+}
+
+#[track_caller]
+fn lost_to(result: Result<Claimed, Error>, holder: &str) -> Duration {
+    match result {
+        Err(Error::ClaimLost(loss)) if loss.by.as_ref().is_some_and(|by| by.as_str() == holder) => {
+            assert!(loss.since.is_some() && loss.until.is_some(), "{loss:?}");
+            loss.left.unwrap()
+        }
+        other => panic!("not lost to {holder}: {other:?}"),
+    }
+}
+
+/// Lets time pass for a lease, as only a test may.
+fn pass(scene: &Scene, ms: u64) {
+    let renewed = scene.entry(TASK).unwrap()["renewed_ms"].as_u64().unwrap();
+    scene.forge(TASK, "renewed_ms", json!(renewed.saturating_sub(ms)));
+}
+
+#[test]
+fn a_lease_that_is_over_is_taken_over_with_a_new_fence() {
+    let scene = Scene::new(1, 2);
+    assert_eq!(claim(&scene, 0, "a", 60_000).unwrap().fence, 1);
+    assert_eq!(claim(&scene, 0, "a", 60_000).unwrap().fence, 1, "whoever has it keeps it");
+    let left = lost_to(claim(&scene, 1, "b", 60_000), "a");
+    assert!(left > Duration::from_secs(30) && left <= Duration::from_secs(60), "{left:?}");
+    pass(&scene, 59_000);
+    let again = scene.workspace(0, "a").renew(TASK, Some(1)).unwrap();
+    assert_eq!((again.fence, again.lease), (1, Duration::from_secs(60)));
+    pass(&scene, 59_000);
+    lost_to(claim(&scene, 1, "b", 60_000), "a");
+    pass(&scene, 2_000);
+    let taken = claim(&scene, 1, "b", 60_000).unwrap();
+    assert_eq!((taken.fence, taken.origin), (2, Origin::Expired("a".parse().unwrap())));
+    lost_to(claim(&scene, 0, "a", 60_000), "b");
+    let workspace = scene.workspace(0, "a");
+    for result in [
+        workspace.change(Kind::Task, TASK, "complete", &|document| task::complete(document, None)).map(drop),
+        workspace.change(Kind::Task, TASK, "fail", &|document| task::fail(document, None)).map(drop),
+        workspace.change(Kind::Task, TASK, "update", &|document| task::update(document, &progress())).map(drop),
+        workspace.renew(TASK, None).map(drop),
+    ] {
+        let Err(Error::ClaimLost(loss)) = result else { panic!("{result:?}") };
+        assert_eq!((loss.by.unwrap().as_str(), loss.fence, loss.why), ("b", 2, Why::Held));
+    }
+    assert_eq!(scene.keys(0, TASK)["status"], "running", "nothing was changed");
+}
+
+fn progress() -> task::TaskUpdate {
+    task::TaskUpdate { progress: Some(0.5), ..task::TaskUpdate::default() }
+}
+
+#[test]
+fn after_a_restart_of_the_machine_a_lease_is_counted_anew() {
+    let scene = Scene::new(1, 1);
+    claim(&scene, 0, "a", 60_000).unwrap();
+    pass(&scene, 100_000);
+    scene.forge(TASK, "boot", json!("another start of the machine"));
+    assert_eq!(lost_to(claim(&scene, 0, "b", 60_000), "a"), Duration::from_secs(60));
+    assert_ne!(scene.entry(TASK).unwrap()["boot"], "another start of the machine", "somebody counts now");
+    lost_to(claim(&scene, 0, "b", 60_000), "a");
+    pass(&scene, 61_000);
+    assert_eq!(claim(&scene, 0, "b", 60_000).unwrap().fence, 2);
+}
+
+#[test]
+fn a_ledger_that_a_power_cut_tore_is_counted_anew() {
+    let scene = Scene::new(1, 1);
+    claim(&scene, 0, "a", 60_000).unwrap();
+    std::fs::write(scene.entry_path(TASK).unwrap(), "").unwrap();
+    let loss = claim(&scene, 0, "b", 60_000);
+    assert!(matches!(&loss, Err(Error::ClaimLost(loss)) if loss.by.as_ref().unwrap().as_str() == "a"), "{loss:?}");
+    assert_eq!(claim(&scene, 0, "a", 60_000).unwrap().fence, 1);
+    pass(&scene, 61_000);
+    assert_eq!(claim(&scene, 0, "b", 60_000).unwrap().fence, 2);
+}
+
+#[test]
+fn what_another_clone_has_is_only_stolen() {
+    let scene = Scene::new(1, 1);
+    claim(&scene, 0, "a", 60_000).unwrap();
+    std::fs::remove_file(scene.entry_path(TASK).unwrap()).unwrap();
+    let Err(Error::ClaimLost(loss)) = claim(&scene, 0, "b", 60_000) else { panic!("it is not lost") };
+    assert_eq!((loss.why, loss.by.unwrap().as_str()), (Why::Elsewhere, "a"));
+    let run = scene.run(0, &["task", "claim", TASK, "--steal", "--as", "b"]);
+    assert!(run.stderr.contains("taken from a by b, fence 2"), "{run:?}");
+}
+
+#[test]
+fn what_is_finished_in_another_work_tree_is_not_given_again() {
+    let scene = Scene::new(1, 2);
+    claim(&scene, 1, "a", 60_000).unwrap();
+    let done = scene.workspace(1, "a").change(Kind::Task, TASK, "complete", &|document| task::complete(document, None));
+    done.unwrap();
+    let Err(Error::ClaimLost(loss)) = claim(&scene, 0, "b", 60_000) else { panic!("it is not lost") };
+    assert_eq!((loss.why, loss.place.clone().unwrap().branch.unwrap().as_str()), (Why::Completed, "branch-1"));
+    assert_eq!(loss.hint().unwrap(), "run `git merge branch-1` first");
+    let none = scene.workspace(0, "b").claim(Which::Next { kind: Some("work") }, &ask("b", 60_000));
+    assert!(matches!(none, Err(Error::NothingReady { .. })), "{none:?}");
+    scene.git(0, &["merge", "--quiet", "branch-1"]);
+    assert!(matches!(claim(&scene, 0, "b", 60_000), Err(Error::NotPending { .. })));
+    scene.workspace(0, "b").change(Kind::Task, TASK, "reopen", &task::reopen).unwrap();
+    assert_eq!(claim(&scene, 0, "b", 60_000).unwrap().fence, 2);
+}
+
+#[test]
+fn a_claim_whose_process_died_is_void_or_whole() {
+    for moment in ["die-after-append", "die-after-first-exchange", "die-after-exchange"] {
+        let scene = Scene::new(1, 2);
+        let mut dying = scene.command(0, &["task", "claim", TASK, "--as", "a"]);
+        let died = Run::of(dying.env("MYCELIUM_SABOTAGE", moment));
+        assert_eq!(died.code, None, "{moment}: {died:?}");
+        let (taken, fence) = match claim(&scene, 1, "b", 60_000) {
+            Ok(claimed) => ("b", claimed.fence),
+            Err(Error::ClaimLost(loss)) => {
+                assert_eq!(loss.by.unwrap().as_str(), "a");
+                ("a", claim(&scene, 0, "a", 60_000).unwrap().fence)
+            }
+            Err(error) => panic!("{moment}: {error}"),
+        };
+        let entry = scene.entry(TASK).unwrap();
+        assert_eq!((entry["by"].as_str(), entry["state"].as_str()), (Some(taken), Some("held")), "{moment}");
+        assert_eq!(entry["fence"], fence, "{moment}");
+        let tree = usize::from(taken == "b");
+        assert_eq!(scene.keys(tree, TASK)["claimed_by"], taken, "{moment}");
+        assert_eq!(scene.keys(tree, TASK)["fence"], fence.to_string(), "{moment}");
+        // The one that lost has lost for good.
+        let other = if taken == "a" { "b" } else { "a" };
+        lost_to(claim(&scene, usize::from(other == "b"), other, 60_000), taken);
+    }
+}
+
+#[test]
+fn a_fence_that_is_named_must_be_the_one_now() {
+    let scene = Scene::new(1, 1);
+    claim(&scene, 0, "a", 60_000).unwrap();
+    let person = scene.workspace(0, "");
+    assert!(person.agent().is_none());
+    let complete = |fence| {
+        let passing = Passing { fence: Some(fence), ..Passing::default() };
+        person.change_as(Kind::Task, TASK, "complete", &passing, &|document| task::complete(document, None))
+    };
+    let Err(Error::ClaimLost(loss)) = complete(7) else { panic!("it is not lost") };
+    assert_eq!((loss.why, loss.fence), (Why::Fence, 1));
+    complete(1).unwrap();
+    assert_eq!(scene.entry(TASK).unwrap()["state"], "completed");
+}
+
+#[test]
+fn an_agent_that_begins_a_task_claims_it() {
+    let scene = Scene::new(1, 2);
+    scene.run(0, &["task", "update", TASK, "--status", "running", "--as", "a"]).ok();
+    assert_eq!(scene.keys(0, TASK)["claimed_by"], "a");
+    assert_eq!(scene.entry(TASK).unwrap()["state"], "held");
+    let lost = scene.run(1, &["task", "update", TASK, "--status", "running", "--as", "b"]);
+    assert_eq!(lost.code, Some(4), "{lost:?}");
+    scene.run(0, &["task", "release", TASK, "--as", "a"]).ok();
+    assert_eq!(scene.entry(TASK).unwrap()["state"], "released");
+    scene.run(1, &["task", "update", TASK, "--status", "running", "--as", "b"]).ok();
+    assert_eq!(scene.keys(1, TASK)["fence"], "2");
+    scene.run(1, &["task", "remove", TASK]).ok();
+    assert_eq!(scene.entry(TASK), None);
+}
+
+#[test]
+fn a_batch_obeys_the_ledger_and_tells_it() {
+    let scene = Scene::new(4, 2);
+    let claimed = |n: usize| scene.workspace(0, "a").claim(Which::Task(&format!("task-000{n}")), &ask("a", 60_000));
+    claimed(0).unwrap();
+    claimed(1).unwrap();
+    let step = |n: usize, status: TaskStatus| Step::Change {
+        kind: Kind::Task,
+        id: format!("task-000{n}"),
+        verb: "update",
+        edit: Box::new(move |document| {
+            task::update(document, &task::TaskUpdate { status: Some(status), ..task::TaskUpdate::default() })
+        }),
+    };
+    let steps = || {
+        [
+            step(0, TaskStatus::Completed),
+            step(2, TaskStatus::Running),
+            step(3, TaskStatus::Running),
+            step(3, TaskStatus::Completed),
+        ]
+    };
+    let told = |results: Vec<Result<Outcome, Error>>| -> Vec<String> {
+        let one = |result: Result<Outcome, Error>| match result {
+            Ok(outcome) => outcome.entity.unwrap().status_word().to_owned(),
+            Err(Error::ClaimLost(loss)) => format!("lost to {}", loss.by.unwrap()),
+            Err(error) => error.to_string(),
+        };
+        results.into_iter().map(one).collect()
+    };
+    // In the other work tree `b` sees pending tasks, and begins two of them; what `a` has it does not get.
+    let mut theirs: Vec<Step> = steps().into_iter().skip(1).collect();
+    theirs.push(step(1, TaskStatus::Running));
+    let b = scene.workspace(1, "b").batch(&theirs, Together::Each);
+    assert_eq!(told(b.unwrap()), ["running", "running", "completed", "lost to a"]);
+    let (two, three) = (scene.entry("task-0002").unwrap(), scene.entry("task-0003").unwrap());
+    assert_eq!((two["by"].as_str(), two["state"].as_str(), two["fence"].as_u64()), (Some("b"), Some("held"), Some(1)));
+    assert_eq!((three["by"].as_str(), three["state"].as_str()), (Some("b"), Some("completed")));
+    assert_eq!(scene.keys(1, "task-0002")["claimed_by"], "b");
+    assert_eq!(scene.keys(1, "task-0003")["fence"], "1");
+    let a = scene.workspace(0, "a").batch(&steps(), Together::Each).unwrap();
+    assert_eq!(told(a)[..3], ["completed", "lost to b", "lost to b"]);
+    assert_eq!(scene.entry("task-0000").unwrap()["state"], "completed");
+    let all =
+        scene.workspace(0, "a").batch(&[step(1, TaskStatus::Completed), step(2, TaskStatus::Running)], Together::All);
+    assert!(all.unwrap().iter().all(Result::is_err));
+    assert_eq!(scene.entry("task-0001").unwrap()["state"], "held", "nothing of it was done");
+    let removed = Step::Remove { kind: Kind::Task, id: "task-0001".to_owned() };
+    assert!(scene.workspace(0, "a").batch(&[removed], Together::Each).unwrap()[0].is_ok());
+    assert_eq!(scene.entry("task-0001"), None);
+}
+
+#[test]
+fn the_clock_on_the_wall_ends_no_lease() {
+    if !has_program("faketime") {
+        return could_not_run("the_clock_on_the_wall_ends_no_lease", "`faketime` is missing");
+    }
+    let scene = Scene::new(1, 1);
+    claim(&scene, 0, "a", 3_600_000).unwrap();
+    for jump in ["+365d", "-365d"] {
+        // As a user would see it whose clock was set: the program runs under a wrong date, and its time since the start of
+        // the machine is the real one.
+        let library =
+            Run::of(std::process::Command::new("faketime").args(["-f", "+0d", "printenv", "LD_PRELOAD"])).ok();
+        let mut command = scene.command(0, &["task", "claim", TASK, "--as", "b", "--json"]);
+        command.env("LD_PRELOAD", library.trim()).env("FAKETIME", jump);
+        command.env("DONT_FAKE_MONOTONIC", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        let run = Run::of(&mut command);
+        assert_eq!(run.code, Some(4), "{jump}: {run:?}");
+        let error: serde_json::Value = serde_json::from_str(&run.stderr).unwrap();
+        let left = error["error"]["claim"]["left_ms"].as_u64().unwrap();
+        assert!((3_000_000..=3_600_000).contains(&left), "{jump}: {left}");
+        let until = error["error"]["claim"]["until"].as_str().unwrap();
+        let since = error["error"]["claim"]["since"].as_str().unwrap();
+        assert_ne!(until[..4], since[..4], "{jump}: the clock on the wall was another one");
+    }
+}
