@@ -62,6 +62,11 @@ fn every_command_answers_in_the_envelope() {
         ("task update task-1 --status running", "task.update"),
         ("task fail task-1 --error no", "task.fail"),
         ("task retry task-1", "task.retry"),
+        ("task claim task-1 --as a", "task.claim"),
+        ("task claim task-1 --as a", "task.claim"),
+        ("task renew task-1 --as a", "task.renew"),
+        ("task release task-1 --as a", "task.release"),
+        ("task claim --next --type x --as a", "task.claim"),
         ("task remove task-2", "task.remove"),
         ("agent set a --status busy", "agent.set"),
         ("agent set a --status idle", "agent.set"),
@@ -81,7 +86,7 @@ fn every_command_answers_in_the_envelope() {
         let [answer] = &answers[..] else { panic!("{line}: {answers:?}") };
         assert_eq!(answer["kind"], kind, "{line}");
         let read = ["init", "status", "check", "doctor", "instructions"].contains(&kind) || kind.contains("config.");
-        let read = read || kind.ends_with(".get") || kind.ends_with(".list");
+        let read = read || kind.ends_with(".get") || kind.ends_with(".list") || kind == "task.renew";
         assert_eq!(keys(answer), if read { READ } else { WRITTEN }, "{line}");
         if !read && kind != "commit" {
             let (changed, data) = (answer["data"]["changed"] == true, &answer["data"]);

@@ -7,6 +7,7 @@
 mod support;
 
 mod bench;
+mod client;
 mod commit;
 mod costs;
 mod creates;
@@ -46,6 +47,7 @@ const PARTS: &[(&str, Part)] = &[
     ("document", document::run),
     ("edits", commit::edits),
     ("throughput", throughput::run),
+    ("client", client::run),
     ("creates", creates::run),
     ("growth", growth::run),
     ("saves", watching::saves),

@@ -101,7 +101,7 @@ pub(crate) enum Color {
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show what is going on: agents and their work, what is ready, what waits and why, what is not committed
+    /// Show what is going on: agents, tasks, what waits and why
     #[command(visible_alias = "stats")]
     Status(status::Args),
     /// Create, change and list tasks

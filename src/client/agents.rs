@@ -1,12 +1,33 @@
 //! The client's methods about agents.
 
+use std::ops::Deref;
+
 use super::values::agent_name;
 use super::{AgentReport, CoordinationClient, Error, Receipt};
 use crate::entity::agent::AgentUpdate;
-use crate::entity::{self, Agent, Entity};
+use crate::entity::{self, Agent, Entity, Pulse};
 use crate::name::{AgentName, Kind};
 use crate::runner::{self, New, Outcome, Step, Together, Workspace};
 use crate::snapshot::FindError;
+use crate::time::Timestamp;
+
+/// An agent as it is known at this moment: what its document says, and its signs of life.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct AgentState {
+    /// What its document says.
+    pub agent: Agent,
+    /// When it was seen last, and whether that is too long ago.
+    pub pulse: Pulse,
+}
+
+impl Deref for AgentState {
+    type Target = Agent;
+
+    fn deref(&self) -> &Agent {
+        &self.agent
+    }
+}
 
 impl CoordinationClient {
     /// Says what an agent is doing; makes its document if there is none. Where nobody acts by name, the agent does.
@@ -27,11 +48,26 @@ impl CoordinationClient {
     ///
     /// # Errors
     /// [`Error::NotFound`] if it has no document.
-    pub async fn get_agent_status(&self, agent: &str) -> Result<Agent, Error> {
+    pub async fn get_agent_status(&self, agent: &str) -> Result<AgentState, Error> {
         match self.entity(Kind::Agent, agent).await? {
-            Entity::Agent(agent) => Ok(*agent),
+            Entity::Agent(agent) => {
+                let pulse = self.crew.pulse(&agent)?;
+                Ok(AgentState { agent: *agent, pulse })
+            }
             _ => Err(not_found(Kind::Agent, agent)),
         }
+    }
+
+    /// Gives a sign of life for an agent, whether it has a document or not, and gives the moment. No document changes and
+    /// nothing is committed.
+    ///
+    /// Durable on return: nothing needs to be.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for a name that is none.
+    pub async fn beat(&self, agent: &str) -> Result<Timestamp, Error> {
+        let name = agent_name(agent)?;
+        self.crew.run(self.agent.clone(), move |_, workspace| Ok(workspace.beat(&name)?)).await
     }
 
     /// The names of all agents that have a document, in order.

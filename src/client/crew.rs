@@ -16,7 +16,7 @@ use super::held::Held;
 use super::mode::Modes;
 use super::pool::{Desk, Pool};
 use super::stats::Latency;
-use crate::entity::Entity;
+use crate::entity::{Agent, Entity, Pulse};
 use crate::git::Target;
 use crate::name::{AgentName, Kind};
 use crate::runner::{Opening, Workspace};
@@ -95,6 +95,12 @@ impl Crew {
     /// microseconds, a way to another thread and back takes more.
     pub(super) fn glance(&self, kind: Kind, id: &str) -> Option<Entity> {
         if self.opened.follows { None } else { self.held.glance(&self.opened.store, kind, id) }
+    }
+
+    /// Whether an agent is alive, by its document and its heart-beats.
+    pub(super) fn pulse(&self, agent: &Agent) -> Result<Pulse, Error> {
+        let beat = self.opened.store.beat_of(&agent.name).map_err(crate::runner::Error::from)?;
+        Ok(Pulse::of(agent, beat, crate::runner::now()))
     }
 
     /// Brings a folder with a branch of its own up to date before it is read.

@@ -16,6 +16,11 @@
 //! # }
 //! ```
 
+/// The guide's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/library.md")]
+struct Guide;
+
 mod agents;
 mod bell;
 mod builder;
@@ -34,6 +39,7 @@ mod workflows;
 
 use std::sync::Arc;
 
+pub use agents::AgentState;
 pub use builder::Builder;
 pub use claims::{Claim, Terms};
 pub use error::{Error, TimedOut};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{CoordinationClient, Error, Mode, Unreached};
 use crate::entity::{Priority, TaskStatus};
-use crate::snapshot::Snapshot;
+use crate::runner::{self, Workspace};
 
 /// How things stand.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct Stats {
     pub unreached: Option<Unreached>,
     /// Agents that have a document.
     pub agent_count: usize,
+    /// How many of them gave no sign of life for too long.
+    pub stale_agents: usize,
     /// Tasks that wait to be started, by urgency.
     pub task_queue_size: QueueSize,
     /// Tasks that are running.
@@ -30,6 +32,8 @@ pub struct Stats {
     pub avg_latency: f64,
     /// How many operations that is the average of.
     pub operations: u64,
+    /// Everything that `mycelium stats` tells: who works on what, what waits and why.
+    pub overview: runner::Stats,
 }
 
 /// Pending tasks by urgency.
@@ -53,13 +57,13 @@ impl QueueSize {
         self.critical + self.high + self.normal + self.low
     }
 
-    fn count(&mut self, priority: Priority) {
-        *match priority {
+    const fn of(&mut self, priority: Priority) -> &mut usize {
+        match priority {
             Priority::Critical => &mut self.critical,
             Priority::High => &mut self.high,
             Priority::Normal => &mut self.normal,
             Priority::Low => &mut self.low,
-        } += 1;
+        }
     }
 }
 
@@ -67,29 +71,33 @@ impl CoordinationClient {
     /// Figures of this moment.
     ///
     /// # Errors
-    /// [`Error`] if the folder cannot be read.
+    /// [`Error`] if the folder or the run state cannot be read.
     pub async fn get_stats(&self) -> Result<Stats, Error> {
-        let counted = self.look(count).await?;
+        let look = |crew: &super::Crew, workspace: &Workspace| {
+            crew.follow(workspace);
+            Ok(workspace.stats()?)
+        };
+        let overview = self.crew.run(self.agent.clone(), look).await?;
         let modes = self.crew.modes();
         let (operations, avg_latency) = self.crew.latency.average_ms();
-        Ok(Stats { mode: modes.mode, unreached: modes.unreached.clone(), operations, avg_latency, ..counted })
-    }
-}
-
-fn count(live: &Snapshot) -> Stats {
-    let with = |status| live.tasks().filter(|task| task.status == status).count();
-    let mut queue = QueueSize::default();
-    live.tasks().filter(|task| task.status == TaskStatus::Pending).for_each(|task| queue.count(task.priority));
-    Stats {
-        mode: Mode::Markdown,
-        unreached: None,
-        agent_count: live.agents().count(),
-        task_queue_size: queue,
-        running: with(TaskStatus::Running),
-        completed: with(TaskStatus::Completed),
-        failed: with(TaskStatus::Failed),
-        avg_latency: 0.0,
-        operations: 0,
+        let with = |status| overview.tasks.iter().filter(|(other, _)| *other == status).map(|(_, count)| *count).sum();
+        let mut task_queue_size = QueueSize::default();
+        for (priority, count) in &overview.task_queue {
+            *task_queue_size.of(*priority) = *count;
+        }
+        Ok(Stats {
+            mode: modes.mode,
+            unreached: modes.unreached.clone(),
+            agent_count: overview.agent_count,
+            stale_agents: overview.stale(),
+            task_queue_size,
+            running: with(TaskStatus::Running),
+            completed: with(TaskStatus::Completed),
+            failed: with(TaskStatus::Failed),
+            avg_latency,
+            operations,
+            overview,
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use super::{CoordinationClient, Error, Failure, Fields, NewTask, Receipt};
 use crate::entity::task::{self, TaskUpdate};
 use crate::entity::{self, Entity, Task, TaskStatus};
 use crate::name::{DocId, Kind};
-use crate::runner::{Editing, New, Passing, Taken, Workspace};
+use crate::runner::{Editing, Hold, New, Passing, Taken, Workspace};
 use crate::snapshot::Snapshot;
 
 impl CoordinationClient {
@@ -100,8 +100,8 @@ impl CoordinationClient {
         .await
     }
 
-    /// Every task that may be started now: pending, with everything it depends on completed. The most urgent first, then the
-    /// oldest.
+    /// Every task that may be started now: pending, with everything it depends on completed and nobody holding it in another
+    /// work tree. The most urgent first, then the oldest.
     ///
     /// # Errors
     /// [`Error`] if the folder cannot be read.
@@ -109,7 +109,9 @@ impl CoordinationClient {
         let ready = |_: &_, workspace: &Workspace| {
             // What a task depends on may be archived.
             let live = workspace.snapshot(crate::runner::Scope::Named)?;
-            Ok(live.ready_tasks().into_iter().cloned().collect())
+            let holds = workspace.holds(&live)?;
+            let is_free = |task: &&Task| !holds.get(&task.id).is_some_and(Hold::keeps_off);
+            Ok(live.ready_tasks().into_iter().filter(is_free).cloned().collect())
         };
         self.crew.run(self.agent.clone(), ready).await
     }

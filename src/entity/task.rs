@@ -223,16 +223,19 @@ fn back(document: &Document, from: TaskStatus) -> Result<Document, Refusal> {
         };
         return Err(illegal(document, now, how));
     }
-    let new = step(document, now, TaskStatus::Pending)?;
-    let new = remove_key(&new, "claimed_by")?;
-    remove_key(&new, "lease")
+    step(document, now, TaskStatus::Pending)
 }
 
 fn step(document: &Document, now: TaskStatus, to: TaskStatus) -> Result<Document, Refusal> {
     if now.step(to).is_err() {
         return Err(illegal(document, now, to.word()));
     }
-    set_key(document, "status", &Value::text(to.word()))
+    let new = set_key(document, "status", &Value::text(to.word()))?;
+    if to != TaskStatus::Pending || now == to {
+        return Ok(new);
+    }
+    // Whoever had it has it no longer.
+    remove_key(&remove_key(&new, "claimed_by")?, "lease")
 }
 
 fn illegal(document: &Document, now: TaskStatus, to: &'static str) -> Refusal {

@@ -39,7 +39,7 @@ enum Before {
 /// What is in the files.
 struct Seen {
     task: Option<mycelium::entity::Task>,
-    agent: Option<mycelium::entity::Agent>,
+    agent: Option<mycelium::client::AgentState>,
     workflow: Option<mycelium::entity::Workflow>,
 }
 
@@ -177,7 +177,7 @@ const CASES: &[Case] = &[
         is_done: |seen| {
             let agent = seen.agent?;
             let (busy, tasks) = (agent.status == AgentStatus::Busy, agent.active_tasks.len());
-            let metadata = agent.metadata.is_some_and(|metadata| metadata == json!({ "gpu": 1 }));
+            let metadata = agent.metadata == Some(json!({ "gpu": 1 }));
             either(busy && metadata && tasks == 1, !busy && !metadata && tasks == 0)
         },
     },

@@ -30,9 +30,13 @@ async fn agents_come_and_go() {
     client.store_agent_status("data-engineer", AgentStatus::Idle).await.unwrap();
     let agent = client.get_agent_status("ai-engineer").await.unwrap();
     assert_eq!((agent.status, agent.active_tasks[0].task.as_str()), (AgentStatus::Busy, "train-model"));
-    assert_eq!(agent.metadata, Some(json!({ "gpu": "RTX 4090", "memory_gb": 24 })));
+    assert_eq!(agent.agent.metadata, Some(json!({ "gpu": "RTX 4090", "memory_gb": 24 })));
     assert_eq!(agent.ttl, Some(Duration::from_secs(300)));
     assert!(agent.last_updated.is_some());
+    assert!(!agent.pulse.is_stale());
+    let beat = client.beat("ai-engineer").await.unwrap();
+    let seen = client.get_agent_status("ai-engineer").await.unwrap().pulse.seen;
+    assert_eq!(seen.map(mycelium::time::Timestamp::unix_s), Some(beat.unix_s()));
     // What is left out stays.
     client.store_agent_status("ai-engineer", AgentReport::idle()).await.unwrap();
     let agent = client.get_agent_status("ai-engineer").await.unwrap();

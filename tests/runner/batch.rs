@@ -193,3 +193,64 @@ fn a_batch_has_a_limit() {
     assert!(matches!(workspace.batch(&steps, Together::Each), Err(Error::TooManySteps { .. })));
     assert_eq!(workspace.batch(&steps[1..], Together::Each).expect("played").len(), STEPS_MAX);
 }
+
+#[test]
+fn a_batch_claims_what_it_begins_and_respects_what_others_have() {
+    let dir = repository();
+    let (mine, theirs) = (open(&dir, "ai-engineer"), open(&dir, "data-engineer"));
+    let tasks = ["task-a", "task-b", "task-c", "task-d"];
+    let made: Vec<Step> = tasks.iter().map(|id| create(&mine, id, &[])).collect();
+    mine.batch(&made, Together::All).expect("made");
+    let held = |workspace: &Workspace| -> Vec<String> {
+        let live = workspace.snapshot(Scope::Live).expect("read");
+        let holdings = workspace.claims(&live).expect("read");
+        holdings.iter().map(|(id, holding)| format!("{id} {} {}", holding.by, holding.fence)).collect()
+    };
+    let run = |id: &str| status(id, TaskStatus::Running);
+    let results = mine.batch(&[run("task-a"), run("task-b"), complete("task-b")], Together::Each).expect("applied");
+    assert_eq!(told(&results), ["ok"; 3]);
+    assert_eq!(held(&mine), ["task-a ai-engineer 1"], "the other is done");
+    let results = theirs.batch(&[run("task-a"), complete("task-a"), run("task-c")], Together::Each).expect("applied");
+    assert!(matches!(results[0], Err(Error::ClaimLost(_))), "{results:?}");
+    assert!(matches!(results[1], Err(Error::ClaimLost(_))), "{results:?}");
+    assert!(results[2].is_ok());
+    assert_eq!(held(&mine), ["task-a ai-engineer 1", "task-c data-engineer 1"]);
+    let results = mine.batch(&[run("task-d"), run("task-c"), complete("task-a")], Together::All).expect("played");
+    assert!(matches!(results[1], Err(Error::ClaimLost(_))), "{results:?}");
+    assert_eq!(held(&mine), ["task-a ai-engineer 1", "task-c data-engineer 1"], "the ledger is as it was");
+    let results = theirs.batch(&[run("task-d"), complete("task-d")], Together::All).expect("applied");
+    assert_eq!(told(&results), ["ok"; 2], "nobody has it");
+    assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
+}
+
+#[test]
+fn what_waits_for_an_earlier_step_can_be_begun_after_it() {
+    let dir = repository();
+    let workspace = open(&dir, "ai-engineer");
+    let steps = [
+        create(&workspace, "task-a", &[]),
+        create(&workspace, "task-b", &["task-a"]),
+        status("task-b", TaskStatus::Running),
+        status("task-a", TaskStatus::Running),
+        complete("task-a"),
+        status("task-b", TaskStatus::Running),
+    ];
+    let results = workspace.batch(&steps, Together::Each).expect("applied");
+    assert!(matches!(results[2], Err(Error::NotReady { .. })), "{results:?}");
+    assert!(results[5].is_ok(), "{results:?}");
+    assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
+}
+
+#[test]
+fn many_claims_at_once_need_few_open_files() {
+    let dir = repository();
+    let workspace = open(&dir, "ai-engineer");
+    let ids: Vec<String> = (0..150).map(|number| format!("task-{number:03}")).collect();
+    let made: Vec<Step> = ids.iter().map(|id| create(&workspace, id, &[])).collect();
+    workspace.batch(&made, Together::All).expect("made");
+    let begun: Vec<Step> = ids.iter().map(|id| status(id, TaskStatus::Running)).collect();
+    let results = workspace.batch(&begun, Together::All).expect("applied");
+    assert!(results.iter().all(Result::is_ok));
+    let live = workspace.snapshot(Scope::Live).expect("read");
+    assert_eq!(workspace.claims(&live).expect("read").len(), ids.len());
+}

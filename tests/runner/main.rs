@@ -8,6 +8,7 @@ mod cache;
 use std::path::Path;
 use std::process::Command;
 
+use mycelium::document::Value;
 use mycelium::engine::Force;
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::entity::{NewTask, Priority, TaskStatus};
@@ -69,10 +70,12 @@ fn an_operation_is_a_commit_by_its_agent_and_one_line() {
     let log = git(dir.path(), &["log", "--format=%an %s"]);
     assert_eq!(
         log,
-        "ai-engineer task-1: pending → running (ai-engineer)\nai-engineer task-1: created, train-model (ai-engineer)\n"
+        "ai-engineer task-1: pending → running, claimed by ai-engineer (ai-engineer)\n\
+         ai-engineer task-1: created, train-model (ai-engineer)\n"
     );
+    // The status, and the four lines of a claim.
     let lines = git(dir.path(), &["diff", "--numstat", "HEAD~", "HEAD"]);
-    assert_eq!(lines, "1\t1\t.claude/coordination/task-1.md\n");
+    assert_eq!(lines, "5\t1\t.claude/coordination/task-1.md\n");
     assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
     git(dir.path(), &["fsck", "--strict"]);
 }
@@ -316,18 +319,15 @@ fn what_was_done_and_undone_while_commits_waited_is_told() {
     let (a, b) = (open(&dir, "a"), open(&dir, "b"));
     a.create(&new_task(&a, "task-1"), Taken::LookUp).expect("made");
     std::fs::write(dir.path().join(".git/MERGE_HEAD"), git(dir.path(), &["rev-parse", "HEAD"])).expect("written");
-    let start = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
-    let back = TaskUpdate { status: Some(TaskStatus::Pending), ..TaskUpdate::default() };
+    let start = TaskUpdate { set: vec![("mood".to_owned(), Value::text("good"))], ..TaskUpdate::default() };
+    let back = TaskUpdate { unset: vec!["mood".to_owned()], ..TaskUpdate::default() };
     for (workspace, update) in [(&a, &start), (&a, &back), (&b, &start)] {
         workspace.change(Kind::Task, "task-1", "update", &|document| task::update(document, update)).expect("runs");
     }
     std::fs::remove_file(dir.path().join(".git/MERGE_HEAD")).expect("removed");
     assert_eq!(a.commit_all(Force::No).expect("commits").done.revisions.len(), 3);
     let log = git(dir.path(), &["log", "--format=%an %s", "-3"]);
-    assert_eq!(
-        log,
-        "b task-1: pending → running (b)\na task-1: running → pending (a)\na task-1: pending → running (a)\n"
-    );
+    assert_eq!(log, "b task-1: mood good (b)\na task-1: no mood (a)\na task-1: mood good (a)\n");
     assert_eq!(a.store().journal().expect("reads"), vec![]);
 }
 
@@ -394,7 +394,7 @@ fn work_trees_that_share_a_branch_of_its_own_take_over_from_each_other() {
     let log = git(dir.path(), &["log", "--format=%an %s", "-4", "coordination"]);
     assert_eq!(
         log,
-        "User task-2: notes added\nb task-3: removed (b)\nb task-1: pending → running (b)\n\
+        "User task-2: notes added\nb task-3: removed (b)\nb task-1: pending → running, claimed by b (b)\n\
          b task-9: created, train-model (b)\n"
     );
     for (workspace, root) in [(&here, dir.path()), (&there, second.as_path())] {

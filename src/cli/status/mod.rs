@@ -16,7 +16,7 @@ use crate::snapshot::Snapshot;
 /// Rows of each part of the overview; the rest is counted.
 const ROWS_MAX: usize = 10;
 
-/// Show what is going on: agents and their work, what is ready, what waits and why, what is not committed
+/// Show what is going on: agents, tasks, what waits and why
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Go on showing it as it changes, until Ctrl-C; in JSON one object a line
