@@ -82,6 +82,8 @@ codes! {
     BadJson = "MYC105",
     /// A markdown file that is no agent, task, workflow or event log.
     UnknownKind = "MYC106",
+    /// A line of an event log that is no event.
+    BadEvent = "MYC107",
     /// Two documents with one id.
     DuplicateId = "MYC201",
     /// A dependency that does not exist.

@@ -34,7 +34,9 @@ pub mod change;
 // Who may have a task.
 pub mod claim;
 
-// From changes to commits, and when.
+// From changes to events and commits, and when.
+pub mod event;
+
 pub mod message;
 
 pub mod plan;

@@ -1,8 +1,12 @@
 //! Checked names: ids, paths inside the coordination folder, revisions. A value of these types is valid; nothing here touches a file.
 
+mod channel;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+
+pub use channel::{CHANNEL_BYTES_MAX, Channel, ChannelPattern};
 
 /// Longest id, agent name or workflow id, in bytes.
 pub const NAME_BYTES_MAX: usize = 100;
@@ -175,6 +179,16 @@ checked_name!(
     /// The id of one operation of the API, unique for good.
     OperationId, "operation id"
 );
+checked_name!(
+    /// The id of an event: that of the operation that caused it, or one made from what was changed by hand.
+    EventId, "event id"
+);
+
+impl From<&OperationId> for EventId {
+    fn from(id: &OperationId) -> Self {
+        Self(id.0.clone())
+    }
+}
 
 impl DocId {
     /// The id that a file name stands for, where the file itself does not tell: the name without what no id may have.

@@ -67,6 +67,12 @@ impl Timestamp {
         self.0.strftime("%Y-%m").to_string()
     }
 
+    /// The moment in UTC, to the millisecond: `2025-10-17T00:00:00.000Z`.
+    #[must_use]
+    pub fn to_the_millisecond(self) -> String {
+        self.0.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    }
+
     /// The moment in UTC, written by a pattern as `strftime` has them: `%Y-%m-%d %H:%M`.
     ///
     /// # Errors

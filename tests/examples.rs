@@ -132,6 +132,23 @@ fn the_team_is_monitored() {
     assert!(lines[2]["latency_ms"].as_f64().unwrap() > 0.0, "{told}");
 }
 
+#[test]
+fn what_follows_depends_on_how_a_task_ended() {
+    for (how, next) in [("succeed", "B"), ("fail", "C")] {
+        let (told, sandbox) = run("conditional", &[how]);
+        assert_eq!(told, format!("A is over, {next} follows\n"));
+        assert!(statuses(&sandbox).contains(&format!("{next} pending")), "{how}");
+    }
+}
+
+#[test]
+fn events_are_published_and_heard() {
+    let (told, _sandbox) = run("pub_sub", &[]);
+    let expected = "training_started on training:progress\ncheckpoint_saved on training:events\n\
+        checkpoint at step 1000, loss 0.42\nunsubscribed: 1\n";
+    assert_eq!(told, expected);
+}
+
 /// An example that nobody runs is an example that may be wrong.
 #[test]
 fn every_example_is_run() {

@@ -75,9 +75,9 @@ async fn wakes(bench: &Bench, client: &CoordinationClient) {
     for _ in 0..bench.pick(30, 10, 1) {
         let id = client.create_task(NewTask::of("x")).await.unwrap();
         client.update_task_status(&id, TaskStatus::Running, ()).await.unwrap();
-        let (waiter, waited) = (client.clone(), id.clone());
+        let (other, its) = (client.clone(), id.clone());
         let waiter = tokio::spawn(async move {
-            waiter.wait_task(&waited).await.unwrap();
+            other.wait_task(&its).await.unwrap();
             Instant::now()
         });
         tokio::time::sleep(Duration::from_millis(30)).await;

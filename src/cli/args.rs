@@ -6,8 +6,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    agent, archive, batch, check, commit, completions, config, demo, doctor, explain, init, instructions, log, man,
-    status, task, watch, why, workflow,
+    agent, archive, batch, check, commit, completions, config, demo, doctor, event, explain, init, instructions, log,
+    man, status, task, watch, why, workflow,
 };
 use crate::name::AgentName;
 
@@ -113,6 +113,9 @@ pub(crate) enum Command {
     /// Create, change and list workflows
     #[command(subcommand)]
     Workflow(workflow::Command),
+    /// Publish, follow and list events
+    #[command(subcommand)]
+    Event(event::Command),
     /// Tell why a task is ready or not, and what gets it going
     Why(why::Args),
     /// Carry out many operations, one a line, in one write and one commit

@@ -242,6 +242,7 @@ fn code(error: &Error) -> &'static str {
         Error::Render(_) => "template",
         Error::Exists { .. } => "exists",
         Error::Gone { .. } => "gone",
+        Error::Publish(_) => "bad-event",
         Error::Stays { .. } => "stays",
         Error::ClaimLost(_) => "claim-lost",
         Error::Assigned { .. } => "assigned",

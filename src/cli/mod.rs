@@ -17,6 +17,7 @@ mod config;
 mod demo;
 mod doctor;
 mod envelope;
+mod event;
 mod excerpt;
 mod exit;
 mod explain;
@@ -85,6 +86,7 @@ fn dispatch(command: &Command, session: &Session) -> Result<Option<Answer>, Fail
         Command::Task(command) => task::run(command, session),
         Command::Agent(command) => agent::run(command, session),
         Command::Workflow(command) => workflow::run(command, session),
+        Command::Event(command) => event::run(command, session),
         Command::Why(args) => why::run(args, session).map(Some),
         Command::Batch(args) => batch::run(args, session).map(Some),
         Command::Log(args) => log::run(args, session),

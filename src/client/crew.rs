@@ -12,9 +12,11 @@ use tokio::sync::oneshot;
 
 use super::bell::Bell;
 use super::error::{Error, TimedOut};
+use super::events::Subscriptions;
 use super::held::Held;
 use super::mode::Modes;
 use super::pool::{Desk, Pool};
+use super::sabotage::{self, Sabotage};
 use super::stats::Latency;
 use crate::entity::{Agent, Entity, Pulse};
 use crate::git::Target;
@@ -29,10 +31,12 @@ const WITHDRAWN: u8 = 2;
 /// Everything that the clones of a client share.
 pub(super) struct Crew {
     pool: Arc<Pool>,
+    opening: Opening,
     timeout: Option<Duration>,
     opened: Opened,
     held: Held,
     pub(super) latency: Latency,
+    pub(super) subscriptions: Subscriptions,
     bell: OnceLock<Bell>,
 }
 
@@ -75,8 +79,16 @@ impl Crew {
         // All threads work where the first one looked, even if the process goes to another folder.
         opening.root = Some(root);
         first.close();
-        let pool = Pool::new(opening);
-        Ok(Self { pool, timeout, opened, held: Held::default(), latency: Latency::default(), bell: OnceLock::new() })
+        Ok(Self {
+            pool: Pool::new(opening.clone()),
+            opening,
+            timeout,
+            opened,
+            held: Held::default(),
+            latency: Latency::default(),
+            subscriptions: Subscriptions::default(),
+            bell: OnceLock::new(),
+        })
     }
 
     pub(super) const fn modes(&self) -> &Modes {
@@ -111,6 +123,11 @@ impl Crew {
         }
     }
 
+    /// How to open the workspace once more.
+    pub(super) fn opening(&self) -> Opening {
+        Opening { agent: self.opened.agent.clone(), ..self.opening.clone() }
+    }
+
     /// What rings when a document changes; made when somebody waits for the first time.
     pub(super) fn bell(&self, workspace: &Workspace) -> &Bell {
         self.bell.get_or_init(|| Bell::new(workspace))
@@ -140,6 +157,7 @@ impl Crew {
 
     /// Takes nothing more, and waits for everything that was begun.
     pub(super) async fn close(&self) {
+        self.subscriptions.end(None);
         self.pool.close();
         self.pool.wait().await;
     }
@@ -147,6 +165,7 @@ impl Crew {
 
 impl Drop for Crew {
     fn drop(&mut self) {
+        self.subscriptions.end(None);
         self.pool.close();
     }
 }
@@ -161,7 +180,8 @@ async fn carry_out<T: Send + 'static>(
     let state = Arc::clone(&withdrawal.0);
     let (answer, answered) = oneshot::channel();
     let job = move |desk: &mut Desk| {
-        if state.compare_exchange(WAITING, BEGUN, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+        let begins = state.compare_exchange(WAITING, BEGUN, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        if begins || sabotage::on(Sabotage::IgnoreWithdrawal) {
             // Nobody may be there any more to hear it.
             let _ = answer.send(catch_unwind(AssertUnwindSafe(|| work(desk))));
         }

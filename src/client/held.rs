@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, TryLockError};
 
+use super::sabotage::{self, Sabotage};
 use crate::document::Document;
 use crate::entity::Entity;
 use crate::name::{DocId, DocPath, Kind};
@@ -52,6 +53,7 @@ impl Held {
         let entry = state.snapshot.get(path)?;
         let is_own_name = entry.id.as_ref().is_some_and(|id| DocPath::for_new(kind, id) == *path);
         let is_fresh = is_own_name && store.stamp(path).ok().flatten().is_some_and(|stamp| known.is_as(&stamp));
+        let is_fresh = is_fresh || sabotage::on(Sabotage::TrustMemory);
         if is_fresh { entry.entity.clone() } else { None }
     }
 

@@ -93,6 +93,12 @@ impl fmt::Display for Busy {
 }
 
 impl Repository {
+    /// Tells whether git, or a commit of ours, is changing the index at this moment.
+    #[must_use]
+    pub fn index_is_locked(&self) -> bool {
+        self.index_path().with_extension("lock").exists()
+    }
+
     /// What a commit to the current branch would have to wait for, if anything. A lock that a dead commit of ours left is
     /// recovered first.
     ///

@@ -43,6 +43,28 @@ impl Repository {
 }
 
 impl Repository {
+    /// Tells whether a commit has all of these behind it, at most `limit` commits back; a commit has itself. One that is gone
+    /// is behind none.
+    ///
+    /// # Errors
+    /// [`GitError::Object`] if a commit cannot be read.
+    pub fn has_behind(&self, tip: &Revision, olds: &[Revision], limit: usize) -> Result<bool, GitError> {
+        let mut olds = olds.iter().map(|old| parse(old.as_str())).collect::<Result<BTreeSet<_>, _>>()?;
+        let id = parse(tip.as_str())?;
+        olds.remove(&id);
+        let repo = self.gix();
+        let failed = || GitError::object(format!("walk back from the commit {}", tip.short()));
+        // Not cut off by the time of the oldest: the clocks of two machines may differ.
+        let newest_first = gix::traverse::commit::simple::CommitTimeOrder::NewestFirst;
+        let order = gix::revision::walk::Sorting::ByCommitTime(newest_first);
+        let mut walk = repo.rev_walk([id]).sorting(order).all().map_err(failed())?.take(limit);
+        while !olds.is_empty() {
+            let Some(commit) = walk.next() else { return Ok(false) };
+            olds.remove(&commit.map_err(failed())?.id);
+        }
+        Ok(true)
+    }
+
     /// The documents below a folder (`/` between parts) at a revision; nothing at no revision.
     /// Files that are no documents, symbolic links and submodules are left out.
     ///

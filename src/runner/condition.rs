@@ -69,7 +69,7 @@ impl Workspace {
             ground,
             documents: self.documents().map_err(|error| fault(&error)),
             standing: self.standing_facts().map_err(|error| fault(&error)),
-            events: self.events(),
+            events: self.watches(),
             git,
         }
     }
@@ -103,7 +103,7 @@ impl Workspace {
     }
 
     /// Arms the watches for a moment: what the kernel says to that is surer than any count.
-    fn events(&self) -> Result<usize, Fault> {
+    fn watches(&self) -> Result<usize, Fault> {
         let mut watcher = Watcher::new(self.places(), || {});
         match watcher.arm() {
             Ok(()) => Ok(watcher.watched().count()),

@@ -12,6 +12,8 @@ use crate::time::Timestamp;
 
 /// Characters of a random id: 10 of 32 signs are 50 bits, so that a million ids collide once in 2,000 tries.
 const ID_CHARACTERS: usize = 10;
+/// Characters of the name of a file of events: as many as two clones need never to choose one name.
+const LOG_CHARACTERS: usize = 8;
 /// Characters of an operation id (80 bits): they are never checked against others.
 const OPERATION_CHARACTERS: usize = 16;
 
@@ -71,6 +73,14 @@ pub fn now() -> Timestamp {
 pub(super) fn new_id(kind: Kind) -> Result<DocId, Error> {
     let text = format!("{}{}", kind.prefix(), random_text(ID_CHARACTERS)?);
     Ok(DocId::new(text).expect("a prefix and base-32 signs are a name"))
+}
+
+/// A new random name for a file of published events.
+///
+/// # Errors
+/// [`Error::Randomness`] if the system gives no random bytes.
+pub(super) fn new_log() -> Result<String, Error> {
+    random_text(LOG_CHARACTERS)
 }
 
 /// A new random operation id.

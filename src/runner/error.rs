@@ -9,6 +9,7 @@ use crate::claim::Loss;
 use crate::diagnostic::Diagnostic;
 use crate::document::EditError;
 use crate::entity::{Refusal, RenderError, TaskStatus};
+use crate::event::PublishError;
 use crate::git::{Busy, CommitError, GitError, Trouble};
 use crate::name::{AgentName, DocId, DocPath, Kind, NameError, visible};
 use crate::snapshot::{Blocker, FindError, Wait};
@@ -47,6 +48,9 @@ pub enum Error {
         /// Where it was.
         path: DocPath,
     },
+    /// An event cannot be published as it is.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// The document may not go into the archive.
     #[error("`{id}` stays out of the archive: {why}")]
     Stays {
@@ -213,7 +217,9 @@ impl Error {
                 Refusal::BadValue { .. } => Class::Usage,
                 Refusal::Edit(ref error) => of_edit(error),
             },
-            Self::Name(_) | Self::Config(_) | Self::NoAgent | Self::TooManySteps { .. } => Class::Usage,
+            Self::Name(_) | Self::Config(_) | Self::NoAgent | Self::Publish(_) | Self::TooManySteps { .. } => {
+                Class::Usage
+            }
             Self::Store(StoreError::Busy { .. } | StoreError::Restless { .. }) => Class::Busy,
             Self::Store(StoreError::Strange { what: What::Symlink, .. }) => Class::Unsafe,
             Self::Git(error) => of_trouble(error.trouble()),
@@ -246,6 +252,7 @@ impl Error {
             Self::TooManySteps { .. } => Some("give it in parts".to_owned()),
             Self::Undone { step } => Some(format!("correct step {step}, then give all of them again")),
             Self::Config(finding) => finding.hint.clone(),
+            Self::Publish(error) => Some(error.hint()),
             Self::NoHome => Some("set HOME, or run `git init` here".to_owned()),
             Self::OutsideGit(_) => Some("run `git init`, then try again".to_owned()),
             Self::Store(error) => error.hint().map(str::to_owned),

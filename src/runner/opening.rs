@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::again;
 use super::together::Group;
-use super::{Error, Progress, Workspace, environment};
+use super::{Error, Progress, Workspace, environment, observer};
 use crate::config::{CONFIG_BYTES_MAX, Config, Layer, Origin, REPOSITORY_CONFIG};
 use crate::git::{Hooks, Repository, Target};
 use crate::name::AgentName;
@@ -57,7 +57,9 @@ impl Workspace {
         };
         let folder = config.text("markdown.folder").unwrap_or(".claude/coordination").to_owned();
         let durability = durability(&config);
-        let store = Store::open(&Place { root: root.clone(), folder, run: run.clone(), shared }, durability)?;
+        let on = observer::On::default();
+        let place = Place { root: root.clone(), folder, run: run.clone(), shared };
+        let store = Store::open(&place, durability)?.telling(observer::teller(&on));
         let agent = match opening.agent {
             Some(agent) => Some(agent),
             None => environment::variable("MYCELIUM_AGENT").map(AgentName::new).transpose()?,
@@ -65,7 +67,32 @@ impl Workspace {
         let progress = Progress::default();
         let auto = config.flag("commit.auto");
         let group = Group::of(&run, durability, target(&config), auto);
-        Ok(Self { root, repository, store, config, flags, agent, durability, progress, group })
+        Ok(Self { root, repository, store, config, flags, agent, durability, progress, group, on })
+    }
+}
+
+impl Workspace {
+    /// The same workspace once more, for somebody who uses it beside this one.
+    ///
+    /// # Errors
+    /// [`Error::Git`] if the repository is gone or not safe to use any more.
+    pub fn another(&self) -> Result<Self, Error> {
+        let repository = match &self.repository {
+            Some(_) => again(|| Ok(Repository::discover(&self.root)?))?.map(|one| one.with_hooks(hooks(&self.config))),
+            None => None,
+        };
+        Ok(Self {
+            root: self.root.clone(),
+            repository,
+            store: self.store.clone(),
+            config: self.config.clone(),
+            agent: self.agent.clone(),
+            durability: self.durability,
+            progress: self.progress.clone(),
+            flags: self.flags.clone(),
+            group: std::sync::Arc::clone(&self.group),
+            on: std::sync::Arc::clone(&self.on),
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! The operations that change documents: make one, change one, remove one. Each is written durably, then committed if nobody else does it.
 
+use std::sync::PoisonError;
+
 use std::time::Instant;
 
 use super::turn::{Deed, Turn};
@@ -300,12 +302,15 @@ impl Workspace {
     }
 
     pub(super) fn operation(&self, verb: &str) -> Result<Operation, Error> {
+        let head = self.head()?;
+        let on = head.as_ref().and_then(|head| head.branch.clone());
+        *self.on.lock().unwrap_or_else(PoisonError::into_inner) = on;
         Ok(Operation {
             id: environment::new_operation()?,
             agent: self.agent.clone(),
             verb: verb.to_owned(),
             at: environment::now(),
-            base: self.head()?.and_then(|head| head.revision),
+            base: head.and_then(|head| head.revision),
         })
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::cache::{self, Cache, Read};
 use super::error::again;
+use super::observer::On;
 use super::progress::Work;
 use super::together::Group;
 use super::{Error, Progress, environment};
@@ -15,6 +16,7 @@ use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Document;
 use crate::entity::Entity;
+use crate::event;
 use crate::git::{Head, Repository, Target};
 use crate::name::{AgentName, DocId, DocPath, Kind, Revision};
 use crate::snapshot::{Entry, FindError, Snapshot};
@@ -43,6 +45,8 @@ pub struct Workspace {
     pub(super) progress: Progress,
     /// Those in this process with whom it commits.
     pub(super) group: Arc<Group>,
+    /// The branch of the newest operation, for those who are told of it.
+    pub(super) on: On,
 }
 
 /// Where a workspace is, and on which branch and commit.
@@ -215,6 +219,9 @@ impl Workspace {
     /// [`Error`] if the folder or the newest commit cannot be read.
     pub fn check(&self, now: &Snapshot) -> Result<Vec<Diagnostic>, Error> {
         let mut findings = check::check(now, self.head_snapshot()?.as_ref());
+        for entry in now.entries().filter(|entry| entry.path.is_events()) {
+            findings.extend(event::read_log(&entry.path, entry.document.bytes()).1);
+        }
         for strange in self.store.scan()?.strange {
             let message = format!("`{}` is {}, not a document; it is not read", strange.name, strange.what);
             let finding = Diagnostic::warning(Code::NotAFile, message);

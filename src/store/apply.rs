@@ -125,6 +125,7 @@ impl Store {
         decide: &mut Decide<'_, E>,
         wait: Wait,
     ) -> Result<(Applied, Option<Unsynced>), ApplyError<E>> {
+        let mut again = 0;
         for attempts in 1..=ATTEMPTS_MAX {
             let held = if attempts > FREE_ATTEMPTS { Some(self.hold()?) } else { None };
             let mut walk = Walk::new(self);
@@ -141,7 +142,7 @@ impl Store {
                 self.make_found_durable(&mut walk, &plan)?;
                 return Ok((Applied { changes: Vec::new(), attempts }, None));
             }
-            if let Some(change) = self.attempt(operation, &plan, held, wait)? {
+            if let Some(change) = self.attempt(operation, &plan, held, wait, &mut again)? {
                 let changes = change.entry.record.changes.clone();
                 return Ok((Applied { changes, attempts }, Some(change)));
             }
@@ -157,6 +158,7 @@ impl Store {
         plan: &[Planned],
         held: Option<Held>,
         wait: Wait,
+        again: &mut u32,
     ) -> Result<Option<Unsynced>, StoreError> {
         self.check_sizes(plan)?;
         self.make_run()?;
@@ -164,6 +166,7 @@ impl Store {
         // Made before the lock is taken: it may be megabytes.
         let entry = entry_of(operation, &drafts);
         let frame = self.frame_of(&entry)?;
+        let lines = self.lines_of(&entry.record, *again);
         let mut held = match held {
             Some(held) => held,
             None => self.hold()?,
@@ -192,11 +195,14 @@ impl Store {
             return Ok(None);
         }
         sabotage::die_if(Sabotage::DieAfterExchange);
+        let has_rotated = !sabotage::active(Sabotage::TellUnlocked) && self.tell(&lines);
+        sabotage::die_if(Sabotage::DieAfterTelling);
         if let Err(error) = held.journal.finish(state_at, State::DONE) {
             give_up(&mut held, state_at, &swaps);
             return Err(error);
         }
         let journal = held.unlock();
+        self.after_telling(has_rotated, &lines);
         drop(drafts);
         let change = Unsynced::new(self, journal, entry, swaps);
         if wait == Wait::Now {
@@ -205,10 +211,23 @@ impl Store {
         for swap in change.swaps.iter() {
             // In place it is; where this look fails, the sweep looks again.
             if swap.has_late_save().unwrap_or(false) && self.take_back(&change.entry, &change.swaps)? {
+                *again += 1;
                 return Ok(None);
             }
         }
         Ok(Some(change))
+    }
+
+    /// What is left to do for the feed when the lock is given back.
+    fn after_telling(&self, has_rotated: bool, lines: &[u8]) {
+        if sabotage::active(Sabotage::TellUnlocked) {
+            sabotage::linger_long();
+            self.tell(lines);
+        }
+        if has_rotated {
+            // What cannot be removed now is removed with the next segment.
+            let _ = self.prune_feed();
+        }
     }
 
     fn check_sizes(&self, plan: &[Planned]) -> Result<(), StoreError> {

@@ -244,7 +244,7 @@ fn read_up_to(file: &File, bytes: &mut [u8]) -> io::Result<usize> {
     read_up_to_at(file, bytes, 0)
 }
 
-fn read_up_to_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<usize> {
+pub(super) fn read_up_to_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<usize> {
     let mut read = 0;
     while read < bytes.len() {
         match file.read_at(&mut bytes[read..], at + read as u64) {

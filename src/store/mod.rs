@@ -8,6 +8,7 @@ mod apply;
 mod beat;
 mod claims;
 mod error;
+mod feed;
 mod folder;
 mod ground;
 mod journal;
@@ -33,6 +34,9 @@ use std::sync::atomic::AtomicBool;
 pub use apply::{Action, Applied, Decide};
 pub use claims::{ClaimFile, ClaimPart, ClaimRecord};
 pub use error::{ApplyError, StoreError, What};
+pub use feed::{
+    Addition, FEED_BYTES_MAX, FeedAt, FeedPart, SEGMENT_BYTES_MAX, SEGMENTS_MAX, Start, TellBase, TellLines, Teller,
+};
 pub use kept::KEPT_BYTES_MAX;
 pub use latency::LATENCIES_KEPT;
 pub use lock::{ClaimLock, CommitLock, FOLDER_WAIT, WatchLock, WatcherInfo};
@@ -113,6 +117,8 @@ pub struct Store {
     boot: [u8; 36],
     /// The run state is on another file system: temporary files lie beside the documents.
     beside: Arc<AtomicBool>,
+    /// What says what is told; without it nothing is.
+    teller: Option<Teller>,
 }
 
 impl Store {
@@ -143,6 +149,7 @@ impl Store {
             durability,
             boot: journal::boot_id(),
             beside: Arc::new(AtomicBool::new(false)),
+            teller: None,
         })
     }
 

@@ -149,6 +149,8 @@ impl Store {
             swap::back_all(&swaps, &made)?;
         } else if swap::forward_all(&swaps, &waiting)?.is_none() {
             recovered.finished.push(id);
+            // It may have been told by the process that died: whoever reads the feed knows the event by its id.
+            self.tell(&self.lines_of(&frame.entry.record, 0));
             return journal.set_state(state_at, State::DONE);
         } else {
             swap::back_all(&swaps, &made)?;

@@ -43,6 +43,14 @@ pub(super) enum Sabotage {
     DieAfterExchange,
     /// The process dies while it puts a person's save back.
     DieBeforeUndo,
+    /// No operation is told.
+    TellNothing,
+    /// An operation is told after the lock is given back.
+    TellUnlocked,
+    /// The process dies after an operation is told, before the record says that it is done.
+    DieAfterTelling,
+    /// What was seen, and nobody had told, is not told.
+    AddNothing,
     /// Nothing breaks, but the moments between comparing, exchanging and looking are made long.
     Linger,
     /// The same, and nothing that comes out is looked at.
@@ -68,6 +76,10 @@ const NAMES: &[(&str, Sabotage)] = &[
     ("die-after-first-exchange", Sabotage::DieAfterFirstExchange),
     ("die-after-exchange", Sabotage::DieAfterExchange),
     ("die-before-undo", Sabotage::DieBeforeUndo),
+    ("tell-nothing", Sabotage::TellNothing),
+    ("tell-unlocked", Sabotage::TellUnlocked),
+    ("die-after-telling", Sabotage::DieAfterTelling),
+    ("add-nothing", Sabotage::AddNothing),
     ("linger", Sabotage::Linger),
     ("linger-blind", Sabotage::LingerBlind),
 ];
@@ -96,6 +108,11 @@ pub(super) fn linger() {
     if [Sabotage::Linger, Sabotage::LingerBlind, Sabotage::NoLock, Sabotage::NoClaimLock].into_iter().any(active) {
         std::thread::sleep(std::time::Duration::from_micros(500));
     }
+}
+
+/// Lets others come in between: some processes take longer than others.
+pub(super) fn linger_long() {
+    std::thread::sleep(std::time::Duration::from_millis(u64::from(std::process::id() % 5) * 20));
 }
 
 /// Overwrites a file as a careless program does: in two parts, with a moment between in which anybody sees one of them.

@@ -134,6 +134,8 @@ pub struct Watcher {
     /// The watched directories as they were when armed; `None`: in doubt.
     armed: BTreeMap<PathBuf, Option<Identity>>,
     remote: Option<String>,
+    /// A directory in which everything matters.
+    beside: Option<PathBuf>,
 }
 
 /// What makes a directory the same directory. Inode numbers are used again at once, so the time of birth counts too.
@@ -173,7 +175,13 @@ impl Watcher {
     #[must_use]
     pub fn new(places: Places, ring: impl Fn() + Send + Sync + 'static) -> Self {
         let remote = remote_type(&places.root);
-        Self { places, bell: Arc::new(Bell::new(ring)), native: None, armed: BTreeMap::new(), remote }
+        Self { places, bell: Arc::new(Bell::new(ring)), native: None, armed: BTreeMap::new(), remote, beside: None }
+    }
+
+    /// Watches one more directory, in which everything matters; it may come and go.
+    #[must_use]
+    pub fn beside(self, dir: PathBuf) -> Self {
+        Self { beside: Some(dir), ..self }
     }
 
     /// From the next [`Watcher::arm`] on this is watched, and what was watched before no longer.
@@ -220,6 +228,9 @@ impl Watcher {
     fn arm_all(&mut self) -> Result<Outcome, Gap> {
         let mut survey = Survey::default();
         self.arm_folder(&mut survey)?;
+        if let Some(dir) = self.beside.clone() {
+            self.arm_one(&dir, &Interest { everything: true, ..Interest::default() }, &mut survey)?;
+        }
         if let Some(git) = self.places.git.clone().filter(|_| !sabotage::on(Sabotage::IgnoreBranch)) {
             self.arm_repository(&git, &mut survey)?;
         }

@@ -359,6 +359,10 @@ async fn a_look_that_is_dropped_does_no_harm() {
         poll_and_drop(client.get_workflow("workflow-7"), polls, pause);
         poll_and_drop(client.get_stats(), polls, pause);
         poll_and_drop(client.wait_task("task-7"), polls, pause);
+        poll_and_drop(client.beat("b"), polls, pause);
+        poll_and_drop(client.publish_event("a:b", json!({ "event": "x" })), polls, pause);
+        poll_and_drop(client.subscribe_events("*"), polls, pause);
+        poll_and_drop(client.renew_task("task-7"), polls, pause);
         poll_and_drop(client.monitor_workflow(["task-7"], |_| {}), polls, pause);
     }
     client.complete_task("task-7", ()).await.unwrap();

@@ -6,8 +6,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bite;
 mod cancel;
 mod claims;
+mod events;
 mod methods;
 mod reads;
 mod wait;

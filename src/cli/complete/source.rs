@@ -79,6 +79,9 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         (_, "active_task" | "current_task" | "depends_on" | "no_depends_on" | "tasks" | "not_tasks") => {
             Source::Documents(TASKS, &[])
         }
+        (path, "channel" | "patterns") if path.starts_with("event ") => Source::Words(channels),
+        (path, "data") if path.starts_with("event ") => Source::Text,
+        (path, "event" | "since" | "count" | "timeout") if path.starts_with("event ") => Source::Free,
         (_, "workflow") => Source::Documents(WORKFLOWS, &[]),
         ("instructions", "write" | "remove" | "check") | ("batch", "file") => Source::File,
         ("explain", "code") => Source::Words(explain::codes),
@@ -90,4 +93,9 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         (_, name) if NUMBERS_AND_NAMES.contains(&name) => Source::Free,
         _ => return None,
     })
+}
+
+/// The channels of documents; what others publish on is theirs to know.
+fn channels() -> Vec<&'static str> {
+    crate::event::CHANNELS.to_vec()
 }

@@ -37,6 +37,14 @@ pub(super) const PAGES: &[Page] = &[
         remedy: "give a value that the message names",
     },
     Page {
+        code: "bad-event",
+        title: "an event cannot be published as it is",
+        means: "The event's name breaks the rules of names, a key of it is one that is set for it, or it is too big or too deep.",
+        why: "An event is one line of a file; a reader must find in it what its publisher said.",
+        example: Example::Line("mycelium event publish training:events '{\"id\": 1}'"),
+        remedy: "do what the message says: another name, another key, or a file for bulky data",
+    },
+    Page {
         code: "bad-format",
         title: "a format cannot be used",
         means: "The template of `--format`, or one that is to be saved, has a mistake: a filter or field that does not exist, a brace too many.",

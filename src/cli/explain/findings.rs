@@ -177,6 +177,14 @@ pub(super) const PAGES: &[Page] = &[
         remedy: "rename it (`task-ID.md`, `agent-NAME.md`, `workflow-ID.md`), or move it out of the folder",
     },
     Page {
+        code: "MYC107",
+        title: "a line of an event log that is no event",
+        means: "A line of `events.md` or `events-<x>.md` does not have the form of an event; blank lines and headings may be there.",
+        why: "The line tells nobody anything; it is torn, or was written by hand. It stays as it is, and the others are read.",
+        example: Example::Words("the line `- somebody did something` in `events.md`"),
+        remedy: "mend the line (`mycelium event publish` writes such lines), or remove it",
+    },
+    Page {
         code: "MYC201",
         title: "two documents with one id",
         means: "Two files of one kind state the same id.",

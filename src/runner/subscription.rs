@@ -1,0 +1,203 @@
+//! Listens: reads the feed as it grows, and looks at the folder after each sign of life, for edits that nobody has told.
+//! It needs no other process; what a crash or a power cut left untold it finds, and tells everybody.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use super::{Error, Observer, Workspace, environment};
+use crate::event::{Event, Replaced, SNAPSHOT, Told, replaced};
+use crate::name::{Channel, ChannelPattern, EventId};
+use crate::watch::Watcher;
+
+/// A writer tells what it has done right after it has done it: so long it is waited before the folder is compared.
+const LOOK_DELAY: Duration = Duration::from_millis(3);
+/// How often to look where file events do not come.
+const POLL: Duration = Duration::from_millis(100);
+/// Ids that are remembered, so that nothing is told twice.
+const IDS_MAX: usize = 20_000;
+
+/// A listener to events. It is at least as late as a file event, and at most as late as a look at the folder takes.
+#[derive(Debug)]
+pub struct Subscription {
+    workspace: Workspace,
+    patterns: Vec<ChannelPattern>,
+    observer: Observer,
+    watcher: Watcher,
+    bell: Receiver<()>,
+    queue: VecDeque<Event>,
+    ids: HashSet<EventId>,
+    order: VecDeque<EventId>,
+    /// When to look at the folder next.
+    look_at: Option<Instant>,
+    /// When looking again is worth it: looks never take more than a third of the time.
+    rested_at: Instant,
+    /// Why file events do not come.
+    gap: Option<String>,
+}
+
+impl Subscription {
+    pub(super) fn new(
+        workspace: &Workspace,
+        patterns: Vec<ChannelPattern>,
+        since: Option<EventId>,
+    ) -> Result<Self, Error> {
+        let workspace = workspace.another()?;
+        workspace.store.make_feed()?;
+        let (ring, bell) = sync_channel(1);
+        // A bell that rings already rings.
+        let ring = move || {
+            let _ = ring.try_send(());
+        };
+        let watcher = Watcher::new(workspace.places(), ring).beside(workspace.store.feed_folder());
+        let mut subscription = Self {
+            workspace,
+            patterns,
+            observer: Observer::default(),
+            watcher,
+            bell,
+            queue: VecDeque::new(),
+            ids: HashSet::new(),
+            order: VecDeque::new(),
+            look_at: None,
+            rested_at: Instant::now(),
+            gap: None,
+        };
+        // Whatever comes after this rings.
+        subscription.arm();
+        let told = subscription.observer.catch_up(&subscription.workspace)?;
+        subscription.look_at = Some(Instant::now());
+        subscription.begin(told, since);
+        Ok(subscription)
+    }
+
+    /// The next event; `None` if there was none for so long.
+    ///
+    /// # Errors
+    /// [`Error`] if the folder or the feed cannot be read; it may be asked again.
+    pub fn next(&mut self, wait: Duration) -> Result<Option<Event>, Error> {
+        let until = Instant::now().checked_add(wait);
+        loop {
+            self.read_on()?;
+            if let Some(event) = self.queue.pop_front() {
+                return Ok(Some(event));
+            }
+            let now = Instant::now();
+            if self.look_at.is_some_and(|at| at <= now) {
+                self.look()?;
+                continue;
+            }
+            let end = [until, self.look_at].into_iter().flatten().min();
+            let left = end.map_or(Duration::from_secs(3600), |end| end.saturating_duration_since(now));
+            if left.is_zero() && until.is_some_and(|until| until <= now) {
+                return Ok(None);
+            }
+            match self.bell.recv_timeout(left) {
+                Ok(()) => self.look_soon(LOOK_DELAY),
+                Err(RecvTimeoutError::Timeout) => {}
+                // The watcher is gone only with this subscription.
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(left.min(POLL)),
+            }
+        }
+    }
+
+    /// Why events may come late: file events do not come, so the folder is looked at from time to time.
+    #[must_use]
+    pub fn gap(&self) -> Option<&str> {
+        self.gap.as_deref()
+    }
+
+    /// What was told before it began: what stands behind `since` is delivered.
+    fn begin(&mut self, told: Vec<Told>, since: Option<EventId>) {
+        let Some(since) = since else {
+            for told in told {
+                self.remember(&told.id);
+            }
+            return;
+        };
+        if let Some(at) = told.iter().position(|told| told.id == since) {
+            let mut told = told;
+            let rest = told.split_off(at + 1);
+            for told in told {
+                self.remember(&told.id);
+            }
+            self.deliver(rest);
+            return;
+        }
+        self.lose(since);
+        self.deliver(told.into_iter().skip_while(|told| told.event == "replaced").collect());
+    }
+
+    fn lose(&mut self, since: EventId) {
+        let notice = replaced(&Replaced::Lost(since), environment::now());
+        if let Ok(channel) = Channel::new(SNAPSHOT) {
+            self.queue.push_back(notice.on(channel));
+        }
+    }
+
+    fn read_on(&mut self) -> Result<(), Error> {
+        let read = self.observer.read(&self.workspace.store)?;
+        if read.has_gap {
+            self.look_soon(Duration::ZERO);
+            let last = self.order.back().cloned();
+            let tells = |last: &EventId| read.told.iter().any(|told| told.id == *last || told.event == "replaced");
+            let is_kept = last.as_ref().is_none_or(tells);
+            // A feed that was removed is begun anew with a notice of its own.
+            if let Some(last) = last.filter(|_| !is_kept && self.observer.fold().is_whole()) {
+                self.lose(last);
+            }
+        }
+        self.deliver(read.told);
+        Ok(())
+    }
+
+    fn deliver(&mut self, told: Vec<Told>) {
+        for told in told {
+            if self.ids.contains(&told.id) {
+                continue;
+            }
+            self.remember(&told.id);
+            let first = || told.channels.first().map(|channel| told.on(channel.clone()));
+            let wanted = if self.patterns.is_empty() { first() } else { told.wanted(&self.patterns) };
+            self.queue.extend(wanted);
+        }
+    }
+
+    fn remember(&mut self, id: &EventId) {
+        if self.ids.insert(id.clone()) {
+            self.order.push_back(id.clone());
+        }
+        while self.order.len() > IDS_MAX {
+            if let Some(old) = self.order.pop_front() {
+                self.ids.remove(&old);
+            }
+        }
+    }
+
+    fn look(&mut self) -> Result<(), Error> {
+        self.look_at = None;
+        self.arm();
+        let began = Instant::now();
+        let looked = self.observer.look(&self.workspace);
+        let end = Instant::now();
+        self.rested_at = end + (end - began) * 2;
+        let again = looked?.again_ms.map(Duration::from_millis);
+        let again = again.into_iter().chain(self.gap.as_ref().map(|_| POLL)).min();
+        if let Some(again) = again {
+            self.look_soon(again);
+        }
+        Ok(())
+    }
+
+    fn look_soon(&mut self, delay: Duration) {
+        let at = (Instant::now() + delay).max(self.rested_at);
+        self.look_at = Some(self.look_at.map_or(at, |other| other.min(at)));
+    }
+
+    fn arm(&mut self) {
+        self.gap = self.watcher.arm().err().map(|gap| gap.to_string());
+        if self.gap.is_some() {
+            self.look_soon(POLL);
+        }
+    }
+}
