@@ -471,7 +471,7 @@ impl Workspace {
                 .store
                 .names(Shelf::Archive)?
                 .into_iter()
-                .filter(|other| other.stem().starts_with(&start))
+                .filter(|other| other.stem() == path.stem() || other.stem().starts_with(&start))
                 .collect();
             let mut told = Vec::new();
             let mut is_found = false;

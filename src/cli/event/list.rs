@@ -9,7 +9,7 @@ use crate::cli::session::{self, Session};
 use crate::name::{ChannelPattern, EventId};
 use crate::runner::Filter;
 
-/// List the events that are kept: published ones, and what happened to documents of late
+/// List published events, and what happened of late
 #[derive(Debug, clap::Args)]
 #[command(after_help = "The newest come last. Times are in UTC.")]
 pub(crate) struct Args {

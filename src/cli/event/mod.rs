@@ -20,7 +20,7 @@ pub(crate) enum Command {
     Publish(publish::Args),
     /// Print events as they happen
     Subscribe(subscribe::Args),
-    /// List the events that are kept: published ones, and what happened to documents of late
+    /// List published events, and what happened of late
     List(list::Args),
 }
 

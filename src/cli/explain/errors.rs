@@ -41,7 +41,7 @@ pub(super) const PAGES: &[Page] = &[
         title: "an event cannot be published as it is",
         means: "The event's name breaks the rules of names, a key of it is one that is set for it, or it is too big or too deep.",
         why: "An event is one line of a file; a reader must find in it what its publisher said.",
-        example: Example::Line("mycelium event publish training:events '{\"id\": 1}'"),
+        example: Example::Line("mycelium event publish training:events --event .hidden"),
         remedy: "do what the message says: another name, another key, or a file for bulky data",
     },
     Page {
