@@ -117,6 +117,11 @@ pub enum What {
         /// Lines that are gone.
         removed: usize,
     },
+    /// Lines were added to an event log.
+    Published {
+        /// The channel and the name of each event, in order.
+        events: Vec<String>,
+    },
     /// It cannot be read now.
     Unreadable {
         /// The first reason.
@@ -180,7 +185,27 @@ fn unreadable(entry: &Entry) -> Option<What> {
     entry.document.faults().first().map(|fault| What::Unreadable { code: fault.code })
 }
 
+/// An event log that is written to; one in the archive only came there.
+fn is_log(entry: &Entry) -> bool {
+    entry.path.is_events() && !entry.path.is_archived()
+}
+
+/// What was added at the end of an event log; `None` if that is not all that differs.
+fn published(before: &str, after: &str) -> Option<What> {
+    let added = after.strip_prefix(before)?;
+    // `- <id> <time> <channel> <event> ...`
+    let event = |line: &str| {
+        let mut words = line.strip_prefix("- ")?.split(' ').skip(2);
+        Some(format!("{} {}", words.next()?, words.next()?))
+    };
+    let events: Vec<String> = added.lines().filter_map(event).collect();
+    (!events.is_empty()).then_some(What::Published { events })
+}
+
 fn created(entry: &Entry) -> What {
+    if let Some(events) = is_log(entry).then(|| published("", entry.document.text())).flatten() {
+        return events;
+    }
     let text = |key| entry.document.field(key).and_then(|field| field.value.as_text()).map(str::to_owned);
     unreadable(entry).unwrap_or_else(|| What::Created {
         status: entry.entity.as_ref().map(Entity::status_word).map(str::to_owned).or_else(|| text("status")),
@@ -201,6 +226,9 @@ fn compare(old: &Entry, new: &Entry, changes: &mut Vec<Change>) {
     }
     let mut found = Vec::new();
     let (a, b) = (&old.document, &new.document);
+    if let Some(events) = (is_log(new) && a.is_readable()).then(|| published(a.text(), b.text())).flatten() {
+        return push(changes, new, events);
+    }
     fields(a, b, &mut found);
     if a.title() != b.title() {
         let title = |document: &Document| document.title().map(Json::from);

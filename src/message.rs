@@ -113,6 +113,10 @@ pub fn phrase(what: &What) -> String {
         }
         What::Prose { added: 0, removed: 0 } => "text edited".to_owned(),
         What::Prose { added, removed } => format!("text edited (+{added} -{removed})"),
+        What::Published { events } => match &events[..] {
+            [one] => format!("published {}", quote(one)),
+            several => format!("published {} events", several.len()),
+        },
         What::Unreadable { code } => format!("saved, not readable ({code})"),
         What::Healed => "readable again".to_owned(),
     }
@@ -364,6 +368,8 @@ mod tests {
                 "task-k7f3: running → completed, result added (a)",
             ),
             (vec![What::Prose { added: 3, removed: 0 }], None, "task-k7f3: text edited"),
+            (vec![What::Published { events: vec!["a:b c".to_owned()] }], None, "task-k7f3: published a:b c"),
+            (vec![What::Published { events: vec![String::new(); 2] }], None, "task-k7f3: published 2 events"),
         ] {
             let changes: Vec<_> = whats.into_iter().map(|what| change("task-k7f3", what)).collect();
             assert_eq!(subject_of(&changes, by), subject);

@@ -182,6 +182,7 @@ fn change(folder: &str, change: &Change) -> Value {
             ("section", json!({ "section": name, "how": how }))
         }
         What::Prose { added, removed } => ("text", json!({ "added": added, "removed": removed })),
+        What::Published { events } => ("published", json!({ "events": events })),
         What::Unreadable { code } => ("unreadable", json!({ "code": code.as_str() })),
         What::Healed => ("healed", json!({})),
     };
