@@ -369,14 +369,20 @@ impl Lab {
 }
 
 /// What our program keeps in its run state for good.
-const STATE: [&str; 10] = [
+const STATE: [&str; 16] = [
+    "beats",
     "beside",
+    "claim.lock",
+    "claims",
     "commit.lock",
     "durable",
     "durable-branch",
+    "feed",
     "folder.lock",
     "followed",
     "journal",
+    "latency",
+    "publishing.json",
     "tmp",
     "watch.json",
     "watch.lock",
@@ -387,6 +393,7 @@ pub(crate) fn left_of_ours(work: &Path) -> Vec<String> {
     let run = work.join(".git/mycelium");
     let mut left = crate::history::leftovers(&work.join(".git"));
     left.extend(names(&run).into_iter().filter(|name| !STATE.contains(&name.as_str())));
+    left.extend(names(&run.join("claims/drafts")).into_iter().map(|name| format!("claims/drafts/{name}")));
     let temps = names(&run.join("tmp"));
     if temps.len() > 1 {
         left.extend(temps.iter().map(|name| format!("tmp/{name}")));
