@@ -164,7 +164,9 @@ fn overhead(bench: &Bench) {
     let sandbox = repository(disk.path(), Tasks::flat(0));
     let maker = open(&sandbox, "maker", "true");
     for number in 0..AGENTS * tasks {
-        maker.create(&new_task(&maker, format!("task-{number:05}")), Taken::FileName).unwrap();
+        let New::Task(mut new) = new_task(&maker, format!("task-{number:05}")) else { unreachable!() };
+        new.assigned_to = AgentName::new(name(number / tasks)).ok();
+        maker.create(&New::Task(new), Taken::FileName).unwrap();
     }
     let began = Instant::now();
     thread::scope(|scope| {

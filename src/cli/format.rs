@@ -26,6 +26,7 @@ type Fields = &'static [(&'static str, &'static str)];
 const TASK_LIST: Fields = &[
     ("id", "its id"),
     ("status", "pending, running, completed or failed; null if it cannot be read"),
+    ("outlook", "`ready`, `waiting` or `blocked` for one that is pending"),
     ("ready", "whether it could be started now"),
     ("priority", "low, normal, high or critical"),
     ("assigned_to", "who is to do it"),

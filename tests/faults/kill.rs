@@ -108,6 +108,8 @@ impl Story {
             self.next_command();
         }
         if let Some(watcher) = watcher {
+            // One that has only just begun does not hear signals yet.
+            thread::sleep(Duration::from_secs(1));
             assert_eq!(watcher.stop(), Some(0), "the last watcher stops cleanly");
         }
     }
