@@ -44,6 +44,8 @@ const AGENT_LIST: Fields = &[
     ("id", "its name, if it cannot be read"),
     ("status", "idle, busy or error; null if it cannot be read"),
     ("last_updated", "when it last said something"),
+    ("seen", "when it last gave a sign of life"),
+    ("stale", "whether that was longer ago than it counts as alive"),
     ("active_tasks", "ids of what it works on"),
     ("path", "its file, below the work tree"),
     ("findings", "what is wrong with it, if it cannot be read"),

@@ -6,7 +6,7 @@ use crate::support::{FOLDER, Sandbox, could_not_run};
 use crate::terminal::{Terminal, can_make};
 
 /// So many that no machine compares and commits them in half a second.
-const MANY: usize = 4_000;
+const MANY: usize = 12_000;
 
 fn with_documents(count: usize) -> Sandbox {
     let sandbox = Sandbox::new();
