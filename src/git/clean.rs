@@ -24,17 +24,20 @@ pub struct Indexed {
     ino: u32,
     /// The low 32 bits of the size.
     size: u32,
+    /// It was added so shortly before the index was written that a later change could carry the same time.
+    is_racy: bool,
 }
 
 impl Indexed {
     /// Tells whether a file with this inode number, these times (nanoseconds since 1970) and this size is the one that
-    /// was added, by the same measure as `git status`.
+    /// was added for sure, by the same measure as `git status`.
     #[must_use]
     pub fn is(&self, ino: u64, mtime_ns: i64, ctime_ns: i64, size: u64) -> bool {
         const LOW: u64 = 0xffff_ffff;
         let parts = |ns: i64| (ns.div_euclid(1_000_000_000), ns.rem_euclid(1_000_000_000));
         let same = |(s, ns): (u32, u32), at: i64| parts(at) == (i64::from(s), i64::from(ns));
-        same(self.mtime, mtime_ns)
+        !self.is_racy
+            && same(self.mtime, mtime_ns)
             && same(self.ctime, ctime_ns)
             && u64::from(self.ino) == ino & LOW
             && u64::from(self.size) == size & LOW
@@ -42,8 +45,7 @@ impl Indexed {
 }
 
 impl Repository {
-    /// The documents below a folder that the index knows by their inode. Those that were added so shortly before the index
-    /// was written that a later change could carry the same time are left out, as git does.
+    /// The documents below a folder as the index has them; those in conflict are left out.
     ///
     /// # Errors
     /// [`GitError::Object`] if the index cannot be read.
@@ -58,7 +60,7 @@ impl Repository {
             let path = entry.path(&index).to_str().ok().and_then(|path| path.strip_prefix(&prefix));
             let Some(path) = path.and_then(|path| DocPath::new(path).ok()) else { continue };
             let added = (i64::from(entry.stat.mtime.secs), i64::from(entry.stat.mtime.nsecs));
-            if entry.stage() != Stage::Unconflicted || added >= (written.unix_seconds(), 0) {
+            if entry.stage() != Stage::Unconflicted {
                 continue;
             }
             let stat = &entry.stat;
@@ -68,6 +70,7 @@ impl Repository {
                 ctime: (stat.ctime.secs, stat.ctime.nsecs),
                 ino: stat.ino,
                 size: stat.size,
+                is_racy: added >= (written.unix_seconds(), 0),
             };
             found.insert(path, indexed);
         }

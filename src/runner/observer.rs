@@ -24,9 +24,6 @@ const YOUNG_NS: i64 = 20_000_000;
 const BASES_MAX: usize = 100;
 /// Longest wait for HEAD where the documents are as in the index, in milliseconds.
 const HEAD_MS: i64 = 1_000;
-/// How long what differs from the index may still be git's: its lock came and went between two looks of ours. In
-/// milliseconds.
-const EDIT_MS: i64 = 25;
 /// Longest wait for git's lock of the index, in milliseconds.
 const INDEX_LOCK_MS: i64 = 2_000;
 /// Looks that catching up may take when others write meanwhile.
@@ -273,7 +270,7 @@ impl Look {
             self.begin_anew(fold, changed, branch, event::replaced(&why, now), now);
             return Ok(());
         }
-        if self.may_be_git(workspace, (&branch, has_moved), &mut observer.moving_since, changed, now)? {
+        if self.may_be_git(workspace, &branch, &mut observer.moving_since, changed, now)? {
             return Ok(());
         }
         observer.moving_since = None;
@@ -288,12 +285,12 @@ impl Look {
     fn may_be_git(
         &mut self,
         workspace: &Workspace,
-        (branch, head_has_moved): (&Branch, bool),
+        branch: &Branch,
         since: &mut Option<i64>,
         changed: &Changed,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let wait = workspace.is_gits(branch, head_has_moved, changed)?;
+        let wait = workspace.is_gits(branch, changed)?;
         let started = *since.get_or_insert(now.unix_ms());
         let waited = now.unix_ms() - started;
         if waited < 0 || waited >= wait {
@@ -429,7 +426,7 @@ impl Workspace {
     }
 
     /// For how long to wait, in milliseconds, for git to say that it has made these changes.
-    fn is_gits(&self, branch: &Branch, head_has_moved: bool, changed: &Changed) -> Result<i64, Error> {
+    fn is_gits(&self, branch: &Branch, changed: &Changed) -> Result<i64, Error> {
         let Some(repository) = self.repository.as_ref().filter(|_| self.target() == Target::Current) else {
             return Ok(0);
         };
@@ -447,8 +444,7 @@ impl Workspace {
                 None => None,
             };
             if here.as_ref() != indexed.get(path).map(|indexed| &indexed.content) {
-                // Where HEAD has gone on already, git is done.
-                return Ok(if head_has_moved { 0 } else { EDIT_MS });
+                return Ok(0);
             }
             is_done &= here.as_ref() == head.get(path);
         }

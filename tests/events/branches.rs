@@ -33,6 +33,20 @@ fn a_checkout_is_one_notice_and_a_merge_is_told() {
         "{told:#?}"
     );
     assert!(!ids(&told).contains(&said), "it was told before");
+    // A merge that is none of a fast-forward.
+    sandbox.git(&["checkout", "-q", "side"]);
+    listener.until("replaced");
+    sandbox.mycelium(&["task", "update", "task-2", "--status", "running"]).ok();
+    listener.until("started");
+    sandbox.git(&["checkout", "-q", "main"]);
+    listener.until("replaced");
+    sandbox.mycelium(&["task", "update", "task-3", "--status", "running"]).ok();
+    listener.until("started");
+    sandbox.git(&["merge", "-q", "--no-edit", "side"]);
+    let told = listener.until("started");
+    assert_eq!(told.last().unwrap()["task_id"], "task-2");
+    sandbox.git(&["reset", "-q", "--hard", "HEAD~1"]);
+    assert_eq!(names(&listener.until("replaced")), ["replaced"]);
 }
 
 #[test]
