@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Error, Workspace, environment};
+use super::{Edits, Error, Workspace, environment};
 use crate::config::{self, CONFIG_BYTES_MAX, Origin, REPOSITORY_CONFIG};
 use crate::name::Kind;
 use crate::store;
@@ -11,6 +11,9 @@ use crate::template::{self, Shape};
 /// What a first configuration says: enough to see where to go on.
 const FIRST_CONFIG: &str =
     "{\n  \"markdown\": {\n    \"shape\": \"lean\"\n  },\n  \"commit\": {\n    \"author\": \"agent\"\n  }\n}\n";
+
+/// Settings after which work is looked for elsewhere.
+const MOVES_WORK: [&str; 2] = ["markdown.folder", "commit.branch"];
 
 /// What [`Workspace::init`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,11 +59,16 @@ impl Workspace {
         Ok(())
     }
 
-    /// Writes one setting into the repository's configuration, or the user's own; gives the file that was written.
+    /// Writes one setting into the repository's configuration, or the user's own; gives the file that was written. What waits
+    /// to be committed is committed before, if the setting moves the folder or the branch: afterwards nobody would look there.
     ///
     /// # Errors
-    /// [`Error::Config`] if the file is not a JSON object; [`Error::Folder`] if it cannot be written.
+    /// [`Error::Config`] if the file is not a JSON object; [`Error::Folder`] if it cannot be written; those of
+    /// [`Workspace::commit_now`].
     pub fn set_config(&self, to: Origin, key: &str, value: &serde_json::Value) -> Result<PathBuf, Error> {
+        if MOVES_WORK.contains(&key) {
+            self.commit_now(Edits::None)?;
+        }
         let put = |path: &Path, text: Option<String>| {
             let (name, text) = (path.display().to_string(), text.unwrap_or_default());
             config::put(&name, &text, key, value).map_err(|finding| Error::Config(Box::new(finding)))

@@ -70,10 +70,9 @@ fn another_folder_is_watched_from_then_on() {
 #[test]
 fn what_was_written_with_the_folder_before_is_committed_there() {
     let sandbox = Sandbox::new();
-    let mut process = Process::start(&sandbox);
+    let process = Process::start(&sandbox);
     sandbox.mycelium(&["task", "create", "--id", "task-1", "--type", "t"]).ok();
     sandbox.mycelium(&["config", "set", "markdown.folder", "notes"]).ok();
-    process.hear("settings");
     sandbox.mycelium(&["task", "create", "--id", "task-2", "--type", "t"]).ok();
     let files = || sandbox.git(&["ls-tree", "-r", "--name-only", "HEAD"]);
     until("both are committed where they are", || {
