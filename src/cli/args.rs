@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::late::Late;
 use super::{
     agent, archive, batch, check, commit, completions, config, demo, doctor, event, explain, init, instructions, log,
     man, status, task, watch, why, workflow,
@@ -103,50 +104,50 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Show what is going on: agents, tasks, what waits and why
     #[command(visible_alias = "stats")]
-    Status(status::Args),
+    Status(Late<status::Args>),
     /// Create, change and list tasks
     #[command(subcommand)]
-    Task(task::Command),
+    Task(Late<task::Command>),
     /// Set, show and list agents
     #[command(subcommand)]
-    Agent(agent::Command),
+    Agent(Late<agent::Command>),
     /// Create, change and list workflows
     #[command(subcommand)]
-    Workflow(workflow::Command),
+    Workflow(Late<workflow::Command>),
     /// Publish, follow and list events
     #[command(subcommand)]
-    Event(event::Command),
+    Event(Late<event::Command>),
     /// Tell why a task is ready or not, and what gets it going
-    Why(why::Args),
+    Why(Late<why::Args>),
     /// Carry out many operations, one a line, in one write and one commit
-    Batch(batch::Args),
+    Batch(Late<batch::Args>),
     /// Tell what happened to a document, or to all of them
-    Log(log::Args),
+    Log(Late<log::Args>),
     /// Check every document: ids, statuses, dependencies, cycles, drift
-    Check(check::Args),
+    Check(Late<check::Args>),
     /// Watch the folder and commit what changes
-    Watch(watch::Args),
+    Watch(Late<watch::Args>),
     /// Commit what is not committed yet
-    Commit(commit::Args),
+    Commit(Late<commit::Args>),
     /// Move finished tasks and workflows, and old event logs, into the archive
-    Archive(archive::Args),
+    Archive(Late<archive::Args>),
     /// Make the folder and a configuration file; never needed, overwrites nothing
-    Init(init::Args),
+    Init(Late<init::Args>),
     /// Show and change settings
     #[command(subcommand)]
-    Config(config::Command),
+    Config(Late<config::Command>),
     /// Let three agents work in a throw-away repository and show what came of it
-    Demo(demo::Args),
+    Demo(Late<demo::Args>),
     /// See whether everything around the documents is well
-    Doctor(doctor::Args),
+    Doctor(Late<doctor::Args>),
     /// Print the guide for agents, or keep it in AGENTS.md
-    Instructions(instructions::Args),
+    Instructions(Late<instructions::Args>),
     /// Tell what a code means, why, and how to put it right
-    Explain(explain::Args),
+    Explain(Late<explain::Args>),
     /// Print the script that lets a shell complete commands, ids and values
-    Completions(completions::Args),
+    Completions(Late<completions::Args>),
     /// Print a manual page, or write those of all commands
-    Man(man::Args),
+    Man(Late<man::Args>),
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod help;
 mod init;
 mod input;
 mod instructions;
+mod late;
 mod list;
 mod log;
 mod man;

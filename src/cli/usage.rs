@@ -102,6 +102,7 @@ fn command(error: &clap::Error, arguments: &[OsString]) -> String {
         return words.join(" ");
     }
     let mut at = Cli::command();
+    at.build();
     let mut path = "mycelium".to_owned();
     for word in arguments.iter().skip(1).filter_map(|word| word.to_str()) {
         if let Some(next) = at.find_subcommand(word).cloned() {

@@ -28,49 +28,50 @@ use clap::Subcommand;
 
 use super::answer::Answer;
 use super::failure::Failure;
+use super::late::Late;
 use super::session::Session;
 
 /// Every command about tasks.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Create a task and print its id
-    Create(create::Args),
+    Create(Late<create::Args>),
     /// Show a task
-    Get(get::Args),
+    Get(Late<get::Args>),
     /// List tasks
-    List(list::Args),
+    List(Late<list::Args>),
     /// List the tasks that could be started now, the best first
-    Ready(ready::Args),
+    Ready(Late<ready::Args>),
     /// Claim a task, or the next one that is ready
-    Claim(claim::Args),
+    Claim(Late<claim::Args>),
     /// Begin the lease of a task that you hold anew
-    Renew(renew::Args),
+    Renew(Late<renew::Args>),
     /// Change a task's status, progress or any other field
-    Update(update::Args),
+    Update(Late<update::Args>),
     /// Mark a running task as completed
-    Complete(complete::Args),
+    Complete(Late<complete::Args>),
     /// Mark a running task as failed
-    Fail(fail::Args),
+    Fail(Late<fail::Args>),
     /// Give a running task back
-    Release(release::Args),
+    Release(Late<release::Args>),
     /// Make a failed task pending again
-    Retry(retry::Args),
+    Retry(Late<retry::Args>),
     /// Make a completed task pending again
-    Reopen(reopen::Args),
+    Reopen(Late<reopen::Args>),
     /// Approve a completed task; not by whoever did it
-    Approve(approve::Args),
+    Approve(Late<approve::Args>),
     /// Reject a completed task: it is pending again, with the reason as a note
-    Reject(reject::Args),
+    Reject(Late<reject::Args>),
     /// Edit a task's file in your editor
-    Edit(edit::Args),
+    Edit(Late<edit::Args>),
     /// Mark a step of a task as done
-    Tick(tick::Args),
+    Tick(Late<tick::Args>),
     /// Add a note to a task
-    Note(note::Args),
+    Note(Late<note::Args>),
     /// Wait until tasks are completed or have failed
-    Wait(wait::Args),
+    Wait(Late<wait::Args>),
     /// Remove a task's file (its history stays)
-    Remove(remove::Args),
+    Remove(Late<remove::Args>),
 }
 
 /// Runs one of them.
