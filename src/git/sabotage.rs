@@ -31,8 +31,6 @@ pub(super) enum Sabotage {
     StealLocks,
     /// `no-sweep`: quarantines of dead commits stay.
     NoSweep,
-    /// `one-by-one`: nothing breaks, but files are synced by one thread, so that a tracer can count the calls.
-    OneByOne,
     /// `crash-before-swap`: the process ends with the locks held, before the branch moves.
     CrashBeforeSwap,
     /// `crash-after-ref`: the process ends between the swap of the branch and the swap of the index.
@@ -43,7 +41,7 @@ pub(super) enum Sabotage {
 
 #[cfg(debug_assertions)]
 impl Sabotage {
-    const ALL: [(&'static str, Self); 18] = [
+    const ALL: [(&'static str, Self); 17] = [
         ("keep-cache-tree", Self::KeepCacheTree),
         ("no-smudge", Self::NoSmudge),
         ("no-fsync", Self::NoFsync),
@@ -58,7 +56,6 @@ impl Sabotage {
         ("late-sync", Self::LateSync),
         ("steal-locks", Self::StealLocks),
         ("no-sweep", Self::NoSweep),
-        ("one-by-one", Self::OneByOne),
         ("crash-before-swap", Self::CrashBeforeSwap),
         ("crash-after-ref", Self::CrashAfterRef),
         ("crash-after-index", Self::CrashAfterIndex),

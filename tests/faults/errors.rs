@@ -25,9 +25,6 @@ const INTERRUPTED: &[&str] =
 /// Syncs: after a false "done" a power cut would take what was acknowledged.
 const SYNCS: &[&str] = &["fsync", "fdatasync", "syncfs"];
 
-/// Not a break: files are synced by one thread, so that each call has one number.
-pub(crate) const BY_ONE_THREAD: &str = "one-by-one";
-
 /// The exit codes of `mycelium help`, but for those of a wrong command line and a user who stops it.
 const DOCUMENTED: [i32; 6] = [0, 1, 3, 4, 5, 75];
 

@@ -221,10 +221,7 @@ impl Lab {
             command.args(self.work.words());
             return command;
         }
-        let mut command = self.sandbox.mycelium_command(&self.work.words());
-        let others = std::env::var(SABOTAGE).unwrap_or_default();
-        command.env(SABOTAGE, format!("{},{others}", crate::errors::BY_ONE_THREAD));
-        command
+        self.sandbox.mycelium_command(&self.work.words())
     }
 
     fn traced(&self, options: &[&str]) -> (Run, String) {
