@@ -161,6 +161,6 @@ fn rename(from: &Path, folder: &Path, to: &Path) -> Result<Folder, GitError> {
 fn write_loose(path: &Path, kind: Kind, bytes: &[u8], deflater: &mut Deflater) -> io::Result<File> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)?;
     let header = gix::objs::encode::loose_header(kind, bytes.len() as u64);
-    file.write_all(deflater.deflate(&[&header, bytes])?)?;
+    file.write_all(&deflater.stream(&[&header, bytes])?)?;
     Ok(file)
 }

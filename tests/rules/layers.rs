@@ -41,6 +41,7 @@ const ROOTS: &[&str] = &["src/lib.rs", "src/main.rs"];
 
 /// Foreign crates, as they are written in code, and the modules that may use them.
 const OWNERS: &[(&str, &[&str])] = &[
+    ("adler2", &["git"]),
     ("anstream", &["cli"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
