@@ -78,7 +78,7 @@ impl Workspace {
         let verb = "task.claim";
         match which {
             Which::Task(id) => {
-                let paths = self.paths_of(id)?;
+                let (_, paths) = self.find_with_telling(Kind::Task, id)?;
                 let deed = Deed::Claim(ask);
                 let turn = Turn { workspace: self, paths: &paths, verb, deed, edit: &|document| Ok(document.clone()) };
                 let turned = turn.run()?;
@@ -166,7 +166,7 @@ impl Workspace {
     /// not theirs; [`Error::NotHeld`] if nobody has it; others if the folder fails.
     pub fn renew(&self, id: &str, fence: Option<u64>) -> Result<Renewed, Error> {
         let by = self.agent.as_ref().ok_or(Error::NoAgent)?;
-        let path = self.paths_of(id)?.swap_remove(0);
+        let path = self.find(Some(Kind::Task), id)?.path;
         let lock = self.lock_claims()?;
         let file = self.store.read(&path)?.ok_or_else(|| Error::Gone { path: path.clone() })?;
         let task = task_of(&path, &Document::parse(file.bytes)).ok_or_else(|| Error::Gone { path: path.clone() })?;
@@ -191,26 +191,6 @@ impl Workspace {
     fn after(&self, span: Duration) -> Timestamp {
         let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         Timestamp::from_unix_ms(self.now().unix_ms().saturating_add(ms))
-    }
-
-    /// The document of a task, and those that tell how it stands. By its whole id it is found at its place, without a look
-    /// at any other; only where documents repeat what others say, as in the reference document's shape, all are read.
-    pub(super) fn paths_of(&self, id: &str) -> Result<Vec<DocPath>, Error> {
-        if let Ok(exact) = DocId::new(id) {
-            let path = DocPath::for_new(Kind::Task, &exact);
-            if let Some(file) = self.store.read(&path)? {
-                let document = Document::parse(file.bytes);
-                if document.label("Status").is_none() && task_of(&path, &document).is_some_and(|task| task.id == exact)
-                {
-                    return Ok(vec![path]);
-                }
-            }
-        }
-        let live = self.snapshot(Scope::Live)?;
-        let found = self.find_in(&live, Some(Kind::Task), id)?;
-        let mut paths = vec![found.path];
-        paths.extend(found.entity.iter().flat_map(|entity| telling(&live, entity)));
-        Ok(paths)
     }
 
     /// What a task waits for. Dependencies are looked for at their places first.

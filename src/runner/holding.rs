@@ -125,7 +125,7 @@ impl Workspace {
             if !left.is_over() {
                 continue;
             }
-            let paths = self.paths_of(id.as_str())?;
+            let (_, paths) = self.find_with_telling(Kind::Task, id.as_str())?;
             if paths[0] != path {
                 continue;
             }

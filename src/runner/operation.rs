@@ -5,13 +5,13 @@ use std::sync::PoisonError;
 use std::time::Instant;
 
 use super::turn::{Deed, Turn};
-use super::{Error, Passing, Scope, Waiting, Workspace, environment};
+use super::{Error, Found, Passing, Scope, Waiting, Workspace, environment};
 use crate::config::REPOSITORY_CONFIG;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Document;
 use crate::entity::{self, Entity, NewAgent, NewTask, NewWorkflow, Refusal};
 use crate::name::{DocId, DocPath, Kind, OperationId, Revision};
-use crate::snapshot::{Entry, FindError, Snapshot};
+use crate::snapshot::{Entry, Snapshot};
 use crate::store::{self, Action, Operation, Unsynced};
 use crate::template::{self, Shape};
 
@@ -187,11 +187,8 @@ impl Workspace {
         passing: &Passing,
         edit: &dyn Fn(&Document) -> Result<Document, Refusal>,
     ) -> Result<Outcome, Error> {
-        let live = self.snapshot(Scope::Live)?;
-        let found = self.find_in(&live, Some(kind), id)?;
+        let (found, paths) = self.find_with_telling(kind, id)?;
         let known = found.entity.as_ref().map_or(&[][..], named_tasks).to_vec();
-        let mut paths = vec![found.path.clone()];
-        paths.extend(found.entity.iter().flat_map(|entity| telling(&live, entity)));
         let verb = format!("{kind}.{verb}");
         let mut outcome = if kind == Kind::Task {
             let deed = Deed::Change(passing);
@@ -205,6 +202,22 @@ impl Workspace {
         let new: Vec<DocId> = named.filter(|id| !known.contains(id)).cloned().collect();
         outcome.findings.extend(self.missing(kind, &new)?);
         Ok(outcome)
+    }
+
+    /// A document, and the paths of it and of those that tell how it stands. By its whole id it is found at its place, without
+    /// a look at any other; only where documents repeat what others say, as in the reference document's shape, all are read.
+    pub(super) fn find_with_telling(&self, kind: Kind, id: &str) -> Result<(Found, Vec<DocPath>), Error> {
+        if let Some(found) = self.at_its_place(Some(kind), id)?
+            && (kind != Kind::Task || found.document.label("Status").is_none())
+        {
+            let paths = vec![found.path.clone()];
+            return Ok((found, paths));
+        }
+        let live = self.snapshot(Scope::Live)?;
+        let found = self.find_in(&live, Some(kind), id)?;
+        let mut paths = vec![found.path.clone()];
+        paths.extend(found.entity.iter().flat_map(|entity| telling(&live, entity)));
+        Ok((found, paths))
     }
 
     /// Applies an edit to the first of these documents, and tells the others how it stands now.
@@ -282,13 +295,15 @@ impl Workspace {
         self.outcome(path, document, Some(operation.id), written.as_ref())
     }
 
-    /// The path of the live document with exactly this id, if there is one.
+    /// The path of a document with exactly this id, if there is one.
     fn exactly(&self, kind: Kind, id: &DocId) -> Result<Option<DocPath>, Error> {
-        match self.find(Some(kind), id.as_str()) {
-            Ok(found) if found.entity.as_ref().is_none_or(|entity| entity.id() == *id) => Ok(Some(found.path)),
-            Ok(_) | Err(Error::Find(FindError::NotFound { .. } | FindError::Ambiguous { .. })) => Ok(None),
-            Err(error) => Err(error),
+        if let Some(path) = self.snapshot(Scope::Live)?.paths_of(kind, id.as_str()).first() {
+            return Ok(Some(path.clone()));
         }
+        Ok(self
+            .find_whole(Some(kind), id.as_str())?
+            .filter(|found| found.entity.as_ref().is_none_or(|entity| entity.id() == *id))
+            .map(|found| found.path))
     }
 
     /// Does an operation, and notes how long it took until it could be acknowledged; what changed nothing does not count.

@@ -230,12 +230,30 @@ impl Workspace {
         Ok(findings)
     }
 
-    /// Looks up a document by its id or a unique start of it; among the archived ones by file name.
+    /// Looks up a document by its id or a unique start of it; among the archived ones by file name. A whole id means the file
+    /// that is called so, if it states that id, whatever other files state it too.
     ///
     /// # Errors
     /// [`Error::Find`] if there is none, or more than one; others if the folder cannot be read.
     pub fn find(&self, kind: Option<Kind>, id: &str) -> Result<Found, Error> {
-        self.find_in(&self.snapshot(Scope::Live)?, kind, id)
+        match self.at_its_place(kind, id)? {
+            Some(found) => Ok(found),
+            None => self.find_in(&self.snapshot(Scope::Live)?, kind, id),
+        }
+    }
+
+    /// The document that lies where its whole id says: no other one is read.
+    pub(super) fn at_its_place(&self, kind: Option<Kind>, id: &str) -> Result<Option<Found>, Error> {
+        let Ok(whole) = DocId::new(id) else { return Ok(None) };
+        let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
+        let places: BTreeSet<DocPath> = kinds.iter().map(|kind| DocPath::for_new(*kind, &whole)).collect();
+        let places: Vec<DocPath> = places.into_iter().collect();
+        let read = Snapshot::from_documents(self.read_all(&places)?);
+        let mut fits = read.entries().filter(|entry| {
+            entry.id.as_ref() == Some(&whole) && entry.kind.is_some_and(|found| kinds.contains(&found))
+        });
+        // Without a kind, an id may mean a task as well as an agent.
+        Ok(fits.next().filter(|_| fits.next().is_none()).map(Found::from))
     }
 
     pub(super) fn find_in(&self, live: &Snapshot, kind: Option<Kind>, id: &str) -> Result<Found, Error> {
