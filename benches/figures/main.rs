@@ -12,6 +12,7 @@ mod commit;
 mod costs;
 mod creates;
 mod document;
+mod events;
 mod growth;
 mod parse;
 mod pipeline;
@@ -48,6 +49,7 @@ const PARTS: &[(&str, Part)] = &[
     ("edits", commit::edits),
     ("throughput", throughput::run),
     ("client", client::run),
+    ("events", events::run),
     ("creates", creates::run),
     ("growth", growth::run),
     ("saves", watching::saves),

@@ -79,7 +79,13 @@ pub(crate) fn large(bench: &Bench) {
     let tasks = Tasks::mostly_archived(bench.pick(100_000, 20_000, 100));
     let sandbox = uncommitted(disk.path(), tasks);
     let id = live(tasks.live / 2);
-    for (name, arguments) in [("get-100000", &["task", "get", &id][..]), ("list-100000", &["task", "list"])] {
+    let commands = [
+        ("get-100000", &["task", "get", &id][..]),
+        ("list-100000", &["task", "list"]),
+        ("ready-100000", &["task", "ready"]),
+        ("why-100000", &["why", &id]),
+    ];
+    for (name, arguments) in commands {
         let took = median((0..rounds).map(|_| ms(ours(&sandbox, Start::Direct, arguments).1)));
         bench.tell(name, &format!("{took:.1} ms"), "800 ms", Verdict::of(took <= LARGE_MAX));
         memory(bench, &format!("memory-{name}"), &sandbox, arguments, false);

@@ -104,5 +104,5 @@ fn together(bench: &Bench) {
     let together = rate(Durability::Batch);
     let words = format!("{} per s ({count} in one operation)", whole(together));
     bench.tell("write-together", &words, "3,000 per s", Verdict::of(together >= TOGETHER_MIN));
-    bench.show("write-together-full", &format!("{} per s (each synced by itself)", whole(rate(Durability::Full))));
+    bench.show("write-together-full", &format!("{} per s", whole(rate(Durability::Full))));
 }

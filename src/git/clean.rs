@@ -54,8 +54,10 @@ impl Repository {
         let index = index::open(&self.index_path(), hash).map_err(GitError::object("read the index"))?;
         let written = index.timestamp();
         let prefix = format!("{folder}/");
-        let mut found = BTreeMap::new();
-        let Some(range) = index.prefixed_entries_range(prefix.as_bytes().as_bstr()) else { return Ok(found) };
+        let mut found = Vec::new();
+        let Some(range) = index.prefixed_entries_range(prefix.as_bytes().as_bstr()) else {
+            return Ok(BTreeMap::new());
+        };
         for entry in &index.entries()[range] {
             let path = entry.path(&index).to_str().ok().and_then(|path| path.strip_prefix(&prefix));
             let Some(path) = path.and_then(|path| DocPath::new(path).ok()) else { continue };
@@ -72,8 +74,8 @@ impl Repository {
                 size: stat.size,
                 is_racy: added >= (written.unix_seconds(), 0),
             };
-            found.insert(path, indexed);
+            found.push((path, indexed));
         }
-        Ok(found)
+        Ok(found.into_iter().collect())
     }
 }

@@ -98,10 +98,11 @@ impl Repository {
         wanted: &dyn Fn(&str) -> bool,
     ) -> Result<BTreeMap<DocPath, ContentId>, GitError> {
         self.refresh()?;
-        let mut found = BTreeMap::new();
-        let Some(revision) = at else { return Ok(found) };
+        // A map is made of many at once much sooner than one by one.
+        let mut found = Vec::new();
+        let Some(revision) = at else { return Ok(BTreeMap::new()) };
         let repo = self.gix();
-        let Some(tree) = self.folder_tree(revision, folder)? else { return Ok(found) };
+        let Some(tree) = self.folder_tree(revision, folder)? else { return Ok(BTreeMap::new()) };
         let mut archive = None;
         each_entry(&repo, tree, |name, kind, id| {
             if kind == EntryKind::Tree && name == ARCHIVE {
@@ -111,7 +112,7 @@ impl Repository {
                 keep(&mut found, name.to_owned(), kind, id);
             }
         })?;
-        let Some(archive) = archive else { return Ok(found) };
+        let Some(archive) = archive else { return Ok(found.into_iter().collect()) };
         let mut months = Vec::new();
         each_entry(&repo, archive, |name, kind, id| {
             if kind == EntryKind::Tree {
@@ -127,7 +128,7 @@ impl Repository {
                 }
             })?;
         }
-        Ok(found)
+        Ok(found.into_iter().collect())
     }
 
     /// What a blob holds.
@@ -156,12 +157,12 @@ impl Repository {
     }
 }
 
-fn keep(found: &mut BTreeMap<DocPath, ContentId>, path: String, kind: EntryKind, id: ObjectId) {
+fn keep(found: &mut Vec<(DocPath, ContentId)>, path: String, kind: EntryKind, id: ObjectId) {
     if !matches!(kind, EntryKind::Blob | EntryKind::BlobExecutable) {
         return;
     }
     if let Ok(path) = DocPath::new(path) {
-        found.insert(path, content_id(id));
+        found.push((path, content_id(id)));
     }
 }
 

@@ -66,7 +66,7 @@ impl Survey {
     pub fn look(&mut self, workspace: &Workspace, tracked: &BTreeMap<DocPath, ContentId>) -> Result<Sight, Error> {
         let Some(repository) = &workspace.repository else { return Ok(Sight::default()) };
         let mut sight = Sight::default();
-        let mut known = BTreeMap::new();
+        let (mut known, mut seen) = (Vec::new(), Vec::new());
         let now_ns = environment::now().unix_ms().saturating_mul(1_000_000);
         let files = workspace.store.scan()?.files;
         self.ask_index(workspace, repository, &files)?;
@@ -81,17 +81,18 @@ impl Survey {
                 sight.ignored.get_or_insert(in_repository);
                 continue;
             }
-            let seen = match self.known.remove(&path) {
+            let one = match self.known.remove(&path) {
                 Some(one) if one.holds(&stamp, tracked.get(&path), now_ns) => Some(one),
                 _ => read(workspace, repository, &path, &in_repository)?,
             };
-            if let Some(one) = seen {
-                sight.files.insert(path.clone(), one.seen.clone());
-                known.insert(path, one);
+            if let Some(one) = one {
+                seen.push((path.clone(), one.seen.clone()));
+                known.push((path, one));
             }
         }
         drop(work);
-        self.known = known;
+        // A map is made of many at once much sooner than one by one.
+        (self.known, sight.files) = (known.into_iter().collect(), seen.into_iter().collect());
         if workspace.target() == Target::Current {
             keep_out(workspace, repository, tracked, &mut sight.files)?;
         }
@@ -111,13 +112,14 @@ impl Survey {
             return Ok(());
         }
         let indexed = repository.indexed(workspace.folder())?;
-        for (path, stamp) in unread.cloned().collect::<Vec<_>>() {
-            let Some(one) = indexed.get(&path) else { continue };
-            if one.is(stamp.ino, stamp.mtime_ns, stamp.ctime_ns, stamp.size) {
-                let seen = Seen { content: Some(one.content.clone()), stamp: digest(&stamp), fault: None };
-                self.known.insert(path, Known { stamp, seen, source: Source::Index });
-            }
-        }
+        let told = unread.filter_map(|(path, stamp)| {
+            let one = indexed.get(path)?;
+            let is_as_added = one.is(stamp.ino, stamp.mtime_ns, stamp.ctime_ns, stamp.size);
+            let seen = || Seen { content: Some(one.content.clone()), stamp: digest(stamp), fault: None };
+            is_as_added.then(|| (path.clone(), Known { stamp: *stamp, seen: seen(), source: Source::Index }))
+        });
+        let mut told: BTreeMap<DocPath, Known> = told.collect();
+        self.known.append(&mut told);
         Ok(())
     }
 }
