@@ -8,6 +8,7 @@ mod interrupt;
 mod leases;
 mod notice;
 mod upkeep;
+mod witness;
 mod workspace;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -9,6 +9,7 @@ use super::archive::Archivist;
 use super::leases::Leases;
 use super::notice::Notice;
 use super::upkeep::Upkeep;
+use super::witness::Witness;
 use super::{Refusal, Scan, World};
 use crate::engine::{Batch, Head, Readiness, Reason, Report, Retry};
 use crate::name::{ContentId, DocPath, Revision};
@@ -28,6 +29,7 @@ pub(super) struct Watched<'a> {
     ignored: Option<String>,
     upkeep: Upkeep,
     leases: Leases,
+    witness: Witness,
     archivist: Archivist,
     /// Why archiving failed, as it was told.
     unarchived: Option<Reason>,
@@ -70,6 +72,7 @@ impl<'a> Watched<'a> {
             ignored: None,
             upkeep: Upkeep::new(),
             leases: Leases::default(),
+            witness: Witness::default(),
             archivist: Archivist::default(),
             unarchived: None,
         }
@@ -136,6 +139,7 @@ impl<'a> Watched<'a> {
         self.workspace = Current::Renewed(workspace);
         self.archivist.look_again();
         (self.survey, self.branch, self.ignored) = (Survey::default(), None, None);
+        self.witness = Witness::default();
         self.tell(&Notice::Settings { keys: keys.to_vec(), folder });
     }
 
@@ -244,6 +248,7 @@ impl World for Watched<'_> {
         for finding in self.workspace.follow_branch().map_err(|error| reason(&error))? {
             (self.listener)(&Notice::Finding(finding));
         }
+        self.witness.look(&self.workspace);
         let tracked = self.branch().map_err(|error| reason(&error))?.contents;
         let sight = self.survey.look(&self.workspace, &tracked).map_err(|error| reason(&error))?;
         if sight.ignored.is_some() {
@@ -300,10 +305,11 @@ impl World for Watched<'_> {
     }
 
     fn due(&mut self) -> Option<Instant> {
-        self.archivist.due().into_iter().chain(self.leases.due()).min()
+        [self.archivist.due(), self.leases.due(), self.witness.due()].into_iter().flatten().min()
     }
 
     fn duty(&mut self) {
+        self.witness.look_if_due(&self.workspace);
         if self.archivist.take_due() {
             self.archive();
         }

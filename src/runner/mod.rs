@@ -29,6 +29,7 @@ mod standing;
 mod stats;
 mod subscription;
 mod survey;
+mod teller;
 mod together;
 mod turn;
 mod wait;

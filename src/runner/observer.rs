@@ -2,15 +2,16 @@
 //! compares the folder with what the feed has told, and adds what is missing. Any number of processes may do so at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use super::teller::{lines, text, told};
 use super::{Error, Workspace, environment};
 use crate::document::Document;
-use crate::event::{self, Branch, Deed, Fold, Line, Replaced, Seen, Told};
+use crate::event::{self, Branch, Fold, Line, Replaced, Seen, Told};
 use crate::git::Target;
 use crate::name::{DocPath, Revision};
 use crate::snapshot::Entry;
-use crate::store::{Addition, Contents, FeedAt, FeedPart, Record, Shelf, Stamp, Start, Store, Teller};
+use crate::store::{Addition, Contents, FeedAt, FeedPart, Record, Shelf, Stamp, Start, Store};
 use crate::time::Timestamp;
 
 /// How far back it is looked whether HEAD has only moved forward, in commits.
@@ -30,53 +31,6 @@ const INDEX_LOCK_MS: i64 = 2_000;
 const CATCH_UP_MAX: usize = 10;
 /// How long to wait for git before the next look, in milliseconds.
 const GIT_NAP_MS: u64 = 10;
-
-/// The name of the branch on which a workspace acts, as it was when the last operation was asked for.
-pub(super) type On = Arc<Mutex<Option<String>>>;
-
-/// What tells the operations of a store.
-pub(super) fn teller(on: &On) -> Teller {
-    let on = Arc::clone(on);
-    Teller {
-        lines: Arc::new(move |record, again| {
-            let name = on.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            text(&told(record, again, name))
-        }),
-        base: Arc::new(|base, segment| {
-            let mut fold = Fold::default();
-            for line in lines(base).chain(lines(segment)) {
-                fold.take(line);
-            }
-            text(&fold.lines().collect::<Vec<_>>())
-        }),
-    }
-}
-
-fn told(record: &Record, again: u32, name: Option<String>) -> Vec<Line> {
-    let operation = &record.operation;
-    let branch = Branch { name, revision: operation.base.as_ref().map(ToString::to_string) };
-    let deed = Deed {
-        id: &operation.id,
-        agent: operation.agent.as_ref(),
-        verb: &operation.verb,
-        at: operation.at,
-        branch,
-        again,
-    };
-    let changes = record.changes.iter();
-    let sides: Vec<_> =
-        changes.map(|change| (&change.path, change.before.as_deref(), change.after.as_deref())).collect();
-    event::told(&deed, &sides)
-}
-
-fn text(lines: &[Line]) -> Vec<u8> {
-    lines.iter().flat_map(|line| line.text().into_bytes()).collect()
-}
-
-/// The lines of a part of the feed; what a power cut has spoilt is no line.
-fn lines(bytes: &[u8]) -> impl Iterator<Item = Line> {
-    String::from_utf8_lossy(bytes).lines().filter_map(Line::parse).collect::<Vec<_>>().into_iter()
-}
 
 /// One that follows the feed, and adds to it what nobody has told.
 #[derive(Debug, Default)]
@@ -149,6 +103,23 @@ impl Observer {
             }
         }
         Ok(told)
+    }
+
+    /// Reads on, and tells what has changed in the folder and was not told. Gives how long to wait before the next look, where
+    /// something may be in the middle of being saved.
+    ///
+    /// # Errors
+    /// [`Error`] if the folder or the feed cannot be read or written; it may be asked again.
+    pub fn keep_up(&mut self, workspace: &Workspace) -> Result<Option<Duration>, Error> {
+        workspace.store.make_feed()?;
+        for _ in 0..CATCH_UP_MAX {
+            self.read(&workspace.store)?;
+            let looked = self.look(workspace)?;
+            if looked.again_ms != Some(0) {
+                return Ok(looked.again_ms.map(Duration::from_millis));
+            }
+        }
+        Ok(Some(Duration::ZERO))
     }
 
     fn enter(&mut self, base: Option<&[u8]>, at: FeedAt) {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::again;
 use super::together::Group;
-use super::{Error, Progress, Workspace, environment, observer};
+use super::{Error, Progress, Workspace, environment, teller};
 use crate::config::{CONFIG_BYTES_MAX, Config, Layer, Origin, REPOSITORY_CONFIG};
 use crate::git::{Hooks, Repository, Target};
 use crate::name::AgentName;
@@ -57,9 +57,9 @@ impl Workspace {
         };
         let folder = config.text("markdown.folder").unwrap_or(".claude/coordination").to_owned();
         let durability = durability(&config);
-        let on = observer::On::default();
+        let on = teller::On::default();
         let place = Place { root: root.clone(), folder, run: run.clone(), shared };
-        let store = Store::open(&place, durability)?.telling(observer::teller(&on));
+        let store = Store::open(&place, durability)?.telling(teller::teller(&on));
         let agent = match opening.agent {
             Some(agent) => Some(agent),
             None => environment::variable("MYCELIUM_AGENT").map(AgentName::new).transpose()?,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::cache::{self, Cache, Read};
 use super::error::again;
-use super::observer::On;
 use super::progress::Work;
+use super::teller::On;
 use super::together::Group;
 use super::{Error, Progress, environment};
 use crate::check;

@@ -12,3 +12,4 @@ mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
 mod upkeep;
+mod witness;
