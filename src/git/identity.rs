@@ -1,5 +1,7 @@
 //! Who writes and who commits. Invents nobody: without a name and an email there is no commit.
 
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use gix::actor::Signature;
@@ -71,14 +73,45 @@ impl User {
 fn now() -> Time {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let seconds = i64::try_from(since.as_secs()).unwrap_or_default();
-    // Without TZ the zone is this file; looking it up by its name would walk through every zone there is.
-    let file = std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok()).flatten();
+    let file = zone_file(std::env::var_os("TZ").as_deref()).and_then(|file| std::fs::read(file).ok());
     let offset = file.and_then(|rules| crate::time::offset_s(&rules, Timestamp::from_unix_ms(seconds * 1_000)));
     offset.map_or_else(Time::now_local_or_utc, |offset| Time { seconds, offset })
+}
+
+/// The file with the rules of the zone that `TZ` names, as tzset(3) finds it: to have it looked up by its name would walk
+/// through every zone there is. `None` for what is no name of a file, such as rules themselves.
+fn zone_file(tz: Option<&OsStr>) -> Option<PathBuf> {
+    let Some(tz) = tz else { return Some(PathBuf::from("/etc/localtime")) };
+    let name = tz.to_str()?;
+    let name = name.strip_prefix(':').unwrap_or(name);
+    let is_name = |part: &str| !part.is_empty() && !part.starts_with('.');
+    let path = Path::new(name);
+    (path.is_absolute() || name.split('/').all(is_name)).then(|| Path::new("/usr/share/zoneinfo").join(path))
 }
 
 /// A name or an email without what would break the line it stands in, as git cleans it.
 fn clean(text: &BString) -> BString {
     let kept: Vec<u8> = text.iter().copied().filter(|b| !matches!(b, b'<' | b'>' | b'\n' | b'\r' | 0)).collect();
     kept.trim_ascii().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_is_the_file_that_tz_names() {
+        let file = |tz: &str| zone_file(Some(OsStr::new(tz))).map(|path| path.display().to_string());
+        assert_eq!(zone_file(None), Some(PathBuf::from("/etc/localtime")));
+        for (tz, path) in [
+            ("UTC", Some("/usr/share/zoneinfo/UTC")),
+            (":Europe/Berlin", Some("/usr/share/zoneinfo/Europe/Berlin")),
+            ("/etc/zone", Some("/etc/zone")),
+            ("../../../etc/passwd", None),
+            ("Europe/.hidden", None),
+            ("", None),
+        ] {
+            assert_eq!(file(tz).as_deref(), path, "{tz}");
+        }
+    }
 }
