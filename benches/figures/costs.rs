@@ -27,14 +27,19 @@ pub(crate) fn life(bench: &Bench) {
         .collect();
     let can_claim = places[0].mycelium(&["task", "claim", "--help"]).code == Some(0);
     let begin: &[&str] = if can_claim { &["task", "claim"] } else { &["task", "update", "--status", "running"] };
-    let steps: [(&str, &[&str]); 3] =
-        [("create", &["task", "create", "--type", "x", "--id"]), ("claim", begin), ("complete", &["task", "complete"])];
+    let steps: [(&str, &[&str]); 4] = [
+        ("create", &["task", "create", "--type", "x"]),
+        ("create-as", &["task", "create", "--type", "x", "--id"]),
+        ("claim", begin),
+        ("complete", &["task", "complete"]),
+    ];
     let mut times = vec![[const { Vec::new() }; 2]; steps.len()];
     for round in 0..=rounds {
         let id = format!("task-cost-{round:04}");
-        for (step, (_, arguments)) in steps.iter().enumerate() {
+        for (step, (name, arguments)) in steps.iter().enumerate() {
             for (place, sandbox) in places.iter().enumerate() {
-                let arguments = [&["--as", "ai-engineer"], *arguments, &[&id]].concat();
+                let which: &[&str] = if *name == "create" { &[] } else { &[&id] };
+                let arguments = [&["--as", "ai-engineer"], *arguments, which].concat();
                 let (_, took) = ours(sandbox, Start::Direct, &arguments);
                 // The first fills caches.
                 if round > 0 {

@@ -86,9 +86,10 @@ fn operations(bench: &Bench) {
                 assert!(workspace.find(Some(Kind::Agent), &name(agent)).unwrap().entity.is_some());
             });
         }
-        at_once(bench, &format!("document-create{suffix}"), &sandbox, commit, count, &|workspace, agent, number| {
-            let id = format!("task-{agent:02}-{number:05}");
-            workspace.create(&new_task(workspace, id), Taken::LookUp).unwrap();
+        at_once(bench, &format!("document-create{suffix}"), &sandbox, commit, count, &|workspace, _, _| {
+            // As in the reference document's call, the id is made up.
+            let id = workspace.new_id(Kind::Task).unwrap().to_string();
+            workspace.create(&new_task(workspace, id), Taken::FileName).unwrap();
         });
     }
 }
