@@ -89,7 +89,7 @@ fn every_command_that_is_shown_says_its_code() {
             ("task-7.md", task("task-7")),
             ("task-ab1.md", task("task-ab1")),
             ("task-ab2.md", task("task-ab2")),
-            ("task-dup.md", task("task-dup")),
+            ("task-dup-1.md", task("task-dup")),
             ("task-dup-2.md", task("task-dup")),
             ("task-broken.md", "---\nid: task-broken\nstatus: [\n---\n".to_owned()),
             ("workflow-w1.md", "---\nid: w1\ntype: t\nstatus: running\ntasks: []\n---\n".to_owned()),

@@ -46,8 +46,8 @@ fn sync_all(files: &[&File], beside: Option<&Beside<'_>>) -> Result<(), io::Erro
     for file in files {
         begin_to_write(file);
     }
-    let done = beside.map_or(Ok(()), |beside| beside());
-    files.iter().fold(done, |done, file| done.and(file.sync_all()))
+    beside.map_or(Ok(()), |beside| beside())?;
+    files.iter().try_for_each(|file| file.sync_all())
 }
 
 /// Lets the file system begin to write a file out, without waiting. Once all have begun, the first sync takes most of what the

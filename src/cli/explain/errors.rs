@@ -119,8 +119,8 @@ pub(super) const PAGES: &[Page] = &[
     Page {
         code: "duplicate-id",
         title: "several documents state this id",
-        means: "The id is exact, and more than one file states it.",
-        why: "The wrong one could be changed.",
+        means: "The id is exact, more than one file states it, and none of them is called so.",
+        why: "The wrong one could be changed. Where one is called so (`task-7.md` for `task-7`), that one is meant.",
         example: Example::Line("mycelium task get task-dup"),
         remedy: "give one of the files another id, or remove it; `mycelium explain MYC201` tells more",
     },

@@ -188,7 +188,7 @@ pub(super) const PAGES: &[Page] = &[
         code: "MYC201",
         title: "two documents with one id",
         means: "Two files of one kind state the same id.",
-        why: "A command could not tell which is meant; two agents could work on what looks like one task.",
+        why: "The id means the one that is called so; where none is, no command could tell which is meant. Two agents could work on what looks like one task.",
         example: Example::Files(&[
             ("task-7.md", "---\nid: task-7\ntype: train\nstatus: pending\n---\n"),
             ("task-7-copy.md", "---\nid: task-7\ntype: train\nstatus: pending\n---\n"),
