@@ -57,6 +57,9 @@ pub(crate) struct Cli {
     pub command: Command,
 }
 
+/// Where options of every command stand: behind a command's own, whichever of them are known first.
+const LAST: usize = 1_000;
+
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
@@ -64,27 +67,27 @@ pub(crate) struct Cli {
 pub(crate) struct Global {
     /// Who acts.
     #[arg(help = "Act as this agent [env: MYCELIUM_AGENT]")]
-    #[arg(long = "as", value_name = "AGENT", global = true)]
+    #[arg(long = "as", value_name = "AGENT", global = true, display_order = LAST)]
     pub agent: Option<AgentName>,
     /// Where.
     #[arg(help = "Work in this directory's repository [env: MYCELIUM_ROOT] [default: the enclosing repository]")]
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long, value_name = "DIR", global = true, display_order = LAST + 1)]
     pub root: Option<PathBuf>,
     /// Answer in JSON: one object, or one object a line for streams
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = LAST + 2)]
     pub json: bool,
     /// When to use colours
-    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto", hide_possible_values = true, global = true)]
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto", hide_possible_values = true, global = true, display_order = LAST + 3)]
     #[arg(help = "When to use colours: auto, always or never")]
     pub color: Color,
     /// Do not show long answers in a pager
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = LAST + 4)]
     pub no_pager: bool,
     /// Say on standard error where this works and how long it took
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, display_order = LAST + 5, conflicts_with = "quiet")]
     pub verbose: bool,
     /// Say nothing on standard error but errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = LAST + 6)]
     pub quiet: bool,
 }
 

@@ -90,7 +90,8 @@ fn wired(command: clap::Command, path: &str, candidates: &Arc<Candidates>, typed
             None => arg,
         };
         let hidden = arg.is_hide_set() || only_values && !arg.is_positional();
-        arg.hide(hidden)
+        // Under a heading of their own, the options of every command would come first where they are known first.
+        arg.hide(hidden).help_heading(None::<&str>)
     });
     let path = path.to_owned();
     let candidates = Arc::clone(candidates);
