@@ -31,6 +31,8 @@ pub mod check;
 
 pub mod change;
 
+pub mod merge;
+
 // Who may have a task.
 pub mod claim;
 

@@ -67,7 +67,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("sd_notify", &["cli"]),
     ("serde_yaml", &["document"]),
     ("signal_hook", &["cli"]),
-    ("similar", &["change"]),
+    ("similar", &["change", "merge"]),
     ("terminal_size", &["cli"]),
     ("tokio", &["client", "daemon"]),
     ("unicode_width", &["template", "cli"]),

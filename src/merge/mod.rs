@@ -1,0 +1,86 @@
+//! Two versions of a document, or of all of them, and what both came from: one version that has what either changed. Pure; decides, reads no file.
+//!
+//! What both sides say of a fact is decided by rule where there is one (see [`Decision`]); what nobody but a person can
+//! decide stays in the text between conflict markers (see [`Conflict`]), and such a document is listed as unreadable until
+//! somebody chose. Both sides count alike: who is "ours" changes nothing but the order of the markers.
+
+mod text;
+mod tree;
+
+use crate::document::Document;
+use crate::name::{AgentName, DocPath};
+
+pub use text::sides;
+pub use tree::{Outcome, snapshots};
+
+/// What the two sides are called in conflict markers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Names<'a> {
+    /// The side that comes first, or either one where [`Names::same_from_both_sides`].
+    pub ours: &'a str,
+    /// The other.
+    pub theirs: &'a str,
+    /// The markers stand in an order that does not depend on who is ours: two clones that merge the same write the same bytes.
+    pub same_from_both_sides: bool,
+}
+
+impl Names<'_> {
+    /// As git calls them.
+    pub const GIT: Names<'static> = Names { ours: "ours", theirs: "theirs", same_from_both_sides: false };
+    /// For merges that many clones make by themselves.
+    pub const ALIKE: Names<'static> = Names { ours: "one side", theirs: "other side", same_from_both_sides: true };
+}
+
+/// What was decided although both sides had changed it, and who lost what by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Which rule decided.
+    pub rule: &'static str,
+    /// What it is about: a key, a section, a file.
+    pub what: String,
+    /// What stands now.
+    pub kept: String,
+    /// What gave way.
+    pub lost: String,
+    /// Who loses a task by it.
+    pub loser: Option<AgentName>,
+    /// Who has it.
+    pub winner: Option<AgentName>,
+}
+
+/// What a person must decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The rule by which nobody else can.
+    pub rule: &'static str,
+    /// What it is about: a key, a section, a file.
+    pub what: String,
+    /// What ours says.
+    pub ours: String,
+    /// What theirs says.
+    pub theirs: String,
+}
+
+/// A merged document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merged {
+    /// Its bytes; with conflict markers where there are conflicts.
+    pub document: Document,
+    /// What a person must decide.
+    pub conflicts: Vec<Conflict>,
+    /// What was decided by rule.
+    pub decisions: Vec<Decision>,
+}
+
+/// Merges two versions of the document at a path. Without a common version what both have alike counts as that.
+#[must_use]
+pub fn document(
+    path: &DocPath,
+    base: Option<&Document>,
+    ours: &Document,
+    theirs: &Document,
+    names: &Names<'_>,
+) -> Merged {
+    let _ = path;
+    text::whole(base, ours, theirs, names)
+}
