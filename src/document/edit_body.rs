@@ -20,7 +20,7 @@ pub enum Mark {
 
 /// The order in which new sections stand among those that are there.
 const SECTION_ORDER: [&str; 9] =
-    ["Active Tasks", "Dependencies", "Payload", "Metadata", "Progress", "Result", "Error", "Notes", "History"];
+    ["Active Tasks", "Dependencies", "Payload", "Metadata", "Progress", "Result", "Error", "History", "Notes"];
 
 impl Document {
     /// Ticks or unticks a step, counted from 1 as [`Document::steps`] lists them. Changes one byte, or none.

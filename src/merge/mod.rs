@@ -4,12 +4,20 @@
 //! decide stays in the text between conflict markers (see [`Conflict`]), and such a document is listed as unreadable until
 //! somebody chose. Both sides count alike: who is "ours" changes nothing but the order of the markers.
 
+mod claim;
+mod fields;
+mod items;
+mod log;
+mod record;
 mod text;
+mod three;
 mod tree;
+mod whole;
 
 use crate::document::Document;
 use crate::name::{AgentName, DocPath};
 
+pub use record::{Loss, losses};
 pub use text::sides;
 pub use tree::{Outcome, snapshots};
 
@@ -81,6 +89,24 @@ pub fn document(
     theirs: &Document,
     names: &Names<'_>,
 ) -> Merged {
-    let _ = path;
-    text::whole(base, ours, theirs, names)
+    let clean = |document: &Document| Merged::clean(document.clone());
+    if ours == theirs || base == Some(theirs) {
+        return clean(ours);
+    }
+    if base == Some(ours) {
+        return clean(theirs);
+    }
+    if path.is_events()
+        && let Some(text) =
+            if ours.bytes() <= theirs.bytes() { log::merge(base, ours, theirs) } else { log::merge(base, theirs, ours) }
+    {
+        return clean(&Document::parse(text.into_bytes()));
+    }
+    whole::merge(path, base, ours, theirs, names).unwrap_or_else(|| text::whole(base, ours, theirs, names))
+}
+
+impl Merged {
+    fn clean(document: Document) -> Self {
+        Self { document, conflicts: Vec::new(), decisions: Vec::new() }
+    }
 }

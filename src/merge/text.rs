@@ -1,66 +1,182 @@
 //! Merging by lines, and taking a text with conflict markers apart again. Knows lines, not what they say.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
-use similar::{ConflictStyle, DiffTag, MergeResolution, TextDiff, TextMerge};
+use similar::{DiffTag, MergeRegion, MergeResolution, TextDiff, TextMerge};
 
 use super::{Conflict, Merged, Names};
 use crate::document::Document;
 
-/// Merges whole texts by lines.
+/// The rule of prose.
+const SAME_LINES: &str = "same lines";
+
+/// What a merge by lines came to.
+pub(super) struct ByLines {
+    pub(super) text: String,
+    /// What stands between markers; in the body alone, after [`rest`].
+    pub(super) conflicts: Vec<Conflict>,
+    /// How many pairs of markers there are.
+    pub(super) count: usize,
+}
+
+/// Merges whole texts by lines: documents that cannot be read, or whose layout nobody can edit safely.
 pub(super) fn whole(base: Option<&Document>, ours: &Document, theirs: &Document, names: &Names<'_>) -> Merged {
-    let clean =
-        |document: &Document| Merged { document: document.clone(), conflicts: Vec::new(), decisions: Vec::new() };
-    if ours == theirs || base == Some(theirs) {
-        return clean(ours);
-    }
-    if base == Some(ours) {
-        return clean(theirs);
-    }
     let text = |document: &Document| std::str::from_utf8(document.bytes()).ok().map(str::to_owned);
-    let (Some(mine), Some(other)) = (text(ours), text(theirs)) else {
-        let conflict = Conflict {
-            rule: "not text",
-            what: "the file".to_owned(),
-            ours: "its bytes".to_owned(),
-            theirs: "other bytes".to_owned(),
-        };
-        return Merged { document: ours.clone(), conflicts: vec![conflict], decisions: Vec::new() };
+    let conflict = |rule| Conflict {
+        rule,
+        what: "the file".to_owned(),
+        ours: "its text".to_owned(),
+        theirs: "another text".to_owned(),
     };
+    let (Some(mine), Some(other)) = (text(ours), text(theirs)) else {
+        return Merged { document: ours.clone(), conflicts: vec![conflict("not text")], decisions: Vec::new() };
+    };
+    let swap = names.same_from_both_sides && other < mine;
+    let (mine, other) = if swap { (other, mine) } else { (mine, other) };
     let base = base.and_then(text).unwrap_or_else(|| common(&mine, &other));
-    let (merged, conflicts) = lines(&base, &mine, &other, names);
-    Merged { document: Document::parse(merged.into_bytes()), conflicts, decisions: Vec::new() }
+    let merged = lines(&base, &mine, &other, names, &|_, _| true);
+    let document = Document::parse(merged.text.into_bytes());
+    // What came out must be seen: as a document where both were, as a conflict where there is one.
+    let was_readable = ours.is_readable() && theirs.is_readable();
+    let is_seen = if merged.count > 0 { !document.is_readable() } else { document.is_readable() || !was_readable };
+    if is_seen {
+        return Merged { document, conflicts: merged.conflicts, decisions: Vec::new() };
+    }
+    let end = |text: &str| if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let all = format!(
+        "<<<<<<< {}\n{mine}{}=======\n{other}{}>>>>>>> {}\n",
+        names.ours,
+        end(&mine),
+        end(&other),
+        names.theirs
+    );
+    Merged { document: Document::parse(all.into_bytes()), conflicts: vec![conflict("layout")], decisions: Vec::new() }
+}
+
+/// Merges what is left when everything else was decided. Where both only laid out a decided part of the frontmatter
+/// differently, one of the two layouts stands; `keys` are those that were not decided.
+pub(super) fn rest(base: &Document, ours: &Document, theirs: &Document, keys: &[&str], names: &Names<'_>) -> ByLines {
+    let open = |document: &Document, bytes: Range<usize>| {
+        keys.iter().filter_map(|key| document.field(key)).any(|field| {
+            let end = field.value_span.end.max(field.key_span.end);
+            field.key_span.start < bytes.end && end > bytes.start
+        })
+    };
+    let in_front = |document: &Document, bytes: &Range<usize>| {
+        let text = document.text();
+        let body = text.find("\n---").map_or(0, |at| at + 1);
+        bytes.start < body
+    };
+    let is_conflict = |mine: Range<usize>, other: Range<usize>| {
+        !(in_front(ours, &mine) && in_front(theirs, &other)) || open(ours, mine) || open(theirs, other)
+    };
+    let mut merged = lines(base.text(), ours.text(), theirs.text(), names, &is_conflict);
+    // The keys, the title and the JSON were told with their values.
+    merged.conflicts.retain(|conflict| conflict.rule == SAME_LINES);
+    merged
 }
 
 /// The lines that two texts have alike, in order.
 pub(super) fn common(a: &str, b: &str) -> String {
     let diff = TextDiff::from_lines(a, b);
     let alike = diff.ops().iter().filter(|op| op.tag() == DiffTag::Equal);
-    alike.flat_map(|op| op.old_range()).map(|at| &diff.old_lookup()[at]).collect()
+    alike.flat_map(similar::DiffOp::old_range).map(|at| &diff.old_lookup()[at]).collect()
 }
 
-/// The merged lines, with markers around those that both changed differently.
-pub(super) fn lines(base: &str, ours: &str, theirs: &str, names: &Names<'_>) -> (String, Vec<Conflict>) {
-    let swap = names.same_from_both_sides && theirs < ours;
-    let (ours, theirs) = if swap { (theirs, ours) } else { (ours, theirs) };
-    let mut merge = TextMerge::from_lines(base, ours, theirs);
-    merge.labels("base", names.ours, names.theirs).conflict_style(ConflictStyle::Diff3);
-    let mut conflicts = Vec::new();
-    for region in merge.regions().iter().filter(|region| region.resolution() == MergeResolution::Conflict) {
-        let part = |range: std::ops::Range<usize>, line: &dyn Fn(usize) -> Option<String>| {
-            range.filter_map(line).fold(String::new(), |mut text, line| {
-                let _ = write!(text, "{line}");
-                text
-            })
-        };
-        conflicts.push(Conflict {
-            rule: "same lines",
-            what: "the text".to_owned(),
-            ours: part(region.ours_range(), &|at| merge.ours_line(at).map(str::to_owned)),
-            theirs: part(region.theirs_range(), &|at| merge.theirs_line(at).map(str::to_owned)),
-        });
+/// The merged lines, with markers around those that both changed differently. `is_conflict` is asked with the bytes of both
+/// sides; where it says no, the smaller text stands, whoever's it is.
+fn lines(
+    base: &str,
+    ours: &str,
+    theirs: &str,
+    names: &Names<'_>,
+    is_conflict: &dyn Fn(Range<usize>, Range<usize>) -> bool,
+) -> ByLines {
+    let merge = TextMerge::from_lines(base, ours, theirs);
+    let (starts_ours, starts_theirs) = (line_starts(ours), line_starts(theirs));
+    let mut out = ByLines { text: String::new(), conflicts: Vec::new(), count: 0 };
+    for region in merge.regions() {
+        let bytes = |starts: &[usize], range: Range<usize>| starts[range.start]..starts[range.end];
+        let (mine, other) = (bytes(&starts_ours, region.ours_range()), bytes(&starts_theirs, region.theirs_range()));
+        let (a, b) = (&ours[mine.clone()], &theirs[other.clone()]);
+        match region.resolution() {
+            MergeResolution::Theirs => out.text.push_str(b),
+            MergeResolution::Conflict if a != b && is_conflict(mine.clone(), other) => {
+                mark(&mut out, names, a, &old(&merge, region), b);
+                let (what, known) = place(ours, &mine);
+                let rule = if known { "two values" } else { SAME_LINES };
+                out.conflicts.push(Conflict { rule, what, ours: a.to_owned(), theirs: b.to_owned() });
+            }
+            MergeResolution::Conflict => {
+                // One of two layouts stands, and with it every comment that either side put there.
+                let (kept, other) = (a.min(b), a.max(b));
+                let had = old(&merge, region);
+                let is_new = |line: &&str| {
+                    line.trim_start().starts_with('#')
+                        && ![kept, &had].iter().any(|text| text.lines().any(|l| l == line.trim_end()))
+                };
+                out.text.extend(other.split_inclusive('\n').filter(is_new));
+                out.text.push_str(kept);
+            }
+            _ => out.text.push_str(a),
+        }
     }
-    (merge.to_string(), conflicts)
+    out
+}
+
+fn old(merge: &TextMerge<'_, '_, '_, str>, region: &MergeRegion) -> String {
+    region.base_range().filter_map(|at| merge.base_line(at)).collect()
+}
+
+fn mark(out: &mut ByLines, names: &Names<'_>, ours: &str, base: &str, theirs: &str) {
+    out.count += 1;
+    let text = &mut out.text;
+    let end = |text: &mut String| {
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+    };
+    end(text);
+    let _ = writeln!(text, "<<<<<<< {}", names.ours);
+    for (part, line) in
+        [(ours, "||||||| base".to_owned()), (base, "=======".to_owned()), (theirs, format!(">>>>>>> {}", names.theirs))]
+    {
+        text.push_str(part);
+        end(text);
+        let _ = writeln!(text, "{line}");
+    }
+}
+
+/// Where each line begins, and the end.
+fn line_starts(text: &str) -> Vec<usize> {
+    let mut at = 0;
+    let mut starts = vec![0];
+    for line in text.split_inclusive('\n') {
+        at += line.len();
+        starts.push(at);
+    }
+    starts
+}
+
+/// What a part of a text belongs to, in words; and whether it is something that is told by its value.
+fn place(text: &str, part: &Range<usize>) -> (String, bool) {
+    let front = text.find("\n---").map_or(0, |end| end + 1);
+    if text.starts_with("---") && part.start < front {
+        return ("the frontmatter".to_owned(), true);
+    }
+    let inside = text.get(part.clone()).unwrap_or_default();
+    let mut lines = inside.lines().filter(|line| !line.trim().is_empty()).peekable();
+    let first = lines.peek().copied().unwrap_or_default();
+    if first.starts_with("# ") || !first.is_empty() && lines.all(|line| line.starts_with("**")) {
+        return ("the title".to_owned(), true);
+    }
+    let mut before = text.get(..part.start).unwrap_or_default().lines().rev();
+    let heading = first.strip_prefix("## ").or_else(|| before.find_map(|line| line.strip_prefix("## ")));
+    match heading {
+        Some(heading) => (format!("`## {heading}`"), ["Payload", "Metadata"].contains(&heading.trim())),
+        None => ("the text".to_owned(), false),
+    }
 }
 
 /// The three versions of a text with conflict markers: base (where the markers have one, else the lines outside them), ours,
@@ -95,7 +211,9 @@ pub fn sides(text: &str) -> Option<(String, String, String)> {
                     At::Base => &mut [&mut base],
                     At::Theirs => &mut [&mut theirs],
                 };
-                into.iter_mut().for_each(|text| text.push_str(line));
+                for text in into {
+                    text.push_str(line);
+                }
                 now
             }
         };

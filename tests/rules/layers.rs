@@ -53,7 +53,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("futures_core", &["client"]),
     ("getrandom", &["runner"]),
     ("gix", &["git"]),
-    ("sha1", &["event", "git"]),
+    ("sha1", &["event", "git", "merge"]),
     ("granit_parser", &["document"]),
     ("indicatif", &["cli"]),
     ("jiff", &["name", "time"]),

@@ -1,0 +1,257 @@
+//! One document: decides every fact, writes what was decided into all three versions, and merges what is left by lines.
+//!
+//! After that the three versions differ only in what nobody decided and in layout, comments and prose, so that a merge by
+//! lines keeps every byte that need not change, and its conflicts are those of a person.
+
+use super::claim::{self, Side};
+use super::fields::{self, Fields, Versions};
+use super::three::{self, Three};
+use super::{Conflict, Decision, Merged, Names, items, record, text};
+use crate::document::{Document, EditError, Value};
+use crate::entity::{self, label_name};
+use crate::name::{DocPath, Kind};
+
+/// Sections that hold JSON.
+const JSON: [&str; 2] = ["Payload", "Metadata"];
+
+/// The three versions, brought to agree on what was decided.
+struct Work {
+    base: Document,
+    a: Document,
+    b: Document,
+    conflicts: Vec<Conflict>,
+    decisions: Vec<Decision>,
+}
+
+/// The merge by fields; `None` where one of the versions cannot be read, or cannot be edited in the way it is written.
+pub(super) fn merge(
+    path: &DocPath,
+    base: Option<&Document>,
+    ours: &Document,
+    theirs: &Document,
+    names: &Names<'_>,
+) -> Option<Merged> {
+    let (a, b) = if ours.bytes() <= theirs.bytes() { (ours, theirs) } else { (theirs, ours) };
+    let is_swapped = a != ours;
+    let kind = entity::read(path, a).kind.filter(|kind| entity::read(path, b).kind == Some(*kind))?;
+    let alike = || Document::parse(text::common(a.text(), b.text()).into_bytes());
+    let base = &base.cloned().unwrap_or_else(alike);
+    if [base, a, b].iter().any(|document| !document.is_readable() || !document.has_frontmatter()) {
+        return None;
+    }
+    let mut work =
+        Work { base: base.clone(), a: a.clone(), b: b.clone(), conflicts: Vec::new(), decisions: Vec::new() };
+    let fields = work.decide(kind, base, a, b).ok()?;
+    if is_swapped {
+        for conflict in &mut work.conflicts {
+            std::mem::swap(&mut conflict.ours, &mut conflict.theirs);
+        }
+    }
+    let (left, right) = if is_swapped && !names.same_from_both_sides { (&work.b, &work.a) } else { (&work.a, &work.b) };
+    let keys: Vec<&str> = fields.conflicts.iter().map(|(key, _)| key.as_str()).collect();
+    let by_lines = text::rest(&work.base, left, right, &keys, names);
+    let mut conflicts = std::mem::take(&mut work.conflicts);
+    conflicts.extend(by_lines.conflicts);
+    let document = Document::parse(by_lines.text.into_bytes());
+    if by_lines.count == 0 && !(conflicts.is_empty() && holds(&document, &fields.decided)) {
+        return None;
+    }
+    if by_lines.count > 0 && document.is_readable() {
+        // The markers stand where they are taken for an example: then nobody would see them.
+        return None;
+    }
+    Some(Merged { document, conflicts, decisions: work.decisions })
+}
+
+/// Tells whether a document says what was decided.
+fn holds(document: &Document, decided: &[(String, Option<Value>)]) -> bool {
+    document.is_readable()
+        && decided.iter().all(|(key, value)| match (document.field(key), value) {
+            (Some(field), Some(value)) => field.value.means(value),
+            (None, None) => true,
+            _ => false,
+        })
+}
+
+impl Work {
+    fn each(&mut self, edit: impl Fn(&Document) -> Result<Document, EditError>) -> Result<(), EditError> {
+        for document in [&mut self.base, &mut self.a, &mut self.b] {
+            *document = edit(document)?;
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, kind: Kind, base: &Document, a: &Document, b: &Document) -> Result<Fields, EditError> {
+        let contested = claim::is_contested(kind, base, a, b);
+        let (side, rule) = claim::winner(kind, a, b);
+        let claim = contested.then_some(side);
+        let mut fields = fields::merge(&Versions { kind, base, a, b, claim });
+        // An agent's later word about itself replaces its earlier one; nobody loses anything.
+        if contested && kind != Kind::Agent {
+            let (winner, loser) = if side == Side::A { (a, b) } else { (b, a) };
+            self.decisions.push(claim::decision(rule, winner, loser));
+        }
+        approval(base, &mut fields);
+        self.decisions.append(&mut fields.decisions);
+        for (key, value) in &fields.decided {
+            self.each(|document| put(document, key, value.as_ref()))?;
+        }
+        self.conflicts.extend(fields.conflicts.iter().map(|(_, conflict)| conflict.clone()));
+        self.title(base, a, b)?;
+        self.sections(kind, claim, base, a, b)?;
+        for line in self.decisions.iter().map(record::line).collect::<Vec<_>>() {
+            let is_there = |document: &Document| document.bullets(record::HEADING).iter().any(|old| old.text == line);
+            self.each(|document| {
+                if is_there(document) { Ok(document.clone()) } else { document.bullet_add(record::HEADING, &line) }
+            })?;
+        }
+        Ok(fields)
+    }
+
+    fn title(&mut self, base: &Document, a: &Document, b: &Document) -> Result<(), EditError> {
+        let of = |document: &Document| document.title().map(str::to_owned);
+        match three::plain(&of(base), &of(a), &of(b), |x, y| x == y) {
+            Three::Is(Some(title)) if !title.is_empty() => self.each(|document| document.set_title(&title)),
+            Three::Is(_) => Ok(()),
+            Three::Clash => {
+                let say = |document: &Document| document.title().unwrap_or("nothing").to_owned();
+                let what = "the title".to_owned();
+                self.conflicts.push(Conflict { rule: "two values", what, ours: say(a), theirs: say(b) });
+                Ok(())
+            }
+        }
+    }
+
+    fn sections(
+        &mut self,
+        kind: Kind,
+        claim: Option<Side>,
+        base: &Document,
+        a: &Document,
+        b: &Document,
+    ) -> Result<(), EditError> {
+        let mut headings: Vec<&str> = Vec::new();
+        for heading in [a, b].iter().flat_map(|document| document.sections()).map(|section| section.heading.as_str()) {
+            if !headings.iter().any(|known| known.eq_ignore_ascii_case(heading)) {
+                headings.push(heading);
+            }
+        }
+        // One that stands twice is prose: which of the two is meant nobody knows.
+        let twice = |heading: &str| {
+            let count = |document: &Document| {
+                document.sections().iter().filter(|section| section.heading.eq_ignore_ascii_case(heading)).count()
+            };
+            [base, a, b].into_iter().any(|document| count(document) > 1)
+        };
+        for heading in headings.into_iter().filter(|heading| !twice(heading)) {
+            let text = |document: &Document| document.section_text(heading).map(str::to_owned);
+            let (old, mine, other) = (text(base), text(a), text(b));
+            let is_outcome = claim::has_section(kind, heading);
+            let decided = match claim {
+                Some(side) if is_outcome => {
+                    if side == Side::A {
+                        mine
+                    } else {
+                        other
+                    }
+                }
+                _ => match three::plain(&old, &mine, &other, |x, y| x == y) {
+                    Three::Is(text) => text,
+                    Three::Clash => self.section(kind, heading, base, a, b)?,
+                },
+            };
+            if let Some(text) = decided {
+                self.each(|document| document.set_section_text(heading, &text))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The text of a section that both sides have changed; `None` leaves it to the merge by lines.
+    fn section(
+        &mut self,
+        kind: Kind,
+        heading: &str,
+        base: &Document,
+        a: &Document,
+        b: &Document,
+    ) -> Result<Option<String>, EditError> {
+        let text = |document: &Document| document.section_text(heading).map(str::to_owned);
+        let what = || format!("`## {heading}`");
+        let decision = |rule, kept: Option<String>, lost: Option<String>| Decision {
+            rule,
+            what: what(),
+            kept: claim::shown(&kept.unwrap_or_default()),
+            lost: claim::shown(&lost.unwrap_or_default()),
+            loser: None,
+            winner: None,
+        };
+        if items::LISTS.contains(&heading)
+            && let Some(merged) = items::merge(heading, base, a, b)
+        {
+            return Ok(Some(merged));
+        }
+        if kind != Kind::Agent && claim::has_section(kind, heading) {
+            let (side, rule) = claim::winner(kind, a, b);
+            let (kept, lost) = if side == Side::A { (text(a), text(b)) } else { (text(b), text(a)) };
+            self.decisions.push(decision(rule, kept.clone(), lost));
+            return Ok(kept);
+        }
+        if JSON.contains(&heading) {
+            let json = |document: &Document| document.section_json(heading).and_then(Result::ok);
+            let (old, mine, other) = (json(base), json(a), json(b));
+            if let Three::Is(Some(json)) = three::json(old.as_ref(), mine.as_ref(), other.as_ref()) {
+                self.each(|document| document.set_section_json(heading, &json))?;
+                return Ok(None);
+            }
+            if kind != Kind::Agent {
+                let say = |document: &Document| claim::shown(document.section_text(heading).unwrap_or_default());
+                self.conflicts.push(Conflict { rule: "two values", what: what(), ours: say(a), theirs: say(b) });
+                return Ok(None);
+            }
+        }
+        if kind == Kind::Agent {
+            return Ok(if claim::winner(kind, a, b).0 == Side::A { text(a) } else { text(b) });
+        }
+        // One that is gone on one side and changed on the other stays: the change counts.
+        match (text(a), text(b)) {
+            (Some(kept), None) | (None, Some(kept)) => {
+                self.decisions.push(decision("change before removal", Some(kept.clone()), None));
+                Ok(Some(kept))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Gives a key its value, in the frontmatter and in the line of the body that repeats it.
+fn put(document: &Document, key: &str, value: Option<&Value>) -> Result<Document, EditError> {
+    let label = label_name(key);
+    match value {
+        Some(value) => {
+            let document = document.set(key, value)?;
+            match value.as_text() {
+                Some(text) if !text.contains(['\n', '\r']) => document.set_label(&label, text),
+                _ => Ok(document),
+            }
+        }
+        None if document.field(key).is_some() => document.remove(key)?.set_label(&label, "_none_"),
+        None => Ok(document.clone()),
+    }
+}
+
+/// An approval is one of finished work: it does not outlive that the other side took the task up again.
+fn approval(base: &Document, fields: &mut Fields) {
+    let find = |key: &str| fields.decided.iter().position(|(other, _)| other == key);
+    let (Some(approved), Some(status)) = (find("approved"), find("status")) else { return };
+    let is_new = base.field("approved").is_none() && fields.decided[approved].1.is_some();
+    let is_done = fields.decided[status].1.as_ref().and_then(Value::as_text) == Some("completed");
+    let was_done = base.field("status").and_then(|field| field.value.as_text()) == Some("completed");
+    if is_new && was_done && !is_done {
+        let lost = fields.decided[approved].1.take();
+        let lost = lost.as_ref().and_then(Value::as_text).unwrap_or_default().to_owned();
+        let kept = "the task as it was taken up again".to_owned();
+        let what = "`approved`".to_owned();
+        fields.decisions.push(Decision { rule: "taken up again", what, kept, lost, loser: None, winner: None });
+    }
+}

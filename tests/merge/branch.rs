@@ -1,0 +1,149 @@
+//! Two branches of a document: what a team may do to it on either side in the meantime, by command and by hand.
+
+use mycelium::document::{Document, Mark, Value};
+use mycelium::entity::claim::{self, Hold};
+use mycelium::entity::task::{self, TaskUpdate};
+use mycelium::name::AgentName;
+use mycelium::template::Shape;
+use serde_json::json;
+
+use crate::pairs::{self, FIELDS, Seed};
+
+/// What may be done beyond a change of one field.
+const DEEDS: [&str; 12] = [
+    "claim",
+    "finish",
+    "key",
+    "tick",
+    "note",
+    "step",
+    "dependency away",
+    "key away",
+    "prose",
+    "comment",
+    "payload key",
+    "section",
+];
+
+/// One side: what was done to it, by the names of what that touches, and what came of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Branch {
+    /// Which fields it touches.
+    pub(crate) touched: Vec<&'static str>,
+    pub(crate) document: Document,
+}
+
+/// A document and two branches of it.
+#[derive(Debug)]
+pub(crate) struct Fork {
+    pub(crate) base: Document,
+    pub(crate) ours: Branch,
+    pub(crate) theirs: Branch,
+}
+
+/// A random fork of a task.
+pub(crate) fn fork(seed: &mut Seed, n: u64) -> Fork {
+    let shape = if seed.below(4) == 0 { Shape::Classic } else { Shape::Lean };
+    let mut base = pairs::base(seed, n, shape);
+    if seed.chance() {
+        let text = "First the data is cleaned.\nThen it is split.\n\nNobody needs the rest.";
+        base = base.set_section_text("Design", text).unwrap();
+    }
+    if seed.chance() {
+        base = base.set("region", &Value::text("north")).unwrap();
+    }
+    let (ours, theirs) = (branch(seed, &base), branch(seed, &base));
+    Fork { base, ours, theirs }
+}
+
+fn branch(seed: &mut Seed, base: &Document) -> Branch {
+    let mut branch = Branch { touched: Vec::new(), document: base.clone() };
+    // Most branches do one or two things to a task; some do more.
+    for _ in 0..[1, 1, 1, 2, 2, 3][usize::try_from(seed.below(6)).unwrap()] {
+        let name = if seed.chance() {
+            FIELDS[usize::try_from(seed.below(FIELDS.len() as u64)).unwrap()]
+        } else {
+            DEEDS[usize::try_from(seed.below(DEEDS.len() as u64)).unwrap()]
+        };
+        if let Some(document) = deed(seed, &branch.document, name)
+            && document != branch.document
+        {
+            branch.touched.push(touches(name));
+            branch.document = document;
+        }
+    }
+    branch
+}
+
+/// The field that a deed changes, for those that have one.
+fn touches(name: &'static str) -> &'static str {
+    match name {
+        "claim" | "finish" | "status" => "claim",
+        "tick" | "step" | "steps" => "steps",
+        "note" | "notes" => "notes",
+        "dependency away" | "depends_on" => "depends_on",
+        "payload key" | "payload" => "payload",
+        "key away" => "key",
+        other => other,
+    }
+}
+
+fn deed(seed: &mut Seed, document: &Document, name: &str) -> Option<Document> {
+    let number = seed.below(1_000_000);
+    match name {
+        "claim" => {
+            let fence = document.field("fence").and_then(|field| field.value.as_text()?.parse::<u64>().ok());
+            let by = AgentName::new(format!("agent-{}", seed.below(6))).unwrap();
+            let hold = Hold { by, fence: fence.unwrap_or(0) + 1, lease: std::time::Duration::from_secs(300) };
+            claim::take(document, &hold).ok()
+        }
+        "finish" if seed.chance() => task::complete(document, Some(&json!({ "loss": number }))).ok(),
+        "finish" => task::fail(document, Some(&json!({ "message": format!("gave up at {number}") }))).ok(),
+        "key" => {
+            let key = ["gpu", "epoch", "owner", "due", "region"][usize::try_from(seed.below(5)).unwrap()];
+            document.set(key, &Value::text(format!("v{number}"))).ok()
+        }
+        "key away" => document.remove("region").ok(),
+        "tick" => {
+            let count = document.steps().len() as u64;
+            (count > 0).then(|| document.tick(usize::try_from(1 + seed.below(count)).unwrap(), Mark::Flip).unwrap())
+        }
+        "note" => task::note(document, &format!("seen {number}\nand more")).ok(),
+        "step" => document.bullet_add("Progress", &format!("[ ] Step {number}")).ok(),
+        "dependency away" => {
+            let first = document.field("depends_on")?.value.texts()?.first().map(|id| (*id).to_owned())?;
+            let update = TaskUpdate { depends_on_remove: vec![first.parse().ok()?], ..TaskUpdate::default() };
+            task::update(document, &update).ok()
+        }
+        "prose" => {
+            let text = document.section_text("Design")?.to_owned();
+            let lines = ["First the data is", "Then it is", "Nobody needs"];
+            let line = lines[usize::try_from(seed.below(3)).unwrap()];
+            document.set_section_text("Design", &text.replace(line, &format!("({number}) {line}"))).ok()
+        }
+        "comment" => {
+            let line = format!("# by hand {number}\n");
+            let at = document.text().find("type:")?;
+            let (before, after) = document.text().split_at(at);
+            Some(Document::parse(format!("{before}{line}{after}").into_bytes()))
+        }
+        "payload key" => {
+            let mut payload =
+                document.section_json("Payload").and_then(Result::ok).filter(serde_json::Value::is_object)?;
+            payload[format!("key{}", seed.below(4))] = json!(number);
+            task::set_payload(document, &payload).ok()
+        }
+        "section" => document.set_section_text(&format!("Aside {}", seed.below(3)), &format!("Words {number}.")).ok(),
+        "status" => match document.field("status")?.value.as_text()? {
+            "completed" => task::reopen(document).ok(),
+            "failed" => task::retry(document).ok(),
+            _ => Some(pairs::change(document, "status", seed)),
+        },
+        field => Some(pairs::change(document, field, seed)),
+    }
+}
+
+/// One more branch of the same document.
+pub(crate) fn again(seed: &mut Seed, base: &Document) -> Branch {
+    branch(seed, base)
+}

@@ -1,0 +1,171 @@
+//! What holds for every merge, over random pairs: the laws, and that nothing vanishes.
+
+use std::collections::BTreeMap;
+
+use mycelium::document::Document;
+use mycelium::merge::{self, Merged, Names};
+use mycelium::name::DocPath;
+
+use crate::branch::{Fork, fork};
+use crate::pairs::Seed;
+use crate::support::number;
+
+fn path(n: u64) -> DocPath {
+    DocPath::new(format!("task-{n}.md")).unwrap()
+}
+
+fn merged(n: u64, base: &Document, ours: &Document, theirs: &Document) -> Merged {
+    merge::document(&path(n), Some(base), ours, theirs, &Names::ALIKE)
+}
+
+fn each(check: impl Fn(u64, &Fork)) {
+    let mut seed = Seed(5);
+    for n in 0..number("MYCELIUM_MERGE_FORKS", 3_000) as u64 {
+        check(n, &fork(&mut seed, n));
+    }
+}
+
+fn told(fork: &Fork) -> String {
+    let Fork { base, ours, theirs } = fork;
+    let (o, t) = (&ours.touched, &theirs.touched);
+    format!(
+        "{o:?} {t:?}\n=== base\n{}\n=== ours\n{}\n=== theirs\n{}",
+        base.text(),
+        ours.document.text(),
+        theirs.document.text()
+    )
+}
+
+#[test]
+fn what_only_one_side_changed_is_taken_as_it_is() {
+    each(|n, fork| {
+        let (base, ours) = (&fork.base, &fork.ours.document);
+        for merged in [merged(n, base, ours, base), merged(n, base, base, ours), merged(n, base, ours, ours)] {
+            assert_eq!(merged.document.bytes(), ours.bytes());
+            assert!(merged.conflicts.is_empty() && merged.decisions.is_empty());
+        }
+    });
+}
+
+#[test]
+fn it_does_not_matter_who_merges_whom() {
+    each(|n, fork| {
+        let (ours, theirs) = (&fork.ours.document, &fork.theirs.document);
+        let (one, other) = (merged(n, &fork.base, ours, theirs), merged(n, &fork.base, theirs, ours));
+        assert_eq!(one.document.bytes(), other.document.bytes(), "{}", told(fork));
+        assert_eq!(one.decisions, other.decisions);
+        assert_eq!(one.conflicts.len(), other.conflicts.len());
+        let named = |names| merge::document(&path(n), Some(&fork.base), ours, theirs, names);
+        let as_git = named(&Names::GIT);
+        assert_eq!(as_git.conflicts.is_empty(), one.conflicts.is_empty());
+        if one.conflicts.is_empty() {
+            assert_eq!(as_git.document.bytes(), one.document.bytes());
+        }
+    });
+}
+
+#[test]
+fn what_was_merged_stays_merged() {
+    each(|n, fork| {
+        let (ours, theirs) = (&fork.ours.document, &fork.theirs.document);
+        let one = merged(n, &fork.base, ours, theirs);
+        if one.conflicts.is_empty() {
+            // A clone that takes the merge and one that has half of it come to the same.
+            for side in [ours, theirs] {
+                assert_eq!(merged(n, side, &one.document, side).document.bytes(), one.document.bytes());
+            }
+        }
+    });
+}
+
+/// Every line of prose, note, step, list item and value that a side brought is in the merged file, or was told as lost.
+#[test]
+fn nothing_vanishes() {
+    each(|n, fork| {
+        let one = merged(n, &fork.base, &fork.ours.document, &fork.theirs.document);
+        let mut said = one.document.text().to_owned();
+        if !one.document.is_readable() {
+            said = String::from_utf8(one.document.bytes().to_vec()).unwrap();
+        }
+        for decision in &one.decisions {
+            said.push_str(&decision.lost);
+        }
+        let words = |text: &str| {
+            let is_word = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+            text.split(|c| !is_word(c))
+                .filter(|word| word.len() > 3)
+                .map(str::to_owned)
+                .collect::<std::collections::BTreeSet<_>>()
+        };
+        let (base, said) = (words(fork.base.text()), words(&said));
+        for side in [&fork.ours, &fork.theirs] {
+            let new = words(side.document.text());
+            let gone: Vec<_> = new.difference(&base).filter(|word| !said.contains(*word)).collect();
+            assert!(
+                gone.is_empty(),
+                "{gone:?}\n{:?}\n{}\n=== merged\n{}",
+                one.decisions,
+                told(fork),
+                one.document.text()
+            );
+        }
+    });
+}
+
+#[test]
+fn different_fields_never_conflict_and_hardly_anything_else_does() {
+    let counts = std::cell::RefCell::new(BTreeMap::<String, usize>::new());
+    let total = std::cell::Cell::new((0, 0));
+    each(|n, fork| {
+        let one = merged(n, &fork.base, &fork.ours.document, &fork.theirs.document);
+        let (mut all, mut left) = total.get();
+        all += 1;
+        if one.conflicts.is_empty() {
+            assert!(one.document.is_readable(), "{}", told(fork));
+        } else {
+            left += 1;
+            let key = one.conflicts.iter().map(|c| format!("{} {}", c.rule, c.what)).collect::<Vec<_>>().join(", ");
+            *counts.borrow_mut().entry(key).or_default() += 1;
+            let same = fork.ours.touched.iter().any(|field| fork.theirs.touched.contains(field));
+            assert!(same, "{:?}\n{}\n{}", one.conflicts, told(fork), String::from_utf8_lossy(one.document.bytes()));
+            for conflict in &one.conflicts {
+                assert!(["two values", "same lines"].contains(&conflict.rule), "{conflict:?}\n{}", told(fork));
+                assert_ne!(conflict.ours, conflict.theirs);
+            }
+            assert!(!one.document.is_readable(), "{}", told(fork));
+        }
+        total.set((all, left));
+    });
+    let (all, left) = total.get();
+    assert!(left * 100 <= all * 5, "{left} of {all} need a person: {:#?}", counts.borrow());
+}
+
+/// Claims, boxes and notes: three branches come to the same in whatever order they are merged.
+#[test]
+fn claims_boxes_and_notes_come_to_the_same_in_any_order() {
+    let mut seed = Seed(7);
+    for n in 0..number("MYCELIUM_MERGE_FORKS", 1_000) as u64 {
+        let one = fork(&mut seed, n);
+        let only = |touched: &[&str]| touched.iter().all(|field| ["claim", "notes", "steps"].contains(field));
+        let third = crate::branch::again(&mut seed, &one.base);
+        if ![&one.ours, &one.theirs, &third].iter().all(|branch| only(&branch.touched)) {
+            continue;
+        }
+        let (a, b, c) = (&one.ours.document, &one.theirs.document, &third.document);
+        let base = &one.base;
+        let left = merged(n, base, &merged(n, base, a, b).document, c).document;
+        let right = merged(n, base, a, &merged(n, base, b, c).document).document;
+        let facts = |document: &Document| {
+            let sorted = |mut texts: Vec<String>| {
+                texts.sort();
+                texts
+            };
+            let keys = ["status", "claimed_by", "fence", "attempt"];
+            let keys = keys.map(|key| document.field(key).map(|field| field.value.to_json()));
+            let notes = sorted(document.notes().into_iter().map(|note| note.text).collect());
+            let steps = sorted(document.steps().iter().map(|step| format!("{} {}", step.done, step.text)).collect());
+            (keys, notes, steps)
+        };
+        assert_eq!(facts(&left), facts(&right), "{}", told(&one));
+    }
+}
