@@ -7,6 +7,7 @@ use sha1::{Digest as _, Sha1};
 
 use crate::document::Document;
 use crate::entity::Entity;
+use crate::merge;
 use crate::name::{DocPath, Kind};
 use crate::snapshot::Entry;
 
@@ -40,6 +41,9 @@ pub struct Brief {
     /// Who approved it.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     pub approved: Option<String>,
+    /// How many of its holders lost it in a merge.
+    #[serde(rename = "l", default, skip_serializing_if = "is_none")]
+    pub losses: usize,
     /// It cannot be read; the rest is what it said before.
     #[serde(rename = "u", default, skip_serializing_if = "std::ops::Not::not")]
     pub unreadable: bool,
@@ -64,6 +68,7 @@ impl Brief {
                 brief.fence = task.fence;
                 brief.progress = task.progress;
                 brief.approved.clone_from(&task.approved);
+                brief.losses = merge::losses(&entry.document).len();
             }
             Entity::Workflow(workflow) => brief.progress = workflow.progress,
             Entity::Agent(_) => {}
@@ -85,6 +90,11 @@ impl Brief {
     pub fn kind(&self) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| letter(*kind) == self.kind)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "so it is called")]
+const fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 const fn letter(kind: Kind) -> &'static str {

@@ -8,6 +8,7 @@ use super::feed::{Branch, Line, Told};
 use super::log;
 use crate::document::Document;
 use crate::entity::Entity;
+use crate::merge;
 use crate::name::{AgentName, Channel, DocPath, EventId, Kind, OperationId};
 use crate::snapshot::Entry;
 use crate::time::Timestamp;
@@ -226,6 +227,9 @@ impl What<'_> {
         match entity {
             Some(Entity::Task(task)) => {
                 body.insert("type".to_owned(), json!(task.kind));
+                if let ("overruled", Some(entry)) = (event, entry) {
+                    body.insert("lost".to_owned(), lost(entry, self.was.map_or(0, |was| was.losses)));
+                }
                 if matches!(event, "completed" | "failed") {
                     outcome(&mut body, event, task.result.as_ref(), task.error.as_ref());
                 }
@@ -252,6 +256,9 @@ impl What<'_> {
         };
         if now.unreadable {
             return Some("unreadable");
+        }
+        if now.losses > was.losses {
+            return Some("overruled");
         }
         if let Some(word) = self.verb.and_then(said) {
             return Some(word);
@@ -289,6 +296,12 @@ fn said(verb: &str) -> Option<&'static str> {
     }
 }
 
+/// Who lost the task in a merge, to whom, and the words that the document has for it; without those that were told.
+fn lost(entry: &Entry, told: usize) -> Json {
+    let one = |loss: &merge::Loss| json!({ "agent": loss.loser, "to": loss.winner, "says": loss.line });
+    merge::losses(&entry.document).get(told..).unwrap_or_default().iter().map(one).collect()
+}
+
 /// What came out, as those expect it who look at `result.success` alone.
 fn outcome(body: &mut Map<String, Json>, event: &str, result: Option<&Json>, error: Option<&Json>) {
     let is_small = |value: &&Json| value.to_string().len() <= RESULT_BYTES_MAX;
@@ -319,6 +332,8 @@ impl Draft {
         let names: &[&str] = match (self.kind, self.event) {
             (Kind::Task, "completed") => &["tasks:completed", "tasks:events"],
             (Kind::Task, "failed") => &["tasks:failed", "tasks:completed", "tasks:events"],
+            // Whoever lost it listens for itself, not for the task.
+            (Kind::Task, "overruled") => &["tasks:events", "agents:events"],
             (Kind::Task, _) => &["tasks:events"],
             (Kind::Workflow, "completed") => &["workflows:completed", "workflows:events"],
             (Kind::Workflow, "failed") => &["workflows:failed", "workflows:completed", "workflows:events"],

@@ -4,6 +4,7 @@
 //! replay `fixtures/` and `fuzz/regressions/` with every build.
 
 mod edit;
+mod merge;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +24,7 @@ const SEPARATOR: u8 = 0x1e;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target. `fuzz/fuzz_targets` has a file for each.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("change", change),
     ("config", config),
     ("edit", edit::edit),
@@ -31,6 +32,7 @@ pub const TARGETS: [Target; 8] = [
     ("frontmatter", frontmatter),
     ("index", index),
     ("journal", journal),
+    ("merge", merge::merge),
     ("name", name),
 ];
 

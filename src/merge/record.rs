@@ -38,6 +38,11 @@ pub(super) fn line(decision: &Decision) -> String {
 /// Every loss of a task that a document tells of, in its order.
 #[must_use]
 pub fn losses(document: &Document) -> Vec<Loss> {
+    // Hardly any document has one, and this is asked of all of them: the body is looked at only where it may.
+    let may = std::str::from_utf8(document.bytes()).is_ok_and(|text| text.contains(GAVE_WAY));
+    if !may {
+        return Vec::new();
+    }
     let bullets = document.bullets(HEADING).into_iter();
     bullets
         .filter_map(|bullet| {
@@ -51,4 +56,28 @@ pub fn losses(document: &Document) -> Vec<Loss> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_is_read_back_and_other_lines_are_none() {
+        let name = |name: &str| AgentName::new(name).ok();
+        let decision = |loser, winner| Decision {
+            rule: "drawn",
+            what: "the claim".to_owned(),
+            kept: "status running".to_owned(),
+            lost: "status running, lease 5m".to_owned(),
+            loser,
+            winner,
+        };
+        let lines = [line(&decision(name("ben"), name("ann"))), line(&decision(None, None))];
+        let history = format!("# T\n\n## History\n\n- {}\n- {}\n- by hand\n", lines[0], lines[1]);
+        let losses = losses(&Document::parse(history.into_bytes()));
+        assert_eq!(losses.len(), 1);
+        assert_eq!((losses[0].loser.as_str(), losses[0].winner.as_str()), ("ben", "ann"));
+        assert_eq!(losses[0].line, lines[0]);
+    }
 }

@@ -14,7 +14,7 @@ const SAME_LINES: &str = "same lines";
 /// What a merge by lines came to.
 pub(super) struct ByLines {
     pub(super) text: String,
-    /// What stands between markers; in the body alone, after [`rest`].
+    /// What stands between markers.
     pub(super) conflicts: Vec<Conflict>,
     /// How many pairs of markers there are.
     pub(super) count: usize,
@@ -71,10 +71,16 @@ pub(super) fn rest(base: &Document, ours: &Document, theirs: &Document, keys: &[
     let is_conflict = |mine: Range<usize>, other: Range<usize>| {
         !(in_front(ours, &mine) && in_front(theirs, &other)) || open(ours, mine) || open(theirs, other)
     };
-    let mut merged = lines(base.text(), ours.text(), theirs.text(), names, &is_conflict);
-    // The keys, the title and the JSON were told with their values.
-    merged.conflicts.retain(|conflict| conflict.rule == SAME_LINES);
-    merged
+    lines(base.text(), ours.text(), theirs.text(), names, &is_conflict)
+}
+
+impl ByLines {
+    /// What stands between markers, but for what is `told` already with its values: keys, the title, JSON.
+    pub(super) fn beside(self, mut told: Vec<Conflict>) -> Vec<Conflict> {
+        let all = self.conflicts;
+        told.extend(all.iter().filter(|conflict| conflict.rule == SAME_LINES).cloned());
+        if told.is_empty() { all } else { told }
+    }
 }
 
 /// The lines that two texts have alike, in order.

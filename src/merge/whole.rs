@@ -49,15 +49,14 @@ pub(super) fn merge(
     }
     let (left, right) = if is_swapped && !names.same_from_both_sides { (&work.b, &work.a) } else { (&work.a, &work.b) };
     let keys: Vec<&str> = fields.conflicts.iter().map(|(key, _)| key.as_str()).collect();
-    let by_lines = text::rest(&work.base, left, right, &keys, names);
-    let mut conflicts = std::mem::take(&mut work.conflicts);
-    conflicts.extend(by_lines.conflicts);
-    let document = Document::parse(by_lines.text.into_bytes());
-    if by_lines.count == 0 && !(conflicts.is_empty() && holds(&document, &fields.decided)) {
-        return None;
-    }
-    if by_lines.count > 0 && document.is_readable() {
-        // The markers stand where they are taken for an example: then nobody would see them.
+    let mut by_lines = text::rest(&work.base, left, right, &keys, names);
+    let document = Document::parse(std::mem::take(&mut by_lines.text).into_bytes());
+    let is_marked = by_lines.count > 0;
+    let conflicts = by_lines.beside(work.conflicts);
+    // Markers that are taken for an example nobody would see; and what was decided must stand in the file.
+    let is_right =
+        if is_marked { !document.is_readable() } else { conflicts.is_empty() && holds(&document, &fields.decided) };
+    if !is_right {
         return None;
     }
     Some(Merged { document, conflicts, decisions: work.decisions })

@@ -34,7 +34,7 @@ pub(crate) struct Branch {
 }
 
 /// A document and two branches of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fork {
     pub(crate) base: Document,
     pub(crate) ours: Branch,
@@ -146,4 +146,35 @@ fn deed(seed: &mut Seed, document: &Document, name: &str) -> Option<Document> {
 /// One more branch of the same document.
 pub(crate) fn again(seed: &mut Seed, base: &Document) -> Branch {
     branch(seed, base)
+}
+
+/// A lean task with ten steps, to which both branches do the same kind of thing.
+pub(crate) fn of_a_kind(seed: &mut Seed, n: u64, kind: &str) -> Fork {
+    let mut base = pairs::base(seed, n, Shape::Lean);
+    for step in 0..10 {
+        base = base.bullet_add("Progress", &format!("[ ] Part {step}")).unwrap();
+    }
+    let note = |seed: &mut Seed| task::note(&base, &format!("seen {}", seed.next())).unwrap();
+    let key = |seed: &mut Seed| {
+        let name =
+            format!("{}{}", ["gpu", "epoch", "owner", "due"][usize::try_from(seed.below(4)).unwrap()], seed.next());
+        base.set(&name, &Value::text("x")).unwrap()
+    };
+    let step = |seed: &mut Seed| base.bullet_add("Progress", &format!("[ ] More {}", seed.next())).unwrap();
+    let (ours, theirs) = match kind {
+        "boxes" => {
+            let count = base.steps().len() as u64;
+            let first = seed.below(count);
+            let second = (first + 1 + seed.below(count - 1)) % count;
+            let tick = |at: u64| base.tick(usize::try_from(at + 1).unwrap(), Mark::Flip).unwrap();
+            (tick(first), tick(second))
+        }
+        "key and note" => (key(seed), note(seed)),
+        "step and note" => (step(seed), note(seed)),
+        "two notes" => (note(seed), note(seed)),
+        "two new keys" => (key(seed), key(seed)),
+        _ => (step(seed), step(seed)),
+    };
+    let branch = |document| Branch { touched: Vec::new(), document };
+    Fork { ours: branch(ours), theirs: branch(theirs), base }
 }

@@ -169,3 +169,45 @@ fn claims_boxes_and_notes_come_to_the_same_in_any_order() {
         assert_eq!(facts(&left), facts(&right), "{}", told(&one));
     }
 }
+
+/// Files that a person, an editor or a torn disk has damaged: they are merged all the same, alike from both sides, and what
+/// conflicts is seen.
+#[test]
+fn damaged_files_are_merged_alike_and_no_conflict_is_hidden() {
+    let mut seed = Seed(11);
+    for n in 0..number("MYCELIUM_MERGE_FORKS", 1_500) as u64 {
+        let fork = fork(&mut seed, n);
+        let [base, ours, theirs] =
+            [&fork.base, &fork.ours.document, &fork.theirs.document].map(|one| damaged(&mut seed, one));
+        let (one, other) = (merged(n, &base, &ours, &theirs), merged(n, &base, &theirs, &ours));
+        let said = || format!("{:?}\n{}\n===\n{}\n===\n{}", one.conflicts, base.text(), ours.text(), theirs.text());
+        assert_eq!(one.document.bytes(), other.document.bytes(), "{}", said());
+        if ours.is_readable() && theirs.is_readable() && one.document != ours && one.document != theirs {
+            assert_eq!(
+                one.document.is_readable(),
+                one.conflicts.is_empty(),
+                "{}\n===\n{}",
+                said(),
+                String::from_utf8_lossy(one.document.bytes())
+            );
+        }
+    }
+}
+
+fn damaged(seed: &mut Seed, document: &Document) -> Document {
+    let mut lines: Vec<String> = document.text().split_inclusive('\n').map(str::to_owned).collect();
+    for _ in 0..seed.below(4) {
+        let count = lines.len() as u64;
+        let (at, to) = (usize::try_from(seed.below(count)).unwrap(), usize::try_from(seed.below(count)).unwrap());
+        match seed.below(7) {
+            0 => drop(lines.remove(at)),
+            1 => lines.swap(at, to),
+            2 => lines.insert(at, "```\n".to_owned()),
+            3 => lines.insert(at, "---\n".to_owned()),
+            4 => lines[at] = lines[at].replace('\n', "\r\n"),
+            5 => lines[at] = lines[at].trim_end().to_owned(),
+            _ => lines.insert(at, lines[to].clone()),
+        }
+    }
+    Document::parse(lines.concat().into_bytes())
+}
