@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::late::Late;
 use super::{
     agent, archive, batch, check, commit, completions, config, demo, doctor, event, explain, init, instructions, log,
-    man, status, task, watch, why, workflow,
+    man, merge_driver, resolve, status, task, textconv, watch, why, workflow,
 };
 use crate::name::AgentName;
 
@@ -134,6 +134,8 @@ pub(crate) enum Command {
     Commit(Late<commit::Args>),
     /// Move finished tasks and workflows, and old event logs, into the archive
     Archive(Late<archive::Args>),
+    /// Merge documents in conflict by what they say, after a merge, rebase or the like that stopped
+    Resolve(Late<resolve::Args>),
     /// Make the folder and a configuration file; never needed, overwrites nothing
     Init(Late<init::Args>),
     /// Show and change settings
@@ -151,6 +153,10 @@ pub(crate) enum Command {
     Completions(Late<completions::Args>),
     /// Print a manual page, or write those of all commands
     Man(Late<man::Args>),
+    /// Merge three versions of a document, as git asks for it
+    MergeDriver(Late<merge_driver::Args>),
+    /// Print a document as one fact a line, as `git diff` shows it
+    Textconv(Late<textconv::Args>),
 }
 
 #[cfg(test)]

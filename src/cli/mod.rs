@@ -31,15 +31,18 @@ mod late;
 mod list;
 mod log;
 mod man;
+mod merge_driver;
 mod pager;
 mod progress;
 mod render;
+mod resolve;
 mod scratch;
 mod session;
 mod shield;
 mod show;
 mod status;
 mod task;
+mod textconv;
 mod unit;
 mod usage;
 mod watch;
@@ -95,11 +98,14 @@ fn dispatch(command: &Command, session: &Session) -> Result<Option<Answer>, Fail
         Command::Watch(args) => watch::run(args, session),
         Command::Commit(args) => commit::run(args, session).map(Some),
         Command::Archive(args) => archive::run(args, session).map(Some),
+        Command::Resolve(args) => resolve::run(args, session).map(Some),
         Command::Init(args) => init::run(args, session).map(Some),
         Command::Config(command) => config::run(command, session).map(Some),
         Command::Demo(args) => demo::run(args, session),
         Command::Completions(args) => completions::run(args).map(Some),
         Command::Man(args) => man::run(args).map(Some),
+        Command::MergeDriver(args) => merge_driver::run(args).map(Some),
+        Command::Textconv(args) => textconv::run(args),
         Command::Doctor(args) => Ok(Some(doctor::run(args, session))),
         Command::Instructions(args) => instructions::run(args, session).map(Some),
         Command::Explain(args) => explain::run(args).map(Some),

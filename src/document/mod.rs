@@ -298,5 +298,5 @@ fn lone_carriage_return(text: &str, yaml: &Range<usize>) -> Option<usize> {
 fn conflict_fault(text: &str, at: usize) -> Diagnostic {
     Diagnostic::error(Code::ConflictMarkers, "a merge conflict")
         .at(Place::of(text.as_bytes(), at))
-        .hint("keep one side and delete the marker lines")
+        .hint("run `mycelium resolve`, or keep one side and delete the marker lines")
 }

@@ -1,0 +1,428 @@
+//! Documents in conflict after a merge, rebase, cherry-pick or stash that stopped, or that came with markers in them: merged by what they say. What lies elsewhere in the work tree or the index is not touched.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::operation::out_of_the_archive;
+use super::versions::{Side, Versions};
+use super::{Error, Scope, Waiting, Workspace};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::Document;
+use crate::entity;
+use crate::git::{Busy, Operation, Repository, Target, Unmerged};
+use crate::merge::{self, Conflict, Decision};
+use crate::name::{ContentId, DocPath, Kind, Revision};
+use crate::snapshot::FindError;
+use crate::store::{Action, RecordedChange, Shelf, Unsynced};
+
+/// How a document was resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// The versions were merged.
+    Merged,
+    /// Somebody had decided by hand; that stands.
+    ByHand,
+    /// One side had removed it and the other changed it: the change stands.
+    Kept,
+    /// Nobody has it any more.
+    Removed,
+    /// It is not finished and lay in the archive: it came back.
+    Returned,
+}
+
+/// A document that was in conflict.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// Where it lies.
+    pub path: DocPath,
+    /// Where else it lay, and lies no more.
+    pub from: Vec<DocPath>,
+    /// How it was resolved, unless there are conflicts left.
+    pub how: How,
+    /// What a person must decide; then the file has it between markers and stays in conflict.
+    pub conflicts: Vec<Conflict>,
+    /// What was decided by rule, or by the side that was asked for.
+    pub decisions: Vec<Decision>,
+    /// It is staged: git takes it for resolved.
+    pub staged: bool,
+    /// What was in its place, as objects of git, where no operation has it.
+    pub replaced: Vec<ContentId>,
+}
+
+/// What resolving came to.
+#[derive(Debug, Clone, Default)]
+pub struct Resolution {
+    /// Every document that was in conflict, by path.
+    pub documents: Vec<Resolved>,
+    /// What git has not ended.
+    pub under_way: Option<Operation>,
+    /// Files in conflict that are left in the index, wherever they lie.
+    pub left: usize,
+    /// The commit that holds what was not staged, if it is committed already.
+    pub committed: Option<Revision>,
+    /// Why it is not.
+    pub waiting: Option<Waiting>,
+    /// What the commit found.
+    pub findings: Vec<Diagnostic>,
+}
+
+/// A document and every place in which a version of it lies.
+#[derive(Debug)]
+struct Case {
+    /// Those that the index has in conflict.
+    unmerged: Vec<(DocPath, Unmerged)>,
+    /// The other places where a document of that name lies.
+    twins: Vec<(DocPath, Option<ContentId>)>,
+}
+
+/// What is to be done about a case.
+struct Plan {
+    target: DocPath,
+    others: Vec<DocPath>,
+    versions: Option<Versions>,
+    how: How,
+    stage: bool,
+    is_executable: bool,
+}
+
+impl Workspace {
+    /// Resolves the documents that are in conflict, all or those named, each by its id, file name or path. `side` is taken for
+    /// what nothing else decides.
+    ///
+    /// What git has in conflict is staged once it is merged, and not committed: that is for whoever began the merge. A document
+    /// with conflict markers that git does not know of is changed as by any other operation.
+    ///
+    /// # Errors
+    /// [`Error::Find`] for a name that is no document; [`Error`] if the folder or the repository fails.
+    pub fn resolve(&self, names: &[String], side: Option<Side>) -> Result<Resolution, Error> {
+        self.store.recover()?;
+        let mut done = Resolution::default();
+        let staging = self.repository.as_ref().filter(|_| self.target() == Target::Current);
+        let unmerged = match staging {
+            Some(repository) => repository.conflicts(self.folder())?,
+            None => BTreeMap::new(),
+        };
+        done.under_way = staging.and_then(Repository::under_way);
+        if let Some(repository) = staging.filter(|repository| !unmerged.is_empty() && repository.index_is_locked())
+            && let Some(busy) = repository.busy()?.filter(|busy| !matches!(busy, Busy::Operation(_)))
+        {
+            done.waiting = Some(Waiting::Busy(busy));
+            return Ok(done);
+        }
+        let marked = self.marked(&unmerged)?;
+        let unfinished = self.unfinished_in_archive(&unmerged)?;
+        self.check_names(names, unmerged.keys().chain(&marked).chain(&unfinished))?;
+        let is_wanted = |path: &DocPath| names.is_empty() || names.iter().any(|name| self.means(name, path));
+        if let Some(repository) = staging {
+            for case in self.cases(repository, unmerged)? {
+                if case.unmerged.iter().any(|(path, _)| is_wanted(path)) {
+                    done.documents.push(self.resolve_case(repository, &case, side)?);
+                }
+            }
+        }
+        let mut written = Vec::new();
+        for path in marked.iter().filter(|path| is_wanted(path)) {
+            done.documents.extend(self.resolve_marked(path, side, &mut written)?);
+        }
+        for path in unfinished.iter().filter(|path| is_wanted(path)) {
+            let stage = staging.filter(|_| done.under_way.is_some());
+            done.documents.extend(self.bring_back(path, stage, &mut written)?);
+        }
+        self.commit_resolved(written, &mut done)?;
+        done.left = staging.map_or(Ok(0), Repository::conflict_count)?;
+        done.documents.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(done)
+    }
+
+    fn commit_resolved(
+        &self,
+        written: Vec<(crate::name::OperationId, Unsynced)>,
+        done: &mut Resolution,
+    ) -> Result<(), Error> {
+        let Some((last, _)) = written.last() else { return Ok(()) };
+        let last = last.clone();
+        for (_, one) in &written {
+            one.wait()?;
+        }
+        let fate = self.fate(Some(&last), None)?;
+        (done.committed, done.waiting, done.findings) = (fate.committed, fate.waiting, fate.findings);
+        Ok(())
+    }
+
+    /// Documents with whole conflicts in them that the index has not.
+    fn marked(&self, unmerged: &BTreeMap<DocPath, Unmerged>) -> Result<Vec<DocPath>, Error> {
+        let all = self.snapshot(Scope::All)?;
+        let is_marked = |document: &Document| document.faults().iter().any(|fault| fault.code == Code::ConflictMarkers);
+        let found = all.entries().filter(|entry| !unmerged.contains_key(&entry.path) && is_marked(&entry.document));
+        Ok(found.map(|entry| entry.path.clone()).collect())
+    }
+
+    /// Documents of the archive that are not finished, and have no other place.
+    fn unfinished_in_archive(&self, unmerged: &BTreeMap<DocPath, Unmerged>) -> Result<Vec<DocPath>, Error> {
+        let paths: Vec<DocPath> = self.store.names(Shelf::Archive)?;
+        let taken: BTreeSet<DocPath> = self.store.names(Shelf::Live)?.into_iter().collect();
+        let in_conflict: BTreeSet<&str> = unmerged.keys().map(DocPath::file_name).collect();
+        let read = self.read_all(&paths)?.into_iter();
+        let is_unfinished = |path: &DocPath, document: &Document| {
+            entity::read(path, document).entity.is_some_and(|entity| !entity.is_finished())
+        };
+        let is_alone = |path: &DocPath| {
+            !in_conflict.contains(path.file_name()) && out_of_the_archive(path).is_some_and(|to| !taken.contains(&to))
+        };
+        Ok(read.filter(|(path, found)| is_alone(path) && is_unfinished(path, found)).map(|(path, _)| path).collect())
+    }
+
+    /// Refuses names that mean nothing at all; one that means a document without a conflict is fine.
+    fn check_names<'a>(&self, names: &[String], known: impl Iterator<Item = &'a DocPath> + Clone) -> Result<(), Error> {
+        for name in names {
+            if known.clone().any(|path| self.means(name, path)) {
+                continue;
+            }
+            let path = self.below_folder(name);
+            let is_there = match DocPath::new(path) {
+                Ok(path) => self.store.read(&path)?.is_some(),
+                Err(_) => false,
+            };
+            if !is_there {
+                match self.find(None, path) {
+                    Ok(_) | Err(Error::Find(FindError::Duplicate { .. })) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A path as somebody wrote it, below the folder.
+    fn below_folder<'a>(&self, name: &'a str) -> &'a str {
+        let folder = format!("{}/", self.folder());
+        name.rfind(&folder).map_or(name, |at| &name[at + folder.len()..]).trim_start_matches("./")
+    }
+
+    /// Tells whether a path, a file name or an id means a document.
+    fn means(&self, name: &str, path: &DocPath) -> bool {
+        let name = self.below_folder(name);
+        let stem = path.stem();
+        let short = Kind::ALL.into_iter().find_map(|kind| stem.strip_prefix(kind.prefix()));
+        path.as_str() == name || path.file_name() == name || stem == name || short == Some(name)
+    }
+
+    /// What the index has in conflict, each with the other places of the same document.
+    fn cases(&self, repository: &Repository, unmerged: BTreeMap<DocPath, Unmerged>) -> Result<Vec<Case>, Error> {
+        if unmerged.is_empty() {
+            return Ok(Vec::new());
+        }
+        let indexed = repository.indexed(self.folder())?;
+        let mut places: BTreeMap<DocPath, Option<ContentId>> =
+            indexed.into_iter().map(|(path, one)| (path, Some(one.content))).collect();
+        for path in self.store.names(Shelf::Live)?.into_iter().chain(self.store.names(Shelf::Archive)?) {
+            places.entry(path).or_insert(None);
+        }
+        let mut cases: BTreeMap<String, Case> = BTreeMap::new();
+        for (path, one) in unmerged {
+            let new = || Case { unmerged: Vec::new(), twins: Vec::new() };
+            places.remove(&path);
+            cases.entry(path.file_name().to_owned()).or_insert_with(new).unmerged.push((path, one));
+        }
+        for (path, content) in places {
+            if let Some(case) = cases.get_mut(path.file_name()) {
+                case.twins.push((path, content));
+            }
+        }
+        Ok(cases.into_values().collect())
+    }
+
+    fn resolve_case(&self, repository: &Repository, case: &Case, side: Option<Side>) -> Result<Resolved, Error> {
+        if let Some((path, _)) = case.unmerged.iter().find(|(_, one)| one.is_strange) {
+            let conflict = Conflict {
+                rule: "not a file",
+                what: "the file".to_owned(),
+                ours: String::new(),
+                theirs: String::new(),
+            };
+            return Ok(untouched(path, vec![conflict]));
+        }
+        let plan = self.plan_case(repository, case)?;
+        self.carry_out(repository, &plan, side)
+    }
+
+    fn plan_case(&self, repository: &Repository, case: &Case) -> Result<Plan, Error> {
+        let read = |id: &ContentId| Ok::<_, Error>(Document::parse(repository.read(id)?));
+        let of = |pick: fn(&Unmerged) -> &Option<ContentId>| {
+            let id = case.unmerged.iter().find_map(|(_, one)| pick(one).as_ref());
+            id.map(read).transpose()
+        };
+        let (base, ours, theirs) = (of(|one| &one.base)?, of(|one| &one.ours)?, of(|one| &one.theirs)?);
+        let is_whole = ours.is_some() && theirs.is_some();
+        let twin = match case.twins.first().filter(|_| !is_whole) {
+            Some((path, content)) => match (self.store.read(path)?, content) {
+                (Some(file), _) => Some(Document::parse(file.bytes)),
+                (None, Some(id)) => Some(read(id)?),
+                (None, None) => None,
+            },
+            None => None,
+        };
+        let how = if is_whole || ours.is_none() && theirs.is_none() && twin.is_some() { How::Merged } else { How::Kept };
+        let has_moved = twin.is_some() || case.unmerged.len() > 1;
+        let versions = match (ours, theirs, twin) {
+            (Some(ours), Some(theirs), _) | (Some(ours), None, Some(theirs)) | (None, Some(theirs), Some(ours)) => {
+                Some(Versions { base, ours, theirs })
+            }
+            (Some(one), None, None) | (None, Some(one), None) | (None, None, Some(one)) => {
+                Some(Versions { base: None, ours: one.clone(), theirs: one })
+            }
+            (None, None, None) => None,
+        };
+        let all = case.unmerged.iter().map(|(path, _)| path).chain(case.twins.iter().filter(|_| has_moved).map(|(path, _)| path));
+        let all: Vec<DocPath> = all.cloned().collect();
+        let first = &case.unmerged[0].0;
+        let live = out_of_the_archive(first).unwrap_or_else(|| first.clone());
+        let is_live_free = all.contains(&live) || self.store.read(&live)?.is_none();
+        let is_finished = |document: &Document| entity::read(first, document).entity.is_none_or(|one| one.is_finished());
+        let both_finished = versions.as_ref().is_none_or(|one| is_finished(&one.ours) && is_finished(&one.theirs));
+        let all_archived = all.iter().all(DocPath::is_archived);
+        let target = if is_live_free && if all_archived { !both_finished } else { has_moved } { live } else { first.clone() };
+        let others = all.into_iter().filter(|path| *path != target).collect();
+        let is_executable = case.unmerged.iter().any(|(_, one)| one.is_executable);
+        let how = if versions.is_none() { How::Removed } else { how };
+        Ok(Plan { target, others, versions, how, stage: true, is_executable })
+    }
+
+    /// Writes what a plan comes to, and stages it if nothing is left to decide.
+    fn carry_out(&self, repository: &Repository, plan: &Plan, side: Option<Side>) -> Result<Resolved, Error> {
+        let Plan { target, others, versions, how, stage, is_executable } = plan;
+        let mut paths = vec![target.clone()];
+        paths.extend(others.iter().cloned());
+        let mut out = Resolved { how: *how, ..untouched(target, Vec::new()) };
+        let mut bytes = None;
+        let operation = self.operation(&verb(target))?;
+        let applied = self.store.apply(&operation, &paths, &mut |current| -> Result<_, Error> {
+            let here = current.iter().flatten().next().map(|bytes| Document::parse(bytes.as_slice()));
+            let at_target = current.first().and_then(Option::as_deref);
+            let Some(versions) = versions else {
+                // What somebody put there since is theirs.
+                bytes = at_target.map(<[u8]>::to_vec);
+                return Ok(vec![Action::Keep; paths.len()]);
+            };
+            let verdict = versions.settle(target, here.as_ref(), side);
+            out.how = if verdict.by_hand { How::ByHand } else { *how };
+            (out.conflicts, out.decisions) = (verdict.merged.conflicts, verdict.merged.decisions);
+            let after = verdict.merged.document.bytes().to_vec();
+            let is_open = !out.conflicts.is_empty();
+            let mut actions = vec![match at_target {
+                // A place that git does not know to be in conflict gets no markers.
+                None if is_open && !others.is_empty() => Action::Keep,
+                Some(now) if now == after => Action::Keep,
+                _ => Action::Write(after.clone()),
+            }];
+            bytes = Some(after);
+            actions.resize(paths.len(), if is_open { Action::Keep } else { Action::Remove });
+            Ok(actions)
+        })?;
+        out.replaced = self.let_go(Some(repository), &operation.id, &applied.changes)?;
+        if *stage && out.conflicts.is_empty() {
+            let mut entries = vec![(self.in_repository(target), bytes.as_deref(), *is_executable)];
+            entries.extend(others.iter().map(|path| (self.in_repository(path), None, false)));
+            repository.stage(&entries)?;
+            out.staged = true;
+            out.from.clone_from(others);
+        }
+        Ok(out)
+    }
+
+    /// What an operation replaced is kept by git, and its journal forgets it: the commit is somebody else's.
+    fn let_go(
+        &self,
+        repository: Option<&Repository>,
+        operation: &crate::name::OperationId,
+        changes: &[RecordedChange],
+    ) -> Result<Vec<ContentId>, Error> {
+        let Some(repository) = repository.filter(|_| !changes.is_empty()) else { return Ok(Vec::new()) };
+        let mut kept = Vec::new();
+        for bytes in changes.iter().filter_map(|change| change.before.as_ref()) {
+            kept.push(repository.keep(bytes)?);
+        }
+        self.store.forget(std::slice::from_ref(operation))?;
+        Ok(kept)
+    }
+
+    /// A document with markers that git takes for a document like any other.
+    fn resolve_marked(
+        &self,
+        path: &DocPath,
+        side: Option<Side>,
+        written: &mut Vec<(crate::name::OperationId, Unsynced)>,
+    ) -> Result<Option<Resolved>, Error> {
+        let operation = self.operation(&verb(path))?;
+        let mut out = None;
+        let changed = self.store.apply_unsynced(&operation, std::slice::from_ref(path), &mut |current| -> Result<_, Error> {
+            out = None;
+            let [Some(bytes)] = current else { return Ok(vec![Action::Keep]) };
+            let here = Document::parse(bytes.as_slice());
+            let Some((base, ours, theirs)) = merge::sides(here.text()) else {
+                let fault = here.faults().first().map_or_else(String::new, |fault| fault.message.clone());
+                let half = Conflict { rule: "half of the markers", what: fault, ours: String::new(), theirs: String::new() };
+                out = Some(untouched(path, vec![half]));
+                return Ok(vec![Action::Keep]);
+            };
+            let parse = |text: String| Document::parse(text.into_bytes());
+            let versions = Versions { base: Some(parse(base)), ours: parse(ours), theirs: parse(theirs) };
+            let merged = versions.settle(path, None, side).merged;
+            let is_open = !merged.conflicts.is_empty();
+            out = Some(Resolved { decisions: merged.decisions, ..untouched(path, merged.conflicts) });
+            // What is not decided stays as it was found: a commit must not take a part of it for all.
+            Ok(vec![if is_open { Action::Keep } else { Action::Write(merged.document.bytes().to_vec()) }])
+        })?;
+        written.extend(changed.map(|changed| (operation.id, changed)));
+        Ok(out)
+    }
+
+    /// Brings a document back out of the archive that is not finished.
+    fn bring_back(
+        &self,
+        path: &DocPath,
+        stage: Option<&Repository>,
+        written: &mut Vec<(crate::name::OperationId, Unsynced)>,
+    ) -> Result<Option<Resolved>, Error> {
+        let Some(live) = out_of_the_archive(path) else { return Ok(None) };
+        let paths = [live.clone(), path.clone()];
+        let operation = self.operation(&verb(path))?;
+        let mut moved = None;
+        let changed = self.store.apply_unsynced(&operation, &paths, &mut |current| -> Result<_, Error> {
+            let [None, Some(bytes)] = current else {
+                moved = None;
+                return Ok(vec![Action::Keep; 2]);
+            };
+            moved = Some(bytes.clone());
+            Ok(vec![Action::Write(bytes.clone()), Action::Remove])
+        })?;
+        let (Some(bytes), Some(changed)) = (moved, changed) else { return Ok(None) };
+        let mut out = Resolved { how: How::Returned, from: vec![path.clone()], ..untouched(&live, Vec::new()) };
+        if let Some(repository) = stage {
+            changed.wait()?;
+            self.store.forget(&[operation.id])?;
+            let entries = [(self.in_repository(&live), Some(bytes.as_slice()), false), (self.in_repository(path), None, false)];
+            repository.stage(&entries)?;
+            out.staged = true;
+        } else {
+            written.push((operation.id, changed));
+        }
+        Ok(Some(out))
+    }
+}
+
+/// What an operation is called that resolves a document.
+fn verb(path: &DocPath) -> String {
+    path.kind().map_or_else(|| "resolve".to_owned(), |kind| format!("{kind}.resolve"))
+}
+
+fn untouched(path: &DocPath, conflicts: Vec<Conflict>) -> Resolved {
+    Resolved {
+        path: path.clone(),
+        from: Vec::new(),
+        how: How::Merged,
+        conflicts,
+        decisions: Vec::new(),
+        staged: false,
+        replaced: Vec::new(),
+    }
+}

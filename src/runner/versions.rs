@@ -1,0 +1,173 @@
+//! One document of several versions that a conflict left: what becomes of it. Pure; reads and writes nothing.
+
+use std::collections::HashSet;
+
+use crate::document::Document;
+use crate::merge::{self, Conflict, Decision, Merged, Names};
+use crate::name::DocPath;
+
+/// Whose version stands where nothing else decides; in git's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The version that was checked out.
+    Ours,
+    /// The other.
+    Theirs,
+}
+
+impl Side {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Theirs => "theirs",
+        }
+    }
+}
+
+/// The versions of a document.
+#[derive(Debug, Clone)]
+pub(super) struct Versions {
+    pub(super) base: Option<Document>,
+    pub(super) ours: Document,
+    pub(super) theirs: Document,
+}
+
+/// What becomes of a document, and whether a person had decided it before.
+#[derive(Debug, Clone)]
+pub(super) struct Verdict {
+    pub(super) merged: Merged,
+    pub(super) by_hand: bool,
+}
+
+impl Versions {
+    /// The document of these versions, given what lies in the work tree: what somebody changed there by hand is kept.
+    pub(super) fn settle(&self, path: &DocPath, here: Option<&Document>, side: Option<Side>) -> Verdict {
+        let merged = |versions: &Self| Verdict { merged: versions.merge(path, side), by_hand: false };
+        let Some(here) = here.filter(|here| **here != self.ours && **here != self.theirs) else { return merged(self) };
+        match merge::sides(here.text()) {
+            Some((_, ours, theirs)) if !self.is_as_left(&ours, &theirs) => {
+                let parse = |text: String| Document::parse(text.into_bytes());
+                merged(&Self { base: self.base.clone(), ours: parse(ours), theirs: parse(theirs) })
+            }
+            Some(_) => merged(self),
+            None => {
+                let kept = Merged { document: here.clone(), conflicts: Vec::new(), decisions: Vec::new() };
+                Verdict { merged: readable(kept), by_hand: true }
+            }
+        }
+    }
+
+    fn merge(&self, path: &DocPath, side: Option<Side>) -> Merged {
+        let merged = merge::document(path, self.base.as_ref(), &self.ours, &self.theirs, &Names::GIT);
+        let merged = readable(merged);
+        match side {
+            Some(side) if !merged.conflicts.is_empty() => self.pick(merged, side),
+            _ => merged,
+        }
+    }
+
+    /// The same with one side's version of whatever is undecided.
+    fn pick(&self, mut merged: Merged, side: Side) -> Merged {
+        let text = std::str::from_utf8(merged.document.bytes()).unwrap_or_default();
+        let document = match (merge::sides(text), side) {
+            (Some((_, ours, _)), Side::Ours) => Document::parse(ours.into_bytes()),
+            (Some((_, _, theirs)), Side::Theirs) => Document::parse(theirs.into_bytes()),
+            (None, Side::Ours) => self.ours.clone(),
+            (None, Side::Theirs) => self.theirs.clone(),
+        };
+        let picked = readable(Merged { document, conflicts: Vec::new(), decisions: Vec::new() });
+        if !picked.conflicts.is_empty() {
+            return merged;
+        }
+        let rule = if side == Side::Ours { "--ours" } else { "--theirs" };
+        merged.decisions.extend(merged.conflicts.drain(..).map(|Conflict { what, ours, theirs, .. }| {
+            let (kept, lost) = if side == Side::Ours { (ours, theirs) } else { (theirs, ours) };
+            Decision { rule, what, kept, lost, loser: None, winner: None }
+        }));
+        Merged { document: picked.document, ..merged }
+    }
+
+    /// Tells whether the sides of a text with conflict markers are what git made of these versions, as far as lines tell: each
+    /// is known, and what a side had added is in it.
+    fn is_as_left(&self, ours: &str, theirs: &str) -> bool {
+        let base = self.base.as_ref().map_or_else(HashSet::new, lines);
+        let (mine, other) = (lines(&self.ours), lines(&self.theirs));
+        let is_known = |text: &str| of(text).all(|line| base.contains(line) || mine.contains(line) || other.contains(line));
+        let has = |text: &str, side: &HashSet<&str>| {
+            let found: HashSet<&str> = of(text).collect();
+            side.difference(&base).all(|added| found.contains(added))
+        };
+        is_known(ours) && is_known(theirs) && has(ours, &mine) && has(theirs, &other)
+    }
+}
+
+fn lines(document: &Document) -> HashSet<&str> {
+    of(document.text()).collect()
+}
+
+fn of(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim_end)
+}
+
+/// A result that cannot be read is no result: a person must look at it.
+fn readable(mut merged: Merged) -> Merged {
+    if let Some(fault) = merged.document.faults().first().filter(|_| merged.conflicts.is_empty()) {
+        merged.conflicts.push(Conflict {
+            rule: "unreadable",
+            what: fault.message.clone(),
+            ours: String::new(),
+            theirs: String::new(),
+        });
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: &str = "---\nid: task-1\nstatus: pending\ntype: x\n---\n\nText.\n";
+
+    fn versions() -> Versions {
+        let with = |from: &str, to: &str| Document::parse(BASE.replace(from, to).into_bytes());
+        Versions {
+            base: Some(Document::parse(BASE.as_bytes().to_vec())),
+            ours: with("Text", "Ours"),
+            theirs: with("Text", "Theirs"),
+        }
+    }
+
+    fn settle(here: &str, side: Option<Side>) -> Verdict {
+        let path = DocPath::new("task-1.md").expect("a path");
+        versions().settle(&path, Some(&Document::parse(here.as_bytes().to_vec())), side)
+    }
+
+    fn left(body: &str) -> String {
+        BASE.replace("Text.\n", body)
+    }
+
+    #[test]
+    fn a_side_is_taken_for_what_is_undecided_alone() {
+        let here = left("<<<<<<< HEAD\nOurs.\n=======\nTheirs.\n>>>>>>> topic\n");
+        assert!(!settle(&here, None).merged.conflicts.is_empty());
+        for (side, text) in [(Side::Ours, "Ours.\n"), (Side::Theirs, "Theirs.\n")] {
+            let verdict = settle(&here, Some(side));
+            assert_eq!(verdict.merged.document.text(), left(text));
+            assert_eq!(verdict.merged.decisions.len(), 1);
+        }
+    }
+
+    #[test]
+    fn what_was_decided_by_hand_stands() {
+        let verdict = settle(&left("Both.\n"), None);
+        assert!(verdict.by_hand && verdict.merged.conflicts.is_empty());
+        assert_eq!(verdict.merged.document.text(), left("Both.\n"));
+        let here = left("By hand.\n\n<<<<<<< HEAD\nOurs.\n=======\nTheirs.\n>>>>>>> topic\n");
+        let verdict = settle(&here, Some(Side::Ours));
+        assert_eq!(verdict.merged.document.text(), left("By hand.\n\nOurs.\n"));
+        // Half of the markers are no decision.
+        assert!(!settle(&BASE.replace("type: x", "=======\n>>>>>>> topic"), None).merged.conflicts.is_empty());
+    }
+}
