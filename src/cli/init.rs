@@ -45,7 +45,8 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     }
     answer.data = json!({ "wrote": wrote, "kept": kept });
     let wanted = [(args.merge_driver, Driver::Merge), (args.diff_driver, Driver::Diff)];
-    let wanted: Vec<Driver> = wanted.into_iter().filter(|(is_wanted, _)| *is_wanted).map(|(_, driver)| driver).collect();
+    let wanted: Vec<Driver> =
+        wanted.into_iter().filter(|(is_wanted, _)| *is_wanted).map(|(_, driver)| driver).collect();
     if !wanted.is_empty() {
         let done = workspace.set_up(&wanted, &program()?)?;
         tell(&mut answer, &done);
@@ -65,7 +66,8 @@ fn tell(answer: &mut Answer, done: &Drivers) {
         let _ = writeln!(answer.words, "kept {}, which is there already", visible(name));
     }
     if let Some(path) = done.attributes.as_ref().map(|path| path.display().to_string()) {
-        let hint = format!("for the other clones, run `git add {0}` and commit it; each sets up its own driver", word(&path));
+        let hint =
+            format!("for the other clones, run `git add {0}` and commit it; each sets up its own driver", word(&path));
         let _ = writeln!(answer.words, "{} {}", paint(Ink::Hint, "hint:"), visible(&hint));
     }
     answer.data["drivers"] = json!({ "wrote": done.wrote, "added": done.added, "kept": done.kept });

@@ -52,7 +52,8 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     for one in &done.documents {
         let file = show::file(&workspace, &one.path);
         if one.conflicts.is_empty() {
-            let _ = writeln!(answer.text, "{}  {}", paint(Ink::Good, "resolved"), visible(&said(one, &file, &workspace)));
+            let _ =
+                writeln!(answer.text, "{}  {}", paint(Ink::Good, "resolved"), visible(&said(one, &file, &workspace)));
             merged.push(one);
         } else {
             let _ = writeln!(answer.text, "{}  {}", paint(Ink::Warn, "conflict"), visible(&file));

@@ -117,8 +117,7 @@ pub fn merge_files(base: &Path, ours: &Path, theirs: &Path, path: &str) -> Resul
     // For a file that both sides made, git gives an empty one.
     let base = Some(base).filter(|bytes| !bytes.is_empty()).map(Document::parse);
     let document = Document::parse(mine.clone());
-    let merged =
-        merge::document(&place(path)?, base.as_ref(), &document, &Document::parse(other), &Names::GIT);
+    let merged = merge::document(&place(path)?, base.as_ref(), &document, &Document::parse(other), &Names::GIT);
     if merged.document.bytes() != mine {
         let fault = |source| Error::Folder { path: ours.to_owned(), source };
         match store::replace_bytes(ours, Some(&mine), Some(merged.document.bytes())).map_err(fault)? {

@@ -261,7 +261,8 @@ impl Workspace {
             },
             None => None,
         };
-        let how = if is_whole || ours.is_none() && theirs.is_none() && twin.is_some() { How::Merged } else { How::Kept };
+        let how =
+            if is_whole || ours.is_none() && theirs.is_none() && twin.is_some() { How::Merged } else { How::Kept };
         let has_moved = twin.is_some() || case.unmerged.len() > 1;
         let versions = match (ours, theirs, twin) {
             (Some(ours), Some(theirs), _) | (Some(ours), None, Some(theirs)) | (None, Some(theirs), Some(ours)) => {
@@ -272,15 +273,21 @@ impl Workspace {
             }
             (None, None, None) => None,
         };
-        let all = case.unmerged.iter().map(|(path, _)| path).chain(case.twins.iter().filter(|_| has_moved).map(|(path, _)| path));
+        let all = case
+            .unmerged
+            .iter()
+            .map(|(path, _)| path)
+            .chain(case.twins.iter().filter(|_| has_moved).map(|(path, _)| path));
         let all: Vec<DocPath> = all.cloned().collect();
         let first = &case.unmerged[0].0;
         let live = out_of_the_archive(first).unwrap_or_else(|| first.clone());
         let is_live_free = all.contains(&live) || self.store.read(&live)?.is_none();
-        let is_finished = |document: &Document| entity::read(first, document).entity.is_none_or(|one| one.is_finished());
+        let is_finished =
+            |document: &Document| entity::read(first, document).entity.is_none_or(|one| one.is_finished());
         let both_finished = versions.as_ref().is_none_or(|one| is_finished(&one.ours) && is_finished(&one.theirs));
         let all_archived = all.iter().all(DocPath::is_archived);
-        let target = if is_live_free && if all_archived { !both_finished } else { has_moved } { live } else { first.clone() };
+        let target =
+            if is_live_free && if all_archived { !both_finished } else { has_moved } { live } else { first.clone() };
         let others = all.into_iter().filter(|path| *path != target).collect();
         let is_executable = case.unmerged.iter().any(|(_, one)| one.is_executable);
         let how = if versions.is_none() { How::Removed } else { how };
@@ -354,13 +361,17 @@ impl Workspace {
     ) -> Result<Option<Resolved>, Error> {
         let operation = self.operation(&verb(path))?;
         let mut out = None;
-        let changed = self.store.apply_unsynced(&operation, std::slice::from_ref(path), &mut |current| -> Result<_, Error> {
+        let changed = self.store.apply_unsynced(&operation, std::slice::from_ref(path), &mut |current| -> Result<
+            _,
+            Error,
+        > {
             out = None;
             let [Some(bytes)] = current else { return Ok(vec![Action::Keep]) };
             let here = Document::parse(bytes.as_slice());
             let Some((base, ours, theirs)) = merge::sides(here.text()) else {
                 let fault = here.faults().first().map_or_else(String::new, |fault| fault.message.clone());
-                let half = Conflict { rule: "half of the markers", what: fault, ours: String::new(), theirs: String::new() };
+                let half =
+                    Conflict { rule: "half of the markers", what: fault, ours: String::new(), theirs: String::new() };
                 out = Some(untouched(path, vec![half]));
                 return Ok(vec![Action::Keep]);
             };
@@ -400,7 +411,8 @@ impl Workspace {
         if let Some(repository) = stage {
             changed.wait()?;
             self.store.forget(&[operation.id])?;
-            let entries = [(self.in_repository(&live), Some(bytes.as_slice()), false), (self.in_repository(path), None, false)];
+            let entries =
+                [(self.in_repository(&live), Some(bytes.as_slice()), false), (self.in_repository(path), None, false)];
             repository.stage(&entries)?;
             out.staged = true;
         } else {

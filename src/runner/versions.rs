@@ -94,7 +94,8 @@ impl Versions {
     fn is_as_left(&self, ours: &str, theirs: &str) -> bool {
         let base = self.base.as_ref().map_or_else(HashSet::new, lines);
         let (mine, other) = (lines(&self.ours), lines(&self.theirs));
-        let is_known = |text: &str| of(text).all(|line| base.contains(line) || mine.contains(line) || other.contains(line));
+        let is_known =
+            |text: &str| of(text).all(|line| base.contains(line) || mine.contains(line) || other.contains(line));
         let has = |text: &str, side: &HashSet<&str>| {
             let found: HashSet<&str> = of(text).collect();
             side.difference(&base).all(|added| found.contains(added))
