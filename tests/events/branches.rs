@@ -94,3 +94,33 @@ fn branches_that_publish_merge_clean_and_each_event_is_told() {
     let place = sandbox.path(&format!("{FOLDER}/x"));
     assert!(!place.exists());
 }
+
+#[test]
+fn who_loses_a_task_in_a_merge_is_told() {
+    let sandbox = Sandbox::new();
+    sandbox.mycelium(&["init", "--merge-driver"]).ok();
+    sandbox.mycelium(&["task", "create", "--id", "task-1", "--type", "t"]).ok();
+    let path = format!("{FOLDER}/task-1.md");
+    // Two clones that knew nothing of each other: each gave the task to its own agent.
+    for (branch, agent) in [("one", "ann"), ("two", "ben")] {
+        sandbox.git(&["checkout", "-q", "-b", branch, "main"]);
+        let claim = format!("status: running\nclaimed_by: {agent}\nfence: 1\nlease: 5m");
+        sandbox.write(&path, &sandbox.read(&path).replace("status: pending", &claim));
+        sandbox.git(&["commit", "-q", "-a", "-m", branch]);
+    }
+    let listener = Listener::start(&sandbox, &["agents:events"], None);
+    sandbox.git(&["merge", "-q", "--no-edit", "one"]);
+    let told = listener.until("overruled");
+    let told = told.last().unwrap();
+    let has = sandbox.mycelium(&["task", "get", "task-1", "--json"]).ok();
+    let has: serde_json::Value = serde_json::from_str(&has).unwrap();
+    let winner = has["data"]["task"]["claimed_by"].as_str().unwrap_or_else(|| panic!("{has}")).to_owned();
+    let loser = if winner == "ann" { "ben" } else { "ann" };
+    let lost = serde_json::json!([{ "agent": loser, "to": winner }]);
+    let says = told["lost"][0]["says"].as_str().unwrap();
+    assert_eq!(
+        (&told["task_id"], &told["lost"][0]["agent"], &told["lost"][0]["to"]),
+        (&"task-1".into(), &lost[0]["agent"], &lost[0]["to"])
+    );
+    assert!(says.starts_with(&format!("merge: `{loser}` gave way to `{winner}`, drawn: kept")), "{says}");
+}
