@@ -14,6 +14,8 @@ pub struct Standing {
     pub uncommitted: Vec<DocPath>,
     /// Those of them that will not be committed as they are.
     pub held: Vec<Held>,
+    /// Those that git has in conflict: a merge, rebase or the like stopped at them, and nobody has resolved them.
+    pub conflicts: Vec<DocPath>,
     /// What a commit would have to wait for.
     pub waiting: Option<Waiting>,
     /// The watcher that is alive.
@@ -52,6 +54,11 @@ impl Workspace {
         } else {
             Some(Waiting::Off)
         };
-        Ok(Standing { uncommitted: changes.into_keys().collect(), held: admission.held, waiting, watcher })
+        let conflicts = match self.target() {
+            Target::Current => repository.conflicts(self.folder())?.into_keys().collect(),
+            Target::Branch(_) => Vec::new(),
+        };
+        let uncommitted = changes.into_keys().collect();
+        Ok(Standing { uncommitted, held: admission.held, conflicts, waiting, watcher })
     }
 }

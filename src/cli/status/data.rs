@@ -32,6 +32,7 @@ pub(super) fn data(seen: &Seen<'_>) -> Value {
         "held": some(&standing.held, |held| json!({
             "path": show::file(workspace, &held.path), "why": held.why.to_string(), "hint": held.why.hint(),
         })),
+        "conflicts": some(&standing.conflicts, |path| json!(show::file(workspace, path))),
         "uncommitted_count": standing.uncommitted.len(),
         "waiting": standing.waiting.as_ref().map(ToString::to_string),
     });

@@ -213,7 +213,11 @@ impl Seen<'_> {
         if uncommitted.len() > ROWS_MAX {
             let _ = write!(out, "\n  … and {} more", uncommitted.len() - ROWS_MAX);
         }
-        format!("\n{out}\n{watcher}\n")
+        let conflicts = match self.standing.conflicts.len() {
+            0 => String::new(),
+            n => format!("{} in conflict; `mycelium resolve` merges what can be merged\n", count(n, "document")),
+        };
+        format!("\n{out}\n{}{watcher}\n", paint(Ink::Warn, &conflicts))
     }
 
     /// A document that is not committed, with the reason where it has one of its own.
