@@ -37,7 +37,7 @@ fn is_live(sandbox: &Sandbox) {
 fn a_document_that_was_removed_by_archiving_comes_back_changed() {
     for archiving_is_ours in [true, false] {
         let sandbox = forked(archiving_is_ours);
-        assert_eq!(git(&sandbox, &["-c", "merge.renames=false", "merge", "topic"]).code, Some(1));
+        assert_eq!(git(&sandbox, &["merge", "-s", "resolve", "topic"]).code, Some(1));
         let run = sandbox.mycelium(&["resolve"]);
         assert_eq!(run.code, Some(0), "{run:?}");
         assert!(run.stdout.contains("one side had removed it; the change stands, out of"), "{run:?}");
