@@ -42,7 +42,7 @@ pub struct CommitPlan {
 pub(super) struct Built<'a> {
     /// For each plan the commit that holds it: its own, or its parent's if there was nothing to change.
     pub(super) revisions: Vec<Option<ObjectId>>,
-    /// The new commits with their parents and subjects, in order.
+    /// The new commits with their first parents, in order.
     pub(super) made: Vec<Made>,
     /// Every new object.
     pub(super) objects: Vec<Object>,
@@ -56,7 +56,8 @@ pub(super) struct Built<'a> {
 pub(super) struct Made {
     pub(super) id: ObjectId,
     pub(super) parent: Option<ObjectId>,
-    pub(super) subject: String,
+    /// What the reflog says of it.
+    pub(super) log: String,
 }
 
 /// What the last commit holds at a path.
@@ -67,9 +68,9 @@ pub(super) struct PathState<'a> {
 }
 
 /// The object database with the new objects laid over it.
-struct Overlay<'a> {
-    repo: &'a gix::Repository,
-    new: RefCell<HashMap<ObjectId, (Kind, Vec<u8>)>>,
+pub(super) struct Overlay<'a> {
+    pub(super) repo: &'a gix::Repository,
+    pub(super) new: RefCell<HashMap<ObjectId, (Kind, Vec<u8>)>>,
     /// Trees that were read: each is asked for several times.
     trees: RefCell<HashMap<ObjectId, Vec<u8>>>,
 }
@@ -94,21 +95,28 @@ impl Find for Overlay<'_> {
     }
 }
 
+impl<'a> Overlay<'a> {
+    /// Nothing laid over it yet.
+    pub(super) fn over(repo: &'a gix::Repository) -> Self {
+        Self { repo, new: RefCell::default(), trees: RefCell::default() }
+    }
+}
+
 impl Overlay<'_> {
-    fn add(&self, kind: Kind, bytes: Vec<u8>) -> Result<ObjectId, GitError> {
+    pub(super) fn add(&self, kind: Kind, bytes: Vec<u8>) -> Result<ObjectId, GitError> {
         let failed = GitError::object("hash an object");
         let id = gix::objs::compute_hash(self.repo.object_hash(), kind, &bytes).map_err(failed)?;
         self.new.borrow_mut().insert(id, (kind, bytes));
         Ok(id)
     }
 
-    fn add_object(&self, object: &dyn WriteTo) -> Result<ObjectId, GitError> {
+    pub(super) fn add_object(&self, object: &dyn WriteTo) -> Result<ObjectId, GitError> {
         let mut bytes = Vec::new();
         object.write_to(&mut bytes).map_err(GitError::object("make an object"))?;
         self.add(object.kind(), bytes)
     }
 
-    fn tree(&self, id: ObjectId) -> Result<Tree, GitError> {
+    pub(super) fn tree(&self, id: ObjectId) -> Result<Tree, GitError> {
         if id.is_empty_tree() {
             return Ok(Tree::empty());
         }
@@ -151,14 +159,14 @@ impl Overlay<'_> {
 }
 
 /// What the folders hold as the plans go on: read once, then kept in step.
-struct Folders<'a> {
-    overlay: &'a Overlay<'a>,
-    root: ObjectId,
-    known: HashMap<String, HashMap<String, (EntryKind, ObjectId)>>,
+pub(super) struct Folders<'a> {
+    pub(super) overlay: &'a Overlay<'a>,
+    pub(super) root: ObjectId,
+    pub(super) known: HashMap<String, HashMap<String, (EntryKind, ObjectId)>>,
 }
 
 impl Folders<'_> {
-    fn at(&mut self, folder: &str) -> Result<&mut HashMap<String, (EntryKind, ObjectId)>, GitError> {
+    pub(super) fn at(&mut self, folder: &str) -> Result<&mut HashMap<String, (EntryKind, ObjectId)>, GitError> {
         if !self.known.contains_key(folder) {
             let mut entries = HashMap::new();
             if let Some(tree) = self.overlay.folder(self.root, folder)? {
@@ -181,7 +189,7 @@ pub(super) fn build<'a>(
     user: &User,
 ) -> Result<Built<'a>, CommitError> {
     let gix = repo.gix();
-    let overlay = Overlay { repo: &gix, new: RefCell::default(), trees: RefCell::default() };
+    let overlay = Overlay::over(&gix);
     let base = tree_of(&gix, parent)?;
     let signing = signing::options(repo, user)?;
     let mut folders = Folders { overlay: &overlay, root: base, known: HashMap::new() };
@@ -213,7 +221,9 @@ pub(super) fn build<'a>(
                 None => commit,
             };
             let id = overlay.add_object(&commit)?;
-            built.made.push(Made { id, parent: tip, subject: plan.message.lines().next().unwrap_or("").to_owned() });
+            let subject = plan.message.lines().next().unwrap_or("");
+            let initial = if tip.is_none() { " (initial)" } else { "" };
+            built.made.push(Made { id, parent: tip, log: format!("commit{initial}: {subject}") });
             tip = Some(id);
         }
         built.revisions.push(tip);
@@ -227,7 +237,7 @@ pub(super) fn build<'a>(
     Ok(built)
 }
 
-fn apply<'a>(
+pub(super) fn apply<'a>(
     repo: &Repository,
     folder: &str,
     plan: &'a CommitPlan,
@@ -279,7 +289,7 @@ pub(super) fn tree_of(repo: &gix::Repository, commit: Option<ObjectId>) -> Resul
 }
 
 /// Makes sure that two trees differ in nothing but the folder.
-fn check_outside(overlay: &Overlay<'_>, before: ObjectId, after: ObjectId, folder: &str) -> Result<(), GitError> {
+pub(super) fn check_outside(overlay: &Overlay<'_>, before: ObjectId, after: ObjectId, folder: &str) -> Result<(), GitError> {
     let (mut before, mut after) = (before, after);
     for part in folder.split('/').filter(|part| !part.is_empty()) {
         if before == after {
@@ -302,7 +312,7 @@ fn check_outside(overlay: &Overlay<'_>, before: ObjectId, after: ObjectId, folde
 }
 
 /// The trees of every folder above the paths, before and after.
-fn folder_changes<'p>(
+pub(super) fn folder_changes<'p>(
     overlay: &Overlay<'_>,
     before: ObjectId,
     after: ObjectId,
@@ -323,7 +333,7 @@ fn folder_changes<'p>(
     Ok(changes)
 }
 
-fn message(text: &str) -> String {
+pub(super) fn message(text: &str) -> String {
     let mut text = text.replace('\0', "");
     if !text.ends_with('\n') {
         text.push('\n');

@@ -21,8 +21,8 @@ use super::swap::{Stop, Swap};
 use crate::name::Revision;
 
 /// Shortest and longest wait between two tries.
-const WAIT_MIN: Duration = Duration::from_millis(2);
-const WAIT_MAX: Duration = Duration::from_millis(60);
+pub(super) const WAIT_MIN: Duration = Duration::from_millis(2);
+pub(super) const WAIT_MAX: Duration = Duration::from_millis(60);
 
 /// What is asked for.
 #[derive(Clone, Copy)]
@@ -139,7 +139,8 @@ impl Repository {
         }
         let has_moved = Cell::new(false);
         let (built, user, tip) = (&built, &user, &tip);
-        let swap = Swap { repo: self, tip, new, built, user, takes_index, durability, beside, has_moved };
+        let is_foreign = false;
+        let swap = Swap { repo: self, tip, new, built, user, takes_index, durability, is_foreign, beside, has_moved };
         match swap.run() {
             Ok(()) => {
                 if takes_index {
@@ -168,7 +169,7 @@ impl Repository {
     }
 }
 
-fn jittered(wait: Duration) -> Duration {
+pub(super) fn jittered(wait: Duration) -> Duration {
     let part = u32::try_from(journal::random() % 1_000).unwrap_or(0);
     wait / 2 + wait * part / 1_000
 }

@@ -130,7 +130,7 @@ fn read_change(change: &str, path: &str, folder: &str) -> Option<Option<Change>>
 }
 
 /// A path of the repository as one of the folder; `None` if it is no document there.
-fn inside(path: &str, folder: &str) -> Option<DocPath> {
+pub(super) fn inside(path: &str, folder: &str) -> Option<DocPath> {
     let inside = if folder.is_empty() { path } else { path.strip_prefix(folder)?.strip_prefix('/')? };
     DocPath::new(inside).ok()
 }

@@ -1,5 +1,6 @@
 //! The one place that starts the git program, hardened so that nothing in the repository can make it start another. Never used for commits in files-backed repositories.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -50,7 +51,8 @@ const KEPT: [&str; 9] = [
 pub(super) struct Program<'a> {
     git_dir: &'a Path,
     work_tree: &'a Path,
-    settings: Vec<&'static str>,
+    settings: Vec<String>,
+    variables: Vec<(&'static str, OsString)>,
 }
 
 /// What git answered.
@@ -59,16 +61,25 @@ pub(super) struct Answer {
     pub(super) code: Option<i32>,
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: String,
+    /// What it said on standard error, line by line.
+    pub(super) said: Vec<String>,
 }
 
 impl<'a> Program<'a> {
     pub(super) fn new(git_dir: &'a Path, work_tree: &'a Path) -> Self {
-        Self { git_dir, work_tree, settings: OVERRIDES.to_vec() }
+        let settings = OVERRIDES.iter().map(|setting| (*setting).to_owned()).collect();
+        Self { git_dir, work_tree, settings, variables: Vec::new() }
     }
 
     /// The same with one more setting, such as `core.fsync=none`.
-    pub(super) fn with(mut self, setting: &'static str) -> Self {
-        self.settings.push(setting);
+    pub(super) fn with(mut self, setting: impl Into<String>) -> Self {
+        self.settings.push(setting.into());
+        self
+    }
+
+    /// The same with a variable of the environment.
+    pub(super) fn with_variable(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name, value.into()));
         self
     }
 
@@ -79,8 +90,11 @@ impl<'a> Program<'a> {
             .command(arguments)
             .output()
             .map_err(|error| GitError::Program { verb, why: format!("it could not be started ({error})") })?;
-        let stderr = visible(String::from_utf8_lossy(&output.stderr).trim());
-        Ok(Answer { code: output.status.code(), stdout: output.stdout, stderr })
+        let words = String::from_utf8_lossy(&output.stderr);
+        // Progress is written over itself.
+        let said = words.split(['\n', '\r']).map(|line| visible(line.trim_end())).filter(|line| !line.is_empty());
+        let (said, stderr) = (said.collect(), visible(words.trim()));
+        Ok(Answer { code: output.status.code(), stdout: output.stdout, stderr, said })
     }
 
     /// Runs a command of git that must succeed, and gives what it printed.
@@ -115,12 +129,13 @@ impl<'a> Program<'a> {
         let mut command = hardened(&self.settings);
         command.arg("--git-dir").arg(self.git_dir).arg("--work-tree").arg(self.work_tree);
         command.args(arguments).current_dir(self.work_tree);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 }
 
 /// Git with nothing that a repository or the caller's environment could make it start.
-fn hardened(settings: &[&str]) -> Command {
+fn hardened<S: AsRef<OsStr>>(settings: &[S]) -> Command {
     let mut command = Command::new("git");
     forget_git(&mut command);
     for name in ["PAGER", "EDITOR", "VISUAL", "SSH_ASKPASS", "LESS", "LV"] {
@@ -138,7 +153,7 @@ fn hardened(settings: &[&str]) -> Command {
     }
     command.args(["--no-pager", "--no-optional-locks"]);
     for setting in settings {
-        command.args(["-c", setting]);
+        command.arg("-c").arg(setting);
     }
     command.stdin(Stdio::null());
     command

@@ -91,7 +91,7 @@ impl Repository {
         ))
     }
 
-    fn look_up(&self, name: &str) -> Result<Option<Value>, GitError> {
+    pub(super) fn look_up(&self, name: &str) -> Result<Option<Value>, GitError> {
         if self.refs == RefStorage::Reftable {
             return self.look_up_by_program(name);
         }
@@ -224,12 +224,12 @@ impl Repository {
     }
 }
 
-enum Value {
+pub(super) enum Value {
     Object(ObjectId),
     Symbolic(String),
 }
 
-fn full_name(short: &str) -> Result<String, GitError> {
+pub(super) fn full_name(short: &str) -> Result<String, GitError> {
     let name = format!("refs/heads/{short}");
     match FullName::try_from(name.as_str()) {
         Ok(_) if !short.starts_with('-') && short != "HEAD" => Ok(name),

@@ -58,6 +58,8 @@ pub(super) struct Swap<'a> {
     pub(super) user: &'a User,
     pub(super) takes_index: bool,
     pub(super) durability: Durability,
+    /// Tells whether what it builds on came from elsewhere, and may not be on the disk.
+    pub(super) is_foreign: bool,
     /// What else has to be on the disk before the branch moves.
     pub(super) beside: Option<&'a Beside<'a>>,
     /// Set as soon as the branch has its new value.
@@ -173,7 +175,7 @@ impl Swap<'_> {
     fn sync(&self, files: &[&File]) -> Result<(), GitError> {
         let run = self.repo.run_dir();
         let failed = || GitError::io("sync a file in", &run);
-        if self.durability == Durability::Full && self.is_parent_durable() {
+        if self.durability == Durability::Full && !self.is_foreign && self.is_parent_durable() {
             return durable::sync_files_beside(files, self.beside).map_err(failed());
         }
         self.beside.map_or(Ok(()), |beside| beside()).map_err(failed())?;
@@ -255,10 +257,7 @@ impl Swap<'_> {
         let line = |made: &build::Made| LogLine {
             old: made.parent.unwrap_or(none),
             new: made.id,
-            message: match made.parent {
-                Some(_) => format!("commit: {}", made.subject),
-                None => format!("commit (initial): {}", made.subject),
-            },
+            message: made.log.clone(),
         };
         self.built.made.iter().map(line).collect()
     }

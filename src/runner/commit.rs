@@ -149,7 +149,13 @@ impl Workspace {
         Ok(Committed { findings: swept.late.iter().map(late).collect(), ..Committed::waits(waiting) })
     }
 
-    fn try_commit(&self, repository: &Repository, edits: Edits<'_>, written: &[&Unsynced]) -> Result<Committed, Error> {
+    /// Commits as the caller found branch and folder; it holds the lock of commits.
+    pub(super) fn try_commit(
+        &self,
+        repository: &Repository,
+        edits: Edits<'_>,
+        written: &[&Unsynced],
+    ) -> Result<Committed, Error> {
         let target = self.target();
         let base = repository.head(&target)?.revision;
         let journal: Vec<plan::Recorded> = self.store.journal()?.into_iter().map(recorded).collect();

@@ -83,6 +83,14 @@ pub(super) fn new_log() -> Result<String, Error> {
     random_text(LOG_CHARACTERS)
 }
 
+/// A random number.
+///
+/// # Errors
+/// [`Error::Randomness`] if the system gives no random bytes.
+pub(super) fn random() -> Result<u64, Error> {
+    getrandom::u64().map_err(|error| Error::Randomness(error.to_string()))
+}
+
 /// A new random operation id.
 ///
 /// # Errors

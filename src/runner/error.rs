@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use super::SyncError;
 use crate::archive::Stay;
 use crate::claim::Loss;
 use crate::diagnostic::Diagnostic;
@@ -150,6 +151,9 @@ pub enum Error {
     /// The commit failed; what was written stays written and is committed later.
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// Clones could not be brought together.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
 }
 
 /// How a caller should take an error; each has its own exit code.
@@ -224,6 +228,7 @@ impl Error {
             Self::Store(StoreError::Strange { what: What::Symlink, .. }) => Class::Unsafe,
             Self::Git(error) => of_trouble(error.trouble()),
             Self::Commit(error) => of_trouble(error.trouble()),
+            Self::Sync(error) => error.class(),
             _ => Class::Problem,
         }
     }
@@ -258,6 +263,7 @@ impl Error {
             Self::Store(error) => error.hint().map(str::to_owned),
             Self::Git(error) => error.hint(),
             Self::Commit(error) => error.hint(),
+            Self::Sync(error) => error.hint(),
             Self::Name(_) | Self::Folder { .. } | Self::Randomness(_) => None,
         }
     }
@@ -327,7 +333,7 @@ fn of_edit(error: &EditError) -> Class {
     }
 }
 
-fn of_trouble(trouble: Trouble) -> Class {
+pub(super) fn of_trouble(trouble: Trouble) -> Class {
     match trouble {
         Trouble::Failed => Class::Problem,
         Trouble::Unsafe => Class::Unsafe,

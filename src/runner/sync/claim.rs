@@ -1,0 +1,135 @@
+//! A claim among clones: the push is what decides. Whoever is too late is told who won, and the claim here is undone.
+
+use std::collections::BTreeSet;
+
+use super::{Exchange, SyncError, SyncOptions, SyncReport, some};
+use crate::claim::{Ask, Facts, Loss};
+use crate::document::Document;
+use crate::entity::{Task, task};
+use crate::git::Pushed;
+use crate::name::{DocPath, Kind, Revision};
+use crate::runner::ledger::task_of;
+use crate::runner::{Claimed, Error, Passing, Which, Workspace};
+
+impl Workspace {
+    /// Gives a task to an agent, and to nobody in any other clone: it is theirs when the remote has taken it.
+    ///
+    /// # Errors
+    /// [`Error::ClaimLost`] if somebody else has it, here or there; [`Error::Sync`] if the remote cannot be reached or does not
+    /// take it. In each case the claim is undone here. Others as [`Workspace::claim`] and [`Workspace::sync`].
+    pub fn claim_pushed(
+        &self,
+        which: Which<'_>,
+        ask: &Ask,
+        options: &SyncOptions,
+    ) -> Result<(Claimed, SyncReport), Error> {
+        let exchange = self.exchange(options)?;
+        let mut report = exchange.report();
+        // What others have by now is known first.
+        exchange.until_done(&mut |exchange| exchange.take(exchange.fetch()?.as_ref(), &mut report))?;
+        let theirs = exchange.repository.tracked(&exchange.remote, &exchange.branch)?;
+        if let Some((_, _, paths)) = exchange.ahead(theirs.as_ref())?.filter(|(_, _, paths)| !paths.is_empty()) {
+            return Err(SyncError::Code { paths: some(paths) }.into());
+        }
+        let before = exchange.repository.head(&exchange.target)?.revision;
+        let claimed = self.claim(which, ask)?;
+        let stake = Stake { exchange: &exchange, ask, claimed: &claimed, before };
+        match exchange.until_done(&mut |_| stake.push(&mut report)) {
+            Ok(_) => Ok((claimed, report)),
+            Err(error) => {
+                stake.undo()?;
+                // What is left is brought together as far as it goes: the claim is lost either way.
+                let _ = exchange.take(exchange.repository.tracked(&exchange.remote, &exchange.branch)?.as_ref(), &mut report);
+                Err(stake.told(error))
+            }
+        }
+    }
+}
+
+/// A claim that stands here and nowhere else yet.
+struct Stake<'a> {
+    exchange: &'a Exchange<'a>,
+    ask: &'a Ask,
+    claimed: &'a Claimed,
+    /// The branch before it.
+    before: Option<Revision>,
+}
+
+impl Stake<'_> {
+    /// Pushes it; false if others were faster with something else.
+    fn push(&self, report: &mut SyncReport) -> Result<bool, Error> {
+        let exchange = self.exchange;
+        exchange.commit(report)?;
+        let theirs = exchange.repository.tracked(&exchange.remote, &exchange.branch)?;
+        let Some((tip, commits, _)) = exchange.ahead(theirs.as_ref())? else { return Ok(true) };
+        match exchange.repository.push(&exchange.remote, &tip, &exchange.branch)? {
+            Pushed::Accepted => {
+                report.went = commits;
+                return Ok(true);
+            }
+            Pushed::Raced => {}
+            Pushed::Refused { why } => {
+                return Err(SyncError::Refused { remote: exchange.remote.name.clone(), why }.into());
+            }
+            Pushed::Unreachable { why } => return Err(exchange.unreachable(why)),
+        }
+        let theirs = exchange.fetch()?;
+        if let Some(task) = self.there(theirs.as_ref())?
+            && let Some(by) = Facts::of(&task).holder().filter(|by| **by != self.ask.by)
+        {
+            let (fence, task) = (task.fence.unwrap_or(0), task.id.to_string());
+            let (since, why) = (None, crate::claim::Why::Held);
+            let loss = Loss { task, why, by: Some(by.clone()), fence, since, left: None, until: None, place: None };
+            return Err(Error::ClaimLost(Box::new(loss)));
+        }
+        exchange.take(theirs.as_ref(), report)?;
+        Ok(false)
+    }
+
+    /// The task as a revision has it.
+    fn there(&self, at: Option<&Revision>) -> Result<Option<Task>, Error> {
+        Ok(self.document(at)?.and_then(|document| task_of(self.path(), &document)))
+    }
+
+    fn path(&self) -> &DocPath {
+        &self.claimed.outcome.path
+    }
+
+    fn document(&self, at: Option<&Revision>) -> Result<Option<Document>, Error> {
+        let exchange = self.exchange;
+        let paths = BTreeSet::from([self.path().clone()]);
+        let contents = exchange.repository.contents_of(at, exchange.workspace.folder(), &paths)?;
+        Ok(contents.get(self.path()).map(|id| exchange.repository.read(id)).transpose()?.map(Document::parse))
+    }
+
+    /// Gives the task back as it was found, so that nothing of the claim is left to be merged.
+    fn undo(&self) -> Result<(), Error> {
+        if self.claimed.outcome.operation.is_none() {
+            return Ok(());
+        }
+        let workspace = self.exchange.workspace;
+        let (found, left) = (self.document(self.before.as_ref())?, &self.claimed.outcome.document);
+        let passing = Passing { fence: Some(self.claimed.fence), ..Passing::default() };
+        let undone = workspace.change_as(Kind::Task, self.path().stem(), "release", &passing, &|document| {
+            match &found {
+                Some(found) if document == left => Ok(found.clone()),
+                _ => task::release(document),
+            }
+        });
+        match undone {
+            // Somebody else has it here too by now, or it is finished or gone: nothing of the claim stands.
+            Ok(_) | Err(Error::ClaimLost(_) | Error::Gone { .. } | Error::Find(_) | Error::Refused { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The error with all that is known of who won.
+    fn told(&self, error: Error) -> Error {
+        let Error::ClaimLost(mut loss) = error else { return error };
+        let exchange = self.exchange;
+        let paths = [self.path().clone()];
+        let newest = exchange.repository.history(&exchange.target, exchange.workspace.folder(), &paths, 1);
+        loss.since = loss.since.or_else(|| newest.ok()?.first().map(|commit| commit.at));
+        Error::ClaimLost(loss)
+    }
+}

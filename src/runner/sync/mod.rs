@@ -1,0 +1,162 @@
+//! A sync: commit, fetch, merge documents, push, and again where others were faster. Touches other files only as a fast-forward or a merge that was asked for does.
+
+mod claim;
+mod error;
+mod report;
+mod take;
+
+use std::time::Duration;
+
+use super::{Error, Waiting, Workspace, environment};
+use crate::engine::{Force, Held};
+use crate::git::{Fetched, Pushed, Remote, Repository, Target};
+use crate::name::Revision;
+
+pub use error::{SyncError, way_around};
+pub use report::{SyncOptions, SyncReport, Unpushed};
+
+/// How often it is tried while others push first.
+const TRIES_MAX: u32 = 30;
+/// Shortest and longest wait between two tries, in milliseconds; each is drawn at random from half of it to all of it.
+const WAIT_MIN_MS: u64 = 30;
+const WAIT_MAX_MS: u64 = 2_000;
+/// Most files that are named in an error.
+const PATHS_MAX: usize = 5;
+
+impl Workspace {
+    /// Exchanges the branch of the documents with a remote: what is not committed is committed, what is there comes here and
+    /// is merged, what is here goes there.
+    ///
+    /// # Errors
+    /// [`Error::Sync`] if there is no remote, it cannot be reached, or other files are in the way; others if the folder or the
+    /// repository fails. Nothing that was written is lost, and the same call can be made again.
+    pub fn sync(&self, options: &SyncOptions) -> Result<SyncReport, Error> {
+        let exchange = self.exchange(options)?;
+        let mut report = exchange.report();
+        exchange.until_done(&mut |exchange| {
+            let theirs = exchange.fetch()?;
+            Ok(exchange.take(theirs.as_ref(), &mut report)? && exchange.push(theirs.as_ref(), &mut report)?)
+        })?;
+        report.tip = self.head()?.and_then(|head| head.revision);
+        Ok(report)
+    }
+
+    /// Finds the remote and the branch to exchange.
+    fn exchange<'a>(&'a self, options: &'a SyncOptions) -> Result<Exchange<'a>, Error> {
+        let repository = self.repository.as_ref().ok_or_else(|| Error::OutsideGit(self.root.clone()))?;
+        let target = self.target();
+        let branch = match &target {
+            Target::Branch(name) => name.clone(),
+            Target::Current => repository.head(&target)?.branch.ok_or(SyncError::Detached)?,
+        };
+        let remote = repository.remote(&branch, options.remote.as_deref())?.ok_or(SyncError::NoRemote)?;
+        Ok(Exchange { workspace: self, repository, remote, target, branch, options })
+    }
+}
+
+/// Two sides of one branch.
+struct Exchange<'a> {
+    workspace: &'a Workspace,
+    repository: &'a Repository,
+    remote: Remote,
+    target: Target,
+    branch: String,
+    options: &'a SyncOptions,
+}
+
+impl Exchange<'_> {
+    fn report(&self) -> SyncReport {
+        SyncReport { remote: self.remote.name.clone(), branch: self.branch.clone(), ..SyncReport::default() }
+    }
+
+    /// The other side as people know it, `origin/main`.
+    fn other(&self) -> String {
+        format!("{}/{}", self.remote.name, self.branch)
+    }
+
+    /// Does a round again, with a pause that grows, until it says that it is done.
+    fn until_done(&self, round: &mut dyn FnMut(&Self) -> Result<bool, Error>) -> Result<u32, Error> {
+        let mut wait = WAIT_MIN_MS;
+        for tries in 1..=TRIES_MAX {
+            if round(self)? {
+                return Ok(tries);
+            }
+            std::thread::sleep(Duration::from_millis(wait / 2 + environment::random()? % (wait / 2)));
+            wait = (wait * 2).min(WAIT_MAX_MS);
+        }
+        Err(SyncError::Raced { tries: TRIES_MAX }.into())
+    }
+
+    /// Commits what can be; gives what is held back.
+    fn commit(&self, report: &mut SyncReport) -> Result<Vec<Held>, Error> {
+        let all = self.workspace.commit_all(Force::No)?;
+        report.findings.extend(all.done.findings);
+        report.committed.extend(all.done.revisions);
+        match all.done.waiting {
+            None | Some(Waiting::Ignored(_)) => Ok(all.held),
+            Some(waiting) => Err(SyncError::NotCommitted(waiting).into()),
+        }
+    }
+
+    fn fetch(&self) -> Result<Option<Revision>, Error> {
+        let _work = self.workspace.progress.begin("fetching", 0);
+        match self.repository.fetch(&self.remote, &self.branch)? {
+            Fetched::At(revision) => Ok(revision),
+            Fetched::Unreachable { why } => Err(self.unreachable(why)),
+        }
+    }
+
+    fn unreachable(&self, why: String) -> Error {
+        SyncError::Unreachable { remote: self.remote.name.clone(), why }.into()
+    }
+
+    /// What waits to be pushed: how many commits, and the files beside the documents that would go along.
+    fn ahead(&self, theirs: Option<&Revision>) -> Result<Option<(Revision, usize, Vec<String>)>, Error> {
+        let tip = self.repository.head(&self.target)?.revision;
+        let Some(tip) = tip.filter(|tip| Some(tip) != theirs) else { return Ok(None) };
+        let (commits, mut paths) = self.repository.ahead(theirs, &tip, self.workspace.folder())?;
+        if self.target != Target::Current || self.options.with_code {
+            paths.clear();
+        }
+        Ok((commits > 0).then_some((tip, commits, paths)))
+    }
+
+    /// Pushes what waits; false if somebody else was faster.
+    fn push(&self, theirs: Option<&Revision>, report: &mut SyncReport) -> Result<bool, Error> {
+        report.unpushed = None;
+        let Some((tip, commits, paths)) = self.ahead(theirs)? else { return Ok(true) };
+        if self.options.no_push {
+            report.unpushed = Some(Unpushed::Asked { commits });
+            return Ok(true);
+        }
+        if !paths.is_empty() {
+            report.unpushed = Some(Unpushed::Code { commits, paths });
+            return Ok(true);
+        }
+        let _work = self.workspace.progress.begin("pushing", 0);
+        match self.repository.push(&self.remote, &tip, &self.branch)? {
+            Pushed::Accepted => {
+                report.went = commits;
+                report.went_documents = self.repository.came(theirs, &tip, self.workspace.folder())?;
+                Ok(true)
+            }
+            Pushed::Raced => Ok(false),
+            Pushed::Refused { why } => {
+                report.unpushed = Some(Unpushed::Refused { why });
+                Ok(true)
+            }
+            Pushed::Unreachable { why } => Err(self.unreachable(why)),
+        }
+    }
+}
+
+/// The first of some files, for an error.
+fn some(mut paths: Vec<String>) -> Vec<String> {
+    let left_out = paths.len().saturating_sub(PATHS_MAX);
+    paths.truncate(PATHS_MAX);
+    let mut paths: Vec<String> = paths.iter().map(|path| crate::name::visible(path)).collect();
+    if left_out > 0 {
+        paths.push(format!("and {left_out} more"));
+    }
+    paths
+}

@@ -1,0 +1,74 @@
+//! What a sync is asked for, and what came of it. Data only.
+
+use crate::diagnostic::Diagnostic;
+use crate::git::Came;
+use crate::merge::{Conflict, Decision};
+use crate::name::{DocPath, Revision};
+
+/// How to exchange.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SyncOptions {
+    /// With which remote; by default with the one that the branch tracks, else `origin`, else the only one.
+    pub remote: Option<String>,
+    /// Do not push.
+    pub no_push: bool,
+    /// Have git merge other files too, where both sides changed some.
+    pub merge: bool,
+    /// Also push commits that change other files.
+    pub with_code: bool,
+}
+
+/// What a sync came to.
+#[derive(Debug, Clone, Default)]
+pub struct SyncReport {
+    /// With which remote.
+    pub remote: String,
+    /// Which branch.
+    pub branch: String,
+    /// What was committed before.
+    pub committed: Vec<(Revision, String)>,
+    /// The documents that came, and who changed them.
+    pub came: Vec<Came>,
+    /// Files beside the documents that came along.
+    pub came_along: usize,
+    /// How many commits went.
+    pub went: usize,
+    /// Documents that went, and who changed them.
+    pub went_documents: Vec<Came>,
+    /// The merge commits that were made.
+    pub merged: Vec<Revision>,
+    /// What was decided by rule.
+    pub decisions: Vec<(DocPath, Decision)>,
+    /// What a person must decide.
+    pub conflicts: Vec<(DocPath, Conflict)>,
+    /// What is odd about documents.
+    pub findings: Vec<Diagnostic>,
+    /// Why nothing was pushed, although there is something to push.
+    pub unpushed: Option<Unpushed>,
+    /// Where the branch is now; `None` if it has no commit.
+    pub tip: Option<Revision>,
+    /// How often it was tried.
+    pub tries: u32,
+}
+
+/// Why something was not pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unpushed {
+    /// It was not asked for.
+    Asked {
+        /// How many commits wait.
+        commits: usize,
+    },
+    /// Commits that wait change other files than documents.
+    Code {
+        /// How many commits wait.
+        commits: usize,
+        /// The files.
+        paths: Vec<String>,
+    },
+    /// The server refused.
+    Refused {
+        /// Its reason.
+        why: String,
+    },
+}
