@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::late::Late;
 use super::{
     agent, archive, batch, check, commit, completions, config, demo, doctor, event, explain, init, instructions, log,
-    man, merge_driver, resolve, status, task, textconv, watch, why, workflow,
+    man, merge_driver, resolve, status, sync, task, textconv, watch, why, workflow,
 };
 use crate::name::AgentName;
 
@@ -132,6 +132,8 @@ pub(crate) enum Command {
     Watch(Late<watch::Args>),
     /// Commit what is not committed yet
     Commit(Late<commit::Args>),
+    /// Exchange documents with a remote: fetch, merge, push
+    Sync(Late<sync::Args>),
     /// Move finished tasks and workflows, and old event logs, into the archive
     Archive(Late<archive::Args>),
     /// Merge documents in conflict by what they say, after a merge, rebase or the like that stopped

@@ -41,6 +41,7 @@ mod session;
 mod shield;
 mod show;
 mod status;
+mod sync;
 mod task;
 mod textconv;
 mod unit;
@@ -97,6 +98,7 @@ fn dispatch(command: &Command, session: &Session) -> Result<Option<Answer>, Fail
         Command::Check(args) => check::run(args, session).map(Some),
         Command::Watch(args) => watch::run(args, session),
         Command::Commit(args) => commit::run(args, session).map(Some),
+        Command::Sync(args) => sync::run(args, session).map(Some),
         Command::Archive(args) => archive::run(args, session).map(Some),
         Command::Resolve(args) => resolve::run(args, session).map(Some),
         Command::Init(args) => init::run(args, session).map(Some),

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::claim::{Ask, Taking};
 use crate::cli::answer::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
 use crate::cli::write;
-use crate::runner::{Error, Which};
+use crate::name::visible;
+use crate::runner::{Error, SyncOptions, Which};
 use crate::time::parse_span;
 
 /// Claim a task: it is yours until you finish it, give it back, or say nothing for a whole lease
@@ -31,6 +34,12 @@ pub(crate) struct Args {
     /// Also if another agent has it; that one is refused from then on
     #[arg(long)]
     steal: bool,
+    /// Also among all clones: it is yours when the remote has taken it, or not at all
+    #[arg(long)]
+    push: bool,
+    /// With --push: this remote [default: as `mycelium sync`]
+    #[arg(long, value_name = "NAME", requires = "push")]
+    remote: Option<String>,
 }
 
 /// Claims the task.
@@ -44,7 +53,16 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     };
     let ask = Ask { by, lease: args.lease.unwrap_or_else(|| workspace.lease()), taking };
     let which = args.id.as_deref().map_or(Which::Next { kind: args.kind.as_deref() }, Which::Task);
-    write::claimed("task.claim", &workspace, &workspace.claim(which, &ask)?)
+    if !args.push {
+        return write::claimed("task.claim", &workspace, &workspace.claim(which, &ask)?);
+    }
+    let options = SyncOptions { remote: args.remote.clone(), ..SyncOptions::default() };
+    let (claimed, report) = workspace.claim_pushed(which, &ask, &options)?;
+    let mut answer = write::claimed("task.claim", &workspace, &claimed)?;
+    let other = format!("{}/{}", report.remote, report.branch);
+    answer.data["pushed"] = json!(other);
+    answer.words.push_str(&format!("pushed to {}\n", visible(&other)));
+    Ok(answer)
 }
 
 /// A span that is not nothing.

@@ -1,0 +1,168 @@
+//! `sync`: exchanges documents with a remote, and tells what came, what went, and what was decided.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::envelope::{ITEMS_DEFAULT, Written};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::render::{self, Ink, paint};
+use super::session::{self, Session};
+use super::show;
+use crate::git::Came;
+use crate::name::{DocPath, visible};
+use crate::runner::{SyncOptions, SyncReport, Unpushed, Workspace, way_around};
+
+const EXAMPLES: &str = "\
+Examples:
+  mycelium sync
+  mycelium sync --no-push
+  mycelium sync --remote upstream --json
+
+Documents are merged field by field. Where both sides say something else and no rule decides, both stand in the document
+between conflict markers, and the exit code is 4. A remote that cannot be reached is exit code 75; nothing is lost then.";
+
+/// Exchange documents with a remote: fetch, merge, push
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// With this remote [default: the one that the branch tracks, else `origin`, else the only one]
+    #[arg(long, value_name = "NAME")]
+    remote: Option<String>,
+    /// Fetch and merge only
+    #[arg(long)]
+    no_push: bool,
+    /// Have git merge other files too, where both sides changed some
+    #[arg(long)]
+    merge: bool,
+    /// Also push commits that change other files
+    #[arg(long)]
+    with_code: bool,
+}
+
+/// Syncs.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    // To ask for an exchange is to want commits, whatever happens by itself.
+    let workspace = session.open_with(vec![("commit.auto".to_owned(), "true".to_owned())])?;
+    let Args { remote, no_push, merge, with_code } = args.clone();
+    let report = workspace.sync(&SyncOptions { remote, no_push, merge, with_code })?;
+    let mut answer = session::answer("sync", &workspace)?;
+    answer.text = text(&workspace, &report);
+    answer.words = words(&workspace, &report);
+    answer.data = data(&workspace, &report);
+    answer.findings.clone_from(&report.findings);
+    answer.written = Some(Written { committed: report.tip.as_ref().map(ToString::to_string), waiting: None });
+    answer.exit = exit(&report);
+    Ok(answer)
+}
+
+/// 0 says that both sides have everything, but for what nobody asked for.
+fn exit(report: &SyncReport) -> Exit {
+    match &report.unpushed {
+        Some(Unpushed::Refused { .. }) => Exit::Conflict,
+        _ if !report.conflicts.is_empty() => Exit::Conflict,
+        Some(Unpushed::Code { .. }) => Exit::Problems,
+        Some(Unpushed::Asked { .. }) | None => Exit::Ok,
+    }
+}
+
+/// `came  task-7  (ai-engineer)`, a line for each document.
+fn text(workspace: &Workspace, report: &SyncReport) -> String {
+    let mut out = String::new();
+    for (word, all) in [("came", &report.came), ("went", &report.went_documents)] {
+        for one in all.iter().take(ITEMS_DEFAULT) {
+            let by: Vec<&str> = one.by.iter().map(String::as_str).collect();
+            let by = paint(Ink::Dim, &format!("({})", visible(&by.join(", "))));
+            let _ = writeln!(out, "{word}  {}  {by}", visible(&show::file(workspace, &one.path)));
+        }
+        if all.len() > ITEMS_DEFAULT {
+            let _ = writeln!(out, "{word}  … and {} more", all.len() - ITEMS_DEFAULT);
+        }
+    }
+    out
+}
+
+fn words(workspace: &Workspace, report: &SyncReport) -> String {
+    let other = visible(&format!("{}/{}", report.remote, report.branch));
+    let hint = |text: &str| format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(text));
+    let file = |path: &DocPath| visible(&show::file(workspace, path));
+    let mut out = String::new();
+    for (path, one) in &report.decisions {
+        let line = format!("{}: `{}` stands, `{}` gave way ({})", one.what, one.kept, one.lost, one.rule);
+        let _ = writeln!(out, "{} {}: {}", paint(Ink::Warn, "decided:"), file(path), visible(&line));
+        if let (Some(loser), Some(winner)) = (&one.loser, &one.winner) {
+            let _ = writeln!(out, "  {winner} has it now, {loser} has lost it");
+        }
+    }
+    for (path, one) in &report.conflicts {
+        let line = format!("{}: both sides say something else ({})", one.what, one.rule);
+        let _ = writeln!(out, "{} {}: {}", paint(Ink::Bad, "conflict:"), file(path), visible(&line));
+    }
+    if let Some((path, _)) = report.conflicts.first() {
+        out.push_str(&hint(&format!("run `mycelium resolve {}`", path.stem())));
+    }
+    let came = render::count(report.came.len(), "document");
+    let along = if report.came_along > 0 { format!(" and {}", render::count(report.came_along, "other file")) } else { String::new() };
+    let went = render::count(report.went, "commit");
+    let _ = match (report.came.is_empty() && report.came_along == 0, report.went) {
+        (true, 0) if report.unpushed.is_none() => writeln!(out, "nothing to exchange: as {other} has it"),
+        (true, 0) => writeln!(out, "nothing came from {other}"),
+        (true, _) => writeln!(out, "{went} went to {other}"),
+        (false, 0) => writeln!(out, "{came}{along} came from {other}"),
+        (false, _) => writeln!(out, "{came}{along} came from {other}, {went} went there"),
+    };
+    match &report.unpushed {
+        None => {}
+        Some(Unpushed::Asked { commits }) => {
+            let _ = writeln!(out, "not pushed: {}", render::count(*commits, "commit"));
+            out.push_str(&hint("run `mycelium sync` to push"));
+        }
+        Some(Unpushed::Code { commits, paths }) => {
+            let first = paths.first().map_or("", String::as_str);
+            let what = format!("{} would take other files along (`{first}`)", render::count(*commits, "commit"));
+            let _ = writeln!(out, "{} {}", paint(Ink::Warn, "not pushed:"), visible(&what));
+            out.push_str(&hint("run `git push`, or `mycelium sync --with-code`"));
+        }
+        Some(Unpushed::Refused { why }) => {
+            let _ = writeln!(out, "{} {other} does not take it: {}", paint(Ink::Bad, "not pushed:"), visible(why));
+            out.push_str(&hint(&way_around()));
+        }
+    }
+    for finding in &report.findings {
+        out.push_str(&render::finding(finding, workspace.folder(), None));
+    }
+    out
+}
+
+fn data(workspace: &Workspace, report: &SyncReport) -> Value {
+    let came = |one: &Came| json!({ "path": show::file(workspace, &one.path), "by": one.by });
+    let unpushed = report.unpushed.as_ref().map(|unpushed| match unpushed {
+        Unpushed::Asked { commits } => json!({ "why": "asked", "commits": commits }),
+        Unpushed::Code { commits, paths } => {
+            json!({ "why": "other-files", "commits": commits, "paths": paths.iter().take(ITEMS_DEFAULT).collect::<Vec<_>>() })
+        }
+        Unpushed::Refused { why } => json!({ "why": "refused", "reason": why }),
+    });
+    json!({
+        "remote": report.remote,
+        "branch": report.branch,
+        "came": report.came.iter().take(ITEMS_DEFAULT).map(came).collect::<Vec<_>>(),
+        "came_count": report.came.len(),
+        "other_files": report.came_along,
+        "went": report.went_documents.iter().take(ITEMS_DEFAULT).map(came).collect::<Vec<_>>(),
+        "went_count": report.went_documents.len(),
+        "commits": report.went,
+        "merged": report.merged.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "decisions": report.decisions.iter().map(|(path, one)| json!({
+            "path": show::file(workspace, path), "rule": one.rule, "what": one.what, "kept": one.kept, "lost": one.lost,
+            "winner": one.winner.as_ref().map(ToString::to_string), "loser": one.loser.as_ref().map(ToString::to_string),
+        })).collect::<Vec<_>>(),
+        "conflicts": report.conflicts.iter().map(|(path, one)| json!({
+            "path": show::file(workspace, path), "rule": one.rule, "what": one.what,
+        })).collect::<Vec<_>>(),
+        "unpushed": unpushed,
+        "tries": report.tries,
+    })
+}
