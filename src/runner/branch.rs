@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::{Error, Workspace};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::document::Document;
 use crate::git::{Repository, Target};
+use crate::merge::{self, Names};
 use crate::name::{ContentId, DocPath, Revision};
 use crate::store::{self, Action};
 
@@ -30,8 +32,8 @@ impl Workspace {
         }
     }
 
-    /// Brings the folder to the tip of its branch: what changed there since the last time, and was not changed here, is
-    /// written. What was changed on both sides stays as it is here, and is reported. The caller holds the commit lock.
+    /// Brings the folder to the tip of its branch: what changed there since the last time is written; what was changed here
+    /// too is merged. Where that takes a person, it stays as it is here, and is reported. The caller holds the commit lock.
     pub(super) fn follow(&self, repository: &Repository) -> Result<Vec<Diagnostic>, Error> {
         let Target::Branch(name) = self.target() else { return Ok(Vec::new()) };
         let (base, tip) = (self.followed(&name)?, repository.head(&self.target())?.revision);
@@ -44,7 +46,7 @@ impl Workspace {
         let mut findings = Vec::new();
         for path in moved(&old, &new) {
             if !self.bring(repository, &path, old.get(&path), new.get(&path))? {
-                let message = "it was changed here and on the branch; what is here stands";
+                let message = "it was changed here and on the branch, and no rule merges that; what is here stands";
                 let tip = tip.as_ref().map_or("", Revision::short);
                 findings.push(
                     Diagnostic::warning(Code::ChangedTwice, message)
@@ -57,7 +59,7 @@ impl Workspace {
         Ok(findings)
     }
 
-    /// Writes what the branch holds, if the folder holds what the branch held; tells whether the two agree now.
+    /// Writes what the branch holds, if the folder holds what the branch held, else both merged; tells whether that went.
     fn bring(
         &self,
         repository: &Repository,
@@ -66,6 +68,7 @@ impl Workspace {
         new: Option<&ContentId>,
     ) -> Result<bool, Error> {
         let bytes = new.map(|id| repository.read(id)).transpose()?;
+        let base = old.map(|id| repository.read(id)).transpose()?.map(Document::parse);
         let in_repository = self.in_repository(path);
         let mut agree = true;
         let operation = self.operation("branch.follow")?;
@@ -75,6 +78,15 @@ impl Workspace {
                 _ => None,
             };
             agree = here.as_ref() == new || here.as_ref() == old;
+            if let ([Some(ours)], Some(theirs)) = (current, &bytes)
+                && !agree
+            {
+                let (ours, theirs) = (Document::parse(ours.as_slice()), Document::parse(theirs.as_slice()));
+                let merged = merge::document(path, base.as_ref(), &ours, &theirs, &Names::ALIKE);
+                agree = merged.conflicts.is_empty();
+                let write = || Action::Write(merged.document.bytes().to_vec());
+                return Ok(vec![if agree { write() } else { Action::Keep }]);
+            }
             Ok(vec![match &bytes {
                 _ if !agree || here.as_ref() == new => Action::Keep,
                 Some(bytes) => Action::Write(bytes.clone()),

@@ -1,0 +1,97 @@
+//! One task, many clones: the push decides, and the loser is told who won.
+#![allow(clippy::disallowed_methods, reason = "the test starts programs")]
+
+use crate::scene::{Scene, data, fault, rest, sync, task};
+use crate::support::{FOLDER, Run, Sandbox};
+
+fn claim(clone: &Sandbox, which: &str, agent: &str) -> Run {
+    clone.mycelium(&["task", "claim", which, "--push", "--as", agent, "--json"])
+}
+
+#[test]
+fn of_many_clones_that_claim_at_once_one_gets_the_task() {
+    let scene = Scene::new(5);
+    task(&scene.clones[0], "task-1");
+    scene.settle();
+    let runs: Vec<Run> = std::thread::scope(|scope| {
+        let start = |(number, clone)| scope.spawn(move || claim(clone, "task-1", &format!("agent-{number}")));
+        let all: Vec<_> = scene.clones.iter().enumerate().map(start).collect();
+        all.into_iter().map(|one| one.join().expect("it ends")).collect()
+    });
+    let winners: Vec<usize> = (0..runs.len()).filter(|number| runs[*number].code == Some(0)).collect();
+    assert_eq!(winners.len(), 1, "{runs:?}");
+    let winner = format!("agent-{}", winners[0]);
+    assert_eq!(data(&runs[winners[0]].stdout)["pushed"], "origin/main");
+    for run in runs.iter().filter(|run| run.code != Some(0)) {
+        assert_eq!(run.code, Some(4), "{run:?}");
+        let fault = fault(run);
+        let holder = (fault["code"].as_str(), fault["claim"]["holder"].as_str(), fault["claim"]["fence"].as_u64());
+        assert_eq!(holder, (Some("claim-lost"), Some(&*winner), Some(1)), "{run:?}");
+    }
+    scene.settle();
+    scene.is_one();
+    for clone in &scene.clones {
+        assert!(clone.read(&format!("{FOLDER}/task-1.md")).contains(&format!("claimed_by: {winner}\n")));
+    }
+}
+
+#[test]
+fn the_next_task_goes_to_one_each() {
+    let scene = Scene::new(3);
+    for number in 0..3 {
+        task(&scene.clones[0], &format!("task-{number}"));
+    }
+    scene.settle();
+    let mut got: Vec<String> = std::thread::scope(|scope| {
+        let start = |(number, clone): (usize, _)| {
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    let run = claim(clone, "--next", &format!("agent-{number}"));
+                    match run.code {
+                        Some(0) => return data(&run.stdout)["id"].as_str().expect("an id").to_owned(),
+                        _ => assert_eq!(fault(&run)["code"], "claim-lost", "{run:?}"),
+                    }
+                }
+                panic!("it is always too late");
+            })
+        };
+        let all: Vec<_> = scene.clones.iter().enumerate().map(start).collect();
+        all.into_iter().map(|one| one.join().expect("it ends")).collect()
+    });
+    got.sort();
+    assert_eq!(got, ["task-0", "task-1", "task-2"]);
+    scene.settle();
+    scene.is_one();
+}
+
+#[test]
+fn without_the_server_nobody_gets_it() {
+    let scene = Scene::new(1);
+    let a = &scene.clones[0];
+    task(a, "task-1");
+    sync(a);
+    let before = a.read(&format!("{FOLDER}/task-1.md"));
+    std::fs::rename(scene.remote(), scene.file("away")).expect("it can be moved");
+    let run = claim(a, "task-1", "ann");
+    assert_eq!((run.code, fault(&run)["code"].as_str()), (Some(75), Some("unreachable")), "{run:?}");
+    assert_eq!(a.read(&format!("{FOLDER}/task-1.md")), before);
+}
+
+#[test]
+fn two_that_claimed_apart_are_one_owner_after_a_sync_in_either_order() {
+    for order in [[0, 1], [1, 0]] {
+        let scene = Scene::new(2);
+        task(&scene.clones[0], "task-1");
+        scene.settle();
+        for (clone, agent) in scene.clones.iter().zip(["ann", "bob"]) {
+            clone.mycelium(&["task", "claim", "task-1", "--as", agent]).ok();
+        }
+        for number in order {
+            rest(&scene.clones[number]);
+        }
+        scene.settle();
+        scene.is_one();
+        let history = scene.clones[0].git(&["log", "--format=%an"]);
+        assert!(history.contains("ann") && history.contains("bob"), "{history}");
+    }
+}

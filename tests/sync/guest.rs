@@ -1,0 +1,176 @@
+//! The user's own: other files, staged work, protected branches, and what the repository would like to have started.
+#![allow(clippy::disallowed_methods, reason = "the test makes files and starts programs")]
+#![allow(clippy::unwrap_used, reason = "a scene that cannot be set has failed")]
+
+use crate::scene::{Scene, code, data, fault, script, sync, task};
+use crate::support::{FOLDER, Run};
+
+#[test]
+fn other_files_come_with_a_fast_forward_and_with_a_merge() {
+    let scene = Scene::new(2);
+    let [a, b] = &scene.clones[..] else { panic!() };
+    code(a, "code.txt", "one\n");
+    a.git(&["push", "--quiet", "origin", "main"]);
+    assert_eq!(sync(b)["other_files"], 1);
+    assert_eq!(b.read("code.txt"), "one\n");
+    code(a, "code.txt", "two\n");
+    task(a, "task-1");
+    let run = a.mycelium(&["sync", "--json"]);
+    assert_eq!(run.code, Some(1), "other files do not go without a word: {run:?}");
+    assert_eq!(data(&run.stdout)["unpushed"]["paths"][0], "code.txt");
+    a.mycelium(&["sync", "--with-code"]).ok();
+    task(b, "task-2");
+    let merged = sync(b);
+    assert_eq!((merged["other_files"].as_u64(), merged["came_count"].as_u64()), (Some(1), Some(1)), "{merged}");
+    assert_eq!(b.read("code.txt"), "two\n");
+    sync(a);
+    scene.is_one();
+}
+
+#[test]
+fn where_both_changed_other_files_nothing_happens_unless_it_is_asked_for() {
+    let scene = Scene::new(2);
+    let [a, b] = &scene.clones[..] else { panic!() };
+    code(a, "a.txt", "a\n");
+    task(a, "task-1");
+    a.mycelium(&["sync", "--with-code"]).ok();
+    code(b, "b.txt", "b\n");
+    task(b, "task-2");
+    let before = b.git(&["rev-parse", "HEAD"]);
+    let run = b.mycelium(&["sync", "--json"]);
+    assert_eq!((run.code, fault(&run)["code"].as_str()), (Some(4), Some("other-files")), "{run:?}");
+    assert_eq!(b.git(&["rev-parse", "HEAD"]), before);
+    let run = b.mycelium(&["sync", "--merge", "--no-push", "--json"]).ok();
+    assert_eq!(data(&run)["unpushed"]["why"], "asked");
+    assert_eq!((b.read("a.txt"), b.read("b.txt")), ("a\n".into(), "b\n".into()));
+    assert_eq!(b.documents(), ["task-1.md", "task-2.md"]);
+    b.mycelium(&["sync", "--with-code"]).ok();
+    sync(a);
+    scene.is_one();
+    // The same place on both sides is for a person.
+    for (clone, text) in [(a, "one\n"), (b, "two\n")] {
+        code(clone, "a.txt", text);
+    }
+    a.mycelium(&["sync", "--with-code"]).ok();
+    let before = b.git(&["rev-parse", "HEAD"]);
+    let run = b.mycelium(&["sync", "--merge", "--json"]);
+    assert_eq!(run.code, Some(4), "{run:?}");
+    assert!(fault(&run)["message"].as_str().unwrap().contains("a.txt"), "{run:?}");
+    assert_eq!((b.git(&["rev-parse", "HEAD"]), b.read("a.txt")), (before, "two\n".into()));
+    assert_eq!(b.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn what_is_not_committed_is_never_overwritten() {
+    let scene = Scene::new(2);
+    let [a, b] = &scene.clones[..] else { panic!() };
+    code(a, "code.txt", "one\n");
+    task(a, "task-1");
+    a.mycelium(&["sync", "--with-code"]).ok();
+    sync(b);
+    code(a, "code.txt", "two\n");
+    a.mycelium(&["sync", "--with-code"]).ok();
+    b.write("code.txt", "mine\n");
+    task(b, "task-2");
+    let run = b.mycelium(&["sync", "--json"]);
+    assert_eq!((run.code, fault(&run)["code"].as_str()), (Some(4), Some("in-the-way")), "{run:?}");
+    assert_eq!(b.read("code.txt"), "mine\n");
+    assert_eq!(b.git(&["status", "--porcelain"]), " M code.txt");
+    b.git(&["checkout", "--quiet", "code.txt"]);
+    sync(b);
+    assert_eq!(b.read("code.txt"), "two\n");
+    sync(a);
+    scene.is_one();
+}
+
+#[test]
+fn staged_work_stays_staged() {
+    let scene = Scene::new(2);
+    let [a, b] = &scene.clones[..] else { panic!() };
+    b.write("staged.txt", "staged\n");
+    b.git(&["add", "staged.txt"]);
+    b.write("loose.txt", "loose\n");
+    b.write("README.md", "changed\n");
+    b.git(&["add", "README.md"]);
+    b.write("README.md", "changed again\n");
+    let before = (b.git(&["status", "--porcelain"]), b.git(&["diff", "--cached"]));
+    code(a, "code.txt", "one\n");
+    task(a, "task-1");
+    a.mycelium(&["sync", "--with-code"]).ok();
+    task(b, "task-2");
+    let merged = sync(b);
+    assert_eq!(merged["merged"].as_array().map(Vec::len), Some(1), "{merged}");
+    assert_eq!((b.git(&["status", "--porcelain"]), b.git(&["diff", "--cached"])), before);
+    assert_eq!(b.read("code.txt"), "one\n");
+    sync(a);
+    assert!(!a.path("staged.txt").exists());
+    assert_eq!(a.read("README.md"), "A project.\n");
+}
+
+#[test]
+fn a_protected_branch_is_told_with_the_way_around() {
+    let scene = Scene::new(1);
+    let a = &scene.clones[0];
+    scene.protect("main takes requests only");
+    task(a, "task-1");
+    let run = a.mycelium(&["sync"]);
+    assert_eq!(run.code, Some(4), "{run:?}");
+    for words in ["main takes requests only", "git push origin HEAD:refs/heads/", "commit.branch"] {
+        assert!(run.stderr.contains(words), "{words}: {run:?}");
+    }
+    let run = a.mycelium(&["task", "claim", "task-1", "--push", "--as", "ann", "--json"]);
+    assert_eq!((run.code, fault(&run)["code"].as_str()), (Some(4), Some("push-refused")), "{run:?}");
+    assert!(a.read(&format!("{FOLDER}/task-1.md")).contains("status: pending"), "the claim is undone");
+}
+
+#[test]
+fn while_a_merge_is_under_way_it_waits() {
+    let scene = Scene::new(1);
+    let a = &scene.clones[0];
+    let head = a.git(&["rev-parse", "HEAD"]);
+    a.write(".git/MERGE_HEAD", &format!("{head}\n"));
+    let run = a.mycelium(&["sync"]);
+    assert!(run.code == Some(75) && run.stderr.contains("a git merge is under way"), "{run:?}");
+}
+
+#[test]
+fn nothing_that_the_repository_names_is_started() {
+    let scene = Scene::new(2);
+    let [a, b] = &scene.clones[..] else { panic!() };
+    let (canary, song) = (scene.file("canary"), scene.file("song"));
+    script(&canary, &format!("echo \"$0 $*\" >> '{}'; exit 1", song.display()));
+    let canary = canary.to_str().unwrap();
+    let url = scene.remote().display().to_string();
+    for key in [
+        "core.sshCommand",
+        "core.gitProxy",
+        "core.askPass",
+        "core.fsmonitor",
+        "core.alternateRefsCommand",
+        "credential.helper",
+        "remote.origin.uploadpack",
+        "remote.origin.receivepack",
+        "remote.origin.vcs",
+        "uploadpack.packObjectsHook",
+        &*format!("remote.{url}.uploadpack"),
+        &*format!("remote.{url}.receivepack"),
+        &*format!("remote.{url}.vcs"),
+    ] {
+        b.git(&["config", key, canary]);
+    }
+    for hook in ["pre-push", "reference-transaction", "post-merge", "post-checkout", "post-index-change", "pre-commit"] {
+        script(&b.path(".git/hooks").join(hook), &format!("exec {canary} {hook}"));
+    }
+    task(a, "task-1");
+    sync(a);
+    task(b, "task-2");
+    let _ = b.mycelium(&["sync"]);
+    let run = |arguments: &[&str]| Run::of(&mut b.mycelium_command(arguments));
+    // A remote that is a program, and one that needs one.
+    for url in [format!("ext::{canary} %S"), format!("{canary}::x"), "ssh://nobody@127.0.0.1:1/x".to_owned()] {
+        b.git(&["-c", "core.fsmonitor=false", "config", "remote.origin.url", &url]);
+        let run = run(&["sync"]);
+        assert_eq!(run.code, Some(75), "{url}: {run:?}");
+    }
+    assert!(!song.exists(), "{}", std::fs::read_to_string(&song).unwrap_or_default());
+}

@@ -1,0 +1,137 @@
+//! What comes and what goes: fast-forwards, merges, races, and a branch of its own.
+#![allow(clippy::disallowed_methods, reason = "the test makes files and starts programs")]
+
+use crate::scene::{Scene, documents, fault, sync, task};
+use crate::support::FOLDER;
+
+#[test]
+fn what_one_clone_has_made_comes_to_the_other() {
+    let scene = Scene::new(2);
+    let [a, b] = &scene.clones[..] else { panic!() };
+    task(a, "task-1");
+    let went = sync(a);
+    assert_eq!((went["commits"].as_u64(), went["went_count"].as_u64(), went["came_count"].as_u64()), (Some(1), Some(1), Some(0)));
+    let came = sync(b);
+    assert_eq!((came["commits"].as_u64(), came["came_count"].as_u64()), (Some(0), Some(1)));
+    assert_eq!(came["came"][0]["by"][0], "Robin");
+    assert_eq!(came["merged"].as_array().map(Vec::len), Some(0), "a fast-forward is no merge");
+    assert_eq!(a.git(&["rev-parse", "HEAD"]), b.git(&["rev-parse", "HEAD"]));
+    let nothing = b.mycelium(&["sync"]);
+    assert!(nothing.stderr.contains("nothing to exchange"), "{nothing:?}");
+    b.mycelium(&["task", "remove", "task-1"]).ok();
+    sync(b);
+    sync(a);
+    assert_eq!(a.documents(), Vec::<String>::new());
+    scene.is_one();
+}
+
+#[test]
+fn changes_of_different_fields_are_both_there_afterwards() {
+    let scene = Scene::new(2);
+    let [a, b] = &scene.clones[..] else { panic!() };
+    task(a, "task-1");
+    scene.settle();
+    a.mycelium(&["task", "note", "task-1", "from a", "--as", "ann"]).ok();
+    b.mycelium(&["task", "update", "task-1", "--priority", "high", "--as", "bob"]).ok();
+    task(b, "task-2");
+    sync(a);
+    let data = sync(b);
+    assert_eq!(data["merged"].as_array().map(Vec::len), Some(1), "{data}");
+    sync(a);
+    scene.is_one();
+    let text = a.read(&format!("{FOLDER}/task-1.md"));
+    assert!(text.contains("from a") && text.contains("priority: high"), "{text}");
+    let history = a.git(&["log", "--format=%an %s"]);
+    for line in ["ann task-1", "bob task-1", "Robin sync: merge 1 document of origin/main"] {
+        assert!(history.contains(line), "{line}\n{history}");
+    }
+}
+
+#[test]
+fn without_a_rule_both_versions_stand_in_the_document_and_every_clone_has_the_same() {
+    let scene = Scene::new(2);
+    let [a, b] = &scene.clones[..] else { panic!() };
+    a.write(&format!("{FOLDER}/task-1.md"), "---\nid: task-1\nstatus: pending\ntype: x\n---\n\n# One\n\n## Goal\n\nThe first text.\n");
+    scene.settle();
+    for (clone, text) in [(a, "Do it so."), (b, "Do it otherwise.")] {
+        let old = clone.read(&format!("{FOLDER}/task-1.md"));
+        clone.write(&format!("{FOLDER}/task-1.md"), &old.replace("The first text.", text));
+    }
+    sync(a);
+    let run = b.mycelium(&["sync"]);
+    assert_eq!(run.code, Some(4), "{run:?}");
+    assert!(run.stderr.contains("mycelium resolve task-1"), "{run:?}");
+    sync(a);
+    scene.is_one();
+    let text = a.read(&format!("{FOLDER}/task-1.md"));
+    assert!(text.contains("Do it so.") && text.contains("Do it otherwise.") && text.contains("<<<<<<<"), "{text}");
+    let found = a.mycelium(&["check"]);
+    assert!(found.code == Some(1) && found.stdout.contains("MYC004"), "{found:?}");
+    // Life goes on around it.
+    task(a, "task-2");
+    sync(a);
+    sync(b);
+    scene.is_one();
+}
+
+#[test]
+fn several_clones_at_once_all_get_through() {
+    let scene = Scene::new(4);
+    std::thread::scope(|scope| {
+        for (number, clone) in scene.clones.iter().enumerate() {
+            scope.spawn(move || {
+                for round in 0..3 {
+                    task(clone, &format!("task-{number}-{round}"));
+                    sync(clone);
+                }
+            });
+        }
+    });
+    scene.settle();
+    scene.is_one();
+    assert_eq!(documents(&scene.clones[0]).len(), 12);
+}
+
+#[test]
+fn without_a_server_work_goes_on() {
+    let scene = Scene::new(2);
+    let [a, b] = &scene.clones[..] else { panic!() };
+    let away = scene.file("away");
+    std::fs::rename(scene.remote(), &away).expect("it can be moved");
+    task(a, "task-1");
+    let run = a.mycelium(&["sync", "--json"]);
+    assert_eq!(run.code, Some(75), "{run:?}");
+    assert_eq!(fault(&run)["code"], "unreachable");
+    assert_eq!(fault(&run)["retryable"], true);
+    std::fs::rename(&away, scene.remote()).expect("it can be moved");
+    sync(a);
+    assert_eq!(sync(b)["came_count"], 1);
+    a.git(&["remote", "remove", "origin"]);
+    let run = a.mycelium(&["sync", "--json"]);
+    assert_eq!((run.code, fault(&run)["code"].as_str()), (Some(1), Some("no-remote")), "{run:?}");
+    let run = b.mycelium(&["sync", "--remote", "nobody"]);
+    assert!(run.code == Some(1) && run.stderr.contains("there is no remote `nobody`"), "{run:?}");
+}
+
+#[test]
+fn a_branch_of_its_own_is_shared_by_all_clones() {
+    let scene = Scene::apart(2);
+    let [a, b] = &scene.clones[..] else { panic!() };
+    let main = a.git(&["rev-parse", "main"]);
+    task(a, "task-1");
+    task(b, "task-2");
+    sync(a);
+    let data = sync(b);
+    assert_eq!(data["branch"], "coordination");
+    assert_eq!(data["came_count"], 1, "the two had no history in common: {data}");
+    a.mycelium(&["task", "note", "task-1", "from a"]).ok();
+    b.mycelium(&["task", "update", "task-1", "--priority", "high"]).ok();
+    scene.settle();
+    scene.is_one();
+    let text = b.read(&format!("{FOLDER}/task-1.md"));
+    assert!(text.contains("from a") && text.contains("priority: high"), "{text}");
+    for clone in [a, b] {
+        assert_eq!(clone.git(&["rev-parse", "HEAD"]), main, "the user's branch is left alone");
+    }
+    assert_eq!(a.git(&["rev-parse", "coordination"]), b.git(&["rev-parse", "coordination"]));
+}
