@@ -106,7 +106,7 @@ fn archived(entry: &Entry, findings: &mut Vec<Diagnostic>) {
     };
     let message = format!("the {} `{}` is not finished and lies in the archive", entity.kind(), entity.id());
     let finding = Diagnostic::warning(Code::UnfinishedInArchive, message);
-    let hint = format!("move it back to `{}`, or finish it", entry.path.file_name());
+    let hint = format!("run `mycelium resolve` to move it back to `{}`, or finish it", entry.path.file_name());
     push(findings, entry, place_of(&entry.document, "status"), finding.hint(hint));
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer, Failure> {
         let failure = Failure::from(error);
         // 1 says that conflicts are left in the file, and nothing of the kind happened.
         let class = if failure.class == Class::Problem { Class::Usage } else { failure.class };
-        Failure { class, ..failure }
+        Failure { class, hint: None, ..failure }
     })?;
     let mut answer = Answer::new("merge-driver", Head::default());
     answer.words = told(&args.path, &merged.decisions, &merged.conflicts);

@@ -10,8 +10,8 @@ use crate::document::Document;
 use crate::entity;
 use crate::git::{Busy, Operation, Repository, Target, Unmerged};
 use crate::merge::{self, Conflict, Decision};
-use crate::name::{ContentId, DocPath, Kind, Revision};
-use crate::snapshot::FindError;
+use crate::name::{ContentId, DocPath, Kind, OperationId, Revision};
+use crate::snapshot::{Entry, FindError, Snapshot};
 use crate::store::{Action, RecordedChange, Shelf, Unsynced};
 
 /// How a document was resolved.
@@ -108,9 +108,9 @@ impl Workspace {
             done.waiting = Some(Waiting::Busy(busy));
             return Ok(done);
         }
-        let marked = self.marked(&unmerged)?;
-        let unfinished = self.unfinished_in_archive(&unmerged)?;
-        self.check_names(names, unmerged.keys().chain(&marked).chain(&unfinished))?;
+        let all = self.snapshot(Scope::All)?;
+        let (marked, unfinished) = (marked(&all, &unmerged), unfinished_in_archive(&all, &unmerged));
+        self.check_names(names, &unmerged.keys().chain(&marked).chain(&unfinished))?;
         let is_wanted = |path: &DocPath| names.is_empty() || names.iter().any(|name| self.means(name, path));
         if let Some(repository) = staging {
             for case in self.cases(repository, unmerged)? {
@@ -127,20 +127,16 @@ impl Workspace {
             let stage = staging.filter(|_| done.under_way.is_some());
             done.documents.extend(self.bring_back(path, stage, &mut written)?);
         }
-        self.commit_resolved(written, &mut done)?;
+        self.commit_resolved(&written, &mut done)?;
         done.left = staging.map_or(Ok(0), Repository::conflict_count)?;
         done.documents.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(done)
     }
 
-    fn commit_resolved(
-        &self,
-        written: Vec<(crate::name::OperationId, Unsynced)>,
-        done: &mut Resolution,
-    ) -> Result<(), Error> {
+    fn commit_resolved(&self, written: &[(OperationId, Unsynced)], done: &mut Resolution) -> Result<(), Error> {
         let Some((last, _)) = written.last() else { return Ok(()) };
         let last = last.clone();
-        for (_, one) in &written {
+        for (_, one) in written {
             one.wait()?;
         }
         let fate = self.fate(Some(&last), None)?;
@@ -148,31 +144,12 @@ impl Workspace {
         Ok(())
     }
 
-    /// Documents with whole conflicts in them that the index has not.
-    fn marked(&self, unmerged: &BTreeMap<DocPath, Unmerged>) -> Result<Vec<DocPath>, Error> {
-        let all = self.snapshot(Scope::All)?;
-        let is_marked = |document: &Document| document.faults().iter().any(|fault| fault.code == Code::ConflictMarkers);
-        let found = all.entries().filter(|entry| !unmerged.contains_key(&entry.path) && is_marked(&entry.document));
-        Ok(found.map(|entry| entry.path.clone()).collect())
-    }
-
-    /// Documents of the archive that are not finished, and have no other place.
-    fn unfinished_in_archive(&self, unmerged: &BTreeMap<DocPath, Unmerged>) -> Result<Vec<DocPath>, Error> {
-        let paths: Vec<DocPath> = self.store.names(Shelf::Archive)?;
-        let taken: BTreeSet<DocPath> = self.store.names(Shelf::Live)?.into_iter().collect();
-        let in_conflict: BTreeSet<&str> = unmerged.keys().map(DocPath::file_name).collect();
-        let read = self.read_all(&paths)?.into_iter();
-        let is_unfinished = |path: &DocPath, document: &Document| {
-            entity::read(path, document).entity.is_some_and(|entity| !entity.is_finished())
-        };
-        let is_alone = |path: &DocPath| {
-            !in_conflict.contains(path.file_name()) && out_of_the_archive(path).is_some_and(|to| !taken.contains(&to))
-        };
-        Ok(read.filter(|(path, found)| is_alone(path) && is_unfinished(path, found)).map(|(path, _)| path).collect())
-    }
-
     /// Refuses names that mean nothing at all; one that means a document without a conflict is fine.
-    fn check_names<'a>(&self, names: &[String], known: impl Iterator<Item = &'a DocPath> + Clone) -> Result<(), Error> {
+    fn check_names<'a>(
+        &self,
+        names: &[String],
+        known: &(impl Iterator<Item = &'a DocPath> + Clone),
+    ) -> Result<(), Error> {
         for name in names {
             if known.clone().any(|path| self.means(name, path)) {
                 continue;
@@ -340,7 +317,7 @@ impl Workspace {
     fn let_go(
         &self,
         repository: Option<&Repository>,
-        operation: &crate::name::OperationId,
+        operation: &OperationId,
         changes: &[RecordedChange],
     ) -> Result<Vec<ContentId>, Error> {
         let Some(repository) = repository.filter(|_| !changes.is_empty()) else { return Ok(Vec::new()) };
@@ -357,7 +334,7 @@ impl Workspace {
         &self,
         path: &DocPath,
         side: Option<Side>,
-        written: &mut Vec<(crate::name::OperationId, Unsynced)>,
+        written: &mut Vec<(OperationId, Unsynced)>,
     ) -> Result<Option<Resolved>, Error> {
         let operation = self.operation(&verb(path))?;
         let mut out = None;
@@ -392,7 +369,7 @@ impl Workspace {
         &self,
         path: &DocPath,
         stage: Option<&Repository>,
-        written: &mut Vec<(crate::name::OperationId, Unsynced)>,
+        written: &mut Vec<(OperationId, Unsynced)>,
     ) -> Result<Option<Resolved>, Error> {
         let Some(live) = out_of_the_archive(path) else { return Ok(None) };
         let paths = [live.clone(), path.clone()];
@@ -420,6 +397,24 @@ impl Workspace {
         }
         Ok(Some(out))
     }
+}
+
+/// Documents with conflict markers that the index does not know of.
+fn marked(all: &Snapshot, unmerged: &BTreeMap<DocPath, Unmerged>) -> Vec<DocPath> {
+    let is_marked = |entry: &Entry| entry.findings.iter().any(|finding| finding.code == Code::ConflictMarkers);
+    let found = all.entries().filter(|entry| !unmerged.contains_key(&entry.path) && is_marked(entry));
+    found.map(|entry| entry.path.clone()).collect()
+}
+
+/// Documents of the archive that are not finished, and have no other place.
+fn unfinished_in_archive(all: &Snapshot, unmerged: &BTreeMap<DocPath, Unmerged>) -> Vec<DocPath> {
+    let in_conflict: BTreeSet<&str> = unmerged.keys().map(DocPath::file_name).collect();
+    let is_alone = |path: &DocPath| {
+        !in_conflict.contains(path.file_name()) && out_of_the_archive(path).is_some_and(|to| all.get(&to).is_none())
+    };
+    let is_unfinished = |entry: &Entry| entry.entity.as_ref().is_some_and(|entity| !entity.is_finished());
+    let found = all.entries().filter(|entry| is_alone(&entry.path) && is_unfinished(entry));
+    found.map(|entry| entry.path.clone()).collect()
 }
 
 /// What an operation is called that resolves a document.

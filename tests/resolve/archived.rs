@@ -21,9 +21,17 @@ fn forked(archiving_is_ours: bool) -> Sandbox {
     commit(&sandbox, FILE, &task("completed", "Text."));
     sandbox.git(&["switch", "--quiet", "-c", "topic"]);
     let reopen = |sandbox: &Sandbox| commit(sandbox, FILE, &task("pending", "Once more."));
-    if archiving_is_ours { reopen(&sandbox) } else { archive(&sandbox) }
+    if archiving_is_ours {
+        reopen(&sandbox);
+    } else {
+        archive(&sandbox);
+    }
     sandbox.git(&["switch", "--quiet", "main"]);
-    if archiving_is_ours { archive(&sandbox) } else { reopen(&sandbox) }
+    if archiving_is_ours {
+        archive(&sandbox);
+    } else {
+        reopen(&sandbox);
+    }
     sandbox
 }
 
@@ -92,9 +100,17 @@ fn a_document_that_was_removed_for_good_and_changed_stays() {
             sandbox.git(&["commit", "--quiet", "-m", "Remove"]);
         };
         let change = |sandbox: &Sandbox| commit(sandbox, FILE, &task("pending", "Once more."));
-        if removing_is_ours { change(&sandbox) } else { remove(&sandbox) }
+        if removing_is_ours {
+            change(&sandbox);
+        } else {
+            remove(&sandbox);
+        }
         sandbox.git(&["switch", "--quiet", "main"]);
-        if removing_is_ours { remove(&sandbox) } else { change(&sandbox) }
+        if removing_is_ours {
+            remove(&sandbox);
+        } else {
+            change(&sandbox);
+        }
         assert_eq!(git(&sandbox, &["merge", "topic"]).code, Some(1));
         assert!(sandbox.mycelium(&["status"]).ok().contains("1 document in conflict"));
         assert_eq!(sandbox.mycelium(&["resolve"]).code, Some(0));

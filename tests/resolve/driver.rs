@@ -114,7 +114,8 @@ fn a_program_on_the_way_is_called_by_its_name_and_any_other_by_its_path() {
     let bin = sandbox.path("a bin");
     fs::create_dir(&bin).unwrap();
     let driver = |sandbox: &Sandbox, program: &Path| {
-        let path = std::env::join_paths([bin.clone(), "/usr/bin".into(), "/bin".into(), "/usr/local/bin".into()]).unwrap();
+        let path =
+            std::env::join_paths([bin.clone(), "/usr/bin".into(), "/bin".into(), "/usr/local/bin".into()]).unwrap();
         let mut command = sandbox.command(program);
         Run::of(command.args(["init", "--merge-driver", "-q"]).env("PATH", path)).ok();
         let driver = sandbox.git(&["config", "merge.mycelium.driver"]);
@@ -155,7 +156,10 @@ fn init_writes_what_is_missing_and_overwrites_nothing() {
     sandbox.write(&attributes(), "*.png binary");
     sandbox.git(&["config", "merge.mycelium.driver", "mine %A"]);
     let run = sandbox.mycelium(&["init", "--merge-driver", "--diff-driver"]);
-    assert!(run.stdout.contains("wrote merge.mycelium.name\n") && run.stdout.contains("wrote diff.mycelium.textconv\n"), "{run:?}");
+    assert!(
+        run.stdout.contains("wrote merge.mycelium.name\n") && run.stdout.contains("wrote diff.mycelium.textconv\n"),
+        "{run:?}"
+    );
     assert!(run.stderr.contains("kept merge.mycelium.driver, which is there already\n"), "{run:?}");
     assert!(run.stderr.contains("git add .claude/coordination/.gitattributes"), "{run:?}");
     assert_eq!(sandbox.read(&attributes()), "*.png binary\n*.md merge=mycelium\n*.md diff=mycelium\n");

@@ -35,7 +35,10 @@ fn what_both_sides_have_alike_needs_nobody() {
 #[test]
 fn markers_in_the_frontmatter_are_resolved_too() {
     let sandbox = sandbox();
-    let text = task("@", "Text.").replace("priority: @", "<<<<<<< a\npriority: low\n||||||| o\npriority: normal\n=======\npriority: high\n>>>>>>> b");
+    let text = task("@", "Text.").replace(
+        "priority: @",
+        "<<<<<<< a\npriority: low\n||||||| o\npriority: normal\n=======\npriority: high\n>>>>>>> b",
+    );
     commit(&sandbox, FILE, &text);
     assert!(sandbox.mycelium(&["task", "list"]).ok().contains("a merge conflict"));
     assert_eq!(sandbox.mycelium(&["resolve", "--ours"]).code, Some(0));

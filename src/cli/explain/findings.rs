@@ -37,7 +37,7 @@ pub(super) const PAGES: &[Page] = &[
             "task-7.md",
             "---\n<<<<<<< HEAD\nstatus: running\n=======\nstatus: failed\n>>>>>>> theirs\n---\n",
         )]),
-        remedy: "keep one side, delete the marker lines, `git add` the file",
+        remedy: "run `mycelium resolve`, which merges what the document says; where it cannot decide, keep one side and delete the marker lines, or give it `--ours` or `--theirs`",
     },
     Page {
         code: "MYC005",
@@ -291,7 +291,7 @@ pub(super) const PAGES: &[Page] = &[
         example: Example::Words(
             "a merge of two branches, of which one ran `archive` and the other `task reopen task-7`",
         ),
-        remedy: "move the file back to the top of the folder, or finish it",
+        remedy: "run `mycelium resolve`, which moves it back, or finish it",
     },
     Page {
         code: "MYC301",
