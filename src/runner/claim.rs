@@ -9,7 +9,7 @@ use super::turn::{Deed, Entered, Turn};
 use super::{Class, Error, Outcome, Passing, Scope, Workspace};
 use crate::claim::{Ask, Entry, Facts, Origin, Standing, State, Taking, standing};
 use crate::document::Document;
-use crate::entity::Task;
+use crate::entity::{Refusal, Task};
 use crate::name::{AgentName, DocId, DocPath, Kind};
 use crate::snapshot::{Blocker, Snapshot, Wait, sort_by_urgency};
 use crate::store::StoreError;
@@ -152,8 +152,11 @@ impl Workspace {
     }
 
     fn claimed(&self, outcome: Outcome, claimed: Option<(Entry, Origin)>) -> Result<Claimed, Error> {
-        // Only what cannot be read as a task comes without; its edit is refused.
-        let (entry, origin) = claimed.ok_or_else(|| Error::Gone { path: outcome.path.clone() })?;
+        // Only what cannot be read as a task comes without, such as a document in which a merge left two versions.
+        let (entry, origin) = claimed.ok_or_else(|| {
+            let (id, findings) = (outcome.path.stem().to_owned(), outcome.findings.clone());
+            Error::Refused { path: outcome.path.clone(), source: Box::new(Refusal::Unreadable { id, findings }) }
+        })?;
         let until = self.after(entry.lease);
         let Entry { by, fence, lease, since, .. } = entry;
         Ok(Claimed { by, fence, lease, since, until, origin, outcome })
