@@ -117,6 +117,11 @@ impl Repository {
             }
             self.program().ask(&words)?;
         }
+        // An entry that does not know its file stops `git merge --abort`. To know it git reads the file, through a filter
+        // where one is named; a repository's own filter is never started.
+        if self.own_drivers("filter", &["clean", "process"]).is_empty() {
+            self.program().run(&["update-index", "-q", "--refresh"])?;
+        }
         Ok(())
     }
 
