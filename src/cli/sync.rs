@@ -104,7 +104,11 @@ fn words(workspace: &Workspace, report: &SyncReport) -> String {
         out.push_str(&hint(&format!("run `mycelium resolve {}`", path.stem())));
     }
     let came = render::count(report.came.len(), "document");
-    let along = if report.came_along > 0 { format!(" and {}", render::count(report.came_along, "other file")) } else { String::new() };
+    let along = if report.came_along > 0 {
+        format!(" and {}", render::count(report.came_along, "other file"))
+    } else {
+        String::new()
+    };
     let went = render::count(report.went, "commit");
     let _ = match (report.came.is_empty() && report.came_along == 0, report.went) {
         (true, 0) if report.unpushed.is_none() => writeln!(out, "nothing to exchange: as {other} has it"),

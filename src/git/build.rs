@@ -289,7 +289,12 @@ pub(super) fn tree_of(repo: &gix::Repository, commit: Option<ObjectId>) -> Resul
 }
 
 /// Makes sure that two trees differ in nothing but the folder.
-pub(super) fn check_outside(overlay: &Overlay<'_>, before: ObjectId, after: ObjectId, folder: &str) -> Result<(), GitError> {
+pub(super) fn check_outside(
+    overlay: &Overlay<'_>,
+    before: ObjectId,
+    after: ObjectId,
+    folder: &str,
+) -> Result<(), GitError> {
     let (mut before, mut after) = (before, after);
     for part in folder.split('/').filter(|part| !part.is_empty()) {
         if before == after {

@@ -41,12 +41,7 @@ impl Repository {
     ///
     /// # Errors
     /// [`GitError::Program`] if git fails.
-    pub fn ahead(
-        &self,
-        of: Option<&Revision>,
-        tip: &Revision,
-        folder: &str,
-    ) -> Result<(usize, Vec<String>), GitError> {
+    pub fn ahead(&self, of: Option<&Revision>, tip: &Revision, folder: &str) -> Result<(usize, Vec<String>), GitError> {
         let answer = self.walk(of, tip, "-c")?;
         let commits = answer.split(|byte| *byte == 0).filter(|token| token.contains(&1)).count();
         let paths: BTreeSet<String> = others(&answer, folder).collect();
@@ -88,7 +83,5 @@ impl Repository {
 fn others<'a>(answer: &'a [u8], folder: &'a str) -> impl Iterator<Item = String> + 'a {
     let tokens = answer.split(|byte| *byte == 0).map(|token| String::from_utf8_lossy(token).into_owned());
     let paths = tokens.map(|token| token.trim_start_matches('\n').to_owned());
-    paths.filter(move |path| {
-        !path.is_empty() && !path.starts_with('\u{1}') && inside(path, folder).is_none()
-    })
+    paths.filter(move |path| !path.is_empty() && !path.starts_with('\u{1}') && inside(path, folder).is_none())
 }

@@ -98,7 +98,8 @@ impl Repository {
         self.refresh()?;
         let names = self.remote_names();
         let tracked = || self.setting("branch", branch, "remote").filter(|name| names.contains(name));
-        let usual = || names.iter().find(|name| *name == "origin").or_else(|| names.first().filter(|_| names.len() == 1));
+        let usual =
+            || names.iter().find(|name| *name == "origin").or_else(|| names.first().filter(|_| names.len() == 1));
         let Some(name) = wanted.map(str::to_owned).or_else(tracked).or_else(|| usual().cloned()) else {
             return Ok(None);
         };
@@ -288,9 +289,9 @@ fn quoted(text: &str) -> String {
 /// What git said last, without its own advice.
 fn last_words(answer: &Answer) -> String {
     let words = |line: &String| {
-        let line = ["fatal: ", "error: ", "remote: "].iter().fold(line.as_str(), |line, start| {
-            line.strip_prefix(start).unwrap_or(line)
-        });
+        let line = ["fatal: ", "error: ", "remote: "]
+            .iter()
+            .fold(line.as_str(), |line, start| line.strip_prefix(start).unwrap_or(line));
         (!line.trim().is_empty() && !line.starts_with("hint:")).then(|| line.trim().to_owned())
     };
     let lines: Vec<String> = answer.said.iter().filter_map(words).collect();

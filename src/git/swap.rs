@@ -254,11 +254,8 @@ impl Swap<'_> {
 
     fn log_lines(&self) -> Vec<LogLine> {
         let none = ObjectId::null(self.new.kind());
-        let line = |made: &build::Made| LogLine {
-            old: made.parent.unwrap_or(none),
-            new: made.id,
-            message: made.log.clone(),
-        };
+        let line =
+            |made: &build::Made| LogLine { old: made.parent.unwrap_or(none), new: made.id, message: made.log.clone() };
         self.built.made.iter().map(line).collect()
     }
 

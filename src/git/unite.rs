@@ -279,7 +279,8 @@ impl Repository {
 
     /// The documents that lie in the folder of a tree, the archived ones too.
     fn documents_of(&self, folder: &str, tree: ObjectId) -> Result<Vec<DocPath>, GitError> {
-        let listed = self.program().ask(&["ls-tree", "-r", "-z", "--name-only", "--end-of-options", &tree.to_string()])?;
+        let listed =
+            self.program().ask(&["ls-tree", "-r", "-z", "--name-only", "--end-of-options", &tree.to_string()])?;
         let names = listed.split(|byte| *byte == 0).filter_map(|name| std::str::from_utf8(name).ok());
         Ok(names.filter_map(|name| super::log::inside(name, folder)).collect())
     }

@@ -42,7 +42,8 @@ impl Worker<'_> {
         let mut command = self.clone.mycelium_command(&arguments);
         if self.dice.below(KILLED_ONE_OF) > 0 {
             let run = Run::of(&mut command);
-            let is_expected = matches!(run.code, Some(0 | 4)) || run.stderr.contains("unreadable") || run.code == Some(1);
+            let is_expected =
+                matches!(run.code, Some(0 | 4)) || run.stderr.contains("unreadable") || run.code == Some(1);
             assert!(is_expected || run.code == Some(75), "{run:?}");
             return run.code == Some(0);
         }
@@ -59,7 +60,9 @@ impl Worker<'_> {
             0..30 => {
                 let id = format!("task-{}-{}", self.name, self.made);
                 self.made += 1;
-                if self.run(&["task", "create", "--type", "x", "--id", &id, "--title", &text, "--step", "s1", "--step", "s2"]) {
+                if self.run(&[
+                    "task", "create", "--type", "x", "--id", &id, "--title", &text, "--step", "s1", "--step", "s2",
+                ]) {
                     self.acknowledged.push((id, text));
                 }
             }

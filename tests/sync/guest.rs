@@ -158,7 +158,8 @@ fn nothing_that_the_repository_names_is_started() {
     ] {
         b.git(&["config", key, canary]);
     }
-    for hook in ["pre-push", "reference-transaction", "post-merge", "post-checkout", "post-index-change", "pre-commit"] {
+    for hook in ["pre-push", "reference-transaction", "post-merge", "post-checkout", "post-index-change", "pre-commit"]
+    {
         script(&b.path(".git/hooks").join(hook), &format!("exec {canary} {hook}"));
     }
     task(a, "task-1");

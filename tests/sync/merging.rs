@@ -10,7 +10,10 @@ fn what_one_clone_has_made_comes_to_the_other() {
     let [a, b] = &scene.clones[..] else { panic!() };
     task(a, "task-1");
     let went = sync(a);
-    assert_eq!((went["commits"].as_u64(), went["went_count"].as_u64(), went["came_count"].as_u64()), (Some(1), Some(1), Some(0)));
+    assert_eq!(
+        (went["commits"].as_u64(), went["went_count"].as_u64(), went["came_count"].as_u64()),
+        (Some(1), Some(1), Some(0))
+    );
     let came = sync(b);
     assert_eq!((came["commits"].as_u64(), came["came_count"].as_u64()), (Some(0), Some(1)));
     assert_eq!(came["came"][0]["by"][0], "Robin");
@@ -51,7 +54,10 @@ fn changes_of_different_fields_are_both_there_afterwards() {
 fn without_a_rule_both_versions_stand_in_the_document_and_every_clone_has_the_same() {
     let scene = Scene::new(2);
     let [a, b] = &scene.clones[..] else { panic!() };
-    a.write(&format!("{FOLDER}/task-1.md"), "---\nid: task-1\nstatus: pending\ntype: x\n---\n\n# One\n\n## Goal\n\nThe first text.\n");
+    a.write(
+        &format!("{FOLDER}/task-1.md"),
+        "---\nid: task-1\nstatus: pending\ntype: x\n---\n\n# One\n\n## Goal\n\nThe first text.\n",
+    );
     scene.settle();
     for (clone, text) in [(a, "Do it so."), (b, "Do it otherwise.")] {
         let old = clone.read(&format!("{FOLDER}/task-1.md"));

@@ -41,8 +41,10 @@ const AGENTS: &[Kind] = &[Kind::Agent];
 const WORKFLOWS: &[Kind] = &[Kind::Workflow];
 
 /// What nobody but the user can know.
-const NUMBERS_AND_NAMES: &[&str] =
-    &["after", "fence", "lease", "limit", "older", "progress", "set", "step", "timeout", "title", "ttl", "interval"];
+const NUMBERS_AND_NAMES: &[&str] = &[
+    "after", "fence", "lease", "limit", "older", "progress", "remote", "set", "step", "timeout", "title", "ttl",
+    "interval",
+];
 
 /// The source for an argument of the command with this path (`task get`); `None` if nobody said.
 pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
@@ -84,6 +86,8 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         (path, "event" | "since" | "count" | "timeout") if path.starts_with("event ") => Source::Free,
         (_, "workflow") => Source::Documents(WORKFLOWS, &[]),
         ("instructions", "write" | "remove" | "check") | ("batch", "file") => Source::File,
+        ("resolve", "names") => Source::Documents(&Kind::ALL, &[]),
+        ("merge-driver", "base" | "ours" | "theirs" | "path") | ("textconv", "file") => Source::File,
         ("explain", "code") => Source::Words(explain::codes),
         (_, "root" | "keep" | "install" | "pages") => Source::Folder,
         (_, "payload" | "result" | "error" | "stack_trace" | "metadata" | "text" | "note" | "reason") => Source::Text,

@@ -39,7 +39,8 @@ impl Workspace {
             Err(error) => {
                 stake.undo()?;
                 // What is left is brought together as far as it goes: the claim is lost either way.
-                let _ = exchange.take(exchange.repository.tracked(&exchange.remote, &exchange.branch)?.as_ref(), &mut report);
+                let _ = exchange
+                    .take(exchange.repository.tracked(&exchange.remote, &exchange.branch)?.as_ref(), &mut report);
                 Err(stake.told(error))
             }
         }
@@ -110,12 +111,11 @@ impl Stake<'_> {
         let workspace = self.exchange.workspace;
         let (found, left) = (self.document(self.before.as_ref())?, &self.claimed.outcome.document);
         let passing = Passing { fence: Some(self.claimed.fence), ..Passing::default() };
-        let undone = workspace.change_as(Kind::Task, self.path().stem(), "release", &passing, &|document| {
-            match &found {
+        let undone =
+            workspace.change_as(Kind::Task, self.path().stem(), "release", &passing, &|document| match &found {
                 Some(found) if document == left => Ok(found.clone()),
                 _ => task::release(document),
-            }
-        });
+            });
         match undone {
             // Somebody else has it here too by now, or it is finished or gone: nothing of the claim stands.
             Ok(_) | Err(Error::ClaimLost(_) | Error::Gone { .. } | Error::Find(_) | Error::Refused { .. }) => Ok(()),

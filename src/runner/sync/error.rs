@@ -122,9 +122,7 @@ impl SyncError {
             Self::Unite(error) => match error {
                 UniteError::Moved => "try again in a moment".to_owned(),
                 UniteError::Drivers { .. } => "bring the other files here with `git pull`, then sync again".to_owned(),
-                UniteError::InTheWay { .. } => {
-                    "run `git stash` or commit them, then `mycelium sync` again".to_owned()
-                }
+                UniteError::InTheWay { .. } => "run `git stash` or commit them, then `mycelium sync` again".to_owned(),
                 UniteError::Clash { .. } => "run `git pull --no-rebase`, and solve it by hand".to_owned(),
                 UniteError::Commit(error) => return error.hint(),
             },

@@ -225,9 +225,10 @@ impl Exchange<'_> {
             let Decision { rule, what, kept, lost, .. } = decision;
             format!("- {}: {what}: {kept} stands, {lost} gave way ({rule})", path.stem())
         });
-        let open = merged.conflicts.iter().map(|(path, conflict)| {
-            format!("- {}: {}: to be decided ({})", path.stem(), conflict.what, conflict.rule)
-        });
+        let open = merged
+            .conflicts
+            .iter()
+            .map(|(path, conflict)| format!("- {}: {}: to be decided ({})", path.stem(), conflict.what, conflict.rule));
         let lines: Vec<String> = decided.chain(open).collect();
         if !lines.is_empty() {
             out.push('\n');
