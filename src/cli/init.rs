@@ -76,7 +76,7 @@ fn tell(answer: &mut Answer, done: &Drivers) {
 /// How git's shell starts this program: by its name, if that leads here, else by its path.
 fn program() -> Result<String, Failure> {
     let here = std::env::current_exe().and_then(|path| real_path(&path)).map_err(|error| {
-        Failure::new(Class::Problem, "program", "could not find this program's own path").cause(error.to_string())
+        Failure::new(Class::Problem, "bad-path", "could not find this program's own path").cause(error.to_string())
     })?;
     let folders = crate::runner::variable("PATH").unwrap_or_default();
     let known = std::env::split_paths(&folders).map(|folder| folder.join(NAME)).find(|path| path.is_file());

@@ -86,9 +86,9 @@ pub(super) const PAGES: &[Page] = &[
     },
     Page {
         code: "bad-path",
-        title: "a path cannot stand in a systemd unit",
-        means: "The path of the program or of the work tree has a line break, a control character, or a blank or backslash at its end.",
-        why: "In a unit it would end the line, and what follows could be read as a setting.",
+        title: "a path cannot stand in a systemd unit or a setting of git",
+        means: "The path of the program or of the work tree has a line break, a control character, or (in a unit) a blank or backslash at its end, or it is not known.",
+        why: "It would end the line, and what follows could be read as another setting.",
         example: Example::Words("`mycelium watch --print-unit` in a folder whose name ends in a blank"),
         remedy: "rename the folder",
     },
