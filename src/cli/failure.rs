@@ -261,7 +261,7 @@ fn code(error: &Error) -> &'static str {
         Error::Store(_) => "store",
         Error::Git(_) => "git",
         Error::Commit(_) => "commit",
-        Error::Sync(error) => error.code(),
+        Error::Sync(error) => super::sync::code(error),
     }
 }
 

@@ -11,9 +11,9 @@ use super::failure::Failure;
 use super::render::{self, Ink, paint};
 use super::session::{self, Session};
 use super::show;
-use crate::git::Came;
+use crate::git::{Came, UniteError};
 use crate::name::{DocPath, visible};
-use crate::runner::{SyncOptions, SyncReport, Unpushed, Workspace, way_around};
+use crate::runner::{SyncError, SyncOptions, SyncReport, Unpushed, Workspace, way_around};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -169,4 +169,20 @@ fn data(workspace: &Workspace, report: &SyncReport) -> Value {
         "unpushed": unpushed,
         "tries": report.tries,
     })
+}
+
+/// The stable word for an error of an exchange.
+pub(crate) const fn code(error: &SyncError) -> &'static str {
+    match error {
+        SyncError::NoRemote => "no-remote",
+        SyncError::Detached => "detached",
+        SyncError::Unreachable { .. } => "unreachable",
+        SyncError::NotCommitted(_) | SyncError::Uncommitted { .. } => "not-committed",
+        SyncError::BothChanged { .. } | SyncError::Code { .. } | SyncError::Unite(UniteError::Clash { .. }) => "other-files",
+        SyncError::Refused { .. } => "push-refused",
+        SyncError::Raced { .. } => "raced",
+        SyncError::Unite(UniteError::Commit(_) | UniteError::Moved) => "commit",
+        SyncError::Unite(UniteError::Drivers { .. }) => "foreign-program",
+        SyncError::Unite(UniteError::InTheWay { .. }) => "in-the-way",
+    }
 }

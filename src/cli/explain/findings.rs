@@ -278,9 +278,9 @@ pub(super) const PAGES: &[Page] = &[
     Page {
         code: "MYC210",
         title: "changed here and on the branch",
-        means: "With `commit.branch`, a document was changed in the folder and, by another clone or work tree, on the branch.",
-        why: "What is here stands and is committed on top; the other version is in the history.",
-        example: Example::Words("two clones change task-7 before either fetches the other's branch"),
+        means: "With `commit.branch`, a document was changed in the folder and, by another work tree, on the branch, and no rule makes one version of both.",
+        why: "What is here stands and is committed on top; the other version is in the history. What can be merged is merged.",
+        example: Example::Words("two work trees give task-7 another goal at the same moment"),
         remedy: "run the `git show` that the hint names, and take over what should stay",
     },
     Page {

@@ -4,6 +4,7 @@ mod claims;
 mod errors;
 mod findings;
 mod page;
+mod sync;
 
 use std::fmt::Write as _;
 
@@ -30,10 +31,11 @@ pub(crate) struct Args {
 }
 
 /// What a group of codes is called: in JSON, and as a heading.
-const GROUPS: [(&str, &str, &[Page]); 3] = [
+const GROUPS: [(&str, &str, &[Page]); 4] = [
     ("finding", "Findings about documents and settings", findings::PAGES),
     ("error", "Errors of commands", errors::PAGES),
     ("error", "Errors about who has a task", claims::PAGES),
+    ("error", "Errors of exchanges with other clones", sync::PAGES),
 ];
 
 /// Explains.
@@ -148,7 +150,7 @@ mod tests {
 
     #[test]
     fn pages_are_in_order_and_full() {
-        for pages in [errors::PAGES, claims::PAGES] {
+        for pages in [errors::PAGES, claims::PAGES, sync::PAGES] {
             assert!(pages.windows(2).all(|pair| pair[0].code < pair[1].code));
         }
         for (_, page) in all() {

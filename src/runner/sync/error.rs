@@ -86,24 +86,6 @@ impl SyncError {
         }
     }
 
-    /// The stable word for it.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::NoRemote => "no-remote",
-            Self::Detached => "detached",
-            Self::Unreachable { .. } => "unreachable",
-            Self::NotCommitted(_) | Self::Uncommitted { .. } => "not-committed",
-            Self::BothChanged { .. } | Self::Code { .. } => "other-files",
-            Self::Refused { .. } => "push-refused",
-            Self::Raced { .. } => "raced",
-            Self::Unite(UniteError::Commit(_) | UniteError::Moved) => "commit",
-            Self::Unite(UniteError::Drivers { .. }) => "foreign-program",
-            Self::Unite(UniteError::InTheWay { .. }) => "in-the-way",
-            Self::Unite(UniteError::Clash { .. }) => "other-files",
-        }
-    }
-
     /// What to do next, in the imperative.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
