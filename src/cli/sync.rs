@@ -178,7 +178,9 @@ pub(crate) const fn code(error: &SyncError) -> &'static str {
         SyncError::Detached => "detached",
         SyncError::Unreachable { .. } => "unreachable",
         SyncError::NotCommitted(_) | SyncError::Uncommitted { .. } => "not-committed",
-        SyncError::BothChanged { .. } | SyncError::Code { .. } | SyncError::Unite(UniteError::Clash { .. }) => "other-files",
+        SyncError::BothChanged { .. } | SyncError::Code { .. } | SyncError::Unite(UniteError::Clash { .. }) => {
+            "other-files"
+        }
         SyncError::Refused { .. } => "push-refused",
         SyncError::Raced { .. } => "raced",
         SyncError::Unite(UniteError::Commit(_) | UniteError::Moved) => "commit",

@@ -17,7 +17,9 @@ pub(super) const PAGES: &[Page] = &[
         title: "other files need a program that the repository names",
         means: "The repository's own configuration names a filter or merge driver, and files beside the documents have changed on the remote. Nothing was changed.",
         why: "No program is started because a repository names it, and without it the files would come out wrong.",
-        example: Example::Words("`mycelium sync` where `.git/config` has `filter.lfs.smudge` and the remote has new code"),
+        example: Example::Words(
+            "`mycelium sync` where `.git/config` has `filter.lfs.smudge` and the remote has new code",
+        ),
         remedy: "bring the other files here with `git pull`, then sync again; or set the filter in your own configuration",
     },
     Page {
@@ -41,7 +43,9 @@ pub(super) const PAGES: &[Page] = &[
         title: "what is here cannot be committed",
         means: "A sync commits first what is here. Git is in the middle of something, or a document that came in another version is held back here. The message says which.",
         why: "Only what is committed can be merged without being lost.",
-        example: Example::Words("`mycelium sync` during a `git rebase`, or with a broken task-7 that somebody else has changed"),
+        example: Example::Words(
+            "`mycelium sync` during a `git rebase`, or with a broken task-7 that somebody else has changed",
+        ),
         remedy: "end what git is at, or mend the document; `mycelium commit` tells more",
     },
     Page {

@@ -1,5 +1,6 @@
 //! `task claim`: a task is given to the acting agent, and to nobody else.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::json;
@@ -16,6 +17,7 @@ use crate::time::parse_span;
 /// Claim a task: it is yours until you finish it, give it back, or say nothing for a whole lease
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("which").required(true).args(["id", "next"]))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag on the command line")]
 pub(crate) struct Args {
     /// The task's id, or the beginning of it
     id: Option<String>,
@@ -61,7 +63,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let mut answer = write::claimed("task.claim", &workspace, &claimed)?;
     let other = format!("{}/{}", report.remote, report.branch);
     answer.data["pushed"] = json!(other);
-    answer.words.push_str(&format!("pushed to {}\n", visible(&other)));
+    let _ = writeln!(answer.words, "pushed to {}", visible(&other));
     Ok(answer)
 }
 

@@ -59,10 +59,7 @@ impl Exchange<'_> {
         let other_files = self.repository.other_changes(ours.as_ref(), Some(theirs), folder)?;
         let message = self.message(&merged);
         let plan = CommitPlan { author: Author::User, at: environment::now(), message, changes: merged.changes };
-        let log = match is_fast_forward {
-            true => format!("sync {}: fast-forward", self.other()),
-            false => format!("sync {}: merge", self.other()),
-        };
+        let log = format!("sync {}: {}", self.other(), if is_fast_forward { "fast-forward" } else { "merge" });
         let union = Union { ours: ours.as_ref(), theirs, plan: &plan, is_fast_forward, log: &log };
         let Some(tip) = self.carry_out(&union, code, &mine, &held, report)? else { return Ok(false) };
         report.came.extend(self.repository.came(ours.as_ref(), theirs, folder)?);
