@@ -305,6 +305,13 @@ impl Repository {
         match (answer.code, lines.next()) {
             (Some(0), Some(tree)) => Ok(parse(tree.trim())?),
             (Some(1), Some(_)) => Err(UniteError::Clash { paths: named(lines) }),
+            (Some(129 | 128), _)
+                if ["usage:", "unknown option", "could not parse"].iter().any(|w| answer.stderr.contains(w)) =>
+            {
+                let what = "this git is too old to merge other files here; 2.45 can".to_owned();
+                Err(GitError::refused(what, "merge them yourself with `git pull`, then run `mycelium sync` again")
+                    .into())
+            }
             _ => Err(GitError::Program { verb: "merge-tree".to_owned(), why: answer.stderr }.into()),
         }
     }
