@@ -111,7 +111,7 @@ fn words(workspace: &Workspace, report: &SyncReport) -> String {
     };
     let went = render::count(report.went, "commit");
     let _ = match (report.came.is_empty() && report.came_along == 0, report.went) {
-        (true, 0) if report.unpushed.is_none() => writeln!(out, "nothing to exchange: as {other} has it"),
+        (true, 0) if report.unpushed.is_none() => writeln!(out, "nothing to exchange: {other} has the same"),
         (true, 0) => writeln!(out, "nothing came from {other}"),
         (true, _) => writeln!(out, "{went} went to {other}"),
         (false, 0) => writeln!(out, "{came}{along} came from {other}"),

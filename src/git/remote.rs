@@ -1,6 +1,6 @@
 //! Fetching from and pushing to a remote with the user's own git program. Starts nothing that the repository names: the address, the programs on both ends, the helpers for passwords and ssh are given or taken from the user's own configuration.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use gix::config::Source;
 use gix::config::source::Kind;
@@ -269,8 +269,19 @@ impl Repository {
     }
 }
 
+/// Where a path leads; of one that leads nowhere, where it would without links.
 fn real(path: &Path) -> PathBuf {
-    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+    std::fs::canonicalize(path).unwrap_or_else(|_| {
+        let mut out = PathBuf::new();
+        for part in path.components() {
+            match part {
+                Component::ParentDir => drop(out.pop()),
+                Component::CurDir => {}
+                other => out.push(other),
+            }
+        }
+        out
+    })
 }
 
 fn tracking(remote: &Remote, branch: &str) -> String {
