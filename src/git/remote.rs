@@ -36,6 +36,13 @@ const PATIENCE_S: &str = "20";
 /// Most lines of a server's answer that are told.
 const LINES_MAX: usize = 5;
 
+/// What git says behind every reason.
+const NOISE: [&str; 3] = [
+    "Could not read from remote repository.",
+    "Please make sure you have the correct access rights",
+    "and the repository exists.",
+];
+
 /// Words of git for a push that came too late: somebody else's was faster.
 const RACED: [&str; 8] = [
     "fetch first",
@@ -134,6 +141,10 @@ impl Repository {
         }
         if answer.said.iter().any(|line| line.contains("couldn't find remote ref")) {
             return Ok(Fetched::At(None));
+        }
+        if answer.said.iter().any(|line| line.contains("cannot lock ref")) {
+            // Somebody else in this clone fetches it at this moment.
+            return self.tracked(remote, branch).map(Fetched::At);
         }
         Ok(Fetched::Unreachable { why: last_words(&answer) })
     }
@@ -303,7 +314,8 @@ fn last_words(answer: &Answer) -> String {
         let line = ["fatal: ", "error: ", "remote: "]
             .iter()
             .fold(line.as_str(), |line, start| line.strip_prefix(start).unwrap_or(line));
-        (!line.trim().is_empty() && !line.starts_with("hint:")).then(|| line.trim().to_owned())
+        let is_noise = line.trim().is_empty() || line.starts_with("hint:") || NOISE.contains(&line.trim());
+        (!is_noise).then(|| line.trim().to_owned())
     };
     let lines: Vec<String> = answer.said.iter().filter_map(words).collect();
     if lines.is_empty() {

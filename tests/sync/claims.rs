@@ -65,6 +65,31 @@ fn the_next_task_goes_to_one_each() {
 }
 
 #[test]
+fn a_claim_beside_other_changes_goes_through_and_one_of_a_finished_task_does_not() {
+    let scene = Scene::new(2);
+    let [a, b] = &scene.clones[..] else { panic!() };
+    for id in ["task-1", "task-2"] {
+        task(a, id);
+    }
+    scene.settle();
+    // It has not been heard of here that somebody else is at it, or has written something else.
+    a.mycelium(&["task", "note", "task-1", "from a"]).ok();
+    sync(a);
+    claim(b, "task-1", "bob").ok();
+    sync(a);
+    assert!(a.read(&format!("{FOLDER}/task-1.md")).contains("claimed_by: bob"));
+    a.mycelium(&["task", "claim", "task-2", "--as", "ann"]).ok();
+    a.mycelium(&["task", "complete", "task-2", "--as", "ann"]).ok();
+    sync(a);
+    let run = claim(b, "task-2", "bob");
+    assert_eq!(run.code, Some(4), "{run:?}");
+    let stolen = b.mycelium(&["task", "claim", "task-1", "--push", "--steal", "--as", "eve", "--json"]).ok();
+    assert_eq!(data(&stolen)["claim"]["fence"], 2);
+    scene.settle();
+    scene.is_one();
+}
+
+#[test]
 fn without_the_server_nobody_gets_it() {
     let scene = Scene::new(1);
     let a = &scene.clones[0];

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a scene that cannot be set has failed")]
 
 use crate::scene::{Scene, code, data, fault, script, sync, task};
-use crate::support::{FOLDER, Run};
+use crate::support::{FOLDER, Run, Sandbox};
 
 #[test]
 fn other_files_come_with_a_fast_forward_and_with_a_merge() {
@@ -25,6 +25,23 @@ fn other_files_come_with_a_fast_forward_and_with_a_merge() {
     assert_eq!(b.read("code.txt"), "two\n");
     sync(a);
     scene.is_one();
+}
+
+#[test]
+fn a_clone_without_a_commit_gets_everything() {
+    let scene = Scene::new(1);
+    let a = &scene.clones[0];
+    code(a, "code/main.c", "one\n");
+    task(a, "task-1");
+    a.mycelium(&["sync", "--with-code"]).ok();
+    let b = Sandbox::below(&scene.file("late"));
+    b.git(&["init", "--quiet"]);
+    b.git(&["remote", "add", "origin", scene.remote().to_str().unwrap()]);
+    b.write("code/own.c", "mine\n");
+    sync(&b);
+    assert_eq!((b.read("code/main.c"), b.documents()), ("one\n".into(), vec!["task-1.md".into()]));
+    assert_eq!(b.git(&["status", "--porcelain"]), "?? code/own.c");
+    assert_eq!(b.git(&["rev-parse", "HEAD"]), a.git(&["rev-parse", "HEAD"]));
 }
 
 #[test]

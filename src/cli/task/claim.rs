@@ -46,7 +46,9 @@ pub(crate) struct Args {
 
 /// Claims the task.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
-    let workspace = session.open()?;
+    // Only what is committed can be pushed.
+    let flags = if args.push { vec![("commit.auto".to_owned(), "true".to_owned())] } else { Vec::new() };
+    let workspace = session.open_with(flags)?;
     let by = workspace.agent().cloned().ok_or(Error::NoAgent)?;
     let taking = match (args.steal, args.force) {
         (true, _) => Taking::Steal,

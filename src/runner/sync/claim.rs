@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Exchange, SyncError, SyncOptions, SyncReport, some};
-use crate::claim::{Ask, Facts, Loss};
+use crate::claim::{Ask, Loss, Why};
 use crate::document::Document;
-use crate::entity::{Task, task};
+use crate::entity::{Task, TaskStatus, task};
 use crate::git::Pushed;
 use crate::name::{DocPath, Kind, Revision};
 use crate::runner::ledger::task_of;
@@ -39,8 +39,9 @@ impl Workspace {
             Err(error) => {
                 stake.undo()?;
                 // What is left is brought together as far as it goes: the claim is lost either way.
-                let _ = exchange
-                    .take(exchange.repository.tracked(&exchange.remote, &exchange.branch)?.as_ref(), &mut report);
+                if let Ok(theirs) = exchange.repository.tracked(&exchange.remote, &exchange.branch) {
+                    let _ = exchange.take(theirs.as_ref(), &mut report);
+                }
                 Err(stake.told(error))
             }
         }
@@ -75,16 +76,26 @@ impl Stake<'_> {
             Pushed::Unreachable { why } => return Err(exchange.unreachable(why)),
         }
         let theirs = exchange.fetch()?;
-        if let Some(task) = self.there(theirs.as_ref())?
-            && let Some(by) = Facts::of(&task).holder().filter(|by| **by != self.ask.by)
-        {
-            let (fence, task) = (task.fence.unwrap_or(0), task.id.to_string());
-            let (since, why) = (None, crate::claim::Why::Held);
-            let loss = Loss { task, why, by: Some(by.clone()), fence, since, left: None, until: None, place: None };
+        if let Some(loss) = self.there(theirs.as_ref())?.and_then(|task| self.loss(&task)) {
             return Err(Error::ClaimLost(Box::new(loss)));
         }
         exchange.take(theirs.as_ref(), report)?;
         Ok(false)
+    }
+
+    /// What the remote's version of the task says against this claim: somebody else has it by the same count of holders, or
+    /// it is finished.
+    fn loss(&self, task: &Task) -> Option<Loss> {
+        let (by, fence) = (task.claimed_by.clone(), task.fence.unwrap_or(0));
+        let why = match task.status {
+            TaskStatus::Pending => return None,
+            TaskStatus::Running if fence < self.claimed.fence || by.as_ref() == Some(&self.ask.by) => return None,
+            TaskStatus::Running => Why::Held,
+            TaskStatus::Completed => Why::Completed,
+            TaskStatus::Failed => Why::Failed,
+        };
+        let task = task.id.to_string();
+        Some(Loss { task, why, by, fence, since: None, left: None, until: None, place: None })
     }
 
     /// The task as a revision has it.
