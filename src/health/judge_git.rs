@@ -126,7 +126,7 @@ fn unmerged(git: &GitFacts) -> Option<Check> {
     (git.unmerged > 0).then(|| {
         let message = format!("{} with an unresolved merge", plural(git.unmerged, "document"));
         Check::new(Group::Documents, "merges", Verdict::Problem, message)
-            .fix("keep one side in each, delete the marker lines, then `git add` them")
+            .fix("run `mycelium resolve`, which merges what can be merged and stages it")
     })
 }
 

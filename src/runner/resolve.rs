@@ -12,7 +12,7 @@ use crate::git::{Busy, Operation, Repository, Target, Unmerged};
 use crate::merge::{self, Conflict, Decision};
 use crate::name::{ContentId, DocPath, Kind, OperationId, Revision};
 use crate::snapshot::{Entry, FindError, Snapshot};
-use crate::store::{Action, RecordedChange, Shelf, Unsynced};
+use crate::store::{Action, Shelf, Unsynced};
 
 /// How a document was resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,13 +74,19 @@ struct Case {
     twins: Vec<(DocPath, Option<ContentId>)>,
 }
 
+/// What is written and to be staged: the path in the repository, the bytes or nothing, and whether it may be executed.
+#[derive(Debug, Default)]
+struct Staging {
+    entries: Vec<(String, Option<Vec<u8>>, bool)>,
+    operations: Vec<OperationId>,
+}
+
 /// What is to be done about a case.
 struct Plan {
     target: DocPath,
     others: Vec<DocPath>,
     versions: Option<Versions>,
     how: How,
-    stage: bool,
     is_executable: bool,
 }
 
@@ -112,10 +118,11 @@ impl Workspace {
         let (marked, unfinished) = (marked(&all, &unmerged), unfinished_in_archive(&all, &unmerged));
         self.check_names(names, &unmerged.keys().chain(&marked).chain(&unfinished))?;
         let is_wanted = |path: &DocPath| names.is_empty() || names.iter().any(|name| self.means(name, path));
+        let mut batch = Staging::default();
         if let Some(repository) = staging {
             for case in self.cases(repository, unmerged)? {
                 if case.unmerged.iter().any(|(path, _)| is_wanted(path)) {
-                    done.documents.push(self.resolve_case(repository, &case, side)?);
+                    done.documents.push(self.resolve_case(repository, &case, side, &mut batch)?);
                 }
             }
         }
@@ -124,8 +131,11 @@ impl Workspace {
             done.documents.extend(self.resolve_marked(path, side, &mut written)?);
         }
         for path in unfinished.iter().filter(|path| is_wanted(path)) {
-            let stage = staging.filter(|_| done.under_way.is_some());
-            done.documents.extend(self.bring_back(path, stage, &mut written)?);
+            let batch = done.under_way.is_some().then_some(&mut batch);
+            done.documents.extend(self.bring_back(path, batch, &mut written)?);
+        }
+        if let Some(repository) = staging {
+            self.stage(repository, &batch)?;
         }
         self.commit_resolved(&written, &mut done)?;
         done.left = staging.map_or(Ok(0), Repository::conflict_count)?;
@@ -208,7 +218,13 @@ impl Workspace {
         Ok(cases.into_values().collect())
     }
 
-    fn resolve_case(&self, repository: &Repository, case: &Case, side: Option<Side>) -> Result<Resolved, Error> {
+    fn resolve_case(
+        &self,
+        repository: &Repository,
+        case: &Case,
+        side: Option<Side>,
+        staging: &mut Staging,
+    ) -> Result<Resolved, Error> {
         if let Some((path, _)) = case.unmerged.iter().find(|(_, one)| one.is_strange) {
             let conflict = Conflict {
                 rule: "not a file",
@@ -219,7 +235,7 @@ impl Workspace {
             return Ok(untouched(path, vec![conflict]));
         }
         let plan = self.plan_case(repository, case)?;
-        self.carry_out(repository, &plan, side)
+        self.carry_out(repository, &plan, side, staging)
     }
 
     fn plan_case(&self, repository: &Repository, case: &Case) -> Result<Plan, Error> {
@@ -268,12 +284,18 @@ impl Workspace {
         let others = all.into_iter().filter(|path| *path != target).collect();
         let is_executable = case.unmerged.iter().any(|(_, one)| one.is_executable);
         let how = if versions.is_none() { How::Removed } else { how };
-        Ok(Plan { target, others, versions, how, stage: true, is_executable })
+        Ok(Plan { target, others, versions, how, is_executable })
     }
 
-    /// Writes what a plan comes to, and stages it if nothing is left to decide.
-    fn carry_out(&self, repository: &Repository, plan: &Plan, side: Option<Side>) -> Result<Resolved, Error> {
-        let Plan { target, others, versions, how, stage, is_executable } = plan;
+    /// Writes what a plan comes to; it is to be staged if nothing is left to decide.
+    fn carry_out(
+        &self,
+        repository: &Repository,
+        plan: &Plan,
+        side: Option<Side>,
+        staging: &mut Staging,
+    ) -> Result<Resolved, Error> {
+        let Plan { target, others, versions, how, is_executable } = plan;
         let mut paths = vec![target.clone()];
         paths.extend(others.iter().cloned());
         let mut out = Resolved { how: *how, ..untouched(target, Vec::new()) };
@@ -302,31 +324,25 @@ impl Workspace {
             actions.resize(paths.len(), if is_open { Action::Keep } else { Action::Remove });
             Ok(actions)
         })?;
-        out.replaced = self.let_go(Some(repository), &operation.id, &applied.changes)?;
-        if *stage && out.conflicts.is_empty() {
-            let mut entries = vec![(self.in_repository(target), bytes.as_deref(), *is_executable)];
-            entries.extend(others.iter().map(|path| (self.in_repository(path), None, false)));
-            repository.stage(&entries)?;
+        for bytes in applied.changes.iter().filter_map(|change| change.before.as_ref()) {
+            out.replaced.push(repository.keep(bytes)?);
+        }
+        staging.operations.extend((!applied.changes.is_empty()).then_some(operation.id));
+        if out.conflicts.is_empty() {
+            staging.entries.push((self.in_repository(target), bytes, *is_executable));
+            staging.entries.extend(others.iter().map(|path| (self.in_repository(path), None, false)));
             out.staged = true;
             out.from.clone_from(others);
         }
         Ok(out)
     }
 
-    /// What an operation replaced is kept by git, and its journal forgets it: the commit is somebody else's.
-    fn let_go(
-        &self,
-        repository: Option<&Repository>,
-        operation: &OperationId,
-        changes: &[RecordedChange],
-    ) -> Result<Vec<ContentId>, Error> {
-        let Some(repository) = repository.filter(|_| !changes.is_empty()) else { return Ok(Vec::new()) };
-        let mut kept = Vec::new();
-        for bytes in changes.iter().filter_map(|change| change.before.as_ref()) {
-            kept.push(repository.keep(bytes)?);
-        }
-        self.store.forget(std::slice::from_ref(operation))?;
-        Ok(kept)
+    /// Stages what is resolved. The journal forgets it: the commit is for whoever began the merge.
+    fn stage(&self, repository: &Repository, staging: &Staging) -> Result<(), Error> {
+        let entries = staging.entries.iter().map(|(path, bytes, mode)| (path.clone(), bytes.as_deref(), *mode));
+        repository.stage(&entries.collect::<Vec<_>>())?;
+        self.store.forget(&staging.operations)?;
+        Ok(())
     }
 
     /// A document with markers that git takes for a document like any other.
@@ -368,7 +384,7 @@ impl Workspace {
     fn bring_back(
         &self,
         path: &DocPath,
-        stage: Option<&Repository>,
+        staging: Option<&mut Staging>,
         written: &mut Vec<(OperationId, Unsynced)>,
     ) -> Result<Option<Resolved>, Error> {
         let Some(live) = out_of_the_archive(path) else { return Ok(None) };
@@ -385,12 +401,11 @@ impl Workspace {
         })?;
         let (Some(bytes), Some(changed)) = (moved, changed) else { return Ok(None) };
         let mut out = Resolved { how: How::Returned, from: vec![path.clone()], ..untouched(&live, Vec::new()) };
-        if let Some(repository) = stage {
+        if let Some(staging) = staging {
             changed.wait()?;
-            self.store.forget(&[operation.id])?;
-            let entries =
-                [(self.in_repository(&live), Some(bytes.as_slice()), false), (self.in_repository(path), None, false)];
-            repository.stage(&entries)?;
+            staging.operations.push(operation.id);
+            staging.entries.push((self.in_repository(&live), Some(bytes), false));
+            staging.entries.push((self.in_repository(path), None, false));
             out.staged = true;
         } else {
             written.push((operation.id, changed));
