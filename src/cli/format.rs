@@ -147,6 +147,7 @@ const STATUS: Fields = &[
     ("uncommitted", "documents that are not committed"),
     ("uncommitted_count", "how many those are"),
     ("held", "those that are held back, and why"),
+    ("conflicts", "those that git has in conflict"),
     ("waiting", "why nothing is committed, or null"),
     ("watcher", "the watching process, or null"),
 ];

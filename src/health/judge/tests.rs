@@ -160,7 +160,7 @@ fn verdicts_on_commits() {
         (
             |_, _, g, _| g.unmerged = 1,
             "merges problem: 1 document with an unresolved merge",
-            "keep one side in each, delete the marker lines, then `git add` them",
+            "run `mycelium resolve`, which merges what can be merged and stages it",
         ),
         (
             |_, _, g, _| g.ignored = true,
