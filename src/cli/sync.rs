@@ -96,6 +96,10 @@ fn words(workspace: &Workspace, report: &SyncReport) -> String {
             let _ = writeln!(out, "  {winner} has it now, {loser} has lost it");
         }
     }
+    for (path, one) in &report.losses {
+        let line = format!("{}: {} has it now, {} has lost it", file(path), one.winner, one.loser);
+        let _ = writeln!(out, "{} {line}", paint(Ink::Warn, "decided elsewhere:"));
+    }
     for (path, one) in &report.conflicts {
         let line = format!("{}: both sides say something else ({})", one.what, one.rule);
         let _ = writeln!(out, "{} {}: {}", paint(Ink::Bad, "conflict:"), file(path), visible(&line));
@@ -162,6 +166,9 @@ fn data(workspace: &Workspace, report: &SyncReport) -> Value {
         "decisions": report.decisions.iter().map(|(path, one)| json!({
             "path": show::file(workspace, path), "rule": one.rule, "what": one.what, "kept": one.kept, "lost": one.lost,
             "winner": one.winner.as_ref().map(ToString::to_string), "loser": one.loser.as_ref().map(ToString::to_string),
+        })).collect::<Vec<_>>(),
+        "losses": report.losses.iter().map(|(path, one)| json!({
+            "path": show::file(workspace, path), "winner": one.winner, "loser": one.loser, "says": one.line,
         })).collect::<Vec<_>>(),
         "conflicts": report.conflicts.iter().map(|(path, one)| json!({
             "path": show::file(workspace, path), "rule": one.rule, "what": one.what,

@@ -205,7 +205,7 @@ fn damaged(seed: &mut Seed, document: &Document) -> Document {
             2 => lines.insert(at, "```\n".to_owned()),
             3 => lines.insert(at, "---\n".to_owned()),
             4 => lines[at] = lines[at].replace('\n', "\r\n"),
-            5 => lines[at] = lines[at].trim_end().to_owned(),
+            5 => drop(lines[at].pop()),
             _ => lines.insert(at, lines[to].clone()),
         }
     }

@@ -1,6 +1,7 @@
 //! Merging: its laws over random pairs, and what real git makes of them with our driver.
 #![allow(clippy::disallowed_methods, reason = "files and git are what is tested here")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "what is measured is told")]
 
 mod branch;
 mod git;

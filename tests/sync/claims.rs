@@ -111,11 +111,26 @@ fn two_that_claimed_apart_are_one_owner_after_a_sync_in_either_order() {
         for (clone, agent) in scene.clones.iter().zip(["ann", "bob"]) {
             clone.mycelium(&["task", "claim", "task-1", "--as", agent]).ok();
         }
-        for number in order {
-            rest(&scene.clones[number]);
-        }
+        let [first, second] = order.map(|number| &scene.clones[number]);
+        rest(first);
+        let merging = data(&second.mycelium(&["sync", "--json"]).ok());
+        let decided = &merging["decisions"][0];
+        let (winner, loser) = (decided["winner"].as_str().expect("one"), decided["loser"].as_str().expect("another"));
+        assert!(matches!((winner, loser), ("ann", "bob") | ("bob", "ann")), "{merging}");
+        // Whoever did not merge is told as well.
+        let told = data(&first.mycelium(&["sync", "--json"]).ok());
+        assert_eq!(
+            (&told["losses"][0]["winner"], &told["losses"][0]["loser"]),
+            (&winner.into(), &loser.into()),
+            "{told}"
+        );
         scene.settle();
         scene.is_one();
+        for clone in &scene.clones {
+            let text = clone.read(&format!("{FOLDER}/task-1.md"));
+            assert!(text.contains(&format!("claimed_by: {winner}\n")), "{text}");
+            assert!(text.contains(&format!("- merge: `{loser}` gave way to `{winner}`")), "{text}");
+        }
         let history = scene.clones[0].git(&["log", "--format=%an"]);
         assert!(history.contains("ann") && history.contains("bob"), "{history}");
     }

@@ -57,7 +57,7 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         ("workflow complete" | "workflow fail", "id") => Source::Documents(WORKFLOWS, &["running"]),
         ("task create" | "workflow create", "id") | ("man", "command") => Source::Free,
         ("archive", "ids") => Source::Documents(&[Kind::Task, Kind::Workflow], &["completed", "failed"]),
-        ("log", "id") => Source::Documents(&Kind::ALL, &[]),
+        ("log", "id") | ("resolve", "names") => Source::Documents(&Kind::ALL, &[]),
         ("task create" | "task claim" | "task ready", "kind") => Source::Types(Kind::Task),
         ("workflow create", "kind") => Source::Types(Kind::Workflow),
         ("task tick", "step") => Source::Steps,
@@ -85,9 +85,9 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         (path, "data") if path.starts_with("event ") => Source::Text,
         (path, "event" | "since" | "count" | "timeout") if path.starts_with("event ") => Source::Free,
         (_, "workflow") => Source::Documents(WORKFLOWS, &[]),
-        ("instructions", "write" | "remove" | "check") | ("batch", "file") => Source::File,
-        ("resolve", "names") => Source::Documents(&Kind::ALL, &[]),
-        ("merge-driver", "base" | "ours" | "theirs" | "path") | ("textconv", "file") => Source::File,
+        ("instructions", "write" | "remove" | "check") | ("batch" | "textconv", "file") | ("merge-driver", _) => {
+            Source::File
+        }
         ("explain", "code") => Source::Words(explain::codes),
         (_, "root" | "keep" | "install" | "pages") => Source::Folder,
         (_, "payload" | "result" | "error" | "stack_trace" | "metadata" | "text" | "note" | "reason") => Source::Text,

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::git::Came;
-use crate::merge::{Conflict, Decision};
+use crate::merge::{Conflict, Decision, Loss};
 use crate::name::{DocPath, Revision};
 
 /// How to exchange.
@@ -39,6 +39,8 @@ pub struct SyncReport {
     pub merged: Vec<Revision>,
     /// What was decided by rule.
     pub decisions: Vec<(DocPath, Decision)>,
+    /// Who lost a task in a merge that somebody else made, and that came now.
+    pub losses: Vec<(DocPath, Loss)>,
     /// What a person must decide.
     pub conflicts: Vec<(DocPath, Conflict)>,
     /// What is odd about documents.

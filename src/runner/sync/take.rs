@@ -8,7 +8,7 @@ use super::{Exchange, SyncError, SyncReport, some};
 use crate::document::Document;
 use crate::engine::Held;
 use crate::git::{Author, Code, CommitPlan, Target, Union, UniteError};
-use crate::merge::{self, Conflict, Decision, Names};
+use crate::merge::{self, Conflict, Decision, Loss, Names};
 use crate::name::{ContentId, DocPath, Revision, visible};
 use crate::runner::{Edits, Error, Waiting, environment};
 use crate::snapshot::Snapshot;
@@ -30,6 +30,7 @@ struct Merged {
     /// How many are not as they are here.
     came: usize,
     decisions: Vec<(DocPath, Decision)>,
+    losses: Vec<(DocPath, Loss)>,
     conflicts: Vec<(DocPath, Conflict)>,
 }
 
@@ -66,6 +67,7 @@ impl Exchange<'_> {
         report.came_along += if code == Code::Ours { 0 } else { other_files.len() };
         report.merged.extend((!is_fast_forward).then_some(tip));
         report.decisions.extend(merged.decisions);
+        report.losses.extend(merged.losses);
         report.conflicts.extend(merged.conflicts);
         Ok(true)
     }
@@ -144,6 +146,14 @@ impl Exchange<'_> {
         for path in mine.keys().chain(other.keys()).collect::<BTreeSet<_>>() {
             if mine.get(path) != other.get(path) {
                 let bytes = other.get(path).map(|id| self.repository.read(id)).transpose()?;
+                let losses = |bytes: &[u8]| merge::losses(&Document::parse(bytes));
+                let new = bytes.as_deref().map_or_else(Vec::new, losses);
+                if !new.is_empty() {
+                    let old = mine.get(path).map(|id| self.repository.read(id)).transpose()?;
+                    let old = old.as_deref().map_or_else(Vec::new, losses);
+                    let told = new.into_iter().filter(|loss| !old.contains(loss));
+                    merged.losses.extend(told.map(|loss| (path.clone(), loss)));
+                }
                 merged.changes.push((path.clone(), bytes));
             }
         }
