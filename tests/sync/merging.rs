@@ -141,3 +141,24 @@ fn a_branch_of_its_own_is_shared_by_all_clones() {
     }
     assert_eq!(a.git(&["rev-parse", "coordination"]), b.git(&["rev-parse", "coordination"]));
 }
+
+#[test]
+fn an_edit_here_and_a_commit_by_another_work_tree_are_merged() {
+    let scene = Scene::apart(1);
+    let a = &scene.clones[0];
+    task(a, "task-1");
+    let place = scene.file("linked");
+    a.git(&["worktree", "add", "--quiet", "-b", "side", place.to_str().expect("a path")]);
+    std::fs::create_dir_all(place.join(".mycelium")).expect("a folder");
+    std::fs::copy(a.path(".mycelium/config.json"), place.join(".mycelium/config.json")).expect("a copy");
+    let linked = |arguments: &[&str]| a.mycelium(&[arguments, &["--root", place.to_str().expect("a path")]].concat());
+    linked(&["task", "update", "task-1", "--priority", "high"]).ok();
+    let path = format!("{FOLDER}/task-1.md");
+    a.write(&path, &a.read(&path).replace("## Payload\n", "## Payload\n\nBy hand.\n"));
+    let run = a.mycelium(&["commit", "--json"]).ok();
+    assert!(!run.contains("MYC210"), "{run}");
+    let text = a.read(&path);
+    assert!(text.contains("By hand.") && text.contains("priority: high"), "{text}");
+    linked(&["status"]).ok();
+    assert_eq!(std::fs::read_to_string(place.join(&path)).expect("it is there"), text);
+}
