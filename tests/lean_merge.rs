@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 
 use mycelium::document::Document;
 use mycelium::entity::{self, Entity};
-use mycelium::name::{DocPath, Kind};
+use mycelium::event::{self, Published};
+use mycelium::name::{Channel, DocPath, EventId, Kind};
 use mycelium::template::Shape;
 use serde_json::Value as Json;
 
@@ -159,4 +160,51 @@ fn without_the_lines_between_the_slots_they_conflict() {
     let folder = repository(&pairs);
     let conflicts = merge(folder.path(), &[]).len();
     assert!(conflicts > 20, "only {conflicts} conflicts");
+}
+
+/// Two branches that publish: the one that owns the file goes on in it, the other has one of its own. A thousand pairs, one
+/// folder each, merge clean with plain git, and every event is there once.
+#[test]
+fn a_thousand_pairs_of_branches_that_publish_merge_clean_with_plain_git() {
+    let mut seed = Seed(20_251_018);
+    let folder = tempfile::tempdir().expect("a folder");
+    must(folder.path(), &["init", "-q", "."]);
+    let mut counts = vec![0; usize::try_from(PAIRS).expect("small")];
+    let mut publish = |pair: u64, name: &str, seed: &mut Seed| {
+        let file = folder.path().join(format!("{pair}/events-{name}.md"));
+        std::fs::create_dir_all(file.parent().expect("one")).expect("made");
+        for _ in 0..=seed.below(3) {
+            let at: mycelium::time::Timestamp = "2025-10-17T00:00:00Z".parse().expect("a time");
+            let id = EventId::new(format!("op-{}", seed.next())).expect("an id");
+            let channel = Channel::new("a:b").expect("a channel");
+            let event = Published::new(id, at, channel, serde_json::json!({ "n": seed.below(9) }), None).expect("fits");
+            let path = DocPath::new(format!("events-{name}.md")).expect("a path");
+            let old = std::fs::read(&file).ok();
+            let (new, _) = event::after_publishing(&path, old.as_deref(), &event, at);
+            std::fs::write(&file, new).expect("written");
+            counts[usize::try_from(pair).expect("small")] += 1;
+        }
+    };
+    for (branch, from) in [("base", None), ("ours", Some("base")), ("theirs", Some("base"))] {
+        let start = ["checkout", "-q", "-b", branch];
+        must(folder.path(), &[&start[..], from.as_slice()].concat());
+        for pair in 0..PAIRS {
+            let owns = branch == "base" || branch == "ours" && pair % 2 == 0;
+            publish(pair, if owns { "first" } else { branch }, &mut seed);
+        }
+        must(folder.path(), &["add", "-A"]);
+        must(folder.path(), &["commit", "-q", "-m", branch]);
+    }
+    assert_eq!(merge(folder.path(), &[]), Vec::<String>::new());
+    for (pair, count) in counts.into_iter().enumerate() {
+        let files = std::fs::read_dir(folder.path().join(pair.to_string())).expect("there");
+        let found = files.map(|file| {
+            let file = file.expect("an entry").path();
+            let path = DocPath::new(file.file_name().expect("a name").to_string_lossy()).expect("a path");
+            let (events, findings) = event::read_log(&path, &std::fs::read(&file).expect("read"));
+            assert_eq!(findings, []);
+            events.len()
+        });
+        assert_eq!(found.sum::<usize>(), count, "{pair}");
+    }
 }
