@@ -73,6 +73,12 @@ pub enum Sabotage {
     BelieveOldCache,
     /// What was kept is believed although it is torn.
     BelieveTornCache,
+    /// A merge begins with whichever side is ours.
+    OursFirst,
+    /// A merge tells nobody what they lost.
+    HideLosses,
+    /// A merge that finds two values keeps one of them without a word.
+    PickAValue,
 }
 
 impl Sabotage {
@@ -110,6 +116,9 @@ impl Sabotage {
         ("no-fence", Self::NoFence),
         ("believe-old-cache", Self::BelieveOldCache),
         ("believe-torn-cache", Self::BelieveTornCache),
+        ("ours-first", Self::OursFirst),
+        ("hide-losses", Self::HideLosses),
+        ("pick-a-value", Self::PickAValue),
     ];
 
     /// Tells whether it breaks who may have a task, which the simulation does not ask.
@@ -122,6 +131,12 @@ impl Sabotage {
     #[must_use]
     pub const fn is_about_reading(self) -> bool {
         matches!(self, Self::BelieveOldCache | Self::BelieveTornCache)
+    }
+
+    /// Tells whether it breaks how documents are merged, which the simulation does not do.
+    #[must_use]
+    pub const fn is_about_merging(self) -> bool {
+        matches!(self, Self::OursFirst | Self::HideLosses | Self::PickAValue)
     }
 
     /// The one of this name.

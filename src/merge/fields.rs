@@ -9,6 +9,7 @@ use super::three::{self, Three, union};
 use super::{Conflict, Decision};
 use crate::document::{Document, Value};
 use crate::name::Kind;
+use crate::sabotage::{self, Sabotage};
 
 /// What becomes of the keys.
 #[derive(Debug, Default)]
@@ -107,7 +108,7 @@ impl Versions<'_> {
             _ if claim::has(self.kind, key) => Some(claim::winner(self.kind, self.a, self.b)),
             // Approved is approved; of two names one is as good as the other.
             (Some(a), Some(b)) if key == "approved" => Some((side(a.as_text()? <= b.as_text()?), "drawn")),
-            _ => None,
+            _ => sabotage::on(Sabotage::PickAValue).then_some((Side::A, "picked")),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::{Conflict, Decision, Merged, Names, items, record, text};
 use crate::document::{Document, EditError, Value};
 use crate::entity::{self, label_name};
 use crate::name::{DocPath, Kind};
+use crate::sabotage::{self, Sabotage};
 
 /// Sections that hold JSON.
 const JSON: [&str; 2] = ["Payload", "Metadata"];
@@ -31,7 +32,8 @@ pub(super) fn merge(
     theirs: &Document,
     names: &Names<'_>,
 ) -> Option<Merged> {
-    let (a, b) = if ours.bytes() <= theirs.bytes() { (ours, theirs) } else { (theirs, ours) };
+    let keeps_order = ours.bytes() <= theirs.bytes() || sabotage::on(Sabotage::OursFirst);
+    let (a, b) = if keeps_order { (ours, theirs) } else { (theirs, ours) };
     let is_swapped = a != ours;
     let kind = entity::read(path, a).kind.filter(|kind| entity::read(path, b).kind == Some(*kind))?;
     let alike = || Document::parse(text::common(a.text(), b.text()).into_bytes());
@@ -92,6 +94,9 @@ impl Work {
         }
         approval(base, &mut fields);
         self.decisions.append(&mut fields.decisions);
+        if sabotage::on(Sabotage::HideLosses) {
+            self.decisions.clear();
+        }
         for (key, value) in &fields.decided {
             self.each(|document| put(document, key, value.as_ref()))?;
         }

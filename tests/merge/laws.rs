@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mycelium::document::Document;
+use mycelium::document::{Document, Value};
 use mycelium::merge::{self, Merged, Names};
 use mycelium::name::DocPath;
 
@@ -48,7 +48,7 @@ fn what_only_one_side_changed_is_taken_as_it_is() {
 }
 
 #[test]
-fn it_does_not_matter_who_merges_whom() {
+pub(crate) fn it_does_not_matter_who_merges_whom() {
     each(|n, fork| {
         let (ours, theirs) = (&fork.ours.document, &fork.theirs.document);
         let (one, other) = (merged(n, &fork.base, ours, theirs), merged(n, &fork.base, theirs, ours));
@@ -80,7 +80,7 @@ fn what_was_merged_stays_merged() {
 
 /// Every line of prose, note, step, list item and value that a side brought is in the merged file, or was told as lost.
 #[test]
-fn nothing_vanishes() {
+pub(crate) fn nothing_vanishes() {
     each(|n, fork| {
         let one = merged(n, &fork.base, &fork.ours.document, &fork.theirs.document);
         let mut said = one.document.text().to_owned();
@@ -210,4 +210,19 @@ fn damaged(seed: &mut Seed, document: &Document) -> Document {
         }
     }
     Document::parse(lines.concat().into_bytes())
+}
+
+/// A value that each side set to something else is a person's to choose: both stand in the file.
+#[test]
+pub(crate) fn what_a_person_must_choose_is_not_chosen() {
+    let base = Document::parse(&b"---\nid: task-1\nstatus: pending\ntype: t\n# more\n---\n\n# T\n"[..]);
+    let with = |value: &str| base.set("region", &Value::text(value)).unwrap();
+    let one = merged(1, &base, &with("north"), &with("south"));
+    assert_eq!(one.conflicts.len(), 1, "{:?}", one.decisions);
+    let (conflict, text) = (&one.conflicts[0], String::from_utf8(one.document.bytes().to_vec()).unwrap());
+    assert_eq!((conflict.rule, conflict.what.as_str()), ("two values", "`region`"));
+    let (_, ours, theirs) = merge::sides(&text).unwrap();
+    let mut sides = [ours, theirs];
+    sides.sort();
+    assert_eq!(sides, [with("north").text(), with("south").text()]);
 }

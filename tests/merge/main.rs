@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stdout, reason = "what is measured is told")]
 
+mod bite;
 mod branch;
 mod git;
 mod laws;
