@@ -187,6 +187,12 @@ impl Document {
         self.inner().fields.iter().find(|field| field.key == key)
     }
 
+    /// Where the body begins: the byte behind the frontmatter's last line; 0, or behind a byte order mark, without one.
+    #[must_use]
+    pub fn body_start(&self) -> usize {
+        self.inner().body.start
+    }
+
     /// The line and column of a byte.
     #[must_use]
     pub fn place(&self, byte: usize) -> Place {

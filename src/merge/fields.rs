@@ -134,11 +134,8 @@ fn lists((base, a, b): Parts<'_>) -> Option<Value> {
 
 /// Maps are merged key by key.
 fn maps((base, a, b): Parts<'_>) -> Option<Value> {
-    a?.as_map()?;
-    b?.as_map()?;
-    let json = |value: Option<&Value>| value.map(Value::to_json);
-    match three::json(json(base).as_ref(), json(a).as_ref(), json(b).as_ref()) {
-        Three::Is(Some(value)) => Some(Value::from_json(&value)),
-        _ => None,
+    match three::maps(base, a?, b?) {
+        Three::Is(value) => Some(value),
+        Three::Clash => None,
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn whole(base: Option<&Document>, ours: &Document, theirs: &Document,
     let swap = names.same_from_both_sides && other < mine;
     let (mine, other) = if swap { (other, mine) } else { (mine, other) };
     let base = base.and_then(text).unwrap_or_else(|| common(&mine, &other));
-    let merged = lines(&base, &mine, &other, names, &|_, _| true);
+    let merged = lines((&base, &mine, &other), Part::Whole, names, &|_, _| true);
     let document = Document::parse(merged.text.into_bytes());
     // What came out must be seen: as a document where both were, as a conflict where there is one.
     let was_readable = ours.is_readable() && theirs.is_readable();
@@ -54,31 +54,73 @@ pub(super) fn whole(base: Option<&Document>, ours: &Document, theirs: &Document,
     Merged { document: Document::parse(all.into_bytes()), conflicts: vec![conflict("layout")], decisions: Vec::new() }
 }
 
-/// Merges what is left when everything else was decided. Where both only laid out a decided part of the frontmatter
-/// differently, one of the two layouts stands; `keys` are those that were not decided.
-pub(super) fn rest(base: &Document, ours: &Document, theirs: &Document, keys: &[&str], names: &Names<'_>) -> ByLines {
+/// Merges what is left when everything else was decided: the frontmatter and the body each by itself. `keys` are those that
+/// were not decided; elsewhere in the frontmatter all versions say the same, and one layout is as good as the other.
+pub(super) fn rest(
+    base: &Document,
+    ours: &Document,
+    theirs: &Document,
+    keys: &[&str],
+    names: &Names<'_>,
+    layout: Layout,
+) -> ByLines {
     let open = |document: &Document, bytes: Range<usize>| {
         keys.iter().filter_map(|key| document.field(key)).any(|field| {
             let end = field.value_span.end.max(field.key_span.end);
             field.key_span.start < bytes.end && end > bytes.start
         })
     };
-    let in_front = |document: &Document, bytes: &Range<usize>| {
-        let text = document.text();
-        let body = text.find("\n---").map_or(0, |at| at + 1);
-        bytes.start < body
+    let [old, mine, other] = [base, ours, theirs].map(|document| document.text().split_at(document.body_start()));
+    let mut front = match layout {
+        Layout::ByLines => {
+            let is_conflict = |mine: Range<usize>, other: Range<usize>| open(ours, mine) || open(theirs, other);
+            lines((old.0, mine.0, other.0), Part::Front, names, &is_conflict)
+        }
+        Layout::One => ByLines { text: one_layout(old.0, mine.0, other.0), conflicts: Vec::new(), count: 0 },
     };
-    let is_conflict = |mine: Range<usize>, other: Range<usize>| {
-        !(in_front(ours, &mine) && in_front(theirs, &other)) || open(ours, mine) || open(theirs, other)
+    let body = lines((old.1, mine.1, other.1), Part::Body, names, &|_, _| true);
+    front.text.push_str(&body.text);
+    front.conflicts.extend(body.conflicts);
+    front.count += body.count;
+    front
+}
+
+/// How the frontmatter is put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// By lines, so that what either side moved or commented stays.
+    ByLines,
+    /// From one side, with the comments of the other.
+    One,
+}
+
+/// The smaller of two frontmatters that say the same, with the new comments of the other one.
+fn one_layout(base: &str, a: &str, b: &str) -> String {
+    let (kept, other) = (a.min(b), a.max(b));
+    let comments = comments(other, &[base, kept]);
+    let end = kept.trim_end().rfind('\n').map_or(0, |at| at + 1);
+    format!("{}{comments}{}", &kept[..end], &kept[end..])
+}
+
+/// The comments of a text that stand in none of the others.
+fn comments(text: &str, others: &[&str]) -> String {
+    let is_new = |line: &&str| {
+        let is_there = |other: &&str| other.lines().any(|known| known == line.trim_end());
+        line.trim_start().starts_with('#') && !others.iter().any(is_there)
     };
-    lines(base.text(), ours.text(), theirs.text(), names, &is_conflict)
+    let end = |line: &str| if line.ends_with('\n') { line.to_owned() } else { format!("{line}\n") };
+    text.split_inclusive('\n').filter(is_new).map(end).collect()
 }
 
 impl ByLines {
     /// What stands between markers, but for what is `told` already with its values: keys, the title, JSON.
     pub(super) fn beside(self, mut told: Vec<Conflict>) -> Vec<Conflict> {
         let all = self.conflicts;
-        told.extend(all.iter().filter(|conflict| conflict.rule == SAME_LINES).cloned());
+        let is_told = |one: &Conflict| {
+            one.rule != SAME_LINES && (!one.what.starts_with("`##") || told.iter().any(|other| other.what == one.what))
+        };
+        let more: Vec<Conflict> = all.iter().filter(|one| !is_told(one)).cloned().collect();
+        told.extend(more);
         if told.is_empty() { all } else { told }
     }
 }
@@ -90,17 +132,26 @@ pub(super) fn common(a: &str, b: &str) -> String {
     alike.flat_map(similar::DiffOp::old_range).map(|at| &diff.old_lookup()[at]).collect()
 }
 
+/// What a text is a part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Whole,
+    Front,
+    Body,
+}
+
 /// The merged lines, with markers around those that both changed differently. `is_conflict` is asked with the bytes of both
 /// sides; where it says no, the smaller text stands, whoever's it is.
 fn lines(
-    base: &str,
-    ours: &str,
-    theirs: &str,
+    (base, ours, theirs): (&str, &str, &str),
+    part: Part,
     names: &Names<'_>,
     is_conflict: &dyn Fn(Range<usize>, Range<usize>) -> bool,
 ) -> ByLines {
     let merge = TextMerge::from_lines(base, ours, theirs);
-    let (starts_ours, starts_theirs) = (line_starts(ours), line_starts(theirs));
+    // As the lines were told apart there: at a lone carriage return, too.
+    let starts_ours = starts(merge.ours_len(), |at| merge.ours_line(at));
+    let starts_theirs = starts(merge.theirs_len(), |at| merge.theirs_line(at));
     let mut out = ByLines { text: String::new(), conflicts: Vec::new(), count: 0 };
     for region in merge.regions() {
         let bytes = |starts: &[usize], range: Range<usize>| starts[range.start]..starts[range.end];
@@ -110,19 +161,14 @@ fn lines(
             MergeResolution::Theirs => out.text.push_str(b),
             MergeResolution::Conflict if a != b && is_conflict(mine.clone(), other) => {
                 mark(&mut out, names, a, &old(&merge, region), b);
-                let (what, known) = place(ours, &mine);
+                let (what, known) = place(part, ours, &mine);
                 let rule = if known { "two values" } else { SAME_LINES };
                 out.conflicts.push(Conflict { rule, what, ours: a.to_owned(), theirs: b.to_owned() });
             }
             MergeResolution::Conflict => {
                 // One of two layouts stands, and with it every comment that either side put there.
                 let (kept, other) = (a.min(b), a.max(b));
-                let had = old(&merge, region);
-                let is_new = |line: &&str| {
-                    line.trim_start().starts_with('#')
-                        && ![kept, &had].iter().any(|text| text.lines().any(|l| l == line.trim_end()))
-                };
-                out.text.extend(other.split_inclusive('\n').filter(is_new));
+                out.text.push_str(&comments(other, &[kept, &old(&merge, region)]));
                 out.text.push_str(kept);
             }
             _ => out.text.push_str(a),
@@ -155,29 +201,29 @@ fn mark(out: &mut ByLines, names: &Names<'_>, ours: &str, base: &str, theirs: &s
 }
 
 /// Where each line begins, and the end.
-fn line_starts(text: &str) -> Vec<usize> {
+fn starts<'a>(count: usize, line: impl Fn(usize) -> Option<&'a str>) -> Vec<usize> {
     let mut at = 0;
     let mut starts = vec![0];
-    for line in text.split_inclusive('\n') {
-        at += line.len();
+    for number in 0..count {
+        at += line(number).map_or(0, str::len);
         starts.push(at);
     }
     starts
 }
 
 /// What a part of a text belongs to, in words; and whether it is something that is told by its value.
-fn place(text: &str, part: &Range<usize>) -> (String, bool) {
-    let front = text.find("\n---").map_or(0, |end| end + 1);
-    if text.starts_with("---") && part.start < front {
+fn place(part: Part, text: &str, bytes: &Range<usize>) -> (String, bool) {
+    if part == Part::Front {
         return ("the frontmatter".to_owned(), true);
     }
-    let inside = text.get(part.clone()).unwrap_or_default();
+    let inside = text.get(bytes.clone()).unwrap_or_default();
     let mut lines = inside.lines().filter(|line| !line.trim().is_empty()).peekable();
     let first = lines.peek().copied().unwrap_or_default();
-    if first.starts_with("# ") || !first.is_empty() && lines.all(|line| line.starts_with("**")) {
+    if part == Part::Body && (first.starts_with("# ") || !first.is_empty() && lines.all(|line| line.starts_with("**")))
+    {
         return ("the title".to_owned(), true);
     }
-    let mut before = text.get(..part.start).unwrap_or_default().lines().rev();
+    let mut before = text.get(..bytes.start).unwrap_or_default().lines().rev();
     let heading = first.strip_prefix("## ").or_else(|| before.find_map(|line| line.strip_prefix("## ")));
     match heading {
         Some(heading) => (format!("`## {heading}`"), ["Payload", "Metadata"].contains(&heading.trim())),

@@ -1,8 +1,10 @@
 //! Three versions of one value: which of them stands. Knows lists and maps, not what a key means.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
+
+use crate::document::Value;
 
 /// What becomes of a value that a base and two sides have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,32 +25,37 @@ pub(super) fn plain<T: Clone>(base: &T, a: &T, b: &T, same: impl Fn(&T, &T) -> b
 }
 
 /// The members of a set that keeps its order: what both still have of the base, and what either added. A member that comes
-/// anew stands behind the one it was put behind.
+/// anew stands behind the one it was put behind; what the other side put at the same place stays in one piece before it.
 pub(super) fn union<K: Ord + Clone>(base: &[K], a: &[K], b: &[K]) -> Vec<K> {
-    let set = |items: &[K]| items.iter().cloned().collect::<BTreeSet<K>>();
-    let (in_base, in_a, in_b) = (set(base), set(a), set(b));
-    let stays = |item: &K| !in_base.contains(item) || in_a.contains(item) && in_b.contains(item);
-    let mut out: Vec<K> = Vec::new();
-    for item in a.iter().filter(|item| stays(item)) {
-        if !out.contains(item) {
-            out.push(item.clone());
+    let [in_base, in_a, in_b] = [base, a, b].map(|items| items.iter().collect::<BTreeSet<&K>>());
+    let stays = |item: &&K| !in_base.contains(item) || in_a.contains(item) && in_b.contains(item);
+    // What only the other side has, by the member of this side that it stands behind.
+    let mut behind: BTreeMap<Option<&K>, Vec<&K>> = BTreeMap::new();
+    let (mut anchor, mut seen) = (None, BTreeSet::new());
+    for item in b.iter().filter(stays) {
+        if in_a.contains(item) {
+            anchor = Some(item);
+        } else if seen.insert(item) {
+            behind.entry(anchor).or_default().push(item);
         }
     }
-    let mut behind: Option<usize> = None;
-    for item in b.iter().filter(|item| stays(item)) {
-        let at = out.iter().position(|other| other == item).unwrap_or_else(|| {
-            // What the other side put at the same place stays in one piece before it.
-            let mut at = behind.map_or(0, |at| at + 1);
-            let ours = |item: &K| !in_base.contains(item) && !in_b.contains(item);
-            while out.get(at).is_some_and(ours) {
-                at += 1;
-            }
-            out.insert(at, item.clone());
-            at
-        });
-        behind = Some(at);
+    let mut out: Vec<&K> = Vec::new();
+    let mut waiting = behind.remove(&None).unwrap_or_default();
+    for item in a.iter().filter(stays) {
+        if !seen.insert(item) {
+            continue;
+        }
+        let is_new_here = !in_base.contains(item) && !in_b.contains(item);
+        if !is_new_here {
+            out.append(&mut waiting);
+        }
+        out.push(item);
+        if let Some(more) = behind.remove(&Some(item)) {
+            waiting.extend(more);
+        }
     }
-    out
+    out.extend(waiting);
+    out.into_iter().cloned().collect()
 }
 
 /// JSON: objects key by key, lists of single values as sets, anything else as a whole.
@@ -93,6 +100,33 @@ fn objects(base: Option<&Map<String, Json>>, a: &Map<String, Json>, b: &Map<Stri
         }
     }
     Three::Is(Some(Json::Object(out)))
+}
+
+/// Values of the frontmatter: maps key by key, anything else as a whole. What nobody changed stays as it is written.
+pub(super) fn maps(base: Option<&Value>, a: &Value, b: &Value) -> Three<Value> {
+    let (Some(left), Some(right)) = (a.as_map(), b.as_map()) else { return Three::Clash };
+    let of =
+        |map: &[(String, Value)], key: &str| map.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
+    let names = |map: &[(String, Value)]| map.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    let old = base.and_then(Value::as_map).unwrap_or_default();
+    let mut out = Vec::new();
+    for key in union(&[], &names(left), &names(right)) {
+        let (base, a, b) = (of(old, &key), of(left, &key), of(right, &key));
+        let same = |a: &Option<Value>, b: &Option<Value>| match (a, b) {
+            (Some(a), Some(b)) => a.means(b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        let value = match (plain(&base, &a, &b, same), &a, &b) {
+            (Three::Is(value), ..) => value,
+            (Three::Clash, Some(a), Some(b)) => match maps(base.as_ref(), a, b) {
+                Three::Is(value) => Some(value),
+                Three::Clash => return Three::Clash,
+            },
+            (Three::Clash, ..) => return Three::Clash,
+        };
+        out.extend(value.map(|value| (key, value)));
+    }
+    Three::Is(Value::Map(out))
 }
 
 #[cfg(test)]

@@ -45,10 +45,19 @@ pub fn snapshots(base: &Snapshot, ours: &Snapshot, theirs: &Snapshot, names: &Na
             documents.entry(known(entry)).or_default()[at] = Some(entry);
         }
     }
+    // Who lies where: a document does not come out of the archive over another one.
+    let mut lies: BTreeMap<&DocPath, BTreeSet<&Known>> = BTreeMap::new();
+    for (known, versions) in &documents {
+        for entry in versions.iter().flatten() {
+            lies.entry(&entry.path).or_default().insert(known);
+        }
+    }
+    let is_free = |path: &DocPath, known: &Known| lies.get(path).is_none_or(|all| all.iter().all(|one| *one == known));
     let mut outcomes: BTreeMap<DocPath, Outcome> = BTreeMap::new();
     let mut left: BTreeSet<DocPath> = BTreeSet::new();
-    for [old, mine, other] in documents.into_values() {
-        let result = one(old, mine, other, names);
+    for (known, [old, mine, other]) in &documents {
+        let (old, mine, other) = (*old, *mine, *other);
+        let result = one(old, mine, other, names, &|path| is_free(path, known));
         if let Some(mine) = mine
             && result.as_ref().is_none_or(|(path, _)| *path != mine.path)
         {
@@ -90,6 +99,7 @@ fn one(
     mine: Option<&Entry>,
     other: Option<&Entry>,
     names: &Names<'_>,
+    is_free: &dyn Fn(&DocPath) -> bool,
 ) -> Option<(DocPath, Outcome)> {
     let same = |entry: &Entry| old.is_some_and(|old| old.document == entry.document);
     match (mine, other) {
@@ -111,7 +121,8 @@ fn one(
                 loser: None,
                 winner: None,
             });
-            let path = if old.is_some() { live(&one.path) } else { one.path.clone() };
+            let out = live(&one.path);
+            let path = if old.is_some() && is_free(&out) { out } else { one.path.clone() };
             let content = Some(one.document.clone());
             Some((path, Outcome { content, conflicts: Vec::new(), decisions: decisions.into_iter().collect() }))
         }

@@ -5,6 +5,7 @@
 
 use super::claim::{self, Side};
 use super::fields::{self, Fields, Versions};
+use super::text::Layout;
 use super::three::{self, Three};
 use super::{Conflict, Decision, Merged, Names, items, record, text};
 use crate::document::{Document, EditError, Value};
@@ -51,17 +52,33 @@ pub(super) fn merge(
     }
     let (left, right) = if is_swapped && !names.same_from_both_sides { (&work.b, &work.a) } else { (&work.a, &work.b) };
     let keys: Vec<&str> = fields.conflicts.iter().map(|(key, _)| key.as_str()).collect();
-    let mut by_lines = text::rest(&work.base, left, right, &keys, names);
-    let document = Document::parse(std::mem::take(&mut by_lines.text).into_bytes());
-    let is_marked = by_lines.count > 0;
-    let conflicts = by_lines.beside(work.conflicts);
-    // Markers that are taken for an example nobody would see; and what was decided must stand in the file.
-    let is_right =
-        if is_marked { !document.is_readable() } else { conflicts.is_empty() && holds(&document, &fields.decided) };
-    if !is_right {
-        return None;
+    for layout in [Layout::ByLines, Layout::One] {
+        if layout == Layout::One && !keys.is_empty() {
+            break;
+        }
+        let mut by_lines = text::rest(&work.base, left, right, &keys, names, layout);
+        let document = Document::parse(std::mem::take(&mut by_lines.text).into_bytes());
+        let is_marked = by_lines.count > 0;
+        let conflicts = by_lines.beside(work.conflicts.clone());
+        // Markers that are taken for an example nobody would see; and what was decided must stand in the file.
+        let is_right = if is_marked {
+            !document.is_readable() && each_side_holds(&document, &fields.decided)
+        } else {
+            conflicts.is_empty() && holds(&document, &fields.decided)
+        };
+        if is_right {
+            return Some(Merged { document, conflicts, decisions: work.decisions });
+        }
     }
-    Some(Merged { document, conflicts, decisions: work.decisions })
+    None
+}
+
+/// Tells whether a document with markers says what was decided, whichever side is taken.
+fn each_side_holds(document: &Document, decided: &[(String, Option<Value>)]) -> bool {
+    let text = String::from_utf8_lossy(document.bytes());
+    text::sides(&text).is_some_and(|(_, ours, theirs)| {
+        [ours, theirs].into_iter().all(|side| holds(&Document::parse(side.into_bytes()), decided))
+    })
 }
 
 /// Tells whether a document says what was decided.
@@ -204,6 +221,9 @@ impl Work {
         if JSON.contains(&heading) {
             let json = |document: &Document| document.section_json(heading).and_then(Result::ok);
             let (old, mine, other) = (json(base), json(a), json(b));
+            if ![base, a, b].iter().all(|document| is_exact(document, heading)) {
+                return Ok(None);
+            }
             if let Three::Is(Some(json)) = three::json(old.as_ref(), mine.as_ref(), other.as_ref()) {
                 self.each(|document| document.set_section_json(heading, &json))?;
                 return Ok(None);
@@ -230,6 +250,14 @@ impl Work {
 
 /// Gives a key its value, in the frontmatter and in the line of the body that repeats it.
 fn put(document: &Document, key: &str, value: Option<&Value>) -> Result<Document, EditError> {
+    let is_so = match (document.field(key), value) {
+        (Some(field), Some(value)) => field.value.means(value),
+        (None, None) => true,
+        _ => false,
+    };
+    if is_so {
+        return Ok(document.clone());
+    }
     let label = label_name(key);
     match value {
         Some(value) => {
@@ -258,4 +286,26 @@ fn approval(base: &Document, fields: &mut Fields) {
         let what = "`approved`".to_owned();
         fields.decisions.push(Decision { rule: "taken up again", what, kept, lost, loser: None, winner: None });
     }
+}
+
+/// Tells whether the JSON of a section is written again as it stands, but for blanks: no number, escape or repeated key is lost.
+fn is_exact(document: &Document, heading: &str) -> bool {
+    let Some(Ok(json)) = document.section_json(heading) else { return document.section_json(heading).is_none() };
+    let text = document.section_text(heading).unwrap_or_default();
+    let inside = match text.strip_prefix("```").and_then(|rest| rest.split_once('\n')) {
+        Some((_, rest)) => rest.trim_end().trim_end_matches('`'),
+        None => text,
+    };
+    let (mut bare, mut in_text, mut is_escaped) = (String::with_capacity(inside.len()), false, false);
+    for c in inside.chars().filter(|c| !matches!(c, '\n' | '\r')) {
+        if in_text || !matches!(c, ' ' | '\t') {
+            bare.push(c);
+        }
+        if c == '"' && !is_escaped {
+            in_text = !in_text;
+        }
+        is_escaped = in_text && c == '\\' && !is_escaped;
+    }
+    let written = json.to_string();
+    bare == written
 }

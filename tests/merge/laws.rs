@@ -199,13 +199,14 @@ fn damaged(seed: &mut Seed, document: &Document) -> Document {
     for _ in 0..seed.below(4) {
         let count = lines.len() as u64;
         let (at, to) = (usize::try_from(seed.below(count)).unwrap(), usize::try_from(seed.below(count)).unwrap());
-        match seed.below(7) {
+        match seed.below(8) {
             0 => drop(lines.remove(at)),
             1 => lines.swap(at, to),
             2 => lines.insert(at, "```\n".to_owned()),
             3 => lines.insert(at, "---\n".to_owned()),
             4 => lines[at] = lines[at].replace('\n', "\r\n"),
             5 => drop(lines[at].pop()),
+            6 => lines[at].insert(0, '\r'),
             _ => lines.insert(at, lines[to].clone()),
         }
     }

@@ -5,6 +5,7 @@
 
 mod bite;
 mod branch;
+mod cases;
 mod git;
 mod laws;
 mod tree;

@@ -122,3 +122,13 @@ fn the_same_agent_told_in_two_clones_says_its_later_word() {
         );
     }
 }
+
+#[test]
+fn nothing_comes_out_of_the_archive_over_another_document() {
+    let (done, edited) = (task("task-1", "was: done\n"), task("task-1", "was: edited\n"));
+    let live = task("task-1", "is: live\n");
+    let archived = "archive/2025-01/task-1.md";
+    let base = files(&[(archived, &done), ("task-1.md", &live)]);
+    let (all, _) = merged(&base, &files(&[("task-1.md", &live)]), &files(&[(archived, &edited), ("task-1.md", &live)]));
+    assert_eq!(all, files(&[(archived, &edited), ("task-1.md", &live)]));
+}
