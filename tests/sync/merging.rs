@@ -162,3 +162,29 @@ fn an_edit_here_and_a_commit_by_another_work_tree_are_merged() {
     linked(&["status"]).ok();
     assert_eq!(std::fs::read_to_string(place.join(&path)).expect("it is there"), text);
 }
+
+#[test]
+fn what_came_after_crossed_merges_stands() {
+    let scene = Scene::new(2);
+    let [a, b] = &scene.clones[..] else { panic!() };
+    task(a, "task-1");
+    scene.settle();
+    a.mycelium(&["task", "claim", "task-1", "--as", "ann"]).ok();
+    b.mycelium(&["task", "note", "task-1", "from b"]).ok();
+    // Each takes what the other has: two merges of the same two commits.
+    let tips = [a, b].map(|clone| clone.git(&["rev-parse", "HEAD"]));
+    for (clone, other, tip) in [(a, b, &tips[1]), (b, a, &tips[0])] {
+        clone.git(&["fetch", "--quiet", other.root().to_str().unwrap()]);
+        clone.git(&["merge", "--quiet", "--no-edit", tip]);
+    }
+    sync(a);
+    b.mycelium(&["task", "release", "task-1", "--as", "ann"]).ok();
+    let bases = b.git(&["merge-base", "--all", "HEAD", &a.git(&["rev-parse", "HEAD"])]);
+    assert_eq!(bases.lines().count(), 2, "they crossed");
+    let merged = sync(b);
+    assert_eq!(merged["decisions"].as_array().map(Vec::len), Some(0), "{merged}");
+    let text = b.read(&format!("{FOLDER}/task-1.md"));
+    assert!(text.contains("status: pending\n") && text.contains("from b") && !text.contains("claimed_by"), "{text}");
+    sync(a);
+    scene.is_one();
+}

@@ -46,16 +46,12 @@ impl Exchange<'_> {
             return Ok(true);
         }
         let is_fast_forward = ours.as_ref().is_none_or(|ours| bases.contains(ours));
-        // Where the histories crossed there are several; each clone takes the same one.
         let base = bases.first();
         let folder = self.workspace.folder();
         let mine = self.repository.contents(ours.as_ref(), folder)?;
         let other = self.repository.contents(Some(theirs), folder)?;
-        let merged = if is_fast_forward {
-            self.differences(&mine, &other)?
-        } else {
-            self.merge(&self.repository.contents(base, folder)?, &mine, &other)?
-        };
+        let merged =
+            if is_fast_forward { self.differences(&mine, &other)? } else { self.merge(&bases, &mine, &other)? };
         let code = if is_fast_forward { Code::Theirs } else { self.code(base, ours.as_ref(), theirs)? };
         let other_files = self.repository.other_changes(ours.as_ref(), Some(theirs), folder)?;
         let message = self.message(&merged);
@@ -161,21 +157,20 @@ impl Exchange<'_> {
         Ok(merged)
     }
 
-    /// Merges the documents that are not alike in all three.
-    fn merge(&self, base: &Contents, mine: &Contents, other: &Contents) -> Result<Merged, Error> {
-        let all: BTreeSet<&DocPath> = base.keys().chain(mine.keys()).chain(other.keys()).collect();
-        let is_changed = |path: &&DocPath| base.get(*path) != mine.get(*path) || base.get(*path) != other.get(*path);
-        let changed: Vec<&DocPath> = all.into_iter().filter(is_changed).collect();
-        let read = |contents: &Contents| -> Result<Snapshot, Error> {
-            let mut documents = Vec::new();
-            for path in &changed {
-                if let Some(id) = contents.get(*path) {
-                    documents.push(((*path).clone(), Document::parse(self.repository.read(id)?)));
-                }
-            }
-            Ok(Snapshot::from_documents(documents))
+    /// Merges the documents that are not alike on both sides and in what they came from.
+    fn merge(&self, bases: &[Revision], mine: &Contents, other: &Contents) -> Result<Merged, Error> {
+        let folder = self.workspace.folder();
+        let olds = bases.iter().map(|base| self.repository.contents(Some(base), folder));
+        let olds: Vec<Contents> = olds.collect::<Result<_, _>>()?;
+        let all: BTreeSet<&DocPath> = olds.iter().chain([mine, other]).flat_map(BTreeMap::keys).collect();
+        let differs = |path: &DocPath| {
+            mine.get(path) != other.get(path) || olds.iter().any(|old| old.get(path) != mine.get(path))
         };
-        let (old, ours, theirs) = (read(base)?, read(mine)?, read(other)?);
+        let names: BTreeSet<&str> = all.iter().filter(|path| differs(path)).map(|path| path.file_name()).collect();
+        // A document that may move is looked at together with what lies where it may go.
+        let changed: Vec<&DocPath> = all.iter().copied().filter(|path| names.contains(path.file_name())).collect();
+        let old = self.common(bases, &olds, &changed)?;
+        let (ours, theirs) = (self.read(mine, &changed)?, self.read(other, &changed)?);
         let mut outcomes = merge::snapshots(&old, &ours, &theirs, &Names::ALIKE);
         let mut merged = Merged::default();
         let paths: BTreeSet<DocPath> = changed.into_iter().cloned().chain(outcomes.keys().cloned()).collect();
@@ -198,6 +193,35 @@ impl Exchange<'_> {
             }
         }
         Ok(merged)
+    }
+
+    fn read(&self, contents: &Contents, paths: &[&DocPath]) -> Result<Snapshot, Error> {
+        let mut documents = Vec::new();
+        for path in paths {
+            if let Some(id) = contents.get(*path) {
+                documents.push(((*path).clone(), Document::parse(self.repository.read(id)?)));
+            }
+        }
+        Ok(Snapshot::from_documents(documents))
+    }
+
+    /// What both sides came from. Where histories crossed there are several revisions of which neither counts more than the
+    /// other: then it is what these come to when they are merged, as git does it.
+    fn common(&self, bases: &[Revision], olds: &[Contents], paths: &[&DocPath]) -> Result<Snapshot, Error> {
+        let Some(first) = olds.first() else { return Ok(Snapshot::default()) };
+        let mut common = self.read(first, paths)?;
+        for (base, old) in bases.iter().zip(olds).skip(1) {
+            let before = self.repository.merge_bases(&bases[0], base)?;
+            let before = self.repository.contents(before.first(), self.workspace.folder())?;
+            let (before, old) = (self.read(&before, paths)?, self.read(old, paths)?);
+            for (path, outcome) in merge::snapshots(&before, &common, &old, &Names::ALIKE) {
+                match outcome.content {
+                    Some(document) => common.insert(path, document),
+                    None => common.remove(&path),
+                }
+            }
+        }
+        Ok(common)
     }
 
     /// Whose files beside the documents are taken.
