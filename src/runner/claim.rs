@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::ledger::task_of;
 use super::operation::telling;
-use super::turn::{Deed, Entered, Turn};
+use super::turn::{Deed, Entered, Turn, Turned};
 use super::{Class, Error, Outcome, Passing, Scope, Workspace};
 use crate::claim::{Ask, Entry, Facts, Origin, Standing, State, Taking, standing};
 use crate::document::Document;
@@ -47,6 +47,8 @@ pub struct Claimed {
     pub origin: Origin,
     /// What became of the document.
     pub outcome: Outcome,
+    /// The document as the claim found it, under the lock of the folder.
+    pub(super) found: Option<Document>,
 }
 
 /// A lease that begins anew.
@@ -82,7 +84,7 @@ impl Workspace {
                 let deed = Deed::Claim(ask);
                 let turn = Turn { workspace: self, paths: &paths, verb, deed, edit: &|document| Ok(document.clone()) };
                 let turned = turn.run()?;
-                self.claimed(turned.outcome, turned.claimed)
+                self.claimed(turned)
             }
             Which::Next { kind } => {
                 for _ in 0..ATTEMPTS_MAX {
@@ -110,7 +112,7 @@ impl Workspace {
         let (verb, deed) = ("task.claim", Deed::Claim(ask));
         let turn = Turn { workspace: self, paths: &paths, verb, deed, edit: &|document| Ok(document.clone()) };
         let Some(turned) = turn.carry_out(&document, entered)? else { return Ok(None) };
-        self.claimed(turned.outcome, turned.claimed).map(Some)
+        self.claimed(turned).map(Some)
     }
 
     /// Gives the first of these tasks that nobody has by now; each is looked at as it is at this moment.
@@ -151,7 +153,8 @@ impl Workspace {
         Ok(free)
     }
 
-    fn claimed(&self, outcome: Outcome, claimed: Option<(Entry, Origin)>) -> Result<Claimed, Error> {
+    fn claimed(&self, turned: Turned) -> Result<Claimed, Error> {
+        let Turned { outcome, claimed, found } = turned;
         // Only what cannot be read as a task comes without, such as a document in which a merge left two versions.
         let (entry, origin) = claimed.ok_or_else(|| {
             let (id, findings) = (outcome.path.stem().to_owned(), outcome.findings.clone());
@@ -159,7 +162,7 @@ impl Workspace {
         })?;
         let until = self.after(entry.lease);
         let Entry { by, fence, lease, since, .. } = entry;
-        Ok(Claimed { by, fence, lease, since, until, origin, outcome })
+        Ok(Claimed { by, fence, lease, since, until, origin, outcome, found })
     }
 
     /// The holder of a task says that they are at it: their lease begins anew. No document changes.

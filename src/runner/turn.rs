@@ -1,6 +1,6 @@
 //! A task is changed: whoever may not is told who has it, who begins it claims it, and the ledger learns how it ended.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use super::ledger::{Seat, task_of};
@@ -60,6 +60,8 @@ pub(super) struct Turned {
     pub(super) outcome: Outcome,
     /// For a claim: who has it now, and from whom it comes.
     pub(super) claimed: Option<(Entry, Origin)>,
+    /// The document as it was found under the lock of the folder.
+    pub(super) found: Option<Document>,
 }
 
 /// How an operation goes on from the ledger.
@@ -114,12 +116,13 @@ impl Turn<'_> {
             Deed::Change(_) => {}
         }
         let claimed = origin.zip(seat.as_ref()).map(|(origin, seat)| (seat.entry.clone(), origin));
-        let is_overtaken = Cell::new(false);
+        let (is_overtaken, before) = (Cell::new(false), RefCell::new(None));
         let edited = workspace.apply_edit(&operation, self.paths, &|document| {
             is_overtaken.set(!self.is_as_found(found, document));
             if is_overtaken.get() {
                 return Err(Error::Gone { path: self.paths[0].clone() });
             }
+            *before.borrow_mut() = Some(document.clone());
             self.edited(document, seat.as_ref().and_then(Seat::hold))
         });
         let done = edited.and_then(|edited| {
@@ -130,7 +133,7 @@ impl Turn<'_> {
         match (done, seat) {
             (Ok(outcome), seat) => {
                 seat.map_or(Ok(()), |seat| workspace.sync_claim(&seat.file))?;
-                Ok(Some(Turned { outcome, claimed }))
+                Ok(Some(Turned { outcome, claimed, found: before.into_inner() }))
             }
             (Err(error), seat) => {
                 seat.map_or(Ok(()), |seat| workspace.withdraw(&seat))?;

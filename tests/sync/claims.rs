@@ -1,7 +1,7 @@
 //! One task, many clones: the push decides, and the loser is told who won.
 #![allow(clippy::disallowed_methods, reason = "the test starts programs")]
 
-use crate::scene::{Scene, data, fault, rest, sync, task};
+use crate::scene::{Scene, data, fault, rest, script, sync, task};
 use crate::support::{FOLDER, Run, Sandbox};
 
 fn claim(clone: &Sandbox, which: &str, agent: &str) -> Run {
@@ -134,4 +134,23 @@ fn two_that_claimed_apart_are_one_owner_after_a_sync_in_either_order() {
         let history = scene.clones[0].git(&["log", "--format=%an"]);
         assert!(history.contains("ann") && history.contains("bob"), "{history}");
     }
+}
+
+#[test]
+fn what_was_written_just_before_a_lost_claim_stays() {
+    let scene = Scene::new(1);
+    let a = &scene.clones[0];
+    task(a, "task-1");
+    sync(a);
+    scene.protect("no");
+    // Once the commit of what is here is made, and before the claim.
+    let (path, once) = (a.path(&format!("{FOLDER}/task-1.md")), scene.file("once"));
+    let hook = format!("mkdir '{}' && printf '\\n- a note\\n' >> '{}'", once.display(), path.display());
+    script(&a.path(".git/hooks/post-commit"), &hook);
+    a.mycelium(&["config", "set", "commit.hooks", "true", "--user"]).ok();
+    a.write(&format!("{FOLDER}/task-1.md"), &format!("{}\nmore\n", a.read(&format!("{FOLDER}/task-1.md"))));
+    let run = claim(a, "task-1", "ann");
+    assert_eq!(run.code, Some(4), "{run:?}");
+    let text = a.read(&format!("{FOLDER}/task-1.md"));
+    assert!(once.exists() && text.contains("more") && text.contains("- a note") && text.contains("pending"), "{text}");
 }

@@ -31,9 +31,8 @@ impl Workspace {
         if let Some((_, _, paths)) = exchange.ahead(theirs.as_ref())?.filter(|(_, _, paths)| !paths.is_empty()) {
             return Err(SyncError::Code { paths: some(paths) }.into());
         }
-        let before = exchange.repository.head(&exchange.target)?.revision;
         let claimed = self.claim(which, ask)?;
-        let stake = Stake { exchange: &exchange, ask, claimed: &claimed, before };
+        let stake = Stake { exchange: &exchange, ask, claimed: &claimed };
         match exchange.until_done(&mut |_| stake.push(&mut report)) {
             Ok(_) => Ok((claimed, report)),
             Err(error) => {
@@ -53,8 +52,6 @@ struct Stake<'a> {
     exchange: &'a Exchange<'a>,
     ask: &'a Ask,
     claimed: &'a Claimed,
-    /// The branch before it.
-    before: Option<Revision>,
 }
 
 impl Stake<'_> {
@@ -120,10 +117,10 @@ impl Stake<'_> {
             return Ok(());
         }
         let workspace = self.exchange.workspace;
-        let (found, left) = (self.document(self.before.as_ref())?, &self.claimed.outcome.document);
+        let (found, left) = (&self.claimed.found, &self.claimed.outcome.document);
         let passing = Passing { fence: Some(self.claimed.fence), ..Passing::default() };
         let undone =
-            workspace.change_as(Kind::Task, self.path().stem(), "release", &passing, &|document| match &found {
+            workspace.change_as(Kind::Task, self.path().stem(), "release", &passing, &|document| match found {
                 Some(found) if document == left => Ok(found.clone()),
                 _ => task::release(document),
             });
