@@ -1,7 +1,7 @@
 //! One task, many clones: the push decides, and the loser is told who won.
 #![allow(clippy::disallowed_methods, reason = "the test starts programs")]
 
-use crate::scene::{Scene, data, fault, rest, script, sync, task};
+use crate::scene::{Scene, data, fault, meanwhile, rest, script, sync, task};
 use crate::support::{FOLDER, Run, Sandbox};
 
 fn claim(clone: &Sandbox, which: &str, agent: &str) -> Run {
@@ -133,6 +133,42 @@ fn two_that_claimed_apart_are_one_owner_after_a_sync_in_either_order() {
         }
         let history = scene.clones[0].git(&["log", "--format=%an"]);
         assert!(history.contains("ann") && history.contains("bob"), "{history}");
+    }
+}
+
+#[test]
+fn who_pushed_first_has_it_whatever_was_claimed_and_given_back_before() {
+    for (steals, wins) in [(false, false), (true, false), (true, true)] {
+        let scene = Scene::new(2);
+        let [ann, ben] = &scene.clones[..] else { panic!() };
+        task(ann, "task-1");
+        scene.settle();
+        if wins {
+            // Who has it is known before, and only something else comes in between.
+            claim(ann, "task-1", "ann").ok();
+            sync(ben);
+            ann.mycelium(&["task", "note", "task-1", "still at it", "--as", "ann"]).ok();
+        } else {
+            ben.mycelium(&["task", "claim", "task-1", "--as", "ben"]).ok();
+            ben.mycelium(&["task", "release", "task-1", "--as", "ben"]).ok();
+            ann.mycelium(&["task", "claim", "task-1", "--as", "ann"]).ok();
+        }
+        let _ = ann.mycelium(&["sync", "--no-push"]);
+        let url = ann.git(&["remote", "get-url", "origin"]);
+        let push = format!("git -C '{}' push --quiet '{url}' main >&2", ann.root().display());
+        let mut arguments = vec!["task", "claim", "task-1", "--push", "--as", "ben", "--json"];
+        arguments.extend(steals.then_some("--steal"));
+        let run = meanwhile(&scene, ben, "git-receive-pack", &push, &arguments);
+        if wins {
+            assert_eq!(run.code, Some(0), "{run:?}");
+        } else {
+            assert_eq!((run.code, fault(&run)["claim"]["holder"].as_str()), (Some(4), Some("ann")), "{run:?}");
+        }
+        scene.settle();
+        scene.is_one();
+        let winner = if wins { "ben" } else { "ann" };
+        let text = ann.read(&format!("{FOLDER}/task-1.md"));
+        assert!(text.contains(&format!("claimed_by: {winner}\n")), "{text}");
     }
 }
 

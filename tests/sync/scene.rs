@@ -137,3 +137,20 @@ pub(crate) fn task(clone: &Sandbox, id: &str) {
 pub(crate) fn kill(pid: u32) {
     let _ = Run::of(Command::new("kill").args(["-KILL", &pid.to_string()]));
 }
+
+/// Runs our program with the remote behind ssh; before the server's program starts for the first time, something happens.
+pub(crate) fn meanwhile(scene: &Scene, clone: &Sandbox, program: &str, what: &str, arguments: &[&str]) -> Run {
+    let (ssh, once) = (scene.file("ssh"), scene.file("once"));
+    let text = format!(
+        "for last; do :; done\ncase \"$last\" in {program}*) mkdir '{}' 2>/dev/null && {{ {what}; }};; esac\neval \"$last\"",
+        once.display()
+    );
+    script(&ssh, &text);
+    let url = clone.git(&["remote", "get-url", "origin"]);
+    clone.git(&["remote", "set-url", "origin", &format!("ssh://host{}", scene.remote().display())]);
+    let mut command = clone.mycelium_command(arguments);
+    let run = Run::of(command.env("GIT_SSH_COMMAND", &ssh).env("GIT_SSH_VARIANT", "ssh"));
+    clone.git(&["remote", "set-url", "origin", &url]);
+    assert!(once.exists(), "it did not happen: {run:?}");
+    run
+}

@@ -7,7 +7,7 @@ use crate::claim::{Ask, Loss, Why};
 use crate::document::Document;
 use crate::entity::{Task, TaskStatus, task};
 use crate::git::Pushed;
-use crate::name::{DocPath, Kind, Revision};
+use crate::name::{AgentName, DocPath, Kind, Revision};
 use crate::runner::ledger::task_of;
 use crate::runner::{Claimed, Error, Passing, Which, Workspace};
 
@@ -26,13 +26,18 @@ impl Workspace {
         let exchange = self.exchange(options)?;
         let mut report = exchange.report();
         // What others have by now is known first.
-        exchange.until_done(&mut |exchange| exchange.take(exchange.fetch()?.as_ref(), &mut report))?;
-        let theirs = exchange.repository.tracked(&exchange.remote, &exchange.branch)?;
+        let mut theirs = None;
+        exchange.until_done(&mut |exchange| {
+            theirs = exchange.fetch()?;
+            exchange.take(theirs.as_ref(), &mut report)
+        })?;
         if let Some((_, _, paths)) = exchange.ahead(theirs.as_ref())?.filter(|(_, _, paths)| !paths.is_empty()) {
             return Err(SyncError::Code { paths: some(paths) }.into());
         }
         let claimed = self.claim(which, ask)?;
-        let stake = Stake { exchange: &exchange, ask, claimed: &claimed };
+        let mut stake = Stake { exchange: &exchange, ask, claimed: &claimed, known: Vec::new() };
+        let found = claimed.found.as_ref().and_then(|found| task_of(stake.path(), found));
+        stake.known = [stake.there(theirs.as_ref())?, found].iter().flatten().map(said).collect();
         match exchange.until_done(&mut |_| stake.push(&mut report)) {
             Ok(_) => Ok((claimed, report)),
             Err(error) => {
@@ -52,6 +57,15 @@ struct Stake<'a> {
     exchange: &'a Exchange<'a>,
     ask: &'a Ask,
     claimed: &'a Claimed,
+    /// What the remote, and the document here, said of the task when the claim was made.
+    known: Vec<Said>,
+}
+
+/// What a version of a task says about who has it.
+type Said = (TaskStatus, Option<AgentName>, u64);
+
+fn said(task: &Task) -> Said {
+    (task.status, task.claimed_by.clone(), task.fence.unwrap_or(0))
 }
 
 impl Stake<'_> {
@@ -60,6 +74,8 @@ impl Stake<'_> {
         let exchange = self.exchange;
         exchange.commit(report)?;
         let theirs = exchange.repository.tracked(&exchange.remote, &exchange.branch)?;
+        // Another process of this clone may have heard of it first.
+        self.stands(theirs.as_ref())?;
         let Some((tip, commits, _)) = exchange.ahead(theirs.as_ref())? else { return Ok(true) };
         match exchange.repository.push(&exchange.remote, &tip, &exchange.branch)? {
             Pushed::Accepted => {
@@ -73,26 +89,26 @@ impl Stake<'_> {
             Pushed::Unreachable { why } => return Err(exchange.unreachable(why)),
         }
         let theirs = exchange.fetch()?;
-        if let Some(loss) = self.there(theirs.as_ref())?.and_then(|task| self.loss(&task)) {
-            return Err(Error::ClaimLost(Box::new(loss)));
-        }
+        self.stands(theirs.as_ref())?;
         exchange.take(theirs.as_ref(), report)?;
         Ok(false)
     }
 
-    /// What the remote's version of the task says against this claim: somebody else has it by the same count of holders, or
-    /// it is finished.
-    fn loss(&self, task: &Task) -> Option<Loss> {
-        let (by, fence) = (task.claimed_by.clone(), task.fence.unwrap_or(0));
-        let why = match task.status {
-            TaskStatus::Pending => return None,
-            TaskStatus::Running if fence < self.claimed.fence || by.as_ref() == Some(&self.ask.by) => return None,
+    /// Refuses a claim against which the remote says something that was not known when it was made: somebody else has the
+    /// task, or it is finished. Which fence they have does not matter: their push was first.
+    fn stands(&self, theirs: Option<&Revision>) -> Result<(), Error> {
+        let Some(task) = self.there(theirs)?.filter(|task| !self.known.contains(&said(task))) else { return Ok(()) };
+        let (status, by, fence) = said(&task);
+        let why = match status {
+            TaskStatus::Pending => return Ok(()),
+            TaskStatus::Running if by.as_ref() == Some(&self.ask.by) => return Ok(()),
             TaskStatus::Running => Why::Held,
             TaskStatus::Completed => Why::Completed,
             TaskStatus::Failed => Why::Failed,
         };
         let task = task.id.to_string();
-        Some(Loss { task, why, by, fence, since: None, left: None, until: None, place: None })
+        let loss = Loss { task, why, by, fence, since: None, left: None, until: None, place: None };
+        Err(Error::ClaimLost(Box::new(loss)))
     }
 
     /// The task as a revision has it.
