@@ -17,6 +17,7 @@
 //! `pre-commit` and `post-commit` says so in their own configuration (`hooks`). Signing is honoured (`signing`).
 #![allow(clippy::disallowed_methods, reason = "the shell around the repository: files, locks, clock and git children")]
 
+mod address;
 mod build;
 mod busy;
 mod clean;

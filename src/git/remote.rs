@@ -1,12 +1,13 @@
 //! Fetching from and pushing to a remote with the user's own git program. Starts nothing that the repository names: the address, the programs on both ends, the helpers for passwords and ssh are given or taken from the user's own configuration.
 
-use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use gix::config::Source;
 use gix::config::source::Kind;
 
+use super::address::cut;
 use super::contents::parse;
-use super::error::{GitError, shown};
+use super::error::GitError;
 use super::program::{Answer, Program};
 use super::reference::{Value, full_name};
 use super::repository::Repository;
@@ -36,6 +37,10 @@ const PATIENCE_S: &str = "20";
 /// Most lines of a server's answer that are told.
 const LINES_MAX: usize = 5;
 
+/// How often a branch is fetched while others lock it here, and how much longer to wait each time.
+const LOCKED_MAX: u32 = 6;
+const NAP: Duration = Duration::from_millis(50);
+
 /// What git says behind every reason.
 const NOISE: [&str; 3] = [
     "Could not read from remote repository.",
@@ -62,6 +67,13 @@ pub struct Remote {
     pub name: String,
     url: String,
     push_url: String,
+}
+
+impl Remote {
+    /// What git said of it, without passwords.
+    fn told(&self, words: &str) -> String {
+        cut(words, &[&self.url, &self.push_url])
+    }
 }
 
 /// What a remote has.
@@ -110,15 +122,23 @@ impl Repository {
         let Some(name) = wanted.map(str::to_owned).or_else(tracked).or_else(|| usual().cloned()) else {
             return Ok(None);
         };
-        let Some(url) = self.setting("remote", &name, "url").filter(|_| names.contains(&name)) else {
+        let urls = self.settings("remote", &name, "url");
+        let Some(url) = urls.first().filter(|_| names.contains(&name)).cloned() else {
             let what = format!("there is no remote `{}`", visible(&name));
             return Err(GitError::refused(what, "run `git remote -v` to see which there are"));
         };
         // What this names is used as a part of a reference.
         full_name(&format!("{name}/x"))?;
-        let push_url = self.setting("remote", &name, "pushurl").unwrap_or_else(|| url.clone());
+        let own = self.settings("remote", &name, "pushurl");
+        let mut push_urls = if own.is_empty() { urls } else { own };
+        push_urls.dedup();
+        if push_urls.len() > 1 {
+            let what = format!("the remote `{}` has {} addresses to push to", visible(&name), push_urls.len());
+            return Err(GitError::refused(what, "leave it one of them with `git remote set-url --push`"));
+        }
+        let push_url = push_urls.pop().unwrap_or_else(|| url.clone());
         for url in [&url, &push_url] {
-            self.refuse_inside(url)?;
+            self.refuse_address(url)?;
         }
         Ok(Some(Remote { name, url, push_url }))
     }
@@ -134,7 +154,15 @@ impl Repository {
         let mut arguments = vec!["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"];
         arguments.extend(["--no-recurse-submodules", "--upload-pack=git-upload-pack", "--end-of-options"]);
         arguments.extend([remote.url.as_str(), refs.as_str()]);
-        let answer = program.run(&arguments)?;
+        let mut answer = program.run(&arguments)?;
+        for number in 1..LOCKED_MAX {
+            if answer.code == Some(0) || !answer.said.iter().any(|line| line.contains("cannot lock ref")) {
+                break;
+            }
+            // Somebody else in this clone fetches it at this moment.
+            std::thread::sleep(NAP * number);
+            answer = program.run(&arguments)?;
+        }
         self.refresh()?;
         if answer.code == Some(0) {
             return self.tracked(remote, branch).map(Fetched::At);
@@ -142,11 +170,11 @@ impl Repository {
         if answer.said.iter().any(|line| line.contains("couldn't find remote ref")) {
             return Ok(Fetched::At(None));
         }
+        let why = remote.told(&last_words(&answer));
         if answer.said.iter().any(|line| line.contains("cannot lock ref")) {
-            // Somebody else in this clone fetches it at this moment.
-            return self.tracked(remote, branch).map(Fetched::At);
+            return Err(GitError::Program { verb: "fetch".to_owned(), why });
         }
-        Ok(Fetched::Unreachable { why: last_words(&answer) })
+        Ok(Fetched::Unreachable { why })
     }
 
     /// What the remote had when it was last asked.
@@ -169,14 +197,20 @@ impl Repository {
         let mut arguments = vec!["push", "--porcelain", "--no-verify", "--no-signed", "--no-follow-tags"];
         arguments.extend(["--recurse-submodules=no", "--receive-pack=git-receive-pack", "--end-of-options"]);
         arguments.extend([remote.push_url.as_str(), refs.as_str()]);
+        let before = self.tracked(remote, branch)?;
         let answer = self.network().run(&arguments)?;
-        let pushed = read_push(&answer);
-        if pushed == Pushed::Accepted {
-            // Git does this by itself only for a remote that is called by its name.
-            let name = tracking(remote, branch);
-            self.program().ask(&["update-ref", "-m", "mycelium sync: push", &name, at.as_str()])?;
-        }
-        Ok(pushed)
+        Ok(match read_push(&answer) {
+            Pushed::Accepted => {
+                // Git does this by itself only for a remote that is called by its name. The server has it in any case.
+                let name = tracking(remote, branch);
+                let old = before.map_or_else(|| "0".repeat(at.as_str().len()), |old| old.as_str().to_owned());
+                let _ = self.program().ask(&["update-ref", "-m", "mycelium sync: push", &name, at.as_str(), &old]);
+                Pushed::Accepted
+            }
+            Pushed::Raced => Pushed::Raced,
+            Pushed::Refused { why } => Pushed::Refused { why: remote.told(&why) },
+            Pushed::Unreachable { why } => Pushed::Unreachable { why: remote.told(&why) },
+        })
     }
 
     /// The git program with the ways to a server open.
@@ -254,6 +288,14 @@ impl Repository {
         config.plumbing().string_by(section, Some(gix::bstr::BStr::new(name)), key).map(|text| text.to_string())
     }
 
+    /// Every value of a key that may have several, in order.
+    fn settings(&self, section: &str, name: &str, key: &str) -> Vec<String> {
+        let repo = self.gix();
+        let config = repo.config_snapshot();
+        let values = config.plumbing().strings_by(section, Some(gix::bstr::BStr::new(name)), key);
+        values.into_iter().flatten().map(|text| text.to_string()).collect()
+    }
+
     /// Names of drivers of a sort (`filter`, `merge`) that the repository's own configuration sets. Nothing may start them.
     pub(super) fn own_drivers(&self, sort: &str, keys: &[&str]) -> Vec<String> {
         let repo = self.gix();
@@ -265,34 +307,6 @@ impl Repository {
             .filter_map(|section| section.header().subsection_name().map(ToString::to_string))
             .collect()
     }
-
-    /// A repository that came along in this one is not a server of the user's, and its hooks are not either.
-    fn refuse_inside(&self, url: &str) -> Result<(), GitError> {
-        let path = url.strip_prefix("file://").unwrap_or(url);
-        let is_path = url.starts_with("file://") || !url.contains(':') || url.starts_with(['/', '.']);
-        let Some(path) = is_path.then(|| self.work_tree().join(path)) else { return Ok(()) };
-        let real = real(&path);
-        if real.starts_with(self.work_tree()) || real.starts_with(self.common_dir()) {
-            let what = format!("the remote `{}` lies in this repository itself", shown(&path));
-            return Err(GitError::refused(what, "name a repository elsewhere with `git remote set-url`"));
-        }
-        Ok(())
-    }
-}
-
-/// Where a path leads; of one that leads nowhere, where it would without links.
-fn real(path: &Path) -> PathBuf {
-    std::fs::canonicalize(path).unwrap_or_else(|_| {
-        let mut out = PathBuf::new();
-        for part in path.components() {
-            match part {
-                Component::ParentDir => drop(out.pop()),
-                Component::CurDir => {}
-                other => out.push(other),
-            }
-        }
-        out
-    })
 }
 
 fn tracking(remote: &Remote, branch: &str) -> String {
@@ -328,10 +342,10 @@ fn last_words(answer: &Answer) -> String {
 fn read_push(answer: &Answer) -> Pushed {
     let text = String::from_utf8_lossy(&answer.stdout).into_owned();
     let Some(verdict) = text.lines().find(|line| line.starts_with("!\t")) else {
-        return match answer.code {
-            Some(0) => Pushed::Accepted,
-            _ => Pushed::Unreachable { why: last_words(answer) },
-        };
+        // A verdict that is no refusal is the server's word, however git ends.
+        let is_taken = text.lines().any(|line| line.chars().nth(1) == Some('\t'));
+        let is_accepted = answer.code == Some(0) || is_taken;
+        return if is_accepted { Pushed::Accepted } else { Pushed::Unreachable { why: last_words(answer) } };
     };
     let reason = verdict.rsplit('\t').next().unwrap_or_default();
     let is_raced = |text: &str| RACED.iter().any(|words| text.contains(words));
@@ -379,6 +393,7 @@ mod tests {
     fn the_answer_to_a_push_is_read() {
         let line = |verdict: &str| format!("To /r\n!\tabc:refs/heads/main\t{verdict}\nDone\n");
         assert_eq!(read_push(&answer(0, "To /r\n \tabc:refs/heads/main\ta..b\nDone\n", &[])), Pushed::Accepted);
+        assert_eq!(read_push(&answer(1, "To /r\n*\tabc:refs/heads/main\t[new branch]\n", &[])), Pushed::Accepted);
         for raced in [
             "[rejected] (fetch first)",
             "[rejected] (non-fast-forward)",

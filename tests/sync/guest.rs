@@ -157,7 +157,6 @@ fn nothing_that_the_repository_names_is_started() {
     let (canary, song) = (scene.file("canary"), scene.file("song"));
     script(&canary, &format!("echo \"$0 $*\" >> '{}'; exit 1", song.display()));
     let canary = canary.to_str().unwrap();
-    let url = scene.remote().display().to_string();
     for key in [
         "core.sshCommand",
         "core.gitProxy",
@@ -169,9 +168,6 @@ fn nothing_that_the_repository_names_is_started() {
         "remote.origin.receivepack",
         "remote.origin.vcs",
         "uploadpack.packObjectsHook",
-        &*format!("remote.{url}.uploadpack"),
-        &*format!("remote.{url}.receivepack"),
-        &*format!("remote.{url}.vcs"),
     ] {
         b.git(&["config", key, canary]);
     }
