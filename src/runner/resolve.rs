@@ -70,8 +70,10 @@ pub struct Resolution {
 struct Case {
     /// Those that the index has in conflict.
     unmerged: Vec<(DocPath, Unmerged)>,
-    /// The other places where a document of that name lies.
-    twins: Vec<(DocPath, Option<ContentId>)>,
+    /// Another place where the document lies, and what it holds there.
+    twin: Option<(DocPath, Document)>,
+    /// Another document has this name too, so each stays where it is.
+    stays: bool,
 }
 
 /// What is written and to be staged: the path in the repository, the bytes or nothing, and whether it may be executed.
@@ -204,18 +206,59 @@ impl Workspace {
         for path in self.store.names(Shelf::Live)?.into_iter().chain(self.store.names(Shelf::Archive)?) {
             places.entry(path).or_insert(None);
         }
-        let mut cases: BTreeMap<String, Case> = BTreeMap::new();
+        let mut named: BTreeMap<String, Vec<(DocPath, Unmerged)>> = BTreeMap::new();
         for (path, one) in unmerged {
-            let new = || Case { unmerged: Vec::new(), twins: Vec::new() };
             places.remove(&path);
-            cases.entry(path.file_name().to_owned()).or_insert_with(new).unmerged.push((path, one));
+            named.entry(path.file_name().to_owned()).or_default().push((path, one));
         }
-        for (path, content) in places {
-            if let Some(case) = cases.get_mut(path.file_name()) {
-                case.twins.push((path, content));
+        let mut cases = Vec::new();
+        for (name, unmerged) in named {
+            let twins = places.iter().filter(|(path, _)| path.file_name() == name);
+            cases.extend(self.joined(repository, unmerged, &twins.collect::<Vec<_>>())?);
+        }
+        Ok(cases)
+    }
+
+    /// What has one file name: one case if it is one document, else each for itself. An archived document and a live one may
+    /// share a name and be two.
+    fn joined(
+        &self,
+        repository: &Repository,
+        unmerged: Vec<(DocPath, Unmerged)>,
+        twins: &[(&DocPath, &Option<ContentId>)],
+    ) -> Result<Vec<Case>, Error> {
+        let picks: [fn(&Unmerged) -> &Option<ContentId>; 3] = [|one| &one.base, |one| &one.ours, |one| &one.theirs];
+        let of =
+            |pick: fn(&Unmerged) -> &Option<ContentId>| unmerged.iter().filter_map(move |(_, one)| pick(one).as_ref());
+        let is_alone = unmerged.len() == 1;
+        let has_live_twin = twins.iter().any(|(path, _)| !path.is_archived());
+        let is_whole = of(picks[1]).count() > 0 && of(picks[2]).count() > 0;
+        let mut known = Vec::new();
+        if !unmerged.iter().any(|(_, one)| one.is_strange) && !(is_alone && (is_whole || twins.is_empty())) {
+            for id in picks.into_iter().flat_map(of) {
+                known.push(Document::parse(repository.read(id)?));
             }
         }
-        Ok(cases.into_values().collect())
+        // Each side has one document in one place.
+        let is_one = is_alone || picks.iter().all(|pick| of(*pick).count() <= 1) && agree(&unmerged[0].0, &known);
+        if !is_one {
+            return Ok(unmerged.into_iter().map(|one| Case { unmerged: vec![one], twin: None, stays: true }).collect());
+        }
+        let mut found = Vec::new();
+        for (path, content) in twins.iter().filter(|_| !is_whole && !has_live_twin) {
+            let twin = match (self.store.read(path)?, content) {
+                (Some(file), _) => Document::parse(file.bytes),
+                (None, Some(id)) => Document::parse(repository.read(id)?),
+                (None, None) => continue,
+            };
+            known.push(twin.clone());
+            if agree(path, &known) {
+                found.push(((*path).clone(), twin));
+            }
+            known.pop();
+        }
+        let twin = found.pop().filter(|_| found.is_empty());
+        Ok(vec![Case { unmerged, twin, stays: has_live_twin }])
     }
 
     fn resolve_case(
@@ -246,14 +289,7 @@ impl Workspace {
         };
         let (base, ours, theirs) = (of(|one| &one.base)?, of(|one| &one.ours)?, of(|one| &one.theirs)?);
         let is_whole = ours.is_some() && theirs.is_some();
-        let twin = match case.twins.first().filter(|_| !is_whole) {
-            Some((path, content)) => match (self.store.read(path)?, content) {
-                (Some(file), _) => Some(Document::parse(file.bytes)),
-                (None, Some(id)) => Some(read(id)?),
-                (None, None) => None,
-            },
-            None => None,
-        };
+        let twin = case.twin.as_ref().map(|(_, document)| document.clone());
         let how =
             if is_whole || ours.is_none() && theirs.is_none() && twin.is_some() { How::Merged } else { How::Kept };
         let has_moved = twin.is_some() || case.unmerged.len() > 1;
@@ -266,15 +302,11 @@ impl Workspace {
             }
             (None, None, None) => None,
         };
-        let all = case
-            .unmerged
-            .iter()
-            .map(|(path, _)| path)
-            .chain(case.twins.iter().filter(|_| has_moved).map(|(path, _)| path));
+        let all = case.unmerged.iter().map(|(path, _)| path).chain(case.twin.iter().map(|(path, _)| path));
         let all: Vec<DocPath> = all.cloned().collect();
         let first = &case.unmerged[0].0;
         let live = out_of_the_archive(first).unwrap_or_else(|| first.clone());
-        let is_live_free = all.contains(&live) || self.store.read(&live)?.is_none();
+        let is_live_free = !case.stays && (all.contains(&live) || self.store.read(&live)?.is_none());
         let is_finished =
             |document: &Document| entity::read(first, document).entity.is_none_or(|one| one.is_finished());
         let both_finished = versions.as_ref().is_none_or(|one| is_finished(&one.ours) && is_finished(&one.theirs));
@@ -430,6 +462,15 @@ fn unfinished_in_archive(all: &Snapshot, unmerged: &BTreeMap<DocPath, Unmerged>)
     let is_unfinished = |entry: &Entry| entry.entity.as_ref().is_some_and(|entity| !entity.is_finished());
     let found = all.entries().filter(|entry| is_alone(&entry.path) && is_unfinished(entry));
     found.map(|entry| entry.path.clone()).collect()
+}
+
+/// Tells whether documents may be versions of one: what they state of their id and of when they were made is alike.
+fn agree(path: &DocPath, documents: &[Document]) -> bool {
+    let id = if path.kind() == Some(Kind::Agent) { "agent" } else { "id" };
+    [id, "created"].into_iter().all(|key| {
+        let mut stated = documents.iter().filter_map(|document| document.field(key)).map(|field| &field.value);
+        stated.next().is_none_or(|first| stated.all(|other| other == first))
+    })
 }
 
 /// What an operation is called that resolves a document.

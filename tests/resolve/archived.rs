@@ -137,3 +137,55 @@ fn a_document_that_two_archived_in_different_months_is_in_one_place() {
     assert_eq!(git(&sandbox, &["merge", "--continue"]).code, Some(0));
     is_sound(&sandbox);
 }
+
+/// An archived document and a live one of the same name.
+fn two_of_one_name() -> Sandbox {
+    let sandbox = Sandbox::new();
+    commit(&sandbox, ARCHIVED, &task("completed", "Old.").replace("2026-01-05", "2025-01-05"));
+    commit(&sandbox, FILE, &task("pending", "New."));
+    sandbox
+}
+
+#[test]
+fn two_documents_of_one_name_are_never_made_one() {
+    for side in ["ours", "theirs"] {
+        let sandbox = two_of_one_name();
+        let change = |word: &str| {
+            for (file, old) in [(ARCHIVED, "Old."), (FILE, "New.")] {
+                let text = sandbox.read(file).replace(old, &format!("{old} By {word}."));
+                commit(&sandbox, file, &text);
+            }
+        };
+        sandbox.git(&["switch", "--quiet", "-c", "topic"]);
+        change("theirs");
+        sandbox.git(&["switch", "--quiet", "main"]);
+        change("ours");
+        assert_eq!(git(&sandbox, &["merge", "topic"]).code, Some(1));
+        assert_eq!(status(&sandbox), [format!("UU {ARCHIVED}"), format!("UU {FILE}")]);
+        let run = sandbox.mycelium(&["resolve", &format!("--{side}")]);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        assert!(sandbox.read(ARCHIVED).contains(&format!("Old. By {side}.")));
+        assert!(sandbox.read(FILE).contains(&format!("New. By {side}.")));
+        assert_eq!(git(&sandbox, &["merge", "--continue"]).code, Some(0));
+        is_sound(&sandbox);
+    }
+}
+
+#[test]
+fn a_document_that_one_side_removed_does_not_take_another_of_its_name_along() {
+    for (changed, kept) in [(ARCHIVED, FILE), (FILE, ARCHIVED)] {
+        let sandbox = two_of_one_name();
+        let before = sandbox.read(kept);
+        sandbox.git(&["switch", "--quiet", "-c", "topic"]);
+        sandbox.git(&["rm", "--quiet", changed]);
+        sandbox.git(&["commit", "--quiet", "-m", "Remove"]);
+        sandbox.git(&["switch", "--quiet", "main"]);
+        let text = sandbox.read(changed).replace("# Train", "# Train more");
+        commit(&sandbox, changed, &text);
+        assert_eq!(git(&sandbox, &["merge", "topic"]).code, Some(1));
+        assert_eq!(sandbox.mycelium(&["resolve"]).code, Some(0));
+        assert_eq!((sandbox.read(changed), sandbox.read(kept)), (text, before));
+        assert_eq!(git(&sandbox, &["merge", "--continue"]).code, Some(0));
+        is_sound(&sandbox);
+    }
+}
