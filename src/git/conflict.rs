@@ -65,6 +65,27 @@ impl Repository {
         Ok(found)
     }
 
+    /// Tells whether git may leave our version of a path in conflict as it is, without markers: it is not merged by lines, or
+    /// by a program that may have failed. Ours writes markers, whatever happens.
+    ///
+    /// # Errors
+    /// [`GitError::Program`] if git cannot tell the attributes.
+    pub fn may_leave_ours(&self, path: &str) -> Result<bool, GitError> {
+        let answer = self.program().ask(&["check-attr", "-z", "merge", "--", path])?;
+        let value = answer.split(|byte| *byte == 0).nth(2).unwrap_or_default();
+        let repo = self.gix();
+        let config = repo.config_snapshot();
+        let name = match value {
+            b"unspecified" => config.string("merge.default").map_or_else(Vec::new, |name| name.to_vec()),
+            b"set" => Vec::new(),
+            b"unset" => return Ok(true),
+            name => name.to_vec(),
+        };
+        let driver = config.plumbing().string_by("merge", Some(name.as_bstr()), "driver");
+        let is_foreign = |driver: &[u8]| !driver.contains_str(" merge-driver %O ");
+        Ok(name == b"binary" || driver.is_some_and(|driver| is_foreign(&driver)))
+    }
+
     /// How many files the index has in conflict, wherever they lie.
     ///
     /// # Errors

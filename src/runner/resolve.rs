@@ -90,6 +90,8 @@ struct Plan {
     versions: Option<Versions>,
     how: How,
     is_executable: bool,
+    /// Both sides have it in the one place, so git wrote markers there where it could.
+    is_whole: bool,
 }
 
 impl Workspace {
@@ -316,7 +318,8 @@ impl Workspace {
         let others = all.into_iter().filter(|path| *path != target).collect();
         let is_executable = case.unmerged.iter().any(|(_, one)| one.is_executable);
         let how = if versions.is_none() { How::Removed } else { how };
-        Ok(Plan { target, others, versions, how, is_executable })
+        let is_whole = is_whole && case.unmerged.len() == 1;
+        Ok(Plan { target, others, versions, how, is_executable, is_whole })
     }
 
     /// Writes what a plan comes to; it is to be staged if nothing is left to decide.
@@ -327,7 +330,7 @@ impl Workspace {
         side: Option<Side>,
         staging: &mut Staging,
     ) -> Result<Resolved, Error> {
-        let Plan { target, others, versions, how, is_executable } = plan;
+        let Plan { target, others, versions, how, is_executable, is_whole } = plan;
         let mut paths = vec![target.clone()];
         paths.extend(others.iter().cloned());
         let mut out = Resolved { how: *how, ..untouched(target, Vec::new()) };
@@ -341,7 +344,13 @@ impl Workspace {
                 bytes = at_target.map(<[u8]>::to_vec);
                 return Ok(vec![Action::Keep; paths.len()]);
             };
-            let verdict = versions.settle(target, here.as_ref(), side);
+            let is_decided = match here.as_ref().filter(|_| *is_whole) {
+                Some(here) if *here == versions.ours && !versions.is_left_without_markers(target) => {
+                    !repository.may_leave_ours(&self.in_repository(target))?
+                }
+                here => here == Some(&versions.theirs),
+            };
+            let verdict = versions.settle(target, here.as_ref(), side, is_decided);
             out.how = if verdict.by_hand { How::ByHand } else { *how };
             (out.conflicts, out.decisions) = (verdict.merged.conflicts, verdict.merged.decisions);
             let after = verdict.merged.document.bytes().to_vec();
@@ -402,7 +411,7 @@ impl Workspace {
             };
             let parse = |text: String| Document::parse(text.into_bytes());
             let versions = Versions { base: Some(parse(base)), ours: parse(ours), theirs: parse(theirs) };
-            let merged = versions.settle(path, None, side).merged;
+            let merged = versions.settle(path, None, side, false).merged;
             let is_open = !merged.conflicts.is_empty();
             out = Some(Resolved { decisions: merged.decisions, ..untouched(path, merged.conflicts) });
             // What is not decided stays as it was found: a commit must not take a part of it for all.

@@ -42,10 +42,18 @@ pub(super) struct Verdict {
 }
 
 impl Versions {
-    /// The document of these versions, given what lies in the work tree: what somebody changed there by hand is kept.
-    pub(super) fn settle(&self, path: &DocPath, here: Option<&Document>, side: Option<Side>) -> Verdict {
+    /// The document of these versions, given what lies in the work tree: what somebody changed there by hand is kept. A
+    /// version of one side is that too if `is_decided`: somebody put it there.
+    pub(super) fn settle(
+        &self,
+        path: &DocPath,
+        here: Option<&Document>,
+        side: Option<Side>,
+        is_decided: bool,
+    ) -> Verdict {
         let merged = |versions: &Self| Verdict { merged: versions.merge(path, side), by_hand: false };
-        let Some(here) = here.filter(|here| **here != self.ours && **here != self.theirs) else { return merged(self) };
+        let is_by_hand = |here: &&Document| is_decided || **here != self.ours && **here != self.theirs;
+        let Some(here) = here.filter(is_by_hand) else { return merged(self) };
         match merge::sides(here.text()) {
             Some((_, ours, theirs)) if !self.is_as_left(&ours, &theirs) => {
                 let parse = |text: String| Document::parse(text.into_bytes());
@@ -57,6 +65,17 @@ impl Versions {
                 Verdict { merged: readable(kept), by_hand: true }
             }
         }
+    }
+
+    /// Tells whether our version is what stands in the file though nobody decided for it: there is no place for markers, or
+    /// git takes it for no text.
+    pub(super) fn is_left_without_markers(&self, path: &DocPath) -> bool {
+        let is_binary = |document: &Document| document.bytes().contains(&0);
+        if self.base.iter().chain([&self.ours, &self.theirs]).any(is_binary) {
+            return true;
+        }
+        let merged = self.merge(path, None);
+        !merged.conflicts.is_empty() && merged.document == self.ours
     }
 
     fn merge(&self, path: &DocPath, side: Option<Side>) -> Merged {
@@ -142,7 +161,7 @@ mod tests {
 
     fn settle(here: &str, side: Option<Side>) -> Verdict {
         let path = DocPath::new("task-1.md").expect("a path");
-        versions().settle(&path, Some(&Document::parse(here.as_bytes().to_vec())), side)
+        versions().settle(&path, Some(&Document::parse(here.as_bytes().to_vec())), side, false)
     }
 
     fn left(body: &str) -> String {

@@ -185,3 +185,44 @@ fn a_name_that_means_nothing_is_refused() {
         assert_eq!(sandbox.mycelium(&["resolve", name]).code, Some(4), "{name}");
     }
 }
+
+#[test]
+fn a_decision_for_one_side_stands() {
+    let (ours, theirs) = (task("normal", "One."), task("normal", "Two."));
+    for (choose, text) in [
+        (&["checkout", "--quiet", "--theirs", FILE][..], &theirs),
+        (&["checkout", "--quiet", "--ours", FILE], &ours),
+        (&[], &theirs),
+    ] {
+        let sandbox = sandbox();
+        branches(&sandbox, &ours, &theirs);
+        assert_eq!(git(&sandbox, &["merge", "topic"]).code, Some(1));
+        assert_eq!(sandbox.mycelium(&["resolve"]).code, Some(4));
+        if choose.is_empty() {
+            sandbox.write(FILE, text);
+        } else {
+            sandbox.git(choose);
+        }
+        let said = resolved(&sandbox, &[]);
+        assert_eq!(&sandbox.read(FILE), text, "{said}");
+        assert!(!sandbox.git(&["ls-files", "--stage", "--", FILE]).contains('\n'));
+        assert_eq!(git(&sandbox, &["merge", "--continue"]).code, Some(0));
+        is_sound(&sandbox);
+    }
+}
+
+#[test]
+fn our_version_is_no_decision_where_git_leaves_it_itself() {
+    for (attribute, driver) in [("-merge", None), ("merge=binary", None), ("merge=own", Some("false"))] {
+        let sandbox = sandbox();
+        commit(&sandbox, ".gitattributes", &format!("*.md {attribute}\n"));
+        if let Some(driver) = driver {
+            sandbox.git(&["config", "merge.own.driver", driver]);
+        }
+        branches(&sandbox, &task("normal", "One."), &task("normal", "Two."));
+        assert_eq!(git(&sandbox, &["merge", "topic"]).code, Some(1));
+        assert_eq!(sandbox.read(FILE), task("normal", "One."));
+        assert_eq!(sandbox.mycelium(&["resolve"]).code, Some(4), "{attribute}");
+        assert!(sandbox.read(FILE).contains("<<<<<<< "), "{attribute}");
+    }
+}
