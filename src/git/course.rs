@@ -37,6 +37,40 @@ impl Repository {
         Ok(others(&answer, folder).collect())
     }
 
+    /// Refuses what cannot be taken over as a document: a path with the name of one that differs between two revisions by its
+    /// mode, or is no regular file.
+    ///
+    /// # Errors
+    /// [`GitError::Refused`] with the first such path; [`GitError::Program`] if git fails.
+    pub fn refuse_odd(
+        &self,
+        from: Option<&Revision>,
+        to: Option<&Revision>,
+        folder: &str,
+        owner: &str,
+    ) -> Result<(), GitError> {
+        let none = ObjectId::empty_tree(self.gix().object_hash()).to_string();
+        let name = |at: Option<&Revision>| at.map_or_else(|| none.clone(), ToString::to_string);
+        let (from, to) = (name(from), name(to));
+        let arguments = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-ext-diff", "--end-of-options"];
+        let answer = self.program().ask(&[&arguments[..], &[&from, &to]].concat())?;
+        let text = String::from_utf8_lossy(&answer);
+        let mut tokens = text.split('\0');
+        while let (Some(change), Some(path)) = (tokens.next(), tokens.next()) {
+            let mut modes = change.trim_start_matches(':').split(' ');
+            let (before, after) = (modes.next().unwrap_or_default(), modes.next().unwrap_or_default());
+            if inside(path, folder).is_some() && !is_plain(before, after) {
+                let what = format!(
+                    "{owner} changed the mode of `{}`, or what sort of file it is; a sync takes only what is in documents",
+                    visible(path)
+                );
+                let hint = "merge it yourself with `git pull`, then run `mycelium sync` again";
+                return Err(GitError::refused(what, hint));
+            }
+        }
+        Ok(())
+    }
+
     /// How many commits one history has that the other has not, and the paths beside the documents that they change.
     ///
     /// # Errors
@@ -77,6 +111,14 @@ impl Repository {
         arguments.push("--");
         self.program().ask(&arguments)
     }
+}
+
+/// Tells whether a change between two modes is one of what a regular file holds, or one that comes or goes.
+fn is_plain(before: &str, after: &str) -> bool {
+    const NOTHING: &str = "000000";
+    const FILE: &str = "100644";
+    const PROGRAM: &str = "100755";
+    matches!((before, after), (NOTHING | FILE, FILE) | (FILE | PROGRAM, NOTHING) | (PROGRAM, PROGRAM))
 }
 
 /// The paths of an answer that are no documents.

@@ -188,3 +188,68 @@ fn nothing_that_the_repository_names_is_started() {
     }
     assert!(!song.exists(), "{}", std::fs::read_to_string(&song).unwrap_or_default());
 }
+
+/// A change of a document's mode or sort that a clone commits.
+fn odd(clone: &Sandbox, is_link: bool) -> &'static str {
+    let name = if is_link { "task-9.md" } else { "task-1.md" };
+    let file = clone.path(&format!("{FOLDER}/{name}"));
+    if is_link {
+        std::os::unix::fs::symlink("task-1.md", &file).unwrap();
+    } else {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&file, mode).unwrap();
+    }
+    clone.git(&["add", file.to_str().unwrap()]);
+    clone.git(&["commit", "--quiet", "-m", "Odd"]);
+    name
+}
+
+#[test]
+fn a_mode_and_a_link_with_the_name_of_a_document_are_never_lost() {
+    for (is_link, is_merge) in [(true, true), (true, false), (false, true), (false, false)] {
+        let scene = Scene::new(2);
+        let [a, b] = &scene.clones[..] else { panic!() };
+        task(a, "task-1");
+        sync(a);
+        sync(b);
+        let name = odd(a, is_link);
+        a.git(&["push", "--quiet", "origin", "main"]);
+        if is_merge {
+            task(b, "task-2");
+            b.mycelium(&["commit", "-q"]).ok();
+        }
+        let before = b.git(&["rev-parse", "HEAD"]);
+        let run = b.mycelium(&["sync"]);
+        assert!(run.code != Some(0) && run.stderr.contains(name) && run.stderr.contains("git pull"), "{run:?}");
+        assert_eq!((b.git(&["rev-parse", "HEAD"]), b.git(&["status", "--porcelain"])), (before, String::new()));
+        b.git(&["pull", "--quiet", "--no-rebase", "--no-edit"]);
+        task(b, "task-3");
+        sync(b);
+        sync(a);
+        assert_eq!(b.git(&["status", "--porcelain"]), "");
+        let kept = a.git(&["ls-files", "--stage", "--", &format!("{FOLDER}/{name}")]);
+        assert!(kept.starts_with(if is_link { "120000" } else { "100755" }), "{kept}");
+        scene.is_one();
+    }
+}
+
+#[test]
+fn what_is_odd_here_is_not_lost_where_other_files_come() {
+    let scene = Scene::new(2);
+    let [a, b] = &scene.clones[..] else { panic!() };
+    task(a, "task-1");
+    sync(a);
+    sync(b);
+    let name = odd(b, false);
+    task(a, "task-2");
+    sync(a);
+    sync(b);
+    assert!(b.git(&["ls-files", "--stage", "--", &format!("{FOLDER}/{name}")]).starts_with("100755"));
+    a.git(&["pull", "--quiet"]);
+    odd(b, true);
+    code(a, "code.txt", "one\n");
+    a.git(&["push", "--quiet", "origin", "main"]);
+    let run = b.mycelium(&["sync"]);
+    assert!(run.code != Some(0) && run.stderr.contains("task-9.md"), "{run:?}");
+    assert_eq!(b.git(&["status", "--porcelain"]), "");
+}

@@ -48,11 +48,16 @@ impl Exchange<'_> {
         let is_fast_forward = ours.as_ref().is_none_or(|ours| bases.contains(ours));
         let base = bases.first();
         let folder = self.workspace.folder();
+        let since = if is_fast_forward { ours.as_ref() } else { base };
+        self.repository.refuse_odd(since, Some(theirs), folder, &self.other())?;
         let mine = self.repository.contents(ours.as_ref(), folder)?;
         let other = self.repository.contents(Some(theirs), folder)?;
         let merged =
             if is_fast_forward { self.differences(&mine, &other)? } else { self.merge(&bases, &mine, &other)? };
         let code = if is_fast_forward { Code::Theirs } else { self.code(base, ours.as_ref(), theirs)? };
+        if !is_fast_forward && code != Code::Ours {
+            self.repository.refuse_odd(base, ours.as_ref(), folder, "this branch")?;
+        }
         let other_files = self.repository.other_changes(ours.as_ref(), Some(theirs), folder)?;
         let message = self.message(&merged);
         let plan = CommitPlan { author: Author::User, at: environment::now(), message, changes: merged.changes };
