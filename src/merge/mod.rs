@@ -102,7 +102,46 @@ pub fn document(
     {
         return clean(&Document::parse(text.into_bytes()));
     }
-    whole::merge(path, base, ours, theirs, names).unwrap_or_else(|| text::whole(base, ours, theirs, names))
+    whole::merge(path, base, ours, theirs, names)
+        .or_else(|| beside_a_conflict(path, base, ours, theirs, names))
+        .unwrap_or_else(|| text::whole(base, ours, theirs, names))
+}
+
+/// A version that holds a conflict, and one that does not: the latter is merged into the side of the conflict that it goes
+/// with, so that there is one conflict afterwards, and none inside another.
+fn beside_a_conflict(
+    path: &DocPath,
+    base: Option<&Document>,
+    ours: &Document,
+    theirs: &Document,
+    names: &Names<'_>,
+) -> Option<Merged> {
+    let taken = |document: &Document| {
+        if document.is_readable() { None } else { sides(std::str::from_utf8(document.bytes()).ok()?) }
+    };
+    let ((old, one, other), plain, plain_is_ours) = match (taken(ours), taken(theirs)) {
+        (Some(all), None) => (all, theirs, false),
+        (None, Some(all)) => (all, ours, true),
+        _ => return None,
+    };
+    let [old, one, other] = [old, one, other].map(|text| Document::parse(text.into_bytes()));
+    let base = base.filter(|base| base.is_readable()).unwrap_or(&old);
+    if [&old, base, &one, &other, plain].iter().any(|document| !document.is_readable()) {
+        return None;
+    }
+    // In an order that does not depend on who wrote the conflict.
+    let (one, other) = if one.bytes() <= other.bytes() { (one, other) } else { (other, one) };
+    [(&one, &other), (&other, &one)].into_iter().find_map(|(near, far)| {
+        let near = document(path, Some(base), near, plain, names);
+        if !near.conflicts.is_empty() {
+            return None;
+        }
+        let (ours, theirs) = if plain_is_ours { (&near.document, far) } else { (far, &near.document) };
+        // The conflict is still about what it was about.
+        let mut merged = document(path, Some(&old), ours, theirs, names);
+        merged.decisions.splice(0..0, near.decisions);
+        Some(merged)
+    })
 }
 
 impl Merged {

@@ -232,7 +232,7 @@ fn place(part: Part, text: &str, bytes: &Range<usize>) -> (String, bool) {
 }
 
 /// The three versions of a text with conflict markers: base (where the markers have one, else the lines outside them), ours,
-/// theirs. `None` if there is no whole conflict in it.
+/// theirs. A conflict inside of another stays in the side in which it stands. `None` if there is no whole conflict in it.
 #[must_use]
 pub fn sides(text: &str) -> Option<(String, String, String)> {
     #[derive(PartialEq)]
@@ -243,16 +243,24 @@ pub fn sides(text: &str) -> Option<(String, String, String)> {
         Theirs,
     }
     let (mut base, mut ours, mut theirs) = (String::new(), String::new(), String::new());
-    let (mut at, mut found) = (At::Outside, false);
+    let (mut at, mut found, mut depth) = (At::Outside, false, 0);
     for line in text.split_inclusive('\n') {
         let is = |mark: &str| {
             line.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\r', '\n']))
         };
+        // A conflict inside of one is text of the side in which it stands.
+        let was_inside = depth > 0;
+        if at != At::Outside && is("<<<<<<<") {
+            depth += 1;
+        } else if was_inside && is(">>>>>>>") {
+            depth -= 1;
+        }
+        let is_inside = was_inside || depth > 0;
         at = match at {
             At::Outside if is("<<<<<<<") => At::Ours,
-            At::Ours if is("|||||||") => At::Base,
-            At::Ours | At::Base if is("=======") => At::Theirs,
-            At::Theirs if is(">>>>>>>") => {
+            At::Ours if !is_inside && is("|||||||") => At::Base,
+            At::Ours | At::Base if !is_inside && is("=======") => At::Theirs,
+            At::Theirs if !is_inside && is(">>>>>>>") => {
                 found = true;
                 At::Outside
             }

@@ -6,6 +6,9 @@ use crate::document::Document;
 use crate::merge::{self, Conflict, Decision, Merged, Names};
 use crate::name::DocPath;
 
+/// How many conflicts one inside the other are taken apart.
+const DEPTH_MAX: usize = 32;
+
 /// Whose version stands where nothing else decides; in git's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -90,9 +93,14 @@ impl Versions {
     /// The same with one side's version of whatever is undecided.
     fn pick(&self, mut merged: Merged, side: Side) -> Merged {
         let text = std::str::from_utf8(merged.document.bytes()).unwrap_or_default();
-        let document = match (merge::sides(text), side) {
-            (Some((_, ours, _)), Side::Ours) => Document::parse(ours.into_bytes()),
-            (Some((_, _, theirs)), Side::Theirs) => Document::parse(theirs.into_bytes()),
+        let take = |text: &str| match (merge::sides(text)?, side) {
+            ((_, ours, _), Side::Ours) => Some(ours),
+            ((_, _, theirs), Side::Theirs) => Some(theirs),
+        };
+        // A conflict may have another one inside.
+        let taken = std::iter::successors(take(text), |text| take(text)).take(DEPTH_MAX).last();
+        let document = match (taken, side) {
+            (Some(text), _) => Document::parse(text.into_bytes()),
             (None, Side::Ours) => self.ours.clone(),
             (None, Side::Theirs) => self.theirs.clone(),
         };

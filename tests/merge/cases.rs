@@ -8,7 +8,8 @@ fn merged(base: &str, ours: &str, theirs: &str) -> Merged {
     let path = DocPath::new("task-1.md").unwrap();
     let [base, ours, theirs] = [base, ours, theirs].map(|text| Document::parse(text.as_bytes()));
     let one = merge::document(&path, Some(&base), &ours, &theirs, &Names::ALIKE);
-    assert_eq!(one, merge::document(&path, Some(&base), &theirs, &ours, &Names::ALIKE));
+    let other = merge::document(&path, Some(&base), &theirs, &ours, &Names::ALIKE);
+    assert_eq!((&one.document, &one.decisions), (&other.document, &other.decisions));
     one
 }
 
@@ -74,4 +75,34 @@ fn very_long_lists_are_merged_in_no_time() {
     assert_eq!(merged.document.steps().len(), 20_000 - 10 + 10);
     // Ten times as long would take a hundred times as long where each is compared with all.
     assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_conflict_takes_a_third_version_in_and_is_one_conflict_still() {
+    let with = |priority: &str, body: &str| task(&format!("priority: {priority}\n"), body);
+    let first = merged(&with("normal", "\n# T\n"), &with("high", "\n# T\n"), &with("low", "\n# T\n"));
+    assert_eq!(first.conflicts.len(), 1);
+    // What came from one of the two sides goes on from there.
+    let more = with("high", "\n# T\n\nMore.\n");
+    for third in [&more, &with("critical", "\n# T\n")] {
+        let second = merged(&with("high", "\n# T\n"), &text(&first), third);
+        let said = text(&second);
+        assert_eq!((second.conflicts.len(), said.matches("<<<<<<<").count()), (1, 1), "{said}");
+        let (_, one, other) = merge::sides(&said).unwrap();
+        assert!(one.contains("low") != other.contains("low"), "{said}");
+        assert_eq!(third.contains("More."), one.contains("More.") && other.contains("More."), "{said}");
+    }
+}
+
+#[test]
+fn a_conflict_inside_of_another_stays_in_its_side() {
+    let inner = "<<<<<<< a\nx\n||||||| base\n=======\ny\n>>>>>>> b\n";
+    let text = format!("top\n<<<<<<< a\n{inner}||||||| base\nold\n=======\nz\n>>>>>>> b\nend\n");
+    let (base, ours, theirs) = merge::sides(&text).unwrap();
+    assert_eq!(
+        (base.as_str(), ours.as_str(), theirs.as_str()),
+        ("top\nold\nend\n", &*format!("top\n{inner}end\n"), "top\nz\nend\n")
+    );
+    assert_eq!(merge::sides(&ours).unwrap().1, "top\nx\nend\n");
+    assert_eq!(merge::sides("<<<<<<< a\n<<<<<<< b\n=======\n>>>>>>> c\n"), None);
 }
