@@ -39,6 +39,7 @@ pub struct CommitPlan {
 }
 
 /// Commits ready to be written.
+#[derive(Default)]
 pub(super) struct Built<'a> {
     /// For each plan the commit that holds it: its own, or its parent's if there was nothing to change.
     pub(super) revisions: Vec<Option<ObjectId>>,
@@ -194,13 +195,7 @@ pub(super) fn build<'a>(
     let signing = signing::options(repo, user)?;
     let mut folders = Folders { overlay: &overlay, root: base, known: HashMap::new() };
     let mut editor = Editor::new(overlay.tree(base)?, &overlay, gix.object_hash());
-    let mut built = Built {
-        revisions: Vec::new(),
-        made: Vec::new(),
-        objects: Vec::new(),
-        paths: BTreeMap::new(),
-        folders: HashMap::new(),
-    };
+    let mut built = Built::default();
     let (mut tree, mut tip) = (base, parent);
     for plan in plans {
         apply(repo, folder, plan, &overlay, &mut folders, &mut editor, &mut built)?;

@@ -1,7 +1,7 @@
 //! Two histories made one: a merge commit whose documents the caller has merged, or a fast-forward, taken into branch, index and work tree. Decides nothing about documents; changes other files only as git itself would.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Instant;
 
 use gix::ObjectId;
@@ -198,13 +198,7 @@ impl Repository {
         let gix = self.gix();
         let overlay = Overlay::over(&gix);
         let (before, theirs) = (tree_of(&gix, tip.value)?, parse(union.theirs.as_str())?);
-        let mut built = Built {
-            revisions: Vec::new(),
-            made: Vec::new(),
-            objects: Vec::new(),
-            paths: BTreeMap::new(),
-            folders: HashMap::new(),
-        };
+        let mut built = Built::default();
         let root = if union.is_fast_forward { tree_of(&gix, Some(theirs))? } else { ground.tree };
         let mut folders = Folders { overlay: &overlay, root, known: HashMap::new() };
         let (tree, id) = if union.is_fast_forward {
