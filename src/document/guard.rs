@@ -42,7 +42,8 @@ fn conflict_in_body(text: &str, body: &Range<usize>) -> Option<usize> {
     for (at, line) in lines(text, body) {
         let example = fence.is_some_and(|(_, json)| !json);
         match marker(line) {
-            Some('<') if !example => (open, middle) = (Some(at), false),
+            // One inside of another does not begin anew.
+            Some('<') if !example => open = open.or(Some(at)),
             Some('=') if open.is_some() => middle = true,
             Some('>') if middle => return open,
             _ => fence = next_fence(fence, line),
@@ -118,6 +119,7 @@ mod tests {
             (sides.replace('\n', "\r\n"), Some(0)),
             ("<<<<<<< a\nx\n||||||| b\ny\n=======\nz\n>>>>>>> c".to_owned(), Some(0)),
             (format!("```\n{sides}```\n"), None),
+            ("<<<<<<< a\nx\n=======\n<<<<<<< y\n>>>>>>> c\n".to_owned(), Some(0)),
             (format!("~~~~text\n```\n{sides}~~~~\n"), None),
             (format!("```json\n{{\n{sides}}}\n```\n"), Some(10)),
             (format!("```\nx\n```\n{sides}"), Some(10)),
