@@ -45,6 +45,8 @@ pub mod plan;
 
 pub mod health;
 
+pub mod mirror;
+
 pub mod engine;
 
 // The shell: the folder, the repository, file events; they do not know each other.

@@ -263,8 +263,23 @@ impl fmt::Display for Kind {
 
 /// The path of a document inside the coordination folder: `NAME.md` or `archive/YYYY-MM/NAME.md`, `/` between parts.
 /// A clone shares its text: a watcher knows the same thousands of paths from several sides.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct DocPath(Arc<str>);
+
+impl TryFrom<String> for DocPath {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        Self::new(text)
+    }
+}
+
+impl From<DocPath> for String {
+    fn from(path: DocPath) -> Self {
+        path.as_str().to_owned()
+    }
+}
 
 impl DocPath {
     /// Checks a path.
