@@ -3,8 +3,20 @@
 //!
 //! The server is a follower: whatever it holds can be lost at any moment and is told again from the files.
 
+mod entry;
+mod fields;
+mod guard;
 mod keys;
+mod queue;
+mod reconcile;
 mod remote;
+mod take;
 
+pub use entry::{Entry, QueuedTask, entry};
+pub use fields::{Derived, Life, digest, fields, ttl};
+pub use guard::{Mass, REMOVALS_MAX, mass};
 pub use keys::{Key, Keys};
+pub use queue::queues;
+pub use reconcile::{Back, FileStep, Ground, Held, Step, reconcile};
 pub use remote::{Base, Fields, Gone, Local, Outgoing, Record, Remote};
+pub use take::{Garbage, NewDoc, Taken, create, take};

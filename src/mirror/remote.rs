@@ -35,7 +35,7 @@ pub struct Remote {
 pub struct Record {
     /// Which version it is; each is greater than those before.
     pub revision: u64,
-    /// Its whole text; `None` where [`Record::gone`].
+    /// Its whole text; `None` where it was removed. Of an archived one it is the last.
     pub text: Option<String>,
     /// Where it lies in the folder.
     pub path: DocPath,
@@ -47,7 +47,7 @@ pub struct Record {
     pub operation: Option<OperationId>,
     /// The clone that told of it.
     pub node: String,
-    /// The digest (see [`Base::digest`]) of the version from which its teller started; empty for none.
+    /// Its ancestry: [`Base::older`] as the teller knew it, with a blank between each two.
     pub from: String,
     /// It is no longer in the folder.
     pub gone: Option<Gone>,
@@ -62,7 +62,8 @@ pub struct Base {
     pub text: Option<String>,
     /// Where it lay.
     pub path: DocPath,
-    /// Digests of the versions before, the newest first; at most [`Base::OLDER_MAX`].
+    /// Its ancestry: the digests ([`super::digest`]) of the versions that went into it, the newest first, at most
+    /// [`Base::OLDER_MAX`], and last in which life of the server's data it was told (`@…`).
     pub older: Vec<String>,
 }
 

@@ -1,0 +1,178 @@
+//! A document as the fields of the hash that everybody sees, and how long that hash lives.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::{Map, Value as Json, json};
+use sha1::{Digest as _, Sha1};
+
+use super::remote::Fields;
+use crate::entity::{Agent, Entity, Pulse, Task, Workflow, span_text};
+use crate::name::{AgentName, DocId};
+use crate::time::Timestamp;
+
+/// For how long a workflow is shown that nobody tells of again.
+const WORKFLOW_LIFE: Duration = Duration::from_secs(3_600);
+
+/// What follows from other documents, worked out by the caller.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Derived {
+    /// How far a workflow is by its tasks, from 0 to 1.
+    pub progress: Option<f64>,
+    /// The task it is at.
+    pub current_task: Option<DocId>,
+}
+
+/// How long a hash is to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// For good.
+    Ever,
+    /// For so long from now.
+    For(Duration),
+    /// It is not to be there any more.
+    Over,
+}
+
+/// The hash that everybody sees, in the order in which it is written.
+#[must_use]
+pub fn fields(entity: &Entity, derived: &Derived) -> Fields {
+    match entity {
+        Entity::Agent(agent) => of_agent(agent),
+        Entity::Task(task) => of_task(task),
+        Entity::Workflow(workflow) => of_workflow(workflow, derived),
+    }
+}
+
+/// How long the hash of a document lives: an agent's until it counts as dead, a task's for good.
+#[must_use]
+pub fn ttl(entity: &Entity, seen: Option<Timestamp>, now: Timestamp) -> Life {
+    let agent = match entity {
+        Entity::Agent(agent) => agent,
+        Entity::Task(_) => return Life::Ever,
+        Entity::Workflow(_) => return Life::For(WORKFLOW_LIFE),
+    };
+    let Pulse { seen, ttl, .. } = Pulse::of(agent, seen, now);
+    let silent = seen.and_then(|seen| u64::try_from(now.unix_ms() - seen.unix_ms()).ok()).unwrap_or(0);
+    match ttl.checked_sub(Duration::from_millis(silent)) {
+        Some(left) if !left.is_zero() => Life::For(left),
+        _ => Life::Over,
+    }
+}
+
+/// The SHA-1 of a text in hexadecimal digits: which version it is.
+#[must_use]
+pub fn digest(text: &[u8]) -> String {
+    Sha1::digest(text).iter().fold(String::with_capacity(40), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Tells whether two hashes hold the same, in whichever order.
+pub(super) fn same(a: &Fields, b: &Fields) -> bool {
+    let sorted = |fields: &Fields| {
+        let mut fields = fields.clone();
+        fields.sort();
+        fields
+    };
+    a == b || a.len() == b.len() && sorted(a) == sorted(b)
+}
+
+/// The text of a field, if the hash has it.
+pub(super) fn find<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
+    fields.iter().find(|(key, _)| key == name).map(|(_, text)| text.as_str())
+}
+
+struct Hash(Fields);
+
+impl Hash {
+    fn put(&mut self, key: &str, text: impl Into<String>) {
+        self.0.push((key.to_owned(), text.into()));
+    }
+
+    fn put_if(&mut self, key: &str, text: Option<impl Into<String>>) {
+        if let Some(text) = text {
+            self.put(key, text);
+        }
+    }
+
+    fn json(&mut self, key: &str, value: Option<&Json>) {
+        self.put_if(key, value.map(Json::to_string));
+    }
+
+    fn error(&mut self, error: Option<&Json>) {
+        self.put_if("error", error.map(plain));
+    }
+
+    /// Unknown keys; one that bears the name of something else does not replace it.
+    fn extra(mut self, extra: &Map<String, Json>) -> Fields {
+        for (key, value) in extra {
+            if find(&self.0, key).is_none() {
+                self.put(key, plain(value));
+            }
+        }
+        self.0
+    }
+}
+
+fn plain(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn ids(ids: &[DocId]) -> String {
+    ids.iter().map(|id| Json::from(id.as_str())).collect::<Json>().to_string()
+}
+
+fn of_agent(agent: &Agent) -> Fields {
+    let mut hash = Hash(Vec::new());
+    hash.put("status", agent.status.word());
+    hash.put_if("last_updated", agent.last_updated.map(|at| at.to_string()));
+    let active: Json = agent.active_tasks.iter().map(|task| Json::from(task.task.as_str())).collect();
+    hash.put("active_tasks", active.to_string());
+    hash.put("metadata", agent.metadata.as_ref().unwrap_or(&json!({})).to_string());
+    hash.put_if("ttl", agent.ttl.map(|span| span.as_secs().to_string()));
+    hash.extra(&agent.extra)
+}
+
+fn of_task(task: &Task) -> Fields {
+    let mut hash = Hash(Vec::new());
+    hash.put("id", task.id.as_str());
+    hash.put("type", task.kind.as_str());
+    hash.put("status", task.status.word());
+    hash.put_if("assigned_to", task.assigned_to.as_ref().map(AgentName::as_str));
+    hash.put("priority", task.priority.word());
+    hash.put("depends_on", ids(&task.depends_on));
+    hash.put_if("created_at", task.created.map(|at| at.to_string()));
+    hash.put_if("claimed_by", task.claimed_by.as_ref().map(AgentName::as_str));
+    hash.put_if("fence", task.fence.map(|n| n.to_string()));
+    hash.put_if("lease", task.lease.map(span_text));
+    hash.put_if("attempt", task.attempt.map(|n| n.to_string()));
+    hash.put_if("progress", task.progress.map(|part| part.to_string()));
+    hash.put_if("workflow", task.workflow.as_ref().map(DocId::as_str));
+    hash.put_if("review", task.review.map(|review| review.word()));
+    hash.put_if("approved", task.approved.as_deref());
+    hash.put_if("title", task.title.as_deref());
+    hash.json("payload", task.payload.as_ref());
+    hash.json("result", task.result.as_ref());
+    hash.error(task.error.as_ref());
+    hash.extra(&task.extra)
+}
+
+fn of_workflow(workflow: &Workflow, derived: &Derived) -> Fields {
+    let mut hash = Hash(Vec::new());
+    hash.put("id", workflow.id.as_str());
+    hash.put("type", workflow.kind.as_str());
+    hash.put("status", workflow.status.word());
+    // With a point, as the reference document writes it: `0.0`, `1.0`.
+    hash.put("progress", format!("{:?}", workflow.progress.or(derived.progress).unwrap_or(0.0)));
+    hash.put("tasks", ids(&workflow.tasks));
+    let current = workflow.current_task.as_ref().or(derived.current_task.as_ref());
+    hash.put_if("current_task", current.map(DocId::as_str));
+    hash.put_if("created_at", workflow.created.map(|at| at.to_string()));
+    hash.put_if("title", workflow.title.as_deref());
+    hash.json("result", workflow.result.as_ref());
+    hash.error(workflow.error.as_ref());
+    hash.json("metadata", workflow.metadata.as_ref());
+    hash.extra(&workflow.extra)
+}

