@@ -79,6 +79,16 @@ pub enum Sabotage {
     HideLosses,
     /// A merge that finds two values keeps one of them without a word.
     PickAValue,
+    /// Whatever a server holds came from what was agreed on.
+    AnySuccessor,
+    /// What goes to a server does not say from which versions it came.
+    ForgetAncestry,
+    /// What a server has lost was removed.
+    LostIsRemoved,
+    /// What others wrote into a hash is written over.
+    WriteOver,
+    /// What stands here because HEAD was moved back counts as an edit.
+    RollBack,
 }
 
 impl Sabotage {
@@ -119,6 +129,11 @@ impl Sabotage {
         ("ours-first", Self::OursFirst),
         ("hide-losses", Self::HideLosses),
         ("pick-a-value", Self::PickAValue),
+        ("any-successor", Self::AnySuccessor),
+        ("forget-ancestry", Self::ForgetAncestry),
+        ("lost-is-removed", Self::LostIsRemoved),
+        ("write-over", Self::WriteOver),
+        ("roll-back", Self::RollBack),
     ];
 
     /// Tells whether it breaks who may have a task, which the simulation does not ask.
@@ -137,6 +152,15 @@ impl Sabotage {
     #[must_use]
     pub const fn is_about_merging(self) -> bool {
         matches!(self, Self::OursFirst | Self::HideLosses | Self::PickAValue)
+    }
+
+    /// Tells whether it breaks how documents are mirrored, which the simulation does not do.
+    #[must_use]
+    pub const fn is_about_mirroring(self) -> bool {
+        matches!(
+            self,
+            Self::AnySuccessor | Self::ForgetAncestry | Self::LostIsRemoved | Self::WriteOver | Self::RollBack
+        )
     }
 
     /// The one of this name.

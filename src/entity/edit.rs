@@ -136,7 +136,7 @@ pub(super) fn status<S: FromStr<Err = UnknownWord>>(kind: Kind, document: &Docum
 }
 
 /// Sets a key and the body line that repeats it; nothing changes where both already say so.
-pub(super) fn set_key(document: &Document, key: &str, value: &Value) -> Result<Document, Refusal> {
+pub(crate) fn set_key(document: &Document, key: &str, value: &Value) -> Result<Document, Refusal> {
     let document = document.set(key, value)?;
     match value.as_text() {
         Some(text) => Ok(document.set_label(&label_name(key), &one_line(text))?),
@@ -145,7 +145,7 @@ pub(super) fn set_key(document: &Document, key: &str, value: &Value) -> Result<D
 }
 
 /// Removes a key, if it is there; a body line that repeats it says `_none_`.
-pub(super) fn remove_key(document: &Document, key: &str) -> Result<Document, Refusal> {
+pub(crate) fn remove_key(document: &Document, key: &str) -> Result<Document, Refusal> {
     if document.field(key).is_none() {
         return Ok(document.clone());
     }
@@ -163,7 +163,7 @@ pub(crate) fn label_name(key: &str) -> String {
 }
 
 /// Adds ids to a list key, or to the bullets of a section where the document keeps the list there.
-pub(super) fn add_ids(document: &Document, key: &str, heading: &str, ids: &[DocId]) -> Result<Document, Refusal> {
+pub(crate) fn add_ids(document: &Document, key: &str, heading: &str, ids: &[DocId]) -> Result<Document, Refusal> {
     let mut document = document.clone();
     for id in ids {
         let known = document.bullets(heading).iter().any(|bullet| first_word(&bullet.text) == id.as_str());
@@ -193,7 +193,7 @@ fn add_to_key(document: &Document, key: &str, id: &DocId) -> Result<Document, Re
 }
 
 /// Takes ids out of a list key and out of the bullets of a section; the last one takes the key with it.
-pub(super) fn remove_ids(document: &Document, key: &str, heading: &str, ids: &[DocId]) -> Result<Document, Refusal> {
+pub(crate) fn remove_ids(document: &Document, key: &str, heading: &str, ids: &[DocId]) -> Result<Document, Refusal> {
     let mut document = document.clone();
     for id in ids {
         let bullets = document.bullets(heading);
@@ -220,7 +220,7 @@ fn first_word(bullet: &str) -> &str {
 }
 
 /// Writes an outcome under its heading: a text as text where it reads back as the same text, anything else as JSON.
-pub(super) fn set_outcome(document: &Document, heading: &str, outcome: &Json) -> Result<Document, Refusal> {
+pub(crate) fn set_outcome(document: &Document, heading: &str, outcome: &Json) -> Result<Document, Refusal> {
     if let Json::String(text) = outcome {
         let as_text = document.set_section_text(heading, text.trim_end());
         if let Ok(changed) = as_text

@@ -18,7 +18,7 @@ pub mod workflow;
 pub use bullet::DependencyBullet;
 pub use create::{NewAgent, NewTask, NewWorkflow, RenderError};
 pub use edit::Refusal;
-pub(crate) use edit::label_name;
+pub(crate) use edit::{add_ids, label_name, remove_ids, remove_key, set_key, set_outcome};
 pub use json::{fraction_json, span_text};
 pub use model::{ActiveTask, Agent, Entity, Task, Workflow};
 pub use pulse::{Pulse, TTL_DEFAULT};

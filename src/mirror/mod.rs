@@ -3,15 +3,22 @@
 //!
 //! The server is a follower: whatever it holds can be lost at any moment and is told again from the files.
 
+mod case;
+mod create;
 mod entry;
 mod fields;
 mod guard;
 mod keys;
+mod lineage;
+mod outgoing;
 mod queue;
 mod reconcile;
 mod remote;
 mod take;
+mod told;
+mod wish;
 
+pub use create::create;
 pub use entry::{Entry, QueuedTask, entry};
 pub use fields::{Derived, Life, digest, fields, ttl};
 pub use guard::{Mass, REMOVALS_MAX, mass};
@@ -19,4 +26,4 @@ pub use keys::{Key, Keys};
 pub use queue::queues;
 pub use reconcile::{Back, FileStep, Ground, Held, Step, reconcile};
 pub use remote::{Base, Fields, Gone, Local, Outgoing, Record, Remote};
-pub use take::{Garbage, NewDoc, Taken, create, take};
+pub use take::{FIELD_BYTES_MAX, FIELDS_MAX, Garbage, NewDoc, Taken, take};

@@ -4,9 +4,12 @@
 //! (compare-and-swap on the bytes of the file; if they changed it asks again), then it remembers `base`. It may stop
 //! anywhere between: asking again from what is there leads to the same end.
 
+use super::case::Case;
 use super::fields::Derived;
-use super::remote::{Base, Local, Outgoing, Remote};
+use super::lineage::record_text;
+use super::remote::{Base, Local, Outgoing, Record, Remote};
 use super::take::{Garbage, NewDoc};
+use super::told::{self, Told};
 use crate::document::Document;
 use crate::merge;
 use crate::name::{AgentName, DocId, DocPath, Kind, OperationId};
@@ -121,14 +124,37 @@ pub struct Step {
 /// Decides what is to be done about a document, from what was agreed on, what is here and what is on the server.
 #[must_use]
 pub fn reconcile(ground: &Ground<'_>, base: Option<&Base>, here: Option<&Local>, there: &Remote) -> Step {
-    let _ = (ground, here, there);
-    Step {
-        file: FileStep::Keep,
-        send: None,
-        base: base.cloned(),
-        garbage: Vec::new(),
-        conflicts: Vec::new(),
-        decisions: Vec::new(),
-        held: None,
-    }
+    let mut garbage = Vec::new();
+    let record = told::checked(ground, there, &mut garbage);
+    let (here, in_archive) = folder(ground, base, here, record.as_ref());
+    let told = told::told(ground, base, here, there, record.as_ref(), &mut garbage);
+    let case = Case { ground, base, here, in_archive, there, record };
+    let mut step = match &told {
+        _ if case.is_rolled_back() => case.rolled_back(&told),
+        Told::Nothing => case.nothing_there(),
+        Told::New(new) => Step { file: FileStep::Create(new.clone()), ..case.nothing() },
+        Told::Gone { gone, path, last } => case.gone_there(*gone, path, last.as_ref()),
+        Told::Text(text) => match here {
+            None => case.not_here(text),
+            Some(here) => case.both(text, here),
+        },
+    };
+    step.garbage = garbage;
+    step
+}
+
+/// What is in the folder. One that went to the archive with a change nobody was told of is told of first, as if it were here.
+fn folder<'a>(
+    ground: &Ground<'a>,
+    base: Option<&Base>,
+    here: Option<&'a Local>,
+    record: Option<&Record>,
+) -> (Option<&'a Local>, bool) {
+    let Some(archived) = ground.archived.filter(|_| here.is_none()) else { return (here, false) };
+    let told = match base {
+        Some(base) => base.text.as_deref(),
+        None => record.and_then(record_text),
+    };
+    let is_news = told.is_some_and(|told| told.as_bytes() != archived.document.bytes());
+    (is_news.then_some(archived), is_news)
 }

@@ -1,10 +1,20 @@
-//! What others wrote into a hash, taken into the document as if it were written by hand.
+//! What others wrote into a hash, taken into the document as if it were written by hand: the smallest edits, and what cannot
+//! be used is left out and told of.
 
+use super::fields::find;
 use super::remote::Fields;
+use super::wish::Wish;
 use crate::document::Document;
-use crate::entity::{NewAgent, NewTask, NewWorkflow};
-use crate::name::{AgentName, DocId, Kind};
+use crate::entity::{self, Entity, NewAgent, NewTask, NewWorkflow};
+use crate::name::{AgentName, DocId, DocPath, Kind, visible};
 use crate::time::Timestamp;
+
+/// Most fields of one hash that are taken at once.
+pub const FIELDS_MAX: usize = 256;
+/// Longest text of a field, in bytes.
+pub const FIELD_BYTES_MAX: usize = crate::document::JSON_BYTES_MAX;
+/// Characters of a field's name that are repeated.
+const NAME_SHOWN_MAX: usize = 60;
 
 /// A field that cannot be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +23,12 @@ pub struct Garbage {
     pub field: String,
     /// What is wrong with it, in plain words.
     pub why: String,
+}
+
+impl Garbage {
+    pub(super) fn new(field: &str, why: impl Into<String>) -> Self {
+        Self { field: visible(&field.chars().take(NAME_SHOWN_MAX).collect::<String>()), why: why.into() }
+    }
 }
 
 /// What became of the fields that others changed.
@@ -40,17 +56,75 @@ pub enum NewDoc {
 /// Takes the fields that differ from what a mirror wrote into the document.
 #[must_use]
 pub fn take(kind: Kind, key_id: &str, doc: &Document, wrote: &Fields, shown: &Fields, now: Timestamp) -> Taken {
-    let _ = (kind, key_id, doc, wrote, shown, now);
-    Taken::default()
+    let mut garbage = Vec::new();
+    let Ok(id) = DocId::new(key_id) else {
+        return Taken { garbage: vec![Garbage::new("", "its key is no id")], ..Taken::default() };
+    };
+    let changed = |(field, text): &&(String, String)| find(wrote, field) != Some(text);
+    let mut wishes: Vec<(&str, Option<&str>)> =
+        shown.iter().filter(changed).map(|(field, text)| (field.as_str(), Some(text.as_str()))).collect();
+    if !is_anew(kind, wrote, shown) {
+        let gone = wrote.iter().filter(|(field, _)| find(shown, field).is_none());
+        wishes.extend(gone.map(|(field, _)| (field.as_str(), None)));
+    }
+    if wishes.len() > FIELDS_MAX {
+        garbage.push(Garbage::new("", format!("{} fields at once; at most {FIELDS_MAX} are taken", wishes.len())));
+        // Those that mean something come first.
+        wishes.sort_by_key(|(field, _)| find(wrote, field).is_none());
+        wishes.truncate(FIELDS_MAX);
+    }
+    wishes.sort_by_key(|(field, _)| order(field));
+    let wish = Wish { kind, id: &id, before: doc, wishes: &wishes, now };
+    let mut document = doc.clone();
+    for (field, text) in &wishes {
+        match wish.apply(&document, field, *text) {
+            Ok(new) if new == document => {}
+            Ok(new) if is_sound(kind, &id, doc, &new) => document = new,
+            Ok(_) => garbage.push(Garbage::new(field, "the document could not be read with it")),
+            Err(why) => garbage.push(Garbage::new(field, why)),
+        }
+    }
+    let author = author(kind, &id, &document);
+    Taken { document: (document != *doc).then_some(document), author, garbage }
 }
 
-/// A hash that appeared without a document. What does not fit into the new one is taken afterwards, by [`take`].
-///
-/// # Errors
-/// [`Garbage`] if its id is none or it does not say what it needs to.
-pub fn create(kind: Kind, key_id: &str, shown: &Fields, now: Timestamp) -> Result<NewDoc, Garbage> {
-    let _ = (kind, shown, now);
-    DocId::new(key_id)
-        .map_err(|error| Garbage { field: String::new(), why: error.to_string() })
-        .and(Err(Garbage { field: String::new(), why: String::new() }))
+/// The state comes first, then what says more than it about the same.
+fn order(field: &str) -> usize {
+    ["status", "claimed_by", "active_tasks", "metadata", "result", "error", "ttl", "last_updated"]
+        .iter()
+        .position(|known| *known == field)
+        .map_or(8, |place| if place >= 6 { place + 4 } else { place })
+}
+
+/// Tells whether a hash was written anew (after it expired or was deleted) and not changed: then what it lacks was not removed.
+fn is_anew(kind: Kind, wrote: &Fields, shown: &Fields) -> bool {
+    let always: &[&str] = match kind {
+        Kind::Agent => &["status", "last_updated", "active_tasks", "metadata"],
+        Kind::Task => &["id", "type", "status", "priority", "depends_on"],
+        Kind::Workflow => &["id", "type", "status", "progress", "tasks"],
+    };
+    let lacks = always.iter().filter(|field| find(wrote, field).is_some() && find(shown, field).is_none()).count();
+    let mut optional = wrote.iter().filter(|(field, _)| !always.contains(&field.as_str())).peekable();
+    // What a client knows nothing of is gone if it writes what expired; tasks never do.
+    let lost_all =
+        kind != Kind::Task && optional.peek().is_some() && optional.all(|(field, _)| find(shown, field).is_none());
+    lacks > 1 || lost_all
+}
+
+/// Tells whether a document is still the one that it was.
+fn is_sound(kind: Kind, id: &DocId, before: &Document, after: &Document) -> bool {
+    let path = DocPath::for_new(kind, id);
+    let of = |document: &Document| entity::read(&path, document).entity.map(|entity| entity.id());
+    after.is_readable() && of(after).is_some_and(|after| Some(after) == of(before))
+}
+
+fn author(kind: Kind, id: &DocId, document: &Document) -> Option<AgentName> {
+    match kind {
+        Kind::Agent => AgentName::new(id.as_str()).ok(),
+        Kind::Workflow => None,
+        Kind::Task => match entity::read(&DocPath::for_new(kind, id), document).entity {
+            Some(Entity::Task(task)) => task.claimed_by.or(task.assigned_to),
+            _ => None,
+        },
+    }
 }

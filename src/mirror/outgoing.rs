@@ -1,0 +1,98 @@
+//! A version as it goes to the server, and what is agreed on once it is there.
+
+use super::fields::{Life, fields, ttl};
+use super::lineage::{Chain, version};
+use super::reconcile::Ground;
+use super::remote::{Base, Gone, Local, Outgoing, Record, Remote};
+use crate::document::Document;
+use crate::entity::Entity;
+use crate::name::{AgentName, DocPath, OperationId};
+
+/// From what a new version is made.
+pub(super) struct Version<'a> {
+    pub(super) ground: &'a Ground<'a>,
+    pub(super) base: Option<&'a Base>,
+    pub(super) here: Option<&'a Local>,
+    pub(super) there: &'a Remote,
+    pub(super) record: Option<&'a Record>,
+    /// What is here goes into it.
+    pub(super) with_here: bool,
+}
+
+impl Version<'_> {
+    pub(super) fn text(
+        &self,
+        document: &Document,
+        path: &DocPath,
+        entity: &Entity,
+        by: (Option<AgentName>, Option<OperationId>),
+    ) -> (Outgoing, Base) {
+        let wrote = fields(entity, &self.ground.derived);
+        let (shown, life) = match ttl(entity, self.ground.seen, self.ground.now) {
+            Life::Ever => (Some(wrote.clone()), None),
+            Life::For(span) => (Some(wrote.clone()), Some(span)),
+            Life::Over => (None, None),
+        };
+        let record = Record {
+            revision: self.revision(),
+            text: Some(document.text().to_owned()),
+            path: path.clone(),
+            wrote,
+            by: by.0,
+            operation: by.1,
+            node: self.ground.node.to_owned(),
+            from: String::new(),
+            gone: None,
+        };
+        let (outgoing, base) = self.out(record, Some(document.text()));
+        (Outgoing { shown, ttl: life, ..outgoing }, base)
+    }
+
+    pub(super) fn gone(&self, gone: Gone, path: &DocPath, last: Option<&Document>) -> (Outgoing, Base) {
+        let record = Record {
+            revision: self.revision(),
+            text: last.filter(|_| gone == Gone::Archived).map(|last| last.text().to_owned()),
+            path: path.clone(),
+            wrote: Vec::new(),
+            by: self.ground.by.cloned(),
+            operation: self.ground.operation.cloned(),
+            node: self.ground.node.to_owned(),
+            from: String::new(),
+            gone: Some(gone),
+        };
+        self.out(record, None)
+    }
+
+    fn out(&self, mut record: Record, text: Option<&str>) -> (Outgoing, Base) {
+        let older = self.chain(text).words();
+        record.from = older.join(" ");
+        let (revision, path) = (record.revision, record.path.clone());
+        let expected = self.there.record.as_ref().map_or(0, |record| record.revision);
+        let outgoing = Outgoing { expected, seen: self.there.sum.clone(), revision, record, shown: None, ttl: None };
+        (outgoing, Base { revision, text: text.map(str::to_owned), path, older })
+    }
+
+    /// Greater than every one that is known.
+    fn revision(&self) -> u64 {
+        let there = self.there.record.as_ref().map_or(0, |record| record.revision);
+        there.max(self.base.map_or(0, |base| base.revision)).saturating_add(1)
+    }
+
+    fn chain(&self, text: Option<&str>) -> Chain {
+        let known = Chain::of_record(self.record);
+        let agreed = if self.with_here { Chain::of_base(self.base) } else { Chain::default() };
+        let here = self.here.filter(|_| self.with_here).map(|here| version(Some(here.document.text())));
+        let there = self.record.map(|record| version(super::lineage::record_text(record)));
+        let base = self.base.filter(|_| self.with_here).map(|base| version(base.text.as_deref()));
+        let parents: Vec<&str> = [&here, &there, &base].into_iter().flatten().map(String::as_str).collect();
+        // The server's data lives on as long as each version follows on one that is there.
+        let life = known.life().map_or_else(
+            || {
+                let node: String = self.ground.node.chars().filter(|c| !c.is_whitespace()).collect();
+                format!("@{node}.{}.{}", self.ground.now.unix_ms(), self.revision())
+            },
+            str::to_owned,
+        );
+        Chain::of_child(&version(text), &parents, [&known, &agreed], life)
+    }
+}
