@@ -19,7 +19,7 @@ mod told;
 mod wish;
 
 pub use create::create;
-pub use entry::{Entry, QueuedTask, entry};
+pub use entry::{ENTRY_BYTES_MAX, Entry, QueuedTask, entry};
 pub use fields::{Derived, Life, digest, fields, ttl};
 pub use guard::{Mass, REMOVALS_MAX, mass};
 pub use keys::{Key, Keys};
