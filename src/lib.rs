@@ -49,12 +49,14 @@ pub mod mirror;
 
 pub mod engine;
 
-// The shell: the folder, the repository, file events; they do not know each other.
+// The shell: the folder, the repository, file events, a server; they do not know each other.
 pub mod store;
 
 pub mod git;
 
 pub mod watch;
+
+pub mod bridge;
 
 // What carries out decisions, the library for agents, and the process that watches.
 pub mod runner;

@@ -1,0 +1,190 @@
+//! Who has a task, decided by the server while it can be reached; and the set of data that this is decided in.
+
+use std::time::Duration;
+
+use redis::cmd;
+
+use super::error::BridgeError;
+use super::link::{Link, ms};
+use super::news::{list, number, text};
+use crate::mirror::Key;
+
+/// A question for a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimAsk {
+    /// The hash of the task.
+    pub hash: String,
+    /// Who asks.
+    pub agent: String,
+    /// From which clone.
+    pub node: String,
+    /// The fence in the file; 0 for none.
+    pub fence: u64,
+    /// For how long.
+    pub lease: Duration,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimAnswer {
+    /// The task is the agent's.
+    Won {
+        /// Its number; greater than every one before.
+        fence: u64,
+        /// Who had it before, for longer than was agreed.
+        was: Option<String>,
+    },
+    /// It already was the agent's.
+    Kept {
+        /// Its number.
+        fence: u64,
+    },
+    /// Somebody else has it.
+    Lost {
+        /// Who.
+        holder: String,
+        /// Its number.
+        fence: u64,
+        /// How long still.
+        left: Duration,
+    },
+    /// Somebody popped it from a queue.
+    Popped {
+        /// How long it is still left alone.
+        left: Duration,
+    },
+    /// It is done; its status.
+    Ended(String),
+    /// The server lost its data, and those who have tasks are still telling it so.
+    Settling {
+        /// How long still.
+        left: Duration,
+    },
+}
+
+/// Whether a lease goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renewal {
+    /// It does.
+    Renewed,
+    /// Somebody else has the task, or nobody.
+    Lost {
+        /// Who; empty for nobody.
+        holder: String,
+        /// Its number.
+        fence: u64,
+        /// How long still.
+        left: Duration,
+    },
+}
+
+/// The set of data on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Space {
+    /// Its id.
+    pub id: String,
+    /// How long until tasks can be claimed in it.
+    pub opens_in: Duration,
+    /// It was empty.
+    pub is_new: bool,
+    /// It is not the one that was known.
+    pub has_changed: bool,
+}
+
+impl Link {
+    /// Asks for a task.
+    ///
+    /// # Errors
+    /// [`BridgeError`]; if [`BridgeError::is_unknown`] the agent may have it: ask again, and it is kept.
+    pub fn claim(&self, ask: &ClaimAsk) -> Result<ClaimAnswer, BridgeError> {
+        let record = self.keys().record(&ask.hash);
+        let (popped, space) = (self.keys().own("popped"), self.keys().own("space"));
+        let mut keys = vec![ask.hash.as_str(), record.as_str()];
+        let mut opens = String::from("0");
+        if self.is_one_step() {
+            keys.extend([popped.as_str(), space.as_str()]);
+        } else {
+            // Another slot: a moment earlier is as good, it only gets later when the data were lost.
+            let mut ask = cmd("HGET");
+            ask.arg(&space).arg("opens");
+            opens = text(self.one(&ask)?).unwrap_or(opens);
+        }
+        let id = match self.keys().parse(&ask.hash) {
+            Some(Key::Document(_, id)) => id,
+            _ => ask.hash.clone(),
+        };
+        let args = [&ask.agent, &ask.node, &ask.fence.to_string(), &ms(ask.lease).to_string(), &id, &opens];
+        let answer = self.run(&self.scripts.claim, &keys, &args.map(|arg| arg.as_bytes().to_vec()))?;
+        let parts: Vec<String> = list(answer).unwrap_or_default().into_iter().filter_map(text).collect();
+        read_claim(&parts).ok_or_else(|| self.place().protocol("a claim without an answer"))
+    }
+
+    /// Gives a task back; whether it was the agent's.
+    ///
+    /// # Errors
+    /// [`BridgeError`]. To do it again is harmless.
+    pub fn unclaim(&self, hash: &str, agent: &str, fence: u64) -> Result<bool, BridgeError> {
+        let record = self.keys().record(hash);
+        let answer = self.run(&self.scripts.unclaim, &[hash, &record], &[agent.into(), fence.to_string().into()])?;
+        Ok(number(answer) == Some(1))
+    }
+
+    /// Makes a lease last from now on; tells the server of it anew if it has forgotten.
+    ///
+    /// # Errors
+    /// [`BridgeError`]. To do it again is harmless.
+    pub fn renew(&self, ask: &ClaimAsk) -> Result<Renewal, BridgeError> {
+        let record = self.keys().record(&ask.hash);
+        let args = [&ask.agent, &ask.node, &ask.fence.to_string(), &ms(ask.lease).to_string()];
+        let answer = self.run(&self.scripts.renew, &[&ask.hash, &record], &args.map(|arg| arg.as_bytes().to_vec()))?;
+        let parts: Vec<String> = list(answer).unwrap_or_default().into_iter().filter_map(text).collect();
+        read_renewal(&parts).ok_or_else(|| self.place().protocol("a renewal without an answer"))
+    }
+
+    /// Comes to the set of data on the server. If it is not the one that was `known` (empty for none), no task can be
+    /// claimed for the `quiet` time, so that those who have some can tell. `fresh` is its id if there is none yet.
+    ///
+    /// # Errors
+    /// [`BridgeError`]. To do it again is harmless.
+    pub fn enter_space(&self, known: &str, fresh: &str, quiet: Duration) -> Result<Space, BridgeError> {
+        let space = self.keys().own("space");
+        let args = [known.into(), fresh.into(), quiet.as_millis().to_string().into()];
+        let answer = self.run(&self.scripts.space, &[&space], &args)?;
+        let mut parts = list(answer).unwrap_or_default().into_iter();
+        let mut read = || {
+            Some(Space {
+                id: text(parts.next()?)?,
+                opens_in: Duration::from_millis(number(parts.next()?)?),
+                is_new: number(parts.next()?)? == 1,
+                has_changed: number(parts.next()?)? == 1,
+            })
+        };
+        read().ok_or_else(|| self.place().protocol("a set of data without an id"))
+    }
+}
+
+fn read_claim(parts: &[String]) -> Option<ClaimAnswer> {
+    let number = |at: usize| parts.get(at)?.parse().ok();
+    let left = |at| number(at).map(Duration::from_millis);
+    Some(match parts.first()?.as_str() {
+        "won" => ClaimAnswer::Won { fence: number(1)?, was: parts.get(2).filter(|was| !was.is_empty()).cloned() },
+        "kept" => ClaimAnswer::Kept { fence: number(1)? },
+        "lost" => ClaimAnswer::Lost { holder: parts.get(1)?.clone(), fence: number(2)?, left: left(3)? },
+        "popped" => ClaimAnswer::Popped { left: left(1)? },
+        "ended" => ClaimAnswer::Ended(parts.get(1)?.clone()),
+        "settling" => ClaimAnswer::Settling { left: left(1)? },
+        _ => return None,
+    })
+}
+
+fn read_renewal(parts: &[String]) -> Option<Renewal> {
+    match parts {
+        [word] if word == "renewed" => Some(Renewal::Renewed),
+        [word, holder, fence, left] if word == "lost" => Some(Renewal::Lost {
+            holder: holder.clone(),
+            fence: fence.parse().ok()?,
+            left: Duration::from_millis(left.parse().ok()?),
+        }),
+        _ => None,
+    }
+}

@@ -1,0 +1,253 @@
+//! Documents on the server: looked at, fetched, and written if they still are as they were looked at.
+
+use redis::{Script, Value};
+
+use super::error::BridgeError;
+use super::link::{Link, ms};
+use super::news::{list, number, text};
+use crate::mirror::{Fields, Gone, Outgoing, Record, Remote};
+use crate::name::{AgentName, DocPath, OperationId};
+
+/// The most documents in one step.
+pub const BATCH_MAX: usize = 100;
+/// The most bytes of a hash and its record that are taken in.
+pub const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
+/// The most fields of a hash that are taken in.
+pub const HASH_FIELDS_MAX: usize = 256;
+/// How long a claim lasts whose file does not say.
+const LEASE_MS: u64 = 300_000;
+
+/// How a document stands, without its text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Look {
+    /// Its version; 0 for none.
+    pub revision: u64,
+    /// The digest (SHA-1, hexadecimal) of its text; empty if it is gone or unknown.
+    pub digest: String,
+    /// There is something at the key that everybody sees.
+    pub is_shown: bool,
+    /// What is there is not as a mirror left it.
+    pub is_touched: bool,
+    /// It is no longer in the folder.
+    pub gone: bool,
+    /// See [`Remote::sum`].
+    pub sum: String,
+}
+
+/// A document as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetched {
+    /// It can be read.
+    Read(Box<Remote>),
+    /// It is no document; why.
+    Garbage(String),
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It was done.
+    Written,
+    /// It already was so.
+    Same,
+    /// The server is not as it was looked at; nothing was done.
+    Conflict,
+}
+
+impl Link {
+    /// How documents stand; their hashes are named with the prefix. Each [`BATCH_MAX`] have the time of a call.
+    ///
+    /// # Errors
+    /// [`BridgeError`].
+    pub fn look(&self, hashes: &[String]) -> Result<Vec<Look>, BridgeError> {
+        let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();
+        let answers = self.batches(&self.scripts.look, &hashes, &[], |_| Vec::new())?;
+        let looks = answers.into_iter().map(|answer| read_look(answer).ok_or_else(|| self.odd()));
+        looks.collect()
+    }
+
+    /// Documents with everything. Each [`BATCH_MAX`] have the time of a call.
+    ///
+    /// # Errors
+    /// [`BridgeError`].
+    pub fn fetch(&self, hashes: &[String]) -> Result<Vec<Fetched>, BridgeError> {
+        let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();
+        let most = vec![DOCUMENT_BYTES_MAX.to_string().into_bytes()];
+        let answers = self.batches(&self.scripts.fetch, &hashes, &most, |_| Vec::new())?;
+        Ok(answers.into_iter().map(read_fetched).collect())
+    }
+
+    /// Writes documents, each only if the server still holds the version and the hash that were looked at. Each
+    /// [`BATCH_MAX`] have the time of a call. To send one again is harmless: it is the same, or a conflict.
+    ///
+    /// # Errors
+    /// [`BridgeError`]; any of them may have been written.
+    pub fn apply(&self, writes: &[(String, Outgoing)]) -> Result<Vec<Applied>, BridgeError> {
+        let hashes: Vec<&str> = writes.iter().map(|(hash, _)| hash.as_str()).collect();
+        let answers = self.batches(&self.scripts.apply, &hashes, &[], |index| arguments(&writes[index].1))?;
+        let read = |answer| match text(answer).as_deref() {
+            Some("written") => Ok(Applied::Written),
+            Some("same") => Ok(Applied::Same),
+            Some("conflict") => Ok(Applied::Conflict),
+            _ => Err(self.odd()),
+        };
+        answers.into_iter().map(read).collect()
+    }
+
+    fn odd(&self) -> BridgeError {
+        self.place().protocol("a script gave something else than it should")
+    }
+
+    /// Runs a script over documents: many in one step, or one at a time where they lie on several servers.
+    fn batches(
+        &self,
+        script: &Script,
+        hashes: &[&str],
+        head: &[Vec<u8>],
+        args: impl Fn(usize) -> Vec<Vec<u8>>,
+    ) -> Result<Vec<Value>, BridgeError> {
+        let records: Vec<String> = hashes.iter().map(|hash| self.keys().record(hash)).collect();
+        let mut answers = Vec::with_capacity(hashes.len());
+        let indices: Vec<usize> = (0..hashes.len()).collect();
+        for batch in indices.chunks(BATCH_MAX) {
+            let of = |indices: &[usize]| {
+                let keys: Vec<&str> = indices.iter().flat_map(|at| [hashes[*at], records[*at].as_str()]).collect();
+                let all = head.iter().cloned().chain(indices.iter().flat_map(|at| args(*at))).collect();
+                (keys, all)
+            };
+            let part = if self.is_one_step() {
+                let (keys, all): (_, Vec<_>) = of(batch);
+                list(self.run(script, &keys, &all)?).ok_or_else(|| self.odd())?
+            } else {
+                let each: Vec<_> = batch.iter().map(|at| of(&[*at])).collect();
+                self.run_each(script, &each)?.into_iter().filter_map(list).flatten().collect()
+            };
+            if part.len() != batch.len() {
+                return Err(self.odd());
+            }
+            answers.extend(part);
+        }
+        Ok(answers)
+    }
+}
+
+fn arguments(out: &Outgoing) -> Vec<Vec<u8>> {
+    let record = &out.record;
+    let shown = out.shown.as_deref().filter(|fields| !fields.is_empty());
+    let field = |name: &str| shown.unwrap_or_default().iter().find(|(field, _)| field == name).map(|(_, value)| value);
+    let given = |name: &str| field(name).cloned().unwrap_or_default();
+    let lease = field("lease").and_then(|text| crate::time::parse_span(text.trim()).ok()).map_or(LEASE_MS, ms);
+    let parts = shown.map(|fields| fields.iter().flat_map(|(field, value)| [field, value]));
+    let count = shown.map_or_else(|| "-1".to_owned(), |fields| (fields.len() * 2).to_string());
+    let head = [
+        out.expected.to_string(),
+        out.seen.clone(),
+        out.revision.to_string(),
+        out.ttl.map_or_else(String::new, |ttl| ms(ttl).to_string()),
+        match record.gone {
+            None => "",
+            Some(Gone::Removed) => "removed",
+            Some(Gone::Archived) => "archived",
+        }
+        .to_owned(),
+        record.text.clone().unwrap_or_default(),
+        record.path.to_string(),
+        write_fields(&record.wrote),
+        record.by.as_ref().map(ToString::to_string).unwrap_or_default(),
+        record.operation.as_ref().map(ToString::to_string).unwrap_or_default(),
+        record.node.clone(),
+        record.from.clone(),
+        given("status"),
+        given("claimed_by"),
+        given("fence"),
+        lease.to_string(),
+        count,
+    ];
+    let parts = parts.into_iter().flatten().map(|part| part.as_bytes().to_vec());
+    head.into_iter().map(String::into_bytes).chain(parts).collect()
+}
+
+/// Fields as a list in JSON: name, value, name, value.
+fn write_fields(fields: &Fields) -> String {
+    let parts: Vec<_> = fields.iter().flat_map(|(field, value)| [field.as_str(), value.as_str()]).collect();
+    serde_json::Value::from(parts).to_string()
+}
+
+fn read_fields(json: &str) -> Option<Fields> {
+    pairs(serde_json::from_str::<Vec<String>>(json).ok()?)
+}
+
+fn pairs(flat: Vec<String>) -> Option<Fields> {
+    let mut parts = flat.into_iter();
+    let mut fields = Vec::new();
+    while let Some(field) = parts.next() {
+        fields.push((field, parts.next()?));
+    }
+    Some(fields)
+}
+
+fn read_look(answer: Value) -> Option<Look> {
+    let mut parts = list(answer)?.into_iter();
+    let revision = number(parts.next()?).unwrap_or_default();
+    let digest = text(parts.next()?).unwrap_or_default();
+    let is_shown = number(parts.next()?)? == 1;
+    let is_touched = number(parts.next()?)? == 1;
+    let gone = parts.next().and_then(text).is_some_and(|how| !how.is_empty());
+    Some(Look { revision, digest, is_shown, is_touched, gone, sum: text(parts.next()?)? })
+}
+
+fn read_fetched(answer: Value) -> Fetched {
+    match read_remote(answer) {
+        Ok(remote) => Fetched::Read(Box::new(remote)),
+        Err(why) => Fetched::Garbage(why),
+    }
+}
+
+fn read_remote(answer: Value) -> Result<Remote, String> {
+    let odd = || "it could not be read".to_owned();
+    let mut parts = list(answer).ok_or_else(odd)?.into_iter();
+    let sum = parts.next().and_then(text).ok_or_else(odd)?;
+    let shown = match parts.next().ok_or_else(odd)? {
+        Value::Array(shown) => flat(shown).ok_or("its hash is not UTF-8")?,
+        why => return Err(text(why).unwrap_or_else(odd)),
+    };
+    let record = flat(parts.next().and_then(list).ok_or_else(odd)?).ok_or("its record is not UTF-8")?;
+    let get = |name: &str| record.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
+    let shown = (!shown.is_empty()).then_some(shown);
+    let is_touched = shown.is_some() && get("sum") != Some(&sum);
+    let record = match get("rev") {
+        None => None,
+        Some(revision) => Some(read_record(revision, get)?),
+    };
+    Ok(Remote { shown, sum, record, is_touched })
+}
+
+fn flat(parts: Vec<Value>) -> Option<Fields> {
+    pairs(parts.into_iter().map(text).collect::<Option<_>>()?)
+}
+
+fn read_record<'a>(revision: &str, get: impl Fn(&str) -> Option<&'a str>) -> Result<Record, String> {
+    let fault = |what: &str| format!("its record is not one of ours: {what}");
+    let given = |name: &str| get(name).filter(|value| !value.is_empty());
+    let gone = match given("gone") {
+        None => None,
+        Some("removed") => Some(Gone::Removed),
+        Some("archived") => Some(Gone::Archived),
+        Some(_) => return Err(fault("gone")),
+    };
+    let text = get("text").map(str::to_owned);
+    if text.is_none() && gone.is_none() {
+        return Err(fault("text"));
+    }
+    Ok(Record {
+        revision: revision.parse().map_err(|_| fault("rev"))?,
+        text,
+        path: DocPath::new(get("path").unwrap_or_default()).map_err(|_| fault("path"))?,
+        wrote: get("wrote").and_then(read_fields).ok_or_else(|| fault("wrote"))?,
+        by: given("by").map(AgentName::new).transpose().map_err(|_| fault("by"))?,
+        operation: given("op").map(OperationId::new).transpose().map_err(|_| fault("op"))?,
+        node: get("node").unwrap_or_default().to_owned(),
+        from: get("from").unwrap_or_default().to_owned(),
+        gone,
+    })
+}

@@ -1,0 +1,23 @@
+//! A connection to a server of the Redis family (Redis, Valkey): documents, claims and queues as scripts, and news.
+//!
+//! Everything blocks, within a time that the caller gives; a lost connection is not made anew here, and no write is sent
+//! twice: whoever calls knows whether that is harmless. It must not be called from within an asynchronous runtime.
+#![allow(clippy::disallowed_methods, reason = "this is the shell: it waits for a server")]
+
+mod address;
+mod claims;
+mod documents;
+mod error;
+mod link;
+mod news;
+mod queue;
+mod scripts;
+mod wire;
+
+pub use address::{Address, AddressError, Settings};
+pub use claims::{ClaimAnswer, ClaimAsk, Renewal, Space};
+pub use documents::{Applied, BATCH_MAX, DOCUMENT_BYTES_MAX, Fetched, HASH_FIELDS_MAX, Look};
+pub use error::BridgeError;
+pub use link::{Link, Message, STREAM_LENGTH, Server};
+pub use news::News;
+pub use queue::{FOREIGN_MAX, QUEUE_ENTRIES_MAX, QueueReport, QueueRound};

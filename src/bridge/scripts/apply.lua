@@ -1,0 +1,72 @@
+-- Writes versions of documents, each only if the server still is as it was looked at.
+-- KEYS: for each document its hash and its record.
+-- ARGV, for each: 1 the version expected, 2 the digest of the hash as seen, 3 the new version, 4 ttl in ms ('' for ever),
+-- 5 how it went ('' if it is there), 6 text, 7 path, 8 fields as JSON, 9 by, 10 operation, 11 node, 12 from, 13 status,
+-- 14 claimed by, 15 fence, 16 lease in ms, 17 how many parts the hash has (-1: none is to be there), then those.
+-- Answer: for each 'written', 'same' or 'conflict'.
+local GONE_MS = 30 * 24 * 3600 * 1000
+local now = clock()
+
+-- Who has the task, by its file; what the record knows better stays.
+local function claim(record, gone, status, holder, fence, lease)
+  local known, known_holder, known_until = unpack(fields_of(record, 'fence', 'holder', 'until'))
+  fence = tonumber(fence) or 0
+  if fence < (tonumber(known) or 0) or (fence == 0 and not known and holder == '') then return end
+  local ends = 0
+  if gone == '' and status == 'running' and holder ~= '' then
+    ends = now + tonumber(lease)
+    if known_holder == holder and tonumber(known) == fence then
+      ends = math.max(ends, tonumber(known_until) or 0)
+    end
+  else
+    holder = ''
+  end
+  redis.call('HSET', record, 'holder', holder, 'fence', string.format('%.0f', fence), 'until', string.format('%.0f', ends))
+end
+
+local function write(hash, record, at, parts)
+  local expected, seen, revision, ttl, gone, text, path, wrote, by, op, node, from = unpack(ARGV, at, at + 11)
+  local is_shown = tonumber(ARGV[at + 16]) >= 0
+  local digest = gone == '' and redis.sha1hex(text) or ''
+  local rev, old_digest, old_gone, old_wrote, old_sum, old_path =
+    unpack(fields_of(record, 'rev', 'digest', 'gone', 'wrote', 'sum', 'path'))
+  local current = tonumber(rev) or 0
+  local sum = sum_of(hash)
+  if old_digest == digest and old_gone == gone and old_path == path and old_wrote == wrote and old_sum == sum
+    and is_shown == (sum ~= '') then
+    if ttl ~= '' and is_shown then redis.call('PEXPIRE', hash, ttl) end
+    return 'same'
+  end
+  if current ~= tonumber(expected) or tonumber(revision) <= current then return 'conflict' end
+  if sum ~= '' and sum ~= old_sum and sum ~= seen then return 'conflict' end
+  if redis.call('TYPE', record).ok ~= 'hash' then redis.call('DEL', record) end
+  -- The record first: if the server is full, this fails before anything is lost.
+  redis.call('HSET', record, 'rev', revision, 'digest', digest, 'path', path, 'wrote', wrote, 'by', by, 'op', op,
+    'node', node, 'from', from, 'gone', gone)
+  redis.call('DEL', hash)
+  if is_shown then
+    redis.call('HSET', hash, unpack(parts))
+    if ttl ~= '' then redis.call('PEXPIRE', hash, ttl) end
+  end
+  redis.call('HSET', record, 'sum', (sum_of(hash)))
+  if gone == '' then
+    redis.call('HSET', record, 'text', text)
+    redis.call('PERSIST', record)
+  else
+    redis.call('HDEL', record, 'text')
+    redis.call('PEXPIRE', record, GONE_MS)
+  end
+  claim(record, gone, ARGV[at + 12], ARGV[at + 13], ARGV[at + 14], ARGV[at + 15])
+  return 'written'
+end
+
+local answer = {}
+local at = 1
+for i = 1, #KEYS, 2 do
+  local count = math.max(tonumber(ARGV[at + 16]), 0)
+  local parts = {}
+  for j = 1, count do parts[j] = ARGV[at + 16 + j] end
+  answer[#answer + 1] = write(KEYS[i], KEYS[i + 1], at, parts)
+  at = at + 17 + count
+end
+return answer

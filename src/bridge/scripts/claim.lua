@@ -1,0 +1,33 @@
+-- Asks for a task.
+-- KEYS: its hash, its record, then, where they lie in the same slot, the popped ones and the space.
+-- ARGV: agent, node, fence in the file, lease in ms, id, when the space opens (server ms; where it is not among the keys).
+-- Answer: { 'won', fence, the holder before whose lease was over } | { 'kept', fence } | { 'lost', holder, fence, ms left }
+-- | { 'popped', ms left } | { 'ended', status } | { 'settling', ms left }.
+local hash, record, popped, space = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local agent, node, filed, lease, id = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local now = clock()
+local function text(number) return string.format('%.0f', number) end
+
+local status = fields_of(hash, 'status')[1]
+if status == 'completed' or status == 'failed' then return { 'ended', status } end
+local holder, fence, ends = unpack(fields_of(record, 'holder', 'fence', 'until'))
+holder, fence, ends = holder or '', tonumber(fence) or 0, tonumber(ends) or 0
+if redis.call('TYPE', record).ok ~= 'hash' then redis.call('DEL', record) end
+
+if holder == agent and fence >= filed then
+  redis.call('HSET', record, 'until', text(math.max(ends, now + lease)), 'holder_node', node)
+  return { 'kept', text(fence) }
+end
+if holder ~= '' and ends > now and fence >= filed then
+  return { 'lost', holder, text(fence), text(ends - now) }
+end
+if popped then
+  local out = tonumber(string.match(redis.call('HGET', popped, id) or '', '^%d+') or '') or 0
+  if out > now then return { 'popped', text(out - now) } end
+end
+local opens = tonumber(space and fields_of(space, 'opens')[1] or ARGV[6]) or 0
+if opens > now and holder ~= agent then return { 'settling', text(opens - now) } end
+
+fence = math.max(fence, filed) + 1
+redis.call('HSET', record, 'holder', agent, 'fence', text(fence), 'until', text(now + lease), 'holder_node', node)
+return { 'won', text(fence), holder ~= agent and holder or '' }

@@ -1,0 +1,27 @@
+-- What several scripts need; it is put before them.
+
+-- The server's clock in milliseconds.
+local function clock()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- Some fields of a hash; all of them false where the key holds something else.
+local function fields_of(key, ...)
+  local found = redis.pcall('HMGET', key, ...)
+  if found.err then found = {} end
+  for i = 1, select('#', ...) do found[i] = found[i] or false end
+  return found
+end
+
+-- The digest of a hash as it is now, and its fields; an empty text where it is absent. A hash that nobody will read
+-- (too many fields, or no hash at all) has a digest that tells as much.
+local FIELDS_MAX = 256
+local function sum_of(key)
+  local count = redis.pcall('HLEN', key)
+  if type(count) == 'table' then return '!' .. redis.call('TYPE', key).ok, nil end
+  if count == 0 then return '', nil end
+  if count > FIELDS_MAX then return '!' .. count, nil end
+  local all = redis.call('HGETALL', key)
+  return redis.sha1hex(table.concat(all, '\0')), all
+end

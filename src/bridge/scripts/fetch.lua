@@ -1,0 +1,26 @@
+-- Documents with everything.
+-- KEYS: for each document its hash and its record. ARGV: the most bytes of a hash and its record together.
+-- Answer: for each { digest of the hash, its fields (an empty list if it is absent), the fields of the record }, or
+-- { digest, what is wrong }.
+local most = tonumber(ARGV[1])
+local answer = {}
+for i = 1, #KEYS, 2 do
+  local sum, shown = sum_of(KEYS[i])
+  local record_sum, record = sum_of(KEYS[i + 1])
+  local size = 0
+  for _, part in ipairs(shown or {}) do size = size + #part end
+  for _, part in ipairs(record or {}) do size = size + #part end
+  local one
+  if string.sub(sum, 1, 1) == '!' then
+    one = { sum, tonumber(string.sub(sum, 2)) and 'its hash has ' .. string.sub(sum, 2) .. ' fields'
+      or 'its key holds a ' .. string.sub(sum, 2) .. ', not a hash' }
+  elseif string.sub(record_sum, 1, 1) == '!' then
+    one = { sum, 'its record is not one of ours' }
+  elseif size > most then
+    one = { sum, 'it has ' .. size .. ' bytes' }
+  else
+    one = { sum, shown or {}, record or {} }
+  end
+  answer[#answer + 1] = one
+end
+return answer
