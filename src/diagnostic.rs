@@ -114,6 +114,8 @@ codes! {
     UntrustedConfigKey = "MYC303",
     /// A configuration file that is not JSON.
     BadConfigFile = "MYC304",
+    /// A password in the repository's configuration.
+    TrackedPassword = "MYC305",
 }
 
 impl fmt::Display for Code {

@@ -89,6 +89,29 @@ impl Link {
         patterns: &[String],
         on_news: impl Fn(News) + Send + Sync + 'static,
     ) -> Result<Self, BridgeError> {
+        Self::open(settings, within, patterns, on_news, true)
+    }
+
+    /// The same without what changes: only what is published.
+    ///
+    /// # Errors
+    /// As [`Link::listen`].
+    pub fn hear(
+        settings: &Settings,
+        within: Duration,
+        patterns: &[String],
+        on_news: impl Fn(News) + Send + Sync + 'static,
+    ) -> Result<Self, BridgeError> {
+        Self::open(settings, within, patterns, on_news, false)
+    }
+
+    fn open(
+        settings: &Settings,
+        within: Duration,
+        patterns: &[String],
+        on_news: impl Fn(News) + Send + Sync + 'static,
+        is_tracking: bool,
+    ) -> Result<Self, BridgeError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("mycelium-redis")
@@ -102,7 +125,7 @@ impl Link {
         });
         let start = Instant::now();
         let mut link = Self::make(settings, within, runtime, Some(push))?;
-        link.subscribe(patterns, within.saturating_sub(start.elapsed()))?;
+        link.subscribe(patterns, within.saturating_sub(start.elapsed()), is_tracking)?;
         Ok(link)
     }
 
@@ -131,7 +154,7 @@ impl Link {
         Ok(Self { ground, wire, settings: settings.clone(), scripts: Scripts::new(), server, lacks })
     }
 
-    fn subscribe(&mut self, patterns: &[String], within: Duration) -> Result<(), BridgeError> {
+    fn subscribe(&mut self, patterns: &[String], within: Duration, is_tracking: bool) -> Result<(), BridgeError> {
         let (mut wire, prefix) = (self.wire.clone(), self.keys().prefix().to_owned());
         let mut track = cmd("CLIENT");
         track.arg("TRACKING").arg("ON").arg("BCAST");
@@ -140,8 +163,8 @@ impl Link {
         }
         let made = self.ground.run(within, async {
             let tracks = match &mut wire {
-                Wire::One(_) => Some(wire.ask(track).await),
-                Wire::Cluster(_) => None,
+                Wire::One(_) if is_tracking => Some(wire.ask(track).await),
+                _ => None,
             };
             let mut heard = Vec::new();
             for pattern in patterns {
@@ -166,7 +189,7 @@ impl Link {
             Some(tracks) => !lacks(tracks.map(|_| ()))?,
             None => false,
         };
-        if !self.server.tracks {
+        if is_tracking && !self.server.tracks {
             left_out.push("CLIENT TRACKING".to_owned());
         }
         for (pattern, result) in patterns.iter().zip(heard) {

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "this is the shell: it waits for a server")]
 
 mod address;
+mod adopt;
 mod claims;
 mod documents;
 mod error;

@@ -20,6 +20,7 @@ pub(super) struct Scripts {
     pub(super) renew: Script,
     pub(super) space: Script,
     pub(super) hold: Script,
+    pub(super) adopt: Script,
 }
 
 impl Scripts {
@@ -34,6 +35,7 @@ impl Scripts {
             renew: script!("scripts/renew.lua"),
             space: script!("scripts/space.lua"),
             hold: script!("scripts/hold.lua"),
+            adopt: script!("scripts/adopt.lua"),
         }
     }
 }

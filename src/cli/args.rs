@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::late::Late;
 use super::{
-    agent, archive, batch, check, commit, completions, config, demo, doctor, event, explain, init, instructions, log,
-    man, merge_driver, resolve, status, sync, task, textconv, watch, why, workflow,
+    agent, archive, batch, bridge, check, commit, completions, config, demo, doctor, event, explain, init,
+    instructions, log, man, merge_driver, resolve, status, sync, task, textconv, watch, why, workflow,
 };
 use crate::name::AgentName;
 
@@ -89,6 +89,32 @@ pub(crate) struct Global {
     /// Say nothing on standard error but errors
     #[arg(short, long, global = true, display_order = LAST + 6)]
     pub quiet: bool,
+    /// Do nothing unless this follower is live.
+    #[arg(help = "End with 75 unless this follower is live: redis, taskqueue or markdown")]
+    #[arg(long, value_name = "MODE", value_enum, hide_possible_values = true, global = true, display_order = LAST + 7)]
+    pub require_mode: Option<Required>,
+}
+
+/// A follower that may be required.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Required {
+    /// A Redis or Valkey server.
+    Redis,
+    /// A `TaskQueue` server.
+    Taskqueue,
+    /// The files alone.
+    Markdown,
+}
+
+impl Required {
+    /// Its word, as in `coordination.mode`.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Taskqueue => "taskqueue",
+            Self::Markdown => "markdown",
+        }
+    }
 }
 
 /// When to use colours.
@@ -134,6 +160,9 @@ pub(crate) enum Command {
     Commit(Late<commit::Args>),
     /// Exchange documents with a remote: fetch, merge, push
     Sync(Late<sync::Args>),
+    /// Mirror the documents to a Redis or Valkey server
+    #[command(subcommand)]
+    Bridge(Late<bridge::Command>),
     /// Move finished tasks and workflows, and old event logs, into the archive
     Archive(Late<archive::Args>),
     /// Merge documents in conflict by what they say, after a merge, rebase or the like that stopped

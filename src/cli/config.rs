@@ -8,7 +8,7 @@ use super::failure::{Class, Failure};
 use super::format;
 use super::render::{Cell, Ink, Table};
 use super::session::{self, Session};
-use crate::config::{KEYS, Key, Origin, Saved, Setting, check_format, key};
+use crate::config::{self, KEYS, Key, Origin, Saved, Setting, check_format, key};
 use crate::name::visible;
 use crate::runner::Workspace;
 
@@ -149,7 +149,7 @@ fn set(args: &Set, session: &Session) -> Result<Answer, Failure> {
         return set_format(args, name, session);
     }
     let key = known(&args.key)?;
-    let value = key.rule.read(&args.value).map_err(|why| {
+    let value = key.read(&args.value).map_err(|why| {
         let failure = Failure::usage("bad-config-value", format!("`{}` {why}", key.name));
         failure.hint("run `mycelium config list` to see every setting")
     })?;
@@ -158,12 +158,18 @@ fn set(args: &Set, session: &Session) -> Result<Answer, Failure> {
         let hint = format!("run `mycelium config set --user {} {}`", key.name, args.value);
         return Err(Failure::usage("untrusted-config-key", message).hint(hint));
     }
+    if !args.user && key.holds_password(&value) {
+        let message = format!("`{}` would put a password into a tracked file", key.name);
+        let hint = format!("set REDIS_PASSWORD, or run `mycelium config set --user {} VALUE`", key.name);
+        return Err(Failure::usage("tracked-password", message).hint(hint));
+    }
     write(args, key.name, &value, &session.open()?)
 }
 
 fn write(args: &Set, key: &str, value: &Value, workspace: &Workspace) -> Result<Answer, Failure> {
     let origin = if args.user { Origin::User } else { Origin::Repository };
     let path = workspace.set_config(origin, key, value)?;
+    let value = config::key(key).map_or_else(|| value.clone(), |key| key.shown(value));
     let mut answer = session::answer("config.set", workspace)?;
     answer.data =
         json!({ "key": key, "value": value, "origin": origin.to_string(), "path": path.display().to_string() });
@@ -181,23 +187,14 @@ fn about_config(kind: &'static str, workspace: &Workspace) -> Result<Answer, Fai
 fn item(setting: &Setting) -> Value {
     json!({
         "key": setting.key.name,
-        "value": masked(setting),
+        "value": setting.key.shown(&setting.value),
         "origin": setting.origin.to_string(),
         "about": setting.key.about,
     })
 }
 
-/// A password is not shown; whoever needs it knows where it was set.
-fn masked(setting: &Setting) -> Value {
-    if setting.key.name.ends_with("password") && !setting.value.is_null() {
-        json!("***")
-    } else {
-        setting.value.clone()
-    }
-}
-
 fn shown(setting: &Setting) -> String {
-    match masked(setting) {
+    match setting.key.shown(&setting.value) {
         Value::Null => "-".to_owned(),
         Value::String(text) => text,
         other => other.to_string(),

@@ -262,6 +262,11 @@ fn code(error: &Error) -> &'static str {
         Error::Git(_) => "git",
         Error::Commit(_) => "commit",
         Error::Sync(error) => super::sync::code(error),
+        Error::NoServer => "no-server",
+        Error::UntrustedServer { .. } => "untrusted-server",
+        Error::BadServer { .. } => "bad-server",
+        Error::Unreached { .. } | Error::Bridge(_) => "unreached",
+        Error::Undecided { .. } => "undecided",
     }
 }
 

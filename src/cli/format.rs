@@ -129,6 +129,7 @@ const LOG: Fields = &[
 
 const STATUS: Fields = &[
     ("mode", "the follower that is live; `markdown` without one"),
+    ("bridge", "how the server stands: `address`, `state`, `server`, `why`, `branch`, `behind`, `last_pass`, or null"),
     ("agents", "agents with their work: `agent`, `status`, `active_tasks`, `running`, `queued`, `seen`, `stale`"),
     ("agent_count", "how many there are"),
     ("agent_states", "how many are `idle`, `busy`, `error`, and how many of all are `stale`"),

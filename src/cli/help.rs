@@ -17,7 +17,7 @@ use crate::config::KEYS;
 use crate::name::visible;
 
 /// Global options that are followed by a value.
-const WITH_VALUE: [&str; 3] = ["--as", "--root", "--color"];
+const WITH_VALUE: [&str; 4] = ["--as", "--root", "--color", "--require-mode"];
 
 /// One topic: its name and its text.
 struct Topic {

@@ -9,6 +9,7 @@ mod answer;
 mod archive;
 mod args;
 mod batch;
+mod bridge;
 mod check;
 mod commit;
 mod complete;
@@ -99,6 +100,7 @@ fn dispatch(command: &Command, session: &Session) -> Result<Option<Answer>, Fail
         Command::Watch(args) => watch::run(args, session),
         Command::Commit(args) => commit::run(args, session).map(Some),
         Command::Sync(args) => sync::run(args, session).map(Some),
+        Command::Bridge(command) => bridge::run(command, session).map(Some),
         Command::Archive(args) => archive::run(args, session).map(Some),
         Command::Resolve(args) => resolve::run(args, session).map(Some),
         Command::Init(args) => init::run(args, session).map(Some),

@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 
 use super::answer::{Answer, Face};
-use super::args::Global;
+use super::args::{Global, Required};
 use super::envelope::Head;
-use super::failure::Failure;
+use super::failure::{Class, Failure};
 use super::progress::{self, Shown};
 use crate::name::visible;
-use crate::runner::{Opening, Workspace};
+use crate::runner::{Opening, Patience, Workspace};
 
 /// One run of the command line.
 #[derive(Debug)]
@@ -39,7 +39,8 @@ impl Session {
     }
 
     /// The same with settings that win over every file.
-    pub(crate) fn open_with(&self, flags: Vec<(String, String)>) -> Result<Workspace, Failure> {
+    pub(crate) fn open_with(&self, mut flags: Vec<(String, String)>) -> Result<Workspace, Failure> {
+        flags.extend(self.global.require_mode.map(|mode| ("coordination.mode".to_owned(), mode.word().to_owned())));
         let opening = Opening { root: self.global.root.clone(), agent: self.global.agent.clone(), flags };
         let workspace = Workspace::open(opening)?;
         if !self.global.quiet && !self.global.json && progress::is_wanted() {
@@ -48,7 +49,22 @@ impl Session {
         if self.global.verbose {
             self.face.say(&whereabouts(&workspace)?);
         }
+        self.require(&workspace)?;
         Ok(workspace)
+    }
+
+    /// Refuses to go on without the follower that is required.
+    fn require(&self, workspace: &Workspace) -> Result<(), Failure> {
+        let Some(mode) = self.global.require_mode.filter(|mode| *mode != Required::Markdown) else { return Ok(()) };
+        let found = workspace.detect_bridge(Patience::Full);
+        if found.mode == mode.word() {
+            return Ok(());
+        }
+        let why = found.unreached.unwrap_or_else(|| "it was not found".to_owned());
+        let message = format!("`{}` was required and is not live: {why}", mode.word());
+        let hint =
+            found.hint.unwrap_or_else(|| "leave out `--require-mode`: every command works on the files".to_owned());
+        Err(Failure::new(Class::Busy, "mode-unreached", message).hint(hint))
     }
 }
 

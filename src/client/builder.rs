@@ -1,5 +1,6 @@
 //! How a client is made: where, for whom, with which limits.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +8,12 @@ use std::time::Duration;
 use super::crew::Crew;
 use super::mode::{self, Mode};
 use super::{CoordinationClient, Error};
+use crate::config::Shown;
 use crate::name::AgentName;
-use crate::runner::Opening;
+use crate::runner::{Opening, Patience};
 
 /// Makes a [`CoordinationClient`]. Everything has a default.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Builder {
     root: Option<PathBuf>,
     agent: Option<String>,
@@ -19,6 +21,20 @@ pub struct Builder {
     required: Option<Mode>,
     operation_timeout: Option<Duration>,
     settings: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { root, agent, mode, required, operation_timeout, settings } = self;
+        f.debug_struct("Builder")
+            .field("root", root)
+            .field("agent", agent)
+            .field("mode", mode)
+            .field("required", required)
+            .field("operation_timeout", operation_timeout)
+            .field("settings", &Shown(settings))
+            .finish()
+    }
 }
 
 impl Builder {
@@ -73,9 +89,13 @@ impl Builder {
     /// [`Error::Mode`] if the required follower is not live; [`Error::Failed`] if the folder cannot be used.
     pub async fn build(self) -> Result<CoordinationClient, Error> {
         let agent = self.agent.map(AgentName::new).transpose().map_err(crate::runner::Error::from)?;
-        let opening = Opening { root: self.root, agent, flags: self.settings };
+        let mut flags = self.settings;
+        let wish = self.required.or(self.mode);
+        flags.extend(wish.map(|mode| ("coordination.mode".to_owned(), mode.word().to_owned())));
+        let opening = Opening { root: self.root, agent, flags };
+        let patience = if self.required.is_some() { Patience::Full } else { Patience::Brief };
         let crew = Crew::open(opening, self.operation_timeout, move |workspace| {
-            let modes = mode::detect(self.required.or(self.mode), workspace.config());
+            let modes = mode::detect(workspace, patience);
             match (&modes.unreached, self.required) {
                 (Some(unreached), Some(_)) => Err(unreached.clone().into()),
                 _ => Ok(modes),

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -34,6 +34,7 @@ pub(super) struct Crew {
     opening: Opening,
     timeout: Option<Duration>,
     opened: Opened,
+    modes: Mutex<Modes>,
     held: Held,
     pub(super) latency: Latency,
     pub(super) subscriptions: Subscriptions,
@@ -44,7 +45,6 @@ pub(super) struct Crew {
 struct Opened {
     /// Who acts unless a call says otherwise.
     agent: Option<AgentName>,
-    modes: Modes,
     store: Store,
     /// The folder is kept in step with a branch of its own: reading it alone does not tell what others wrote.
     follows: bool,
@@ -52,7 +52,7 @@ struct Opened {
 
 impl fmt::Debug for Crew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Crew").field("pool", &self.pool).field("modes", &self.opened.modes).finish_non_exhaustive()
+        f.debug_struct("Crew").field("pool", &self.pool).field("modes", &self.modes()).finish_non_exhaustive()
     }
 }
 
@@ -69,13 +69,12 @@ impl Crew {
             let workspace = desk.workspace(named.as_ref())?;
             let opened = Opened {
                 agent: workspace.agent().cloned(),
-                modes: detect(workspace)?,
                 store: workspace.store().clone(),
                 follows: workspace.target() != Target::Current,
             };
-            Ok((opened, workspace.root().to_owned()))
+            Ok((opened, detect(workspace)?, workspace.root().to_owned()))
         });
-        let (opened, root) = looked.await?;
+        let (opened, modes, root) = looked.await?;
         // All threads work where the first one looked, even if the process goes to another folder.
         opening.root = Some(root);
         first.close();
@@ -84,6 +83,7 @@ impl Crew {
             opening,
             timeout,
             opened,
+            modes: Mutex::new(modes),
             held: Held::default(),
             latency: Latency::default(),
             subscriptions: Subscriptions::default(),
@@ -91,8 +91,14 @@ impl Crew {
         })
     }
 
-    pub(super) const fn modes(&self) -> &Modes {
-        &self.opened.modes
+    /// The follower that was live when somebody looked last.
+    pub(super) fn modes(&self) -> Modes {
+        self.modes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Somebody looked.
+    pub(super) fn note_modes(&self, modes: Modes) {
+        *self.modes.lock().unwrap_or_else(PoisonError::into_inner) = modes;
     }
 
     pub(super) const fn agent(&self) -> Option<&AgentName> {

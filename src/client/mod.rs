@@ -96,7 +96,8 @@ impl CoordinationClient {
         Ok(Self { agent: Some(agent), ..self.clone() })
     }
 
-    /// The follower that is live now. Whatever it is, the files are the truth, and every method works.
+    /// The follower that was live when this client was built, or when [`CoordinationClient::get_stats`] looked last. Whatever it
+    /// is, the files are the truth, and every method works.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.crew.modes().mode

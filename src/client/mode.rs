@@ -1,9 +1,10 @@
-//! Which follower of the files is live: what was asked for, what was found, and why not. Opens no connection.
+//! Which follower of the files is live: what was asked for, what was found, and why not.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::config::Config;
+use crate::runner::{Patience, Stats, Workspace};
 
 /// A follower of the files, by the name that the reference document gives to a mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,7 +51,7 @@ impl FromStr for Mode {
     }
 }
 
-/// A follower that was asked for by name and is not live.
+/// A follower that was asked for, by its name or by an address, and is not live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreached {
     /// Which.
@@ -68,34 +69,23 @@ pub(super) struct Modes {
     pub(super) unreached: Option<Unreached>,
 }
 
-/// Looks for a follower: the caller's wish goes before the setting `coordination.mode`.
-pub(super) fn detect(wish: Option<Mode>, config: &Config) -> Modes {
-    let set = || config.text("coordination.mode").and_then(|word| word.parse().ok());
-    let wanted = wish.or_else(set).unwrap_or_default();
-    let why = match wanted {
-        Mode::Auto | Mode::Markdown => None,
-        Mode::Redis => Some("this version has no bridge to Redis"),
-        Mode::TaskQueue => Some("this version has no bridge to TaskQueue"),
-    };
-    Modes { mode: Mode::Markdown, unreached: why.map(|why| Unreached { wanted, why: why.to_owned() }) }
+/// Looks for a follower, as the workspace's settings ask for.
+pub(super) fn detect(workspace: &Workspace, patience: Patience) -> Modes {
+    let found = workspace.detect_bridge(patience);
+    modes(workspace.config(), found.mode, found.unreached)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Layer;
-    use crate::config::Origin;
-
-    #[test]
-    fn a_wish_goes_before_the_setting_and_both_before_nothing() {
-        let layer = Layer::from_json("config.json", r#"{"coordination": {"mode": "redis"}}"#);
-        let redis = Config::resolve(vec![(Origin::User, layer)]);
-        let none = Config::resolve(Vec::new());
-        let wanted = |wish, config| detect(wish, config).unreached.map(|unreached| unreached.wanted);
-        assert_eq!(wanted(None, &none), None);
-        assert_eq!(wanted(None, &redis), Some(Mode::Redis));
-        assert_eq!(wanted(Some(Mode::TaskQueue), &redis), Some(Mode::TaskQueue));
-        assert_eq!(wanted(Some(Mode::Markdown), &redis), None);
-        assert_eq!(detect(None, &redis).mode, Mode::Markdown);
+/// What figures that were just taken say of it.
+pub(super) fn of_stats(workspace: &Workspace, stats: &Stats) -> Modes {
+    let why = stats.bridge.as_ref().and_then(|bridge| bridge.why.clone());
+    match (workspace.config().text("coordination.mode"), why) {
+        (Some("taskqueue"), None) => detect(workspace, Patience::Brief),
+        (_, why) => modes(workspace.config(), stats.mode, why),
     }
+}
+
+fn modes(config: &Config, mode: &str, why: Option<String>) -> Modes {
+    let is_taskqueue = config.text("coordination.mode") == Some("taskqueue");
+    let wanted = if is_taskqueue { Mode::TaskQueue } else { Mode::Redis };
+    Modes { mode: mode.parse().unwrap_or(Mode::Markdown), unreached: why.map(|why| Unreached { wanted, why }) }
 }

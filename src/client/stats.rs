@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::{CoordinationClient, Error, Mode, Unreached};
+use super::{CoordinationClient, Error, Mode, Unreached, mode};
 use crate::entity::{Priority, TaskStatus};
 use crate::runner::{self, Workspace};
 
@@ -13,8 +13,10 @@ use crate::runner::{self, Workspace};
 pub struct Stats {
     /// The follower that is live.
     pub mode: Mode,
-    /// The follower that was asked for by name and is not live, with the reason.
+    /// The follower that was asked for, by its name or by an address, and is not live, with the reason.
     pub unreached: Option<Unreached>,
+    /// How the server stands that the documents are mirrored to; `None` where none is wanted.
+    pub bridge: Option<runner::BridgeStats>,
     /// Agents that have a document.
     pub agent_count: usize,
     /// How many of them gave no sign of life for too long.
@@ -75,10 +77,12 @@ impl CoordinationClient {
     pub async fn get_stats(&self) -> Result<Stats, Error> {
         let look = |crew: &super::Crew, workspace: &Workspace| {
             crew.follow(workspace);
-            Ok(workspace.stats()?)
+            let overview = workspace.stats()?;
+            let modes = mode::of_stats(workspace, &overview);
+            crew.note_modes(modes.clone());
+            Ok((overview, modes))
         };
-        let overview = self.crew.run(self.agent.clone(), look).await?;
-        let modes = self.crew.modes();
+        let (overview, modes) = self.crew.run(self.agent.clone(), look).await?;
         let (operations, avg_latency) = self.crew.latency.average_ms();
         let with = |status| overview.tasks.iter().filter(|(other, _)| *other == status).map(|(_, count)| *count).sum();
         let mut task_queue_size = QueueSize::default();
@@ -87,7 +91,8 @@ impl CoordinationClient {
         }
         Ok(Stats {
             mode: modes.mode,
-            unreached: modes.unreached.clone(),
+            unreached: modes.unreached,
+            bridge: overview.bridge.clone(),
             agent_count: overview.agent_count,
             stale_agents: overview.stale(),
             task_queue_size,

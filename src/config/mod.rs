@@ -1,9 +1,11 @@
 //! Configuration: the known settings and how layers of them become one. Reads no file and no environment; it is given both as text.
 
 mod formats;
+mod secret;
 mod setting;
 
 pub use formats::{FORMAT_BYTES_MAX, FORMATS, Saved, check as check_format, format_name};
+pub use secret::{HIDDEN, Shown, without_password};
 pub use setting::{KEYS, Key, Rule, key};
 
 use std::collections::BTreeMap;
@@ -46,7 +48,7 @@ impl fmt::Display for Origin {
 }
 
 /// Values from one place, by full key (`commit.author`).
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Layer {
     values: BTreeMap<String, Value>,
     formats: BTreeMap<String, String>,
@@ -85,7 +87,7 @@ impl Layer {
                 .flatten()
                 .find_map(|name| lookup(name).filter(|text| !text.is_empty()).map(|text| (name.to_owned(), text)));
             if let Some((name, text)) = found {
-                layer.put(&name, key, key.rule.read(&text));
+                layer.put(&name, key, key.read(&text));
             }
         }
         layer
@@ -97,7 +99,7 @@ impl Layer {
     /// A finding if the key is not known or the value does not fit.
     pub fn from_text(name: &str, text: &str) -> Result<Self, Diagnostic> {
         let key = key(name).ok_or_else(|| unknown("command line", name))?;
-        let value = key.rule.read(text).map_err(|why| bad_value("command line", key, &why))?;
+        let value = key.read(text).map_err(|why| bad_value("command line", key, &why))?;
         Ok(Self { values: BTreeMap::from([(key.name.to_owned(), value)]), ..Self::default() })
     }
 
@@ -115,7 +117,7 @@ impl Layer {
         for (part, value) in map {
             let full = if prefix.is_empty() { part.clone() } else { format!("{prefix}.{part}") };
             match (key(&full), value) {
-                (Some(key), value) => self.put(name, key, key.rule.check(value)),
+                (Some(key), value) => self.put(name, key, key.check(value)),
                 (None, Value::Object(inner)) if setting::is_group(&full) => self.take(name, &full, inner),
                 (None, value) if full == FORMATS => self.take_formats(name, value),
                 // Editors put the address of a schema there.
@@ -147,7 +149,7 @@ fn bad_value(origin: &str, key: &Key, why: &str) -> Diagnostic {
 }
 
 /// One setting as it stands, and where it was set.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Setting {
     /// The key.
     pub key: &'static Key,
@@ -188,6 +190,9 @@ impl Config {
                 if origin == Origin::Repository && setting.key.user_only && *value != setting.key.default_value() {
                     findings.push(untrusted(setting.key));
                     continue;
+                }
+                if origin == Origin::Repository && setting.key.holds_password(value) {
+                    findings.push(tracked_password(setting.key));
                 }
                 setting.value = value.clone();
                 setting.origin = origin;
@@ -231,6 +236,14 @@ fn untrusted(key: &Key) -> Diagnostic {
     let message = format!("{REPOSITORY_CONFIG}: `{}` is ignored here: it could loosen safety", key.name);
     Diagnostic::warning(Code::UntrustedConfigKey, message)
         .hint(format!("set it for yourself: `mycelium config set --user {} VALUE`", key.name))
+}
+
+/// Whoever has the repository has the password, for as long as its history is kept.
+fn tracked_password(key: &Key) -> Diagnostic {
+    let message =
+        format!("{REPOSITORY_CONFIG}: `{}` holds a password, which does not belong in a tracked file", key.name);
+    Diagnostic::warning(Code::TrackedPassword, message)
+        .hint("take it out, change it, and put it into REDIS_PASSWORD or your own configuration")
 }
 
 /// Puts one value into the text of a configuration file; all other keys and their order stay.

@@ -66,6 +66,8 @@ pub static KEYS: &[Key] = &[
     named("coordination.redis.url", "", Rule::Text, "REDIS_URL", "address of the Redis or Valkey server"),
     named("coordination.redis.password", "", Rule::Text, "REDIS_PASSWORD", "its password (better in the environment)"),
     named("coordination.redis.db", "0", Rule::Number(0, 1_000_000), "REDIS_DB", "its database number"),
+    new("coordination.redis.prefix", "", Rule::Text, "what all keys there begin with; `{NAME}:` for a cluster"),
+    user("coordination.redis.ca", "", Rule::Text, "a PEM file with the certificates to trust there, for `rediss://`"),
     new("coordination.redis.connection_timeout_seconds", "5", Rule::Number(1, DAY_S), "longest wait for a connection"),
     new("coordination.redis.operation_timeout_seconds", "2", Rule::Number(1, DAY_S), "longest wait for an answer"),
     new("coordination.redis.retry_attempts", "3", Rule::Number(0, 1_000), "tries before it counts as lost"),
@@ -112,6 +114,8 @@ pub static KEYS: &[Key] = &[
         "days of quiet after which a watcher archives; 0 for never",
     ),
     new("commit.branch", "", Rule::Text, "a branch of its own for the documents; empty for the current branch"),
+    new("bridge.branch", "", Rule::Text, "the branch that is mirrored; empty for the one on which that was enabled"),
+    new("bridge.scan_seconds", "30", Rule::Number(1, 3_600), "how often everything on the server is looked through"),
 ];
 
 /// The key of this full name.
@@ -126,6 +130,27 @@ pub(super) fn is_group(name: &str) -> bool {
 }
 
 impl Key {
+    /// Reads a value from text.
+    ///
+    /// # Errors
+    /// Why it does not fit, to follow the key's name; without any password.
+    pub fn read(&self, text: &str) -> Result<Value, String> {
+        self.rule.read(text).map_err(|why| self.spared(&Value::from(text), why))
+    }
+
+    /// Checks a value.
+    ///
+    /// # Errors
+    /// Why it does not fit, to follow the key's name; without any password.
+    pub fn check(&self, value: &Value) -> Result<Value, String> {
+        self.rule.check(value).map_err(|why| self.spared(value, why))
+    }
+
+    fn spared(&self, value: &Value, why: String) -> String {
+        let shown = self.shown(value);
+        if shown == *value { why } else { format!("is {shown}, not {}", self.rule) }
+    }
+
     /// The built-in value.
     #[must_use]
     pub fn default_value(&self) -> Value {

@@ -6,6 +6,7 @@ mod archive;
 mod detach;
 mod interrupt;
 mod leases;
+mod mirror;
 mod notice;
 mod upkeep;
 mod witness;
@@ -62,6 +63,11 @@ pub trait World {
     /// each scan, when the watches are armed.
     fn renew(&mut self) -> Option<Places> {
         None
+    }
+
+    /// Gives it what wakes the loop from another thread: then it looks again.
+    fn set_ring(&mut self, ring: Arc<dyn Fn() + Send + Sync>) {
+        drop(ring);
     }
 
     /// Reads the folder.
@@ -172,6 +178,7 @@ pub fn watch(workspace: &Workspace, span: Span, listener: &mut dyn FnMut(&Notice
     let mut watched = Watched::new(workspace, listener);
     if span == Span::UntilStopped {
         watched.keep_the_archive();
+        watched.keep_the_mirror();
     }
     if span == Span::UntilStopped
         && let Some(greeting) = greeting(workspace)
@@ -255,6 +262,8 @@ impl<'a, W: World> Daemon<'a, W> {
         let bell = Arc::new(Notify::new());
         let ring = bell.clone();
         let watcher = Watcher::new(places, move || ring.notify_one());
+        let ring = bell.clone();
+        world.set_ring(Arc::new(move || ring.notify_one()));
         let (engine, began) = (Engine::new(), Instant::now());
         Self { world, engine, watcher, bell, began, gap: None, is_ready: false, is_stopped: false }
     }

@@ -57,6 +57,15 @@ pub enum Notice {
         /// Who had it.
         by: AgentName,
     },
+    /// The bridge to a server is live, lost it, or has paused.
+    Bridge {
+        /// `live`, `down` or `paused`.
+        state: &'static str,
+        /// In words.
+        what: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
 }
 
 impl Notice {
@@ -69,6 +78,7 @@ impl Notice {
             Self::Ignored(waiting) => waiting.hint(),
             Self::Upkeep(_) => Some("run `git gc` to see what is in the way".to_owned()),
             Self::SettingsBroken(reason) | Self::NotArchived(reason) => reason.hint.clone(),
+            Self::Bridge { hint, .. } => hint.clone(),
             Self::FirstTime { .. }
             | Self::Ready
             | Self::Committed { .. }
@@ -107,6 +117,7 @@ impl Notice {
             Self::TakenBack { task, by } => {
                 json!({ "event": "taken-back", "task": task.as_str(), "agent": by.as_str() })
             }
+            Self::Bridge { state, .. } => json!({ "event": "bridge", "state": state }),
             Self::Report(report) => report_json(folder, report),
         };
         if let Value::Object(map) = &mut value {
@@ -158,6 +169,7 @@ impl fmt::Display for Notice {
             Self::Archived { count } => write!(f, "archived {count} documents"),
             Self::NotArchived(reason) => write!(f, "nothing could be archived: {reason}"),
             Self::SettingsBroken(reason) => write!(f, "the settings stay as they were: {reason}"),
+            Self::Bridge { what, .. } => f.write_str(what),
             Self::TakenBack { task, by } => write!(f, "{task} taken back: the lease of {by} is over"),
         }
     }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::archive::Archivist;
 use super::leases::Leases;
+use super::mirror::{Mirror, Ring};
 use super::notice::Notice;
 use super::upkeep::Upkeep;
 use super::witness::Witness;
@@ -31,6 +32,8 @@ pub(super) struct Watched<'a> {
     leases: Leases,
     witness: Witness,
     archivist: Archivist,
+    mirror: Mirror,
+    has_mirror: bool,
     /// Why archiving failed, as it was told.
     unarchived: Option<Reason>,
 }
@@ -74,6 +77,8 @@ impl<'a> Watched<'a> {
             leases: Leases::default(),
             witness: Witness::default(),
             archivist: Archivist::default(),
+            mirror: Mirror::default(),
+            has_mirror: false,
             unarchived: None,
         }
     }
@@ -81,6 +86,19 @@ impl<'a> Watched<'a> {
     /// From now on what is done with is archived when it has been quiet for long enough.
     pub(super) fn keep_the_archive(&mut self) {
         self.archivist.begin();
+    }
+
+    /// From now on the documents are mirrored, if the settings ask for it; it begins once the watches are armed.
+    pub(super) fn keep_the_mirror(&mut self) {
+        self.has_mirror = true;
+    }
+
+    fn start_mirror(&mut self) {
+        if self.has_mirror
+            && let Some(notice) = self.mirror.start(&self.workspace)
+        {
+            self.tell(&notice);
+        }
     }
 
     /// Archives what is due, unless commits are off or have to wait: then it would only lie there.
@@ -140,6 +158,7 @@ impl<'a> Watched<'a> {
         self.archivist.look_again();
         (self.survey, self.branch, self.ignored) = (Survey::default(), None, None);
         self.witness = Witness::default();
+        self.start_mirror();
         self.tell(&Notice::Settings { keys: keys.to_vec(), folder });
     }
 
@@ -244,7 +263,14 @@ impl World for Watched<'_> {
         }
     }
 
+    fn set_ring(&mut self, ring: Ring) {
+        self.mirror.set_ring(ring);
+    }
+
     fn scan(&mut self) -> Result<Scan, Reason> {
+        for notice in self.mirror.news() {
+            self.tell(&notice);
+        }
         for finding in self.workspace.follow_branch().map_err(|error| reason(&error))? {
             (self.listener)(&Notice::Finding(finding));
         }
@@ -302,6 +328,7 @@ impl World for Watched<'_> {
 
     fn ready(&mut self) {
         (self.listener)(&Notice::Ready);
+        self.start_mirror();
     }
 
     fn due(&mut self) -> Option<Instant> {

@@ -49,8 +49,6 @@ pub struct Inside {
     pub settings: Vec<Diagnostic>,
     /// `markdown.durability` says that nothing is forced to the disk.
     pub undurable: bool,
-    /// The repository's own file holds a password.
-    pub password_in_repository: bool,
     /// What the folder stands on.
     pub ground: Result<Ground, Fault>,
     /// What `check` says.
@@ -59,8 +57,60 @@ pub struct Inside {
     pub standing: Result<Standing, Fault>,
     /// Directories from which file events come, or why they do not.
     pub events: Result<usize, Fault>,
+    /// The server that documents are mirrored to.
+    pub bridge: BridgeFacts,
     /// The repository, if there is one.
     pub git: Option<GitFacts>,
+}
+
+/// What is known of the server that documents are mirrored to.
+#[derive(Debug, Clone)]
+pub enum BridgeFacts {
+    /// None is wanted.
+    Nothing,
+    /// One that only the repository names.
+    Untrusted {
+        /// Its address, without a password.
+        address: String,
+    },
+    /// The settings make no sense.
+    Broken(Fault),
+    /// One is wanted.
+    Wanted {
+        /// Its address, without a password.
+        address: String,
+        /// What it said, or why it did not.
+        reached: Result<Reached, Fault>,
+        /// Why nothing is mirrored for now.
+        paused: Option<String>,
+        /// The process that keeps following.
+        follower: Option<u32>,
+        /// Documents that differ from the server, or wait to go there.
+        behind: u64,
+        /// Documents that are held back.
+        held: usize,
+        /// Keys there that cannot be used.
+        garbage: usize,
+        /// When everything was compared last.
+        last_pass: Option<Timestamp>,
+    },
+}
+
+/// What a server said of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// Its name and version.
+    pub name: String,
+    /// How long it took to connect, in milliseconds.
+    pub latency_ms: u64,
+    /// It takes no writes.
+    pub is_replica: bool,
+    /// It tells which keys change.
+    pub tracks: bool,
+    /// What the user may not do there.
+    pub lacks: Vec<String>,
+    /// `maxmemory-policy`, if it may be known.
+    pub eviction: Option<String>,
 }
 
 /// How many documents there are, and what is wrong with them.

@@ -1,8 +1,8 @@
 //! The verdicts: what is well, what wants a look, what does not work, and what to do. Pure.
 
 use super::facts::{Facts, Fault, FileSystem, Ground, Inside, Limits, Presence};
-use super::judge_git;
 use super::{Check, Group, Verdict};
+use super::{judge_bridge, judge_git};
 use crate::diagnostic::Severity;
 use crate::time::{Timestamp, ago};
 
@@ -32,6 +32,7 @@ pub fn judge(facts: &Facts) -> Vec<Check> {
         checks.extend(settings(inside));
         checks.extend(standing(inside, facts.now));
         checks.push(events(inside));
+        checks.extend(judge_bridge::bridge(&inside.bridge, facts.now));
         checks.extend(inside.ground.iter().flat_map(ground));
     } else {
         let message = "not looked at: see `repository`";
@@ -137,12 +138,6 @@ fn settings(inside: &Inside) -> Vec<Check> {
         checks.push(
             warning(Group::Settings, "durability", message)
                 .fix("run `mycelium config set --user markdown.durability full`"),
-        );
-    }
-    if inside.password_in_repository {
-        let message = "the repository's file holds `coordination.redis.password`: whoever has the repository has it";
-        checks.push(
-            warning(Group::Settings, "password", message).fix("take it out, change it, and give it as REDIS_PASSWORD"),
         );
     }
     checks

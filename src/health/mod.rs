@@ -2,11 +2,13 @@
 
 mod facts;
 mod judge;
+mod judge_bridge;
 mod judge_git;
 mod redact;
 
 pub use facts::{
-    Documents, Facts, Fault, FileSystem, GitFacts, Ground, Inside, Limits, LockFact, Place, Presence, Standing,
+    BridgeFacts, Documents, Facts, Fault, FileSystem, GitFacts, Ground, Inside, Limits, LockFact, Place, Presence,
+    Reached, Standing,
 };
 pub use judge::judge;
 pub use redact::redact;
@@ -50,14 +52,16 @@ pub enum Group {
     Commits,
     /// The watcher and file events.
     Watching,
+    /// The server that documents are mirrored to.
+    Bridge,
     /// Disk, file system and clock.
     Machine,
 }
 
 impl Group {
     /// Every group, in the order in which they are told.
-    pub const ALL: [Self; 6] =
-        [Self::Git, Self::Documents, Self::Settings, Self::Commits, Self::Watching, Self::Machine];
+    pub const ALL: [Self; 7] =
+        [Self::Git, Self::Documents, Self::Settings, Self::Commits, Self::Watching, Self::Bridge, Self::Machine];
 
     /// The word for it.
     #[must_use]
@@ -68,6 +72,7 @@ impl Group {
             Self::Settings => "settings",
             Self::Commits => "commits",
             Self::Watching => "watching",
+            Self::Bridge => "bridge",
             Self::Machine => "machine",
         }
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::bridge::Decided;
 use super::ledger::task_of;
 use super::operation::telling;
 use super::turn::{Deed, Entered, Turn, Turned};
@@ -47,6 +48,8 @@ pub struct Claimed {
     pub origin: Origin,
     /// What became of the document.
     pub outcome: Outcome,
+    /// Where that was decided.
+    pub decided: Decided,
     /// The document as the claim found it, under the lock of the folder.
     pub(super) found: Option<Document>,
 }
@@ -104,7 +107,7 @@ impl Workspace {
         if free.is_empty() {
             return Err(Error::NothingReady { kind: kind.map(str::to_owned) });
         }
-        // The list was made without the lock; with it, the first that is still free is theirs.
+        // The list is not of this moment: the first that is still free is theirs.
         let Some((path, document, entered)) = self.first_free(&live, &free, ask)? else { return Ok(None) };
         let mut paths = vec![path];
         let entity = live.get(&paths[0]).and_then(|entry| entry.entity.as_ref());
@@ -122,13 +125,12 @@ impl Workspace {
         tasks: &[&Task],
         ask: &Ask,
     ) -> Result<Option<(DocPath, Document, Entered)>, Error> {
-        let lock = self.lock_claims()?;
         for task in tasks {
             let Some(path) = live.paths_of(Kind::Task, task.id.as_str()).first().cloned() else { continue };
             let Some(file) = self.store.read(&path)? else { continue };
             let document = Document::parse(file.bytes);
             let Some(now) = task_of(&path, &document).filter(|now| now.id == task.id) else { continue };
-            match self.give(&lock, &path, &now, &live.blockers(&now), ask) {
+            match self.seat(&path, &now, &live.blockers(&now), ask) {
                 Ok(entered @ Entered::Given(..)) => return Ok(Some((path, document, entered))),
                 // Somebody was faster.
                 Ok(_) => {}
@@ -156,13 +158,13 @@ impl Workspace {
     fn claimed(&self, turned: Turned) -> Result<Claimed, Error> {
         let Turned { outcome, claimed, found } = turned;
         // Only what cannot be read as a task comes without, such as a document in which a merge left two versions.
-        let (entry, origin) = claimed.ok_or_else(|| {
+        let (entry, origin, decided) = claimed.ok_or_else(|| {
             let (id, findings) = (outcome.path.stem().to_owned(), outcome.findings.clone());
             Error::Refused { path: outcome.path.clone(), source: Box::new(Refusal::Unreadable { id, findings }) }
         })?;
         let until = self.after(entry.lease);
         let Entry { by, fence, lease, since, .. } = entry;
-        Ok(Claimed { by, fence, lease, since, until, origin, outcome, found })
+        Ok(Claimed { by, fence, lease, since, until, origin, outcome, decided, found })
     }
 
     /// The holder of a task says that they are at it: their lease begins anew. No document changes.
@@ -187,6 +189,7 @@ impl Workspace {
         };
         let written = self.note(&lock, &task.id, &entry)?;
         drop(lock);
+        self.renew_there(&Task { fence: Some(entry.fence), ..task.clone() }, &entry.by, entry.lease)?;
         written.close()?;
         self.sync_claim(&written)?;
         let until = self.after(entry.lease);

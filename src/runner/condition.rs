@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::{Error, Opening, Scope, Workspace, environment};
-use crate::config::Origin;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::git::{self, Repository, Target};
 use crate::health::{Documents, Facts, Fault, GitFacts, Ground, Inside, LockFact, Place, Standing};
@@ -62,14 +61,11 @@ impl Workspace {
             own_branch: self.config.text("commit.branch").map(crate::name::visible),
             settings: self.config.findings.clone(),
             undurable: self.config.text("markdown.durability") == Some("off"),
-            password_in_repository: self
-                .config
-                .get("coordination.redis.password")
-                .is_some_and(|setting| setting.origin == Origin::Repository && !setting.value.is_null()),
             ground,
             documents: self.documents().map_err(|error| fault(&error)),
             standing: self.standing_facts().map_err(|error| fault(&error)),
             events: self.watches(),
+            bridge: self.bridge_facts(),
             git,
         }
     }

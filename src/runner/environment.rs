@@ -91,6 +91,14 @@ pub(super) fn random() -> Result<u64, Error> {
     getrandom::u64().map_err(|error| Error::Randomness(error.to_string()))
 }
 
+/// A new random name for what must not be guessed or met twice.
+///
+/// # Errors
+/// [`Error::Randomness`] if the system gives no random bytes.
+pub(super) fn new_node() -> Result<String, Error> {
+    random_text(OPERATION_CHARACTERS)
+}
+
 /// A new random operation id.
 ///
 /// # Errors

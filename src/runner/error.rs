@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::SyncError;
 use crate::archive::Stay;
+use crate::bridge::BridgeError;
 use crate::claim::Loss;
 use crate::diagnostic::Diagnostic;
 use crate::document::EditError;
@@ -73,6 +74,17 @@ pub enum Error {
         /// For whom it is meant.
         to: AgentName,
     },
+    /// The server is to decide who has the task, and cannot.
+    #[error("who has `{}` cannot be decided: {why}", crate::name::visible(.task))]
+    Undecided {
+        /// Which task.
+        task: String,
+        /// Why.
+        why: String,
+    },
+    /// The server of a bridge cannot be used.
+    #[error(transparent)]
+    Bridge(#[from] BridgeError),
     /// The task waits for others.
     #[error("`{}` is not ready: it waits for {}", crate::name::visible(.task), listed(.waits))]
     NotReady {
@@ -154,6 +166,31 @@ pub enum Error {
     /// Clones could not be brought together.
     #[error(transparent)]
     Sync(#[from] SyncError),
+    /// No server is named that could be mirrored to.
+    #[error("no server is named")]
+    NoServer,
+    /// Only the repository names the server.
+    #[error("the server {address} is named by the repository, and nobody here agreed to it")]
+    UntrustedServer {
+        /// Its address, without a password.
+        address: String,
+    },
+    /// What the settings say of the server makes no sense.
+    #[error("{why}")]
+    BadServer {
+        /// What is wrong, without a password.
+        why: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The server cannot be used now.
+    #[error("{why}")]
+    Unreached {
+        /// Why, without a password.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
 }
 
 /// How a caller should take an error; each has its own exit code.
@@ -221,14 +258,21 @@ impl Error {
                 Refusal::BadValue { .. } => Class::Usage,
                 Refusal::Edit(ref error) => of_edit(error),
             },
-            Self::Name(_) | Self::Config(_) | Self::NoAgent | Self::Publish(_) | Self::TooManySteps { .. } => {
-                Class::Usage
+            Self::Name(_)
+            | Self::Config(_)
+            | Self::NoAgent
+            | Self::Publish(_)
+            | Self::TooManySteps { .. }
+            | Self::NoServer
+            | Self::BadServer { .. } => Class::Usage,
+            Self::Unreached { .. } | Self::Store(StoreError::Busy { .. } | StoreError::Restless { .. }) => Class::Busy,
+            Self::UntrustedServer { .. } | Self::Store(StoreError::Strange { what: What::Symlink, .. }) => {
+                Class::Unsafe
             }
-            Self::Store(StoreError::Busy { .. } | StoreError::Restless { .. }) => Class::Busy,
-            Self::Store(StoreError::Strange { what: What::Symlink, .. }) => Class::Unsafe,
             Self::Git(error) => of_trouble(error.trouble()),
             Self::Commit(error) => of_trouble(error.trouble()),
             Self::Sync(error) => error.class(),
+            Self::Undecided { .. } | Self::Bridge(_) => Class::Busy,
             _ => Class::Problem,
         }
     }
@@ -264,6 +308,12 @@ impl Error {
             Self::Git(error) => error.hint(),
             Self::Commit(error) => error.hint(),
             Self::Sync(error) => error.hint(),
+            Self::NoServer => Some("set REDIS_URL, or run `mycelium bridge enable URL`".to_owned()),
+            Self::UntrustedServer { .. } => Some("run `mycelium bridge enable` if you trust that server".to_owned()),
+            Self::BadServer { hint, .. } => Some(hint.clone()),
+            Self::Unreached { hint, .. } => hint.clone(),
+            Self::Undecided { .. } => Some("try again; `mycelium bridge status` says how the server is".to_owned()),
+            Self::Bridge(error) => error.hint(),
             Self::Name(_) | Self::Folder { .. } | Self::Randomness(_) => None,
         }
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Error, Observer, Subscription, Workspace, environment};
 use crate::event::{self, Event, Published, Replaced};
-use crate::name::{Channel, ChannelPattern, DocPath, EventId};
-use crate::store::{self, Action, Shelf};
+use crate::name::{AgentName, Channel, ChannelPattern, DocPath, EventId};
+use crate::store::{self, Action, Operation, Shelf};
 
 /// Largest record of the branches that this work tree has published on, in bytes.
 const RECORD_BYTES_MAX: usize = 64 * 1024;
@@ -32,9 +32,19 @@ impl Workspace {
     /// # Errors
     /// [`Error::Publish`] if the event does not fit into a line; others if the folder fails.
     pub fn publish(&self, channel: Channel, value: serde_json::Value) -> Result<EventId, Error> {
-        let operation = self.operation("event.publish")?;
+        self.publish_as(self.agent.clone(), channel, value)
+    }
+
+    /// The same in the name of somebody else.
+    pub(super) fn publish_as(
+        &self,
+        agent: Option<AgentName>,
+        channel: Channel,
+        value: serde_json::Value,
+    ) -> Result<EventId, Error> {
+        let operation = Operation { agent, ..self.operation("event.publish")? };
         let id = EventId::from(&operation.id);
-        let event = Published::new(id.clone(), operation.at, channel, value, self.agent.as_ref())?;
+        let event = Published::new(id.clone(), operation.at, channel, value, operation.agent.as_ref())?;
         let path = self.own_log()?;
         let mut place = None;
         for _ in 0..ATTEMPTS_MAX {

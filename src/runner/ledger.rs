@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::bridge::{Decided, Reserved};
 use super::{Error, Workspace};
 use crate::claim::{Entry, Facts, Home, Moment, Place, Record, Sight, State, Writing};
 use crate::document::Document;
@@ -32,9 +33,21 @@ pub(super) struct Seat {
     id: DocId,
     bytes: Vec<u8>,
     before: Before,
+    /// What the server said of it.
+    reserved: Reserved,
 }
 
 impl Seat {
+    /// The same with what the server said.
+    pub(super) fn reserved(self, reserved: Reserved) -> Self {
+        Self { reserved, ..self }
+    }
+
+    /// Where it was decided.
+    pub(super) fn decided(&self) -> Decided {
+        self.reserved.decided()
+    }
+
     /// What the document is to say of a new holder.
     pub(super) fn hold(&self) -> Option<Hold> {
         let Entry { by, fence, lease, state, .. } = &self.entry;
@@ -107,7 +120,7 @@ impl Workspace {
         let before = before.map_or(Before::Nothing, |record| Before::Something(record.part, record.bytes));
         let bytes = entry.to_bytes();
         let file = self.store.write_claim(lock, id, part(&entry), &bytes)?;
-        Ok(Seat { entry, file, id: id.clone(), bytes, before })
+        Ok(Seat { entry, file, id: id.clone(), bytes, before, reserved: Reserved::NotAsked })
     }
 
     /// The document says what the entry says: the entry stands, and may be judged by others.
@@ -126,6 +139,7 @@ impl Workspace {
 
     /// The document was not changed: the ledger is put back.
     pub(super) fn withdraw(&self, seat: &Seat) -> Result<(), Error> {
+        self.unreserve(&seat.reserved);
         let lock = self.lock_claims()?;
         if self.is_in_ledger(&seat.id, &seat.bytes)? {
             match &seat.before {

@@ -4,6 +4,7 @@
 mod archive;
 mod batch;
 mod branch;
+mod bridge;
 mod cache;
 mod claim;
 mod commit;
@@ -42,6 +43,10 @@ mod workspace;
 
 pub use archive::{Archived, Kept, Moved, Run, Wanted};
 pub use batch::{Editing, STEPS_MAX, Step, Together};
+pub use bridge::{
+    BridgeStats, Detected, Direction, Enabling, Follower, Health, PassOptions, PassReport, Patience, State, Target,
+    Wanted as WantedBridge,
+};
 pub use claim::{Claimed, Renewed, Which};
 pub use commit::{CommitReport, Committed, Edits};
 pub use condition::{facts, mend};

@@ -122,6 +122,20 @@ impl Observer {
         Ok(Some(Duration::ZERO))
     }
 
+    /// The same, and gives what was told since the last time.
+    pub(super) fn follow(&mut self, workspace: &Workspace) -> Result<Vec<Told>, Error> {
+        workspace.store.make_feed()?;
+        let mut told = Vec::new();
+        for _ in 0..CATCH_UP_MAX {
+            told.extend(self.read(&workspace.store)?.told);
+            if self.look(workspace)?.again_ms != Some(0) {
+                break;
+            }
+        }
+        told.extend(self.read(&workspace.store)?.told);
+        Ok(told)
+    }
+
     fn enter(&mut self, base: Option<&[u8]>, at: FeedAt) {
         if let Some(base) = base {
             self.fold.restart(lines(base));

@@ -1,17 +1,18 @@
 //! Finds the work tree, its repository, its configuration and its run state. Makes nothing; the first write does.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::error::again;
 use super::together::Group;
 use super::{Error, Progress, Workspace, environment, teller};
-use crate::config::{CONFIG_BYTES_MAX, Config, Layer, Origin, REPOSITORY_CONFIG};
+use crate::config::{CONFIG_BYTES_MAX, Config, Layer, Origin, REPOSITORY_CONFIG, Shown};
 use crate::git::{Hooks, Repository, Target};
 use crate::name::AgentName;
 use crate::store::{self, Durability, Place, Store};
 
 /// What a caller asks for when a workspace is opened.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Opening {
     /// The work tree; else `MYCELIUM_ROOT`, else the repository around the current folder, else that folder.
     pub root: Option<PathBuf>,
@@ -19,6 +20,13 @@ pub struct Opening {
     pub agent: Option<AgentName>,
     /// Settings that win over every file, as key and text.
     pub flags: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { root, agent, flags } = self;
+        f.debug_struct("Opening").field("root", root).field("agent", agent).field("flags", &Shown(flags)).finish()
+    }
 }
 
 impl Workspace {
@@ -67,11 +75,29 @@ impl Workspace {
         let progress = Progress::default();
         let auto = config.flag("commit.auto");
         let group = Group::of(&run, durability, target(&config), auto);
-        Ok(Self { root, repository, store, config, flags, agent, durability, progress, group, on })
+        Ok(Self {
+            root,
+            repository,
+            store,
+            config,
+            flags,
+            agent,
+            durability,
+            progress,
+            group,
+            on,
+            is_quiet: false,
+            must_decide: false,
+        })
     }
 }
 
 impl Workspace {
+    /// How to open it once more, in another thread.
+    pub(super) fn once_more(&self) -> Opening {
+        Opening { root: Some(self.root.clone()), agent: self.agent.clone(), flags: self.flags.clone() }
+    }
+
     /// The same workspace once more, for somebody who uses it beside this one.
     ///
     /// # Errors
@@ -92,6 +118,8 @@ impl Workspace {
             flags: self.flags.clone(),
             group: std::sync::Arc::clone(&self.group),
             on: std::sync::Arc::clone(&self.on),
+            is_quiet: self.is_quiet,
+            must_decide: self.must_decide,
         })
     }
 }

@@ -371,7 +371,9 @@ impl Workspace {
     /// Commits what was written, unless a watcher does, and waits until it is on the disk.
     pub(super) fn fate(&self, operation: Option<&OperationId>, written: Option<&Unsynced>) -> Result<Fate, Error> {
         let mut fate = Fate::default();
-        match self.store.watcher() {
+        let watcher = self.store.watcher();
+        let is_watched = matches!(watcher, Ok(Some(_))) && self.repository.is_some();
+        match watcher {
             Ok(Some(_)) if self.repository.is_some() => fate.waiting = Some(Waiting::Watcher),
             _ => match self.commit_together(written) {
                 Ok(done) => {
@@ -388,6 +390,9 @@ impl Workspace {
         }
         // Where there was no commit to wait with.
         written.map_or(Ok(()), Unsynced::wait)?;
+        if let Some(written) = written.filter(|_| !is_watched && !self.is_quiet) {
+            self.run_errand(written);
+        }
         Ok(fate)
     }
 }

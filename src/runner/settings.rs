@@ -1,7 +1,7 @@
 //! Settings that change while a process runs: a new look at the files they come from, and the workspace that follows from it.
 
 use super::opening::read_config;
-use super::{Error, Opening, Workspace, environment};
+use super::{Error, Workspace, environment};
 use crate::config::{Config, REPOSITORY_CONFIG};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::git::Target;
@@ -36,8 +36,7 @@ impl Workspace {
         if changed(&self.config, &now).is_empty() {
             return Ok(NewSettings::Same);
         }
-        let opening = Opening { root: Some(self.root.clone()), agent: self.agent.clone(), flags: self.flags.clone() };
-        let workspace = Self { progress: self.progress.clone(), ..Self::look(opening)? };
+        let workspace = Self { progress: self.progress.clone(), ..Self::look(self.once_more())? };
         // They may have changed again since they were read.
         if let Some(fault) = fault(&workspace.config) {
             return Ok(NewSettings::Broken(Box::new(fault)));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::bridge::BridgeStats;
 use super::hold::Hold;
 use super::{Error, Scope, Workspace};
 use crate::entity::{Agent, AgentStatus, Priority, Pulse, Task, TaskStatus, Workflow, WorkflowStatus};
@@ -18,6 +19,8 @@ pub struct Stats {
     pub at: Timestamp,
     /// The follower that is live: `markdown` if there is none but the files.
     pub mode: &'static str,
+    /// How the bridge stands; `None` where no server is wanted.
+    pub bridge: Option<BridgeStats>,
     /// How many agents there are, alive or stale.
     pub agent_count: usize,
     /// Every agent with what it has to do, by name; who has no document and yet work to do comes last.
@@ -131,9 +134,11 @@ impl Workspace {
         let pending: Vec<&&Task> = tasks.iter().filter(|task| task.status == TaskStatus::Pending).collect();
         let of = |priority: Priority| pending.iter().filter(|task| task.priority == priority).count();
         let latencies = self.store.latencies();
+        let (mode, bridge) = self.bridge_stats();
         Ok(Stats {
             at,
-            mode: "markdown",
+            mode,
+            bridge,
             agent_count: snapshot.agents().count(),
             team: team(snapshot, &tasks, &self.beats()?, &holds, at),
             task_queue_size: pending.len(),

@@ -5,6 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
+use super::bridge::{Ear, Wanted};
 use super::{Error, Observer, Workspace, environment};
 use crate::event::{Event, Replaced, SNAPSHOT, Told, replaced};
 use crate::name::{Channel, ChannelPattern, EventId};
@@ -25,6 +26,8 @@ pub struct Subscription {
     observer: Observer,
     watcher: Watcher,
     bell: Receiver<()>,
+    /// What other clones tell comes from the server first.
+    ear: Option<Ear>,
     queue: VecDeque<Event>,
     ids: HashSet<EventId>,
     order: VecDeque<EventId>,
@@ -49,6 +52,10 @@ impl Subscription {
         let ring = move || {
             let _ = ring.try_send(());
         };
+        let ear = match workspace.wanted_bridge() {
+            Wanted::Redis(target) => Some(Ear::start(*target, ring.clone())?),
+            _ => None,
+        };
         let watcher = Watcher::new(workspace.places(), ring).beside(workspace.store.feed_folder());
         let mut subscription = Self {
             workspace,
@@ -56,6 +63,7 @@ impl Subscription {
             observer: Observer::default(),
             watcher,
             bell,
+            ear,
             queue: VecDeque::new(),
             ids: HashSet::new(),
             order: VecDeque::new(),
@@ -148,7 +156,19 @@ impl Subscription {
             }
         }
         self.deliver(read.told);
+        self.hear();
         Ok(())
+    }
+
+    fn hear(&mut self) {
+        let events: Vec<Event> = self.ear.iter().flat_map(Ear::events).collect();
+        for event in events {
+            let is_wanted = self.patterns.is_empty() || self.patterns.iter().any(|one| one.fits(&event.channel));
+            if is_wanted && !self.ids.contains(&event.id) {
+                self.remember(&event.id);
+                self.queue.push_back(event);
+            }
+        }
     }
 
     fn deliver(&mut self, told: Vec<Told>) {

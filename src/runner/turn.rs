@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use super::bridge::{Decided, Reserved};
 use super::ledger::{Seat, task_of};
 use super::operation::refusing;
 use super::{Error, Outcome, Workspace};
@@ -58,8 +59,8 @@ pub(super) struct Turn<'a> {
 pub(super) struct Turned {
     /// What became of it.
     pub(super) outcome: Outcome,
-    /// For a claim: who has it now, and from whom it comes.
-    pub(super) claimed: Option<(Entry, Origin)>,
+    /// For a claim: who has it now, from whom it comes, and where that was decided.
+    pub(super) claimed: Option<(Entry, Origin, Decided)>,
     /// The document as it was found under the lock of the folder.
     pub(super) found: Option<Document>,
 }
@@ -115,7 +116,7 @@ impl Turn<'_> {
             Deed::TakeBack => operation.agent = None,
             Deed::Change(_) => {}
         }
-        let claimed = origin.zip(seat.as_ref()).map(|(origin, seat)| (seat.entry.clone(), origin));
+        let claimed = origin.zip(seat.as_ref()).map(|(origin, seat)| (seat.entry.clone(), origin, seat.decided()));
         let (is_overtaken, before) = (Cell::new(false), RefCell::new(None));
         let edited = workspace.apply_edit(&operation, self.paths, &|document| {
             is_overtaken.set(!self.is_as_found(found, document));
@@ -161,7 +162,7 @@ impl Turn<'_> {
         let passing = match self.deed {
             Deed::Claim(ask) => {
                 let blockers = workspace.blockers_of(task)?;
-                return workspace.give(&workspace.lock_claims()?, path, task, &blockers, ask);
+                return workspace.seat(path, task, &blockers, ask);
             }
             Deed::TakeBack => return workspace.enter_end(path, task, State::Released, None),
             Deed::Change(passing) => passing,
@@ -174,7 +175,7 @@ impl Turn<'_> {
                 // Whoever begins a task may have it assigned to them in one go.
                 let task = Task { assigned_to: after.and_then(|after| after.assigned_to), ..task.clone() };
                 let blockers = workspace.blockers_of(&task)?;
-                workspace.give(&workspace.lock_claims()?, path, &task, &blockers, &ask)
+                workspace.seat(path, &task, &blockers, &ask)
             }
             (from, to, _) if from != to && to != TaskStatus::Running => {
                 workspace.enter_end(path, task, end_of(to), Some(passing))
@@ -199,15 +200,27 @@ impl Workspace {
         guarded.map_err(|loss| self.lost(*loss))
     }
 
-    /// Decides who gets a task, and writes it down. The lock is held by the caller.
-    pub(super) fn give(
+    /// Decides who gets a task: where clones share a server there first, without a lock, then here.
+    pub(super) fn seat(&self, path: &DocPath, task: &Task, blockers: &[Blocker], ask: &Ask) -> Result<Entered, Error> {
+        let reserved = self.reserve(task, ask)?;
+        let given = self.lock_claims().and_then(|lock| self.give(&lock, path, task, blockers, &reserved, ask));
+        if !matches!(given, Ok(Entered::Given(..))) {
+            self.unreserve(&reserved);
+        }
+        given
+    }
+
+    /// Decides who gets a task here, and writes it down.
+    fn give(
         &self,
         lock: &ClaimLock,
         path: &DocPath,
         task: &Task,
         blockers: &[Blocker],
+        reserved: &Reserved,
         ask: &Ask,
     ) -> Result<Entered, Error> {
+        let ask = &reserved.ask(ask);
         let now = self.moment();
         let sight = self.sight(&task.id, path, Facts::of(task))?;
         match claim::decide(task.id.as_str(), &sight, blockers, ask, &now, &self.here(path)) {
@@ -215,15 +228,22 @@ impl Workspace {
                 let place = self.place(path)?;
                 let (by, since) = (ask.by.clone(), self.now());
                 let (state, lease) = (State::Begun, ask.lease);
-                let entry = Entry { fence: give.fence, state, by, lease, since, renewed: now, place };
-                Ok(Entered::Given(Box::new(self.take_seat(lock, &task.id, entry)?), give.origin))
+                let fence = give.fence.max(reserved.fence());
+                let origin = match (give.origin, reserved) {
+                    (Origin::Stolen(by), Reserved::There(there)) if there.was.is_some() => Origin::Expired(by),
+                    (origin, _) => origin,
+                };
+                let entry = Entry { fence, state, by, lease, since, renewed: now, place };
+                let seat = self.take_seat(lock, &task.id, entry)?.reserved(reserved.clone());
+                Ok(Entered::Given(Box::new(seat), origin))
             }
             Verdict::Keep { .. } => {
                 let known = sight.entry().filter(|entry| entry.by == ask.by && entry.fence == sight.here.fence);
                 let entry = known.map(|entry| entry.in_state(State::Held).renewed_at(&now));
                 let entry = entry
                     .map_or_else(|| Ok(self.new_entry(&ask.by, &sight.here, self.place(path)?)), Ok::<_, Error>)?;
-                Ok(Entered::Given(Box::new(self.take_seat(lock, &task.id, entry)?), Origin::Nobody))
+                let seat = self.take_seat(lock, &task.id, entry)?.reserved(reserved.clone());
+                Ok(Entered::Given(Box::new(seat), Origin::Nobody))
             }
             Verdict::Wait => Ok(Entered::Wait),
             Verdict::Lost { loss, anew } => {

@@ -1,6 +1,7 @@
 //! An open workspace: the folder, its repository and its configuration, and reading from them. Nothing here writes.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,7 +33,6 @@ const READERS_MAX: usize = 8;
 type Reader<'a, T> = dyn Fn(&[DocPath], &Work) -> Result<Vec<T>, Error> + Sync + 'a;
 
 /// A coordination folder that can be read and written.
-#[derive(Debug)]
 pub struct Workspace {
     pub(super) root: PathBuf,
     pub(super) repository: Option<Repository>,
@@ -47,6 +47,21 @@ pub struct Workspace {
     pub(super) group: Arc<Group>,
     /// The branch of the newest operation, for those who are told of it.
     pub(super) on: On,
+    /// It is a bridge's own: what it writes needs not be told to the server by anybody else.
+    pub(super) is_quiet: bool,
+    /// A claim has to be decided by the server.
+    pub(super) must_decide: bool,
+}
+
+impl fmt::Debug for Workspace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { root, agent, config, .. } = self;
+        f.debug_struct("Workspace")
+            .field("root", root)
+            .field("agent", agent)
+            .field("config", config)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where a workspace is, and on which branch and commit.
@@ -114,6 +129,13 @@ impl Workspace {
     #[must_use]
     pub fn or_acting_as(mut self, agent: &AgentName) -> Self {
         self.agent.get_or_insert_with(|| agent.clone());
+        self
+    }
+
+    /// The same workspace in which no claim is decided in this clone alone: where the server cannot decide, there is none.
+    #[must_use]
+    pub fn deciding_there(mut self) -> Self {
+        self.must_decide = true;
         self
     }
 

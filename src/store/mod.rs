@@ -6,10 +6,12 @@
 
 mod apply;
 mod beat;
+mod bridge;
 mod claims;
 mod error;
 mod feed;
 mod folder;
+mod follow;
 mod ground;
 mod journal;
 mod kept;
@@ -119,6 +121,8 @@ pub struct Store {
     beside: Arc<AtomicBool>,
     /// What says what is told; without it nothing is.
     teller: Option<Teller>,
+    /// There is run state of a bridge.
+    has_bridge: Arc<AtomicBool>,
 }
 
 impl Store {
@@ -139,7 +143,7 @@ impl Store {
                 _ => {}
             }
         }
-        plain::refuse_links(&place.run)?;
+        let has_bridge = plain::refuse_links(&place.run)?;
         plain::refuse_links(&place.shared)?;
         Ok(Self {
             root: place.root.clone(),
@@ -150,6 +154,7 @@ impl Store {
             boot: journal::boot_id(),
             beside: Arc::new(AtomicBool::new(false)),
             teller: None,
+            has_bridge: Arc::new(AtomicBool::new(has_bridge)),
         })
     }
 

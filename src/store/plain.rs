@@ -121,7 +121,7 @@ pub fn read_text_in(root: &Path, relative: &str, bytes_max: usize) -> Result<Opt
 /// # Errors
 /// [`StoreError`] if a symbolic link stands in the way, or it cannot be written.
 pub fn write_new_in(root: &Path, relative: &str, text: &str) -> Result<bool, StoreError> {
-    write_in(root, relative, text, Site::move_to)
+    write_in(root, relative, text, Site::move_to, Sync::Yes)
 }
 
 /// Replaces a file below a work tree durably in one step, or makes it with its folders.
@@ -129,12 +129,24 @@ pub fn write_new_in(root: &Path, relative: &str, text: &str) -> Result<bool, Sto
 /// # Errors
 /// [`StoreError`] if a symbolic link stands in the way, or it cannot be written; the old one is intact then.
 pub fn replace_text_in(root: &Path, relative: &str, text: &str) -> Result<(), StoreError> {
-    write_in(root, relative, text, Site::replace).map(drop)
+    write_in(root, relative, text, Site::replace, Sync::Yes).map(drop)
+}
+
+/// The same without waiting for the disk: whoever reads it finds the old text or the new one, a power cut may lose both.
+pub(super) fn note_text_in(root: &Path, relative: &str, text: &str) -> Result<(), StoreError> {
+    write_in(root, relative, text, Site::replace, Sync::No).map(drop)
+}
+
+/// Removes a file below a folder, if it is there.
+pub(super) fn remove_in(root: &Path, relative: &str) -> Result<(), StoreError> {
+    let Some(site) = site_in(root, relative, Parents::AsTheyAre)? else { return Ok(()) };
+    site.unlink()?;
+    site.dir.sync()
 }
 
 type Publish = fn(&Site, &Site) -> Result<Renamed, StoreError>;
 
-fn write_in(root: &Path, relative: &str, text: &str, publish: Publish) -> Result<bool, StoreError> {
+fn write_in(root: &Path, relative: &str, text: &str, publish: Publish, sync: Sync) -> Result<bool, StoreError> {
     let Some(site) = site_in(root, relative, Parents::Made)? else { return Ok(false) };
     sweep_drafts(&site.dir);
     let draft = Site { dir: Arc::clone(&site.dir), name: format!("{DRAFT_PREFIX}{}", temp::fresh_name()) };
@@ -142,13 +154,17 @@ fn write_in(root: &Path, relative: &str, text: &str, publish: Publish) -> Result
     let written = draft.create().and_then(|mut file| {
         super::lock::own(&file).map_err(|source| StoreError::io("lock", &path, source))?;
         file.write_all(text.as_bytes()).map_err(|source| StoreError::io("write", &path, source))?;
-        file.sync_all().map_err(|source| StoreError::NotDurable { path: path.clone(), source })?;
+        if sync == Sync::Yes {
+            file.sync_all().map_err(|source| StoreError::NotDurable { path: path.clone(), source })?;
+        }
         publish(&draft, &site)
     });
     if !matches!(written, Ok(Renamed::Yes)) {
         draft.unlink()?;
     }
-    site.dir.sync()?;
+    if sync == Sync::Yes {
+        site.dir.sync()?;
+    }
     written.map(|renamed| renamed == Renamed::Yes)
 }
 
@@ -176,17 +192,20 @@ fn site_in(root: &Path, relative: &str, parents: Parents) -> Result<Option<Site>
 }
 
 /// Refuses run state of which a part is a symbolic link: nobody but this program makes anything there, and it makes none.
+/// Tells whether there is anything about a bridge.
 ///
 /// # Errors
 /// [`StoreError::Strange`] for a link; [`StoreError::Io`] if the folder cannot be listed.
-pub(super) fn refuse_links(run: &Path) -> Result<(), StoreError> {
+pub(super) fn refuse_links(run: &Path) -> Result<bool, StoreError> {
     let strange = |path: PathBuf, wanted| Err(StoreError::Strange { path, what: What::Symlink, wanted });
     if fs::symlink_metadata(run).is_ok_and(|meta| meta.is_symlink()) {
         return strange(run.to_owned(), "a folder");
     }
-    let Some(dir) = Dir::open(run)? else { return Ok(()) };
+    let Some(dir) = Dir::open(run)? else { return Ok(false) };
+    let mut has_bridge = false;
     for entry in dir.list()?.flatten() {
         let name = entry.file_name().to_string_lossy();
+        has_bridge |= name == super::bridge::FOLDER;
         let is_link = match entry.file_type() {
             // Some file systems tell the kind of a name only when asked for it.
             FileType::Unknown => dir.stat(&name)?.is_some_and(|stat| what_of(&stat) == What::Symlink),
@@ -196,7 +215,7 @@ pub(super) fn refuse_links(run: &Path) -> Result<(), StoreError> {
             return strange(run.join(&*name), "a file or folder of mycelium's own");
         }
     }
-    Ok(())
+    Ok(has_bridge)
 }
 
 /// Writes a file of this new name durably, with its folder.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::error::StoreError;
 use super::folder::{Dir, FileId};
 use super::journal::Journal;
-use super::record::Entry;
+use super::record::{Entry, Record};
 use super::sabotage::{self, Sabotage};
 use super::swap::Swap;
 use super::{Durability, Store};
@@ -32,6 +32,12 @@ impl Unsynced {
     pub(super) fn new(store: &Store, journal: Journal, entry: Entry, swaps: Vec<Swap>) -> Self {
         let work = Arc::new(Mutex::new(Work::ToDo(journal)));
         Self { store: store.clone(), entry: Arc::new(entry), swaps: Arc::new(swaps), work }
+    }
+
+    /// What was changed, by whom.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.entry.record
     }
 
     /// Waits until the disk has the record and the documents. Asked again, it does nothing more.

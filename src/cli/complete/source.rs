@@ -55,7 +55,9 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         ("task retry", "id") => Source::Documents(TASKS, &["failed"]),
         ("task reopen" | "task approve" | "task reject", "id") => Source::Documents(TASKS, &["completed"]),
         ("workflow complete" | "workflow fail", "id") => Source::Documents(WORKFLOWS, &["running"]),
-        ("task create" | "workflow create", "id") | ("man", "command") => Source::Free,
+        ("task create" | "workflow create", "id") | ("man", "command") | ("bridge enable", "url" | "branch") => {
+            Source::Free
+        }
         ("archive", "ids") => Source::Documents(&[Kind::Task, Kind::Workflow], &["completed", "failed"]),
         ("log", "id") | ("resolve", "names") => Source::Documents(&Kind::ALL, &[]),
         ("task create" | "task claim" | "task ready", "kind") => Source::Types(Kind::Task),
@@ -88,6 +90,7 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         ("instructions", "write" | "remove" | "check") | ("batch" | "textconv", "file") | ("merge-driver", _) => {
             Source::File
         }
+        (_, "require_mode") => Source::Words(|| vec!["redis", "taskqueue", "markdown"]),
         ("explain", "code") => Source::Words(explain::codes),
         (_, "root" | "keep" | "install" | "pages") => Source::Folder,
         (_, "payload" | "result" | "error" | "stack_trace" | "metadata" | "text" | "note" | "reason") => Source::Text,

@@ -325,4 +325,12 @@ pub(super) const PAGES: &[Page] = &[
         example: Example::Settings("{\"commit\": "),
         remedy: "mend the JSON at the place that the message names, or remove the file",
     },
+    Page {
+        code: "MYC305",
+        title: "a password in a tracked file",
+        means: "The repository's configuration holds the password of a server, by itself or in an address. It is used all the same.",
+        why: "Whoever has the repository has the password, also when it was taken out, as long as its history is kept.",
+        example: Example::Settings("{\"coordination\": {\"redis\": {\"password\": \"secret\"}}}"),
+        remedy: "take it out, change it on the server, and put it into REDIS_PASSWORD or your own configuration",
+    },
 ];

@@ -1,5 +1,6 @@
 //! `explain`: what a code means, why, an example and the way out. The one source of these words; docs/codes.md is printed from it.
 
+mod bridge;
 mod claims;
 mod errors;
 mod findings;
@@ -31,11 +32,12 @@ pub(crate) struct Args {
 }
 
 /// What a group of codes is called: in JSON, and as a heading.
-const GROUPS: [(&str, &str, &[Page]); 4] = [
+const GROUPS: [(&str, &str, &[Page]); 5] = [
     ("finding", "Findings about documents and settings", findings::PAGES),
     ("error", "Errors of commands", errors::PAGES),
     ("error", "Errors about who has a task", claims::PAGES),
     ("error", "Errors of exchanges with other clones", sync::PAGES),
+    ("error", "Errors about a server", bridge::PAGES),
 ];
 
 /// Explains.
@@ -150,7 +152,7 @@ mod tests {
 
     #[test]
     fn pages_are_in_order_and_full() {
-        for pages in [errors::PAGES, claims::PAGES, sync::PAGES] {
+        for pages in [errors::PAGES, claims::PAGES, sync::PAGES, bridge::PAGES] {
             assert!(pages.windows(2).all(|pair| pair[0].code < pair[1].code));
         }
         for (_, page) in all() {

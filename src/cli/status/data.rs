@@ -4,13 +4,13 @@ use serde_json::{Map, Value, json};
 
 use super::view::is_unreadable;
 use super::{ROWS_MAX, Seen};
-use crate::cli::{envelope, show};
+use crate::cli::{bridge, envelope, show};
 use crate::entity::{AgentStatus, Pulse, fraction_json};
 use crate::name::{AgentName, DocId};
 use crate::runner::{Flow, Line, Member, Stats};
 
 /// What changes by itself as time goes by: not what `--watch` calls a change.
-const RESTLESS: [&str; 4] = ["seen", "left", "avg_latency", "latency_of"];
+const RESTLESS: [&str; 5] = ["seen", "left", "avg_latency", "latency_of", "last_pass"];
 
 /// Everything, each list cut to its first rows and counted.
 pub(super) fn data(seen: &Seen<'_>) -> Value {
@@ -51,6 +51,7 @@ fn figures(stats: &Stats) -> Value {
     let tasks = stats.tasks.iter().map(|(status, count)| (status.word().to_owned(), json!(count)));
     json!({
         "mode": stats.mode,
+        "bridge": stats.bridge.as_ref().map(bridge::data),
         "agent_count": stats.agent_count,
         "agent_states": agents,
         "task_queue_size": stats.task_queue_size,

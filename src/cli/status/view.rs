@@ -6,7 +6,7 @@ use super::bar::{Signs, bar, columns};
 use super::{ROWS_MAX, Seen};
 use crate::cli::answer::width;
 use crate::cli::render::{Cell, Ink, Table, count, cut, finding, paint, status};
-use crate::cli::{envelope, show, task};
+use crate::cli::{bridge, envelope, show, task};
 use crate::entity::{AgentStatus, Priority};
 use crate::name::{DocPath, visible};
 use crate::runner::{Line, Member};
@@ -18,7 +18,8 @@ const TITLE_COLUMNS_MAX: usize = 32;
 
 /// All of it.
 pub(super) fn text(seen: &Seen<'_>, head: &envelope::Head) -> String {
-    let parts = [team(seen), tasks(seen), workflows(seen), seen.unreadable(), seen.history(), latency(seen)];
+    let parts =
+        [team(seen), tasks(seen), workflows(seen), seen.unreadable(), seen.history(), mirror(seen), latency(seen)];
     headline(head) + &parts.concat()
 }
 
@@ -166,6 +167,13 @@ fn workflows(seen: &Seen<'_>) -> String {
         ]);
     }
     part(&format!("{} running", count(flows.len(), "workflow")), &table, flows.len())
+}
+
+/// The server and how it stands, where one is wanted.
+fn mirror(seen: &Seen<'_>) -> String {
+    let Some(stats) = &seen.stats.bridge else { return String::new() };
+    let behind = if stats.behind > 0 { format!(", {} behind", stats.behind) } else { String::new() };
+    format!("mirror {}{behind}\n", bridge::line(stats))
 }
 
 /// How fast writes are, where there was one.

@@ -1,0 +1,120 @@
+//! `bridge status`: what is known of the mirror, by a look that costs a few milliseconds.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::cli::answer::Answer;
+use crate::cli::failure::Failure;
+use crate::cli::render::{Ink, count, paint};
+use crate::cli::session::{self, Session};
+use crate::name::visible;
+use crate::runner::{BridgeStats, Health, WantedBridge, Workspace};
+use crate::time::{Timestamp, ago};
+
+/// Tells.
+pub(super) fn run(session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let (mode, stats) = workspace.bridge_stats();
+    let health = match workspace.wanted_bridge() {
+        WantedBridge::Redis(target) => workspace.bridge_health(&target),
+        _ => None,
+    };
+    let mut answer = session::answer("bridge.status", &workspace)?;
+    answer.data = json!({
+        "mode": mode,
+        "bridge": stats.as_ref().map(data),
+        "more": health.as_ref().map(more),
+    });
+    answer.text = text(&workspace, stats.as_ref(), health.as_ref(), workspace.now());
+    let hint = match &stats {
+        None => Some("set REDIS_URL, or run `mycelium bridge enable URL`"),
+        Some(stats) => stats.hint.as_deref(),
+    };
+    answer.words = hint.map_or_else(String::new, |hint| format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(hint)));
+    Ok(answer)
+}
+
+/// How it stands, for programs.
+pub(crate) fn data(stats: &BridgeStats) -> Value {
+    json!({
+        "address": stats.address,
+        "state": stats.state,
+        "server": stats.server,
+        "why": stats.why,
+        "branch": stats.branch,
+        "behind": stats.behind,
+        "last_pass": stats.last_pass.map(|at| at.to_string()),
+        "follower": stats.follower,
+    })
+}
+
+fn more(health: &Health) -> Value {
+    json!({
+        "since": health.since.to_string(),
+        "checked": health.checked.to_string(),
+        "failures": health.failures,
+        "sent": health.sent,
+        "came": health.came,
+        "last_pass_ms": health.last_pass.map(|_| health.last_pass_ms),
+        "held": health.held,
+        "garbage": health.garbage,
+    })
+}
+
+/// One line: where, how it stands, and why not: `redis://127.0.0.1:6379/0  live  Redis 7.0.15`.
+pub(crate) fn line(stats: &BridgeStats) -> String {
+    let ink = match stats.state {
+        "live" => Ink::Good,
+        "paused" => Ink::Warn,
+        _ => Ink::Bad,
+    };
+    let about = stats.why.as_deref().or(stats.server.as_deref()).unwrap_or_default();
+    let address = if stats.address.is_empty() { "redis" } else { &stats.address };
+    let line = format!("{}  {}  {}", visible(address), paint(ink, stats.state), visible(about));
+    line.trim_end().to_owned()
+}
+
+fn text(workspace: &Workspace, stats: Option<&BridgeStats>, health: Option<&Health>, now: Timestamp) -> String {
+    let Some(stats) = stats else {
+        return match workspace.config().text("coordination.mode") {
+            Some("taskqueue") => "this version has no bridge to TaskQueue; the files work alone\n".to_owned(),
+            _ => "no server is named; the files work alone\n".to_owned(),
+        };
+    };
+    let mut out = line(stats) + "\n";
+    if !stats.branch.is_empty() {
+        let _ = writeln!(out, "  branch     {}", visible(&stats.branch));
+    }
+    let Some(health) = health else { return out };
+    let pass = health.last_pass.map_or_else(
+        || "nothing was compared yet".to_owned(),
+        |at| {
+            format!(
+                "{} behind, compared {} ago in {} ms",
+                count(docs(health.behind), "document"),
+                ago(at, now),
+                health.last_pass_ms
+            )
+        },
+    );
+    let _ = writeln!(out, "  documents  {pass}");
+    if health.sent + health.came > 0 {
+        let _ = writeln!(out, "  exchanged  {} went, {} came", health.sent, health.came);
+    }
+    let follower = match stats.follower {
+        Some(pid) => format!("process {pid}"),
+        None => "none; `mycelium watch` keeps it going, `mycelium bridge push` goes once".to_owned(),
+    };
+    let _ = writeln!(out, "  follower   {follower}");
+    for (word, names) in [("held", &health.held), ("unusable", &health.garbage)] {
+        for name in names {
+            let _ = writeln!(out, "  {word:<9}  {}", visible(name));
+        }
+    }
+    out
+}
+
+fn docs(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}

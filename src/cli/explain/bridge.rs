@@ -1,0 +1,49 @@
+//! What the errors about the server mean that documents are mirrored to. Words only; a test runs every example.
+
+use super::page::{Example, Page};
+
+/// Every error of the bridge, by name.
+pub(super) const PAGES: &[Page] = &[
+    Page {
+        code: "bad-server",
+        title: "what the settings say of the server makes no sense",
+        means: "The address is none, names a port or a database that cannot be, or the file of certificates cannot be read. Nothing was sent anywhere.",
+        why: "Nobody can guess which server was meant. Of the address only what is no password is shown.",
+        example: Example::Line("mycelium bridge enable localhost"),
+        remedy: "do what the hint says; the forms are on the page on Redis",
+    },
+    Page {
+        code: "mode-unreached",
+        title: "the follower that was required is not live",
+        means: "`--require-mode` names a follower that cannot be used now; the message says why. Nothing was done.",
+        why: "Without that option the command would have worked on the files alone.",
+        example: Example::Line("mycelium status --require-mode taskqueue"),
+        remedy: "do what the hint says, or leave the option out",
+    },
+    Page {
+        code: "no-server",
+        title: "no server is named",
+        means: "There is no address in the environment, in your own configuration or in the repository's.",
+        why: "There is nothing that the documents could be mirrored to. The files work alone.",
+        example: Example::Line("mycelium bridge push"),
+        remedy: "set REDIS_URL, or run `mycelium bridge enable URL`",
+    },
+    Page {
+        code: "unreached",
+        title: "the server cannot be used now",
+        means: "It does not answer, refuses the password, lacks a right, or another branch is checked out; the message says which. Nothing that was written here is lost.",
+        why: "The files are the truth: what the server misses is brought there when it is back.",
+        example: Example::Words("`mycelium bridge push` while the server is stopped"),
+        remedy: "do what the hint says, then run the command again",
+    },
+    Page {
+        code: "untrusted-server",
+        title: "only the repository names the server",
+        means: "The address stands in the repository's configuration, and nobody here agreed to it. No connection was made.",
+        why: "Whoever can push could otherwise have your documents and your password sent to a server of theirs.",
+        example: Example::Words(
+            "`mycelium bridge push` in a fresh clone whose `.mycelium/config.json` has `coordination.redis.url`",
+        ),
+        remedy: "run `mycelium bridge enable` if you trust that server",
+    },
+];

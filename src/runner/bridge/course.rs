@@ -1,0 +1,40 @@
+//! Which branch a bridge follows. While another one is checked out it pauses: what lies there is not what the team agreed on.
+
+use super::wanted::Target;
+use crate::mirror;
+use crate::runner::{Error, Workspace};
+
+impl Target {
+    /// The server and the place on it, as a name for a folder: what is remembered of one says nothing of another.
+    pub(super) fn memory_name(&self) -> String {
+        mirror::digest(format!("{} {}", self.address(), self.keys.prefix()).as_bytes())[..16].to_owned()
+    }
+}
+
+impl PartialEq for Target {
+    fn eq(&self, other: &Self) -> bool {
+        self.settings.address == other.settings.address
+            && self.settings.ca == other.settings.ca
+            && self.keys == other.keys
+            && self.branch == other.branch
+            && self.node == other.node
+    }
+}
+
+impl Workspace {
+    /// Tells whether the branch that the bridge follows is checked out; why not, in words, if another one is.
+    ///
+    /// # Errors
+    /// [`Error::Git`] if HEAD cannot be read.
+    pub(in crate::runner) fn is_followed_branch(&self, target: &Target) -> Result<Result<(), String>, Error> {
+        if self.repository.is_none() || self.config.text("commit.branch").is_some() || target.branch.is_empty() {
+            return Ok(Ok(()));
+        }
+        let follows = &target.branch;
+        Ok(match self.head()?.and_then(|head| head.branch) {
+            Some(branch) if branch == *follows => Ok(()),
+            Some(other) => Err(format!("`{other}` is checked out; the bridge follows `{follows}`")),
+            None => Err(format!("no branch is checked out; the bridge follows `{follows}`")),
+        })
+    }
+}

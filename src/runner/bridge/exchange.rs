@@ -1,0 +1,62 @@
+//! One exchange that a person asks for: everything is compared once, and the answer says what went and what came.
+
+use super::claims;
+use super::follower::RECORDER_LEASE;
+use super::health::Health;
+use super::pass::Which;
+use super::report::{Direction, PassOptions, PassReport};
+use super::state::State;
+use crate::bridge::Link;
+use crate::runner::{Error, Workspace};
+
+impl Workspace {
+    /// Compares every document with the server and exchanges what differs.
+    ///
+    /// # Errors
+    /// [`Error::NoServer`], [`Error::UntrustedServer`] or [`Error::BadServer`] if there is none that may be used;
+    /// [`Error::Unreached`] if another branch is checked out than the one that is mirrored; [`Error::Bridge`] if the server
+    /// does not answer. What was exchanged until then stands.
+    pub fn bridge_pass(&self, options: &PassOptions) -> Result<PassReport, Error> {
+        let target = self.bridge_target()?;
+        if let Err(why) = self.is_followed_branch(&target)? {
+            let hint = Some("check that branch out, or set `bridge.branch`".to_owned());
+            return Err(Error::Unreached { why, hint });
+        }
+        let now = self.now();
+        let known = self.bridge_health(&target).unwrap_or_else(|| Health::of(&target));
+        let done =
+            Link::connect(&target.settings, target.settings.connection_timeout).map_err(Error::from).and_then(|link| {
+                if !options.dry_run {
+                    claims::enter(self, &target, &link)?;
+                }
+                let mut state = State::open(self.another()?, &target);
+                let recorder = target.keys.own("recorder");
+                state.is_recorder = options.dry_run || link.hold(&recorder, &target.node, RECORDER_LEASE)?;
+                let mut report = state.pass(&link, Which::All, *options)?;
+                if !options.dry_run && options.direction != Direction::Pull {
+                    state.finish_adopted(&link)?;
+                    // What was pushed there is a document now: once more, with its place in the queue.
+                    if state.queues(&link, &mut report)?.is_some_and(|next| next.is_zero()) {
+                        state.pass(&link, Which::All, *options)?;
+                        state.queues(&link, &mut report)?;
+                    }
+                    state.tell(&link, &report.told)?;
+                }
+                Ok((report, link.server().name.clone()))
+            });
+        match done {
+            Ok((report, server)) => {
+                if known.follower.is_none() {
+                    let _ = self.note_bridge_health(&known.live(Some(server), now));
+                }
+                Ok(report)
+            }
+            Err(error) => {
+                if let Error::Bridge(error) = &error {
+                    let _ = self.note_bridge_health(&known.failed(error.to_string(), error.hint(), now));
+                }
+                Err(error)
+            }
+        }
+    }
+}

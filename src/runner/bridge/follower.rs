@@ -1,0 +1,392 @@
+//! The loop of a bridge: connects, brings both sides together, then follows what happens on either. Whatever goes wrong on
+//! the server, it begins anew with a look at everything. It runs in a thread of its own, so nobody ever waits for it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::health::{self, Health};
+use super::pass::Which;
+use super::report::{PassOptions, PassReport};
+use super::sight::Item;
+use super::state::State;
+use super::wanted::{Target, Wanted};
+use crate::bridge::{BridgeError, Link, News};
+use crate::mirror::Key;
+use crate::runner::{Error, NewSettings, Workspace, environment};
+use crate::store::Store;
+use crate::watch::Watcher;
+
+/// Longest wait for a connection in one try: whoever asks for more waits for a server that answers slowly, not for one that
+/// does not.
+const CONNECT_MAX: Duration = Duration::from_secs(2);
+/// First and longest pause between two tries. The longest is short enough for a server to be followed again within 5 s.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_millis(1_500);
+/// How often signs of life are passed on, and the lease of whoever writes events down is renewed.
+const BEAT: Duration = Duration::from_secs(1);
+/// How long that lease is.
+pub(super) const RECORDER_LEASE: Duration = Duration::from_secs(4);
+/// How often what is known is written for those who ask, though nothing has changed.
+const REPORT: Duration = Duration::from_secs(2);
+/// News that are taken together, at most.
+const NEWS_MAX: usize = 10_000;
+
+/// What wakes the loop.
+enum Wake {
+    /// A file may have changed, or HEAD, or the settings.
+    Files,
+    /// Something happened on the server.
+    News(News),
+    /// It is to end.
+    Stop,
+}
+
+/// A bridge that is followed in a thread of its own. Dropped, it ends.
+#[derive(Debug)]
+pub struct Follower {
+    wake: Sender<Wake>,
+    thread: Option<JoinHandle<()>>,
+    _followed: Followed,
+}
+
+/// The folders that are followed in this process, by their run state.
+static FOLLOWED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Says that a folder is followed here, for as long as it lives.
+#[derive(Debug)]
+struct Followed(PathBuf);
+
+impl Followed {
+    fn new(store: &Store) -> Self {
+        let path = store.feed_folder();
+        FOLLOWED.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
+        Self(path)
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        let mut followed = FOLLOWED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = followed.iter().position(|path| *path == self.0) {
+            followed.remove(at);
+        }
+    }
+}
+
+/// Tells whether somebody in this process follows a folder.
+pub(super) fn is_followed(store: &Store) -> bool {
+    let path = store.feed_folder();
+    FOLLOWED.lock().unwrap_or_else(PoisonError::into_inner).contains(&path)
+}
+
+impl Follower {
+    /// Begins to follow what the settings of a workspace ask for; with nothing configured it begins nothing. `tell` is called
+    /// with every change of what is known.
+    ///
+    /// # Errors
+    /// [`Error`] if the workspace cannot be opened once more, or there is no thread to be had.
+    pub fn start(workspace: &Workspace, tell: impl Fn(&Health) + Send + 'static) -> Result<Option<Self>, Error> {
+        let Wanted::Redis(target) = workspace.wanted_bridge() else { return Ok(None) };
+        let opening = workspace.once_more();
+        let (wake, woken) = channel();
+        let ring = wake.clone();
+        let followed = Followed::new(&workspace.store);
+        let run = move || {
+            // A workspace stays with its thread. Where it cannot be opened any more, whoever started this is told by others.
+            if let Ok(workspace) = Workspace::look(opening) {
+                Loop::new(workspace, *target, ring, woken, Box::new(tell)).run();
+            }
+        };
+        let thread = std::thread::Builder::new().name("mycelium-bridge".to_owned()).spawn(run);
+        let thread = thread.map_err(|source| Error::Folder { path: PathBuf::from("."), source })?;
+        Ok(Some(Self { wake, thread: Some(thread), _followed: followed }))
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let _ = self.wake.send(Wake::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Loop {
+    workspace: Workspace,
+    target: Target,
+    wake: Sender<Wake>,
+    woken: Receiver<Wake>,
+    watcher: Watcher,
+    tell: Box<dyn Fn(&Health) + Send>,
+    health: Health,
+    told_at: Option<Instant>,
+    is_over: bool,
+    /// The settings ask for another server now.
+    is_renewed: bool,
+}
+
+/// What the loop has to do next, besides being woken.
+struct Due {
+    everything: Instant,
+    beat: Instant,
+    queue: Option<Instant>,
+}
+
+impl Loop {
+    fn new(
+        workspace: Workspace,
+        target: Target,
+        wake: Sender<Wake>,
+        woken: Receiver<Wake>,
+        tell: Box<dyn Fn(&Health) + Send>,
+    ) -> Self {
+        let ring = wake.clone();
+        let watcher = Watcher::new(workspace.places(), move || {
+            let _ = ring.send(Wake::Files);
+        })
+        .beside(workspace.store.feed_folder());
+        let mut health = Health::of(&target);
+        health.follower = Some(std::process::id());
+        Self { workspace, target, wake, woken, watcher, tell, health, told_at: None, is_over: false, is_renewed: false }
+    }
+
+    fn run(mut self) {
+        let mut pause = PAUSE_MIN;
+        while !self.is_over {
+            match self.connect_and_follow() {
+                Ok(()) => pause = PAUSE_MIN,
+                Err(error) => {
+                    let was_live = self.is_live();
+                    let is_news = self.health.why.as_ref() != Some(&error.to_string());
+                    let now = self.workspace.now();
+                    self.health = self.health.clone().failed(error.to_string(), error.hint(), now);
+                    self.report(is_news || was_live);
+                    pause = if was_live { PAUSE_MIN } else { (pause * 2).min(PAUSE_MAX) };
+                    self.rest(jittered(pause));
+                }
+            }
+        }
+        // Nobody follows any more: whoever asks next finds out how the server is.
+        self.health.follower = None;
+        self.report(false);
+    }
+
+    /// Waits, unless it is to end; what happens meanwhile is seen by the look at everything that follows.
+    fn rest(&mut self, pause: Duration) {
+        let until = Instant::now() + pause;
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            match self.woken.recv_timeout(left) {
+                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    self.is_over = true;
+                    return;
+                }
+                Ok(Wake::Files | Wake::News(_)) => {}
+                Err(RecvTimeoutError::Timeout) => return,
+            }
+        }
+    }
+
+    fn connect_and_follow(&mut self) -> Result<(), Error> {
+        let within = self.target.settings.connection_timeout.min(CONNECT_MAX);
+        let wake = self.wake.clone();
+        let on_news = move |news| {
+            let _ = wake.send(Wake::News(news));
+        };
+        let link = Link::listen(&self.target.settings, within, &["*".to_owned()], on_news)?;
+        let mut state = State::open(self.workspace.another()?, &self.target);
+        super::claims::enter(&state.workspace, &self.target, &link)?;
+        let mut due = Due { everything: Instant::now(), beat: Instant::now(), queue: None };
+        let mut items = BTreeSet::new();
+        loop {
+            if self.is_over || self.is_renewed {
+                self.is_renewed = false;
+                return Ok(());
+            }
+            // What changes while it is looked rings again.
+            let _ = self.watcher.arm();
+            self.settings();
+            self.work(&mut state, &link, &mut due, &mut items)?;
+            while !self.is_over && !self.is_renewed && !self.wait(&mut state, &link, &mut due, &mut items)? {}
+        }
+    }
+
+    /// Takes in settings that have changed: with others it begins anew.
+    fn settings(&mut self) {
+        if let Ok(NewSettings::Changed { workspace, .. }) = self.workspace.renewed() {
+            self.workspace = *workspace;
+            self.watcher.turn_to(self.workspace.places());
+            match self.workspace.wanted_bridge() {
+                Wanted::Redis(target) if *target == self.target => {}
+                Wanted::Redis(target) => {
+                    self.target = *target;
+                    self.is_renewed = true;
+                }
+                _ => self.is_over = true,
+            }
+        }
+    }
+
+    fn work(&mut self, state: &mut State, link: &Link, due: &mut Due, items: &mut BTreeSet<Item>) -> Result<(), Error> {
+        if let Err(why) = self.workspace.is_followed_branch(&self.target)? {
+            items.clear();
+            due.everything = Instant::now() + self.target.scan_every;
+            let is_news = self.health.state != health::State::Paused;
+            self.health = self.health.clone().paused(why, self.workspace.now());
+            self.report(is_news);
+            return Ok(());
+        }
+        let now = Instant::now();
+        let was_paused = !self.is_live();
+        let is_everything = due.everything <= now || was_paused;
+        let which = if is_everything { Which::All } else { Which::Of(std::mem::take(items)) };
+        items.clear();
+        let mut report = state.pass(link, which, PassOptions::default())?;
+        if is_everything {
+            due.everything = Instant::now() + self.target.scan_every;
+            state.finish_adopted(link)?;
+        }
+        let next = state.queues(link, &mut report)?;
+        due.queue = next.and_then(|left| Instant::now().checked_add(left.max(Duration::from_millis(1))));
+        state.tell(link, &report.told)?;
+        self.note(&report, state, link, is_everything);
+        Ok(())
+    }
+
+    fn is_live(&self) -> bool {
+        self.health.state == health::State::Live
+    }
+
+    fn note(&mut self, report: &PassReport, state: &State, link: &Link, is_everything: bool) {
+        let was_live = self.is_live();
+        let now = self.workspace.now();
+        let mut health = self.health.clone().live(Some(link.server().name.clone()), now);
+        health.sent += report.sent.len() as u64;
+        health.came += report.came.len() as u64;
+        health.behind = state.waiting() as u64;
+        let words = |pairs: &[(String, String)]| pairs.iter().map(|(what, why)| format!("{what}: {why}")).collect();
+        (health.garbage, health.held) = (words(&report.garbage), words(&report.held));
+        if is_everything {
+            health.last_pass = Some(now);
+            health.last_pass_ms = u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX);
+        }
+        let is_news = !was_live || health.garbage != self.health.garbage || health.held != self.health.held;
+        let is_due = is_everything || self.told_at.is_none_or(|at| at.elapsed() >= REPORT);
+        self.health = health;
+        if is_news || is_due {
+            self.report(is_news);
+        }
+    }
+
+    /// Waits for something to do; says whether it is a look at documents.
+    fn wait(
+        &mut self,
+        state: &mut State,
+        link: &Link,
+        due: &mut Due,
+        items: &mut BTreeSet<Item>,
+    ) -> Result<bool, Error> {
+        let now = Instant::now();
+        if due.beat <= now {
+            due.beat = now + BEAT;
+            self.beat(state, link, due)?;
+        }
+        let next = [Some(due.everything), Some(due.beat), due.queue].into_iter().flatten().min();
+        let left = next.map_or(BEAT, |next| next.saturating_duration_since(Instant::now()));
+        let first = match self.woken.recv_timeout(left) {
+            Ok(wake) => wake,
+            Err(RecvTimeoutError::Timeout) => {
+                let now = Instant::now();
+                return Ok(due.everything <= now || due.queue.is_some_and(|at| at <= now));
+            }
+            Err(RecvTimeoutError::Disconnected) => Wake::Stop,
+        };
+        let mut is_stale = self.hear(first, state, link, due, items)?;
+        for _ in 0..NEWS_MAX {
+            let Ok(wake) = self.woken.try_recv() else { break };
+            is_stale |= self.hear(wake, state, link, due, items)?;
+        }
+        Ok(is_stale)
+    }
+
+    fn hear(
+        &mut self,
+        wake: Wake,
+        state: &mut State,
+        link: &Link,
+        due: &mut Due,
+        items: &mut BTreeSet<Item>,
+    ) -> Result<bool, Error> {
+        match wake {
+            Wake::Stop => self.is_over = true,
+            Wake::Files => return Ok(true),
+            Wake::News(News::Lost(why)) => {
+                let address = self.target.settings.address.to_string();
+                return Err(Error::Bridge(BridgeError::Closed { address, why }));
+            }
+            Wake::News(News::Everything) => {
+                due.everything = Instant::now();
+                return Ok(true);
+            }
+            Wake::News(News::Changed(keys)) => {
+                let mut is_stale = false;
+                for key in keys {
+                    let hash = state.keys.of_record(&key).unwrap_or(&key).to_owned();
+                    match state.keys.parse(&hash) {
+                        Some(Key::Document(..)) => {
+                            let item = state.item_of(&hash);
+                            is_stale |= item.is_some();
+                            items.extend(item);
+                        }
+                        Some(Key::Queue(_)) => is_stale = true,
+                        None => {}
+                    }
+                }
+                return Ok(is_stale);
+            }
+            Wake::News(News::Message { channel, payload }) => {
+                if state.is_recorder {
+                    state.write_down(link, &channel, &payload)?;
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn beat(&mut self, state: &mut State, link: &Link, due: &mut Due) -> Result<(), Error> {
+        if self.is_live() {
+            state.pass_on_beats(link)?;
+        }
+        let recorder = state.keys.own("recorder");
+        let was_recorder = state.is_recorder;
+        state.is_recorder = self.is_live() && link.hold(&recorder, &state.node, RECORDER_LEASE)?;
+        if state.is_recorder && !was_recorder {
+            due.everything = Instant::now();
+        }
+        if self.told_at.is_none_or(|at| at.elapsed() >= REPORT) {
+            self.health.checked = self.workspace.now();
+            self.report(false);
+        }
+        Ok(())
+    }
+
+    /// Writes what is known for those who ask, and tells it whoever started this if it is something else now.
+    fn report(&mut self, is_news: bool) {
+        self.told_at = Some(Instant::now());
+        // Whoever asks and finds nothing looks by itself.
+        let _ = self.workspace.note_bridge_health(&self.health);
+        if is_news {
+            (self.tell)(&self.health);
+        }
+    }
+}
+
+/// Somewhat more or less, so that many clones do not come back at the same moment.
+fn jittered(pause: Duration) -> Duration {
+    let random = environment::random().unwrap_or_default() % 512;
+    pause.mul_f64(0.75 + f64::from(u32::try_from(random).unwrap_or(0)) / 1024.0)
+}

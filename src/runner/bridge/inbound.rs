@@ -1,0 +1,127 @@
+//! Writes what came from the server into the folder: an operation like any other, in the name of who acted there. What the
+//! file says by now is compared first, so an edit that came in between is never lost: then it is decided anew.
+
+use super::sight::Item;
+use super::state::State;
+use crate::document::Document;
+use crate::mirror::{FileStep, NewDoc, Step};
+use crate::name::{AgentName, DocPath, EventId, OperationId};
+use crate::runner::{Error, New};
+use crate::store::{Action, Operation};
+
+/// What became of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Landed {
+    /// It is so.
+    Done,
+    /// Something is different by now: look and decide again.
+    Again,
+}
+
+/// Who did it, and by which operation, as the server tells it.
+struct Deed<'a> {
+    author: Option<&'a AgentName>,
+    operation: Option<&'a OperationId>,
+    /// The server has told of it already.
+    is_told: bool,
+}
+
+impl State {
+    /// Does to the file what a step says.
+    pub(super) fn land(&mut self, item: &Item, step: &Step, is_named_here: bool) -> Result<Landed, Error> {
+        match &step.file {
+            FileStep::Keep => Ok(Landed::Done),
+            // Of several clones one makes it, or there would be as many versions.
+            FileStep::Create(_) if !self.is_recorder => Ok(Landed::Done),
+            FileStep::Create(new) => self.create(item, new),
+            FileStep::Write { path, document, from, author, operation } => {
+                let deed = Deed { author: author.as_ref(), operation: operation.as_ref(), is_told: !is_named_here };
+                let before = self.local(item).ok().flatten();
+                match from.as_ref().filter(|from| *from != path) {
+                    None => {
+                        let old = before.map(|local| local.document);
+                        self.write(&deed, &[(path.clone(), old, Some(document.clone()))])
+                    }
+                    Some(from) => {
+                        let old = before.map(|local| local.document);
+                        self.write(&deed, &[(path.clone(), None, Some(document.clone())), (from.clone(), old, None)])
+                    }
+                }
+            }
+            FileStep::Remove { author, operation } => {
+                let deed = Deed { author: author.as_ref(), operation: operation.as_ref(), is_told: !is_named_here };
+                let Some(local) = self.local(item).ok().flatten() else { return Ok(Landed::Done) };
+                self.write(&deed, &[(local.path, Some(local.document), None)])
+            }
+            FileStep::Archive { to, document, author, operation } => {
+                let deed = Deed { author: author.as_ref(), operation: operation.as_ref(), is_told: !is_named_here };
+                let Some(local) = self.local(item).ok().flatten() else { return Ok(Landed::Done) };
+                let there = (to.clone(), None, Some(document.clone()));
+                self.write(&deed, &[there, (local.path, Some(local.document), None)])
+            }
+        }
+    }
+
+    /// Writes documents as one operation, if each is as it was decided on.
+    fn write(
+        &mut self,
+        deed: &Deed<'_>,
+        changes: &[(DocPath, Option<Document>, Option<Document>)],
+    ) -> Result<Landed, Error> {
+        let made = self.workspace.operation("bridge.take")?;
+        let operation =
+            Operation { id: deed.operation.cloned().unwrap_or(made.id), agent: deed.author.cloned(), ..made };
+        let paths: Vec<DocPath> = changes.iter().map(|(path, ..)| path.clone()).collect();
+        let mut is_overtaken = false;
+        let written = self.workspace.store.apply_unsynced(&operation, &paths, &mut |current| -> Result<_, Error> {
+            is_overtaken = false;
+            let mut actions = Vec::with_capacity(changes.len());
+            for ((_, before, after), now) in changes.iter().zip(current) {
+                let bytes = |document: &Option<Document>| document.as_ref().map(|document| document.bytes().to_vec());
+                is_overtaken |= *now != bytes(before) && *now != bytes(after);
+                actions.push(match bytes(after) {
+                    after if after == *now => Action::Keep,
+                    Some(after) => Action::Write(after),
+                    None => Action::Remove,
+                });
+            }
+            Ok(if is_overtaken { vec![Action::Keep; changes.len()] } else { actions })
+        })?;
+        if is_overtaken {
+            return Ok(Landed::Again);
+        }
+        if let Some(id) = EventId::new(operation.id.as_str()).ok().filter(|_| deed.is_told) {
+            self.note_arrived(id);
+        }
+        for path in &paths {
+            self.note_deed(path, operation.agent.clone(), operation.id.clone());
+        }
+        if let Some(written) = &written {
+            self.workspace.fate(Some(&operation.id), Some(written))?;
+        }
+        Ok(Landed::Done)
+    }
+
+    /// Makes a document of a hash that somebody else has written; what else it holds is taken when it is decided anew.
+    fn create(&mut self, item: &Item, new: &NewDoc) -> Result<Landed, Error> {
+        let author = match new {
+            NewDoc::Agent(agent) => Some(agent.name.clone()),
+            NewDoc::Task(task) => task.assigned_to.clone(),
+            NewDoc::Workflow(_) => None,
+        };
+        let document = self.workspace.render(&made(new.clone()))?;
+        let deed = Deed { author: author.as_ref(), operation: None, is_told: false };
+        let path = DocPath::for_new(item.0, &item.1);
+        self.write(&deed, &[(path, None, Some(document))])?;
+        Ok(Landed::Again)
+    }
+}
+
+/// What is to be rendered.
+pub(super) fn made(new: NewDoc) -> New {
+    match new {
+        NewDoc::Agent(agent) => New::Agent(agent),
+        NewDoc::Task(task) => New::Task(task),
+        NewDoc::Workflow(workflow) => New::Workflow(workflow),
+    }
+}

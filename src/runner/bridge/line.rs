@@ -1,0 +1,89 @@
+//! The connection that the operations of one process share: made when one needs it, and not asked again for a while when it
+//! fails, so that nobody pays twice for a server that is dead or hangs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::health::Health;
+use super::wanted::Target;
+use crate::bridge::{BridgeError, Link, Settings};
+use crate::runner::{Error, Workspace};
+
+/// The lines of this process, one for each server and clone.
+static LINES: Mutex<Vec<Arc<Line>>> = Mutex::new(Vec::new());
+
+/// A connection, while there is one.
+#[derive(Debug)]
+pub(super) struct Line {
+    target: Target,
+    link: Mutex<Option<Link>>,
+}
+
+impl Line {
+    /// The line to a server.
+    pub(super) fn of(target: &Target) -> Arc<Self> {
+        let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = lines.iter().find(|line| line.target == *target) {
+            return Arc::clone(line);
+        }
+        let line = Arc::new(Self { target: target.clone(), link: Mutex::new(None) });
+        lines.push(Arc::clone(&line));
+        line
+    }
+
+    /// Does something with the connection; one caller at a time.
+    pub(super) fn with<T>(
+        &self,
+        workspace: &Workspace,
+        target: &Target,
+        connect: Duration,
+        answer: Duration,
+        work: impl FnOnce(&Link) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut slot = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = workspace.now();
+        let health = workspace.bridge_health(target);
+        if let Some(down) = health.as_ref().filter(|health| !health.may_try(now)) {
+            *slot = None;
+            return Err(Error::Bridge(BridgeError::Unreachable {
+                address: down.address.clone(),
+                why: down.why.clone().unwrap_or_else(|| "it did not answer a moment ago".to_owned()),
+            }));
+        }
+        let link = match slot.take() {
+            Some(link) => link,
+            None => {
+                let settings = Settings { operation_timeout: answer, ..target.settings.clone() };
+                match Link::connect(&settings, connect) {
+                    Ok(link) => link,
+                    Err(error) => {
+                        note(workspace, target, &error);
+                        return Err(error.into());
+                    }
+                }
+            }
+        };
+        match work(&link) {
+            Ok(done) => {
+                *slot = Some(link);
+                Ok(done)
+            }
+            Err(Error::Bridge(error)) => {
+                note(workspace, target, &error);
+                Err(error.into())
+            }
+            Err(other) => {
+                *slot = Some(link);
+                Err(other)
+            }
+        }
+    }
+}
+
+/// Writes down that a server does not answer; a bridge that is followed knows it better.
+fn note(workspace: &Workspace, target: &Target, error: &BridgeError) {
+    let now = workspace.now();
+    let known = workspace.bridge_health(target).unwrap_or_else(|| Health::of(target));
+    let health = known.failed(error.to_string(), error.hint(), now);
+    let _ = workspace.note_bridge_health(&health);
+}

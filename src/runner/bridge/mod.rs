@@ -1,0 +1,32 @@
+//! The bridge: which server is wanted and trusted, whether it is live, and what keeps both sides alike.
+
+mod bases;
+mod claims;
+mod course;
+mod detect;
+mod ear;
+mod enabled;
+mod errand;
+mod exchange;
+mod facts;
+mod follower;
+mod health;
+mod inbound;
+mod line;
+mod pass;
+mod queues;
+mod report;
+mod sight;
+mod state;
+mod voice;
+mod wanted;
+
+pub(super) use claims::Decided;
+pub(super) use claims::Reserved;
+pub use detect::{BridgeStats, Detected, Patience};
+pub(super) use ear::Ear;
+pub use enabled::Enabling;
+pub use follower::Follower;
+pub use health::{Health, State};
+pub use report::{Direction, PassOptions, PassReport};
+pub use wanted::{Target, Wanted};

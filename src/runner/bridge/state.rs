@@ -1,0 +1,242 @@
+//! What a bridge knows between two passes: the documents, what was last agreed on each, who changed what, and where HEAD was.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Duration;
+
+use super::bases::Bases;
+use super::sight::{Item, Sight};
+use super::wanted::Target;
+use crate::document::Document;
+use crate::event::Told;
+use crate::mirror::{Back, Base, Derived, Ground, Keys, Local};
+use crate::name::{AgentName, DocPath, EventId, Kind, OperationId, Revision};
+use crate::runner::{Error, Observer, Workspace};
+use crate::snapshot::Entry;
+use crate::store::Shelf;
+use crate::time::Timestamp;
+
+/// How far back it is looked whether HEAD has only moved forward, in commits.
+const COMMITS_MAX: usize = 10_000;
+/// Name under which it is remembered where HEAD was, beside the documents.
+const HEAD: &str = "head";
+/// Name under which it is remembered what the server was told last.
+const TOLD: &str = "told";
+/// Ids of events that came from the server and are not told there again.
+const ARRIVED_MAX: usize = 20_000;
+
+/// Everything that a bridge keeps in memory.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) workspace: Workspace,
+    pub(super) keys: Keys,
+    pub(super) node: String,
+    pub(super) sight: Sight,
+    pub(super) bases: Bases,
+    /// Which server, as a name for the run state.
+    server: String,
+    observer: Observer,
+    has_heard: bool,
+    /// Who changed a document last, and by which operation.
+    deeds: BTreeMap<DocPath, (Option<AgentName>, Option<OperationId>)>,
+    /// What was told here and not on the server yet.
+    pub(super) untold: Vec<Told>,
+    /// Events that came from the server.
+    arrived: HashSet<EventId>,
+    pub(super) beats: BTreeMap<AgentName, Timestamp>,
+    back: Back,
+    /// Where every archived document lies, by its file name; looked up once a pass, and only if needed.
+    archive: Option<BTreeMap<String, DocPath>>,
+    /// What was found on the server that cannot be taken, by key.
+    pub(super) garbage: BTreeMap<String, String>,
+    /// What waits for a person, by document.
+    pub(super) held: BTreeMap<String, String>,
+    /// What somebody took from a queue and has not said a word of, and how long it is theirs.
+    pub(super) popped: BTreeMap<String, Duration>,
+    /// This clone is the one that makes documents of what appears on the server alone.
+    pub(super) is_recorder: bool,
+}
+
+impl State {
+    /// Begins with what is remembered.
+    pub(super) fn open(mut workspace: Workspace, target: &Target) -> Self {
+        workspace.is_quiet = true;
+        let server = target.memory_name();
+        let bases = Bases::open(&workspace.store, &server);
+        Self {
+            keys: target.keys.clone(),
+            node: target.node.clone(),
+            workspace,
+            sight: Sight::default(),
+            bases,
+            server,
+            observer: Observer::default(),
+            has_heard: false,
+            deeds: BTreeMap::new(),
+            untold: Vec::new(),
+            arrived: HashSet::new(),
+            beats: BTreeMap::new(),
+            back: Back::Forward,
+            archive: None,
+            garbage: BTreeMap::new(),
+            held: BTreeMap::new(),
+            popped: BTreeMap::new(),
+            is_recorder: false,
+        }
+    }
+
+    /// Looks at the folder and at HEAD; gives what has changed.
+    pub(super) fn look(&mut self) -> Result<BTreeSet<Item>, Error> {
+        self.archive = None;
+        self.beats = self.workspace.store.beats()?;
+        self.note_head()?;
+        self.sight.look(&self.workspace)
+    }
+
+    /// Reads on in the feed: gives what was told here since, without what came from the server.
+    pub(super) fn hear(&mut self) -> Result<Vec<Told>, Error> {
+        let mut told = std::mem::take(&mut self.untold);
+        let mut new = self.observer.follow(&self.workspace)?;
+        self.note_deeds(&new);
+        if !self.has_heard {
+            self.has_heard = true;
+            // Where it was told up to is only a hint: what is told twice has the same id.
+            let last = self.workspace.store.recall(&self.server, TOLD).and_then(|bytes| String::from_utf8(bytes).ok());
+            let at = last.and_then(|last| new.iter().position(|told| told.id.as_str() == last));
+            new.drain(..at.map_or(new.len(), |at| at + 1));
+        }
+        told.extend(new);
+        Ok(told)
+    }
+
+    /// The server was told everything up to this event.
+    pub(super) fn note_told(&self, last: &EventId) -> Result<(), Error> {
+        Ok(self.workspace.store.memorize(&self.server, TOLD, last.as_str().as_bytes())?)
+    }
+
+    /// Remembers who changed what, from what was told.
+    pub(super) fn note_deeds(&mut self, told: &[Told]) {
+        for told in told {
+            let text = |key: &str| told.body.get(key).and_then(serde_json::Value::as_str);
+            let Some(path) = text("path").and_then(|path| DocPath::new(path).ok()) else { continue };
+            let agent = text("agent").and_then(|agent| AgentName::new(agent).ok());
+            self.deeds.insert(path, (agent, OperationId::new(told.id.as_str()).ok()));
+        }
+    }
+
+    /// Remembers who changed a document, and by which operation.
+    pub(super) fn note_deed(&mut self, path: &DocPath, by: Option<AgentName>, operation: OperationId) {
+        self.deeds.insert(path.clone(), (by, Some(operation)));
+    }
+
+    /// An event came from the server: it is not told there again.
+    pub(super) fn note_arrived(&mut self, id: EventId) {
+        if self.arrived.len() > ARRIVED_MAX {
+            self.arrived.clear();
+        }
+        self.arrived.insert(id);
+    }
+
+    /// Tells whether an event came from the server.
+    pub(super) fn has_arrived(&self, id: &EventId) -> bool {
+        self.arrived.contains(id)
+    }
+
+    /// The one file of an item; an error in words where there are more.
+    pub(super) fn local(&self, item: &Item) -> Result<Option<Local>, String> {
+        match self.sight.files(item).as_slice() {
+            [] => Ok(None),
+            [entry] => Ok(Some(Local { path: entry.path.clone(), document: entry.document.clone() })),
+            [first, second, ..] => Err(format!("`{}` and `{}` state the same id", first.path, second.path)),
+        }
+    }
+
+    /// What follows from other documents.
+    pub(super) fn derived(&self, entry: Option<&Entry>) -> Derived {
+        let snapshot = self.sight.snapshot();
+        let Some(workflow) = entry.and_then(Entry::workflow) else { return Derived::default() };
+        Derived {
+            progress: snapshot.workflow_progress(workflow),
+            current_task: snapshot.workflow_current_task(workflow),
+        }
+    }
+
+    /// Calls with all that is known of an item.
+    pub(super) fn with_ground<T>(
+        &mut self,
+        item: &Item,
+        work: impl FnOnce(&Ground<'_>, Option<&Base>) -> T,
+    ) -> Result<T, Error> {
+        let (kind, id) = item;
+        let base = self.bases.get(item);
+        let (derived, here) = {
+            let files = self.sight.files(item);
+            let entry = files.first().copied();
+            (self.derived(entry), entry.map(|entry| entry.path.clone()))
+        };
+        let is_gone = here.is_none() && base.is_some();
+        let path = here.or_else(|| base.as_ref().map(|base| base.path.clone()));
+        let archived = if is_gone { self.archived(path.as_ref())? } else { None };
+        let seen = if *kind == Kind::Agent {
+            AgentName::new(id.as_str()).ok().and_then(|name| self.beats.get(&name).copied())
+        } else {
+            None
+        };
+        let deed = path.as_ref().and_then(|path| self.deeds.get(path));
+        let ground = Ground {
+            kind: *kind,
+            id,
+            node: &self.node,
+            now: self.workspace.now(),
+            seen,
+            derived,
+            by: deed.and_then(|(by, _)| by.as_ref()),
+            operation: deed.and_then(|(_, operation)| operation.as_ref()),
+            back: self.back,
+            archived: archived.as_ref(),
+            text_of: &|_| None,
+        };
+        Ok(work(&ground, base.as_ref()))
+    }
+
+    /// A document in the archive, by the name of its file.
+    fn archived(&mut self, path: Option<&DocPath>) -> Result<Option<Local>, Error> {
+        let Some(path) = path else { return Ok(None) };
+        if self.archive.is_none() {
+            let names = self.workspace.store.names(Shelf::Archive)?;
+            self.archive = Some(names.into_iter().map(|path| (path.file_name().to_owned(), path)).collect());
+        }
+        let Some(path) = self.archive.as_ref().and_then(|archive| archive.get(path.file_name())) else {
+            return Ok(None);
+        };
+        let file = self.workspace.store.read(path)?;
+        Ok(file.map(|file| Local { path: path.clone(), document: Document::parse(file.bytes) }))
+    }
+
+    fn note_head(&mut self) -> Result<(), Error> {
+        let Some(repository) = &self.workspace.repository else { return Ok(()) };
+        let Some(tip) = self.workspace.head()?.and_then(|head| head.revision) else { return Ok(()) };
+        let known = self.workspace.store.recall(&self.server, HEAD);
+        let known = known.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| Revision::new(&text));
+        self.back = match known {
+            Some(old) if old != tip => {
+                let is_behind = repository.has_behind(&tip, &[old], COMMITS_MAX).unwrap_or(false);
+                if is_behind { Back::Forward } else { Back::MovedBack }
+            }
+            _ => Back::Forward,
+        };
+        Ok(())
+    }
+
+    /// Everything was brought to where HEAD is now.
+    pub(super) fn settle_head(&mut self) -> Result<(), Error> {
+        let Some(tip) = self.workspace.head()?.and_then(|head| head.revision) else { return Ok(()) };
+        self.workspace.store.memorize(&self.server, HEAD, tip.to_string().as_bytes())?;
+        self.back = Back::Forward;
+        Ok(())
+    }
+
+    /// How many documents wait for something, as far as is known.
+    pub(super) fn waiting(&self) -> usize {
+        self.held.len() + self.garbage.len()
+    }
+}
