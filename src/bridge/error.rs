@@ -202,9 +202,7 @@ impl Place<'_> {
             _ if detail.contains("accessing non-local keys") || detail.contains("access a non local key") => {
                 BridgeError::Spread { address }
             }
-            _ if detail.contains("NOPERM") || detail.contains("ACL failure in script") => {
-                BridgeError::NotPermitted { address, what: self.clean(&detail) }
-            }
+            _ if is_denial(&detail) => BridgeError::NotPermitted { address, what: self.clean(&detail) },
             _ => self.protocol(self.clean(&if detail.is_empty() {
                 error.to_string()
             } else {
@@ -234,4 +232,10 @@ impl Place<'_> {
         };
         crate::name::visible(&text)
     }
+}
+
+/// Whether a script failed for what the user may not do; the servers say it in several ways.
+fn is_denial(detail: &str) -> bool {
+    let words = ["NOPERM", "ACL failure in script", "can't run this command", "can't access at least one of the"];
+    words.iter().any(|word| detail.contains(word))
 }

@@ -145,6 +145,8 @@ impl Link {
         let made = ground.run(within, async {
             let mut wire = Wire::open(settings, settings.connection_timeout.min(within), push).await?;
             wire.ask(cmd("PING")).await?;
+            // The scripts cannot do without the server's clock; better said now than in mid work.
+            wire.ask(cmd("TIME")).await?;
             let (server, lacks) = greet(&mut wire).await?;
             Ok((wire, server, lacks))
         });

@@ -1,0 +1,143 @@
+//! Who has a task: one at a time, with a number that only grows, also when the server forgets.
+
+use std::time::Duration;
+
+use mycelium::bridge::{ClaimAnswer, ClaimAsk, Renewal};
+use mycelium::mirror::Remote;
+
+use crate::documents::{apply, fetch, hash, version};
+use crate::server::{Server, eventually};
+
+const LEASE: Duration = Duration::from_secs(60);
+
+fn ask(id: &str, agent: &str, fence: u64) -> ClaimAsk {
+    ClaimAsk { hash: hash(id), agent: agent.to_owned(), node: "node-a".to_owned(), fence, lease: LEASE }
+}
+
+fn won(fence: u64) -> ClaimAnswer {
+    ClaimAnswer::Won { fence, was: None }
+}
+
+#[test]
+fn one_agent_has_a_task() {
+    let Some(server) = Server::start("one_agent_has_a_task") else { return };
+    let link = server.link();
+    assert_eq!(link.claim(&ask("a", "coder", 4)), Ok(won(5)), "greater than the number in the file");
+    assert_eq!(link.claim(&ask("a", "coder", 4)), Ok(ClaimAnswer::Kept { fence: 5 }), "asked twice");
+    let lost = link.claim(&ask("a", "tester", 4)).expect("an answer");
+    assert!(
+        matches!(&lost, ClaimAnswer::Lost { holder, fence: 5, left } if holder == "coder" && *left > LEASE / 2),
+        "{lost:?}"
+    );
+    assert_eq!(link.unclaim("tasks:a", "tester", 5), Ok(false));
+    assert_eq!(link.unclaim("tasks:a", "coder", 4), Ok(false));
+    assert_eq!(link.unclaim("tasks:a", "coder", 5), Ok(true));
+    assert_eq!(link.claim(&ask("a", "tester", 0)), Ok(won(6)));
+    // A claim alone is no version of the document.
+    assert_eq!(fetch(&link, "tasks:a"), Remote::default());
+    let threads: Vec<_> = (0..8)
+        .map(|at| {
+            let settings = server.settings();
+            std::thread::spawn(move || {
+                let link = mycelium::bridge::Link::connect(&settings, LEASE).expect("a connection");
+                matches!(link.claim(&ask("crowd", &format!("agent-{at}"), 0)), Ok(ClaimAnswer::Won { .. }))
+            })
+        })
+        .collect();
+    assert_eq!(threads.into_iter().filter_map(|thread| thread.join().ok()).filter(|won| *won).count(), 1);
+}
+
+#[test]
+fn a_lease_that_is_over_is_free_and_one_that_is_renewed_is_not() {
+    let Some(server) = Server::start("a_lease_that_is_over_is_free_and_one_that_is_renewed_is_not") else { return };
+    let link = server.link();
+    let short = ClaimAsk { lease: Duration::from_millis(30), ..ask("a", "coder", 0) };
+    assert_eq!(link.claim(&short), Ok(won(1)));
+    assert_eq!(link.claim(&ClaimAsk { hash: hash("b"), ..short.clone() }), Ok(won(1)));
+    assert_eq!(link.renew(&ClaimAsk { fence: 1, ..ask("b", "coder", 1) }), Ok(Renewal::Renewed));
+    std::thread::sleep(Duration::from_millis(40));
+    assert_eq!(link.claim(&ask("a", "tester", 0)), Ok(ClaimAnswer::Won { fence: 2, was: Some("coder".to_owned()) }));
+    assert!(matches!(link.claim(&ask("b", "tester", 0)), Ok(ClaimAnswer::Lost { .. })));
+    let late = link.renew(&ClaimAsk { fence: 1, ..short }).expect("an answer");
+    assert!(matches!(&late, Renewal::Lost { holder, fence: 2, .. } if holder == "tester"), "{late:?}");
+    link.unclaim("tasks:b", "coder", 1).expect("done");
+    assert_eq!(
+        link.renew(&ask("b", "coder", 1)),
+        Ok(Renewal::Lost { holder: String::new(), fence: 1, left: Duration::ZERO }),
+        "given back"
+    );
+}
+
+#[test]
+fn what_the_file_says_counts_where_the_server_knows_no_better() {
+    let Some(server) = Server::start("what_the_file_says_counts_where_the_server_knows_no_better") else { return };
+    let link = server.link();
+    let key = hash("a");
+    let run = |fence: &'static str, by: &'static str| {
+        let seen = fetch(&link, &key);
+        let shown = [("status", "running"), ("claimed_by", by), ("fence", fence), ("lease", "90s")];
+        apply(&link, &key, &version("a", &seen, &format!("{by} {fence}\n"), &shown))
+    };
+    run("3", "coder");
+    let lost = link.claim(&ask("a", "tester", 3)).expect("an answer");
+    let ClaimAnswer::Lost { holder, fence: 3, left } = &lost else { panic!("{lost:?}") };
+    assert!(holder == "coder" && *left > Duration::from_secs(80) && *left <= Duration::from_secs(90), "{lost:?}");
+    run("2", "tester");
+    assert!(
+        matches!(link.claim(&ask("a", "x", 3)), Ok(ClaimAnswer::Lost { holder, .. }) if holder == "coder"),
+        "an older claim"
+    );
+    let free = version("a", &fetch(&link, &key), "free\n", &[("status", "pending"), ("fence", "3")]);
+    apply(&link, &key, &free);
+    assert_eq!(link.claim(&ask("a", "tester", 3)), Ok(won(4)), "given back in the file");
+    let stale = version("a", &fetch(&link, &key), "stale\n", &[("status", "pending"), ("fence", "3"), ("x", "y")]);
+    apply(&link, &key, &stale);
+    assert!(matches!(link.claim(&ask("a", "x", 3)), Ok(ClaimAnswer::Lost { fence: 4, .. })), "the file came too late");
+    apply(&link, &key, &version("a", &fetch(&link, &key), "end\n", &[("status", "completed"), ("fence", "4")]));
+    assert_eq!(link.claim(&ask("a", "x", 4)), Ok(ClaimAnswer::Ended("completed".to_owned())));
+}
+
+#[test]
+fn a_server_that_lost_its_data_waits_for_those_who_have_tasks() {
+    let Some(mut server) = Server::start("a_server_that_lost_its_data_waits_for_those_who_have_tasks") else { return };
+    let quiet = Duration::from_millis(250);
+    let link = server.link();
+    let first = link.enter_space("", "space-1", quiet).expect("an answer");
+    assert_eq!(
+        (first.id.as_str(), first.opens_in, first.is_new, first.has_changed),
+        ("space-1", Duration::ZERO, true, false)
+    );
+    let again = link.enter_space("space-1", "space-2", quiet).expect("an answer");
+    assert_eq!(
+        (again.id.as_str(), again.opens_in, again.is_new, again.has_changed),
+        ("space-1", Duration::ZERO, false, false)
+    );
+    assert_eq!(link.claim(&ask("a", "coder", 0)), Ok(won(1)));
+    let before = link.server().identity.clone();
+    server.restart();
+    let link = server.link();
+    assert_ne!(link.server().identity, before);
+    let space = link.enter_space("space-1", "space-3", quiet).expect("an answer");
+    assert!(space.is_new && space.has_changed && space.id == "space-3" && space.opens_in > Duration::ZERO, "{space:?}");
+    assert!(matches!(link.claim(&ask("a", "thief", 1)), Ok(ClaimAnswer::Settling { .. })));
+    assert_eq!(link.renew(&ask("a", "coder", 1)), Ok(Renewal::Renewed), "told anew");
+    assert_eq!(link.claim(&ask("a", "coder", 1)), Ok(ClaimAnswer::Kept { fence: 1 }), "the holder need not wait");
+    assert!(matches!(link.claim(&ask("a", "thief", 1)), Ok(ClaimAnswer::Lost { .. })));
+    eventually("it opens", || link.claim(&ask("b", "thief", 0)) == Ok(won(1)));
+    // A clone that was away longer finds another set than it knew.
+    let late = link.enter_space("space-1", "space-4", quiet).expect("an answer");
+    assert!(!late.is_new && late.has_changed && late.opens_in > Duration::ZERO, "{late:?}");
+    assert!(matches!(link.claim(&ask("c", "thief", 0)), Ok(ClaimAnswer::Settling { .. })));
+}
+
+#[test]
+fn one_node_holds_the_lease_of_a_duty() {
+    let Some(server) = Server::start("one_node_holds_the_lease_of_a_duty") else { return };
+    let link = server.link();
+    let key = link.keys().own("recorder");
+    let short = Duration::from_millis(60);
+    assert_eq!(link.hold(&key, "a", short), Ok(true));
+    assert_eq!(link.hold(&key, "b", short), Ok(false));
+    assert_eq!(link.hold(&key, "a", short), Ok(true));
+    eventually("it ends", || link.hold(&key, "b", short) == Ok(true));
+}
