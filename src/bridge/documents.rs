@@ -1,10 +1,11 @@
 //! Documents on the server: looked at, fetched, and written if they still are as they were looked at.
 
-use redis::{Script, Value};
+use redis::Value;
 
 use super::error::BridgeError;
 use super::link::{Link, ms};
 use super::news::{list, number, text};
+use super::scripts::Script;
 use crate::mirror::{Fields, Gone, Outgoing, Record, Remote};
 use crate::name::{AgentName, DocPath, OperationId};
 

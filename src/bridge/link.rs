@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, RedisError, RedisResult, Script, Value, cmd};
+use redis::{Cmd, RedisError, RedisResult, Value, cmd};
 
 use super::address::Settings;
 use super::error::{BridgeError, Place};
 use super::news::{self, News, bytes, list, text};
-use super::scripts::Scripts;
+use super::scripts::{Script, Scripts};
 use super::wire::{Ground, Push, Wire, all};
 use crate::mirror::Keys;
 use crate::name::Kind;
@@ -18,6 +18,8 @@ use crate::name::Kind;
 pub const STREAM_LENGTH: usize = 10_000;
 /// How many keys one step of a scan looks at.
 const SCAN_STEP: usize = 1_000;
+/// The most keys that a scan finds.
+const SCAN_KEYS_MAX: usize = 1_000_000;
 
 /// What is at the other end.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -248,6 +250,9 @@ impl Link {
                 cursor =
                     answer.next().and_then(text).ok_or_else(|| self.place().protocol("a scan without a cursor"))?;
                 found.extend(answer.next().and_then(list).unwrap_or_default().into_iter().filter_map(text));
+                if found.len() > SCAN_KEYS_MAX {
+                    return Err(self.place().protocol(format!("more than {SCAN_KEYS_MAX} keys fit")));
+                }
                 if cursor == "0" {
                     break;
                 }
@@ -285,7 +290,8 @@ impl Link {
     /// Tells everybody who listens now, and the stream for who comes later (about [`STREAM_LENGTH`] messages are kept).
     ///
     /// # Errors
-    /// [`BridgeError`]; some may have been told, so that to try again may tell them twice.
+    /// [`BridgeError`]; some may have been told, so that to try again may tell them twice. In a cluster that happens by
+    /// itself when a node is lost in mid call.
     pub fn publish(&self, messages: &[Message]) -> Result<(), BridgeError> {
         let stream = self.keys().own("events");
         let commands = messages.iter().flat_map(|message| {
@@ -379,7 +385,7 @@ impl Link {
     /// One script.
     pub(super) fn run(&self, script: &Script, keys: &[&str], args: &[Vec<u8>]) -> Result<Value, BridgeError> {
         let mut wire = self.wire.clone();
-        self.call(async { invoke(&mut wire, script, keys, args).await })
+        self.call(async { script.run(&mut wire, keys, args).await })
     }
 
     /// A script for each of several sets of keys, at the same time.
@@ -391,22 +397,11 @@ impl Link {
         self.call(async {
             let work = each.iter().map(|(keys, args)| {
                 let mut wire = self.wire.clone();
-                Box::pin(async move { invoke(&mut wire, script, keys, args).await }) as _
+                Box::pin(async move { script.run(&mut wire, keys, args).await }) as _
             });
             all(work.collect()).await.into_iter().collect()
         })
     }
-}
-
-async fn invoke(wire: &mut Wire, script: &Script, keys: &[&str], args: &[Vec<u8>]) -> RedisResult<Value> {
-    let mut call = script.prepare_invoke();
-    for key in keys {
-        call.key(*key);
-    }
-    for arg in args {
-        call.arg(arg.as_slice());
-    }
-    call.invoke_async(wire).await
 }
 
 /// Whole milliseconds, at least one: 0 would remove a key.

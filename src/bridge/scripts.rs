@@ -1,12 +1,42 @@
 //! The scripts that run on the server, each as one step that nobody can come between.
 
-use redis::Script;
+use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
+
+use super::wire::Wire;
 
 /// A script with what several of them need before it.
 macro_rules! script {
     ($file:literal) => {
         Script::new(concat!(include_str!("scripts/common.lua"), include_str!($file)))
     };
+}
+
+/// One script.
+pub(super) struct Script {
+    code: &'static str,
+    digest: String,
+}
+
+impl Script {
+    fn new(code: &'static str) -> Self {
+        Self { code, digest: redis::Script::new(code).get_hash().to_owned() }
+    }
+
+    /// Runs it. A server that does not know it has done nothing, and gets it whole: to load it first would leave a moment
+    /// in which it can be forgotten again.
+    pub(super) async fn run(&self, wire: &mut Wire, keys: &[&str], args: &[Vec<u8>]) -> RedisResult<Value> {
+        let command = |name: &str, script: &str| -> Cmd {
+            let mut command = redis::cmd(name);
+            command.arg(script).arg(keys.len()).arg(keys).arg(args);
+            command
+        };
+        match command("EVALSHA", &self.digest).query_async(wire).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                command("EVAL", self.code).query_async(wire).await
+            }
+            result => result,
+        }
+    }
 }
 
 /// All of them; they are sent by their digest, and whole where the server does not know one.

@@ -245,3 +245,50 @@ fn many_documents_go_in_few_steps() {
     assert_eq!(link.scan("mycelium:doc:*").expect("keys").len(), 249);
     assert!(link.scan("nothing:*").expect("keys").is_empty());
 }
+
+#[test]
+fn threads_share_a_connection_and_scripts_come_back_after_they_were_forgotten() {
+    let test = "threads_share_a_connection_and_scripts_come_back_after_they_were_forgotten";
+    let Some(server) = Server::start(test) else { return };
+    let link = server.link();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (link, server) = (&link, &server);
+            scope.spawn(move || {
+                for at in 0..50 {
+                    let id = format!("{thread}-{at}");
+                    let out = version(&id, &Remote::default(), "x\n", &[("status", "pending")]);
+                    assert_eq!(apply(link, &hash(&id), &out), Applied::Written);
+                    if at % 20 == 7 {
+                        server.cli(&["SCRIPT", "FLUSH"]);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(link.scan("tasks:*").expect("keys").len(), 200);
+}
+
+#[test]
+fn of_two_who_saw_the_same_one_writes() {
+    let Some(server) = Server::start("of_two_who_saw_the_same_one_writes") else { return };
+    let key = hash("race");
+    for round in 0..20_u64 {
+        let links = [server.link(), server.link()];
+        let seen = fetch(&links[0], &key);
+        let written = std::thread::scope(|scope| {
+            let threads: Vec<_> = links
+                .iter()
+                .enumerate()
+                .map(|(at, link)| {
+                    let (seen, key) = (&seen, &key);
+                    let text = format!("{round} {at}\n");
+                    scope.spawn(move || apply(link, key, &version("race", seen, &text, &[("by", &text)])))
+                })
+                .collect();
+            threads.into_iter().filter_map(|thread| thread.join().ok()).filter(|done| *done == Applied::Written).count()
+        });
+        assert_eq!(written, 1);
+        assert_eq!(fetch(&links[0], &key).record.map(|record| record.revision), Some(round + 1));
+    }
+}

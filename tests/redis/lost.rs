@@ -131,3 +131,50 @@ fn a_copy_takes_no_writes() {
     assert!(error.is_lost() && !error.is_unknown() && error.hint().is_some());
     assert_eq!(link.server().identity.split('/').next(), master.link().server().identity.split('/').next());
 }
+
+/// Answers everything but the greeting with an error, for one connection.
+fn says(error: &'static str) -> u16 {
+    use std::io::{Read, Write};
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        let Ok((mut stream, _)) = listener.accept() else { return };
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = stream.read(&mut bytes) {
+            let asked = String::from_utf8_lossy(&bytes[..count]).into_owned();
+            for command in asked.split('*').skip(1) {
+                let answer = if command.contains("HELLO") { "%1\r\n+proto\r\n:3\r\n" } else { error };
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn whatever_a_server_says_is_understood_and_shows_no_password() {
+    let kind = |error: &BridgeError| format!("{error:?}").split(' ').next().unwrap_or_default().to_owned();
+    for (said, expected, is_lost) in [
+        ("-LOADING Redis is loading the dataset in memory\r\n", "Loading", false),
+        ("-MASTERDOWN Link with MASTER is down\r\n", "Loading", false),
+        ("-NOAUTH Authentication required.\r\n", "Authentication", true),
+        ("-WRONGPASS invalid username-password pair\r\n", "Authentication", true),
+        ("-NOPERM User u has no permissions to run the 'ping' command s3cret\r\n", "NotPermitted", false),
+        ("-READONLY You can't write against a read only replica.\r\n", "ReadOnly", true),
+        ("-OOM command not allowed when used memory > 'maxmemory'.\r\n", "Full", false),
+        ("-MOVED 866 127.0.0.1:7001\r\n", "Spread", false),
+        ("-CROSSSLOT Keys in request don't hash to the same slot\r\n", "Spread", false),
+        ("-ERR what is s3cret\u{1b}[31m\r\n", "Protocol", false),
+        ("-MISCONF s3cret\r\n", "Protocol", false),
+        ("s3cret\r\n", "Protocol", true),
+    ] {
+        let port = says(said);
+        let error = Link::connect(&settings(&format!("redis://u:s3cret@127.0.0.1:{port}")), PATIENCE).expect_err(said);
+        assert_eq!(kind(&error), expected, "{said}: {error:?}");
+        assert_eq!(error.is_lost(), is_lost, "{error:?}");
+        let shown = format!("{error} {error:?} {:?}", error.hint());
+        assert!(!shown.contains("s3cret") && !shown.contains('\u{1b}'), "{shown}");
+        assert!(error.to_string().contains(&format!("redis://u@127.0.0.1:{port}/0")), "{error}");
+        assert!(error.to_string().starts_with("the "), "{error}");
+    }
+}

@@ -25,7 +25,7 @@ local all = redis.call('HGETALL', popped)
 for i = 1, #all, 2 do
   local id, ends, from = all[i], string.match(all[i + 1], '^(%d+) (.*)$')
   ends = tonumber(ends) or 0
-  if from == list or not ends then
+  if not from or from == list then
     if not ready[id] then
       redis.call('HDEL', popped, id)
     elseif ends <= now then
