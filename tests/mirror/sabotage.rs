@@ -1,0 +1,26 @@
+//! Does the simulation bite? Each planted break must be found within the normal number of seeds.
+
+use mycelium::sabotage::{Sabotage, plant};
+
+use crate::{SEEDS_DEFAULT, play};
+
+/// Plants what `MYCELIUM_SABOTAGE` names, until this thread ends.
+pub(crate) fn from_environment() {
+    if let Ok(name) = std::env::var("MYCELIUM_SABOTAGE") {
+        let sabotage = Sabotage::named(&name).unwrap_or_else(|| panic!("there is no sabotage `{name}`"));
+        std::mem::forget(plant(sabotage));
+    }
+}
+
+#[test]
+fn every_planted_break_is_found() {
+    let mut unnoticed = Vec::new();
+    for (name, sabotage) in Sabotage::ALL.iter().filter(|(_, one)| one.is_about_mirroring()) {
+        let (_, fault) = play(0..SEEDS_DEFAULT, &|| std::mem::forget(plant(*sabotage)));
+        match fault {
+            Some((seed, fault)) => println!("{name}: found by seed {seed}: {fault}"),
+            None => unnoticed.push(*name),
+        }
+    }
+    assert!(unnoticed.is_empty(), "nobody notices {unnoticed:?} in {SEEDS_DEFAULT} seeds");
+}

@@ -1,0 +1,101 @@
+//! The server as the scripts leave it, and what others do to it.
+
+use std::collections::BTreeMap;
+
+use mycelium::mirror::{Fields, Outgoing, Record, Remote, digest};
+use mycelium::name::DocId;
+
+/// What the server holds of one document.
+#[derive(Default, Clone)]
+struct Slot {
+    record: Option<Record>,
+    /// The sum of the hash as a mirror left it.
+    left: String,
+    shown: Option<Fields>,
+    expires: Option<i64>,
+}
+
+/// All of it.
+#[derive(Default)]
+pub(crate) struct Server {
+    slots: BTreeMap<DocId, Slot>,
+}
+
+/// What became of a send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Written,
+    Conflict,
+}
+
+fn sum(shown: Option<&Fields>) -> String {
+    let Some(shown) = shown else { return String::new() };
+    let mut sorted = shown.clone();
+    sorted.sort();
+    digest(format!("{sorted:?}").as_bytes())
+}
+
+impl Server {
+    pub(crate) fn look(&mut self, id: &DocId, now: i64) -> Remote {
+        self.expire(now);
+        let slot = self.slots.get(id).cloned().unwrap_or_default();
+        let sum = sum(slot.shown.as_ref());
+        let is_touched = sum != slot.left;
+        Remote { shown: slot.shown, sum, record: slot.record, is_touched }
+    }
+
+    /// One script: all of it or nothing.
+    pub(crate) fn apply(&mut self, id: &DocId, out: &Outgoing, now: i64) -> Answer {
+        self.expire(now);
+        let slot = self.slots.entry(id.clone()).or_default();
+        let current = slot.record.as_ref().map_or(0, |record| record.revision);
+        let sum_now = sum(slot.shown.as_ref());
+        let is_foreign = sum_now != slot.left && sum_now != out.seen;
+        if current != out.expected || is_foreign || out.revision <= current {
+            return Answer::Conflict;
+        }
+        slot.record = Some(out.record.clone());
+        slot.shown.clone_from(&out.shown);
+        slot.left = sum(out.shown.as_ref());
+        slot.expires = out.ttl.map(|ttl| now + i64::try_from(ttl.as_millis()).expect("short"));
+        Answer::Written
+    }
+
+    fn expire(&mut self, now: i64) {
+        for slot in self.slots.values_mut() {
+            if slot.expires.is_some_and(|at| at <= now) {
+                slot.shown = None;
+                slot.expires = None;
+            }
+        }
+    }
+
+    pub(crate) fn record(&self, id: &DocId) -> Option<&Record> {
+        self.slots.get(id).and_then(|slot| slot.record.as_ref())
+    }
+
+    pub(crate) fn shown(&self, id: &DocId) -> Option<&Fields> {
+        self.slots.get(id).and_then(|slot| slot.shown.as_ref())
+    }
+
+    /// All data are lost.
+    pub(crate) fn lose(&mut self) {
+        self.slots.clear();
+    }
+
+    /// Somebody else deletes a hash.
+    pub(crate) fn delete(&mut self, id: &DocId) {
+        if let Some(slot) = self.slots.get_mut(id) {
+            slot.shown = None;
+        }
+    }
+
+    /// Somebody else sets a field.
+    pub(crate) fn set(&mut self, id: &DocId, field: &str, text: &str) {
+        let shown = self.slots.entry(id.clone()).or_default().shown.get_or_insert_default();
+        match shown.iter_mut().find(|(known, _)| known == field) {
+            Some((_, old)) => text.clone_into(old),
+            None => shown.push((field.to_owned(), text.to_owned())),
+        }
+    }
+}
