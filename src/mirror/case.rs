@@ -174,7 +174,9 @@ impl Case<'_> {
             FileStep::Keep
         } else {
             let (author, operation) = self.authors(Some(text));
-            FileStep::Write { path: here.path.clone(), document: merged.document, from: None, author, operation }
+            let path = self.live_path(&here.path);
+            let from = Some(&here.path).filter(|from| **from != path).cloned();
+            FileStep::Write { path, document: merged.document, from, author, operation }
         };
         let Merged { conflicts, decisions, .. } = merged;
         Step { file, send, base, conflicts, decisions, garbage: Vec::new(), held: Some(held) }

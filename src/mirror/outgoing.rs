@@ -72,9 +72,11 @@ impl Version<'_> {
         (outgoing, Base { revision, text: text.map(str::to_owned), path, older })
     }
 
-    /// Greater than every one that is known.
+    /// Greater than every one that is known. Where the server holds none they begin with the time: what is still under way
+    /// from before it lost its data finds no number that it expects.
     fn revision(&self) -> u64 {
-        let there = self.there.record.as_ref().map_or(0, |record| record.revision);
+        let begin = || u64::try_from(self.ground.now.unix_ms()).unwrap_or(0);
+        let there = self.there.record.as_ref().map_or_else(begin, |record| record.revision);
         there.max(self.base.map_or(0, |base| base.revision)).saturating_add(1)
     }
 

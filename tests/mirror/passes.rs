@@ -30,7 +30,7 @@ impl World {
 
     /// Tells whether there was nothing to do.
     pub(crate) fn decide(&mut self, clone: usize, mirror: usize, kind: Kind, id: &DocId) -> bool {
-        let there = self.server.look(id, self.now);
+        let there = self.server.look(id);
         let now = self.at();
         let node = format!("node-{clone}");
         let this = &self.clones[clone];

@@ -36,8 +36,7 @@ fn sum(shown: Option<&Fields>) -> String {
 }
 
 impl Server {
-    pub(crate) fn look(&mut self, id: &DocId, now: i64) -> Remote {
-        self.expire(now);
+    pub(crate) fn look(&self, id: &DocId) -> Remote {
         let slot = self.slots.get(id).cloned().unwrap_or_default();
         let sum = sum(slot.shown.as_ref());
         let is_touched = sum != slot.left;
@@ -46,7 +45,6 @@ impl Server {
 
     /// One script: all of it or nothing.
     pub(crate) fn apply(&mut self, id: &DocId, out: &Outgoing, now: i64) -> Answer {
-        self.expire(now);
         let slot = self.slots.entry(id.clone()).or_default();
         let current = slot.record.as_ref().map_or(0, |record| record.revision);
         let sum_now = sum(slot.shown.as_ref());
@@ -61,13 +59,17 @@ impl Server {
         Answer::Written
     }
 
-    fn expire(&mut self, now: i64) {
-        for slot in self.slots.values_mut() {
+    /// Hashes whose time is over.
+    pub(crate) fn expire(&mut self, now: i64) -> Vec<DocId> {
+        let mut over = Vec::new();
+        for (id, slot) in &mut self.slots {
             if slot.expires.is_some_and(|at| at <= now) {
                 slot.shown = None;
                 slot.expires = None;
+                over.push(id.clone());
             }
         }
+        over
     }
 
     pub(crate) fn record(&self, id: &DocId) -> Option<&Record> {

@@ -215,6 +215,10 @@ impl World {
     /// One event.
     pub(crate) fn something(&mut self) -> Result<(), String> {
         self.now += 1 + i64::try_from(self.below(4_000)).expect("small");
+        for over in self.server.expire(self.now) {
+            self.say(&format!("the hash of {over} expires"));
+            self.written.retain(|(id, _)| *id != over);
+        }
         match self.below(100) {
             0..50 => self.some_mirror()?,
             50..66 => self.somebody_edits(),
@@ -264,7 +268,6 @@ impl World {
         }
         let index = self.one_of(self.late.len());
         let (id, out) = self.late.remove(index);
-        self.say(&format!("late: {id} {}", out.revision));
         self.apply(&id, &out).map(|_| ())
     }
 
@@ -410,7 +413,10 @@ impl World {
         match self.below(12) {
             0..4 if is_there => {
                 self.server.set(&id, &token, "x");
-                self.written.insert((id.clone(), token.clone()));
+                // What is written to a hash that stands for no document may be of no use.
+                if self.server.record(&id).is_some_and(|record| record.gone.is_none()) {
+                    self.written.insert((id.clone(), token.clone()));
+                }
             }
             4 => {
                 self.server.set(&id, "status", "running");
@@ -423,9 +429,12 @@ impl World {
             6 => self.server.set(&id, "progress", "0.75"),
             7 => self.server.set(&id, "status", GARBAGE),
             8 => {
-                self.server.set(&id, "progress", GARBAGE);
+                // What means nothing in this kind of document may be any text.
+                let field = if kind == Kind::Agent { "active_tasks" } else { "progress" };
+                self.server.set(&id, field, GARBAGE);
                 self.server.set(&id, "bad name", GARBAGE);
-                self.server.set(&id, "metadata", &format!("{{{GARBAGE}"));
+                let field = if kind == Kind::Task { "payload" } else { "metadata" };
+                self.server.set(&id, field, &format!("{{{GARBAGE}"));
             }
             9 => {
                 self.server.set(&id, "extra", &format!("\u{1b}{GARBAGE}"));
