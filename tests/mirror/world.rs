@@ -388,6 +388,9 @@ impl World {
             let mut document = local.document.clone();
             if let Some((_, one, other)) = std::str::from_utf8(document.bytes()).ok().and_then(merge::sides) {
                 document = Document::parse(if self.below(2) == 0 { one } else { other }.into_bytes());
+                if !document.is_readable() {
+                    document = without_repeats(&document);
+                }
             }
             let fixed = Local { path: local.path.clone(), document: document.clone() };
             if document.is_readable() && !usable(&id, &fixed) {
@@ -515,6 +518,14 @@ impl Clone {
         self.history.insert(digest(text.as_bytes()), text);
         self.files.insert(id.clone(), local);
     }
+}
+
+/// A document without the keys that are there twice.
+fn without_repeats(document: &Document) -> Document {
+    let mut seen = BTreeSet::new();
+    let is_new = |line: &&str| line.split_once(": ").is_none_or(|(key, _)| seen.insert(key.to_owned()));
+    let lines: Vec<&str> = document.text().lines().filter(is_new).collect();
+    Document::parse(format!("{}\n", lines.join("\n")).into_bytes())
 }
 
 pub(crate) fn usable(id: &DocId, local: &Local) -> bool {
