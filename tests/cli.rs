@@ -37,6 +37,9 @@ fn stories() {
     for name in ["MYCELIUM_AGENT", "MYCELIUM_ROOT", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "VISUAL", "EDITOR"] {
         cases.env(name, "");
     }
+    for name in ["REDIS_URL", "REDIS_PASSWORD", "REDIS_DB"] {
+        cases.env(name, "");
+    }
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         assert!(std::env::var_os(name).is_none_or(|_| name == "NO_COLOR"), "the stories need `{name}` unset");
     }

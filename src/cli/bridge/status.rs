@@ -70,6 +70,8 @@ pub(crate) fn line(stats: &BridgeStats) -> String {
         _ => Ink::Bad,
     };
     let about = stats.why.as_deref().or(stats.server.as_deref()).unwrap_or_default();
+    // The address stands in front already.
+    let about = about.strip_prefix(&format!("the server {} ", stats.address)).unwrap_or(about);
     let address = if stats.address.is_empty() { "redis" } else { &stats.address };
     let line = format!("{}  {}  {}", visible(address), paint(ink, stats.state), visible(about));
     line.trim_end().to_owned()
