@@ -11,6 +11,8 @@ use crate::name::{AgentName, DocPath, OperationId};
 
 /// The most documents in one step.
 pub const BATCH_MAX: usize = 100;
+/// The most bytes in one step, if it is not a single document.
+pub const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The most bytes of a hash and its record that are taken in.
 pub const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
 /// The most fields of a hash that are taken in.
@@ -56,7 +58,7 @@ pub enum Applied {
 }
 
 impl Link {
-    /// How documents stand; their hashes are named with the prefix. Each [`BATCH_MAX`] have the time of a call.
+    /// How documents stand; their hashes are named with the prefix. Each [`BATCH_MAX`] (or [`BATCH_BYTES_MAX`]) have the time of a call.
     ///
     /// # Errors
     /// [`BridgeError`].
@@ -67,19 +69,19 @@ impl Link {
         looks.collect()
     }
 
-    /// Documents with everything. Each [`BATCH_MAX`] have the time of a call.
+    /// Documents with everything. Each [`BATCH_MAX`] (or [`BATCH_BYTES_MAX`]) have the time of a call.
     ///
     /// # Errors
     /// [`BridgeError`].
     pub fn fetch(&self, hashes: &[String]) -> Result<Vec<Fetched>, BridgeError> {
         let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();
-        let most = vec![DOCUMENT_BYTES_MAX.to_string().into_bytes()];
+        let most = [DOCUMENT_BYTES_MAX, BATCH_BYTES_MAX].map(|most| most.to_string().into_bytes());
         let answers = self.batches(&self.scripts.fetch, &hashes, &most, |_| Vec::new())?;
         Ok(answers.into_iter().map(read_fetched).collect())
     }
 
     /// Writes documents, each only if the server still holds the version and the hash that were looked at. Each
-    /// [`BATCH_MAX`] have the time of a call. To send one again is harmless: it is the same, or a conflict.
+    /// [`BATCH_MAX`] (or [`BATCH_BYTES_MAX`]) have the time of a call. To send one again is harmless: it is the same, or a conflict.
     ///
     /// # Errors
     /// [`BridgeError`]; any of them may have been written.
@@ -109,21 +111,27 @@ impl Link {
     ) -> Result<Vec<Value>, BridgeError> {
         let records: Vec<String> = hashes.iter().map(|hash| self.keys().record(hash)).collect();
         let mut answers = Vec::with_capacity(hashes.len());
-        let indices: Vec<usize> = (0..hashes.len()).collect();
-        for batch in indices.chunks(BATCH_MAX) {
-            let of = |indices: &[usize]| {
-                let keys: Vec<&str> = indices.iter().flat_map(|at| [hashes[*at], records[*at].as_str()]).collect();
-                let all = head.iter().cloned().chain(indices.iter().flat_map(|at| args(*at))).collect();
-                (keys, all)
-            };
+        while answers.len() < hashes.len() {
+            let (mut batch, mut bytes) = (Vec::new(), 0);
+            for at in (answers.len()..hashes.len()).take(BATCH_MAX) {
+                let args = args(at);
+                bytes += args.iter().map(Vec::len).sum::<usize>();
+                if bytes > BATCH_BYTES_MAX && !batch.is_empty() {
+                    break;
+                }
+                batch.push((vec![hashes[at], records[at].as_str()], args));
+            }
             let part = if self.is_one_step() {
-                let (keys, all): (_, Vec<_>) = of(batch);
+                let keys: Vec<&str> = batch.iter().flat_map(|(keys, _)| keys).copied().collect();
+                let all: Vec<_> = head.iter().chain(batch.iter().flat_map(|(_, args)| args)).cloned().collect();
                 list(self.run(script, &keys, &all)?).ok_or_else(|| self.odd())?
             } else {
-                let each: Vec<_> = batch.iter().map(|at| of(&[*at])).collect();
+                let with_head = |args: Vec<_>| head.iter().cloned().chain(args).collect();
+                let each: Vec<_> = batch.iter().cloned().map(|(keys, args)| (keys, with_head(args))).collect();
                 self.run_each(script, &each)?.into_iter().filter_map(list).flatten().collect()
             };
-            if part.len() != batch.len() {
+            // Fewer than asked for: the others would have been too much at once.
+            if part.is_empty() || part.len() > batch.len() {
                 return Err(self.odd());
             }
             answers.extend(part);

@@ -17,7 +17,7 @@ mod wire;
 
 pub use address::{Address, AddressError, Settings};
 pub use claims::{ClaimAnswer, ClaimAsk, Renewal, Space};
-pub use documents::{Applied, BATCH_MAX, DOCUMENT_BYTES_MAX, Fetched, HASH_FIELDS_MAX, Look};
+pub use documents::{Applied, BATCH_BYTES_MAX, BATCH_MAX, DOCUMENT_BYTES_MAX, Fetched, HASH_FIELDS_MAX, Look};
 pub use error::BridgeError;
 pub use link::{Link, Message, STREAM_LENGTH, Server};
 pub use news::News;

@@ -292,3 +292,22 @@ fn of_two_who_saw_the_same_one_writes() {
         assert_eq!(fetch(&links[0], &key).record.map(|record| record.revision), Some(round + 1));
     }
 }
+
+#[test]
+fn large_documents_go_in_more_steps() {
+    let Some(server) = Server::start("large_documents_go_in_more_steps") else { return };
+    let link = server.link();
+    let text = "x".repeat(700 * 1024);
+    let of = |at: usize| {
+        let id = format!("t{at:02}");
+        (hash(&id), version(&id, &Remote::default(), &format!("{text}{at}"), &[("status", "pending")]))
+    };
+    let writes: Vec<_> = (0..20).map(of).collect();
+    assert!(link.apply(&writes).expect("done").iter().all(|done| *done == Applied::Written));
+    let keys: Vec<_> = writes.iter().map(|(key, _)| key.clone()).collect();
+    let fetched = link.fetch(&keys).expect("all");
+    assert_eq!(fetched.len(), 20);
+    for (fetched, (_, out)) in fetched.iter().zip(&writes) {
+        assert!(matches!(fetched, Fetched::Read(remote) if remote.record.as_ref() == Some(&out.record)));
+    }
+}

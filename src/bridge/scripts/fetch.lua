@@ -1,8 +1,8 @@
 -- Documents with everything.
--- KEYS: for each document its hash and its record. ARGV: the most bytes of a hash and its record together.
--- Answer: for each { digest of the hash, its fields (an empty list if it is absent), the fields of the record }, or
+-- KEYS: for each document its hash and its record. ARGV: the most bytes of a hash and its record together, and of all.
+-- Answer: for each, or for the first of them if all would be too much, { digest of the hash, its fields (an empty list if it is absent), the fields of the record }, or
 -- { digest, what is wrong }.
-local most = tonumber(ARGV[1])
+local most, all_most, total = tonumber(ARGV[1]), tonumber(ARGV[2]), 0
 local answer = {}
 for i = 1, #KEYS, 2 do
   local sum, shown = sum_of(KEYS[i])
@@ -21,6 +21,8 @@ for i = 1, #KEYS, 2 do
   else
     one = { sum, shown or {}, record or {} }
   end
+  if size <= most then total = total + size end
+  if total > all_most and i > 1 then break end
   answer[#answer + 1] = one
 end
 return answer
