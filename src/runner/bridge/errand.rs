@@ -46,8 +46,10 @@ impl Workspace {
         state.look()?;
         let mut report = PassReport::default();
         state.settle(link, items, PassOptions::default(), &mut report)?;
-        if has_tasks {
+        // Whoever keeps the queues sees it by itself.
+        if has_tasks && state.lead(link)? {
             state.queues(link, &mut report)?;
+            state.let_go(link);
         }
         state.tell(link, &told)?;
         Ok(())

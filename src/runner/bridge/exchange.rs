@@ -1,7 +1,6 @@
 //! One exchange that a person asks for: everything is compared once, and the answer says what went and what came.
 
 use super::claims;
-use super::follower::RECORDER_LEASE;
 use super::health::Health;
 use super::pass::Which;
 use super::report::{Direction, PassOptions, PassReport};
@@ -30,17 +29,21 @@ impl Workspace {
                     claims::enter(self, &target, &link)?;
                 }
                 let mut state = State::open(self.another()?, &target);
-                let recorder = target.keys.own("recorder");
-                state.is_recorder = options.dry_run || link.hold(&recorder, &target.node, RECORDER_LEASE)?;
+                if options.dry_run {
+                    state.is_recorder = true;
+                } else {
+                    state.lead(&link)?;
+                }
                 let mut report = state.pass(&link, Which::All, *options)?;
                 if !options.dry_run && options.direction != Direction::Pull {
                     state.finish_adopted(&link)?;
                     // What was pushed there is a document now: once more, with its place in the queue.
-                    if state.queues(&link, &mut report)?.is_some_and(|next| next.is_zero()) {
+                    if state.is_recorder && state.queues(&link, &mut report)?.is_some_and(|next| next.is_zero()) {
                         state.pass(&link, Which::All, *options)?;
                         state.queues(&link, &mut report)?;
                     }
                     state.tell(&link, &report.told)?;
+                    state.let_go(&link);
                 }
                 Ok((report, link.server().name.clone()))
             });

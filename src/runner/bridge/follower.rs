@@ -28,8 +28,6 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_millis(1_500);
 /// How often signs of life are passed on, and the lease of whoever writes events down is renewed.
 const BEAT: Duration = Duration::from_secs(1);
-/// How long that lease is.
-pub(super) const RECORDER_LEASE: Duration = Duration::from_secs(4);
 /// How often what is known is written for those who ask, though nothing has changed.
 const REPORT: Duration = Duration::from_secs(2);
 /// News that are taken together, at most.
@@ -205,6 +203,7 @@ impl Loop {
         loop {
             if self.is_over || self.is_renewed {
                 self.is_renewed = false;
+                state.let_go(&link);
                 return Ok(());
             }
             // What changes while it is looked rings again.
@@ -250,7 +249,11 @@ impl Loop {
             due.everything = Instant::now() + self.target.scan_every;
             state.finish_adopted(link)?;
         }
-        let next = state.queues(link, &mut report)?;
+        if self.health.state != health::State::Live {
+            state.lead(link)?;
+        }
+        // Two that keep one queue would undo each other, and one would not see what the other saw taken.
+        let next = if state.is_recorder { state.queues(link, &mut report)? } else { None };
         due.queue = next.and_then(|left| Instant::now().checked_add(left.max(Duration::from_millis(1))));
         state.tell(link, &report.told)?;
         self.note(&report, state, link, is_everything);
@@ -361,10 +364,7 @@ impl Loop {
         if self.is_live() {
             state.pass_on_beats(link)?;
         }
-        let recorder = state.keys.own("recorder");
-        let was_recorder = state.is_recorder;
-        state.is_recorder = self.is_live() && link.hold(&recorder, &state.node, RECORDER_LEASE)?;
-        if state.is_recorder && !was_recorder {
+        if self.is_live() && state.lead(link)? {
             due.everything = Instant::now();
         }
         if self.told_at.is_none_or(|at| at.elapsed() >= REPORT) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::bases::Bases;
 use super::sight::{Item, Sight};
 use super::wanted::Target;
+use crate::bridge::Link;
 use crate::document::Document;
 use crate::event::Told;
 use crate::mirror::{Back, Base, Derived, Ground, Keys, Local};
@@ -23,6 +24,11 @@ const HEAD: &str = "head";
 const TOLD: &str = "told";
 /// Ids of events that came from the server and are not told there again.
 const ARRIVED_MAX: usize = 20_000;
+
+/// The key by which one of several clones has the lead.
+const RECORDER: &str = "recorder";
+/// How long it has it without a word.
+const RECORDER_LEASE: Duration = Duration::from_secs(4);
 
 /// Everything that a bridge keeps in memory.
 #[derive(Debug)]
@@ -233,6 +239,22 @@ impl State {
         self.workspace.store.memorize(&self.server, HEAD, tip.to_string().as_bytes())?;
         self.back = Back::Forward;
         Ok(())
+    }
+
+    /// Takes the lead, or keeps it: of several clones one keeps the queues, and writes down what only the server knows. Says
+    /// whether this one has become it.
+    pub(super) fn lead(&mut self, link: &Link) -> Result<bool, Error> {
+        let was_recorder = self.is_recorder;
+        self.is_recorder = link.hold(&self.keys.own(RECORDER), &self.node, RECORDER_LEASE)?;
+        Ok(self.is_recorder && !was_recorder)
+    }
+
+    /// Lets go of the lead, so that nobody has to wait until it is over.
+    pub(super) fn let_go(&mut self, link: &Link) {
+        if std::mem::take(&mut self.is_recorder) {
+            // Else it ends by itself.
+            let _ = link.hold(&self.keys.own(RECORDER), &self.node, Duration::from_millis(1));
+        }
     }
 
     /// How many documents wait for something, as far as is known.
