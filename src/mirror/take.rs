@@ -63,9 +63,11 @@ pub fn take(kind: Kind, key_id: &str, doc: &Document, wrote: &Fields, shown: &Fi
     let changed = |(field, text): &&(String, String)| find(wrote, field) != Some(text);
     let mut wishes: Vec<(&str, Option<&str>)> =
         shown.iter().filter(changed).map(|(field, text)| (field.as_str(), Some(text.as_str()))).collect();
-    if !is_anew(kind, wrote, shown) {
-        let gone = wrote.iter().filter(|(field, _)| find(shown, field).is_none());
-        wishes.extend(gone.map(|(field, _)| (field.as_str(), None)));
+    let gone = wrote.iter().map(|(field, _)| field.as_str()).filter(|field| find(shown, field).is_none());
+    match lacks(kind, wrote, shown)[..] {
+        [] if !is_anew(kind, wrote, shown) => wishes.extend(gone.map(|field| (field, None))),
+        [field] => garbage.push(Garbage::new(field, "it cannot be removed")),
+        _ => {}
     }
     if wishes.len() > FIELDS_MAX {
         garbage.push(Garbage::new("", format!("{} fields at once; at most {FIELDS_MAX} are taken", wishes.len())));
@@ -96,19 +98,26 @@ fn order(field: &str) -> usize {
         .map_or(8, |place| if place >= 6 { place + 4 } else { place })
 }
 
-/// Tells whether a hash was written anew (after it expired or was deleted) and not changed: then what it lacks was not removed.
-fn is_anew(kind: Kind, wrote: &Fields, shown: &Fields) -> bool {
-    let always: &[&str] = match kind {
+/// What a mirror always writes.
+const fn always(kind: Kind) -> &'static [&'static str] {
+    match kind {
         Kind::Agent => &["status", "last_updated", "active_tasks", "metadata"],
         Kind::Task => &["id", "type", "status", "priority", "depends_on"],
         Kind::Workflow => &["id", "type", "status", "progress", "tasks"],
-    };
-    let lacks = always.iter().filter(|field| find(wrote, field).is_some() && find(shown, field).is_none()).count();
-    let mut optional = wrote.iter().filter(|(field, _)| !always.contains(&field.as_str())).peekable();
-    // What a client knows nothing of is gone if it writes what expired; tasks never do.
-    let lost_all =
-        kind != Kind::Task && optional.peek().is_some() && optional.all(|(field, _)| find(shown, field).is_none());
-    lacks > 1 || lost_all
+    }
+}
+
+/// What a hash lacks of that. One that lacks any was written anew (after it expired or was deleted): nothing was removed.
+fn lacks(kind: Kind, wrote: &Fields, shown: &Fields) -> Vec<&'static str> {
+    let is_lost = |field: &&&str| find(wrote, field).is_some() && find(shown, field).is_none();
+    always(kind).iter().filter(is_lost).copied().collect()
+}
+
+/// Tells whether a whole hash was written anew by somebody who knows only what every one has: what they write does not
+/// expire for tasks, and of the others what they know nothing of was not removed.
+fn is_anew(kind: Kind, wrote: &Fields, shown: &Fields) -> bool {
+    let mut optional = wrote.iter().filter(|(field, _)| !always(kind).contains(&field.as_str())).peekable();
+    kind != Kind::Task && optional.peek().is_some() && optional.all(|(field, _)| find(shown, field).is_none())
 }
 
 /// Tells whether a document is still the one that it was.
