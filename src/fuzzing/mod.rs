@@ -5,6 +5,7 @@
 
 mod edit;
 mod merge;
+mod mirror;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +25,7 @@ const SEPARATOR: u8 = 0x1e;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target. `fuzz/fuzz_targets` has a file for each.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("change", change),
     ("config", config),
     ("edit", edit::edit),
@@ -33,6 +34,7 @@ pub const TARGETS: [Target; 9] = [
     ("index", index),
     ("journal", journal),
     ("merge", merge::merge),
+    ("mirror", mirror::mirror),
     ("name", name),
 ];
 

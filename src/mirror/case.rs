@@ -194,10 +194,10 @@ impl Case<'_> {
             let from = lies.map(|local| local.path.clone()).filter(|from| from != path);
             FileStep::Write { path: path.clone(), document: document.clone(), from, author, operation }
         };
-        let is_there = text.record.as_ref() == Some(document)
+        let is_told = text.record.as_ref() == Some(document)
             && self.record.as_ref().is_some_and(|record| record.path == *path)
             && !self.must_show(entity);
-        if is_there {
+        if is_told {
             return Step { file, base: self.base_there(), ..self.nothing() };
         }
         let by = if document == &text.document { self.authors(Some(text)) } else { self.ours() };

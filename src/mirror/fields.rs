@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use sha1::{Digest as _, Sha1};
 
 use super::remote::Fields;
-use crate::entity::{Agent, Entity, Pulse, Task, Workflow, span_text};
+use crate::entity::{Agent, Entity, Pulse, Review, Task, Workflow, span_text};
 use crate::name::{AgentName, DocId};
 use crate::time::Timestamp;
 
@@ -150,7 +150,7 @@ fn of_task(task: &Task) -> Fields {
     hash.put_if("attempt", task.attempt.map(|n| n.to_string()));
     hash.put_if("progress", task.progress.map(|part| part.to_string()));
     hash.put_if("workflow", task.workflow.as_ref().map(DocId::as_str));
-    hash.put_if("review", task.review.map(|review| review.word()));
+    hash.put_if("review", task.review.map(Review::word));
     hash.put_if("approved", task.approved.as_deref());
     hash.put_if("title", task.title.as_deref());
     hash.json("payload", task.payload.as_ref());
@@ -175,4 +175,109 @@ fn of_workflow(workflow: &Workflow, derived: &Derived) -> Fields {
     hash.error(workflow.error.as_ref());
     hash.json("metadata", workflow.metadata.as_ref());
     hash.extra(&workflow.extra)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Document;
+    use crate::name::DocPath;
+
+    fn entity(path: &str, text: &str) -> Entity {
+        let path = DocPath::new(path).expect("valid");
+        crate::entity::read(&path, &Document::parse(text.as_bytes())).entity.expect("readable")
+    }
+
+    fn lines(fields: &Fields) -> Vec<String> {
+        fields.iter().map(|(field, text)| format!("{field}={text}")).collect()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a time")
+    }
+
+    #[test]
+    fn a_task_has_the_fields_of_the_reference_schema_and_its_own() {
+        let text = "---\nid: task-1\ntype: t\nstatus: failed\nassigned_to: b\npriority: high\ndepends_on: [a]\ncreated: 2025-10-17\nclaimed_by: b\nfence: 2\nlease: 5m\nattempt: 3\nprogress: 0.5\nown: [1, x]\nword: yes\n---\n\n# Train\n\n## Payload\n\n{\"n\": 1}\n\n## Error\n\nout of memory\n";
+        assert_eq!(
+            lines(&fields(&entity("task-1.md", text), &Derived::default())),
+            [
+                "id=task-1",
+                "type=t",
+                "status=failed",
+                "assigned_to=b",
+                "priority=high",
+                "depends_on=[\"a\"]",
+                "created_at=2025-10-17T00:00:00Z",
+                "claimed_by=b",
+                "fence=2",
+                "lease=5m",
+                "attempt=3",
+                "progress=0.5",
+                "title=Train",
+                "payload={\"n\":1}",
+                "error=out of memory",
+                "own=[1,\"x\"]",
+                "word=yes",
+            ]
+        );
+    }
+
+    #[test]
+    fn agents_and_workflows_have_those_of_the_reference_document() {
+        let text = "---\nagent: a\nstatus: busy\nlast_updated: 2025-10-17T00:00:00Z\nttl: 60\n---\n\n## Active Tasks\n\n- x (started: 2025-10-17T00:00:00Z)\n- y\n";
+        let agent = entity("agent-a.md", text);
+        assert_eq!(
+            lines(&fields(&agent, &Derived::default())),
+            ["status=busy", "last_updated=2025-10-17T00:00:00Z", "active_tasks=[\"x\",\"y\"]", "metadata={}", "ttl=60"]
+        );
+        let text = "---\nid: w\ntype: t\nstatus: running\ntasks: [a, b]\n---\n\n## Metadata\n\n{\"a\": 1}\n";
+        let workflow = entity("workflow-w.md", text);
+        let derived = Derived { progress: Some(0.5), current_task: DocId::new("b").ok() };
+        assert_eq!(
+            lines(&fields(&workflow, &derived)),
+            [
+                "id=w",
+                "type=t",
+                "status=running",
+                "progress=0.5",
+                "tasks=[\"a\",\"b\"]",
+                "current_task=b",
+                "metadata={\"a\":1}"
+            ]
+        );
+        assert!(lines(&fields(&workflow, &Derived::default())).contains(&"progress=0.0".to_owned()));
+    }
+
+    #[test]
+    fn a_hash_lives_as_long_as_its_agent() {
+        let text = |keys: &str| format!("---\nagent: a\nstatus: idle\n{keys}---\n");
+        let old = "last_updated: 2025-10-17T00:00:00Z\n";
+        let seconds = |n| Life::For(Duration::from_secs(n));
+        for (keys, seen, now, life) in [
+            (old, None, "2025-10-17T00:01:00Z", seconds(240)),
+            (old, None, "2025-10-17T00:05:00Z", Life::Over),
+            (old, Some("2025-10-17T00:04:00Z"), "2025-10-17T00:05:00Z", seconds(240)),
+            ("last_updated: 2025-10-17T00:00:00Z\nttl: 1h\n", None, "2025-10-17T00:05:00Z", seconds(3_300)),
+            ("last_updated: 2025-10-18T00:00:00Z\n", None, "2025-10-17T00:05:00Z", seconds(300)),
+            ("", None, "2025-10-17T00:05:00Z", seconds(300)),
+        ] {
+            let agent = entity("agent-a.md", &text(keys));
+            assert_eq!(ttl(&agent, seen.map(at), at(now)), life, "{keys} {seen:?} {now}");
+        }
+        let now = at("2025-10-17T00:00:00Z");
+        let task = entity("task-1.md", "---\nid: task-1\ntype: t\nstatus: pending\n---\n");
+        let workflow = entity("workflow-w.md", "---\nid: w\ntype: t\nstatus: running\n---\n");
+        assert_eq!((ttl(&task, None, now), ttl(&workflow, None, now)), (Life::Ever, seconds(3_600)));
+    }
+
+    #[test]
+    fn the_order_of_fields_makes_no_difference() {
+        let field = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        let (a, b) = (vec![field("a", "1"), field("b", "2")], vec![field("b", "2"), field("a", "1")]);
+        assert!(
+            same(&a, &b) && !same(&a, &vec![field("a", "1")]) && !same(&a, &vec![field("a", "1"), field("b", "3")])
+        );
+        assert_eq!(digest(b"abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
+    }
 }

@@ -64,10 +64,14 @@ impl Chain {
                 digests.push(digest.to_owned());
             }
         };
-        parents.iter().for_each(|parent| add(parent));
+        for parent in parents {
+            add(parent);
+        }
         let longest = chains.iter().map(|chain| chain.digests.len()).max().unwrap_or(0);
         for index in 0..longest {
-            chains.iter().filter_map(|chain| chain.digests.get(index)).for_each(|digest| add(digest));
+            for digest in chains.iter().filter_map(|chain| chain.digests.get(index)) {
+                add(digest);
+            }
         }
         Self { digests, life: Some(life) }
     }

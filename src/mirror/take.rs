@@ -137,3 +137,6 @@ fn author(kind: Kind, id: &DocId, document: &Document) -> Option<AgentName> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

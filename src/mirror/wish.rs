@@ -11,8 +11,8 @@ use crate::entity::agent::{self, AgentUpdate};
 use crate::entity::claim::{self, Hold};
 use crate::entity::task::{self, TaskUpdate};
 use crate::entity::{
-    self, ActiveTask, AgentStatus, Entity, Priority, Refusal, Review, Task, TaskStatus, UnknownWord, WorkflowStatus,
-    add_ids, remove_ids, remove_key, set_key, set_outcome,
+    self, ActiveTask, AgentStatus, DependencyBullet, Entity, Priority, Refusal, Review, Task, TaskStatus, UnknownWord,
+    WorkflowStatus, add_ids, remove_ids, remove_key, set_key, set_outcome,
 };
 use crate::name::{AgentName, DocId, DocPath, Kind, NameError, is_unsafe_to_show, visible};
 use crate::time::{Timestamp, parse_span};
@@ -52,7 +52,7 @@ impl Wish<'_> {
             (_, "result") => outcome(document, "Result", "result", text),
             (_, "error") => outcome(document, "Error", "error", text),
             (Kind::Task, _) => self.task(document, field, text),
-            (Kind::Workflow, _) => self.workflow(document, field, text),
+            (Kind::Workflow, _) => workflow(document, field, text),
         }
     }
 
@@ -62,8 +62,8 @@ impl Wish<'_> {
 
     fn created(&self, document: &Document, text: &str) -> Edit {
         let at = moment(text, self.now)?;
-        let known = ["created", "created_at"].iter().filter_map(|key| document.field(key)?.value.as_text());
-        match known.filter_map(|text| text.parse::<Timestamp>().ok()).next() {
+        let mut known = ["created", "created_at"].iter().filter_map(|key| document.field(key)?.value.as_text());
+        match known.find_map(|text| text.parse::<Timestamp>().ok()) {
             Some(known) if known.unix_s() != at.unix_s() => Err("when it was made does not change".to_owned()),
             Some(_) => Ok(document.clone()),
             None => key(document, "created", &Value::text(at.to_string())),
@@ -138,16 +138,6 @@ impl Wish<'_> {
             _ => return extra(document, field, text),
         }
         agent::set(document, &update).map_err(|refusal| told(&refusal))
-    }
-
-    fn workflow(&self, document: &Document, field: &str, text: &str) -> Edit {
-        match field {
-            "status" => key(document, field, &Value::text(word::<WorkflowStatus>(text)?.word())),
-            "current_task" => key(document, field, &Value::text(name::<DocId>(text)?.as_str())),
-            "tasks" => list(document, field, "Tasks", &ids(text)?),
-            "metadata" => section(document, "Metadata", field, &json(text)?),
-            _ => extra(document, field, text),
-        }
     }
 
     fn task(&self, document: &Document, field: &str, text: &str) -> Edit {
@@ -235,6 +225,16 @@ impl Wish<'_> {
     }
 }
 
+fn workflow(document: &Document, field: &str, text: &str) -> Edit {
+    match field {
+        "status" => key(document, field, &Value::text(word::<WorkflowStatus>(text)?.word())),
+        "current_task" => key(document, field, &Value::text(name::<DocId>(text)?.as_str())),
+        "tasks" => list(document, field, "Tasks", &ids(text)?),
+        "metadata" => section(document, "Metadata", field, &json(text)?),
+        _ => extra(document, field, text),
+    }
+}
+
 /// The task runs and is theirs, as if they had claimed it.
 fn give(document: &Document, task: &Task, by: AgentName) -> Edit {
     let is_new = task.claimed_by.as_ref() != Some(&by) || task.fence.is_none();
@@ -315,16 +315,14 @@ fn section(document: &Document, heading: &str, field: &str, value: &Json) -> Edi
 }
 
 fn list(document: &Document, field: &str, heading: &str, ids: &[DocId]) -> Edit {
-    let before: Vec<DocId> = match document.field(field) {
-        Some(field) => {
-            let texts = field.value.texts().or_else(|| field.value.as_text().map(|text| vec![text]));
-            texts.unwrap_or_default().into_iter().filter_map(|text| DocId::new(text).ok()).collect()
-        }
-        None => {
-            let bullets = document.bullets(heading).into_iter();
-            bullets.filter_map(|b| DocId::new(entity::DependencyBullet::parse(&b.text).id).ok()).collect()
-        }
+    let texts: Vec<String> = if let Some(field) = document.field(field) {
+        let texts = field.value.texts().or_else(|| field.value.as_text().map(|text| vec![text]));
+        texts.unwrap_or_default().into_iter().map(str::to_owned).collect()
+    } else {
+        let bullets = document.bullets(heading).into_iter();
+        bullets.map(|bullet| DependencyBullet::parse(&bullet.text).id.to_owned()).collect()
     };
+    let before: Vec<DocId> = texts.into_iter().filter_map(|text| DocId::new(text).ok()).collect();
     let gone: Vec<DocId> = before.iter().filter(|id| !ids.contains(id)).cloned().collect();
     let new: Vec<DocId> = ids.iter().filter(|id| !before.contains(id)).cloned().collect();
     let document = add_ids(document, field, heading, &new).map_err(|refusal| told(&refusal))?;
