@@ -27,3 +27,6 @@ pub use queue::queues;
 pub use reconcile::{Back, FileStep, Ground, Held, Step, reconcile};
 pub use remote::{Base, Fields, Gone, Local, Outgoing, Record, Remote};
 pub use take::{FIELD_BYTES_MAX, FIELDS_MAX, Garbage, NewDoc, Taken, take};
+
+#[cfg(test)]
+mod tests;

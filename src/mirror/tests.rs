@@ -1,0 +1,269 @@
+//! Each rule of the decision, one after the other.
+
+use super::*;
+use crate::document::Document;
+use crate::merge;
+use crate::name::{DocId, DocPath, Kind};
+use crate::time::Timestamp;
+
+const T: &str = "---\nid: task-1\nstatus: pending\ntype: t\na: 1\nb: 1\n---\n\n# T\n\n## Notes\n";
+
+fn with(from: &str, to: &str) -> String {
+    T.replace(from, to)
+}
+
+fn id() -> DocId {
+    DocId::new("task-1").expect("valid")
+}
+
+fn local(text: &str) -> Local {
+    Local { path: DocPath::for_new(Kind::Task, &id()), document: Document::parse(text.as_bytes()) }
+}
+
+fn base(revision: u64, text: Option<&str>, older: &[&str]) -> Base {
+    let older = older.iter().map(|text| digest(text.as_bytes())).chain(["@one".to_owned()]).collect();
+    Base { revision, text: text.map(str::to_owned), path: local(T).path, older }
+}
+
+fn record(revision: u64, text: &str, from: &[&str]) -> Record {
+    let Local { path, document } = local(text);
+    let entity = crate::entity::read(&path, &document).entity.expect("readable");
+    Record {
+        revision,
+        text: Some(text.to_owned()),
+        path,
+        wrote: fields(&entity, &Derived::default()),
+        by: None,
+        operation: None,
+        node: "other".to_owned(),
+        from: base(0, None, from).older.join(" "),
+        gone: None,
+    }
+}
+
+fn there(record: Record) -> Remote {
+    let shown = record.gone.is_none().then(|| record.wrote.clone());
+    Remote { shown, sum: "sum".to_owned(), record: Some(record), is_touched: false }
+}
+
+fn gone(revision: u64, gone: Gone, from: &[&str]) -> Remote {
+    let path = DocPath::new("archive/2025-10/task-1.md").expect("valid");
+    let path = if gone == Gone::Archived { path } else { local(T).path };
+    there(Record { text: None, path, wrote: Vec::new(), gone: Some(gone), ..record(revision, T, from) })
+}
+
+struct Case<'a> {
+    back: Back,
+    archived: Option<&'a Local>,
+    known: &'a [&'a str],
+}
+
+const PLAIN: Case<'static> = Case { back: Back::Forward, archived: None, known: &[] };
+
+fn step_of(case: &Case<'_>, base: Option<&Base>, here: Option<&str>, there: &Remote) -> Step {
+    let (id, here) = (id(), here.map(local));
+    let text_of =
+        |wanted: &str| case.known.iter().find(|text| digest(text.as_bytes()) == wanted).map(|text| (*text).to_owned());
+    let ground = Ground {
+        kind: Kind::Task,
+        id: &id,
+        node: "this",
+        now: Timestamp::from_unix_ms(1_000),
+        seen: None,
+        derived: Derived::default(),
+        by: None,
+        operation: None,
+        back: case.back,
+        archived: case.archived,
+        text_of: &text_of,
+    };
+    reconcile(&ground, base, here.as_ref(), there)
+}
+
+fn step(base: Option<&Base>, here: Option<&str>, there: &Remote) -> Step {
+    step_of(&PLAIN, base, here, there)
+}
+
+fn sent(step: &Step) -> Option<&str> {
+    step.send.as_ref().map(|send| send.record.text.as_deref().unwrap_or("gone"))
+}
+
+fn written(step: &Step) -> Option<&str> {
+    match &step.file {
+        FileStep::Write { document, .. } => Some(document.text()),
+        FileStep::Remove { .. } => Some("removed"),
+        FileStep::Archive { .. } => Some("archived"),
+        FileStep::Create(_) => Some("made"),
+        FileStep::Keep => None,
+    }
+}
+
+#[test]
+fn one_that_is_the_same_everywhere_is_left_alone() {
+    let (base, record) = (base(5, Some(T), &[]), record(5, T, &[]));
+    let same = step(Some(&base), Some(T), &there(record.clone()));
+    assert_eq!((written(&same), sent(&same), same.base.as_ref(), same.held.as_ref()), (None, None, Some(&base), None));
+    // In another order it is the same.
+    let mut reordered = there(record);
+    reordered.is_touched = true;
+    reordered.shown.as_mut().expect("shown").reverse();
+    assert_eq!(step(Some(&base), Some(T), &reordered).send, None);
+}
+
+#[test]
+fn what_the_server_lost_is_told_again_and_nothing_is_removed() {
+    let nothing = Remote::default();
+    let again = step(Some(&base(5_000, Some(T), &[])), Some(T), &nothing);
+    assert_eq!((written(&again), sent(&again)), (None, Some(T)));
+    assert_eq!(again.send.map(|send| (send.expected, send.revision)), Some((0, 5_001)));
+    let first = step(None, Some(T), &nothing);
+    assert_eq!(first.send.map(|send| (send.expected, send.revision)), Some((0, 1_001)));
+    assert_eq!(step(None, None, &nothing).send, None);
+}
+
+#[test]
+fn what_one_side_changed_is_taken_and_what_both_changed_is_merged() {
+    let (a, b, both) = (with("a: 1", "a: 2"), with("b: 1", "b: 2"), with("a: 1\nb: 1", "a: 2\nb: 2"));
+    let agreed = base(5, Some(T), &[]);
+    for (here, record, file, send) in [
+        (T, record(6, &a, &[T]), Some(a.as_str()), None),
+        (&a, record(5, T, &[]), None, Some(a.as_str())),
+        (&a, record(6, &a, &[T]), None, None),
+        (&a, record(6, &b, &[T]), Some(both.as_str()), Some(both.as_str())),
+        // What was sent before a crash is in there already.
+        (&a, record(7, &both, &[&a, &b, T]), Some(both.as_str()), None),
+    ] {
+        let step = step(Some(&agreed), Some(here), &there(record));
+        assert_eq!((written(&step), sent(&step), &step.conflicts[..]), (file, send, &[][..]), "{here}");
+        assert_eq!(step.base.and_then(|base| base.text).as_deref(), file.or(send).or(Some(&a)));
+    }
+    // A clone that remembers nothing: the same, a successor, and neither.
+    for (here, record, file) in [
+        (&a, record(6, &a, &[T]), None),
+        (&a, record(6, &both, &[&a, T]), Some(both.as_str())),
+        (&b, record(6, &with("type: t\n", "type: t\nc: 1\n"), &[]), Some("")),
+    ] {
+        let step = step(None, Some(here), &there(record));
+        assert!(written(&step) == file || file == Some("") && written(&step).is_some_and(|text| text.contains("c: 1")));
+    }
+}
+
+#[test]
+fn an_older_version_told_again_never_replaces_a_newer_one() {
+    let (a, ab, c) = (with("a: 1", "a: 2"), with("a: 1\nb: 1", "a: 2\nb: 2"), with("type: t\n", "type: t\nc: 1\n"));
+    let agreed = base(5, Some(&ab), &[&a, T]);
+    let old = step(Some(&agreed), Some(&ab), &there(record(3, &a, &[T])));
+    assert_eq!((written(&old), sent(&old)), (None, Some(ab.as_str())));
+    assert_eq!(old.send.map(|send| (send.expected, send.revision)), Some((3, 6)));
+    // Somebody who was behind has gone on from there, even further than here.
+    let case = Case { known: &[T], ..PLAIN };
+    let on = step_of(&case, Some(&agreed), Some(&ab), &there(record(9, &c, &[T])));
+    let all = with("type: t\na: 1\nb: 1", "type: t\nc: 1\na: 2\nb: 2");
+    assert_eq!((written(&on), sent(&on), on.conflicts.len()), (Some(all.as_str()), Some(all.as_str()), 0));
+    // Without the common version nothing is lost either.
+    let on = step(Some(&agreed), Some(&ab), &there(record(9, &c, &[T])));
+    assert!(written(&on).is_some_and(|text| text.contains("a: 2") && text.contains("c: 1")), "{on:?}");
+}
+
+#[test]
+fn removals_are_told_and_an_edit_wins_over_one() {
+    let a = with("a: 1", "a: 2");
+    let agreed = base(5, Some(T), &[]);
+    for (here, remote, file, send) in [
+        (Some(T), gone(6, Gone::Removed, &[T]), Some("removed"), None),
+        (Some(T), gone(6, Gone::Archived, &[T]), Some("archived"), None),
+        (Some(a.as_str()), gone(6, Gone::Removed, &[T]), None, Some(a.as_str())),
+        (None, there(record(5, T, &[])), None, Some("gone")),
+        (None, there(record(6, &a, &[T])), Some(a.as_str()), None),
+        (None, gone(6, Gone::Removed, &[T]), None, None),
+        (None, Remote::default(), None, Some("gone")),
+    ] {
+        let step = step(Some(&agreed), here, &remote);
+        assert_eq!((written(&step), sent(&step)), (file, send), "{here:?} {remote:?}");
+    }
+    let new = step(None, None, &there(record(6, T, &[])));
+    assert_eq!((written(&new), sent(&new)), (Some(T), None));
+    let archived = Local { path: DocPath::new("archive/2025-10/task-1.md").expect("valid"), ..local(T) };
+    let case = Case { archived: Some(&archived), ..PLAIN };
+    let step = step_of(&case, Some(&agreed), None, &there(record(5, T, &[])));
+    let send = step.send.expect("it is told");
+    assert_eq!((send.record.gone, send.record.path, send.shown), (Some(Gone::Archived), archived.path.clone(), None));
+    // What changed on the way to the archive is told first.
+    let archived = Local { document: Document::parse(a.as_bytes()), ..archived };
+    let case = Case { archived: Some(&archived), ..PLAIN };
+    let step = step_of(&case, Some(&agreed), None, &there(record(5, T, &[])));
+    assert_eq!((written(&step), sent(&step)), (None, Some(a.as_str())));
+}
+
+#[test]
+fn what_cannot_be_read_is_held_and_takes_what_comes() {
+    let (odd, a) = (with("status: pending", "status: odd"), with("a: 1", "a: 2"));
+    let held = step(Some(&base(5, Some(T), &[])), Some(&odd), &there(record(6, &a, &[T])));
+    assert_eq!((written(&held), sent(&held)), (Some(odd.replace("a: 1", "a: 2").as_str()), None));
+    assert!(matches!(held.held, Some(Held::Unreadable(_))));
+    assert_eq!(held.base.and_then(|base| base.text).as_deref(), Some(a.as_str()));
+    assert_eq!(step(None, Some(&odd), &Remote::default()).send, None);
+    let (one, other) = (with("a: 1", "a: 3"), a);
+    let clash = step(Some(&base(5, Some(T), &[])), Some(&one), &there(record(6, &other, &[T])));
+    assert_eq!((clash.held.as_ref(), sent(&clash), clash.conflicts.len()), (Some(&Held::Conflict), None, 1));
+    assert!(written(&clash).is_some_and(|text| merge::sides(text).is_some()));
+    assert_eq!(clash.base.map(|base| base.revision), Some(6));
+}
+
+#[test]
+fn a_checkout_of_old_work_rolls_nobody_back() {
+    let a = with("a: 1", "a: 2");
+    let agreed = base(5, Some(&a), &[T]);
+    let back = Case { back: Back::MovedBack, ..PLAIN };
+    for here in [Some(T), None] {
+        let step = step_of(&back, Some(&agreed), here, &there(record(5, &a, &[T])));
+        assert_eq!(
+            (written(&step), sent(&step), step.held.as_ref()),
+            (None, None, Some(&Held::RolledBack)),
+            "{here:?}"
+        );
+    }
+    // By hand it is an edit like any other.
+    assert_eq!(sent(&step(Some(&agreed), Some(T), &there(record(5, &a, &[T])))), Some(T));
+}
+
+#[test]
+fn a_hash_that_expired_is_shown_again_and_others_are_heard() {
+    let agreed = base(5, Some(T), &[]);
+    let mut remote = there(record(5, T, &[]));
+    remote.shown = None;
+    remote.is_touched = true;
+    let again = step(Some(&agreed), Some(T), &remote);
+    assert_eq!((written(&again), sent(&again)), (None, Some(T)));
+    let mut remote = there(record(5, T, &[]));
+    remote.is_touched = true;
+    remote.shown.as_mut().expect("shown").push(("c".to_owned(), "1".to_owned()));
+    let heard = step(Some(&agreed), Some(T), &remote);
+    assert!(written(&heard).is_some_and(|text| text.contains("c: 1")) && sent(&heard) == written(&heard));
+    assert_eq!(heard.send.map(|send| send.seen).as_deref(), Some("sum"));
+    remote.shown.as_mut().expect("shown").last_mut().expect("one").1 = "\u{1b}".to_owned();
+    let restored = step(Some(&agreed), Some(T), &remote);
+    assert_eq!((written(&restored), sent(&restored), restored.garbage.len()), (None, Some(T), 1));
+    // A hash without a record.
+    let fields = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let alone = |pairs| Remote { shown: Some(fields(pairs)), is_touched: true, ..Remote::default() };
+    assert_eq!(written(&step(None, None, &alone(&[("type", "t")]))), Some("made"));
+    assert_eq!(written(&step(None, None, &alone(&[("status", "completed")]))), None);
+    let taken = step(Some(&agreed), Some(T), &alone(&[("status", "completed")]));
+    assert_eq!(written(&taken), Some(with("status: pending", "status: completed").as_str()));
+    let late =
+        Remote { shown: Some(fields(&[("status", "completed")])), is_touched: true, ..gone(6, Gone::Removed, &[T]) };
+    let late = step(None, None, &late);
+    assert_eq!((written(&late), sent(&late), late.garbage.len()), (None, Some("gone"), 1));
+}
+
+#[test]
+fn a_record_about_something_else_is_not_believed() {
+    for text in [with("id: task-1", "id: task-2"), with("status: pending", "status: odd"), "x".to_owned()] {
+        let hostile = Record { text: Some(text), ..record(7, T, &[]) };
+        let step_ = step(Some(&base(5, Some(T), &[])), Some(T), &Remote { shown: None, ..there(hostile.clone()) });
+        assert_eq!((written(&step_), sent(&step_), step_.garbage.len()), (None, Some(T), 1));
+        let step = step(None, None, &Remote { shown: None, ..there(hostile) });
+        assert_eq!((written(&step), sent(&step), step.garbage.len()), (None, None, 1));
+    }
+}
