@@ -142,7 +142,7 @@ fn the_report_tells_no_secret_and_no_home() {
     let run = Run::of(command.current_dir(&inside).env("HOME", &home));
     let text = run.stdout + &run.stderr;
     assert!(text.contains("~/project") && text.contains("the remote `origin` holds a password"), "{text}");
-    assert!(text.contains("the repository's file holds `coordination.redis.password`"), "{text}");
+    assert!(text.contains("`coordination.redis.password` holds a password, which does not belong"), "{text}");
     assert!(!text.contains("hunter") && !text.contains(home.to_str().unwrap()), "{text}");
 }
 

@@ -5,6 +5,7 @@
 
 mod claims;
 mod documents;
+mod face;
 mod link;
 mod lost;
 mod news;

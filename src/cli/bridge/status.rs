@@ -28,6 +28,7 @@ pub(super) fn run(session: &Session) -> Result<Answer, Failure> {
     });
     answer.text = text(&workspace, stats.as_ref(), health.as_ref(), workspace.now());
     let hint = match &stats {
+        None if workspace.config().text("coordination.mode") != Some("auto") => None,
         None => Some("set REDIS_URL, or run `mycelium bridge enable URL`"),
         Some(stats) => stats.hint.as_deref(),
     };

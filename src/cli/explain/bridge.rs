@@ -29,6 +29,14 @@ pub(super) const PAGES: &[Page] = &[
         remedy: "set REDIS_URL, or run `mycelium bridge enable URL`",
     },
     Page {
+        code: "undecided",
+        title: "the server is to decide who has the task, and cannot",
+        means: "The clone mirrors to a server, which decides who has a task while it can be reached; it gave no answer that counts. Nothing was claimed.",
+        why: "Two clones could otherwise both believe that the task is theirs.",
+        example: Example::Words("`mycelium task claim task-7` while the server hangs"),
+        remedy: "try again; `mycelium bridge status` says how the server is",
+    },
+    Page {
         code: "unreached",
         title: "the server cannot be used now",
         means: "It does not answer, refuses the password, lacks a right, or another branch is checked out; the message says which. Nothing that was written here is lost.",
