@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a bench that cannot be set up has failed")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its figures")]
 
+#[path = "../../tests/redis/server.rs"]
+mod server;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
@@ -17,6 +19,7 @@ mod growth;
 mod parse;
 mod pipeline;
 mod process;
+mod redis;
 mod scan;
 mod throughput;
 mod watching;
@@ -50,6 +53,7 @@ const PARTS: &[(&str, Part)] = &[
     ("throughput", throughput::run),
     ("client", client::run),
     ("events", events::run),
+    ("redis", redis::run),
     ("creates", creates::run),
     ("growth", growth::run),
     ("saves", watching::saves),
