@@ -72,7 +72,9 @@ fn play(seeds: std::ops::Range<u64>, plant: &(dyn Fn() + Sync)) -> (Count, Optio
         running.into_iter().map(|thread| thread.join().expect("it ends")).collect::<Vec<_>>()
     });
     let mut sum = Count::default();
-    parts.iter().for_each(|(count, _)| sum.add(count));
+    for (count, _) in &parts {
+        sum.add(count);
+    }
     let first = parts.into_iter().filter_map(|(_, fault)| fault).min_by_key(|(seed, _)| *seed);
     (sum, first)
 }

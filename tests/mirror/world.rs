@@ -129,7 +129,7 @@ impl World {
             is_healing: false,
         };
         for _ in 0..2 + world.below(3) {
-            let mirrors = (0..1 + world.below(2)).map(|_| Mirror::default()).collect();
+            let mirrors = (0..=world.below(2)).map(|_| Mirror::default()).collect();
             world.clones.push(Clone { mirrors, ..Clone::default() });
         }
         // Most documents are known to all from the beginning.
