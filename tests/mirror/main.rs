@@ -19,7 +19,7 @@ use world::{Count, World};
 
 const SEEDS_DEFAULT: u64 = 1_000;
 /// What happens to each world before it heals.
-const EVENTS: u64 = 110;
+const EVENTS: u64 = 80;
 /// Passes of every mirror over everything, until all must be the same.
 const HEALING: u64 = 16;
 /// A world in which less happens than this proves nothing, on average for each seed.

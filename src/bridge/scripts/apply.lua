@@ -27,7 +27,8 @@ end
 local function write(hash, record, at, parts)
   local expected, seen, revision, ttl, gone, text, path, wrote, by, op, node, from = unpack(ARGV, at, at + 11)
   local is_shown = tonumber(ARGV[at + 16]) >= 0
-  local digest = gone == '' and redis.sha1hex(text) or ''
+  local has_text = gone == '' or text ~= ''
+  local digest = has_text and redis.sha1hex(text) or ''
   local rev, old_digest, old_gone, old_wrote, old_sum, old_path =
     unpack(fields_of(record, 'rev', 'digest', 'gone', 'wrote', 'sum', 'path'))
   local current = tonumber(rev) or 0
@@ -49,13 +50,9 @@ local function write(hash, record, at, parts)
     if ttl ~= '' then redis.call('PEXPIRE', hash, ttl) end
   end
   redis.call('HSET', record, 'sum', (sum_of(hash)))
-  if gone == '' then
-    redis.call('HSET', record, 'text', text)
-    redis.call('PERSIST', record)
-  else
-    redis.call('HDEL', record, 'text')
-    redis.call('PEXPIRE', record, GONE_MS)
-  end
+  -- What goes to the archive keeps its last text there: an edit may have come on the way.
+  if has_text then redis.call('HSET', record, 'text', text) else redis.call('HDEL', record, 'text') end
+  if gone == '' then redis.call('PERSIST', record) else redis.call('PEXPIRE', record, GONE_MS) end
   claim(record, gone, ARGV[at + 12], ARGV[at + 13], ARGV[at + 14], ARGV[at + 15])
   return 'written'
 end
