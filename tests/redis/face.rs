@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use mycelium::client::{CoordinationClient, Error, Mode};
 use serde_json::Value;
 
-use crate::server::Server;
+use crate::server::{Server, eventually};
 use crate::support::{Run, Sandbox};
 
 const SECRET: &str = "geheim4711";
@@ -48,8 +48,8 @@ fn a_live_server_is_told_and_a_dead_one_too() {
     let Some(mut server) = Server::start("a_live_server_is_told_and_a_dead_one_too") else { return };
     let sandbox = Sandbox::new();
     let url = server.url();
-    assert_eq!(state(&sandbox, &url), words("redis", "live"));
     let found = data(&sandbox, &url, &["bridge", "detect"]);
+    assert_eq!(state(&sandbox, &url), words("redis", "live"));
     assert_eq!((&found["mode"], &found["found"][0]["live"]), (&"redis".into(), &true.into()));
     assert!(found["server"]["name"].as_str().is_some_and(|name| name.contains('.')), "{found}");
     let _ = run(&sandbox, &url, &["task", "list", "--require-mode", "redis"]).ok();
@@ -61,7 +61,8 @@ fn a_live_server_is_told_and_a_dead_one_too() {
     assert_eq!(bridge["\"rights\""]["verdict"], "ok", "{bridge:?}");
 
     server.kill();
-    assert_eq!(state(&sandbox, &url), words("markdown", "down"));
+    // What was seen counts for a moment.
+    eventually("it is down", || state(&sandbox, &url) == words("markdown", "down"));
     let refused = run(&sandbox, &url, &["task", "create", "--type", "x", "--require-mode", "redis"]);
     assert_eq!(refused.code, Some(75), "{refused:?}");
     assert!(refused.stderr.contains("cannot be reached") && refused.stderr.contains("hint: "), "{refused:?}");
@@ -100,6 +101,7 @@ fn a_server_that_hangs_is_paid_for_once() {
 fn another_branch_pauses() {
     let Some(server) = Server::start("another_branch_pauses") else { return };
     let sandbox = Sandbox::new();
+    assert_eq!(data(&sandbox, &server.url(), &["bridge", "detect"])["mode"], "redis");
     assert_eq!(state(&sandbox, &server.url()), words("redis", "live"));
     sandbox.git(&["switch", "--quiet", "--create", "other"]);
     assert_eq!(state(&sandbox, &server.url()), words("markdown", "paused"));
@@ -118,12 +120,14 @@ async fn a_client_knows_what_is_live() {
         let builder = builder.setting("coordination.redis.retry_attempts", "1");
         builder.setting("coordination.redis.url", url)
     };
-    let client = builder(&server.url()).build().await.expect("built");
+    let client = builder(&server.url()).require_mode(Mode::Redis).build().await.expect("built");
     assert_eq!(client.mode(), Mode::Redis);
     let stats = client.get_stats().await.expect("figures");
     assert_eq!((stats.mode, stats.unreached, stats.overview.mode), (Mode::Redis, None, "redis"));
     assert_eq!(stats.bridge.map(|bridge| bridge.state), Some("live"));
     server.kill();
+    // What was seen counts for a moment.
+    tokio::time::sleep(Duration::from_millis(3_100)).await;
     let stats = client.get_stats().await.expect("figures");
     assert_eq!((stats.mode, client.mode()), (Mode::Markdown, Mode::Markdown));
     assert!(stats.unreached.is_some_and(|unreached| unreached.wanted == Mode::Redis && !unreached.why.is_empty()));
@@ -162,6 +166,7 @@ fn a_password_is_never_shown_and_never_kept() {
     let wrong = format!("redis://:{SECRET}-wrong@127.0.0.1:{}", server.port());
     let broken = format!("redis://me:{SECRET}@127.0.0.1:port");
     let lines: &[&[&str]] = &[
+        &["bridge", "detect"],
         &["status"],
         &["status", "--verbose"],
         &["bridge", "status"],

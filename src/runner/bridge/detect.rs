@@ -85,8 +85,8 @@ impl Detected {
 }
 
 impl Workspace {
-    /// Which follower is live. With little patience it costs no more than 5 ms, and nothing where none is wanted, where a
-    /// follower told of it a moment ago, or where the server did not answer of late.
+    /// Which follower is live. With little patience it costs no more than 5 ms, and nothing where none is wanted, where it
+    /// was seen a moment ago, or where the server did not answer of late.
     #[must_use]
     pub fn detect_bridge(&self, patience: Patience) -> Detected {
         let began = Instant::now();
@@ -145,9 +145,8 @@ impl Workspace {
         let now = environment::now();
         let before = self.bridge_health(target).unwrap_or_else(|| Health::of(target));
         if patience == Patience::Brief {
-            let is_followed = || before.follower.is_some_and(|pid| self.store.is_running(pid));
-            if before.is_fresh(now) && is_followed() {
-                return Detected::of(before, None);
+            if let Some(health) = self.just_seen(&before, target, now) {
+                return Detected::of(health, None);
             }
             if !before.may_try(now) {
                 return Detected::of(with_pause(before, now), None);
@@ -170,6 +169,20 @@ impl Workspace {
             let _ = self.note_bridge_health(&health);
         }
         Detected::of(health, answer.ok())
+    }
+
+    /// What was seen a moment ago, by a follower or, if it was live, by anybody.
+    fn just_seen(&self, before: &Health, target: &Target, now: Timestamp) -> Option<Health> {
+        let is_followed = || before.follower.is_some_and(|pid| self.store.is_running(pid));
+        if !before.is_fresh(now) || before.state != State::Live && !is_followed() {
+            return None;
+        }
+        match (before.state, self.pause(target)) {
+            (State::Live, Some(why)) => Some(before.clone().paused(why, now)),
+            // The branch is checked out again.
+            (State::Paused, None) => None,
+            _ => Some(before.clone()),
+        }
     }
 
     fn judged(&self, before: Health, target: &Target, answer: &Result<Server, BridgeError>, after: Duration) -> Health {
