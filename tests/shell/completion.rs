@@ -51,8 +51,10 @@ fn each_place_has_its_own_candidates() {
             vec![
                 "--raw\tPrint the file's exact bytes instead",
                 "--root\tWork in this directory's repository [env: MYCELIUM_ROOT] [default: the enclosing repository]",
+                "--require-mode\tEnd with 75 unless this follower is live: redis, taskqueue or markdown",
             ],
         ),
+        ("status --require-mode ", vec!["redis", "taskqueue", "markdown"]),
     ] {
         assert_eq!(offered(&sandbox, line), expected, "{line}");
     }

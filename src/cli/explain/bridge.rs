@@ -29,6 +29,14 @@ pub(super) const PAGES: &[Page] = &[
         remedy: "set REDIS_URL, or run `mycelium bridge enable URL`",
     },
     Page {
+        code: "tracked-password",
+        title: "a password would get into a tracked file",
+        means: "`config set` without `--user` writes the repository's file, and the value is a password or an address with one. Nothing was written.",
+        why: "Whoever has the repository would have the password.",
+        example: Example::Line("mycelium config set coordination.redis.password secret"),
+        remedy: "set the variable REDIS_PASSWORD, or write it into your own configuration with `--user`",
+    },
+    Page {
         code: "undecided",
         title: "the server is to decide who has the task, and cannot",
         means: "The clone mirrors to a server, which decides who has a task while it can be reached; it gave no answer that counts. Nothing was claimed.",

@@ -405,14 +405,6 @@ pub(super) const PAGES: &[Page] = &[
         remedy: "give it in parts; without `--atomic` there is no limit",
     },
     Page {
-        code: "tracked-password",
-        title: "a password would get into a tracked file",
-        means: "`config set` without `--user` writes the repository's file, and the value is a password or an address with one. Nothing was written.",
-        why: "Whoever has the repository would have the password.",
-        example: Example::Line("mycelium config set coordination.redis.password secret"),
-        remedy: "set the variable REDIS_PASSWORD, or write it into your own configuration with `--user`",
-    },
-    Page {
         code: "unknown-code",
         title: "there is no such code",
         means: "`explain` knows the codes of findings (`MYC201`) and of errors (`not-found`).",
