@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::Store;
 use super::error::StoreError;
-use super::plain::{note_text_in, read_text_in, remove_in, replace_text_in};
+use super::plain::{note_text_in, read_text_in, remove_in, replace_text_in, write_new_in};
 
 /// Where they lie, below the run state.
 pub(super) const FOLDER: &str = "bridge";
@@ -39,7 +39,18 @@ impl Store {
         Ok(())
     }
 
-    /// The same without waiting for the disk, for what is only true for a while.
+    /// Writes a text that is not there yet, durably; `false`, and nothing changed, if it is.
+    ///
+    /// # Errors
+    /// As [`Store::set_bridge_text`].
+    pub fn new_bridge_text(&self, name: &str, text: &str) -> Result<bool, StoreError> {
+        self.make_run()?;
+        let is_new = write_new_in(&self.run, &place(name), text)?;
+        self.has_bridge.store(true, Ordering::Relaxed);
+        Ok(is_new)
+    }
+
+    /// Replaces a text without waiting for the disk, for what is only true for a while.
     ///
     /// # Errors
     /// As [`Store::set_bridge_text`].

@@ -51,8 +51,11 @@ pub(super) fn enable(args: &Enable, session: &Session) -> Result<Answer, Failure
         "what others change there comes here, is merged and committed".to_owned(),
         "`mycelium watch` keeps both in step, `mycelium bridge push` and `pull` go once, `disable` ends it".to_owned(),
     ]);
+    if !enabling.was_enabled && workspace.store().watcher().ok().flatten().is_some() {
+        answer.words = "the watcher that runs here does it once it is started anew\n".to_owned();
+    }
     if let Some(why) = &detected.unreached {
-        answer.words = format!("{} not live now: {}\n", paint(Ink::Warn, "warning:"), visible(why));
+        let _ = writeln!(answer.words, "{} not live now: {}", paint(Ink::Warn, "warning:"), visible(why));
         if let Some(hint) = &detected.hint {
             let _ = writeln!(answer.words, "{} {}", paint(Ink::Hint, "hint:"), visible(hint));
         }

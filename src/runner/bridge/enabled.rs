@@ -57,16 +57,17 @@ pub struct Enabling {
 
 impl Workspace {
     pub(super) fn bridge_record(&self) -> Result<Option<Record>, Error> {
-        if !self.store.has_bridge() {
-            return Ok(None);
-        }
+        if self.store.has_bridge() { self.read_record() } else { Ok(None) }
+    }
+
+    fn read_record(&self) -> Result<Option<Record>, Error> {
         let text = self.store.bridge_text(RECORD)?;
         let record = text.and_then(|text| serde_json::from_str::<Record>(&text).ok());
         Ok(record.filter(|record| !record.address.is_empty() && !record.node.is_empty()))
     }
 
-    /// Remembers a server that is trusted by itself, with the branch of this moment. What cannot be written is made anew
-    /// the next time.
+    /// Remembers a server that is trusted by itself, with the branch of this moment. Of two that do so at once the first
+    /// one's word counts. What cannot be written is made anew the next time.
     pub(super) fn first_use(&self, address: &str, before: Option<&Record>) -> Result<Record, Error> {
         let record = Record {
             address: address.to_owned(),
@@ -74,7 +75,24 @@ impl Workspace {
             node: before.map_or_else(environment::new_node, |before| Ok(before.node.clone()))?,
             ..Record::default()
         };
-        let _ = self.remember(&record);
+        if let Some(before) = before {
+            // What the user agreed to stands, also while a variable names another server.
+            if before.token.is_empty() {
+                let _ = self.remember(&record);
+            }
+            return Ok(record);
+        }
+        let is_new = self.store.new_bridge_text(RECORD, &serde_json::to_string(&record).unwrap_or_default());
+        if matches!(is_new, Ok(false)) {
+            match self.read_record()? {
+                Some(other) if other.address == record.address => return Ok(other),
+                other => {
+                    let record = Record { node: other.map_or(record.node, |other| other.node), ..record };
+                    let _ = self.remember(&record);
+                    return Ok(record);
+                }
+            }
+        }
         Ok(record)
     }
 
