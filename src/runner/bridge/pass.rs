@@ -11,7 +11,7 @@ use super::sight::Item;
 use super::state::State;
 use crate::bridge::{Applied, Fetched, Link};
 use crate::mirror::{self, Base, FileStep, Held, Key, Outgoing, Remote, Step};
-use crate::name::DocId;
+use crate::name::{DocId, Kind};
 use crate::runner::Error;
 
 /// How often a document is decided anew that others change meanwhile.
@@ -53,7 +53,15 @@ impl State {
             }
             Which::Of(items) => &items | &changed,
         };
+        let tasks: BTreeSet<DocId> =
+            items.iter().filter(|(kind, _)| *kind == Kind::Task).map(|(_, id)| id.clone()).collect();
         self.settle(link, items, options, &mut report)?;
+        if !tasks.is_empty() {
+            // What a workflow shows follows from its tasks as they are now.
+            self.sight.look(&self.workspace)?;
+            let workflows = self.workflows_of(&tasks);
+            self.settle(link, workflows, options, &mut report)?;
+        }
         if is_all && self.held.is_empty() && report.mass.is_none() && !options.dry_run {
             self.settle_head()?;
         }
@@ -62,6 +70,12 @@ impl State {
         report.told = told;
         report.took = began.elapsed();
         Ok(report)
+    }
+
+    fn workflows_of(&self, tasks: &BTreeSet<DocId>) -> BTreeSet<Item> {
+        let workflows = self.sight.snapshot().workflows();
+        let touched = workflows.filter(|workflow| workflow.tasks.iter().any(|task| tasks.contains(task)));
+        touched.map(|workflow| (Kind::Workflow, workflow.id.clone())).collect()
     }
 
     /// Decides and carries out until nothing is left to do about these.
@@ -97,7 +111,7 @@ impl State {
         let records = link.scan(&format!("{}*", self.keys.records()))?;
         let mut hashes: BTreeSet<String> =
             records.iter().filter_map(|record| self.keys.of_record(record)).map(str::to_owned).collect();
-        for kind in crate::name::Kind::ALL {
+        for kind in Kind::ALL {
             hashes.extend(link.scan(&format!("{}*", self.keys.all(kind)))?);
         }
         all.extend(hashes.iter().filter_map(|hash| self.item_of(hash)));
