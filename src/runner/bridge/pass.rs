@@ -58,7 +58,8 @@ impl State {
         self.settle(link, items, options, &mut report)?;
         if !tasks.is_empty() {
             // What a workflow shows follows from its tasks as they are now.
-            self.sight.look(&self.workspace)?;
+            let more = self.sight.look(&self.workspace)?;
+            self.pending.extend(more);
             let workflows = self.workflows_of(&tasks);
             self.settle(link, workflows, options, &mut report)?;
         }

@@ -44,6 +44,8 @@ pub(super) struct State {
     has_heard: bool,
     /// Who changed a document last, and by which operation.
     deeds: BTreeMap<DocPath, (Option<AgentName>, Option<OperationId>)>,
+    /// What was seen to have changed, and was not compared yet.
+    pub(super) pending: BTreeSet<Item>,
     /// What was told here and not on the server yet.
     pub(super) untold: Vec<Told>,
     /// Events that came from the server.
@@ -78,6 +80,7 @@ impl State {
             observer: Observer::default(),
             has_heard: false,
             deeds: BTreeMap::new(),
+            pending: BTreeSet::new(),
             untold: Vec::new(),
             arrived: HashSet::new(),
             beats: BTreeMap::new(),
@@ -95,7 +98,9 @@ impl State {
         self.archive = None;
         self.beats = self.workspace.store.beats()?;
         self.note_head()?;
-        self.sight.look(&self.workspace)
+        let mut changed = std::mem::take(&mut self.pending);
+        changed.extend(self.sight.look(&self.workspace)?);
+        Ok(changed)
     }
 
     /// Reads on in the feed: gives what was told here since, without what came from the server.
