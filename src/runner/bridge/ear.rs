@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use super::voice::{WRITTEN_DOWN, event};
+use super::voice::{Hearing, WRITTEN_DOWN, event, listen};
 use super::wanted::Target;
 use crate::bridge::{Link, News};
 use crate::event::Event;
@@ -80,7 +80,7 @@ impl Listener {
             let _ = wake.send(news);
         };
         // No keys are looked at, only channels: whoever listens mirrors nothing.
-        let link = Link::hear(&self.target.settings, CONNECT, &["*".to_owned()], on_news)?;
+        let link = listen(&self.target, CONNECT, Hearing::Channels, on_news)?;
         match self.last.take() {
             None => self.last = Some(link.stream_end()?),
             Some(last) => self.close_gap(&link, last)?,

@@ -13,6 +13,7 @@ use super::pass::Which;
 use super::report::{PassOptions, PassReport};
 use super::sight::Item;
 use super::state::State;
+use super::voice::{self, Hearing};
 use super::wanted::{Target, Wanted};
 use crate::bridge::{BridgeError, Link, News};
 use crate::mirror::Key;
@@ -195,7 +196,7 @@ impl Loop {
         let on_news = move |news| {
             let _ = wake.send(Wake::News(news));
         };
-        let link = Link::listen(&self.target.settings, within, &["*".to_owned()], on_news)?;
+        let link = voice::listen(&self.target, within, Hearing::Everything, on_news)?;
         let mut state = State::open(self.workspace.another()?, &self.target);
         super::claims::enter(&state.workspace, &self.target, &link)?;
         let mut due = Due { everything: Instant::now(), beat: Instant::now(), queue: None };

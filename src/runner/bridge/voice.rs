@@ -1,10 +1,13 @@
 //! Events on the server: what is told here goes out on its channels, behind the state that it is about; what only the server
 //! knows is written down here. On the server an event is a hint: the record is in the files.
 
+use std::time::Duration;
+
 use serde_json::Value as Json;
 
 use super::state::State;
-use crate::bridge::{Link, Message};
+use super::wanted::Target;
+use crate::bridge::{BridgeError, Link, Message, News};
 use crate::event::{Event, Told};
 use crate::name::{AgentName, Channel, EventId};
 use crate::runner::Error;
@@ -15,6 +18,38 @@ use crate::time::Timestamp;
 pub(super) const WRITTEN_DOWN: &str = "mycelium:events";
 /// Largest message that is taken, in bytes.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// Where the user may not hear all channels: those of the reference document, and ours.
+const KNOWN: [&str; 6] = ["agents:*", "tasks:*", "workflows:*", "snapshot:*", "training:*", "mycelium:*"];
+
+/// What is to be heard on the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hearing {
+    /// What is published, and which keys change.
+    Everything,
+    /// What is published.
+    Channels,
+}
+
+/// Connects and listens, to all channels or, where that is not permitted, to those that are known.
+pub(super) fn listen(
+    target: &Target,
+    within: Duration,
+    hearing: Hearing,
+    on_news: impl Fn(News) + Clone + Send + Sync + 'static,
+) -> Result<Link, BridgeError> {
+    let connect = |patterns: &[&str]| {
+        let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+        match hearing {
+            Hearing::Everything => Link::listen(&target.settings, within, &patterns, on_news.clone()),
+            Hearing::Channels => Link::hear(&target.settings, within, &patterns, on_news.clone()),
+        }
+    };
+    let link = connect(&["*"])?;
+    let is_deaf = link.lacks().iter().any(|lack| lack == "PSUBSCRIBE *");
+    // A message comes once for every pattern that fits: not both at once.
+    if is_deaf { connect(&KNOWN) } else { Ok(link) }
+}
 
 impl State {
     /// Tells the server what was told here, but for what came from there.
