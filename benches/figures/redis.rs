@@ -69,9 +69,24 @@ fn alone(bench: &Bench, server: &Server) -> f64 {
         let at = words.iter().position(|word| *word == "requests").unwrap_or(1);
         words[at - 1].parse::<f64>().unwrap_or(0.0)
     };
-    let hset = ["HSET", "agents:status:bench", "status", "busy", "last_updated", "2025-10-17T00:00:00Z", "active_tasks", "[]", "metadata", "{\"round\":1}"];
+    let hset = [
+        "HSET",
+        "agents:status:bench",
+        "status",
+        "busy",
+        "last_updated",
+        "2025-10-17T00:00:00Z",
+        "active_tasks",
+        "[]",
+        "metadata",
+        "{\"round\":1}",
+    ];
     let mut words = String::new();
-    for (what, more) in [("one by one", &["-c", "1"][..]), ("100 at once", &["-c", "100"]), ("in batches of 100", &["-c", "1", "-P", "100"])] {
+    for (what, more) in [
+        ("one by one", &["-c", "1"][..]),
+        ("100 at once", &["-c", "100"]),
+        ("in batches of 100", &["-c", "1", "-P", "100"]),
+    ] {
         let _ = write!(words, "{}{what} {}", if words.is_empty() { "" } else { ", " }, whole(rate(&run(more, &hset))));
     }
     bench.show("redis-alone", &format!("{words} per s"));
@@ -84,7 +99,8 @@ fn alone(bench: &Bench, server: &Server) -> f64 {
 fn batches(bench: &Bench, server: &Server, pipelined: f64) {
     let count = bench.pick(50_000, 10_000, 200) / BATCH;
     let link: Link = server.link();
-    let text = |round: usize| format!("---\nagent: a\nstatus: busy\nlast_updated: 2025-10-17T00:00:00Z\n---\n\n{round}\n");
+    let text =
+        |round: usize| format!("---\nagent: a\nstatus: busy\nlast_updated: 2025-10-17T00:00:00Z\n---\n\n{round}\n");
     let write = |round: usize, number: usize| {
         let shown = [("status", "busy"), ("last_updated", "2025-10-17T00:00:00Z"), ("active_tasks", "[]")];
         let mut shown: Vec<(String, String)> = shown.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
@@ -140,7 +156,8 @@ fn operations(bench: &Bench, server: &Server, agents: usize) {
     until(|| (0..agents).all(|number| server.cli(&["HGET", &key(number), "status"]) == "idle"));
     let count = (bench.pick(20_000, 4_000, 20) / agents.max(10)).max(1);
     let before = traffic(server);
-    let last = |number: usize| server.cli(&["HGET", &key(number), "metadata"]) == json!({ "round": count - 1 }).to_string();
+    let last =
+        |number: usize| server.cli(&["HGET", &key(number), "metadata"]) == json!({ "round": count - 1 }).to_string();
     let told = at_once(&sandbox, &url, agents, count, &store, &|| (0..agents).all(last));
     let rate = each_second(agents * count, told.took);
     let id = format!("redis-status-{agents}");

@@ -36,6 +36,8 @@ pub struct Server {
     pub tracks: bool,
     /// The memory it uses, in bytes, if it may be known.
     pub memory_bytes: Option<u64>,
+    /// What it does when its memory is full (`maxmemory-policy`), if that may be known.
+    pub eviction: Option<String>,
 }
 
 /// Something that is told to everybody who listens.
@@ -474,6 +476,7 @@ async fn greet(wire: &mut Wire) -> RedisResult<(Server, Vec<String>)> {
     }
     if let Some(memory) = info(wire, "memory").await? {
         server.memory_bytes = find(&memory, "used_memory").and_then(|bytes| bytes.parse().ok());
+        server.eviction = find(&memory, "maxmemory_policy");
     }
     Ok((server, lacks))
 }

@@ -59,6 +59,7 @@ fn a_live_server_is_told_and_a_dead_one_too() {
         checks.filter(|check| check["group"] == "bridge").map(|check| (check["name"].to_string(), check)).collect();
     assert_eq!(bridge["\"server\""]["verdict"], "ok", "{bridge:?}");
     assert_eq!(bridge["\"rights\""]["verdict"], "ok", "{bridge:?}");
+    assert_eq!(bridge["\"eviction\""]["verdict"], "ok", "{bridge:?}");
 
     server.kill();
     // What was seen counts for a moment.

@@ -90,18 +90,12 @@ fn text(workspace: &Workspace, stats: Option<&BridgeStats>, health: Option<&Heal
         let _ = writeln!(out, "  branch     {}", visible(&stats.branch));
     }
     let Some(health) = health else { return out };
-    let pass = health.last_pass.map_or_else(
-        || "nothing was compared yet".to_owned(),
-        |at| {
-            format!(
-                "{} behind, compared {} ago in {} ms",
-                count(docs(health.behind), "document"),
-                ago(at, now),
-                health.last_pass_ms
-            )
-        },
-    );
-    let _ = writeln!(out, "  documents  {pass}");
+    let behind = match health.behind {
+        0 => "nothing".to_owned(),
+        behind => count(usize::try_from(behind).unwrap_or(usize::MAX), "document"),
+    };
+    let pass = |at| format!("{} ago in {} ms, {behind} behind", ago(at, now), health.last_pass_ms);
+    let _ = writeln!(out, "  compared   {}", health.last_pass.map_or_else(|| "never".to_owned(), pass));
     if health.sent + health.came > 0 {
         let _ = writeln!(out, "  exchanged  {} went, {} came", health.sent, health.came);
     }
@@ -116,8 +110,4 @@ fn text(workspace: &Workspace, stats: Option<&BridgeStats>, health: Option<&Heal
         }
     }
     out
-}
-
-fn docs(count: u64) -> usize {
-    usize::try_from(count).unwrap_or(usize::MAX)
 }

@@ -43,6 +43,6 @@ fn reached(target: &Target) -> Result<Reached, BridgeError> {
         is_replica: server.is_replica,
         tracks: server.tracks,
         lacks: link.lacks().to_vec(),
-        eviction: None,
+        eviction: server.eviction.clone(),
     })
 }

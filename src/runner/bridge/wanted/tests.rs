@@ -91,3 +91,22 @@ fn a_server_is_remembered_with_its_branch_and_a_name_that_stays() {
     open().store().set_bridge_text("enabled.json", forged).expect("written");
     assert_eq!(told(&open().wanted_bridge()), "untrusted redis://evil:6379/0");
 }
+
+#[test]
+fn to_know_what_is_wanted_costs_next_to_nothing() {
+    const TIMES: u32 = 200;
+    let folder = tempfile::tempdir().expect("a folder");
+    let cost = |flags: &[(&str, &str)]| {
+        let workspace = workspace(&folder, "", flags);
+        let _ = workspace.wanted_bridge();
+        let began = std::time::Instant::now();
+        for _ in 0..TIMES {
+            assert!(!matches!(workspace.wanted_bridge(), Wanted::Broken { .. }));
+        }
+        began.elapsed() / TIMES
+    };
+    let (nothing, named) = (cost(&[]), cost(&[("coordination.redis.url", "redis://h:1")]));
+    println!("nothing wanted: {nothing:?}, a server: {named:?}");
+    // Generous: a build for tests, on a machine that does other things.
+    assert!(nothing < Duration::from_micros(100) && named < Duration::from_millis(2), "{nothing:?} {named:?}");
+}
