@@ -12,6 +12,8 @@ use crate::time::Timestamp;
 pub enum Why {
     /// Somebody has it.
     Held,
+    /// Somebody took it from a queue on the server, and has not said who they are.
+    Popped,
     /// Somebody is getting it this very moment.
     Taking,
     /// The document says that somebody has it, and this clone knows nothing of that.
@@ -30,6 +32,7 @@ impl Why {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Held => "held",
+            Self::Popped => "popped",
             Self::Taking => "taking",
             Self::Elsewhere => "elsewhere",
             Self::Completed => "completed",
@@ -66,6 +69,7 @@ impl fmt::Display for Loss {
         let by = self.by.as_ref().map_or_else(|| "somebody".to_owned(), |by| format!("`{by}`"));
         match self.why {
             Why::Held => write!(f, "`{task}` is held by {by}")?,
+            Why::Popped => write!(f, "`{task}` is held by somebody who took it from the queue (redis:unknown)")?,
             Why::Taking => return write!(f, "`{task}` is being claimed by {by} this very moment"),
             Why::Elsewhere => {
                 return write!(f, "`{task}` is held by {by}, by its file; how long is not known in this clone");
@@ -104,7 +108,7 @@ impl Loss {
             Why::Held if self.left.is_some_and(|left| left.is_zero()) => {
                 Some(format!("run `mycelium task claim {task}` to take it over"))
             }
-            Why::Held => Some("run `mycelium task claim --next` to get another one".to_owned()),
+            Why::Held | Why::Popped => Some("run `mycelium task claim --next` to get another one".to_owned()),
             Why::Taking => Some(format!("run `mycelium task get {task}` in a moment")),
             Why::Elsewhere => Some(format!("run `mycelium task claim {task} --steal` if nobody works on it any more")),
             Why::Completed | Why::Failed => {

@@ -43,6 +43,8 @@ impl Session {
         flags.extend(self.global.require_mode.map(|mode| ("coordination.mode".to_owned(), mode.word().to_owned())));
         let opening = Opening { root: self.global.root.clone(), agent: self.global.agent.clone(), flags };
         let workspace = Workspace::open(opening)?;
+        let is_deciding_there = self.global.require_mode == Some(Required::Redis);
+        let workspace = if is_deciding_there { workspace.deciding_there() } else { workspace };
         if !self.global.quiet && !self.global.json && progress::is_wanted() {
             *self.shown.borrow_mut() = Some(Shown::of(workspace.progress()));
         }

@@ -131,6 +131,8 @@ pub(crate) fn claimed(kind: &'static str, workspace: &Workspace, claimed: &Claim
         "until": claimed.until.to_string(),
         "origin": origin,
         "from": from.map(ToString::to_string),
+        "decided": claimed.decided.word(),
+        "decided_why": claimed.decided.why(),
     });
     answer.text = format!("{id}\n");
     let Claimed { by, fence, until, .. } = claimed;
@@ -146,6 +148,9 @@ pub(crate) fn claimed(kind: &'static str, workspace: &Workspace, claimed: &Claim
         Some(_) => words(workspace, outcome, &[line]),
         None => format!("{}\n", visible(&line)),
     };
+    if let Some(why) = claimed.decided.why() {
+        let _ = writeln!(answer.words, "decided in this clone alone: {}", visible(why));
+    }
     Ok(answer)
 }
 

@@ -60,7 +60,8 @@ impl Builder {
         self
     }
 
-    /// The same, but [`Builder::build`] fails with [`Error::Mode`] where it cannot be reached.
+    /// The same, but [`Builder::build`] fails with [`Error::Mode`] where it cannot be reached. With [`Mode::Redis`] every
+    /// claim of the client is decided on the server, for all clones, or is refused.
     #[must_use]
     pub const fn require_mode(mut self, mode: Mode) -> Self {
         self.required = Some(mode);
@@ -94,7 +95,8 @@ impl Builder {
         flags.extend(wish.map(|mode| ("coordination.mode".to_owned(), mode.word().to_owned())));
         let opening = Opening { root: self.root, agent, flags };
         let patience = if self.required.is_some() { Patience::Full } else { Patience::Brief };
-        let crew = Crew::open(opening, self.operation_timeout, move |workspace| {
+        let decides_there = self.required == Some(Mode::Redis);
+        let crew = Crew::open(opening, self.operation_timeout, decides_there, move |workspace| {
             let modes = mode::detect(workspace, patience);
             match (&modes.unreached, self.required) {
                 (Some(unreached), Some(_)) => Err(unreached.clone().into()),

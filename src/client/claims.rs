@@ -7,7 +7,7 @@ use super::{CoordinationClient, Error, Receipt};
 use crate::claim::{Ask, Taking};
 use crate::entity::{Entity, Task, task};
 use crate::name::{AgentName, Kind};
-use crate::runner::{self, Claimed, Renewed, Which, Workspace};
+use crate::runner::{self, Claimed, Decided, Renewed, Which, Workspace};
 use crate::time::Timestamp;
 
 /// How a task is claimed.
@@ -75,6 +75,8 @@ pub struct Claim {
     pub since: Timestamp,
     /// Until when, by the clock on the wall, unless they renew it.
     pub until: Timestamp,
+    /// Where that was decided: in this clone, or on the server for all clones.
+    pub decided: Decided,
     /// What became of the document.
     pub receipt: Receipt,
 }
@@ -83,10 +85,10 @@ impl TryFrom<Claimed> for Claim {
     type Error = Error;
 
     fn try_from(claimed: Claimed) -> Result<Self, Error> {
-        let Claimed { by, fence, lease, since, until, outcome, .. } = claimed;
+        let Claimed { by, fence, lease, since, until, outcome, decided, .. } = claimed;
         match outcome.entity.clone() {
             Some(Entity::Task(task)) => {
-                Ok(Self { task: *task, by, fence, lease, since, until, receipt: outcome.into() })
+                Ok(Self { task: *task, by, fence, lease, since, until, decided, receipt: outcome.into() })
             }
             _ => Err(not_found(Kind::Task, outcome.path.stem())),
         }

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::bell::Bell;
 use super::error::{Error, TimedOut};
 use super::events::Subscriptions;
+use super::follow::Following;
 use super::held::Held;
 use super::mode::Modes;
 use super::pool::{Desk, Pool};
@@ -34,7 +35,7 @@ pub(super) struct Crew {
     opening: Opening,
     timeout: Option<Duration>,
     opened: Opened,
-    modes: Mutex<Modes>,
+    following: Following,
     held: Held,
     pub(super) latency: Latency,
     pub(super) subscriptions: Subscriptions,
@@ -52,7 +53,7 @@ struct Opened {
 
 impl fmt::Debug for Crew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Crew").field("pool", &self.pool).field("modes", &self.modes()).finish_non_exhaustive()
+        f.debug_struct("Crew").field("pool", &self.pool).field("following", &self.following).finish_non_exhaustive()
     }
 }
 
@@ -61,9 +62,10 @@ impl Crew {
     pub(super) async fn open(
         mut opening: Opening,
         timeout: Option<Duration>,
+        decides_there: bool,
         detect: impl FnOnce(&Workspace) -> Result<Modes, Error> + Send + 'static,
     ) -> Result<Self, Error> {
-        let first = Pool::new(opening.clone());
+        let first = Pool::new(opening.clone(), decides_there);
         let named = opening.agent.clone();
         let looked = carry_out(&first, timeout, move |desk| {
             let workspace = desk.workspace(named.as_ref())?;
@@ -72,18 +74,18 @@ impl Crew {
                 store: workspace.store().clone(),
                 follows: workspace.target() != Target::Current,
             };
-            Ok((opened, detect(workspace)?, workspace.root().to_owned()))
+            Ok((opened, Following::new(workspace, detect(workspace)?)?, workspace.root().to_owned()))
         });
-        let (opened, modes, root) = looked.await?;
+        let (opened, following, root) = looked.await?;
         // All threads work where the first one looked, even if the process goes to another folder.
         opening.root = Some(root);
         first.close();
         Ok(Self {
-            pool: Pool::new(opening.clone()),
+            pool: Pool::new(opening.clone(), decides_there),
             opening,
             timeout,
             opened,
-            modes: Mutex::new(modes),
+            following,
             held: Held::default(),
             latency: Latency::default(),
             subscriptions: Subscriptions::default(),
@@ -91,14 +93,9 @@ impl Crew {
         })
     }
 
-    /// The follower that was live when somebody looked last.
-    pub(super) fn modes(&self) -> Modes {
-        self.modes.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Somebody looked.
-    pub(super) fn note_modes(&self, modes: Modes) {
-        *self.modes.lock().unwrap_or_else(PoisonError::into_inner) = modes;
+    /// Which follower is live.
+    pub(super) const fn following(&self) -> &Following {
+        &self.following
     }
 
     pub(super) const fn agent(&self) -> Option<&AgentName> {
@@ -166,6 +163,7 @@ impl Crew {
         self.subscriptions.end(None);
         self.pool.close();
         self.pool.wait().await;
+        self.following.end().await;
     }
 }
 

@@ -28,6 +28,7 @@ mod claims;
 mod crew;
 mod error;
 mod events;
+mod follow;
 mod held;
 mod mode;
 mod pipeline;
@@ -96,11 +97,11 @@ impl CoordinationClient {
         Ok(Self { agent: Some(agent), ..self.clone() })
     }
 
-    /// The follower that was live when this client was built, or when [`CoordinationClient::get_stats`] looked last. Whatever it
-    /// is, the files are the truth, and every method works.
+    /// The follower that is live at this moment (or a quarter of a second ago): `redis` turns into `markdown` when the server
+    /// goes, and back. Whatever it is, the files are the truth, and every method works.
     #[must_use]
     pub fn mode(&self) -> Mode {
-        self.crew.modes().mode
+        self.crew.following().modes().mode
     }
 
     /// Who acts, if anybody was named.

@@ -27,6 +27,8 @@ pub(super) type Job = Box<dyn FnOnce(&mut Desk) + Send>;
 /// Threads and the work that waits for them.
 pub(super) struct Pool {
     opening: Opening,
+    /// Claims are decided by the server or not at all.
+    decides_there: bool,
     state: Mutex<State>,
     /// There is work, or there will never be any.
     work: Condvar,
@@ -56,8 +58,8 @@ impl fmt::Debug for Pool {
 
 impl Pool {
     /// A pool whose threads work with this workspace. None is started yet.
-    pub(super) fn new(opening: Opening) -> Arc<Self> {
-        Arc::new(Self { opening, state: Mutex::default(), work: Condvar::new(), quiet: Notify::new() })
+    pub(super) fn new(opening: Opening, decides_there: bool) -> Arc<Self> {
+        Arc::new(Self { opening, decides_there, state: Mutex::default(), work: Condvar::new(), quiet: Notify::new() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -93,7 +95,8 @@ impl Pool {
 
     /// One thread's life.
     fn serve(&self) {
-        let mut desk = Desk { opening: self.opening.clone(), open: Vec::new() };
+        let (opening, decides_there) = (self.opening.clone(), self.decides_there);
+        let mut desk = Desk { opening, decides_there, open: Vec::new() };
         while let Some(job) = self.next() {
             job(&mut desk);
         }
@@ -156,6 +159,7 @@ impl Pool {
 #[derive(Debug)]
 pub(super) struct Desk {
     opening: Opening,
+    decides_there: bool,
     open: Vec<Workspace>,
 }
 
@@ -168,6 +172,7 @@ impl Desk {
         }
         let opening = Opening { agent: agent.cloned(), ..self.opening.clone() };
         let workspace = Workspace::open(opening)?;
+        let workspace = if self.decides_there { workspace.deciding_there() } else { workspace };
         if self.open.len() == OPEN_MAX {
             self.open.remove(0);
         }

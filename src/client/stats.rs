@@ -79,7 +79,7 @@ impl CoordinationClient {
             crew.follow(workspace);
             let overview = workspace.stats()?;
             let modes = mode::of_stats(workspace, &overview);
-            crew.note_modes(modes.clone());
+            crew.following().note(modes.clone());
             Ok((overview, modes))
         };
         let (overview, modes) = self.crew.run(self.agent.clone(), look).await?;

@@ -44,8 +44,8 @@ mod workspace;
 pub use archive::{Archived, Kept, Moved, Run, Wanted};
 pub use batch::{Editing, STEPS_MAX, Step, Together};
 pub use bridge::{
-    BridgeStats, Detected, Direction, Enabling, Follower, Health, PassOptions, PassReport, Patience, State, Target,
-    Wanted as WantedBridge,
+    BridgeStats, Decided, Detected, Direction, Enabling, Follower, Health, Known, PassOptions, PassReport, Patience,
+    State, Target, Wanted as WantedBridge,
 };
 pub use claim::{Claimed, Renewed, Which};
 pub use commit::{CommitReport, Committed, Edits};

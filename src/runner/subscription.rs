@@ -15,6 +15,8 @@ use crate::watch::Watcher;
 const LOOK_DELAY: Duration = Duration::from_millis(3);
 /// How often to look where file events do not come.
 const POLL: Duration = Duration::from_millis(100);
+/// Events that wait for whoever subscribes, before more are taken from the server.
+const HEARD_MAX: usize = 1_024;
 /// Ids that are remembered, so that nothing is told twice.
 const IDS_MAX: usize = 20_000;
 
@@ -161,6 +163,9 @@ impl Subscription {
     }
 
     fn hear(&mut self) {
+        if self.queue.len() >= HEARD_MAX {
+            return;
+        }
         let events: Vec<Event> = self.ear.iter().flat_map(Ear::events).collect();
         for event in events {
             let is_wanted = self.patterns.is_empty() || self.patterns.iter().any(|one| one.fits(&event.channel));

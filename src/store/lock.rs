@@ -32,6 +32,10 @@ pub struct ClaimLock(#[allow(dead_code, reason = "holding the open file is holdi
 #[derive(Debug)]
 pub struct WatchLock(#[allow(dead_code, reason = "holding the open file is holding the lock")] File);
 
+/// The right to be the one in this clone that follows a server; given back when dropped.
+#[derive(Debug)]
+pub struct FollowLock(#[allow(dead_code, reason = "holding the open file is holding the lock")] File);
+
 /// The watcher that is alive now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WatcherInfo {
@@ -80,6 +84,23 @@ pub(super) fn exclusive(path: &Path, wait: Duration) -> Result<Option<File>, Sto
         }
         std::thread::sleep(nap.min(left));
         nap = (nap * 2).min(NAP_MAX);
+    }
+}
+
+/// Whether somebody holds a lock; a file that is not there nobody does.
+fn is_held(path: &Path) -> Result<bool, StoreError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(StoreError::io("open", path, source)),
+    };
+    loop {
+        match file.try_lock_shared() {
+            Ok(()) => return Ok(false),
+            Err(TryLockError::WouldBlock) => return Ok(true),
+            Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Interrupted => {}
+            Err(TryLockError::Error(source)) => return Err(StoreError::io("lock", path, source)),
+        }
     }
 }
 
@@ -145,25 +166,35 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be read.
     pub fn watcher(&self) -> Result<Option<WatcherInfo>, StoreError> {
-        let path = self.run.join("watch.lock");
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(StoreError::io("open", &path, source)),
-        };
-        loop {
-            match file.try_lock_shared() {
-                Ok(()) => return Ok(None),
-                Err(TryLockError::WouldBlock) => break,
-                Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Interrupted => {}
-                Err(TryLockError::Error(source)) => return Err(StoreError::io("lock", &path, source)),
-            }
+        if !is_held(&self.run.join("watch.lock"))? {
+            return Ok(None);
         }
         let holder = fs::read(self.watch_info()).ok().and_then(|text| serde_json::from_slice::<Holder>(&text).ok());
         Ok(Some(WatcherInfo {
             pid: holder.as_ref().map(|holder| holder.pid),
             since: holder.map(|holder| Timestamp::from_unix_ms(holder.since_ms)),
         }))
+    }
+
+    /// Becomes the one in this work tree that follows a server; `None` if another one is.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the run state cannot be written.
+    pub fn lock_follow(&self) -> Result<Option<FollowLock>, StoreError> {
+        self.make_run()?;
+        Ok(exclusive(&self.follow_lock_path(), WATCH_WAIT)?.map(FollowLock))
+    }
+
+    /// Tells whether somebody follows a server here, without waiting and without making anything.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the run state cannot be read.
+    pub fn is_followed(&self) -> Result<bool, StoreError> {
+        is_held(&self.follow_lock_path())
+    }
+
+    fn follow_lock_path(&self) -> PathBuf {
+        self.run.join("follow.lock")
     }
 
     fn watch_info(&self) -> PathBuf {

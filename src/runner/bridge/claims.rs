@@ -29,6 +29,27 @@ pub enum Decided {
     HereAlone(String),
 }
 
+impl Decided {
+    /// The word in JSON.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Here => "here",
+            Self::There => "there",
+            Self::HereAlone(_) => "here_alone",
+        }
+    }
+
+    /// Why the server was not asked, where it should have been.
+    #[must_use]
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::HereAlone(why) => Some(why),
+            Self::Here | Self::There => None,
+        }
+    }
+}
+
 /// What the server said before it is decided here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::runner) enum Reserved {
@@ -104,7 +125,7 @@ impl Workspace {
                 let by = AgentName::new(holder).ok();
                 return Err(self.lost(loss(task, Why::Held, by, fence, Some(left))));
             }
-            Ok(ClaimAnswer::Popped { left }) => return Err(self.lost(loss(task, Why::Held, None, 0, Some(left)))),
+            Ok(ClaimAnswer::Popped { left }) => return Err(self.lost(loss(task, Why::Popped, None, 0, Some(left)))),
             Ok(ClaimAnswer::Ended(status)) => {
                 let why = if status == "completed" { Why::Completed } else { Why::Failed };
                 return Err(self.lost(loss(task, why, None, task.fence.unwrap_or(0), None)));

@@ -3,17 +3,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel};
+use std::time::{Duration, Instant};
 
 use super::voice::{Hearing, WRITTEN_DOWN, event, listen};
 use super::wanted::Target;
 use crate::bridge::{Link, News};
 use crate::event::Event;
-use crate::runner::Error;
+use crate::runner::{Error, environment};
+use crate::time::Timestamp;
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(2);
+/// How long whoever subscribes waits for it: what is told after that comes from the server at once.
+const BEGIN: Duration = Duration::from_millis(200);
 /// Pauses between two tries.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_millis(1_500);
@@ -21,6 +24,10 @@ const PAUSE_MAX: Duration = Duration::from_millis(1_500);
 const LOOK: Duration = Duration::from_millis(250);
 /// Events that are fetched at once after a gap.
 const GAP_MAX: usize = 1_000;
+/// Events that wait for a slow subscriber; those behind them wait on the server.
+const WAITING_MAX: usize = 4_096;
+/// How much clocks may differ where it is told by the time what is old, in milliseconds.
+const CLOCKS_MS: i64 = 60_000;
 
 /// One that listens on the server, in a thread of its own. Dropped, it ends by itself.
 #[derive(Debug)]
@@ -30,14 +37,30 @@ pub(in crate::runner) struct Ear {
 }
 
 impl Ear {
-    /// Begins to listen; `ring` is called when there is something to take.
+    /// Begins to listen; `ring` is called when there is something to take. A server that answers is listened to when this
+    /// returns.
     pub(in crate::runner) fn start(target: Target, ring: impl Fn() + Send + Sync + 'static) -> Result<Self, Error> {
-        let (sender, events) = channel();
+        let (sender, events) = sync_channel(WAITING_MAX);
+        let (begun, begins) = channel();
         let is_over = Arc::new(AtomicBool::new(false));
-        let mut listener = Listener { target, sender, is_over: Arc::clone(&is_over), ring: Arc::new(ring), last: None };
-        let thread = std::thread::Builder::new().name("mycelium-ear".to_owned());
-        let started = thread.spawn(move || listener.run());
+        let mut listener = Listener {
+            target,
+            sender,
+            is_over: Arc::clone(&is_over),
+            ring: Arc::new(ring),
+            began: environment::now(),
+            last: None,
+            pending: None,
+        };
+        let run = move || {
+            listener.run(&|| {
+                let _ = begun.send(());
+            });
+        };
+        let started = std::thread::Builder::new().name("mycelium-ear".to_owned()).spawn(run);
         started.map_err(|source| Error::Folder { path: std::path::PathBuf::from("."), source })?;
+        // One that does not answer is listened to when it does.
+        let _ = begins.recv_timeout(BEGIN);
         Ok(Self { events, is_over })
     }
 
@@ -55,78 +78,142 @@ impl Drop for Ear {
 
 struct Listener {
     target: Target,
-    sender: Sender<Event>,
+    sender: SyncSender<Event>,
     is_over: Arc<AtomicBool>,
     ring: Arc<dyn Fn() + Send + Sync>,
+    /// When it was subscribed.
+    began: Timestamp,
     /// The last entry of the stream of events that was seen.
     last: Option<String>,
+    /// An event for which there was no room.
+    pending: Option<Event>,
 }
 
 impl Listener {
-    fn run(&mut self) {
+    fn run(&mut self, begun: &dyn Fn()) {
         let mut pause = PAUSE_MIN;
-        while !self.is_over.load(Ordering::SeqCst) {
+        let mut is_first = true;
+        while !self.is_over() {
             let had = self.last.clone();
             // What is wrong with the server is said by whoever mirrors; here the files go on telling everything.
-            let _ = self.listen();
+            let _ = self.listen(is_first, begun);
+            begun();
+            is_first = false;
             pause = if self.last == had { (pause * 2).min(PAUSE_MAX) } else { PAUSE_MIN };
-            std::thread::sleep(pause);
+            self.rest(pause);
         }
     }
 
-    fn listen(&mut self) -> Result<(), Error> {
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
+    }
+
+    /// Waits, and longer as long as the subscriber takes nothing.
+    fn rest(&mut self, pause: Duration) {
+        let until = Instant::now() + pause;
+        while !self.is_over() && (Instant::now() < until || self.pending.is_some()) {
+            if let Some(event) = self.pending.take() {
+                self.hand_on(event);
+            }
+            std::thread::sleep(LOOK.min(until.saturating_duration_since(Instant::now())).max(Duration::from_millis(5)));
+        }
+    }
+
+    fn listen(&mut self, is_first: bool, begun: &dyn Fn()) -> Result<(), Error> {
         let (wake, woken) = channel();
         let on_news = move |news| {
             let _ = wake.send(news);
         };
         // No keys are looked at, only channels: whoever listens mirrors nothing.
         let link = listen(&self.target, CONNECT, Hearing::Channels, on_news)?;
-        match self.last.take() {
-            None => self.last = Some(link.stream_end()?),
-            Some(last) => self.close_gap(&link, last)?,
+        let end = link.stream_end()?;
+        match self.last.clone() {
+            None if is_first => self.last = Some(end),
+            Some(last) if place(&last) <= place(&end) => self.close_gap(&link, last, None)?,
+            // Another stream than before, or the first one that was reached: what is older than this subscription is not for
+            // it.
+            _ => self.close_gap(&link, "0-0".to_owned(), Some(self.began))?,
         }
-        loop {
+        begun();
+        while !self.is_over() && self.pending.is_none() {
             match woken.recv_timeout(LOOK) {
                 Ok(News::Message { channel, payload }) => {
-                    if self.take(&payload, &channel) {
+                    if self.take(&payload, &channel, None) {
                         (self.ring)();
                     }
                 }
                 Ok(News::Lost(_)) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Ok(News::Changed(_) | News::Everything) => {}
+                // Where to go on after a gap. Whatever was told before this answer has come before it; what has not been
+                // taken yet comes once more then.
                 Err(RecvTimeoutError::Timeout) => {
-                    // Where to go on after a gap: what was sent since comes twice at most.
-                    self.last = Some(link.stream_end()?);
+                    let end = link.stream_end()?;
+                    if woken.try_recv().map(|news| self.late(news)).is_err() {
+                        self.last = Some(end);
+                    }
                 }
             }
-            if self.is_over.load(Ordering::SeqCst) {
-                return Ok(());
-            }
+        }
+        Ok(())
+    }
+
+    /// Something that came just before it was asked where the stream ends.
+    fn late(&mut self, news: News) {
+        if let News::Message { channel, payload } = news
+            && self.take(&payload, &channel, None)
+        {
+            (self.ring)();
         }
     }
 
     /// What was told while there was no connection.
-    fn close_gap(&mut self, link: &Link, mut last: String) -> Result<(), Error> {
+    fn close_gap(&mut self, link: &Link, mut last: String, since: Option<Timestamp>) -> Result<(), Error> {
         loop {
             self.last = Some(last.clone());
             let missed = link.stream_after(&last, GAP_MAX)?;
             let Some((end, _)) = missed.last() else { return Ok(()) };
             last.clone_from(end);
             for (_, message) in &missed {
-                self.take(&message.payload, &message.channel);
+                self.take(&message.payload, &message.channel, since);
+                if self.pending.is_some() {
+                    return Ok(());
+                }
             }
             (self.ring)();
         }
     }
 
     /// Hands on what one of us has told. Of what others publish the watcher that writes it down tells again.
-    fn take(&self, payload: &[u8], channel: &str) -> bool {
+    fn take(&mut self, payload: &[u8], channel: &str, since: Option<Timestamp>) -> bool {
         let Some(mut event) = event(payload) else { return false };
+        if since.is_some_and(|since| event.at.unix_ms().saturating_add(CLOCKS_MS) < since.unix_ms()) {
+            return false;
+        }
         if channel != WRITTEN_DOWN
             && let Ok(channel) = crate::name::Channel::new(channel)
         {
             event.channel = channel;
         }
-        self.sender.send(event).is_ok()
+        self.hand_on(event)
     }
+
+    fn hand_on(&mut self, event: Event) -> bool {
+        match self.sender.try_send(event) {
+            Ok(()) => true,
+            Err(TrySendError::Full(event)) => {
+                self.pending = Some(event);
+                true
+            }
+            Err(TrySendError::Disconnected(_)) => {
+                self.is_over.store(true, Ordering::SeqCst);
+                false
+            }
+        }
+    }
+}
+
+/// A place in the stream, to compare with others.
+fn place(id: &str) -> (u64, u64) {
+    let (ms, number) = id.split_once('-').unwrap_or((id, "0"));
+    (ms.parse().unwrap_or(0), number.parse().unwrap_or(0))
 }

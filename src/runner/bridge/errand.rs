@@ -4,18 +4,23 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::health;
 use super::line::Line;
 use super::report::{PassOptions, PassReport};
 use super::sight::Item;
-use super::state::State;
+use super::state::{self, State};
 use super::wanted::{Target, Wanted};
 use crate::bridge::Link;
-use crate::name::{DocId, Kind};
+use crate::document::Document;
+use crate::event::Told;
+use crate::name::{DocId, DocPath, Kind};
+use crate::runner::ledger::task_of;
 use crate::runner::{Error, Workspace, teller};
-use crate::store::{Record, Unsynced};
+use crate::store::{Record, RecordedChange, Unsynced};
 
-/// Longest wait for a connection.
+/// Longest wait for a connection, to a server of which nothing is known and to one that was live.
 const CONNECT: Duration = Duration::from_millis(5);
+const CONNECT_LIVE: Duration = Duration::from_millis(50);
 /// Longest wait for an answer.
 const ANSWER: Duration = Duration::from_millis(50);
 
@@ -23,40 +28,70 @@ impl Workspace {
     /// Tells the server what an operation has changed. What goes wrong is left to whoever looks at everything next.
     pub(in crate::runner) fn run_errand(&self, written: &Unsynced) {
         let Wanted::Redis(target) = self.wanted_bridge() else { return };
-        if super::follower::is_followed(&self.store) {
+        // Whoever follows sees it by itself.
+        if matches!(self.store.is_followed(), Ok(true)) {
             return;
         }
+        let record = written.record();
+        let branch = self.head().ok().flatten().and_then(|head| head.branch);
+        let told: Vec<Told> = teller::told(record, 0, branch).into_iter().flat_map(|line| line.told).collect();
+        let is_live = self.bridge_health(&target).is_some_and(|health| health.state == health::State::Live);
+        let connect = if is_live { CONNECT_LIVE } else { CONNECT };
         let line = Line::of(&target);
-        let done = line.with(self, &target, CONNECT, ANSWER, |link| self.errand(&target, link, written.record()));
+        let done = line.with(self, &target, connect, ANSWER, |link| self.errand(&target, link, record, &told));
         // The line has noted what is wrong with the server; the operation stands in any case.
-        drop(done);
+        if let (Err(_), Some(first)) = (done, told.first()) {
+            let _ = state::note_untold(self, &target, &first.id);
+        }
     }
 
-    fn errand(&self, target: &Target, link: &Link, record: &Record) -> Result<(), Error> {
+    fn errand(&self, target: &Target, link: &Link, record: &Record, told: &[Told]) -> Result<(), Error> {
         let mut state = State::open(self.another()?, target);
         if self.is_followed_branch(target)?.is_err() {
             return Ok(());
         }
-        let items: BTreeSet<Item> = record.changes.iter().filter_map(|change| item(&change.path)).collect();
-        let has_tasks = items.iter().any(|(kind, _)| *kind == Kind::Task);
-        let branch = self.head()?.and_then(|head| head.branch);
-        let told = teller::told(record, 0, branch);
-        let told: Vec<_> = told.into_iter().flat_map(|line| line.told).collect();
-        state.note_deeds(&told);
-        state.look()?;
+        let mut items: BTreeSet<Item> = record.changes.iter().filter_map(|change| item(&change.path)).collect();
+        state.note_deeds(told);
+        let moves: Vec<DocId> = record.changes.iter().filter_map(moved).collect();
+        let has_workflow = items.iter().any(|(kind, _)| *kind == Kind::Workflow);
+        if moves.is_empty() && !has_workflow {
+            let paths = record.changes.iter().map(|change| &change.path).filter(|path| !path.is_archived());
+            let paths: Vec<DocPath> = paths.cloned().collect();
+            state.look_at(&items, &paths)?;
+        } else {
+            state.look()?;
+            // What a workflow shows follows from its tasks.
+            let workflows = state.sight.snapshot().workflows();
+            let shows = workflows.filter(|workflow| workflow.tasks.iter().any(|task| moves.contains(task)));
+            items.extend(shows.map(|workflow| (Kind::Workflow, workflow.id.clone())).collect::<Vec<_>>());
+        }
         let mut report = PassReport::default();
-        state.settle(link, items, PassOptions::default(), &mut report)?;
+        // Whoever removes much here has been asked.
+        state.settle(link, items, PassOptions { force: true, ..PassOptions::default() }, &mut report)?;
         // Whoever keeps the queues sees it by itself.
-        if has_tasks && state.lead(link)? {
+        if !moves.is_empty() && state.lead(link)? {
             state.queues(link, &mut report)?;
             state.let_go(link);
         }
+        // What the server could not be told before comes first.
+        let told = if state.has_untold() { state.hear()? } else { told.to_vec() };
         state.tell(link, &told)?;
         Ok(())
     }
 }
 
-fn item(path: &crate::name::DocPath) -> Option<Item> {
+/// The task of a change after which other tasks may be ready.
+fn moved(change: &RecordedChange) -> Option<DocId> {
+    let (_, id) = item(&change.path).filter(|(kind, _)| *kind == Kind::Task)?;
+    let read = |bytes: &Option<Vec<u8>>| {
+        let task = task_of(&change.path, &Document::parse(bytes.clone()?))?;
+        Some((task.status, task.priority, task.depends_on, task.claimed_by, task.fence))
+    };
+    let (before, after) = (read(&change.before), read(&change.after));
+    (before.is_none() || before != after).then_some(id)
+}
+
+fn item(path: &DocPath) -> Option<Item> {
     let kind = path.kind()?;
     let stem = path.stem();
     let id = if kind == Kind::Agent { stem.strip_prefix(kind.prefix()).unwrap_or(stem) } else { stem };

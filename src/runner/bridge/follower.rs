@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,13 +11,13 @@ use super::health::{self, Health};
 use super::pass::Which;
 use super::report::{PassOptions, PassReport};
 use super::sight::Item;
-use super::state::State;
+use super::state::{self, State};
 use super::voice::{self, Hearing};
 use super::wanted::{Target, Wanted};
 use crate::bridge::{BridgeError, Link, News};
 use crate::mirror::Key;
 use crate::runner::{Error, NewSettings, Workspace, environment};
-use crate::store::Store;
+use crate::store::FollowLock;
 use crate::watch::Watcher;
 
 /// Longest wait for a connection in one try: whoever asks for more waits for a server that answers slowly, not for one that
@@ -31,6 +30,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(1_500);
 const BEAT: Duration = Duration::from_secs(1);
 /// How often what is known is written for those who ask, though nothing has changed.
 const REPORT: Duration = Duration::from_secs(2);
+/// How often it is looked whether it is this one's turn to follow.
+const TURN: Duration = Duration::from_millis(250);
 /// News that are taken together, at most.
 const NEWS_MAX: usize = 10_000;
 
@@ -49,37 +50,6 @@ enum Wake {
 pub struct Follower {
     wake: Sender<Wake>,
     thread: Option<JoinHandle<()>>,
-    _followed: Followed,
-}
-
-/// The folders that are followed in this process, by their run state.
-static FOLLOWED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
-
-/// Says that a folder is followed here, for as long as it lives.
-#[derive(Debug)]
-struct Followed(PathBuf);
-
-impl Followed {
-    fn new(store: &Store) -> Self {
-        let path = store.feed_folder();
-        FOLLOWED.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
-        Self(path)
-    }
-}
-
-impl Drop for Followed {
-    fn drop(&mut self) {
-        let mut followed = FOLLOWED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = followed.iter().position(|path| *path == self.0) {
-            followed.remove(at);
-        }
-    }
-}
-
-/// Tells whether somebody in this process follows a folder.
-pub(super) fn is_followed(store: &Store) -> bool {
-    let path = store.feed_folder();
-    FOLLOWED.lock().unwrap_or_else(PoisonError::into_inner).contains(&path)
 }
 
 impl Follower {
@@ -89,20 +59,36 @@ impl Follower {
     /// # Errors
     /// [`Error`] if the workspace cannot be opened once more, or there is no thread to be had.
     pub fn start(workspace: &Workspace, tell: impl Fn(&Health) + Send + 'static) -> Result<Option<Self>, Error> {
+        Self::begin(workspace, false, tell)
+    }
+
+    /// The same for somebody who is no watcher: it rests while one runs here.
+    ///
+    /// # Errors
+    /// As [`Follower::start`].
+    pub fn start_unless_watched(workspace: &Workspace) -> Result<Option<Self>, Error> {
+        Self::begin(workspace, true, |_| {})
+    }
+
+    fn begin(
+        workspace: &Workspace,
+        gives_way: bool,
+        tell: impl Fn(&Health) + Send + 'static,
+    ) -> Result<Option<Self>, Error> {
         let Wanted::Redis(target) = workspace.wanted_bridge() else { return Ok(None) };
         let opening = workspace.once_more();
         let (wake, woken) = channel();
         let ring = wake.clone();
-        let followed = Followed::new(&workspace.store);
         let run = move || {
             // A workspace stays with its thread. Where it cannot be opened any more, whoever started this is told by others.
             if let Ok(workspace) = Workspace::look(opening) {
-                Loop::new(workspace, *target, ring, woken, Box::new(tell)).run();
+                let new = Loop::new(workspace, *target, ring, woken, Box::new(tell));
+                Loop { gives_way, ..new }.run();
             }
         };
         let thread = std::thread::Builder::new().name("mycelium-bridge".to_owned()).spawn(run);
         let thread = thread.map_err(|source| Error::Folder { path: PathBuf::from("."), source })?;
-        Ok(Some(Self { wake, thread: Some(thread), _followed: followed }))
+        Ok(Some(Self { wake, thread: Some(thread) }))
     }
 }
 
@@ -124,6 +110,8 @@ struct Loop {
     tell: Box<dyn Fn(&Health) + Send>,
     health: Health,
     told_at: Option<Instant>,
+    /// It rests while a watcher runs.
+    gives_way: bool,
     is_over: bool,
     /// The settings ask for another server now.
     is_renewed: bool,
@@ -151,12 +139,19 @@ impl Loop {
         .beside(workspace.store.feed_folder());
         let mut health = Health::of(&target);
         health.follower = Some(std::process::id());
-        Self { workspace, target, wake, woken, watcher, tell, health, told_at: None, is_over: false, is_renewed: false }
+        let (told_at, gives_way, is_over, is_renewed) = (None, false, false, false);
+        Self { workspace, target, wake, woken, watcher, tell, health, told_at, gives_way, is_over, is_renewed }
     }
 
     fn run(mut self) {
         let mut pause = PAUSE_MIN;
+        let mut lock = None;
         while !self.is_over {
+            lock = self.locked(lock);
+            if lock.is_none() {
+                self.rest(TURN);
+                continue;
+            }
             match self.connect_and_follow() {
                 Ok(()) => pause = PAUSE_MIN,
                 Err(error) => {
@@ -170,9 +165,28 @@ impl Loop {
                 }
             }
         }
-        // Nobody follows any more: whoever asks next finds out how the server is.
-        self.health.follower = None;
-        self.report(false);
+        if lock.is_some() {
+            // Nobody follows any more: whoever asks next finds out how the server is.
+            self.health.follower = None;
+            self.report(false);
+        }
+    }
+
+    /// The right to follow: of all in this clone one does, a watcher before others.
+    fn locked(&self, lock: Option<FollowLock>) -> Option<FollowLock> {
+        if self.is_to_give_way() {
+            return None;
+        }
+        lock.or_else(|| {
+            let lock = self.workspace.store.lock_follow().ok().flatten()?;
+            // Where that cannot be written, what is told before the server is reached is in the files alone.
+            let _ = state::begin_telling(&self.workspace, &self.target);
+            Some(lock)
+        })
+    }
+
+    fn is_to_give_way(&self) -> bool {
+        self.gives_way && matches!(self.workspace.store.watcher(), Ok(Some(_)))
     }
 
     /// Waits, unless it is to end; what happens meanwhile is seen by the look at everything that follows.
@@ -362,6 +376,10 @@ impl Loop {
     }
 
     fn beat(&mut self, state: &mut State, link: &Link, due: &mut Due) -> Result<(), Error> {
+        if self.is_to_give_way() {
+            self.is_renewed = true;
+            return Ok(());
+        }
         if self.is_live() {
             state.pass_on_beats(link)?;
         }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Error, Workspace};
-use super::wanted::Target;
+use super::wanted::{Target, Wanted};
+use crate::store::Store;
 use crate::time::Timestamp;
 
 /// Its name in the run state.
@@ -191,7 +192,32 @@ fn age_ms(then: Timestamp, now: Timestamp) -> Option<u64> {
     u64::try_from(now.unix_ms().saturating_sub(then.unix_ms())).ok()
 }
 
+/// Where it is written down how a server is, for those who ask again and again.
+#[derive(Debug, Clone)]
+pub struct Known {
+    store: Store,
+    address: String,
+}
+
+impl Known {
+    /// What was seen last.
+    #[must_use]
+    pub fn health(&self) -> Option<Health> {
+        let text = self.store.bridge_text(FILE).ok().flatten()?;
+        Health::read(&text).filter(|health| health.address == self.address)
+    }
+}
+
 impl Workspace {
+    /// Where it is written down how the wanted server is; `None` where none is wanted, or may be used.
+    #[must_use]
+    pub fn bridge_known(&self) -> Option<Known> {
+        match self.wanted_bridge() {
+            Wanted::Redis(target) => Some(Known { store: self.store.clone(), address: target.address() }),
+            _ => None,
+        }
+    }
+
     /// What was seen last of this server.
     #[must_use]
     pub fn bridge_health(&self, target: &Target) -> Option<Health> {

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::health::Health;
+use super::health::{Health, State};
 use super::wanted::Target;
 use crate::bridge::{BridgeError, Link, Settings};
 use crate::runner::{Error, Workspace};
@@ -65,6 +65,11 @@ impl Line {
         };
         match work(&link) {
             Ok(done) => {
+                let is_news = health.as_ref().is_none_or(|health| health.state == State::Down);
+                if is_news && !matches!(workspace.store.is_followed(), Ok(true)) {
+                    let known = health.unwrap_or_else(|| Health::of(target));
+                    let _ = workspace.note_bridge_health(&known.live(Some(link.server().name.clone()), now));
+                }
                 *slot = Some(link);
                 Ok(done)
             }

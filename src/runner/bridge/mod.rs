@@ -21,12 +21,12 @@ mod state;
 mod voice;
 mod wanted;
 
-pub(super) use claims::Decided;
+pub use claims::Decided;
 pub(super) use claims::Reserved;
 pub use detect::{BridgeStats, Detected, Patience};
 pub(super) use ear::Ear;
 pub use enabled::Enabling;
 pub use follower::Follower;
-pub use health::{Health, State};
+pub use health::{Health, Known, State};
 pub use report::{Direction, PassOptions, PassReport};
 pub use wanted::{Target, Wanted};

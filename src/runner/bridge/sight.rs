@@ -60,6 +60,16 @@ impl Sight {
         Ok(changed)
     }
 
+    /// Reads these documents alone.
+    pub(super) fn look_at(&mut self, workspace: &Workspace, paths: &[DocPath]) -> Result<(), Error> {
+        let snapshot = &mut self.snapshot;
+        workspace.store.read_each(paths, &mut |path, contents| {
+            snapshot.insert(path.clone(), Document::parse(contents.bytes));
+        })?;
+        self.sort();
+        Ok(())
+    }
+
     /// Every document.
     pub(super) const fn snapshot(&self) -> &Snapshot {
         &self.snapshot

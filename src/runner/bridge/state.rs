@@ -22,6 +22,8 @@ const COMMITS_MAX: usize = 10_000;
 const HEAD: &str = "head";
 /// Name under which it is remembered what the server was told last.
 const TOLD: &str = "told";
+/// Name under which the first event is remembered that the server could not be told.
+const UNTOLD: &str = "untold";
 /// Ids of events that came from the server and are not told there again.
 const ARRIVED_MAX: usize = 20_000;
 
@@ -29,6 +31,26 @@ const ARRIVED_MAX: usize = 20_000;
 const RECORDER: &str = "recorder";
 /// How long it has it without a word.
 const RECORDER_LEASE: Duration = Duration::from_secs(4);
+
+/// What is told from now on is told to the server as well, as soon as it can be reached.
+pub(super) fn begin_telling(workspace: &Workspace, target: &Target) -> Result<(), Error> {
+    let server = target.memory_name();
+    if workspace.store.recall(&server, TOLD).is_none() {
+        let told = Observer::default().follow(workspace)?;
+        let last = told.last().map_or("", |told| told.id.as_str());
+        workspace.store.memorize(&server, TOLD, last.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The server could not be told of this event, and of all that follow it.
+pub(super) fn note_untold(workspace: &Workspace, target: &Target, first: &EventId) -> Result<(), Error> {
+    let server = target.memory_name();
+    if workspace.store.recall(&server, UNTOLD).is_none() {
+        workspace.store.memorize(&server, UNTOLD, first.as_str().as_bytes())?;
+    }
+    Ok(())
+}
 
 /// Everything that a bridge keeps in memory.
 #[derive(Debug)]
@@ -103,6 +125,18 @@ impl State {
         Ok(changed)
     }
 
+    /// The same for these documents alone, and what is known of no other.
+    pub(super) fn look_at(&mut self, items: &BTreeSet<Item>, paths: &[DocPath]) -> Result<(), Error> {
+        self.archive = None;
+        for name in items.iter().filter(|(kind, _)| *kind == Kind::Agent).map(|(_, id)| AgentName::new(id.as_str())) {
+            let Ok(name) = name else { continue };
+            if let Some(at) = self.workspace.store.beat_of(&name)? {
+                self.beats.insert(name, at);
+            }
+        }
+        self.sight.look_at(&self.workspace, paths)
+    }
+
     /// Reads on in the feed: gives what was told here since, without what came from the server.
     pub(super) fn hear(&mut self) -> Result<Vec<Told>, Error> {
         let mut told = std::mem::take(&mut self.untold);
@@ -111,9 +145,12 @@ impl State {
         if !self.has_heard {
             self.has_heard = true;
             // Where it was told up to is only a hint: what is told twice has the same id.
-            let last = self.workspace.store.recall(&self.server, TOLD).and_then(|bytes| String::from_utf8(bytes).ok());
-            let at = last.and_then(|last| new.iter().position(|told| told.id.as_str() == last));
-            new.drain(..at.map_or(new.len(), |at| at + 1));
+            let known =
+                |name| self.workspace.store.recall(&self.server, name).and_then(|id| String::from_utf8(id).ok());
+            let place = |id: &str| new.iter().position(|told| told.id.as_str() == id);
+            let behind = |last: String| if last.is_empty() { Some(0) } else { place(&last).map(|at| at + 1) };
+            let first = known(UNTOLD).and_then(|first| place(&first)).or_else(|| known(TOLD).and_then(behind));
+            new.drain(..first.unwrap_or(new.len()));
         }
         told.extend(new);
         Ok(told)
@@ -121,7 +158,14 @@ impl State {
 
     /// The server was told everything up to this event.
     pub(super) fn note_told(&self, last: &EventId) -> Result<(), Error> {
-        Ok(self.workspace.store.memorize(&self.server, TOLD, last.as_str().as_bytes())?)
+        let store = &self.workspace.store;
+        store.memorize(&self.server, TOLD, last.as_str().as_bytes())?;
+        Ok(store.unlearn(&self.server, UNTOLD)?)
+    }
+
+    /// Whether the server could not be told something.
+    pub(super) fn has_untold(&self) -> bool {
+        self.workspace.store.recall(&self.server, UNTOLD).is_some()
     }
 
     /// Remembers who changed what, from what was told.
