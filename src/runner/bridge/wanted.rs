@@ -168,7 +168,11 @@ impl Workspace {
     /// How to reach the server at an address.
     pub(super) fn bridge_settings(&self, url: &str) -> Result<Settings, Wanted> {
         let db = u32::try_from(self.config.number("coordination.redis.db")).unwrap_or(u32::MAX);
-        let address = Address::parse(url, self.config.text("coordination.redis.password"), db).map_err(|error| {
+        // The repository's password does not replace one that somebody wrote into an address.
+        let password = self.config.get("coordination.redis.password");
+        let password = password.filter(|set| set.origin != Origin::Repository || without_password(url) == url);
+        let password = password.and_then(|set| set.value.as_str());
+        let address = Address::parse(url, password, db).map_err(|error| {
             broken(format!("`{}` cannot be used: {error}", visible(&without_password(url))), error.hint())
         })?;
         let ca = match self.config.text("coordination.redis.ca").filter(|path| !path.is_empty()) {

@@ -106,7 +106,17 @@ fn to_know_what_is_wanted_costs_next_to_nothing() {
         began.elapsed() / TIMES
     };
     let (nothing, named) = (cost(&[]), cost(&[("coordination.redis.url", "redis://h:1")]));
-    println!("nothing wanted: {nothing:?}, a server: {named:?}");
     // Generous: a build for tests, on a machine that does other things.
     assert!(nothing < Duration::from_micros(100) && named < Duration::from_millis(2), "{nothing:?} {named:?}");
+}
+
+#[test]
+fn a_repository_replaces_no_password_of_an_address() {
+    let config = r#"{"coordination": {"redis": {"password": "theirs"}}}"#;
+    for (url, expected) in [("redis://:own@h", "redis://:own@h"), ("redis://h", "redis://:theirs@h")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let workspace = workspace(&folder, config, &[("coordination.redis.url", url)]);
+        let Wanted::Redis(target) = workspace.wanted_bridge() else { panic!("{url}") };
+        assert!(Ok(target.settings.address) == Address::parse(expected, None, 0), "{url}");
+    }
 }
