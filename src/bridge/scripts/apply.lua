@@ -7,9 +7,8 @@
 local GONE_MS = 30 * 24 * 3600 * 1000
 local now = clock()
 
--- Who has the task, by its file; what the record knows better stays.
-local function claim(record, gone, status, holder, fence, lease)
-  local known, known_holder, known_until = unpack(fields_of(record, 'fence', 'holder', 'until'))
+-- Who has the task, by its file; what the record knows better stays. Gives holder, fence and end, or nothing.
+local function claim(known, known_holder, known_until, gone, status, holder, fence, lease)
   fence = tonumber(fence) or 0
   if fence < (tonumber(known) or 0) or (fence == 0 and not known and holder == '') then return end
   local ends = 0
@@ -21,7 +20,7 @@ local function claim(record, gone, status, holder, fence, lease)
   else
     holder = ''
   end
-  redis.call('HSET', record, 'holder', holder, 'fence', string.format('%.0f', fence), 'until', string.format('%.0f', ends))
+  return holder, string.format('%.0f', fence), string.format('%.0f', ends)
 end
 
 local function write(hash, record, at, parts)
@@ -29,8 +28,8 @@ local function write(hash, record, at, parts)
   local is_shown = tonumber(ARGV[at + 16]) >= 0
   local has_text = gone == '' or text ~= ''
   local digest = has_text and redis.sha1hex(text) or ''
-  local rev, old_digest, old_gone, old_wrote, old_sum, old_path =
-    unpack(fields_of(record, 'rev', 'digest', 'gone', 'wrote', 'sum', 'path'))
+  local rev, old_digest, old_gone, old_wrote, old_sum, old_path, fence, holder, ends =
+    unpack(fields_of(record, 'rev', 'digest', 'gone', 'wrote', 'sum', 'path', 'fence', 'holder', 'until'))
   local current = tonumber(rev) or 0
   local sum = sum_of(hash)
   if old_digest == digest and old_gone == gone and old_path == path and old_wrote == wrote and old_sum == sum
@@ -40,20 +39,35 @@ local function write(hash, record, at, parts)
   end
   if current ~= tonumber(expected) or tonumber(revision) <= current then return 'conflict' end
   if sum ~= '' and sum ~= old_sum and sum ~= seen then return 'conflict' end
-  if redis.call('TYPE', record).ok ~= 'hash' then redis.call('DEL', record) end
+  if not rev and redis.call('TYPE', record).ok ~= 'hash' then redis.call('DEL', record) end
   -- The record first: if the server is full, this fails before anything is lost.
-  redis.call('HSET', record, 'rev', revision, 'digest', digest, 'path', path, 'wrote', wrote, 'by', by, 'op', op,
-    'node', node, 'from', from, 'gone', gone)
-  redis.call('DEL', hash)
+  local fields = { 'rev', revision, 'digest', digest, 'path', path, 'wrote', wrote, 'by', by, 'op', op, 'node', node,
+    'from', from, 'gone', gone }
+  -- What goes to the archive keeps its last text there: an edit may have come on the way.
+  if has_text then
+    fields[#fields + 1] = 'text'
+    fields[#fields + 1] = text
+  end
+  local new_holder, new_fence, new_end =
+    claim(fence, holder, ends, gone, ARGV[at + 12], ARGV[at + 13], ARGV[at + 14], ARGV[at + 15])
+  if new_holder then
+    for _, part in ipairs({ 'holder', new_holder, 'fence', new_fence, 'until', new_end }) do
+      fields[#fields + 1] = part
+    end
+  end
+  redis.call('HSET', record, unpack(fields))
+  if sum ~= '' then redis.call('DEL', hash) end
   if is_shown then
     redis.call('HSET', hash, unpack(parts))
     if ttl ~= '' then redis.call('PEXPIRE', hash, ttl) end
   end
   redis.call('HSET', record, 'sum', (sum_of(hash)))
-  -- What goes to the archive keeps its last text there: an edit may have come on the way.
-  if has_text then redis.call('HSET', record, 'text', text) else redis.call('HDEL', record, 'text') end
-  if gone == '' then redis.call('PERSIST', record) else redis.call('PEXPIRE', record, GONE_MS) end
-  claim(record, gone, ARGV[at + 12], ARGV[at + 13], ARGV[at + 14], ARGV[at + 15])
+  if not has_text then redis.call('HDEL', record, 'text') end
+  if gone ~= '' then
+    redis.call('PEXPIRE', record, GONE_MS)
+  elseif old_gone and old_gone ~= '' then
+    redis.call('PERSIST', record)
+  end
   return 'written'
 end
 
