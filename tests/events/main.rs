@@ -8,7 +8,10 @@ mod branches;
 mod crowd;
 mod listener;
 mod publishing;
+mod redis;
 mod soon;
 
+#[path = "../redis/server.rs"]
+mod server;
 #[path = "../support/mod.rs"]
 mod support;
