@@ -62,7 +62,7 @@ fn alone(bench: &Bench, server: &Server) -> f64 {
         program.args(["-p", &server.port().to_string(), "-q", "-n", &count]).args(more).args(command);
         let told = program.output().unwrap();
         let told = String::from_utf8_lossy(&told.stdout).replace('\r', "\n");
-        told.lines().filter(|line| line.contains("requests per second")).next_back().unwrap_or_default().to_owned()
+        told.lines().rfind(|line| line.contains("requests per second")).unwrap_or_default().to_owned()
     };
     let rate = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -156,8 +156,8 @@ fn operations(bench: &Bench, server: &Server, agents: usize) {
     until(|| (0..agents).all(|number| server.cli(&["HGET", &key(number), "status"]) == "idle"));
     let count = (bench.pick(20_000, 4_000, 20) / agents.max(10)).max(1);
     let before = traffic(server);
-    let last =
-        |number: usize| server.cli(&["HGET", &key(number), "metadata"]) == json!({ "round": count - 1 }).to_string();
+    let metadata = json!({ "round": count - 1 }).to_string();
+    let last = |number: usize| server.cli(&["HGET", &key(number), "metadata"]) == metadata;
     let told = at_once(&sandbox, &url, agents, count, &store, &|| (0..agents).all(last));
     let rate = each_second(agents * count, told.took);
     let id = format!("redis-status-{agents}");
@@ -165,7 +165,7 @@ fn operations(bench: &Bench, server: &Server, agents: usize) {
     if agents == AGENTS {
         bench.tell(&id, &words, "3,900 per s", Verdict::of(rate >= UPDATES_MIN));
         let bytes = traffic(server) - before;
-        let mbit = bytes * 8.0 / 1e6 * (50_000.0 / 60.0) / (agents * count) as f64;
+        let mbit = bytes * 8.0 / 1e6 * (50_000.0 / 60.0) / f64::from(u32::try_from(agents * count).unwrap());
         bench.show("redis-bandwidth", &format!("{mbit:.2} Mbit/s for 50,000 a minute"));
     } else {
         bench.show(&id, &words);
@@ -294,7 +294,14 @@ fn first(bench: &Bench, server: &Server) {
     let follower = Follower::start(&workspace, |_| {}).unwrap();
     let is_there = || server.cli(&["DBSIZE"]).parse::<usize>().unwrap_or(0) >= 2 * tasks;
     until(is_there);
-    bench.show("redis-first", &format!("{:.2} s for {} tasks", began.elapsed().as_secs_f64(), whole(tasks as f64)));
+    bench.show(
+        "redis-first",
+        &format!(
+            "{:.2} s for {} tasks",
+            began.elapsed().as_secs_f64(),
+            whole(f64::from(u32::try_from(tasks).unwrap()))
+        ),
+    );
     drop(follower);
 }
 

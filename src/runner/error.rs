@@ -265,14 +265,16 @@ impl Error {
             | Self::TooManySteps { .. }
             | Self::NoServer
             | Self::BadServer { .. } => Class::Usage,
-            Self::Unreached { .. } | Self::Store(StoreError::Busy { .. } | StoreError::Restless { .. }) => Class::Busy,
+            Self::Unreached { .. }
+            | Self::Undecided { .. }
+            | Self::Bridge(_)
+            | Self::Store(StoreError::Busy { .. } | StoreError::Restless { .. }) => Class::Busy,
             Self::UntrustedServer { .. } | Self::Store(StoreError::Strange { what: What::Symlink, .. }) => {
                 Class::Unsafe
             }
             Self::Git(error) => of_trouble(error.trouble()),
             Self::Commit(error) => of_trouble(error.trouble()),
             Self::Sync(error) => error.class(),
-            Self::Undecided { .. } | Self::Bridge(_) => Class::Busy,
             _ => Class::Problem,
         }
     }

@@ -50,19 +50,7 @@ impl Line {
                 why: down.why.clone().unwrap_or_else(|| "it did not answer a moment ago".to_owned()),
             }));
         }
-        let link = match slot.take() {
-            Some(link) => link,
-            None => {
-                let settings = Settings { operation_timeout: answer, ..target.settings.clone() };
-                match Link::connect(&settings, connect) {
-                    Ok(link) => link,
-                    Err(error) => {
-                        note(workspace, target, &error);
-                        return Err(error.into());
-                    }
-                }
-            }
-        };
+        let link = slot.take().map_or_else(|| self.connect(workspace, connect, answer), Ok)?;
         match work(&link) {
             Ok(done) => {
                 let is_news = health.as_ref().is_none_or(|health| health.state == State::Down);
@@ -82,6 +70,16 @@ impl Line {
                 Err(other)
             }
         }
+    }
+}
+
+impl Line {
+    fn connect(&self, workspace: &Workspace, connect: Duration, answer: Duration) -> Result<Link, Error> {
+        let settings = Settings { operation_timeout: answer, ..self.target.settings.clone() };
+        Link::connect(&settings, connect).map_err(|error| {
+            note(workspace, &self.target, &error);
+            error.into()
+        })
     }
 }
 

@@ -192,7 +192,7 @@ impl State {
             }
         };
         let mut step = self.with_ground(item, |ground, base| mirror::reconcile(ground, base, here.as_ref(), remote))?;
-        let is_named_here = self.name_deed(&mut step)?;
+        let is_named_here = Self::name_deed(&mut step)?;
         for garbage in &step.garbage {
             self.garbage.insert(hash.clone(), words(garbage));
         }
@@ -203,7 +203,7 @@ impl State {
     }
 
     /// Gives what a client without operations has done the number of one, here and there: so every clone tells it alike.
-    fn name_deed(&self, step: &mut Step) -> Result<bool, Error> {
+    fn name_deed(step: &mut Step) -> Result<bool, Error> {
         let operation = match &mut step.file {
             FileStep::Write { operation, .. }
             | FileStep::Remove { operation, .. }
