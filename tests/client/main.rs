@@ -3,6 +3,8 @@
 #![allow(clippy::print_stdout, reason = "what was measured is shown")]
 #![allow(clippy::unwrap_used, reason = "a test whose place cannot be made has failed")]
 
+#[path = "../redis/server.rs"]
+mod server;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -12,6 +14,7 @@ mod claims;
 mod events;
 mod methods;
 mod reads;
+mod redis;
 mod wait;
 
 use mycelium::client::{Builder, CoordinationClient};

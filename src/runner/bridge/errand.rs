@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::health;
 use super::line::Line;
 use super::report::{PassOptions, PassReport};
-use super::sight::Item;
+use super::sight::{Item, item_of};
 use super::state::{self, State};
 use super::wanted::{Target, Wanted};
 use crate::bridge::Link;
@@ -16,6 +16,7 @@ use crate::event::Told;
 use crate::name::{DocId, DocPath, Kind};
 use crate::runner::ledger::task_of;
 use crate::runner::{Error, Workspace, teller};
+use crate::snapshot::Entry;
 use crate::store::{Record, RecordedChange, Unsynced};
 
 /// Longest wait for a connection, to a server of which nothing is known and to one that was live.
@@ -50,7 +51,7 @@ impl Workspace {
         if self.is_followed_branch(target)?.is_err() {
             return Ok(());
         }
-        let mut items: BTreeSet<Item> = record.changes.iter().filter_map(|change| item(&change.path)).collect();
+        let mut items: BTreeSet<Item> = record.changes.iter().filter_map(item).collect();
         state.note_deeds(told);
         let moves: Vec<DocId> = record.changes.iter().filter_map(moved).collect();
         let has_workflow = items.iter().any(|(kind, _)| *kind == Kind::Workflow);
@@ -82,7 +83,7 @@ impl Workspace {
 
 /// The task of a change after which other tasks may be ready.
 fn moved(change: &RecordedChange) -> Option<DocId> {
-    let (_, id) = item(&change.path).filter(|(kind, _)| *kind == Kind::Task)?;
+    let (_, id) = item(change).filter(|(kind, _)| *kind == Kind::Task)?;
     let read = |bytes: &Option<Vec<u8>>| {
         let task = task_of(&change.path, &Document::parse(bytes.clone()?))?;
         Some((task.status, task.priority, task.depends_on, task.claimed_by, task.fence))
@@ -91,9 +92,8 @@ fn moved(change: &RecordedChange) -> Option<DocId> {
     (before.is_none() || before != after).then_some(id)
 }
 
-fn item(path: &DocPath) -> Option<Item> {
-    let kind = path.kind()?;
-    let stem = path.stem();
-    let id = if kind == Kind::Agent { stem.strip_prefix(kind.prefix()).unwrap_or(stem) } else { stem };
-    DocId::new(id).ok().map(|id| (kind, id))
+/// What a change is about, by what the document says.
+fn item(change: &RecordedChange) -> Option<Item> {
+    let bytes = change.after.as_ref().or(change.before.as_ref())?;
+    item_of(&Entry::read(change.path.clone(), Document::parse(bytes.clone())))
 }

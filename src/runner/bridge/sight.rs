@@ -101,7 +101,7 @@ impl Sight {
 }
 
 /// What a document is. One that cannot be read counts as what its file is called.
-fn item_of(entry: &Entry) -> Option<Item> {
+pub(super) fn item_of(entry: &Entry) -> Option<Item> {
     let kind = entry.kind.or_else(|| entry.path.kind())?;
     Some((kind, entry.id.clone().unwrap_or_else(|| DocId::of_file(&entry.path))))
 }
