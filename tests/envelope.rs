@@ -35,6 +35,17 @@ fn answers(sandbox: &Sandbox, line: &str) -> Vec<Value> {
 }
 
 #[test]
+fn a_claim_tells_who_where_and_until_when() {
+    let sandbox = Sandbox::new();
+    sandbox.mycelium(&["task", "create", "--type", "x", "--id", "task-1"]).ok();
+    let answers = answers(&sandbox, "task claim task-1 --as a");
+    let claim = &answers[0]["data"]["claim"];
+    let known = ["holder", "fence", "lease", "since", "until", "origin", "from", "decided", "decided_why"];
+    assert_eq!(keys(claim), known);
+    assert_eq!((&claim["decided"], &claim["decided_why"]), (&Value::from("here"), &Value::Null));
+}
+
+#[test]
 fn every_command_answers_in_the_envelope() {
     let sandbox = Sandbox::new();
     for (line, kind) in [

@@ -229,9 +229,35 @@ async fn what_a_command_changes_is_on_the_server_when_it_ends() {
     step(&["task", "claim", "task-2", "--as", "bob"]);
     assert_eq!(server.cli(&["LLEN", "tasks:queue:normal"]), "0");
     step(&["task", "release", "task-2", "--as", "bob"]);
+    step(&["event", "publish", "training:events", r#"{"event": "saved"}"#]);
+    assert_eq!(server.cli(&["XREVRANGE", "mycelium:events", "+", "-", "COUNT", "1"]).matches("saved").count(), 1);
+    let lines = [
+        serde_json::json!({ "op": "task.create", "id": "task-8", "type": "t" }),
+        serde_json::json!({ "op": "task.create", "id": "task-9", "type": "t", "depends_on": ["task-8"] }),
+    ];
+    sandbox.write("steps", &lines.map(|line| format!("{line}\n")).concat());
+    step(&["batch", "steps"]);
+    std::fs::remove_file(sandbox.path("steps")).unwrap();
+    assert_eq!(server.cli(&["LRANGE", "tasks:queue:normal", "0", "-1"]).matches("task-8").count(), 1);
     step(&["task", "remove", "task-2"]);
     step(&["archive", "task-1"]);
     assert!(missed <= 2, "{missed} were missed");
     assert_eq!(server.cli(&["EXISTS", "tasks:task-1"]), "0");
     assert_eq!(sandbox.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_claim_that_the_server_could_not_decide_says_so() {
+    let Some(mut server) = Server::start("a_claim_that_the_server_could_not_decide_says_so") else { return };
+    let sandbox = repository();
+    let url = server.url();
+    cli(&sandbox, &url, &["task", "create", "--id", "task-1", "--type", "t"]).ok();
+    server.kill();
+    let claimed = cli(&sandbox, &url, &["task", "claim", "task-1", "--as", "a"]);
+    assert!(claimed.stderr.contains("decided in this clone alone: "), "{claimed:?}");
+    let claim = data(&sandbox, &url, &["task", "claim", "task-1", "--as", "a"])["claim"].clone();
+    assert_eq!(claim["decided"], "here_alone");
+    assert!(claim["decided_why"].as_str().is_some_and(|why| !why.is_empty()), "{claim}");
+    let refused = cli(&sandbox, &url, &["task", "claim", "task-1", "--as", "a", "--require-mode", "redis"]);
+    assert_eq!(refused.code, Some(75), "{refused:?}");
 }
