@@ -97,6 +97,14 @@ impl Link {
     /// # Errors
     /// [`BridgeError`]; if [`BridgeError::is_unknown`] the agent may have it: ask again, and it is kept.
     pub fn claim(&self, ask: &ClaimAsk) -> Result<ClaimAnswer, BridgeError> {
+        self.claim_in(ask, "")
+    }
+
+    /// The same in a set of data: if the server holds another one by now, nothing is decided.
+    ///
+    /// # Errors
+    /// As [`Link::claim`].
+    pub fn claim_in(&self, ask: &ClaimAsk, known: &str) -> Result<ClaimAnswer, BridgeError> {
         let record = self.keys().record(&ask.hash);
         let (popped, space) = (self.keys().own("popped"), self.keys().own("space"));
         let mut keys = vec![ask.hash.as_str(), record.as_str()];
@@ -105,15 +113,21 @@ impl Link {
             keys.extend([popped.as_str(), space.as_str()]);
         } else {
             // Another slot: a moment earlier is as good, it only gets later when the data were lost.
-            let mut ask = cmd("HGET");
-            ask.arg(&space).arg("opens");
-            opens = text(self.one(&ask)?).unwrap_or(opens);
+            let mut look = cmd("HMGET");
+            look.arg(&space).arg("id").arg("opens");
+            let mut found = list(self.one(&look)?).unwrap_or_default().into_iter().map(text);
+            let id = found.next().flatten().unwrap_or_default();
+            opens = found.next().flatten().unwrap_or(opens);
+            if !known.is_empty() && id != known {
+                return Ok(ClaimAnswer::Settling { left: ask.lease });
+            }
         }
         let id = match self.keys().parse(&ask.hash) {
             Some(Key::Document(_, id)) => id,
             _ => ask.hash.clone(),
         };
-        let args = [&ask.agent, &ask.node, &ask.fence.to_string(), &ms(ask.lease).to_string(), &id, &opens];
+        let (fence, lease) = (ask.fence.to_string(), ms(ask.lease).to_string());
+        let args = [&ask.agent, &ask.node, &fence, &lease, &id, &opens, known];
         let answer = self.run(&self.scripts.claim, &keys, &args.map(|arg| arg.as_bytes().to_vec()))?;
         let parts: Vec<String> = list(answer).unwrap_or_default().into_iter().filter_map(text).collect();
         read_claim(&parts).ok_or_else(|| self.place().protocol("a claim without an answer"))

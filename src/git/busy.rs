@@ -116,8 +116,15 @@ impl Repository {
         Ok(lock::describe(&path, self.work_tree()).map(Busy::Locked))
     }
 
+    /// Tells whether somebody holds the lock of the index, as git does while it changes files.
+    #[must_use]
+    pub fn is_index_locked(&self) -> bool {
+        self.index_path().with_extension("lock").exists()
+    }
+
     /// The operation of several steps that is under way in this work tree, if any.
-    pub(super) fn operation(&self) -> Option<Operation> {
+    #[must_use]
+    pub fn operation(&self) -> Option<Operation> {
         if sabotage::on(Sabotage::NoBusy) {
             return None;
         }

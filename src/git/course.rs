@@ -7,7 +7,7 @@ use gix::ObjectId;
 use super::error::GitError;
 use super::log::inside;
 use super::repository::Repository;
-use crate::name::{DocPath, Revision, visible};
+use crate::name::{ContentId, DocPath, Revision, visible};
 
 /// A document that changed, and the names of those who changed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +99,39 @@ impl Repository {
             }
         }
         Ok(found.into_iter().map(|(path, by)| Came { path, by }).collect())
+    }
+
+    /// Every version of these documents that commits of one history made and the other has not, merges included.
+    ///
+    /// # Errors
+    /// [`GitError::Program`] if git fails.
+    pub fn versions_since(
+        &self,
+        since: Option<&Revision>,
+        tip: &Revision,
+        folder: &str,
+        paths: &[&DocPath],
+    ) -> Result<BTreeSet<(DocPath, ContentId)>, GitError> {
+        let below = |path: &DocPath| if folder.is_empty() { path.to_string() } else { format!("{folder}/{path}") };
+        let places: Vec<String> = paths.iter().map(|path| format!(":(literal){}", below(path))).collect();
+        let mut arguments = vec!["log", "--format=tformat:", "--raw", "-z", "--no-abbrev", "-m", "--no-renames"];
+        arguments.extend(["--no-ext-diff", "--no-textconv", "--no-color", "--no-show-signature", "--no-notes"]);
+        let without = since.map(|since| format!("^{since}"));
+        arguments.extend(["--no-decorate", "--end-of-options", tip.as_str()]);
+        arguments.extend(without.as_deref());
+        arguments.push("--");
+        arguments.extend(places.iter().map(String::as_str));
+        let answer = self.program().ask(&arguments)?;
+        let text = String::from_utf8_lossy(&answer);
+        let mut tokens = text.split('\0').map(|token| token.trim_start_matches('\n'));
+        let mut found = BTreeSet::new();
+        while let Some(token) = tokens.next() {
+            // `:100644 100644 <before> <after> M`, then the path.
+            let Some(after) = token.strip_prefix(':').and_then(|change| change.split(' ').nth(3)) else { continue };
+            let path = tokens.next().and_then(|path| inside(path, folder));
+            found.extend(path.zip(ContentId::new(after)));
+        }
+        Ok(found)
     }
 
     /// Each commit as a mark and its author, then the paths that it changes; all closed by NUL.

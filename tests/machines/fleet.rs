@@ -168,19 +168,19 @@ impl Fleet {
 
     /// What is not the same; empty if nothing is.
     pub(crate) fn difference(&self, server: &Server) -> String {
-        let first = self.documents(0);
+        let live = |texts: &Texts| -> Texts {
+            texts.iter().filter(|(path, _)| !path.contains('/')).map(|(a, b)| (a.clone(), b.clone())).collect()
+        };
+        let first = live(&self.documents(0));
         for number in 1..self.urls.len() {
-            let other = self.documents(number);
+            let other = live(&self.documents(number));
             if let Some(path) = differing(&first, &other) {
                 let text = |texts: &Texts| texts.get(&path).cloned().unwrap_or_default();
                 return format!("`{path}` of clone {number}:\n{}\n--- and of 0:\n{}", text(&other), text(&first));
             }
         }
         let there = held(server);
-        let live = |texts: &Texts| -> Texts {
-            texts.iter().filter(|(path, _)| !path.contains('/')).map(|(a, b)| (a.clone(), b.clone())).collect()
-        };
-        differing(&live(&first), &there).map_or_else(String::new, |path| {
+        differing(&first, &there).map_or_else(String::new, |path| {
             format!("`{path}` on the server:\n{:?}\n--- and here:\n{:?}", there.get(&path), first.get(&path))
         })
     }

@@ -3,9 +3,15 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stdout, reason = "times, for whoever runs them with --nocapture")]
 
+mod branches;
 mod convergence;
+mod cost;
 mod crowd;
+mod cut;
+mod day;
+mod faults;
 mod fleet;
+mod partition;
 mod proxy;
 #[path = "../sync/scene.rs"]
 #[allow(dead_code, reason = "this target uses its part")]

@@ -195,3 +195,34 @@ fn cross() {
     sync(a);
     scene.is_one();
 }
+
+/// Commits a document as it is then.
+fn stage(clone: &crate::support::Sandbox, priority: &str, note: &str) {
+    let text = format!(
+        "---\nid: task-1\nstatus: pending\ntype: x\npriority: {priority}\ncreated: 2025-10-17T00:00:00Z\n---\n\n# One\n\n{note}\n"
+    );
+    clone.write(&format!("{FOLDER}/task-1.md"), &text);
+    clone.mycelium(&["commit"]).ok();
+}
+
+#[test]
+fn a_stage_on_the_way_to_what_the_other_side_has_is_behind_and_no_conflict() {
+    for is_ours in [true, false] {
+        let scene = Scene::new(2);
+        let [a, b] = &scene.clones[..] else { panic!() };
+        stage(a, "normal", "The text at first.");
+        scene.settle();
+        // Both took the same changes from a server, and committed them at different stages.
+        stage(a, "high", "The text of the first stage.");
+        stage(a, "low", "The text in the end.");
+        stage(b, "high", "The text of the first stage.");
+        let (first, second) = if is_ours { (a, b) } else { (b, a) };
+        sync(first);
+        let data = sync(second);
+        assert_eq!(data["conflicts"].as_array().map(Vec::len), Some(0), "{data}");
+        sync(first);
+        scene.is_one();
+        let text = b.read(&format!("{FOLDER}/task-1.md"));
+        assert!(text.contains("priority: low") && text.contains("in the end") && !text.contains("<<<"), "{text}");
+    }
+}

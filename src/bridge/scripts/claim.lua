@@ -1,6 +1,7 @@
 -- Asks for a task.
 -- KEYS: its hash, its record, then, where they lie in the same slot, the popped ones and the space.
--- ARGV: agent, node, fence in the file, lease in ms, id, when the space opens (server ms; where it is not among the keys).
+-- ARGV: agent, node, fence in the file, lease in ms, id, when the space opens (server ms; where it is not among the keys),
+-- the id of the space that is known ('' for any).
 -- Answer: { 'won', fence, the holder before whose lease was over } | { 'kept', fence } | { 'lost', holder, fence, ms left }
 -- | { 'popped', ms left } | { 'ended', status } | { 'settling', ms left }.
 local hash, record, popped, space = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -24,6 +25,10 @@ end
 if popped then
   local out = tonumber(string.match(redis.call('HGET', popped, id) or '', '^%d+') or '') or 0
   if out > now then return { 'popped', text(out - now) } end
+end
+-- The data were lost since the caller came to them: those who have tasks have not told of them.
+if space and ARGV[7] ~= '' and fields_of(space, 'id')[1] ~= ARGV[7] and holder ~= agent then
+  return { 'settling', text(lease) }
 end
 local opens = tonumber(space and fields_of(space, 'opens')[1] or ARGV[6]) or 0
 if opens > now and holder ~= agent then return { 'settling', text(opens - now) } end

@@ -4,10 +4,13 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::sight::Item;
+use super::sight::{Item, item_of};
+use super::wanted::Wanted;
+use crate::document::Document;
 use crate::mirror::Base;
-use crate::name::{DocId, Kind};
-use crate::runner::Error;
+use crate::name::{DocId, DocPath, Kind};
+use crate::runner::{Error, Workspace};
+use crate::snapshot::Entry;
 use crate::store::Store;
 
 /// The last agreed versions.
@@ -55,6 +58,15 @@ impl Bases {
         }
         self.known.borrow_mut().insert(item.clone(), base);
         Ok(())
+    }
+}
+
+impl Workspace {
+    /// What this clone and its server last agreed on about a document; `None` where none is wanted, or nothing is known.
+    pub(in crate::runner) fn agreed(&self, path: &DocPath, document: Document) -> Option<Base> {
+        let Wanted::Redis(target) = self.wanted_bridge() else { return None };
+        let item = item_of(&Entry::read(path.clone(), document))?;
+        Bases::open(&self.store, &target.memory_name()).get(&item)
     }
 }
 

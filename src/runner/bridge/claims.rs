@@ -192,13 +192,13 @@ fn loss(task: &Task, why: Why, by: Option<AgentName>, fence: u64, left: Option<D
 }
 
 fn claim(workspace: &Workspace, target: &Target, link: &Link, question: &ClaimAsk) -> Result<ClaimAnswer, Error> {
-    enter(workspace, target, link)?;
-    Ok(link.claim(question)?)
+    let space = enter(workspace, target, link)?;
+    Ok(link.claim_in(question, &space)?)
 }
 
 /// Comes to the set of data that the server holds now. If it is another one than before, claims in it wait until all who
-/// have a task have said so.
-pub(super) fn enter(workspace: &Workspace, target: &Target, link: &Link) -> Result<(), Error> {
+/// have a task have said so. Gives its name.
+pub(super) fn enter(workspace: &Workspace, target: &Target, link: &Link) -> Result<String, Error> {
     let server = target.memory_name();
     let known = workspace.store.recall(&server, SPACE).and_then(|bytes| String::from_utf8(bytes).ok());
     let known = known.unwrap_or_default();
@@ -207,7 +207,7 @@ pub(super) fn enter(workspace: &Workspace, target: &Target, link: &Link) -> Resu
     if space.id != known {
         workspace.store.memorize(&server, SPACE, space.id.as_bytes())?;
     }
-    Ok(())
+    Ok(space.id)
 }
 
 impl State {

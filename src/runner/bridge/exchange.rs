@@ -35,6 +35,9 @@ impl Workspace {
                     state.lead(&link)?;
                 }
                 let mut report = state.pass(&link, Which::All, *options)?;
+                if let Some(why) = report.paused {
+                    return Err(Error::Unreached { why, hint: None });
+                }
                 if !options.dry_run && options.direction != Direction::Pull {
                     state.finish_adopted(&link)?;
                     // What was pushed there is a document now: once more, with its place in the queue.

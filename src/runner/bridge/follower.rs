@@ -248,10 +248,7 @@ impl Loop {
     fn work(&mut self, state: &mut State, link: &Link, due: &mut Due, items: &mut BTreeSet<Item>) -> Result<(), Error> {
         if let Err(why) = self.workspace.is_followed_branch(&self.target)? {
             items.clear();
-            due.everything = Instant::now() + self.target.scan_every;
-            let is_news = self.health.state != health::State::Paused;
-            self.health = self.health.clone().paused(why, self.workspace.now());
-            self.report(is_news);
+            self.pause(why, due);
             return Ok(());
         }
         let now = Instant::now();
@@ -260,6 +257,10 @@ impl Loop {
         let which = if is_everything { Which::All } else { Which::Of(std::mem::take(items)) };
         items.clear();
         let mut report = state.pass(link, which, PassOptions::default())?;
+        if let Some(why) = report.paused {
+            self.pause(why, due);
+            return Ok(());
+        }
         if is_everything {
             due.everything = Instant::now() + self.target.scan_every;
             state.finish_adopted(link)?;
@@ -275,6 +276,13 @@ impl Loop {
         Ok(())
     }
 
+    fn pause(&mut self, why: String, due: &mut Due) {
+        due.everything = Instant::now() + self.target.scan_every;
+        let is_news = self.health.state != health::State::Paused;
+        self.health = self.health.clone().paused(why, self.workspace.now());
+        self.report(is_news);
+    }
+
     fn is_live(&self) -> bool {
         self.health.state == health::State::Live
     }
@@ -288,6 +296,9 @@ impl Loop {
         health.behind = state.waiting() as u64;
         let words = |pairs: &[(String, String)]| pairs.iter().map(|(what, why)| format!("{what}: {why}")).collect();
         (health.garbage, health.held) = (words(&report.garbage), words(&report.held));
+        health.held.extend(
+            state.mass.as_ref().map(|mass| format!("{mass}: `mycelium bridge push --force` does it, if it is meant")),
+        );
         if is_everything {
             health.last_pass = Some(now);
             health.last_pass_ms = u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX);

@@ -4,7 +4,7 @@
 use super::sight::Item;
 use super::state::State;
 use crate::document::Document;
-use crate::mirror::{FileStep, NewDoc, Step};
+use crate::mirror::{FileStep, Local, NewDoc, Step};
 use crate::name::{AgentName, DocPath, EventId, OperationId};
 use crate::runner::{Error, New};
 use crate::store::{Action, Operation};
@@ -37,6 +37,11 @@ impl State {
             FileStep::Write { path, document, from, author, operation } => {
                 let deed = Deed { author: author.as_ref(), operation: operation.as_ref(), is_told: !is_named_here };
                 let before = self.local(item).ok().flatten();
+                let archived = from.as_ref().filter(|from| from.is_archived() && before.is_none());
+                let before = match archived {
+                    Some(from) => self.lying(from)?.map(|document| Local { path: from.clone(), document }),
+                    None => before,
+                };
                 match from.as_ref().filter(|from| *from != path) {
                     None => {
                         let old = before.map(|local| local.document);
@@ -56,10 +61,15 @@ impl State {
             FileStep::Archive { to, document, author, operation } => {
                 let deed = Deed { author: author.as_ref(), operation: operation.as_ref(), is_told: !is_named_here };
                 let Some(local) = self.local(item).ok().flatten() else { return Ok(Landed::Done) };
-                let there = (to.clone(), None, Some(document.clone()));
+                // An older one with that id makes way: what it held is in the history.
+                let there = (to.clone(), self.lying(to)?, Some(document.clone()));
                 self.write(&deed, &[there, (local.path, Some(local.document), None)])
             }
         }
+    }
+
+    fn lying(&self, path: &DocPath) -> Result<Option<Document>, Error> {
+        Ok(self.workspace.store.read(path)?.map(|file| Document::parse(file.bytes)))
     }
 
     /// Writes documents as one operation, if each is as it was decided on.

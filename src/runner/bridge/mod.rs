@@ -16,6 +16,7 @@ mod line;
 mod pass;
 mod queues;
 mod report;
+mod rest;
 mod sight;
 mod state;
 mod voice;

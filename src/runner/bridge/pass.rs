@@ -42,13 +42,19 @@ impl State {
     pub(super) fn pass(&mut self, link: &Link, which: Which, options: PassOptions) -> Result<PassReport, Error> {
         let began = Instant::now();
         let mut report = PassReport { is_dry: options.dry_run, ..PassReport::default() };
+        self.is_forced = options.force;
         let changed = self.look()?;
+        report.paused = self.pause()?;
+        if report.paused.is_some() {
+            return Ok(report);
+        }
         let told = self.hear()?;
         let is_all = matches!(which, Which::All);
         let items = match which {
             Which::All => {
                 self.garbage.clear();
                 self.held.clear();
+                self.mass = None;
                 self.out_of_step(link)?
             }
             Which::Of(items) => &items | &changed,
@@ -63,7 +69,9 @@ impl State {
             let workflows = self.workflows_of(&tasks);
             self.settle(link, workflows, options, &mut report)?;
         }
-        if is_all && self.held.is_empty() && report.mass.is_none() && !options.dry_run {
+        // What commits brought was seen, whichever documents this was about; what came in another way is known after all.
+        let is_settled = self.is_forward() || is_all && self.held.is_empty() && report.mass.is_none();
+        if is_settled && !options.dry_run {
             self.settle_head()?;
         }
         report.held = self.held.iter().map(|(what, why)| (what.clone(), why.clone())).collect();
@@ -101,6 +109,9 @@ impl State {
             }
             if !items.is_empty() {
                 items.extend(self.look()?);
+                if self.pause()?.is_some() {
+                    break;
+                }
             }
         }
         Ok(())
@@ -233,6 +244,7 @@ impl State {
         {
             plan.retain(|planned| !is_loss(&planned.step));
             report.mass = Some(format!("{} of {} documents would vanish", mass.lost, mass.of));
+            self.mass.clone_from(&report.mass);
         }
         let mut again = BTreeSet::new();
         if options.direction == Direction::Pull {

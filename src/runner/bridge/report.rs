@@ -51,6 +51,8 @@ pub struct PassReport {
     pub queues: Vec<(Priority, usize)>,
     /// So much would vanish at once that nothing of it was done.
     pub mass: Option<String>,
+    /// Nothing was exchanged, because another branch is checked out or git is in the middle of something; which.
+    pub paused: Option<String>,
     /// Nothing was changed.
     pub is_dry: bool,
     /// How long it took.

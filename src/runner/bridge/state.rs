@@ -58,6 +58,7 @@ pub(super) struct State {
     pub(super) workspace: Workspace,
     pub(super) keys: Keys,
     pub(super) node: String,
+    pub(super) target: Target,
     pub(super) sight: Sight,
     pub(super) bases: Bases,
     /// Which server, as a name for the run state.
@@ -74,6 +75,12 @@ pub(super) struct State {
     arrived: HashSet<EventId>,
     pub(super) beats: BTreeMap<AgentName, Timestamp>,
     back: Back,
+    /// Where HEAD was when everything was brought to it.
+    settled: Option<Revision>,
+    /// What is here counts, however HEAD moved.
+    pub(super) is_forced: bool,
+    /// So much would vanish at once that it waits for a person.
+    pub(super) mass: Option<String>,
     /// Where every archived document lies, by its file name; looked up once a pass, and only if needed.
     archive: Option<BTreeMap<String, DocPath>>,
     /// What was found on the server that cannot be taken, by key.
@@ -95,6 +102,7 @@ impl State {
         Self {
             keys: target.keys.clone(),
             node: target.node.clone(),
+            target: target.clone(),
             workspace,
             sight: Sight::default(),
             bases,
@@ -107,6 +115,9 @@ impl State {
             arrived: HashSet::new(),
             beats: BTreeMap::new(),
             back: Back::Forward,
+            settled: None,
+            is_forced: false,
+            mass: None,
             archive: None,
             garbage: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -119,9 +130,10 @@ impl State {
     pub(super) fn look(&mut self) -> Result<BTreeSet<Item>, Error> {
         self.archive = None;
         self.beats = self.workspace.store.beats()?;
-        self.note_head()?;
         let mut changed = std::mem::take(&mut self.pending);
-        changed.extend(self.sight.look(&self.workspace)?);
+        changed.extend(self.look_at_rest()?);
+        // After the files: git moves HEAD last.
+        self.note_head()?;
         Ok(changed)
     }
 
@@ -270,10 +282,13 @@ impl State {
     fn note_head(&mut self) -> Result<(), Error> {
         let Some(repository) = &self.workspace.repository else { return Ok(()) };
         let Some(tip) = self.workspace.head()?.and_then(|head| head.revision) else { return Ok(()) };
-        let known = self.workspace.store.recall(&self.server, HEAD);
-        let known = known.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| Revision::new(&text));
+        if self.settled.is_none() {
+            let known = self.workspace.store.recall(&self.server, HEAD);
+            self.settled = known.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| Revision::new(&text));
+        }
+        let known = self.settled.clone();
         self.back = match known {
-            Some(old) if old != tip => {
+            Some(old) if old != tip && !self.is_forced => {
                 let is_behind = repository.has_behind(&tip, &[old], COMMITS_MAX).unwrap_or(false);
                 if is_behind { Back::Forward } else { Back::MovedBack }
             }
@@ -282,11 +297,19 @@ impl State {
         Ok(())
     }
 
+    /// HEAD only moved forward, as far as was seen.
+    pub(super) fn is_forward(&self) -> bool {
+        self.back == Back::Forward
+    }
+
     /// Everything was brought to where HEAD is now.
     pub(super) fn settle_head(&mut self) -> Result<(), Error> {
         let Some(tip) = self.workspace.head()?.and_then(|head| head.revision) else { return Ok(()) };
-        self.workspace.store.memorize(&self.server, HEAD, tip.to_string().as_bytes())?;
         self.back = Back::Forward;
+        if self.settled.as_ref() != Some(&tip) {
+            self.workspace.store.memorize(&self.server, HEAD, tip.to_string().as_bytes())?;
+            self.settled = Some(tip);
+        }
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! A sync: commit, fetch, merge documents, push, and again where others were faster. Touches other files only as a fast-forward or a merge that was asked for does.
 
+mod behind;
 mod claim;
 mod error;
 mod report;

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::behind::{Contents, Side, Tips};
 use super::{Exchange, SyncError, SyncReport, some};
 use crate::document::Document;
 use crate::engine::Held;
 use crate::git::{Author, Code, CommitPlan, Target, Union, UniteError};
 use crate::merge::{self, Conflict, Decision, Loss, Names};
-use crate::name::{ContentId, DocPath, Revision, visible};
+use crate::name::{DocPath, Revision, visible};
 use crate::runner::{Edits, Error, Waiting, environment};
 use crate::snapshot::Snapshot;
 use crate::store::{Action, Operation};
@@ -18,9 +19,6 @@ use crate::store::{Action, Operation};
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 /// Most decisions that a commit message names.
 const LINES_MAX: usize = 50;
-
-/// Which documents a revision holds.
-type Contents = BTreeMap<DocPath, ContentId>;
 
 /// What the documents are to hold.
 #[derive(Default)]
@@ -52,8 +50,11 @@ impl Exchange<'_> {
         self.repository.refuse_odd(since, Some(theirs), folder, &self.other())?;
         let mine = self.repository.contents(ours.as_ref(), folder)?;
         let other = self.repository.contents(Some(theirs), folder)?;
-        let merged =
-            if is_fast_forward { self.differences(&mine, &other)? } else { self.merge(&bases, &mine, &other)? };
+        let merged = if is_fast_forward {
+            self.differences(&mine, &other)?
+        } else {
+            self.merge(&bases, (ours.as_ref(), theirs), &mine, &other)?
+        };
         let code = if is_fast_forward { Code::Theirs } else { self.code(base, ours.as_ref(), theirs)? };
         if !is_fast_forward && code != Code::Ours {
             self.repository.refuse_odd(base, ours.as_ref(), folder, "this branch")?;
@@ -163,7 +164,7 @@ impl Exchange<'_> {
     }
 
     /// Merges the documents that are not alike on both sides and in what they came from.
-    fn merge(&self, bases: &[Revision], mine: &Contents, other: &Contents) -> Result<Merged, Error> {
+    fn merge(&self, bases: &[Revision], tips: Tips<'_>, mine: &Contents, other: &Contents) -> Result<Merged, Error> {
         let folder = self.workspace.folder();
         let olds = bases.iter().map(|base| self.repository.contents(Some(base), folder));
         let olds: Vec<Contents> = olds.collect::<Result<_, _>>()?;
@@ -174,8 +175,15 @@ impl Exchange<'_> {
         let names: BTreeSet<&str> = all.iter().filter(|path| differs(path)).map(|path| path.file_name()).collect();
         // A document that may move is looked at together with what lies where it may go.
         let changed: Vec<&DocPath> = all.iter().copied().filter(|path| names.contains(path.file_name())).collect();
-        let old = self.common(bases, &olds, &changed)?;
+        let mut old = self.common(bases, &olds, &changed)?;
+        let behind = self.behind(tips, &olds, mine, other, &changed)?;
         let (ours, theirs) = (self.read(mine, &changed)?, self.read(other, &changed)?);
+        for (path, side) in behind {
+            let late = if side == Side::Ours { &ours } else { &theirs };
+            if let Some(entry) = late.get(path) {
+                old.insert(path.clone(), entry.document.clone());
+            }
+        }
         let mut outcomes = merge::snapshots(&old, &ours, &theirs, &Names::ALIKE);
         let mut merged = Merged::default();
         let paths: BTreeSet<DocPath> = changed.into_iter().cloned().chain(outcomes.keys().cloned()).collect();

@@ -1,0 +1,100 @@
+//! Which side of a merge is behind with a document: it holds a version from which the other side has gone on. That happens
+//! where both clones took the same changes from a server and committed them at different stages.
+
+use std::collections::BTreeMap;
+
+use super::Exchange;
+use crate::document::Document;
+use crate::mirror;
+use crate::name::{ContentId, DocPath, Revision};
+use crate::runner::Error;
+
+/// Which documents a revision holds.
+pub(super) type Contents = BTreeMap<DocPath, ContentId>;
+/// Where both sides are.
+pub(super) type Tips<'a> = (Option<&'a Revision>, &'a Revision);
+
+/// One of two sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// What is here.
+    Ours,
+    /// What came.
+    Theirs,
+}
+
+/// Which side is behind, from what each side's history, or what the mirror remembers, says of the other's version; nobody
+/// if both went on from the other.
+const fn judge(theirs_had_ours: bool, ours_had_theirs: bool) -> Option<Side> {
+    match (theirs_had_ours, ours_had_theirs) {
+        (true, false) => Some(Side::Ours),
+        (false, true) => Some(Side::Theirs),
+        _ => None,
+    }
+}
+
+impl Exchange<'_> {
+    /// The documents with which one side is behind. Where no document changed on both sides, nothing is asked.
+    pub(super) fn behind<'p>(
+        &self,
+        tips: Tips<'_>,
+        olds: &[Contents],
+        mine: &Contents,
+        other: &Contents,
+        changed: &[&'p DocPath],
+    ) -> Result<Vec<(&'p DocPath, Side)>, Error> {
+        let is_new = |path: &DocPath, id: &ContentId| olds.iter().all(|old| old.get(path) != Some(id));
+        let both = |path: &'p DocPath| {
+            let (ours, theirs) = (mine.get(path)?, other.get(path)?);
+            (ours != theirs && is_new(path, ours) && is_new(path, theirs)).then_some((path, ours, theirs))
+        };
+        let both: Vec<_> = changed.iter().filter_map(|path| both(path)).collect();
+        let (Some(here), there) = tips else { return Ok(Vec::new()) };
+        if both.is_empty() {
+            return Ok(Vec::new());
+        }
+        let paths: Vec<&DocPath> = both.iter().map(|(path, ..)| *path).collect();
+        let folder = self.workspace.folder();
+        let theirs_had = self.repository.versions_since(Some(here), there, folder, &paths)?;
+        let ours_had = self.repository.versions_since(Some(there), here, folder, &paths)?;
+        let mut behind = Vec::new();
+        for (path, ours, theirs) in both {
+            let had = |all: &std::collections::BTreeSet<(DocPath, ContentId)>, id: &ContentId| {
+                all.contains(&(path.clone(), id.clone()))
+            };
+            let side = judge(had(&theirs_had, ours), had(&ours_had, theirs));
+            let side = match side {
+                Some(side) => Some(side),
+                None => self.behind_by_mirror(path, ours, theirs)?,
+            };
+            behind.extend(side.map(|side| (path, side)));
+        }
+        Ok(behind)
+    }
+
+    /// The same by what was last agreed on with a server: the one is that, and the other went into it.
+    fn behind_by_mirror(&self, path: &DocPath, ours: &ContentId, theirs: &ContentId) -> Result<Option<Side>, Error> {
+        let here = Document::parse(self.repository.read(ours)?);
+        let Some(base) = self.workspace.agreed(path, here) else { return Ok(None) };
+        let agreed = base.text.as_ref().map(|text| mirror::digest(text.as_bytes()));
+        let digest = |id: &ContentId| Ok::<_, Error>(mirror::digest(&self.repository.read(id)?));
+        let (ours, theirs) = (digest(ours)?, digest(theirs)?);
+        let is_older = |digest: &String| base.older.contains(digest) && agreed.as_ref() != Some(digest);
+        Ok(judge(
+            is_older(&ours) && agreed.as_ref() == Some(&theirs),
+            is_older(&theirs) && agreed.as_ref() == Some(&ours),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_side_can_be_behind() {
+        assert_eq!(judge(true, false), Some(Side::Ours));
+        assert_eq!(judge(false, true), Some(Side::Theirs));
+        assert_eq!((judge(true, true), judge(false, false)), (None, None));
+    }
+}
