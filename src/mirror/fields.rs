@@ -12,7 +12,7 @@ use crate::name::{AgentName, DocId};
 use crate::time::Timestamp;
 
 /// For how long a workflow is shown that nobody tells of again.
-const WORKFLOW_LIFE: Duration = Duration::from_secs(3_600);
+pub const WORKFLOW_LIFE: Duration = Duration::from_secs(3_600);
 
 /// What follows from other documents, worked out by the caller.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -8,15 +8,19 @@ use super::state::State;
 use super::wanted::{Target, Wanted};
 use crate::bridge::{ClaimAnswer, ClaimAsk, Link, Renewal};
 use crate::claim::{Ask, Loss, Taking, Why};
-use crate::entity::Task;
+use crate::entity::{Task, Workflow, WorkflowStatus};
+use crate::mirror;
 use crate::name::{AgentName, DocId, Kind};
 use crate::runner::{Error, Workspace, environment};
+use crate::time::Timestamp;
 
 /// Longest wait for a connection, and for an answer: together the deadline of a claim, 50 ms.
 const CONNECT: Duration = Duration::from_millis(20);
 const ANSWER: Duration = Duration::from_millis(30);
 /// Name under which it is remembered which set of data the server held.
 const SPACE: &str = "space";
+/// How often the hashes of running workflows begin to live anew, in milliseconds: twice in their life.
+const RENEW_MS: i64 = 1_800_000;
 
 /// Where it was decided who has a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,6 +215,19 @@ pub(super) fn enter(workspace: &Workspace, target: &Target, link: &Link) -> Resu
 }
 
 impl State {
+    /// Running workflows, now and then: their hashes live for a while only, and nobody need change them for longer.
+    fn workflows_to_renew(&mut self) -> Vec<(String, Duration)> {
+        let now = self.workspace.now();
+        let is_due = |last: Timestamp| !(0..RENEW_MS).contains(&(now.unix_ms() - last.unix_ms()));
+        if !self.renewed.is_none_or(is_due) {
+            return Vec::new();
+        }
+        self.renewed = Some(now);
+        let running = self.sight.snapshot().workflows().filter(|workflow| workflow.status == WorkflowStatus::Running);
+        let hash = |workflow: &Workflow| self.keys.document(Kind::Workflow, &workflow.id);
+        running.map(|workflow| (hash(workflow), mirror::WORKFLOW_LIFE)).collect()
+    }
+
     /// Signs of life that came since, passed on: the hash of a living agent stays.
     pub(super) fn pass_on_beats(&mut self, link: &Link) -> Result<(), Error> {
         let beats = self.workspace.store.beats()?;
@@ -223,11 +240,12 @@ impl State {
             let item = (Kind::Agent, DocId::from(agent.clone()));
             let files = self.sight.files(&item);
             let Some(entity) = files.first().and_then(|entry| entry.entity.as_ref()) else { continue };
-            if let crate::mirror::Life::For(left) = crate::mirror::ttl(entity, Some(*at), now) {
+            if let mirror::Life::For(left) = mirror::ttl(entity, Some(*at), now) {
                 ttls.push((self.keys.document(Kind::Agent, &item.1), left));
             }
         }
         self.beats = beats;
+        ttls.extend(self.workflows_to_renew());
         link.expire(&ttls)?;
         Ok(())
     }

@@ -89,6 +89,8 @@ pub(super) struct State {
     pub(super) held: BTreeMap<String, String>,
     /// What somebody took from a queue and has not said a word of, and how long it is theirs.
     pub(super) popped: BTreeMap<String, Duration>,
+    /// When the hashes of running workflows began to live anew.
+    pub(super) renewed: Option<Timestamp>,
     /// This clone is the one that makes documents of what appears on the server alone.
     pub(super) is_recorder: bool,
 }
@@ -122,6 +124,7 @@ impl State {
             garbage: BTreeMap::new(),
             held: BTreeMap::new(),
             popped: BTreeMap::new(),
+            renewed: None,
             is_recorder: false,
         }
     }
