@@ -96,14 +96,15 @@ impl TryFrom<Claimed> for Claim {
 }
 
 impl CoordinationClient {
-    /// Takes a task for the agent that acts: it is theirs and nobody else's, among all processes and work trees of this clone.
-    /// Who has it already keeps it, and the lease begins anew.
+    /// Takes a task for the agent that acts: it is theirs and nobody else's, among all processes and work trees of this clone;
+    /// where a server decides ([`Claim::decided`]), among all clones. Who has it already keeps it, and the lease begins anew.
     ///
     /// Durable on return: the document (`claimed_by`, `fence`, `lease`, `status: running`) and the entry of who has it.
     ///
     /// # Errors
     /// [`Error::Lost`] if another agent has it: who, since when and until when; [`Error::Refused`] if it is not ready or is
-    /// assigned to another agent; [`Error::NotFound`]; [`Error::BadInput`] if nobody acts by name.
+    /// assigned to another agent; [`Error::NotFound`]; [`Error::BadInput`] if nobody acts by name; [`Error::Busy`] if the server
+    /// has to decide ([`super::Builder::require_mode`]) and cannot.
     pub async fn claim_task(&self, id: impl AsRef<str>, terms: impl Into<Terms>) -> Result<Claim, Error> {
         let (id, terms) = (id.as_ref().to_owned(), terms.into());
         let claim =

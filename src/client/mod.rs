@@ -54,6 +54,7 @@ pub use values::{AgentReport, Failure, Fields, NewTask, NewWorkflow, Receipt};
 pub use wait::{Monitored, Progress};
 
 use crate::name::AgentName;
+pub use crate::runner::Decided;
 use crew::Crew;
 
 /// The way of agents to each other: what they do, their tasks and their workflows, as files of a repository.

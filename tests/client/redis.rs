@@ -4,9 +4,8 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use mycelium::claim::Why;
-use mycelium::client::{CoordinationClient, Error, Mode, NewTask, Terms};
+use mycelium::client::{CoordinationClient, Decided, Error, Mode, NewTask, Terms};
 use mycelium::entity::TaskStatus;
-use mycelium::runner::Decided;
 use serde_json::Value;
 
 use crate::server::{Server, eventually};
@@ -105,10 +104,10 @@ async fn a_claim_is_decided_on_the_server_for_all_clones() {
     println!("decided: {:?}", claim.decided);
     assert_ne!(claim.decided, Decided::Here);
     eventually("the server knows it", || field(&server, "mycelium:doc:{tasks:task-7}", "holder") == "ai-engineer");
-    let lost = theirs.claim_task("task-7", ()).await;
+    let refused = theirs.claim_task("task-7", ()).await;
     assert!(
-        matches!(&lost, Err(Error::Lost(loss)) if loss.by.as_ref().is_some_and(|by| by.as_str() == "ai-engineer")),
-        "{lost:?}"
+        matches!(&refused, Err(Error::Lost(loss)) if loss.by.as_ref().is_some_and(|by| by.as_str() == "ai-engineer")),
+        "{refused:?}"
     );
     let until = || field(&server, "mycelium:doc:{tasks:task-7}", "until").parse::<u64>().unwrap_or(0);
     let before = until();
@@ -132,7 +131,7 @@ async fn a_claim_is_decided_on_the_server_for_all_clones() {
     server.kill();
     eventually("it is seen to be gone", || ours.mode() == Mode::Markdown);
     let refused = strict.claim_task("task-8", ()).await;
-    assert!(refused.is_err(), "{refused:?}");
+    assert!(matches!(&refused, Err(Error::Busy(_))), "{refused:?}");
     assert_eq!(ours.get_task("task-8").await.unwrap().status, TaskStatus::Pending);
     let alone = ours.claim_task("task-8", ()).await.unwrap();
     assert!(matches!(&alone.decided, Decided::HereAlone(why) if !why.is_empty()), "{:?}", alone.decided);

@@ -75,8 +75,9 @@ impl Workspace {
             state.let_go(link);
         }
         // What the server could not be told before comes first.
-        let told = if state.has_untold() { state.hear()? } else { told.to_vec() };
-        state.tell(link, &told)?;
+        let mut all = if state.has_untold() { state.hear()? } else { Vec::new() };
+        all.extend(told.iter().filter(|told| all.iter().all(|other| other.id != told.id)).cloned().collect::<Vec<_>>());
+        state.tell(link, &all)?;
         Ok(())
     }
 }

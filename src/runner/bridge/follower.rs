@@ -178,6 +178,9 @@ impl Loop {
             return None;
         }
         lock.or_else(|| {
+            if matches!(self.workspace.store.is_followed(), Ok(true)) {
+                return None;
+            }
             let lock = self.workspace.store.lock_follow().ok().flatten()?;
             // Where that cannot be written, what is told before the server is reached is in the files alone.
             let _ = state::begin_telling(&self.workspace, &self.target);
