@@ -318,3 +318,23 @@ fn without_a_server_nothing_is_begun() {
         "{names:?}"
     );
 }
+
+#[test]
+fn a_stream_that_begins_anew_is_heard() {
+    let Some(mut server) = Server::start("a_stream_that_begins_anew_is_heard") else { return };
+    let url = server.url();
+    let (_here, ours) = clone_of(&url, "");
+    // The clock of the server was far ahead.
+    server.cli(&["XADD", "mycelium:events", "99999999999999-1", "channel", "a:b", "payload", "{}"]);
+    let mut subscription = listen(&ours, "training:*");
+    server.kill();
+    server.restart();
+    let payload = json!({
+        "id": "20260101T000000Z-00000000000000aa", "at": mycelium::runner::now().to_the_millisecond(),
+        "channel": "training:events", "event": "step", "n": 1,
+    });
+    let message =
+        mycelium::bridge::Message { channel: "training:events".to_owned(), payload: payload.to_string().into_bytes() };
+    server.link().publish(&[message]).unwrap();
+    assert_eq!(numbers(&heard(&mut subscription, 1, QUIET)), [1]);
+}
