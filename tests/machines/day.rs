@@ -58,7 +58,7 @@ fn commands() -> Vec<Vec<String>> {
     all.iter().map(|line| words(line)).collect()
 }
 
-fn day(url: &str, is_watched: bool) -> Day {
+fn day(url: &str, is_live: bool, is_watched: bool) -> Day {
     let mut fleet = Fleet::unwatched(&[url.to_owned()], &[]);
     if is_watched {
         fleet.watchers = vec![Watcher::start(fleet.clone(0), url)];
@@ -71,6 +71,10 @@ fn day(url: &str, is_watched: bool) -> Day {
             words.iter().map(|word| if word == "lines" { "../lines" } else { word.as_str() }).collect();
         let run = fleet.run(0, &words);
         said.push((words.join(" "), run.code, masked(&run.stdout)));
+    }
+    if is_live {
+        // What a command could not tell in its few milliseconds is told now.
+        fleet.run(0, &["bridge", "push"]).ok();
     }
     let folder = fleet.clone(0).path(FOLDER);
     let read = |name: String| {
@@ -122,8 +126,8 @@ fn a_day_of_work_is_the_same_with_a_server_without_and_with_one_that_hangs() {
     let dead = format!("redis://127.0.0.1:{}/0", free_port());
     let urls = [String::new(), dead, hung.url(), server.url()];
     let (days, with_watcher) = std::thread::scope(|scope| {
-        let days: Vec<_> = urls.iter().map(|url| scope.spawn(|| day(url, false))).collect();
-        let with_watcher = scope.spawn(|| day(&watched.url(), true));
+        let days: Vec<_> = urls.iter().map(|url| scope.spawn(|| day(url, *url == server.url(), false))).collect();
+        let with_watcher = scope.spawn(|| day(&watched.url(), true, true));
         let days: Vec<Day> = days.into_iter().map(|day| day.join().unwrap()).collect();
         (days, with_watcher.join().unwrap())
     });
