@@ -40,7 +40,7 @@ fn commands() -> Vec<Vec<String>> {
             add(format!("task|create|--type|train|--id|task-{n}"));
             add(format!("task|remove|task-{n}"));
         } else {
-            add(format!("task|list|--status|pending"));
+            add("task|list|--status|pending".to_owned());
             add(format!("task|tick|task-{n}|7"));
         }
     }
@@ -49,7 +49,7 @@ fn commands() -> Vec<Vec<String>> {
         add(format!("workflow|create|--type|y|--id|wf-{n}|--title|Flow {n}|--task|task-step-{n}"));
         add(format!("workflow|get|wf-{n}"));
         add(format!("event|publish|tasks:events|{{\"n\": {n}}}|--as|alice"));
-        add(format!("batch|lines"));
+        add("batch|lines".to_owned());
         add(format!("task|get|task-step-{n}|--field|status"));
     }
     add("archive".to_owned());

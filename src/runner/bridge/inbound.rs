@@ -6,8 +6,8 @@ use super::state::State;
 use crate::document::Document;
 use crate::mirror::{FileStep, Local, NewDoc, Step};
 use crate::name::{AgentName, DocPath, EventId, OperationId};
-use crate::runner::{Error, New};
-use crate::store::{Action, Operation};
+use crate::runner::{Edits, Error, New};
+use crate::store::{Action, Operation, Unsynced};
 
 /// What became of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,10 +106,21 @@ impl State {
         for path in &paths {
             self.note_deed(path, operation.agent.clone(), operation.id.clone());
         }
-        if let Some(written) = &written {
-            self.workspace.fate(Some(&operation.id), Some(written))?;
-        }
+        self.landed.extend(written);
         Ok(Landed::Done)
+    }
+
+    /// Commits what was written, in one go where nobody watches who does so; waits until it is on the disk.
+    pub(super) fn commit_landed(&mut self) -> Result<(), Error> {
+        let landed = std::mem::take(&mut self.landed);
+        let workspace = &self.workspace;
+        let is_watched = workspace.repository.is_some() && matches!(workspace.store.watcher(), Ok(Some(_)));
+        if !landed.is_empty() && !is_watched {
+            // What cannot be committed now is committed with what follows.
+            drop(workspace.commit_beside(Edits::None, &landed.iter().collect::<Vec<_>>()));
+        }
+        landed.iter().try_for_each(Unsynced::wait)?;
+        Ok(())
     }
 
     /// Makes a document of a hash that somebody else has written; what else it holds is taken when it is decided anew.

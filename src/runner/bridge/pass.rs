@@ -261,6 +261,7 @@ impl State {
         let sends: Vec<(String, Outgoing)> =
             plan.iter().filter_map(|planned| Some((planned.hash.clone(), planned.step.send.clone()?))).collect();
         let mut answers = link.apply(&sends)?.into_iter();
+        let mut landed = Vec::new();
         for planned in plan {
             if planned.step.send.is_some() && answers.next() == Some(Applied::Conflict) {
                 again.insert(planned.item);
@@ -270,10 +271,15 @@ impl State {
                 Landed::Done => {
                     report.note(&planned.item, &planned.step);
                     report.conflicts.extend(conflicts(&planned.step));
-                    self.bases.set(&planned.item, planned.step.base)?;
+                    landed.push((planned.item, planned.step.base));
                 }
                 Landed::Again => drop(again.insert(planned.item)),
             }
+        }
+        // What is agreed on is remembered when it is on the disk for good.
+        self.commit_landed()?;
+        for (item, base) in landed {
+            self.bases.set(&item, base)?;
         }
         Ok(again)
     }

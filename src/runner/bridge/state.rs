@@ -13,7 +13,7 @@ use crate::mirror::{Back, Base, Derived, Ground, Keys, Local};
 use crate::name::{AgentName, DocPath, EventId, Kind, OperationId, Revision};
 use crate::runner::{Error, Observer, Workspace};
 use crate::snapshot::Entry;
-use crate::store::Shelf;
+use crate::store::{Shelf, Unsynced};
 use crate::time::Timestamp;
 
 /// How far back it is looked whether HEAD has only moved forward, in commits.
@@ -75,6 +75,8 @@ pub(super) struct State {
     arrived: HashSet<EventId>,
     pub(super) beats: BTreeMap<AgentName, Timestamp>,
     back: Back,
+    /// What was written here and waits to be committed.
+    pub(super) landed: Vec<Unsynced>,
     /// Where HEAD was when everything was brought to it.
     settled: Option<Revision>,
     /// What is here counts, however HEAD moved.
@@ -117,6 +119,7 @@ impl State {
             arrived: HashSet::new(),
             beats: BTreeMap::new(),
             back: Back::Forward,
+            landed: Vec::new(),
             settled: None,
             is_forced: false,
             mass: None,
