@@ -196,17 +196,19 @@ impl Case<'_> {
         };
         let is_told = text.record.as_ref() == Some(document)
             && self.record.as_ref().is_some_and(|record| record.path == *path)
-            && !self.must_show(entity);
+            && !self.must_show(entity, text);
         if is_told {
             return Step { file, base: self.base_there(), ..self.nothing() };
         }
-        let by = if document == &text.document { self.authors(Some(text)) } else { self.ours() };
+        // What was just made of a hash is ours by now, in the name of whoever wrote that.
+        let is_theirs = document == &text.document && (text.is_changed || text.record.is_some());
+        let by = if is_theirs { self.authors(Some(text)) } else { self.ours() };
         let (send, base) = self.version(true).text(document, path, entity, by);
         Step { file, send: Some(send), base: Some(base), ..self.nothing() }
     }
 
     /// Tells whether the hash is not as it ought to be although the document is.
-    fn must_show(&self, entity: &Entity) -> bool {
+    fn must_show(&self, entity: &Entity, text: &Text) -> bool {
         let Some(record) = &self.record else { return true };
         let Some(shown) = &self.there.shown else {
             return match (ttl(entity, self.ground.seen, self.ground.now), entity) {
@@ -216,7 +218,8 @@ impl Case<'_> {
             };
         };
         if self.there.is_touched && !same(shown, &record.wrote) {
-            return true;
+            // What cannot be used, and only that, is left for whoever wrote it to put right.
+            return !text.has_garbage || text.is_changed;
         }
         let now = fields(entity, &self.ground.derived);
         !self.there.is_touched && is_outdated(record, &now, self.ground.node, &self.ground.derived)

@@ -91,7 +91,8 @@ impl Hash<'_> {
     }
 
     fn workflow(&self, id: DocId) -> Result<NewWorkflow, Garbage> {
-        self.must("status", word::<WorkflowStatus>)?;
+        let status = self.must("status", word::<WorkflowStatus>)?;
+        status.ok_or_else(|| Garbage::new("status", "it is missing; a new workflow needs one"))?;
         Ok(NewWorkflow {
             id,
             // Clients of the reference document name none.

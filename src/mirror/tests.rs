@@ -242,8 +242,12 @@ fn a_hash_that_expired_is_shown_again_and_others_are_heard() {
     assert!(written(&heard).is_some_and(|text| text.contains("c: 1")) && sent(&heard) == written(&heard));
     assert_eq!(heard.send.map(|send| send.seen).as_deref(), Some("sum"));
     remote.shown.as_mut().expect("shown").last_mut().expect("one").1 = "\u{1b}".to_owned();
-    let restored = step(Some(&agreed), Some(T), &remote);
-    assert_eq!((written(&restored), sent(&restored), restored.garbage.len()), (None, Some(T), 1));
+    let left = step(Some(&agreed), Some(T), &remote);
+    assert_eq!((written(&left), sent(&left), left.garbage.len()), (None, None, 1), "it stays, and is told of");
+    remote.shown.as_mut().expect("shown").push(("d".to_owned(), "1".to_owned()));
+    let heard = step(Some(&agreed), Some(T), &remote);
+    assert!(written(&heard).is_some_and(|text| text.contains("d: 1")) && sent(&heard) == written(&heard));
+    assert_eq!(heard.garbage.len(), 1);
     // A hash without a record.
     let fields = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let alone = |pairs| Remote { shown: Some(fields(pairs)), is_touched: true, ..Remote::default() };

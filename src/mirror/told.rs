@@ -41,6 +41,8 @@ pub(super) struct Text {
     pub(super) author: Option<AgentName>,
     /// Whether anybody did, to any effect.
     pub(super) is_changed: bool,
+    /// Whether something in the hash cannot be used.
+    pub(super) has_garbage: bool,
 }
 
 /// A document as what it is about, if it can be used and is the one of this id; else why not.
@@ -147,11 +149,12 @@ fn rewritten(
     wrote.retain(|(field, _)| find(shown, field).is_some());
     let Taken { document: taken, author, garbage: faults } =
         take(ground.kind, ground.id.as_str(), document, &wrote, shown, ground.now);
+    let has_garbage = !faults.is_empty();
     garbage.extend(faults);
     let is_changed = taken.is_some();
     let document = taken.unwrap_or_else(|| document.clone());
     let path = if path.is_archived() { DocPath::for_new(ground.kind, ground.id) } else { path.clone() };
-    Told::Text(Text { document, record: None, path, author, is_changed })
+    Told::Text(Text { document, record: None, path, author, is_changed, has_garbage })
 }
 
 /// A record, with what others wrote into its hash.
@@ -163,10 +166,12 @@ fn written_into(ground: &Ground<'_>, record: &Record, there: &Remote, garbage: &
         path: record.path.clone(),
         author: None,
         is_changed: false,
+        has_garbage: false,
     };
     let touched = there.shown.as_ref().filter(|shown| there.is_touched && !same(shown, &record.wrote));
     let Some(shown) = touched.filter(|_| !sabotage::on(Sabotage::WriteOver)) else { return text };
     let taken = take(ground.kind, ground.id.as_str(), &document, &record.wrote, shown, ground.now);
+    text.has_garbage = !taken.garbage.is_empty();
     garbage.extend(taken.garbage);
     if let Some(changed) = taken.document
         && changed != document

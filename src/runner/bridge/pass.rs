@@ -205,7 +205,9 @@ impl State {
         let mut step = self.with_ground(item, |ground, base| mirror::reconcile(ground, base, here.as_ref(), remote))?;
         let is_named_here = Self::name_deed(&mut step)?;
         for garbage in &step.garbage {
-            self.garbage.insert(hash.clone(), words(garbage));
+            // What goes with the next version is told of until everything is looked at again.
+            let key = if step.send.is_some() { format!("{hash} (written over)") } else { hash.clone() };
+            self.garbage.insert(key, words(garbage));
         }
         if let Some(held) = &step.held {
             self.held.insert(label(item), why(held));
