@@ -25,7 +25,14 @@ impl Link {
     pub fn adopted(&self, adopted: &str) -> Result<Vec<(String, String)>, BridgeError> {
         let mut command = cmd("HGETALL");
         command.arg(adopted);
-        let pairs = match self.one(&command)? {
+        let answer = match self.one(&command) {
+            Err(error) if error.is_wrong_type() => {
+                self.delete(&[adopted.to_owned()])?;
+                return Ok(Vec::new());
+            }
+            answer => answer?,
+        };
+        let pairs = match answer {
             redis::Value::Map(pairs) => {
                 pairs.into_iter().filter_map(|(id, entry)| Some((text(id)?, text(entry)?))).collect()
             }

@@ -114,6 +114,12 @@ impl BridgeError {
         })
     }
 
+    /// The key holds something else than it should.
+    #[must_use]
+    pub fn is_wrong_type(&self) -> bool {
+        matches!(self, Self::Protocol { why, .. } if why.contains("WRONGTYPE"))
+    }
+
     /// The connection is gone or of no use any more: connect anew.
     #[must_use]
     pub fn is_lost(&self) -> bool {

@@ -296,15 +296,24 @@ impl Link {
     /// itself when a node is lost in mid call.
     pub fn publish(&self, messages: &[Message]) -> Result<(), BridgeError> {
         let stream = self.keys().own("events");
-        let commands = messages.iter().flat_map(|message| {
-            let mut publish = cmd("PUBLISH");
-            publish.arg(format!("{}{}", self.keys().prefix(), message.channel)).arg(&message.payload);
-            let mut add = cmd("XADD");
-            add.arg(&stream).arg("MAXLEN").arg("~").arg(STREAM_LENGTH).arg("*");
-            add.arg("channel").arg(&message.channel).arg("payload").arg(&message.payload);
-            [publish, add]
-        });
-        self.send(commands).map(|_| ())
+        let commands = || {
+            messages.iter().flat_map(|message| {
+                let mut publish = cmd("PUBLISH");
+                publish.arg(format!("{}{}", self.keys().prefix(), message.channel)).arg(&message.payload);
+                let mut add = cmd("XADD");
+                add.arg(&stream).arg("MAXLEN").arg("~").arg(STREAM_LENGTH).arg("*");
+                add.arg("channel").arg(&message.channel).arg("payload").arg(&message.payload);
+                [publish, add]
+            })
+        };
+        match self.send(commands()) {
+            // Somebody put something else where the stream is; what was told is told again, with the same id.
+            Err(error) if error.is_wrong_type() => {
+                self.delete(std::slice::from_ref(&stream))?;
+                self.send(commands()).map(|_| ())
+            }
+            done => done.map(|_| ()),
+        }
     }
 
     /// The id of the newest message in the stream; `0-0` if there is none.

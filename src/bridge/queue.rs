@@ -31,7 +31,8 @@ pub struct QueueRound {
 pub struct QueueReport {
     /// Tasks that somebody popped, and how long they are still left alone.
     pub popped: Vec<(String, Duration)>,
-    /// Tasks that were popped and never claimed; they are in the list again.
+    /// Tasks that were popped and never claimed: they are in the list again, or, where somebody let one run without a name,
+    /// are to be ready again.
     pub expired: Vec<String>,
     /// Entries that others put in and that are no ready task, at most [`FOREIGN_MAX`]. They stay.
     pub foreign: Vec<String>,
@@ -39,6 +40,8 @@ pub struct QueueReport {
     pub changed: bool,
     /// How long until the next popped task is put back.
     pub next: Option<Duration>,
+    /// What is wrong with the list, in words. It stays as it is.
+    pub garbage: Option<String>,
 }
 
 impl Link {
@@ -54,17 +57,22 @@ impl Link {
         let args: Vec<_> = numbers.into_iter().chain(round.ready.iter().cloned()).map(String::into_bytes).collect();
         let answer = self.run(&self.scripts.queue, &[&round.queue, &shadow, &popped], &args)?;
         let mut parts = list(answer).unwrap_or_default().into_iter();
+        let mut is_odd = false;
         let mut texts = || -> Vec<String> {
-            parts.next().and_then(list).unwrap_or_default().into_iter().filter_map(text).collect()
+            let all = parts.next().and_then(list).unwrap_or_default().into_iter().map(text);
+            all.inspect(|text| is_odd |= text.is_none()).flatten().collect()
         };
         let (popped, expired, foreign) = (texts(), texts(), texts());
         let left = |pair: &[String]| Some((pair.first()?.clone(), Duration::from_millis(pair.get(1)?.parse().ok()?)));
+        let (changed, next) = (parts.next().and_then(number), parts.next().and_then(number));
+        let fault = parts.next().and_then(text).filter(|fault| !fault.is_empty());
         Ok(QueueReport {
             popped: popped.chunks(2).filter_map(left).collect(),
             expired,
             foreign,
-            changed: parts.next().and_then(number) == Some(1),
-            next: parts.next().and_then(number).map(Duration::from_millis),
+            changed: changed == Some(1),
+            next: next.map(Duration::from_millis),
+            garbage: fault.or_else(|| is_odd.then(|| "an entry is not UTF-8".to_owned())),
         })
     }
 

@@ -45,7 +45,7 @@ pub use archive::{Archived, Kept, Moved, Run, Wanted};
 pub use batch::{Editing, STEPS_MAX, Step, Together};
 pub use bridge::{
     BridgeStats, Decided, Detected, Direction, Enabling, Follower, Health, Known, PassOptions, PassReport, Patience,
-    State, Target, Wanted as WantedBridge,
+    State, Target, UNKNOWN as BRIDGE_UNKNOWN, Wanted as WantedBridge,
 };
 pub use claim::{Claimed, Renewed, Which};
 pub use commit::{CommitReport, Committed, Edits};

@@ -73,6 +73,11 @@ fn a_popped_task_that_goes_on_is_forgotten_and_queues_do_not_mix() {
     assert_eq!(ids(&round(&link, QUEUE, 60_000, &["a"])), ["a"]);
     assert_eq!(ids(&round(&link, "tasks:queue:low", 60_000, &["b"])), ["b"]);
     assert_eq!(ids(&round(&link, QUEUE, 60_000, &["a"])), ["a"], "the other queue did not forget it");
+    let known_elsewhere = round(&link, QUEUE, 60_000, &[]);
+    assert_eq!((ids(&known_elsewhere).len(), server.cli(&["HLEN", "mycelium:popped"]).as_str()), (0, "2"));
+    server.cli(&["HSET", "tasks:a", "status", "running"]);
+    assert_eq!(ids(&round(&link, QUEUE, 60_000, &[])), ["a"], "it is still nobody's");
+    server.cli(&["HSET", "tasks:a", "claimed_by", "coder"]);
     let running = round(&link, QUEUE, 60_000, &[]);
     assert_eq!((ids(&running).len(), running.expired.len()), (0, 0));
     assert_eq!(server.cli(&["HKEYS", "mycelium:popped"]), "b");
@@ -130,5 +135,7 @@ fn a_queue_is_made_anew_after_all_was_lost() {
         tasks: "tasks:".to_owned(),
         ready: Vec::new(),
     });
-    assert!(broken.is_err_and(|error| !error.is_lost()), "a key of another kind");
+    let broken = broken.expect("an answer");
+    assert_eq!(broken.garbage.as_deref(), Some("it holds a string, not a list"));
+    assert_eq!(server.cli(&["GET", "tasks:queue:low"]), "x", "it is left alone");
 }

@@ -25,3 +25,9 @@ local function sum_of(key)
   local all = redis.call('HGETALL', key)
   return redis.sha1hex(table.concat(all, '\0')), all
 end
+
+-- One of our own keys, usable: whatever else somebody put there goes.
+local function own(key, kind)
+  local is = redis.call('TYPE', key).ok
+  if is ~= kind and is ~= 'none' then redis.call('DEL', key) end
+end

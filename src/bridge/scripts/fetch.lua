@@ -6,6 +6,7 @@ local most, all_most, total = tonumber(ARGV[1]), tonumber(ARGV[2]), 0
 local answer = {}
 for i = 1, #KEYS, 2 do
   local sum, shown = sum_of(KEYS[i])
+  own(KEYS[i + 1], 'hash')
   local record_sum, record = sum_of(KEYS[i + 1])
   local size = 0
   for _, part in ipairs(shown or {}) do size = size + #part end

@@ -1,6 +1,7 @@
 //! `bridge status`: what is known of the mirror, by a look that costs a few milliseconds.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -8,8 +9,9 @@ use crate::cli::answer::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::render::{Ink, count, paint};
 use crate::cli::session::{self, Session};
+use crate::entity::span_text;
 use crate::name::visible;
-use crate::runner::{BridgeStats, Health, WantedBridge, Workspace};
+use crate::runner::{BRIDGE_UNKNOWN, BridgeStats, Health, WantedBridge, Workspace};
 use crate::time::{Timestamp, ago};
 
 /// Tells.
@@ -60,6 +62,9 @@ fn more(health: &Health) -> Value {
         "last_pass_ms": health.last_pass.map(|_| health.last_pass_ms),
         "held": health.held,
         "garbage": health.garbage,
+        "popped": health.popped.iter().map(|(task, until)| json!({
+            "task": task, "by": BRIDGE_UNKNOWN, "until": until.to_string(),
+        })).collect::<Vec<_>>(),
     })
 }
 
@@ -104,6 +109,11 @@ fn text(workspace: &Workspace, stats: Option<&BridgeStats>, health: Option<&Heal
         None => "none; `mycelium watch` keeps it going, `mycelium bridge push` goes once".to_owned(),
     };
     let _ = writeln!(out, "  follower   {follower}");
+    for (task, until) in &health.popped {
+        let left = Duration::from_millis(u64::try_from(until.unix_ms() - now.unix_ms()).unwrap_or(0));
+        let left = span_text(Duration::from_secs(left.as_secs()));
+        let _ = writeln!(out, "  popped     {} by {BRIDGE_UNKNOWN}, comes back in {left}", visible(task));
+    }
     for (word, names) in [("held", &health.held), ("unusable", &health.garbage)] {
         for name in names {
             let _ = writeln!(out, "  {word:<9}  {}", visible(name));

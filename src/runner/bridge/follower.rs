@@ -306,10 +306,12 @@ impl Loop {
             health.last_pass = Some(now);
             health.last_pass_ms = u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX);
         }
+        health.popped = state.popped_until();
+        let is_other = health.popped.len() != self.health.popped.len();
         let is_news = !was_live || health.garbage != self.health.garbage || health.held != self.health.held;
         let is_due = is_everything || self.told_at.is_none_or(|at| at.elapsed() >= REPORT);
         self.health = health;
-        if is_news || is_due {
+        if is_news || is_due || is_other {
             self.report(is_news);
         }
     }
@@ -370,8 +372,9 @@ impl Loop {
                     let hash = state.keys.of_record(&key).unwrap_or(&key).to_owned();
                     match state.keys.parse(&hash) {
                         Some(Key::Document(..)) => {
+                            let known = state.garbage.len();
                             let item = state.item_of(&hash);
-                            is_stale |= item.is_some();
+                            is_stale |= item.is_some() || state.garbage.len() > known;
                             items.extend(item);
                         }
                         Some(Key::Queue(_)) => is_stale = true,

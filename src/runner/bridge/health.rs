@@ -19,6 +19,9 @@ const FRESH: Duration = Duration::from_secs(3);
 /// Documents that are named at most, in each list.
 const NAMED_MAX: usize = 20;
 
+/// Who has a task that was taken from a queue without a word.
+pub const UNKNOWN: &str = "redis:unknown";
+
 /// How the bridge stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -82,6 +85,8 @@ pub struct Health {
     pub garbage: Vec<String>,
     /// Documents that are held back; at most 20.
     pub held: Vec<String>,
+    /// Tasks that somebody took from a queue and has not claimed, and when they come back; at most 20.
+    pub popped: Vec<(String, Timestamp)>,
     /// The branch that is mirrored.
     pub branch: String,
     /// The process that keeps following, if there is one.
@@ -109,6 +114,7 @@ impl Default for Health {
             last_pass_ms: 0,
             garbage: Vec::new(),
             held: Vec::new(),
+            popped: Vec::new(),
             branch: String::new(),
             follower: None,
         }
@@ -134,6 +140,7 @@ impl Health {
         let mut cut = self.clone();
         cut.garbage.truncate(NAMED_MAX);
         cut.held.truncate(NAMED_MAX);
+        cut.popped.truncate(NAMED_MAX);
         serde_json::to_string(&cut).unwrap_or_default()
     }
 

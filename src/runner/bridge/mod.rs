@@ -28,6 +28,6 @@ pub use detect::{BridgeStats, Detected, Patience};
 pub(super) use ear::Ear;
 pub use enabled::Enabling;
 pub use follower::Follower;
-pub use health::{Health, Known, State};
+pub use health::{Health, Known, State, UNKNOWN};
 pub use report::{Direction, PassOptions, PassReport};
 pub use wanted::{Target, Wanted};

@@ -6,11 +6,14 @@ use std::time::Duration;
 use super::report::PassReport;
 use super::state::State;
 use crate::bridge::{Link, QueueRound};
-use crate::entity::{NewTask, Priority};
-use crate::mirror::{self, Entry as QueueEntry, QueuedTask};
+use crate::document::Value;
+use crate::entity::{NewTask, Priority, Task, TaskStatus, set_key};
+use crate::mirror::{self, Entry as QueueEntry, Key, QueuedTask};
 use crate::name::{DocId, DocPath, Kind};
+use crate::runner::ledger::task_of;
 use crate::runner::{Error, New, environment};
 use crate::store::Action;
+use crate::time::Timestamp;
 
 impl State {
     /// Brings the queues up to date; gives when the next task comes back by itself.
@@ -22,12 +25,15 @@ impl State {
         let mut all = mirror::queues(self.sight.snapshot(), &is_held);
         self.popped.clear();
         report.queues.clear();
+        let keys = &self.keys;
+        self.garbage.retain(|key, _| !matches!(keys.parse(key), Some(Key::Queue(_))));
         for priority in Priority::ALL {
             let done = self.queue(link, *priority, &all.remove(priority).unwrap_or_default())?;
             report.queues.push((*priority, done.ready));
             next = [next, done.next].into_iter().flatten().min();
             has_taken_in |= done.has_taken_in;
         }
+        report.garbage = self.garbage.iter().map(|(key, why)| (key.clone(), why.clone())).collect();
         // What was pushed there is a document now, and belongs into its queue.
         Ok(if has_taken_in { Some(Duration::ZERO) } else { next })
     }
@@ -41,7 +47,15 @@ impl State {
             ready: ready.iter().map(ToString::to_string).collect(),
         };
         let answer = link.queue(&round)?;
+        if let Some(why) = answer.garbage {
+            self.garbage.insert(list.clone(), why);
+        }
         let mut has_taken_in = false;
+        if self.is_recorder {
+            for id in &answer.expired {
+                has_taken_in |= self.put_back(id)?;
+            }
+        }
         for entry in &answer.foreign {
             has_taken_in |= self.take_in(link, &list, priority, entry)?;
         }
@@ -49,6 +63,37 @@ impl State {
             self.popped.insert(id.clone(), *left);
         }
         Ok(Done { ready: ready.len(), next: answer.next, has_taken_in })
+    }
+
+    /// What was popped without a word, and when it comes back.
+    pub(super) fn popped_until(&self) -> Vec<(String, Timestamp)> {
+        let now = self.workspace.now().unix_ms();
+        let until = |left: &Duration| now.saturating_add(i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
+        self.popped.iter().map(|(id, left)| (id.clone(), Timestamp::from_unix_ms(until(left)))).collect()
+    }
+
+    /// A task that somebody popped and let run without a name, and did not end in time, is ready again.
+    fn put_back(&mut self, id: &str) -> Result<bool, Error> {
+        let Ok(id) = DocId::new(id) else { return Ok(false) };
+        let Ok(Some(local)) = self.local(&(Kind::Task, id)) else { return Ok(false) };
+        let is_nobodys = |task: &Task| task.status == TaskStatus::Running && task.claimed_by.is_none();
+        if !task_of(&local.path, &local.document).as_ref().is_some_and(is_nobodys) {
+            return Ok(false);
+        }
+        let Ok(new) = set_key(&local.document, "status", &Value::text(TaskStatus::Pending.word())) else {
+            return Ok(false);
+        };
+        let operation = self.workspace.operation("bridge.return")?;
+        let (before, after) = (local.document.bytes().to_vec(), new.bytes().to_vec());
+        let paths = std::slice::from_ref(&local.path);
+        let written = self.workspace.store.apply_unsynced(&operation, paths, &mut |current| {
+            Ok::<_, Error>(match current {
+                [Some(now)] if *now == before => vec![Action::Write(after.clone())],
+                _ => vec![Action::Keep],
+            })
+        })?;
+        self.workspace.fate(Some(&operation.id), written.as_ref())?;
+        Ok(written.is_some())
     }
 
     /// An entry that somebody else has pushed: the id of a task, or a whole task as JSON. Garbage is left where it is.
