@@ -22,6 +22,8 @@ pub struct ClaimAsk {
     pub fence: u64,
     /// For how long.
     pub lease: Duration,
+    /// Also what somebody took from a queue and has not claimed.
+    pub takes_popped: bool,
 }
 
 /// The answer.
@@ -127,7 +129,8 @@ impl Link {
             _ => ask.hash.clone(),
         };
         let (fence, lease) = (ask.fence.to_string(), ms(ask.lease).to_string());
-        let args = [&ask.agent, &ask.node, &fence, &lease, &id, &opens, known];
+        let popped_too = if ask.takes_popped { "1" } else { "" };
+        let args = [&ask.agent, &ask.node, &fence, &lease, &id, &opens, known, popped_too];
         let answer = self.run(&self.scripts.claim, &keys, &args.map(|arg| arg.as_bytes().to_vec()))?;
         let parts: Vec<String> = list(answer).unwrap_or_default().into_iter().filter_map(text).collect();
         read_claim(&parts).ok_or_else(|| self.place().protocol("a claim without an answer"))

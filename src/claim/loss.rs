@@ -108,7 +108,8 @@ impl Loss {
             Why::Held if self.left.is_some_and(|left| left.is_zero()) => {
                 Some(format!("run `mycelium task claim {task}` to take it over"))
             }
-            Why::Held | Why::Popped => Some("run `mycelium task claim --next` to get another one".to_owned()),
+            Why::Held => Some("run `mycelium task claim --next` to get another one".to_owned()),
+            Why::Popped => Some(format!("if that was you, run `mycelium task claim {} --force`", visible(&self.task))),
             Why::Taking => Some(format!("run `mycelium task get {task}` in a moment")),
             Why::Elsewhere => Some(format!("run `mycelium task claim {task} --steal` if nobody works on it any more")),
             Why::Completed | Why::Failed => {

@@ -11,7 +11,14 @@ use crate::server::{Server, eventually};
 const LEASE: Duration = Duration::from_secs(60);
 
 fn ask(id: &str, agent: &str, fence: u64) -> ClaimAsk {
-    ClaimAsk { hash: hash(id), agent: agent.to_owned(), node: "node-a".to_owned(), fence, lease: LEASE }
+    ClaimAsk {
+        hash: hash(id),
+        agent: agent.to_owned(),
+        node: "node-a".to_owned(),
+        fence,
+        lease: LEASE,
+        takes_popped: false,
+    }
 }
 
 fn won(fence: u64) -> ClaimAnswer {

@@ -139,6 +139,7 @@ fn few_rights_are_enough_and_what_is_lacking_is_told() {
         node: "n".to_owned(),
         fence: 0,
         lease: PATIENCE,
+        takes_popped: false,
     };
     assert!(matches!(link.claim(&ask), Ok(ClaimAnswer::Won { .. })));
     link.enter_space("", "space", Duration::ZERO).expect("permitted");
@@ -214,6 +215,7 @@ fn a_cluster_takes_documents_and_with_a_prefix_everything() {
             node: "n".to_owned(),
             fence: 0,
             lease: PATIENCE,
+            takes_popped: false,
         };
         assert!(matches!(link.claim(&ask(&writes[0].0)), Ok(ClaimAnswer::Won { .. })));
         link.publish(&[Message { channel: "x".to_owned(), payload: Vec::new() }]).expect("done");

@@ -44,8 +44,11 @@ fn the_first_ready_task_is_popped_first_and_comes_back_unclaimed() {
         node: "n".to_owned(),
         fence: 0,
         lease: Duration::from_secs(60),
+        takes_popped: false,
     };
     assert!(matches!(link.claim(&ask("a")), Ok(ClaimAnswer::Popped { .. })), "it belongs to who popped it");
+    assert!(matches!(link.claim(&ClaimAsk { takes_popped: true, ..ask("a") }), Ok(ClaimAnswer::Won { .. })));
+    assert_eq!(link.unclaim("tasks:a", "coder", 1), Ok(true));
     let mut expired = QueueReport::default();
     eventually("it comes back", || {
         expired = round(&link, QUEUE, 60, &["a", "b", "c"]);

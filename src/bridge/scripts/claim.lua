@@ -1,7 +1,7 @@
 -- Asks for a task.
 -- KEYS: its hash, its record, then, where they lie in the same slot, the popped ones and the space.
 -- ARGV: agent, node, fence in the file, lease in ms, id, when the space opens (server ms; where it is not among the keys),
--- the id of the space that is known ('' for any).
+-- the id of the space that is known ('' for any), 1 if what somebody popped is taken, too.
 -- Answer: { 'won', fence, the holder before whose lease was over } | { 'kept', fence } | { 'lost', holder, fence, ms left }
 -- | { 'popped', ms left } | { 'ended', status } | { 'settling', ms left }.
 local hash, record, popped, space = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -23,8 +23,8 @@ if holder ~= '' and ends > now and fence >= filed then
   return { 'lost', holder, text(fence), text(ends - now) }
 end
 if popped then
-  local out = tonumber(string.match(redis.call('HGET', popped, id) or '', '^%d+') or '') or 0
-  if out > now then return { 'popped', text(out - now) } end
+  local out = tonumber(string.match(fields_of(popped, id)[1] or '', '^%d+') or '') or 0
+  if out > now and ARGV[8] ~= '1' then return { 'popped', text(out - now) } end
 end
 -- The data were lost since the caller came to them: those who have tasks have not told of them.
 if space and ARGV[7] ~= '' and fields_of(space, 'id')[1] ~= ARGV[7] and holder ~= agent then

@@ -112,7 +112,8 @@ impl Workspace {
         if self.is_quiet {
             return Ok(Reserved::NotAsked);
         }
-        let question = question(&target, task, &ask.by, ask.lease);
+        let question =
+            ClaimAsk { takes_popped: ask.taking != Taking::Polite, ..question(&target, task, &ask.by, ask.lease) };
         let answer = match self.is_followed_branch(&target)? {
             Err(why) => Err(why),
             Ok(()) => Line::of(&target)
@@ -124,7 +125,6 @@ impl Workspace {
             Ok(ClaimAnswer::Kept { fence }) => (fence, false, None),
             // A file that is behind may still say that it is pending: who goes on regardless is told here.
             Ok(ClaimAnswer::Lost { fence, .. }) if ask.taking == Taking::Steal => (fence + 1, false, None),
-            Ok(ClaimAnswer::Popped { .. }) if ask.taking == Taking::Steal => (0, false, None),
             Ok(ClaimAnswer::Lost { holder, fence, left }) => {
                 let by = AgentName::new(holder).ok();
                 return Err(self.lost(loss(task, Why::Held, by, fence, Some(left))));
@@ -188,6 +188,7 @@ fn question(target: &Target, task: &Task, by: &AgentName, lease: Duration) -> Cl
         node: target.node.clone(),
         fence: task.fence.unwrap_or(0),
         lease,
+        takes_popped: false,
     }
 }
 

@@ -38,7 +38,7 @@ impl Line {
         target: &Target,
         connect: Duration,
         answer: Duration,
-        work: impl FnOnce(&Link) -> Result<T, Error>,
+        work: impl Fn(&Link) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut slot = self.link.lock().unwrap_or_else(PoisonError::into_inner);
         let now = workspace.now();
@@ -50,26 +50,32 @@ impl Line {
                 why: down.why.clone().unwrap_or_else(|| "it did not answer a moment ago".to_owned()),
             }));
         }
-        let link = slot.take().map_or_else(|| self.connect(workspace, connect, answer), Ok)?;
-        match work(&link) {
-            Ok(done) => {
+        let kept = slot.take();
+        let was_kept = kept.is_some();
+        let link = kept.map_or_else(|| self.connect(workspace, connect, answer), Ok)?;
+        let (link, done) = match work(&link) {
+            // A connection that was kept may have ended long ago. Whatever is asked for here may be asked for again.
+            Err(Error::Bridge(BridgeError::Closed { .. })) if was_kept => {
+                let link = self.connect(workspace, connect, answer)?;
+                let done = work(&link);
+                (link, done)
+            }
+            done => (link, done),
+        };
+        match &done {
+            Ok(_) => {
                 let is_news = health.as_ref().is_none_or(|health| health.state == State::Down);
                 if is_news && !matches!(workspace.store.is_followed(), Ok(true)) {
                     let known = health.unwrap_or_else(|| Health::of(target));
                     let _ = workspace.note_bridge_health(&known.live(Some(link.server().name.clone()), now));
                 }
                 *slot = Some(link);
-                Ok(done)
             }
-            Err(Error::Bridge(error)) => {
-                note(workspace, target, &error);
-                Err(error.into())
-            }
-            Err(other) => {
-                *slot = Some(link);
-                Err(other)
-            }
+            // Only a server that is gone or silent is left alone for a while; one that says no is there.
+            Err(Error::Bridge(error)) if error.is_lost() => note(workspace, target, error),
+            Err(_) => *slot = Some(link),
         }
+        done
     }
 }
 
@@ -87,6 +93,9 @@ impl Line {
 fn note(workspace: &Workspace, target: &Target, error: &BridgeError) {
     let now = workspace.now();
     let known = workspace.bridge_health(target).unwrap_or_else(|| Health::of(target));
+    if known.state == State::Live && known.follower.is_some() && known.is_fresh(now) {
+        return;
+    }
     let health = known.failed(error.to_string(), error.hint(), now);
     let _ = workspace.note_bridge_health(&health);
 }
