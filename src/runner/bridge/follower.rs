@@ -261,6 +261,8 @@ impl Loop {
         items.clear();
         let mut report = state.pass(link, which, PassOptions::default())?;
         if let Some(why) = report.paused {
+            // It goes out when documents do.
+            state.untold = report.told;
             self.pause(why, due);
             return Ok(());
         }
