@@ -2,7 +2,7 @@
 
 use super::fields::{Life, fields, same, ttl};
 use super::lineage::{Chain, Common, common, record_text, version};
-use super::outgoing::Version;
+use super::outgoing::{Version, former};
 use super::reconcile::{Back, FileStep, Ground, Held, Step};
 use super::remote::{Base, Gone, Local, Outgoing, Record, Remote};
 use super::told::{Text, Told, entity_of, is_outdated};
@@ -262,9 +262,11 @@ impl Case<'_> {
 
     fn base_there(&self) -> Option<Base> {
         let record = self.record.as_ref()?;
+        let text = record_text(record).map(str::to_owned);
         Some(Base {
             revision: record.revision,
-            text: record_text(record).map(str::to_owned),
+            former: text.as_ref().and_then(|_| former(self.ground, self.base, self.here)),
+            text,
             path: record.path.clone(),
             older: Chain::of_record(Some(record)).words(),
         })

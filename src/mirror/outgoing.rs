@@ -1,12 +1,21 @@
 //! A version as it goes to the server, and what is agreed on once it is there.
 
-use super::fields::{Life, fields, ttl};
+use super::fields::{Life, digest, fields, ttl};
 use super::lineage::{Chain, version};
 use super::reconcile::Ground;
 use super::remote::{Base, Gone, Local, Outgoing, Record, Remote};
 use crate::document::Document;
 use crate::entity::Entity;
 use crate::name::{AgentName, DocPath, OperationId};
+
+/// What lay in the archive under the name of a document before it was made.
+pub(super) fn former(ground: &Ground<'_>, base: Option<&Base>, here: Option<&Local>) -> Option<String> {
+    if let Some(base) = base.filter(|base| base.text.is_some()) {
+        return base.former.clone();
+    }
+    let archived = ground.archived.filter(|_| here.is_some_and(|here| !here.path.is_archived()));
+    archived.map(|archived| digest(archived.document.bytes()))
+}
 
 /// From what a new version is made.
 pub(super) struct Version<'a> {
@@ -69,7 +78,8 @@ impl Version<'_> {
         let (revision, path) = (record.revision, record.path.clone());
         let expected = self.there.record.as_ref().map_or(0, |record| record.revision);
         let outgoing = Outgoing { expected, seen: self.there.sum.clone(), revision, record, shown: None, ttl: None };
-        (outgoing, Base { revision, text: text.map(str::to_owned), path, older })
+        let former = text.and_then(|_| former(self.ground, self.base, self.here));
+        (outgoing, Base { revision, text: text.map(str::to_owned), path, older, former })
     }
 
     /// Greater than every one that is known. Where the server holds none they begin with the time: what is still under way

@@ -5,7 +5,7 @@
 //! anywhere between: asking again from what is there leads to the same end.
 
 use super::case::Case;
-use super::fields::Derived;
+use super::fields::{Derived, digest};
 use super::lineage::record_text;
 use super::remote::{Base, Local, Outgoing, Record, Remote};
 use super::take::{Garbage, NewDoc};
@@ -125,6 +125,13 @@ pub struct Step {
 #[must_use]
 pub fn reconcile(ground: &Ground<'_>, base: Option<&Base>, here: Option<&Local>, there: &Remote) -> Step {
     let mut garbage = Vec::new();
+    let without;
+    let ground = if is_former(ground, base) {
+        without = Ground { archived: None, derived: ground.derived.clone(), ..*ground };
+        &without
+    } else {
+        ground
+    };
     let record = told::checked(ground, there, &mut garbage);
     let (here, in_archive) = folder(ground, base, here, record.as_ref());
     let told = told::told(ground, base, here, there, record.as_ref(), &mut garbage);
@@ -141,6 +148,12 @@ pub fn reconcile(ground: &Ground<'_>, base: Option<&Base>, here: Option<&Local>,
     };
     step.garbage = garbage;
     step
+}
+
+/// Tells whether what lies in the archive is an earlier document of that id, and not what became of the one agreed on.
+fn is_former(ground: &Ground<'_>, base: Option<&Base>) -> bool {
+    let Some(former) = base.and_then(|base| base.former.as_ref()) else { return false };
+    ground.archived.is_some_and(|archived| digest(archived.document.bytes()) == *former)
 }
 
 /// What is in the folder. One that went to the archive with a change nobody was told of is told of first, as if it were here.

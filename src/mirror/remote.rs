@@ -65,6 +65,9 @@ pub struct Base {
     /// Its ancestry: the digests ([`super::digest`]) of the versions that went into it, the newest first, at most
     /// [`Base::OLDER_MAX`], and last in which life of the server's data it was told (`@…`).
     pub older: Vec<String>,
+    /// The digest of what lay in the archive under its name when it was made: an earlier document, not what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<String>,
 }
 
 impl Base {

@@ -22,7 +22,7 @@ fn local(text: &str) -> Local {
 
 fn base(revision: u64, text: Option<&str>, older: &[&str]) -> Base {
     let older = older.iter().map(|text| digest(text.as_bytes())).chain(["@one".to_owned()]).collect();
-    Base { revision, text: text.map(str::to_owned), path: local(T).path, older }
+    Base { revision, text: text.map(str::to_owned), path: local(T).path, older, former: None }
 }
 
 fn record(revision: u64, text: &str, from: &[&str]) -> Record {
@@ -193,6 +193,26 @@ fn removals_are_told_and_an_edit_wins_over_one() {
     let case = Case { archived: Some(&archived), ..PLAIN };
     let step = step_of(&case, Some(&agreed), None, &there(record(5, T, &[])));
     assert_eq!((written(&step), sent(&step)), (None, Some(a.as_str())));
+}
+
+#[test]
+fn a_removed_document_is_not_mistaken_for_an_earlier_one_in_the_archive() {
+    let old = with("status: pending", "status: completed");
+    let archived = Local { path: DocPath::new("archive/2025-10/task-1.md").expect("valid"), ..local(&old) };
+    let case = Case { archived: Some(&archived), ..PLAIN };
+    let made = step_of(&case, None, Some(T), &Remote::default());
+    let agreed = made.base.expect("something is agreed on");
+    let edited = with("a: 1", "a: 2");
+    let on = step_of(&case, Some(&agreed), Some(&edited), &there(record(agreed.revision, T, &[])));
+    let agreed = on.base.expect("something is agreed on");
+    let step = step_of(&case, Some(&agreed), None, &there(record(agreed.revision, &edited, &[T])));
+    assert_eq!(written(&step), None);
+    assert_eq!(step.send.map(|send| send.record.gone), Some(Some(Gone::Removed)));
+    // Once it goes there itself, it is what lies there.
+    let archived = Local { document: Document::parse(edited.as_bytes()), ..archived };
+    let case = Case { archived: Some(&archived), ..PLAIN };
+    let step = step_of(&case, Some(&agreed), None, &there(record(agreed.revision, &edited, &[T])));
+    assert_eq!(step.send.map(|send| send.record.gone), Some(Some(Gone::Archived)));
 }
 
 #[test]

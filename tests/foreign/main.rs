@@ -8,6 +8,7 @@ mod garbage;
 mod losses;
 #[path = "../pages/mod.rs"]
 mod pages;
+mod past;
 mod queue;
 mod random;
 mod scene;

@@ -169,6 +169,11 @@ impl Scene {
         self.clones[clone].write(&format!("{FOLDER}/{name}.md"), text);
     }
 
+    /// Removes a file of a clone.
+    pub(crate) fn remove(&self, clone: usize, name: &str) {
+        std::fs::remove_file(self.clones[clone].path(&format!("{FOLDER}/{name}.md"))).unwrap();
+    }
+
     /// Waits until a file has all of these lines.
     #[track_caller]
     pub(crate) fn file_has(&self, clone: usize, name: &str, lines: &[&str]) {

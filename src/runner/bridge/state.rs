@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use super::bases::Bases;
-use super::sight::{Item, Sight};
+use super::sight::{Item, Sight, item_of};
 use super::wanted::Target;
 use crate::bridge::Link;
 use crate::document::Document;
@@ -246,9 +246,11 @@ impl State {
             let entry = files.first().copied();
             (self.derived(entry), entry.map(|entry| entry.path.clone()))
         };
-        let is_gone = here.is_none() && base.is_some();
+        let was_here = base.as_ref().is_some_and(|base| base.text.is_some());
+        // One that vanished may lie there; one that is new may not be the first of its name.
+        let looks = if here.is_none() { base.is_some() } else { !was_here };
         let path = here.or_else(|| base.as_ref().map(|base| base.path.clone()));
-        let archived = if is_gone { self.archived(path.as_ref())? } else { None };
+        let archived = if looks { self.archived(item, path.as_ref())? } else { None };
         let seen = if *kind == Kind::Agent {
             AgentName::new(id.as_str()).ok().and_then(|name| self.beats.get(&name).copied())
         } else {
@@ -271,8 +273,8 @@ impl State {
         Ok(work(&ground, base.as_ref()))
     }
 
-    /// A document in the archive, by the name of its file.
-    fn archived(&mut self, path: Option<&DocPath>) -> Result<Option<Local>, Error> {
+    /// A document in the archive, by the name of its file, unless that says that it is another.
+    fn archived(&mut self, item: &Item, path: Option<&DocPath>) -> Result<Option<Local>, Error> {
         let Some(path) = path else { return Ok(None) };
         if self.archive.is_none() {
             let names = self.workspace.store.names(Shelf::Archive)?;
@@ -281,8 +283,10 @@ impl State {
         let Some(path) = self.archive.as_ref().and_then(|archive| archive.get(path.file_name())) else {
             return Ok(None);
         };
-        let file = self.workspace.store.read(path)?;
-        Ok(file.map(|file| Local { path: path.clone(), document: Document::parse(file.bytes) }))
+        let Some(file) = self.workspace.store.read(path)? else { return Ok(None) };
+        let document = Document::parse(file.bytes);
+        let is_it = item_of(&Entry::read(path.clone(), document.clone())).as_ref() == Some(item);
+        Ok(is_it.then(|| Local { path: path.clone(), document }))
     }
 
     fn note_head(&mut self) -> Result<(), Error> {
