@@ -19,6 +19,10 @@ use crate::time::{Timestamp, parse_span};
 
 /// For how long somebody has a task who took it without saying so.
 const LEASE_DEFAULT: Duration = Duration::from_secs(300);
+/// How much further than the document a hash may count: a number at the end of all numbers leaves none for the next holder.
+const COUNT_AHEAD_MAX: u64 = 1_000;
+/// The highest number that is taken: beyond it scripts of the server cannot count one by one.
+const COUNT_MAX: u64 = 1 << 52;
 /// Most entries of a list in a field.
 const LIST_MAX: usize = 1_000;
 /// Characters of a text that a complaint repeats.
@@ -143,6 +147,12 @@ impl Wish<'_> {
     fn task(&self, document: &Document, field: &str, text: &str) -> Edit {
         let number = || {
             let number = text.parse::<u64>().map_err(|_| format!("`{}` is not a whole number", short(text)))?;
+            let known =
+                self.read(self.before).and_then(|task| if field == "fence" { task.fence } else { task.attempt });
+            let most = known.unwrap_or(0).saturating_add(COUNT_AHEAD_MAX).min(COUNT_MAX);
+            if number > most {
+                return Err(format!("`{number}` is too far ahead; at most {most} is taken"));
+            }
             key(document, field, &Value::plain(number.to_string()))
         };
         match field {
