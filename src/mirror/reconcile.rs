@@ -132,7 +132,7 @@ pub fn reconcile(ground: &Ground<'_>, base: Option<&Base>, here: Option<&Local>,
     } else {
         ground
     };
-    let record = told::checked(ground, there, &mut garbage);
+    let record = told::checked(ground, base, here, there, &mut garbage);
     let (here, in_archive) = folder(ground, base, here, record.as_ref());
     let told = told::told(ground, base, here, there, record.as_ref(), &mut garbage);
     let case = Case { ground, base, here, in_archive, there, record };

@@ -282,6 +282,28 @@ fn a_hash_that_expired_is_shown_again_and_others_are_heard() {
 }
 
 #[test]
+fn a_record_names_no_file_of_something_else() {
+    let archived = |path: &str| {
+        let there = gone(6, Gone::Archived, &[T]);
+        let path = DocPath::new(path).expect("valid");
+        Remote { record: there.record.map(|record| Record { path, ..record }), ..there }
+    };
+    let agreed = base(5, Some(T), &[]);
+    let to = |path| match step(Some(&agreed), Some(T), &archived(path)).file {
+        FileStep::Archive { to, .. } => Some(to.to_string()),
+        _ => None,
+    };
+    let own = Some("archive/2025-10/task-1.md".to_owned());
+    assert_eq!((to("archive/2025-10/task-1.md"), to("archive/2025-10/task-2.md")), (own.clone(), own));
+    assert_eq!(to("archive/2025-10/events-a.md"), None);
+    let told = step(None, None, &archived("archive/2025-10/task-2.md"));
+    assert_eq!(told.base.map(|base| base.path.to_string()).as_deref(), Some("archive/2025-10/task-1.md"));
+    let events = Record { path: DocPath::new("events-a.md").expect("valid"), ..record(6, T, &[]) };
+    let new = step(None, None, &there(events));
+    assert!(matches!(new.file, FileStep::Write { path, .. } if path.as_str() == "task-1.md"));
+}
+
+#[test]
 fn a_record_about_something_else_is_not_believed() {
     for text in [with("id: task-1", "id: task-2"), with("status: pending", "status: odd"), "x".to_owned()] {
         let hostile = Record { text: Some(text), ..record(7, T, &[]) };

@@ -56,10 +56,25 @@ pub(super) fn entity_of(kind: Kind, id: &DocId, path: &DocPath, document: &Docum
 }
 
 /// The record, if it is about this document; where it may not lie it lies where a new one would.
-pub(super) fn checked(ground: &Ground<'_>, there: &Remote, garbage: &mut Vec<Garbage>) -> Option<Record> {
+pub(super) fn checked(
+    ground: &Ground<'_>,
+    base: Option<&Base>,
+    here: Option<&Local>,
+    there: &Remote,
+    garbage: &mut Vec<Garbage>,
+) -> Option<Record> {
     let mut record = there.record.clone()?;
-    if record.gone.is_none() && record.path.is_archived() {
-        record.path = DocPath::for_new(ground.kind, ground.id);
+    let new = DocPath::for_new(ground.kind, ground.id);
+    match record.gone {
+        None if record.path.is_archived() || record.path.is_events() => record.path = new,
+        Some(Gone::Archived) => {
+            // In the archive it is called as it was before: under another name lies something else.
+            let known = here.map(|here| &here.path).or_else(|| base.map(|base| &base.path)).unwrap_or(&new);
+            if ![known, &new].iter().any(|path| path.file_name() == record.path.file_name()) {
+                record.path = renamed(&record.path, known.file_name()).unwrap_or(record.path);
+            }
+        }
+        _ => {}
     }
     let fault = match (&record.text, record.gone) {
         (Some(text), None) => {
@@ -68,6 +83,7 @@ pub(super) fn checked(ground: &Ground<'_>, there: &Remote, garbage: &mut Vec<Gar
         }
         (None, None) => Some("it has no text".to_owned()),
         (_, Some(Gone::Archived)) if !record.path.is_archived() => Some("it lies in no archive".to_owned()),
+        (_, Some(Gone::Archived)) if record.path.is_events() => Some("it lies where events are".to_owned()),
         (_, Some(_)) => None,
     };
     match fault {
@@ -77,6 +93,13 @@ pub(super) fn checked(ground: &Ground<'_>, there: &Remote, garbage: &mut Vec<Gar
         }
         None => Some(record),
     }
+}
+
+/// The same folder of the archive, and another file.
+fn renamed(path: &DocPath, file_name: &str) -> Option<DocPath> {
+    let (folder, name) = path.as_str().rsplit_once('/')?;
+    // Where events are there is no name for a document.
+    if path.is_events() || name == file_name { None } else { DocPath::new(format!("{folder}/{file_name}")).ok() }
 }
 
 /// What the server says of a document.

@@ -22,3 +22,34 @@ fn what_is_removed_does_not_come_back_as_an_earlier_one_of_its_name() {
     assert_eq!(scene.field("mycelium:doc:{tasks:t1}", "gone"), "removed");
     assert!(scene.file(0, OLD).contains("step: old"));
 }
+
+#[test]
+fn a_record_overwrites_nothing_of_the_archive() {
+    let Some(scene) = Scene::quiet("a_record_overwrites_nothing_of_the_archive", 1, &[]) else { return };
+    let others = [
+        ("archive/2025-10/events-a", "- 2025-10-17T00:00:00Z tasks:events told {}\n".to_owned()),
+        ("archive/2025-10/task-t2", task("t2", "completed", "")),
+        ("archive/2025-11/task-t1", task("other", "completed", "")),
+    ];
+    for (name, text) in &others {
+        scene.save(0, name, text);
+    }
+    for (name, _) in &others {
+        scene.save(0, "task-t1", &task("t1", "pending", ""));
+        let _ = scene.run(0, &["bridge", "push"]);
+        let path = format!("{name}.md");
+        let rev = (scene.revision("tasks:t1").parse::<u64>().unwrap() + 1).to_string();
+        let from = scene.field("mycelium:doc:{tasks:t1}", "digest");
+        scene.redis(&["DEL", "tasks:t1"]);
+        let record = ["HSET", "mycelium:doc:{tasks:t1}", "gone", "archived", "path", &path, "rev", &rev, "from", &from];
+        scene.redis(&record);
+        let _ = scene.run(0, &["bridge", "pull"]);
+        for (name, text) in &others {
+            assert_eq!(&scene.file(0, name), text, "{path}");
+        }
+    }
+    scene.save(0, "task-t3", &task("t3", "pending", ""));
+    let _ = scene.run(0, &["bridge", "push"]);
+    let held = scene.run(0, &["bridge", "pull", "--json"]).stdout;
+    assert!(held.contains("is something else"), "{held}");
+}

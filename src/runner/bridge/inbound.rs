@@ -1,21 +1,24 @@
 //! Writes what came from the server into the folder: an operation like any other, in the name of who acted there. What the
 //! file says by now is compared first, so an edit that came in between is never lost: then it is decided anew.
 
-use super::sight::Item;
+use super::sight::{Item, item_of};
 use super::state::State;
 use crate::document::Document;
 use crate::mirror::{FileStep, Local, NewDoc, Step};
 use crate::name::{AgentName, DocPath, EventId, OperationId};
 use crate::runner::{Edits, Error, New};
+use crate::snapshot::Entry;
 use crate::store::{Action, Operation, Unsynced};
 
 /// What became of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Landed {
     /// It is so.
     Done,
     /// Something is different by now: look and decide again.
     Again,
+    /// Something else lies where it would go, which stays; what, in words.
+    Held(String),
 }
 
 /// Who did it, and by which operation, as the server tells it.
@@ -37,6 +40,9 @@ impl State {
             FileStep::Write { path, document, from, author, operation } => {
                 let deed = Deed { author: author.as_ref(), operation: operation.as_ref(), is_told: !is_named_here };
                 let before = self.local(item).ok().flatten();
+                if let Some(why) = self.taken(item, path)? {
+                    return Ok(Landed::Held(why));
+                }
                 let archived = from.as_ref().filter(|from| from.is_archived() && before.is_none());
                 let before = match archived {
                     Some(from) => self.lying(from)?.map(|document| Local { path: from.clone(), document }),
@@ -61,6 +67,9 @@ impl State {
             FileStep::Archive { to, document, author, operation } => {
                 let deed = Deed { author: author.as_ref(), operation: operation.as_ref(), is_told: !is_named_here };
                 let Some(local) = self.local(item).ok().flatten() else { return Ok(Landed::Done) };
+                if let Some(why) = self.taken(item, to)? {
+                    return Ok(Landed::Held(why));
+                }
                 // An older one with that id makes way: what it held is in the history.
                 let there = (to.clone(), self.lying(to)?, Some(document.clone()));
                 self.write(&deed, &[there, (local.path, Some(local.document), None)])
@@ -70,6 +79,13 @@ impl State {
 
     fn lying(&self, path: &DocPath) -> Result<Option<Document>, Error> {
         Ok(self.workspace.store.read(path)?.map(|file| Document::parse(file.bytes)))
+    }
+
+    /// What is in the way at a path: a file that is about something else.
+    fn taken(&self, item: &Item, path: &DocPath) -> Result<Option<String>, Error> {
+        let Some(document) = self.lying(path)? else { return Ok(None) };
+        let is_it = !path.is_events() && item_of(&Entry::read(path.clone(), document)).as_ref() == Some(item);
+        Ok((!is_it).then(|| format!("`{path}`, where the server has it, is something else")))
     }
 
     /// Writes documents as one operation, if each is as it was decided on.

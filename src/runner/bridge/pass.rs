@@ -276,6 +276,7 @@ impl State {
                     landed.push((planned.item, planned.step.base));
                 }
                 Landed::Again => drop(again.insert(planned.item)),
+                Landed::Held(why) => drop(self.held.insert(label(&planned.item), why)),
             }
         }
         // What is agreed on is remembered when it is on the disk for good.
