@@ -6,7 +6,7 @@ use super::error::BridgeError;
 use super::link::{Link, ms};
 use super::news::{list, number, text};
 use super::scripts::Script;
-use crate::mirror::{Fields, Gone, Outgoing, Record, Remote};
+use crate::mirror::{Base, Fields, Gone, Outgoing, Record, Remote};
 use crate::name::{AgentName, DocPath, OperationId};
 
 /// The most documents in one step.
@@ -220,22 +220,35 @@ fn read_remote(answer: Value) -> Result<Remote, String> {
         Value::Array(shown) => flat(shown).ok_or("its hash is not UTF-8")?,
         why => return Err(text(why).unwrap_or_else(odd)),
     };
-    let record = flat(parts.next().and_then(list).ok_or_else(odd)?).ok_or("its record is not UTF-8")?;
-    let get = |name: &str| record.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
+    let record: Vec<Value> = parts.next().and_then(list).ok_or_else(odd)?;
+    // What is no UTF-8 is as if it were not there.
+    let record: Vec<Option<String>> = record.into_iter().map(text).collect();
+    let get = |name: &str| {
+        let mut pairs = record.chunks_exact(2);
+        pairs.find(|pair| pair[0].as_deref() == Some(name)).and_then(|pair| pair[1].as_deref())
+    };
+    let has_one = record.chunks_exact(2).any(|pair| pair[0].as_deref() == Some("rev"));
     let shown = (!shown.is_empty()).then_some(shown);
     let is_touched = shown.is_some() && get("sum") != Some(&sum);
-    let record = match get("rev") {
-        None => None,
-        Some(revision) => Some(read_record(revision, get)?),
+    let read = has_one.then(|| read_record(get("rev").unwrap_or_default(), get));
+    let (record, unusable) = match read.transpose() {
+        Ok(record) => (record, None),
+        Err(why) => (None, Some((get("rev").and_then(revision).unwrap_or(0), why))),
     };
-    Ok(Remote { shown, sum, record, is_touched })
+    Ok(Remote { shown, sum, record, is_touched, unusable })
+}
+
+/// A version, as the scripts read it as well.
+fn revision(text: &str) -> Option<u64> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|revision| is_number && *revision <= Base::REVISION_MAX)
 }
 
 fn flat(parts: Vec<Value>) -> Option<Fields> {
     pairs(parts.into_iter().map(text).collect::<Option<_>>()?)
 }
 
-fn read_record<'a>(revision: &str, get: impl Fn(&str) -> Option<&'a str>) -> Result<Record, String> {
+fn read_record<'a>(rev: &str, get: impl Fn(&str) -> Option<&'a str>) -> Result<Record, String> {
     let fault = |what: &str| format!("its record is not one of ours: {what}");
     let given = |name: &str| get(name).filter(|value| !value.is_empty());
     let gone = match given("gone") {
@@ -249,7 +262,7 @@ fn read_record<'a>(revision: &str, get: impl Fn(&str) -> Option<&'a str>) -> Res
         return Err(fault("text"));
     }
     Ok(Record {
-        revision: revision.parse().map_err(|_| fault("rev"))?,
+        revision: revision(rev).ok_or_else(|| fault("rev"))?,
         text,
         path: DocPath::new(get("path").unwrap_or_default()).map_err(|_| fault("path"))?,
         wrote: get("wrote").and_then(read_fields).ok_or_else(|| fault("wrote"))?,

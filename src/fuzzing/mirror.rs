@@ -89,7 +89,8 @@ fn reconciled(kind: Kind, id: &str, document: &Document, shown: &Fields, now: Ti
         archived: None,
         text_of: &|_| None,
     };
-    let there = Remote { shown: Some(shown.clone()), sum: "s".to_owned(), record: None, is_touched: true };
+    let there =
+        Remote { shown: Some(shown.clone()), sum: "s".to_owned(), record: None, is_touched: true, unusable: None };
     let here = Local { path: path.clone(), document: document.clone() };
     for here in [None, Some(&here)] {
         let step = reconcile(&ground, None, here, &there);

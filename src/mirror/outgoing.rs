@@ -76,7 +76,7 @@ impl Version<'_> {
         let older = self.chain(text).words();
         record.from = older.join(" ");
         let (revision, path) = (record.revision, record.path.clone());
-        let expected = self.there.record.as_ref().map_or(0, |record| record.revision);
+        let expected = self.there.revision();
         let outgoing = Outgoing { expected, seen: self.there.sum.clone(), revision, record, shown: None, ttl: None };
         let former = text.and_then(|_| former(self.ground, self.base, self.here));
         (outgoing, Base { revision, text: text.map(str::to_owned), path, older, former })
@@ -86,7 +86,7 @@ impl Version<'_> {
     /// from before it lost its data finds no number that it expects.
     fn revision(&self) -> u64 {
         let begin = || u64::try_from(self.ground.now.unix_ms()).unwrap_or(0);
-        let there = self.there.record.as_ref().map_or_else(begin, |record| record.revision);
+        let there = Some(self.there.revision()).filter(|revision| *revision > 0).unwrap_or_else(begin);
         there.max(self.base.map_or(0, |base| base.revision)).saturating_add(1)
     }
 

@@ -28,6 +28,17 @@ pub struct Remote {
     pub record: Option<Record>,
     /// The hash is not as a mirror left it: somebody else has written to it.
     pub is_touched: bool,
+    /// There is a record that cannot be used: its version, 0 if that is none, and what is wrong with it.
+    pub unusable: Option<(u64, String)>,
+}
+
+impl Remote {
+    /// The version that a write must expect there; 0 for none.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        let unusable = self.unusable.as_ref().map_or(0, |(revision, _)| *revision);
+        self.record.as_ref().map_or(unusable, |record| record.revision)
+    }
 }
 
 /// Our record of a document on the server.
@@ -73,6 +84,8 @@ pub struct Base {
 impl Base {
     /// Versions before the last that are remembered by their digest.
     pub const OLDER_MAX: usize = 32;
+    /// The highest version that counts as one: beyond it scripts of the server cannot count one by one.
+    pub const REVISION_MAX: u64 = 1 << 52;
 }
 
 /// A document of this folder.

@@ -43,7 +43,7 @@ fn record(revision: u64, text: &str, from: &[&str]) -> Record {
 
 fn there(record: Record) -> Remote {
     let shown = record.gone.is_none().then(|| record.wrote.clone());
-    Remote { shown, sum: "sum".to_owned(), record: Some(record), is_touched: false }
+    Remote { shown, sum: "sum".to_owned(), record: Some(record), ..Remote::default() }
 }
 
 fn gone(revision: u64, gone: Gone, from: &[&str]) -> Remote {

@@ -63,6 +63,9 @@ pub(super) fn checked(
     there: &Remote,
     garbage: &mut Vec<Garbage>,
 ) -> Option<Record> {
+    if let Some((_, why)) = &there.unusable {
+        garbage.push(Garbage { field: String::new(), why: why.clone() });
+    }
     let mut record = there.record.clone()?;
     let new = DocPath::for_new(ground.kind, ground.id);
     match record.gone {
@@ -118,6 +121,8 @@ pub(super) fn told(
         let known = agreed.or_else(|| here.map(|here| (here.document.clone(), &here.path)));
         return match known {
             Some((document, path)) => rewritten(ground, &document, path, shown, garbage),
+            // Whoever can read the record knows what this is about.
+            None if there.unusable.is_some() => Told::Nothing,
             // A late word about what is in the archive.
             None if ground.archived.is_some() => Told::Nothing,
             None => made(ground, shown, garbage).map_or(Told::Nothing, Told::New),

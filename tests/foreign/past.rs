@@ -53,3 +53,27 @@ fn a_record_overwrites_nothing_of_the_archive() {
     let held = scene.run(0, &["bridge", "pull", "--json"]).stdout;
     assert!(held.contains("is something else"), "{held}");
 }
+
+#[test]
+fn a_version_at_the_end_of_all_numbers_spoils_nothing() {
+    let Some(scene) = Scene::quiet("a_version_at_the_end_of_all_numbers_spoils_nothing", 1, &[]) else { return };
+    scene.save(0, "task-t1", &task("t1", "pending", ""));
+    scene.run(0, &["bridge", "push"]).ok();
+    let record = "mycelium:doc:{tasks:t1}";
+    for rev in ["18446744073709551615", "9007199254740993", "x"] {
+        scene.redis(&["HSET", record, "rev", rev]);
+        let line = format!("step: s{}", rev.len());
+        scene.save(0, "task-t1", &task("t1", "pending", &format!("{line}\n")));
+        let _ = scene.run(0, &["bridge", "push"]);
+        assert!(scene.field(record, "text").contains(&line), "{rev}");
+        // Whoever has taken it before is healed as well.
+        scene.redis(&["HSET", "tasks:t1", "own", &line]);
+        scene.run(0, &["bridge", "pull"]).ok();
+        scene.file_has(0, "task-t1", &[&format!("own: \"{line}\"")]);
+        let rev: u64 = scene.revision("tasks:t1").parse().unwrap();
+        assert!(rev < 1 << 52, "{rev}");
+    }
+    scene.redis(&["FLUSHALL"]);
+    scene.run(0, &["bridge", "push"]).ok();
+    assert!(scene.field(record, "text").contains("step: s1"));
+}

@@ -40,7 +40,7 @@ impl Server {
         let slot = self.slots.get(id).cloned().unwrap_or_default();
         let sum = sum(slot.shown.as_ref());
         let is_touched = sum != slot.left;
-        Remote { shown: slot.shown, sum, record: slot.record, is_touched }
+        Remote { shown: slot.shown, sum, record: slot.record, is_touched, unusable: None }
     }
 
     /// One script: all of it or nothing.

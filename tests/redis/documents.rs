@@ -205,7 +205,29 @@ fn what_is_no_document_is_said_to_be_garbage() {
         "wrote",
         "[]",
     ]);
-    assert!(garbage(&link, "tasks:odd").contains("path"));
+    let odd = fetch(&link, "tasks:odd");
+    let (revision, why) = odd.unusable.clone().expect("nobody can use that");
+    assert!(revision == 1 && why.contains("path") && odd.record.is_none(), "{why}");
+    // It is replaced by whoever saw it, once.
+    let mut over = version("odd", &odd, "x\n", &[("status", "pending")]);
+    assert_eq!(apply(&link, "tasks:odd", &over), Applied::Conflict);
+    (over.expected, over.revision, over.record.revision) = (1, 2, 2);
+    assert_eq!(apply(&link, "tasks:odd", &over), Applied::Written);
+    for rev in ["18446744073709551615", "4503599627370497", "1e9", "-3", "x", ""] {
+        server.cli(&["HSET", "mycelium:doc:{tasks:odd}", "rev", rev]);
+        let odd = fetch(&link, "tasks:odd");
+        let (revision, why) = odd.unusable.clone().expect("nobody can use that");
+        assert!(revision == 0 && why.contains("rev"), "{rev}: {why}");
+        let over = version("odd", &odd, &format!("{rev}\n"), &[("status", "pending")]);
+        assert_eq!(apply(&link, "tasks:odd", &over), Applied::Written, "{rev}");
+        assert_eq!(fetch(&link, "tasks:odd").record.map(|record| record.revision), Some(1));
+    }
+    // Fields of others, many and of any bytes, are in nobody's way.
+    let more: Vec<&str> =
+        ["HSET", "mycelium:doc:{tasks:odd}"].into_iter().chain(many.iter().map(String::as_str)).collect();
+    server.cli(&more);
+    server.cli(&["EVAL", "redis.call('HSET', KEYS[1], 'y', '\\255\\254')", "1", "mycelium:doc:{tasks:odd}"]);
+    assert!(fetch(&link, "tasks:odd").record.is_some());
     // Beside garbage the others are read; and garbage that was seen can be written over.
     let answers = link.fetch(&["tasks:text".to_owned(), "tasks:none".to_owned()]).expect("an answer");
     assert!(matches!(&answers[1], Fetched::Read(remote) if **remote == Remote::default()));

@@ -10,11 +10,12 @@ local now = clock()
 -- Who has the task, by its file; what the record knows better stays. Gives holder, fence and end, or nothing.
 local function claim(known, known_holder, known_until, gone, status, holder, fence, lease)
   fence = tonumber(fence) or 0
-  if fence < (tonumber(known) or 0) or (fence == 0 and not known and holder == '') then return end
+  known = known and counted(known)
+  if fence < (known or 0) or (fence == 0 and not known and holder == '') then return end
   local ends = 0
   if gone == '' and status == 'running' and holder ~= '' then
     ends = now + tonumber(lease)
-    if known_holder == holder and tonumber(known) == fence then
+    if known_holder == holder and known == fence then
       ends = math.max(ends, tonumber(known_until) or 0)
     end
   else
@@ -30,7 +31,7 @@ local function write(hash, record, at, parts)
   local digest = has_text and redis.sha1hex(text) or ''
   local rev, old_digest, old_gone, old_wrote, old_sum, old_path, fence, holder, ends =
     unpack(fields_of(record, 'rev', 'digest', 'gone', 'wrote', 'sum', 'path', 'fence', 'holder', 'until'))
-  local current = tonumber(rev) or 0
+  local current = counted(rev)
   local sum = sum_of(hash)
   if old_digest == digest and old_gone == gone and old_path == path and old_wrote == wrote and old_sum == sum
     and is_shown == (sum ~= '') then

@@ -31,3 +31,9 @@ local function own(key, kind)
   local is = redis.call('TYPE', key).ok
   if is ~= kind and is ~= 'none' then redis.call('DEL', key) end
 end
+
+-- The number of a version or of a claim; 0 for what is none: beyond 2^52 a double does not count one by one.
+local function counted(text)
+  local number = string.match(text or '', '^%d+$') and tonumber(text) or 0
+  return number <= 4503599627370496 and number or 0
+end

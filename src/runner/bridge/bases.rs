@@ -34,6 +34,7 @@ impl Bases {
         }
         let read = self.store.recall(&self.server, &name(item));
         let base: Option<Base> = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let base = base.filter(|base| base.revision <= Base::REVISION_MAX);
         self.known.borrow_mut().insert(item.clone(), base.clone());
         base
     }
