@@ -6,7 +6,7 @@
 
 use super::case::Case;
 use super::fields::{Derived, digest};
-use super::lineage::record_text;
+use super::lineage::{Chain, record_text, version};
 use super::remote::{Base, Local, Outgoing, Record, Remote};
 use super::take::{Garbage, NewDoc};
 use super::told::{self, Told};
@@ -126,7 +126,7 @@ pub struct Step {
 pub fn reconcile(ground: &Ground<'_>, base: Option<&Base>, here: Option<&Local>, there: &Remote) -> Step {
     let mut garbage = Vec::new();
     let without;
-    let ground = if is_former(ground, base) {
+    let ground = if is_former(ground, base, here, there.record.as_ref()) {
         without = Ground { archived: None, derived: ground.derived.clone(), ..*ground };
         &without
     } else {
@@ -150,10 +150,17 @@ pub fn reconcile(ground: &Ground<'_>, base: Option<&Base>, here: Option<&Local>,
     step
 }
 
-/// Tells whether what lies in the archive is an earlier document of that id, and not what became of the one agreed on.
-fn is_former(ground: &Ground<'_>, base: Option<&Base>) -> bool {
-    let Some(former) = base.and_then(|base| base.former.as_ref()) else { return false };
-    ground.archived.is_some_and(|archived| digest(archived.document.bytes()) == *former)
+/// Tells whether what lies in the archive is an earlier document of that id, and not what became of this one.
+fn is_former(ground: &Ground<'_>, base: Option<&Base>, here: Option<&Local>, record: Option<&Record>) -> bool {
+    let Some(archived) = ground.archived.map(|archived| digest(archived.document.bytes())) else { return false };
+    match (base, record) {
+        (Some(base), _) => base.former.as_ref() == Some(&archived),
+        // A new clone knows only what the server says of it.
+        (None, Some(record)) if here.is_none() => {
+            version(record_text(record)) != archived && !Chain::of_record(Some(record)).has(&archived)
+        }
+        (None, _) => false,
+    }
 }
 
 /// What is in the folder. One that went to the archive with a change nobody was told of is told of first, as if it were here.

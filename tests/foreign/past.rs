@@ -77,3 +77,27 @@ fn a_version_at_the_end_of_all_numbers_spoils_nothing() {
     scene.run(0, &["bridge", "push"]).ok();
     assert!(scene.field(record, "text").contains("step: s1"));
 }
+
+#[test]
+fn a_new_clone_brings_nothing_back_from_the_archive() {
+    let Some(scene) = Scene::quiet("a_new_clone_brings_nothing_back_from_the_archive", 2, &[]) else { return };
+    let done = task("t1", "completed", "");
+    scene.save(0, "task-t1", &done);
+    scene.save(0, "task-t2", &task("t2", "pending", ""));
+    scene.run(0, &["bridge", "push"]).ok();
+    // It knows of the archive by git, before the server is told.
+    scene.save(1, OLD, &done);
+    scene.run(1, &["bridge", "pull"]).ok();
+    assert_eq!((scene.file(1, "task-t1").as_str(), scene.file(1, OLD)), ("", done));
+    assert!(!scene.file(1, "task-t2").is_empty());
+    scene.run(1, &["bridge", "push"]).ok();
+    assert_eq!(scene.field("mycelium:doc:{tasks:t1}", "gone"), "archived");
+    // What has nothing in common with it is another, and comes beside it.
+    scene.save(0, "task-t3", &task("t3", "pending", ""));
+    let _ = scene.run(0, &["bridge", "push"]);
+    let old = task("t3", "completed", "step: old\n");
+    scene.save(1, "archive/2025-10/task-t3", &old);
+    scene.run(1, &["bridge", "pull"]).ok();
+    assert_eq!(scene.file(1, "task-t3"), task("t3", "pending", ""));
+    assert_eq!(scene.file(1, "archive/2025-10/task-t3"), old);
+}

@@ -202,7 +202,8 @@ impl State {
                 return Ok(None);
             }
         };
-        let mut step = self.with_ground(item, |ground, base| mirror::reconcile(ground, base, here.as_ref(), remote))?;
+        let mut step =
+            self.with_ground(item, remote, |ground, base| mirror::reconcile(ground, base, here.as_ref(), remote))?;
         let is_named_here = Self::name_deed(&mut step)?;
         for garbage in &step.garbage {
             // What goes with the next version is told of until everything is looked at again.

@@ -9,7 +9,7 @@ use super::wanted::Target;
 use crate::bridge::Link;
 use crate::document::Document;
 use crate::event::Told;
-use crate::mirror::{Back, Base, Derived, Ground, Keys, Local};
+use crate::mirror::{Back, Base, Derived, Ground, Keys, Local, Remote};
 use crate::name::{AgentName, DocPath, EventId, Kind, OperationId, Revision};
 use crate::runner::{Error, Observer, Workspace};
 use crate::snapshot::Entry;
@@ -237,6 +237,7 @@ impl State {
     pub(super) fn with_ground<T>(
         &mut self,
         item: &Item,
+        there: &Remote,
         work: impl FnOnce(&Ground<'_>, Option<&Base>) -> T,
     ) -> Result<T, Error> {
         let (kind, id) = item;
@@ -248,9 +249,15 @@ impl State {
         };
         let was_here = base.as_ref().is_some_and(|base| base.text.is_some());
         // One that vanished may lie there; one that is new may not be the first of its name.
-        let looks = if here.is_none() { base.is_some() } else { !was_here };
+        let looks = here.is_none() || !was_here;
         let path = here.or_else(|| base.as_ref().map(|base| base.path.clone()));
-        let archived = if looks { self.archived(item, path.as_ref())? } else { None };
+        let archived = if looks {
+            let there = there.record.as_ref().map(|record| &record.path);
+            let new = DocPath::for_new(*kind, id);
+            self.archived(item, &[path.as_ref().or(there), Some(&new)])?
+        } else {
+            None
+        };
         let seen = if *kind == Kind::Agent {
             AgentName::new(id.as_str()).ok().and_then(|name| self.beats.get(&name).copied())
         } else {
@@ -273,16 +280,14 @@ impl State {
         Ok(work(&ground, base.as_ref()))
     }
 
-    /// A document in the archive, by the name of its file, unless that says that it is another.
-    fn archived(&mut self, item: &Item, path: Option<&DocPath>) -> Result<Option<Local>, Error> {
-        let Some(path) = path else { return Ok(None) };
+    /// A document in the archive, by the first of these names of files that there is, unless that says that it is another.
+    fn archived(&mut self, item: &Item, paths: &[Option<&DocPath>]) -> Result<Option<Local>, Error> {
         if self.archive.is_none() {
             let names = self.workspace.store.names(Shelf::Archive)?;
             self.archive = Some(names.into_iter().map(|path| (path.file_name().to_owned(), path)).collect());
         }
-        let Some(path) = self.archive.as_ref().and_then(|archive| archive.get(path.file_name())) else {
-            return Ok(None);
-        };
+        let Some(archive) = &self.archive else { return Ok(None) };
+        let Some(path) = paths.iter().flatten().find_map(|path| archive.get(path.file_name())) else { return Ok(None) };
         let Some(file) = self.workspace.store.read(path)? else { return Ok(None) };
         let document = Document::parse(file.bytes);
         let is_it = item_of(&Entry::read(path.clone(), document.clone())).as_ref() == Some(item);
