@@ -1,6 +1,6 @@
 //! Documents that were removed or archived, and records that are not what they should be.
 
-use crate::scene::{Scene, task};
+use crate::scene::{Scene, task, until};
 
 const OLD: &str = "archive/2025-10/task-t1";
 
@@ -100,4 +100,54 @@ fn a_new_clone_brings_nothing_back_from_the_archive() {
     scene.run(1, &["bridge", "pull"]).ok();
     assert_eq!(scene.file(1, "task-t3"), task("t3", "pending", ""));
     assert_eq!(scene.file(1, "archive/2025-10/task-t3"), old);
+}
+
+#[test]
+fn what_a_push_leaves_out_is_told() {
+    let Some(scene) = Scene::quiet("what_a_push_leaves_out_is_told", 1, &[]) else { return };
+    scene.save(0, "task-t1", &task("t1", "pending", ""));
+    scene.run(0, &["bridge", "push"]).ok();
+    scene.redis(&["HSET", "tasks:t1", "own", "1"]);
+    let push = scene.run(0, &["bridge", "push"]);
+    assert!(push.stdout.contains("bridge pull") || push.stderr.contains("bridge pull"), "{push:?}");
+    scene.run(0, &["bridge", "pull"]).ok();
+    scene.file_has(0, "task-t1", &["own: 1"]);
+    // What cannot be used stays, and is told of each time; a change of the document itself is shown.
+    scene.redis(&["HSET", "tasks:t1", "status", "done"]);
+    for way in ["push", "pull", "push"] {
+        let said = scene.run(0, &["bridge", way]);
+        assert_eq!(scene.field("tasks:t1", "status"), "done", "{said:?}");
+        assert!(said.stdout.contains("status") || said.stderr.contains("status"), "{said:?}");
+    }
+    scene.save(0, "task-t1", &task("t1", "failed", ""));
+    let _ = scene.run(0, &["bridge", "push"]);
+    assert_eq!(scene.field("tasks:t1", "status"), "failed");
+}
+
+#[test]
+fn a_watcher_leaves_what_cannot_be_used() {
+    let test = "a_watcher_leaves_what_cannot_be_used";
+    let Some(scene) = Scene::start(test, 2, &[("bridge.scan_seconds", "1")]) else { return };
+    scene.save(0, "task-t1", &task("t1", "pending", ""));
+    scene.save(0, "workflow-w", "---\nid: w\nstatus: running\ntype: t\ntasks: [t1]\n---\n");
+    scene.queue_is("normal", &["t1"]);
+    scene.redis(&["HSET", "agents:status:bot", "status", "idle"]);
+    until("all are shown", || {
+        let shown = |key: &str, field: &str| !scene.field(key, field).is_empty();
+        shown("agents:status:bot", "metadata") && shown("workflows:w", "tasks")
+    });
+    let odd =
+        [("tasks:t1", "status", "done"), ("agents:status:bot", "status", "asleep"), ("workflows:w", "progress", "2.5")];
+    for (key, field, text) in odd {
+        scene.redis(&["HSET", key, field, text]);
+    }
+    for _ in 0..2 {
+        scene.compared(0);
+        for (key, field, text) in odd {
+            scene.reports(key, field);
+            assert_eq!(scene.field(key, field), text, "it stays");
+        }
+    }
+    scene.save(0, "task-t1", &task("t1", "running", "claimed_by: bot\n"));
+    until("a change of the document is shown", || scene.field("tasks:t1", "status") == "running");
 }

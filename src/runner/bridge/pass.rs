@@ -19,6 +19,9 @@ const ROUNDS_MAX: usize = 8;
 /// Documents that are looked at in one go.
 const CHUNK: usize = 500;
 
+/// Why a document does not go out where nothing may come in.
+const CAME: &str = "it has changes of others: `mycelium bridge pull` takes them";
+
 /// Which documents a pass is about.
 #[derive(Debug, Clone)]
 pub(super) enum Which {
@@ -253,6 +256,9 @@ impl State {
         if options.direction == Direction::Pull {
             plan.retain(|planned| planned.step.file != FileStep::Keep || planned.step.send.is_none());
         } else if options.direction == Direction::Push {
+            for planned in plan.iter().filter(|planned| planned.step.file != FileStep::Keep) {
+                self.held.entry(label(&planned.item)).or_insert_with(|| CAME.to_owned());
+            }
             plan.retain(|planned| planned.step.file == FileStep::Keep);
         }
         if options.dry_run {
