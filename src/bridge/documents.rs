@@ -13,8 +13,10 @@ use crate::name::{AgentName, DocPath, OperationId};
 pub const BATCH_MAX: usize = 100;
 /// The most bytes in one step, if it is not a single document.
 pub const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// The most bytes of a hash and its record that are taken in.
+/// The most bytes of a hash, and of a text, that are taken in.
 pub const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
+/// The most bytes of a hash and its record together.
+pub(super) const RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The most fields of a hash that are taken in.
 pub const HASH_FIELDS_MAX: usize = 256;
 /// How long a claim lasts whose file does not say.
@@ -75,7 +77,7 @@ impl Link {
     /// [`BridgeError`].
     pub fn fetch(&self, hashes: &[String]) -> Result<Vec<Fetched>, BridgeError> {
         let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();
-        let most = [DOCUMENT_BYTES_MAX, BATCH_BYTES_MAX].map(|most| most.to_string().into_bytes());
+        let most = [DOCUMENT_BYTES_MAX, RECORD_BYTES_MAX, BATCH_BYTES_MAX].map(|most| most.to_string().into_bytes());
         let answers = self.batches(&self.scripts.fetch, &hashes, &most, |_| Vec::new())?;
         Ok(answers.into_iter().map(read_fetched).collect())
     }

@@ -4,9 +4,42 @@ use super::fields::{Life, digest, fields, ttl};
 use super::lineage::{Chain, version};
 use super::reconcile::Ground;
 use super::remote::{Base, Gone, Local, Outgoing, Record, Remote};
+use super::take::FIELDS_MAX;
 use crate::document::Document;
 use crate::entity::Entity;
 use crate::name::{AgentName, DocPath, OperationId};
+
+/// Longest text that goes to a server, and longest hash, in bytes.
+const TEXT_BYTES_MAX: usize = crate::document::FILE_BYTES_MAX;
+/// Most bytes of a version in all, with some left for what goes along.
+const ALL_BYTES_MAX: usize = 4 * 1024 * 1024 - 64 * 1024;
+
+/// Why nobody could take a version in, if it is too much.
+pub(super) fn excess(send: &Outgoing) -> Option<String> {
+    let (wrote, text) = (&send.record.wrote, send.record.text.as_ref().map_or(0, String::len));
+    if wrote.len() > FIELDS_MAX {
+        return Some(format!("{} fields, and at most {FIELDS_MAX} are taken", wrote.len()));
+    }
+    let hash: usize = wrote.iter().map(|(field, text)| field.len() + text.len()).sum();
+    // The fields are told once more, as JSON.
+    let of = |text: &str| 3 + text.bytes().map(escaped).sum::<usize>();
+    let all = text + hash + wrote.iter().map(|(field, text)| of(field) + of(text)).sum::<usize>();
+    let fault = |bytes, most| Some(format!("{bytes} bytes, and at most {most} are taken"));
+    match (text.max(hash), all) {
+        (bytes, _) if bytes > TEXT_BYTES_MAX => fault(bytes, TEXT_BYTES_MAX),
+        (_, bytes) if bytes > ALL_BYTES_MAX => fault(bytes, ALL_BYTES_MAX),
+        _ => None,
+    }
+}
+
+/// How long a byte of a text is in JSON, at most.
+const fn escaped(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | b'\n' | b'\t' | b'\r' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    }
+}
 
 /// What lay in the archive under the name of a document before it was made.
 pub(super) fn former(ground: &Ground<'_>, base: Option<&Base>, here: Option<&Local>) -> Option<String> {

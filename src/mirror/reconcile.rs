@@ -7,6 +7,7 @@
 use super::case::Case;
 use super::fields::{Derived, digest};
 use super::lineage::{Chain, record_text, version};
+use super::outgoing::excess;
 use super::remote::{Base, Local, Outgoing, Record, Remote};
 use super::take::{Garbage, NewDoc};
 use super::told::{self, Told};
@@ -98,6 +99,8 @@ pub enum Held {
     RolledBack,
     /// The file cannot be read; what is wrong with it.
     Unreadable(String),
+    /// Nobody could take it in from the server; why.
+    TooMuch(String),
     /// The file has a conflict that a person must resolve.
     Conflict,
 }
@@ -146,6 +149,9 @@ pub fn reconcile(ground: &Ground<'_>, base: Option<&Base>, here: Option<&Local>,
             Some(here) => case.both(text, here),
         },
     };
+    if let Some(why) = step.send.as_ref().and_then(excess) {
+        step = Step { held: Some(Held::TooMuch(why)), ..case.nothing() };
+    }
     step.garbage = garbage;
     step
 }

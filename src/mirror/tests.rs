@@ -231,6 +231,22 @@ fn what_cannot_be_read_is_held_and_takes_what_comes() {
 }
 
 #[test]
+fn what_nobody_could_take_in_is_held() {
+    let keys = (0..300).map(|n| format!("x{n}: 1")).collect::<Vec<_>>().join("\n") + "\n";
+    let (json, agreed, told) = ("\"0123456789\",".repeat(39_000), base(5, Some(T), &[]), there(record(5, T, &[])));
+    // As much as a document can be is not too much.
+    let large = with("## Notes\n", &format!("## Payload\n\n[{json}0]\n\n## Result\n\n[{json}0]\n"));
+    assert_eq!(sent(&step(Some(&agreed), Some(&large), &told)), Some(large.as_str()));
+    let held = step(Some(&agreed), Some(&with("a: 1\n", &keys)), &told);
+    assert!(matches!(&held.held, Some(Held::TooMuch(why)) if why.contains("fields")), "{:?}", held.held);
+    assert_eq!((held.send, held.base), (None, Some(agreed)));
+    let mut send = step(None, Some(T), &Remote::default()).send.expect("it goes out");
+    assert_eq!(outgoing::excess(&send), None);
+    send.record.wrote[0].1 = "\u{1}".repeat(600_000);
+    assert!(outgoing::excess(&send).is_some_and(|why| why.contains("bytes")));
+}
+
+#[test]
 fn a_checkout_of_old_work_rolls_nobody_back() {
     let a = with("a: 1", "a: 2");
     let agreed = base(5, Some(&a), &[T]);

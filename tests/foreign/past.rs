@@ -151,3 +151,26 @@ fn a_watcher_leaves_what_cannot_be_used() {
     scene.save(0, "task-t1", &task("t1", "running", "claimed_by: bot\n"));
     until("a change of the document is shown", || scene.field("tasks:t1", "status") == "running");
 }
+
+#[test]
+fn what_is_large_arrives_and_what_is_too_large_is_held() {
+    let Some(scene) = Scene::quiet("what_is_large_arrives_and_what_is_too_large_is_held", 2, &[]) else { return };
+    let json = |times| format!("{}\n## Payload\n\n[{}0]\n", task("t1", "pending", ""), "\"0123456789\",".repeat(times));
+    let large = json(39_000);
+    scene.save(0, "task-t1", &large);
+    scene.save(
+        0,
+        "task-t2",
+        &task("t2", "pending", &((0..300).map(|n| format!("x{n}: 1")).collect::<Vec<_>>().join("\n") + "\n")),
+    );
+    let push = scene.run(0, &["bridge", "push"]);
+    assert!(push.stdout.contains("fields") || push.stderr.contains("fields"), "{push:?}");
+    assert_eq!(scene.redis(&["EXISTS", "tasks:t1", "tasks:t2"]), "1");
+    scene.run(1, &["bridge", "pull"]).ok();
+    assert_eq!(scene.file(1, "task-t1"), large);
+    // A record that is too long is replaced.
+    scene.redis(&["HSET", "mycelium:doc:{tasks:t1}", "text", &"x".repeat(2_000_000)]);
+    scene.redis(&["HSET", "mycelium:doc:{tasks:t1}", "digest", "x"]);
+    let _ = scene.run(0, &["bridge", "push"]);
+    assert_eq!(scene.field("mycelium:doc:{tasks:t1}", "text").len(), large.len());
+}

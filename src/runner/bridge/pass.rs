@@ -317,6 +317,7 @@ fn why(held: &Held) -> String {
     match held {
         Held::RolledBack => "HEAD was moved back: the file is older than what others have".to_owned(),
         Held::Unreadable(why) => format!("it cannot be read: {why}"),
+        Held::TooMuch(why) => format!("it is too much for the server: {why}"),
         Held::Conflict => "it has a conflict that a person must resolve".to_owned(),
     }
 }
