@@ -45,6 +45,26 @@ fn another_branch_pauses_and_nothing_of_it_goes_out() {
 }
 
 #[test]
+fn a_bridge_that_pauses_lets_go_of_the_lead_and_writes_nothing_down() {
+    let Some(server) = Server::start("a_bridge_that_pauses_lets_go_of_the_lead_and_writes_nothing_down") else { return };
+    let fleet = Fleet::new(1, &server.url());
+    let here = fleet.clone(0);
+    let leader = || server.cli(&["GET", "mycelium:recorder"]);
+    until("it leads", LONG, || leader() != "(nil)" && !leader().is_empty());
+    here.git(&["checkout", "--quiet", "-b", "other"]);
+    fleet.until_state(0, "paused");
+    until("it leads no more", Duration::from_secs(2), || matches!(leader().as_str(), "(nil)" | ""));
+    server.cli(&["PUBLISH", "training:events", "not for this branch"]);
+    std::thread::sleep(WHILE);
+    let events = || fleet.run(0, &["event", "list", "training:*"]).ok();
+    assert!(!events().contains("not for this branch"), "{}", events());
+    here.git(&["checkout", "--quiet", "main"]);
+    fleet.until_state(0, "live");
+    server.cli(&["PUBLISH", "training:events", "for this one"]);
+    until("it is written down", LONG, || events().contains("for this one"));
+}
+
+#[test]
 fn a_clone_that_goes_back_rolls_nobody_back() {
     let Some(server) = Server::start("a_clone_that_goes_back_rolls_nobody_back") else { return };
     let fleet = Fleet::new(2, &server.url());

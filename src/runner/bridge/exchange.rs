@@ -41,7 +41,8 @@ impl Workspace {
                 if !options.dry_run && options.direction != Direction::Pull {
                     state.finish_adopted(&link)?;
                     // What was pushed there is a document now: once more, with its place in the queue.
-                    if state.is_recorder && state.queues(&link, &mut report)?.is_some_and(|next| next.is_zero()) {
+                    if state.still_leads(&link)? && state.queues(&link, &mut report)?.is_some_and(|next| next.is_zero())
+                    {
                         state.pass(&link, Which::All, *options)?;
                         state.queues(&link, &mut report)?;
                     }

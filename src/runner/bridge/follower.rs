@@ -251,8 +251,12 @@ impl Loop {
     fn work(&mut self, state: &mut State, link: &Link, due: &mut Due, items: &mut BTreeSet<Item>) -> Result<(), Error> {
         if let Err(why) = self.workspace.is_followed_branch(&self.target)? {
             items.clear();
-            self.pause(why, due);
+            self.pause(why, state, link, due);
             return Ok(());
+        }
+        if !self.is_live() && state.pause()?.is_none() {
+            // Before the first pass: what the server alone knows is somebody's from then on.
+            state.lead(link)?;
         }
         let now = Instant::now();
         let was_paused = !self.is_live();
@@ -263,25 +267,24 @@ impl Loop {
         if let Some(why) = report.paused {
             // It goes out when documents do.
             state.untold = report.told;
-            self.pause(why, due);
+            self.pause(why, state, link, due);
             return Ok(());
         }
         if is_everything {
             due.everything = Instant::now() + self.target.scan_every;
             state.finish_adopted(link)?;
         }
-        if self.health.state != health::State::Live {
-            state.lead(link)?;
-        }
         // Two that keep one queue would undo each other, and one would not see what the other saw taken.
-        let next = if state.is_recorder { state.queues(link, &mut report)? } else { None };
+        let next = if state.still_leads(link)? { state.queues(link, &mut report)? } else { None };
         due.queue = next.and_then(|left| Instant::now().checked_add(left.max(Duration::from_millis(1))));
         state.tell(link, &report.told)?;
         self.note(&report, state, link, is_everything);
         Ok(())
     }
 
-    fn pause(&mut self, why: String, due: &mut Due) {
+    fn pause(&mut self, why: String, state: &mut State, link: &Link, due: &mut Due) {
+        // Another clone is to write down what happens meanwhile.
+        state.let_go(link);
         due.everything = Instant::now() + self.target.scan_every;
         let is_news = self.health.state != health::State::Paused;
         self.health = self.health.clone().paused(why, self.workspace.now());
@@ -386,7 +389,7 @@ impl Loop {
                 return Ok(is_stale);
             }
             Wake::News(News::Message { channel, payload }) => {
-                if state.is_recorder {
+                if state.leads() {
                     state.write_down(link, &channel, &payload)?;
                 }
             }

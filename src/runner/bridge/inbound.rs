@@ -35,7 +35,7 @@ impl State {
         match &step.file {
             FileStep::Keep => Ok(Landed::Done),
             // Of several clones one makes it, or there would be as many versions.
-            FileStep::Create(_) if !self.is_recorder => Ok(Landed::Done),
+            FileStep::Create(_) if !self.leads() => Ok(Landed::Done),
             FileStep::Create(new) => self.create(item, new),
             FileStep::Write { path, document, from, author, operation } => {
                 let deed = Deed { author: author.as_ref(), operation: operation.as_ref(), is_told: !is_named_here };

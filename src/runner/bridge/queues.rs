@@ -51,7 +51,7 @@ impl State {
             self.garbage.insert(list.clone(), why);
         }
         let mut has_taken_in = false;
-        if self.is_recorder {
+        if self.leads() {
             for id in &answer.expired {
                 has_taken_in |= self.put_back(id)?;
             }

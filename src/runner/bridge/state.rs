@@ -1,7 +1,7 @@
 //! What a bridge knows between two passes: the documents, what was last agreed on each, who changed what, and where HEAD was.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::bases::Bases;
 use super::sight::{Item, Sight, item_of};
@@ -31,6 +31,8 @@ const ARRIVED_MAX: usize = 20_000;
 const RECORDER: &str = "recorder";
 /// How long it has it without a word.
 const RECORDER_LEASE: Duration = Duration::from_secs(4);
+/// How long this clone counts on it: somewhat less, since the answer took its time.
+const LEAD: Duration = Duration::from_millis(3_500);
 
 /// What is told from now on is told to the server as well, as soon as it can be reached.
 pub(super) fn begin_telling(workspace: &Workspace, target: &Target) -> Result<(), Error> {
@@ -95,6 +97,8 @@ pub(super) struct State {
     pub(super) renewed: Option<Timestamp>,
     /// This clone is the one that makes documents of what appears on the server alone.
     pub(super) is_recorder: bool,
+    /// When that is over unless it is renewed.
+    lead_until: Option<Instant>,
 }
 
 impl State {
@@ -129,6 +133,7 @@ impl State {
             popped: BTreeMap::new(),
             renewed: None,
             is_recorder: false,
+            lead_until: None,
         }
     }
 
@@ -331,9 +336,24 @@ impl State {
     /// Takes the lead, or keeps it: of several clones one keeps the queues, and writes down what only the server knows. Says
     /// whether this one has become it.
     pub(super) fn lead(&mut self, link: &Link) -> Result<bool, Error> {
-        let was_recorder = self.is_recorder;
+        let (was_recorder, asked) = (self.leads(), Instant::now());
+        self.is_recorder = false;
         self.is_recorder = link.hold(&self.keys.own(RECORDER), &self.node, RECORDER_LEASE)?;
+        self.lead_until = Some(asked + LEAD);
         Ok(self.is_recorder && !was_recorder)
+    }
+
+    /// Whether this clone has the lead, and it is not over.
+    pub(super) fn leads(&self) -> bool {
+        self.is_recorder && self.lead_until.is_none_or(|until| Instant::now() < until)
+    }
+
+    /// The same after something that may have taken longer than the lead lasts.
+    pub(super) fn still_leads(&mut self, link: &Link) -> Result<bool, Error> {
+        if self.is_recorder && !self.leads() {
+            self.lead(link)?;
+        }
+        Ok(self.leads())
     }
 
     /// Lets go of the lead, so that nobody has to wait until it is over.
