@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::error::{GitError, shown};
 use super::lock::{self, Held};
@@ -116,10 +116,10 @@ impl Repository {
         Ok(lock::describe(&path, self.work_tree()).map(Busy::Locked))
     }
 
-    /// Tells whether somebody holds the lock of the index, as git does while it changes files.
+    /// Since when somebody holds the lock of the index, as git does while it changes files; `None` if nobody does.
     #[must_use]
-    pub fn is_index_locked(&self) -> bool {
-        self.index_path().with_extension("lock").exists()
+    pub fn index_locked_since(&self) -> Option<SystemTime> {
+        self.index_path().with_extension("lock").symlink_metadata().ok()?.modified().ok()
     }
 
     /// The operation of several steps that is under way in this work tree, if any.

@@ -46,7 +46,9 @@ fn another_branch_pauses_and_nothing_of_it_goes_out() {
 
 #[test]
 fn a_bridge_that_pauses_lets_go_of_the_lead_and_writes_nothing_down() {
-    let Some(server) = Server::start("a_bridge_that_pauses_lets_go_of_the_lead_and_writes_nothing_down") else { return };
+    let Some(server) = Server::start("a_bridge_that_pauses_lets_go_of_the_lead_and_writes_nothing_down") else {
+        return;
+    };
     let fleet = Fleet::new(1, &server.url());
     let here = fleet.clone(0);
     let leader = || server.cli(&["GET", "mycelium:recorder"]);
@@ -62,6 +64,31 @@ fn a_bridge_that_pauses_lets_go_of_the_lead_and_writes_nothing_down() {
     fleet.until_state(0, "live");
     server.cli(&["PUBLISH", "training:events", "for this one"]);
     until("it is written down", LONG, || events().contains("for this one"));
+}
+
+#[test]
+fn while_git_is_at_work_for_long_nothing_goes_out_or_comes_in() {
+    let Some(server) = Server::start("while_git_is_at_work_for_long_nothing_goes_out_or_comes_in") else { return };
+    let fleet = Fleet::new(2, &server.url());
+    let here = fleet.clone(0);
+    fleet.write(0, "task-1.md", &task("task-1", "as it is now"));
+    fleet.write(0, "task-2.md", &task("task-2", "as it is now"));
+    fleet.until_one(&server, LONG);
+    until("it is committed", LONG, || is_clean(here));
+    // A checkout that takes its time: the lock first, then the files, HEAD last.
+    here.write(".git/index.lock", "");
+    fleet.write(0, "task-1.md", &task("task-1", "half a checkout"));
+    fleet.until_state(0, "paused");
+    assert!(fleet.status(0)["bridge"]["why"].as_str().unwrap().contains("git is at work"));
+    fleet.write(1, "task-2.md", &task("task-2", "changed by another"));
+    std::thread::sleep(Duration::from_millis(2_500));
+    assert!(fleet.text(1, "task-1.md").contains("as it is now"), "half a checkout was sent");
+    assert!(fleet.text(0, "task-2.md").contains("as it is now"), "git was written into");
+    fleet.write(0, "task-1.md", &task("task-1", "as it is now"));
+    std::fs::remove_file(here.path(".git/index.lock")).unwrap();
+    fleet.until_state(0, "live");
+    fleet.until_one(&server, LONG);
+    assert!(fleet.text(0, "task-2.md").contains("changed by another"));
 }
 
 #[test]

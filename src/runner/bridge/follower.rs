@@ -32,6 +32,8 @@ const BEAT: Duration = Duration::from_secs(1);
 const REPORT: Duration = Duration::from_secs(2);
 /// How often it is looked whether it is this one's turn to follow.
 const TURN: Duration = Duration::from_millis(250);
+/// How often it is looked whether git is done, where it is at work for long.
+const GIT: Duration = Duration::from_millis(200);
 /// News that are taken together, at most.
 const NEWS_MAX: usize = 10_000;
 
@@ -254,7 +256,12 @@ impl Loop {
             self.pause(why, state, link, due);
             return Ok(());
         }
-        if !self.is_live() && state.pause()?.is_none() {
+        if !self.is_live() {
+            state.is_git_still_at_work();
+            if let Some(why) = state.pause()? {
+                self.pause(why, state, link, due);
+                return Ok(());
+            }
             // Before the first pass: what the server alone knows is somebody's from then on.
             state.lead(link)?;
         }
@@ -285,7 +292,7 @@ impl Loop {
     fn pause(&mut self, why: String, state: &mut State, link: &Link, due: &mut Due) {
         // Another clone is to write down what happens meanwhile.
         state.let_go(link);
-        due.everything = Instant::now() + self.target.scan_every;
+        due.everything = Instant::now() + if state.is_git_at_work { GIT } else { self.target.scan_every };
         let is_news = self.health.state != health::State::Paused;
         self.health = self.health.clone().paused(why, self.workspace.now());
         self.report(is_news);

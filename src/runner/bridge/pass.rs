@@ -65,12 +65,16 @@ impl State {
         let tasks: BTreeSet<DocId> =
             items.iter().filter(|(kind, _)| *kind == Kind::Task).map(|(_, id)| id.clone()).collect();
         self.settle(link, items, options, &mut report)?;
-        if !tasks.is_empty() {
+        if report.paused.is_none() && !tasks.is_empty() {
             // What a workflow shows follows from its tasks as they are now.
             let more = self.sight.look(&self.workspace)?;
             self.pending.extend(more);
             let workflows = self.workflows_of(&tasks);
             self.settle(link, workflows, options, &mut report)?;
+        }
+        if report.paused.is_some() {
+            self.untold = told;
+            return Ok(report);
         }
         // What commits brought was seen, whichever documents this was about; what came in another way is known after all.
         let is_settled = self.is_forward() || is_all && self.held.is_empty() && report.mass.is_none();
@@ -112,7 +116,8 @@ impl State {
             }
             if !items.is_empty() {
                 items.extend(self.look()?);
-                if self.pause()?.is_some() {
+                report.paused = self.pause()?;
+                if report.paused.is_some() {
                     break;
                 }
             }

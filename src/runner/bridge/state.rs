@@ -99,6 +99,8 @@ pub(super) struct State {
     pub(super) is_recorder: bool,
     /// When that is over unless it is renewed.
     lead_until: Option<Instant>,
+    /// Git was at work for so long that it was not waited for: what was seen may be half a checkout.
+    pub(super) is_git_at_work: bool,
 }
 
 impl State {
@@ -134,6 +136,7 @@ impl State {
             renewed: None,
             is_recorder: false,
             lead_until: None,
+            is_git_at_work: false,
         }
     }
 
