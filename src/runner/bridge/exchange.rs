@@ -36,6 +36,7 @@ impl Workspace {
                 }
                 let mut report = state.pass(&link, Which::All, *options)?;
                 if let Some(why) = report.paused {
+                    state.let_go(&link);
                     return Err(Error::Unreached { why, hint: None });
                 }
                 if !options.dry_run && options.direction != Direction::Pull {
@@ -47,6 +48,8 @@ impl Workspace {
                         state.queues(&link, &mut report)?;
                     }
                     state.tell(&link, &report.told)?;
+                }
+                if !options.dry_run {
                     state.let_go(&link);
                 }
                 Ok((report, link.server().name.clone()))

@@ -1,6 +1,7 @@
 //! What a bridge knows between two passes: the documents, what was last agreed on each, who changed what, and where HEAD was.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::bases::Bases;
@@ -11,7 +12,7 @@ use crate::document::Document;
 use crate::event::Told;
 use crate::mirror::{Back, Base, Derived, Ground, Keys, Local, Remote};
 use crate::name::{AgentName, DocPath, EventId, Kind, OperationId, Revision};
-use crate::runner::{Error, Observer, Workspace};
+use crate::runner::{Error, Observer, Workspace, environment};
 use crate::snapshot::Entry;
 use crate::store::{Shelf, Unsynced};
 use crate::time::Timestamp;
@@ -341,7 +342,7 @@ impl State {
     pub(super) fn lead(&mut self, link: &Link) -> Result<bool, Error> {
         let (was_recorder, asked) = (self.leads(), Instant::now());
         self.is_recorder = false;
-        self.is_recorder = link.hold(&self.keys.own(RECORDER), &self.node, RECORDER_LEASE)?;
+        self.is_recorder = link.hold(&self.keys.own(RECORDER), &self.holder()?, RECORDER_LEASE)?;
         self.lead_until = Some(asked + LEAD);
         Ok(self.is_recorder && !was_recorder)
     }
@@ -361,10 +362,25 @@ impl State {
 
     /// Lets go of the lead, so that nobody has to wait until it is over.
     pub(super) fn let_go(&mut self, link: &Link) {
-        if std::mem::take(&mut self.is_recorder) {
+        if std::mem::take(&mut self.is_recorder)
+            && let Ok(holder) = self.holder()
+        {
             // Else it ends by itself.
-            let _ = link.hold(&self.keys.own(RECORDER), &self.node, Duration::from_millis(1));
+            let _ = link.hold(&self.keys.own(RECORDER), &holder, Duration::from_millis(1));
         }
+    }
+
+    /// Who has the lead: this process in this clone. A copy of the clone has the same name, and must not lead as well.
+    fn holder(&self) -> Result<String, Error> {
+        static WORD: OnceLock<String> = OnceLock::new();
+        let word = match WORD.get() {
+            Some(word) => word,
+            None => {
+                let new = environment::new_node()?;
+                WORD.get_or_init(|| new)
+            }
+        };
+        Ok(format!("{} {word}", self.node))
     }
 
     /// How many documents wait for something, as far as is known.
