@@ -3,13 +3,19 @@
 
 use std::fmt;
 use std::mem;
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::notice::Notice;
 use crate::runner::{Follower, Health, Workspace};
 
 /// Wakes the loop.
 pub(super) type Ring = Arc<dyn Fn() + Send + Sync>;
+
+/// How long whoever ends waits for the bridge to let go. A server that hangs is not waited for: others lead when the lease is
+/// over, and the thread ends with the process.
+const LET_GO: Duration = Duration::from_millis(200);
 
 /// The bridge, while there is one.
 #[derive(Default)]
@@ -33,8 +39,8 @@ impl Mirror {
 
     /// Begins to follow what the settings ask for, or ends what they do not ask for any more.
     pub(super) fn start(&mut self, workspace: &Workspace) -> Option<Notice> {
-        // One at a time: the old one has to let go first.
-        self.follower = None;
+        // One at a time: the new one waits until the old one has let go.
+        let _ = self.end();
         let (news, ring) = (Arc::clone(&self.news), self.ring.clone());
         let tell = move |state: &Health| {
             let notice = Notice::Bridge { state: state.state.word(), what: words(state), hint: state.hint.clone() };
@@ -52,9 +58,31 @@ impl Mirror {
         }
     }
 
+    /// Ends it in a thread of its own, for the server may hang; what is given tells when that is done.
+    fn end(&mut self) -> Option<Receiver<()>> {
+        let follower = self.follower.take()?;
+        let (done, is_done) = channel();
+        let end = move || {
+            drop(follower);
+            // Nobody may wait any more.
+            let _ = done.send(());
+        };
+        // Without a thread it is dropped here.
+        std::thread::Builder::new().name("mycelium-end".to_owned()).spawn(end).ok()?;
+        Some(is_done)
+    }
+
     /// What was told since.
     pub(super) fn news(&self) -> Vec<Notice> {
         mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Mirror {
+    fn drop(&mut self) {
+        if let Some(is_done) = self.end() {
+            let _ = is_done.recv_timeout(LET_GO);
+        }
     }
 }
 

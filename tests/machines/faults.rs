@@ -1,10 +1,10 @@
 //! What can be wrong with a server, one after the other: `bridge status` says it, nothing is lost, and it goes on by itself.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::fleet::{Fleet, LONG, SOON, held, task, until};
+use crate::fleet::{Fleet, LONG, SOON, held, is_clean, task, until};
 use crate::server::Server;
 
 /// A change here arrives there.
@@ -120,4 +120,18 @@ fn a_wrong_password_is_told_of_and_files_go_on() {
     assert!(fleet.run(0, &["bridge", "status"]).stderr.contains("hint:"));
     fleet.run(0, &["task", "create", "--type", "x", "--id", "task-1"]).ok();
     assert!(fleet.text(0, "task-1.md").contains("pending"));
+}
+
+#[test]
+fn a_watcher_ends_at_once_though_its_server_hangs() {
+    let Some(mut server) = Server::start("a_watcher_ends_at_once_though_its_server_hangs") else { return };
+    let mut fleet = Fleet::new(1, &server.url());
+    server.stop();
+    // It is in the middle of a question then.
+    fleet.write(0, "task-1.md", &task("task-1", "of no interest to a server that hangs"));
+    until("it is committed", LONG, || is_clean(fleet.clone(0)));
+    let began = Instant::now();
+    fleet.watchers.remove(0).stop();
+    assert!(began.elapsed() < Duration::from_millis(1_500), "it took {:?}", began.elapsed());
+    server.go_on();
 }
