@@ -179,8 +179,7 @@ impl Workspace {
         }
         match (before.state, self.pause(target)) {
             (State::Live, Some(why)) => Some(before.clone().paused(why, now)),
-            // The branch is checked out again.
-            (State::Paused, None) => None,
+            // Whoever follows knows of more reasons: git is at work, or the server has another branch.
             _ => Some(before.clone()),
         }
     }
