@@ -91,6 +91,8 @@ pub struct Space {
     pub is_new: bool,
     /// It is not the one that was known.
     pub has_changed: bool,
+    /// The branch that is mirrored into it; empty if nobody has named one.
+    pub branch: String,
 }
 
 impl Link {
@@ -164,8 +166,22 @@ impl Link {
     /// # Errors
     /// [`BridgeError`]. To do it again is harmless.
     pub fn enter_space(&self, known: &str, fresh: &str, quiet: Duration) -> Result<Space, BridgeError> {
+        self.enter_space_with(known, fresh, quiet, "")
+    }
+
+    /// The same for somebody who mirrors a branch; the first who names one decides which it is.
+    ///
+    /// # Errors
+    /// As [`Link::enter_space`].
+    pub fn enter_space_with(
+        &self,
+        known: &str,
+        fresh: &str,
+        quiet: Duration,
+        branch: &str,
+    ) -> Result<Space, BridgeError> {
         let space = self.keys().own("space");
-        let args = [known.into(), fresh.into(), quiet.as_millis().to_string().into()];
+        let args = [known.into(), fresh.into(), quiet.as_millis().to_string().into(), branch.into()];
         let answer = self.run(&self.scripts.space, &[&space], &args)?;
         let mut parts = list(answer).unwrap_or_default().into_iter();
         let mut read = || {
@@ -174,6 +190,7 @@ impl Link {
                 opens_in: Duration::from_millis(number(parts.next()?)?),
                 is_new: number(parts.next()?)? == 1,
                 has_changed: number(parts.next()?)? == 1,
+                branch: text(parts.next()?)?,
             })
         };
         read().ok_or_else(|| self.place().protocol("a set of data without an id"))

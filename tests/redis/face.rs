@@ -112,6 +112,41 @@ fn another_branch_pauses() {
     assert_eq!(state(&sandbox, &server.url()), words("redis", "live"));
 }
 
+#[test]
+fn without_a_branch_nothing_is_mirrored_until_one_is_named() {
+    let Some(server) = Server::start("without_a_branch_nothing_is_mirrored_until_one_is_named") else { return };
+    let sandbox = Sandbox::new();
+    sandbox.git(&["commit", "--quiet", "--allow-empty", "--message", "first"]);
+    sandbox.git(&["checkout", "--quiet", "--detach"]);
+    assert_eq!(state(&sandbox, &server.url()), words("markdown", "paused"));
+    let _ = run(&sandbox, &server.url(), &["task", "create", "--type", "x", "--id", "task-1"]).ok();
+    let refused = run(&sandbox, &server.url(), &["bridge", "push"]);
+    assert_eq!(refused.code, Some(75), "{refused:?}");
+    assert!(refused.stderr.contains("no branch was checked out"), "{refused:?}");
+    assert!(refused.stderr.contains("mycelium bridge enable --branch B"), "{refused:?}");
+    assert!(!server.cli(&["KEYS", "*"]).contains("task-1"));
+    sandbox.git(&["checkout", "--quiet", "main"]);
+    let _ = run(&sandbox, &server.url(), &["bridge", "enable", "--branch", "main"]).ok();
+    let _ = run(&sandbox, &server.url(), &["task", "create", "--type", "x", "--id", "task-2"]).ok();
+    let _ = run(&sandbox, &server.url(), &["bridge", "push"]).ok();
+    assert!(server.cli(&["KEYS", "*"]).contains("task-2"));
+}
+
+#[test]
+fn a_server_has_one_branch() {
+    let Some(server) = Server::start("a_server_has_one_branch") else { return };
+    let (first, second) = (Sandbox::new(), Sandbox::new());
+    let _ = run(&first, &server.url(), &["bridge", "push"]).ok();
+    assert_eq!(server.cli(&["HGET", "mycelium:space", "branch"]).trim_matches('"'), "main");
+    second.git(&["switch", "--quiet", "--create", "feature"]);
+    let _ = run(&second, &server.url(), &["task", "create", "--type", "x", "--id", "task-1"]).ok();
+    let refused = run(&second, &server.url(), &["bridge", "push"]);
+    assert_eq!(refused.code, Some(75), "{refused:?}");
+    assert!(refused.stderr.contains("the server has `main`; this clone mirrors `feature`"), "{refused:?}");
+    assert!(refused.stderr.contains("bridge.branch"), "{refused:?}");
+    assert!(!server.cli(&["KEYS", "*"]).contains("task-1"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_knows_what_is_live() {
     let Some(mut server) = Server::start("a_client_knows_what_is_live") else { return };

@@ -203,14 +203,25 @@ fn claim(workspace: &Workspace, target: &Target, link: &Link, question: &ClaimAs
 
 /// Comes to the set of data that the server holds now. If it is another one than before, claims in it wait until all who
 /// have a task have said so. Gives its name.
+///
+/// # Errors
+/// [`Error::Unreached`] if another branch is mirrored there; others if it cannot be asked.
 pub(super) fn enter(workspace: &Workspace, target: &Target, link: &Link) -> Result<String, Error> {
     let server = target.memory_name();
     let known = workspace.store.recall(&server, SPACE).and_then(|bytes| String::from_utf8(bytes).ok());
     let known = known.unwrap_or_default();
     let fresh = format!("{:016x}", environment::random()?);
-    let space = link.enter_space(&known, &fresh, workspace.lease())?;
+    let space = link.enter_space_with(&known, &fresh, workspace.lease(), &target.branch)?;
     if space.id != known {
         workspace.store.memorize(&server, SPACE, space.id.as_bytes())?;
+    }
+    if !target.branch.is_empty() && !space.branch.is_empty() && space.branch != target.branch {
+        let shown = crate::name::visible;
+        let (there, here) = (shown(&space.branch), shown(&target.branch));
+        return Err(Error::Unreached {
+            why: format!("the server has `{there}`; this clone mirrors `{here}`"),
+            hint: Some("set `bridge.branch`, or a `coordination.redis.prefix` of its own".to_owned()),
+        });
     }
     Ok(space.id)
 }

@@ -4,7 +4,19 @@ use super::wanted::Target;
 use crate::mirror;
 use crate::runner::{Error, Workspace};
 
+/// Why nothing is mirrored where no branch was checked out at first.
+pub(super) const NO_BRANCH: &str = "no branch was checked out when the bridge was first used, so none is mirrored";
+
 impl Target {
+    /// What to do about a branch that is not checked out.
+    pub(super) fn pause_hint(&self) -> &'static str {
+        if self.branch.is_empty() {
+            "run `mycelium bridge enable --branch B`"
+        } else {
+            "check that branch out, or set `bridge.branch`"
+        }
+    }
+
     /// The server and the place on it, as a name for a folder: what is remembered of one says nothing of another.
     pub(super) fn memory_name(&self) -> String {
         mirror::digest(format!("{} {}", self.address(), self.keys.prefix()).as_bytes())[..16].to_owned()
@@ -27,8 +39,11 @@ impl Workspace {
     /// # Errors
     /// [`Error::Git`] if HEAD cannot be read.
     pub(in crate::runner) fn is_followed_branch(&self, target: &Target) -> Result<Result<(), String>, Error> {
-        if self.repository.is_none() || self.config.text("commit.branch").is_some() || target.branch.is_empty() {
+        if self.repository.is_none() || self.config.text("commit.branch").is_some() {
             return Ok(Ok(()));
+        }
+        if target.branch.is_empty() {
+            return Ok(Err(NO_BRANCH.to_owned()));
         }
         let follows = &target.branch;
         Ok(match self.head()?.and_then(|head| head.branch) {

@@ -178,7 +178,7 @@ impl Workspace {
             return None;
         }
         match (before.state, self.pause(target)) {
-            (State::Live, Some(why)) => Some(before.clone().paused(why, now)),
+            (State::Live, Some(why)) => Some(before.clone().paused(why, Some(target.pause_hint().to_owned()), now)),
             // Whoever follows knows of more reasons: git is at work, or the server has another branch.
             _ => Some(before.clone()),
         }
@@ -197,7 +197,7 @@ impl Workspace {
         let answer_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         let live = Health { answer_ms, ..before.live(Some(server.name.clone()), now) };
         match self.pause(target) {
-            Some(why) => live.paused(why, now),
+            Some(why) => live.paused(why, Some(target.pause_hint().to_owned()), now),
             None => live,
         }
     }
@@ -205,9 +205,13 @@ impl Workspace {
     /// Why nothing is mirrored here now: another branch is checked out.
     #[must_use]
     pub fn pause(&self, target: &Target) -> Option<String> {
+        self.repository.as_ref().filter(|_| self.config.text("commit.branch").is_none())?;
+        if target.branch.is_empty() {
+            return Some(format!("paused: {}", super::course::NO_BRANCH));
+        }
         let head = self.head().ok().flatten()?;
         let here = head.branch.unwrap_or_else(|| "no branch".to_owned());
-        let is_other = !target.branch.is_empty() && here != target.branch;
+        let is_other = here != target.branch;
         is_other.then(|| {
             let shown = crate::name::visible;
             format!("paused: `{}` is mirrored, and {} is checked out", shown(&target.branch), shown(&here))

@@ -71,7 +71,11 @@ impl Workspace {
     pub(super) fn first_use(&self, address: &str, before: Option<&Record>) -> Result<Record, Error> {
         let record = Record {
             address: address.to_owned(),
-            branch: self.head()?.and_then(|head| head.branch).unwrap_or_default(),
+            // Another address is no word about another branch.
+            branch: match before.filter(|before| !before.branch.is_empty()) {
+                Some(before) => before.branch.clone(),
+                None => self.head()?.and_then(|head| head.branch).unwrap_or_default(),
+            },
             node: before.map_or_else(environment::new_node, |before| Ok(before.node.clone()))?,
             ..Record::default()
         };

@@ -18,7 +18,7 @@ impl Workspace {
     pub fn bridge_pass(&self, options: &PassOptions) -> Result<PassReport, Error> {
         let target = self.bridge_target()?;
         if let Err(why) = self.is_followed_branch(&target)? {
-            let hint = Some("check that branch out, or set `bridge.branch`".to_owned());
+            let hint = Some(target.pause_hint().to_owned());
             return Err(Error::Unreached { why, hint });
         }
         let now = self.now();

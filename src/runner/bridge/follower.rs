@@ -34,6 +34,7 @@ const REPORT: Duration = Duration::from_secs(2);
 const TURN: Duration = Duration::from_millis(250);
 /// How often it is looked whether git is done, where it is at work for long.
 const GIT: Duration = Duration::from_millis(200);
+const GIT_HINT: &str = "it goes on when git is done; remove `index.lock` if no git runs";
 /// News that are taken together, at most.
 const NEWS_MAX: usize = 10_000;
 
@@ -160,7 +161,11 @@ impl Loop {
                     let was_live = self.is_live();
                     let is_news = self.health.why.as_ref() != Some(&error.to_string());
                     let now = self.workspace.now();
-                    self.health = self.health.clone().failed(error.to_string(), error.hint(), now);
+                    self.health = match &error {
+                        // It answers, and is for others.
+                        Error::Unreached { why, hint } => self.health.clone().paused(why.clone(), hint.clone(), now),
+                        _ => self.health.clone().failed(error.to_string(), error.hint(), now),
+                    };
                     self.report(is_news || was_live);
                     pause = if was_live { PAUSE_MIN } else { (pause * 2).min(PAUSE_MAX) };
                     self.rest(jittered(pause));
@@ -294,7 +299,8 @@ impl Loop {
         state.let_go(link);
         due.everything = Instant::now() + if state.is_git_at_work { GIT } else { self.target.scan_every };
         let is_news = self.health.state != health::State::Paused;
-        self.health = self.health.clone().paused(why, self.workspace.now());
+        let hint = if state.is_git_at_work { GIT_HINT } else { self.target.pause_hint() };
+        self.health = self.health.clone().paused(why, Some(hint.to_owned()), self.workspace.now());
         self.report(is_news);
     }
 

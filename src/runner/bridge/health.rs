@@ -158,10 +158,9 @@ impl Health {
         Self { why: None, hint: None, failures: 0, retry_after_ms: 0, server, ..self.seen(State::Live, now) }
     }
 
-    /// The server answered, but another branch is checked out.
+    /// The server answered, but nothing is exchanged: another branch is checked out, or git is at work.
     #[must_use]
-    pub fn paused(self, why: String, now: Timestamp) -> Self {
-        let hint = Some("check that branch out, or set `bridge.branch`".to_owned());
+    pub fn paused(self, why: String, hint: Option<String>, now: Timestamp) -> Self {
         Self { why: Some(why), hint, failures: 0, retry_after_ms: 0, ..self.seen(State::Paused, now) }
     }
 

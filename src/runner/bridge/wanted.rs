@@ -126,7 +126,10 @@ impl Workspace {
 
     fn target_of(&self, settings: Settings, record: &Record, is_forced: bool) -> Target {
         let number = |name: &str| u32::try_from(self.config.number(name)).unwrap_or(u32::MAX);
-        let branch = self.config.text("bridge.branch").filter(|name| !name.is_empty()).unwrap_or(&record.branch);
+        let named = |key| self.config.text(key).filter(|name| !name.is_empty());
+        // Documents with a branch of their own are of that branch, whatever is checked out.
+        let own = named("commit.branch").map(|name| name.strip_prefix("refs/heads/").unwrap_or(name));
+        let branch = named("bridge.branch").or(own).unwrap_or(&record.branch);
         Target {
             keys: settings.keys.clone(),
             settings,
