@@ -289,6 +289,22 @@ impl Link {
         .map(|_| ())
     }
 
+    /// Puts messages into the stream for who comes later, and tells nobody who listens now: they were told before the stream
+    /// was lost.
+    ///
+    /// # Errors
+    /// [`BridgeError`]; some may have been put there.
+    pub fn keep(&self, messages: &[Message]) -> Result<(), BridgeError> {
+        let stream = self.keys().own("events");
+        self.send(messages.iter().map(|message| {
+            let mut add = cmd("XADD");
+            add.arg(&stream).arg("MAXLEN").arg("~").arg(STREAM_LENGTH).arg("*");
+            add.arg("channel").arg(&message.channel).arg("payload").arg(&message.payload);
+            add
+        }))
+        .map(|_| ())
+    }
+
     /// Tells everybody who listens now, and the stream for who comes later (about [`STREAM_LENGTH`] messages are kept).
     ///
     /// # Errors

@@ -19,7 +19,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 const BEGIN: Duration = Duration::from_millis(200);
 /// Pauses between two tries.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_millis(1_500);
+const PAUSE_MAX: Duration = Duration::from_millis(400);
 /// How often it is looked whether anybody still listens.
 const LOOK: Duration = Duration::from_millis(250);
 /// Events that are fetched at once after a gap.
@@ -144,26 +144,15 @@ impl Listener {
                 }
                 Ok(News::Lost(_)) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Ok(News::Changed(_) | News::Everything) => {}
-                // Where to go on after a gap. Whatever was told before this answer has come before it; what has not been
-                // taken yet comes once more then.
+                // In a quiet moment what the stream has is taken, too: what was heard is there as well and is known by its
+                // id, and what somebody puts there later for a stream that was lost is heard by nobody.
                 Err(RecvTimeoutError::Timeout) => {
-                    let end = link.stream_end()?;
-                    if woken.try_recv().map(|news| self.late(news)).is_err() {
-                        self.last = Some(end);
-                    }
+                    let last = self.last.clone().unwrap_or_else(|| "0-0".to_owned());
+                    self.close_gap(&link, last, Some(self.began))?;
                 }
             }
         }
         Ok(())
-    }
-
-    /// Something that came just before it was asked where the stream ends.
-    fn late(&mut self, news: News) {
-        if let News::Message { channel, payload } = news
-            && self.take(&payload, &channel, None)
-        {
-            (self.ring)();
-        }
     }
 
     /// What was told while there was no connection.

@@ -284,6 +284,8 @@ impl Loop {
         }
         if is_everything {
             due.everything = Instant::now() + self.target.scan_every;
+            let space = super::claims::enter(&state.workspace, &self.target, link)?;
+            state.refill(link, &space)?;
             state.finish_adopted(link)?;
         }
         // Two that keep one queue would undo each other, and one would not see what the other saw taken.

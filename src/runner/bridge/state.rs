@@ -25,6 +25,10 @@ const HEAD: &str = "head";
 const TOLD: &str = "told";
 /// Name under which the first event is remembered that the server could not be told.
 const UNTOLD: &str = "untold";
+/// Name under which it is remembered in which set of data the stream of events has what was told before.
+const STREAM: &str = "stream";
+/// So many events are put into a new stream, at most.
+const TOLD_BEFORE_MAX: usize = 1_000;
 /// Ids of events that came from the server and are not told there again.
 const ARRIVED_MAX: usize = 20_000;
 
@@ -74,6 +78,8 @@ pub(super) struct State {
     pub(super) pending: BTreeSet<Item>,
     /// What was told here and not on the server yet.
     pub(super) untold: Vec<Told>,
+    /// What the server was told before this connection, the newest first.
+    told_before: Vec<Told>,
     /// Events that came from the server.
     arrived: HashSet<EventId>,
     pub(super) beats: BTreeMap<AgentName, Timestamp>,
@@ -123,6 +129,7 @@ impl State {
             deeds: BTreeMap::new(),
             pending: BTreeSet::new(),
             untold: Vec::new(),
+            told_before: Vec::new(),
             arrived: HashSet::new(),
             beats: BTreeMap::new(),
             back: Back::Forward,
@@ -177,7 +184,8 @@ impl State {
             let place = |id: &str| new.iter().position(|told| told.id.as_str() == id);
             let behind = |last: String| if last.is_empty() { Some(0) } else { place(&last).map(|at| at + 1) };
             let first = known(UNTOLD).and_then(|first| place(&first)).or_else(|| known(TOLD).and_then(behind));
-            new.drain(..first.unwrap_or(new.len()));
+            let old = new.drain(..first.unwrap_or(new.len()));
+            self.told_before = old.rev().take(TOLD_BEFORE_MAX).collect();
         }
         told.extend(new);
         Ok(told)
@@ -188,6 +196,19 @@ impl State {
         let store = &self.workspace.store;
         store.memorize(&self.server, TOLD, last.as_str().as_bytes())?;
         Ok(store.unlearn(&self.server, UNTOLD)?)
+    }
+
+    /// What was told before is lost with the data of the server: whoever was away would miss it. Gives it once for each set of
+    /// data, the oldest first.
+    pub(super) fn lost_before(&mut self, space: &str) -> Result<Vec<Told>, Error> {
+        let known = self.workspace.store.recall(&self.server, STREAM);
+        if known.as_deref() == Some(space.as_bytes()) {
+            return Ok(Vec::new());
+        }
+        self.workspace.store.memorize(&self.server, STREAM, space.as_bytes())?;
+        let mut told = std::mem::take(&mut self.told_before);
+        told.reverse();
+        Ok(if known.is_some() { told } else { Vec::new() })
     }
 
     /// Whether the server could not be told something.

@@ -56,17 +56,22 @@ impl State {
     pub(super) fn tell(&mut self, link: &Link, told: &[Told]) -> Result<usize, Error> {
         let mut messages = Vec::new();
         for told in told.iter().filter(|told| !self.has_arrived(&told.id)) {
-            let told_on = |channel: &Channel| Message {
-                channel: channel.to_string(),
-                payload: told.on(channel.clone()).to_json().to_string().into_bytes(),
-            };
-            messages.extend(told.channels.iter().map(told_on));
+            messages.extend(told.channels.iter().map(|channel| message(told, channel)));
         }
         link.publish(&messages)?;
         if let Some(last) = told.last() {
             self.note_told(&last.id)?;
         }
         Ok(messages.len())
+    }
+
+    /// Puts into the stream what it has lost, if the server holds another set of data than before.
+    pub(super) fn refill(&mut self, link: &Link, space: &str) -> Result<(), Error> {
+        let mut messages = Vec::new();
+        for told in self.lost_before(space)? {
+            messages.extend(told.channels.iter().map(|channel| message(&told, channel)));
+        }
+        Ok(link.keep(&messages)?)
     }
 
     /// A message of somebody who publishes over the server alone: written down, and told again with its id. Of several
@@ -99,6 +104,11 @@ impl State {
         }
         Ok(())
     }
+}
+
+fn message(told: &Told, channel: &Channel) -> Message {
+    let payload = told.on(channel.clone()).to_json().to_string().into_bytes();
+    Message { channel: channel.to_string(), payload }
 }
 
 /// A message without an id of ours: its channel and what it says.
