@@ -70,7 +70,11 @@ impl Case<'_> {
         }
         let Some(here) = self.here else {
             let was_here = self.base.is_some_and(|base| base.text.is_some());
-            return if was_here { self.send_gone() } else { self.nothing() };
+            return match was_here {
+                true => self.send_gone(),
+                false if self.is_over() => Step { base: None, ..self.nothing() },
+                false => self.nothing(),
+            };
         };
         let path = self.live_path(&here.path);
         match entity_of(self.ground.kind, self.ground.id, &path, &here.document) {
@@ -265,11 +269,26 @@ impl Case<'_> {
         let text = record_text(record).map(str::to_owned);
         Some(Base {
             revision: record.revision,
+            gone_ms: if text.is_none() { self.gone_ms() } else { None },
             former: text.as_ref().and_then(|_| former(self.ground, self.base, self.here)),
             text,
             path: record.path.clone(),
             older: Chain::of_record(Some(record)).words(),
         })
+    }
+
+    /// Since when it is known to be gone.
+    fn gone_ms(&self) -> Option<i64> {
+        let before = self.base.filter(|base| base.text.is_none()).and_then(|base| base.gone_ms);
+        before.or_else(|| Some(self.ground.now.unix_ms()))
+    }
+
+    /// Neither here nor there is anything left of it, and all have had the time to hear of that.
+    fn is_over(&self) -> bool {
+        let Some(base) = self.base.filter(|base| base.text.is_none()) else { return false };
+        let is_there = self.there.record.is_some() || self.there.shown.is_some() || self.there.unusable.is_some();
+        let ago = self.ground.now.unix_ms().saturating_sub(base.gone_ms.unwrap_or(0));
+        !is_there && i128::from(ago) >= i128::try_from(Base::GONE_LIFE.as_millis()).unwrap_or(i128::MAX)
     }
 
     fn ours(&self) -> (Option<AgentName>, Option<OperationId>) {

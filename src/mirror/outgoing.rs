@@ -112,7 +112,8 @@ impl Version<'_> {
         let expected = self.there.revision();
         let outgoing = Outgoing { expected, seen: self.there.sum.clone(), revision, record, shown: None, ttl: None };
         let former = text.and_then(|_| former(self.ground, self.base, self.here));
-        (outgoing, Base { revision, text: text.map(str::to_owned), path, older, former })
+        let gone_ms = text.is_none().then(|| self.ground.now.unix_ms());
+        (outgoing, Base { revision, text: text.map(str::to_owned), path, older, former, gone_ms })
     }
 
     /// Greater than every one that is known. Where the server holds none they begin with the time: what is still under way

@@ -79,11 +79,17 @@ pub struct Base {
     /// The digest of what lay in the archive under its name when it was made: an earlier document, not what became of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub former: Option<String>,
+    /// When the document was seen to be gone, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_ms: Option<i64>,
 }
 
 impl Base {
     /// Versions before the last that are remembered by their digest.
     pub const OLDER_MAX: usize = 32;
+    /// For how long it is remembered that a document is gone, as the server does: who has not heard of it by then does not
+    /// hear of it from here.
+    pub const GONE_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
     /// The highest version that counts as one: beyond it scripts of the server cannot count one by one.
     pub const REVISION_MAX: u64 = 1 << 52;
 }

@@ -22,7 +22,7 @@ fn local(text: &str) -> Local {
 
 fn base(revision: u64, text: Option<&str>, older: &[&str]) -> Base {
     let older = older.iter().map(|text| digest(text.as_bytes())).chain(["@one".to_owned()]).collect();
-    Base { revision, text: text.map(str::to_owned), path: local(T).path, older, former: None }
+    Base { revision, text: text.map(str::to_owned), path: local(T).path, older, former: None, gone_ms: None }
 }
 
 fn record(revision: u64, text: &str, from: &[&str]) -> Record {
@@ -213,6 +213,21 @@ fn a_removed_document_is_not_mistaken_for_an_earlier_one_in_the_archive() {
     let case = Case { archived: Some(&archived), ..PLAIN };
     let step = step_of(&case, Some(&agreed), None, &there(record(agreed.revision, &edited, &[T])));
     assert_eq!(step.send.map(|send| send.record.gone), Some(Some(Gone::Archived)));
+}
+
+#[test]
+fn what_is_long_gone_is_forgotten() {
+    let now = 1_000;
+    let month = i64::try_from(Base::GONE_LIFE.as_millis()).expect("small");
+    let seen = step(Some(&base(5, Some(T), &[])), None, &gone(6, Gone::Removed, &[T])).base.expect("it is remembered");
+    assert_eq!(seen.gone_ms, Some(now));
+    // A server that lost its data has not told everybody.
+    assert_eq!(step(Some(&seen), None, &Remote::default()).base.as_ref(), Some(&seen));
+    let old = Base { gone_ms: Some(now - month), ..seen };
+    assert_eq!(step(Some(&old), None, &gone(6, Gone::Removed, &[T])).base.as_ref(), Some(&old));
+    assert_eq!(step(Some(&old), None, &Remote::default()).base, None);
+    let sent = step(Some(&base(5, Some(T), &[])), None, &there(record(5, T, &[])));
+    assert_eq!(sent.base.and_then(|base| base.gone_ms), Some(now));
 }
 
 #[test]
