@@ -33,5 +33,6 @@ pub(super) fn merge(input: &[u8]) {
 
 fn has_mark(document: &Document) -> bool {
     let is_mark = |line: &str| ["<<<<<<<", ">>>>>>>"].iter().any(|mark| line.starts_with(mark));
-    document.text().lines().any(is_mark)
+    // Also of a text that cannot be read as one: it may be the base.
+    String::from_utf8_lossy(document.bytes()).lines().any(is_mark)
 }
