@@ -2,7 +2,7 @@
 //! of 1 and of 100 agents until they are in the file and on the server, tasks made, events heard, a first mirror, batches.
 
 use std::fmt::Write as _;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,7 +44,7 @@ pub(crate) fn run(bench: &Bench) {
 
 /// A workspace in which a status counts as a sign of life does: nobody waits for the disk, and commits come later.
 fn open(sandbox: &Sandbox, name: &str, url: &str) -> Workspace {
-    let flags = [("commit.auto", "false"), ("markdown.durability", "off"), ("coordination.redis.url", url)];
+    let flags = [("markdown.durability", "off"), ("coordination.redis.url", url)];
     let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
     let agent = Some(AgentName::new(name).unwrap());
     Workspace::open(Opening { root: Some(sandbox.root().to_owned()), agent, flags }).unwrap()
@@ -152,7 +152,7 @@ fn operations(bench: &Bench, server: &Server, agents: usize) {
         let new = AgentUpdate::at(first.now()).into_new(AgentName::new(name(number)).unwrap());
         first.create(&New::Agent(new), Taken::FileName).unwrap();
     }
-    let follower = Follower::start(&open(&sandbox, "first", &url), |_| {}).unwrap();
+    let watcher = Watching::start(&sandbox, &url);
     until(|| (0..agents).all(|number| server.cli(&["HGET", &key(number), "status"]) == "idle"));
     let count = (bench.pick(20_000, 4_000, 20) / agents.max(10)).max(1);
     let before = traffic(server);
@@ -178,7 +178,25 @@ fn operations(bench: &Bench, server: &Server, agents: usize) {
     bench.show(&format!("redis-create-{agents}"), &told.words(made));
     let told = at_once(&sandbox, &url, agents, count.div_ceil(4), &publish, &|| true);
     bench.show(&format!("redis-publish-{agents}"), &told.words(made));
-    drop(follower);
+    drop(watcher);
+}
+
+/// A watcher in a process of its own, which mirrors and commits.
+struct Watching(Child);
+
+impl Watching {
+    fn start(sandbox: &Sandbox, url: &str) -> Self {
+        let mut command = sandbox.mycelium_command(&["watch", "--json"]);
+        command.env("REDIS_URL", url).env("MYCELIUM_MARKDOWN_DURABILITY", "off");
+        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn key(number: usize) -> String {
@@ -267,7 +285,7 @@ fn events(bench: &Bench, server: &Server) {
     let url = server.url();
     let here = open(&sandboxes[0], "here", &url);
     let there = open(&sandboxes[1], "there", &url);
-    let followers = [&here, &there].map(|workspace| Follower::start(workspace, |_| {}).unwrap());
+    let watchers = sandboxes.each_ref().map(|sandbox| Watching::start(sandbox, &url));
     let mut heard = there.subscribe(vec![ChannelPattern::new("training:events").unwrap()], None).unwrap();
     thread::sleep(Duration::from_millis(500));
     let mut times = Vec::new();
@@ -280,7 +298,7 @@ fn events(bench: &Bench, server: &Server) {
     }
     let at = |share| quantile(times.iter().copied(), share);
     bench.show("redis-subscribe", &format!("{:.2} ms, {:.2} ms, {:.2} ms", at(0.5), at(0.95), at(0.99)));
-    drop(followers);
+    drop(watchers);
 }
 
 /// A server that holds nothing, and a folder that is full.

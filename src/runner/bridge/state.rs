@@ -61,6 +61,7 @@ pub(super) fn note_untold(workspace: &Workspace, target: &Target, first: &EventI
 
 /// Everything that a bridge keeps in memory.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each says something else")]
 pub(super) struct State {
     pub(super) workspace: Workspace,
     pub(super) keys: Keys,
@@ -394,14 +395,11 @@ impl State {
     /// Who has the lead: this process in this clone. A copy of the clone has the same name, and must not lead as well.
     fn holder(&self) -> Result<String, Error> {
         static WORD: OnceLock<String> = OnceLock::new();
-        let word = match WORD.get() {
-            Some(word) => word,
-            None => {
-                let new = environment::new_node()?;
-                WORD.get_or_init(|| new)
-            }
-        };
-        Ok(format!("{} {word}", self.node))
+        if let Some(word) = WORD.get() {
+            return Ok(format!("{} {word}", self.node));
+        }
+        let new = environment::new_node()?;
+        Ok(format!("{} {}", self.node, WORD.get_or_init(|| new)))
     }
 
     /// How many documents wait for something, as far as is known.
