@@ -160,6 +160,16 @@ impl Link {
         read_renewal(&parts).ok_or_else(|| self.place().protocol("a renewal without an answer"))
     }
 
+    /// The set of data on the server; `None` if nobody has come to it yet.
+    ///
+    /// # Errors
+    /// [`BridgeError`].
+    pub fn space(&self) -> Result<Option<String>, BridgeError> {
+        let mut look = cmd("HGET");
+        look.arg(self.keys().own("space")).arg("id");
+        Ok(text(self.one(&look)?))
+    }
+
     /// Comes to the set of data on the server. If it is not the one that was `known` (empty for none), no task can be
     /// claimed for the `quiet` time, so that those who have some can tell. `fresh` is its id if there is none yet.
     ///

@@ -8,14 +8,12 @@ use redis::{Cmd, RedisError, RedisResult, Value, cmd};
 
 use super::address::Settings;
 use super::error::{BridgeError, Place};
-use super::news::{self, News, bytes, list, text};
+use super::news::{self, News, list, text};
 use super::scripts::{Script, Scripts};
 use super::wire::{Ground, Push, Wire, all};
 use crate::mirror::Keys;
 use crate::name::Kind;
 
-/// About how many messages the stream of events keeps.
-pub const STREAM_LENGTH: usize = 10_000;
 /// How many keys one step of a scan looks at.
 const SCAN_STEP: usize = 1_000;
 /// The most keys that a scan finds.
@@ -289,72 +287,6 @@ impl Link {
         .map(|_| ())
     }
 
-    /// Puts messages into the stream for who comes later, and tells nobody who listens now: they were told before the stream
-    /// was lost.
-    ///
-    /// # Errors
-    /// [`BridgeError`]; some may have been put there.
-    pub fn keep(&self, messages: &[Message]) -> Result<(), BridgeError> {
-        let stream = self.keys().own("events");
-        self.send(messages.iter().map(|message| {
-            let mut add = cmd("XADD");
-            add.arg(&stream).arg("MAXLEN").arg("~").arg(STREAM_LENGTH).arg("*");
-            add.arg("channel").arg(&message.channel).arg("payload").arg(&message.payload);
-            add
-        }))
-        .map(|_| ())
-    }
-
-    /// Tells everybody who listens now, and the stream for who comes later (about [`STREAM_LENGTH`] messages are kept).
-    ///
-    /// # Errors
-    /// [`BridgeError`]; some may have been told, so that to try again may tell them twice. In a cluster that happens by
-    /// itself when a node is lost in mid call.
-    pub fn publish(&self, messages: &[Message]) -> Result<(), BridgeError> {
-        let stream = self.keys().own("events");
-        let commands = || {
-            messages.iter().flat_map(|message| {
-                let mut publish = cmd("PUBLISH");
-                publish.arg(format!("{}{}", self.keys().prefix(), message.channel)).arg(&message.payload);
-                let mut add = cmd("XADD");
-                add.arg(&stream).arg("MAXLEN").arg("~").arg(STREAM_LENGTH).arg("*");
-                add.arg("channel").arg(&message.channel).arg("payload").arg(&message.payload);
-                [publish, add]
-            })
-        };
-        match self.send(commands()) {
-            // Somebody put something else where the stream is; what was told is told again, with the same id.
-            Err(error) if error.is_wrong_type() => {
-                self.delete(std::slice::from_ref(&stream))?;
-                self.send(commands()).map(|_| ())
-            }
-            done => done.map(|_| ()),
-        }
-    }
-
-    /// The id of the newest message in the stream; `0-0` if there is none.
-    ///
-    /// # Errors
-    /// [`BridgeError`].
-    pub fn stream_end(&self) -> Result<String, BridgeError> {
-        let mut command = cmd("XREVRANGE");
-        command.arg(self.keys().own("events")).arg("+").arg("-").arg("COUNT").arg(1);
-        let end = self.one(&command)?;
-        let newest = list(end).and_then(|all| list(all.into_iter().next()?)?.into_iter().next());
-        Ok(newest.and_then(text).unwrap_or_else(|| "0-0".to_owned()))
-    }
-
-    /// The messages after one, oldest first, with their ids; at most `max`.
-    ///
-    /// # Errors
-    /// [`BridgeError`].
-    pub fn stream_after(&self, id: &str, max: usize) -> Result<Vec<(String, Message)>, BridgeError> {
-        let mut command = cmd("XRANGE");
-        command.arg(self.keys().own("events")).arg(format!("({id}")).arg("+").arg("COUNT").arg(max);
-        let entries = list(self.one(&command)?).unwrap_or_default();
-        Ok(entries.into_iter().filter_map(entry).collect())
-    }
-
     /// Takes or renews a lease that one node at a time has; whether it is this node's.
     ///
     /// # Errors
@@ -434,21 +366,6 @@ impl Link {
 /// Whole milliseconds, at least one: 0 would remove a key.
 pub(super) fn ms(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1)
-}
-
-fn entry(value: Value) -> Option<(String, Message)> {
-    let mut parts = list(value)?.into_iter();
-    let id = text(parts.next()?)?;
-    let mut fields = list(parts.next()?)?.into_iter();
-    let (mut channel, mut payload) = (None, None);
-    while let (Some(field), Some(value)) = (fields.next(), fields.next()) {
-        match text(field).as_deref() {
-            Some("channel") => channel = text(value),
-            Some("payload") => payload = bytes(value),
-            _ => {}
-        }
-    }
-    Some((id, Message { channel: channel?, payload: payload? }))
 }
 
 /// Asks a server what it is. What it does not permit is left out and named.

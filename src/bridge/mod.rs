@@ -13,12 +13,14 @@ mod link;
 mod news;
 mod queue;
 mod scripts;
+mod stream;
 mod wire;
 
 pub use address::{Address, AddressError, Settings};
 pub use claims::{ClaimAnswer, ClaimAsk, Renewal, Space};
 pub use documents::{Applied, BATCH_BYTES_MAX, BATCH_MAX, DOCUMENT_BYTES_MAX, Fetched, HASH_FIELDS_MAX, Look};
 pub use error::BridgeError;
-pub use link::{Link, Message, STREAM_LENGTH, Server};
+pub use link::{Link, Message, Server};
 pub use news::News;
 pub use queue::{FOREIGN_MAX, QUEUE_ENTRIES_MAX, QueueReport, QueueRound};
+pub use stream::STREAM_LENGTH;

@@ -115,6 +115,12 @@ pub static KEYS: &[Key] = &[
     ),
     new("commit.branch", "", Rule::Text, "a branch of its own for the documents; empty for the current branch"),
     new("bridge.branch", "", Rule::Text, "the branch that is mirrored; empty for the one on which that was enabled"),
+    new(
+        "bridge.channels",
+        "",
+        Rule::Text,
+        "channels on the server that are heard without a prefix, with commas between; empty for the known",
+    ),
     new("bridge.scan_seconds", "30", Rule::Number(1, 3_600), "how often everything on the server is looked through"),
 ];
 

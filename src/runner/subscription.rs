@@ -55,7 +55,10 @@ impl Subscription {
             let _ = ring.try_send(());
         };
         let ear = match workspace.wanted_bridge() {
-            Wanted::Redis(target) => Some(Ear::start(*target, ring.clone())?),
+            Wanted::Redis(target) => {
+                let own = patterns.iter().map(|pattern| pattern.as_str().to_owned()).collect();
+                Some(Ear::start(*target, own, ring.clone())?)
+            }
             _ => None,
         };
         let watcher = Watcher::new(workspace.places(), ring).beside(workspace.store.feed_folder());

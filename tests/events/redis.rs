@@ -263,7 +263,7 @@ fn a_subscription_that_ends_leaves_no_connection() {
     let Some(server) = Server::start("a_subscription_that_ends_leaves_no_connection") else { return };
     let url = server.url();
     let (_here, ours) = clone_of(&url, "");
-    let connections = || server.cli(&["CLIENT", "LIST"]).lines().filter(|line| line.contains(" psub=1")).count();
+    let connections = || server.cli(&["CLIENT", "LIST"]).lines().filter(|line| !line.contains(" psub=0")).count();
     let before = connections();
     let subscriptions = [listen(&ours, "*"), listen(&ours, "a:*")];
     eventually("both listen", || connections() == before + 2);
@@ -337,4 +337,26 @@ fn a_stream_that_begins_anew_is_heard() {
         mycelium::bridge::Message { channel: "training:events".to_owned(), payload: payload.to_string().into_bytes() };
     server.link().publish(&[message]).unwrap();
     assert_eq!(numbers(&heard(&mut subscription, 1, QUIET)), [1]);
+}
+
+#[test]
+fn without_a_prefix_other_programs_and_other_databases_are_not_heard() {
+    let Some(server) = Server::start("without_a_prefix_other_programs_and_other_databases_are_not_heard") else {
+        return;
+    };
+    let (url, other_url) = (server.url(), server.url().replace("/0", "/1"));
+    let ((_here, ours), (_there, theirs)) = (clone_of(&url, ""), clone_of(&other_url, ""));
+    let (_a, _b) = (follow(&ours), follow(&theirs));
+    live(&ours);
+    live(&theirs);
+    eventually("it leads", || server.cli(&["GET", "mycelium:recorder"]).len() > 8);
+    let mut subscriptions = [listen(&ours, "training:*"), listen(&theirs, "training:*")];
+    server.cli(&["PUBLISH", "chat:room", "of another program"]);
+    publish(&ours, 1);
+    publish(&theirs, 2);
+    for (subscription, n) in subscriptions.iter_mut().zip([1, 2]) {
+        assert_eq!(numbers(&heard(subscription, 1, QUIET)), [n]);
+    }
+    let told = ours.events(&mycelium::runner::Filter::default()).unwrap();
+    assert!(told.iter().all(|event| event.channel.as_str() != "chat:room"), "{told:#?}");
 }

@@ -29,6 +29,7 @@ impl PartialEq for Target {
             && self.settings.ca == other.settings.ca
             && self.keys == other.keys
             && self.branch == other.branch
+            && self.channels == other.channels
             && self.node == other.node
     }
 }

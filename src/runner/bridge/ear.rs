@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::voice::{Hearing, WRITTEN_DOWN, event, listen};
+use super::voice::{Hearing, WRITTEN_DOWN, event_of, listen};
 use super::wanted::Target;
 use crate::bridge::{Link, News};
 use crate::event::Event;
@@ -26,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(250);
 const GAP_MAX: usize = 1_000;
 /// Events that wait for a slow subscriber; those behind them wait on the server.
 const WAITING_MAX: usize = 4_096;
+/// How often it is asked at most whether the server holds another set of data by now.
+const ASK: Duration = Duration::from_secs(1);
 /// How much clocks may differ where it is told by the time what is old, in milliseconds.
 const CLOCKS_MS: i64 = 60_000;
 
@@ -37,14 +39,21 @@ pub(in crate::runner) struct Ear {
 }
 
 impl Ear {
-    /// Begins to listen; `ring` is called when there is something to take. A server that answers is listened to when this
+    /// Begins to listen to these patterns, or to all that is of interest; `ring` is called when there is something to take. A server that answers is listened to when this
     /// returns.
-    pub(in crate::runner) fn start(target: Target, ring: impl Fn() + Send + Sync + 'static) -> Result<Self, Error> {
+    pub(in crate::runner) fn start(
+        target: Target,
+        patterns: Vec<String>,
+        ring: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
         let (sender, events) = sync_channel(WAITING_MAX);
         let (begun, begins) = channel();
         let is_over = Arc::new(AtomicBool::new(false));
         let mut listener = Listener {
             target,
+            patterns,
+            space: None,
+            asked: None,
             sender,
             is_over: Arc::clone(&is_over),
             ring: Arc::new(ring),
@@ -78,6 +87,10 @@ impl Drop for Ear {
 
 struct Listener {
     target: Target,
+    patterns: Vec<String>,
+    /// The set of data on the server, and when it was asked for because an event named another.
+    space: Option<String>,
+    asked: Option<Instant>,
     sender: SyncSender<Event>,
     is_over: Arc<AtomicBool>,
     ring: Arc<dyn Fn() + Send + Sync>,
@@ -125,7 +138,8 @@ impl Listener {
             let _ = wake.send(news);
         };
         // No keys are looked at, only channels: whoever listens mirrors nothing.
-        let link = listen(&self.target, CONNECT, Hearing::Channels, on_news)?;
+        let link = listen(&self.target, CONNECT, Hearing::Channels, &self.patterns, on_news)?;
+        self.space = link.space().ok().flatten();
         let end = link.stream_end()?;
         match self.last.clone() {
             None if is_first => self.last = Some(end),
@@ -138,7 +152,7 @@ impl Listener {
         while !self.is_over() && self.pending.is_none() {
             match woken.recv_timeout(LOOK) {
                 Ok(News::Message { channel, payload }) => {
-                    if self.take(&payload, &channel, None) {
+                    if self.take(&link, &payload, &channel, None) {
                         (self.ring)();
                     }
                 }
@@ -163,7 +177,7 @@ impl Listener {
             let Some((end, _)) = missed.last() else { return Ok(()) };
             last.clone_from(end);
             for (_, message) in &missed {
-                self.take(&message.payload, &message.channel, since);
+                self.take(link, &message.payload, &message.channel, since);
                 if self.pending.is_some() {
                     return Ok(());
                 }
@@ -173,8 +187,11 @@ impl Listener {
     }
 
     /// Hands on what one of us has told. Of what others publish the watcher that writes it down tells again.
-    fn take(&mut self, payload: &[u8], channel: &str, since: Option<Timestamp>) -> bool {
-        let Some(mut event) = event(payload) else { return false };
+    fn take(&mut self, link: &Link, payload: &[u8], channel: &str, since: Option<Timestamp>) -> bool {
+        let Some((mut event, space)) = event_of(payload) else { return false };
+        if space.is_some_and(|space| self.is_elsewhere(link, &space)) {
+            return false;
+        }
         if since.is_some_and(|since| event.at.unix_ms().saturating_add(CLOCKS_MS) < since.unix_ms()) {
             return false;
         }
@@ -184,6 +201,15 @@ impl Listener {
             event.channel = channel;
         }
         self.hand_on(event)
+    }
+
+    /// Another set of data, of a repository in another database, or of before: channels know no databases.
+    fn is_elsewhere(&mut self, link: &Link, space: &str) -> bool {
+        if self.space.as_deref() != Some(space) && self.asked.is_none_or(|at| at.elapsed() >= ASK) {
+            self.asked = Some(Instant::now());
+            self.space = link.space().ok().flatten();
+        }
+        self.space.as_deref().is_some_and(|own| own != space)
     }
 
     fn hand_on(&mut self, event: Event) -> bool {

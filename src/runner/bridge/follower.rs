@@ -220,7 +220,7 @@ impl Loop {
         let on_news = move |news| {
             let _ = wake.send(Wake::News(news));
         };
-        let link = voice::listen(&self.target, within, Hearing::Everything, on_news)?;
+        let link = voice::listen(&self.target, within, Hearing::Everything, &[], on_news)?;
         let mut state = State::open(self.workspace.another()?, &self.target);
         super::claims::enter(&state.workspace, &self.target, &link)?;
         let mut due = Due { everything: Instant::now(), beat: Instant::now(), queue: None };

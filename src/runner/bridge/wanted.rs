@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::{Error, Workspace};
 use super::enabled::Record;
+use super::voice::KNOWN;
 use crate::bridge::{Address, Settings};
 use crate::config::{Origin, without_password};
 use crate::mirror::Keys;
@@ -45,6 +46,8 @@ pub struct Target {
     pub keys: Keys,
     /// The branch that is mirrored; empty where there is none.
     pub branch: String,
+    /// The channels that are listened to there where no prefix tells whose they are: patterns.
+    pub channels: Vec<String>,
     /// What this work tree is called there: random, made once.
     pub node: String,
     /// Tries before the server counts as lost; at least one.
@@ -130,7 +133,10 @@ impl Workspace {
         // Documents with a branch of their own are of that branch, whatever is checked out.
         let own = named("commit.branch").map(|name| name.strip_prefix("refs/heads/").unwrap_or(name));
         let branch = named("bridge.branch").or(own).unwrap_or(&record.branch);
+        let channels = self.config.text("bridge.channels").unwrap_or_default().split(',').map(str::trim);
+        let channels: Vec<String> = channels.filter(|name| !name.is_empty()).map(str::to_owned).collect();
         Target {
+            channels: if channels.is_empty() { KNOWN.map(str::to_owned).to_vec() } else { channels },
             keys: settings.keys.clone(),
             settings,
             branch: branch.to_owned(),
