@@ -12,7 +12,7 @@ use mycelium::entity::agent::{self, AgentUpdate};
 use mycelium::entity::{AgentStatus, NewTask, Priority};
 use mycelium::mirror::{Outgoing, Record};
 use mycelium::name::{AgentName, Channel, ChannelPattern, DocId, DocPath, Kind};
-use mycelium::runner::{Follower, New, Opening, Taken, Workspace};
+use mycelium::runner::{Follower, New, Opening, Step, Taken, Together, Workspace};
 use serde_json::json;
 
 use crate::bench::{Bench, Tasks, Verdict, disk, each_second, ms, quantile, repository, timed, whole};
@@ -167,6 +167,7 @@ fn operations(bench: &Bench, server: &Server, agents: usize) {
         let bytes = traffic(server) - before;
         let mbit = bytes * 8.0 / 1e6 * (50_000.0 / 60.0) / f64::from(u32::try_from(agents * count).unwrap());
         bench.show("redis-bandwidth", &format!("{mbit:.2} Mbit/s for 50,000 a minute"));
+        pipeline(bench, server, &open(&sandbox, "first", &url), agents);
     } else {
         bench.show(&id, &words);
     }
@@ -197,6 +198,27 @@ impl Drop for Watching {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// The statuses of all agents in one call, again and again, until the server has the last ones.
+fn pipeline(bench: &Bench, server: &Server, workspace: &Workspace, agents: usize) {
+    let rounds = bench.pick(200, 40, 2);
+    let began = Instant::now();
+    for round in 0..rounds {
+        let step = |agent: usize| {
+            let metadata = Some(json!({ "in_one_call": round }));
+            let update = AgentUpdate { status: Some(AgentStatus::Busy), metadata, ..AgentUpdate::at(workspace.now()) };
+            let edit = Box::new(move |document: &_| agent::set(document, &update));
+            Step::Change { kind: Kind::Agent, id: name(agent), verb: "set", edit }
+        };
+        let steps: Vec<Step> = (0..agents).map(step).collect();
+        assert!(workspace.batch(&steps, Together::Each).unwrap().iter().all(Result::is_ok));
+    }
+    let metadata = json!({ "in_one_call": rounds - 1 }).to_string();
+    until(|| (0..agents).all(|agent| server.cli(&["HGET", &key(agent), "metadata"]) == metadata));
+    let rate = each_second(agents * rounds, began.elapsed());
+    let words = format!("{} per s ({agents} in one call)", whole(rate));
+    bench.tell("redis-pipeline", &words, "3,900 per s", Verdict::of(rate >= UPDATES_MIN));
 }
 
 fn key(number: usize) -> String {

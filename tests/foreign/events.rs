@@ -61,7 +61,7 @@ fn what_others_publish_is_written_down_once_and_heard_everywhere() {
     let Some(scene) = Scene::start(test, 2, &[]) else { return };
     let subscribers = [Subscriber::start(&scene, 0), Subscriber::start(&scene, 1)];
     // Each is heard by the watchers and by both of these: then they listen.
-    let receivers = || scene.redis(&["PUBLISH", "no channel of ours!", "x"]);
+    let receivers = || scene.redis(&["PUBLISH", "training:no channel of ours!", "x"]);
     until("all listen", || receivers() == "4");
     let channel = "training:progress";
     scene.redis(&["PUBLISH", channel, r#"{"event":"checkpoint_saved","step":1000,"loss":0.42,"agent":"bot"}"#]);
@@ -79,7 +79,7 @@ fn what_others_publish_is_written_down_once_and_heard_everywhere() {
     // No JSON, and what nobody can read.
     scene.redis(&["PUBLISH", channel, "half way"]);
     scene.redis_bytes(&[b"PUBLISH", channel.as_bytes(), b"\xff\xfe\x00"]);
-    scene.redis(&["PUBLISH", "no channel of ours!", "x"]);
+    scene.redis(&["PUBLISH", "training:no channel of ours!", "x"]);
     scene.redis(&["PUBLISH", channel, &format!("\"{}\"", "x".repeat(100_000))]);
     scene.redis(&["PUBLISH", channel, r#"{"event":"last","step":1001}"#]);
     let last: Vec<Value> = subscribers.iter().map(|subscriber| subscriber.hears(1001)).collect();

@@ -55,7 +55,7 @@ fn a_server_that_loses_all_or_dies_is_filled_again_without_a_restart() {
     flows(&fleet, "after it was away");
     server.stop();
     fleet.write(1, "task-stopped.md", &task("task-stopped", "written while it stood still"));
-    std::thread::sleep(std::time::Duration::from_millis(2_500));
+    std::thread::sleep(Duration::from_millis(2_500));
     server.go_on();
     fleet.until_one(&server, SOON);
     assert!(fleet.text(0, "task-stopped.md").contains("stood still"));
@@ -71,7 +71,7 @@ fn many_writes_survive_a_kill_in_their_middle() {
         fleet.run(0, &["batch", "lines"]).ok();
         until("some are there", LONG, || !held(&server).is_empty());
         server.kill();
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        std::thread::sleep(Duration::from_millis(200));
         server.restart();
     }
     std::fs::remove_file(fleet.clone(0).path("lines")).unwrap();

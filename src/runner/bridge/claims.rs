@@ -19,6 +19,8 @@ const CONNECT: Duration = Duration::from_millis(20);
 const ANSWER: Duration = Duration::from_millis(30);
 /// Name under which it is remembered which set of data the server held.
 const SPACE: &str = "space";
+/// Name under which the longest lease is remembered that was asked for, in milliseconds.
+const LEASE: &str = "lease";
 /// How often the hashes of running workflows begin to live anew, in milliseconds: twice in their life.
 const RENEW_MS: i64 = 1_800_000;
 
@@ -197,8 +199,24 @@ fn loss(task: &Task, why: Why, by: Option<AgentName>, fence: u64, left: Option<D
 }
 
 fn claim(workspace: &Workspace, target: &Target, link: &Link, question: &ClaimAsk) -> Result<ClaimAnswer, Error> {
+    note_lease(workspace, target, question.lease)?;
     let space = enter(workspace, target, link)?;
     Ok(link.claim_in(question, &space)?)
+}
+
+/// The longest lease that this clone has ever asked for: who has a task may be silent for so long.
+fn longest_lease(workspace: &Workspace, target: &Target) -> Duration {
+    let known = workspace.store.recall(&target.memory_name(), LEASE);
+    let ms = known.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| text.parse().ok()).unwrap_or(0);
+    workspace.lease().max(Duration::from_millis(ms))
+}
+
+fn note_lease(workspace: &Workspace, target: &Target, lease: Duration) -> Result<(), Error> {
+    if lease > longest_lease(workspace, target) {
+        let ms = lease.as_millis().to_string();
+        workspace.store.memorize(&target.memory_name(), LEASE, ms.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// Comes to the set of data that the server holds now. If it is another one than before, claims in it wait until all who
@@ -211,7 +229,7 @@ pub(super) fn enter(workspace: &Workspace, target: &Target, link: &Link) -> Resu
     let known = workspace.store.recall(&server, SPACE).and_then(|bytes| String::from_utf8(bytes).ok());
     let known = known.unwrap_or_default();
     let fresh = format!("{:016x}", environment::random()?);
-    let space = link.enter_space_with(&known, &fresh, workspace.lease(), &target.branch)?;
+    let space = link.enter_space_with(&known, &fresh, longest_lease(workspace, target), &target.branch)?;
     if space.id != known {
         workspace.store.memorize(&server, SPACE, space.id.as_bytes())?;
     }
