@@ -35,6 +35,8 @@ const TURN: Duration = Duration::from_millis(250);
 /// How often it is looked whether git is done, where it is at work for long.
 const GIT: Duration = Duration::from_millis(200);
 const GIT_HINT: &str = "it goes on when git is done; remove `index.lock` if no git runs";
+/// Longest rest after a pass.
+const REST_MAX: Duration = Duration::from_millis(5);
 /// News that are taken together, at most.
 const NEWS_MAX: usize = 10_000;
 
@@ -234,7 +236,10 @@ impl Loop {
             // What changes while it is looked rings again.
             let _ = self.watcher.arm();
             self.settings();
+            let began = Instant::now();
             self.work(&mut state, &link, &mut due, &mut items)?;
+            // Under load more is done at once, and those who write have the processor, too.
+            std::thread::sleep(began.elapsed().min(REST_MAX));
             while !self.is_over && !self.is_renewed && !self.wait(&mut state, &link, &mut due, &mut items)? {}
         }
     }
