@@ -420,6 +420,19 @@ pub enum Waiting {
 }
 
 impl Waiting {
+    /// It is over by itself in a moment: trying again is worth it.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Committer | Self::Busy(Busy::Locked(_) | Busy::Contended { .. }) | Self::Moving => true,
+            Self::Watcher
+            | Self::Busy(Busy::Operation(_))
+            | Self::OutsideGit
+            | Self::Ignored(_)
+            | Self::Off
+            | Self::Failed { .. } => false,
+        }
+    }
+
     /// A commit that failed after the write had succeeded.
     #[must_use]
     pub fn failed(error: &Error) -> Self {

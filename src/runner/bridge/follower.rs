@@ -225,22 +225,31 @@ impl Loop {
         let link = voice::listen(&self.target, within, Hearing::Everything, &[], on_news)?;
         let mut state = State::open(self.workspace.another()?, &self.target);
         super::claims::enter(&state.workspace, &self.target, &link)?;
+        let done = self.follow(&mut state, &link);
+        state.commit_last();
+        if done.is_ok() {
+            state.let_go(&link);
+        }
+        done
+    }
+
+    /// Brings both sides together again and again, until it is to end or the settings are others.
+    fn follow(&mut self, state: &mut State, link: &Link) -> Result<(), Error> {
         let mut due = Due { everything: Instant::now(), beat: Instant::now(), queue: None };
         let mut items = BTreeSet::new();
         loop {
             if self.is_over || self.is_renewed {
                 self.is_renewed = false;
-                state.let_go(&link);
                 return Ok(());
             }
             // What changes while it is looked rings again.
             let _ = self.watcher.arm();
             self.settings();
             let began = Instant::now();
-            self.work(&mut state, &link, &mut due, &mut items)?;
+            self.work(state, link, &mut due, &mut items)?;
             // Under load more is done at once, and those who write have the processor, too.
             std::thread::sleep(began.elapsed().min(REST_MAX));
-            while !self.is_over && !self.is_renewed && !self.wait(&mut state, &link, &mut due, &mut items)? {}
+            while !self.is_over && !self.is_renewed && !self.wait(state, link, &mut due, &mut items)? {}
         }
     }
 
@@ -422,6 +431,7 @@ impl Loop {
             self.is_renewed = true;
             return Ok(());
         }
+        state.commit_leftover();
         if self.is_live() {
             state.pass_on_beats(link)?;
         }

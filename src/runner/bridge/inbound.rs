@@ -1,6 +1,8 @@
 //! Writes what came from the server into the folder: an operation like any other, in the name of who acted there. What the
 //! file says by now is compared first, so an edit that came in between is never lost: then it is decided anew.
 
+use std::time::{Duration, Instant};
+
 use super::sight::{Item, item_of};
 use super::state::State;
 use crate::document::Document;
@@ -9,6 +11,10 @@ use crate::name::{AgentName, DocPath, EventId, OperationId};
 use crate::runner::{Edits, Error, New};
 use crate::snapshot::Entry;
 use crate::store::{Action, Operation, Unsynced};
+
+/// How long whoever ends waits for git, and how often it is tried meanwhile.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+const LAST_NAP: Duration = Duration::from_millis(10);
 
 /// What became of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,14 +135,39 @@ impl State {
     /// Commits what was written, in one go where nobody watches who does so; waits until it is on the disk.
     pub(super) fn commit_landed(&mut self) -> Result<(), Error> {
         let landed = std::mem::take(&mut self.landed);
-        let workspace = &self.workspace;
-        let is_watched = workspace.repository.is_some() && matches!(workspace.store.watcher(), Ok(Some(_)));
-        if !landed.is_empty() && !is_watched {
-            // What cannot be committed now is committed with what follows.
-            drop(workspace.commit_beside(Edits::None, &landed.iter().collect::<Vec<_>>()));
+        if !landed.is_empty() {
+            self.is_uncommitted = true;
+            self.commit_waiting(&landed.iter().collect::<Vec<_>>());
         }
         landed.iter().try_for_each(Unsynced::wait)?;
         Ok(())
+    }
+
+    /// Commits what was written here and could not be committed then: somebody may have held a lock of git.
+    pub(super) fn commit_leftover(&mut self) {
+        if self.is_uncommitted {
+            self.commit_waiting(&[]);
+        }
+    }
+
+    /// The same at the end, when nothing follows that it would be committed with: waits for git, but not for long.
+    pub(super) fn commit_last(&mut self) {
+        let until = Instant::now() + LAST_WAIT;
+        self.commit_leftover();
+        while self.is_uncommitted && Instant::now() < until {
+            std::thread::sleep(LAST_NAP);
+            self.commit_leftover();
+        }
+    }
+
+    fn commit_waiting(&mut self, written: &[&Unsynced]) {
+        let workspace = &self.workspace;
+        let is_watched = workspace.repository.is_some() && matches!(workspace.store.watcher(), Ok(Some(_)));
+        self.is_uncommitted = !is_watched
+            // What fails is committed with what follows.
+            && workspace
+                .commit_beside(Edits::None, written)
+                .is_ok_and(|done| done.waiting.is_some_and(|waiting| waiting.is_passing()));
     }
 
     /// Makes a document of a hash that somebody else has written; what else it holds is taken when it is decided anew.

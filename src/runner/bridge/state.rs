@@ -87,6 +87,8 @@ pub(super) struct State {
     back: Back,
     /// What was written here and waits to be committed.
     pub(super) landed: Vec<Unsynced>,
+    /// What was written here could not be committed when it was.
+    pub(super) is_uncommitted: bool,
     /// Where HEAD was when everything was brought to it.
     settled: Option<Revision>,
     /// What is here counts, however HEAD moved.
@@ -135,6 +137,7 @@ impl State {
             beats: BTreeMap::new(),
             back: Back::Forward,
             landed: Vec::new(),
+            is_uncommitted: false,
             settled: None,
             is_forced: false,
             mass: None,
