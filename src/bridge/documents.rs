@@ -6,7 +6,7 @@ use super::error::BridgeError;
 use super::link::{Link, ms};
 use super::news::{list, number, text};
 use super::scripts::Script;
-use crate::mirror::{Base, Fields, Gone, Outgoing, Record, Remote};
+use crate::mirror::{self, Base, Fields, Gone, Outgoing, Record, Remote};
 use crate::name::{AgentName, DocPath, OperationId};
 
 /// The most documents in one step.
@@ -144,8 +144,8 @@ impl Link {
 
 fn arguments(out: &Outgoing) -> Vec<Vec<u8>> {
     let record = &out.record;
-    let shown = out.shown.as_deref().filter(|fields| !fields.is_empty());
-    let field = |name: &str| shown.unwrap_or_default().iter().find(|(field, _)| field == name).map(|(_, value)| value);
+    let shown = out.shown.as_ref().filter(|fields| !fields.is_empty());
+    let field = |name: &str| shown?.iter().find(|(field, _)| field == name).map(|(_, value)| value);
     let given = |name: &str| field(name).cloned().unwrap_or_default();
     let lease = field("lease").and_then(|text| crate::time::parse_span(text.trim()).ok()).map_or(LEASE_MS, ms);
     let parts = shown.map(|fields| fields.iter().flat_map(|(field, value)| [field, value]));
@@ -162,6 +162,7 @@ fn arguments(out: &Outgoing) -> Vec<Vec<u8>> {
         }
         .to_owned(),
         record.text.clone().unwrap_or_default(),
+        record.text.as_ref().map(|text| mirror::digest(text.as_bytes())).unwrap_or_default(),
         record.path.to_string(),
         write_fields(&record.wrote),
         record.by.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -172,10 +173,16 @@ fn arguments(out: &Outgoing) -> Vec<Vec<u8>> {
         given("claimed_by"),
         given("fence"),
         lease.to_string(),
+        shown.map(sum).unwrap_or_default(),
         count,
     ];
     let parts = parts.into_iter().flatten().map(|part| part.as_bytes().to_vec());
     head.into_iter().map(String::into_bytes).chain(parts).collect()
+}
+
+/// The digest that the scripts will find.
+fn sum(fields: &Fields) -> String {
+    if fields.len() > HASH_FIELDS_MAX { format!("!{}", fields.len()) } else { mirror::sum(fields) }
 }
 
 /// Fields as a list in JSON: name, value, name, value.

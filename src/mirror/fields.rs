@@ -1,6 +1,5 @@
 //! A document as the fields of the hash that everybody sees, and how long that hash lives.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
@@ -63,10 +62,18 @@ pub fn ttl(entity: &Entity, seen: Option<Timestamp>, now: Timestamp) -> Life {
 /// The SHA-1 of a text in hexadecimal digits: which version it is.
 #[must_use]
 pub fn digest(text: &[u8]) -> String {
-    Sha1::digest(text).iter().fold(String::with_capacity(40), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
+    Sha1::digest(text).iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// The digest of a hash, in whichever order its fields are: a server gives them in another one after a while.
+#[must_use]
+pub fn sum(fields: &Fields) -> String {
+    let mut sorted: Vec<&(String, String)> = fields.iter().collect();
+    sorted.sort();
+    let parts: Vec<&str> = sorted.iter().flat_map(|(field, text)| [field.as_str(), text.as_str()]).collect();
+    digest(parts.join("\0").as_bytes())
 }
 
 /// Tells whether two hashes hold the same, in whichever order.

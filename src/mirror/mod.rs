@@ -20,7 +20,7 @@ mod wish;
 
 pub use create::create;
 pub use entry::{ENTRY_BYTES_MAX, Entry, QueuedTask, entry};
-pub use fields::{Derived, Life, WORKFLOW_LIFE, digest, fields, ttl};
+pub use fields::{Derived, Life, WORKFLOW_LIFE, digest, fields, sum, ttl};
 pub use guard::{Mass, REMOVALS_MAX, mass};
 pub use keys::{Key, Keys};
 pub use queue::queues;

@@ -132,6 +132,39 @@ fn a_foreign_hand_is_noticed_and_not_overwritten_unseen() {
     assert_eq!(apply(&link, "tasks:foreign", &taken), Applied::Written);
 }
 
+/// A server stores a hash with a long text in another way, and gives its fields in another order after a while.
+#[test]
+fn another_order_of_fields_is_no_foreign_hand() {
+    let Some(server) = Server::start("another_order_of_fields_is_no_foreign_hand") else { return };
+    let (link, long) = (server.link(), "long ".repeat(30));
+    let mut reordered = 0;
+    for number in 0..30 {
+        let (id, other) = (format!("t-{number}"), format!("f{number}"));
+        let shown = [("status", "pending"), ("title", &long), ("priority", "low"), (&other, "1"), ("id", &id), ("x", "")];
+        let key = hash(&id);
+        apply(&link, &key, &version(&id, &Remote::default(), "one\n", &shown));
+        let before = server.cli(&["HGETALL", &key]);
+        (0..6).for_each(|_| drop(server.cli(&["HGET", &key, "status"])));
+        reordered += usize::from(server.cli(&["HGETALL", &key]) != before);
+        assert!(!look(&link, &key).is_touched, "{id}");
+        let seen = fetch(&link, &key);
+        // Written over where it is, some fields new and some gone: no more and no less than was said.
+        let next = [("title", "short"), ("status", "running"), ("priority", "low"), ("y", "2"), ("id", &id), ("x", "3")];
+        let ttl = (number % 2 == 0).then_some(Duration::from_secs(60));
+        let next = Outgoing { ttl, ..version(&id, &seen, "two\n", &next) };
+        assert_eq!(apply(&link, &key, &next), Applied::Written);
+        let there = fetch(&link, &key);
+        assert!(!there.is_touched);
+        let sorted = |mut fields: Fields| {
+            fields.sort();
+            fields
+        };
+        assert_eq!(there.shown.map(sorted), next.shown.map(sorted));
+        assert_eq!(server.cli(&["TTL", &key]) == "-1", ttl.is_none());
+    }
+    println!("{reordered} of 30 came in another order");
+}
+
 #[test]
 fn what_is_gone_leaves_a_record_for_a_while() {
     let Some(server) = Server::start("what_is_gone_leaves_a_record_for_a_while") else { return };

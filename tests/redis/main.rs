@@ -12,6 +12,5 @@ mod news;
 mod queue;
 mod secure;
 mod server;
-mod speed;
 #[path = "../support/mod.rs"]
 mod support;
