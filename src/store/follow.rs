@@ -1,23 +1,42 @@
-//! What a bridge remembers of each document that it mirrors: small files in the run state, replaced in one step and not
-//! waited for. All of it can be lost at any moment: then more is compared, and nothing else is different.
+//! What a bridge remembers of each document that it mirrors: small files in the run state, not waited for. All of it can be
+//! lost at any moment: then more is compared, and nothing else is different.
+//!
+//! A file that is there is written over where it is: one that is made new for each change of each document is what some file
+//! systems are slowest at. Hence what was remembered stands behind its checksum and its length; half of it is nothing.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Store;
 use super::error::StoreError;
 use super::plain::read_bytes;
+use super::record::checksum;
 use super::temp;
 
 /// Largest file that is read, in bytes: a document, its JSON quotes, and the digests of older versions.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes before what was remembered: its checksum and its length, little-endian.
+const HEAD_BYTES: usize = 12;
+/// How often, and after which pause, a file is read again that is just being written.
+const TRIES: usize = 20;
+const NAP: Duration = Duration::from_micros(100);
 
 impl Store {
     /// What was remembered under a name, about one server; `None` if there is nothing that can be read.
     #[must_use]
     pub fn recall(&self, server: &str, name: &str) -> Option<Vec<u8>> {
-        read_bytes(&self.memory(server).join(name), BYTES_MAX).ok().flatten()
+        let path = self.memory(server).join(name);
+        for _ in 1..TRIES {
+            let framed = read_bytes(&path, BYTES_MAX + HEAD_BYTES).ok().flatten()?;
+            if let Some(bytes) = unframed(&framed) {
+                return Some(bytes.to_vec());
+            }
+            std::thread::sleep(NAP);
+        }
+        unframed(&read_bytes(&path, BYTES_MAX + HEAD_BYTES).ok().flatten()?).map(<[u8]>::to_vec)
     }
 
     /// Every name under which something is remembered.
@@ -43,7 +62,11 @@ impl Store {
         let folder = self.memory(server);
         let path = folder.join(name);
         let draft = folder.join(format!(".{}", temp::fresh_name()));
-        let write = || fs::write(&draft, bytes).and_then(|()| fs::rename(&draft, &path));
+        let framed = [&checksum(bytes).to_le_bytes()[..], &length(bytes).to_le_bytes()[..], bytes].concat();
+        if write_over(&path, &framed).is_ok_and(|is_written| is_written) {
+            return Ok(());
+        }
+        let write = || fs::write(&draft, &framed).and_then(|()| fs::rename(&draft, &path));
         let written = match write() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(&folder).and_then(|()| write()),
             done => done,
@@ -68,5 +91,50 @@ impl Store {
 
     fn memory(&self, server: &str) -> PathBuf {
         self.run.join("bridge").join(server)
+    }
+}
+
+/// Writes over a file, if there is one and nobody else is writing it.
+fn write_over(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).map_err(io::Error::other)?;
+    let file: File = OpenOptions::new().write(true).custom_flags(no_follow).open(path)?;
+    if file.try_lock().is_err() {
+        return Ok(false);
+    }
+    file.write_all_at(bytes, 0)?;
+    file.set_len(bytes.len() as u64)?;
+    Ok(true)
+}
+
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+}
+
+/// What stands behind its checksum, if that is whole; what follows was not cut off yet.
+fn unframed(framed: &[u8]) -> Option<&[u8]> {
+    let (sum, rest) = framed.split_first_chunk::<8>()?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let bytes = rest.get(..usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+    (checksum(bytes) == u64::from_le_bytes(*sum)).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{length, unframed};
+    use crate::store::record::checksum;
+
+    #[test]
+    fn half_of_it_is_nothing() {
+        let whole = [&checksum(b"text").to_le_bytes()[..], &length(b"text").to_le_bytes()[..], b"text"].concat();
+        assert_eq!(unframed(&whole), Some(&b"text"[..]));
+        assert_eq!(unframed(&[&whole[..], b" of before"].concat()), Some(&b"text"[..]));
+        for end in 0..whole.len() {
+            assert_eq!(unframed(&whole[..end]), None);
+        }
+        for at in 0..whole.len() {
+            let mut torn = whole.clone();
+            torn[at] ^= 1;
+            assert_eq!(unframed(&torn), None, "{at}");
+        }
     }
 }

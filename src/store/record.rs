@@ -254,7 +254,7 @@ impl Reader<'_> {
 }
 
 /// FNV-1a, 64 bit (offset basis and prime of the published function): it finds torn writes, it is no defence.
-fn checksum(bytes: &[u8]) -> u64 {
+pub(super) fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

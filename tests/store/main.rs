@@ -7,6 +7,7 @@ mod basics;
 mod child;
 mod crash;
 mod faults;
+mod follow;
 mod links;
 mod powercut;
 mod rig;
