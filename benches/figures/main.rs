@@ -21,6 +21,7 @@ mod pipeline;
 mod process;
 mod redis;
 mod scan;
+mod silent;
 mod throughput;
 mod watching;
 mod write;
@@ -54,6 +55,7 @@ const PARTS: &[(&str, Part)] = &[
     ("client", client::run),
     ("events", events::run),
     ("redis", redis::run),
+    ("silent", silent::run),
     ("creates", creates::run),
     ("growth", growth::run),
     ("saves", watching::saves),

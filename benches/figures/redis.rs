@@ -43,7 +43,7 @@ pub(crate) fn run(bench: &Bench) {
 }
 
 /// A workspace in which a status counts as a sign of life does: nobody waits for the disk, and commits come later.
-fn open(sandbox: &Sandbox, name: &str, url: &str) -> Workspace {
+pub(crate) fn open(sandbox: &Sandbox, name: &str, url: &str) -> Workspace {
     let flags = [("markdown.durability", "off"), ("coordination.redis.url", url)];
     let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
     let agent = Some(AgentName::new(name).unwrap());
@@ -183,10 +183,10 @@ fn operations(bench: &Bench, server: &Server, agents: usize) {
 }
 
 /// A watcher in a process of its own, which mirrors and commits.
-struct Watching(Child);
+pub(crate) struct Watching(Child);
 
 impl Watching {
-    fn start(sandbox: &Sandbox, url: &str) -> Self {
+    pub(crate) fn start(sandbox: &Sandbox, url: &str) -> Self {
         let mut command = sandbox.mycelium_command(&["watch", "--json"]);
         command.env("REDIS_URL", url).env("MYCELIUM_MARKDOWN_DURABILITY", "off");
         Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
@@ -225,7 +225,7 @@ fn key(number: usize) -> String {
     format!("agents:status:{}", name(number))
 }
 
-fn store(workspace: &Workspace, agent: usize, number: usize) {
+pub(crate) fn store(workspace: &Workspace, agent: usize, number: usize) {
     let status = if number.is_multiple_of(2) { AgentStatus::Busy } else { AgentStatus::Idle };
     let metadata = Some(json!({ "round": number }));
     let update = AgentUpdate { status: Some(status), metadata, ..AgentUpdate::at(workspace.now()) };
