@@ -140,7 +140,8 @@ fn another_order_of_fields_is_no_foreign_hand() {
     let mut reordered = 0;
     for number in 0..30 {
         let (id, other) = (format!("t-{number}"), format!("f{number}"));
-        let shown = [("status", "pending"), ("title", &long), ("priority", "low"), (&other, "1"), ("id", &id), ("x", "")];
+        let shown =
+            [("status", "pending"), ("title", &long), ("priority", "low"), (&other, "1"), ("id", &id), ("x", "")];
         let key = hash(&id);
         apply(&link, &key, &version(&id, &Remote::default(), "one\n", &shown));
         let before = server.cli(&["HGETALL", &key]);
@@ -149,7 +150,8 @@ fn another_order_of_fields_is_no_foreign_hand() {
         assert!(!look(&link, &key).is_touched, "{id}");
         let seen = fetch(&link, &key);
         // Written over where it is, some fields new and some gone: no more and no less than was said.
-        let next = [("title", "short"), ("status", "running"), ("priority", "low"), ("y", "2"), ("id", &id), ("x", "3")];
+        let next =
+            [("title", "short"), ("status", "running"), ("priority", "low"), ("y", "2"), ("id", &id), ("x", "3")];
         let ttl = (number % 2 == 0).then_some(Duration::from_secs(60));
         let next = Outgoing { ttl, ..version(&id, &seen, "two\n", &next) };
         assert_eq!(apply(&link, &key, &next), Applied::Written);

@@ -55,7 +55,9 @@ fn who_reads_while_others_write_reads_all_of_one_version() {
             }
             seen.len()
         });
-        writers.into_iter().for_each(|writer| writer.join().expect("it ends well"));
+        for writer in writers {
+            writer.join().expect("it ends well");
+        }
         is_over.store(true, Ordering::Relaxed);
         assert!(reader.join().expect("it ends well") > 1, "it read while they wrote");
     });

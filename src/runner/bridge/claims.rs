@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 /// Longest wait for a connection, and for an answer: together the deadline of a claim, 50 ms.
 const CONNECT: Duration = Duration::from_millis(20);
 const ANSWER: Duration = Duration::from_millis(30);
-/// Name under which it is remembered which set of data the server held.
+/// Name under which it is remembered which set of data the server held, and which branch was mirrored into it.
 const SPACE: &str = "space";
 /// Name under which the longest lease is remembered that was asked for, in milliseconds.
 const LEASE: &str = "lease";
@@ -200,8 +200,22 @@ fn loss(task: &Task, why: Why, by: Option<AgentName>, fence: u64, left: Option<D
 
 fn claim(workspace: &Workspace, target: &Target, link: &Link, question: &ClaimAsk) -> Result<ClaimAnswer, Error> {
     note_lease(workspace, target, question.lease)?;
+    // In one step, where the server still holds the set of data that is known; else it is entered first.
+    if let Some(space) = known_space(workspace, target) {
+        match link.claim_in(question, &space)? {
+            ClaimAnswer::Settling { .. } => {}
+            answer => return Ok(answer),
+        }
+    }
     let space = enter(workspace, target, link)?;
     Ok(link.claim_in(question, &space)?)
+}
+
+/// The set of data that this clone has entered with the branch that it mirrors.
+fn known_space(workspace: &Workspace, target: &Target) -> Option<String> {
+    let known = String::from_utf8(workspace.store.recall(&target.memory_name(), SPACE)?).ok()?;
+    let (id, branch) = known.split_once(' ')?;
+    (branch == target.branch).then(|| id.to_owned())
 }
 
 /// The longest lease that this clone has ever asked for: who has a task may be silent for so long.
@@ -226,20 +240,20 @@ fn note_lease(workspace: &Workspace, target: &Target, lease: Duration) -> Result
 /// [`Error::Unreached`] if another branch is mirrored there; others if it cannot be asked.
 pub(super) fn enter(workspace: &Workspace, target: &Target, link: &Link) -> Result<String, Error> {
     let server = target.memory_name();
-    let known = workspace.store.recall(&server, SPACE).and_then(|bytes| String::from_utf8(bytes).ok());
-    let known = known.unwrap_or_default();
+    let known = known_space(workspace, target).unwrap_or_default();
     let fresh = format!("{:016x}", environment::random()?);
     let space = link.enter_space_with(&known, &fresh, longest_lease(workspace, target), &target.branch)?;
-    if space.id != known {
-        workspace.store.memorize(&server, SPACE, space.id.as_bytes())?;
-    }
     if !target.branch.is_empty() && !space.branch.is_empty() && space.branch != target.branch {
+        workspace.store.unlearn(&server, SPACE)?;
         let shown = crate::name::visible;
         let (there, here) = (shown(&space.branch), shown(&target.branch));
         return Err(Error::Unreached {
             why: format!("the server has `{there}`; this clone mirrors `{here}`"),
             hint: Some("set `bridge.branch`, or a `coordination.redis.prefix` of its own".to_owned()),
         });
+    }
+    if space.id != known {
+        workspace.store.memorize(&server, SPACE, format!("{} {}", space.id, target.branch).as_bytes())?;
     }
     Ok(space.id)
 }
