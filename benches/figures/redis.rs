@@ -167,6 +167,9 @@ fn operations(bench: &Bench, server: &Server, agents: usize) {
     let last = |number: usize| server.cli(&["HGET", &key(number), "metadata"]) == metadata;
     let told = at_once(&sandbox, &url, agents, count, &store, &|| (0..agents).all(last));
     let rate = each_second(agents * count, told.took);
+    // What comes next does not pay for the commits of what was before.
+    let rest = || until(|| sandbox.git(&["status", "--porcelain"]).is_empty());
+    rest();
     let id = format!("redis-status-{agents}");
     let words = told.words(agents * count);
     if agents == AGENTS {
@@ -175,6 +178,7 @@ fn operations(bench: &Bench, server: &Server, agents: usize) {
         let mbit = bytes * 8.0 / 1e6 * (50_000.0 / 60.0) / f64::from(u32::try_from(agents * count).unwrap());
         bench.show("redis-bandwidth", &format!("{mbit:.2} Mbit/s for 50,000 a minute"));
         pipeline(bench, server, &open(&sandbox, "first", &url), agents);
+        rest();
     } else {
         bench.show(&id, &words);
     }
@@ -184,6 +188,7 @@ fn operations(bench: &Bench, server: &Server, agents: usize) {
     let there = || server.cli(&["LLEN", "tasks:queue:high"]).parse::<usize>().unwrap_or(0) >= made;
     let told = at_once(&sandbox, &url, agents, count.div_ceil(4), &create, &there);
     bench.show(&format!("redis-create-{agents}"), &told.words(made));
+    rest();
     let told = at_once(&sandbox, &url, agents, count.div_ceil(4), &publish, &|| true);
     bench.show(&format!("redis-publish-{agents}"), &told.words(made));
     drop(watcher);

@@ -101,14 +101,14 @@ impl Link {
     /// # Errors
     /// [`BridgeError`]; if [`BridgeError::is_unknown`] the agent may have it: ask again, and it is kept.
     pub fn claim(&self, ask: &ClaimAsk) -> Result<ClaimAnswer, BridgeError> {
-        self.claim_in(ask, "")
+        self.claim_in(ask, "", "")
     }
 
-    /// The same in a set of data: if the server holds another one by now, nothing is decided.
+    /// The same in a set of data and for a branch: if the server holds another one by now, nothing is decided.
     ///
     /// # Errors
     /// As [`Link::claim`].
-    pub fn claim_in(&self, ask: &ClaimAsk, known: &str) -> Result<ClaimAnswer, BridgeError> {
+    pub fn claim_in(&self, ask: &ClaimAsk, known: &str, branch: &str) -> Result<ClaimAnswer, BridgeError> {
         let record = self.keys().record(&ask.hash);
         let (popped, space) = (self.keys().own("popped"), self.keys().own("space"));
         let mut keys = vec![ask.hash.as_str(), record.as_str()];
@@ -118,11 +118,13 @@ impl Link {
         } else {
             // Another slot: a moment earlier is as good, it only gets later when the data were lost.
             let mut look = cmd("HMGET");
-            look.arg(&space).arg("id").arg("opens");
+            look.arg(&space).arg("id").arg("opens").arg("branch");
             let mut found = list(self.one(&look)?).unwrap_or_default().into_iter().map(text);
             let id = found.next().flatten().unwrap_or_default();
             opens = found.next().flatten().unwrap_or(opens);
-            if !known.is_empty() && id != known {
+            let there = found.next().flatten().unwrap_or_default();
+            let is_other = !branch.is_empty() && !there.is_empty() && there != branch;
+            if is_other || !known.is_empty() && id != known {
                 return Ok(ClaimAnswer::Settling { left: ask.lease });
             }
         }
@@ -132,7 +134,7 @@ impl Link {
         };
         let (fence, lease) = (ask.fence.to_string(), ms(ask.lease).to_string());
         let popped_too = if ask.takes_popped { "1" } else { "" };
-        let args = [&ask.agent, &ask.node, &fence, &lease, &id, &opens, known, popped_too];
+        let args = [&ask.agent, &ask.node, &fence, &lease, &id, &opens, known, popped_too, branch];
         let answer = self.run(&self.scripts.claim, &keys, &args.map(|arg| arg.as_bytes().to_vec()))?;
         let parts: Vec<String> = list(answer).unwrap_or_default().into_iter().filter_map(text).collect();
         read_claim(&parts).ok_or_else(|| self.place().protocol("a claim without an answer"))

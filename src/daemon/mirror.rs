@@ -22,6 +22,9 @@ const LET_GO: Duration = Duration::from_millis(200);
 pub(super) struct Mirror {
     ring: Option<Ring>,
     follower: Option<Follower>,
+    has_begun: bool,
+    /// What was written down of the server that is enabled here, as it was looked at last.
+    choice: Option<String>,
     news: Arc<Mutex<Vec<Notice>>>,
 }
 
@@ -41,6 +44,7 @@ impl Mirror {
     pub(super) fn start(&mut self, workspace: &Workspace) -> Option<Notice> {
         // One at a time: the new one waits until the old one has let go.
         let _ = self.end();
+        (self.has_begun, self.choice) = (true, workspace.bridge_choice());
         let (news, ring) = (Arc::clone(&self.news), self.ring.clone());
         let tell = move |state: &Health| {
             let notice = Notice::Bridge { state: state.state.word(), what: words(state), hint: state.hint.clone() };
@@ -56,6 +60,20 @@ impl Mirror {
             }
             Err(error) => Some(Notice::Bridge { state: "down", what: error.to_string(), hint: error.hint() }),
         }
+    }
+
+    /// Whether another server is enabled here than when it was looked last, or none any more, and that is another than the one
+    /// that is followed.
+    pub(super) fn is_to_begin_anew(&mut self, workspace: &Workspace) -> bool {
+        if !self.has_begun {
+            return false;
+        }
+        let choice = workspace.bridge_choice();
+        if self.choice == choice {
+            return false;
+        }
+        self.choice = choice;
+        self.follower.as_ref().map_or_else(|| workspace.wants_bridge(), |follower| !follower.is_for(workspace))
     }
 
     /// Ends it in a thread of its own, for the server may hang; what is given tells when that is done.

@@ -237,8 +237,9 @@ impl<'a> Watched<'a> {
     }
 }
 
-impl World for Watched<'_> {
-    fn renew(&mut self) -> Option<Places> {
+impl Watched<'_> {
+    /// Takes in settings that are others now; gives what is to be watched then.
+    fn renew_settings(&mut self) -> Option<Places> {
         match self.workspace.renewed() {
             Ok(NewSettings::Same) => {
                 if self.unsettled.take().is_some() {
@@ -261,6 +262,16 @@ impl World for Watched<'_> {
                 None
             }
         }
+    }
+}
+
+impl World for Watched<'_> {
+    fn renew(&mut self) -> Option<Places> {
+        let places = self.renew_settings();
+        if self.mirror.is_to_begin_anew(&self.workspace) {
+            self.start_mirror();
+        }
+        places
     }
 
     fn set_ring(&mut self, ring: Ring) {

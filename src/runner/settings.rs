@@ -1,5 +1,6 @@
 //! Settings that change while a process runs: a new look at the files they come from, and the workspace that follows from it.
 
+use super::bridge::changed_path;
 use super::opening::read_config;
 use super::{Error, Workspace, environment};
 use crate::config::{Config, REPOSITORY_CONFIG};
@@ -59,7 +60,7 @@ impl Workspace {
             target,
         });
         let own = environment::user_config().and_then(|path| std::path::absolute(path).ok());
-        let settings = [Some(self.root.join(REPOSITORY_CONFIG)), own].into_iter().flatten().collect();
+        let settings = [Some(self.root.join(REPOSITORY_CONFIG)), own, changed_path()].into_iter().flatten().collect();
         Places { root: self.root.clone(), folder: self.folder().to_owned(), git, settings }
     }
 }

@@ -14,7 +14,7 @@ const BYTES_MAX: usize = 256 * 1024;
 
 impl Store {
     /// Tells whether anything was ever written here. Looks at nothing: it was seen when the folder was opened, or is known
-    /// from what this process wrote since.
+    /// from what this process wrote or read since.
     #[must_use]
     pub fn has_bridge(&self) -> bool {
         self.has_bridge.load(Ordering::Relaxed)
@@ -25,7 +25,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if it cannot be read, or a symbolic link is in the way.
     pub fn bridge_text(&self, name: &str) -> Result<Option<String>, StoreError> {
-        read_text_in(&self.run, &place(name), BYTES_MAX)
+        let text = read_text_in(&self.run, &place(name), BYTES_MAX)?;
+        if text.is_some() {
+            self.has_bridge.store(true, Ordering::Relaxed);
+        }
+        Ok(text)
     }
 
     /// Replaces a text durably, in one step.

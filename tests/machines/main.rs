@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "times, for whoever runs them with --nocapture")]
 
 mod branches;
+mod choice;
 mod convergence;
 mod cost;
 mod crowd;

@@ -138,6 +138,24 @@ fn a_server_that_lost_its_data_waits_for_those_who_have_tasks() {
 }
 
 #[test]
+fn a_claim_counts_in_the_data_and_for_the_branch_that_it_is_about() {
+    let Some(server) = Server::start("a_claim_counts_in_the_data_and_for_the_branch_that_it_is_about") else { return };
+    let (link, quiet) = (server.link(), Duration::ZERO);
+    let space = link.enter_space_with("", "space-1", quiet, "main").expect("an answer");
+    assert_eq!(space.branch, "main");
+    assert_eq!(link.claim_in(&ask("a", "coder", 0), "space-1", "main"), Ok(won(1)));
+    assert_eq!(link.claim_in(&ask("b", "coder", 0), "", ""), Ok(won(1)), "of somebody who knows nothing");
+    for (known, branch) in [("space-0", "main"), ("space-1", "dev"), ("", "dev")] {
+        let answer = link.claim_in(&ask("c", "coder", 0), known, branch);
+        assert_eq!(answer, Ok(ClaimAnswer::Settling { left: LEASE }), "{known} {branch}");
+    }
+    assert_eq!(link.claim_in(&ask("c", "coder", 0), "space-1", "main"), Ok(won(1)), "nothing was decided before");
+    server.cli(&["HSET", "mycelium:space", "branch", "dev"]);
+    assert_eq!(link.claim_in(&ask("d", "coder", 0), "space-1", "main"), Ok(ClaimAnswer::Settling { left: LEASE }));
+    assert_eq!(link.claim_in(&ask("d", "coder", 0), "space-1", "dev"), Ok(won(1)));
+}
+
+#[test]
 fn one_node_holds_the_lease_of_a_duty() {
     let Some(server) = Server::start("one_node_holds_the_lease_of_a_duty") else { return };
     let link = server.link();

@@ -1,7 +1,8 @@
 -- Asks for a task.
 -- KEYS: its hash, its record, then, where they lie in the same slot, the popped ones and the space.
 -- ARGV: agent, node, fence in the file, lease in ms, id, when the space opens (server ms; where it is not among the keys),
--- the id of the space that is known ('' for any), 1 if what somebody popped is taken, too.
+-- the id of the space that is known ('' for any), 1 if what somebody popped is taken, too, the branch that the caller
+-- mirrors ('' for any).
 -- Answer: { 'won', fence, the holder before whose lease was over } | { 'kept', fence } | { 'lost', holder, fence, ms left }
 -- | { 'popped', ms left } | { 'ended', status } | { 'settling', ms left }.
 local hash, record, popped, space = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -26,11 +27,16 @@ if popped then
   local out = tonumber(string.match(fields_of(popped, id)[1] or '', '^%d+') or '') or 0
   if out > now and ARGV[8] ~= '1' then return { 'popped', text(out - now) } end
 end
--- The data were lost since the caller came to them: those who have tasks have not told of them.
-if space and ARGV[7] ~= '' and fields_of(space, 'id')[1] ~= ARGV[7] and holder ~= agent then
-  return { 'settling', text(lease) }
+local opens = ARGV[6]
+if space then
+  local space_id, branch
+  space_id, opens, branch = unpack(fields_of(space, 'id', 'opens', 'branch'))
+  -- The data were lost since the caller came to them, and those who have tasks have not told of them; or they are of another
+  -- branch by now.
+  local is_other = ARGV[7] ~= '' and space_id ~= ARGV[7] or ARGV[9] ~= '' and branch and branch ~= '' and branch ~= ARGV[9]
+  if is_other and holder ~= agent then return { 'settling', text(lease) } end
 end
-local opens = tonumber(space and fields_of(space, 'opens')[1] or ARGV[6]) or 0
+opens = tonumber(opens) or 0
 if opens > now and holder ~= agent then return { 'settling', text(opens - now) } end
 
 fence = math.max(fence, filed) + 1

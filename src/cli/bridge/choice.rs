@@ -52,7 +52,7 @@ pub(super) fn enable(args: &Enable, session: &Session) -> Result<Answer, Failure
         "`mycelium watch` keeps both in step, `mycelium bridge push` and `pull` go once, `disable` ends it".to_owned(),
     ]);
     if !enabling.was_enabled && workspace.store().watcher().ok().flatten().is_some() {
-        answer.words.push_str("the watcher that runs here does it once it is started anew\n");
+        answer.words.push_str("the watcher that runs here begins with it now\n");
     }
     if let Some(why) = &detected.unreached {
         let _ = writeln!(answer.words, "{} not live now: {}", paint(Ink::Warn, "warning:"), visible(why));

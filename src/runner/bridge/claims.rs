@@ -202,13 +202,13 @@ fn claim(workspace: &Workspace, target: &Target, link: &Link, question: &ClaimAs
     note_lease(workspace, target, question.lease)?;
     // In one step, where the server still holds the set of data that is known; else it is entered first.
     if let Some(space) = known_space(workspace, target) {
-        match link.claim_in(question, &space)? {
+        match link.claim_in(question, &space, &target.branch)? {
             ClaimAnswer::Settling { .. } => {}
             answer => return Ok(answer),
         }
     }
     let space = enter(workspace, target, link)?;
-    Ok(link.claim_in(question, &space)?)
+    Ok(link.claim_in(question, &space, &target.branch)?)
 }
 
 /// The set of data that this clone has entered with the branch that it mirrors.

@@ -16,6 +16,8 @@ use crate::store;
 const RECORD: &str = "enabled.json";
 /// The folder of notes, in the user's state folder.
 const NOTES: &str = "bridges";
+/// A file among them that is written anew with each agreement, for those who watch.
+const CHANGED: &str = "changed";
 /// Largest note, in bytes.
 const NOTE_BYTES_MAX: usize = 16 * 1024;
 
@@ -58,6 +60,12 @@ pub struct Enabling {
 impl Workspace {
     pub(super) fn bridge_record(&self) -> Result<Option<Record>, Error> {
         if self.store.has_bridge() { self.read_record() } else { Ok(None) }
+    }
+
+    /// What is written down of the server that is enabled here, as it is now: whether it has changed is all that it says.
+    #[must_use]
+    pub fn bridge_choice(&self) -> Option<String> {
+        self.store.bridge_text(RECORD).ok().flatten()
     }
 
     fn read_record(&self) -> Result<Option<Record>, Error> {
@@ -163,6 +171,7 @@ impl Workspace {
             forget_note(&old)?;
         }
         self.remember(&record)?;
+        tell_watchers();
         match self.wanted_bridge() {
             Wanted::Redis(target) => Ok(Enabling { target: *target, is_given: record.is_given, was_enabled }),
             Wanted::Broken { why, hint } => Err(Error::BadServer { why, hint }),
@@ -179,6 +188,7 @@ impl Workspace {
         forget_note(&record)?;
         self.store.remove_bridge_text(RECORD)?;
         self.store.remove_bridge_text(super::health::FILE)?;
+        tell_watchers();
         Ok(Some(record.address))
     }
 
@@ -187,6 +197,19 @@ impl Workspace {
     pub fn bridge_origin(&self) -> Option<Origin> {
         let url = self.config.get("coordination.redis.url")?;
         url.value.as_str().is_some_and(|text| !text.is_empty()).then_some(url.origin)
+    }
+}
+
+/// What whoever watches looks at to see that a bridge was enabled or disabled.
+pub(in crate::runner) fn changed_path() -> Option<PathBuf> {
+    let path = environment::user_state().ok()?.join(NOTES).join(CHANGED);
+    std::path::absolute(path).ok()
+}
+
+fn tell_watchers() {
+    if let Some(path) = changed_path() {
+        // Else they see it with the next change of a document.
+        let _ = store::replace_text(&path, "");
     }
 }
 

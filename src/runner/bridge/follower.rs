@@ -53,6 +53,7 @@ enum Wake {
 /// A bridge that is followed in a thread of its own. Dropped, it ends.
 #[derive(Debug)]
 pub struct Follower {
+    target: Target,
     wake: Sender<Wake>,
     thread: Option<JoinHandle<()>>,
 }
@@ -81,7 +82,7 @@ impl Follower {
         tell: impl Fn(&Health) + Send + 'static,
     ) -> Result<Option<Self>, Error> {
         let Wanted::Redis(target) = workspace.wanted_bridge() else { return Ok(None) };
-        let opening = workspace.once_more();
+        let (opening, followed) = (workspace.once_more(), (*target).clone());
         let (wake, woken) = channel();
         let ring = wake.clone();
         let run = move || {
@@ -93,7 +94,13 @@ impl Follower {
         };
         let thread = std::thread::Builder::new().name("mycelium-bridge".to_owned()).spawn(run);
         let thread = thread.map_err(|source| Error::Folder { path: PathBuf::from("."), source })?;
-        Ok(Some(Self { wake, thread: Some(thread) }))
+        Ok(Some(Self { target: followed, wake, thread: Some(thread) }))
+    }
+
+    /// Whether this is what a workspace asks for now.
+    #[must_use]
+    pub fn is_for(&self, workspace: &Workspace) -> bool {
+        matches!(workspace.wanted_bridge(), Wanted::Redis(target) if *target == self.target)
     }
 }
 

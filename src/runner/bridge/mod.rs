@@ -27,6 +27,7 @@ pub(super) use claims::Reserved;
 pub use detect::{BridgeStats, Detected, Patience};
 pub(super) use ear::Ear;
 pub use enabled::Enabling;
+pub(super) use enabled::changed_path;
 pub use follower::Follower;
 pub use health::{Health, Known, State, UNKNOWN};
 pub use report::{Direction, PassOptions, PassReport};

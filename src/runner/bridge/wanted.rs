@@ -114,6 +114,12 @@ impl Workspace {
         Wanted::Redis(Box::new(self.target_of(settings, &record, is_forced)))
     }
 
+    /// Whether a server is wanted that may be used.
+    #[must_use]
+    pub fn wants_bridge(&self) -> bool {
+        matches!(self.wanted_bridge(), Wanted::Redis(_))
+    }
+
     /// The server that is wanted, or why there is none that may be used.
     ///
     /// # Errors
