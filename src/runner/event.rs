@@ -1,6 +1,7 @@
 //! Publishing an event, and listing what was told: the published ones from their files, the others from the feed.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{Error, Observer, Subscription, Workspace, environment};
 use crate::event::{self, Event, Published, Replaced};
@@ -13,6 +14,8 @@ const RECORD_BYTES_MAX: usize = 64 * 1024;
 const BRANCHES_MAX: usize = 200;
 /// How often publishing looks for a free place in the archive.
 const ATTEMPTS_MAX: usize = 5;
+/// Longest wait for others who publish here.
+const TURN: Duration = Duration::from_secs(2);
 
 /// Which events to list.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +50,7 @@ impl Workspace {
         let event = Published::new(id.clone(), operation.at, channel, value, operation.agent.as_ref())?;
         let path = self.own_log()?;
         let mut place = None;
+        let turn = self.store.publish_turn(TURN)?;
         for _ in 0..ATTEMPTS_MAX {
             let paths: Vec<DocPath> = std::iter::once(path.clone()).chain(place.clone()).collect();
             let mut wanted = None;
@@ -68,6 +72,7 @@ impl Workspace {
                 })
             })?;
             if written.is_some() {
+                drop(turn);
                 // What goes wrong with the commit is no fault of the event: it is written, and committed later.
                 self.fate(Some(&operation.id), written.as_ref())?;
                 return Ok(id);

@@ -28,6 +28,10 @@ pub struct CommitLock(#[allow(dead_code, reason = "holding the open file is hold
 #[derive(Debug)]
 pub struct ClaimLock(#[allow(dead_code, reason = "holding the open file is holding the lock")] File);
 
+/// The turn of one who publishes, among those of a work tree, who all add to one file; given back when dropped.
+#[derive(Debug)]
+pub struct PublishTurn(#[allow(dead_code, reason = "holding the open file is holding the lock")] File);
+
 /// The right to be this work tree's one watcher; given back when dropped.
 #[derive(Debug)]
 pub struct WatchLock(#[allow(dead_code, reason = "holding the open file is holding the lock")] File);
@@ -118,6 +122,16 @@ impl Store {
     pub fn lock_commits(&self, wait: Duration) -> Result<Option<CommitLock>, StoreError> {
         self.make_run()?;
         Ok(exclusive(&self.run.join("commit.lock"), wait)?.map(CommitLock))
+    }
+
+    /// Waits for one's turn to publish; `None` if others kept it for all of `wait`. Nothing depends on it: who goes without is
+    /// overtaken by others, and has to begin again.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the run state cannot be written.
+    pub fn publish_turn(&self, wait: Duration) -> Result<Option<PublishTurn>, StoreError> {
+        self.make_run()?;
+        Ok(exclusive(&self.run.join("publish.lock"), wait)?.map(PublishTurn))
     }
 
     /// Takes the right to give tasks to somebody; `None` if others kept it for all of `wait`. Holders need milliseconds and

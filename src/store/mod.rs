@@ -41,7 +41,7 @@ pub use feed::{
 };
 pub use kept::KEPT_BYTES_MAX;
 pub use latency::LATENCIES_KEPT;
-pub use lock::{ClaimLock, CommitLock, FOLDER_WAIT, FollowLock, WatchLock, WatcherInfo};
+pub use lock::{ClaimLock, CommitLock, FOLDER_WAIT, FollowLock, PublishTurn, WatchLock, WatcherInfo};
 pub use names::Shelf;
 pub use plain::{
     Replaced, append_line, folder_of, read_bytes, read_text, read_text_in, real_path, replace_bytes, replace_text,

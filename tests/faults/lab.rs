@@ -366,7 +366,7 @@ impl Lab {
 }
 
 /// What our program keeps in its run state for good.
-const STATE: [&str; 16] = [
+const STATE: [&str; 17] = [
     "beats",
     "beside",
     "claim.lock",
@@ -379,6 +379,7 @@ const STATE: [&str; 16] = [
     "followed",
     "journal",
     "latency",
+    "publish.lock",
     "publishing.json",
     "tmp",
     "watch.json",
