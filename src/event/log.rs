@@ -11,7 +11,7 @@ use crate::name::{DocPath, EventId};
 use crate::time::Timestamp;
 
 /// Largest file of events that is added to, in bytes; then it goes to the archive and a new one is begun.
-pub const LOG_BYTES_MAX: usize = 64 * 1024;
+pub const LOG_BYTES_MAX: usize = 16 * 1024;
 /// The file that is read, and never written: the one of the reference document.
 pub const LOG_DEFAULT: &str = "events.md";
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
+use super::gate::Pass;
 use super::sabotage::{self, Sabotage};
 use super::{Store, temp};
 use crate::time::Timestamp;
@@ -22,23 +23,23 @@ const NAP_MAX: Duration = Duration::from_millis(5);
 
 /// The right to turn the journal into commits; given back when dropped.
 #[derive(Debug)]
-pub struct CommitLock(#[allow(dead_code, reason = "holding the open file is holding the lock")] File);
+pub struct CommitLock(#[allow(dead_code, reason = "it is held")] Locked);
 
 /// The right to give a task to somebody, one for all work trees of the repository; given back when dropped.
 #[derive(Debug)]
-pub struct ClaimLock(#[allow(dead_code, reason = "holding the open file is holding the lock")] File);
+pub struct ClaimLock(#[allow(dead_code, reason = "it is held")] Locked);
 
 /// The turn of one who publishes, among those of a work tree, who all add to one file; given back when dropped.
 #[derive(Debug)]
-pub struct PublishTurn(#[allow(dead_code, reason = "holding the open file is holding the lock")] File);
+pub struct PublishTurn(#[allow(dead_code, reason = "it is held")] Locked);
 
 /// The right to be this work tree's one watcher; given back when dropped.
 #[derive(Debug)]
-pub struct WatchLock(#[allow(dead_code, reason = "holding the open file is holding the lock")] File);
+pub struct WatchLock(#[allow(dead_code, reason = "it is held")] Locked);
 
 /// The right to be the one in this clone that follows a server; given back when dropped.
 #[derive(Debug)]
-pub struct FollowLock(#[allow(dead_code, reason = "holding the open file is holding the lock")] File);
+pub struct FollowLock(#[allow(dead_code, reason = "it is held")] Locked);
 
 /// The watcher that is alive now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,24 +66,33 @@ pub(super) fn own(file: &File) -> io::Result<()> {
     }
 }
 
+/// A lock that is held.
+#[derive(Debug)]
+pub(super) struct Locked {
+    /// Holding the open file is holding the lock. It goes first: whoever passes next finds it free.
+    _file: File,
+    _pass: Option<Pass>,
+}
+
 /// Waits for an exclusive lock; `None` when the time is up.
-pub(super) fn exclusive(path: &Path, wait: Duration) -> Result<Option<File>, StoreError> {
+pub(super) fn exclusive(path: &Path, wait: Duration) -> Result<Option<Locked>, StoreError> {
+    let until = Instant::now() + wait;
+    let Some(pass) = Pass::get(path, until) else { return Ok(None) };
     let file = OpenOptions::new()
         .create(true)
         .read(true)
         .append(true)
         .open(path)
         .map_err(|source| StoreError::io("open", path, source))?;
-    let start = Instant::now();
     let mut nap = NAP_MIN;
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
+            Ok(()) => return Ok(Some(Locked { _file: file, _pass: Some(pass) })),
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Interrupted => {}
             Err(TryLockError::Error(source)) => return Err(StoreError::io("lock", path, source)),
         }
-        let left = wait.saturating_sub(start.elapsed());
+        let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(None);
         }
@@ -110,7 +120,7 @@ fn is_held(path: &Path) -> Result<bool, StoreError> {
 
 impl Store {
     /// The lock of the folder. The caller holds it for moments only.
-    pub(super) fn lock_folder(&self) -> Result<File, StoreError> {
+    pub(super) fn lock_folder(&self) -> Result<Locked, StoreError> {
         let path = self.run.join("folder.lock");
         exclusive(&path, FOLDER_WAIT)?.ok_or(StoreError::Busy { path, waited: FOLDER_WAIT })
     }
@@ -145,7 +155,7 @@ impl Store {
         fs::create_dir_all(&self.shared).map_err(|source| StoreError::io("make the folder", &self.shared, source))?;
         if sabotage::active(Sabotage::NoClaimLock) {
             return File::create(&path)
-                .map(|file| Some(ClaimLock(file)))
+                .map(|file| Some(ClaimLock(Locked { _file: file, _pass: None })))
                 .map_err(|source| StoreError::io("open", &path, source));
         }
         Ok(exclusive(&path, wait)?.map(ClaimLock))

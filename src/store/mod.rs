@@ -12,6 +12,7 @@ mod error;
 mod feed;
 mod folder;
 mod follow;
+mod gate;
 mod ground;
 mod journal;
 mod kept;

@@ -1,7 +1,6 @@
 //! Taking the folder lock, and finishing what a dead process left half done. It needs no daemon: whoever locks next
 //! recovers first, at the price of one small read when there is nothing to do.
 
-use std::fs::File;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use super::Store;
 use super::error::StoreError;
 use super::folder::{Dir, Site, Walk};
 use super::journal::{Header, Journal};
+use super::lock::Locked;
 use super::record::{Entry, Frame, Record, State};
 use super::sabotage::{self, Sabotage};
 use super::swap::{self, Stand, Swap};
@@ -28,7 +28,7 @@ pub struct Recovered {
 #[derive(Debug)]
 pub(super) struct Held {
     #[allow(dead_code, reason = "holding the open file is holding the lock")]
-    lock: Option<File>,
+    lock: Option<Locked>,
     pub(super) journal: Journal,
     pub(super) recovered: Recovered,
 }
