@@ -19,6 +19,8 @@ pub const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
 pub(super) const RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The most fields of a hash that are taken in.
 pub const HASH_FIELDS_MAX: usize = 256;
+/// The most bytes of the names of a hash's fields.
+const NAMES_BYTES_MAX: usize = 8 * 1024;
 /// How long a claim lasts whose file does not say.
 const LEASE_MS: u64 = 300_000;
 
@@ -182,7 +184,12 @@ fn arguments(out: &Outgoing) -> Vec<Vec<u8>> {
 
 /// The digest that the scripts will find.
 fn sum(fields: &Fields) -> String {
-    if fields.len() > HASH_FIELDS_MAX { format!("!{}", fields.len()) } else { mirror::sum(fields) }
+    let names: usize = fields.iter().map(|(name, _)| name.len()).sum();
+    match fields.len() {
+        count if count > HASH_FIELDS_MAX => format!("!{count}"),
+        _ if names > NAMES_BYTES_MAX => "!names".to_owned(),
+        _ => mirror::sum(fields),
+    }
 }
 
 /// Fields as a list in JSON: name, value, name, value.

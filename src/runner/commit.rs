@@ -24,6 +24,15 @@ const LOCK_WAIT: Duration = Duration::from_secs(10);
 /// Tries when the branch moves while a commit is made.
 const ATTEMPTS_MAX: usize = 20;
 
+/// Whether others who commit at this moment are waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// They are.
+    Awaited,
+    /// They are not.
+    IfFree,
+}
+
 /// What to commit beside the operations of the journal.
 #[derive(Debug, Clone, Copy)]
 pub enum Edits<'a> {
@@ -57,15 +66,26 @@ impl Workspace {
 
     /// The same; what was just written is waited for together with the commit, if there is one.
     pub(super) fn commit_beside(&self, edits: Edits<'_>, written: &[&Unsynced]) -> Result<Committed, Error> {
-        again(|| self.commit_once(edits, written))
+        self.commit_in_turn(Turn::Awaited, edits, written)
     }
 
-    fn commit_once(&self, edits: Edits<'_>, written: &[&Unsynced]) -> Result<Committed, Error> {
+    /// The same; whoever has something else to do does not wait for others who commit.
+    pub(super) fn commit_in_turn(
+        &self,
+        turn: Turn,
+        edits: Edits<'_>,
+        written: &[&Unsynced],
+    ) -> Result<Committed, Error> {
+        again(|| self.commit_once(turn, edits, written))
+    }
+
+    fn commit_once(&self, turn: Turn, edits: Edits<'_>, written: &[&Unsynced]) -> Result<Committed, Error> {
         let Some(repository) = &self.repository else { return self.keep_no_journal(Waiting::OutsideGit) };
         if !self.config.flag("commit.auto") {
             return self.keep_no_journal(Waiting::Off);
         }
-        let Some(_lock) = self.store.lock_commits(LOCK_WAIT)? else { return Ok(Committed::waits(Waiting::Committer)) };
+        let wait = if turn == Turn::Awaited { LOCK_WAIT } else { Duration::ZERO };
+        let Some(_lock) = self.store.lock_commits(wait)? else { return Ok(Committed::waits(Waiting::Committer)) };
         self.store.recover()?;
         repository.recover()?;
         let mut findings = Vec::new();

@@ -7,13 +7,14 @@ use super::{Error, Observer, Subscription, Workspace, environment};
 use crate::event::{self, Event, Published, Replaced};
 use crate::name::{AgentName, Channel, ChannelPattern, DocPath, EventId};
 use crate::store::{self, Action, Operation, Shelf};
+use crate::time::Timestamp;
 
 /// Largest record of the branches that this work tree has published on, in bytes.
 const RECORD_BYTES_MAX: usize = 64 * 1024;
 /// Branches that are remembered; beyond that one that comes again gets another file.
 const BRANCHES_MAX: usize = 200;
 /// How often publishing looks for a free place in the archive.
-const ATTEMPTS_MAX: usize = 5;
+const ATTEMPTS_MAX: usize = 40;
 /// Longest wait for others who publish here.
 const TURN: Duration = Duration::from_secs(2);
 
@@ -51,15 +52,17 @@ impl Workspace {
         let path = self.own_log()?;
         let mut place = None;
         let turn = self.store.publish_turn(TURN)?;
+        let mut at = operation.at;
         for _ in 0..ATTEMPTS_MAX {
             let paths: Vec<DocPath> = std::iter::once(path.clone()).chain(place.clone()).collect();
-            let mut wanted = None;
+            let (mut wanted, mut is_taken) = (None, false);
             let written = self.store.apply_unsynced(&operation, &paths, &mut |current| -> Result<_, Error> {
                 let old = current.first().and_then(Option::as_deref);
-                let (new, archive) = event::after_publishing(&path, old, &event, operation.at);
+                let (new, archive) = event::after_publishing(&path, old, &event, at);
                 wanted.clone_from(&archive);
+                is_taken = place.is_some() && current.get(1).is_some_and(Option::is_some);
                 Ok(match (archive, old) {
-                    (Some(archive), Some(old)) if Some(&archive) == place.as_ref() => {
+                    (Some(archive), Some(old)) if Some(&archive) == place.as_ref() && !is_taken => {
                         vec![Action::Write(new), Action::Write(old.to_vec())]
                     }
                     // The file is full, and where it goes was not known before: once more, with both.
@@ -76,6 +79,11 @@ impl Workspace {
                 // What goes wrong with the commit is no fault of the event: it is written, and committed later.
                 self.fate(Some(&operation.id), written.as_ref())?;
                 return Ok(id);
+            }
+            if is_taken {
+                // Another file went there in the same millisecond, and stays.
+                at = Timestamp::from_unix_ms(at.unix_ms().saturating_add(1));
+                wanted = None;
             }
             place = wanted;
         }

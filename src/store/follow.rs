@@ -1,8 +1,8 @@
-//! What a bridge remembers of each document that it mirrors: small files in the run state, not waited for. All of it can be
-//! lost at any moment: then more is compared, and nothing else is different.
+//! What a bridge remembers: small files in the run state, not waited for.
 //!
-//! A file that is there is written over where it is: one that is made new for each change of each document is what some file
-//! systems are slowest at. Hence what was remembered stands behind its checksum and its length; half of it is nothing.
+//! What is remembered of each document can be lost at any moment: then more is compared, and nothing else is different. So its
+//! file is written over where it is; one that is made new for each change of each document is what some file systems are
+//! slowest at. Everything stands behind its checksum and its length; half of it is nothing.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -54,7 +54,18 @@ impl Store {
         Ok(names.filter(|name| !name.starts_with('.')).collect())
     }
 
-    /// Remembers bytes under a name.
+    /// Remembers bytes under a name, where a file of that name is written over: who is killed meanwhile has forgotten it.
+    ///
+    /// # Errors
+    /// As [`Store::memorize`].
+    pub fn memorize_over(&self, server: &str, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        if write_over(&self.memory(server).join(name), &framed(bytes)).is_ok_and(|is_written| is_written) {
+            return Ok(());
+        }
+        self.memorize(server, name, bytes)
+    }
+
+    /// Remembers bytes under a name, in one step.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be written.
@@ -62,10 +73,7 @@ impl Store {
         let folder = self.memory(server);
         let path = folder.join(name);
         let draft = folder.join(format!(".{}", temp::fresh_name()));
-        let framed = [&checksum(bytes).to_le_bytes()[..], &length(bytes).to_le_bytes()[..], bytes].concat();
-        if write_over(&path, &framed).is_ok_and(|is_written| is_written) {
-            return Ok(());
-        }
+        let framed = framed(bytes);
         let write = || fs::write(&draft, &framed).and_then(|()| fs::rename(&draft, &path));
         let written = match write() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(&folder).and_then(|()| write()),
@@ -106,8 +114,10 @@ fn write_over(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     Ok(true)
 }
 
-fn length(bytes: &[u8]) -> u32 {
-    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+/// With its checksum and its length before it.
+fn framed(bytes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    [&checksum(bytes).to_le_bytes()[..], &length.to_le_bytes()[..], bytes].concat()
 }
 
 /// What stands behind its checksum, if that is whole; what follows was not cut off yet.
@@ -120,12 +130,11 @@ fn unframed(framed: &[u8]) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{length, unframed};
-    use crate::store::record::checksum;
+    use super::{framed, unframed};
 
     #[test]
     fn half_of_it_is_nothing() {
-        let whole = [&checksum(b"text").to_le_bytes()[..], &length(b"text").to_le_bytes()[..], b"text"].concat();
+        let whole = framed(b"text");
         assert_eq!(unframed(&whole), Some(&b"text"[..]));
         assert_eq!(unframed(&[&whole[..], b" of before"].concat()), Some(&b"text"[..]));
         for end in 0..whole.len() {

@@ -20,7 +20,8 @@ struct Gate {
 #[derive(Debug)]
 pub(super) struct Pass {
     path: PathBuf,
-    gate: Arc<Gate>,
+    /// There until this is dropped.
+    gate: Option<Arc<Gate>>,
 }
 
 impl Pass {
@@ -31,30 +32,31 @@ impl Pass {
         while *is_taken {
             let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
                 drop(is_taken);
-                tidy(path, &gate);
+                leave(path, gate);
                 return None;
             };
             is_taken = gate.freed.wait_timeout(is_taken, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         *is_taken = true;
         drop(is_taken);
-        Some(Self { path: path.to_owned(), gate })
+        Some(Self { path: path.to_owned(), gate: Some(gate) })
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        *owned(&self.gate.is_taken) = false;
-        self.gate.freed.notify_one();
-        tidy(&self.path, &self.gate);
+        let Some(gate) = self.gate.take() else { return };
+        *owned(&gate.is_taken) = false;
+        gate.freed.notify_one();
+        leave(&self.path, gate);
     }
 }
 
-/// Forgets a gate at which nobody is any more.
-fn tidy(path: &Path, gate: &Arc<Gate>) {
+/// Goes away from a gate; who is the last forgets it. Whoever comes needs the map, which is held meanwhile.
+fn leave(path: &Path, gate: Arc<Gate>) {
     let mut gates = gates();
-    // One is kept there and one here; whoever comes needs the map for a third.
-    if Arc::strong_count(gate) == 2 {
+    drop(gate);
+    if gates.get(path).is_some_and(|gate| Arc::strong_count(gate) == 1) {
         gates.remove(path);
     }
 }

@@ -28,11 +28,35 @@ fn a_full_file_goes_to_the_archive_and_nothing_is_lost() {
     let archive = sandbox.path(&format!("{FOLDER}/archive"));
     let months = crate::support::names(&archive);
     let files = crate::support::names(&archive.join(&months[0]));
-    assert_eq!(files.len(), 2, "{files:?}");
+    assert_eq!(files.len(), 10, "{files:?}");
     let listed = workspace.events(&Filter::default()).unwrap();
     let listed: Vec<String> = listed.iter().map(|event| event.id.to_string()).collect();
     assert_eq!(listed[..160], published);
     assert_eq!(ids(&listener.until("the-end"))[..160], published, "a move to the archive is no event");
+}
+
+/// Every second event fills a file, and many fall into one millisecond: no file takes another one's place.
+#[test]
+fn files_that_are_full_at_the_same_moment_all_stay() {
+    let sandbox = Sandbox::new();
+    let text = "x".repeat(9_000);
+    let ids = std::thread::scope(|scope| {
+        let publish = |publisher: usize| {
+            let (sandbox, text) = (&sandbox, &text);
+            scope.spawn(move || {
+                let workspace = open(sandbox);
+                let channel = Channel::new("big:one").unwrap();
+                let event = |n| serde_json::json!({ "event": "big", "by": publisher, "n": n, "text": text });
+                (0..15).map(|n| workspace.publish(channel.clone(), event(n)).unwrap().to_string()).collect::<Vec<_>>()
+            })
+        };
+        let publishers: Vec<_> = (0..8).map(publish).collect();
+        publishers.into_iter().flat_map(|publisher| publisher.join().unwrap()).collect::<Vec<_>>()
+    });
+    let listed = open(&sandbox).events(&Filter::default()).unwrap();
+    let listed: std::collections::BTreeSet<String> = listed.iter().map(|event| event.id.to_string()).collect();
+    let lost: Vec<&String> = ids.iter().filter(|id| !listed.contains(*id)).collect();
+    assert!(lost.is_empty(), "{lost:?} of {}", ids.len());
 }
 
 #[test]

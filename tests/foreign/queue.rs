@@ -69,7 +69,7 @@ fn what_is_popped_without_a_word_comes_back() {
     assert!(told.contains("task-1 by redis:unknown, comes back in "), "{told}");
     assert_eq!(scene.queue("normal"), ["task-2", "task-3"]);
     // Nobody else gets it meanwhile.
-    let refused = scene.run(0, &["task", "claim", "task-1", "--as", "other"]);
+    let refused = scene.run(0, &["task", "claim", "task-1", "--as", "other", "--require-mode", "redis"]);
     assert_ne!(refused.code, Some(0), "{refused:?}");
     scene.queue_is("normal", &["task-1", "task-2", "task-3"]);
     until("nothing is told of any more", || popped(&scene).is_empty());

@@ -153,6 +153,12 @@ fn a_claim_counts_in_the_data_and_for_the_branch_that_it_is_about() {
     server.cli(&["HSET", "mycelium:space", "branch", "dev"]);
     assert_eq!(link.claim_in(&ask("d", "coder", 0), "space-1", "main"), Ok(ClaimAnswer::Settling { left: LEASE }));
     assert_eq!(link.claim_in(&ask("d", "coder", 0), "space-1", "dev"), Ok(won(1)));
+    // Nor is anything said of what others have there, or have done, or what an agent of the same name has.
+    server.cli(&["HSET", "tasks:e", "status", "completed"]);
+    for (id, agent) in [("a", "coder"), ("a", "thief"), ("e", "coder")] {
+        let answer = link.claim_in(&ask(id, agent, 0), "space-1", "main");
+        assert_eq!(answer, Ok(ClaimAnswer::Settling { left: LEASE }), "{id} {agent}");
+    }
 }
 
 #[test]

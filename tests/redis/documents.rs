@@ -165,6 +165,24 @@ fn another_order_of_fields_is_no_foreign_hand() {
         assert_eq!(server.cli(&["TTL", &key]) == "-1", ttl.is_none());
     }
     println!("{reordered} of 30 came in another order");
+
+    // By hand, in another order; many fields, and names of which one is the beginning of another.
+    let many: Vec<String> = (0..200).map(|number| format!("field-{}", number * 7_919 % 211)).collect();
+    let mut many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "1")).collect();
+    many.extend([("f", "2"), ("Field", "3"), ("fi_eld", "4"), ("ä", "5")]);
+    for (id, shown) in [("few", &many[195..]), ("many", &many[..])] {
+        let key = hash(id);
+        apply(&link, &key, &version(id, &Remote::default(), "one\n", shown));
+        let sum = look(&link, &key).sum;
+        server.cli(&["DEL", &key]);
+        for (name, text) in shown.iter().rev() {
+            server.cli(&["HSET", &key, name, text]);
+        }
+        let again = look(&link, &key);
+        assert!(!again.is_touched && again.sum == sum, "{id}");
+        server.cli(&["HSET", &key, "f", "x"]);
+        assert!(look(&link, &key).is_touched, "{id}");
+    }
 }
 
 #[test]
@@ -221,6 +239,8 @@ fn what_is_no_document_is_said_to_be_garbage() {
     let args: Vec<&str> = ["HSET", "tasks:many"].into_iter().chain(many.iter().map(String::as_str)).collect();
     server.cli(&args);
     assert!(garbage(&link, "tasks:many").contains("300 fields"));
+    server.cli(&["HSET", "tasks:long", &"x".repeat(9_000), "1"]);
+    assert!(garbage(&link, "tasks:long").contains("names of its fields are too long"));
     let large = "x".repeat(1024 * 1024);
     server.cli(&["HSET", "tasks:large", "title", &large]);
     assert!(garbage(&link, "tasks:large").contains("1048581 bytes"));

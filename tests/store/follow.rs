@@ -15,7 +15,7 @@ fn what_is_remembered_is_recalled_and_forgotten() {
     let store = rig.store(Durability::Off);
     assert_eq!(store.recall(SERVER, "task:a"), None);
     for text in [&b"one"[..], b"", b"a longer one", b"short", &[0, 255, 10]] {
-        store.memorize(SERVER, "task:a", text).expect("run state");
+        store.memorize_over(SERVER, "task:a", text).expect("run state");
         assert_eq!(store.recall(SERVER, "task:a").as_deref(), Some(text));
     }
     store.memorize(SERVER, "task:b", b"x").expect("run state");
@@ -39,7 +39,7 @@ fn who_reads_while_others_write_reads_all_of_one_version() {
                 let store = rig.store(Durability::Off);
                 scope.spawn(move || {
                     (0..1_500).for_each(|number| {
-                        store.memorize(SERVER, "task:a", &version(2 * number + writer)).expect("run state");
+                        store.memorize_over(SERVER, "task:a", &version(2 * number + writer)).expect("run state");
                     });
                 })
             })

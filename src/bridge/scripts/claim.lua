@@ -10,6 +10,11 @@ local agent, node, filed, lease, id = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonum
 local now = clock()
 local function text(number) return string.format('%.0f', number) end
 
+-- The data are of another branch by now: whatever they say is about other tasks.
+local space_id, opens, branch = nil, ARGV[6], nil
+if space then space_id, opens, branch = unpack(fields_of(space, 'id', 'opens', 'branch')) end
+if ARGV[9] ~= '' and branch and branch ~= '' and branch ~= ARGV[9] then return { 'settling', text(lease) } end
+
 local status = fields_of(hash, 'status')[1]
 if status == 'completed' or status == 'failed' then return { 'ended', status } end
 local holder, fence, ends = unpack(fields_of(record, 'holder', 'fence', 'until'))
@@ -27,15 +32,8 @@ if popped then
   local out = tonumber(string.match(fields_of(popped, id)[1] or '', '^%d+') or '') or 0
   if out > now and ARGV[8] ~= '1' then return { 'popped', text(out - now) } end
 end
-local opens = ARGV[6]
-if space then
-  local space_id, branch
-  space_id, opens, branch = unpack(fields_of(space, 'id', 'opens', 'branch'))
-  -- The data were lost since the caller came to them, and those who have tasks have not told of them; or they are of another
-  -- branch by now.
-  local is_other = ARGV[7] ~= '' and space_id ~= ARGV[7] or ARGV[9] ~= '' and branch and branch ~= '' and branch ~= ARGV[9]
-  if is_other and holder ~= agent then return { 'settling', text(lease) } end
-end
+-- The data were lost since the caller came to them, and those who have tasks have not told of them.
+if space and ARGV[7] ~= '' and space_id ~= ARGV[7] and holder ~= agent then return { 'settling', text(lease) } end
 opens = tonumber(opens) or 0
 if opens > now and holder ~= agent then return { 'settling', text(opens - now) } end
 

@@ -23,7 +23,9 @@ for i = 1, #KEYS, 2 do
     end
   end
   local one
-  if string.sub(sum, 1, 1) == '!' then
+  if sum == '!names' then
+    one = { sum, 'the names of its fields are too long' }
+  elseif string.sub(sum, 1, 1) == '!' then
     one = { sum, tonumber(string.sub(sum, 2)) and 'its hash has ' .. string.sub(sum, 2) .. ' fields'
       or 'its key holds a ' .. string.sub(sum, 2) .. ', not a hash' }
   elseif is_large then

@@ -53,7 +53,7 @@ impl Bases {
         match &base {
             Some(base) => {
                 let bytes = serde_json::to_vec(base).unwrap_or_default();
-                self.store.memorize(&self.server, &name(item), &bytes)?;
+                self.store.memorize_over(&self.server, &name(item), &bytes)?;
             }
             None => self.store.unlearn(&self.server, &name(item))?,
         }

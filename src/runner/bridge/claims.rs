@@ -201,7 +201,9 @@ fn loss(task: &Task, why: Why, by: Option<AgentName>, fence: u64, left: Option<D
 fn claim(workspace: &Workspace, target: &Target, link: &Link, question: &ClaimAsk) -> Result<ClaimAnswer, Error> {
     note_lease(workspace, target, question.lease)?;
     // In one step, where the server still holds the set of data that is known; else it is entered first.
-    if let Some(space) = known_space(workspace, target) {
+    if let Some((space, branch)) = known_space(workspace, target)
+        && branch == target.branch
+    {
         match link.claim_in(question, &space, &target.branch)? {
             ClaimAnswer::Settling { .. } => {}
             answer => return Ok(answer),
@@ -211,11 +213,12 @@ fn claim(workspace: &Workspace, target: &Target, link: &Link, question: &ClaimAs
     Ok(link.claim_in(question, &space, &target.branch)?)
 }
 
-/// The set of data that this clone has entered with the branch that it mirrors.
-fn known_space(workspace: &Workspace, target: &Target) -> Option<String> {
+/// The set of data that this clone has come to, and the branch with which it may take part in it (none where another one is
+/// mirrored there).
+fn known_space(workspace: &Workspace, target: &Target) -> Option<(String, String)> {
     let known = String::from_utf8(workspace.store.recall(&target.memory_name(), SPACE)?).ok()?;
     let (id, branch) = known.split_once(' ')?;
-    (branch == target.branch).then(|| id.to_owned())
+    Some((id.to_owned(), branch.to_owned()))
 }
 
 /// The longest lease that this clone has ever asked for: who has a task may be silent for so long.
@@ -240,20 +243,21 @@ fn note_lease(workspace: &Workspace, target: &Target, lease: Duration) -> Result
 /// [`Error::Unreached`] if another branch is mirrored there; others if it cannot be asked.
 pub(super) fn enter(workspace: &Workspace, target: &Target, link: &Link) -> Result<String, Error> {
     let server = target.memory_name();
-    let known = known_space(workspace, target).unwrap_or_default();
+    let (known, branch) = known_space(workspace, target).unwrap_or_default();
     let fresh = format!("{:016x}", environment::random()?);
     let space = link.enter_space_with(&known, &fresh, longest_lease(workspace, target), &target.branch)?;
-    if !target.branch.is_empty() && !space.branch.is_empty() && space.branch != target.branch {
-        workspace.store.unlearn(&server, SPACE)?;
+    let is_other = !target.branch.is_empty() && !space.branch.is_empty() && space.branch != target.branch;
+    let may_be = if is_other { "" } else { target.branch.as_str() };
+    if space.id != known || branch != may_be {
+        workspace.store.memorize(&server, SPACE, format!("{} {may_be}", space.id).as_bytes())?;
+    }
+    if is_other {
         let shown = crate::name::visible;
         let (there, here) = (shown(&space.branch), shown(&target.branch));
         return Err(Error::Unreached {
             why: format!("the server has `{there}`; this clone mirrors `{here}`"),
             hint: Some("set `bridge.branch`, or a `coordination.redis.prefix` of its own".to_owned()),
         });
-    }
-    if space.id != known {
-        workspace.store.memorize(&server, SPACE, format!("{} {}", space.id, target.branch).as_bytes())?;
     }
     Ok(space.id)
 }

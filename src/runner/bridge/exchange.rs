@@ -49,6 +49,7 @@ impl Workspace {
                     }
                     state.tell(&link, &report.told)?;
                 }
+                state.commit_last();
                 if !options.dry_run {
                     state.let_go(&link);
                 }

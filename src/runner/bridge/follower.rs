@@ -113,6 +113,7 @@ impl Drop for Follower {
     }
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each says something else")]
 struct Loop {
     workspace: Workspace,
     target: Target,
@@ -127,6 +128,8 @@ struct Loop {
     is_over: bool,
     /// The settings ask for another server now.
     is_renewed: bool,
+    /// What came in before could not be committed yet.
+    is_uncommitted: bool,
 }
 
 /// What the loop has to do next, besides being woken.
@@ -151,8 +154,21 @@ impl Loop {
         .beside(workspace.store.feed_folder());
         let mut health = Health::of(&target);
         health.follower = Some(std::process::id());
-        let (told_at, gives_way, is_over, is_renewed) = (None, false, false, false);
-        Self { workspace, target, wake, woken, watcher, tell, health, told_at, gives_way, is_over, is_renewed }
+        let (told_at, gives_way, is_over, is_renewed, is_uncommitted) = (None, false, false, false, false);
+        Self {
+            workspace,
+            target,
+            wake,
+            woken,
+            watcher,
+            tell,
+            health,
+            told_at,
+            gives_way,
+            is_over,
+            is_renewed,
+            is_uncommitted,
+        }
     }
 
     fn run(mut self) {
@@ -232,11 +248,15 @@ impl Loop {
         let link = voice::listen(&self.target, within, Hearing::Everything, &[], on_news)?;
         let mut state = State::open(self.workspace.another()?, &self.target);
         super::claims::enter(&state.workspace, &self.target, &link)?;
+        state.is_uncommitted = self.is_uncommitted;
         let done = self.follow(&mut state, &link);
-        state.commit_last();
         if done.is_ok() {
             state.let_go(&link);
+            state.commit_last();
+        } else {
+            state.commit_leftover();
         }
+        self.is_uncommitted = state.is_uncommitted;
         done
     }
 

@@ -8,7 +8,8 @@ use super::state::State;
 use crate::document::Document;
 use crate::mirror::{FileStep, Local, NewDoc, Step};
 use crate::name::{AgentName, DocPath, EventId, OperationId};
-use crate::runner::{Edits, Error, New};
+use crate::runner::commit::Turn;
+use crate::runner::{Class, Edits, Error, New};
 use crate::snapshot::Entry;
 use crate::store::{Action, Operation, Unsynced};
 
@@ -128,6 +129,7 @@ impl State {
         for path in &paths {
             self.note_deed(path, operation.agent.clone(), operation.id.clone());
         }
+        self.is_uncommitted |= written.is_some();
         self.landed.extend(written);
         Ok(Landed::Done)
     }
@@ -136,8 +138,7 @@ impl State {
     pub(super) fn commit_landed(&mut self) -> Result<(), Error> {
         let landed = std::mem::take(&mut self.landed);
         if !landed.is_empty() {
-            self.is_uncommitted = true;
-            self.commit_waiting(&landed.iter().collect::<Vec<_>>());
+            self.commit_waiting(Turn::Awaited, &landed.iter().collect::<Vec<_>>());
         }
         landed.iter().try_for_each(Unsynced::wait)?;
         Ok(())
@@ -146,7 +147,7 @@ impl State {
     /// Commits what was written here and could not be committed then: somebody may have held a lock of git.
     pub(super) fn commit_leftover(&mut self) {
         if self.is_uncommitted {
-            self.commit_waiting(&[]);
+            self.commit_waiting(Turn::IfFree, &[]);
         }
     }
 
@@ -160,14 +161,15 @@ impl State {
         }
     }
 
-    fn commit_waiting(&mut self, written: &[&Unsynced]) {
+    fn commit_waiting(&mut self, turn: Turn, written: &[&Unsynced]) {
         let workspace = &self.workspace;
         let is_watched = workspace.repository.is_some() && matches!(workspace.store.watcher(), Ok(Some(_)));
         self.is_uncommitted = !is_watched
-            // What fails is committed with what follows.
-            && workspace
-                .commit_beside(Edits::None, written)
-                .is_ok_and(|done| done.waiting.is_some_and(|waiting| waiting.is_passing()));
+            && match workspace.commit_in_turn(turn, Edits::None, written) {
+                Ok(done) => done.waiting.is_some_and(|waiting| waiting.is_passing()),
+                // What fails in another way is committed with what follows.
+                Err(error) => error.class() == Class::Busy,
+            };
     }
 
     /// Makes a document of a hash that somebody else has written; what else it holds is taken when it is decided anew.
