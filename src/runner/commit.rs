@@ -26,7 +26,7 @@ const ATTEMPTS_MAX: usize = 20;
 
 /// Whether others who commit at this moment are waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum CommitTurn {
     /// They are.
     Awaited,
     /// They are not.
@@ -66,25 +66,25 @@ impl Workspace {
 
     /// The same; what was just written is waited for together with the commit, if there is one.
     pub(super) fn commit_beside(&self, edits: Edits<'_>, written: &[&Unsynced]) -> Result<Committed, Error> {
-        self.commit_in_turn(Turn::Awaited, edits, written)
+        self.commit_in_turn(CommitTurn::Awaited, edits, written)
     }
 
     /// The same; whoever has something else to do does not wait for others who commit.
     pub(super) fn commit_in_turn(
         &self,
-        turn: Turn,
+        turn: CommitTurn,
         edits: Edits<'_>,
         written: &[&Unsynced],
     ) -> Result<Committed, Error> {
         again(|| self.commit_once(turn, edits, written))
     }
 
-    fn commit_once(&self, turn: Turn, edits: Edits<'_>, written: &[&Unsynced]) -> Result<Committed, Error> {
+    fn commit_once(&self, turn: CommitTurn, edits: Edits<'_>, written: &[&Unsynced]) -> Result<Committed, Error> {
         let Some(repository) = &self.repository else { return self.keep_no_journal(Waiting::OutsideGit) };
         if !self.config.flag("commit.auto") {
             return self.keep_no_journal(Waiting::Off);
         }
-        let wait = if turn == Turn::Awaited { LOCK_WAIT } else { Duration::ZERO };
+        let wait = if turn == CommitTurn::Awaited { LOCK_WAIT } else { Duration::ZERO };
         let Some(_lock) = self.store.lock_commits(wait)? else { return Ok(Committed::waits(Waiting::Committer)) };
         self.store.recover()?;
         repository.recover()?;

@@ -93,6 +93,29 @@ async fn what_comes_in_is_committed_in_the_name_of_who_did_it() {
 }
 
 #[tokio::test]
+async fn what_git_keeps_from_being_committed_is_committed_before_the_end() {
+    let Some(server) = Server::start("what_git_keeps_from_being_committed_is_committed_before_the_end") else { return };
+    let sandbox = repository();
+    let client = connected(&sandbox, &server.url(), "ai-engineer").await;
+    live(&client);
+    client.create_task(NewTask::of("x").id("task-7")).await.unwrap();
+    eventually("it is there", || field(&server, "tasks:task-7", "status") == "pending");
+    // Somebody moves the branch at this moment; whoever writes does so all the same.
+    let lock = sandbox.path(".git/refs/heads/main.lock");
+    std::fs::write(&lock, "").unwrap();
+    server.cli(&["HSET", "tasks:task-7", "title", "From elsewhere"]);
+    let path = ".claude/coordination/task-7.md";
+    eventually("it is in the file", || sandbox.read(path).contains("From elsewhere"));
+    let unlock = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        std::fs::remove_file(lock).unwrap();
+    });
+    client.close().await;
+    unlock.join().unwrap();
+    is_sound(&sandbox);
+}
+
+#[tokio::test]
 async fn a_claim_is_decided_on_the_server_for_all_clones() {
     let Some(mut server) = Server::start("a_claim_is_decided_on_the_server_for_all_clones") else { return };
     let (here, there) = (repository(), repository());

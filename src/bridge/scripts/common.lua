@@ -28,33 +28,21 @@ end
 -- order after a while, though nobody has written: hence by their names.
 local FIELDS_MAX = 256
 local NAMES_BYTES_MAX = 8192
-local FEW = 16
 local function sum_of(key)
   local count = redis.pcall('HLEN', key)
   if type(count) == 'table' then return '!' .. redis.call('TYPE', key).ok, nil end
   if count == 0 then return '', nil end
   if count > FIELDS_MAX then return '!' .. count, nil end
-  local all, bytes = redis.call('HGETALL', key), 0
-  for at = 1, #all, 2 do bytes = bytes + #all[at] end
-  if bytes > NAMES_BYTES_MAX then return '!names', nil end
-  if count <= FEW then
-    for at = 3, #all, 2 do
-      local name, value, to = all[at], all[at + 1], at
-      while to > 1 and is_before(name, all[to - 2]) do
-        all[to], all[to + 1] = all[to - 2], all[to - 1]
-        to = to - 2
-      end
-      all[to], all[to + 1] = name, value
-    end
-  else
-    local names, value = {}, {}
-    for at = 1, #all, 2 do
-      names[#names + 1] = all[at]
-      value[all[at]] = all[at + 1]
-    end
-    table.sort(names, is_before)
-    for i, name in ipairs(names) do all[2 * i - 1], all[2 * i] = name, value[name] end
+  local all = redis.call('HGETALL', key)
+  local names, value, bytes = {}, {}, 0
+  for at = 1, #all, 2 do
+    names[#names + 1] = all[at]
+    value[all[at]] = all[at + 1]
+    bytes = bytes + #all[at]
   end
+  if bytes > NAMES_BYTES_MAX then return '!names', nil end
+  table.sort(names, is_before)
+  for i, name in ipairs(names) do all[2 * i - 1], all[2 * i] = name, value[name] end
   return redis.sha1hex(table.concat(all, '\0')), all
 end
 

@@ -8,7 +8,7 @@ use super::state::State;
 use crate::document::Document;
 use crate::mirror::{FileStep, Local, NewDoc, Step};
 use crate::name::{AgentName, DocPath, EventId, OperationId};
-use crate::runner::commit::Turn;
+use crate::runner::commit::CommitTurn;
 use crate::runner::{Class, Edits, Error, New};
 use crate::snapshot::Entry;
 use crate::store::{Action, Operation, Unsynced};
@@ -138,7 +138,7 @@ impl State {
     pub(super) fn commit_landed(&mut self) -> Result<(), Error> {
         let landed = std::mem::take(&mut self.landed);
         if !landed.is_empty() {
-            self.commit_waiting(Turn::Awaited, &landed.iter().collect::<Vec<_>>());
+            self.commit_waiting(CommitTurn::Awaited, &landed.iter().collect::<Vec<_>>());
         }
         landed.iter().try_for_each(Unsynced::wait)?;
         Ok(())
@@ -147,7 +147,7 @@ impl State {
     /// Commits what was written here and could not be committed then: somebody may have held a lock of git.
     pub(super) fn commit_leftover(&mut self) {
         if self.is_uncommitted {
-            self.commit_waiting(Turn::IfFree, &[]);
+            self.commit_waiting(CommitTurn::IfFree, &[]);
         }
     }
 
@@ -161,7 +161,7 @@ impl State {
         }
     }
 
-    fn commit_waiting(&mut self, turn: Turn, written: &[&Unsynced]) {
+    fn commit_waiting(&mut self, turn: CommitTurn, written: &[&Unsynced]) {
         let workspace = &self.workspace;
         let is_watched = workspace.repository.is_some() && matches!(workspace.store.watcher(), Ok(Some(_)));
         self.is_uncommitted = !is_watched
