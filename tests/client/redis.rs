@@ -106,12 +106,11 @@ async fn what_git_keeps_from_being_committed_is_committed_before_the_end() {
     server.cli(&["HSET", "tasks:task-7", "title", "From elsewhere"]);
     let path = ".claude/coordination/task-7.md";
     eventually("it is in the file", || sandbox.read(path).contains("From elsewhere"));
-    let unlock = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(100));
-        std::fs::remove_file(lock).unwrap();
-    });
+    // For longer than a commit waits for others (3 s).
+    std::thread::sleep(Duration::from_millis(3_500));
+    assert!(!sandbox.git(&["status", "--porcelain"]).is_empty());
+    std::fs::remove_file(lock).unwrap();
     client.close().await;
-    unlock.join().unwrap();
     is_sound(&sandbox);
 }
 
