@@ -9,7 +9,7 @@ use serde_json::json;
 async fn main() -> Result<(), Error> {
     let succeeds = std::env::args().nth(1).is_none_or(|word| word != "fail");
     let client = CoordinationClient::builder().agent("planner").build().await?;
-    let a = client.create_task(NewTask::of("A")).await?;
+    let a = client.create_task(NewTask::of("A")).await?.id;
 
     // Failures come here, too.
     let mut ends = client.subscribe_events("tasks:completed").await?;

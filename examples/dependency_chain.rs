@@ -9,12 +9,11 @@ use serde_json::json;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let client = CoordinationClient::builder().agent("planner").build().await?;
-    let prepare = client.create_task(NewTask::of("prepare-dataset").assigned_to("data-engineer")).await?;
-    let train =
-        client.create_task(NewTask::of("train-model").assigned_to("ai-engineer").depends_on([&prepare])).await?;
-    let evaluate = client
-        .create_task(NewTask::of("evaluate-model").assigned_to("performance-engineer").depends_on([&train]))
-        .await?;
+    let prepare = client.create_task(NewTask::of("prepare-dataset").assigned_to("data-engineer")).await?.id;
+    let train = NewTask::of("train-model").assigned_to("ai-engineer").depends_on([&prepare]);
+    let train = client.create_task(train).await?.id;
+    let evaluate = NewTask::of("evaluate-model").assigned_to("performance-engineer").depends_on([&train]);
+    let evaluate = client.create_task(evaluate).await?.id;
 
     let agents = [
         ("data-engineer", &prepare, None),

@@ -8,12 +8,12 @@ use mycelium::name::DocId;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let client = CoordinationClient::builder().agent("planner").build().await?;
-    let a = client.create_task(NewTask::of("A")).await?;
+    let a = client.create_task(NewTask::of("A")).await?.id;
     let mut middle = Vec::new();
     for kind in ["B1", "B2", "B3"] {
-        middle.push(client.create_task(NewTask::of(kind).depends_on([&a])).await?);
+        middle.push(client.create_task(NewTask::of(kind).depends_on([&a])).await?.id);
     }
-    let c = client.create_task(NewTask::of("C").depends_on(&middle)).await?;
+    let c = client.create_task(NewTask::of("C").depends_on(&middle)).await?.id;
 
     println!("A is {}", work(&client, &a).await?);
     // What these write at the same time shares its waits for the disk and its commits.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::entity::{Entity, Review, Task, TaskStatus};
+use crate::entity::{Entity, Task, TaskStatus};
 use crate::name::{DocId, DocPath, Kind};
 use crate::snapshot::{Entry, Snapshot};
 use crate::time::Timestamp;
@@ -23,7 +23,12 @@ pub enum Stay {
     /// It must be approved first.
     Unapproved,
     /// Its workflow lies outside the archive and does not list it: it could not be counted there any more.
-    Workflow(DocId),
+    Workflow {
+        /// The workflow.
+        workflow: DocId,
+        /// Whether it could be archived along with the task.
+        is_finished: bool,
+    },
     /// It could not be found by its id there.
     Misnamed {
         /// What its file should be called.
@@ -38,6 +43,15 @@ pub enum Stay {
     Duplicate,
     /// It has changed not long ago.
     Restless,
+    /// Only git can store it, here or in the archive.
+    LeftToGit {
+        /// Which place that is about.
+        path: String,
+        /// Why.
+        why: String,
+        /// What to do about it.
+        hint: String,
+    },
 }
 
 impl fmt::Display for Stay {
@@ -47,11 +61,14 @@ impl fmt::Display for Stay {
             Self::Unreadable => f.write_str("it cannot be read"),
             Self::Unfinished { status } => write!(f, "it is {status}"),
             Self::Unapproved => f.write_str("it waits for approval"),
-            Self::Workflow(id) => write!(f, "its workflow `{id}` is not archived and does not list it"),
+            Self::Workflow { workflow: id, .. } => {
+                write!(f, "its workflow `{id}` is not archived and does not list it")
+            }
             Self::Misnamed { expected } => write!(f, "its file should be called `{expected}`"),
             Self::Taken { path } => write!(f, "`{path}` is there already"),
             Self::Duplicate => f.write_str("another file states the same id"),
             Self::Restless => f.write_str("it has changed not long ago"),
+            Self::LeftToGit { path, why, .. } => write!(f, "`{path}` is left to git: {why}"),
         }
     }
 }
@@ -64,11 +81,17 @@ impl Stay {
             Self::Kind => None,
             Self::Unreadable | Self::Duplicate => Some("run `mycelium check` to see why".to_owned()),
             Self::Unfinished { .. } => Some("complete it or let it fail first".to_owned()),
-            Self::Unapproved => Some(format!("let somebody else than its holder approve `{id}`")),
-            Self::Workflow(workflow) => Some(format!("run `mycelium archive {workflow} {id}` to archive both")),
+            Self::Unapproved => Some(format!("have `{id}` approved by someone other than its holder")),
+            Self::Workflow { workflow, is_finished: true } => {
+                Some(format!("run `mycelium archive {workflow} {id}` to archive both"))
+            }
+            Self::Workflow { workflow, is_finished: false } => Some(format!(
+                "list it there, which `mycelium workflow update {workflow} --task {id}` does, or finish both first"
+            )),
             Self::Misnamed { expected } => Some(format!("rename the file to `{expected}`")),
             Self::Taken { path } => Some(format!("compare it with `{path}`, and remove one of them")),
             Self::Restless => Some(format!("run `mycelium archive {id}` without `--older`")),
+            Self::LeftToGit { hint, .. } => Some(hint.clone()),
         }
     }
 }
@@ -100,8 +123,8 @@ pub fn may_go(entry: &Entry, live: &Snapshot, going: &BTreeSet<DocId>) -> Result
         if is_unapproved(task) {
             return Err(Stay::Unapproved);
         }
-        if let Some(workflow) = keeping(task, live).filter(|id| !going.contains(*id)) {
-            return Err(Stay::Workflow(workflow.clone()));
+        if let Some((workflow, is_finished)) = keeping(task, live).filter(|(id, _)| !going.contains(*id)) {
+            return Err(Stay::Workflow { workflow: workflow.clone(), is_finished });
         }
     }
     let (kind, id) = (entity.kind(), entity.id());
@@ -113,24 +136,17 @@ pub fn may_go(entry: &Entry, live: &Snapshot, going: &BTreeSet<DocId>) -> Result
 }
 
 fn is_unapproved(task: &Task) -> bool {
-    let holder = task.claimed_by.as_ref().or(task.assigned_to.as_ref());
-    let by_another = |by: &str| holder.is_none_or(|holder| holder.as_str() != by);
-    let is_approved = task.approved.as_deref().is_some_and(by_another);
-    task.status == TaskStatus::Completed && task.review == Some(Review::Required) && !is_approved
+    task.status == TaskStatus::Completed && !task.is_approved()
 }
 
-/// The workflow that only knows of a task because the task names it.
-fn keeping<'a>(task: &'a Task, live: &Snapshot) -> Option<&'a DocId> {
+/// The workflow that only knows of a task because the task names it, and whether it is finished.
+fn keeping<'a>(task: &'a Task, live: &Snapshot) -> Option<(&'a DocId, bool)> {
     let id = task.workflow.as_ref()?;
     let path = live.paths_of(Kind::Workflow, id.as_str()).first()?;
-    let workflow = live.get(path)?.workflow();
-    let is_listed = workflow.is_some_and(|workflow| {
-        workflow
-            .tasks
-            .iter()
-            .any(|listed| live.named_task(listed).and_then(Entry::task).is_some_and(|t| t.id == task.id))
-    });
-    (!is_listed).then_some(id)
+    let entry = live.get(path)?;
+    let is_task = |listed| live.named_task(listed).and_then(Entry::task).is_some_and(|other| other.id == task.id);
+    let is_listed = entry.workflow().is_some_and(|workflow| workflow.tasks.iter().any(is_task));
+    (!is_listed).then(|| (id, is_finished(entry).is_ok()))
 }
 
 /// The names that the archive has, to find a free one.
@@ -148,14 +164,23 @@ impl Shelves {
     /// does so; an event log into that of its last event. `changed` counts where a document does not tell. The place is
     /// taken from then on.
     ///
+    /// `is_copy` says whether an archived document holds the same bytes: then a move was begun and its first half survived
+    /// (a crash between the copy and the removal), and the place is that of the copy.
+    ///
     /// # Errors
-    /// [`Stay::Taken`] if the archive has a document of that name in any month; an event log gets a number instead.
-    pub fn place(&mut self, entry: &Entry, changed: Timestamp) -> Result<DocPath, Stay> {
+    /// [`Stay::Taken`] if the archive has another document of that name in any month; an event log gets a number instead.
+    pub fn place(
+        &mut self,
+        entry: &Entry,
+        changed: Timestamp,
+        mut is_copy: impl FnMut(&DocPath) -> bool,
+    ) -> Result<DocPath, Stay> {
         let month = moment(entry).unwrap_or(changed).month();
         let mut name = entry.path.file_name().to_owned();
         for number in 2.. {
             match self.0.get(&name) {
                 None => break,
+                Some(path) if is_copy(path) => return Ok(path.clone()),
                 Some(_) if entry.path.is_events() => name = format!("{}.{number}.md", entry.path.stem()),
                 Some(path) => return Err(Stay::Taken { path: path.clone() }),
             }
@@ -217,7 +242,7 @@ mod tests {
             ("task-b.md", "id: b\nstatus: failed"),
             ("task-c.md", "id: task-c\nstatus: running"),
             ("task-d.md", "id: task-d\nstatus: completed\nreview: required\nassigned_to: x\napproved: x"),
-            ("task-e.md", "id: task-e\nstatus: completed\nreview: required\nassigned_to: x\napproved: y"),
+            ("task-e.md", "id: task-e\nstatus: completed\nreview: required\nassigned_to: x\napproved: ann"),
             ("task-f.md", "id: task-f\nstatus: failed\nreview: required"),
             ("task-g.md", "id: task-other\nstatus: completed"),
             ("task-h.md", "id: [x"),
@@ -257,12 +282,21 @@ mod tests {
         let live = snapshot(&[
             ("task-a.md", "id: task-a\nstatus: completed\ncreated: 2025-09-30T23:59:59Z"),
             ("task-b.md", "id: task-b\nstatus: completed"),
+            ("task-d.md", "id: task-d\nstatus: completed"),
             ("workflow-w.md", "id: w\nstatus: completed\ncreated_at: 2024-02-29"),
         ]);
         let now: Timestamp = "2026-01-02T03:04:05Z".parse().expect("a moment");
-        let mut shelves = Shelves::new([path("archive/2020-01/task-b.md"), path("archive/2025-10/events-x.md")]);
-        let mut place =
-            |entry: &Entry| shelves.place(entry, now).map_or_else(|stay| stay.to_string(), |to| to.to_string());
+        let mut shelves = Shelves::new([
+            path("archive/2020-01/task-b.md"),
+            path("archive/2025-10/events-x.md"),
+            path("archive/2020-02/task-d.md"),
+            path("archive/2025-10/events-y.md"),
+            path("archive/2025-11/events-y.2.md"),
+        ]);
+        let is_copy = |at: &DocPath| at.file_name() == "task-d.md" || at.file_name() == "events-y.2.md";
+        let mut place = |entry: &Entry| {
+            shelves.place(entry, now, is_copy).map_or_else(|stay| stay.to_string(), |to| to.to_string())
+        };
         let of = |name: &str| live.get(&path(name)).expect("there");
         assert_eq!(place(of("task-a.md")), "archive/2025-09/task-a.md");
         assert_eq!(place(of("workflow-w.md")), "archive/2024-02/workflow-w.md");
@@ -272,5 +306,9 @@ mod tests {
         let log = "e1 2025-10-17T12:00:00Z tasks:events {}\ne2 2025-11-01T00:00:00Z x {\"T\": 1}\n";
         assert_eq!(place(&events(log)), "archive/2025-11/events-x.2.md");
         assert_eq!(place(&events("")), "archive/2026-01/events-x.3.md");
+        // A move that was begun goes on.
+        assert_eq!(place(of("task-d.md")), "archive/2020-02/task-d.md");
+        let begun = Entry::read(path("events-y.md"), Document::parse(log.as_bytes().to_vec()));
+        assert_eq!(place(&begun), "archive/2025-11/events-y.2.md");
     }
 }

@@ -354,6 +354,13 @@ fn sections(a: &Document, b: &Document, found: &mut Vec<What>) {
     }
 }
 
+/// Returns true if the mark of a check box lies in a byte range: such a line is told on its own.
+fn is_box(document: &Document, bytes: &Range<usize>) -> bool {
+    let steps = document.steps();
+    let at = steps.partition_point(|step| step.mark < bytes.start);
+    steps.get(at).is_some_and(|step| step.mark < bytes.end)
+}
+
 /// The texts of all sections by their headings in lower case, without what is told on its own; no text for placeholders.
 fn section_texts(document: &Document) -> BTreeMap<String, String> {
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
@@ -362,7 +369,13 @@ fn section_texts(document: &Document) -> BTreeMap<String, String> {
         let is_notes = key == "notes";
         let told = matches!(key.as_str(), "progress" | "notes" | "dependencies" | "active tasks" | "tasks");
         let text = document.text().get(section.span.clone()).unwrap_or_default();
-        let lines = text.lines().map(str::trim_end).filter(|line| {
+        let mut at = section.span.start;
+        let with_bytes = text.split_inclusive('\n').map(|line| {
+            at += line.len();
+            (at - line.len()..at, line)
+        });
+        let unboxed = with_bytes.filter(|(bytes, _)| !is_box(document, bytes)).map(|(_, line)| line.trim_end());
+        let lines = unboxed.filter(|line| {
             // The further lines of a note are part of it.
             let in_note = is_notes && line.starts_with([' ', '\t']);
             let line = line.trim_start();
@@ -405,7 +418,7 @@ fn other_lines(document: &Document) -> Vec<&str> {
         let line = line.trim();
         let is_title = line.starts_with("# ") && title.is_some_and(|title| line.contains(title));
         let is_label = line.starts_with("**") && (line.contains("**:") || line.contains(":**"));
-        if !line.is_empty() && !is_title && !is_label && !in_field {
+        if !line.is_empty() && !is_title && !is_label && !in_field && !is_box(document, &range) {
             lines.push(line);
         }
     }

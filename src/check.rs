@@ -1,37 +1,66 @@
 //! Rules over a snapshot: ids, dependencies, cycles, body lines, steps since the last commit. Reports; repairs nothing.
 
-use std::collections::BTreeSet;
+mod names;
+
+use std::borrow::Cow;
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{Code, Diagnostic, Place};
-use crate::document::{Document, Field};
-use crate::entity::{ActiveTask, DependencyBullet, Entity, Task, TaskStatus, WorkflowStatus, label_name};
-use crate::name::{DocId, DocPath, Kind};
-use crate::snapshot::{Entry, Snapshot};
+use crate::document::{Document, WordMark};
+use crate::entity::{
+    ActiveTask, Entity, Task, TaskReference, TaskStatus, WhenMissing, WorkflowStatus, label_name, referred,
+};
+use crate::name::{DocId, DocPath, Kind, composed, is_letter};
+use crate::snapshot::{Entry, Snapshot, TaskChain};
 use crate::template::one_line;
+
+/// Dependency cycles that are listed, one finding each; the rest is counted.
+const CYCLES_SHOWN_MAX: usize = 50;
 
 /// Every finding about the documents now, those of reading them included, by path and place. With the documents of the
 /// last commit, also the status changes since then that are no step of the status machine.
 #[must_use]
 pub fn check(now: &Snapshot, head: Option<&Snapshot>) -> Vec<Diagnostic> {
+    check_entries(now, head, now.entries())
+}
+
+/// The findings that [`check`] has about these documents, and about dependency cycles.
+#[must_use]
+pub fn check_paths(now: &Snapshot, head: Option<&Snapshot>, paths: &BTreeSet<DocPath>) -> Vec<Diagnostic> {
+    check_entries(now, head, paths.iter().filter_map(|path| now.get(path)))
+}
+
+fn check_entries<'a>(
+    now: &Snapshot,
+    head: Option<&Snapshot>,
+    entries: impl Iterator<Item = &'a Entry>,
+) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    for entry in now.entries() {
+    let clashes = names::NameClashes::find(now);
+    for entry in entries {
         // What is read of a document to judge it goes with its turn: the archive may hold very many.
         let judged = entry.path.is_archived().then(|| Entry { document: entry.document.unread(), ..entry.clone() });
         let entry = judged.as_ref().unwrap_or(entry);
         findings.extend(entry.findings.iter().cloned());
-        names(now, entry, &mut findings);
+        names::check(now, entry, &mut findings);
+        clashes.report(entry, &mut findings);
         archived(entry, &mut findings);
         match &entry.entity {
             Some(Entity::Task(task)) => {
                 dependencies(now, entry, task, &mut findings);
+                unmet_words(now, entry, "depends_on", task.references(), &mut findings);
                 dependency_bullets(now, entry, task, &mut findings);
             }
             Some(Entity::Workflow(workflow)) => {
-                let tasks = workflow.tasks.iter().map(|id| ("tasks", id));
+                unmet_words(now, entry, "tasks", workflow.references(), &mut findings);
+                let tasks = workflow.references().iter().filter(|one| one.when_missing == WhenMissing::Blocks);
+                let tasks = tasks.map(|one| ("tasks", &one.id));
+                let places = LazyCell::new(|| IdPlaces::read(&entry.document, "tasks"));
                 for (key, id) in tasks.chain(workflow.current_task.iter().map(|id| ("current_task", id))) {
                     if now.named_task(id).is_none() {
                         let finding = Diagnostic::error(Code::MissingTask, format!("there is no task `{id}`"));
-                        let place = place_of_id(&entry.document, key, id);
+                        let place = if key == "tasks" { places.find(id) } else { place_of(&entry.document, key) };
                         push(&mut findings, entry, place, finding.hint(missing_hint(id)));
                     }
                 }
@@ -49,6 +78,22 @@ pub fn check(now: &Snapshot, head: Option<&Snapshot>) -> Vec<Diagnostic> {
     findings
 }
 
+/// The dependencies that were read from the words of a body: by path, the tasks that a live task waits for.
+#[must_use]
+pub fn body_dependencies(now: &Snapshot) -> Vec<(&Entry, Vec<DocId>)> {
+    let live = now.of_kind(Kind::Task).filter(|entry| !entry.path.is_archived());
+    let by_words = live.filter(|entry| !entry.document.words("Dependencies").is_empty());
+    let taken = by_words.filter_map(|entry| {
+        let stated = entry.document.field("depends_on").and_then(|field| field.value.texts());
+        let ids = now.dependencies(entry.task()?).into_iter().map(|(id, _)| id);
+        // What the key states is not read from the body.
+        let ids: Vec<DocId> =
+            ids.filter(|id| stated.as_ref().is_none_or(|stated| !stated.contains(&id.as_str()))).collect();
+        (!ids.is_empty()).then_some((entry, ids))
+    });
+    taken.collect()
+}
+
 fn push(findings: &mut Vec<Diagnostic>, entry: &Entry, place: Option<Place>, finding: Diagnostic) {
     let finding = finding.in_file(&entry.path);
     findings.push(match place {
@@ -61,41 +106,46 @@ fn place_of(document: &Document, key: &str) -> Option<Place> {
     document.field(key).map(|field| document.place(field.value_span.start))
 }
 
-/// Where an id stands in the value of a key; else where the value begins; else in the bullets of the body.
-fn place_of_id(document: &Document, key: &str, id: &DocId) -> Option<Place> {
-    let in_value = |field: &Field| {
-        let text = document.text().get(field.value_span.clone())?;
-        let whole = |at: &(usize, &str)| {
-            let joins = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-            let before = text[..at.0].chars().next_back();
-            let after = text[at.0 + at.1.len()..].chars().next();
-            !before.is_some_and(joins) && !after.is_some_and(joins)
-        };
-        let at = text.match_indices(id.as_str()).find(whole).map_or(0, |(at, _)| at);
-        Some(document.place(field.value_span.start + at))
-    };
-    let in_body = || {
-        let headings = if key == "tasks" { "Tasks" } else { "Dependencies" };
-        let bullets = document.bullets(headings);
-        bullets.iter().find(|bullet| DependencyBullet::parse(&bullet.text).id == id.as_str()).map(|bullet| bullet.place)
-    };
-    document.field(key).and_then(in_value).or_else(in_body)
+/// Where ids stand in the value of a key or, without that key, in the words of the body. Read once for all ids of a document.
+struct IdPlaces<'a> {
+    document: &'a Document,
+    /// Where the value begins, and the ids in it by their offsets from there.
+    in_value: Option<(usize, BTreeMap<Cow<'a, str>, usize>)>,
+    in_body: BTreeMap<String, Place>,
 }
 
-/// One id, one file; and a name that fits it.
-fn names(now: &Snapshot, entry: &Entry, findings: &mut Vec<Diagnostic>) {
-    let (Some(kind), Some(id)) = (entry.kind, &entry.id) else { return };
-    let key = if kind == Kind::Agent { "agent" } else { "id" };
-    let place = place_of(&entry.document, key);
-    for other in now.paths_of(kind, id.as_str()).iter().filter(|path| **path != entry.path) {
-        let finding = Diagnostic::error(Code::DuplicateId, format!("the {kind} `{id}` also stands in `{other}`"));
-        push(findings, entry, place, finding.hint("give one of them another id, or remove it"));
+impl<'a> IdPlaces<'a> {
+    fn read(document: &'a Document, key: &str) -> Self {
+        let in_value = document.field(key).map(|field| {
+            let text = document.text().get(field.value_span.clone()).unwrap_or_default();
+            let mut offsets = BTreeMap::new();
+            let mut at = 0;
+            for word in text.split(|c: char| !(is_letter(c) || matches!(c, '-' | '_' | '.'))) {
+                // The text is split at one letter at a time, which may have several bytes.
+                at += text[at..].find(word).unwrap_or_default();
+                offsets.entry(composed(word)).or_insert(at);
+                at += word.len();
+            }
+            (field.value_span.start, offsets)
+        });
+        let mut in_body = BTreeMap::new();
+        if in_value.is_none() {
+            for word in document.words(if key == "tasks" { "Tasks" } else { "Dependencies" }) {
+                in_body.entry(composed(&word.text).into_owned()).or_insert(word.place);
+            }
+        }
+        Self { document, in_value, in_body }
     }
-    let expected = DocPath::for_new(kind, id);
-    if entry.entity.is_some() && place.is_some() && entry.path.file_name() != expected.file_name() {
-        let finding =
-            Diagnostic::warning(Code::FileNameMismatch, format!("the {kind} `{id}` is expected in `{expected}`"));
-        push(findings, entry, place, finding.hint(format!("rename the file to `{}`", expected.file_name())));
+
+    /// Where an id stands; where the value begins if it is not in there as it is.
+    fn find(&self, id: &DocId) -> Option<Place> {
+        match &self.in_value {
+            Some((start, offsets)) => {
+                let offset = offsets.get(id.as_str()).copied().unwrap_or_default();
+                Some(self.document.place(start + offset))
+            }
+            None => self.in_body.get(id.as_str()).copied(),
+        }
     }
 }
 
@@ -115,29 +165,64 @@ fn missing_hint(id: &DocId) -> String {
 }
 
 fn dependencies(now: &Snapshot, entry: &Entry, task: &Task, findings: &mut Vec<Diagnostic>) {
+    let places = LazyCell::new(|| IdPlaces::read(&entry.document, "depends_on"));
     for (id, found) in now.dependencies(task) {
         if found.is_none() {
-            let place = place_of_id(&entry.document, "depends_on", &id);
+            let place = places.find(&id);
             let finding = Diagnostic::error(Code::MissingDependency, format!("there is no task `{id}` to depend on"));
             push(findings, entry, place, finding.hint(missing_hint(&id)));
         }
     }
 }
 
+/// Words of the body that are written like tasks and name none: a task that is said to be completed, or prose.
+fn unmet_words(now: &Snapshot, entry: &Entry, key: &str, references: &[TaskReference], findings: &mut Vec<Diagnostic>) {
+    let places = LazyCell::new(|| IdPlaces::read(&entry.document, key));
+    for reference in references.iter().filter(|one| one.is_explicit() && now.named_task(&one.id).is_none()) {
+        let id = &reference.id;
+        let (message, hint) = match reference.when_missing {
+            WhenMissing::Blocks => continue,
+            WhenMissing::Warns => (
+                format!("there is no task `{id}`, which the body says is completed; nothing waits for it"),
+                "if it is to come, take its status out of the line",
+            ),
+            WhenMissing::Ignored => (
+                format!("there is no task `{id}`; it counts as prose, and nothing waits for it"),
+                "if a task is meant, write its id as its file states it, or list it in `depends_on`",
+            ),
+        };
+        let finding = Diagnostic::warning(Code::MissingDependency, message).hint(hint);
+        push(findings, entry, places.find(id), finding);
+    }
+}
+
 fn cycles(now: &Snapshot, findings: &mut Vec<Diagnostic>) {
-    const SHOWN_MAX: usize = 20;
-    for cycle in now.cycles() {
+    let cycles = now.cycles();
+    if let Some(more) = cycles.len().checked_sub(CYCLES_SHOWN_MAX).filter(|more| *more > 0) {
+        let message = format!("{more} more dependency cycles are not listed");
+        let hint = "take out the dependencies that are named in the others, then run `mycelium check` again";
+        findings.push(Diagnostic::error(Code::DependencyCycle, message).hint(hint));
+    }
+    for cycle in cycles.into_iter().take(CYCLES_SHOWN_MAX) {
         let Some(entry) = cycle.first().and_then(|id| now.named_task(id)) else { continue };
-        let mut names: Vec<String> = cycle.iter().map(ToString::to_string).collect();
-        if names.len() > SHOWN_MAX {
-            let left_out = names.len() - SHOWN_MAX;
-            names.splice(SHOWN_MAX - 1..names.len() - 1, [format!("({left_out} more)")]);
-        }
-        let place = cycle.get(1).and_then(|next| place_of_id(&entry.document, "depends_on", next));
-        let message = format!("these tasks wait for each other: {}", names.join(" → "));
-        let hint = "take one of the dependencies out";
+        let place = cycle.get(1).and_then(|next| IdPlaces::read(&entry.document, "depends_on").find(next));
+        let (message, hint) = if let [id, _] = &cycle[..] {
+            (format!("`{id}` depends on itself"), format!("take it out with {}", take_out(now, id, id)))
+        } else {
+            let chain = TaskChain::of(&cycle);
+            let command = take_out(now, &cycle[0], &cycle[1]);
+            (format!("these tasks wait for each other: {chain}"), format!("take one out, as with {command}"))
+        };
         push(findings, entry, place, Diagnostic::error(Code::DependencyCycle, message).hint(hint));
     }
+}
+
+/// The command that takes a dependency out of a task, with the id as the task states it.
+fn take_out(now: &Snapshot, task: &DocId, dependency: &DocId) -> String {
+    let references = now.named_task(task).and_then(Entry::task).map(Task::references).unwrap_or_default();
+    let means = |id: &&DocId| now.named_task(id).is_some_and(|entry| entry.id.as_ref() == Some(dependency));
+    let stated = references.iter().map(|reference| &reference.id).find(means).unwrap_or(dependency);
+    format!("`mycelium task update {task} --no-depends-on {stated}`")
 }
 
 /// Body lines such as `**Status**: busy` against the frontmatter.
@@ -176,23 +261,27 @@ fn labels(entry: &Entry, findings: &mut Vec<Diagnostic>) {
 
 /// The bullets of `## Dependencies` against the frontmatter and against the tasks themselves.
 fn dependency_bullets(now: &Snapshot, entry: &Entry, task: &Task, findings: &mut Vec<Diagnostic>) {
-    let stated = entry.document.field("depends_on").map(|_| task.depends_on.iter().collect::<BTreeSet<_>>());
-    for bullet in entry.document.bullets("Dependencies") {
-        let parsed = DependencyBullet::parse(&bullet.text);
-        let Ok(id) = DocId::new(parsed.id) else { continue };
-        if stated.as_ref().is_some_and(|stated| !stated.contains(&id)) {
+    let stated: BTreeSet<&DocId> = task.references().iter().map(|reference| &reference.id).collect();
+    for word in entry.document.words("Dependencies") {
+        let Some(reference) = referred(&word) else { continue };
+        let id = reference.id.clone();
+        let found = now.named_task(&id);
+        let counts = found.is_some() || reference.when_missing == WhenMissing::Blocks;
+        let is_own = entry.id.as_ref() == Some(&id) && word.mark == WordMark::Prose;
+        if counts && !is_own && !stated.contains(&id) && task.gates.depends_on.unusable().is_none() {
             let message = format!("`## Dependencies` lists `{id}`, `depends_on` does not");
             let finding = Diagnostic::warning(Code::BodyDrift, message)
                 .hint("the frontmatter counts; add it there, or drop the line");
-            push(findings, entry, Some(bullet.place), finding);
+            push(findings, entry, Some(word.place), finding);
         }
-        let status = now.named_task(&id).and_then(Entry::task).map(|task| task.status);
-        if let (Some(claimed), Some(status)) = (parsed.status, status)
+        let status = found.and_then(Entry::task).map(|task| task.status);
+        let said = word.says.iter().find_map(|said| said.parse::<TaskStatus>().ok());
+        if let (Some(claimed), Some(status)) = (said, status)
             && claimed != status
         {
             let message = format!("the body says that `{id}` is {claimed}; it is {status}");
             let hint = "the other task's own file counts; correct the line or leave the status out";
-            push(findings, entry, Some(bullet.place), Diagnostic::warning(Code::BodyDrift, message).hint(hint));
+            push(findings, entry, Some(word.place), Diagnostic::warning(Code::BodyDrift, message).hint(hint));
         }
     }
 }
@@ -265,9 +354,8 @@ mod tests {
             (
                 vec![("task-1.md", task("task-1", "pending", "")), ("task-x.md", task("task-1", "pending", ""))],
                 vec![
-                    "task-1.md:2:5: error[MYC201]: the task `task-1` also stands in `task-x.md`",
-                    "task-x.md:2:5: warning[MYC206]: the task `task-1` is expected in `task-1.md`",
-                    "task-x.md:2:5: error[MYC201]: the task `task-1` also stands in `task-1.md`",
+                    "task-1.md:2:5: error[MYC201]: the task `task-1` is also used in `task-x.md`",
+                    "task-x.md:2:5: error[MYC201]: the task `task-1` is also used in `task-1.md`",
                 ],
             ),
             (
@@ -315,8 +403,8 @@ mod tests {
                     ),
                 ],
                 vec![
-                    "task-2.md:8:1: warning[MYC204]: the body says that `task-1` is completed; it is failed",
-                    "task-2.md:9:1: warning[MYC204]: `## Dependencies` lists `task-2`, `depends_on` does not",
+                    "task-2.md:8:3: warning[MYC204]: the body says that `task-1` is completed; it is failed",
+                    "task-2.md:9:3: warning[MYC204]: `## Dependencies` lists `task-2`, `depends_on` does not",
                 ],
             ),
             (
@@ -352,6 +440,22 @@ mod tests {
     }
 
     #[test]
+    fn many_cycles_are_counted() {
+        let documents = (0..4_000).map(|n| {
+            let text = task(&format!("task-{n}"), "pending", &format!("depends_on: [{n}]\n"));
+            (DocPath::new(format!("task-{n}.md")).expect("valid"), Document::parse(text.into_bytes()))
+        });
+        let findings = check(&Snapshot::from_documents(documents), None);
+        assert_eq!(findings.len(), CYCLES_SHOWN_MAX + 1);
+        assert!(findings.iter().any(|finding| finding.message == "3950 more dependency cycles are not listed"));
+        let first = findings.iter().find(|finding| finding.path.is_some()).expect("a finding");
+        assert_eq!(first.message, "`task-0` depends on itself");
+        // With the id as the task states it, which is what the command takes out.
+        let hint = "take it out with `mycelium task update task-0 --no-depends-on 0`";
+        assert_eq!(first.hint.as_deref(), Some(hint));
+    }
+
+    #[test]
     fn a_long_circle_is_shown_in_part() {
         const LENGTH: usize = 1_000;
         let documents = (0..LENGTH).map(|n| {
@@ -363,6 +467,6 @@ mod tests {
         assert_eq!((cycles.len(), cycles[0].len()), (1, LENGTH + 1));
         let findings = check(&snapshot, None);
         let [finding] = &findings[..] else { panic!("{} findings", findings.len()) };
-        assert!(finding.message.contains("(981 more) → task-0"), "{}", finding.message);
+        assert!(finding.message.contains("(993 more) → task-0"), "{}", finding.message);
     }
 }

@@ -84,6 +84,10 @@ codes! {
     UnknownKind = "MYC106",
     /// A line of an event log that is no event.
     BadEvent = "MYC107",
+    /// A document that can be read and not edited.
+    NotEditable = "MYC108",
+    /// A code block or HTML in the body that is never closed.
+    OpenBlock = "MYC109",
     /// Two documents with one id.
     DuplicateId = "MYC201",
     /// A dependency that does not exist.
@@ -106,6 +110,22 @@ codes! {
     ChangedTwice = "MYC210",
     /// An archived document that is not finished.
     UnfinishedInArchive = "MYC211",
+    /// A file or folder that the system does not let us read.
+    CannotBeRead = "MYC215",
+    /// A document that only git can store as the repository wants it: it is not committed.
+    LeftToGit = "MYC216",
+    /// Two names that differ only by case or spelling: one file on Windows and macOS.
+    NameClash = "MYC217",
+    /// A workflow that is completed while tasks of it are not.
+    OpenTasks = "MYC218",
+    /// The dedicated branch was taken over from the remote, or made again.
+    BranchAdopted = "MYC220",
+    /// The remote could not be asked whether it has the dedicated branch.
+    BranchUnknown = "MYC221",
+    /// A record of an operation that is not honoured.
+    RefusedRecord = "MYC222",
+    /// Git put an operation back before it was committed.
+    PutBack = "MYC230",
     /// A configuration key nobody knows.
     UnknownConfigKey = "MYC301",
     /// A configuration value of the wrong shape.

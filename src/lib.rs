@@ -43,6 +43,8 @@ pub mod message;
 
 pub mod plan;
 
+pub mod follow;
+
 pub mod health;
 
 pub mod mirror;

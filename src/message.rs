@@ -37,12 +37,27 @@ pub struct OperationNote {
     pub agent: Option<AgentName>,
 }
 
+/// The trailer that names the agent that acted.
+pub const AGENT_TRAILER: &str = "Mycelium-Agent";
+/// The trailer that names the holder of documents that a person edited by hand.
+pub const HOLDER_TRAILER: &str = "Mycelium-Holder";
+
 /// The operation that takes a task from an agent that has said nothing for a whole lease.
 pub const TAKE_BACK: &str = "task.take-back";
 
+/// To whom a commit is attributed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Attribution<'a> {
+    /// The agent that acted.
+    pub agent: Option<&'a AgentName>,
+    /// The agent that holds the documents, where a person edited them by hand.
+    pub holder: Option<&'a AgentName>,
+}
+
 /// The message of a commit: what happened in one line, then each change, then the trailers.
 #[must_use]
-pub fn compose(changes: &[Change], by: Option<&AgentName>, operations: &[OperationNote]) -> String {
+pub fn compose(changes: &[Change], attribution: Attribution<'_>, operations: &[OperationNote]) -> String {
+    let by = attribution.agent;
     let documents = by_document(changes);
     let is_over = !operations.is_empty() && operations.iter().all(|operation| operation.verb == TAKE_BACK);
     let mut message = subject(&documents, by, if is_over { " (lease over)" } else { "" });
@@ -55,7 +70,7 @@ pub fn compose(changes: &[Change], by: Option<&AgentName>, operations: &[Operati
             let _ = write!(message, "\n… and {} more", changes.len() - LINES_MAX);
         }
     }
-    let trailers = trailers(changes, by, operations);
+    let trailers = trailers(changes, attribution, operations);
     if !trailers.is_empty() {
         message.push_str("\n\n");
         message.push_str(&trailers.join("\n"));
@@ -82,7 +97,7 @@ pub fn phrase(what: &What) -> String {
             (Some(from), Some(to)) => format!("claimed by {} from {}", value(to), value(from)),
             (None, Some(to)) => format!("claimed by {}", value(to)),
             (Some(from), None) => format!("no longer held by {}", value(from)),
-            (None, None) => "held by nobody".to_owned(),
+            (None, None) => "no holder".to_owned(),
         },
         What::Field { key, from, to } => match (from, to) {
             (Some(from), Some(to)) => format!("{} {} → {}", quote(key), value(from), value(to)),
@@ -282,7 +297,7 @@ fn outcome(changes: &[&Change]) -> (usize, String) {
     told.or_else(archived).unwrap_or_else(|| (12, "changed".to_owned()))
 }
 
-fn trailers(changes: &[Change], by: Option<&AgentName>, operations: &[OperationNote]) -> Vec<String> {
+fn trailers(changes: &[Change], attribution: Attribution<'_>, operations: &[OperationNote]) -> Vec<String> {
     let verb = |verb: &str| visible(&one_line(verb)).replace(' ', "-");
     let mut out: Vec<String> = operations
         .iter()
@@ -292,8 +307,9 @@ fn trailers(changes: &[Change], by: Option<&AgentName>, operations: &[OperationN
     let tasks: BTreeSet<&DocId> = tasks.collect();
     out.extend(tasks.into_iter().take(LINES_MAX).map(|id| format!("Mycelium-Task: {id}")));
     let agents: BTreeSet<&AgentName> =
-        operations.iter().filter_map(|operation| operation.agent.as_ref()).chain(by).collect();
-    out.extend(agents.into_iter().map(|agent| format!("Mycelium-Agent: {agent}")));
+        operations.iter().filter_map(|operation| operation.agent.as_ref()).chain(attribution.agent).collect();
+    out.extend(agents.into_iter().map(|agent| format!("{AGENT_TRAILER}: {agent}")));
+    out.extend(attribution.holder.map(|holder| format!("{HOLDER_TRAILER}: {holder}")));
     out
 }
 
@@ -328,7 +344,11 @@ mod tests {
 
     fn subject_of(changes: &[Change], by: Option<&str>) -> String {
         let by = by.map(|by| AgentName::new(by).expect("valid"));
-        compose(changes, by.as_ref(), &[]).lines().next().expect("a subject").to_owned()
+        compose(changes, Attribution { agent: by.as_ref(), holder: None }, &[])
+            .lines()
+            .next()
+            .expect("a subject")
+            .to_owned()
     }
 
     #[test]
@@ -449,7 +469,9 @@ mod tests {
             doc: DocId::new("task-1").expect("valid"),
             agent: AgentName::new("lead").ok(),
         };
-        let message = compose(&changes, AgentName::new("lead").ok().as_ref(), &[operation]);
+        let (lead, ann) = (AgentName::new("lead").expect("valid"), AgentName::new("ann").expect("valid"));
+        let attribution = Attribution { agent: Some(&lead), holder: Some(&ann) };
+        let message = compose(&changes, attribution, &[operation]);
         let lines: Vec<_> = message.lines().collect();
         assert_eq!(lines[0], "2 tasks: 2 changed (lead)");
         assert_eq!(lines[2], "- task-1: note, x Mycelium-Agent: root Signed-off-by: y");
@@ -461,7 +483,8 @@ mod tests {
                 "Mycelium-Operation: op1 note-Mycelium-Task:-z task-1",
                 "Mycelium-Task: task-1",
                 "Mycelium-Task: task-2",
-                "Mycelium-Agent: lead"
+                "Mycelium-Agent: lead",
+                "Mycelium-Holder: ann"
             ]
         );
         assert!(message.chars().all(|c| c == '\n' || !crate::name::is_unsafe_to_show(c)));

@@ -1,12 +1,15 @@
 //! Checked names: ids, paths inside the coordination folder, revisions. A value of these types is valid; nothing here touches a file.
 
 mod channel;
+mod text;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 pub use channel::{CHANNEL_BYTES_MAX, Channel, ChannelPattern};
+pub use text::{composed, folded, is_gits_own, is_letter, is_unsafe_to_show, shell_word, visible};
 
 /// Longest id, agent name or workflow id, in bytes.
 pub const NAME_BYTES_MAX: usize = 100;
@@ -56,29 +59,6 @@ pub enum NameError {
     },
 }
 
-/// Makes control and direction-changing characters visible, so that a text can be shown on a terminal.
-#[must_use]
-pub fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_unsafe_to_show(c) {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
-/// Tells whether a character could change what a terminal shows: controls, bidirectional marks, line separators, and what
-/// is there without being seen (but for the joiners and selectors that scripts and emoji need).
-#[must_use]
-pub fn is_unsafe_to_show(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
 fn shown(text: &str) -> String {
     visible(&text.chars().take(60).collect::<String>())
 }
@@ -91,19 +71,33 @@ fn check_name(what: &'static str, text: &str) -> Result<(), NameError> {
         return Err(NameError::TooLong { what, text: shown(text), bytes: text.len(), max: NAME_BYTES_MAX });
     }
     let last = text.chars().count();
+    let mut before = None;
     for (index, c) in text.chars().enumerate() {
         let edge = index == 0 || index + 1 == last;
-        let fits = c.is_alphanumeric() || matches!(c, '-' | '_') && index > 0 || c == '.' && !edge;
+        let is_word = c.is_alphanumeric() || text::is_mark(c) && before.is_some_and(is_letter);
+        let fits = is_word || matches!(c, '-' | '_') && index > 0 || c == '.' && !edge;
+        before = Some(c);
         if !fits {
             let found = match c {
-                ' ' => "a blank".to_owned(),
+                ' ' => "a space".to_owned(),
                 '.' | '-' | '_' => format!("`{c}` (it may not stand there)"),
+                _ if text::is_unseen_alone(c) => {
+                    format!("`{}` (use letters, digits, `-`, `_` and `.`)", c.escape_unicode())
+                }
                 _ => format!("`{}` (use letters, digits, `-`, `_` and `.`)", visible(&c.to_string())),
             };
             return Err(NameError::Character { what, text: shown(text), found, position: index + 1 });
         }
     }
     Ok(())
+}
+
+/// The composed form of a name.
+fn kept(text: String) -> String {
+    match composed(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(composed) => composed,
+    }
 }
 
 macro_rules! checked_name {
@@ -132,9 +126,10 @@ macro_rules! checked_name {
             ///
             /// # Errors
             /// [`NameError`] if it is empty, longer than [`NAME_BYTES_MAX`] bytes, or has other characters than
-            /// letters, digits, `-`, `_` and `.` (first: letter or digit; last: not `.`).
+            /// letters, digits, `-`, `_` and `.` (first: letter or digit; last: not `.`). Spellings of the same letters
+            /// are the same name: it is kept in its composed form.
             pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
-                let text = text.into();
+                let text = kept(text.into());
                 check_name($what, &text)?;
                 Ok(Self(text))
             }
@@ -194,7 +189,8 @@ impl DocId {
     /// The id that a file name stands for, where the file itself does not tell: the name without what no id may have.
     #[must_use]
     pub fn of_file(path: &DocPath) -> Self {
-        let fits: String = path.stem().chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect();
+        let stem = composed(path.stem());
+        let fits: String = stem.chars().filter(|c| is_letter(*c) || matches!(c, '-' | '_')).collect();
         let start = fits.trim_start_matches(['-', '_']);
         let cut: String = start
             .chars()
@@ -426,7 +422,18 @@ mod tests {
 
     #[test]
     fn names_of_the_field_pass_and_the_dangerous_do_not() {
-        for good in ["task-123", "ai-engineer", "wf-1", "v1.2", "Ünïcode", "a"] {
+        for good in [
+            "task-123",
+            "ai-engineer",
+            "wf-1",
+            "v1.2",
+            "Ünïcode",
+            "a",
+            "task-हिन्दी",
+            "ภาษาไทย",
+            "task-pru\u{308}fung",
+            "עִבְרִית",
+        ] {
             assert!(DocId::new(good).is_ok(), "{good}");
         }
         let long = "x".repeat(NAME_BYTES_MAX + 1);
@@ -436,6 +443,26 @@ mod tests {
             assert!(DocId::new(bad).is_err(), "{bad:?}");
         }
         assert!(DocId::new("x".repeat(NAME_BYTES_MAX)).is_ok());
+    }
+
+    #[test]
+    fn marks_belong_to_a_letter_and_spellings_are_one_name() {
+        // A mark of its own, and selectors and joiners that are not seen.
+        for bad in ["\u{308}a", "a-\u{308}", "a.\u{94d}", "a\u{fe0f}", "a\u{200d}b", "a\u{34f}b", "a\u{e0101}"] {
+            assert!(DocId::new(bad).is_err(), "{bad:?}");
+        }
+        let joined = DocId::new("a\u{200d}b").expect_err("a joiner").to_string();
+        assert!(joined.contains("has `\\u{200d}` (use letters"), "it is shown by its number: {joined}");
+        let (composed, decomposed) = ("task-caf\u{e9}-\u{d55c}", "task-cafe\u{301}-\u{1112}\u{1161}\u{11ab}");
+        let id = |text: &str| DocId::new(text).expect("an id");
+        assert_eq!(id(composed), id(decomposed));
+        assert_eq!(id(decomposed).as_str(), composed);
+        let channel = |text: &str| Channel::new(text).expect("a channel");
+        assert_eq!(channel(composed), channel(decomposed));
+        // The limit counts what is kept.
+        assert!(DocId::new("e\u{301}".repeat(NAME_BYTES_MAX / 2)).is_ok());
+        let file = DocPath::new("task-cafe\u{301}.md").expect("a path");
+        assert_eq!(DocId::of_file(&file).as_str(), "task-caf\u{e9}");
     }
 
     #[test]

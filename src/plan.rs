@@ -1,7 +1,13 @@
 //! Turns what happened to the documents into commits to make: one for each author, in an order that keeps every step. Pure; it reads no file and no history.
 
+mod put_back;
+mod rebase;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+pub use put_back::{PutBack, holds, put_back};
+pub use rebase::{FOLLOW_VERB, rebased};
 
 use crate::name::{AgentName, DocId, DocPath, OperationId, Revision};
 use crate::sabotage::{self, Sabotage};
@@ -38,8 +44,10 @@ pub struct Recorded {
 pub struct Step {
     /// The operation that made it; `None` for an edit by hand.
     pub operation: Option<Operation>,
-    /// Whom it counts for; `None` for the git user.
+    /// Its author; `None` for the git user.
     pub agent: Option<AgentName>,
+    /// Who holds the document that the git user edited by hand.
+    pub holder: Option<AgentName>,
     /// Which document.
     pub path: DocPath,
     /// Its content before.
@@ -48,11 +56,22 @@ pub struct Step {
     pub after: Content,
 }
 
+/// To whom an edit by hand is attributed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HandEdit {
+    /// The agent that is its author; `None` for the git user.
+    pub agent: Option<AgentName>,
+    /// The agent that holds the document, where the git user is the author.
+    pub holder: Option<AgentName>,
+}
+
 /// One commit to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// Whom it counts for; `None` for the git user.
+    /// Its author; `None` for the git user.
     pub agent: Option<AgentName>,
+    /// Who holds the documents that the git user edited by hand.
+    pub holder: Option<AgentName>,
     /// The operations in it, in order.
     pub operations: Vec<Operation>,
     /// What it changes: content before and after, by path.
@@ -76,20 +95,18 @@ pub struct Known {
 ///
 /// - A document that equals HEAD has no steps, whatever the journal says: it was committed already, or put back (checkout, stash).
 /// - An operation that found something else than the step before left did find an edit by hand; that edit comes first.
-/// - `holder` says whom an edit by hand counts for.
+/// - `attribute` names the author and the holder of an edit by hand.
 pub fn steps(
     journal: &[Recorded],
     known: &BTreeMap<DocPath, Known>,
-    holder: &dyn Fn(&DocPath, &Content, &Content) -> Option<AgentName>,
+    attribute: &dyn Fn(&DocPath, &Content, &Content) -> HandEdit,
 ) -> Vec<Step> {
     let mut last: BTreeMap<&DocPath, &Content> = BTreeMap::new();
     let mut steps = Vec::new();
-    let by_hand = |path: &DocPath, before: &Content, after: &Content| Step {
-        operation: None,
-        agent: holder(path, before, after),
-        path: path.clone(),
-        before: before.clone(),
-        after: after.clone(),
+    let by_hand = |path: &DocPath, before: &Content, after: &Content| {
+        let HandEdit { agent, holder } = attribute(path, before, after);
+        let (path, before, after) = (path.clone(), before.clone(), after.clone());
+        Step { operation: None, agent, holder, path, before, after }
     };
     let start = already_committed(journal, known);
     for (index, Recorded { operation, changes, .. }) in journal.iter().enumerate() {
@@ -108,6 +125,7 @@ pub fn steps(
             own.push(Step {
                 operation: Some(operation.clone()),
                 agent: operation.agent.clone(),
+                holder: None,
                 path: path.clone(),
                 before: before.clone(),
                 after: after.clone(),
@@ -204,8 +222,8 @@ pub fn is_unclear(journal: &[Recorded], path: &DocPath, head: &Content) -> bool 
     changes.peek().is_some() && changes.all(|(_, before, after)| before != head && after != head)
 }
 
-/// Gathers steps into commits: as few as possible, one author each, no step moved before one it builds on, an operation in
-/// one piece. A step that undoes what its commit did begins another one, or neither would be told.
+/// Gathers steps into commits: as few as possible, one author and holder each, no step moved before one it builds on, an
+/// operation in one piece. A step that undoes what its commit did begins another one, or neither would be told.
 #[must_use]
 pub fn group(steps: &[Step]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
@@ -217,10 +235,12 @@ pub fn group(steps: &[Step]) -> Vec<Group> {
             |group: &Group, step: &Step| group.changes.get(&step.path).is_some_and(|(before, _)| *before == step.after);
         let undoes = |group: &Group| steps.iter().any(|step| undoes_it(group, step));
         let after_path = if sabotage::on(Sabotage::MoveSteps) { 0 } else { after_path };
-        let counts = |group: &Group| group.agent == first.agent || sabotage::on(Sabotage::OneAuthor);
+        let is_theirs = |group: &Group| group.agent == first.agent && group.holder == first.holder;
+        let counts = |group: &Group| is_theirs(group) || sabotage::on(Sabotage::OneAuthor);
         let fits = (after_path..groups.len()).find(|i| counts(&groups[*i]) && !undoes(&groups[*i]));
         let index = fits.unwrap_or_else(|| {
-            groups.push(Group { agent: first.agent.clone(), operations: Vec::new(), changes: BTreeMap::new() });
+            let (agent, holder) = (first.agent.clone(), first.holder.clone());
+            groups.push(Group { agent, holder, operations: Vec::new(), changes: BTreeMap::new() });
             groups.len() - 1
         });
         let group = &mut groups[index];
@@ -296,9 +316,21 @@ mod tests {
         let one = |group: Group| {
             let changes: Vec<String> =
                 group.changes.iter().map(|(p, (b, a))| format!("{} {}>{}", p.stem(), text(b), text(a))).collect();
-            format!("{}: {}", group.agent.map_or("user".into(), |a| a.to_string()), changes.join(", "))
+            let holder = group.holder.map_or_else(String::new, |holder| format!(" for {holder}"));
+            format!("{}{holder}: {}", group.agent.map_or("user".into(), |a| a.to_string()), changes.join(", "))
         };
-        group(&steps(journal, known, &|_, _, _| None)).into_iter().map(one).collect()
+        let held = |path: &DocPath| path.stem().strip_prefix("held-by-").and_then(agent);
+        let attribute = |path: &DocPath, _: &Content, _: &Content| HandEdit { agent: None, holder: held(path) };
+        group(&steps(journal, known, &attribute)).into_iter().map(one).collect()
+    }
+
+    #[test]
+    fn edits_by_hand_are_the_git_users_with_one_commit_for_each_holder() {
+        let journal = [op("o1", "a", &[("held-by-a.md", "1", "2")]), op("o2", "", &[("z.md", "0", "1")])];
+        let states = [("held-by-a.md", "0", "2"), ("held-by-b.md", "0", "1"), ("y.md", "0", "1"), ("z.md", "0", "1")];
+        let commits =
+            ["user for a: held-by-a 0>1", "a: held-by-a 1>2", "user: y 0>1, z 0>1", "user for b: held-by-b 0>1"];
+        assert_eq!(shown(&journal, &known(&states)), commits);
     }
 
     #[test]
@@ -356,7 +388,7 @@ mod tests {
         let journal = [op("o1", "a", &[("x.md", "0", "1")]), op("o2", "b", &[("x.md", "1", "2")])];
         let known = known(&[("x.md", "1", "2")]);
         assert_eq!(shown(&journal, &known), ["b: x 1>2"]);
-        let groups = group(&steps(&journal, &known, &|_, _, _| None));
+        let groups = group(&steps(&journal, &known, &|_, _, _| HandEdit::default()));
         assert_eq!(finished(&journal, &known, &groups).len(), 2);
     }
 
@@ -382,7 +414,7 @@ mod tests {
         let journal = [op("o1", "a", &[("x.md", "0", "1")]), op("o2", "b", &[("x.md", "1+", "2")])];
         let known = known(&[("x.md", "1+", "2")]);
         assert_eq!(shown(&journal, &known), ["b: x 1+>2"]);
-        let groups = group(&steps(&journal, &known, &|_, _, _| None));
+        let groups = group(&steps(&journal, &known, &|_, _, _| HandEdit::default()));
         assert_eq!(finished(&journal, &known, &groups).len(), 2);
     }
 
@@ -405,7 +437,7 @@ mod tests {
         let journal = [op("o1", "a", &[("x.md", "0", "1")]), op("o2", "b", &[("x.md", "0", "2")])];
         let known = known(&[("x.md", "0", "2")]);
         assert_eq!(shown(&journal, &known), ["b: x 0>2"]);
-        let groups = group(&steps(&journal, &known, &|_, _, _| None));
+        let groups = group(&steps(&journal, &known, &|_, _, _| HandEdit::default()));
         assert_eq!(finished(&journal, &known, &groups).len(), 2);
     }
 

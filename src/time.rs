@@ -49,6 +49,22 @@ impl Timestamp {
         }))
     }
 
+    /// The moment this many microseconds after 1970 began; out-of-range values are clamped.
+    #[must_use]
+    pub fn from_unix_us(us: i64) -> Self {
+        Self(jiff::Timestamp::from_microsecond(us).unwrap_or(if us < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        }))
+    }
+
+    /// Microseconds since 1970 began.
+    #[must_use]
+    pub fn unix_us(self) -> i64 {
+        self.0.as_microsecond()
+    }
+
     /// Milliseconds since 1970 began.
     #[must_use]
     pub fn unix_ms(self) -> i64 {
@@ -71,6 +87,12 @@ impl Timestamp {
     #[must_use]
     pub fn to_the_millisecond(self) -> String {
         self.0.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    }
+
+    /// The moment in UTC with its fraction of a second, if it has one: `2025-10-17T00:00:00.000125Z`.
+    #[must_use]
+    pub fn exact(self) -> String {
+        self.0.strftime("%Y-%m-%dT%H:%M:%S%.fZ").to_string()
     }
 
     /// The moment in UTC, written by a pattern as `strftime` has them: `%Y-%m-%d %H:%M`.

@@ -10,14 +10,14 @@ use mycelium::archive::Stay;
 use mycelium::document::Document;
 use mycelium::entity::{Refusal, task};
 use mycelium::name::{DocPath, Kind};
-use mycelium::runner::{Error, Opening, Run, Scope, Step, Together, Wanted, Workspace};
+use mycelium::runner::{Error, Opening, Passing, Run, Scope, Step, Together, Wanted, Workspace};
 use mycelium::snapshot::{Entry, Snapshot};
 use proptest::prelude::*;
 
 #[path = "support/mod.rs"]
 mod support;
 
-use support::{FOLDER, Sandbox, number};
+use support::{FOLDER, Sandbox, sized};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -56,7 +56,7 @@ fn went(workspace: &Workspace, older: Duration) -> Vec<String> {
 
 #[test]
 fn many_go_at_once_as_one_commit_of_renames_and_are_found_as_before() {
-    let many = number("ARCHIVED", 1_200);
+    let many = sized("MYCELIUM_ARCHIVED", 1_200, 10_000);
     let sandbox = Sandbox::new();
     for n in 0..many {
         let month = n % 12 + 1;
@@ -181,7 +181,7 @@ fn nothing_is_lost_where_others_write_what_is_being_archived() {
     (0..TASKS).for_each(|n| write(&sandbox, &format!("task-{n}"), "completed", ""));
     commit(&sandbox, None);
     let flags = [("commit.auto", "false"), ("markdown.durability", "off")];
-    let rounds = number("ROUNDS", 10);
+    let rounds = sized("MYCELIUM_ARCHIVE_ROUNDS", 4, 40);
     let written: Vec<(String, String)> = std::thread::scope(|scope| {
         let writers: Vec<_> = (0..3)
             .map(|writer| {
@@ -193,7 +193,9 @@ fn nothing_is_lost_where_others_write_what_is_being_archived() {
                         let (id, note) = (format!("task-{}", n % TASKS), format!("note {writer}-{n}"));
                         // It may have gone between look-up and write: then it is looked up again.
                         for _ in 0..1_000 {
-                            match workspace.change(Kind::Task, &id, "note", &|document| task::note(document, &note)) {
+                            match workspace.change(Kind::Task, &id, "note", &Passing::default(), &|document| {
+                                task::note(document, &note)
+                            }) {
                                 Ok(_) => {
                                     written.push((id.clone(), note.clone()));
                                     break;
@@ -212,7 +214,7 @@ fn nothing_is_lost_where_others_write_what_is_being_archived() {
             workspace.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
             for n in 0..TASKS {
                 let id = format!("task-{n}");
-                let back = workspace.change(Kind::Task, &id, "reopen", &task::reopen);
+                let back = workspace.change(Kind::Task, &id, "reopen", &Passing::default(), &task::reopen);
                 assert!(
                     matches!(back, Ok(_) | Err(Error::Gone { .. } | Error::Refused { .. } | Error::Find(_))),
                     "{back:?}"
@@ -222,7 +224,7 @@ fn nothing_is_lost_where_others_write_what_is_being_archived() {
                     let running = task::update(document, &update(mycelium::entity::TaskStatus::Running))?;
                     task::complete(&running, None)
                 };
-                let _ = workspace.change(Kind::Task, &id, "complete", &finish);
+                let _ = workspace.change(Kind::Task, &id, "complete", &Passing::default(), &finish);
             }
         }
         writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
@@ -267,6 +269,7 @@ fn a_batch_finds_and_brings_back_what_is_archived() {
         kind: Kind::Task,
         id: id.to_owned(),
         verb,
+        passing: Passing::default(),
         edit: Box::new(edit),
     };
     let steps = [
@@ -332,7 +335,7 @@ fn world() -> impl Strategy<Value = Vec<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: u32::try_from(number("CASES", 24)).unwrap(), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: u32::try_from(sized("MYCELIUM_ARCHIVE_CASES", 12, 240)).unwrap(), ..ProptestConfig::default() })]
 
     #[test]
     fn after_archiving_every_question_has_the_answer_of_before(tasks in world(), listed in 0..8_usize, ended in any::<bool>()) {
@@ -361,4 +364,44 @@ proptest! {
         let finished = left.filter(|entry| entry.entity.as_ref().is_some_and(mycelium::entity::Entity::is_finished));
         prop_assert_eq!(finished.count(), done.kept.len());
     }
+}
+
+#[test]
+fn a_move_whose_copy_alone_survived_is_completed() {
+    let sandbox = Sandbox::new();
+    for id in ["task-a", "task-b", "task-c"] {
+        write(&sandbox, id, "completed", "");
+    }
+    let log = "---\ntype: events\n---\n\n<!-- x -->\n";
+    sandbox.write(&format!("{FOLDER}/events-2025-10-17.md"), log);
+    sandbox.write(&format!("{FOLDER}/archive/2025-10/events-2025-10-17.md"), log);
+    for id in ["task-a", "task-b"] {
+        let bytes = std::fs::read(sandbox.path(&format!("{FOLDER}/{id}.md"))).unwrap();
+        sandbox.write(&format!("{FOLDER}/archive/2025-10/{id}.md"), std::str::from_utf8(&bytes).unwrap());
+    }
+    sandbox.write(&format!("{FOLDER}/archive/2025-10/task-c.md"), "---\nid: task-c\nstatus: completed\n---\n\nother\n");
+    commit(&sandbox, None);
+    let named = |id: &str| open(&sandbox, &[]).archive(Wanted::These(&[id.to_owned()]), None, Run::Real);
+    assert_eq!(named("task-a").unwrap().moved.len(), 1, "by name");
+    let all = open(&sandbox, &[]).archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
+    let moved: Vec<&str> = all.moved.iter().map(|one| one.id.as_str()).collect();
+    assert_eq!(moved, ["events-2025-10-17", "task-b"], "all");
+    assert!(
+        matches!(&*all.kept, [one] if one.id == "task-c" && matches!(one.why, Stay::Taken { .. })),
+        "{:?}",
+        all.kept
+    );
+    let mut there: Vec<String> = sandbox.git(&["ls-files", "--", FOLDER]).lines().map(str::to_owned).collect();
+    there.sort();
+    let documents: Vec<&str> = there.iter().filter_map(|path| path.strip_prefix(&format!("{FOLDER}/"))).collect();
+    assert_eq!(
+        documents,
+        [
+            "archive/2025-10/events-2025-10-17.md",
+            "archive/2025-10/task-a.md",
+            "archive/2025-10/task-b.md",
+            "archive/2025-10/task-c.md",
+            "task-c.md"
+        ]
+    );
 }

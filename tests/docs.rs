@@ -47,6 +47,11 @@ fn stand_in(command: &str) -> Result<How, String> {
     match words.as_slice() {
         ["cargo", "run", "--release", "--", rest @ ..] => Ok(How::Shell(format!("mycelium {}", rest.join(" ")))),
         ["cargo", "install", "--path", "."] => need("src/main.rs".to_owned()),
+        ["cargo", "install", "--path", ".", "--profile", profile] => {
+            let is_there = fs::read_to_string(root().join("Cargo.toml"))
+                .is_ok_and(|text| text.contains(&format!("[profile.{profile}]")));
+            if is_there { need("src/main.rs".to_owned()) } else { Err(format!("no profile `{profile}`")) }
+        }
         ["cargo", "bench"] => need("benches/README.md".to_owned()),
         ["cargo", "bench", "--bench", name, ..] => {
             need(format!("benches/{name}.rs")).or_else(|_| need(format!("benches/{name}/main.rs")))
@@ -55,7 +60,9 @@ fn stand_in(command: &str) -> Result<How, String> {
             need(format!("tests/{name}.rs")).or_else(|_| need(format!("tests/{name}/main.rs")))
         }
         ["cargo", ..] => Err("no rule says how to check it".to_owned()),
-        [.., script @ ("tests/run" | "tests/faults/all" | ".ci/run" | "benches/table")] => check_script(script),
+        [.., script @ ("tests/run" | "tests/setup" | "tests/faults/all" | ".ci/run" | "benches/table")] => {
+            check_script(script)
+        }
         ["mycelium", "watch"] => Ok(How::Background(command.to_owned())),
         _ => Ok(How::Shell(command.to_owned())),
     }
@@ -210,9 +217,24 @@ fn a_demo_that_is_interrupted_leaves_nothing() {
 fn the_first_page_shows_both_commands() {
     let text = fs::read_to_string(root().join("README.md")).unwrap();
     let commands: BTreeSet<String> = steps(&text).into_iter().map(|step| step.command).collect();
-    for command in ["cargo run --release -- demo", "cargo install --path .", "mycelium watch", "tests/run"] {
+    for command in
+        ["cargo run --release -- demo", "cargo install --path . --profile dist", "mycelium watch", "tests/run"]
+    {
         assert!(commands.contains(command), "`{command}` is in no block of README.md: {commands:?}");
     }
+}
+
+/// The page on performance shows the figures that the benches printed, and no others.
+#[test]
+fn the_table_of_figures_is_what_was_measured() {
+    let target = tempfile::tempdir().unwrap();
+    let run = Command::new("benches/table")
+        .arg("--check")
+        .current_dir(root())
+        .env("CARGO_TARGET_DIR", target.path())
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
 }
 
 #[test]
@@ -292,13 +314,16 @@ fn every_command_of_the_guide_works() {
     let own = Path::new(env!("CARGO_BIN_EXE_mycelium")).parent().unwrap();
     let path = format!("{}:{}", own.display(), std::env::var("PATH").unwrap());
     for line in block.lines() {
-        // A task that is done cannot fail: the guide names both ends.
-        if line.contains("task fail") {
+        // A task that is done cannot be given back or fail: the guide names all ends.
+        if line.contains("task release") {
             let _ = sandbox.mycelium(&["task", "reopen", "task-7"]).ok();
-            let _ = sandbox.mycelium(&["task", "update", "task-7", "--status", "running"]).ok();
+        }
+        if line.contains("task release") || line.contains("task fail") {
+            let _ = sandbox.mycelium(&["task", "claim", "task-7", "--as", "coder"]).ok();
         }
         let command = line.replace(" ID", " task-7").replace("TYPE", "train");
-        let run = Run::of(sandbox.command("sh").env("PATH", &path).args(["-c", &command]));
+        let run =
+            Run::of(sandbox.command("sh").env("PATH", &path).env("MYCELIUM_AGENT", "coder").args(["-c", &command]));
         assert_eq!(run.code, Some(0), "{command}: {run:?}");
         for option in line.split_whitespace().filter(|word| word.starts_with("--")) {
             let words: Vec<&str> = line.split(" --").next().unwrap().split_whitespace().skip(1).take(2).collect();
@@ -325,4 +350,25 @@ fn a_wrong_page_is_noticed() {
     }
     let good = "```console\n$ echo a b; false\na [..]\n? 1\n```\n```sh\ntests/run\ncargo install --path .\n```";
     assert_eq!(Page::run("x.md", good), Vec::<String>::new());
+}
+
+/// The sizes of the long tests are in the table of `docs/testing.md`.
+#[test]
+fn every_size_of_a_long_test_is_in_the_table() {
+    let table = fs::read_to_string(root().join("docs/testing.md")).unwrap();
+    let (mut folders, mut found) = (vec![root().join("tests")], 0);
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                for name in text.split("sized(\"MYCELIUM").skip(1).filter_map(|rest| rest.split('"').next()) {
+                    found += 1;
+                    assert!(table.contains(&format!("| `MYCELIUM{name}` |")), "{}: MYCELIUM{name}", path.display());
+                }
+            }
+        }
+    }
+    assert!(found > 25, "only {found} sizes were found");
 }

@@ -175,7 +175,7 @@ fn a_broken_place_is_told_all_the_same() {
         ("echo '[core' >> .git/config", "repository"),
         ("mkdir -p .claude && ln -s /tmp .claude/coordination", "folder"),
         ("mkdir -p .claude && touch .claude/coordination", "folder"),
-        ("mkdir .mycelium && ln -s x .mycelium/config.json", "repository"),
+        ("mkdir .mycelium && ln -s x .mycelium/config.json", "configuration"),
     ] {
         let sandbox = Sandbox::new();
         let _ = Run::of(sandbox.command("sh").args(["-c", broken])).ok();
@@ -199,4 +199,93 @@ fn without_git_and_without_an_identity() {
     let run = Run::of(command.env("GIT_CONFIG_GLOBAL", "/dev/null"));
     assert!(run.stdout.contains("✗ problem identity       git does not know who you are"), "{}", run.stdout);
     assert_eq!(run.code, Some(1));
+}
+
+/// A clone of a remote that has one commit; the remote lies beside it.
+fn with_remote() -> (tempfile::TempDir, Sandbox) {
+    let server = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::new();
+    let remote = server.path().join("remote.git");
+    sandbox.git(&["init", "--quiet", "--bare", remote.to_str().unwrap()]);
+    sandbox.git(&["remote", "add", "origin", remote.to_str().unwrap()]);
+    // Files beside the documents are pushed by git alone.
+    sandbox.git(&["push", "--quiet", "-u", "origin", "main"]);
+    let _ = sandbox.mycelium(&["task", "create", "--type", "x", "--id", "task-1"]).ok();
+    sandbox.mycelium(&["sync"]).ok();
+    (server, sandbox)
+}
+
+#[test]
+fn a_broken_copy_of_a_remote_branch_is_found_and_said_and_the_way_out_works() {
+    for (text, why) in [("", "it is empty"), ("\0\0\0\0", "it is empty"), ("garbage\n", "it holds no id")] {
+        let (_server, sandbox) = with_remote();
+        let file = ".git/refs/remotes/origin/main";
+        sandbox.write(file, text);
+        let run = sandbox.mycelium(&["sync"]);
+        assert_ne!(run.code, Some(0), "{why}");
+        let said = format!("the reference `refs/remotes/origin/main` is broken: {why}");
+        assert!(run.stderr.contains(&said) && !run.stderr.contains("cannot be reached"), "{why}: {run:?}");
+        assert!(run.stderr.contains("mycelium doctor --fix"), "{why}: {run:?}");
+        let (code, found, _) = doctor(&sandbox, &[]);
+        assert_eq!(code, Some(1), "{why}");
+        assert!(found["references"].contains(&said), "{why}: {found:?}");
+        // Documents are written and committed all the same.
+        let _ = sandbox.mycelium(&["task", "note", "task-1", "on"]).ok();
+        let (code, found, answer) = doctor(&sandbox, &["--fix"]);
+        assert_eq!(code, Some(0), "{why}: {found:?}");
+        assert!(answer["data"]["fixed"].to_string().contains("broken copies of remote branches"), "{why}: {answer}");
+        sandbox.mycelium(&["sync"]).ok();
+        assert_eq!(sandbox.git(&["rev-parse", "origin/main"]), sandbox.git(&["rev-parse", "HEAD"]), "{why}");
+    }
+}
+
+/// The server is asked for everything that is not here, so a copy whose object is gone comes back by itself.
+#[test]
+fn a_copy_of_a_remote_branch_whose_object_is_gone_is_fetched_again() {
+    let (_server, sandbox) = with_remote();
+    sandbox.write(".git/refs/remotes/origin/main", &format!("{}\n", "1".repeat(40)));
+    let (code, found, _) = doctor(&sandbox, &[]);
+    assert_eq!(code, Some(1));
+    assert!(found["references"].contains("the object that it is at is missing"), "{found:?}");
+    sandbox.mycelium(&["sync"]).ok();
+    assert_eq!(sandbox.git(&["rev-parse", "origin/main"]), sandbox.git(&["rev-parse", "HEAD"]));
+}
+
+#[test]
+fn a_broken_branch_is_found_and_its_reflog_says_where_it_was() {
+    let sandbox = Sandbox::new();
+    let _ = sandbox.mycelium(&["task", "create", "--type", "x", "--id", "task-1"]).ok();
+    let head = sandbox.git(&["rev-parse", "HEAD"]);
+    sandbox.git(&["branch", "other"]);
+    sandbox.write(".git/refs/heads/other", "");
+    let (code, said, _) = doctor(&sandbox, &[]);
+    assert_eq!(code, Some(1));
+    let hint = format!("git update-ref refs/heads/other {}", head.trim());
+    assert!(said["references"].contains(&hint), "{said:?}");
+    // The hint works as it stands.
+    let rm = sandbox.path(".git/refs/heads/other");
+    fs::remove_file(rm).unwrap();
+    sandbox.git(&["update-ref", "refs/heads/other", head.trim()]);
+    assert_eq!(doctor(&sandbox, &[]).0, Some(0));
+    // A branch is never removed by `--fix`: its commits could not be found again.
+    sandbox.write(".git/refs/heads/other", "");
+    let (_, said, _) = doctor(&sandbox, &["--fix"]);
+    assert!(said.contains_key("references") && sandbox.path(".git/refs/heads/other").exists(), "{said:?}");
+
+    // The branch that commits go to.
+    sandbox.write(".git/refs/heads/main", "");
+    let run = sandbox.mycelium(&["commit"]);
+    assert!(run.stderr.contains("the reference `refs/heads/main` is broken: it is empty"), "{run:?}");
+    assert!(run.stderr.contains(&format!("git update-ref refs/heads/main {}", head.trim())), "{run:?}");
+}
+
+#[test]
+fn a_remote_that_is_gone_is_not_taken_for_a_broken_reference() {
+    let (server, sandbox) = with_remote();
+    sandbox.git(&["branch", "other"]);
+    sandbox.write(".git/refs/heads/other", "");
+    drop(server);
+    let run = sandbox.mycelium(&["sync"]);
+    assert_eq!(run.code, Some(75), "{run:?}");
+    assert!(run.stderr.contains("cannot be reached"), "{run:?}");
 }

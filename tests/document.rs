@@ -8,5 +8,7 @@ mod fixtures;
 mod hostile;
 #[path = "document/merge.rs"]
 mod merge;
+#[path = "document/open_blocks.rs"]
+mod open_blocks;
 #[path = "document/properties.rs"]
 mod properties;

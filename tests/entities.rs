@@ -10,7 +10,7 @@ use mycelium::document::{Document, Mark};
 use mycelium::entity::agent::{self, AgentUpdate};
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::entity::{self, ActiveTask, AgentStatus, NewAgent, NewTask, Priority, TaskStatus};
-use mycelium::message::{SUBJECT_MAX, compose};
+use mycelium::message::{Attribution, SUBJECT_MAX, compose};
 use mycelium::name::{AgentName, DocId, DocPath, is_unsafe_to_show};
 use mycelium::snapshot::Snapshot;
 use mycelium::template::Shape;
@@ -48,6 +48,7 @@ fn classic_makes_the_reference_documents_letter_for_letter() {
         id: id("task-123"),
         kind: "train-model".to_owned(),
         title: None,
+        description: None,
         assigned_to: AgentName::new("ai-engineer").ok(),
         depends_on: vec![id("task-122")],
         priority: Priority::Normal,
@@ -115,7 +116,10 @@ fn broken_files_are_listed_with_their_id_and_refuse_every_change() {
         assert!(found.iter().all(|finding| finding.path == Some(path("task-7.md"))), "{name}");
         assert!(!found.is_empty() && task::start(&document).is_err() && task::note(&document, "x").is_err(), "{name}");
         let changes = diff(&Snapshot::default(), &snapshot);
-        assert!(compose(&changes, None, &[]).starts_with("task-7: saved, not readable (MYC0"), "{name}");
+        assert!(
+            compose(&changes, Attribution::default(), &[]).starts_with("task-7: saved, not readable (MYC0"),
+            "{name}"
+        );
     }
 }
 
@@ -178,7 +182,7 @@ fn hostile_files_cost_little() {
         let started = Instant::now();
         let (before, after) = (at(text), at(&other));
         let changes = diff(&before, &after);
-        let message = compose(&changes, None, &[]);
+        let message = compose(&changes, Attribution::default(), &[]);
         let findings = check(&after, Some(&before));
         let took = started.elapsed();
         assert!(after.find(None, "task-1").is_ok_and(|entry| entry.document.is_readable()), "{n}");
@@ -220,7 +224,8 @@ proptest! {
         let (before, after) = (at(&a), at(&b));
         let changes = diff(&before, &after);
         prop_assert_eq!(changes.is_empty(), a == b);
-        let message = compose(&changes, AgentName::new("lead").ok().as_ref(), &[]);
+        let lead = AgentName::new("lead").ok();
+        let message = compose(&changes, Attribution { agent: lead.as_ref(), holder: None }, &[]);
         prop_assert!(message.chars().all(|c| c == '\n' || !is_unsafe_to_show(c)));
         prop_assert!(message.lines().next().is_some_and(|line| !line.is_empty() && line.chars().count() <= 2 * SUBJECT_MAX));
         let mut findings = check(&after, Some(&before));

@@ -2,12 +2,14 @@
 #![allow(clippy::disallowed_methods, reason = "reads the project's own files and asks cargo for the dependencies")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its own project has failed")]
 
+#[path = "support/ratchet.rs"]
+mod ratchet;
 mod rules;
 
 use std::path::Path;
 use std::process::Command;
 
-use rules::{Tree, layers, licence, papers, sabotage, shape};
+use rules::{Tree, layers, licence, papers, sabotage, shape, types, vocabulary};
 
 fn house() -> Tree {
     Tree::read(Path::new(env!("CARGO_MANIFEST_DIR")))
@@ -70,6 +72,36 @@ fn no_test_is_switched_off() {
 }
 
 #[test]
+fn types_have_few_methods() {
+    keeps(types::methods);
+}
+
+#[test]
+fn methods_stand_with_their_type() {
+    keeps(types::homes);
+}
+
+#[test]
+fn public_types_have_names_of_their_own() {
+    keeps(types::unique_names);
+}
+
+#[test]
+fn words_are_those_of_the_glossary() {
+    keeps(vocabulary::avoided_words);
+}
+
+#[test]
+fn files_have_names_that_are_searched_for() {
+    keeps(vocabulary::old_files);
+}
+
+#[test]
+fn code_does_not_grow() {
+    keeps(vocabulary::code_lines);
+}
+
+#[test]
 fn links_lead_somewhere() {
     keeps(papers::links);
 }
@@ -82,6 +114,11 @@ fn sabotages_are_listed_with_their_tests() {
 #[test]
 fn broken_fixtures_say_what_is_wrong() {
     keeps(papers::expectations);
+}
+
+#[test]
+fn nothing_else_lies_at_the_top() {
+    keeps(papers::top_level);
 }
 
 #[test]

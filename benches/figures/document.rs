@@ -10,7 +10,7 @@ use mycelium::entity::agent::{self, AgentUpdate};
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::entity::{AgentStatus, NewTask, Priority, TaskStatus};
 use mycelium::name::{AgentName, DocId, DocPath, Kind, OperationId};
-use mycelium::runner::{New, Opening, Taken, Workspace};
+use mycelium::runner::{New, Opening, Passing, Taken, Workspace};
 use mycelium::store::{Action, Operation};
 use mycelium::time::Timestamp;
 
@@ -46,6 +46,7 @@ fn new_task(workspace: &Workspace, id: String) -> New {
         id: DocId::new(id).unwrap(),
         kind: "train-model".to_owned(),
         title: Some("Train the model".to_owned()),
+        description: None,
         assigned_to: workspace.agent().cloned(),
         depends_on: Vec::new(),
         priority: Priority::High,
@@ -67,7 +68,7 @@ fn store(workspace: &Workspace, name: &str, number: usize) {
     let status = if number.is_multiple_of(2) { AgentStatus::Busy } else { AgentStatus::Idle };
     let metadata = Some(serde_json::json!({ "round": number }));
     let update = AgentUpdate { status: Some(status), metadata, ..AgentUpdate::at(workspace.now()) };
-    workspace.change(Kind::Agent, name, "set", &|document| agent::set(document, &update)).unwrap();
+    workspace.change(Kind::Agent, name, "set", &Passing::default(), &|document| agent::set(document, &update)).unwrap();
 }
 
 /// Store, get and create by 20 agents at once: durable, then durable and committed.
@@ -178,9 +179,17 @@ fn overhead(bench: &Bench) {
                 for number in 0..tasks {
                     let id = format!("task-{:05}", agent * tasks + number);
                     let running = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
-                    workspace.change(Kind::Task, &id, "update", &|document| task::update(document, &running)).unwrap();
+                    workspace
+                        .change(Kind::Task, &id, "update", &Passing::default(), &|document| {
+                            task::update(document, &running)
+                        })
+                        .unwrap();
                     thread::sleep(WORK);
-                    workspace.change(Kind::Task, &id, "complete", &|document| task::complete(document, None)).unwrap();
+                    workspace
+                        .change(Kind::Task, &id, "complete", &Passing::default(), &|document| {
+                            task::complete(document, None)
+                        })
+                        .unwrap();
                 }
             });
         }

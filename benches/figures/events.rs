@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::name::Channel;
 use mycelium::name::{AgentName, Kind};
-use mycelium::runner::{Opening, Workspace};
+use mycelium::runner::{Opening, Passing, Workspace};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Tasks, Verdict, disk, each_second, live, median, ms, repository, timed, whole};
@@ -54,7 +54,7 @@ fn told(bench: &Bench, sandbox: &Sandbox, workspace: &Workspace) {
         };
         let edit = |document: &_| task::update(document, &next);
         let began = Instant::now();
-        workspace.change(Kind::Task, &id, "update", &edit).unwrap();
+        workspace.change(Kind::Task, &id, "update", &Passing::default(), &edit).unwrap();
         writes.push(ms(listener.told(&id).saturating_duration_since(began)));
         sleep(Duration::from_millis(120));
         let path = format!("{FOLDER}/{id}.md");

@@ -7,7 +7,7 @@ use std::path::Path;
 use mycelium::document::{Document, Value};
 use mycelium::git::{Maintained, Repository};
 use mycelium::name::Kind;
-use mycelium::runner::{Opening, Workspace};
+use mycelium::runner::{Opening, Passing, Workspace};
 
 use crate::bench::{Bench, Tasks, Verdict, disk, live, repository};
 
@@ -29,7 +29,8 @@ pub(crate) fn run(bench: &Bench) {
             Workspace::open(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
         for number in 0..changes {
             let edit = |document: &Document| Ok(document.set("epoch", &Value::text(number.to_string())).unwrap());
-            let outcome = workspace.change(Kind::Task, &live(number % tasks.live), "update", &edit).unwrap();
+            let outcome =
+                workspace.change(Kind::Task, &live(number % tasks.live), "update", &Passing::default(), &edit).unwrap();
             assert!(outcome.committed.is_some(), "{:?}", outcome.waiting);
         }
         let loose = Bytes::below(&objects).since(&before, changes);

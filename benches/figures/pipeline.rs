@@ -3,7 +3,7 @@
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::entity::{NewTask, Priority, TaskStatus};
 use mycelium::name::{DocId, Kind};
-use mycelium::runner::{New, Opening, Outcome, Step, Taken, Together, Workspace};
+use mycelium::runner::{New, Opening, Outcome, Passing, Step, Taken, Together, Workspace};
 
 use crate::bench::{Bench, Tasks, Verdict, disk, each_second, live, median, repository, timed, whole};
 use crate::support::Sandbox;
@@ -50,19 +50,20 @@ fn rates(sandbox: &Sandbox, count: usize, rounds: usize, commit: &str) -> [f64; 
     [updates, median(creates)]
 }
 
-fn step(id: String, status: TaskStatus) -> Step {
+fn step(id: String, status: TaskStatus) -> Step<'static> {
     let update = TaskUpdate { status: Some(status), ..TaskUpdate::default() };
     let back = status == TaskStatus::Pending;
     let edit =
         Box::new(move |document: &_| if back { task::release(document) } else { task::update(document, &update) });
-    Step::Change { kind: Kind::Task, id, verb: "update", edit }
+    Step::Change { kind: Kind::Task, id, verb: "update", passing: Passing::default(), edit }
 }
 
-fn create(workspace: &Workspace, id: String) -> Step {
+fn create(workspace: &Workspace, id: String) -> Step<'static> {
     let new = NewTask {
         id: DocId::new(id).unwrap(),
         kind: "train-model".to_owned(),
         title: Some("Train the model".to_owned()),
+        description: None,
         assigned_to: None,
         depends_on: Vec::new(),
         priority: Priority::High,

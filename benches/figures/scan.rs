@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mycelium::entity::{self, task};
 use mycelium::name::{DocPath, Kind};
-use mycelium::runner::{Opening, Scope, Workspace};
+use mycelium::runner::{Opening, Passing, Scope, Workspace};
 
 use crate::bench::{Bench, Tasks, Verdict, disk, each_second, live, median, ms, timed, uncommitted, whole};
 
@@ -29,7 +29,9 @@ pub(crate) fn run(bench: &Bench) {
         bench.show(&format!("scan-{all}"), &format!("{:.1} ms", each(&scan)));
         bench.show(&format!("read-all-{all}"), &format!("{:.1} ms", each(&read)));
         // From the first write on, what was read is kept.
-        workspace.change(Kind::Task, &live(0), "note", &|document| task::note(document, "seen")).unwrap();
+        workspace
+            .change(Kind::Task, &live(0), "note", &Passing::default(), &|document| task::note(document, "seen"))
+            .unwrap();
         read();
         bench.show(&format!("read-kept-{all}"), &format!("{:.1} ms", each(&read)));
         if all == sizes[0] {

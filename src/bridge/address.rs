@@ -3,12 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
+use redis::{ProtocolVersion, RedisConnectionInfo};
 
 use crate::mirror::Keys;
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
+/// What to do about a server that belongs to a cluster.
+pub(super) const NO_CLUSTER_HINT: &str = "name a server without cluster mode (`redis://host:6379`), or sentinels \
+                                          (`redis+sentinel://host:26379/master`)";
 
 /// How to reach the server.
 #[derive(Debug, Clone)]
@@ -37,10 +40,18 @@ pub struct Address {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
-    One(String, u16),
-    Socket(String),
-    Cluster(Vec<(String, u16)>),
+    Server(Endpoint),
+    /// The sentinels, and the name of the master that they watch over.
     Sentinel(Vec<(String, u16)>, String),
+}
+
+/// Where one server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    /// Host and port.
+    Tcp(String, u16),
+    /// The path of a socket on this machine.
+    Socket(String),
 }
 
 /// What is wrong with an address. It quotes nothing of it: any part may hold a password.
@@ -58,9 +69,9 @@ pub enum AddressError {
     /// What follows the host is not the number of a database.
     #[error("the database in the address of the server is not a number")]
     Database,
-    /// A cluster has only database 0.
-    #[error("a cluster has no database other than 0")]
-    ClusterDatabase,
+    /// It is that of a cluster.
+    #[error("Redis Cluster is not supported")]
+    Cluster,
     /// There is no path to a socket in it.
     #[error("the address of the server names no socket")]
     Socket,
@@ -84,16 +95,18 @@ impl AddressError {
     pub fn hint(self) -> &'static str {
         match self {
             Self::Scheme => {
-                "write `redis://host:6379`, `rediss://host:6379` (TLS), `redis+unix:///path`, `redis+cluster://host:7000` \
-                 or `redis+sentinel://host:26379/master`"
+                "write `redis://host:6379`, `rediss://host:6379` (TLS), `redis+unix:///path` or \
+                 `redis+sentinel://host:26379/master`"
             }
             Self::Host => "write `redis://host:6379`",
             Self::Port => "write `redis://host:6379`; encode `:`, `@` and `/` in a password (`%3A`, `%40`, `%2F`)",
             Self::Database => "write `redis://host:6379/0`",
-            Self::ClusterDatabase => "set the database to 0",
+            Self::Cluster => NO_CLUSTER_HINT,
             Self::Socket => "write `redis+unix:///path/to/socket`",
             Self::Master => "write `redis+sentinel://host:26379/master`",
-            Self::Several => "write `redis+cluster://` or `redis+sentinel://` before several hosts",
+            Self::Several => {
+                "name one host, or write `redis+sentinel://h1:26379,h2:26379/master` for several sentinels"
+            }
             Self::Encoding => "encode special characters (`%` is `%25`), or give the password in `REDIS_PASSWORD`",
             Self::Options => "leave away what begins with `?` or `#`",
         }
@@ -104,8 +117,7 @@ impl Address {
     /// Reads an address.
     ///
     /// Forms: `redis://[user[:password]@]host[:port][/db]`, the same with `rediss`, `valkey`, `valkeys`;
-    /// `redis+unix:///path`, `unix:///path`; `redis+cluster://h1:7000,h2:7001`; `redis+sentinel://h1,h2/master[/db]`
-    /// (`rediss+..` for TLS). `password` wins over the one in it; `db` counts where it names none.
+    /// `redis+unix:///path`, `unix:///path`; `redis+sentinel://h1,h2/master[/db]` (`rediss+..` for TLS). `password` wins over the one in it; `db` counts where it names none.
     ///
     /// # Errors
     /// [`AddressError`] if it is none of these.
@@ -115,8 +127,9 @@ impl Address {
             "redis" | "valkey" => (false, Form::One),
             "rediss" | "valkeys" => (true, Form::One),
             "redis+unix" | "valkey+unix" | "unix" => (false, Form::Socket),
-            "redis+cluster" | "valkey+cluster" => (false, Form::Cluster),
-            "rediss+cluster" | "valkeys+cluster" => (true, Form::Cluster),
+            "redis+cluster" | "valkey+cluster" | "rediss+cluster" | "valkeys+cluster" => {
+                return Err(AddressError::Cluster);
+            }
             "redis+sentinel" | "valkey+sentinel" => (false, Form::Sentinel),
             "rediss+sentinel" | "valkeys+sentinel" => (true, Form::Sentinel),
             _ => return Err(AddressError::Scheme),
@@ -127,17 +140,8 @@ impl Address {
         let (rest, own_db) = read_options(rest)?;
         let (place, path_db) = read_place(kind, rest)?;
         let db = path_db.or(own_db).unwrap_or(db);
-        if db != 0 && matches!(place, Place::Cluster(_)) {
-            return Err(AddressError::ClusterDatabase);
-        }
         let password = password.filter(|text| !text.is_empty()).map(str::to_owned).or(own);
         Ok(Self { place, is_encrypted, user, password, db })
-    }
-
-    /// Whether it is that of a cluster.
-    #[must_use]
-    pub fn is_cluster(&self) -> bool {
-        matches!(self.place, Place::Cluster(_))
     }
 
     /// Whether what goes over the wire is encrypted.
@@ -169,19 +173,14 @@ impl Address {
         login
     }
 
-    /// A host as the crate names it.
-    pub(super) fn host(&self, host: &str, port: u16) -> ConnectionAddr {
-        let host = host.to_owned();
-        if self.is_encrypted {
-            ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
-        } else {
-            ConnectionAddr::Tcp(host, port)
-        }
+    /// Returns the address of one server with the same login.
+    pub(super) fn of_server(&self, endpoint: Endpoint) -> Self {
+        Self { place: Place::Server(endpoint), ..self.clone() }
     }
 
-    /// One server with the login.
-    pub(super) fn info(&self, address: ConnectionAddr) -> redis::RedisResult<ConnectionInfo> {
-        Ok(address.into_connection_info()?.set_redis_settings(self.login()))
+    /// Returns the address of one sentinel, which is never sent the login.
+    pub(super) fn of_sentinel(&self, endpoint: Endpoint) -> Self {
+        Self { user: None, password: None, db: 0, ..self.of_server(endpoint) }
     }
 }
 
@@ -194,10 +193,11 @@ impl fmt::Display for Address {
             hosts.join(",")
         };
         match &self.place {
-            Place::One(host, port) => write!(f, "{scheme}://{user}{}/{}", shown(host, *port), self.db),
-            Place::Socket(path) if self.db == 0 => write!(f, "redis+unix://{user}{path}"),
-            Place::Socket(path) => write!(f, "redis+unix://{user}{path}?db={}", self.db),
-            Place::Cluster(nodes) => write!(f, "{scheme}+cluster://{user}{}", hosts(nodes)),
+            Place::Server(Endpoint::Tcp(host, port)) => {
+                write!(f, "{scheme}://{user}{}/{}", shown(host, *port), self.db)
+            }
+            Place::Server(Endpoint::Socket(path)) if self.db == 0 => write!(f, "redis+unix://{user}{path}"),
+            Place::Server(Endpoint::Socket(path)) => write!(f, "redis+unix://{user}{path}?db={}", self.db),
             Place::Sentinel(nodes, master) => {
                 write!(f, "{scheme}+sentinel://{user}{}/{master}/{}", hosts(nodes), self.db)
             }
@@ -215,7 +215,6 @@ impl fmt::Debug for Address {
 enum Form {
     One,
     Socket,
-    Cluster,
     Sentinel,
 }
 
@@ -268,7 +267,7 @@ fn read_options(rest: &str) -> Result<(&str, Option<u32>), AddressError> {
 fn read_place(form: Form, rest: &str) -> Result<(Place, Option<u32>), AddressError> {
     if matches!(form, Form::Socket) {
         return if rest.starts_with('/') {
-            Ok((Place::Socket(rest.to_owned()), None))
+            Ok((Place::Server(Endpoint::Socket(rest.to_owned())), None))
         } else {
             Err(AddressError::Socket)
         };
@@ -290,12 +289,16 @@ fn read_place(form: Form, rest: &str) -> Result<(Place, Option<u32>), AddressErr
             }
             Ok((Place::Sentinel(hosts, master.to_owned()), number(db)?))
         }
-        Form::Cluster => Ok((Place::Cluster(hosts), number(path)?)),
         Form::One | Form::Socket => match <[_; 1]>::try_from(hosts) {
-            Ok([(host, port)]) => Ok((Place::One(host, port), number(path)?)),
+            Ok([(host, port)]) => Ok((Place::Server(Endpoint::Tcp(host, port)), number(path)?)),
             Err(_) => Err(AddressError::Several),
         },
     }
+}
+
+/// Returns true if a text can be the name or the number of a host.
+pub(super) fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "-_.:%".contains(c))
 }
 
 fn read_host(text: &str, normal: u16) -> Result<(String, u16), AddressError> {
@@ -306,8 +309,7 @@ fn read_host(text: &str, normal: u16) -> Result<(String, u16), AddressError> {
         }
         None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
     };
-    let is_host = |c: char| c.is_alphanumeric() || "-_.:%".contains(c);
-    if host.is_empty() || !host.chars().all(is_host) {
+    if !is_host(host) {
         return Err(AddressError::Host);
     }
     let port = port.map_or(Ok(normal), |port| port.parse().map_err(|_| AddressError::Port))?;

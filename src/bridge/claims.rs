@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::cmd;
+use redis::{Value, cmd};
 
 use super::error::BridgeError;
 use super::link::{Link, ms};
@@ -109,33 +109,47 @@ impl Link {
     /// # Errors
     /// As [`Link::claim`].
     pub fn claim_in(&self, ask: &ClaimAsk, known: &str, branch: &str) -> Result<ClaimAnswer, BridgeError> {
-        let record = self.keys().record(&ask.hash);
+        let answers = self.claim_each(std::slice::from_ref(ask), known, branch)?;
+        answers.into_iter().next().unwrap_or_else(|| Err(self.place().protocol("a claim without an answer")))
+    }
+
+    /// Asks for several tasks in one go, each as [`Link::claim_in`] does; the answers in the same order. What is wrong with
+    /// the keys of one task concerns that task alone.
+    ///
+    /// # Errors
+    /// [`BridgeError`] if the connection is lost or there is no answer in time: the agents may have the tasks.
+    pub fn claim_each(
+        &self,
+        asks: &[ClaimAsk],
+        known: &str,
+        branch: &str,
+    ) -> Result<Vec<Result<ClaimAnswer, BridgeError>>, BridgeError> {
+        let records: Vec<String> = asks.iter().map(|ask| self.keys().record(&ask.hash)).collect();
         let (popped, space) = (self.keys().own("popped"), self.keys().own("space"));
-        let mut keys = vec![ask.hash.as_str(), record.as_str()];
-        let mut opens = String::from("0");
-        if self.is_one_step() {
-            keys.extend([popped.as_str(), space.as_str()]);
-        } else {
-            // Another slot: a moment earlier is as good, it only gets later when the data were lost.
-            let mut look = cmd("HMGET");
-            look.arg(&space).arg("id").arg("opens").arg("branch");
-            let mut found = list(self.one(&look)?).unwrap_or_default().into_iter().map(text);
-            let id = found.next().flatten().unwrap_or_default();
-            opens = found.next().flatten().unwrap_or(opens);
-            let there = found.next().flatten().unwrap_or_default();
-            let is_other = !branch.is_empty() && !there.is_empty() && there != branch;
-            if is_other || !known.is_empty() && id != known {
-                return Ok(ClaimAnswer::Settling { left: ask.lease });
-            }
-        }
+        let each: Vec<(Vec<&str>, Vec<Vec<u8>>)> = asks
+            .iter()
+            .zip(&records)
+            .map(|(ask, record)| {
+                let keys = vec![ask.hash.as_str(), record.as_str(), popped.as_str(), space.as_str()];
+                (keys, self.claim_args(ask, known, branch))
+            })
+            .collect();
+        let answers = self.run_apart(&self.scripts.claim, &each)?.into_iter();
+        Ok(answers.map(|answer| self.read_claim(answer?)).collect())
+    }
+
+    fn claim_args(&self, ask: &ClaimAsk, known: &str, branch: &str) -> Vec<Vec<u8>> {
         let id = match self.keys().parse(&ask.hash) {
             Some(Key::Document(_, id)) => id,
             _ => ask.hash.clone(),
         };
         let (fence, lease) = (ask.fence.to_string(), ms(ask.lease).to_string());
         let popped_too = if ask.takes_popped { "1" } else { "" };
-        let args = [&ask.agent, &ask.node, &fence, &lease, &id, &opens, known, popped_too, branch];
-        let answer = self.run(&self.scripts.claim, &keys, &args.map(|arg| arg.as_bytes().to_vec()))?;
+        let args = [&ask.agent, &ask.node, &fence, &lease, &id, known, popped_too, branch];
+        args.map(|arg| arg.as_bytes().to_vec()).to_vec()
+    }
+
+    fn read_claim(&self, answer: Value) -> Result<ClaimAnswer, BridgeError> {
         let parts: Vec<String> = list(answer).unwrap_or_default().into_iter().filter_map(text).collect();
         read_claim(&parts).ok_or_else(|| self.place().protocol("a claim without an answer"))
     }
@@ -145,9 +159,26 @@ impl Link {
     /// # Errors
     /// [`BridgeError`]. To do it again is harmless.
     pub fn unclaim(&self, hash: &str, agent: &str, fence: u64) -> Result<bool, BridgeError> {
-        let record = self.keys().record(hash);
-        let answer = self.run(&self.scripts.unclaim, &[hash, &record], &[agent.into(), fence.to_string().into()])?;
-        Ok(number(answer) == Some(1))
+        let given = self.unclaim_each(&[(hash.to_owned(), agent.to_owned(), fence)])?;
+        Ok(given.first() == Some(&true))
+    }
+
+    /// Gives several tasks back in one go: hash, agent and fence of each; whether it was the agent's.
+    ///
+    /// # Errors
+    /// As [`Link::unclaim`].
+    pub fn unclaim_each(&self, claims: &[(String, String, u64)]) -> Result<Vec<bool>, BridgeError> {
+        let records: Vec<String> = claims.iter().map(|(hash, ..)| self.keys().record(hash)).collect();
+        let each: Vec<(Vec<&str>, Vec<Vec<u8>>)> = claims
+            .iter()
+            .zip(&records)
+            .map(|((hash, agent, fence), record)| {
+                let args = vec![agent.clone().into_bytes(), fence.to_string().into_bytes()];
+                (vec![hash.as_str(), record.as_str()], args)
+            })
+            .collect();
+        let answers = self.run_apart(&self.scripts.unclaim, &each)?.into_iter();
+        Ok(answers.map(|answer| answer.ok().and_then(number) == Some(1)).collect())
     }
 
     /// Makes a lease last from now on; tells the server of it anew if it has forgotten.
@@ -155,11 +186,34 @@ impl Link {
     /// # Errors
     /// [`BridgeError`]. To do it again is harmless.
     pub fn renew(&self, ask: &ClaimAsk) -> Result<Renewal, BridgeError> {
-        let record = self.keys().record(&ask.hash);
-        let args = [&ask.agent, &ask.node, &ask.fence.to_string(), &ms(ask.lease).to_string()];
-        let answer = self.run(&self.scripts.renew, &[&ask.hash, &record], &args.map(|arg| arg.as_bytes().to_vec()))?;
-        let parts: Vec<String> = list(answer).unwrap_or_default().into_iter().filter_map(text).collect();
-        read_renewal(&parts).ok_or_else(|| self.place().protocol("a renewal without an answer"))
+        let answers = self.renew_each(std::slice::from_ref(ask))?;
+        answers.into_iter().next().unwrap_or_else(|| Err(self.no_renewal()))
+    }
+
+    /// Renews several leases in one go, each as [`Link::renew`] does; the answers in the same order.
+    ///
+    /// # Errors
+    /// [`BridgeError`] if the connection is lost or there is no answer in time. To do it again is harmless.
+    pub fn renew_each(&self, asks: &[ClaimAsk]) -> Result<Vec<Result<Renewal, BridgeError>>, BridgeError> {
+        let records: Vec<String> = asks.iter().map(|ask| self.keys().record(&ask.hash)).collect();
+        let each: Vec<(Vec<&str>, Vec<Vec<u8>>)> = asks
+            .iter()
+            .zip(&records)
+            .map(|(ask, record)| {
+                let args = [&ask.agent, &ask.node, &ask.fence.to_string(), &ms(ask.lease).to_string()];
+                (vec![ask.hash.as_str(), record.as_str()], args.map(|arg| arg.as_bytes().to_vec()).to_vec())
+            })
+            .collect();
+        let read = |answer: Value| {
+            let parts: Vec<String> = list(answer).unwrap_or_default().into_iter().filter_map(text).collect();
+            read_renewal(&parts).ok_or_else(|| self.no_renewal())
+        };
+        let answers = self.run_apart(&self.scripts.renew, &each)?.into_iter();
+        Ok(answers.map(|answer| answer.and_then(read)).collect())
+    }
+
+    fn no_renewal(&self) -> BridgeError {
+        self.place().protocol("a renewal without an answer")
     }
 
     /// The set of data on the server; `None` if nobody has come to it yet.

@@ -105,7 +105,7 @@ impl Link {
         self.place().protocol("a script gave something else than it should")
     }
 
-    /// Runs a script over documents: many in one step, or one at a time where they lie on several servers.
+    /// Runs a script over documents, many in one step.
     fn batches(
         &self,
         script: &Script,
@@ -116,26 +116,19 @@ impl Link {
         let records: Vec<String> = hashes.iter().map(|hash| self.keys().record(hash)).collect();
         let mut answers = Vec::with_capacity(hashes.len());
         while answers.len() < hashes.len() {
-            let (mut batch, mut bytes) = (Vec::new(), 0);
+            let (mut keys, mut all, mut bytes) = (Vec::new(), head.to_vec(), 0);
             for at in (answers.len()..hashes.len()).take(BATCH_MAX) {
                 let args = args(at);
                 bytes += args.iter().map(Vec::len).sum::<usize>();
-                if bytes > BATCH_BYTES_MAX && !batch.is_empty() {
+                if bytes > BATCH_BYTES_MAX && !keys.is_empty() {
                     break;
                 }
-                batch.push((vec![hashes[at], records[at].as_str()], args));
+                keys.extend([hashes[at], records[at].as_str()]);
+                all.extend(args);
             }
-            let part = if self.is_one_step() {
-                let keys: Vec<&str> = batch.iter().flat_map(|(keys, _)| keys).copied().collect();
-                let all: Vec<_> = head.iter().chain(batch.iter().flat_map(|(_, args)| args)).cloned().collect();
-                list(self.run(script, &keys, &all)?).ok_or_else(|| self.odd())?
-            } else {
-                let with_head = |args: Vec<_>| head.iter().cloned().chain(args).collect();
-                let each: Vec<_> = batch.iter().cloned().map(|(keys, args)| (keys, with_head(args))).collect();
-                self.run_each(script, &each)?.into_iter().filter_map(list).flatten().collect()
-            };
+            let part = list(self.run(script, &keys, &all)?).ok_or_else(|| self.odd())?;
             // Fewer than asked for: the others would have been too much at once.
-            if part.is_empty() || part.len() > batch.len() {
+            if part.is_empty() || part.len() > keys.len() / 2 {
                 return Err(self.odd());
             }
             answers.extend(part);

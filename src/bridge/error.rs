@@ -1,11 +1,11 @@
 //! Why something could not be done on the server. No text of it holds a password.
 
 use std::error::Error as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use super::address::Address;
+use super::address::{Address, NO_CLUSTER_HINT};
 
 /// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,11 +68,19 @@ pub enum BridgeError {
         /// The server.
         address: String,
     },
-    /// The server is one of a cluster, and the keys are not all with it.
-    #[error("the keys lie on several servers of the cluster {address}")]
-    Spread {
+    /// The server belongs to a cluster, which may keep keys of one step on several servers.
+    #[error("the server {address} belongs to a Redis Cluster, which is not supported")]
+    Cluster {
         /// The server.
         address: String,
+    },
+    /// The sentinels were asked, and there is no master to connect to.
+    #[error("the sentinels {address} name no master: {why}")]
+    NoMaster {
+        /// The sentinels.
+        address: String,
+        /// What they say instead.
+        why: String,
     },
     /// The other side could not be trusted, or does not speak TLS.
     #[error("no safe connection to {address}: {why}")]
@@ -107,7 +115,12 @@ impl BridgeError {
             Self::ReadOnly { .. } => "give the address of the primary server".to_owned(),
             Self::Full { .. } => "raise `maxmemory` of the server, or remove keys from it".to_owned(),
             Self::Loading { .. } => "wait until the server has started".to_owned(),
-            Self::Spread { .. } => "set `coordination.redis.prefix` to `{name}:`".to_owned(),
+            Self::Cluster { .. } => NO_CLUSTER_HINT.to_owned(),
+            Self::NoMaster { .. } => {
+                "compare the name of the master in the address with what `SENTINEL MASTERS` says, or \
+                                      wait until the fail-over is over"
+                    .to_owned()
+            }
             Self::Tls { .. } => "give the certificate that signed the server's in `coordination.redis.ca`".to_owned(),
             Self::TimedOut { .. } => "see whether the server is busy or stopped".to_owned(),
             Self::Closed { .. } | Self::Protocol { .. } => return None,
@@ -129,9 +142,11 @@ impl BridgeError {
             | Self::TimedOut { .. }
             | Self::Authentication { .. }
             | Self::ReadOnly { .. }
+            | Self::Cluster { .. }
+            | Self::NoMaster { .. }
             | Self::Tls { .. } => true,
             Self::Protocol { is_broken, .. } => *is_broken,
-            Self::NotPermitted { .. } | Self::Full { .. } | Self::Loading { .. } | Self::Spread { .. } => false,
+            Self::NotPermitted { .. } | Self::Full { .. } | Self::Loading { .. } => false,
         }
     }
 
@@ -153,7 +168,12 @@ pub(super) struct Place<'a> {
     pub(super) limit: Duration,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    /// A connection that is being made since then.
+    pub(super) fn connecting(address: &'a Address, since: Instant) -> Self {
+        Self { address, is_connecting: true, limit: since.elapsed() }
+    }
+
     pub(super) fn late(&self) -> BridgeError {
         let address = self.address.to_string();
         BridgeError::TimedOut { address, after: self.limit, is_connecting: self.is_connecting }
@@ -163,8 +183,9 @@ impl Place<'_> {
         BridgeError::Protocol { address: self.address.to_string(), why: why.into(), is_broken: false }
     }
 
-    pub(super) fn spread(&self) -> BridgeError {
-        BridgeError::Spread { address: self.address.to_string() }
+    /// There can be no encryption, whoever is at the other end.
+    pub(super) fn tls(&self, why: impl Into<String>) -> BridgeError {
+        BridgeError::Tls { address: self.address.to_string(), why: why.into() }
     }
 
     pub(super) fn error(&self, error: &RedisError) -> BridgeError {
@@ -176,13 +197,6 @@ impl Place<'_> {
             ErrorKind::AuthenticationFailed => BridgeError::Authentication { address },
             ErrorKind::Io => self.broken(error),
             ErrorKind::Parse => BridgeError::Protocol { address, why: self.clean(&error.to_string()), is_broken: true },
-            ErrorKind::MasterNameNotFoundBySentinel | ErrorKind::ClusterConnectionNotFound => {
-                BridgeError::Unreachable { address, why: self.clean(&error.to_string()) }
-            }
-            ErrorKind::InvalidClientConfig if self.address.is_encrypted() => {
-                BridgeError::Tls { address, why: self.clean(error.detail().unwrap_or(error.category())) }
-            }
-            ErrorKind::InvalidClientConfig if self.is_connecting => self.broken(error),
             _ => self.said(error),
         }
     }
@@ -201,13 +215,10 @@ impl Place<'_> {
             (Some(ServerErrorKind::ReadOnly), _) => BridgeError::ReadOnly { address },
             (Some(ServerErrorKind::NoPerm), _) => BridgeError::NotPermitted { address, what: self.clean(&detail) },
             (Some(ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::CrossSlot), _) => {
-                BridgeError::Spread { address }
+                BridgeError::Cluster { address }
             }
             (_, "NOAUTH" | "WRONGPASS") => BridgeError::Authentication { address },
             (_, "OOM") => BridgeError::Full { address },
-            _ if detail.contains("accessing non-local keys") || detail.contains("access a non local key") => {
-                BridgeError::Spread { address }
-            }
             _ if is_denial(&detail) => BridgeError::NotPermitted { address, what: self.clean(&detail) },
             _ => self.protocol(self.clean(&if detail.is_empty() {
                 error.to_string()
@@ -220,7 +231,8 @@ impl Place<'_> {
     fn broken(&self, error: &RedisError) -> BridgeError {
         let (address, why) = (self.address.to_string(), self.clean(&error.to_string()));
         let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
-        let inner = io.and_then(std::io::Error::get_ref).and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let inner =
+            io.and_then(std::io::Error::get_ref).and_then(|inner| inner.downcast_ref::<tokio_rustls::rustls::Error>());
         if inner.is_some() || self.address.is_encrypted() && why.contains("certificate") {
             BridgeError::Tls { address, why }
         } else if self.is_connecting {

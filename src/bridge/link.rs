@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, RedisError, RedisResult, Value, cmd};
+use redis::{Cmd, RedisResult, Value, cmd};
 
 use super::address::Settings;
 use super::error::{BridgeError, Place};
 use super::news::{self, News, list, text};
 use super::scripts::{Script, Scripts};
-use super::wire::{Ground, Push, Wire, all};
+use super::server::Server;
+use super::wire::{self, Ground, Opened, Push, Wire, all};
 use crate::mirror::Keys;
 use crate::name::Kind;
 
@@ -19,23 +20,17 @@ const SCAN_STEP: usize = 1_000;
 /// The most keys that a scan finds.
 const SCAN_KEYS_MAX: usize = 1_000_000;
 
-/// What is at the other end.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Server {
-    /// What it calls itself, with its version: `Redis 7.0.15`.
-    pub name: String,
-    /// Another one means other data: it was replaced, emptied by a restart, or another took over.
-    pub identity: String,
-    /// It is one of a cluster.
-    pub is_cluster: bool,
-    /// It is a copy of another and takes no writes.
-    pub is_replica: bool,
-    /// It tells which keys change (only of a link that listens).
-    pub tracks: bool,
-    /// The memory it uses, in bytes, if it may be known.
-    pub memory_bytes: Option<u64>,
-    /// What it does when its memory is full (`maxmemory-policy`), if that may be known.
-    pub eviction: Option<String>,
+/// Who has the lead among the clones that share a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeadAnswer {
+    /// Another node has it.
+    Other,
+    /// The node has it from now on.
+    Taken,
+    /// The same, and the node that had it last did not let go of it: it died, or was cut off.
+    Inherited,
+    /// The node has it, and no other node has had it since the node had it last.
+    Kept,
 }
 
 /// Something that is told to everybody who listens.
@@ -126,7 +121,7 @@ impl Link {
             }
         });
         let start = Instant::now();
-        let mut link = Self::make(settings, within, runtime, Some(push))?;
+        let mut link = Self::make(settings, within, runtime, Some(&push))?;
         link.subscribe(patterns, within.saturating_sub(start.elapsed()), is_tracking)?;
         Ok(link)
     }
@@ -135,26 +130,17 @@ impl Link {
         settings: &Settings,
         within: Duration,
         runtime: std::io::Result<tokio::runtime::Runtime>,
-        push: Option<Push>,
+        push: Option<&Push>,
     ) -> Result<Self, BridgeError> {
         let start = Instant::now();
-        let place = || Place { address: &settings.address, is_connecting: true, limit: start.elapsed() };
         let runtime = runtime.map_err(|error| {
             let address = settings.address.to_string();
             BridgeError::Unreachable { address, why: format!("no thread for it: {error}") }
         })?;
         let ground = Ground::new(runtime);
-        let made = ground.run(within, async {
-            let mut wire = Wire::open(settings, settings.connection_timeout.min(within), push).await?;
-            wire.ask(cmd("PING")).await?;
-            // The scripts cannot do without the server's clock; better said now than in mid work.
-            wire.ask(cmd("TIME")).await?;
-            let (server, lacks) = greet(&mut wire).await?;
-            Ok((wire, server, lacks))
-        });
-        let (wire, mut server, lacks) =
-            made.ok_or_else(|| place().late())?.map_err(|error: RedisError| place().error(&error))?;
-        server.is_cluster |= settings.address.is_cluster();
+        let made = ground.run(within.min(settings.connection_timeout), wire::open(settings, push));
+        let Opened { wire, server, lacks } =
+            made.ok_or_else(|| Place::connecting(&settings.address, start).late())??;
         Ok(Self { ground, wire, settings: settings.clone(), scripts: Scripts::new(), server, lacks })
     }
 
@@ -166,17 +152,10 @@ impl Link {
             track.arg("PREFIX").arg(start);
         }
         let made = self.ground.run(within, async {
-            let tracks = match &mut wire {
-                Wire::One(_) if is_tracking => Some(wire.ask(track).await),
-                _ => None,
-            };
+            let tracks = if is_tracking { Some(track.query_async(&mut wire).await) } else { None };
             let mut heard = Vec::new();
             for pattern in patterns {
-                let pattern = format!("{prefix}{pattern}");
-                heard.push(match &mut wire {
-                    Wire::One(wire) => wire.psubscribe(pattern).await,
-                    Wire::Cluster(wire) => wire.psubscribe(pattern).await,
-                });
+                heard.push(wire.psubscribe(format!("{prefix}{pattern}")).await);
             }
             (tracks, heard)
         });
@@ -190,7 +169,7 @@ impl Link {
         };
         let mut left_out = Vec::new();
         self.server.tracks = match tracks {
-            Some(tracks) => !lacks(tracks.map(|_| ()))?,
+            Some(tracks) => !lacks(tracks)?,
             None => false,
         };
         if is_tracking && !self.server.tracks {
@@ -228,37 +207,29 @@ impl Link {
     /// # Errors
     /// [`BridgeError`] if there is none.
     pub fn ping(&self) -> Result<(), BridgeError> {
-        let mut wire = self.wire.clone();
-        self.call(async { wire.ask(cmd("PING")).await }).map(|_| ())
+        self.one(&cmd("PING")).map(|_| ())
     }
 
-    /// The keys that fit a pattern (with its prefix); on every master of a cluster, each once. Every step has the time of
-    /// a call.
+    /// The keys that fit a pattern (with its prefix), each once. Every step has the time of a call.
     ///
     /// # Errors
     /// [`BridgeError`]; what was found before is lost.
     pub fn scan(&self, pattern: &str) -> Result<Vec<String>, BridgeError> {
-        let mut wire = self.wire.clone();
         let mut found = BTreeSet::new();
-        for slot in self.call(async { wire.masters().await })? {
-            let mut cursor = "0".to_owned();
-            loop {
-                let mut step = cmd("SCAN");
-                step.arg(&cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCAN_STEP);
-                let answer = self.call(async { wire.ask_at(step, slot).await })?;
-                let mut answer = list(answer).unwrap_or_default().into_iter();
-                cursor =
-                    answer.next().and_then(text).ok_or_else(|| self.place().protocol("a scan without a cursor"))?;
-                found.extend(answer.next().and_then(list).unwrap_or_default().into_iter().filter_map(text));
-                if found.len() > SCAN_KEYS_MAX {
-                    return Err(self.place().protocol(format!("more than {SCAN_KEYS_MAX} keys fit")));
-                }
-                if cursor == "0" {
-                    break;
-                }
+        let mut cursor = "0".to_owned();
+        loop {
+            let mut step = cmd("SCAN");
+            step.arg(&cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCAN_STEP);
+            let mut answer = list(self.one(&step)?).unwrap_or_default().into_iter();
+            cursor = answer.next().and_then(text).ok_or_else(|| self.place().protocol("a scan without a cursor"))?;
+            found.extend(answer.next().and_then(list).unwrap_or_default().into_iter().filter_map(text));
+            if found.len() > SCAN_KEYS_MAX {
+                return Err(self.place().protocol(format!("more than {SCAN_KEYS_MAX} keys fit")));
+            }
+            if cursor == "0" {
+                return Ok(found.into_iter().collect());
             }
         }
-        Ok(found.into_iter().collect())
     }
 
     /// Lets hashes live for so long from now.
@@ -296,9 +267,26 @@ impl Link {
         Ok(answer == Value::Int(1))
     }
 
-    /// Whether one script may touch keys of several documents.
-    pub(super) fn is_one_step(&self) -> bool {
-        !self.server.is_cluster || self.keys().prefix().contains('{')
+    /// Takes or renews the lead, which one node at a time has. `before` is the key that remembers who had it last. A renewal
+    /// works also where the server has no memory left.
+    ///
+    /// # Errors
+    /// [`BridgeError`]; if [`BridgeError::is_unknown`] the node may have it.
+    pub fn lead(
+        &self,
+        [key, before]: [&str; 2],
+        node: &str,
+        for_: Duration,
+        remembered: Duration,
+    ) -> Result<LeadAnswer, BridgeError> {
+        let args = [node.into(), ms(for_).to_string().into(), ms(remembered).to_string().into()];
+        match self.run(&self.scripts.lead, &[key, before], &args)? {
+            Value::Int(0) => Ok(LeadAnswer::Other),
+            Value::Int(1) => Ok(LeadAnswer::Taken),
+            Value::Int(2) => Ok(LeadAnswer::Kept),
+            Value::Int(3) => Ok(LeadAnswer::Inherited),
+            _ => Err(self.place().protocol("a lead without an answer")),
+        }
     }
 
     pub(super) fn place(&self) -> Place<'_> {
@@ -318,27 +306,17 @@ impl Link {
         self.call(async { command.query_async(&mut wire).await })
     }
 
-    /// Commands one after the other, in one go where there is one server.
+    /// Commands one after the other, in one go.
     pub(super) fn send(&self, commands: impl Iterator<Item = Cmd>) -> Result<Vec<Value>, BridgeError> {
-        let commands: Vec<Cmd> = commands.collect();
-        if commands.is_empty() {
+        let mut pipeline = redis::pipe();
+        for command in commands {
+            pipeline.add_command(command);
+        }
+        if pipeline.is_empty() {
             return Ok(Vec::new());
         }
-        if let Wire::One(wire) = &self.wire {
-            let mut wire = wire.clone();
-            let mut pipeline = redis::pipe();
-            for command in commands {
-                pipeline.add_command(command);
-            }
-            return self.call(async { pipeline.query_async(&mut wire).await });
-        }
-        self.call(async {
-            let work = commands.iter().map(|command| {
-                let mut wire = self.wire.clone();
-                Box::pin(async move { command.query_async(&mut wire).await }) as _
-            });
-            all(work.collect()).await.into_iter().collect()
-        })
+        let mut wire = self.wire.clone();
+        self.call(async { pipeline.query_async(&mut wire).await })
     }
 
     /// One script.
@@ -347,78 +325,33 @@ impl Link {
         self.call(async { script.run(&mut wire, keys, args).await })
     }
 
-    /// A script for each of several sets of keys, at the same time.
-    pub(super) fn run_each(
+    /// A script for each of several sets of keys, at the same time, with a result for each.
+    ///
+    /// # Errors
+    /// [`BridgeError`] if the connection is lost or there is no answer in time: then none is known.
+    pub(super) fn run_apart(
         &self,
         script: &Script,
         each: &[(Vec<&str>, Vec<Vec<u8>>)],
-    ) -> Result<Vec<Value>, BridgeError> {
-        self.call(async {
+    ) -> Result<Vec<Result<Value, BridgeError>>, BridgeError> {
+        let place = self.place();
+        let results = self.call(async {
             let work = each.iter().map(|(keys, args)| {
                 let mut wire = self.wire.clone();
                 Box::pin(async move { script.run(&mut wire, keys, args).await }) as _
             });
-            all(work.collect()).await.into_iter().collect()
-        })
+            let done: Vec<RedisResult<Value>> = all(work.collect()).await;
+            Ok(done)
+        })?;
+        let results: Vec<_> = results.into_iter().map(|result| result.map_err(|error| place.error(&error))).collect();
+        match results.iter().find_map(|result| result.as_ref().err().filter(|error| error.is_lost())) {
+            Some(lost) => Err(lost.clone()),
+            None => Ok(results),
+        }
     }
 }
 
 /// Whole milliseconds, at least one: 0 would remove a key.
 pub(super) fn ms(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1)
-}
-
-/// Asks a server what it is. What it does not permit is left out and named.
-async fn greet(wire: &mut Wire) -> RedisResult<(Server, Vec<String>)> {
-    let mut lacks = Vec::new();
-    let mut server = Server::default();
-    if let Ok(Value::Map(hello)) = wire.ask(cmd("HELLO")).await {
-        let mut hello = hello.into_iter().filter_map(|(key, value)| Some((text(key)?, text(value)?)));
-        let (mut name, mut version) = (String::new(), String::new());
-        for (key, value) in hello.by_ref() {
-            match key.as_str() {
-                "server" => name = value,
-                "version" => version = value,
-                "mode" => server.is_cluster = value == "cluster",
-                _ => {}
-            }
-        }
-        server.name = format!(
-            "{}{} {version}",
-            name.get(..1).unwrap_or_default().to_uppercase(),
-            name.get(1..).unwrap_or_default()
-        );
-    }
-    let info = |wire: &Wire, section: &'static str| {
-        let mut wire = wire.clone();
-        async move {
-            let mut command = cmd("INFO");
-            command.arg(section);
-            match wire.ask(command).await {
-                Ok(answer) => Ok(text(answer)),
-                Err(error) if error.is_io_error() => Err(error),
-                Err(_) => Ok(None),
-            }
-        }
-    };
-    let find = |info: &str, field: &str| {
-        info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(|value| value.trim().to_owned()))
-    };
-    match info(wire, "replication").await? {
-        Some(replication) => {
-            server.is_replica = find(&replication, "role").is_some_and(|role| role != "master");
-            server.identity = find(&replication, "master_replid").unwrap_or_default();
-        }
-        None => lacks.push("INFO replication".to_owned()),
-    }
-    if let Some(about) = info(wire, "server").await?
-        && let Some(run) = find(&about, "run_id")
-    {
-        server.identity = format!("{}/{run}", server.identity);
-    }
-    if let Some(memory) = info(wire, "memory").await? {
-        server.memory_bytes = find(&memory, "used_memory").and_then(|bytes| bytes.parse().ok());
-        server.eviction = find(&memory, "maxmemory_policy");
-    }
-    Ok((server, lacks))
 }

@@ -6,6 +6,7 @@
 
 mod address;
 mod adopt;
+mod bounds;
 mod claims;
 mod documents;
 mod error;
@@ -13,14 +14,19 @@ mod link;
 mod news;
 mod queue;
 mod scripts;
+mod sentinel;
+mod server;
 mod stream;
+mod tls;
 mod wire;
 
 pub use address::{Address, AddressError, Settings};
+pub use bounds::ANSWER_BYTES_MAX;
 pub use claims::{ClaimAnswer, ClaimAsk, Renewal, Space};
 pub use documents::{Applied, BATCH_BYTES_MAX, BATCH_MAX, DOCUMENT_BYTES_MAX, Fetched, HASH_FIELDS_MAX, Look};
 pub use error::BridgeError;
-pub use link::{Link, Message, Server};
+pub use link::{LeadAnswer, Link, Message};
 pub use news::News;
 pub use queue::{FOREIGN_MAX, QUEUE_ENTRIES_MAX, QueueReport, QueueRound};
+pub use server::Server;
 pub use stream::STREAM_LENGTH;

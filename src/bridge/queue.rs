@@ -48,9 +48,8 @@ impl Link {
     /// Looks at a queue and writes it as it is to be, in one step.
     ///
     /// # Errors
-    /// [`BridgeError`], [`BridgeError::Spread`] in a cluster without a prefix in braces. To do it again is harmless.
+    /// [`BridgeError`]. To do it again is harmless.
     pub fn queue(&self, round: &QueueRound) -> Result<QueueReport, BridgeError> {
-        self.needs_one_step()?;
         let (shadow, popped) = (self.keys().shadow(&round.queue), self.keys().own("popped"));
         let numbers =
             [ms(round.lease).to_string(), round.tasks.clone(), FOREIGN_MAX.to_string(), QUEUE_ENTRIES_MAX.to_string()];
@@ -87,9 +86,5 @@ impl Link {
             command
         }))
         .map(|_| ())
-    }
-
-    fn needs_one_step(&self) -> Result<(), BridgeError> {
-        if self.is_one_step() { Ok(()) } else { Err(self.place().spread()) }
     }
 }

@@ -50,6 +50,7 @@ pub(super) struct Scripts {
     pub(super) renew: Script,
     pub(super) space: Script,
     pub(super) hold: Script,
+    pub(super) lead: Script,
     pub(super) adopt: Script,
 }
 
@@ -65,6 +66,7 @@ impl Scripts {
             renew: script!("scripts/renew.lua"),
             space: script!("scripts/space.lua"),
             hold: script!("scripts/hold.lua"),
+            lead: script!("scripts/lead.lua"),
             adopt: script!("scripts/adopt.lua"),
         }
     }

@@ -29,8 +29,7 @@ impl Link {
     /// Tells everybody who listens now, and the stream for who comes later (about [`STREAM_LENGTH`] messages are kept).
     ///
     /// # Errors
-    /// [`BridgeError`]; some may have been told, so that to try again may tell them twice. In a cluster that happens by
-    /// itself when a node is lost in mid call.
+    /// [`BridgeError`]; some may have been told, so that to try again may tell them twice.
     pub fn publish(&self, messages: &[Message]) -> Result<(), BridgeError> {
         let stream = self.keys().own("events");
         let commands = || {

@@ -4,19 +4,20 @@ use std::time::Duration;
 
 use super::entry::{Moment, Place, State};
 use super::loss::{Loss, Why};
-use super::standing::{Left, Sight, Standing, Writing, standing};
+use super::standing::{Home, Left, Sight, Standing, Writing, over_for, standing};
+use crate::diagnostic::Diagnostic;
 use crate::entity::TaskStatus;
 use crate::name::AgentName;
 use crate::sabotage::{self, Sabotage};
 use crate::snapshot::Blocker;
 
 /// How hard somebody asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Taking {
     /// Only what is free, and meant for them or for anybody.
     #[default]
     Polite,
-    /// Also what is assigned to somebody else.
+    /// Also what is assigned to somebody else, and a task with a restricting value that cannot be used.
     Force,
     /// Also what somebody else has.
     Steal,
@@ -58,6 +59,8 @@ pub struct Give {
 pub enum Refusal {
     /// It is meant for somebody else.
     Assigned(AgentName),
+    /// A value that restricts it cannot be used.
+    Unusable(Box<Diagnostic>),
     /// It waits for others.
     Waits(Vec<Blocker>),
     /// It is not pending, and no agent has it.
@@ -104,8 +107,13 @@ pub fn decide(task: &str, sight: &Sight, blockers: &[Blocker], ask: &Ask, now: &
     if let Some(to) = facts.assigned_to.as_ref().filter(|to| **to != ask.by && ask.taking == Taking::Polite) {
         return Verdict::Refused(Refusal::Assigned(to.clone()));
     }
+    if let Some(finding) = facts.unusable.as_ref().filter(|_| ask.taking == Taking::Polite) {
+        return Verdict::Refused(Refusal::Unusable(finding.clone()));
+    }
     let origin = match &standing {
         Standing::Free => Origin::Nobody,
+        // The file came back to its holder, though the fence went on: it begins again with a fence that nobody had.
+        Standing::Elsewhere(by) if sight.is_left && *by == ask.by => Origin::Nobody,
         // The branch was changed under their feet, or they come back after a crash.
         Standing::Held { entry, .. } if entry.by == ask.by && is_same(&entry.place, here) => Origin::Nobody,
         Standing::Held { entry, left } if left.is_over() => Origin::Expired(entry.by.clone()),
@@ -134,7 +142,9 @@ fn kept(sight: &Sight, standing: &Standing, ask: &Ask, here: &Place) -> Option<u
             (is_in_place && entry.by == ask.by).then_some(entry.fence)
         }
         // The file of another clone, or a ledger that a power cut took: the file says that it is theirs.
-        Standing::Elsewhere(by) | Standing::Lost(by) => (is_theirs && *by == ask.by).then_some(facts.fence),
+        Standing::Elsewhere(by) | Standing::Lost(by) if !sight.is_left => {
+            (is_theirs && *by == ask.by).then_some(facts.fence)
+        }
         _ => None,
     }
 }
@@ -150,16 +160,10 @@ fn lost(task: &str, sight: &Sight, standing: &Standing, here: &Place) -> Verdict
 
 /// Who has it, in a form that can be told.
 fn loss(task: &str, sight: &Sight, standing: &Standing, here: &Place) -> Loss {
-    let mut loss = Loss {
-        task: task.to_owned(),
-        why: Why::Held,
-        by: None,
-        fence: sight.fence(),
-        since: None,
-        left: None,
-        until: None,
-        place: standing.place().filter(|place| !is_same(place, here)).cloned(),
-    };
+    let mut loss = Loss::new(task, Why::Held, None, sight.fence());
+    // Where neither branch nor document is left, nothing can be done there.
+    let is_there = |place: &&Place| place.branch.is_some() || sight.home != Home::Unseen;
+    loss.place = standing.place().filter(|place| !is_same(place, here)).filter(is_there).cloned();
     match standing {
         Standing::Held { entry, left } => {
             loss.by = Some(entry.by.clone());
@@ -205,7 +209,7 @@ pub fn guard(task: &str, sight: &Sight, pass: Pass<'_>, now: &Moment, here: &Pla
     let is_running = facts.status == TaskStatus::Running;
     let refused = |why: Option<Why>| {
         let loss = loss(task, sight, &standing, here);
-        Err(Box::new(Loss { why: why.unwrap_or(loss.why), ..loss }))
+        Err(Box::new(late(Loss { why: why.unwrap_or(loss.why), ..loss }, sight, pass.by, now)))
     };
     if let Some(fence) = pass.fence {
         let is_behind = fence != facts.fence || is_running && sight.fence() > fence;
@@ -225,261 +229,35 @@ pub fn guard(task: &str, sight: &Sight, pass: Pass<'_>, now: &Moment, here: &Pla
     }
 }
 
+/// The loss of an agent that would change a task, with the end of the lease that it had.
+fn late(mut loss: Loss, sight: &Sight, by: Option<&AgentName>, now: &Moment) -> Loss {
+    let (Some(by), Some(entry)) = (by, sight.entry()) else { return Loss { late: by.cloned(), ..loss } };
+    let former = entry.former.iter().find(|former| former.by == *by);
+    loss.ended = former.and_then(|former| former.ended);
+    if entry.by == *by && entry.fence < sight.here.fence {
+        loss.ended_ago = over_for(entry, sight.heard, now);
+    }
+    Loss { late: Some(by.clone()), ..loss }
+}
+
+/// Returns why an agent may not end a task that does not run any more: its lease ended, and another one had the task since.
+#[must_use]
+pub fn lost_since(task: &str, sight: &Sight, by: &AgentName, now: &Moment, here: &Place) -> Option<Box<Loss>> {
+    let entry = sight.entry().filter(|entry| entry.by != *by && sight.here.status != TaskStatus::Running)?;
+    entry.former.iter().find(|former| former.by == *by)?;
+    let why = match entry.state {
+        State::Completed => Why::Completed,
+        State::Failed => Why::Failed,
+        State::Begun | State::Held | State::Released | State::Expired => Why::Had,
+    };
+    let mut loss = Loss::new(task, why, Some(entry.by.clone()), sight.fence());
+    loss.place = Some(&entry.place).filter(|place| !is_same(place, here)).cloned();
+    Some(Box::new(late(loss, sight, Some(by), now)))
+}
+
 fn is_same(one: &Place, other: &Place) -> bool {
     one.root == other.root && one.document == other.document
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    use super::super::entry::Entry;
-    use super::super::standing::{Facts, Home, Record};
-    use super::*;
-    use crate::name::DocId;
-    use crate::snapshot::Wait;
-    use crate::time::Timestamp;
-
-    const LEASE: Duration = Duration::from_secs(60);
-
-    fn name(name: &str) -> AgentName {
-        AgentName::new(name).expect("valid")
-    }
-
-    fn place(tree: &str) -> Place {
-        Place { root: PathBuf::from(tree), document: "x/task-1.md".to_owned(), branch: Some(format!("{tree}-branch")) }
-    }
-
-    fn now() -> Moment {
-        Moment { boot: "now".to_owned(), ms: 1_000_000 }
-    }
-
-    /// A document: its status, holder, fence and whom it is for; `-` for nobody.
-    fn doc(text: &str) -> Facts {
-        let words: Vec<&str> = text.split(' ').collect();
-        let named = |word: &str| AgentName::new(word).ok().filter(|_| word != "-");
-        Facts {
-            status: words[0].parse().expect("a status"),
-            claimed_by: named(words[1]),
-            fence: words[2].parse().expect("a fence"),
-            lease: None,
-            assigned_to: named(words[3]),
-        }
-    }
-
-    /// An entry: its state, holder, fence, tree, and how many seconds ago somebody said something; `boot` for before the
-    /// last start of the machine.
-    fn entry(text: &str) -> Entry {
-        let words: Vec<&str> = text.split(' ').collect();
-        let state = match words[0] {
-            "begun" => State::Begun,
-            "held" => State::Held,
-            "released" => State::Released,
-            "completed" => State::Completed,
-            _ => State::Failed,
-        };
-        let renewed = match words[4].parse::<u64>() {
-            Ok(ago) => Moment { boot: "now".to_owned(), ms: 1_000_000 - ago * 1_000 },
-            Err(_) => Moment { boot: "before".to_owned(), ms: 5 },
-        };
-        let fence = words[2].parse().expect("a fence");
-        let since = Timestamp::from_unix_ms(0);
-        Entry { fence, state, by: name(words[1]), lease: LEASE, since, renewed, place: place(words[3]) }
-    }
-
-    fn sight(here: &str, ledger: &str, there: &str) -> Sight {
-        let record = match ledger {
-            "" => None,
-            "torn" => Some(Record::Torn),
-            text => Some(Record::Entry(entry(text.trim_end_matches(" open")))),
-        };
-        let home = match (&record, there) {
-            (Some(Record::Entry(entry)), "") if entry.place.root.as_os_str() == "here" => Home::Here,
-            (_, "") => Home::Unseen,
-            (_, text) => Home::There(doc(text)),
-        };
-        let writing = if ledger.ends_with(" open") { Writing::UnderWay } else { Writing::Over };
-        Sight { here: doc(here), record, home, writing }
-    }
-
-    fn told(verdict: &Verdict) -> String {
-        match verdict {
-            Verdict::Give(Give { fence, origin: Origin::Nobody }) => format!("given {fence}"),
-            Verdict::Give(Give { fence, origin: Origin::Expired(by) }) => format!("given {fence} from {by}"),
-            Verdict::Give(Give { fence, origin: Origin::Stolen(by) }) => format!("stolen {fence} from {by}"),
-            Verdict::Keep { fence } => format!("kept {fence}"),
-            Verdict::Wait => "wait".to_owned(),
-            Verdict::Refused(Refusal::Assigned(to)) => format!("for {to}"),
-            Verdict::Refused(Refusal::Waits(_)) => "waits".to_owned(),
-            Verdict::Refused(Refusal::Status(status)) => format!("is {status}"),
-            Verdict::Lost { loss, anew } => {
-                let by = loss.by.as_ref().map_or("-", AgentName::as_str);
-                format!("{} by {by}{}", loss.why.word(), if anew.is_some() { ", counted anew" } else { "" })
-            }
-        }
-    }
-
-    /// The document here, the ledger, the document where the ledger says; what comes of a polite ask of `me`, of one with
-    /// force, and of a theft.
-    const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
-        ("pending - 0 -", "", "", "given 1", "given 1", "given 1"),
-        ("pending - 4 me", "", "", "given 5", "given 5", "given 5"),
-        ("pending - 0 you", "", "", "for you", "given 1", "given 1"),
-        ("completed you 1 -", "", "", "is completed", "is completed", "is completed"),
-        ("failed you 1 -", "", "", "is failed", "is failed", "is failed"),
-        // A person works on it.
-        ("running - 0 -", "", "", "is running", "is running", "given 1"),
-        // Another clone has it.
-        ("running you 3 -", "", "", "elsewhere by you", "elsewhere by you", "stolen 4 from you"),
-        ("running me 3 -", "", "", "kept 3", "kept 3", "kept 3"),
-        ("running me 3 you", "", "", "kept 3", "kept 3", "kept 3"),
-        // Held here.
-        ("running you 1 -", "held you 1 here 59", "", "held by you", "held by you", "stolen 2 from you"),
-        ("running you 1 -", "held you 1 here 60", "", "given 2 from you", "given 2 from you", "given 2 from you"),
-        ("running me 1 -", "held me 1 here 60", "", "kept 1", "kept 1", "kept 1"),
-        (
-            "running you 1 -",
-            "held you 1 here boot",
-            "",
-            "held by you, counted anew",
-            "held by you, counted anew",
-            "stolen 2 from you",
-        ),
-        ("running you 1 -", "torn", "", "held by you, counted anew", "held by you, counted anew", "stolen 2 from you"),
-        ("running me 1 -", "torn", "", "kept 1", "kept 1", "kept 1"),
-        ("pending - 1 -", "torn", "", "given 2", "given 2", "given 2"),
-        // The person who edits the file has the last word on who has it.
-        ("running me 1 -", "held you 1 here 0", "", "kept 1", "kept 1", "kept 1"),
-        ("pending - 1 -", "held you 1 here 0", "", "given 2", "given 2", "given 2"),
-        ("running - 1 -", "held you 1 here 0", "", "is running", "is running", "given 2"),
-        // Another branch was checked out under the feet of the holder.
-        ("pending - 0 -", "held you 1 here 0", "", "held by you", "held by you", "stolen 2 from you"),
-        ("pending - 0 -", "held me 1 here 0", "", "given 2", "given 2", "given 2"),
-        // Held in another work tree.
-        ("pending - 0 -", "held you 1 there 0", "running you 1 -", "held by you", "held by you", "stolen 2 from you"),
-        ("pending - 0 -", "held me 1 there 0", "running me 1 -", "held by me", "held by me", "stolen 2 from me"),
-        (
-            "pending - 0 -",
-            "held you 1 there 61",
-            "running you 1 -",
-            "given 2 from you",
-            "given 2 from you",
-            "given 2 from you",
-        ),
-        ("pending - 0 -", "held you 1 there 0", "", "held by you", "held by you", "stolen 2 from you"),
-        ("pending - 0 -", "held you 1 there 0", "pending - 1 -", "given 2", "given 2", "given 2"),
-        (
-            "pending - 0 -",
-            "held you 1 there 0",
-            "completed you 1 -",
-            "completed by you",
-            "completed by you",
-            "stolen 2 from you",
-        ),
-        // Finished in another work tree.
-        (
-            "pending - 0 -",
-            "completed you 1 there 0",
-            "completed you 1 -",
-            "completed by you",
-            "completed by you",
-            "stolen 2 from you",
-        ),
-        (
-            "pending - 0 -",
-            "failed you 1 there 0",
-            "failed you 1 -",
-            "failed by you",
-            "failed by you",
-            "stolen 2 from you",
-        ),
-        (
-            "running you 1 -",
-            "completed you 1 there 0",
-            "completed you 1 -",
-            "completed by you",
-            "completed by you",
-            "stolen 2 from you",
-        ),
-        ("pending - 1 -", "completed you 1 there 0", "completed you 1 -", "given 2", "given 2", "given 2"),
-        ("pending - 2 -", "completed you 1 there 0", "completed you 1 -", "given 3", "given 3", "given 3"),
-        // Its writer died: the document says whether it came so far.
-        (
-            "pending - 0 -",
-            "completed you 1 there 0",
-            "running you 1 -",
-            "held by you",
-            "held by you",
-            "stolen 2 from you",
-        ),
-        ("pending - 0 -", "begun you 1 here 0", "", "given 2", "given 2", "given 2"),
-        ("running you 1 -", "begun you 1 here 0", "", "held by you", "held by you", "stolen 2 from you"),
-        ("running you 1 -", "begun it 2 there 0", "pending - 0 -", "given 3", "given 3", "given 3"),
-        // Its writer lives.
-        ("pending - 0 -", "begun you 1 here 0 open", "", "taking by you", "taking by you", "stolen 2 from you"),
-        ("pending - 0 -", "begun me 1 here 0 open", "", "wait", "wait", "wait"),
-        // Given back, here or there.
-        ("pending - 1 -", "released you 1 here 0", "", "given 2", "given 2", "given 2"),
-        ("pending - 0 -", "released you 3 there 0", "pending - 3 -", "given 4", "given 4", "given 4"),
-        ("running you 1 -", "released it 2 there 0", "pending - 2 -", "given 3", "given 3", "given 3"),
-        // The document has gone on without this clone.
-        ("running you 5 -", "held it 1 here 0", "", "elsewhere by you", "elsewhere by you", "stolen 6 from you"),
-    ];
-
-    #[test]
-    fn who_gets_a_task() {
-        for (here, ledger, there, polite, force, steal) in CASES {
-            let sight = sight(here, ledger, there);
-            for (taking, expected) in [(Taking::Polite, polite), (Taking::Force, force), (Taking::Steal, steal)] {
-                let ask = Ask { by: name("me"), lease: LEASE, taking };
-                let verdict = decide("task-1", &sight, &[], &ask, &now(), &place("here"));
-                assert_eq!(told(&verdict), *expected, "{taking:?}: here {here}, ledger {ledger}, there {there}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_waits_is_given_to_nobody() {
-        let blocker = Blocker { id: DocId::new("task-0").expect("valid"), why: Wait::Missing };
-        for taking in [Taking::Polite, Taking::Force, Taking::Steal] {
-            let ask = Ask { by: name("me"), lease: LEASE, taking };
-            let sight = sight("pending - 0 -", "", "");
-            let verdict = decide("task-1", &sight, std::slice::from_ref(&blocker), &ask, &now(), &place("here"));
-            assert_eq!(told(&verdict), "waits");
-        }
-        let ask = Ask { by: name("me"), lease: LEASE, taking: Taking::Polite };
-        let over = sight("running you 1 -", "held you 1 here 60", "");
-        assert_eq!(told(&decide("task-1", &over, &[blocker], &ask, &now(), &place("here"))), "given 2 from you");
-    }
-
-    #[test]
-    fn who_may_change_a_task() {
-        // The document here, the ledger, the document there; who asks and with which fence; what they are told.
-        for (here, ledger, there, by, fence, expected) in [
-            ("running me 1 -", "held me 1 here 0", "", "me", "-", "may"),
-            ("running me 1 -", "held me 1 here 99", "", "me", "1", "may"),
-            ("running you 1 -", "held you 1 here 0", "", "me", "-", "held by you"),
-            ("running you 1 -", "held you 1 here 99", "", "me", "-", "held by you"),
-            ("running you 1 -", "held you 1 here 0", "", "-", "-", "may"),
-            ("running you 2 -", "held you 2 here 0", "", "-", "1", "fence by you"),
-            ("running me 1 -", "held you 2 there 0", "running you 2 -", "me", "-", "held by you"),
-            ("running me 1 -", "held you 2 there 0", "running you 2 -", "-", "1", "fence by you"),
-            ("running me 1 -", "held me 2 there 0", "running me 2 -", "me", "-", "held by me"),
-            ("running me 1 -", "completed you 2 there 0", "completed you 2 -", "me", "-", "completed by you"),
-            ("running me 1 -", "released you 2 there 0", "pending - 2 -", "me", "-", "fence by -"),
-            ("running you 1 -", "", "", "me", "-", "elsewhere by you"),
-            ("running - 0 -", "", "", "me", "-", "may"),
-            ("pending - 1 -", "held you 2 there 0", "running you 2 -", "me", "-", "may"),
-            ("pending - 1 -", "released me 1 here 0", "", "me", "2", "fence by -"),
-            ("completed you 1 -", "completed you 1 here 0", "", "me", "1", "may"),
-        ] {
-            let who = AgentName::new(by).ok().filter(|_| by != "-");
-            let pass = Pass { by: who.as_ref(), fence: fence.parse().ok() };
-            let answer = match guard("task-1", &sight(here, ledger, there), pass, &now(), &place("here")) {
-                Ok(()) => "may".to_owned(),
-                Err(loss) => format!("{} by {}", loss.why.word(), loss.by.as_ref().map_or("-", AgentName::as_str)),
-            };
-            assert_eq!(answer, expected, "here {here}, ledger {ledger}, there {there}, {by} with {fence}");
-        }
-    }
-}
+mod tests;

@@ -19,8 +19,10 @@ pub enum State {
     Begun,
     /// The document says so.
     Held,
-    /// It was given back, or taken back.
+    /// It was given back.
     Released,
+    /// Its lease ended and it was taken back: the holder may still take it up again until another one has had it.
+    Expired,
     /// The task was completed.
     Completed,
     /// The task was given up.
@@ -41,6 +43,7 @@ impl State {
             Self::Begun => "begun",
             Self::Held => "held",
             Self::Released => "released",
+            Self::Expired => "expired",
             Self::Completed => "completed",
             Self::Failed => "failed",
         }
@@ -66,6 +69,19 @@ pub struct Moment {
     pub boot: String,
     /// Milliseconds since then.
     pub ms: u64,
+    /// How many of them the machine slept.
+    pub slept_ms: u64,
+}
+
+/// An agent whose lease ended, and whose task another one has had since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerHolder {
+    /// Who.
+    pub by: AgentName,
+    /// Which holder that was.
+    pub fence: u64,
+    /// When the lease ended, by the clock on the wall; `None` if it was taken from them before.
+    pub ended: Option<Timestamp>,
 }
 
 /// What the ledger says of a task.
@@ -85,6 +101,13 @@ pub struct Entry {
     pub renewed: Moment,
     /// Where.
     pub place: Place,
+    /// When the lease ended, by the clock on the wall, of a task that was taken back.
+    pub ended: Option<Timestamp>,
+    /// Who had it before and lost it, the latest last.
+    pub former: Vec<FormerHolder>,
+    /// When an operation of somebody else last wrote the document, in milliseconds by the clock on the wall: that is no sign
+    /// that the holder lives.
+    pub foreign_save: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,6 +123,33 @@ struct Written {
     root: String,
     document: String,
     branch: Option<String>,
+    #[serde(default)]
+    slept_ms: u64,
+    #[serde(default)]
+    ended: Option<String>,
+    #[serde(default)]
+    former: Vec<WrittenFormer>,
+    #[serde(default)]
+    foreign_save: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenFormer {
+    by: String,
+    fence: u64,
+    ended: Option<String>,
+}
+
+impl WrittenFormer {
+    fn of(former: &FormerHolder) -> Self {
+        let ended = former.ended.as_ref().map(ToString::to_string);
+        Self { by: former.by.to_string(), fence: former.fence, ended }
+    }
+
+    fn read(self) -> Option<FormerHolder> {
+        let ended = self.ended.and_then(|ended| ended.parse().ok());
+        Some(FormerHolder { by: AgentName::new(self.by).ok()?, fence: self.fence, ended })
+    }
 }
 
 impl Entry {
@@ -118,6 +168,10 @@ impl Entry {
             root: self.place.root.to_string_lossy().into_owned(),
             document: self.place.document.clone(),
             branch: self.place.branch.clone(),
+            slept_ms: self.renewed.slept_ms,
+            ended: self.ended.as_ref().map(ToString::to_string),
+            former: self.former.iter().map(WrittenFormer::of).collect(),
+            foreign_save: self.foreign_save,
         };
         let mut bytes = serde_json::to_vec(&written).unwrap_or_default();
         bytes.push(b'\n');
@@ -137,8 +191,11 @@ impl Entry {
             by: AgentName::new(written.by).ok()?,
             lease: Duration::from_millis(written.lease_ms),
             since: written.since.parse().ok()?,
-            renewed: Moment { boot: written.boot, ms: written.renewed_ms },
+            renewed: Moment { boot: written.boot, ms: written.renewed_ms, slept_ms: written.slept_ms },
             place: Place { root: PathBuf::from(written.root), document: written.document, branch: written.branch },
+            ended: written.ended.and_then(|ended| ended.parse().ok()),
+            former: written.former.into_iter().filter_map(WrittenFormer::read).collect(),
+            foreign_save: written.foreign_save,
         })
     }
 
@@ -166,21 +223,32 @@ mod tests {
             by: AgentName::new("ai-engineer").expect("valid"),
             lease: Duration::from_millis(1_500),
             since: "2025-10-17T00:00:00Z".parse().expect("a moment"),
-            renewed: Moment { boot: "b".to_owned(), ms: 7 },
+            renewed: Moment { boot: "b".to_owned(), ms: 7, slept_ms: 3 },
             place: Place {
                 root: PathBuf::from("/a b/ü"),
                 document: "x/task-1.md".to_owned(),
                 branch: Some("feature/\"x\"".to_owned()),
             },
+            ended: Some("2025-10-17T00:05:00Z".parse().expect("a moment")),
+            former: vec![FormerHolder { by: AgentName::new("ben").expect("valid"), fence: 4, ended: None }],
+            foreign_save: Some(-5),
         }
     }
 
     #[test]
     fn an_entry_survives_its_bytes() {
-        for state in [State::Begun, State::Held, State::Released, State::Completed, State::Failed] {
+        for state in [State::Begun, State::Held, State::Released, State::Expired, State::Completed, State::Failed] {
             let entry = entry().in_state(state);
             assert_eq!(Entry::from_bytes(&entry.to_bytes()), Some(entry));
         }
+    }
+
+    #[test]
+    fn an_entry_of_an_earlier_version_is_read() {
+        let text = String::from_utf8(entry().to_bytes()).expect("text");
+        let end = text.find(",\"slept_ms\"").expect("the new keys stand last");
+        let old = Entry::from_bytes(format!("{}}}\n", &text[..end]).as_bytes()).expect("it is read");
+        assert_eq!((old.fence, old.renewed.slept_ms, old.ended, old.former), (u64::MAX, 0, None, Vec::new()));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::entry::Place;
-use crate::name::{AgentName, visible};
+use crate::name::{AgentName, shell_word, visible};
 use crate::time::Timestamp;
 
 /// Why it is lost.
@@ -24,6 +24,8 @@ pub enum Why {
     Failed,
     /// The fence that was named is not that of the holder now.
     Fence,
+    /// Their lease ended, and another one had the task since.
+    Had,
 }
 
 impl Why {
@@ -38,6 +40,7 @@ impl Why {
             Self::Completed => "completed",
             Self::Failed => "failed",
             Self::Fence => "fence",
+            Self::Had => "had",
         }
     }
 }
@@ -61,19 +64,36 @@ pub struct Loss {
     pub until: Option<Timestamp>,
     /// Where, if it is another work tree.
     pub place: Option<Place>,
+    /// The agent that would change the task and may not.
+    pub late: Option<AgentName>,
+    /// When the lease of that agent ended, by the clock on the wall, where it is known.
+    pub ended: Option<Timestamp>,
+    /// How long ago that was, where only this is known.
+    pub ended_ago: Option<Duration>,
+}
+
+impl Loss {
+    /// A loss of which only this is known.
+    #[must_use]
+    pub fn new(task: impl Into<String>, why: Why, by: Option<AgentName>, fence: u64) -> Self {
+        let (task, since, left, until, place) = (task.into(), None, None, None, None);
+        Self { task, why, by, fence, since, left, until, place, late: None, ended: None, ended_ago: None }
+    }
 }
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let task = visible(&self.task);
-        let by = self.by.as_ref().map_or_else(|| "somebody".to_owned(), |by| format!("`{by}`"));
+        let by = self.by.as_ref().map_or_else(|| "another agent".to_owned(), |by| format!("`{by}`"));
         match self.why {
             Why::Held => write!(f, "`{task}` is held by {by}")?,
-            Why::Popped => write!(f, "`{task}` is held by somebody who took it from the queue (redis:unknown)")?,
+            Why::Popped => write!(f, "`{task}` is held by a program that took it from the queue (redis:unknown)")?,
             Why::Taking => return write!(f, "`{task}` is being claimed by {by} this very moment"),
             Why::Elsewhere => {
-                return write!(f, "`{task}` is held by {by}, by its file; how long is not known in this clone");
+                write!(f, "`{task}` is held by {by}, by its file; how long is not known in this clone")?;
+                return self.write_ended(f);
             }
+            Why::Had => write!(f, "`{task}` was taken over by {by}, and given back since")?,
             Why::Completed => write!(f, "`{task}` was completed by {by}")?,
             Why::Failed => write!(f, "`{task}` was given up by {by}")?,
             Why::Fence => {
@@ -91,32 +111,51 @@ impl fmt::Display for Loss {
             (Some(until), _) => write!(f, ", until {until}")?,
             _ => {}
         }
-        let Some(place) = &self.place else { return Ok(()) };
-        if let Some(branch) = &place.branch {
-            write!(f, ", on branch `{}`", visible(branch))?;
+        if let Some(place) = &self.place {
+            if let Some(branch) = &place.branch {
+                write!(f, ", on branch `{}`", visible(branch))?;
+            }
+            write!(f, " in `{}`", visible(&place.root.display().to_string()))?;
         }
-        write!(f, " in `{}`", visible(&place.root.display().to_string()))
+        self.write_ended(f)
     }
 }
 
 impl Loss {
+    /// Says when the lease of the agent ended that comes too late.
+    fn write_ended(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.late, self.ended) {
+            (Some(late), Some(ended)) => write!(f, "; the lease of `{late}` ended at {ended}"),
+            _ => Ok(()),
+        }
+    }
+
     /// What to do next, in the imperative.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let task = visible(&self.task);
+        // A note is refused to nobody: what was done is not lost.
+        if let Some(late) = self.late.as_ref().filter(|_| !matches!(self.why, Why::Taking)) {
+            return Some(format!("leave your result as a note: `mycelium task note {task} 'RESULT' --as {late}`"));
+        }
         match self.why {
-            Why::Held if self.left.is_some_and(|left| left.is_zero()) => {
-                Some(format!("run `mycelium task claim {task}` to take it over"))
-            }
             Why::Held => Some("run `mycelium task claim --next` to get another one".to_owned()),
             Why::Popped => Some(format!("if that was you, run `mycelium task claim {} --force`", visible(&self.task))),
             Why::Taking => Some(format!("run `mycelium task get {task}` in a moment")),
-            Why::Elsewhere => Some(format!("run `mycelium task claim {task} --steal` if nobody works on it any more")),
-            Why::Completed | Why::Failed => {
-                let branch = self.place.as_ref().and_then(|place| place.branch.as_deref());
-                branch.map(|branch| format!("run `git merge {}` first", visible(branch)))
+            Why::Elsewhere => {
+                Some(format!("run `mycelium task claim {task} --steal` if no agent works on it any more"))
             }
-            Why::Fence => Some(format!("run `mycelium task get {task}` to see who has it")),
+            Why::Completed | Why::Failed => Some(match &self.place {
+                Some(Place { branch: Some(branch), .. }) => format!("run `git merge {}` first", visible(branch)),
+                Some(place) => {
+                    let root = shell_word(&visible(&place.root.display().to_string()));
+                    format!("run `git -C {root} switch -c NAME` there, then `git merge NAME` here")
+                }
+                None => {
+                    format!("no branch has that work any more: run `mycelium task claim {task} --steal` to do it again")
+                }
+            }),
+            Why::Fence | Why::Had => Some(format!("run `mycelium task get {task}` to see who has it")),
         }
     }
 }

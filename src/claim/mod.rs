@@ -6,7 +6,7 @@ mod entry;
 mod loss;
 mod standing;
 
-pub use decide::{Ask, Give, Origin, Pass, Refusal, Taking, Verdict, decide, guard};
-pub use entry::{Entry, Moment, Place, State};
+pub use decide::{Ask, Give, Origin, Pass, Refusal, Taking, Verdict, decide, guard, lost_since};
+pub use entry::{Entry, FormerHolder, Moment, Place, State};
 pub use loss::{Loss, Why};
-pub use standing::{Facts, Home, Left, Record, Sight, Standing, Writing, standing};
+pub use standing::{Facts, Home, Left, Record, Sight, Standing, Writing, late_holder, over_for, standing};

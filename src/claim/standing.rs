@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use super::entry::{Entry, Moment, Place, State};
+use crate::diagnostic::Diagnostic;
 use crate::entity::{Task, TaskStatus};
 use crate::name::AgentName;
 use crate::sabotage::{self, Sabotage};
@@ -22,6 +23,8 @@ pub struct Facts {
     pub lease: Option<Duration>,
     /// Who is to do it.
     pub assigned_to: Option<AgentName>,
+    /// Why it is given to no agent: the first value that restricts it and cannot be used.
+    pub unusable: Option<Box<Diagnostic>>,
 }
 
 impl Facts {
@@ -34,6 +37,7 @@ impl Facts {
             fence: task.fence.unwrap_or(0),
             lease: task.lease,
             assigned_to: task.assigned_to.clone(),
+            unusable: task.gates.unusable().map(|finding| Box::new(finding.clone())),
         }
     }
 
@@ -46,6 +50,7 @@ impl Facts {
 
 /// What the ledger holds on a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are entries")]
 pub enum Record {
     /// An entry.
     Entry(Entry),
@@ -84,13 +89,18 @@ pub struct Sight {
     pub home: Home,
     /// Whether the entry is being written.
     pub writing: Writing,
+    /// When the holder of the entry last gave a sign of life: a heartbeat, an operation, or a save of the document or of the
+    /// agent's file; in milliseconds since the machine started, as [`Moment::ms`].
+    pub heard: Option<u64>,
+    /// The history of this branch had what the entry says, and left it again, as by a revert: the file wins.
+    pub is_left: bool,
 }
 
 impl Sight {
     /// What is known where the ledger says nothing.
     #[must_use]
     pub const fn of_document(here: Facts) -> Self {
-        Self { here, record: None, home: Home::Here, writing: Writing::Over }
+        Self { here, record: None, home: Home::Here, writing: Writing::Over, heard: None, is_left: false }
     }
 
     /// The entry of the ledger, if there is one that can be read.
@@ -114,7 +124,7 @@ impl Sight {
 pub enum Left {
     /// So much; nothing if it is over.
     Span(Duration),
-    /// The machine was started anew since: all of it, counted from now.
+    /// The machine was started again or slept since: all of it, counted from now.
     Anew(Duration),
 }
 
@@ -162,6 +172,7 @@ pub fn standing(sight: &Sight, now: &Moment) -> Standing {
     let here = &sight.here;
     let entry = match &sight.record {
         None => return by_document(here),
+        Some(_) if sight.is_left => return by_document(here),
         Some(Record::Torn) => {
             return here.holder().map_or_else(|| by_document(here), |by| Standing::Lost(by.clone()));
         }
@@ -180,13 +191,14 @@ pub fn standing(sight: &Sight, now: &Moment) -> Standing {
     let is_outdated = entry.fence > here.fence || here.holder().is_some();
     match state {
         State::Begun | State::Held => {
-            let named = here.holder().filter(|_| entry.fence == here.fence);
-            let by = named.unwrap_or(&entry.by).clone();
-            let entry = Entry { by, ..entry.in_state(State::Held) };
-            Standing::Held { left: left(&entry, now), entry }
+            // A merge or a person gave it to another one, of whose lease this clone knows nothing.
+            if let Some(by) = here.holder().filter(|by| entry.fence == here.fence && **by != entry.by) {
+                return Standing::Elsewhere(by.clone());
+            }
+            Standing::Held { left: left(entry, sight.heard, now), entry: entry.in_state(State::Held) }
         }
         State::Completed | State::Failed if is_outdated => Standing::Finished(entry.in_state(state)),
-        State::Released if here.holder().is_some() => Standing::Free,
+        State::Released | State::Expired if here.holder().is_some() => Standing::Free,
         _ => by_document(here),
     }
 }
@@ -217,23 +229,51 @@ fn settled(sight: &Sight, entry: &Entry) -> Option<State> {
             TaskStatus::Running => home.holder().map(|_| State::Held),
             TaskStatus::Completed => Some(State::Completed),
             TaskStatus::Failed => Some(State::Failed),
+            // A claim that was taken up again, and did not come so far, is over still.
+            TaskStatus::Pending if matches!(entry.state, State::Expired | State::Begun) => Some(State::Expired),
             TaskStatus::Pending => Some(State::Released),
         },
         Ordering::Greater => None,
     }
 }
 
-/// How much is left of a lease. What was noted before another start of the machine says nothing about now.
-fn left(entry: &Entry, now: &Moment) -> Left {
+/// How long the machine must have slept for the leases to begin again, in milliseconds: the two clocks that say so are not read
+/// in the same instant.
+const SLEEP_MIN_MS: u64 = 10_000;
+
+/// How much is left of a lease. What was noted before another start of the machine says nothing about now, and an agent says
+/// nothing while the machine sleeps.
+fn left(entry: &Entry, heard: Option<u64>, now: &Moment) -> Left {
     let lease = entry.lease;
-    if entry.renewed.boot != now.boot && !sabotage::on(Sabotage::AnyBoot) {
+    let has_slept = now.slept_ms.saturating_sub(entry.renewed.slept_ms) >= SLEEP_MIN_MS;
+    if (entry.renewed.boot != now.boot || has_slept) && !sabotage::on(Sabotage::AnyBoot) {
         return Left::Anew(lease);
     }
     if sabotage::on(Sabotage::NoLease) {
         return Left::Span(Duration::ZERO);
     }
-    let gone = Duration::from_millis(now.ms.saturating_sub(entry.renewed.ms));
-    Left::Span(lease.saturating_sub(gone))
+    Left::Span(lease.saturating_sub(silence(entry, heard, now)))
+}
+
+/// How long a holder has said nothing.
+fn silence(entry: &Entry, heard: Option<u64>, now: &Moment) -> Duration {
+    Duration::from_millis(now.ms.saturating_sub(entry.renewed.ms.max(heard.unwrap_or(0))))
+}
+
+/// Returns how long ago the lease of an entry ended; `None` if that is not known, or if it did not end.
+#[must_use]
+pub fn over_for(entry: &Entry, heard: Option<u64>, now: &Moment) -> Option<Duration> {
+    let is_known = entry.renewed.boot == now.boot;
+    silence(entry, heard, now).checked_sub(entry.lease).filter(|_| is_known)
+}
+
+/// Returns the entry of an agent whose lease ended and whose task is pending again, if no other agent has had it since: the
+/// agent may take it up again with the same fence.
+#[must_use]
+pub fn late_holder<'a>(sight: &'a Sight, by: &AgentName) -> Option<&'a Entry> {
+    let is_pending = sight.here.status == TaskStatus::Pending && sight.writing == Writing::Over && !sight.is_left;
+    let entry = sight.entry().filter(|entry| is_pending && entry.by == *by && entry.fence == sight.here.fence)?;
+    (settled(sight, entry) == Some(State::Expired)).then_some(entry)
 }
 
 impl Standing {

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::envelope::{Item, Written};
+use super::envelope::Written;
 use super::failure::Failure;
 use super::format::Wording;
 use super::input::Given;
@@ -163,7 +163,7 @@ fn since(pulse: &Pulse, now: Timestamp) -> String {
 fn beat(args: &Beat, session: &Session) -> Result<Answer, Failure> {
     let workspace = session.open()?;
     let name = args.name.clone().or_else(|| workspace.agent().cloned()).ok_or_else(|| {
-        Failure::usage("no-agent", "nobody is named whose sign of life this is")
+        Failure::usage("no-agent", "no agent given whose heartbeat this is")
             .hint("name the agent: `mycelium agent beat NAME`, or `--as NAME`")
     })?;
     let at = workspace.beat(&name)?;
@@ -249,7 +249,7 @@ fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
             Cell::new(if pulse.is_stale() { Ink::Warn } else { Ink::Plain }, &since(&pulse, now)),
             active.join(", ").into(),
         ];
-        rows.push(Item { key: agent.name.to_string(), value: (item, cells) });
+        rows.push_document(&workspace, entry, agent.name.to_string(), move || (item, cells));
     }
     rows.answer(&workspace, &args.part)
 }

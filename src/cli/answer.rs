@@ -9,6 +9,7 @@ use anstream::{AutoStream, ColorChoice};
 use serde_json::{Value, json};
 
 use super::args::{Color, Global};
+use super::caller;
 use super::envelope::{Head, Written, envelope};
 use super::exit::Exit;
 use super::failure::{Class, Failure};
@@ -134,7 +135,7 @@ impl Face {
     pub(crate) fn say(&self, words: &str) {
         if !self.quiet && !self.json && !words.is_empty() {
             // Words that nobody can read are no reason to fail.
-            let _ = coloured(io::stderr().lock()).write_all(shield::text(words).as_bytes());
+            let _ = coloured(io::stderr().lock()).write_all(shield::text(&caller::complete(words)).as_bytes());
         }
     }
 
@@ -212,6 +213,11 @@ pub(crate) fn width() -> Option<usize> {
         return told;
     }
     terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+}
+
+/// Returns the limit of a text in a table: none where no terminal shows the table.
+pub(crate) fn limit(columns: usize) -> Option<usize> {
+    width().map(|_| columns)
 }
 
 /// Tells whether standard output is a terminal.

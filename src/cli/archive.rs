@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::caller;
 use super::envelope::{ITEMS_DEFAULT, Written};
 use super::failure::Failure;
 use super::render::{self, Ink, paint};
@@ -73,7 +74,7 @@ fn words(workspace: &Workspace, done: &Archived, run: Run, wanted: Wanted<'_>) -
     let fate = paint(Ink::Dim, &format!("({})", visible(&fate)));
     let _ = match (done.moved.is_empty(), run) {
         (true, _) if wanted == Wanted::Finished => writeln!(out, "nothing to archive"),
-        (true, _) => writeln!(out, "nothing to archive: it is so already"),
+        (true, _) => writeln!(out, "no changes: it is archived already"),
         (false, Run::Dry) => writeln!(out, "{count} would go into the archive {fate}"),
         (false, Run::Real | Run::Part) => writeln!(out, "{count} went into the archive {fate}"),
     };
@@ -82,11 +83,11 @@ fn words(workspace: &Workspace, done: &Archived, run: Run, wanted: Wanted<'_>) -
             writeln!(out, "{} `{}`: {}", paint(Ink::Warn, "stays:"), visible(&kept.id), visible(&kept.why.to_string()));
     }
     if let Some(hint) = done.kept.first().and_then(|kept| kept.why.hint(&kept.id)) {
-        let _ = writeln!(out, "{} {}", paint(Ink::Hint, "hint:"), visible(&hint));
+        out.push_str(&render::hint(&hint));
     }
     let waits = done.waiting.as_ref().and_then(crate::runner::Waiting::hint);
     if let Some(hint) = waits {
-        let _ = writeln!(out, "{} {}", paint(Ink::Hint, "hint:"), visible(&hint));
+        out.push_str(&render::hint(&hint));
     }
     for finding in &done.findings {
         out.push_str(&render::finding(finding, workspace.folder(), None));
@@ -98,7 +99,7 @@ fn data(workspace: &Workspace, done: &Archived, run: Run) -> Value {
     let moved = |one: &Moved| json!({ "id": one.id, "from": show::file(workspace, &one.from), "path": show::file(workspace, &one.to) });
     let kept = |one: &Kept| {
         let why = one.why.to_string();
-        json!({ "id": one.id, "path": show::file(workspace, &one.path), "why": why, "hint": one.why.hint(&one.id) })
+        json!({ "id": one.id, "path": show::file(workspace, &one.path), "why": why, "hint": caller::completed(one.why.hint(&one.id)) })
     };
     json!({
         "dry_run": run == Run::Dry,

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::late::Late;
 use super::{
     agent, archive, batch, bridge, check, commit, completions, config, demo, doctor, event, explain, init,
-    instructions, log, man, merge_driver, resolve, status, sync, task, textconv, watch, why, workflow,
+    instructions, log, man, merge_driver, pause, resolve, restore, status, sync, task, textconv, watch, why, workflow,
 };
 use crate::name::AgentName;
 
@@ -33,7 +33,7 @@ Exit codes:
   130  interrupted
 
 Topics of `mycelium help`:
-  exit-codes   what a finished command tells its caller
+  exit-codes   what the exit code of a command means
   environment  the variables that are read
   format       what the files look like
   ids          names, and how to shorten them
@@ -146,7 +146,7 @@ pub(crate) enum Command {
     /// Publish, follow and list events
     #[command(subcommand)]
     Event(Late<event::Command>),
-    /// Tell why a task is ready or not, and what gets it going
+    /// Explain why a task is or is not ready, and how to unblock it
     Why(Late<why::Args>),
     /// Carry out many operations, one a line, in one write and one commit
     Batch(Late<batch::Args>),
@@ -158,6 +158,10 @@ pub(crate) enum Command {
     Watch(Late<watch::Args>),
     /// Commit what is not committed yet
     Commit(Late<commit::Args>),
+    /// Let the writers of this worktree wait, so that git can change its files
+    Pause(Late<pause::PauseArgs>),
+    /// End the pause of the writers of this worktree
+    Resume(Late<pause::ResumeArgs>),
     /// Exchange documents with a remote: fetch, merge, push
     Sync(Late<sync::Args>),
     /// Mirror the documents to a Redis or Valkey server
@@ -167,6 +171,8 @@ pub(crate) enum Command {
     Archive(Late<archive::Args>),
     /// Merge documents in conflict by what they say, after a merge, rebase or the like that stopped
     Resolve(Late<resolve::Args>),
+    /// Bring back what git put back before it was committed, and documents that were removed
+    Restore(Late<restore::Args>),
     /// Make the folder and a configuration file; never needed, overwrites nothing
     Init(Late<init::Args>),
     /// Show and change settings
@@ -174,11 +180,11 @@ pub(crate) enum Command {
     Config(Late<config::Command>),
     /// Let three agents work in a throw-away repository and show what came of it
     Demo(Late<demo::Args>),
-    /// See whether everything around the documents is well
+    /// Check git, settings, watcher and system for problems
     Doctor(Late<doctor::Args>),
     /// Print the guide for agents, or keep it in AGENTS.md
     Instructions(Late<instructions::Args>),
-    /// Tell what a code means, why, and how to put it right
+    /// Explain what a code means, why, and how to fix it
     Explain(Late<explain::Args>),
     /// Print the script that lets a shell complete commands, ids and values
     Completions(Late<completions::Args>),

@@ -5,15 +5,17 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::answer::Answer;
-use super::envelope::Written;
+use super::caller;
+use super::envelope::{ITEMS_DEFAULT, Written};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::render::{Ink, paint};
+use super::render::{self, Ink, finding, paint};
 use super::session::{self, Session};
-use super::show;
+use super::{show, write};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::engine::Force;
 use crate::name::visible;
-use crate::runner::{CommitReport, Waiting};
+use crate::runner::CommitReport;
 
 /// Commit what is not committed yet
 #[derive(Debug, clap::Args)]
@@ -33,10 +35,13 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     for (revision, subject) in &report.done.revisions {
         let _ = writeln!(answer.text, "{}  {}", paint(Ink::Warn, revision.short()), visible(subject));
     }
+    if !report.done.revisions.is_empty() && workspace.is_on_no_branch() {
+        answer.words.push_str(&write::no_branch_hint());
+    }
     if report.done.revisions.is_empty() && report.held.is_empty() && report.done.waiting.is_none() {
         answer.words.push_str("nothing to commit\n");
     }
-    for held in &report.held {
+    for held in report.held.iter().take(ITEMS_DEFAULT) {
         let _ = writeln!(
             answer.words,
             "{} {}: {}",
@@ -45,22 +50,31 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
             visible(&held.why.to_string())
         );
         if let Some(hint) = held.why.hint() {
-            let _ = writeln!(answer.words, "{} {}", paint(Ink::Hint, "hint:"), visible(&hint));
+            answer.words.push_str(&render::hint(&hint));
         }
+    }
+    if report.held.len() > ITEMS_DEFAULT {
+        let _ = writeln!(answer.words, "… and {} more", report.held.len() - ITEMS_DEFAULT);
     }
     if let Some(waiting) = &report.done.waiting {
         let _ = writeln!(answer.words, "{} {}", paint(Ink::Warn, "not committed:"), visible(&waiting.to_string()));
         if let Some(hint) = waiting.hint() {
-            let _ = writeln!(answer.words, "{} {}", paint(Ink::Hint, "hint:"), visible(&hint));
+            answer.words.push_str(&render::hint(&hint));
         }
     }
+    let lacking = workspace.put_back_findings()?;
+    // Those that are kept are among `lacking`; an error is one that could not be kept.
+    let is_kept = |one: &Diagnostic| one.code == Code::PutBack && one.severity != Severity::Error;
+    answer.findings = report.done.findings.iter().filter(|one| !is_kept(one)).cloned().chain(lacking).collect();
+    answer.words.extend(answer.findings.iter().map(|one| finding(one, workspace.folder(), None)));
     answer.data = json!({
         "revisions": report.done.revisions.iter().map(|(revision, subject)| json!({
             "revision": revision.as_str(), "subject": subject,
         })).collect::<Vec<_>>(),
-        "held": report.held.iter().map(|held| json!({
-            "path": file(&held.path), "why": held.why.to_string(), "hint": held.why.hint(),
+        "held": report.held.iter().take(ITEMS_DEFAULT).map(|held| json!({
+            "path": file(&held.path), "why": held.why.to_string(), "hint": caller::completed(held.why.hint()),
         })).collect::<Vec<_>>(),
+        "held_count": report.held.len(),
     });
     answer.written = Some(Written {
         committed: report.done.revisions.last().map(|(revision, _)| revision.to_string()),
@@ -73,7 +87,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
 /// 0 says that everything is committed.
 fn exit(report: &CommitReport) -> Exit {
     match &report.done.waiting {
-        Some(Waiting::Busy(_) | Waiting::Committer | Waiting::Moving | Waiting::Watcher) => Exit::Busy,
+        Some(waiting) if waiting.is_soon_over() => Exit::Busy,
         None if report.held.is_empty() => Exit::Ok,
         Some(_) | None => Exit::Problems,
     }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::caller;
 use super::envelope::Head;
 use super::exit::Exit;
 use super::render::{Ink, count, paint};
@@ -16,14 +17,14 @@ use crate::runner::{self, Opening};
 /// Columns of a check's name.
 const NAME_COLUMNS: usize = 14;
 
-/// See whether everything around the documents is well
+/// Check git, settings, watcher and system for problems
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "It ends with 1 if there is a problem; warnings do not count. Your home folder is shown as `~`, and \
 names and passwords in addresses as `***`, so that the report can be pasted."
 )]
 pub(crate) struct Args {
-    /// Mend what is safe to mend: sweep what is ours, finish what was begun, make what is missing
+    /// Fix what can be fixed safely: remove our leftovers, finish interrupted operations, make what is missing
     #[arg(long)]
     fix: bool,
 }
@@ -74,7 +75,7 @@ fn data(check: &Check) -> Value {
         "name": check.name,
         "verdict": check.verdict.word(),
         "message": check.message,
-        "fix": check.fix,
+        "fix": caller::completed(check.fix.as_deref()),
     })
 }
 
@@ -91,7 +92,7 @@ fn text(checks: &[Check], deeds: &[String]) -> String {
         for check in own {
             let _ = writeln!(out, "  {} {:<NAME_COLUMNS$} {}", mark(check.verdict), check.name, check.message);
             if let Some(fix) = &check.fix {
-                let _ = writeln!(out, "    {} {fix}", paint(Ink::Hint, "fix:"));
+                let _ = writeln!(out, "    {} {}", paint(Ink::Hint, "fix:"), caller::complete(fix));
             }
         }
     }

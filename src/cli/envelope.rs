@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::caller;
 use crate::diagnostic::Diagnostic;
 
 /// The version of the envelope; it rises when a field changes its meaning.
@@ -69,7 +70,7 @@ pub(crate) fn finding(folder: &str, finding: &Diagnostic) -> Value {
         "path": finding.path.as_ref().map(|path| format!("{folder}/{path}")),
         "line": finding.place.map(|place| place.line),
         "column": finding.place.map(|place| place.column),
-        "hint": finding.hint,
+        "hint": caller::completed(finding.hint.as_deref()),
     })
 }
 
@@ -105,8 +106,13 @@ pub(crate) struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// Sorts by key and takes the part that is wanted. `size` tells an item's bytes in the answer.
-    pub(crate) fn of(mut all: Vec<Item<T>>, wanted: &Wanted, size: impl Fn(&T) -> usize) -> Self {
+    /// Sorts by key and makes the part that is wanted. `size` gives an item's bytes in the answer.
+    pub(crate) fn of<S>(
+        mut all: Vec<Item<S>>,
+        wanted: &Wanted,
+        make: impl Fn(S) -> T,
+        size: impl Fn(&T) -> usize,
+    ) -> Self {
         all.sort_by(|a, b| a.key.cmp(&b.key));
         let total = all.len();
         let limit = wanted.limit.unwrap_or(ITEMS_DEFAULT);
@@ -114,16 +120,21 @@ impl<T> Page<T> {
         let mut left = if wanted.limit.is_none() { ANSWER_BYTES_MAX - ENVELOPE_BYTES } else { usize::MAX };
         let mut page = Self { items: Vec::new(), total, limit, next: None };
         let mut last = None;
-        for item in all.into_iter().skip(from) {
-            let bytes = size(&item.value) + 1;
+        for Item { key, value } in all.into_iter().skip(from) {
+            if page.items.len() >= limit {
+                page.next = last;
+                return page;
+            }
+            let value = make(value);
+            let bytes = size(&value) + 1;
             // One item always fits, else a list with a huge first item could never be walked.
-            if page.items.len() >= limit || (bytes > left && !page.items.is_empty()) {
+            if bytes > left && !page.items.is_empty() {
                 page.next = last;
                 return page;
             }
             left = left.saturating_sub(bytes);
-            last = Some(item.key);
-            page.items.push(item.value);
+            last = Some(key);
+            page.items.push(value);
         }
         page
     }
@@ -142,7 +153,7 @@ mod tests {
 
     fn page(count: usize, limit: Option<usize>, after: Option<&str>, bytes: usize) -> (Vec<usize>, Option<String>) {
         let all = (0..count).rev().map(|n| Item { key: format!("{n:03}"), value: n }).collect();
-        let page = Page::of(all, &Wanted { limit, after: after.map(ToOwned::to_owned) }, |_| bytes);
+        let page = Page::of(all, &Wanted { limit, after: after.map(ToOwned::to_owned) }, |n| n, |_| bytes);
         assert_eq!(page.total, count);
         (page.items, page.next)
     }

@@ -4,15 +4,17 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::caller;
 use super::excerpt::Excerpt;
 use super::exit::Exit;
-use super::render::{Ink, paint};
+use super::render::{self, Ink, paint};
 use crate::claim::Loss;
 use crate::document::EditError;
 use crate::entity::Refusal;
 use crate::name::visible;
-use crate::runner::{self, Error};
+use crate::runner::{self, Error, GitsAlone};
 use crate::snapshot::FindError;
+use crate::store::StoreError;
 
 /// Why a command failed, as its exit code tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +130,7 @@ impl Failure {
             let _ = writeln!(out, "{} {}", paint(Ink::Dim, "cause:"), visible(cause));
         }
         if let Some(hint) = &self.hint {
-            let _ = writeln!(out, "{} {}", paint(Ink::Hint, "hint:"), visible(hint));
+            out.push_str(&render::hint(hint));
         }
         out
     }
@@ -152,9 +154,10 @@ impl Failure {
                 "exit": self.class.exit().code(),
                 "message": self.message,
                 "causes": self.causes,
-                "hint": self.hint,
+                "hint": caller::completed(self.hint.as_deref()),
                 "place": place,
-                "retryable": self.class == Class::Busy,
+                // Nothing that this process does again opens the sandbox.
+                "retryable": self.class == Class::Busy && self.code != "read-only-state",
             },
         });
         if let Some(claim) = &self.claim {
@@ -193,6 +196,8 @@ fn holder(loss: &Loss) -> Value {
         "left_ms": loss.left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
         "root": loss.place.as_ref().map(|place| place.root.display().to_string()),
         "branch": loss.place.as_ref().and_then(|place| place.branch.clone()),
+        "late": loss.late.as_ref().map(ToString::to_string),
+        "ended": loss.ended.map(|at| at.to_string()),
     })
 }
 
@@ -235,6 +240,7 @@ fn code(error: &Error) -> &'static str {
             Refusal::IllegalStep { .. } => "illegal-step",
             Refusal::NotCompleted { .. } => "not-completed",
             Refusal::OwnWork { .. } => "own-work",
+            Refusal::DependencyCycle { .. } => "dependency-cycle",
             Refusal::Unreadable { .. } | Refusal::Edit(EditError::Unreadable(_)) => "unreadable",
             Refusal::BadValue { .. } => "bad-value",
             Refusal::Edit(_) => "edit-refused",
@@ -242,11 +248,15 @@ fn code(error: &Error) -> &'static str {
         Error::Render(_) => "template",
         Error::Exists { .. } => "exists",
         Error::Gone { .. } => "gone",
+        Error::GitsAlone(GitsAlone::LeftToGit { .. }) => "left-to-git",
+        Error::GitsAlone(GitsAlone::KeptOut { .. }) => "kept-out",
         Error::Publish(_) => "bad-event",
         Error::Stays { .. } => "stays",
         Error::ClaimLost(_) => "claim-lost",
         Error::Assigned { .. } => "assigned",
+        Error::Unmerged { .. } => "unmerged-work",
         Error::NotReady { .. } | Error::NotPending { .. } => "not-ready",
+        Error::Unusable { .. } => "unusable-value",
         Error::NothingReady { .. } => "nothing-ready",
         Error::NotHeld { .. } => "not-held",
         Error::NoAgent => "no-agent",
@@ -258,15 +268,18 @@ fn code(error: &Error) -> &'static str {
         Error::NoHome => "no-home",
         Error::Randomness(_) => "randomness",
         Error::OutsideGit(_) => "outside-git",
+        Error::Store(error) if error.is_state_read_only() => "read-only-state",
+        Error::Store(StoreError::Paused { .. }) => "paused",
         Error::Store(_) => "store",
         Error::Git(_) => "git",
         Error::Commit(_) => "commit",
         Error::Sync(error) => super::sync::code(error),
         Error::NoServer => "no-server",
-        Error::UntrustedServer { .. } => "untrusted-server",
+        Error::UntrustedServer { .. } | Error::UnagreedServer { .. } => "untrusted-server",
         Error::BadServer { .. } => "bad-server",
         Error::Unreached { .. } | Error::Bridge(_) => "unreached",
         Error::Undecided { .. } => "undecided",
+        Error::NotMoved(_) => "not-moved",
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::failure::{Class, Failure};
-use super::render::{Ink, paint};
+use super::render;
 use super::session::{self, Session};
 use crate::name::{is_unsafe_to_show, visible};
 use crate::runner::{Driver, Drivers, Templates};
@@ -68,7 +68,7 @@ fn tell(answer: &mut Answer, done: &Drivers) {
     if let Some(path) = done.attributes.as_ref().map(|path| path.display().to_string()) {
         let hint =
             format!("for the other clones, run `git add {0}` and commit it; each sets up its own driver", word(&path));
-        let _ = writeln!(answer.words, "{} {}", paint(Ink::Hint, "hint:"), visible(&hint));
+        answer.words.push_str(&render::hint(&hint));
     }
     answer.data["drivers"] = json!({ "wrote": done.wrote, "added": done.added, "kept": done.kept });
 }

@@ -2,17 +2,25 @@
 
 use serde_json::{Value, json};
 
-use super::answer::{Answer, width};
+use super::answer::{Answer, limit, width};
 use super::envelope::{Item, Page, Wanted, finding};
 use super::failure::Failure;
 use super::format::Wording;
-use super::render::{Cell, Ink, Table, paint};
+use super::render::{Cell, Ink, Table, cut, paint};
 use super::{session, show};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::entity;
 use crate::name::{DocId, visible};
 use crate::runner::Workspace;
 use crate::snapshot::Entry;
 use crate::time::Timestamp;
+
+/// The heading of the column for titles.
+const TITLE: &str = "WHAT";
+/// Columns of the title of a document that cannot be used.
+const TITLE_COLUMNS_MAX: usize = 48;
+/// Findings of one document below a list.
+const FINDINGS_MAX: usize = 3;
 
 /// Which part of a list is shown.
 #[derive(Debug, clap::Args)]
@@ -29,23 +37,25 @@ pub(crate) struct Part {
 
 /// A key that sorts by rank, then urgency, then age, then id.
 pub(crate) fn key(rank: usize, urgency: usize, created: Option<Timestamp>, id: &DocId) -> String {
-    let created = created.map_or(i64::MAX, Timestamp::unix_s).max(0);
+    let created = created.map_or(i64::MAX, Timestamp::unix_us).max(0);
     format!("{rank}.{urgency}.{created:019}.{id}")
 }
 
 /// One row: for programs, for people, and what is said below the table, where there is room.
 type Row = (Value, Vec<Cell>, String);
 
+/// What makes a row, if it is in the part that is wanted: a list may have very many.
+type MakeRow<'a> = Box<dyn FnOnce() -> Row + 'a>;
+
 /// The rows of a list before it is cut.
-#[derive(Debug)]
-pub(crate) struct Rows {
+pub(crate) struct Rows<'a> {
     kind: &'static str,
     headings: &'static [&'static str],
-    all: Vec<Item<Row>>,
+    all: Vec<Item<MakeRow<'a>>>,
     findings: Vec<Diagnostic>,
 }
 
-impl Rows {
+impl<'a> Rows<'a> {
     /// An empty list.
     pub(crate) const fn new(kind: &'static str, headings: &'static [&'static str]) -> Self {
         Self { kind, headings, all: Vec::new(), findings: Vec::new() }
@@ -54,39 +64,63 @@ impl Rows {
     /// Adds a row. Rows are sorted by key.
     pub(crate) fn push(&mut self, row: Item<(Value, Vec<Cell>)>) {
         let Item { key, value: (item, cells) } = row;
-        self.all.push(Item { key, value: (item, cells, String::new()) });
+        self.all.push(Item { key, value: Box::new(move || (item, cells, String::new())) });
+    }
+
+    /// Adds the row of a document. It is made only if it is shown, and says what about the document will surprise.
+    pub(crate) fn push_document(
+        &mut self,
+        workspace: &'a Workspace,
+        entry: &'a Entry,
+        key: String,
+        make: impl FnOnce() -> (Value, Vec<Cell>) + 'a,
+    ) {
+        let make = move || {
+            let (mut item, cells) = make();
+            let surprising: Vec<&Diagnostic> =
+                entry.findings.iter().filter(|finding| is_surprising(entry, finding)).take(FINDINGS_MAX).collect();
+            if !surprising.is_empty() {
+                item["findings"] = surprising.iter().map(|one| finding(workspace.folder(), one)).collect();
+            }
+            let line =
+                |one: &&Diagnostic| format!("{} {}\n", paint(Ink::Warn, "!"), visible(&in_folder(workspace, one)));
+            (item, cells, surprising.iter().map(line).collect())
+        };
+        self.all.push(Item { key, value: Box::new(make) });
     }
 
     /// Adds a document that cannot be read: it is listed with what is wrong, never left out. It sorts first.
     pub(crate) fn unreadable(&mut self, workspace: &Workspace, entry: &Entry) {
         let first = entry.findings.first();
-        let told = |finding: &Diagnostic| match &finding.path {
-            Some(_) => format!("{}/{finding}", workspace.folder()),
-            None => finding.to_string(),
-        };
-        let why = first.map_or_else(|| "it says nothing that can be used".to_owned(), told);
+        let why = first
+            .map_or_else(|| "it says nothing that can be used".to_owned(), |finding| in_folder(workspace, finding));
+        let title = entry.kind.and_then(|kind| entity::title(kind, &entry.document));
         let item = json!({
             "id": entry.id.as_ref().map(DocId::as_str),
             "status": Value::Null,
+            "title": title,
             "path": show::file(workspace, &entry.path),
             "findings": entry.findings.iter().map(|one| finding(workspace.folder(), one)).collect::<Vec<_>>(),
         });
         let mut cells = vec![
             Cell::new(Ink::Bold, entry.id.as_ref().map_or(entry.path.stem(), DocId::as_str)),
-            Cell::new(Ink::Bad, "! unreadable"),
+            show::unusable(&entry.document),
         ];
         cells.resize(self.headings.len() - 1, "".into());
         // The table may be cut at the edge of the terminal; the whole reason stands below it.
         cells.push(first.map_or("", |finding| finding.message.as_str()).into());
+        if let (Some(title), Some(column)) = (&title, self.headings.iter().position(|heading| *heading == TITLE)) {
+            cells[column] = cut(title, limit(TITLE_COLUMNS_MAX)).into();
+        }
         let below = format!("{} {}\n", paint(Ink::Bad, "!"), visible(&why));
         self.findings.extend(entry.findings.iter().cloned());
-        self.all.push(Item { key: format!("!{}", entry.path), value: (item, cells, below) });
+        self.all.push(Item { key: format!("!{}", entry.path), value: Box::new(move || (item, cells, below)) });
     }
 
     /// The part that is wanted, as an answer.
     pub(crate) fn answer(self, workspace: &Workspace, part: &Part) -> Result<Answer, Failure> {
         let wanted = Wanted { limit: part.limit, after: part.after.clone() };
-        let page = Page::of(self.all, &wanted, |(item, ..)| item.to_string().len());
+        let page = Page::of(self.all, &wanted, |make| make(), |(item, ..)| item.to_string().len());
         let mut answer = session::answer(self.kind, workspace)?;
         let mut table = Table::new(self.headings);
         let mut items = Vec::new();
@@ -115,4 +149,19 @@ impl Rows {
         answer.findings = self.findings;
         Ok(answer)
     }
+}
+
+/// A finding with its path below the work tree.
+fn in_folder(workspace: &Workspace, finding: &Diagnostic) -> String {
+    match &finding.path {
+        Some(_) => format!("{}/{finding}", workspace.folder()),
+        None => finding.to_string(),
+    }
+}
+
+/// Returns true for a finding that changes what can be done with a document: an open block, a value that restricts and
+/// cannot be used, and a layout that cannot be edited.
+fn is_surprising(entry: &Entry, finding: &Diagnostic) -> bool {
+    let unusable = entry.task().and_then(|task| task.gates.unusable());
+    matches!(finding.code, Code::OpenBlock | Code::NotEditable) || unusable == Some(finding)
 }

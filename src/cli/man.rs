@@ -21,7 +21,7 @@ Examples:
   mycelium man | man -l -                     read the first page
   mycelium man task list | man -l -           read another one
   mycelium man --install ~/.local/share/man   then `man mycelium-task-list` works
-  mycelium man --pages build/man              for whoever makes a package";
+  mycelium man --pages build/man              for those who make a package";
 
 /// Print a manual page, or write those of all commands
 #[derive(Debug, clap::Args)]

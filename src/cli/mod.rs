@@ -10,6 +10,7 @@ mod archive;
 mod args;
 mod batch;
 mod bridge;
+mod caller;
 mod check;
 mod commit;
 mod complete;
@@ -34,9 +35,11 @@ mod log;
 mod man;
 mod merge_driver;
 mod pager;
+mod pause;
 mod progress;
 mod render;
 mod resolve;
+mod restore;
 mod scratch;
 mod session;
 mod shield;
@@ -99,10 +102,13 @@ fn dispatch(command: &Command, session: &Session) -> Result<Option<Answer>, Fail
         Command::Check(args) => check::run(args, session).map(Some),
         Command::Watch(args) => watch::run(args, session),
         Command::Commit(args) => commit::run(args, session).map(Some),
+        Command::Pause(args) => pause::pause(args, session).map(Some),
+        Command::Resume(args) => pause::resume(args, session).map(Some),
         Command::Sync(args) => sync::run(args, session).map(Some),
         Command::Bridge(command) => bridge::run(command, session).map(Some),
         Command::Archive(args) => archive::run(args, session).map(Some),
         Command::Resolve(args) => resolve::run(args, session).map(Some),
+        Command::Restore(args) => restore::run(args, session).map(Some),
         Command::Init(args) => init::run(args, session).map(Some),
         Command::Config(command) => config::run(command, session).map(Some),
         Command::Demo(args) => demo::run(args, session),

@@ -10,6 +10,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::name::visible;
 use crate::template;
 
+use super::caller;
 use super::excerpt::Excerpt;
 
 /// What a colour stands for; colour is never the only sign.
@@ -233,9 +234,14 @@ pub(crate) fn finding(finding: &Diagnostic, folder: &str, source: Option<&[u8]>)
         out.push_str(&Excerpt::new("", source, place).lines());
     }
     if let Some(hint) = &finding.hint {
-        let _ = writeln!(out, "{} {}", paint(Ink::Hint, "hint:"), visible(hint));
+        out.push_str(&self::hint(hint));
     }
     out
+}
+
+/// A line with advice. Its commands work as they are printed: see [`caller::complete`].
+pub(crate) fn hint(hint: &str) -> String {
+    format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(&caller::complete(hint)))
 }
 
 /// `1 task`, `2 tasks`.

@@ -9,12 +9,13 @@ use super::envelope::Written;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::merge_driver::{conflict, decision, told};
-use super::render::{Ink, count, paint};
+use super::render::{self, Ink, count, paint};
 use super::session::{self, Session};
 use super::show;
 use crate::git::Operation;
+use crate::merge::MergeSide;
 use crate::name::visible;
-use crate::runner::{How, Resolution, Resolved, Side, Workspace};
+use crate::runner::{How, Resolution, Resolved, Workspace};
 
 /// Merge documents in conflict by what they say, after a merge, rebase or the like that stopped
 #[derive(Debug, clap::Args)]
@@ -23,8 +24,8 @@ Examples:
   mycelium resolve
   mycelium resolve task-k7f3 --theirs
 
-What is merged is staged, so that git takes it for resolved. What nobody but you can decide stays between conflict markers and
-is told, and the command ends with 4. `--ours` and `--theirs` mean what git means: `ours` is what is checked out, so during a
+What is merged is staged, so that git takes it for resolved. What only you can decide stays between conflict markers and is \
+listed, and the command ends with 4. `--ours` and `--theirs` mean what git means: `ours` is what is checked out, so during a \
 rebase it is the branch that you rebase onto, and `theirs` is your own commit.")]
 pub(crate) struct Args {
     /// Documents: a path, a file name or an id [default: all that are in conflict]
@@ -42,8 +43,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let workspace = session.open()?;
     let side = match (args.ours, args.theirs) {
-        (true, _) => Some(Side::Ours),
-        (_, true) => Some(Side::Theirs),
+        (true, _) => Some(MergeSide::Ours),
+        (_, true) => Some(MergeSide::Theirs),
         _ => None,
     };
     let done = workspace.resolve(&args.names, side)?;
@@ -67,9 +68,10 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     if let Some(waiting) = &done.waiting {
         let _ = writeln!(answer.words, "{} {}", paint(Ink::Warn, "waiting:"), visible(&waiting.to_string()));
     }
+    answer.words.extend(done.findings.iter().map(|one| render::finding(one, workspace.folder(), None)));
     let next = next(&done, left.len());
     if let Some(next) = &next {
-        let _ = writeln!(answer.words, "{} {}", paint(Ink::Hint, "hint:"), visible(next));
+        answer.words.push_str(&render::hint(next));
     }
     answer.data = json!({
         "resolved": merged.iter().map(|one| item(one, &workspace)).collect::<Vec<_>>(),
@@ -114,7 +116,7 @@ fn next(done: &Resolution, open: usize) -> Option<String> {
         ""
     };
     if open > 0 {
-        let again = "edit what is between the markers and run `mycelium resolve` again, or take one side of it with `--ours` or `--theirs`";
+        let again = "edit what is between the markers and run `mycelium resolve` again, or run `mycelium resolve --ours` or `mycelium resolve --theirs` to take one side of it";
         return Some(format!("{again}{rebase}"));
     }
     match done.under_way {

@@ -4,7 +4,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::failure::{Class, Failure};
-use crate::name::visible;
+use crate::name::{shell_word, visible};
 
 /// Tries for a name that nobody has.
 const ATTEMPTS_MAX: u32 = 100;
@@ -35,9 +35,13 @@ impl Scratch {
                 }
             }
         }
-        let shown = visible(&base.display().to_string());
-        let failure = Failure::new(Class::Problem, "scratch", format!("`{shown}` is full of left-overs"));
-        Err(failure.hint(format!("remove them: `rm -r {shown}/mycelium-{purpose}-*`")))
+        let base = base.display().to_string();
+        let message = format!("`{}` is full of folders `mycelium-{purpose}-*`", visible(&base));
+        let folder = shell_word(&base);
+        let hint = format!(
+            "see whether a text of yours is kept in one of them, then run `rm -r {folder}/mycelium-{purpose}-*`"
+        );
+        Err(Failure::new(Class::Problem, "scratch", message).hint(hint))
     }
 
     /// Where it is.

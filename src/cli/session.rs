@@ -4,11 +4,13 @@ use std::cell::RefCell;
 
 use super::answer::{Answer, Face};
 use super::args::{Global, Required};
+use super::caller;
 use super::envelope::Head;
 use super::failure::{Class, Failure};
 use super::progress::{self, Shown};
+use super::render;
 use crate::name::visible;
-use crate::runner::{Opening, Patience, Workspace};
+use crate::runner::{Error, Opening, Patience, Workspace};
 
 /// One run of the command line.
 #[derive(Debug)]
@@ -24,6 +26,7 @@ pub(crate) struct Session {
 impl Session {
     /// A run with these options.
     pub(crate) fn new(global: Global) -> Self {
+        caller::remember(&global);
         let face = Face::new(&global);
         Self { global, face, shown: RefCell::new(None) }
     }
@@ -33,13 +36,26 @@ impl Session {
         self.open_with(Vec::new())
     }
 
+    /// Opens the workspace for a command that shows or changes settings: no value keeps it from working.
+    pub(crate) fn open_any(&self) -> Result<Workspace, Failure> {
+        self.open_unchecked(Vec::new())
+    }
+
     /// The work is done: no progress is shown any more.
     pub(crate) fn done(&self) {
         *self.shown.borrow_mut() = None;
     }
 
     /// The same with settings that win over every file.
-    pub(crate) fn open_with(&self, mut flags: Vec<(String, String)>) -> Result<Workspace, Failure> {
+    pub(crate) fn open_with(&self, flags: Vec<(String, String)>) -> Result<Workspace, Failure> {
+        let workspace = self.open_unchecked(flags)?;
+        match workspace.config().refused() {
+            Some(finding) => Err(Error::Config(Box::new(finding.clone())).into()),
+            None => Ok(workspace),
+        }
+    }
+
+    fn open_unchecked(&self, mut flags: Vec<(String, String)>) -> Result<Workspace, Failure> {
         flags.extend(self.global.require_mode.map(|mode| ("coordination.mode".to_owned(), mode.word().to_owned())));
         let opening = Opening { root: self.global.root.clone(), agent: self.global.agent.clone(), flags };
         let workspace = Workspace::open(opening)?;
@@ -50,6 +66,9 @@ impl Session {
         }
         if self.global.verbose {
             self.face.say(&whereabouts(&workspace)?);
+        }
+        for finding in workspace.news() {
+            self.face.say(&render::finding(finding, workspace.folder(), None));
         }
         self.require(&workspace)?;
         Ok(workspace)

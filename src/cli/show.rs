@@ -8,13 +8,15 @@ use serde_json::{Value, json};
 use super::answer::{Answer, on_terminal, print, print_bytes};
 use super::failure::Failure;
 use super::format::{Wording, of_document};
-use super::render::{Cell, Ink, Table, count, finding, paint, status};
+use super::render::{Cell, Ink, Table, count, cut, finding, paint, status};
 use super::session;
 use crate::document::{Document, Note, Step};
-use crate::entity::{Agent, Entity, Task, Workflow};
+use crate::entity::{self, Agent, Entity, Reading, Task, TaskStatus, Workflow};
 use crate::name::{DocId, DocPath, visible};
 use crate::runner::{Found, Hold, Workspace};
 
+/// Columns of a status that is none.
+const STATUS_COLUMNS_MAX: usize = 12;
 /// Longest value shown on one line, in characters.
 const VALUE_CHARS_MAX: usize = 200;
 
@@ -60,6 +62,11 @@ pub(crate) fn document(
 ) -> Result<Answer, Failure> {
     let mut answer = session::answer(kind, workspace)?;
     answer.data = data(workspace, &found.path, found.entity.as_ref());
+    if found.entity.is_none() {
+        let (id, title) = identity(found);
+        answer.data["id"] = json!(id.as_ref().map(DocId::as_str));
+        answer.data["title"] = json!(title);
+    }
     answer.findings.clone_from(&found.findings);
     if let Some(words) = wording.words(kind, workspace)? {
         let word = kind.split('.').next().unwrap_or(kind);
@@ -71,11 +78,35 @@ pub(crate) fn document(
         Some(Entity::Task(task)) => task_sheet(task),
         Some(Entity::Agent(agent)) => agent_sheet(agent),
         Some(Entity::Workflow(workflow)) => workflow_sheet(workflow),
-        None => Sheet { headline: status("unreadable").painted(), facts: Vec::new(), body: String::new() },
+        None => unusable_sheet(found),
     };
     sheet.facts.push(file);
     answer.text = sheet.text() + &findings(workspace, found, &found.document);
     Ok(answer)
+}
+
+/// Returns the id and the title of a document that cannot be used otherwise.
+fn identity(found: &Found) -> (Option<DocId>, Option<String>) {
+    let Reading { id, kind, .. } = entity::read(&found.path, &found.document);
+    (id, kind.and_then(|kind| entity::title(kind, &found.document)))
+}
+
+/// Returns the status cell of a document that cannot be used: the status that it states, where that alone is at fault.
+pub(crate) fn unusable(document: &Document) -> Cell {
+    let stated = document.field("status").and_then(|field| field.value.as_text()).filter(|text| !text.is_empty());
+    match stated {
+        Some(text) if document.is_readable() => {
+            Cell::new(Ink::Bad, &format!("! {}", cut(text, Some(STATUS_COLUMNS_MAX))))
+        }
+        None if document.is_readable() && document.has_frontmatter() => Cell::new(Ink::Bad, "! no status"),
+        _ => status("unreadable"),
+    }
+}
+
+fn unusable_sheet(found: &Found) -> Sheet {
+    let (id, title) = identity(found);
+    let id = id.map_or_else(|| found.path.stem().to_owned(), |id| id.to_string());
+    Sheet::with(&id, &unusable(&found.document), title.as_deref())
 }
 
 /// What is shown of a document.
@@ -88,9 +119,13 @@ struct Sheet {
 
 impl Sheet {
     fn new(id: &str, word: &str, title: Option<&str>) -> Self {
+        Self::with(id, &status(word), title)
+    }
+
+    fn with(id: &str, word: &Cell, title: Option<&str>) -> Self {
         let title = title.filter(|title| *title != id);
         let title = title.map_or_else(String::new, |title| format!("  {}", visible(title)));
-        let headline = format!("{}  {}{title}", paint(Ink::Bold, &visible(id)), status(word).painted());
+        let headline = format!("{}  {}{title}", paint(Ink::Bold, &visible(id)), word.painted());
         Self { headline, facts: Vec::new(), body: String::new() }
     }
 
@@ -100,7 +135,9 @@ impl Sheet {
     }
 
     fn values(mut self, extra: &serde_json::Map<String, Value>, values: &[(&str, &Option<Value>)]) -> Self {
-        self.facts.extend(extra.iter().map(|(key, value)| (key.clone(), short(value))));
+        // A text under this key is shown as the description.
+        let others = extra.iter().filter(|(key, value)| *key != "description" || !value.is_string());
+        self.facts.extend(others.map(|(key, value)| (key.clone(), short(value))));
         let given = values.iter().filter_map(|(name, value)| Some(((*name).to_owned(), short(value.as_ref()?))));
         self.facts.extend(given);
         self
@@ -121,22 +158,34 @@ fn findings(workspace: &Workspace, found: &Found, document: &Document) -> String
     if shown.is_empty() { shown } else { format!("\n{shown}") }
 }
 
+/// What is of an earlier try is not shown of a task as it stands; the file and `--json` have it.
 fn task_sheet(task: &Task) -> Sheet {
+    let is_completed = task.status == TaskStatus::Completed;
+    let progress = task.progress.filter(|_| !is_completed);
+    let error = if is_completed { &None } else { &task.error };
+    let holder = match task.status {
+        TaskStatus::Completed => "completed by",
+        TaskStatus::Failed => "failed by",
+        TaskStatus::Pending | TaskStatus::Running => "held by",
+    };
     let sheet = Sheet::new(task.id.as_str(), task.status.word(), task.title.as_deref()).facts(&[
         ("type", task.kind.clone()),
         ("priority", task.priority.word().to_owned()),
         ("assigned to", optional(task.assigned_to.as_ref())),
-        ("held by", optional(task.claimed_by.as_ref())),
+        (holder, optional(task.claimed_by.as_ref())),
         ("waits for", ids(&task.depends_on)),
         ("workflow", optional(task.workflow.as_ref())),
-        ("progress", task.progress.map_or_else(String::new, percent)),
+        ("progress", progress.map_or_else(String::new, percent)),
         ("attempt", optional(task.attempt.as_ref())),
         ("review", task.review.map_or_else(String::new, |review| review.word().to_owned())),
         ("approved by", optional(task.approved.as_ref())),
         ("created", optional(task.created.as_ref())),
     ]);
-    let values = [("payload", &task.payload), ("result", &task.result), ("error", &task.error)];
-    Sheet { body: steps(&task.steps) + &notes(&task.notes), ..sheet.values(&task.extra, &values) }
+    let values = [("payload", &task.payload), ("result", &task.result), ("error", error)];
+    Sheet {
+        body: prose(task.description.as_deref()) + &steps(&task.steps) + &notes(&task.notes),
+        ..sheet.values(&task.extra, &values)
+    }
 }
 
 fn agent_sheet(agent: &Agent) -> Sheet {
@@ -149,7 +198,10 @@ fn agent_sheet(agent: &Agent) -> Sheet {
         ("last updated", optional(agent.last_updated.as_ref())),
         ("alive for", agent.ttl.map_or_else(String::new, |ttl| format!("{} s without a sign", ttl.as_secs()))),
     ]);
-    Sheet { body: notes(&agent.notes), ..sheet.values(&agent.extra, &[("metadata", &agent.metadata)]) }
+    Sheet {
+        body: prose(agent.description.as_deref()) + &notes(&agent.notes),
+        ..sheet.values(&agent.extra, &[("metadata", &agent.metadata)])
+    }
 }
 
 fn workflow_sheet(workflow: &Workflow) -> Sheet {
@@ -161,7 +213,8 @@ fn workflow_sheet(workflow: &Workflow) -> Sheet {
         ("created", optional(workflow.created.as_ref())),
     ]);
     let values = [("metadata", &workflow.metadata), ("result", &workflow.result), ("error", &workflow.error)];
-    Sheet { body: steps(&workflow.steps) + &notes(&workflow.notes), ..sheet.values(&workflow.extra, &values) }
+    let body = prose(workflow.description.as_deref()) + &steps(&workflow.steps) + &notes(&workflow.notes);
+    Sheet { body, ..sheet.values(&workflow.extra, &values) }
 }
 
 /// A value on one line.
@@ -175,6 +228,16 @@ fn short(value: &Value) -> String {
     } else {
         text
     }
+}
+
+/// The description, all of it.
+fn prose(description: Option<&str>) -> String {
+    let Some(text) = description else { return String::new() };
+    let mut out = format!("\n{}\n", paint(Ink::Bold, "description"));
+    for line in text.lines() {
+        let _ = writeln!(out, "{}", format!("  {}", visible(&line.replace('\t', "    "))).trim_end());
+    }
+    out
 }
 
 fn steps(steps: &[Step]) -> String {
@@ -233,6 +296,7 @@ pub(crate) fn hold(hold: &Hold) -> Value {
         "left": hold.left.map(|left| left.as_secs()),
         "over": hold.is_over,
         "elsewhere": hold.elsewhere,
+        "branch": hold.branch,
     })
 }
 

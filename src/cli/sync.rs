@@ -11,9 +11,9 @@ use super::failure::Failure;
 use super::render::{self, Ink, paint};
 use super::session::{self, Session};
 use super::show;
-use crate::git::{Came, UniteError};
+use crate::git::{Came, FailureKind, UniteError};
 use crate::name::{DocPath, visible};
-use crate::runner::{SyncError, SyncOptions, SyncReport, Unpushed, Workspace, way_around};
+use crate::runner::{DroppedCommits, LostClaim, SyncError, SyncOptions, SyncReport, Unpushed, Workspace, way_around};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,12 +21,14 @@ Examples:
   mycelium sync --no-push
   mycelium sync --remote upstream --json
 
-Documents are merged field by field. Where both sides say something else and no rule decides, both stand in the document
-between conflict markers, and the exit code is 4. A remote that cannot be reached is exit code 75; nothing is lost then.";
+Documents are merged field by field. Where both sides say something else and no rule decides, both stand in the document \
+between conflict markers, and the exit code is 4; so it is if the acting agent lost a task to another one, which is named. A \
+remote that cannot be reached is exit code 75; nothing is lost then.";
 
 /// Exchange documents with a remote: fetch, merge, push
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag on the command line")]
 pub(crate) struct Args {
     /// With this remote [default: the one that the branch tracks, else `origin`, else the only one]
     #[arg(long, value_name = "NAME")]
@@ -40,14 +42,18 @@ pub(crate) struct Args {
     /// Also push commits that change other files
     #[arg(long)]
     with_code: bool,
+    /// Merge and push although the remote's branch was rewritten, renamed or removed: what it dropped goes back there
+    #[arg(long)]
+    keep_dropped: bool,
 }
 
 /// Syncs.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     // To ask for an exchange is to want commits, whatever happens by itself.
     let workspace = session.open_with(vec![("commit.auto".to_owned(), "true".to_owned())])?;
-    let Args { remote, no_push, merge, with_code } = args.clone();
-    let report = workspace.sync(&SyncOptions { remote, no_push, merge, with_code })?;
+    let Args { remote, no_push, merge, with_code, keep_dropped } = args.clone();
+    let dropped = if keep_dropped { DroppedCommits::Keep } else { DroppedCommits::Refuse };
+    let report = workspace.sync(&SyncOptions { remote, no_push, merge, with_code, dropped })?;
     let mut answer = session::answer("sync", &workspace)?;
     answer.text = text(&workspace, &report);
     answer.words = words(&workspace, &report);
@@ -62,7 +68,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
 fn exit(report: &SyncReport) -> Exit {
     match &report.unpushed {
         Some(Unpushed::Refused { .. }) => Exit::Conflict,
-        _ if !report.conflicts.is_empty() => Exit::Conflict,
+        _ if !report.conflicts.is_empty() || !report.lost.is_empty() => Exit::Conflict,
         Some(Unpushed::Code { .. }) => Exit::Problems,
         Some(Unpushed::Asked { .. }) | None => Exit::Ok,
     }
@@ -93,12 +99,20 @@ fn words(workspace: &Workspace, report: &SyncReport) -> String {
         let line = format!("{}: `{}` stands, `{}` gave way ({})", one.what, one.kept, one.lost, one.rule);
         let _ = writeln!(out, "{} {}: {}", paint(Ink::Warn, "decided:"), file(path), visible(&line));
         if let (Some(loser), Some(winner)) = (&one.loser, &one.winner) {
-            let _ = writeln!(out, "  {winner} has it now, {loser} has lost it");
+            let _ = writeln!(out, "  {} stays with {winner}; {loser}'s claim was dropped", path.stem());
         }
     }
     for (path, one) in &report.losses {
-        let line = format!("{}: {} has it now, {} has lost it", file(path), one.winner, one.loser);
+        let line = format!("{}: stays with {}; {}'s claim was dropped", file(path), one.winner, one.loser);
         let _ = writeln!(out, "{} {line}", paint(Ink::Warn, "decided elsewhere:"));
+    }
+    for LostClaim { path, loser, winner } in &report.lost {
+        let by = winner.as_ref().map_or_else(String::new, |winner| format!(" to {winner}"));
+        let line = format!("{loser} has lost `{}`{by}; what {loser} did is in its `## History`", path.stem());
+        let _ = writeln!(out, "{} {}", paint(Ink::Bad, "lost:"), visible(&line));
+    }
+    if !report.lost.is_empty() {
+        out.push_str(&hint("run `mycelium task claim --next` to get another one"));
     }
     for (path, one) in &report.conflicts {
         let line = format!("{}: both sides say something else ({})", one.what, one.rule);
@@ -170,6 +184,9 @@ fn data(workspace: &Workspace, report: &SyncReport) -> Value {
         "losses": report.losses.iter().map(|(path, one)| json!({
             "path": show::file(workspace, path), "winner": one.winner, "loser": one.loser, "says": one.line,
         })).collect::<Vec<_>>(),
+        "lost": report.lost.iter().map(|one| json!({
+            "path": show::file(workspace, &one.path), "loser": one.loser, "winner": one.winner,
+        })).collect::<Vec<_>>(),
         "conflicts": report.conflicts.iter().map(|(path, one)| json!({
             "path": show::file(workspace, path), "rule": one.rule, "what": one.what,
         })).collect::<Vec<_>>(),
@@ -183,15 +200,25 @@ pub(crate) const fn code(error: &SyncError) -> &'static str {
     match error {
         SyncError::NoRemote => "no-remote",
         SyncError::Detached => "detached",
-        SyncError::Unreachable { .. } => "unreachable",
+        SyncError::Remote { failure, .. } => match failure.kind {
+            FailureKind::Unreachable | FailureKind::TooSlow | FailureKind::Here => "unreachable",
+            FailureKind::Transport => "bad-transport",
+            FailureKind::Access => "no-access",
+            FailureKind::Missing => "no-repository",
+        },
         SyncError::NotCommitted(_) | SyncError::Uncommitted { .. } => "not-committed",
-        SyncError::BothChanged { .. } | SyncError::Code { .. } | SyncError::Unite(UniteError::Clash { .. }) => {
-            "other-files"
-        }
-        SyncError::Refused { .. } => "push-refused",
-        SyncError::Raced { .. } => "raced",
-        SyncError::Unite(UniteError::Commit(_) | UniteError::Moved) => "commit",
-        SyncError::Unite(UniteError::Drivers { .. }) => "foreign-program",
+        SyncError::LeftToGit { .. } => "left-to-git",
+        SyncError::BothChanged { .. } | SyncError::Code { .. } => "other-files",
         SyncError::Unite(UniteError::InTheWay { .. }) => "in-the-way",
+        SyncError::Unite(_) => "commit",
+        SyncError::ByHand { error, .. } => match **error {
+            UniteError::Clash { .. } => "other-files",
+            UniteError::Drivers { .. } => "foreign-program",
+            _ => "commit",
+        },
+        SyncError::Odd { .. } => "odd-file",
+        SyncError::Refused { .. } => "push-refused",
+        SyncError::Rewritten { .. } | SyncError::BranchGone { .. } => "rewritten",
+        SyncError::Raced { .. } => "raced",
     }
 }

@@ -54,15 +54,81 @@ fn hint(error: &clap::Error, arguments: &[OsString]) -> String {
     if let Some(unknown) = std::error::Error::source(error).and_then(|source| source.downcast_ref::<UnknownWord>()) {
         return unknown.hint();
     }
-    let near = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue]
-        .into_iter()
-        .flat_map(|kind| context(error, kind))
-        .next();
+    let near = match error.kind() {
+        ErrorKind::InvalidSubcommand => meant_command(error, arguments),
+        _ => meant_option(error),
+    };
     let help = format!("`{} --help`", command(error, arguments));
     match near {
         Some(near) => format!("did you mean `{near}`? {help} shows what there is"),
         None => format!("run {help}"),
     }
+}
+
+/// Words for a command that other programs use, with ours. What does something else than was asked for is never offered.
+const SYNONYMS: &[(&str, &[&str])] = &[
+    ("remove", &["delete", "del", "rm", "destroy", "erase", "drop"]),
+    ("get", &["show", "view", "cat", "read", "info", "describe", "inspect"]),
+    ("list", &["ls", "all", "index"]),
+    ("create", &["new", "add", "make"]),
+    ("update", &["set", "modify", "change", "assign", "patch"]),
+    ("complete", &["done", "finish", "close"]),
+    ("claim", &["start", "take", "grab", "begin", "pick", "next"]),
+    ("release", &["unclaim", "unassign", "stop"]),
+    ("note", &["comment", "annotate"]),
+    ("tick", &["check", "toggle"]),
+    ("publish", &["send", "emit", "post"]),
+    ("subscribe", &["listen", "follow", "tail", "watch"]),
+    ("unset", &["remove", "delete", "rm"]),
+];
+
+/// The command that was probably meant: another word for the same, or a slip of one or two letters.
+fn meant_command(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
+    let wrong = context(error, ContextKind::InvalidSubcommand).into_iter().next()?;
+    let mut root = Cli::command();
+    root.build();
+    let mut at = &root;
+    for word in arguments.iter().skip(1).filter_map(|word| word.to_str()).take_while(|word| *word != wrong) {
+        at = at.find_subcommand(word).unwrap_or(at);
+    }
+    let is_there = |command: &clap::Command, name: &str| command.get_subcommands().any(|one| one.get_name() == name);
+    let lower = wrong.to_lowercase();
+    let same: Vec<&str> =
+        SYNONYMS.iter().filter(|(_, others)| others.contains(&&*lower)).map(|(ours, _)| *ours).collect();
+    if let Some(ours) = same.iter().find(|ours| is_there(at, ours)) {
+        return Some((*ours).to_owned());
+    }
+    if let Some(near) =
+        at.get_subcommands().map(clap::Command::get_name).min_by_key(|name| slip(&lower, name).unwrap_or(usize::MAX))
+        && slip(&lower, near).is_some()
+    {
+        return Some(near.to_owned());
+    }
+    let tasks = root.find_subcommand("task").filter(|_| at.get_name() == root.get_name())?;
+    let of_tasks = same.into_iter().chain([&*lower]).find(|name| is_there(tasks, name))?;
+    Some(format!("task {of_tasks}"))
+}
+
+/// An option or a value that was probably meant.
+fn meant_option(error: &clap::Error) -> Option<String> {
+    let wrong = [ContextKind::InvalidArg, ContextKind::InvalidValue].map(|kind| context(error, kind)).concat();
+    let near = [ContextKind::SuggestedArg, ContextKind::SuggestedValue];
+    let near = near.into_iter().flat_map(|kind| context(error, kind));
+    // The parser also offers words that have hardly a letter in common.
+    let is_near = |near: &String| wrong.iter().any(|wrong| slip(bare(wrong), bare(near)).is_some());
+    near.into_iter().find(is_near)
+}
+
+fn bare(word: &str) -> &str {
+    word.trim_start_matches('-').split(['=', ' ']).next().unwrap_or_default()
+}
+
+/// How many letters differ, if by so few that it may be a slip; the beginning of a word counts as one.
+fn slip(wrong: &str, right: &str) -> Option<usize> {
+    if wrong.len() > 1 && right.starts_with(wrong) {
+        return Some(0);
+    }
+    crate::entity::status::letters_apart(wrong, right)
 }
 
 fn context(error: &clap::Error, kind: ContextKind) -> Vec<String> {
@@ -133,6 +199,26 @@ mod tests {
                 "there is no command `lst`",
                 "did you mean `list`? `mycelium task --help` shows what there is",
             ),
+            (
+                "task delete a",
+                "there is no command `delete`",
+                "did you mean `remove`? `mycelium task --help` shows what there is",
+            ),
+            (
+                "workflow complte a",
+                "there is no command `complte`",
+                "did you mean `complete`? `mycelium workflow --help` shows what there is",
+            ),
+            ("workflow delete a", "there is no command `delete`", "run `mycelium workflow --help`"),
+            ("show a", "there is no command `show`", "did you mean `task get`? `mycelium --help` shows what there is"),
+            ("task cancel a", "there is no command `cancel`", "run `mycelium task --help`"),
+            (
+                "delete a",
+                "there is no command `delete`",
+                "did you mean `task remove`? `mycelium --help` shows what there is",
+            ),
+            ("tasks list", "there is no command `tasks`", "did you mean `task`? `mycelium --help` shows what there is"),
+            ("task list --delete", "there is no argument `--delete` here", "run `mycelium task list --help`"),
             ("task", "a command is missing", "run `mycelium task --help`"),
             (
                 "task list --limt 3",

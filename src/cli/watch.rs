@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, print, print_line};
 use super::envelope::{Head, envelope};
+use super::exit::Exit;
 use super::failure::{Class, Failure};
-use super::render::{Ink, paint};
+use super::render::{self, Ink, finding, paint};
 use super::session::{self, Session};
 use super::unit;
-use crate::daemon::{self, Detached, Notice, READY, Span, WatchError};
+use crate::daemon::{self, Detached, ForcedEnd, Notice, READY, Span, WatchError};
 use crate::name::visible;
 use crate::runner::Workspace;
 
@@ -49,7 +50,9 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Fail
     let mut troubles = 0_usize;
     let mut listener = |notice: &Notice| {
         told += 1;
-        troubles += usize::from(notice.is_trouble() && !matches!(notice, Notice::SettingsBroken(_)));
+        // A finding in a document does not keep it from being committed.
+        let is_beside = matches!(notice, Notice::SettingsBroken(_) | Notice::Document(_) | Notice::OnNoBranch);
+        troubles += usize::from(notice.is_trouble() && !is_beside);
         if let Notice::Settings { folder, .. } = notice {
             head.folder.clone_from(folder);
         }
@@ -57,7 +60,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Fail
     };
     // From here on it waits more than it works.
     session.done();
-    daemon::watch(&workspace, span, &mut listener)?;
+    daemon::watch(&workspace, span, Some(forced_end(args, session)), &mut listener)?;
     if session.face.json() {
         let end = Head { folder: head.folder, ..session::head(&workspace)? };
         print_line(&envelope("watch.end", &end, &json!({ "events": told }), &[], None))?;
@@ -67,6 +70,21 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Fail
             .hint("run `mycelium status` to see what is not, and why"));
     }
     Ok(None)
+}
+
+/// How it ends if it is asked to stop and is held up.
+fn forced_end(args: &Args, session: &Session) -> ForcedEnd {
+    let (face, is_detached) = (session.face.clone(), args.detached);
+    let what = format!("{} stopped while something was in the way\n", paint(Ink::Warn, "warning:"));
+    let words = what + &render::hint("run `mycelium status` to see what is not committed, and why");
+    let last_words = Box::new(move || {
+        if !is_detached {
+            face.say(&words);
+        }
+    });
+    // As one that stops with documents left. One that was to commit what there is has not done so.
+    let exit = if args.once { Exit::Busy } else { Exit::Ok };
+    ForcedEnd { code: exit.code(), last_words }
 }
 
 fn print_unit(workspace: &Workspace) -> Result<Answer, Failure> {
@@ -105,6 +123,7 @@ fn tell(notice: &Notice, args: &Args, session: &Session, head: &Head) {
             let folder = visible(&format!("{}/{}", head.root, head.folder));
             session.face.say(&format!("watching {folder}; Ctrl-C stops it\n"));
         }
+        Notice::Document(one) | Notice::Finding(one) => session.face.say(&finding(one, &head.folder, None)),
         other => session.face.say(&words(other)),
     }
 }
@@ -117,7 +136,7 @@ fn words(notice: &Notice) -> String {
         let _ = writeln!(out, "{start}{}", visible(line));
     }
     if let Some(hint) = notice.hint() {
-        let _ = writeln!(out, "{} {}", paint(Ink::Hint, "hint:"), visible(&hint));
+        out.push_str(&render::hint(&hint));
     }
     out
 }
@@ -141,9 +160,11 @@ fn detach(workspace: &Workspace) -> Result<Answer, Failure> {
             answer.data = data(pid, "started");
             Ok(answer)
         }
-        Detached::Ended { said, .. } => {
-            let said = said.lines().next().unwrap_or("it said nothing").trim_start_matches("error: ").to_owned();
-            Err(not_started().cause(said).hint("run `mycelium watch` to see what it says"))
+        Detached::Ended { status, said } => {
+            let cause = said.lines().next().unwrap_or("it said nothing").trim_start_matches("error: ");
+            let hint = said.lines().find_map(|line| line.strip_prefix("hint: ")).map(ToOwned::to_owned);
+            let class = if status.code() == Some(Class::Busy.exit() as i32) { Class::Busy } else { Class::Problem };
+            Err(Failure { class, hint, ..not_started() }.cause(cause))
         }
     }
 }

@@ -8,18 +8,21 @@ use super::answer::{Answer, width};
 use super::failure::Failure;
 use super::render::{Cell, Ink, Table, paint, status};
 use super::session::{self, Session};
-use super::{show, task};
+use super::show;
 use crate::claim::State;
+use crate::diagnostic::Diagnostic;
 use crate::entity::TaskStatus;
 use crate::name::{AgentName, DocId, visible};
 use crate::runner::{Fault, Hold, Need, Why, Workspace};
-use crate::snapshot::{Cause, Outlook, Wait};
+use crate::snapshot::{CHAIN_SHOWN_MAX, Cause, Outlook, Wait};
 use crate::template;
 
 /// Columns of an error that is told in a sentence; `task get` shows all of it.
 const ERROR_COLUMNS_MAX: usize = 60;
+/// Dependencies that are shown; the rest is counted. Those that are not met come first where some are left out.
+const NEEDS_SHOWN_MAX: usize = 50;
 
-/// Tell why a task is ready or not, and what gets it going
+/// Explain why a task is or is not ready, and how to unblock it
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The task's id, or the beginning of it
@@ -55,6 +58,10 @@ impl Verdict {
     }
 
     fn of(why: &Why) -> Self {
+        let hold = why.hold.as_ref().filter(|hold| hold.keeps_off() && why.task.status == TaskStatus::Pending);
+        if let Some(hold) = hold {
+            return elsewhere(&why.task.id, hold);
+        }
         match why.outlook {
             Outlook::Ready => ready(why),
             Outlook::Waiting => waiting(why),
@@ -66,9 +73,6 @@ impl Verdict {
 
 fn ready(why: &Why) -> Verdict {
     let id = &why.task.id;
-    if let Some(hold) = why.hold.as_ref().filter(|hold| hold.keeps_off()) {
-        return elsewhere(hold);
-    }
     let claim = format!("mycelium task claim {id}");
     match &why.task.assigned_to {
         Some(name) if why.is_anothers => {
@@ -79,15 +83,20 @@ fn ready(why: &Why) -> Verdict {
     }
 }
 
-/// It is ready here, and another work tree has it.
-fn elsewhere(hold: &Hold) -> Verdict {
-    let place = hold.elsewhere.as_deref().unwrap_or_default();
+/// It is pending here, and another worktree has it or has finished it.
+fn elsewhere(id: &DocId, hold: &Hold) -> Verdict {
+    let place = hold.place().unwrap_or_default();
     let by = &hold.by;
-    match hold.state {
-        State::Completed => Verdict::done(format!("was completed by {by} in {place}; merge that first")),
-        State::Failed => Verdict::done(format!("was given up by {by} in {place}; merge that first")),
-        _ => Verdict::done(format!("is held by {by} in {place}{}", lease(hold))),
-    }
+    let verb = match hold.state {
+        State::Completed => "completed",
+        State::Failed => "given up",
+        _ => return Verdict::done(format!("is running in {place}, held by {by}{}", lease(hold))),
+    };
+    let (rest, command) = match &hold.branch {
+        Some(branch) => ("and that is not merged here", format!("git merge {branch}")),
+        None => ("on no branch, and that is not merged here", format!("mycelium task claim {id} --steal")),
+    };
+    Verdict::new(format!("was {verb} by {by} in {place}, {rest}"), command)
 }
 
 fn other(why: &Why, status: TaskStatus) -> Verdict {
@@ -99,7 +108,7 @@ fn other(why: &Why, status: TaskStatus) -> Verdict {
                 format!("mycelium task claim {id}"),
             ),
             Some(hold) => Verdict::done(format!("is running, held by {}{}", hold.by, lease(hold))),
-            None => Verdict::new("is running, and nobody holds it", format!("mycelium task release {id}")),
+            None => Verdict::new("is running, and no agent holds it", format!("mycelium task release {id}")),
         },
         TaskStatus::Failed => {
             Verdict::new(format!("failed{}", error(why.task.error.as_ref())), format!("mycelium task retry {id}"))
@@ -116,15 +125,26 @@ fn other(why: &Why, status: TaskStatus) -> Verdict {
 fn waiting(why: &Why) -> Verdict {
     let mut sentence = String::from("waits");
     let inner = why.chain.get(1..why.chain.len().saturating_sub(1)).unwrap_or_default();
-    for id in inner {
+    for id in inner.iter().take(CHAIN_SHOWN_MAX) {
         let _ = write!(sentence, " for {id}, which waits");
+    }
+    if inner.len() > CHAIN_SHOWN_MAX {
+        let _ = write!(sentence, " for {} more, the last of which waits", inner.len() - CHAIN_SHOWN_MAX);
     }
     let Some(last) = &why.last else { return Verdict::done(sentence) };
     let id = &last.id;
-    let by = last.holder.as_ref().map_or_else(|| "and nobody holds it".to_owned(), |name| format!("held by {name}"));
+    if let Some(hold) = &last.elsewhere {
+        let Verdict { sentence: stands, command } = elsewhere(id, hold);
+        return Verdict { sentence: format!("{sentence} for {id}, which {stands}"), command };
+    }
+    let by = last.holder.as_ref().map_or_else(|| "without a holder".to_owned(), |name| format!("held by {name}"));
     match last.wait {
         Some(Wait::Unapproved) => Verdict::new(
-            format!("{sentence} for {id}, which {} has still to approve", approver(last.holder.as_ref())),
+            format!(
+                "{sentence} for {id}, which {} has still to approve{}",
+                approver(last.holder.as_ref()),
+                last.fault.as_ref().map_or_else(String::new, |fault| format!(": {}{}", fault.message, place(fault))),
+            ),
             format!("mycelium task approve {id}"),
         ),
         Some(Wait::Status(TaskStatus::Running)) => {
@@ -135,52 +155,59 @@ fn waiting(why: &Why) -> Verdict {
 }
 
 fn blocked(why: &Why) -> Verdict {
-    let path = why.root.as_ref().map_or(&[][..], |root| &root.path);
-    let last = path.last().unwrap_or(&why.task.id);
-    let before = path.iter().rev().nth(1).unwrap_or(&why.task.id);
+    let root = why.root.as_ref();
+    let last = root.and_then(|root| root.path.last()).unwrap_or(&why.task.id);
+    let before = root.map_or(&why.task.id, |root| &root.before);
     match &why.fault {
         Some(Fault::Failed(reason)) => Verdict::new(
             format!("is blocked: {last} failed{}", error(reason.as_ref())),
             format!("mycelium task retry {last}"),
         ),
         Some(Fault::Missing(near)) => {
-            let meant = near.first().map_or_else(String::new, |id| format!(" (did you mean {id}?)"));
-            let command = match near.first() {
-                Some(id) => format!("mycelium task update {before} --no-depends-on {last} --depends-on {id}"),
-                None => format!("mycelium task create --id {last} --type TYPE"),
-            };
-            Verdict::new(format!("is blocked: {before} depends on {last}, which does not exist{meant}"), command)
+            // It may come from another branch: nothing is advised that has the task wait for something else, or for nothing.
+            let meant = near.first().map_or_else(String::new, |id| format!("; {id} has an id much like it"));
+            Verdict::new(
+                format!("is blocked: {before} depends on {last}, which is not in this folder{meant}"),
+                format!("mycelium task create --id {last} --type TYPE"),
+            )
         }
         Some(Fault::Unreadable(finding)) => {
             let finding = finding.as_ref().map_or_else(String::new, |finding| format!(": {finding}"));
             Verdict::new(format!("is blocked: {last} cannot be read{finding}"), format!("mycelium task edit {last}"))
         }
+        Some(Fault::Unusable(finding)) => Verdict::new(
+            format!("is blocked: {last} cannot be started: {}{}", finding.message, place(finding)),
+            format!("mycelium task edit {last}"),
+        ),
         Some(Fault::Duplicate(paths)) => {
             Verdict::new(format!("is blocked: {} files state the id {last}", paths.len()), "mycelium check")
         }
-        Some(Fault::Circle) | None => Verdict::new(
-            format!("is blocked: {} wait for each other", task::chain(circle(path))),
-            format!("mycelium task update {before} --no-depends-on {last}"),
-        ),
+        Some(Fault::Circle) | None => {
+            let cycle = root.and_then(|root| root.cycle.as_ref()).map_or_else(String::new, ToString::to_string);
+            Verdict::new(
+                format!("is blocked: {cycle} wait for each other"),
+                format!("mycelium task update {before} --no-depends-on {last}"),
+            )
+        }
     }
 }
 
-/// The part of a path that is the circle it ends with.
-fn circle(path: &[DocId]) -> &[DocId] {
-    let start = path.last().and_then(|last| path.iter().position(|id| id == last));
-    start.map_or(path, |start| &path[start..])
+/// Where a finding is: ` (task-1.md:4:9)`.
+fn place(finding: &Diagnostic) -> String {
+    let path = finding.path.as_ref().map_or_else(String::new, ToString::to_string);
+    finding.place.map_or_else(String::new, |place| format!(" ({path}:{}:{})", place.line, place.column))
 }
 
 /// Who may approve.
 fn approver(holder: Option<&AgentName>) -> String {
-    holder.map_or_else(|| "somebody".to_owned(), |holder| format!("somebody else than {holder}"))
+    holder.map_or_else(|| "someone".to_owned(), |holder| format!("someone other than {holder}"))
 }
 
 /// Since when and until when somebody holds a task, as far as it is known.
 fn lease(hold: &Hold) -> String {
     let since = hold.since.map_or_else(String::new, |at| format!(" since {at}"));
     let until = match (hold.is_over, hold.left) {
-        (true, _) => "; the lease is over, and whoever asks next gets it".to_owned(),
+        (true, _) => "; the lease has ended, and the next agent that asks gets it".to_owned(),
         (false, Some(left)) => format!("; the lease has {} left", show::span(left)),
         (false, None) => hold.lease.map_or_else(String::new, |lease| format!("; the lease is {}", show::span(lease))),
     };
@@ -203,22 +230,26 @@ fn text(why: &Why, verdict: &Verdict) -> String {
     let task = &why.task;
     let title = task.title.as_deref().filter(|title| *title != task.id.as_str());
     let title = title.map_or_else(String::new, |title| format!("  {}", visible(title)));
-    let word = status(why.outlook.word()).painted();
+    let ended = why.hold.as_ref().filter(|hold| hold.keeps_off() && !hold.state.is_held());
+    let word = status(ended.map_or_else(|| why.outlook.word(), |hold| hold.state.word())).painted();
     let mut out = format!("{}  {word}{title}\n", paint(Ink::Bold, &visible(task.id.as_str())));
     let mut table = Table::new(&[]);
-    for need in &why.needs {
+    for need in shown_needs(why) {
         let met = if need.wait.is_none() { "met" } else { "" };
         table.row(vec![
             format!("  {}", need.id).into(),
             status(need_word(need)),
-            need.holder.as_ref().map_or_else(String::new, |name| format!("by {name}")).into(),
+            need.holder.as_ref().map_or_else(String::new, |name| holder(need, name)).into(),
             Cell::new(Ink::Dim, if need.is_archived { "archived" } else { "" }),
             Cell::new(Ink::Good, met),
         ]);
     }
     out.push_str(&table.text(width()));
-    if let Some(root) = why.root.as_ref().filter(|root| root.path.len() > 2 && root.cause != Cause::Circle) {
-        let _ = writeln!(out, "  {}", paint(Ink::Dim, &visible(&task::chain(&root.path))));
+    if why.needs.len() > NEEDS_SHOWN_MAX {
+        let _ = writeln!(out, "  … and {} more", why.needs.len() - NEEDS_SHOWN_MAX);
+    }
+    if let Some(root) = why.root.as_ref().filter(|root| root.path.length() > 2 && root.cause != Cause::Circle) {
+        let _ = writeln!(out, "  {}", paint(Ink::Dim, &visible(&root.path.to_string())));
     }
     out.push_str(&visible(&format!("{} {}", task.id, verdict.sentence)));
     match &verdict.command {
@@ -227,8 +258,27 @@ fn text(why: &Why, verdict: &Verdict) -> String {
     }
 }
 
+/// By whom, and where if that is another worktree: `by ben in ../wb on wb`.
+fn holder(need: &Need, name: &AgentName) -> String {
+    let place = need.elsewhere.as_ref().and_then(Hold::place);
+    format!("by {name}{}", place.map_or_else(String::new, |place| format!(" in {place}")))
+}
+
+/// The dependencies that are shown: all of them, or the first [`NEEDS_SHOWN_MAX`], those that are not met before the others.
+fn shown_needs(why: &Why) -> Vec<&Need> {
+    let mut needs: Vec<&Need> = why.needs.iter().collect();
+    if needs.len() > NEEDS_SHOWN_MAX {
+        needs.sort_by_key(|need| need.wait.is_none());
+        needs.truncate(NEEDS_SHOWN_MAX);
+    }
+    needs
+}
+
 /// How a dependency stands, as far as the task is concerned.
 fn need_word(need: &Need) -> &'static str {
+    if let Some(hold) = need.elsewhere.as_ref().filter(|hold| !hold.state.is_held()) {
+        return hold.state.word();
+    }
     match (need.wait, need.outlook) {
         (Some(Wait::Status(_)) | None, Some(outlook)) => outlook.word(),
         (Some(wait), _) => wait.word(),
@@ -237,13 +287,14 @@ fn need_word(need: &Need) -> &'static str {
 }
 
 fn data(why: &Why, verdict: &Verdict, workspace: &Workspace) -> Value {
-    let needs = why.needs.iter().map(|need| {
+    let needs = shown_needs(why).into_iter().map(|need| {
         json!({
             "id": need.id.as_str(),
             "outlook": need.outlook.map(Outlook::word),
             "met": need.wait.is_none(),
             "wait": need.wait.map(Wait::word),
             "holder": need.holder.as_ref().map(AgentName::as_str),
+            "held": need.elsewhere.as_ref().map(show::hold),
             "archived": need.is_archived,
             "near": names(&need.near),
         })
@@ -252,12 +303,18 @@ fn data(why: &Why, verdict: &Verdict, workspace: &Workspace) -> Value {
         let reason = match &why.fault {
             Some(Fault::Failed(error)) => json!(error),
             Some(Fault::Unreadable(finding)) => json!(finding),
+            Some(Fault::Unusable(finding)) => json!(finding.message),
             Some(Fault::Duplicate(paths)) => {
                 json!(paths.iter().map(|path| show::file(workspace, path)).collect::<Vec<_>>())
             }
             _ => Value::Null,
         };
-        json!({ "cause": root.cause.word(), "path": names(&root.path), "reason": reason })
+        json!({
+            "cause": root.cause.word(),
+            "path": names(&root.path.shown),
+            "left_out": root.path.left_out,
+            "reason": reason,
+        })
     });
     let review = why.task.review.map(|review| {
         json!({
@@ -271,10 +328,11 @@ fn data(why: &Why, verdict: &Verdict, workspace: &Workspace) -> Value {
         "id": why.task.id.as_str(),
         "status": why.task.status.word(),
         "outlook": why.outlook.word(),
-        "ready": why.outlook == Outlook::Ready,
+        "ready": why.outlook == Outlook::Ready && !why.hold.as_ref().is_some_and(Hold::keeps_off),
         "assigned_to": why.task.assigned_to.as_ref().map(AgentName::as_str),
         "assigned_to_you": why.task.assigned_to.as_ref().map(|_| !why.is_anothers),
         "needs": needs.collect::<Vec<_>>(),
+        "needs_total": why.needs.len(),
         "chain": names(&why.chain),
         "root": root,
         "held": why.hold.as_ref().map(show::hold),

@@ -4,12 +4,11 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::envelope::Item;
 use super::failure::Failure;
 use super::format::Wording;
 use super::input::Given;
 use super::list::{self, Rows};
-use super::render::status;
+use super::render::{Cell, status};
 use super::session::Session;
 use super::task::{fraction, pairs};
 use super::{show, write};
@@ -45,6 +44,9 @@ pub(crate) struct Create {
     /// What it is about, in a few words
     #[arg(long)]
     title: Option<String>,
+    /// What it is for, in markdown; `@FILE` and `-` are read
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    description: Option<Given>,
     /// A task of it; repeatable, in order
     #[arg(long = "task", value_name = "ID", value_delimiter = ',')]
     tasks: Vec<DocId>,
@@ -98,6 +100,9 @@ pub(crate) struct Update {
     /// A task that no longer belongs to it; repeatable
     #[arg(long = "no-task", value_name = "ID", value_delimiter = ',')]
     not_tasks: Vec<DocId>,
+    /// Replace what it is for, in markdown; `@FILE` and `-` are read; an empty text removes it
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    description: Option<Given>,
     /// Anything else to say about it, as a JSON object; `@FILE` and `-` are read
     #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
     metadata: Option<Given>,
@@ -152,9 +157,10 @@ fn create(args: &Create, session: &Session) -> Result<Answer, Failure> {
         id,
         kind: args.kind.clone(),
         title: args.title.clone(),
+        description: args.description.as_ref().map(|given| given.text("--description")).transpose()?,
         tasks: args.tasks.clone(),
         metadata: metadata.map(Value::Object),
-        created: workspace.now(),
+        created: workspace.moment_of_creation(),
     };
     write::created("workflow.create", &workspace, &New::Workflow(new), taken)
 }
@@ -195,29 +201,36 @@ fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
         if args.status.is_some_and(|status| status != workflow.status) {
             continue;
         }
-        let progress = snapshot.workflow_progress(workflow);
-        let tasks = snapshot.workflow_tasks(workflow);
-        let item = json!({
-            "id": workflow.id.as_str(),
-            "status": workflow.status.word(),
-            "type": workflow.kind,
-            "title": workflow.title,
-            "progress": progress,
-            "tasks": tasks.iter().map(DocId::as_str).collect::<Vec<_>>(),
-            "path": show::file(&workspace, &entry.path),
-        });
-        let cells = vec![
-            workflow.id.as_str().into(),
-            status(workflow.status.word()),
-            progress.map_or_else(String::new, show::percent).into(),
-            tasks.len().to_string().into(),
-            workflow.title.as_deref().unwrap_or(&workflow.kind).into(),
-        ];
         // Running ones first, then the oldest.
         let rank = WorkflowStatus::ALL.iter().position(|status| *status == workflow.status).unwrap_or(9);
-        rows.push(Item { key: list::key(rank, 0, workflow.created, &workflow.id), value: (item, cells) });
+        let key = list::key(rank, 0, workflow.created, &workflow.id);
+        let path = show::file(&workspace, &entry.path);
+        let snapshot = &snapshot;
+        rows.push_document(&workspace, entry, key, move || row(snapshot, workflow, &path));
     }
     rows.answer(&workspace, &args.part)
+}
+
+fn row(snapshot: &Snapshot, workflow: &Workflow, path: &str) -> (Value, Vec<Cell>) {
+    let progress = snapshot.workflow_progress(workflow);
+    let tasks = snapshot.workflow_tasks(workflow);
+    let item = json!({
+        "id": workflow.id.as_str(),
+        "status": workflow.status.word(),
+        "type": workflow.kind,
+        "title": workflow.title,
+        "progress": progress,
+        "tasks": tasks.iter().map(DocId::as_str).collect::<Vec<_>>(),
+        "path": path,
+    });
+    let cells = vec![
+        workflow.id.as_str().into(),
+        status(workflow.status.word()),
+        progress.map_or_else(String::new, show::percent).into(),
+        tasks.len().to_string().into(),
+        workflow.title.as_deref().unwrap_or(&workflow.kind).into(),
+    ];
+    (item, cells)
 }
 
 fn update(args: &Update, session: &Session) -> Result<Answer, Failure> {
@@ -228,6 +241,7 @@ fn update(args: &Update, session: &Session) -> Result<Answer, Failure> {
         current_task: args.current_task.clone(),
         tasks_add: args.tasks.clone(),
         tasks_remove: args.not_tasks.clone(),
+        description: args.description.as_ref().map(|given| given.text("--description")).transpose()?,
         metadata: metadata.map(Value::Object),
         set: pairs(&args.set)?,
         unset: args.unset.clone(),

@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use std::cell::RefCell;
-
 use serde_json::{Value, json};
 
 use super::answer::Answer;
@@ -15,13 +13,16 @@ use super::render::{self, Ink, paint};
 use super::{session, show};
 use crate::change;
 use crate::claim::Origin;
+use crate::diagnostic::Severity;
 use crate::document::Document;
 use crate::entity::{Refusal, span_text};
 use crate::message;
 use crate::name::{DocPath, Kind, visible};
-use crate::runner::{Claimed, Error, New, Outcome, Passing, Renewed, Taken, Workspace};
+use crate::runner::{ClaimDecision, Claimed, Decided, Error, New, Outcome, Passing, Renewed, Taken, Workspace};
 use crate::snapshot::Snapshot;
 
+/// Most skipped tasks that are named after a claim; `--json` has all.
+const SKIPPED_SHOWN_MAX: usize = 5;
 /// Tries when a document comes and goes between look-up and write.
 const ATTEMPTS_MAX: usize = 10;
 
@@ -54,15 +55,11 @@ impl Edit<'_> {
         passing: &Passing,
         change: Change<'_>,
     ) -> Result<Answer, Failure> {
-        let before = RefCell::new(None);
-        let outcome = workspace.change_as(self.kind, self.id, self.verb, passing, &|document| {
-            before.replace(Some(document.clone()));
-            change(document)
-        });
-        let before = before.into_inner();
-        let outcome = outcome.map_err(|error| refused(workspace, error, before.as_ref()))?;
+        let changed = workspace.change(self.kind, self.id, self.verb, passing, change);
+        let outcome = changed.map_err(|error| refused(workspace, error))?;
         let mut answer = written(self.answer, workspace, &outcome)?;
-        answer.words = words(workspace, &outcome, &told(&outcome, before));
+        answer.words = words(workspace, &outcome, &changed_lines(&outcome));
+        answer.words.extend(outcome.claim.as_ref().map(|claim| decided_alone(&claim.decided)));
         Ok(answer)
     }
 
@@ -79,7 +76,8 @@ impl Edit<'_> {
                 created => {
                     let outcome = created?;
                     let mut answer = written(self.answer, workspace, &outcome)?;
-                    answer.words = words(workspace, &outcome, &told(&outcome, None));
+                    answer.words = words(workspace, &outcome, &changed_lines(&outcome));
+                    add_faults_of_settings(&mut answer, workspace);
                     return Ok(answer);
                 }
             }
@@ -93,13 +91,12 @@ impl Edit<'_> {
 }
 
 /// A refusal, with the line of the document that is at fault.
-fn refused(workspace: &Workspace, error: Error, document: Option<&Document>) -> Failure {
+fn refused(workspace: &Workspace, error: Error) -> Failure {
     let found = error.findings().into_iter().find_map(|finding| Some((finding.path?, finding.place?)));
     let failure = Failure::from(error);
-    match (found, document) {
-        (Some((path, place)), Some(document)) => {
-            failure.at(Excerpt::new(&show::file(workspace, &path), document.bytes(), place))
-        }
+    let Some((path, place)) = found else { return failure };
+    match workspace.store().read(&path) {
+        Ok(Some(file)) => failure.at(Excerpt::new(&show::file(workspace, &path), &file.bytes, place)),
         _ => failure,
     }
 }
@@ -110,7 +107,17 @@ pub(crate) fn created(kind: &'static str, workspace: &Workspace, new: &New, take
     let mut answer = written(kind, workspace, &outcome)?;
     answer.text = format!("{}\n", new.id());
     answer.words = words(workspace, &outcome, &[format!("created {}", show::file(workspace, &outcome.path))]);
+    add_faults_of_settings(&mut answer, workspace);
     Ok(answer)
+}
+
+/// Says which settings are at fault: the folder or the branch of a new document may be another one than was meant.
+fn add_faults_of_settings(answer: &mut Answer, workspace: &Workspace) {
+    let faults = workspace.config().findings.iter().filter(|finding| finding.severity == Severity::Error);
+    for finding in faults {
+        answer.words.push_str(&render::finding(finding, "", None));
+        answer.findings.push(finding.clone());
+    }
 }
 
 /// The answer to a claim: the id, and nothing else, for people.
@@ -148,10 +155,21 @@ pub(crate) fn claimed(kind: &'static str, workspace: &Workspace, claimed: &Claim
         Some(_) => words(workspace, outcome, &[line]),
         None => format!("{}\n", visible(&line)),
     };
-    if let Some(why) = claimed.decided.why() {
-        let _ = writeln!(answer.words, "decided in this clone alone: {}", visible(why));
-    }
+    name_skipped(&mut answer, claimed);
+    answer.words.push_str(&decided_alone(&claimed.decided));
     Ok(answer)
+}
+
+/// Names the tasks that `--next` passed over, if there were any.
+fn name_skipped(answer: &mut Answer, claimed: &Claimed) {
+    if claimed.skipped.is_empty() {
+        return;
+    }
+    let items = claimed.skipped.iter().map(|one| json!({ "id": one.id.as_str(), "why": one.why }));
+    answer.data["skipped"] = items.collect();
+    for one in claimed.skipped.iter().take(SKIPPED_SHOWN_MAX) {
+        let _ = writeln!(answer.words, "skipped {}", visible(&one.to_string()));
+    }
 }
 
 /// The answer to a renewal.
@@ -186,6 +204,7 @@ fn written(kind: &'static str, workspace: &Workspace, outcome: &Outcome) -> Resu
     let mut data = show::data(workspace, &outcome.path, outcome.entity.as_ref());
     data["operation"] = outcome.operation.as_ref().map_or(Value::Null, |id| json!(id.as_str()));
     data["changed"] = json!(outcome.operation.is_some());
+    add_decision(&mut data, outcome);
     answer.data = data;
     answer.findings.clone_from(&outcome.findings);
     answer.written = Some(Written {
@@ -195,10 +214,23 @@ fn written(kind: &'static str, workspace: &Workspace, outcome: &Outcome) -> Resu
     Ok(answer)
 }
 
+/// Adds where it was decided who has the task, if the write claimed one.
+pub(crate) fn add_decision(data: &mut Value, outcome: &Outcome) {
+    if let Some(ClaimDecision { decided, .. }) = &outcome.claim {
+        data["decided"] = json!(decided.word());
+        data["decided_why"] = json!(decided.why());
+    }
+}
+
+/// Says why a claim was decided in this clone alone; empty if it was not.
+pub(crate) fn decided_alone(decided: &Decided) -> String {
+    decided.why().map_or_else(String::new, |why| format!("decided in this clone alone: {}\n", visible(why)))
+}
+
 /// What a write did to its document, one line a change: `task-7: pending → running`.
-fn told(outcome: &Outcome, before: Option<Document>) -> Vec<String> {
+fn changed_lines(outcome: &Outcome) -> Vec<String> {
     let path: &DocPath = &outcome.path;
-    let old = Snapshot::from_documents(before.map(|document| (path.clone(), document)));
+    let old = Snapshot::from_documents(outcome.before.iter().map(|document| (path.clone(), document.clone())));
     let new = Snapshot::from_documents([(path.clone(), outcome.document.clone())]);
     let id = outcome.entity.as_ref().map_or_else(|| path.to_string(), |entity| entity.id().to_string());
     let changes = change::diff(&old, &new);
@@ -208,15 +240,19 @@ fn told(outcome: &Outcome, before: Option<Document>) -> Vec<String> {
 /// What happened, then what became of it: `task-7: pending → running (committed 1a2b3c4)`.
 fn words(workspace: &Workspace, outcome: &Outcome, lines: &[String]) -> String {
     if outcome.operation.is_none() {
-        return "nothing to change: it is so already\n".to_owned();
+        return "no changes\n".to_owned();
     }
     let mut out = String::new();
+    let is_on_no_branch = outcome.committed.is_some() && workspace.is_on_no_branch();
     for (index, line) in lines.iter().enumerate() {
-        let fate = if index + 1 == lines.len() { fate(outcome) } else { String::new() };
+        let fate = if index + 1 == lines.len() { fate(outcome, is_on_no_branch) } else { String::new() };
         let _ = writeln!(out, "{}{fate}", visible(line));
     }
+    if is_on_no_branch {
+        out.push_str(&no_branch_hint());
+    }
     if let Some(hint) = outcome.waiting.as_ref().and_then(crate::runner::Waiting::hint) {
-        let _ = writeln!(out, "{} {}", paint(Ink::Hint, "hint:"), visible(&hint));
+        out.push_str(&render::hint(&hint));
     }
     for finding in &outcome.findings {
         out.push_str(&render::finding(finding, workspace.folder(), Some(outcome.document.bytes())));
@@ -224,8 +260,15 @@ fn words(workspace: &Workspace, outcome: &Outcome, lines: &[String]) -> String {
     out
 }
 
-fn fate(outcome: &Outcome) -> String {
+/// What to do with commits that no branch holds.
+pub(crate) fn no_branch_hint() -> String {
+    let hint = "no branch holds this commit; run `git switch -c NAME` to keep it";
+    format!("{} {hint}\n", paint(Ink::Hint, "hint:"))
+}
+
+fn fate(outcome: &Outcome, is_on_no_branch: bool) -> String {
     let fate = match (&outcome.committed, &outcome.waiting) {
+        (Some(revision), _) if is_on_no_branch => format!("committed {} on no branch", revision.short()),
         (Some(revision), _) => format!("committed {}", revision.short()),
         (None, Some(waiting)) => format!("not committed yet: {waiting}"),
         (None, None) => "saved".to_owned(),

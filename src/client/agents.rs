@@ -7,7 +7,7 @@ use super::{AgentReport, CoordinationClient, Error, Receipt};
 use crate::entity::agent::AgentUpdate;
 use crate::entity::{self, Agent, Entity, Pulse};
 use crate::name::{AgentName, Kind};
-use crate::runner::{self, New, Outcome, Step, Together, Workspace};
+use crate::runner::{self, New, Step, Workspace};
 use crate::snapshot::FindError;
 use crate::time::Timestamp;
 
@@ -40,7 +40,7 @@ impl CoordinationClient {
     pub async fn store_agent_status(&self, agent: &str, report: impl Into<AgentReport>) -> Result<Receipt, Error> {
         let (name, report) = (agent_name(agent)?, report.into());
         let acting = self.agent().cloned().unwrap_or_else(|| name.clone());
-        let store = move |_: &_, workspace: &Workspace| Ok(alone(workspace, set(workspace, name, report))?.into());
+        let store = move |_: &_, workspace: &Workspace| Ok(workspace.run_step(set(workspace, name, report))?.into());
         self.crew.run(Some(acting), store).await
     }
 
@@ -93,7 +93,7 @@ impl CoordinationClient {
 }
 
 /// The step that says so: it changes the agent's document or makes it, whichever is possible.
-pub(super) fn set(workspace: &Workspace, name: AgentName, report: AgentReport) -> Step {
+pub(super) fn set(workspace: &Workspace, name: AgentName, report: AgentReport) -> Step<'static> {
     let update = AgentUpdate {
         status: Some(report.status),
         active_tasks: report.active_tasks,
@@ -103,13 +103,6 @@ pub(super) fn set(workspace: &Workspace, name: AgentName, report: AgentReport) -
     };
     let new = New::Agent(update.clone().into_new(name));
     Step::Set { new, verb: "set", edit: Box::new(move |document| entity::agent::set(document, &update)) }
-}
-
-/// Carries out one step.
-fn alone(workspace: &Workspace, step: Step) -> Result<Outcome, runner::Error> {
-    let mut done = workspace.batch(&[step], Together::Each)?;
-    // A batch of one step gives one result.
-    done.pop().unwrap_or(Err(runner::Error::Undone { step: 1 }))
 }
 
 /// There is no such document.

@@ -68,8 +68,8 @@ impl Builder {
         self
     }
 
-    /// Longest wait for one operation; without it an operation takes as long as it takes. It needs a runtime with its timer
-    /// enabled (`enable_time` or `enable_all`), or tokio panics.
+    /// Longest wait for one operation; without it an operation takes as long as it takes. It needs a tokio runtime with its
+    /// timer enabled (`enable_time` or `enable_all`); without one every call fails with [`Error::NoTimer`].
     #[must_use]
     pub const fn operation_timeout(mut self, timeout: Duration) -> Self {
         self.operation_timeout = Some(timeout);
@@ -94,7 +94,7 @@ impl Builder {
         let wish = self.required.or(self.mode);
         flags.extend(wish.map(|mode| ("coordination.mode".to_owned(), mode.word().to_owned())));
         let opening = Opening { root: self.root, agent, flags };
-        let patience = if self.required.is_some() { Patience::Full } else { Patience::Brief };
+        let patience = if self.required.is_some() { Patience::Full } else { Patience::Opening };
         let decides_there = self.required == Some(Mode::Redis);
         let crew = Crew::open(opening, self.operation_timeout, decides_there, move |workspace| {
             let modes = mode::detect(workspace, patience);

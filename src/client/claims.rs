@@ -18,8 +18,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// For how long the task is the agent's without a word; else the setting `coordination.taskqueue.task_timeout_seconds`
-    /// (300 s).
+    /// For how long the task is the agent's without a sign of life; else the setting `claim.lease` (30 minutes).
     #[must_use]
     pub const fn lease(mut self, lease: Duration) -> Self {
         self.lease = Some(lease);

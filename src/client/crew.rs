@@ -19,7 +19,9 @@ use super::mode::Modes;
 use super::pool::{Desk, Pool};
 use super::sabotage::{self, Sabotage};
 use super::stats::Latency;
+use super::timer;
 use crate::entity::{Agent, Entity, Pulse};
+use crate::follow::FollowScope;
 use crate::git::Target;
 use crate::name::{AgentName, Kind};
 use crate::runner::{Opening, Workspace};
@@ -69,6 +71,9 @@ impl Crew {
         let named = opening.agent.clone();
         let looked = carry_out(&first, timeout, move |desk| {
             let workspace = desk.workspace(named.as_ref())?;
+            if let Some(finding) = workspace.config().refused() {
+                return Err(crate::runner::Error::Config(Box::new(finding.clone())).into());
+            }
             let opened = Opened {
                 agent: workspace.agent().cloned(),
                 store: workspace.store().clone(),
@@ -122,7 +127,7 @@ impl Crew {
     pub(super) fn follow(&self, workspace: &Workspace) {
         if self.opened.follows {
             // What is in the way of that is told by whoever writes; reading goes on with what the folder holds.
-            let _ = workspace.follow_branch();
+            let _ = workspace.follow_branch(FollowScope::Everything);
         }
     }
 
@@ -162,6 +167,10 @@ impl Crew {
     pub(super) async fn close(&self) {
         self.subscriptions.end(None);
         self.pool.close();
+        // Those who wait for a task look again, and find the client closed.
+        if let Some(bell) = self.bell.get() {
+            bell.ring();
+        }
         self.pool.wait().await;
         self.following.end().await;
     }
@@ -180,6 +189,8 @@ async fn carry_out<T: Send + 'static>(
     timeout: Option<Duration>,
     work: impl FnOnce(&mut Desk) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
+    // Asked for before anything is begun.
+    let timer = timeout.map(|after| Ok::<_, Error>((after, timer::sleep(after)?))).transpose()?;
     let withdrawal = Withdrawal::default();
     let state = Arc::clone(&withdrawal.0);
     let (answer, answered) = oneshot::channel();
@@ -193,15 +204,16 @@ async fn carry_out<T: Send + 'static>(
     if !pool.give(Box::new(job)).map_err(Error::NoThread)? {
         return Err(Error::Closed);
     }
-    let answered = match timeout {
+    let answered = match timer {
         None => answered.await,
-        Some(after) => {
-            let Ok(answered) = tokio::time::timeout(after, answered).await else {
+        Some((after, timer)) => tokio::select! {
+            biased;
+            answered = answered => answered,
+            () = timer => {
                 let outcome = if withdrawal.withdraw() { TimedOut::NotDone } else { TimedOut::Unknown };
                 return Err(Error::Timeout { after, outcome });
-            };
-            answered
-        }
+            }
+        },
     };
     match answered {
         Ok(Ok(done)) => done,

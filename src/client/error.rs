@@ -56,6 +56,9 @@ pub enum Error {
     /// The client was closed.
     #[error("the client is closed")]
     Closed,
+    /// The call has to wait for a time, and runs in no tokio runtime with a timer.
+    #[error("there is no tokio runtime with a timer to wait in")]
+    NoTimer,
     /// The system gives no thread to do it in.
     #[error("the system gives no thread")]
     NoThread(#[source] std::io::Error),
@@ -89,6 +92,9 @@ impl Error {
             Self::Timeout { outcome: TimedOut::Unknown, .. } => Some("read the document, then decide".to_owned()),
             Self::Mode { .. } => Some("leave out `require_mode`: every method works on the files".to_owned()),
             Self::Closed => Some("build another client".to_owned()),
+            Self::NoTimer => {
+                Some("call it in a tokio runtime that was built with `enable_time` or `enable_all`".to_owned())
+            }
             Self::Lost(loss) => loss.hint(),
             Self::BadInput(cause) if matches!(**cause, runner::Error::NoAgent) => {
                 Some("say who acts, with `.agent(NAME)` at the builder or `acting_as`".to_owned())
@@ -112,10 +118,13 @@ impl Error {
         }
     }
 
-    /// Tells whether the same call may work in a moment.
+    /// Returns true if the same call may work in a moment. A sandbox that keeps `.git` read-only stays as it is.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy(_) | Self::NoThread(_) | Self::Timeout { outcome: TimedOut::NotDone, .. })
+        if let Self::Busy(cause) = self {
+            return !cause.is_state_read_only();
+        }
+        matches!(self, Self::NoThread(_) | Self::Timeout { outcome: TimedOut::NotDone, .. })
     }
 }
 
@@ -126,6 +135,7 @@ impl From<runner::Error> for Error {
             error,
             Met::Refused { .. }
                 | Met::Assigned { .. }
+                | Met::Unmerged { .. }
                 | Met::NotReady { .. }
                 | Met::NotPending { .. }
                 | Met::NotHeld { .. }

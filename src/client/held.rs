@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, TryLockError};
 
 use super::sabotage::{self, Sabotage};
-use crate::document::Document;
 use crate::entity::Entity;
 use crate::name::{DocId, DocPath, Kind};
 use crate::runner::{Error, Workspace};
 use crate::snapshot::{FindError, Snapshot};
-use crate::store::{Stamp, Store};
+use crate::store::{FileRead, Stamp, Store};
 
 /// A file that changed less than this before it was read may change again without a new stamp: the clock of file times
 /// advances by up to 10 ms at once. Such a file is read again.
@@ -110,18 +109,21 @@ impl State {
     fn read(&mut self, workspace: &Workspace, paths: &[DocPath]) -> Result<(), Error> {
         let now_ns = workspace.now().unix_ms().saturating_mul(1_000_000);
         let mut read = Vec::with_capacity(paths.len());
-        workspace.store().read_each(paths, &mut |path, contents| read.push((path.clone(), contents)))?;
+        workspace.store().read_each(paths, &mut |path, found| {
+            let stamp = if let FileRead::Contents(contents) = &found { contents.stamp } else { Stamp::default() };
+            read.extend(workspace.document_of(path, found).map(|document| (path.clone(), stamp, document)));
+        })?;
         if read.len() < paths.len() {
-            let there: std::collections::HashSet<&DocPath> = read.iter().map(|(path, _)| path).collect();
+            let there: std::collections::HashSet<&DocPath> = read.iter().map(|(path, ..)| path).collect();
             let gone: Vec<&DocPath> = paths.iter().filter(|path| !there.contains(path)).collect();
             for path in gone {
                 self.forget(path);
             }
         }
-        for (path, contents) in read {
-            let is_settled = contents.stamp.ctime_ns.saturating_add(SETTLED_NS) < now_ns;
-            self.known.insert(path.clone(), Known { stamp: contents.stamp, is_settled });
-            self.snapshot.insert(path, Document::parse(contents.bytes));
+        for (path, stamp, document) in read {
+            let is_settled = stamp.ctime_ns.saturating_add(SETTLED_NS) < now_ns;
+            self.known.insert(path.clone(), Known { stamp, is_settled });
+            self.snapshot.insert(path, document);
         }
         Ok(())
     }

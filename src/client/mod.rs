@@ -24,6 +24,7 @@ struct Guide;
 mod agents;
 mod bell;
 mod builder;
+mod changes;
 mod claims;
 mod crew;
 mod error;
@@ -36,6 +37,7 @@ mod pool;
 mod sabotage;
 mod stats;
 mod tasks;
+mod timer;
 mod values;
 mod wait;
 mod workflows;
@@ -44,6 +46,7 @@ use std::sync::Arc;
 
 pub use agents::AgentState;
 pub use builder::Builder;
+pub use changes::TaskChanges;
 pub use claims::{Claim, Terms};
 pub use error::{Error, TimedOut};
 pub use events::Events;
@@ -112,7 +115,8 @@ impl CoordinationClient {
     }
 
     /// Waits until everything that this client and its clones have begun is done, dropped futures included, and refuses what
-    /// is asked for afterwards with [`Error::Closed`]. Closing again does nothing.
+    /// is asked for afterwards with [`Error::Closed`]. What waits for a task or follows a workflow ends with that error too,
+    /// and streams of events end. Closing again does nothing.
     pub async fn close(&self) {
         self.crew.close().await;
     }

@@ -2,15 +2,15 @@
 
 use serde_json::Value as Json;
 
-use super::tasks::{completing, failing, making, updating};
+use super::tasks::{changing, completing, failing, making, updating};
 use super::values::agent_name;
-use super::{AgentReport, CoordinationClient, Error, Failure, Fields, NewTask, Receipt, agents};
+use super::{AgentReport, CoordinationClient, Error, Failure, Fields, NewTask, Receipt, TaskChanges, agents};
 use crate::entity::TaskStatus;
 use crate::name::Kind;
-use crate::runner::{self, Editing, New, Outcome, Step, Together, Workspace};
+use crate::runner::{self, Editing, New, Outcome, Passing, Step, Together, Workspace};
 
 /// What is left to be worked out where the workspace is.
-type Plan = Box<dyn FnOnce(&Workspace) -> Result<Step, Error> + Send>;
+type Plan = Box<dyn FnOnce(&Workspace) -> Result<Step<'static>, Error> + Send>;
 
 /// Operations that are collected and then carried out as one; see [`CoordinationClient::pipeline`]. Each finds the documents
 /// as those before it left them.
@@ -29,6 +29,8 @@ impl std::fmt::Debug for Pipeline {
 
 impl CoordinationClient {
     /// Collects operations for one call: one operation of the history, one wait for the disk and one commit for all of them.
+    /// Each is allowed or refused as the method of the same name is, by the same agent, fence ([`CoordinationClient::fenced`])
+    /// and mode ([`super::Builder::require_mode`]): a task that it begins is claimed, where a server decides on the server.
     pub fn pipeline(&self) -> Pipeline {
         Pipeline { client: self.clone(), plans: Vec::new(), how: Together::Each }
     }
@@ -65,6 +67,11 @@ impl Pipeline {
         self.change(id.as_ref(), "update", updating(status, fields.into()))
     }
 
+    /// As [`CoordinationClient::update_task`].
+    pub fn update_task(&mut self, id: impl AsRef<str>, changes: TaskChanges) -> &mut Self {
+        self.change(id.as_ref(), "update", changing(changes))
+    }
+
     /// As [`CoordinationClient::complete_task`].
     pub fn complete_task(&mut self, id: impl AsRef<str>, result: impl Into<Json>) -> &mut Self {
         self.change(id.as_ref(), "complete", Ok(completing(result.into())))
@@ -83,10 +90,11 @@ impl Pipeline {
 
     fn change(&mut self, id: &str, verb: &'static str, edit: Result<Editing, Error>) -> &mut Self {
         let id = id.to_owned();
-        self.plan(move |_| Ok(Step::Change { kind: Kind::Task, id, verb, edit: edit? }))
+        let passing = Passing { fence: self.client.fence, ..Passing::default() };
+        self.plan(move |_| Ok(Step::Change { kind: Kind::Task, id, verb, passing, edit: edit? }))
     }
 
-    fn plan(&mut self, plan: impl FnOnce(&Workspace) -> Result<Step, Error> + Send + 'static) -> &mut Self {
+    fn plan(&mut self, plan: impl FnOnce(&Workspace) -> Result<Step<'static>, Error> + Send + 'static) -> &mut Self {
         self.plans.push(Box::new(plan));
         self
     }

@@ -4,26 +4,25 @@ use serde_json::Value as Json;
 
 use super::agents::not_found;
 use super::values::{agent_name, doc_id, doc_ids, document_values, take_number};
-use super::{CoordinationClient, Error, Failure, Fields, NewTask, Receipt};
+use super::{CoordinationClient, Error, Failure, Fields, NewTask, Receipt, TaskChanges};
 use crate::entity::task::{self, TaskUpdate};
 use crate::entity::{self, Entity, Task, TaskStatus};
-use crate::name::{DocId, Kind};
+use crate::name::Kind;
 use crate::runner::{Editing, Hold, New, Passing, Taken, Workspace};
 use crate::snapshot::Snapshot;
 
 impl CoordinationClient {
-    /// Makes a task, pending, and gives its id.
+    /// Makes a task, pending. The receipt has its id, can be used as the id, and says what is odd about the task: a
+    /// dependency that does not exist yet is a finding, and the task waits for it.
     ///
     /// Durable on return: the document.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if the given id is taken; [`Error::BadInput`] for a name that is none.
-    pub async fn create_task(&self, new: NewTask) -> Result<DocId, Error> {
+    /// [`Error::Conflict`] if the given id is taken; [`Error::BadInput`] for a name that is none, or a value that is too big.
+    pub async fn create_task(&self, new: NewTask) -> Result<Receipt, Error> {
         let create = move |_: &_, workspace: &Workspace| {
             let (new, taken) = making(workspace, new)?;
-            let id = new.id.clone();
-            workspace.create(&New::Task(new), taken)?;
-            Ok(id)
+            Ok(workspace.create(&New::Task(new), taken)?.into())
         };
         self.crew.run(self.agent.clone(), create).await
     }
@@ -54,6 +53,17 @@ impl CoordinationClient {
         fields: impl Into<Fields>,
     ) -> Result<Receipt, Error> {
         self.change(Kind::Task, id.as_ref(), "update", updating(status, fields.into())?).await
+    }
+
+    /// Changes what a task says: its description, payload, steps, type, title and the like.
+    ///
+    /// Durable on return: all of it, in one write.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::BadInput`] for a name that is none, or a value that does not fit; [`Error::Lost`] if another
+    /// agent has the task.
+    pub async fn update_task(&self, id: impl AsRef<str>, changes: TaskChanges) -> Result<Receipt, Error> {
+        self.change(Kind::Task, id.as_ref(), "update", changing(changes)?).await
     }
 
     /// Marks a running task as completed, with its result.
@@ -125,8 +135,7 @@ impl CoordinationClient {
         edit: Editing,
     ) -> Result<Receipt, Error> {
         let (id, passing) = (id.to_owned(), Passing { fence: self.fence, ..Passing::default() });
-        let change =
-            move |_: &_, workspace: &Workspace| Ok(workspace.change_as(kind, &id, verb, &passing, &edit)?.into());
+        let change = move |_: &_, workspace: &Workspace| Ok(workspace.change(kind, &id, verb, &passing, &edit)?.into());
         self.crew.run(self.agent.clone(), change).await
     }
 
@@ -166,6 +175,12 @@ pub(super) fn updating(status: TaskStatus, fields: Fields) -> Result<Editing, Er
     Ok(Box::new(move |document| task::update(document, &update)))
 }
 
+/// The edit that changes what a task says.
+pub(super) fn changing(changes: TaskChanges) -> Result<Editing, Error> {
+    let update = changes.into_update()?;
+    Ok(Box::new(move |document| task::update(document, &update)))
+}
+
 /// The edit that completes a task.
 pub(super) fn completing(result: Json) -> Editing {
     Box::new(move |document| task::complete(document, Some(&result).filter(|result| !result.is_null())))
@@ -187,13 +202,14 @@ pub(super) fn making(workspace: &Workspace, new: NewTask) -> Result<(entity::New
         id,
         kind: new.kind,
         title: new.title,
+        description: new.description,
         assigned_to: new.assigned_to.as_deref().map(agent_name).transpose()?,
         depends_on: doc_ids(new.depends_on)?,
         priority: new.priority,
         workflow: new.workflow.map(doc_id).transpose()?,
         payload: new.payload,
         steps: new.steps,
-        created: workspace.now(),
+        created: workspace.moment_of_creation(),
     };
     Ok((new, taken))
 }

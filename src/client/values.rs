@@ -1,5 +1,6 @@
 //! What callers give and get: builders of what is to be written, and the receipt of what was. No files, no clock.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
@@ -9,7 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::document::Value;
 use crate::entity::{ActiveTask, AgentStatus, Priority};
 use crate::name::{AgentName, DocId, OperationId, Revision};
-use crate::runner::{self, Outcome, Waiting};
+use crate::runner::{self, Decided, Outcome, Waiting};
 
 /// What an agent says of itself. What is left out stays as it is in the agent's document.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,6 +81,7 @@ pub struct NewTask {
     pub(super) kind: String,
     pub(super) id: Option<String>,
     pub(super) title: Option<String>,
+    pub(super) description: Option<String>,
     pub(super) assigned_to: Option<String>,
     pub(super) depends_on: Vec<String>,
     pub(super) priority: Priority,
@@ -96,6 +98,7 @@ impl NewTask {
             kind: kind.into(),
             id: None,
             title: None,
+            description: None,
             assigned_to: None,
             depends_on: Vec::new(),
             priority: Priority::Normal,
@@ -117,6 +120,13 @@ impl NewTask {
     #[must_use]
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = Some(title.into());
+        self
+    }
+
+    /// What is to be done, in markdown: anything but the headings that mean something, such as `## Notes`.
+    #[must_use]
+    pub fn description(mut self, text: impl Into<String>) -> Self {
+        self.description = Some(text.into());
         self
     }
 
@@ -170,6 +180,7 @@ pub struct NewWorkflow {
     pub(super) kind: String,
     pub(super) id: Option<String>,
     pub(super) title: Option<String>,
+    pub(super) description: Option<String>,
     pub(super) tasks: Vec<String>,
     pub(super) metadata: Option<Json>,
 }
@@ -178,7 +189,7 @@ impl NewWorkflow {
     /// A workflow of this type, such as `model-training`.
     #[must_use]
     pub fn of(kind: impl Into<String>) -> Self {
-        Self { kind: kind.into(), id: None, title: None, tasks: Vec::new(), metadata: None }
+        Self { kind: kind.into(), id: None, title: None, description: None, tasks: Vec::new(), metadata: None }
     }
 
     /// Its id; a random one where none is given.
@@ -192,6 +203,13 @@ impl NewWorkflow {
     #[must_use]
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = Some(title.into());
+        self
+    }
+
+    /// What it is for, in markdown: anything but the headings that mean something, such as `## Notes`.
+    #[must_use]
+    pub fn description(mut self, text: impl Into<String>) -> Self {
+        self.description = Some(text.into());
         self
     }
 
@@ -315,13 +333,34 @@ pub struct Receipt {
     pub waiting: Option<Waiting>,
     /// What is odd about the document.
     pub findings: Vec<Diagnostic>,
+    /// Where it was decided that the agent has the task, if this began one. [`Claim`](super::Claim) says it of a claim.
+    pub decided: Option<Decided>,
+}
+
+/// The id of the document: the receipt of what was made stands for it in every method.
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}
+
+impl AsRef<str> for Receipt {
+    fn as_ref(&self) -> &str {
+        self.id.as_str()
+    }
+}
+
+impl From<Receipt> for DocId {
+    fn from(receipt: Receipt) -> Self {
+        receipt.id
+    }
 }
 
 impl From<Outcome> for Receipt {
     fn from(outcome: Outcome) -> Self {
-        let Outcome { path, entity, findings, operation, committed, waiting, .. } = outcome;
+        let Outcome { path, entity, findings, operation, committed, waiting, claim, .. } = outcome;
         let id = entity.map_or_else(|| DocId::of_file(&path), |entity| entity.id());
-        Self { id, operation, committed, waiting, findings }
+        Self { id, operation, committed, waiting, findings, decided: claim.map(|claim| claim.decided) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::crew::Crew;
-use super::{CoordinationClient, Error};
+use super::{CoordinationClient, Error, Receipt, timer};
 use crate::entity::{Task, TaskStatus};
 use crate::name::{DocId, Kind};
 use crate::runner::{self, Scope, Workspace};
@@ -27,6 +27,12 @@ pub enum Monitored {
 
 impl From<&DocId> for Monitored {
     fn from(workflow: &DocId) -> Self {
+        Self::Workflow(workflow.to_string())
+    }
+}
+
+impl From<&Receipt> for Monitored {
+    fn from(workflow: &Receipt) -> Self {
         Self::Workflow(workflow.to_string())
     }
 }
@@ -102,7 +108,8 @@ impl CoordinationClient {
     /// wrap it in `tokio::time::timeout` for less.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is no such task, or no longer.
+    /// [`Error::NotFound`] if there is no such task, or no longer; [`Error::Closed`] once the client is closed;
+    /// [`Error::NoTimer`] outside of a tokio runtime with a timer.
     pub async fn wait_task(&self, id: impl AsRef<str>) -> Result<Task, Error> {
         let id = id.as_ref();
         let mut ear = self.ear().await?;
@@ -120,7 +127,8 @@ impl CoordinationClient {
     /// failed. `report` is told how far they are, first at once and then whenever that changes. Gives the end.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is no such workflow, or no longer.
+    /// [`Error::NotFound`] if there is no such workflow, or no longer; [`Error::Closed`] and [`Error::NoTimer`] as for
+    /// [`CoordinationClient::wait_task`].
     pub async fn monitor_workflow(
         &self,
         what: impl Into<Monitored>,
@@ -148,8 +156,10 @@ impl CoordinationClient {
         }
     }
 
-    /// An ear for the client's bell.
+    /// An ear for the client's bell, for a call that has to wait.
     async fn ear(&self) -> Result<watch::Receiver<u64>, Error> {
+        // Told at once, not only where a task has not ended yet.
+        drop(timer::sleep(Duration::ZERO)?);
         self.crew.run(None, |crew, workspace| Ok(crew.bell(workspace).listen())).await
     }
 
@@ -164,11 +174,17 @@ impl CoordinationClient {
 async fn heard(ear: &mut watch::Receiver<u64>, deaf: bool) -> Result<(), Error> {
     let rung = async {
         // The bell lives as long as its client.
-        let rung = ear.changed().await.map_err(|_| Error::Closed);
-        tokio::time::sleep(SETTLE).await;
-        rung
+        ear.changed().await.map_err(|_| Error::Closed)?;
+        timer::sleep(SETTLE)?.await;
+        Ok(())
     };
-    if deaf { tokio::time::timeout(POLL, rung).await.unwrap_or(Ok(())) } else { rung.await }
+    if !deaf {
+        return rung.await;
+    }
+    tokio::select! {
+        rung = rung => rung,
+        () = timer::sleep(POLL)? => Ok(()),
+    }
 }
 
 /// How far tasks are.
@@ -195,11 +211,15 @@ fn progress(snapshot: &Snapshot, what: &Monitored) -> Result<Progress, runner::E
     Ok(progress)
 }
 
-/// Tells whether something that a task waits for, near or far, has failed. Takes circles and chains of any length.
+/// Tells whether something that a task waits for, near or far, has failed, or if one of them is given to no agent. Takes
+/// circles and chains of any length.
 fn is_blocked(snapshot: &Snapshot, task: &Task) -> bool {
     let mut seen = std::collections::BTreeSet::new();
     let mut next = vec![task];
     while let Some(task) = next.pop() {
+        if task.status == TaskStatus::Pending && task.gates.unusable().is_some() {
+            return true;
+        }
         for blocker in snapshot.blockers(task) {
             match blocker.why {
                 Wait::Status(TaskStatus::Failed) => return true,

@@ -7,32 +7,33 @@ use super::values::{doc_id, doc_ids, document_values, take_number};
 use super::{CoordinationClient, Error, Failure, Fields, NewWorkflow, Receipt};
 use crate::entity::workflow::{self, WorkflowUpdate};
 use crate::entity::{self, Workflow};
-use crate::name::{DocId, Kind};
+use crate::name::Kind;
 use crate::runner::{self, New, Scope, Taken, Workspace};
 
 impl CoordinationClient {
-    /// Makes a workflow, running, and gives its id.
+    /// Makes a workflow, running. The receipt has its id, can be used as the id, and says what is odd about the workflow: a
+    /// task that does not exist yet is a finding.
     ///
     /// Durable on return: the document.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if the given id is taken; [`Error::BadInput`] for a name that is none.
-    pub async fn create_workflow(&self, new: NewWorkflow) -> Result<DocId, Error> {
+    /// [`Error::Conflict`] if the given id is taken; [`Error::BadInput`] for a name that is none, or a value that is too big.
+    pub async fn create_workflow(&self, new: NewWorkflow) -> Result<Receipt, Error> {
         let create = move |_: &_, workspace: &Workspace| {
             let (id, taken) = match new.id {
                 Some(id) => (doc_id(id)?, Taken::LookUp),
                 None => (workspace.new_id(Kind::Workflow)?, Taken::FileName),
             };
             let new = entity::NewWorkflow {
-                id: id.clone(),
+                id,
                 kind: new.kind,
                 title: new.title,
+                description: new.description,
                 tasks: doc_ids(new.tasks)?,
                 metadata: new.metadata,
-                created: workspace.now(),
+                created: workspace.moment_of_creation(),
             };
-            workspace.create(&New::Workflow(new), taken)?;
-            Ok(id)
+            Ok(workspace.create(&New::Workflow(new), taken)?.into())
         };
         self.crew.run(self.agent.clone(), create).await
     }

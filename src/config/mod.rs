@@ -1,6 +1,7 @@
 //! Configuration: the known settings and how layers of them become one. Reads no file and no environment; it is given both as text.
 
 mod formats;
+mod place;
 mod secret;
 mod setting;
 
@@ -13,7 +14,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Place};
+use crate::name::visible;
 
 /// Largest configuration file, in bytes.
 pub const CONFIG_BYTES_MAX: usize = 64 * 1024;
@@ -27,6 +29,8 @@ pub enum Origin {
     Default,
     /// The user's own file.
     User,
+    /// What this clone agreed on before, for a commit that is checked out and says nothing of it.
+    Clone,
     /// The repository's file: anyone who can push can write it, so it may not loosen safety.
     Repository,
     /// An environment variable.
@@ -40,6 +44,7 @@ impl fmt::Display for Origin {
         f.write_str(match self {
             Self::Default => "default",
             Self::User => "user",
+            Self::Clone => "clone",
             Self::Repository => "repository",
             Self::Environment => "environment",
             Self::Flag => "flag",
@@ -54,6 +59,8 @@ pub struct Layer {
     formats: BTreeMap<String, String>,
     /// What was wrong with the text.
     pub findings: Vec<Diagnostic>,
+    /// The first of our own variables that does not fit.
+    refused: Option<Diagnostic>,
 }
 
 impl Layer {
@@ -63,11 +70,15 @@ impl Layer {
         match serde_json::from_str::<Value>(text) {
             Ok(Value::Object(map)) => {
                 let mut layer = Self::default();
-                layer.take(name, "", &map);
+                layer.take(&Source { name, places: place::places(text) }, "", &map);
                 layer
             }
-            Ok(_) => Self::broken(format!("{name}: the configuration is not a JSON object")),
+            Ok(_) => Self::broken(format!("{name}:1:1: the configuration is not a JSON object")),
             Err(error) => {
+                // An empty file says nothing; that is no fault in it.
+                if text.trim().is_empty() {
+                    return Self::default();
+                }
                 let (line, column) = (error.line().max(1), error.column().max(1));
                 let words = error.to_string();
                 let why = words.split(" at line ").next().unwrap_or(&words);
@@ -87,10 +98,22 @@ impl Layer {
                 .flatten()
                 .find_map(|name| lookup(name).filter(|text| !text.is_empty()).map(|text| (name.to_owned(), text)));
             if let Some((name, text)) = found {
-                layer.put(&name, key, key.read(&text));
+                match key.read(&text) {
+                    Ok(value) => drop(layer.values.insert(key.name.to_owned(), value)),
+                    Err(why) => layer.refuse(&name, key, &why),
+                }
             }
         }
         layer
+    }
+
+    /// A file that cannot be read at all: a finding, and no value.
+    #[must_use]
+    pub fn unreadable(name: &str, why: &str) -> Self {
+        let finding =
+            Diagnostic::error(Code::BadConfigFile, format!("{name}: the configuration cannot be read: {why}"));
+        let finding = finding.hint("make it a readable file, or remove what is in its place");
+        Self { findings: vec![finding], ..Self::default() }
     }
 
     /// One value given as text, as `config set` and flags give it.
@@ -99,7 +122,10 @@ impl Layer {
     /// A finding if the key is not known or the value does not fit.
     pub fn from_text(name: &str, text: &str) -> Result<Self, Diagnostic> {
         let key = key(name).ok_or_else(|| unknown("command line", name))?;
-        let value = key.read(text).map_err(|why| bad_value("command line", key, &why))?;
+        let value = key.read(text).map_err(|why| {
+            Diagnostic::error(Code::BadConfigValue, format!("command line: `{}` {why}", key.name))
+                .hint(format!("give {}", key.rule))
+        })?;
         Ok(Self { values: BTreeMap::from([(key.name.to_owned(), value)]), ..Self::default() })
     }
 
@@ -109,43 +135,79 @@ impl Layer {
     }
 
     fn broken(message: String) -> Self {
-        let finding = Diagnostic::error(Code::BadConfigFile, message).hint("mend the JSON, or remove the file");
+        let finding = Diagnostic::error(Code::BadConfigFile, message).hint("fix the JSON, or remove the file");
         Self { findings: vec![finding], ..Self::default() }
     }
 
-    fn take(&mut self, name: &str, prefix: &str, map: &serde_json::Map<String, Value>) {
+    /// A variable of the environment that does not fit. One of ours is an error for commands that need settings: who sets it
+    /// means this call. One that other programs read too (`REDIS_DB`) is a finding like one in a file.
+    fn refuse(&mut self, variable: &str, key: &Key, why: &str) {
+        let finding = Diagnostic::error(Code::BadConfigValue, format!("{variable}: `{}` {why}", key.name));
+        let finding = finding.hint(format!("set {variable} to {}, or unset it", key.rule));
+        if variable.starts_with("MYCELIUM_") {
+            self.refused.get_or_insert_with(|| finding.clone());
+        }
+        self.findings.push(finding);
+    }
+
+    fn take(&mut self, source: &Source<'_>, prefix: &str, map: &serde_json::Map<String, Value>) {
         for (part, value) in map {
             let full = if prefix.is_empty() { part.clone() } else { format!("{prefix}.{part}") };
             match (key(&full), value) {
-                (Some(key), value) => self.put(name, key, key.check(value)),
-                (None, Value::Object(inner)) if setting::is_group(&full) => self.take(name, &full, inner),
-                (None, value) if full == FORMATS => self.take_formats(name, value),
+                (Some(key), value) => match key.check(value) {
+                    Ok(value) => drop(self.values.insert(key.name.to_owned(), value)),
+                    Err(why) => self.findings.push(bad_value(source, key, &why)),
+                },
+                (None, Value::Object(inner)) if setting::is_group(&full) => self.take(source, &full, inner),
+                (None, value) if setting::is_group(&full) => self.findings.push(no_group(source, &full, value)),
+                (None, value) if full == FORMATS => self.take_formats(&source.place(&full), value),
                 // Editors put the address of a schema there.
                 (None, _) if full == "$schema" => {}
-                (None, _) => self.findings.push(unknown(name, &full)),
+                (None, _) => self.findings.push(unknown(&source.place(&full), &full)),
             }
         }
     }
+}
 
-    fn put(&mut self, origin: &str, key: &Key, value: Result<Value, String>) {
-        match value {
-            Ok(value) => {
-                self.values.insert(key.name.to_owned(), value);
-            }
-            Err(why) => self.findings.push(bad_value(origin, key, &why)),
-        }
+/// A configuration file, for findings.
+struct Source<'a> {
+    name: &'a str,
+    places: BTreeMap<String, Place>,
+}
+
+impl Source<'_> {
+    /// Where the value of a key stands: `.mycelium/config.json:3:15`.
+    fn place(&self, full: &str) -> String {
+        let place = self.places.get(full).map(|place| format!(":{}:{}", place.line, place.column));
+        format!("{}{}", self.name, place.unwrap_or_default())
+    }
+
+    /// The option with which `config set` writes this file.
+    fn option(&self) -> &'static str {
+        if self.name == REPOSITORY_CONFIG { "" } else { "--user " }
     }
 }
 
 fn unknown(origin: &str, name: &str) -> Diagnostic {
-    let shown = crate::name::visible(name);
+    let shown = visible(name);
     let finding = Diagnostic::warning(Code::UnknownConfigKey, format!("{origin}: unknown key `{shown}`"));
     finding.hint("run `mycelium config list` to see every key")
 }
 
-fn bad_value(origin: &str, key: &Key, why: &str) -> Diagnostic {
-    Diagnostic::error(Code::BadConfigValue, format!("{origin}: `{}` {why}", key.name))
-        .hint(format!("run `mycelium config set {} VALUE` with a value that fits", key.name))
+fn bad_value(source: &Source<'_>, key: &Key, why: &str) -> Diagnostic {
+    let message = format!("{}: `{}` {why}; it is left out", source.place(key.name), key.name);
+    Diagnostic::error(Code::BadConfigValue, message).hint(format!(
+        "run {}, or give it another value: {}",
+        key.example_command(source.option()),
+        key.rule
+    ))
+}
+
+fn no_group(source: &Source<'_>, full: &str, value: &Value) -> Diagnostic {
+    let shown = if setting::holds_secret(full) { HIDDEN.to_owned() } else { visible(&value.to_string()) };
+    let message = format!("{}: `{full}` is {shown}, not an object of settings; it is left out", source.place(full));
+    Diagnostic::error(Code::BadConfigValue, message)
+        .hint("run `mycelium config list` to see every key, and correct the file")
 }
 
 /// One setting as it stands, and where it was set.
@@ -166,6 +228,7 @@ pub struct Config {
     formats: BTreeMap<String, Saved>,
     /// What was wrong in any layer.
     pub findings: Vec<Diagnostic>,
+    refused: Option<Diagnostic>,
 }
 
 impl Default for Config {
@@ -182,8 +245,10 @@ impl Config {
         let mut formats = BTreeMap::new();
         let mut settings: Vec<Setting> =
             KEYS.iter().map(|key| Setting { key, value: key.default_value(), origin: Origin::Default }).collect();
+        let mut refused = None;
         for (origin, layer) in layers {
             findings.extend(layer.findings);
+            refused = refused.or(layer.refused);
             formats.extend(layer.formats.into_iter().map(|(name, text)| (name, Saved { text, origin })));
             for setting in &mut settings {
                 let Some(value) = layer.values.get(setting.key.name) else { continue };
@@ -198,7 +263,22 @@ impl Config {
                 setting.origin = origin;
             }
         }
-        Self { settings, formats, findings }
+        Self { settings, formats, findings, refused }
+    }
+
+    /// Adds a variable of the environment that does not fit and is no setting.
+    pub fn refuse(&mut self, variable: &str, why: &str) {
+        let finding = Diagnostic::error(Code::BadConfigValue, format!("{variable}: {why}"));
+        let finding = finding.hint(format!("set {variable} to a value that fits, or unset it"));
+        self.refused.get_or_insert_with(|| finding.clone());
+        self.findings.push(finding);
+    }
+
+    /// Returns the variable of the environment that does not fit, for commands that refuse to go on with another value than
+    /// was asked for in this call. A bad value in a file is a finding, and the value below it counts.
+    #[must_use]
+    pub const fn refused(&self) -> Option<&Diagnostic> {
+        self.refused.as_ref()
     }
 
     /// Every setting, in the order of [`KEYS`].
@@ -256,6 +336,13 @@ pub fn put(name: &str, text: &str, key: &str, value: &Value) -> Result<String, D
         return Err(fault);
     }
     let mut root: Value = serde_json::from_str(text).unwrap_or_else(|_| Value::Object(serde_json::Map::new()));
+    // A key may stand there in one piece.
+    if let Some(whole) = root.get_mut(key).filter(|_| key.contains('.')) {
+        *whole = value.clone();
+        let mut out = serde_json::to_string_pretty(&root).unwrap_or_default();
+        out.push('\n');
+        return Ok(out);
+    }
     let mut at = &mut root;
     for part in key.split('.') {
         if !at.is_object() {

@@ -40,6 +40,14 @@ impl Key {
     }
 }
 
+impl Layer {
+    /// Returns true if one of the values holds a password.
+    #[must_use]
+    pub fn holds_password(&self) -> bool {
+        self.values().any(|(name, value)| super::key(name).is_some_and(|key| key.holds_password(value)))
+    }
+}
+
 impl fmt::Debug for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}={} ({})", self.key.name, self.key.shown(&self.value), self.origin)

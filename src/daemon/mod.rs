@@ -4,6 +4,7 @@
 
 mod archive;
 mod detach;
+mod findings;
 mod interrupt;
 mod leases;
 mod mirror;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use detach::{Detached, READY, detach};
-pub use interrupt::{raise_when_interrupted, when_interrupted};
+pub use interrupt::{ForcedEnd, raise_when_interrupted, when_interrupted};
 pub use notice::Notice;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -29,7 +30,7 @@ use tokio::time::sleep_until;
 use crate::engine::{Batch, Effect, Engine, Head, Input, Reason, Report, Retry, Seen};
 use crate::git::Target;
 use crate::name::{DocPath, visible};
-use crate::runner::{self, Class, Workspace};
+use crate::runner::{self, Class, Waiting, Workspace};
 use crate::store::{WatcherInfo, write_new_in};
 use crate::watch::{Gap, Locks, Places, Watcher};
 use workspace::Watched;
@@ -59,6 +60,14 @@ pub struct Refusal {
 
 /// Everything outside: the folder, the repository, and whoever listens. Each call may block for as long as the work takes.
 pub trait World {
+    /// Called once, when signals end nothing by themselves any more.
+    ///
+    /// # Errors
+    /// If signals cannot be received.
+    fn begin(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Takes in what has changed in the settings; gives what there is to watch if that is something else now. Called before
     /// each scan, when the watches are armed.
     fn renew(&mut self) -> Option<Places> {
@@ -162,11 +171,17 @@ fn process(info: &WatcherInfo) -> String {
 }
 
 /// Watches a workspace and commits what settles; there is one watcher for each work tree. `listener` is told everything
-/// of interest as it happens. Settings that change meanwhile are taken in.
+/// of interest as it happens. Settings that change meanwhile are taken in. A watcher that is asked to stop and is held up by
+/// others for some seconds ends the process, if `forced_end` says how.
 ///
 /// # Errors
 /// [`WatchError`] if it cannot begin. Later trouble is told to the listener and tried again.
-pub fn watch(workspace: &Workspace, span: Span, listener: &mut dyn FnMut(&Notice)) -> Result<(), WatchError> {
+pub fn watch(
+    workspace: &Workspace,
+    span: Span,
+    forced_end: Option<ForcedEnd>,
+    listener: &mut dyn FnMut(&Notice),
+) -> Result<(), WatchError> {
     if workspace.repository().is_none() {
         return Err(WatchError::OutsideGit(workspace.root().to_owned()));
     }
@@ -175,7 +190,7 @@ pub fn watch(workspace: &Workspace, span: Span, listener: &mut dyn FnMut(&Notice
         let info = store.watcher().map_err(runner::Error::from)?;
         return Err(WatchError::Taken { info: info.unwrap_or(WatcherInfo { pid: None, since: None }) });
     };
-    let mut watched = Watched::new(workspace, listener);
+    let mut watched = Watched::new(workspace, forced_end, listener);
     if span == Span::UntilStopped {
         watched.keep_the_archive();
         watched.keep_the_mirror();
@@ -183,7 +198,7 @@ pub fn watch(workspace: &Workspace, span: Span, listener: &mut dyn FnMut(&Notice
     if span == Span::UntilStopped
         && let Some(greeting) = greeting(workspace)
     {
-        watched.tell(&greeting);
+        watched.greet(&greeting);
     }
     watched.finish_journal();
     run(&mut watched, workspace.places(), span)?;
@@ -196,8 +211,15 @@ pub fn watch(workspace: &Workspace, span: Span, listener: &mut dyn FnMut(&Notice
 /// What the first watcher in a repository has to say about where commits go; given once, and not where a branch was chosen.
 #[must_use]
 pub fn greeting(workspace: &Workspace) -> Option<Notice> {
-    let common = workspace.repository()?.common_dir();
+    let repository = workspace.repository()?;
+    let common = repository.common_dir();
     // A mark that cannot be left is no reason to be silent, nor one not to watch.
+    if workspace.target() == Target::Current
+        && let Some(ignored) = workspace.ignored_folder()
+    {
+        // What is ignored is not committed: the greeting would promise what does not come.
+        return Some(Notice::Ignored(Waiting::Ignored(ignored)));
+    }
     let is_first = workspace.target() == Target::Current && write_new_in(common, GREETED, "").unwrap_or(true);
     is_first.then(|| Notice::FirstTime { folder: workspace.folder().to_owned() })
 }
@@ -205,7 +227,8 @@ pub fn greeting(workspace: &Workspace) -> Option<Notice> {
 /// How long to watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Span {
-    /// Until SIGINT, SIGTERM or SIGHUP; the last changes are committed first. A second signal stops without that.
+    /// Until SIGINT, SIGTERM or SIGHUP; the last changes are committed first. A second signal stops without that. See
+    /// [`ForcedEnd`] for one that is held up.
     UntilStopped,
     /// Until everything that is there is committed or held back.
     Once,
@@ -220,6 +243,7 @@ pub fn run(world: &mut impl World, places: Places, span: Span) -> io::Result<()>
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::new()?;
+        world.begin()?;
         Daemon::new(world, places).run(span, &mut signals).await;
         Ok(())
     })

@@ -26,10 +26,14 @@ pub enum Notice {
         /// The first line of its message.
         subject: String,
     },
+    /// Commits go to a detached HEAD.
+    OnNoBranch,
     /// Something is held back, waits, or does so no longer.
     Report(Report),
     /// Something a person should look at, such as a save that came too late and where it is kept.
     Finding(Diagnostic),
+    /// A new error or warning in a document that was committed.
+    Document(Diagnostic),
     /// The repository's objects could not be packed; nothing is lost by that.
     Upkeep(String),
     /// Git ignores a document of the folder.
@@ -74,11 +78,12 @@ impl Notice {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Report(report) => report.hint(),
-            Self::Finding(finding) => finding.hint.clone(),
+            Self::Finding(finding) | Self::Document(finding) => finding.hint.clone(),
             Self::Ignored(waiting) => waiting.hint(),
             Self::Upkeep(_) => Some("run `git gc` to see what is in the way".to_owned()),
             Self::SettingsBroken(reason) | Self::NotArchived(reason) => reason.hint.clone(),
             Self::Bridge { hint, .. } => hint.clone(),
+            Self::OnNoBranch => Some("run `git switch -c NAME` to keep them".to_owned()),
             Self::FirstTime { .. }
             | Self::Ready
             | Self::Committed { .. }
@@ -91,7 +96,8 @@ impl Notice {
     /// Whether something is wrong, or only news.
     #[must_use]
     pub fn is_trouble(&self) -> bool {
-        matches!(self, Self::Finding(_) | Self::SettingsBroken(_) | Self::NotArchived(_)) || self.hint().is_some()
+        matches!(self, Self::Finding(_) | Self::Document(_) | Self::SettingsBroken(_) | Self::NotArchived(_))
+            || self.hint().is_some()
     }
 
     /// One object for a stream of JSON lines: `event` says what it is, `message` says it in words.
@@ -103,11 +109,15 @@ impl Notice {
             Self::Committed { revision, subject } => {
                 json!({ "event": "committed", "revision": revision.as_str(), "subject": subject })
             }
-            Self::Finding(finding) => json!({
+            Self::Finding(finding) | Self::Document(finding) => json!({
                 "event": "finding",
+                "severity": finding.severity.to_string(),
                 "code": finding.code.as_str(),
                 "path": finding.path.as_ref().map(|path| format!("{folder}/{path}")),
+                "line": finding.place.map(|place| place.line),
+                "column": finding.place.map(|place| place.column),
             }),
+            Self::OnNoBranch => json!({ "event": "on-no-branch" }),
             Self::Upkeep(_) => json!({ "event": "upkeep" }),
             Self::Ignored(_) => json!({ "event": "ignored" }),
             Self::Settings { keys, folder } => json!({ "event": "settings", "keys": keys, "folder": folder }),
@@ -155,12 +165,14 @@ impl fmt::Display for Notice {
                 f,
                 "changes of `{folder}` are committed to the branch you are on, beside the code and in pull requests\n\
                  to see the code's history alone: `git log -- . ':!{folder}'`\n\
-                 to keep them apart: `mycelium config set commit.branch coordination`"
+                 to keep them apart, on a branch of their own: `mycelium config set commit.branch coordination --untrack`\n\
+                 (moves the documents that are on this branch already off it, in one commit)"
             ),
             Self::Ready => f.write_str("watching"),
             Self::Committed { revision, subject } => write!(f, "committed {}: {subject}", revision.short()),
             Self::Report(report) => write!(f, "{report}"),
-            Self::Finding(finding) => write!(f, "{finding}"),
+            Self::Finding(finding) | Self::Document(finding) => write!(f, "{finding}"),
+            Self::OnNoBranch => f.write_str("HEAD is detached: no branch holds these commits"),
             Self::Upkeep(why) => write!(f, "loose objects stay unpacked: {why}"),
             Self::Ignored(waiting) => write!(f, "not committed: {waiting}"),
             Self::Settings { keys, .. } if keys.is_empty() => f.write_str("the settings are in order again"),

@@ -1,25 +1,36 @@
 //! The world of a watching process: a workspace, seen through the engine's questions. Decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::archive::Archivist;
+use super::findings::CommittedDocuments;
+use super::interrupt::ForcedEnd;
 use super::leases::Leases;
 use super::mirror::{Mirror, Ring};
 use super::notice::Notice;
 use super::upkeep::Upkeep;
 use super::witness::Witness;
 use super::{Refusal, Scan, World};
+use crate::diagnostic::Code;
 use crate::engine::{Batch, Head, Readiness, Reason, Report, Retry};
+use crate::follow::FollowScope;
+use crate::git::IgnoredDocument;
 use crate::name::{ContentId, DocPath, Revision};
 use crate::runner::{Class, Committed, Edits, Error, NewSettings, Run, Survey, Waiting, Wanted, Workspace};
 use crate::watch::Places;
 
+/// How long after a commit the index is looked at once more.
+const REALIGN_DELAY: Duration = Duration::from_millis(500);
+
 /// A workspace that is watched.
 pub(super) struct Watched<'a> {
     workspace: Current<'a>,
+    /// How the process ends if this does not stop in time, until that is armed.
+    forced_end: Option<ForcedEnd>,
     listener: &'a mut dyn FnMut(&Notice),
     survey: Survey,
     /// Why the settings of the files are not in force, as it was told.
@@ -27,15 +38,21 @@ pub(super) struct Watched<'a> {
     /// What the branch held when it was read last.
     branch: Option<Branch>,
     /// The ignored document that was told of.
-    ignored: Option<String>,
+    ignored: Option<IgnoredDocument>,
+    /// Whether the greeting said that the folder is ignored.
+    has_greeted_ignored: bool,
     upkeep: Upkeep,
     leases: Leases,
     witness: Witness,
+    /// When the index is looked at once more after a commit: a git that raced with it has written by then.
+    realign_at: Option<Instant>,
     archivist: Archivist,
     mirror: Mirror,
     has_mirror: bool,
     /// Why archiving failed, as it was told.
     unarchived: Option<Reason>,
+    /// The last commit went to a detached HEAD.
+    is_on_no_branch: bool,
 }
 
 /// The workspace with the settings that are in force.
@@ -65,21 +82,29 @@ struct Branch {
 }
 
 impl<'a> Watched<'a> {
-    pub(super) fn new(workspace: &'a Workspace, listener: &'a mut dyn FnMut(&Notice)) -> Self {
+    pub(super) fn new(
+        workspace: &'a Workspace,
+        forced_end: Option<ForcedEnd>,
+        listener: &'a mut dyn FnMut(&Notice),
+    ) -> Self {
         Self {
             workspace: Current::Given(workspace),
+            forced_end,
             listener,
             survey: Survey::default(),
             unsettled: None,
             branch: None,
             ignored: None,
+            has_greeted_ignored: false,
             upkeep: Upkeep::new(),
             leases: Leases::default(),
             witness: Witness::default(),
+            realign_at: None,
             archivist: Archivist::default(),
             mirror: Mirror::default(),
             has_mirror: false,
             unarchived: None,
+            is_on_no_branch: false,
         }
     }
 
@@ -157,6 +182,7 @@ impl<'a> Watched<'a> {
         self.workspace = Current::Renewed(workspace);
         self.archivist.look_again();
         (self.survey, self.branch, self.ignored) = (Survey::default(), None, None);
+        self.has_greeted_ignored = false;
         self.witness = Witness::default();
         self.start_mirror();
         self.tell(&Notice::Settings { keys: keys.to_vec(), folder });
@@ -182,10 +208,10 @@ impl<'a> Watched<'a> {
         }
     }
 
-    /// The branch as it is now; its documents are read again only when it has moved.
+    /// The branch as the folder was brought to it; its documents are read again only when that has moved.
     fn branch(&mut self) -> Result<Branch, Error> {
         let Some(repository) = self.workspace.repository() else { return Ok(Branch::default()) };
-        let revision = repository.head(&self.workspace.target())?.revision;
+        let revision = self.workspace.folder_base(repository)?;
         if let Some(known) = self.branch.as_ref().filter(|known| known.revision == revision) {
             return Ok(known.clone());
         }
@@ -221,17 +247,39 @@ impl<'a> Watched<'a> {
     }
 
     fn tell_outcome(&mut self, done: Committed) {
+        if !done.revisions.is_empty() {
+            self.realign_at = Some(Instant::now() + REALIGN_DELAY);
+        }
+        let has_committed = !done.revisions.is_empty();
         for (revision, subject) in done.revisions {
             (self.listener)(&Notice::Committed { revision, subject });
+        }
+        if has_committed {
+            let was_on_no_branch = std::mem::replace(&mut self.is_on_no_branch, self.workspace.is_on_no_branch());
+            if self.is_on_no_branch && !was_on_no_branch {
+                (self.listener)(&Notice::OnNoBranch);
+            }
         }
         for finding in done.findings {
             (self.listener)(&Notice::Finding(finding));
         }
     }
 
-    fn tell_ignored(&mut self, ignored: Option<String>) {
-        if let Some(path) = ignored.as_ref().filter(|_| self.ignored.is_none()) {
-            (self.listener)(&Notice::Ignored(Waiting::Ignored(path.clone())));
+    /// Says what the first watcher here has to say.
+    pub(super) fn greet(&mut self, greeting: &Notice) {
+        if let Notice::Ignored(Waiting::Ignored(document)) = greeting {
+            (self.ignored, self.has_greeted_ignored) = (Some(document.clone()), true);
+        }
+        self.tell(greeting);
+    }
+
+    fn tell_ignored(&mut self, ignored: Option<IgnoredDocument>) {
+        if ignored.is_none() && self.has_greeted_ignored {
+            // The greeting said it of the folder, before there was a document.
+            return;
+        }
+        if let Some(document) = ignored.as_ref().filter(|_| self.ignored.is_none()) {
+            (self.listener)(&Notice::Ignored(Waiting::Ignored(document.clone())));
         }
         self.ignored = ignored;
     }
@@ -266,6 +314,10 @@ impl Watched<'_> {
 }
 
 impl World for Watched<'_> {
+    fn begin(&mut self) -> io::Result<()> {
+        self.forced_end.take().map_or(Ok(()), ForcedEnd::arm)
+    }
+
     fn renew(&mut self) -> Option<Places> {
         let places = self.renew_settings();
         if self.mirror.is_to_begin_anew(&self.workspace) {
@@ -282,9 +334,10 @@ impl World for Watched<'_> {
         for notice in self.mirror.news() {
             self.tell(&notice);
         }
-        for finding in self.workspace.follow_branch().map_err(|error| reason(&error))? {
+        for finding in self.workspace.follow_branch(FollowScope::LeaveCheckedOut).map_err(|error| reason(&error))? {
             (self.listener)(&Notice::Finding(finding));
         }
+        self.workspace.realign_index().map_err(|error| reason(&error))?;
         self.witness.look(&self.workspace);
         let tracked = self.branch().map_err(|error| reason(&error))?.contents;
         let sight = self.survey.look(&self.workspace, &tracked).map_err(|error| reason(&error))?;
@@ -303,7 +356,7 @@ impl World for Watched<'_> {
         if matches!(readiness, Readiness::Never(_)) {
             self.empty_journal();
         }
-        Ok(Head { revision, contents, readiness })
+        Ok(Head { revision, contents, readiness, deletions_max: self.workspace.deletions_max() })
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<BTreeSet<DocPath>, Refusal> {
@@ -311,7 +364,11 @@ impl World for Watched<'_> {
             let retry = if error.class() == Class::Busy { Retry::Soon } else { Retry::Late };
             Refusal { reason: reason(error), retry }
         };
+        let before = self.branch().map_err(|error| failed(&error))?.contents;
         let mut done = self.workspace.commit_now(Edits::Of(batch)).map_err(|error| failed(&error))?;
+        let by_hand = std::mem::take(&mut done.by_hand);
+        // They are among the findings of the documents, which are reported once.
+        done.findings.retain(|finding| finding.code != Code::OpenBlock);
         // Where there was nothing left to change, the tip itself is named.
         done.revisions.retain(|(revision, _)| Some(revision) != batch.base.as_ref());
         let waiting = done.waiting.take();
@@ -319,10 +376,16 @@ impl World for Watched<'_> {
         self.archivist.note_change(self.workspace.quiet_span());
         self.tell_outcome(done);
         let arrived = self.arrived(batch).map_err(|error| failed(&error))?;
+        let after = batch.changes.iter().filter(|(path, _)| arrived.contains(*path));
+        let after = after.map(|(path, id)| (path, id.as_ref())).collect();
+        let documents = CommittedDocuments { after, by_hand: &by_hand, before: &before };
+        // What is committed stays so whether or not it can be judged now.
+        for finding in documents.new_findings(&self.workspace).unwrap_or_default() {
+            (self.listener)(&Notice::Document(finding));
+        }
         match waiting {
             Some(waiting) if arrived.is_empty() => {
-                let soon =
-                    matches!(waiting, Waiting::Busy(_) | Waiting::Committer | Waiting::Moving | Waiting::Watcher);
+                let soon = waiting.is_soon_over();
                 Err(Refusal { reason: reason_of(&waiting), retry: if soon { Retry::Soon } else { Retry::Late } })
             }
             _ => Ok(arrived),
@@ -339,15 +402,27 @@ impl World for Watched<'_> {
 
     fn ready(&mut self) {
         (self.listener)(&Notice::Ready);
+        // A value that does not fit is reported also where it was there before the watcher.
+        if let Ok(NewSettings::Broken(fault)) = self.workspace.renewed() {
+            self.stay(Reason { what: fault.message, hint: fault.hint });
+        }
+        // What was put back while nothing watched was said once, to whom it may not have concerned.
+        for finding in self.workspace.put_back_findings().unwrap_or_default() {
+            (self.listener)(&Notice::Finding(finding));
+        }
         self.start_mirror();
     }
 
     fn due(&mut self) -> Option<Instant> {
-        [self.archivist.due(), self.leases.due(), self.witness.due()].into_iter().flatten().min()
+        [self.archivist.due(), self.leases.due(), self.witness.due(), self.realign_at].into_iter().flatten().min()
     }
 
     fn duty(&mut self) {
         self.witness.look_if_due(&self.workspace);
+        if self.realign_at.take_if(|at| *at <= Instant::now()).is_some() {
+            // What is in the way of that is said by the next look.
+            let _ = self.workspace.realign_index();
+        }
         if self.archivist.take_due() {
             self.archive();
         }

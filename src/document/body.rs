@@ -5,12 +5,13 @@ use std::ops::Range;
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use super::fence::{line_end, line_start};
+use super::open_block::{OpenBlock, heading_in, heading_in_html, open_fence, open_html};
 use crate::diagnostic::Place;
 
 /// A section: a level-2 heading and what follows it up to the next heading of level 1 or 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
-    /// The heading's text, without `##`.
+    /// The heading's text, without `##`, a colon at its end and marks of emphasis around it.
     pub heading: String,
     /// The heading's line, as a byte range of the file.
     pub heading_span: Range<usize>,
@@ -30,7 +31,7 @@ pub struct Step {
     /// Where its list item begins.
     pub place: Place,
     /// The byte between the brackets.
-    pub(super) mark: usize,
+    pub mark: usize,
 }
 
 /// An item of a list.
@@ -77,6 +78,13 @@ pub(super) struct Item {
 
 const NO_MARK: u32 = u32::MAX;
 
+/// Sections whose check boxes are no steps: a box there is a task's state, or part of a text.
+const NO_STEPS: [&str; 8] =
+    ["Active Tasks", "Dependencies", "Payload", "Metadata", "Result", "Error", "History", "Notes"];
+
+/// Most blocks that a heading ends, and not their own end: behind each of them the rest of the body is read again.
+const PARTS_MAX: usize = 64;
+
 /// A block of code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CodeBlock {
@@ -95,6 +103,7 @@ pub(super) struct Body {
     pub(super) steps: Vec<Step>,
     pub(super) code: Vec<CodeBlock>,
     pub(super) html: Vec<Range<usize>>,
+    pub(super) open: Vec<OpenBlock>,
     items: Vec<Item>,
     lines: Vec<u32>,
 }
@@ -102,12 +111,21 @@ pub(super) struct Body {
 impl Body {
     /// Reads the body that lies at `range` of a text.
     pub(super) fn read(text: &str, range: &Range<usize>) -> Self {
-        let mut reader =
-            Reader { text, base: range.start, body: Self::default(), open: Vec::new(), lists: 0, quotes: 0 };
+        let mut reader = Reader {
+            text,
+            base: range.start,
+            body: Self::default(),
+            open: Vec::new(),
+            lists: 0,
+            quotes: 0,
+            next: None,
+            has_title: true,
+        };
         reader.body.lines = line_starts(text);
-        let options = Options::ENABLE_TASKLISTS | Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
-        for (event, span) in Parser::new_ext(&text[range.clone()], options).into_offset_iter() {
-            reader.take(&event, span.start + range.start..span.end + range.start);
+        let mut next = Some(range.start);
+        for part in 0..=PARTS_MAX {
+            let Some(start) = next else { break };
+            next = reader.read_part(start..range.end, part < PARTS_MAX);
         }
         let mut body = reader.body;
         body.close_sections(range.end);
@@ -162,15 +180,17 @@ impl Body {
         self.items[from..].iter().take_while(move |item| (item.start as usize) < end)
     }
 
-    /// The check boxes of `## Progress`; without such a section all but those of `## Notes`.
+    /// The check boxes of the body, wherever they stand, but for those of sections where a box means something else.
     fn read_steps(&self, text: &str) -> Vec<Step> {
-        let all = 0..text.len();
-        let (range, except) = match self.section("Progress") {
-            Some(section) => (&section.span, None),
-            None => (&all, self.section("Notes").map(|section| section.span.clone())),
+        let is_other = |heading: &str| NO_STEPS.iter().any(|other| heading.eq_ignore_ascii_case(other));
+        let passed = |item: &Item| {
+            let start = item.start as usize;
+            let before = self.sections.partition_point(|section| section.span.start <= start);
+            let section = before.checked_sub(1).map(|index| &self.sections[index]);
+            section.is_some_and(|section| section.span.contains(&start) && is_other(&section.heading))
         };
-        let passed = |item: &Item| except.as_ref().is_some_and(|range| range.contains(&(item.start as usize)));
-        self.items_in(range)
+        self.items
+            .iter()
             .filter(|item| item.mark != NO_MARK && !passed(item))
             .map(|item| {
                 let mark = item.mark as usize;
@@ -205,9 +225,50 @@ struct Reader<'a> {
     open: Vec<Item>,
     lists: usize,
     quotes: usize,
+    /// The heading that ends a block which nothing closes: there the next part begins.
+    next: Option<usize>,
+    /// A level-1 heading may be the title: not behind a code fence that nothing closes.
+    has_title: bool,
 }
 
 impl Reader<'_> {
+    /// Reads what a part of the body holds; gives the beginning of the next part, if a heading ends a block of this one.
+    fn read_part(&mut self, part: Range<usize>, may_cut: bool) -> Option<usize> {
+        let options = Options::ENABLE_TASKLISTS | Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
+        (self.base, self.next) = (part.start, None);
+        for (event, span) in Parser::new_ext(&self.text[part.clone()], options).into_offset_iter() {
+            let span = self.open_block(&event, span.start + part.start..span.end + part.start, may_cut);
+            self.take(&event, span);
+            if self.next.is_some() {
+                break;
+            }
+        }
+        self.next
+    }
+
+    /// Notes a block that nothing closes, and gives its range up to the heading that ends it.
+    fn open_block(&mut self, event: &Event<'_>, span: Range<usize>, may_cut: bool) -> Range<usize> {
+        let block = &self.text[span.clone()];
+        let found = match event {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(_))) => open_fence(block),
+            Event::Start(Tag::HtmlBlock) => open_html(block),
+            _ => None,
+        };
+        let is_outermost = self.lists == 0 && self.quotes == 0;
+        let Some((opening, closing)) = found else {
+            if matches!(event, Event::Start(Tag::HtmlBlock)) && is_outermost && may_cut {
+                self.next = heading_in_html(self.text, &span);
+            }
+            return span.start..self.next.unwrap_or(span.end);
+        };
+        self.next = heading_in(self.text, &span).filter(|_| is_outermost && may_cut);
+        let span = span.start..self.next.unwrap_or(span.end);
+        self.has_title &= self.next.is_none() || opening.starts_with('<');
+        let place = self.body.place(self.text, span.start);
+        self.body.open.push(OpenBlock { opening, place, span: span.clone(), closing, is_outermost });
+        span
+    }
+
     fn take(&mut self, event: &Event<'_>, span: Range<usize>) {
         match event {
             Event::Start(Tag::Heading { level, .. }) if self.lists == 0 && self.quotes == 0 => {
@@ -255,11 +316,11 @@ impl Reader<'_> {
         if let (Some(last), true) = (self.body.sections.last_mut(), level <= HeadingLevel::H2) {
             last.span.end = last.span.end.min(line.start);
         }
-        if level == HeadingLevel::H1 && self.body.title.is_none() {
+        if level == HeadingLevel::H1 && self.body.title.is_none() && self.has_title {
             (self.body.title, self.body.title_line) = (Some(text), Some(line));
         } else if level == HeadingLevel::H2 {
             self.body.sections.push(Section {
-                heading: self.text[text].to_owned(),
+                heading: heading_name(&self.text[text]).to_owned(),
                 place: self.body.place(self.text, line.start),
                 span: line.end..self.text.len(),
                 heading_span: line,
@@ -292,6 +353,12 @@ fn narrow(at: usize) -> u32 {
 fn line_starts(text: &str) -> Vec<u32> {
     let breaks = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| narrow(at + 1));
     std::iter::once(0).chain(breaks).collect()
+}
+
+/// What a heading calls its section: `**Dependencies:**` is `Dependencies`.
+fn heading_name(text: &str) -> &str {
+    let name = text.trim_matches(|c: char| matches!(c, '*' | '_' | ':') || c.is_whitespace());
+    if name.is_empty() { text } else { name }
 }
 
 /// Where the text of a `#` heading lies in its line: without the `#`s before and behind it.
@@ -364,15 +431,16 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_the_boxes_of_the_progress_section() {
+    fn steps_are_the_check_boxes_of_the_body() {
         let text = "- [x] before\n\n## Progress\n\n- [x] one\n  more\n  - [ ] two\n* [X] three\n1. [ ] four\n- [ ]no\n\ntext\n\n    - [ ] code\n";
         let steps = body(text).steps;
         let seen: Vec<_> = steps.iter().map(|step| (step.text.as_str(), step.done)).collect();
-        assert_eq!(seen, [("one more", true), ("two", false), ("three", true), ("four", false)]);
+        assert_eq!(seen, [("before", true), ("one more", true), ("two", false), ("three", true), ("four", false)]);
         assert!(steps.iter().all(|step| matches!(text.as_bytes()[step.mark], b' ' | b'x' | b'X')));
-        let loose = "# T\n- [ ] a\n\n## Notes\n- [ ] not a step\n\n## More\n- [x] b\r\n";
+        let loose = "# T\n- [ ] a\n\n## Dependencies\n- [x] task-1\n\n## NOTES\n- [ ] not a step\n\n## Steps\n- [x] b\r\n\n\
+            ## Acceptance Criteria\n- [ ] c\n\n## Result\n- [ ] no\n";
         let seen: Vec<_> = body(loose).steps.iter().map(|step| step.text.clone()).collect();
-        assert_eq!(seen, ["a", "b"]);
+        assert_eq!(seen, ["a", "b", "c"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::second_opinion;
 use super::{Document, Value};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::name::visible;
 
 /// Steps named in a hint.
@@ -65,6 +65,12 @@ pub enum EditError {
     /// The section's JSON cannot be replaced because it cannot be read.
     #[error("{}", .0.message)]
     BadJson(Box<Diagnostic>),
+    /// What was to be written is too large, nested too deep, or would be read as something else.
+    #[error("{}", .0.message)]
+    Value(Box<Diagnostic>),
+    /// A block of the body is never closed, and it cannot be closed without changing something else.
+    #[error("{}", .0.message)]
+    OpenBlock(Box<Diagnostic>),
     /// The result would be refused (too big, too deep, ...).
     #[error("the edited document could not be read: {}", .0.message)]
     Refused(Box<Diagnostic>),
@@ -78,7 +84,10 @@ impl EditError {
     #[must_use]
     pub fn diagnostic(&self) -> Diagnostic {
         let (code, hint) = match self {
-            Self::Unreadable(fault) | Self::BadJson(fault) => return (**fault).clone(),
+            Self::Unreadable(fault) | Self::BadJson(fault) | Self::Value(fault) => return (**fault).clone(),
+            Self::OpenBlock(fault) => {
+                return Diagnostic { severity: Severity::Error, ..(**fault).clone() };
+            }
             Self::NoFrontmatter => (Code::NoFrontmatter, "begin the file with `---`, keys and `---`"),
             Self::BadKey(_) => (Code::BadValue, "name a key such as `priority` or `metadata.gpu`"),
             Self::NotAMap(_) => (Code::BadValue, "give the key a map, or name another one"),
@@ -99,7 +108,7 @@ impl EditError {
 /// The steps that there are, in one line: `choose one of: 1 Load the data, 2 Train`.
 fn steps_there(steps: &[String]) -> String {
     if steps.is_empty() {
-        return "write steps into the file, as `- [ ] what to do` below `## Steps`".to_owned();
+        return "write steps into the file, as `- [ ] what to do` below `## Progress`".to_owned();
     }
     let cut = |text: &String| match text.char_indices().nth(STEP_CHARS_MAX) {
         Some((end, _)) => format!("{}…", visible(&text[..end])),
@@ -152,7 +161,7 @@ impl Document {
     }
 
     /// Applies splices and reads the result.
-    fn with(&self, splices: Vec<Splice>) -> Result<Self, EditError> {
+    pub(super) fn with(&self, splices: Vec<Splice>) -> Result<Self, EditError> {
         let text = spliced(self.text(), splices);
         let edited = Self::parse(text.into_bytes());
         match edited.faults().first() {
@@ -203,8 +212,13 @@ impl Document {
             Touched::Section(name) => {
                 heading.eq_ignore_ascii_case(name) || heading.to_lowercase() == name.to_lowercase()
             }
-            Touched::Bytes(_) | Touched::Title => false,
+            Touched::Bytes(_) | Touched::Title | Touched::Prose(_) => false,
         };
+        if let Touched::Prose(headings) = touched {
+            let known = headings.iter().filter_map(|heading| self.section(heading));
+            let text = |span: &Range<usize>| self.text()[span.clone()].trim();
+            return known.map(|section| (section.heading.as_str(), text(&section.span))).collect();
+        }
         let mut first = true;
         let mut out = Vec::new();
         for section in self.sections() {
@@ -242,4 +256,6 @@ pub(super) enum Touched<'a> {
     Bytes(Range<usize>),
     /// The title's line.
     Title,
+    /// Everything but the sections with these headings.
+    Prose(&'a [&'a str]),
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::edit::{EditError, Splice, Touched};
 use super::fence::{line_end, line_start};
 use super::read_body::{JsonSpot, Rest, is_placeholder};
-use super::{Bullet, Document, Section};
+use super::{Bullet, Document, Section, Step};
 
 /// What happens to a check box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,13 +53,39 @@ impl Document {
         if proven { Ok(edited) } else { Err(EditError::Unproven("the check box".to_owned())) }
     }
 
+    /// Gives every step the mark that is given for it, in the order of [`Document::steps`]. Changes nothing else.
+    ///
+    /// # Errors
+    /// [`EditError`] as for every edit; [`EditError::Unproven`] if there are not as many steps.
+    pub fn set_marks(&self, done: &[bool]) -> Result<Self, EditError> {
+        let steps = self.steps();
+        let others = steps.iter().zip(done).filter(|(step, done)| step.done != **done);
+        let splice =
+            |(step, done): (&Step, &bool)| Splice::new(step.mark..step.mark + 1, if *done { "x" } else { " " });
+        let splices: Vec<Splice> = others.map(splice).collect();
+        if splices.is_empty() {
+            return Ok(self.clone());
+        }
+        let edited = self.editable()?.with(splices)?;
+        let texts = |document: &Self| document.steps().iter().map(|step| step.text.clone()).collect::<Vec<_>>();
+        let is_set = edited.steps().iter().map(|step| step.done).eq(done.iter().copied());
+        let proven = is_set && texts(&edited) == texts(self) && edited.sections().len() == self.sections().len();
+        if proven { Ok(edited) } else { Err(EditError::Unproven("the check boxes".to_owned())) }
+    }
+
     /// Replaces the JSON of a section, its placeholder or its emptiness; prose around the JSON stays, a fence stays a fence.
     /// Adds the section if there is none. The same JSON again changes no byte.
     ///
     /// # Errors
     /// [`EditError::BadJson`] if something else than JSON stands there; [`EditError`] as for every edit.
     pub fn set_section_json(&self, heading: &str, json: &serde_json::Value) -> Result<Self, EditError> {
-        self.editable()?;
+        self.editable()?.with_closed_blocks(|document| document.put_json(heading, json))
+    }
+
+    fn put_json(&self, heading: &str, json: &serde_json::Value) -> Result<Self, EditError> {
+        if let Some(fault) = super::json_fault(&format!("what goes into `## {heading}`"), json) {
+            return Err(EditError::Value(Box::new(fault)));
+        }
         let pretty = |at: usize| format!("{json:#}").replace('\n', self.line_break_at(at));
         let Some(section) = self.section(heading) else {
             let at = self.inner().body.end;
@@ -68,6 +94,10 @@ impl Document {
         let splice = match self.json_spot(section) {
             JsonSpot::Vacant(range) => {
                 self.fill(section, range, &self.wrapped(pretty(section.span.start), section.span.start))
+            }
+            JsonSpot::Behind(at) => {
+                let eol = self.line_break_at(at);
+                Splice::insert(at, format!("{eol}{eol}```json{eol}{}{eol}```", pretty(at)))
             }
             JsonSpot::Fenced(range) => {
                 if self.section_json(heading) == Some(Ok(json.clone())) {
@@ -94,7 +124,10 @@ impl Document {
     /// # Errors
     /// [`EditError::Unproven`] if the text would open another section or swallow the next one; [`EditError`] as for every edit.
     pub fn set_section_text(&self, heading: &str, text: &str) -> Result<Self, EditError> {
-        self.editable()?;
+        self.editable()?.with_closed_blocks(|document| document.put_text(heading, text))
+    }
+
+    fn put_text(&self, heading: &str, text: &str) -> Result<Self, EditError> {
         let text = text.trim().replace("\r\n", "\n");
         let Some(section) = self.section(heading) else {
             let text = text.replace('\n', self.line_break_at(self.inner().body.end));
@@ -125,7 +158,10 @@ impl Document {
     /// # Errors
     /// [`EditError`] as for every edit.
     pub fn bullet_add(&self, heading: &str, text: &str) -> Result<Self, EditError> {
-        self.editable()?;
+        self.editable()?.with_closed_blocks(|document| document.put_bullet(heading, text))
+    }
+
+    fn put_bullet(&self, heading: &str, text: &str) -> Result<Self, EditError> {
         let Some(section) = self.section(heading) else {
             let item = list_item("- ", text, self.line_break_at(self.inner().body.end));
             return self.proven_bullets(self.add_section(heading, &item)?, heading, 1);
@@ -156,6 +192,10 @@ impl Document {
     /// # Errors
     /// [`EditError::NoBullet`]; [`EditError`] as for every edit.
     pub fn bullet_set(&self, heading: &str, index: usize, text: &str) -> Result<Self, EditError> {
+        self.editable()?.with_closed_blocks(|document| document.replace_bullet(heading, index, text))
+    }
+
+    fn replace_bullet(&self, heading: &str, index: usize, text: &str) -> Result<Self, EditError> {
         let (bullet, have) = self.bullet(heading, index)?;
         if bullet.text == text.trim() {
             return Ok(self.clone());
@@ -173,6 +213,10 @@ impl Document {
     /// # Errors
     /// [`EditError::NoBullet`]; [`EditError`] as for every edit.
     pub fn bullet_remove(&self, heading: &str, index: usize) -> Result<Self, EditError> {
+        self.editable()?.with_closed_blocks(|document| document.drop_bullet(heading, index))
+    }
+
+    fn drop_bullet(&self, heading: &str, index: usize) -> Result<Self, EditError> {
         let (bullet, have) = self.bullet(heading, index)?;
         let lines = line_start(self.text(), bullet.span.start)..line_end(self.text(), bullet.span.end);
         let splice = Splice::new(lines, "");
@@ -273,7 +317,7 @@ impl Document {
     }
 
     /// The line break at the end of the file, if it has one; a missing one stays missing.
-    fn last_break(&self, eol: &'static str) -> &'static str {
+    pub(super) fn last_break(&self, eol: &'static str) -> &'static str {
         if self.text().is_empty() || self.text().ends_with('\n') { eol } else { "" }
     }
 

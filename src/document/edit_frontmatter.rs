@@ -66,15 +66,13 @@ impl Document {
         let mut expected = front.values();
         put(&mut expected, key, &Value::List(values))?;
         let splice = match items.last() {
-            _ if *flow => front.add_to_flow(
-                &found.entry.value,
-                items.last().map(|last| last.span.end),
-                &emit::inline(item, Style::Plain, true),
-            ),
+            _ if *flow => {
+                front.add_to_flow(&found.entry.value, items.last().map(|last| last.span.end), &front.flat(item, true))
+            }
             Some(last) => {
                 let dash = front.dash(last).ok_or_else(|| EditError::Layout(visible(key)))?;
                 let end = line_end(front.text, front.last_byte(last));
-                Splice::insert(end, emit::list_item(item, dash - line_start(front.text, dash), front.eol))
+                Splice::insert(end, emit::list_item(item, dash - front.line_start(dash), front.eol))
             }
             None => return Err(EditError::Layout(visible(key))),
         };
@@ -112,7 +110,7 @@ impl Document {
         } else {
             let lines = |i: &usize| {
                 let dash = front.dash(&items[*i]).ok_or_else(|| EditError::Layout(visible(key)))?;
-                Ok(line_start(front.text, dash)..line_end(front.text, front.last_byte(&items[*i])))
+                Ok(front.line_start(dash)..line_end(front.text, front.last_byte(&items[*i])))
             };
             gone.iter().map(lines).collect::<Result<_, _>>()?
         };
@@ -167,7 +165,7 @@ impl<'a> Front<'a> {
         }
         let (name, value) = nested(rest, value)?;
         match parent {
-            None if self.root.flow => Err(EditError::Layout(visible(key))),
+            None if self.root.flow => Ok(vec![self.insert_in_root(&name, &value)]),
             None => Ok(vec![self.insert_top(&name, &value)]),
             Some(parent) => self.insert_in(parent, &name, &value, flow),
         }
@@ -175,9 +173,8 @@ impl<'a> Front<'a> {
 
     fn insert_top(&self, key: &str, value: &Value) -> Splice {
         let entries = &self.root.entries;
-        let lines = |entry: &Entry| {
-            line_start(self.text, entry.key_span.start)..line_end(self.text, self.last_byte(&entry.value))
-        };
+        let lines =
+            |entry: &Entry| self.line_start(entry.key_span.start)..line_end(self.text, self.last_byte(&entry.value));
         let present: Vec<_> = entries.iter().map(|entry| Present { key: &entry.key, lines: lines(entry) }).collect();
         let at = slots::position(self.text, &self.yaml, &present, key);
         let indent = entries.first().map_or(0, |entry| self.column(entry.key_span.start));
@@ -192,7 +189,7 @@ impl<'a> Front<'a> {
         };
         match entries.last() {
             _ if flow => {
-                let text = format!("{}: {}", emit::key_text(key, true), emit::inline(value, Style::Plain, true));
+                let text = self.flat_entry(key, value);
                 let end = entries.last().map(|last| last.value.span.end.max(last.key_span.end));
                 Ok(vec![self.add_to_flow(&parent.value, end, &text)])
             }
@@ -228,7 +225,7 @@ impl<'a> Front<'a> {
             let gaps = flow_gaps(found.siblings.len(), &[found.index], span);
             return Ok(gaps.into_iter().map(|gap| Splice::new(gap, "")).collect());
         }
-        let start = line_start(self.text, found.entry.key_span.start);
+        let start = self.line_start(found.entry.key_span.start);
         if !self.text[start..found.entry.key_span.start].bytes().all(|b| b == b' ') {
             return Err(refuse());
         }
@@ -247,7 +244,7 @@ impl<'a> Front<'a> {
             }
             NodeKind::Scalar { style, .. } => Ok(self.replace_inline(entry, colon, value, *style, in_flow)),
             NodeKind::List { .. } | NodeKind::Map { .. } => {
-                let flat = emit::inline(value, Style::Plain, in_flow);
+                let flat = self.flat(value, in_flow);
                 Ok(vec![Splice::new(entry.value.span.clone(), flat)])
             }
         }
@@ -260,7 +257,7 @@ impl<'a> Front<'a> {
             let lines = emit::block(value, self.column(entry.key_span.start) + 2, self.eol);
             return vec![Splice::new(colon..end, ""), Splice::insert(line_end(self.text, end), lines)];
         }
-        let text = emit::inline(value, style, in_flow);
+        let text = if self.is_json() { emit::quoted(value) } else { emit::inline(value, style, in_flow) };
         if old.is_empty() { vec![Splice::insert(colon, format!(" {text}"))] } else { vec![Splice::new(old, text)] }
     }
 
@@ -271,7 +268,7 @@ impl<'a> Front<'a> {
             NodeKind::Map { entries, .. } => entries.first()?.key_span.start,
             NodeKind::Scalar { .. } => return None,
         };
-        let start = line_start(self.text, first);
+        let start = self.line_start(first);
         let indented = self.text[start..first].bytes().all(|b| b == b' ');
         if start < colon || !indented {
             return None;
@@ -332,7 +329,7 @@ impl<'a> Front<'a> {
         };
         let dash = self.text[self.yaml.start..before].trim_end().len() + self.yaml.start;
         let dash = dash.checked_sub(1).filter(|at| self.text.as_bytes().get(*at) == Some(&b'-'))?;
-        let start = line_start(self.text, dash);
+        let start = self.line_start(dash);
         self.text[start..dash].bytes().all(|b| b == b' ').then_some(dash)
     }
 
@@ -351,7 +348,43 @@ impl<'a> Front<'a> {
     }
 
     fn column(&self, at: usize) -> usize {
-        at - line_start(self.text, at)
+        at - self.line_start(at)
+    }
+
+    /// The first byte of the line of a byte; what stands before the first key (a byte order mark) belongs to no line.
+    fn line_start(&self, at: usize) -> usize {
+        line_start(self.text, at).max(self.yaml.start)
+    }
+
+    /// Returns true if the frontmatter is JSON: a flow map whose keys are all in double quotes.
+    fn is_json(&self) -> bool {
+        let quoted = |entry: &Entry| self.text[entry.key_span.clone()].starts_with('"');
+        self.root.flow && !self.root.entries.is_empty() && self.root.entries.iter().all(quoted)
+    }
+
+    /// A value in one line of a flow collection, in the style of the frontmatter.
+    fn flat(&self, value: &Value, in_flow: bool) -> String {
+        if self.is_json() { emit::quoted(value) } else { emit::inline(value, Style::Plain, in_flow) }
+    }
+
+    /// A key with its value, for a flow map.
+    fn flat_entry(&self, key: &str, value: &Value) -> String {
+        if self.is_json() {
+            return format!("{}: {}", emit::quoted(&Value::text(key)), emit::quoted(value));
+        }
+        format!("{}: {}", emit::key_text(key, true), emit::inline(value, Style::Plain, true))
+    }
+
+    /// Adds a key to a frontmatter that is one flow map: behind the last one, on a line of its own where that is the style.
+    fn insert_in_root(&self, key: &str, value: &Value) -> Splice {
+        let text = self.flat_entry(key, value);
+        let Some(last) = self.root.entries.last() else {
+            return Splice::insert(self.root.span.start + 1, text);
+        };
+        let lead = &self.text[self.line_start(last.key_span.start)..last.key_span.start];
+        let own_line = lead.trim().is_empty() && last.key_span.start > self.root.span.start + 1;
+        let gap = if own_line { format!(",{}{lead}", self.eol) } else { ", ".to_owned() };
+        Splice::insert(last.value.span.end.max(last.key_span.end), format!("{gap}{text}"))
     }
 }
 

@@ -22,6 +22,18 @@ pub(super) fn inline(value: &Value, style: Style, flow: bool) -> String {
     }
 }
 
+/// A value in one line as JSON writes it: every text in double quotes.
+pub(super) fn quoted(value: &Value) -> String {
+    match value {
+        Value::Scalar { text, plain } => scalar(text, *plain, Style::Double, true),
+        Value::List(items) => format!("[{}]", items.iter().map(quoted).collect::<Vec<_>>().join(", ")),
+        Value::Map(entries) => {
+            let entry = |(key, value): &(String, Value)| format!("{}: {}", double_quoted(key), quoted(value));
+            format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
 /// A non-empty list or map as lines, each at an indent or deeper.
 pub(super) fn block(value: &Value, indent: usize, eol: &str) -> String {
     match value {

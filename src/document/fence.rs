@@ -22,9 +22,12 @@ pub(super) enum Split {
     Open(usize),
 }
 
+/// The byte order mark.
+const MARK: char = '\u{feff}';
+
 /// Splits a text. A fence is a line of exactly `---` and blanks; the first must be the first line (after a byte order mark).
 pub(super) fn split(text: &str) -> Split {
-    let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let start = if text.starts_with(MARK) { MARK.len_utf8() } else { 0 };
     let first_end = line_end(text, start);
     if !is_fence(&text[start..first_end]) {
         return Split::Bare(start..text.len());
@@ -33,7 +36,9 @@ pub(super) fn split(text: &str) -> Split {
     while at < text.len() {
         let end = line_end(text, at);
         if is_fence(&text[at..end]) {
-            return Split::Fenced(Fence { yaml: first_end..at, body: end..text.len() });
+            // A byte order mark behind the fence belongs to no key.
+            let mark = if text[first_end..].starts_with(MARK) { MARK.len_utf8() } else { 0 };
+            return Split::Fenced(Fence { yaml: first_end + mark..at, body: end..text.len() });
         }
         at = end;
     }
@@ -74,6 +79,7 @@ mod tests {
             ("---\na: 1\n", Split::Open(0)),
             ("---", Split::Open(0)),
             ("\u{feff}---\n ---\n", Split::Open(3)),
+            ("---\n\u{feff}a: 1\n---\nx", fenced(7..12, 16..17)),
             ("----\n---\n", Split::Bare(0..9)),
             (" ---\n---\n", Split::Bare(0..9)),
             ("---x\n---\n", Split::Bare(0..9)),

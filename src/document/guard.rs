@@ -1,8 +1,10 @@
 //! Refuses bytes that no document may hold (too many, not UTF-8, NUL, merge conflicts) before any parser sees them.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::fence::line_end;
+use super::open_block::heading_level;
 use super::{FILE_BYTES_MAX, MARKUP_MAX};
 use crate::diagnostic::{Code, Diagnostic, Place};
 
@@ -38,18 +40,50 @@ pub(super) fn conflict(text: &str, yaml: Option<&Range<usize>>, body: &Range<usi
 
 fn conflict_in_body(text: &str, body: &Range<usize>) -> Option<usize> {
     let mut fence: Option<(&str, bool)> = None;
-    let (mut open, mut middle) = (None, false);
+    let (mut open, mut middle) = (None::<(usize, usize)>, false);
+    let closings = Closings::of(text, body);
     for (at, line) in lines(text, body) {
+        // A fence that nothing closes ends with the section, as for every reader of the body.
+        if fence.is_some_and(|(fence, _)| heading_level(line).is_some() && !closings.has(fence, at)) {
+            fence = None;
+        }
         let example = fence.is_some_and(|(_, json)| !json);
-        match marker(line) {
+        // The markers of a conflict are equally long; longer or shorter ones are text of its sides.
+        let marker = marker(line).filter(|(_, length)| open.is_none_or(|(_, opening)| opening == *length));
+        match marker.map(|(sign, _)| sign) {
             // One inside of another does not begin anew.
-            Some('<') if !example => open = open.or(Some(at)),
+            Some('<') if !example => open = open.or(marker.map(|(_, length)| (at, length))),
             Some('=') if open.is_some() => middle = true,
-            Some('>') if middle => return open,
+            Some('>') if middle => return open.map(|(at, _)| at),
             _ => fence = next_fence(fence, line),
         }
     }
     None
+}
+
+/// The last line that closes a fence of each length: of back quotes, and of tildes.
+struct Closings([BTreeMap<usize, usize>; 2]);
+
+impl Closings {
+    fn of(text: &str, body: &Range<usize>) -> Self {
+        let mut found = [BTreeMap::new(), BTreeMap::new()];
+        for (at, line) in lines(text, body) {
+            let mark = line.trim();
+            if mark.len() >= 3 && line.len() - line.trim_start_matches(' ').len() <= 3 {
+                for (which, c) in ['`', '~'].into_iter().enumerate() {
+                    if mark.chars().all(|mark| mark == c) {
+                        found[which].insert(mark.len(), at);
+                    }
+                }
+            }
+        }
+        Self(found)
+    }
+
+    /// Whether a line behind a byte closes a fence.
+    fn has(&self, fence: &str, at: usize) -> bool {
+        self.0[usize::from(fence.starts_with('~'))].range(fence.len()..).any(|(_, line)| *line > at)
+    }
 }
 
 /// The fence that is open after a line, and whether it holds JSON.
@@ -70,12 +104,16 @@ fn next_fence<'a>(open: Option<(&'a str, bool)>, line: &'a str) -> Option<(&'a s
     }
 }
 
-/// Which marker a line is: `<`, `|`, `=` or `>`, seven times, then a blank or the end.
-fn marker(line: &str) -> Option<char> {
+/// The fewest signs of a conflict marker; `conflict-marker-size` in git's attributes asks for more.
+const MARKER_MIN: usize = 7;
+
+/// Which conflict marker a line is, and how long: `<`, `|`, `=` or `>`, seven times or more, then a space or the end.
+pub(crate) fn marker(line: &str) -> Option<(char, usize)> {
     let first = line.chars().next().filter(|c| matches!(c, '<' | '|' | '=' | '>'))?;
-    let rest = line.trim_start_matches(first);
-    let fits = line.len() - rest.len() == 7 && (rest.is_empty() || rest.starts_with([' ', '\r']));
-    (fits && (first != '=' || rest.trim().is_empty())).then_some(first)
+    let rest = line.trim_end_matches('\n').trim_start_matches(first);
+    let length = line.trim_end_matches('\n').len() - rest.len();
+    let fits = length >= MARKER_MIN && (rest.is_empty() || rest.starts_with([' ', '\r']));
+    (fits && (first != '=' || rest.trim().is_empty())).then_some((first, length))
 }
 
 fn lines<'a>(text: &'a str, range: &Range<usize>) -> impl Iterator<Item = (usize, &'a str)> {
@@ -123,16 +161,26 @@ mod tests {
             (format!("~~~~text\n```\n{sides}~~~~\n"), None),
             (format!("```json\n{{\n{sides}}}\n```\n"), Some(10)),
             (format!("```\nx\n```\n{sides}"), Some(10)),
+            (format!("```\nx\n\n## Notes\n\n{sides}"), Some(17)),
+            (format!("```\nx\n\n## Notes\n\n{sides}```\n"), None),
+            (format!("~~~\nx\n```\n{sides}"), None),
             ("Title\n=======\n".to_owned(), None),
             ("<<<<<<< HEAD\n".to_owned(), None),
             ("<<<<<<<< HEAD\n=======\n>>>>>>>> x\n".to_owned(), None),
+            ("<<<<<<<< HEAD\n========\n>>>>>>>> x\n".to_owned(), Some(0)),
+            ("x\n<<<<<<<<<<<< HEAD\n============\n>>>>>>>>>>>> x\n".to_owned(), Some(2)),
+            ("<<<<<<< a\n<<<<<<<<< b\n=========\n>>>>>>>>> b\n=======\n>>>>>>> a\n".to_owned(), Some(0)),
             ("  <<<<<<< HEAD\n=======\n>>>>>>> x\n".to_owned(), None),
         ] {
             assert_eq!(conflict_of(&text), at, "{text:?}");
         }
-        for (yaml, at) in
-            [("a: 1\n<<<<<<< x\n", Some(5)), ("=======\n", Some(0)), (">>>>>>>\n", Some(0)), ("a: =======\n", None)]
-        {
+        for (yaml, at) in [
+            ("a: 1\n<<<<<<< x\n", Some(5)),
+            ("a: 1\n<<<<<<<< x\n", Some(5)),
+            ("=======\n", Some(0)),
+            (">>>>>>>\n", Some(0)),
+            ("a: =======\n", None),
+        ] {
             assert_eq!(conflict(yaml, Some(&(0..yaml.len())), &(0..0)), at, "{yaml:?}");
         }
     }

@@ -1,29 +1,41 @@
 //! Bytes ↔ [`Document`], losslessly: frontmatter, body, edits of byte ranges. Never reads or writes a file, never reformats.
 //!
 //! Read in this order: `guard` (what no parser may see), `fence` (where the frontmatter lies), `scan` (its YAML), `value`
-//! (its values), `body` and `read_body` (the markdown); then the edits.
+//! (its values), `body`, `open_block` and `read_body` (the markdown); then the edits.
 //!
 
 mod body;
+mod bounds;
 mod edit;
 mod edit_body;
 mod edit_frontmatter;
 mod emit;
 mod fence;
 mod guard;
+mod layout;
+mod lost_fence;
+mod open_block;
+mod prose;
 mod read_body;
 mod scan;
 mod second_opinion;
 mod slots;
 mod value;
+mod words;
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 pub use body::{Bullet, Label, Note, Section, Step};
+pub use bounds::{DESCRIPTION_BYTES_MAX, JSON_DEPTH_MAX, json_fault};
 pub use edit::EditError;
 pub use edit_body::Mark;
+pub(crate) use guard::marker as conflict_marker;
+pub use lost_fence::LostFence;
+pub use open_block::OpenBlock;
+pub use prose::Skeleton;
 pub use value::Value;
+pub use words::{BodyWord, WordMark};
 
 use crate::diagnostic::{Code, Diagnostic, Place};
 use body::Body;
@@ -101,6 +113,19 @@ impl Document {
             Err(fault) => Inner::unread(Content::Raw(bytes), fault),
         };
         Self { whole: Arc::new(Whole { later: None, inner: OnceLock::from(inner) }) }
+    }
+
+    /// A document whose file cannot be read at all, or whose text is not for us: it has no bytes, and this fault.
+    #[must_use]
+    pub fn unavailable(fault: Diagnostic) -> Self {
+        let inner = Inner::unread(Content::Raw(Arc::from([])), fault);
+        Self { whole: Arc::new(Whole { later: None, inner: OnceLock::from(inner) }) }
+    }
+
+    /// Returns true if the file could not be read at all, so that the document says nothing about its bytes.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        self.faults().iter().any(|fault| matches!(fault.code, Code::CannotBeRead | Code::LeftToGit))
     }
 
     /// The same of a part of shared bytes, but it is read when somebody asks for more than its bytes. A part that is not
@@ -196,7 +221,11 @@ impl Document {
     /// The line and column of a byte.
     #[must_use]
     pub fn place(&self, byte: usize) -> Place {
-        Place::of(self.bytes(), byte)
+        match &self.inner().content {
+            // With many findings, to count the lines for each of them would take longer than anything else.
+            Content::Text(text) if self.is_readable() => self.structure().place(text, byte.min(text.len())),
+            _ => Place::of(self.bytes(), byte),
+        }
     }
 
     /// The markdown structure, read at the first question. An unreadable file has none.
@@ -209,7 +238,8 @@ impl Document {
 
 impl PartialEq for Document {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.whole, &other.whole) || self.bytes() == other.bytes()
+        let same = || self.bytes() == other.bytes() && self.is_unavailable() == other.is_unavailable();
+        Arc::ptr_eq(&self.whole, &other.whole) || same()
     }
 }
 

@@ -12,6 +12,8 @@ use crate::diagnostic::{Code, Diagnostic, Place};
 pub(super) enum JsonSpot {
     /// Nothing but blanks, or an `_italic placeholder_` at this range.
     Vacant(Range<usize>),
+    /// Nothing but comments, which stay: the byte behind them.
+    Behind(usize),
     /// Inside a code fence: the lines between the fences.
     Fenced(Range<usize>),
     /// As it is: everything that follows the heading.
@@ -43,7 +45,7 @@ impl Document {
     pub fn section_json(&self, heading: &str) -> Option<Result<serde_json::Value, Diagnostic>> {
         let section = self.section(heading)?;
         match self.json_spot(section) {
-            JsonSpot::Vacant(_) => None,
+            JsonSpot::Vacant(_) | JsonSpot::Behind(_) => None,
             JsonSpot::Fenced(range) => Some(self.json_at(&section.heading, range, Rest::Refused)),
             JsonSpot::Raw(range) => Some(self.json_at(&section.heading, range, Rest::Prose)),
         }
@@ -105,6 +107,9 @@ impl Document {
         if content.is_empty() || is_placeholder(content) {
             return JsonSpot::Vacant(trimmed);
         }
+        if self.holds_comments_only(&trimmed) {
+            return JsonSpot::Behind(trimmed.end);
+        }
         // A block that says `json` is meant; one that says nothing is, unless raw JSON stands before it.
         let raw = content.starts_with(['{', '[']);
         let fenced = |code: &&CodeBlock| {
@@ -115,6 +120,23 @@ impl Document {
             Some(code) => JsonSpot::Fenced(fence_lines(text, &code.span)),
             None => JsonSpot::Raw(trimmed),
         }
+    }
+
+    /// Whether a range, which begins and ends with text, holds comments and nothing else.
+    fn holds_comments_only(&self, range: &Range<usize>) -> bool {
+        let blocks = &self.structure().html;
+        let from = blocks.partition_point(|block| block.end <= range.start);
+        let inside = blocks[from..].iter().take_while(|block| block.start < range.end);
+        let mut at = range.start;
+        for block in inside {
+            let comment = self.text()[block.clone()].trim();
+            let is_comment = comment.starts_with("<!--") && (comment.ends_with("-->") || !comment.contains("-->"));
+            if !is_comment || !self.text()[at.min(block.start)..block.start].trim().is_empty() {
+                return false;
+            }
+            at = block.end;
+        }
+        at >= range.end
     }
 
     /// Reads the JSON that begins at a range; gives the value.
@@ -132,9 +154,9 @@ impl Document {
         let fault = |at: usize, message: String, hint: &str| {
             Err(Diagnostic::error(Code::BadJson, message).at(Place::of(self.bytes(), at)).hint(hint))
         };
-        if range.len() > JSON_BYTES_MAX {
-            let message =
-                format!("`## {heading}` holds {} bytes of JSON; at most {JSON_BYTES_MAX} are allowed", range.len());
+        let bytes = self.text()[range.clone()].trim_end().len();
+        if bytes > JSON_BYTES_MAX {
+            let message = format!("`## {heading}` holds {bytes} bytes of JSON; at most {JSON_BYTES_MAX} are allowed");
             return fault(range.start, message, "move bulk data into another file and name it here");
         }
         let source = &self.text()[range.clone()];

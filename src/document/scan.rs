@@ -57,6 +57,8 @@ pub(super) enum NodeKind {
 pub(super) struct Root {
     /// Written as `{...}`.
     pub(super) flow: bool,
+    /// Where the map stands.
+    pub(super) span: Range<usize>,
     pub(super) entries: Vec<Entry>,
 }
 
@@ -108,7 +110,7 @@ impl<'a> Scanner<'a> {
         }
         let node = self.node((event, span.clone()), 1)?;
         let root = match node.kind {
-            NodeKind::Map { flow, entries } => Root { flow, entries },
+            NodeKind::Map { flow, entries } => Root { flow, span: node.span, entries },
             // An empty document (`--- # nothing`) is an empty map.
             NodeKind::Scalar { ref text, style: Style::Plain } if text.is_empty() => Root::default(),
             NodeKind::Scalar { .. } | NodeKind::List { .. } => {

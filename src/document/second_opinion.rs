@@ -1,5 +1,6 @@
 //! Asks a second YAML reader whether it reads a frontmatter as the first one did. Only asked about what the first accepted.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -12,8 +13,19 @@ pub(super) fn agrees(yaml: &str, fields: &[Field]) -> bool {
     if fields.is_empty() {
         return true;
     }
+    let yaml = neutral(yaml);
     let entries: Vec<(&str, &Value)> = fields.iter().map(|field| (field.key.as_str(), &field.value)).collect();
-    serde_yaml::Deserializer::from_str(yaml).deserialize_map(SameMap(&entries)).is_ok()
+    serde_yaml::Deserializer::from_str(&yaml).deserialize_map(SameMap(&entries)).is_ok()
+}
+
+/// Characters that were line breaks in YAML 1.1, which `serde_yaml` reads, and are ordinary ones in YAML 1.2.
+const OLD_BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+/// What they are compared as: an ordinary character of private use.
+const ORDINARY: &str = "\u{e000}";
+
+/// The text with ordinary characters for old line breaks, so that both readers see the same lines.
+fn neutral(text: &str) -> Cow<'_, str> {
+    if text.contains(OLD_BREAKS) { Cow::Owned(text.replace(OLD_BREAKS, ORDINARY)) } else { Cow::Borrowed(text) }
 }
 
 /// Reads one value and fails if it is another than this.
@@ -45,7 +57,7 @@ impl Visitor<'_> for SameText<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        if text == self.0 { Ok(()) } else { Err(E::custom("another text")) }
+        if neutral(text) == neutral(self.0) { Ok(()) } else { Err(E::custom("another text")) }
     }
 }
 
@@ -80,7 +92,7 @@ impl<'de> Visitor<'de> for SameMap<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         for (key, value) in self.0 {
-            let same = map.next_key::<String>()?.is_some_and(|found| found == *key);
+            let same = map.next_key::<String>()?.is_some_and(|found| neutral(&found) == neutral(key));
             if !same {
                 return Err(A::Error::custom("another key"));
             }

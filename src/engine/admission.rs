@@ -123,14 +123,11 @@ impl Why {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unreadable(fault) => Some(
-                fault
-                    .hint
-                    .clone()
-                    .unwrap_or_else(|| "mend it, or run `mycelium commit --force` to commit it as it is".into()),
+            Self::Unreadable(fault) | Self::Unknown(fault) => fault.hint.clone(),
+            Self::Deletions { .. } => Some(
+                "run `mycelium restore --all` to bring them back, or `mycelium commit --force` to commit the deletions"
+                    .into(),
             ),
-            Self::Unknown(fault) => fault.hint.clone(),
-            Self::Deletions { .. } => Some("run `mycelium commit --force` to commit the deletions".into()),
             Self::Moving => Some("let whatever writes it pause for a second".into()),
         }
     }
@@ -162,11 +159,12 @@ pub struct Admission {
 
 /// Decides about every change. `documents` is how many documents the branch holds.
 ///
-/// Held back: what does not parse (until it heals), and deletions by hand if there are more than [`DELETIONS_MAX`] or
-/// they are all there was. A deletion with its content under a new name is a move and does not count.
+/// Held back: what does not parse (until it heals), and deletions by hand if there are more than `deletions_max` or
+/// they are all there was. That is [`DELETIONS_MAX`], but 0 on a dedicated branch: git ignores the folder there, so that a
+/// `git clean` cannot be told from a person. A deletion with its content under a new name is a move and does not count.
 #[must_use]
-pub fn admit(changes: &BTreeMap<DocPath, Change>, documents: usize, force: Force) -> Admission {
-    let guard = deletion_guard(changes, documents);
+pub fn admit(changes: &BTreeMap<DocPath, Change>, documents: usize, deletions_max: usize, force: Force) -> Admission {
+    let guard = deletion_guard(changes, documents, deletions_max);
     let mut admission = Admission::default();
     for (path, change) in changes {
         let why = match (&change.after, force) {
@@ -217,10 +215,10 @@ struct Guard<'a> {
     lost: BTreeSet<&'a DocPath>,
 }
 
-fn deletion_guard(changes: &BTreeMap<DocPath, Change>, documents: usize) -> Option<Guard<'_>> {
+fn deletion_guard(changes: &BTreeMap<DocPath, Change>, documents: usize, deletions_max: usize) -> Option<Guard<'_>> {
     let lost = losses(changes);
     if sabotage::on(Sabotage::NoDeletionGuard) {
         return None;
     }
-    (!lost.is_empty() && (lost.len() > DELETIONS_MAX || lost.len() >= documents)).then_some(Guard { lost })
+    (!lost.is_empty() && (lost.len() > deletions_max || lost.len() >= documents)).then_some(Guard { lost })
 }

@@ -68,6 +68,8 @@ pub struct Head {
     pub contents: Arc<BTreeMap<DocPath, ContentId>>,
     /// Whether it takes a commit.
     pub readiness: Readiness,
+    /// Most deletions by hand that it takes at once without being asked for.
+    pub deletions_max: usize,
 }
 
 /// When a refused commit is worth another try.
@@ -178,7 +180,7 @@ impl Report {
         match self {
             Self::Held(held) => held.why.hint(),
             Self::Guarded { .. } => Some(
-                "run `mycelium commit --force` to commit the deletions, or `git restore` to bring the files back"
+                "run `mycelium restore --all` to bring the documents back, or `mycelium commit --force` to commit the deletions"
                     .into(),
             ),
             Self::Waiting(r) | Self::Refused(r) | Self::Failed(r) | Self::Degraded(r) => r.hint.clone(),

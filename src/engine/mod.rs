@@ -234,7 +234,7 @@ impl Engine {
                 sets
             });
 
-        let mut admission = admit(&changes, head.contents.len(), Force::No);
+        let mut admission = admit(&changes, head.contents.len(), head.deletions_max, Force::No);
         admission.held.retain(|held| settled.contains(&held.path));
         admission.held.extend(self.traces.moving(&pending));
         self.voice.held(&mut self.effects, &admission.held, &pending);

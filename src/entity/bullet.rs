@@ -40,6 +40,7 @@ impl<'a> DependencyBullet<'a> {
     #[must_use]
     pub fn parse(text: &'a str) -> Self {
         let text = text.trim();
+        let text = ["[ ]", "[x]", "[X]"].iter().find_map(|mark| text.strip_prefix(mark)).map_or(text, str::trim_start);
         let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let word = word.split_once("](").map_or(word, |(shown, _)| shown);
         let word = word.trim_matches(['`', '[', ']', '*', '_', ',', ':']);
@@ -61,6 +62,8 @@ mod tests {
             ("`task-1` - pending", "task-1", Some(TaskStatus::Pending)),
             ("[task-1](task-1.md): the data", "task-1", None),
             ("task-1 - see there", "task-1", None),
+            ("[ ] task-1", "task-1", None),
+            ("[x] `task-1` - completed", "task-1", Some(TaskStatus::Completed)),
             ("None", "", None),
             ("", "", None),
         ] {

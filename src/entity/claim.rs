@@ -26,18 +26,29 @@ pub struct Hold {
 /// # Errors
 /// [`Refusal`] if the task is finished or the document does not allow the edit.
 pub fn take(document: &Document, hold: &Hold) -> Result<Document, Refusal> {
+    let attempts =
+        reread(Kind::Task, document).entity.and_then(|entity| entity.as_task().and_then(|task| task.attempt));
+    let attempt = Value::plain(attempts.unwrap_or(0).saturating_add(1).to_string());
+    accept(Kind::Task, document, set_key(&held(document, hold)?, "attempt", &attempt)?)
+}
+
+/// The task runs and is theirs again: the holder whose lease ended goes on, in the same attempt.
+///
+/// # Errors
+/// [`Refusal`] if the task is finished or the document does not allow the edit.
+pub fn retake(document: &Document, hold: &Hold) -> Result<Document, Refusal> {
+    accept(Kind::Task, document, held(document, hold)?)
+}
+
+/// The document with the lines of a holder.
+fn held(document: &Document, hold: &Hold) -> Result<Document, Refusal> {
     let new = match status::<TaskStatus>(Kind::Task, document)? {
         TaskStatus::Running => document.clone(),
         _ => task::start(document)?,
     };
-    let attempts =
-        reread(Kind::Task, document).entity.and_then(|entity| entity.as_task().and_then(|task| task.attempt));
-    let number = |number: u64| Value::plain(number.to_string());
     let new = set_key(&new, "claimed_by", &Value::text(hold.by.as_str()))?;
-    let new = set_key(&new, "fence", &number(hold.fence))?;
-    let new = set_key(&new, "lease", &Value::text(span_text(hold.lease)))?;
-    let new = set_key(&new, "attempt", &number(attempts.unwrap_or(0).saturating_add(1)))?;
-    accept(Kind::Task, document, new)
+    let new = set_key(&new, "fence", &Value::plain(hold.fence.to_string()))?;
+    set_key(&new, "lease", &Value::text(span_text(hold.lease)))
 }
 
 #[cfg(test)]
@@ -61,6 +72,8 @@ mod tests {
         assert_eq!(over.text(), LEAN.replace("status: pending\n", keys));
         let back = task::release(&over).expect("legal");
         assert_eq!(back.text(), LEAN.replace("status: pending\n", "status: pending\nfence: 4\nattempt: 2\n"));
+        let late = retake(&back, &hold("b", 4, 90)).expect("allowed");
+        assert_eq!(late.text(), over.text());
         let again = take(&back, &hold("c", 5, 300)).expect("allowed");
         assert!(again.text().contains("\nstatus: running\nclaimed_by: c\nfence: 5\nlease: 5m\nattempt: 3\ntype: t\n"));
     }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::keys::skeleton;
 use super::model::{ActiveTask, Entity};
 use super::read::read;
 use super::status::{AgentStatus, Priority, TaskStatus, WorkflowStatus};
-use crate::diagnostic::{Diagnostic, Severity};
-use crate::document::Document;
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::document::{Document, json_fault};
 use crate::name::{AgentName, DocId, DocPath, Kind};
 use crate::template::{self, Shape, TemplateError, one_line};
 use crate::time::Timestamp;
@@ -27,6 +28,9 @@ pub enum RenderError {
         /// What is wrong with it.
         findings: Vec<Diagnostic>,
     },
+    /// A value is too large, nested too deep, or no document can keep it.
+    #[error("{}", .0.message)]
+    Value(Box<Diagnostic>),
     /// The template left a value out or changed it.
     #[error("the {kind} template does not keep `{key}`")]
     Lost {
@@ -43,6 +47,7 @@ impl RenderError {
     pub fn hint(&self) -> String {
         let kind = match self {
             Self::Template(error) => return format!("correct `{}` among your templates, or remove it", error.name),
+            Self::Value(fault) => return fault.hint.clone().unwrap_or_else(|| "give another value".to_owned()),
             Self::Unreadable { kind, .. } | Self::Lost { kind, .. } => kind,
         };
         format!("correct `{}` among your templates, or remove it", template::file_name(*kind))
@@ -58,6 +63,8 @@ pub struct NewTask {
     pub kind: String,
     /// Its heading; the sort of work if there is none.
     pub title: Option<String>,
+    /// What is to be done, in markdown.
+    pub description: Option<String>,
     /// Who is to do it.
     pub assigned_to: Option<AgentName>,
     /// What must be completed before.
@@ -100,6 +107,8 @@ pub struct NewWorkflow {
     pub kind: String,
     /// Its heading; the sort of workflow if there is none.
     pub title: Option<String>,
+    /// What it is for, in markdown.
+    pub description: Option<String>,
     /// Its tasks, in their order.
     pub tasks: Vec<DocId>,
     /// Anything else.
@@ -124,11 +133,13 @@ impl NewTask {
         put("priority", json!((self.priority != Priority::Normal).then_some(self.priority.word())));
         put("depends_on", words(&self.depends_on));
         put("workflow", json!(self.workflow.as_ref().map(DocId::as_str)));
-        put("payload", json!(self.payload));
+        let payload = given("the payload", self.payload.as_ref())?;
+        put("payload", json!(payload));
         put("steps", self.steps.iter().map(|step| one_line(step)).filter(|step| !step.is_empty()).collect());
-        put("created", json!(self.created.to_string()));
+        put("created", json!(self.created.exact()));
         let (document, entity) = make(Kind::Task, &self.id, shape, replacement, &values)?;
-        let lost = |key| Err(RenderError::Lost { kind: Kind::Task, key });
+        let document = describe(Kind::Task, document, self.description.as_deref())?;
+        let lost = |key| Err(lost(Kind::Task, key, replacement));
         let Some(task) = entity.as_task() else { return lost("id") };
         let kept = [
             ("id", task.id == self.id),
@@ -136,9 +147,9 @@ impl NewTask {
             ("status", task.status == TaskStatus::Pending),
             ("assigned_to", task.assigned_to == self.assigned_to),
             ("priority", task.priority == self.priority),
-            ("depends_on", task.depends_on == self.depends_on),
+            ("depends_on", task.references().iter().map(|reference| &reference.id).eq(&self.depends_on)),
             ("workflow", task.workflow == self.workflow),
-            ("payload", task.payload == self.payload),
+            ("payload", task.payload.as_ref() == payload),
             ("created", task.created.map(Timestamp::unix_s) == Some(self.created.unix_s())),
         ];
         kept.into_iter().find(|(_, same)| !same).map_or(Ok(document), |(key, _)| lost(key))
@@ -158,10 +169,11 @@ impl NewAgent {
         put("last_updated", json!(self.last_updated.to_string()));
         put("ttl", json!(self.ttl.map(|span| span.as_secs())));
         put("active_tasks", self.active_tasks.iter().map(|task| one_line(&task.to_bullet())).collect());
-        put("metadata", json!(self.metadata));
+        let metadata = given("the metadata", self.metadata.as_ref())?;
+        put("metadata", json!(metadata));
         let id = DocId::from(self.name.clone());
         let (document, entity) = make(Kind::Agent, &id, shape, replacement, &values)?;
-        let lost = |key| Err(RenderError::Lost { kind: Kind::Agent, key });
+        let lost = |key| Err(lost(Kind::Agent, key, replacement));
         let Some(agent) = entity.as_agent() else { return lost("agent") };
         let kept = [
             ("agent", agent.name == self.name),
@@ -169,7 +181,7 @@ impl NewAgent {
             ("last_updated", agent.last_updated.map(Timestamp::unix_s) == Some(self.last_updated.unix_s())),
             ("ttl", agent.ttl.map(|span| span.as_secs()) == self.ttl.map(|span| span.as_secs())),
             ("active_tasks", agent.active_tasks.len() == self.active_tasks.len()),
-            ("metadata", agent.metadata == self.metadata),
+            ("metadata", agent.metadata.as_ref() == metadata),
         ];
         kept.into_iter().find(|(_, same)| !same).map_or(Ok(document), |(key, _)| lost(key))
     }
@@ -188,27 +200,85 @@ impl NewWorkflow {
         put("status", json!(WorkflowStatus::Running.word()));
         put("title", heading(self.title.as_deref()));
         put("tasks", words(&self.tasks));
-        put("metadata", json!(self.metadata));
-        put("created", json!(self.created.to_string()));
+        let metadata = given("the metadata", self.metadata.as_ref())?;
+        put("metadata", json!(metadata));
+        put("created", json!(self.created.exact()));
         let (document, entity) = make(Kind::Workflow, &self.id, shape, replacement, &values)?;
-        let lost = |key| Err(RenderError::Lost { kind: Kind::Workflow, key });
+        let document = describe(Kind::Workflow, document, self.description.as_deref())?;
+        let lost = |key| Err(lost(Kind::Workflow, key, replacement));
         let Some(workflow) = entity.as_workflow() else { return lost("id") };
         let kept = [
             ("id", workflow.id == self.id),
             ("type", workflow.kind == self.kind),
             ("status", workflow.status == WorkflowStatus::Running),
             ("tasks", workflow.tasks == self.tasks),
-            ("metadata", workflow.metadata == self.metadata),
+            ("metadata", workflow.metadata.as_ref() == metadata),
             ("created", workflow.created.map(Timestamp::unix_s) == Some(self.created.unix_s())),
         ];
         kept.into_iter().find(|(_, same)| !same).map_or(Ok(document), |(key, _)| lost(key))
     }
 }
 
+/// Puts the description behind the title, before what a template has there. A description is no value of a template: its
+/// place and its text are judged as in every other edit.
+fn describe(kind: Kind, document: Document, text: Option<&str>) -> Result<Document, RenderError> {
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(document) };
+    let skeleton = skeleton(kind);
+    let whole = match document.description(skeleton) {
+        Some(own) => format!("{}\n\n{own}", text.trim_end()),
+        None => text.to_owned(),
+    };
+    document.set_description(skeleton, &whole).map_err(|error| RenderError::Value(Box::new(error.diagnostic())))
+}
+
 /// A title as a heading can hold it: one line, no closing `#` that markdown would drop; `null` if nothing is left.
 fn heading(title: Option<&str>) -> Json {
     let line = title.map(one_line).filter(|line| !line.is_empty());
     json!(line)
+}
+
+/// A value that may be written as JSON; `null` is none.
+fn given<'a>(name: &str, value: Option<&'a Json>) -> Result<Option<&'a Json>, RenderError> {
+    let value = value.filter(|value| !value.is_null());
+    match value.and_then(|value| json_fault(name, value)) {
+        Some(fault) => Err(RenderError::Value(Box::new(fault))),
+        None => Ok(value),
+    }
+}
+
+/// A value that was not read back. The templates that are built in keep everything that can be kept.
+fn lost(kind: Kind, key: &'static str, replacement: Option<&str>) -> RenderError {
+    if replacement.is_some() {
+        return RenderError::Lost { kind, key };
+    }
+    let message = format!("`{key}` of a {kind} cannot have this value: it would be read as something else");
+    RenderError::Value(Box::new(Diagnostic::error(Code::BadValue, message).hint(format!("give `{key}` another value"))))
+}
+
+/// What is built in fails for one reason: there is too much to write.
+fn fault(kind: Kind, error: TemplateError, replacement: Option<&str>) -> RenderError {
+    if replacement.is_some() {
+        return RenderError::Template(error);
+    }
+    let message = format!("the {kind} has too many values to write");
+    let hint = "put bulky data into a file, and give its path";
+    RenderError::Value(Box::new(Diagnostic::error(Code::BadValue, message).hint(hint)))
+}
+
+/// A document that cannot be read is too large or has too much in it, or the template is at fault.
+fn unreadable(kind: Kind, findings: Vec<Diagnostic>, replacement: Option<&str>) -> RenderError {
+    let is_size = |finding: &&Diagnostic| {
+        matches!(finding.code, Code::FileTooBig | Code::FrontmatterTooBig | Code::TooManyValues)
+    };
+    let blamed = findings.iter().find(|finding| replacement.is_none() || is_size(finding));
+    match blamed {
+        Some(finding) => {
+            let message = format!("the {kind} would be too large: {}", finding.message);
+            let hint = "put bulky data into a file, and give its path";
+            RenderError::Value(Box::new(Diagnostic::error(Code::BadValue, message).hint(hint)))
+        }
+        None => RenderError::Unreadable { kind, findings },
+    }
 }
 
 fn words(ids: &[DocId]) -> Json {
@@ -222,13 +292,13 @@ fn make(
     replacement: Option<&str>,
     values: &Map<String, Json>,
 ) -> Result<(Document, Entity), RenderError> {
-    let text = template::render(kind, shape, replacement, values)?;
+    let text = template::render(kind, shape, replacement, values).map_err(|error| fault(kind, error, replacement))?;
     let document = Document::parse(text.into_bytes());
     let reading = read(&DocPath::for_new(kind, id), &document);
     let wrong = reading.findings.iter().any(|finding| finding.severity == Severity::Error);
     match reading.entity {
         Some(entity) if !wrong => Ok((document, entity)),
-        _ => Err(RenderError::Unreadable { kind, findings: reading.findings }),
+        _ => Err(unreadable(kind, reading.findings, replacement)),
     }
 }
 
@@ -247,6 +317,7 @@ mod tests {
             id: id("task-123"),
             kind: "train-model".to_owned(),
             title: None,
+            description: None,
             assigned_to: AgentName::new("ai-engineer").ok(),
             depends_on: vec![id("task-122")],
             priority: Priority::Normal,
@@ -307,6 +378,7 @@ mod tests {
             id: id("wf-1"),
             kind: "model-training".to_owned(),
             title: Some("Voices".to_owned()),
+            description: None,
             tasks: vec![id("task-1"), id("007")],
             metadata: None,
             created: CREATED.parse().expect("a time"),

@@ -5,12 +5,12 @@ use std::str::FromStr;
 use serde_json::Value as Json;
 
 use super::bullet::DependencyBullet;
-use super::keys::id_key;
-use super::read::{read_status, reread};
+use super::keys::{id_key, skeleton};
+use super::read::{is_absent_word, read_status, referred, reread};
 use super::status::{IllegalStep, TaskStatus, UnknownWord};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::document::{Document, EditError, Value};
-use crate::name::{DocId, Kind};
+use crate::name::{DocId, Kind, composed};
 use crate::template::one_line;
 
 /// Says why an operation left a document as it was.
@@ -62,6 +62,12 @@ pub enum Refusal {
         /// Who did it.
         holder: String,
     },
+    /// The task would wait for itself, at once or by way of others.
+    #[error("{}", cycle_message(.cycle))]
+    DependencyCycle {
+        /// The task, what it was to depend on, and so on until the task again.
+        cycle: Vec<DocId>,
+    },
     /// The text of the document does not allow the edit.
     #[error("{}", .0.diagnostic().message)]
     Edit(EditError),
@@ -71,9 +77,37 @@ fn first(findings: &[Diagnostic]) -> String {
     findings.first().map_or_else(|| "it has no status".to_owned(), |finding| finding.message.clone())
 }
 
+/// Tasks of a cycle that are named.
+const CYCLE_SHOWN_MAX: usize = 8;
+
+fn cycle_message(cycle: &[DocId]) -> String {
+    let id = cycle.first().map_or("task", DocId::as_str);
+    if cycle.len() <= 2 {
+        return format!("`{id}` cannot depend on itself");
+    }
+    let mut named: Vec<&str> = cycle.iter().take(CYCLE_SHOWN_MAX).map(DocId::as_str).collect();
+    if cycle.len() > CYCLE_SHOWN_MAX {
+        named.extend(["…", id]);
+    }
+    format!("`{id}` cannot depend on `{}`: these tasks would wait for each other: {}", cycle[1], named.join(" → "))
+}
+
+fn cycle_hint(cycle: &[DocId]) -> String {
+    match cycle {
+        [_, first, next, ..] => format!(
+            "leave that dependency out, or take another one out first: `mycelium task update {first} --no-depends-on {next}`"
+        ),
+        _ => "leave that dependency out".to_owned(),
+    }
+}
+
 impl From<EditError> for Refusal {
     fn from(error: EditError) -> Self {
-        Self::Edit(error)
+        match error {
+            // The value is at fault, not the document. Which document it is, `about` says.
+            EditError::Value(fault) => Self::BadValue { id: Kind::Task.word().to_owned(), findings: vec![*fault] },
+            error => Self::Edit(error),
+        }
     }
 }
 
@@ -102,6 +136,7 @@ impl Refusal {
             }
             Self::IllegalStep { hint, .. } => hint.clone(),
             Self::NotCompleted { hint, .. } => Some(hint.clone()),
+            Self::DependencyCycle { cycle } => Some(cycle_hint(cycle)),
             Self::OwnWork { id, .. } => {
                 Some(format!("have another agent or a person run `mycelium task approve {id}`"))
             }
@@ -114,7 +149,10 @@ impl Refusal {
     pub fn findings(&self) -> Vec<Diagnostic> {
         match self {
             Self::Unreadable { findings, .. } | Self::BadValue { findings, .. } => findings.clone(),
-            Self::IllegalStep { .. } | Self::NotCompleted { .. } | Self::OwnWork { .. } => Vec::new(),
+            Self::IllegalStep { .. }
+            | Self::NotCompleted { .. }
+            | Self::OwnWork { .. }
+            | Self::DependencyCycle { .. } => Vec::new(),
             Self::Edit(error) => vec![error.diagnostic()],
         }
     }
@@ -166,8 +204,9 @@ pub(crate) fn label_name(key: &str) -> String {
 pub(crate) fn add_ids(document: &Document, key: &str, heading: &str, ids: &[DocId]) -> Result<Document, Refusal> {
     let mut document = document.clone();
     for id in ids {
-        let known = document.bullets(heading).iter().any(|bullet| first_word(&bullet.text) == id.as_str());
-        let in_body = document.field(key).is_none() && document.section(heading).is_some();
+        let known = refers(&document, heading, id);
+        let is_stated = document.field(key).is_some_and(|field| !is_nothing(&field.value));
+        let in_body = !is_stated && document.section(heading).is_some();
         if !known && (in_body || !document.bullets(heading).is_empty()) {
             document = document.bullet_add(heading, id.as_str())?;
         }
@@ -182,14 +221,44 @@ fn add_to_key(document: &Document, key: &str, id: &DocId) -> Result<Document, Re
     let item = Value::text(id.as_str());
     let field = document.field(key).filter(|field| !field.value.is_null());
     match field.map(|field| &field.value) {
-        Some(Value::List(items)) if items.iter().any(|old| old.as_text() == Some(id.as_str())) => Ok(document.clone()),
-        Some(Value::Scalar { text, .. }) if text == id.as_str() => Ok(document.clone()),
-        Some(Value::Scalar { text, .. }) if !text.is_empty() => {
+        Some(Value::List(items)) if items.iter().filter_map(Value::as_text).any(|old| is_spelled(old, id)) => {
+            Ok(document.clone())
+        }
+        Some(Value::Scalar { text, .. }) if is_spelled(text, id) => Ok(document.clone()),
+        Some(value) if is_nothing(value) => Ok(document.set(key, &Value::List(vec![item]))?),
+        Some(Value::Scalar { text, .. }) if DocId::new(text.as_str()).is_ok() => {
             Ok(document.set(key, &Value::List(vec![Value::text(text.as_str()), item]))?)
         }
-        None | Some(Value::Scalar { .. }) => Ok(document.set(key, &Value::List(vec![item]))?),
+        None => Ok(document.set(key, &Value::List(vec![item]))?),
+        Some(Value::Scalar { .. } | Value::Map(_)) => Err(unusable_list(document, key)),
         Some(_) => Ok(document.list_add(key, &item)?),
     }
+}
+
+/// Returns true if a text is this id, however its letters are spelled.
+fn is_spelled(text: &str, id: &DocId) -> bool {
+    composed(text) == id.as_str()
+}
+
+/// Returns true for a value that states nothing: null, empty, a word for nothing, or a list of such words.
+fn is_nothing(value: &Value) -> bool {
+    let is_word = |value: &Value| value.as_text().is_some_and(|text| text.is_empty() || is_absent_word(text));
+    value.is_null() || is_word(value) || value.as_list().is_some_and(|items| items.iter().all(is_word))
+}
+
+/// Returns true if the words of a section refer to a task.
+fn refers(document: &Document, heading: &str, id: &DocId) -> bool {
+    document.words(heading).iter().filter_map(referred).any(|reference| reference.id == *id)
+}
+
+/// What cannot be used as a list takes no item: what it was meant to say would be lost.
+fn unusable_list(document: &Document, key: &str) -> Refusal {
+    let id = document.field("id").and_then(|field| field.value.as_text()).unwrap_or("task");
+    let place = document.field(key).map(|field| document.place(field.value_span.start));
+    let finding = Diagnostic::error(Code::BadValue, format!("`{key}` must be a list of ids"));
+    let finding = finding.hint(format!("write one `  - id` a line: `mycelium task edit {}`", crate::name::visible(id)));
+    let finding = place.map_or(finding.clone(), |place| finding.at(place));
+    Refusal::BadValue { id: crate::name::visible(id), findings: vec![finding] }
 }
 
 /// Takes ids out of a list key and out of the bullets of a section; the last one takes the key with it.
@@ -197,22 +266,53 @@ pub(crate) fn remove_ids(document: &Document, key: &str, heading: &str, ids: &[D
     let mut document = document.clone();
     for id in ids {
         let bullets = document.bullets(heading);
-        if let Some(index) = bullets.iter().position(|bullet| first_word(&bullet.text) == id.as_str()) {
-            document = document.bullet_remove(heading, index)?;
+        if let Some(index) = bullets.iter().position(|bullet| is_spelled(first_word(&bullet.text), id)) {
+            let removed = document.bullet_remove(heading, index)?;
+            if lost_others(&document, &removed, heading, id) {
+                return Err(by_hand(&document, heading, id));
+            }
+            document = removed;
         }
-        let Some(field) = document.field(key) else { continue };
+        let Some(field) = document.field(key).filter(|field| !is_nothing(&field.value)) else {
+            if refers(&document, heading, id) {
+                return Err(by_hand(&document, heading, id));
+            }
+            continue;
+        };
         let left: Vec<&str> = match &field.value {
             Value::List(items) => items.iter().filter_map(Value::as_text).collect(),
             Value::Scalar { text, .. } => vec![text],
             Value::Map(_) => continue,
         };
-        if left == [id.as_str()] {
+        let spelled: Vec<String> = left.iter().filter(|item| is_spelled(item, id)).map(ToString::to_string).collect();
+        if !spelled.is_empty() && spelled.len() == left.len() {
             document = document.remove(key)?;
-        } else if left.contains(&id.as_str()) {
-            document = document.list_remove(key, id.as_str())?;
+        } else {
+            for item in spelled {
+                document = document.list_remove(key, &item)?;
+            }
         }
     }
     Ok(document)
+}
+
+/// Returns true if other tasks were referred to before and are not any more.
+fn lost_others(before: &Document, after: &Document, heading: &str, id: &DocId) -> bool {
+    let all = before.words(heading);
+    let mut others = all.iter().filter_map(referred).filter(|reference| reference.id != *id && reference.is_explicit());
+    others.any(|other| !refers(after, heading, &other.id))
+}
+
+fn by_hand(document: &Document, heading: &str, id: &DocId) -> Refusal {
+    let task = document.field("id").and_then(|field| field.value.as_text()).unwrap_or("task");
+    let task = crate::name::visible(task);
+    let words = document.words(heading);
+    let place = words.iter().find(|word| is_spelled(&word.text, id)).map(|word| word.place);
+    let message = format!("`## {heading}` names `{id}` in a line that says more");
+    let finding =
+        Diagnostic::error(Code::BadValue, message).hint(format!("take it out with `mycelium task edit {task}`"));
+    let finding = place.map_or(finding.clone(), |place| finding.at(place));
+    Refusal::BadValue { id: task, findings: vec![finding] }
 }
 
 fn first_word(bullet: &str) -> &str {
@@ -231,6 +331,14 @@ pub(crate) fn set_outcome(document: &Document, heading: &str, outcome: &Json) ->
         }
     }
     Ok(document.set_section_json(heading, outcome)?)
+}
+
+/// Replaces the description; an empty text removes it.
+pub(super) fn set_description(kind: Kind, document: &Document, text: &str) -> Result<Document, Refusal> {
+    let edited = document.set_description(skeleton(kind), text);
+    let edited = edited.map_err(|error| Refusal::from(error).about(&id_of(kind, document)))?;
+    // A key of that name would come back where the body has none.
+    remove_key(&edited, "description")
 }
 
 /// Replaces an `_In progress..._` that is no longer true.
@@ -282,7 +390,8 @@ fn reserved(kind: Kind, key: &str) -> Option<String> {
         (_, "id") | (Kind::Agent, "agent") => Some("create a new document under the other id".to_owned()),
         (_, "status") => Some("use `--status`".to_owned()),
         (Kind::Task | Kind::Workflow, "result" | "error") => Some(format!("use `mycelium {kind} complete` or `fail`")),
-        (Kind::Task, "payload") => Some("edit the section `## Payload` with `mycelium task edit`".to_owned()),
+        (Kind::Task | Kind::Workflow, "description") => Some("use `--description`".to_owned()),
+        (Kind::Task, "payload") => Some("use `--payload`".to_owned()),
         (Kind::Agent | Kind::Workflow, "metadata") => Some("use `--metadata`".to_owned()),
         _ => None,
     }

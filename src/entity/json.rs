@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use super::model::{Agent, Entity, Task, Workflow};
 use crate::document::{Note, Step};
 use crate::name::{AgentName, DocId};
+use crate::time::Timestamp;
 
 impl Entity {
     /// The shape of `get --json`: frontmatter names, `null` for what is absent, unknown keys beside the known.
@@ -29,12 +30,13 @@ impl Task {
         put("id", json!(self.id.as_str()));
         put("type", json!(self.kind));
         put("title", json!(self.title));
+        put("description", json!(self.description));
         put("status", json!(self.status.word()));
         put("assigned_to", json!(self.assigned_to.as_ref().map(AgentName::as_str)));
         put("priority", json!(self.priority.word()));
         put("depends_on", json!(self.depends_on.iter().map(DocId::as_str).collect::<Vec<_>>()));
         put("payload", json!(self.payload));
-        put("created", json!(self.created.map(|at| at.to_string())));
+        put("created", json!(self.created.map(Timestamp::exact)));
         put("progress", fraction_json(self.progress));
         put("workflow", json!(self.workflow.as_ref().map(DocId::as_str)));
         put("result", json!(self.result));
@@ -71,6 +73,7 @@ impl Agent {
             "ttl": self.ttl.map(|span| span.as_secs()),
             "active_tasks": self.active_tasks.iter().map(|task| task.task.as_str()).collect::<Vec<_>>(),
             "started": started.collect::<Map<_, _>>(),
+            "description": self.description,
             "metadata": self.metadata,
             "notes": notes_json(&self.notes),
         });
@@ -86,9 +89,10 @@ impl Workflow {
             "id": self.id.as_str(),
             "type": self.kind,
             "title": self.title,
+            "description": self.description,
             "status": self.status.word(),
             "tasks": self.tasks.iter().map(DocId::as_str).collect::<Vec<_>>(),
-            "created": self.created.map(|at| at.to_string()),
+            "created": self.created.map(Timestamp::exact),
             "progress": fraction_json(self.progress),
             "current_task": self.current_task.as_ref().map(DocId::as_str),
             "metadata": self.metadata,
@@ -100,6 +104,19 @@ impl Workflow {
         with_extra(map.as_object().cloned().unwrap_or_default(), &self.extra)
     }
 }
+
+/// Writes an entity as its `to_json` says: what a program gets with `serde_json::to_value` is what `get --json` shows.
+macro_rules! serialized_as_json {
+    ($($entity:ident),*) => {$(
+        impl serde::Serialize for $entity {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                self.to_json().serialize(to)
+            }
+        }
+    )*};
+}
+
+serialized_as_json!(Entity, Task, Agent, Workflow);
 
 /// A progress as JSON: a whole number for 0 and 1, so that it reads as it is written in files.
 #[must_use]

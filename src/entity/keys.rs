@@ -1,5 +1,6 @@
 //! The keys of each kind's frontmatter that mean something. Reads nothing.
 
+use crate::document::Skeleton;
 use crate::name::Kind;
 
 const TASK_KEYS: &[&str] = &[
@@ -48,6 +49,21 @@ pub(super) const fn known_keys(kind: Kind) -> &'static [&'static str] {
         Kind::Task => TASK_KEYS,
         Kind::Workflow => WORKFLOW_KEYS,
     }
+}
+
+const TASK_SECTIONS: &[&str] = &["Dependencies", "Payload", "Progress", "Result", "Error", "History", "Notes"];
+const AGENT_SECTIONS: &[&str] = &["Active Tasks", "Metadata", "History", "Notes"];
+const WORKFLOW_SECTIONS: &[&str] = &["Tasks", "Metadata", "Progress", "Result", "Error", "History", "Notes"];
+
+/// What of a document of a kind means something; all else in its body is the description.
+#[must_use]
+pub(super) const fn skeleton(kind: Kind) -> Skeleton<'static> {
+    let headings = match kind {
+        Kind::Agent => AGENT_SECTIONS,
+        Kind::Task => TASK_SECTIONS,
+        Kind::Workflow => WORKFLOW_SECTIONS,
+    };
+    Skeleton { headings, keys: known_keys(kind) }
 }
 
 /// The key that holds a document's id.

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 
+use super::gate::{StatedValue, TaskGates, TaskReference};
 use super::status::{AgentStatus, Priority, Review, TaskStatus, WorkflowStatus};
 use crate::document::{Note, Step};
 use crate::name::{AgentName, DocId, Kind};
 use crate::time::Timestamp;
 
 /// A piece of work.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Task {
     /// Its id; the identity, whatever the file is called.
     pub id: DocId,
@@ -18,6 +19,8 @@ pub struct Task {
     pub kind: String,
     /// The first heading, without `Task: `.
     pub title: Option<String>,
+    /// Everything in the body outside of the title and the sections that mean something.
+    pub description: Option<String>,
     /// Where it stands.
     pub status: TaskStatus,
     /// Who is to do it.
@@ -44,21 +47,19 @@ pub struct Task {
     pub review: Option<Review>,
     /// Who approved it: an agent's name or a person's.
     pub approved: Option<String>,
+    /// Everything that restricts it, as it is stated; the fields above hold what of it can be used.
+    pub gates: TaskGates,
     /// What it is to work with.
-    #[serde(with = "text")]
     pub payload: Option<Json>,
     /// What came out; a text that is not JSON is a string.
-    #[serde(with = "text")]
     pub result: Option<Json>,
     /// Why it failed; a text that is not JSON is a string.
-    #[serde(with = "text")]
     pub error: Option<Json>,
     /// Its check boxes.
     pub steps: Vec<Step>,
     /// Its notes.
     pub notes: Vec<Note>,
     /// Every other key of the frontmatter, in file order.
-    #[serde(with = "text")]
     pub extra: Map<String, Json>,
 }
 
@@ -72,7 +73,7 @@ pub struct ActiveTask {
 }
 
 /// Somebody who works.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Agent {
     /// Its name.
     pub name: AgentName,
@@ -84,18 +85,18 @@ pub struct Agent {
     pub ttl: Option<Duration>,
     /// What it works on.
     pub active_tasks: Vec<ActiveTask>,
+    /// Everything in the body outside of the title and the sections that mean something.
+    pub description: Option<String>,
     /// Anything else it wants to say.
-    #[serde(with = "text")]
     pub metadata: Option<Json>,
     /// Its notes.
     pub notes: Vec<Note>,
     /// Every other key of the frontmatter, in file order.
-    #[serde(with = "text")]
     pub extra: Map<String, Json>,
 }
 
 /// Tasks that belong together.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Workflow {
     /// Its id.
     pub id: DocId,
@@ -103,10 +104,14 @@ pub struct Workflow {
     pub kind: String,
     /// The first heading, without `Workflow: `.
     pub title: Option<String>,
+    /// Everything in the body outside of the title and the sections that mean something.
+    pub description: Option<String>,
     /// Where it stands.
     pub status: WorkflowStatus,
     /// Its tasks, in their order.
     pub tasks: Vec<DocId>,
+    /// Its tasks as they are stated; the field above holds what of it can be used.
+    pub listed: StatedValue<Vec<TaskReference>>,
     /// When it was made.
     pub created: Option<Timestamp>,
     /// How far it is, from 0 to 1, if it says so itself; else it follows from the tasks.
@@ -114,25 +119,21 @@ pub struct Workflow {
     /// The task under way, if it says so itself.
     pub current_task: Option<DocId>,
     /// Anything else to say about it.
-    #[serde(with = "text")]
     pub metadata: Option<Json>,
     /// What came out.
-    #[serde(with = "text")]
     pub result: Option<Json>,
     /// Why it failed.
-    #[serde(with = "text")]
     pub error: Option<Json>,
     /// Its check boxes.
     pub steps: Vec<Step>,
     /// Its notes.
     pub notes: Vec<Note>,
     /// Every other key of the frontmatter, in file order.
-    #[serde(with = "text")]
     pub extra: Map<String, Json>,
 }
 
 /// A document that could be read.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Entity {
     /// `agent-<name>.md`
     Agent(Box<Agent>),
@@ -199,31 +200,5 @@ impl Entity {
     #[must_use]
     pub fn as_workflow(&self) -> Option<&Workflow> {
         if let Self::Workflow(workflow) = self { Some(workflow) } else { None }
-    }
-}
-
-/// JSON as its text, for formats that do not say what comes next.
-mod text {
-    use serde::de::{DeserializeOwned, Error as _};
-    use serde::ser::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<T, S>(value: &T, to: S) -> Result<S::Ok, S::Error>
-    where
-        T: Serialize + Default + PartialEq,
-        S: Serializer,
-    {
-        // Most have none: an empty text takes no reading.
-        if *value == T::default() {
-            return to.serialize_str("");
-        }
-        to.serialize_str(&serde_json::to_string(value).map_err(S::Error::custom)?)
-    }
-
-    pub(super) fn deserialize<'de, T: DeserializeOwned + Default, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<T, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
-        if text.is_empty() { Ok(T::default()) } else { serde_json::from_str(&text).map_err(D::Error::custom) }
     }
 }

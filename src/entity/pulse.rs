@@ -50,6 +50,7 @@ mod tests {
             last_updated: updated.map(at),
             ttl: ttl.map(Duration::from_secs),
             active_tasks: Vec::new(),
+            description: None,
             metadata: None,
             notes: Vec::new(),
             extra: serde_json::Map::new(),

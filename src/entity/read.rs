@@ -1,16 +1,21 @@
 //! Reads a document as an agent, task or workflow. Never fails: what cannot be used becomes a finding with its place.
 
+mod gates;
+
+pub(crate) use gates::referred;
+pub(super) use gates::{is_absent_word, is_approver};
+
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 
-use super::bullet::DependencyBullet;
-use super::keys::{id_key, known_keys};
+use super::gate::{ApprovalMark, StatedValue, TaskReference};
+use super::keys::{id_key, known_keys, skeleton};
 use super::model::{ActiveTask, Agent, Entity, Task, Workflow};
 use super::status::{AgentStatus, Priority, Review, TaskStatus, UnknownWord, WorkflowStatus};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::document::{Document, Field, Value};
+use crate::document::{Document, Field};
 use crate::name::{AgentName, DocId, DocPath, Kind, NameError, visible};
 use crate::time::{Timestamp, parse_span};
 
@@ -64,6 +69,17 @@ pub(super) fn outcome(document: &Document, heading: &str) -> Option<Json> {
     Reader { path: None, document, findings: Vec::new() }.json("", heading, Prose::IsAString)
 }
 
+/// A file without frontmatter: what is in its way, or what to write.
+fn no_frontmatter(kind: Kind, document: &Document) -> Diagnostic {
+    let lost = document.lost_fence();
+    let why = lost.why.map_or_else(String::new, |why| format!(": {why}"));
+    let key = id_key(kind);
+    let write = || format!("begin the file with `---`, `{key}: …`, `status: …` and `---`");
+    Diagnostic::error(Code::NoFrontmatter, format!("a {kind} needs frontmatter{why}"))
+        .at(document.place(lost.at))
+        .hint(lost.hint.unwrap_or_else(write))
+}
+
 fn foreign(path: &DocPath) -> Diagnostic {
     Diagnostic::warning(Code::UnknownKind, format!("`{path}` is no agent, task, workflow or event log"))
         .in_file(path)
@@ -91,6 +107,9 @@ impl<'a> Reader<'a> {
             let id = self.quiet_id(kind);
             return Reading { kind: Some(kind), id, entity: None, findings: self.findings };
         }
+        for block in self.document.open_blocks() {
+            self.push(block.finding());
+        }
         let id = self.id(kind);
         let entity = id.clone().and_then(|id| match kind {
             Kind::Agent => self.agent(&id),
@@ -103,14 +122,16 @@ impl<'a> Reader<'a> {
 
     fn task(&mut self, id: DocId) -> Option<Entity> {
         let status = self.status::<TaskStatus>()?;
+        let gates = self.gates();
         let task = Task {
             id,
             kind: self.type_key(),
             title: self.title(Kind::Task),
+            description: self.description(Kind::Task),
             status,
-            assigned_to: self.name("assigned_to"),
+            assigned_to: gates.assigned_to.usable().cloned(),
             priority: self.word::<Priority>("priority").unwrap_or(Priority::Normal),
-            depends_on: self.ids("depends_on", "Dependencies"),
+            depends_on: explicit(&gates.depends_on),
             created: self.created(),
             workflow: self.name("workflow"),
             progress: self.fraction("progress"),
@@ -118,8 +139,16 @@ impl<'a> Reader<'a> {
             fence: self.count("fence"),
             lease: self.span("lease"),
             attempt: self.count("attempt"),
-            review: self.word::<Review>("review"),
-            approved: self.text("approved").map(str::to_owned),
+            review: match &gates.review {
+                StatedValue::Absent => None,
+                StatedValue::Usable(review) => Some(*review),
+                StatedValue::Unusable(_) => Some(Review::Required),
+            },
+            approved: match &gates.approved {
+                StatedValue::Usable(ApprovalMark::By(name)) => Some(name.clone()),
+                _ => None,
+            },
+            gates,
             payload: self.json("payload", "Payload", Prose::IsAFault),
             result: self.json("result", "Result", Prose::IsAString),
             error: self.json("error", "Error", Prose::IsAString),
@@ -132,12 +161,14 @@ impl<'a> Reader<'a> {
 
     fn agent(&mut self, id: &DocId) -> Option<Entity> {
         let status = self.status::<AgentStatus>()?;
+        self.layout(Kind::Agent);
         let agent = Agent {
             name: AgentName::new(id.as_str()).ok()?,
             status,
             last_updated: self.moment("last_updated"),
             ttl: self.span("ttl"),
             active_tasks: self.active_tasks(),
+            description: self.description(Kind::Agent),
             metadata: self.json("metadata", "Metadata", Prose::IsAFault),
             notes: self.document.notes(),
             extra: self.extra(Kind::Agent),
@@ -147,12 +178,16 @@ impl<'a> Reader<'a> {
 
     fn workflow(&mut self, id: DocId) -> Option<Entity> {
         let status = self.status::<WorkflowStatus>()?;
+        let listed = self.references("tasks", "Tasks");
+        self.layout(Kind::Workflow);
         let workflow = Workflow {
             id,
             kind: self.type_key(),
             title: self.title(Kind::Workflow),
+            description: self.description(Kind::Workflow),
             status,
-            tasks: self.ids("tasks", "Tasks"),
+            tasks: explicit(&listed),
+            listed,
             created: self.created(),
             progress: self.fraction("progress"),
             current_task: self.name("current_task"),
@@ -172,9 +207,7 @@ impl<'a> Reader<'a> {
     fn id(&mut self, kind: Kind) -> Option<DocId> {
         let key = id_key(kind);
         if !self.document.has_frontmatter() {
-            let message = format!("a {kind} needs frontmatter");
-            let hint = format!("begin the file with `---`, `{key}: …`, `status: …` and `---`");
-            self.push(Diagnostic::error(Code::NoFrontmatter, message).at(self.document.place(0)).hint(hint));
+            self.push(no_frontmatter(kind, self.document));
             return self.quiet_id(kind);
         }
         let stated = self.name::<DocId>(key);
@@ -213,17 +246,15 @@ impl<'a> Reader<'a> {
     }
 
     fn title(&mut self, kind: Kind) -> Option<String> {
-        if let Some(title) = self.text("title") {
-            return Some(title.to_owned());
-        }
-        let heading = self.document.title()?;
-        let label = match kind {
-            Kind::Agent => "Agent:",
-            Kind::Task => "Task:",
-            Kind::Workflow => "Workflow:",
-        };
-        let title = heading.strip_prefix(label).unwrap_or(heading).trim();
-        (!title.is_empty()).then(|| title.to_owned())
+        // A title that is a list or a map is a finding.
+        self.text("title");
+        title(kind, self.document)
+    }
+
+    /// What the body says outside of its skeleton, else the key of that name.
+    fn description(&self, kind: Kind) -> Option<String> {
+        let stated = || self.text_quietly("description").map(str::to_owned);
+        self.document.description(skeleton(kind)).or_else(stated)
     }
 
     // Values of keys. Each takes an empty or null value as absent, and a value it cannot use as a finding.
@@ -314,47 +345,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The ids of a list key; where the key is not there, of the bullets of a section.
-    fn ids(&mut self, key: &str, heading: &str) -> Vec<DocId> {
-        let Some(field) = self.document.field(key) else {
-            return self.bullet_ids(heading);
-        };
-        let texts = match &field.value {
-            value if value.is_null() => Vec::new(),
-            Value::Map(_) => {
-                self.bad_value(field, format!("`{key}` must be a list of ids"), "write one `  - id` a line");
-                Vec::new()
-            }
-            Value::List(items) => items.iter().map(Value::as_text).collect(),
-            Value::Scalar { text, .. } if text.is_empty() => Vec::new(),
-            Value::Scalar { text, .. } => vec![Some(text.as_str())],
-        };
-        let mut ids = Vec::new();
-        for text in texts {
-            match text.map(DocId::new) {
-                Some(Ok(id)) => ids.push(id),
-                Some(Err(error)) => self.push_at_value(key, bad_id(key, &error)),
-                None => self.bad_value(field, format!("`{key}` must be a list of ids"), "write one `  - id` a line"),
-            }
-        }
-        ids
-    }
-
-    fn bullet_ids(&mut self, heading: &str) -> Vec<DocId> {
-        let mut ids = Vec::new();
-        for bullet in self.document.bullets(heading) {
-            let parsed = DependencyBullet::parse(&bullet.text);
-            match DocId::new(parsed.id) {
-                Ok(id) => ids.push(id),
-                Err(_) if parsed.id.is_empty() => {}
-                Err(error) => {
-                    self.push(bad_id(heading, &error).at(bullet.place));
-                }
-            }
-        }
-        ids
-    }
-
     fn active_tasks(&mut self) -> Vec<ActiveTask> {
         if let Some(texts) = self.field("active_tasks").and_then(|field| field.value.texts()) {
             return texts.into_iter().map(|text| ActiveTask { task: text.to_owned(), started: None }).collect();
@@ -407,6 +397,23 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Returns the title that a document states, whatever else of it cannot be used.
+#[must_use]
+pub fn title(kind: Kind, document: &Document) -> Option<String> {
+    let stated = document.field("title").and_then(|field| field.value.as_text()).filter(|title| !title.is_empty());
+    if let Some(title) = stated {
+        return Some(title.to_owned());
+    }
+    let heading = document.title()?;
+    let label = match kind {
+        Kind::Agent => "Agent:",
+        Kind::Task => "Task:",
+        Kind::Workflow => "Workflow:",
+    };
+    let title = heading.strip_prefix(label).unwrap_or(heading).trim();
+    (!title.is_empty()).then(|| title.to_owned())
+}
+
 /// Whether a section may hold plain text where JSON is the rule.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Prose {
@@ -417,6 +424,12 @@ enum Prose {
 /// Tells whether a section's text neither begins as JSON nor has a fenced block in it.
 fn is_prose(text: &str) -> bool {
     !text.starts_with(['{', '[', '"']) && !text.lines().any(|line| line.starts_with("```") || line.starts_with("~~~"))
+}
+
+/// The ids that are written as such.
+fn explicit(references: &StatedValue<Vec<TaskReference>>) -> Vec<DocId> {
+    let all = references.usable().into_iter().flatten();
+    all.filter(|reference| reference.is_explicit()).map(|reference| reference.id.clone()).collect()
 }
 
 fn bad_id(what: &str, error: &NameError) -> Diagnostic {

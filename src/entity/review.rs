@@ -3,7 +3,7 @@
 use super::edit::{Refusal, id_of, remove_key, set_key, status};
 use super::model::{Entity, Task};
 use super::read::reread;
-use super::status::{Review, TaskStatus};
+use super::status::TaskStatus;
 use super::task;
 use crate::document::{Document, Value};
 use crate::name::{AgentName, Kind};
@@ -15,16 +15,21 @@ impl Task {
     pub fn holder(&self) -> Option<&AgentName> {
         self.claimed_by.as_ref().or(self.assigned_to.as_ref())
     }
+}
 
-    /// Approved where that is required, by someone else than the holder.
-    #[must_use]
-    pub fn is_approved(&self) -> bool {
-        self.review != Some(Review::Required) || self.is_approved_by_another()
-    }
+/// Who approves a completed task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Approver<'a> {
+    /// The name of the agent or person.
+    pub name: &'a str,
+    /// The history says that they completed it, whoever holds it.
+    pub has_completed_it: bool,
+}
 
-    fn is_approved_by_another(&self) -> bool {
-        let by_another = |by: &str| self.holder().is_none_or(|holder| holder.as_str() != by);
-        self.approved.as_deref().is_some_and(by_another)
+impl Approver<'_> {
+    /// Returns true if the work is their own.
+    fn is_own(&self, task: &Task, name: &str) -> bool {
+        self.has_completed_it || task.holder().is_some_and(|holder| holder.as_str().eq_ignore_ascii_case(name.trim()))
     }
 }
 
@@ -32,19 +37,48 @@ impl Task {
 /// is one, is added once.
 ///
 /// # Errors
-/// [`Refusal::NotCompleted`] if it is not completed, [`Refusal::OwnWork`] if `by` is its holder; others if the document
-/// does not allow the edit.
-pub fn approve(document: &Document, by: &str, note: Option<&str>) -> Result<Document, Refusal> {
+/// [`Refusal::NotCompleted`] if it is not completed, [`Refusal::OwnWork`] if `by` is its holder or completed it; others if the document
+/// does not allow the edit, or if `by` is a word such as `pending` that is no name.
+pub fn approve(document: &Document, by: Approver<'_>, note: Option<&str>) -> Result<Document, Refusal> {
     let task = completed(document, Verdict::Approve)?;
-    if let Some(holder) = task.holder().filter(|holder| holder.as_str() == by) {
-        return Err(Refusal::OwnWork { id: task.id.to_string(), holder: holder.to_string() });
+    if by.is_own(&task, by.name) {
+        return Err(Refusal::OwnWork { id: task.id.to_string(), holder: by.name.to_owned() });
     }
+    approved(document, &task, &one_line(by.name), note)
+}
+
+/// Approves a completed task for a person who did it themselves. The approval and a note say so.
+///
+/// # Errors
+/// As for [`approve`], except that the holder is not refused.
+pub fn approve_own(document: &Document, by: Approver<'_>, note: Option<&str>) -> Result<Document, Refusal> {
+    let task = completed(document, Verdict::Approve)?;
+    let approver = by;
+    let by = one_line(by.name);
+    if !approver.is_own(&task, &by) {
+        return approved(document, &task, &by, note);
+    }
+    let new = approved(document, &task, &format!("{by} (self)"), note)?;
+    add_note(&new, &format!("approved by {by}: their own work (--self)"))
+}
+
+/// Writes who approved, unless another than the holder did already.
+fn approved(document: &Document, task: &Task, by: &str, note: Option<&str>) -> Result<Document, Refusal> {
     let mut new = document.clone();
     if !task.is_approved_by_another() {
-        new = set_key(&new, "approved", &Value::text(one_line(by)))?;
+        let value = Value::text(by);
+        if !super::read::is_approver(&value) {
+            let message = format!("`{by}` is not a name that can approve");
+            return Err(Refusal::bad_value(
+                task.id.to_string(),
+                message,
+                "approve under another name, with `--as NAME`",
+            ));
+        }
+        new = set_key(&new, "approved", &value)?;
     }
     match note {
-        Some(note) => add_note(&new, &format!("approved by {}: {}", one_line(by), note.trim())),
+        Some(note) => add_note(&new, &format!("approved by {by}: {}", note.trim())),
         None => Ok(new),
     }
 }
@@ -120,6 +154,10 @@ pub(super) fn forget(document: &Document) -> Result<Document, Refusal> {
 mod tests {
     use super::*;
 
+    fn not_own(name: &str) -> Approver<'_> {
+        Approver { name, has_completed_it: false }
+    }
+
     const DONE: &str = "---\nid: task-1\nstatus: completed\nclaimed_by: coder\nfence: 2\nlease: 5m\ntype: t\nassigned_to: coder\ncreated: 2025-10-17T00:00:00Z\n# waits for\n# run\n# review\nreview: required\n# approval\n# more\n---\n\n# T\n\n## Notes\n\n- a note\n";
 
     fn parse(text: &str) -> Document {
@@ -142,30 +180,56 @@ mod tests {
     fn an_approval_is_one_line_and_given_once() {
         let done = parse(DONE);
         assert!(!task(&done).is_approved());
-        let approved = approve(&done, "reviewer", None).expect("allowed");
+        let approved = approve(&done, not_own("reviewer"), None).expect("allowed");
         assert_eq!(approved.text(), DONE.replace("# approval\n", "# approval\napproved: reviewer\n"));
         assert!(task(&approved).is_approved());
-        assert_eq!(approve(&approved, "reviewer", None).expect("so already"), approved);
-        assert_eq!(approve(&approved, "another", None).expect("so already"), approved);
-        let noted = approve(&done, "reviewer", Some("good\nwork")).expect("allowed");
+        assert_eq!(approve(&approved, not_own("reviewer"), None).expect("so already"), approved);
+        assert_eq!(approve(&approved, not_own("another"), None).expect("so already"), approved);
+        let noted = approve(&done, not_own("reviewer"), Some("good\nwork")).expect("allowed");
         assert!(noted.text().ends_with("- a note\n- approved by reviewer: good\n  work\n"), "{}", noted.text());
-        assert_eq!(approve(&noted, "reviewer", Some("good\nwork")).expect("so already"), noted);
+        assert_eq!(approve(&noted, not_own("reviewer"), Some("good\nwork")).expect("so already"), noted);
     }
 
     #[test]
     fn nobody_approves_what_is_their_own_or_not_completed() {
         let done = parse(DONE);
-        let text = refused(approve(&done, "coder", None));
+        let text = refused(approve(&done, not_own("coder"), None));
         assert_eq!(
             text,
             "`coder` did `task-1`, and may not approve it; have another agent or a person run `mycelium task approve task-1`"
         );
         // What the holder wrote by hand is no approval; another's replaces it.
+        let by_self = approve_own(&done, not_own("coder"), None).expect("a person may");
+        assert_eq!(task(&by_self).approved.as_deref(), Some("coder (self)"));
+        assert!(task(&by_self).is_approved());
+        assert!(
+            by_self.text().ends_with("- a note\n- approved by coder: their own work (--self)\n"),
+            "{}",
+            by_self.text()
+        );
+        assert_eq!(approve_own(&by_self, not_own("coder"), None).expect("so already"), by_self);
+        assert_eq!(
+            approve_own(&done, not_own("reviewer"), None).expect("allowed"),
+            approve(&done, not_own("reviewer"), None).expect("allowed")
+        );
+        // The history says that who approves did it, whoever the file names.
+        let did_it = Approver { name: "reviewer", has_completed_it: true };
+        assert!(refused(approve(&done, did_it, None)).contains("reviewer"));
+        let own = approve_own(&done, did_it, None).expect("a person may");
+        assert_eq!(task(&own).approved.as_deref(), Some("reviewer (self)"));
+        assert!(refused(approve(&done, not_own("pending"), None)).contains("`pending` is not a name that can approve"));
+        for own in ["coder", "' coder '", "Coder"] {
+            let own = parse(&DONE.replace("# approval\n", &format!("# approval\napproved: {own}\n")));
+            assert!(!task(&own).is_approved());
+        }
+        assert!(refused(approve(&done, not_own("Coder"), None)).contains("may not approve it"));
         let own = parse(&DONE.replace("# approval\n", "# approval\napproved: coder\n"));
-        assert!(!task(&own).is_approved());
-        assert_eq!(task(&approve(&own, "reviewer", None).expect("allowed")).approved.as_deref(), Some("reviewer"));
+        assert_eq!(
+            task(&approve(&own, not_own("reviewer"), None).expect("allowed")).approved.as_deref(),
+            Some("reviewer")
+        );
         for status in ["pending", "running", "failed"] {
-            let text = refused(approve(&parse(&DONE.replace("completed", status)), "reviewer", None));
+            let text = refused(approve(&parse(&DONE.replace("completed", status)), not_own("reviewer"), None));
             assert!(
                 text.starts_with(&format!("`task-1` is {status}: only what is completed can be approved; run `")),
                 "{text}"

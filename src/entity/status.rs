@@ -28,10 +28,25 @@ impl UnknownWord {
     }
 }
 
+/// Reads the word for a value.
+struct Words<W>(std::marker::PhantomData<W>);
+
+impl<W: FromStr<Err = UnknownWord>> serde::de::Visitor<'_> for Words<W> {
+    type Value = W;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a word such as those in documents")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<W, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident, $what:literal, $known:literal { $($(#[$word_doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name { $($(#[$word_doc])* $variant,)* }
 
         impl $name {
@@ -48,6 +63,18 @@ macro_rules! words {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(self.word())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.word())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                from.deserialize_str(Words(std::marker::PhantomData))
             }
         }
 
@@ -228,6 +255,12 @@ pub fn nearest(text: &str, words: &[&'static str]) -> Option<&'static str> {
     let with_distance = words.iter().map(|word| (distance(&text, &word.chars().collect::<Vec<_>>()), *word));
     let (distance, word) = with_distance.min_by_key(|(distance, _)| *distance)?;
     (distance <= 2 && distance * 2 < word.len()).then_some(word)
+}
+
+/// How many letters differ, if by so few that the one was probably meant by the other; as in [`nearest`].
+pub(crate) fn letters_apart(wrong: &str, right: &str) -> Option<usize> {
+    let wrong: Vec<char> = wrong.chars().collect();
+    distance_at_most(&wrong, right, 2).filter(|distance| distance * 2 < right.chars().count())
 }
 
 /// How many letters differ, if not more than a few; cheap where the lengths alone tell.

@@ -4,8 +4,8 @@ use serde_json::Value as Json;
 
 use super::bullet::DependencyBullet;
 use super::edit::{
-    Refusal, accept, add_ids, id_of, progress_value, remove_ids, remove_key, set_key, set_keys, set_outcome,
-    set_placeholder, status,
+    Refusal, accept, add_ids, id_of, progress_value, remove_ids, remove_key, set_description, set_key, set_keys,
+    set_outcome, set_placeholder, status,
 };
 use super::status::{Priority, TaskStatus};
 use crate::document::{Document, Mark, Value};
@@ -35,6 +35,14 @@ pub struct TaskUpdate {
     pub depends_on_add: Vec<DocId>,
     /// Dependencies to take out.
     pub depends_on_remove: Vec<DocId>,
+    /// What sort of work: the key `type`.
+    pub kind: Option<String>,
+    /// Replaces the description; an empty text removes it.
+    pub description: Option<String>,
+    /// Replaces the payload; `null` removes it.
+    pub payload: Option<Json>,
+    /// Check boxes to add, open, at the end; those whose text is there are no change.
+    pub steps_add: Vec<String>,
 }
 
 /// Changes what the update names, all of it or nothing.
@@ -59,6 +67,16 @@ pub fn update(document: &Document, update: &TaskUpdate) -> Result<Document, Refu
     if let Some(title) = &update.title {
         new = set_title(&new, title)?;
     }
+    if let Some(kind) = &update.kind {
+        new = set_kind(&new, kind)?;
+    }
+    if let Some(text) = &update.description {
+        new = set_description(Kind::Task, &new, text)?;
+    }
+    if let Some(payload) = &update.payload {
+        new = set_payload(&new, payload)?;
+    }
+    new = add_steps(&new, &update.steps_add)?;
     new = add_ids(&new, "depends_on", DEPENDENCIES, &update.depends_on_add)?;
     new = remove_ids(&new, "depends_on", DEPENDENCIES, &update.depends_on_remove)?;
     accept(Kind::Task, document, new)
@@ -138,12 +156,42 @@ pub fn note(document: &Document, text: &str) -> Result<Document, Refusal> {
     Ok(document.append_note(text)?)
 }
 
-/// Replaces the payload.
+/// Replaces the payload; `null` removes it.
 ///
 /// # Errors
 /// [`Refusal::Edit`] if the document does not allow the edit.
 pub fn set_payload(document: &Document, payload: &Json) -> Result<Document, Refusal> {
+    if payload.is_null() {
+        let document = remove_key(document, "payload")?;
+        return match document.section_json("Payload") {
+            Some(_) => Ok(document.set_section_text("Payload", "")?),
+            None => Ok(document),
+        };
+    }
     Ok(document.set_section_json("Payload", payload)?)
+}
+
+fn set_kind(document: &Document, kind: &str) -> Result<Document, Refusal> {
+    let kind = one_line(kind);
+    if kind.is_empty() {
+        let hint = "give a word for the sort of work, such as `train-model`";
+        return Err(Refusal::bad_value(id_of(Kind::Task, document), "the type is empty", hint));
+    }
+    set_key(document, "type", &Value::text(kind))
+}
+
+fn add_steps(document: &Document, steps: &[String]) -> Result<Document, Refusal> {
+    let mut document = document.clone();
+    for step in steps {
+        let text = one_line(step);
+        if text.is_empty() {
+            return Err(Refusal::bad_value(id_of(Kind::Task, &document), "a step is empty", "say what is to be done"));
+        }
+        if !document.steps().iter().any(|known| known.text == text) {
+            document = document.bullet_add("Progress", &format!("[ ] {text}"))?;
+        }
+    }
+    Ok(document)
 }
 
 /// Brings the bullet of a dependency up to date where the body lists it with what it is and how it stands

@@ -3,8 +3,8 @@
 use serde_json::Value as Json;
 
 use super::edit::{
-    Refusal, accept, add_ids, id_of, progress_value, remove_ids, set_key, set_keys, set_outcome, set_placeholder,
-    status,
+    Refusal, accept, add_ids, id_of, progress_value, remove_ids, set_description, set_key, set_keys, set_outcome,
+    set_placeholder, status,
 };
 use super::status::WorkflowStatus;
 use crate::document::{Document, Value};
@@ -25,6 +25,8 @@ pub struct WorkflowUpdate {
     pub tasks_add: Vec<DocId>,
     /// Tasks to take out.
     pub tasks_remove: Vec<DocId>,
+    /// Replaces the description; an empty text removes it.
+    pub description: Option<String>,
     /// Replaces the metadata.
     pub metadata: Option<Json>,
     /// Further keys with their values; `null` removes.
@@ -48,6 +50,9 @@ pub fn update(document: &Document, update: &WorkflowUpdate) -> Result<Document, 
     }
     if let Some(task) = &update.current_task {
         new = set_key(&new, "current_task", &Value::text(task.as_str()))?;
+    }
+    if let Some(text) = &update.description {
+        new = set_description(Kind::Workflow, &new, text)?;
     }
     if let Some(metadata) = &update.metadata {
         new = new.set_section_json("Metadata", metadata)?;

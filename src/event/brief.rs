@@ -85,6 +85,19 @@ impl Brief {
         }
     }
 
+    /// Returns the agent that holds it: the one whose document it is, or the one that works on the task.
+    #[must_use]
+    pub fn current_holder(&self) -> Option<&str> {
+        match self.kind()? {
+            Kind::Agent => Some(&self.id),
+            Kind::Task => {
+                let is_running = self.status.as_deref() == Some("running");
+                self.holder.as_deref().or(self.assigned.as_deref().filter(|_| is_running))
+            }
+            Kind::Workflow => None,
+        }
+    }
+
     /// Its kind.
     #[must_use]
     pub fn kind(&self) -> Option<Kind> {
@@ -149,4 +162,28 @@ pub fn digest(parts: &[&[u8]]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_is_who_works_on_it_or_whose_document_it_is() {
+        let holder = |path: &str, keys: &str| {
+            let text = format!("---\ntype: t\n{keys}\n---\n");
+            let brief = Seen::of(&DocPath::new(path).expect("valid"), text.as_bytes()).brief.expect("a document");
+            brief.current_holder().map(str::to_owned)
+        };
+        for (path, keys, expected) in [
+            ("task-1.md", "status: running\nclaimed_by: ann\nassigned_to: ben", Some("ann")),
+            ("task-1.md", "status: running\nassigned_to: ben", Some("ben")),
+            ("task-1.md", "status: pending\nassigned_to: ben", None),
+            ("task-1.md", "status: completed\nclaimed_by: ann", Some("ann")),
+            ("agent-ann.md", "agent: ann\nstatus: idle", Some("ann")),
+            ("workflow-1.md", "status: running", None),
+        ] {
+            assert_eq!(holder(path, keys).as_deref(), expected, "{path}: {keys}");
+        }
+    }
 }

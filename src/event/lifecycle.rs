@@ -13,6 +13,8 @@ use crate::name::{AgentName, Channel, DocPath, EventId, Kind, OperationId};
 use crate::snapshot::Entry;
 use crate::time::Timestamp;
 
+/// Why the notice is told with which a feed begins.
+pub(super) const BEGINS: &str = "nothing was told before";
 /// Largest result or error that an event carries, in bytes of JSON; a larger one is left in its document.
 const RESULT_BYTES_MAX: usize = 16 * 1024;
 
@@ -139,6 +141,8 @@ pub enum Replaced {
     },
     /// The event behind which to go on is no longer kept.
     Lost(EventId),
+    /// The event behind which to go on is older than the feed: what came before it and what after is not known any more.
+    Unordered(EventId),
 }
 
 /// The one notice that stands for all changes that are not told one by one.
@@ -146,7 +150,7 @@ pub enum Replaced {
 pub fn replaced(why: &Replaced, at: Timestamp) -> Told {
     let mut body = Map::new();
     let reason = match why {
-        Replaced::New => "nothing was told before".to_owned(),
+        Replaced::New => BEGINS.to_owned(),
         Replaced::Moved { from, to } => {
             let name = |branch: &Branch| branch.name.clone().or_else(|| branch.revision.clone());
             body.insert("from".to_owned(), json!(name(from)));
@@ -157,14 +161,23 @@ pub fn replaced(why: &Replaced, at: Timestamp) -> Told {
             body.insert("since".to_owned(), json!(since.as_str()));
             format!("the event `{since}` is no longer kept, or is not known here")
         }
+        Replaced::Unordered(since) => {
+            body.insert("since".to_owned(), json!(since.as_str()));
+            format!("which events of other clones came before `{since}` and which after it is no longer known")
+        }
     };
     body.insert("reason".to_owned(), json!(reason));
+    // What is missing may be on any channel; that all documents are others is told on theirs too.
+    let names: &[&str] = match why {
+        Replaced::New | Replaced::Moved { .. } => &[SNAPSHOT, "agents:events", "tasks:events", "workflows:events"],
+        Replaced::Lost(_) | Replaced::Unordered(_) => &[SNAPSHOT],
+    };
     let text = serde_json::to_string(&body).unwrap_or_default();
     let id = format!("replaced-{}", digest(&[text.as_bytes(), &at.unix_ms().to_le_bytes()]));
     Told {
         id: EventId::new(id).unwrap_or_else(|_| unnamed()),
         at,
-        channels: channels(&[SNAPSHOT, "agents:events", "tasks:events", "workflows:events"]),
+        channels: channels(names),
         event: "replaced".to_owned(),
         body,
     }
@@ -215,6 +228,8 @@ impl What<'_> {
             let holder = || told.holder.clone().or_else(|| told.assigned.clone());
             body.insert("agent".to_owned(), json!(agent.map(ToString::to_string).or_else(holder)));
         }
+        body.insert("actor".to_owned(), json!(agent.map(AgentName::as_str)));
+        body.insert("holder".to_owned(), json!(told.current_holder()));
         let from = self.was.and_then(|was| was.status.clone()).filter(|from| Some(from) != told.status.as_ref());
         if let Some(from) = from {
             body.insert("from".to_owned(), json!(from));

@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value as Json};
 
+use super::CHANNELS;
 use super::feed::Told;
 use crate::name::{AgentName, Channel, EventId, NameError, is_unsafe_to_show};
 use crate::time::Timestamp;
@@ -45,6 +46,9 @@ pub enum PublishError {
     /// The event's name is none.
     #[error("the event's name does not fit: {0}")]
     Name(#[from] NameError),
+    /// The channel is one on which only changes of documents are reported.
+    #[error("the channel `{0}` is reserved: it reports changes of documents, and nothing else")]
+    Lifecycle(Channel),
     /// `event` is not a text.
     #[error("`event` is not a text")]
     NotAText,
@@ -70,6 +74,10 @@ impl PublishError {
     pub fn hint(&self) -> String {
         match self {
             Self::Name(_) => "use letters, digits, `-`, `_` and `.` in the event's name".to_owned(),
+            Self::Lifecycle(_) => {
+                "publish on a channel of your own, such as `training:events`; a change of a document is reported by itself"
+                    .to_owned()
+            }
             Self::NotAText => "write the event's name as a text, `\"event\": \"saved\"`".to_owned(),
             Self::Reserved(key) => format!("give the key `{key}` another name"),
             Self::TooBig { .. } => "put bulky data into a file, and its path into the event".to_owned(),
@@ -91,6 +99,9 @@ impl Published {
         value: Json,
         agent: Option<&AgentName>,
     ) -> Result<Self, PublishError> {
+        if is_lifecycle(&channel) {
+            return Err(PublishError::Lifecycle(channel));
+        }
         let mut body = match value {
             Json::Object(map) => map,
             Json::Null => Map::new(),
@@ -135,6 +146,9 @@ impl Published {
         let id = EventId::new(part()).map_err(|_| "its id is none")?;
         let at = part().parse::<Timestamp>().map_err(|_| "its time is none")?;
         let channel = Channel::new(part()).map_err(|_| "its channel is none")?;
+        if is_lifecycle(&channel) {
+            return Err("its channel is reserved: it reports changes of documents, and nothing else");
+        }
         let event = word(part()).map_err(|_| "its name is none")?;
         let span = part();
         let json = span.strip_prefix('`').and_then(|text| text.strip_suffix('`'));
@@ -150,6 +164,12 @@ impl Published {
     pub fn told(self) -> Told {
         Told { id: self.id, at: self.at, channels: vec![self.channel], event: self.event, body: self.body }
     }
+}
+
+/// Returns true for a channel on which only changes of documents are reported: nothing can be published there, so that a
+/// subscriber may trust what comes.
+fn is_lifecycle(channel: &Channel) -> bool {
+    CHANNELS.contains(&channel.as_str())
 }
 
 /// The name of an event follows the rules of ids.
@@ -195,6 +215,22 @@ mod tests {
         Published::new(id, Timestamp::from_unix_ms(1_760_659_200_123), channel, value, None)
     }
 
+    /// Neither by a call nor by a line that somebody wrote or a pull brought.
+    #[test]
+    fn nothing_can_be_published_on_a_channel_that_reports_changes_of_documents() {
+        for name in CHANNELS {
+            let channel = Channel::new(name).expect("a channel");
+            let id = EventId::new("op-1").expect("an id");
+            let at = Timestamp::from_unix_ms(1_760_659_200_123);
+            let new = Published::new(id, at, channel.clone(), serde_json::json!({"task_id": "task-1"}), None);
+            assert_eq!(new, Err(PublishError::Lifecycle(channel)));
+            let line = format!("- op-1 2025-10-17T00:00:00.123Z {name} completed `{{}}`");
+            assert!(Published::parse(&line).expect_err("reserved").contains("reserved"), "{line}");
+            let near = line.replace(name, &format!("{name}s"));
+            assert!(Published::parse(&near).is_ok(), "{near}");
+        }
+    }
+
     #[test]
     fn a_line_is_as_the_format_says() {
         let line = published(serde_json::json!({"event": "saved", "step": 1, "text": "a`b\n\u{202e}\u{1f600}"}));
@@ -209,7 +245,7 @@ mod tests {
         for (value, error) in [
             (json!({"id": 1}), "an event may not have a key `id`: it is set when the event is published"),
             (json!({"event": 1}), "`event` is not a text"),
-            (json!({"event": "a b"}), "the event's name does not fit: the event id `a b` has a blank at character 2"),
+            (json!({"event": "a b"}), "the event's name does not fit: the event id `a b` has a space at character 2"),
             (json!("x".repeat(EVENT_BYTES_MAX)), "the event has 16396 bytes of JSON; at most 16384 are allowed"),
         ] {
             assert_eq!(published(value).expect_err("refused").to_string(), error);

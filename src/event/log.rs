@@ -34,7 +34,7 @@ pub fn read_log(path: &DocPath, bytes: &[u8]) -> (Vec<Published>, Vec<Diagnostic
                 let torn = if is_whole { "" } else { "; it may be torn" };
                 let message = format!("this line is no event: {why}{torn}");
                 let finding = Diagnostic::warning(Code::BadEvent, message).at(Place { line: number, column: 1 });
-                findings.push(finding.in_file(path).hint("mend the line, or remove it; the other lines are read"));
+                findings.push(finding.in_file(path).hint("fix the line, or remove it; the other lines are read"));
             }
         }
     }
@@ -65,6 +65,30 @@ pub fn after_publishing(
     }
     new.extend(line.as_bytes());
     (new, None)
+}
+
+/// What becomes of a file of events when more are added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogAfter {
+    /// The file itself.
+    pub log: Vec<u8>,
+    /// The files that went to the archive because they were full, the oldest first.
+    pub full: Vec<(DocPath, Vec<u8>)>,
+}
+
+/// The file after these events; and what goes to the archive whenever it is full.
+#[must_use]
+pub fn after_publishing_all(path: &DocPath, bytes: Option<&[u8]>, events: &[Published], now: Timestamp) -> LogAfter {
+    let mut after = LogAfter { log: bytes.unwrap_or_default().to_vec(), full: Vec::new() };
+    for event in events {
+        // Each goes to a place of its own.
+        let number = i64::try_from(after.full.len()).unwrap_or(i64::MAX);
+        let at = Timestamp::from_unix_ms(now.unix_ms().saturating_add(number));
+        let (log, archive) = after_publishing(path, Some(&after.log), event, at);
+        let old = std::mem::replace(&mut after.log, log);
+        after.full.extend(archive.map(|place| (place, old)));
+    }
+    after
 }
 
 /// A state of a file of events.

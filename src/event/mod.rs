@@ -4,24 +4,28 @@
 //! Three texts meet here: the lines of `events-<x>.md` (see `line`), the lines of the feed (see `feed`), and the JSON that a
 //! subscriber gets (see [`Event::to_json`]).
 
+mod arrival;
 mod brief;
 mod feed;
 mod fold;
 mod lifecycle;
 mod line;
 mod log;
+mod put_back;
 
 use serde_json::{Map, Value as Json};
 
 use crate::name::{Channel, ChannelPattern, EventId};
 use crate::time::Timestamp;
 
+pub use arrival::Arrivals;
 pub use brief::{Brief, Seen, digest};
 pub use feed::{Branch, Line, Told};
 pub use fold::{Fold, Known};
 pub use lifecycle::{Deed, Replaced, Side, edited, replaced, told};
 pub use line::{EVENT_BYTES_MAX, PublishError, Published};
-pub use log::{LOG_BYTES_MAX, LOG_DEFAULT, after_publishing, missing, read_log};
+pub use log::{LOG_BYTES_MAX, LOG_DEFAULT, LogAfter, after_publishing, after_publishing_all, missing, read_log};
+pub use put_back::put_back;
 
 /// The channel of notices that everything may be different now.
 pub const SNAPSHOT: &str = "snapshot:replaced";
@@ -54,6 +58,12 @@ pub struct Event {
 }
 
 impl Event {
+    /// Returns true if it is a notice that everything may be different, or something missing.
+    #[must_use]
+    pub fn is_notice(&self) -> bool {
+        self.event == "replaced" && self.channel.as_str() == SNAPSHOT
+    }
+
     /// The event as JSON: `id`, `at`, `channel`, `event`, then the rest.
     #[must_use]
     pub fn to_json(&self) -> Json {
@@ -75,6 +85,25 @@ impl Told {
     pub fn wanted(&self, patterns: &[ChannelPattern]) -> Option<Event> {
         let fits = |channel: &&Channel| patterns.iter().any(|pattern| pattern.fits(channel));
         self.channels.iter().find(fits).map(|channel| self.on(channel.clone()))
+    }
+
+    /// The same, or a notice that something may be missing: it is for all, since on any channel something may be.
+    #[must_use]
+    pub fn wanted_or_notice(&self, patterns: &[ChannelPattern]) -> Option<Event> {
+        let notice = || self.channels.first().filter(|_| self.is_notice()).map(|channel| self.on(channel.clone()));
+        self.wanted(patterns).or_else(notice)
+    }
+
+    /// Returns true if it is the notice with which a feed begins.
+    #[must_use]
+    pub fn begins_feed(&self) -> bool {
+        self.is_notice() && self.body.get("reason").and_then(Json::as_str) == Some(lifecycle::BEGINS)
+    }
+
+    /// Returns true if it is a notice that everything may be different, or something missing.
+    #[must_use]
+    pub fn is_notice(&self) -> bool {
+        self.event == "replaced" && self.channels.first().is_some_and(|channel| channel.as_str() == SNAPSHOT)
     }
 
     /// The event as it is told on a channel.

@@ -2,7 +2,7 @@
 
 use super::parts;
 use crate::document::Document;
-use crate::merge::{self, Names};
+use crate::merge::{self, MergeSides};
 use crate::name::DocPath;
 
 /// Three versions of a document: base, ours and theirs. Without a third the first is on both sides.
@@ -13,8 +13,8 @@ pub(super) fn merge(input: &[u8]) {
     for name in ["task-1.md", "agent-a.md", "workflow-1.md", "other.md", "events-a.md"] {
         let path = DocPath::new(name).expect("a path");
         for base in [Some(base), None] {
-            let one = merge::document(&path, base, ours, theirs, &Names::ALIKE);
-            let another = merge::document(&path, base, theirs, ours, &Names::ALIKE);
+            let one = merge::document(&path, base, ours, theirs, &MergeSides::ALIKE);
+            let another = merge::document(&path, base, theirs, ours, &MergeSides::ALIKE);
             let is_text = [ours, theirs].iter().all(|side| std::str::from_utf8(side.bytes()).is_ok());
             assert_eq!(one.conflicts.len(), another.conflicts.len());
             assert!(!is_text || one.document.bytes() == another.document.bytes());

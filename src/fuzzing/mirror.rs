@@ -87,7 +87,6 @@ fn reconciled(kind: Kind, id: &str, document: &Document, shown: &Fields, now: Ti
         operation: None,
         back: Back::Forward,
         archived: None,
-        text_of: &|_| None,
     };
     let there =
         Remote { shown: Some(shown.clone()), sum: "s".to_owned(), record: None, is_touched: true, unusable: None };

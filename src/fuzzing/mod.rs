@@ -17,6 +17,8 @@ use crate::entity;
 use crate::message;
 use crate::name::{AgentName, DocId, DocPath, OperationId, is_unsafe_to_show, visible};
 use crate::snapshot::Snapshot;
+use crate::template::{self, Format, Shape};
+use crate::time::Timestamp;
 
 /// What ends one part of an input and begins the next: the record separator, which stands in no ordinary document.
 const SEPARATOR: u8 = 0x1e;
@@ -25,7 +27,7 @@ const SEPARATOR: u8 = 0x1e;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target. `fuzz/fuzz_targets` has a file for each.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("change", change),
     ("config", config),
     ("edit", edit::edit),
@@ -36,6 +38,7 @@ pub const TARGETS: [Target; 10] = [
     ("merge", merge::merge),
     ("mirror", mirror::mirror),
     ("name", name),
+    ("template", template),
 ];
 
 /// Runs one target on one input.
@@ -114,7 +117,7 @@ fn events(input: &[u8]) {
         let before = Snapshot::from_documents([(path("task-1.md"), task.clone())]);
         let changes = change::diff(&before, &now);
         assert!(changes.iter().all(|change| change.path.is_events()), "{changes:?}");
-        let _ = message::compose(&changes, None, &[]);
+        let _ = message::compose(&changes, message::Attribution::default(), &[]);
     }
 }
 
@@ -129,7 +132,7 @@ fn change(input: &[u8]) {
     assert_eq!(change::diff(&before, &before), []);
     let nothing = Snapshot::from_documents([]);
     for changes in [change::diff(&before, &after), change::diff(&nothing, &after), change::diff(&after, &nothing)] {
-        let message = message::compose(&changes, None, &[]);
+        let message = message::compose(&changes, message::Attribution::default(), &[]);
         for line in message.lines() {
             assert_eq!(visible(line), line, "a commit message holds nothing that a terminal acts on");
         }
@@ -198,5 +201,21 @@ fn name(input: &[u8]) {
     if let Ok(path) = DocPath::new(&*text) {
         assert!(harmless(path.file_name()) && path.as_str().split('/').all(|part| part != ".." && !part.is_empty()));
         assert!(harmless(DocId::of_file(&path).as_str()));
+    }
+}
+
+/// Any text as a template: it is refused or rendered, and neither overflows the stack nor shows what a terminal acts on.
+fn template(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let values = serde_json::json!({"id": "task-1\u{1b}", "x": [1, {"a": null}], "none": null, "n": 1.5});
+    let Some(values) = values.as_object() else { return };
+    if let Ok(line) = Format::new(&text, Timestamp::from_unix_ms(0)).and_then(|format| format.line(values)) {
+        let plain = |c: char| matches!(c, '\n' | '\t') || !is_unsafe_to_show(c);
+        let colours = ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[36m"];
+        let shown = colours.iter().fold(line, |line, colour| line.replace(colour, ""));
+        assert!(shown.chars().all(plain), "{shown:?}");
+    }
+    for kind in crate::name::Kind::ALL {
+        let _ = template::render(kind, Shape::Lean, Some(&text), values);
     }
 }

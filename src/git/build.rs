@@ -13,7 +13,7 @@ use super::identity::User;
 use super::pack::Object;
 use super::repository::Repository;
 use super::signing;
-use crate::name::{AgentName, DocPath, visible};
+use crate::name::{AgentName, DocPath, shell_word, visible};
 use crate::time::Timestamp;
 
 /// Who a commit is by.
@@ -254,8 +254,7 @@ pub(super) fn apply<'a>(
             Some(bytes) => {
                 let converted = repo.convert(&path, bytes)?;
                 let id = overlay.add(Kind::Blob, converted.unwrap_or_else(|| bytes.clone()))?;
-                let is_program = matches!(before, Some((EntryKind::BlobExecutable, _)));
-                Some((id, if is_program { EntryKind::BlobExecutable } else { EntryKind::Blob }))
+                Some((id, repo.entry_kind(&path, before.map(|(kind, _)| kind))))
             }
         };
         let failed = || GitError::object(format!("change the tree for `{}`", visible(&path)));
@@ -349,6 +348,9 @@ pub(super) fn join(folder: &str, rest: &str) -> String {
 fn blocked(path: &str) -> GitError {
     GitError::refused(
         format!("`{}` in the history is not what the documents need there", visible(path)),
-        "move it away and commit that, or choose another folder with `mycelium config set markdown.folder`",
+        format!(
+            "run `git rm -r --cached -- {}` and commit that, or choose another folder: `mycelium config set markdown.folder FOLDER`",
+            shell_word(path)
+        ),
     )
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::error::{GitError, shown};
 use super::lock::{self, Held};
+use super::processes::GitProcess;
 use super::repository::Repository;
 use super::sabotage::{self, Sabotage};
 
@@ -48,6 +49,8 @@ pub enum Busy {
     Operation(Operation),
     /// A lock is held.
     Locked(Held),
+    /// A git process has read HEAD or the index and will write them.
+    AtWork(GitProcess),
     /// Branch or index changed again and again while the commit was made.
     Contended {
         /// For how long it was tried.
@@ -65,16 +68,21 @@ impl Busy {
             }
             // Unlike the others, a rebase does not go on over changes of tracked files, and those are changed by every write.
             Self::Operation(Operation::Rebase) => {
-                "end it with `git rebase --continue` or `git rebase --abort`; what waits \
-                is committed then. If git refuses to go on because documents have changed, put their folder aside: \
-                `git stash push -- FOLDER`, `git rebase --continue`, `git stash pop`"
+                "end it with `git rebase --continue`; what waits is committed then. If git refuses to go on because \
+                documents have changed, put their folder aside: `git stash push -- FOLDER`, `git rebase --continue`, \
+                `git stash pop`. `git rebase --abort` and `--skip` put documents back as they were committed; \
+                `mycelium restore` then brings back what was not"
                     .to_owned()
             }
             Self::Operation(operation) => {
                 let word = operation.word();
-                format!("end it with `git {word} --continue` or `git {word} --abort`; what waits is committed then")
+                format!(
+                    "end it with `git {word} --continue` or `git {word} --abort`; what waits is committed then, and what git \
+                     puts back before that is brought back by `mycelium restore`"
+                )
             }
             Self::Locked(held) => held.hint(),
+            Self::AtWork(process) => process.hint(),
             Self::Contended { .. } => "try again in a moment".to_owned(),
         }
     }
@@ -85,6 +93,7 @@ impl fmt::Display for Busy {
         match self {
             Self::Operation(operation) => write!(f, "a git {} is under way", operation.word()),
             Self::Locked(held) => write!(f, "{held}"),
+            Self::AtWork(process) => write!(f, "{process}"),
             Self::Contended { tried } => {
                 write!(f, "the branch or the index kept changing for {} ms", tried.as_millis())
             }
@@ -114,6 +123,12 @@ impl Repository {
         }
         self.recover()?;
         Ok(lock::describe(&path, self.work_tree()).map(Busy::Locked))
+    }
+
+    /// Returns the git process that a commit to the current branch has to wait for, if one is seen in this worktree.
+    #[must_use]
+    pub fn at_work(&self) -> Option<Busy> {
+        self.git_at_work().map(Busy::AtWork)
     }
 
     /// Since when somebody holds the lock of the index, as git does while it changes files; `None` if nobody does.
@@ -175,14 +190,16 @@ mod tests {
             (
                 Busy::Operation(Operation::Rebase),
                 "a git rebase is under way",
-                "end it with `git rebase --continue` or `git rebase --abort`; what waits is committed then. If git refuses to \
-                 go on because documents have changed, put their folder aside: `git stash push -- FOLDER`, \
-                 `git rebase --continue`, `git stash pop`",
+                "end it with `git rebase --continue`; what waits is committed then. If git refuses to go on because \
+                 documents have changed, put their folder aside: `git stash push -- FOLDER`, `git rebase --continue`, \
+                 `git stash pop`. `git rebase --abort` and `--skip` put documents back as they were committed; \
+                 `mycelium restore` then brings back what was not",
             ),
             (
                 Busy::Operation(Operation::CherryPick),
                 "a git cherry-pick is under way",
-                "end it with `git cherry-pick --continue` or `git cherry-pick --abort`; what waits is committed then",
+                "end it with `git cherry-pick --continue` or `git cherry-pick --abort`; what waits is committed then, and \
+                 what git puts back before that is brought back by `mycelium restore`",
             ),
             (
                 Busy::Operation(Operation::Bisect),

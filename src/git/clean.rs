@@ -45,6 +45,16 @@ impl Indexed {
 }
 
 impl Repository {
+    /// Returns true if the commit that is checked out holds a file of the worktree as it is there.
+    ///
+    /// # Errors
+    /// [`GitError`] if git cannot be asked.
+    pub fn is_as_committed(&self, path: &str) -> Result<bool, GitError> {
+        let answer =
+            self.program().run(&["status", "--porcelain", "--untracked-files=all", "--ignored", "--", path])?;
+        Ok(answer.code == Some(0) && answer.stdout.is_empty())
+    }
+
     /// The documents below a folder as the index has them; those in conflict are left out.
     ///
     /// # Errors

@@ -151,20 +151,6 @@ impl Repository {
         names.dedup();
         names
     }
-
-    /// Tells whether the line that keeps a folder out of the user's own commits is there.
-    ///
-    /// # Errors
-    /// [`GitError::Io`] if `info/exclude` cannot be read.
-    pub fn is_excluded(&self, folder: &str) -> Result<bool, GitError> {
-        let path = self.common_dir().join("info/exclude");
-        let line = format!("/{folder}/");
-        match fs::read(&path) {
-            Ok(text) => Ok(text.split(|byte| *byte == b'\n').any(|one| one.trim_ascii() == line.as_bytes())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(GitError::io("read", &path)(error)),
-        }
-    }
 }
 
 /// `https://name:password@host`: a colon before the last `@` of the authority.

@@ -1,19 +1,33 @@
 //! Conflicts that git left in the index, staging what was resolved, and settings of this clone. Changes the entries of the paths it is given, no others; runs no filter.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
 use gix::bstr::ByteSlice;
 use gix::index::entry::{Mode, Stage};
 
 use super::busy::Operation;
 use super::contents::content_id;
-use super::error::GitError;
+use super::durable;
+use super::error::{GitError, shown};
 use super::index;
+use super::journal;
+use super::lock::{self, Lock, Refusal};
+use super::mode;
 use super::repository::Repository;
-use crate::name::{ContentId, DocPath};
+use crate::name::{ContentId, DocPath, Revision};
+
+/// How often a change of the configuration is tried while others change it, and how long to wait for their lock.
+const CONFIG_TRIES: u32 = 40;
+const CONFIG_NAP: Duration = Duration::from_millis(50);
 
 /// The switches and words for one path on a command line of git, at most: a line has room for very many.
 const PATHS_MAX: usize = 500;
+
+/// The settings of a filter.
+const FILTER_KEYS: [&str; 4] = ["clean", "smudge", "process", "required"];
 
 /// What the index has of a document in conflict.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,6 +49,20 @@ impl Repository {
     #[must_use]
     pub fn under_way(&self) -> Option<Operation> {
         self.operation()
+    }
+
+    /// The revisions that a merge which stands still brings in; none if there is no such merge.
+    #[must_use]
+    pub fn merge_heads(&self) -> Vec<Revision> {
+        let text = fs::read_to_string(self.git_dir().join("MERGE_HEAD")).unwrap_or_default();
+        text.lines().filter_map(|line| Revision::new(line.trim())).collect()
+    }
+
+    /// The branch that a rebase under way moves: HEAD names none then.
+    pub fn rebased_branch(&self) -> Option<String> {
+        let read = |folder: &str| fs::read_to_string(self.git_dir().join(folder).join("head-name")).ok();
+        let name = ["rebase-merge", "rebase-apply"].into_iter().find_map(read)?;
+        name.trim().strip_prefix("refs/heads/").map(str::to_owned)
     }
 
     /// The documents below a folder that the index has in conflict.
@@ -106,8 +134,9 @@ impl Repository {
     pub fn keep(&self, bytes: &[u8]) -> Result<ContentId, GitError> {
         self.refresh()?;
         let repo = self.gix();
-        let id = repo.write_blob(bytes).map_err(GitError::object("keep what is replaced"))?;
-        Ok(content_id(id.detach()))
+        let id = repo.write_blob(bytes).map_err(GitError::object("keep what is replaced"))?.detach();
+        self.share_object(id).map_err(GitError::object("keep what is replaced"))?;
+        Ok(content_id(id))
     }
 
     /// Stages these paths of the repository with these bytes, or as removed, and ends their conflicts. Every other entry of the
@@ -117,6 +146,11 @@ impl Repository {
     /// [`GitError`] if an object or the index cannot be written.
     pub fn stage(&self, paths: &[(String, Option<&[u8]>, bool)]) -> Result<(), GitError> {
         self.refresh()?;
+        self.refuse_linked_index()?;
+        // Git reads what may have changed within one tick of the clock of the index, through a filter where one is named.
+        let filters = self.own_drivers("filter", &FILTER_KEYS)?;
+        let keys: Vec<String> =
+            filters.iter().flat_map(|name| FILTER_KEYS.map(|key| format!("filter.{name}.{key}"))).collect();
         for part in paths.chunks(PATHS_MAX) {
             let mut added = Vec::new();
             for (path, bytes, is_executable) in part {
@@ -136,14 +170,32 @@ impl Repository {
                 words.extend(["--force-remove", "--"]);
                 words.extend(removed);
             }
-            self.program().ask(&words)?;
+            self.program().with_empty(&keys).ask(&words)?;
         }
-        // An entry that does not know its file stops `git merge --abort`. To know it git reads the file, through a filter
-        // where one is named; a repository's own filter is never started.
-        if self.own_drivers("filter", &["clean", "process"]).is_empty() {
+        // An entry that does not know its file stops `git merge --abort`. To know it git reads the file; without a filter of
+        // the repository, which is never started, it would take for unchanged what is not.
+        if filters.is_empty() {
             self.program().run(&["update-index", "-q", "--refresh"])?;
         }
         Ok(())
+    }
+
+    /// Refuses an index that is a symbolic link: git would write what the link leads to.
+    ///
+    /// # Errors
+    /// [`GitError::Refused`].
+    pub(super) fn refuse_linked_index(&self) -> Result<(), GitError> {
+        let path = self.index_path();
+        if !fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink()) {
+            return Ok(());
+        }
+        let what = format!("the index at `{}` is a symbolic link, which is not written through", shown(&path));
+        // `git reset` would make an index too, and forget the merge that is under way.
+        let path = shown(&path);
+        Err(GitError::refused(
+            what,
+            format!("put the file itself there: `cp '{path}' '{path}.new'`, `mv '{path}.new' '{path}'`"),
+        ))
     }
 
     /// Sets a key in the configuration of this clone that nobody else sees, unless it is set there; tells whether it was not.
@@ -154,7 +206,50 @@ impl Repository {
         if self.program().run(&["config", "--local", "--get-all", key])?.code == Some(0) {
             return Ok(false);
         }
-        self.program().ask(&["config", "--local", key, value])?;
+        self.write_config(key, value)?;
         Ok(true)
+    }
+
+    /// Writes a key into the configuration of this clone. Git changes that file without syncing it, and a power cut would leave
+    /// it empty: so git changes a copy, and the copy takes the place of the file, under git's own lock, once it is on the disk.
+    fn write_config(&self, key: &str, value: &str) -> Result<(), GitError> {
+        let named = self.common_dir().join("config");
+        let path = fs::canonicalize(&named).map_err(GitError::io("find", &named))?;
+        // Swept if this process dies.
+        let at = journal::Workspace::new(&self.run_dir(), self.shared_mode())?;
+        self.swap_config(&path, &at.file("draft"), key, value)?;
+        durable::sync_folders(path.parent())
+    }
+
+    fn swap_config(&self, path: &Path, draft: &Path, key: &str, value: &str) -> Result<(), GitError> {
+        let mut held = None;
+        for _ in 0..CONFIG_TRIES {
+            let before = fs::read(path).map_err(GitError::io("read", path))?;
+            fs::write(draft, &before).map_err(GitError::io("write", draft))?;
+            let name = draft.to_string_lossy();
+            self.program().ask(&["config", "--file", &name, key, value])?;
+            let file = fs::File::open(draft).map_err(GitError::io("open", draft))?;
+            mode::like_file(path, &file).map_err(GitError::io("set the permissions of", draft))?;
+            durable::sync_files(&[&file]).map_err(GitError::io("sync", draft))?;
+            let lock = match Lock::take(draft, path, self.shared_mode()) {
+                Ok(lock) => lock,
+                Err(Refusal::Failed(error)) => return Err(error),
+                Err(Refusal::Held(lock)) => {
+                    held = Some(lock);
+                    std::thread::sleep(CONFIG_NAP);
+                    continue;
+                }
+            };
+            held = None;
+            // Under the lock: it is as it was read, or it all starts again.
+            if fs::read(path).map_err(GitError::io("read", path))? == before {
+                return lock.publish();
+            }
+        }
+        let held = held.and_then(|lock| lock::describe(&lock, self.work_tree()));
+        Err(held.map_or_else(
+            || GitError::refused(format!("`{}` changes all the time", shown(path)), "try again in a moment"),
+            |held| GitError::refused(held.to_string(), held.hint()),
+        ))
     }
 }

@@ -7,6 +7,7 @@ use gix::bstr::ByteSlice;
 use gix::objs::tree::EntryKind;
 
 use super::error::GitError;
+use super::index;
 use super::reference::Target;
 use super::repository::Repository;
 use crate::name::{ContentId, DocPath, Revision};
@@ -129,6 +130,25 @@ impl Repository {
             })?;
         }
         Ok(found.into_iter().collect())
+    }
+
+    /// Returns true if git tracks this path: it is in the index, or in the commit that HEAD names.
+    ///
+    /// # Errors
+    /// [`GitError::Object`] if one of them cannot be read.
+    pub fn tracks(&self, path: &str) -> Result<bool, GitError> {
+        let index = index::open(&self.index_path(), self.gix().object_hash());
+        let index = index.map_err(GitError::object("read the index"))?;
+        let entries = index.prefixed_entries_range(path.as_bytes().as_bstr());
+        if entries.is_some_and(|range| index.entries()[range].iter().any(|entry| entry.path(&index) == path)) {
+            return Ok(true);
+        }
+        let Some(revision) = self.head(&Target::Current)?.revision else { return Ok(false) };
+        let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+        let Some(tree) = self.folder_tree(&revision, folder)? else { return Ok(false) };
+        let mut is_tracked = false;
+        each_entry(&self.gix(), tree, |name, _, _| is_tracked |= name == file)?;
+        Ok(is_tracked)
     }
 
     /// What a blob holds.

@@ -157,7 +157,7 @@ impl CommitError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Busy(busy) => Some(busy.hint()),
-            Self::Moved { .. } => Some("commit again: the plan is made anew from the new tip".to_owned()),
+            Self::Moved { .. } => Some("commit again: the plan is then made from the new tip".to_owned()),
             Self::NoIdentity => Some(
                 "run `git config --global user.name \"Your Name\"` and `git config --global user.email you@example.com`"
                     .to_owned(),

@@ -1,11 +1,13 @@
 //! Keeping a folder out of the user's own commits, for documents that live on a branch of their own. Touches `info/exclude` only, which git never shares.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 
+use super::durable;
 use super::error::GitError;
-use super::reference::append;
+use super::reference::open_to_append;
 use super::repository::Repository;
+use super::rule_file;
 
 impl Repository {
     /// Makes git ignore a folder in every work tree of this clone; tells whether that was new.
@@ -16,17 +18,42 @@ impl Repository {
         let info = self.common_dir().join("info");
         let path = info.join("exclude");
         let line = format!("/{folder}/");
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(GitError::io("read", &path)(error)),
-        };
-        if text.split(|byte| *byte == b'\n').any(|one| one.trim_ascii() == line.as_bytes()) {
+        let text = self.excluded_text()?;
+        if has_line(&text, &line) {
             return Ok(false);
         }
-        fs::create_dir_all(&info).map_err(GitError::io("make", &info))?;
+        self.shared_mode().make_folders(&info).map_err(GitError::io("make", &info))?;
         let start = if text.is_empty() || text.ends_with(b"\n") { "" } else { "\n" };
-        append(&path, format!("{start}{line}\n").as_bytes()).map_err(GitError::io("write", &path))?;
+        open_to_append(&path, self.shared_mode())
+            .and_then(|mut file| file.write_all(format!("{start}{line}\n").as_bytes()))
+            .map_err(GitError::io("write", &path))?;
+        let file = fs::File::open(&path).map_err(GitError::io("open", &path))?;
+        durable::sync_files(&[&file]).map_err(GitError::io("sync", &path))?;
+        durable::sync_folders([&*info, self.common_dir()])?;
         Ok(true)
     }
+
+    /// Returns true if git ignores a folder in every worktree of this clone by a line of `info/exclude`.
+    ///
+    /// # Errors
+    /// [`GitError`] if that file cannot be read.
+    pub fn is_excluded(&self, folder: &str) -> Result<bool, GitError> {
+        Ok(has_line(&self.excluded_text()?, &format!("/{folder}/")))
+    }
+
+    /// The bytes of `info/exclude`; none if there is no such file.
+    fn excluded_text(&self) -> Result<Vec<u8>, GitError> {
+        let path = self.common_dir().join("info/exclude");
+        if let Some(why) = rule_file::fault(&path, false) {
+            return Err(rule_file::unreadable_rules(&path, &why));
+        }
+        match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            read => read.map_err(GitError::io("read", &path)),
+        }
+    }
+}
+
+fn has_line(text: &[u8], line: &str) -> bool {
+    text.split(|byte| *byte == b'\n').any(|one| one.trim_ascii() == line.as_bytes())
 }

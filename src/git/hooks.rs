@@ -56,7 +56,7 @@ impl Repository {
         approved: &Cell<Option<ObjectId>>,
     ) -> Result<(), CommitError> {
         let Hooks::Run { limit } = self.hooks else { return Ok(()) };
-        let workspace = Workspace::new(&self.run_dir())?;
+        let workspace = Workspace::new(&self.run_dir(), self.shared_mode())?;
         // The hook's git has to find the objects. They are written again, and synced, once it has agreed.
         let objects: Vec<&Object> = built.objects.iter().collect();
         let quarantine = Quarantine::write(self, &workspace.stem, &objects)?;
@@ -81,7 +81,7 @@ impl Repository {
     /// Lets `post-commit` know. Whatever becomes of it, the commit is made.
     pub(super) fn tell_hook(&self) {
         if let Hooks::Run { limit } = self.hooks
-            && let Ok(workspace) = Workspace::new(&self.run_dir())
+            && let Ok(workspace) = Workspace::new(&self.run_dir(), self.shared_mode())
         {
             let _ = self.run_hook("post-commit", None, &workspace, limit);
         }

@@ -69,6 +69,16 @@ impl User {
     }
 }
 
+/// Who is put down for what is kept beside the history, where no name of the user is needed: the agent, else this program.
+pub(super) fn of(author: &Author, at: Timestamp) -> Signature {
+    let name = match author {
+        Author::User => "mycelium",
+        Author::Agent(name) => name.as_str(),
+    };
+    let time = Time { seconds: at.unix_s(), offset: 0 };
+    Signature { name: name.into(), email: format!("{name}@{AGENT_DOMAIN}").into(), time }
+}
+
 /// The time of the clock and the offset of the user's time zone.
 fn now() -> Time {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

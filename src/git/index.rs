@@ -13,11 +13,13 @@ use gix::bstr::BStr;
 use gix::index::entry::{Flags, Mode, Stage, Stat};
 use gix::index::extension::Tree;
 use gix::index::fs::Metadata;
+use gix::index::write::Extensions;
 use gix::objs::tree::EntryKind;
 use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
 use super::error::GitError;
+use super::index_format::IndexFormat;
 use super::repository::Repository;
 use super::sabotage::{self, Sabotage};
 
@@ -88,6 +90,29 @@ pub(super) struct Prepared {
     pub(super) seen: Option<FileId>,
 }
 
+/// Which index there was at a moment, so that a later one can be told from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexMark(Option<FileId>);
+
+impl IndexMark {
+    /// Returns true if this is the index that was read into this one.
+    pub(super) fn is_of(self, prepared: &Prepared) -> bool {
+        self.0 == prepared.seen
+    }
+}
+
+impl Repository {
+    /// Marks the index as it is now. Git writes it whenever it writes files of the worktree, so one that is still the same
+    /// says that git has put no document back since.
+    ///
+    /// # Errors
+    /// [`GitError::Io`] if it cannot be looked at.
+    pub fn index_mark(&self) -> Result<IndexMark, GitError> {
+        let path = self.index_path();
+        FileId::of(&path).map(IndexMark).map_err(GitError::io("look at", &path))
+    }
+}
+
 /// Reads an index; an empty one if there is none. Like git, it checks the shape of the index but not its checksum.
 pub(super) fn open(path: &Path, hash: gix::hash::Kind) -> Result<gix::index::File, gix::Error> {
     gix::index::File::at_or_default(path, hash, true, gix::index::decode::Options::default())
@@ -109,6 +134,9 @@ pub(super) fn prepare(
     // Whatever is looked at from here on is looked at after this moment of the file system's own clock.
     let began = file.metadata().and_then(|meta| meta.modified()).map_err(GitError::io("look at", prepared))?;
     let (mut index, seen) = read_steady(repo)?;
+    let path = repo.index_path();
+    // The index is compared with `seen` under the lock, so that these are its bytes or nothing is written.
+    let format = IndexFormat::of(&index, || fs::read(&path).ok());
     if let Some(seen) = seen.filter(|_| !sabotage::on(Sabotage::NoSmudge)) {
         smudge(&mut index, seen, repo.work_tree());
     }
@@ -128,7 +156,7 @@ pub(super) fn prepare(
         }
     }
     let skip_hash = repo.switch("index.skipHash") == Some(true);
-    write(&index, &file, skip_hash, began).map_err(GitError::object("write the next index"))?;
+    write(&index, &format, &file, skip_hash, began).map_err(GitError::object("write the next index"))?;
     Ok(Prepared { file, seen })
 }
 
@@ -152,12 +180,21 @@ fn read_steady(repo: &Repository) -> Result<(gix::index::File, Option<FileId>), 
 
 fn write(
     index: &gix::index::File,
+    format: &IndexFormat,
     mut file: &File,
     skip_hash: bool,
     began: SystemTime,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut bytes = Vec::with_capacity(index.entries().len() * ENTRY_BYTES);
-    index.write_to(&mut bytes, gix::index::write::Options { skip_hash: true, ..Default::default() })?;
+    let hash = index.object_hash().len_in_bytes();
+    if format.is_plain() {
+        index.write_to(&mut bytes, gix::index::write::Options { skip_hash: true, ..Default::default() })?;
+    } else {
+        // The checksum of the extensions says where they begin, which is another place then.
+        let extensions = Extensions::Given { tree_cache: true, end_of_index_entry: false };
+        index.write_to(&mut bytes, gix::index::write::Options { skip_hash: true, extensions })?;
+        bytes = format.apply(&bytes, hash).ok_or("it has an unknown shape")?;
+    }
     if !skip_hash {
         sign(&mut bytes, index.object_hash())?;
     }

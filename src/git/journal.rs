@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::GitError;
-use super::mode;
+use super::mode::{self, SharedMode};
 
 /// What the files of one commit in run state begin with.
 const PREFIX: &str = "commit-";
@@ -72,19 +72,21 @@ pub(super) struct Workspace {
     journal: Option<File>,
     /// Says that recovery has something left to do.
     keep: bool,
+    shared: SharedMode,
 }
 
 impl Workspace {
     /// Names for the files of a new commit; makes run state if there is none.
-    pub(super) fn new(run: &Path) -> Result<Self, GitError> {
+    pub(super) fn new(run: &Path, shared: SharedMode) -> Result<Self, GitError> {
         match fs::create_dir(run) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             done => done
                 .and_then(|()| run.parent().map_or(Ok(()), |git_dir| mode::like_folder(git_dir, run)))
+                .and_then(|()| shared.apply(run))
                 .map_err(GitError::io("make folder", run))?,
         }
         let stem = format!("{}_{:016x}", std::process::id(), random());
-        Ok(Self { run: run.to_owned(), stem, journal: None, keep: false })
+        Ok(Self { run: run.to_owned(), stem, journal: None, keep: false, shared })
     }
 
     /// The file for one purpose.
@@ -98,6 +100,7 @@ impl Workspace {
         let failed = || GitError::io("write", &path);
         let text = serde_json::to_vec(journal).map_err(GitError::object("write the commit's journal"))?;
         let mut file = File::create_new(&path).map_err(failed())?;
+        self.shared.apply_to(&file).map_err(failed())?;
         while let Err(error) = file.lock() {
             if error.kind() != std::io::ErrorKind::Interrupted {
                 return Err(failed()(error));
@@ -144,7 +147,8 @@ impl Leftover {
 
     /// Removes its files.
     pub(super) fn sweep(self) -> usize {
-        let workspace = Workspace { run: self.run, stem: self.stem, journal: None, keep: false };
+        let (run, stem, shared) = (self.run, self.stem, SharedMode::Umask);
+        let workspace = Workspace { run, stem, journal: None, keep: false, shared };
         PURPOSES.iter().filter(|purpose| workspace.file(purpose).exists()).count()
     }
 }

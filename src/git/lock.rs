@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::error::{GitError, shown};
 use super::index::FileId;
+use super::mode::SharedMode;
 use super::sabotage::{self, Sabotage};
 use crate::name::visible;
 
@@ -54,7 +55,7 @@ pub(super) enum Refusal {
 
 impl Lock {
     /// Takes `<target>.lock` by linking a prepared file there.
-    pub(super) fn take(prepared: &Path, target: &Path) -> Result<Self, Refusal> {
+    pub(super) fn take(prepared: &Path, target: &Path, shared: SharedMode) -> Result<Self, Refusal> {
         let path = lock_path(target);
         let id = match FileId::of(prepared) {
             Ok(Some(id)) => id,
@@ -67,7 +68,7 @@ impl Lock {
         let linked = fs::hard_link(prepared, &path).or_else(|error| {
             let parent = path.parent().filter(|_| error.kind() == io::ErrorKind::NotFound && prepared.exists());
             parent.map_or(Err(error), |parent| {
-                fs::create_dir_all(parent)?;
+                shared.make_folders(parent)?;
                 fs::hard_link(prepared, &path)
             })
         });
@@ -127,7 +128,7 @@ pub(super) fn describe(path: &Path, work_tree: &Path) -> Option<Held> {
 
 /// The process that has the lock open, else a git that runs in the work tree. Only Linux can tell.
 fn holder(path: &Path, work_tree: &Path) -> Option<String> {
-    let mut guess = None;
+    let mut guess: Option<(u32, String)> = None;
     for entry in fs::read_dir("/proc").ok()?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
         if pid == std::process::id() {
@@ -140,11 +141,18 @@ fn holder(path: &Path, work_tree: &Path) -> Option<String> {
             return Some(name_of(&process, pid));
         }
         let is_git = fs::read_to_string(process.join("comm")).is_ok_and(|name| name.starts_with("git"));
-        if is_git && fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(work_tree)) {
-            guess = Some(name_of(&process, pid));
+        // A child of a git is that git until it runs its hook.
+        let is_child = || guess.as_ref().is_some_and(|(known, _)| parent_of(&process) == Some(*known));
+        if is_git && fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(work_tree)) && !is_child() {
+            guess = Some((pid, name_of(&process, pid)));
         }
     }
-    guess
+    guess.map(|(_, name)| name)
+}
+
+fn parent_of(process: &Path) -> Option<u32> {
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 fn name_of(process: &Path, pid: u32) -> String {

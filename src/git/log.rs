@@ -33,6 +33,10 @@ pub struct Commit {
 /// One commit: a mark, then each field closed by NUL.
 const FORMAT: &str = "--format=tformat:%x01%H%x00%P%x00%an%x00%ae%x00%at%x00%B";
 
+/// What every `git log` of ours is asked with: nothing that a repository sets changes the answer, and nothing is started.
+pub(super) const LOG_OPTIONS: [&str; 6] =
+    ["--no-ext-diff", "--ignore-submodules=none", "--no-textconv", "--no-color", "--no-show-signature", "--no-notes"];
+
 impl Repository {
     /// The newest `limit` commits of a target that changed these documents of the folder (none named: any of them); newest
     /// first. A document that has moved is named by all its paths.
@@ -50,17 +54,35 @@ impl Repository {
         paths: &[DocPath],
         limit: usize,
     ) -> Result<Vec<Commit>, GitError> {
+        self.history_with(target, folder, paths, limit, None)
+    }
+
+    /// Returns of that history only the commits with a line in their message that this pattern fits, an extended regular
+    /// expression.
+    ///
+    /// # Errors
+    /// [`GitError::Program`] if git fails; [`GitError::Object`] if it answers in an unknown way.
+    pub fn history_with(
+        &self,
+        target: &Target,
+        folder: &str,
+        paths: &[DocPath],
+        limit: usize,
+        pattern: Option<&str>,
+    ) -> Result<Vec<Commit>, GitError> {
         let Some(tip) = self.tip(target)?.value else { return Ok(Vec::new()) };
+        let pattern = pattern.map(|pattern| format!("--grep={pattern}"));
         let (tip, limit) = (tip.to_string(), format!("--max-count={limit}"));
         let places: Vec<String> = match paths {
             [] => vec![if folder.is_empty() { ".".to_owned() } else { folder.to_owned() }],
             paths => paths.iter().map(|path| super::build::join(folder, path.as_str())).collect(),
         };
         let mut arguments = vec!["log", &limit, FORMAT, "--raw", "-z", "--no-abbrev", "--no-renames", "--no-merges"];
-        arguments.extend(["--no-ext-diff", "--no-textconv", "--no-color", "--no-show-signature", "--no-notes"]);
+        arguments.extend(LOG_OPTIONS);
+        arguments.extend(pattern.iter().flat_map(|pattern| ["--extended-regexp", pattern]));
         arguments.extend(["--no-decorate", "--encoding=UTF-8", "--end-of-options", &tip, "--"]);
         arguments.extend(places.iter().map(String::as_str));
-        let answer = self.program().ask(&arguments)?;
+        let answer = self.program().ask(&arguments).map_err(|error| self.explain_missing_trees(error))?;
         let failed = || GitError::object("understand the answer of `git log`");
         parse(&answer, folder).ok_or("it has an unknown shape").map_err(failed())
     }
@@ -80,7 +102,7 @@ impl Repository {
         let (tip, since) = (tip.to_string(), format!("--since={since}"));
         let place = if folder.is_empty() { "." } else { folder };
         let mut arguments = vec!["log", &since, "--format=tformat:", "--name-only", "-z", "--no-renames", "-c"];
-        arguments.extend(["--no-ext-diff", "--no-textconv", "--no-color", "--no-show-signature", "--no-notes"]);
+        arguments.extend(LOG_OPTIONS);
         arguments.extend(["--end-of-options", &tip, "--", place]);
         let answer = self.program().ask(&arguments)?;
         let names = answer.split(|byte| *byte == 0).map(|name| String::from_utf8_lossy(name));

@@ -9,7 +9,8 @@
 //!    with a journal (`journal`) that names the inodes of both.
 //! 3. Those files are linked to `index.lock` and `<ref>.lock` (`lock`): the link fails if the lock is taken, and since its
 //!    inode was journaled before, `recover` can tell our lock from anybody else's and never removes one that is not ours.
-//! 4. Under the locks only (`swap`): check that index, HEAD and branch are as they were read; reflog, rename, rename.
+//! 4. Under the locks only (`swap`): check that index, HEAD and branch are as they were read, and that no git is at work in
+//!    the worktree that has read them before (`processes`); reflog, rename of the index, rename of the branch.
 //!
 //! A crash at any point is finished or swept by the next commit.
 //!
@@ -18,8 +19,10 @@
 #![allow(clippy::disallowed_methods, reason = "the shell around the repository: files, locks, clock and git children")]
 
 mod address;
+mod broken;
 mod build;
 mod busy;
+mod checkout;
 mod clean;
 mod commit;
 mod condition;
@@ -28,40 +31,59 @@ mod contents;
 mod convert;
 mod course;
 mod deflate;
+mod dropped;
 mod durable;
 mod error;
 mod exclude;
 mod hooks;
 mod identity;
 mod ignore;
+mod ignore_rule;
 mod index;
+mod index_format;
 mod journal;
 mod lock;
 mod log;
 mod maintain;
 mod mode;
+mod neighbour;
+mod network;
 mod pack;
+mod partial;
+mod processes;
 mod program;
+mod put_back;
 mod quarantine;
+mod realign;
 mod recover;
 mod reference;
 mod remote;
+mod remote_failure;
 mod repository;
+mod rule_file;
 mod sabotage;
 mod signing;
 mod swap;
+mod sync_refs;
 mod trust;
 mod unite;
+mod unmerged;
+mod view_gap;
 
+pub use broken::BrokenReference;
 pub use build::{Author, CommitPlan};
 pub use busy::{Busy, Operation};
+pub use checkout::{CheckoutMark, CodeVersions};
 pub use clean::Indexed;
+pub use commit::CommitTerms;
 pub use condition::program_version;
 pub use conflict::Unmerged;
-pub use course::Came;
+pub use course::{Came, OddChange};
 pub use durable::{Beside, Durability};
 pub use error::{CommitError, GitError, Trouble};
 pub use hooks::Hooks;
+pub use ignore_rule::IgnoredDocument;
+pub use index::IndexMark;
 #[cfg(any(test, fuzzing))]
 pub(crate) use index::fuzz_index;
 #[cfg(any(test, fuzzing))]
@@ -69,8 +91,12 @@ pub(crate) use journal::fuzz_journal;
 pub use lock::Held;
 pub use log::Commit;
 pub use maintain::Maintained;
+pub use processes::GitProcess;
+pub use put_back::{KeptCommit, PUT_BACK_REFS, ToKeep};
 pub use recover::Recovered;
 pub use reference::{Head, Target};
 pub use remote::{Fetched, Pushed, Remote};
+pub use remote_failure::{FailureKind, RemoteFailure};
 pub use repository::Repository;
 pub use unite::{Code, Ground, Union, UniteError};
+pub use view_gap::ViewGap;

@@ -12,7 +12,7 @@ use gix::zlib::Compression;
 use super::deflate::Deflater;
 use super::durable::Durability;
 use super::error::GitError;
-use super::mode;
+use super::mode::{self, SharedMode};
 use super::pack::{self, Object, Pack};
 use super::repository::Repository;
 use super::sabotage::{self, Sabotage};
@@ -32,6 +32,7 @@ pub(super) struct Quarantine {
     files: Vec<Waiting>,
     /// The index of the pack they go into, once it is in place.
     pub(super) pack: Option<PathBuf>,
+    shared: SharedMode,
 }
 
 /// A file on its way.
@@ -47,7 +48,8 @@ impl Quarantine {
     pub(super) fn write(repo: &Repository, stem: &str, objects: &[&Object]) -> Result<Self, GitError> {
         let objects_dir = repo.objects_dir();
         let place = objects_dir.join(format!("{PREFIX}{stem}"));
-        let mut quarantine = Self { place, has_folder: false, files: Vec::new(), pack: None };
+        let shared = repo.shared_mode();
+        let mut quarantine = Self { place, has_folder: false, files: Vec::new(), pack: None, shared };
         // Without the git program it works as well, only slower.
         let is_packed = objects.len() >= pack::OBJECTS_MIN && quarantine.write_pack(repo, objects).is_ok();
         if !is_packed {
@@ -65,6 +67,7 @@ impl Quarantine {
         let place = |ending: &str| folder.join(format!("{name}.{ending}"));
         // The index last: without it git does not see the pack.
         for ((from, file), ending) in [(data, "pack"), (index, "idx")] {
+            self.shared.apply_to(&file).map_err(GitError::io("set the permissions of", &from))?;
             self.files.push(Waiting { from, to: place(ending), file, is_in_place: false });
         }
         self.pack = Some(place("idx"));
@@ -78,7 +81,9 @@ impl Quarantine {
             let mut from = self.place.clone().into_os_string();
             from.push(format!("_{hex}"));
             let (from, to) = (PathBuf::from(from), objects_dir.join(&hex[..2]).join(&hex[2..]));
-            let file = write_loose(&from, *kind, bytes, &mut deflater).map_err(GitError::io("write object", &from))?;
+            let file = write_loose(&from, *kind, bytes, &mut deflater)
+                .and_then(|file| self.shared.apply_to(&file).map(|()| file))
+                .map_err(GitError::io("write object", &from))?;
             self.files.push(Waiting { from, to, file, is_in_place: false });
         }
         Ok(())
@@ -99,7 +104,7 @@ impl Quarantine {
                 continue;
             }
             let folder = to.parent().unwrap_or(objects_dir);
-            if rename(from, folder, to)? == Folder::Made {
+            if rename(from, folder, to, self.shared)? == Folder::Made {
                 touched.insert(objects_dir.to_owned());
             }
             *is_in_place = true;
@@ -133,7 +138,7 @@ enum Folder {
 }
 
 /// Renames into an object folder. `git gc` removes folders that are empty, also one that was made this very moment.
-fn rename(from: &Path, folder: &Path, to: &Path) -> Result<Folder, GitError> {
+fn rename(from: &Path, folder: &Path, to: &Path, shared: SharedMode) -> Result<Folder, GitError> {
     let tries = if sabotage::on(Sabotage::NoRetry) { 1 } else { VANISHED_MAX };
     let mut made = Folder::Present;
     for _ in 1..tries {
@@ -146,13 +151,14 @@ fn rename(from: &Path, folder: &Path, to: &Path) -> Result<Folder, GitError> {
             Ok(()) => {
                 made = Folder::Made;
                 // It may vanish at once; then the next round makes it again.
-                let _ = folder.parent().map_or(Ok(()), |objects| mode::like_folder(objects, folder));
+                let like = folder.parent().map_or(Ok(()), |objects| mode::like_folder(objects, folder));
+                let _ = like.and_then(|()| shared.apply(folder));
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(GitError::io("make folder", folder)(error)),
         }
     }
-    let _ = fs::create_dir(folder);
+    let _ = shared.make_folders(folder);
     sabotage::widen(Sabotage::NoRetry);
     fs::rename(from, to).map_err(GitError::io("move an object to", to))?;
     Ok(Folder::Made)

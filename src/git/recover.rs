@@ -1,17 +1,17 @@
-//! After a crash: finishes a commit whose branch has moved, takes back one whose branch has not, sweeps the rest. Never touches a lock that is not ours.
+//! After a crash: finishes a commit that has swapped index or branch, takes back one that has swapped neither, sweeps the rest. Never touches a lock that is not ours.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use gix::ObjectId;
-use gix::objs::tree::EntryKind;
 
-use super::contents::{parse, revision};
+use super::contents::parse;
 use super::error::GitError;
 use super::index::{self, FileId, Refresh};
-use super::journal::{self, Journal, Leftover, LockNote, Role, Workspace};
-use super::lock::{self, Lock};
+use super::journal::{self, Journal, Leftover, LockNote, Role};
+use super::lock;
 use super::quarantine;
+use super::realign::Step;
 use super::reference::Target;
 use super::repository::Repository;
 use super::sabotage::{self, Sabotage};
@@ -28,15 +28,6 @@ pub struct Recovered {
     pub unlocked: usize,
     /// Files and folders that were swept.
     pub swept: usize,
-}
-
-/// How far the index could be brought in step.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Needless,
-    Done,
-    /// Somebody else holds the index; a later recovery tries again.
-    Later,
 }
 
 impl Repository {
@@ -84,16 +75,22 @@ impl Repository {
 
     /// Finishes one dead commit as far as it goes now; tells whether nothing is left to do.
     fn finish(&self, journal: &Journal, done: &mut Recovered) -> Result<bool, GitError> {
-        let has_moved = self.has_moved(journal)?;
-        for note in &journal.locks {
-            if !is_ours(note) {
-                continue;
-            }
+        let mut has_moved = self.has_moved(journal)?;
+        let held: Vec<&LockNote> = journal.locks.iter().filter(|note| is_ours(note)).collect();
+        let roles = |notes: &[&LockNote]| notes.iter().map(|note| note.role).collect::<Vec<Role>>();
+        let old = journal.old.as_deref().map(parse).transpose()?;
+        // A branch that went elsewhere, as by a tool that knows no locks, stays where it is.
+        let is_there = |role: &Role| *role != Role::Branch || self.tip_of(journal).is_ok_and(|tip| tip == old);
+        let next =
+            next_step(&roles(&journal.locks.iter().collect::<Vec<_>>()), &roles(&held), has_moved).filter(is_there);
+        // The last first, as a commit gives them up: dying on the way, this leaves what it found.
+        for note in held.into_iter().rev() {
             let path = lock::lock_path(&note.target);
-            if has_moved && note.role == Role::Index {
-                // We still hold this lock, so the index is the one that the prepared file was made from.
+            if next == Some(note.role) {
+                // We still hold this lock, so its target is as it was when the prepared file was made.
                 fs::rename(&path, &note.target).map_err(GitError::io("replace", &note.target))?;
                 done.finished += 1;
+                has_moved = true;
             } else {
                 fs::remove_file(&path).map_err(GitError::io("remove our own lock", &path))?;
                 done.unlocked += 1;
@@ -107,13 +104,18 @@ impl Repository {
         Ok(step != Step::Later)
     }
 
-    /// Tells whether the branch got the value of the journal, or went on from there.
-    fn has_moved(&self, journal: &Journal) -> Result<bool, GitError> {
+    /// Where the branch of a journal is now.
+    fn tip_of(&self, journal: &Journal) -> Result<Option<ObjectId>, GitError> {
         let target = match journal.branch.strip_prefix("refs/heads/") {
             Some(short) => Target::Branch(short.to_owned()),
             None => Target::Current,
         };
-        let mut at = self.tip(&target)?.value;
+        Ok(self.tip(&target)?.value)
+    }
+
+    /// Tells whether the branch got the value of the journal, or went on from there.
+    fn has_moved(&self, journal: &Journal) -> Result<bool, GitError> {
+        let mut at = self.tip_of(journal)?;
         let (new, repo) = (parse(&journal.new)?, self.gix());
         for _ in 0..ANCESTORS_MAX {
             match at {
@@ -149,24 +151,7 @@ impl Repository {
         if refreshes.is_empty() {
             return Ok(Step::Needless);
         }
-        let workspace = Workspace::new(&self.run_dir())?;
-        let prepared = workspace.file("index");
-        let next = index::prepare(self, &prepared, &refreshes, &|_| None)?;
-        let Ok(lock) = Lock::take(&prepared, &self.index_path()) else { return Ok(Step::Later) };
-        let now = FileId::of(&self.index_path()).map_err(GitError::io("look at", &self.index_path()))?;
-        if now != next.seen {
-            return Ok(Step::Later);
-        }
-        lock.publish()?;
-        Ok(Step::Done)
-    }
-
-    fn stored(&self, commit: ObjectId, path: &str) -> Result<Option<(ObjectId, EntryKind)>, GitError> {
-        let failed = || GitError::object(format!("read the tree of {}", revision(commit).short()));
-        let repo = self.gix();
-        let tree = repo.find_commit(commit).map_err(failed())?.tree().map_err(failed())?;
-        let entry = tree.lookup_entry_by_path(path).map_err(failed())?;
-        Ok(entry.map(|entry| (entry.object_id(), entry.mode().kind())))
+        self.set_entries(&refreshes)
     }
 
     /// Removes quarantines of processes that are gone.
@@ -189,6 +174,20 @@ impl Repository {
     }
 }
 
+/// Decides which lock of a dead commit becomes the file that it guards; the others go. `all` are the locks that it took, `held`
+/// those that it still holds.
+///
+/// The index is swapped first, and its lock is given up last where nothing is swapped. So a branch that is still locked behind
+/// an index that is not any more is the one thing left to do. A power cut may keep the second swap without the first.
+fn next_step(all: &[Role], held: &[Role], has_moved: bool) -> Option<Role> {
+    if has_moved {
+        return held.contains(&Role::Index).then_some(Role::Index);
+    }
+    let has_swapped_index = all.contains(&Role::Index) && !held.contains(&Role::Index);
+    let holds_the_rest = all.iter().filter(|role| **role != Role::Index).all(|role| held.contains(role));
+    (has_swapped_index && holds_the_rest && held.contains(&Role::Branch)).then_some(Role::Branch)
+}
+
 /// Tells whether a path lies in a folder, by its parts alone.
 fn is_below(path: &Path, folder: &Path) -> bool {
     path.strip_prefix(folder).is_ok_and(|rest| rest.components().all(|part| matches!(part, Component::Normal(_))))
@@ -200,4 +199,39 @@ pub(super) fn is_ours(note: &LockNote) -> bool {
     let inode = |path: &Path| FileId::of(path).ok().flatten();
     let both = inode(&note.prepared).zip(inode(&lock::lock_path(&note.target)));
     both.is_some_and(|(prepared, found)| prepared.is_same_file(found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Role::{Branch, Head, Index};
+
+    #[test]
+    fn what_is_left_of_a_commit_says_what_is_to_be_done() {
+        let all = &[Index, Head, Branch][..];
+        for (all, held, has_moved, expected) in [
+            // Nothing was swapped, or the locks were being taken or given up.
+            (all, &[Index, Head, Branch][..], false, None),
+            (all, &[Index, Head], false, None),
+            (all, &[Index], false, None),
+            (all, &[], false, None),
+            // The index alone.
+            (all, &[Head, Branch], false, Some(Branch)),
+            (&[Index, Branch], &[Branch], false, Some(Branch)),
+            // Someone has removed a lock by hand: what it guards may be another by now.
+            (all, &[Branch], false, None),
+            (all, &[Head], false, None),
+            // Both, or after a power cut the branch alone.
+            (all, &[Head], true, None),
+            (all, &[], true, None),
+            (all, &[Index, Head], true, Some(Index)),
+            // A branch of its own has no index, a reftable no lock of the branch.
+            (&[Branch], &[Branch], false, None),
+            (&[Index], &[Index], false, None),
+            (&[Index], &[], false, None),
+            (&[Index], &[Index], true, Some(Index)),
+        ] {
+            assert_eq!(next_step(all, held, has_moved), expected, "{all:?} {held:?} {has_moved}");
+        }
+    }
 }

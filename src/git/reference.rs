@@ -12,8 +12,9 @@ use gix::refs::{FullName, PartialNameRef};
 use super::contents::{parse, revision};
 use super::error::{GitError, shown};
 use super::journal;
+use super::mode::SharedMode;
 use super::repository::{RefStorage, Repository};
-use crate::name::{Revision, visible};
+use crate::name::{Revision, shell_word, visible};
 
 /// Longest chain of symbolic branches that is followed, as in git.
 const CHAIN_MAX: usize = 5;
@@ -85,10 +86,12 @@ impl Repository {
                 }
             }
         }
-        Err(GitError::refused(
-            format!("`{}` is a chain of branches without an end", visible(&tip.name)),
-            "run `git branch -a`",
-        ))
+        let what = format!("`{}` is a chain of branches without an end", visible(&tip.name));
+        let hint = match target {
+            Target::Current => "run `git switch BRANCH`".to_owned(),
+            Target::Branch(_) => format!("remove it with `git symbolic-ref --delete {}`", shell_word(&tip.name)),
+        };
+        Err(GitError::refused(what, hint))
     }
 
     pub(super) fn look_up(&self, name: &str) -> Result<Option<Value>, GitError> {
@@ -98,7 +101,10 @@ impl Repository {
         let what = format!("read the branch `{}`", visible(name));
         let repo = self.gix();
         let partial: &PartialNameRef = name.try_into().map_err(GitError::object(what.as_str()))?;
-        let found = repo.refs.try_find(partial).map_err(GitError::object(what))?;
+        let found = repo.refs.try_find(partial).map_err(|error| match self.broken_reference(name) {
+            Some(broken) => broken.error(),
+            None => GitError::object(what)(error),
+        })?;
         Ok(found.filter(|found| found.name.as_bstr() == name).map(|found| match found.target {
             gix::refs::Target::Object(id) => Value::Object(id),
             gix::refs::Target::Symbolic(next) => Value::Symbolic(next.as_bstr().to_string()),
@@ -124,7 +130,8 @@ impl Repository {
         if is_own { self.git_dir().join(name) } else { self.common_dir().join(name) }
     }
 
-    fn log_file(&self, name: &str) -> PathBuf {
+    /// The file of the reflog of a reference.
+    pub(super) fn log_file(&self, name: &str) -> PathBuf {
         let file = self.ref_file(name);
         for base in [self.git_dir(), self.common_dir()] {
             if let Ok(rest) = file.strip_prefix(base) {
@@ -134,20 +141,35 @@ impl Repository {
         file
     }
 
-    /// Appends to the reflogs of the branch and of what leads to it, as `core.logAllRefUpdates` says.
-    pub(super) fn append_reflogs(&self, tip: &Tip, who: &str, lines: &[LogLine]) -> Result<(), GitError> {
-        let mut text = String::new();
-        for line in lines {
-            let message = line.message.replace(['\n', '\r'], " ");
-            let _ = writeln!(text, "{} {} {who}\t{message}", line.old, line.new);
-        }
-        for name in tip.chain.iter().chain([&tip.name]) {
-            let file = self.log_file(name);
-            if self.keeps_log(name, &file) {
-                append(&file, text.as_bytes()).map_err(GitError::io("append to the reflog", &file))?;
+    /// Refuses a reference whose reflog is reached through a symbolic link: git would append to what the link leads to.
+    ///
+    /// # Errors
+    /// [`GitError::Refused`] with the link.
+    pub(super) fn refuse_linked_log(&self, name: &str) -> Result<(), GitError> {
+        let file = self.log_file(name);
+        let is_below = |path: &&Path| path.starts_with(self.common_dir()) && *path != self.common_dir();
+        let is_link = |path: &&Path| fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
+        match file.ancestors().take_while(is_below).find(is_link) {
+            None => Ok(()),
+            Some(link) => {
+                let what =
+                    format!("the reflogs at `{}` are a symbolic link, which is not written through", shown(link));
+                Err(GitError::refused(what, "put a folder or file of the repository in the place of the link"))
             }
         }
-        Ok(())
+    }
+
+    /// Opens the reflogs of the branch and of what leads to it that `core.logAllRefUpdates` asks for, to be appended to.
+    pub(super) fn open_reflogs(&self, tip: &Tip) -> Result<Reflogs, GitError> {
+        let mut logs = Vec::new();
+        for name in tip.chain.iter().chain([&tip.name]) {
+            let path = self.log_file(name);
+            if self.keeps_log(name, &path) {
+                let file = open_to_append(&path, self.shared_mode()).map_err(GitError::io("open the reflog", &path))?;
+                logs.push((path, file));
+            }
+        }
+        Ok(Reflogs(logs))
     }
 
     fn keeps_log(&self, name: &str, file: &Path) -> bool {
@@ -158,6 +180,30 @@ impl Repository {
             Some(text) if text.eq_ignore_ascii_case("always") => true,
             Some(_) if self.switch("core.logAllRefUpdates") == Some(false) => file.is_file(),
             _ => is_usual || file.is_file(),
+        }
+    }
+
+    /// Refuses a name for a dedicated branch that git does not allow, or that is checked out in a worktree.
+    ///
+    /// # Errors
+    /// [`GitError::Refused`] if it cannot be one.
+    pub fn check_branch_name(&self, name: &str) -> Result<(), GitError> {
+        self.check_branch(&self.tip(&Target::Branch(name.to_owned()))?)
+    }
+
+    /// Makes a branch at a revision, durably; false if there is one by now.
+    ///
+    /// # Errors
+    /// [`GitError`] for a name that cannot be one, or if git cannot be asked.
+    pub fn make_branch(&self, name: &str, at: &Revision, log: &str) -> Result<bool, GitError> {
+        let tip = self.tip(&Target::Branch(name.to_owned()))?;
+        self.check_branch(&tip)?;
+        let absent = "0".repeat(at.as_str().len());
+        let program = self.program().with("core.fsync=all").with("core.fsyncMethod=fsync");
+        let made = program.ask(&["update-ref", "-m", log, &tip.name, at.as_str(), &absent]);
+        match made {
+            Err(error) if self.look_up(&tip.name)?.is_none() => Err(error),
+            made => Ok(made.is_ok()),
         }
     }
 
@@ -180,7 +226,7 @@ impl Repository {
         let taken = |other: &str| {
             GitError::refused(
                 format!("the branch `{short}` cannot be made beside `{}`", visible(other)),
-                "choose another name for commit.branch",
+                "choose another name, as with `mycelium config set commit.branch coordination`",
             )
         };
         let mut parent = name;
@@ -235,24 +281,46 @@ pub(super) fn full_name(short: &str) -> Result<String, GitError> {
         Ok(_) if !short.starts_with('-') && short != "HEAD" => Ok(name),
         _ => Err(GitError::refused(
             format!("`{}` is not a name for a branch", visible(short)),
-            "run `git help check-ref-format` for the rules, and set commit.branch anew",
+            "run `git branch -m NAME` to rename it, or change commit.branch",
         )),
     }
 }
 
-/// Adds to the end of a file, with the folders above it. A link in its place is not followed: it could lead anywhere.
-pub(super) fn append(file: &Path, text: &[u8]) -> io::Result<()> {
+/// The reflogs of one move of a branch, open.
+pub(super) struct Reflogs(Vec<(PathBuf, fs::File)>);
+
+impl Reflogs {
+    /// Appends the same lines to each.
+    pub(super) fn append(self, who: &str, lines: &[LogLine]) -> Result<(), GitError> {
+        let mut text = String::new();
+        for line in lines {
+            let message = line.message.replace(['\n', '\r'], " ");
+            let _ = writeln!(text, "{} {} {who}\t{message}", line.old, line.new);
+        }
+        for (path, mut file) in self.0 {
+            file.write_all(text.as_bytes()).map_err(GitError::io("append to the reflog", &path))?;
+        }
+        Ok(())
+    }
+}
+
+/// Opens a file to add to its end, and makes it and the folders above it. A link in its place is not followed: it could lead
+/// anywhere.
+pub(super) fn open_to_append(file: &Path, shared: SharedMode) -> io::Result<fs::File> {
     let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).map_err(io::Error::other)?;
     let open = || fs::OpenOptions::new().append(true).create(true).custom_flags(no_follow).open(file);
-    let mut log = match open() {
+    let log = match open() {
         Ok(log) => log,
         Err(error) => {
             if error.kind() == io::ErrorKind::IsADirectory {
                 fs::remove_dir(file)?;
             }
-            fs::create_dir_all(file.parent().unwrap_or(file))?;
+            shared.make_folders(file.parent().unwrap_or(file))?;
             open()?
         }
     };
-    log.write_all(text)
+    if log.metadata()?.len() == 0 {
+        shared.apply_to(&log)?;
+    }
+    Ok(log)
 }

@@ -16,6 +16,7 @@ use super::hooks::Hooks;
 use super::index::{self, FileId};
 use super::pack::Published;
 use super::program::Program;
+use super::rule_file;
 use super::trust::{self, Found, real};
 
 /// How long a commit waits for locks of others by default.
@@ -78,6 +79,10 @@ impl Repository {
     /// [`GitError::Unsafe`] for a bare repository, one of an unknown format, or one that belongs to somebody else or lies
     /// elsewhere than it was found and is not in the user's `safe.directory`; others if it cannot be opened.
     pub fn discover(start: &Path) -> Result<Option<Self>, GitError> {
+        // Finding and opening it reads files of it.
+        if let Some(dir) = start.ancestors().map(|dir| dir.join(".git")).find(|dir| dir.is_dir()) {
+            rule_file::refuse_odd_files(&dir, &dir)?;
+        }
         let slots = gix::odb::store::init::Slots::AsNeededByDiskState { multiplier: 1.5, minimum: PACKS_MIN };
         let options = || gix::open::Options::default().permissions(permissions()).object_store_slots(slots);
         let opened = if std::env::var_os("GIT_DIR").is_some() {
@@ -103,6 +108,7 @@ impl Repository {
         trust::check(&repo, found)?;
         let refs = check_format(&repo)?;
         let (git_dir, common_dir) = (real(repo.git_dir()), real(repo.common_dir()));
+        rule_file::refuse_odd_files(&git_dir, &common_dir)?;
         let stamps = RefCell::new(stamps(&git_dir, &common_dir));
         Ok(Self {
             gix: RefCell::new(repo),

@@ -15,6 +15,10 @@ pub(super) enum Sabotage {
     NoIndex,
     /// `no-busy`: a merge or rebase under way does not stop a commit.
     NoBusy,
+    /// `no-processes`: git processes at work in the worktree are not looked for.
+    NoProcesses,
+    /// `no-realign`: index entries that a git wrote back from an old index stay.
+    NoRealign,
     /// `no-retry`: a folder of objects that vanishes under us is an error.
     NoRetry,
     /// `no-compare`: HEAD and the index are not compared again under the locks.
@@ -33,21 +37,23 @@ pub(super) enum Sabotage {
     NoSweep,
     /// `crash-before-swap`: the process ends with the locks held, before the branch moves.
     CrashBeforeSwap,
-    /// `crash-after-ref`: the process ends between the swap of the branch and the swap of the index.
-    CrashAfterRef,
-    /// `crash-after-index`: the process ends after both swaps, with leftovers in place.
+    /// `crash-after-index`: the process ends between the swap of the index and the swap of the branch.
     CrashAfterIndex,
+    /// `crash-after-ref`: the process ends after both swaps, with leftovers in place.
+    CrashAfterRef,
 }
 
 #[cfg(debug_assertions)]
 impl Sabotage {
-    const ALL: [(&'static str, Self); 17] = [
+    const ALL: [(&'static str, Self); 19] = [
         ("keep-cache-tree", Self::KeepCacheTree),
         ("no-smudge", Self::NoSmudge),
         ("no-fsync", Self::NoFsync),
         ("no-recover", Self::NoRecover),
         ("no-index", Self::NoIndex),
         ("no-busy", Self::NoBusy),
+        ("no-processes", Self::NoProcesses),
+        ("no-realign", Self::NoRealign),
         ("no-retry", Self::NoRetry),
         ("no-compare", Self::NoCompare),
         ("no-pack", Self::NoPack),

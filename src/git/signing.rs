@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use gix::objs::signature::Format;
 use gix::objs::signature::sign::{Options, is_literal_ssh_key};
@@ -36,11 +37,31 @@ pub(super) fn options(repo: &Repository, user: &User) -> Result<Option<Options>,
     let key = match (repo.users_own("user.signingKey").filter(|key| !key.is_empty()), format) {
         (Some(key), Format::Ssh) if is_literal_ssh_key(key.as_bytes()).is_none() => from_home(&key),
         (Some(key), _) => key.into(),
-        (None, Format::Ssh) => return Err(fault("user.signingKey must name an SSH key".to_owned())),
+        (None, Format::Ssh) => default_ssh_key(repo)?,
         (None, _) => format!("{} <{}>", user.committer.name, user.committer.email).into(),
     };
     let program = from_home(&program);
     Ok(Some(Options { format, program, program_arguments: Vec::new(), signing_key: key, environment: Vec::new() }))
+}
+
+/// The key that the user's own `gpg.ssh.defaultKeyCommand` prints: the first line, which is a key by itself, as git takes it.
+fn default_ssh_key(repo: &Repository) -> Result<OsString, CommitError> {
+    let Some(command) = repo.users_own("gpg.ssh.defaultKeyCommand").filter(|command| !command.trim().is_empty()) else {
+        return Err(fault("user.signingKey or gpg.ssh.defaultKeyCommand must name an SSH key".to_owned()));
+    };
+    let failed = |why: String| fault(format!("gpg.ssh.defaultKeyCommand: {}", crate::name::visible(&why)));
+    let mut shell = Command::new("sh");
+    let output = shell.args(["-c", &command]).current_dir(repo.work_tree()).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        return Err(failed(format!("`{command}` ended with {}", output.status)));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let key = text.lines().next().unwrap_or_default().trim();
+    if is_literal_ssh_key(key.as_bytes()).is_none() {
+        return Err(failed(format!("`{command}` printed no SSH key in its first line")));
+    }
+    Ok(key.into())
 }
 
 fn fault(why: String) -> CommitError {

@@ -1,10 +1,11 @@
-//! The swap of branch and index: everything written and synced first, then three renames under the locks. See the module above for the order and why.
+//! The swap of index and branch: everything written and synced first, then the renames under the locks. See the module above for the order and why.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use gix::ObjectId;
 
@@ -13,11 +14,12 @@ use super::contents::revision;
 use super::durable::{self, Beside, Durability};
 use super::error::{CommitError, GitError};
 use super::identity::User;
-use super::index::{self, FileId, Prepared, Refresh};
+use super::index::{self, FileId, IndexMark, Prepared, Refresh};
 use super::journal::{Journal, LockNote, Role, Workspace};
 use super::lock::{Lock, Refusal};
-use super::mode;
+use super::mode::{self, SharedMode};
 use super::pack::{Object, Published};
+use super::processes::GitProcess;
 use super::quarantine::Quarantine;
 use super::recover;
 use super::reference::{LogLine, Target, Tip};
@@ -25,9 +27,16 @@ use super::repository::{RefStorage, Repository};
 use super::sabotage::{self, Sabotage};
 use crate::name::Revision;
 
+/// A look for git that ended longer ago is repeated, so often at most. From its start to its reading of HEAD, git takes about a
+/// millisecond.
+const FRESH: Duration = Duration::from_millis(1);
+const LOOKS_MAX: usize = 3;
+
 /// Why a swap did not happen.
 pub(super) enum Stop {
     Held(PathBuf),
+    /// A git process has read what would be changed.
+    AtWork(GitProcess),
     Changed,
     Failed(GitError),
     /// It did happen, but what it wrote could not be synced.
@@ -62,6 +71,8 @@ pub(super) struct Swap<'a> {
     pub(super) is_foreign: bool,
     /// What else has to be on the disk before the branch moves.
     pub(super) beside: Option<&'a Beside<'a>>,
+    /// The index before the documents were read; none if that does not matter.
+    pub(super) read_at: Option<IndexMark>,
     /// Set as soon as the branch has its new value.
     pub(super) has_moved: Cell<bool>,
 }
@@ -70,7 +81,7 @@ impl Swap<'_> {
     /// Writes everything, takes the locks, swaps, and makes it durable.
     pub(super) fn run(&self) -> Result<(), Stop> {
         let objects_dir = self.repo.objects_dir();
-        let mut workspace = Workspace::new(&self.repo.run_dir())?;
+        let mut workspace = Workspace::new(&self.repo.run_dir(), self.repo.shared_mode())?;
         let objects = self.unpublished();
         let quarantine = Quarantine::write(self.repo, &workspace.stem, &objects)?;
         let index = self.takes_index.then(|| self.prepare_index(&workspace)).transpose()?;
@@ -107,6 +118,9 @@ impl Swap<'_> {
         } else {
             drop(workspace);
         }
+        if let Some(index) = index {
+            self.keep_aligned(&index);
+        }
         settled.map_err(|error| Stop::Undurable(Box::new(error)))
     }
 
@@ -130,11 +144,13 @@ impl Swap<'_> {
 
     /// The locks to take, in the order of git: index, HEAD, branch; and the files to sync before.
     fn prepare_locks(&self, at: &Workspace, index: Option<&Prepared>) -> Result<(Vec<LockNote>, Vec<File>), GitError> {
-        let (mut locks, mut files) = (Vec::new(), Vec::new());
+        let (mut locks, mut files, shared) = (Vec::new(), Vec::new(), self.repo.shared_mode());
         let mut note = |role: Role, prepared: PathBuf, target: PathBuf, file: File| {
             // A branch without a file of its own is packed; HEAD always has one.
             let model = if target.exists() { target.clone() } else { self.repo.ref_file("HEAD") };
-            mode::like_file(&model, &file).map_err(GitError::io("set the permissions of", &prepared))?;
+            mode::like_file(&model, &file)
+                .and_then(|()| shared.apply_to(&file))
+                .map_err(GitError::io("set the permissions of", &prepared))?;
             locks.push(LockNote { role, prepared, target });
             files.push(file);
             Ok::<(), GitError>(())
@@ -190,42 +206,56 @@ impl Swap<'_> {
     }
 
     fn swap(&self, notes: &[LockNote], index: Option<&Prepared>) -> Result<(), Stop> {
-        let mut locks = Vec::new();
+        let is_in_files = self.repo.refs == RefStorage::Files;
+        let logs = is_in_files.then(|| self.repo.open_reflogs(self.tip)).transpose()?;
+        // A git that has begun already may have read what is about to change, or would fail at our lock of the index.
+        let mut looked = self.refuse_git_at_work()?;
+        let mut locks = HeldLocks::default();
         for note in notes {
-            locks.push((note.role, Lock::take(&note.prepared, &note.target)?));
+            locks.take(note, self.repo.shared_mode())?;
         }
         sabotage::crash(Sabotage::CrashBeforeSwap);
         if !sabotage::on(Sabotage::NoCompare) {
             self.compare(index)?;
         }
+        // A git that began after the look reads HEAD and the index after the renames, if these follow soon. Where something took
+        // long, it is looked for again. Always to look under the locks would hold them longer, and git does not wait for them.
+        for _ in 0..LOOKS_MAX {
+            if looked.elapsed() < FRESH {
+                break;
+            }
+            looked = self.refuse_git_at_work()?;
+        }
+        if let Some(logs) = logs {
+            logs.append(&self.user.reflog(), &self.log_lines())?;
+        }
+        // The index first: a git that reads between the two fails at the branch. The other way round it would commit the old
+        // index on top of the new branch, and so take our documents back.
+        locks.publish(Role::Index)?;
+        sabotage::crash(Sabotage::CrashAfterIndex);
         if self.repo.refs == RefStorage::Reftable {
             self.swap_by_program()?;
-            self.has_moved.set(true);
-        } else {
-            self.repo.append_reflogs(self.tip, &self.user.reflog(), &self.log_lines())?;
         }
-        // The branch first: a crash between the two leaves a lock that says what is to be finished.
-        locks.sort_by_key(|(role, _)| match role {
-            Role::Branch => 0,
-            Role::Index => 1,
-            Role::Head => 2,
-        });
-        for (role, lock) in locks {
-            match role {
-                Role::Head => drop(lock),
-                Role::Index if sabotage::on(Sabotage::NoIndex) => drop(lock),
-                Role::Index => {
-                    sabotage::crash(Sabotage::CrashAfterRef);
-                    lock.publish()?;
-                }
-                Role::Branch => {
-                    lock.publish()?;
-                    self.has_moved.set(true);
-                }
-            }
-        }
-        sabotage::crash(Sabotage::CrashAfterIndex);
+        locks.publish(Role::Branch)?;
+        self.has_moved.set(true);
+        sabotage::crash(Sabotage::CrashAfterRef);
         Ok(())
+    }
+
+    /// An index made from one in which nothing was stale has nothing stale either. It is known by the open file: under its name
+    /// there may be another by now.
+    fn keep_aligned(&self, index: &Prepared) {
+        if let (Some(seen), Ok(now)) = (index.seen, index.file.metadata())
+            && self.repo.is_aligned(seen)
+        {
+            self.repo.note_aligned(FileId::from(&now));
+        }
+    }
+
+    /// Looks for a git of this worktree that is at work; gives when the look ended.
+    fn refuse_git_at_work(&self) -> Result<Instant, Stop> {
+        let process = if self.takes_index { self.repo.git_at_work() } else { None };
+        process.map_or_else(|| Ok(Instant::now()), |process| Err(Stop::AtWork(process)))
     }
 
     /// Under the locks: HEAD, branch and index are as they were read, or it all starts again.
@@ -248,6 +278,7 @@ impl Swap<'_> {
             Some(index) if FileId::of(&path).map_err(GitError::io("look at", &path))? != index.seen => {
                 Err(Stop::Changed)
             }
+            Some(index) if self.read_at.is_some_and(|mark| !mark.is_of(index)) => Err(Stop::Changed),
             _ => Ok(()),
         }
     }
@@ -289,9 +320,17 @@ impl Swap<'_> {
         if self.takes_index {
             folders.insert(self.repo.git_dir());
         }
+        // A line that is appended to a file is zeros after a power cut, if the file's length was on the disk before it was.
+        let names = self.tip.chain.iter().chain([&self.tip.name]);
+        let logs: Vec<File> = names.filter_map(|name| File::open(self.repo.log_file(name)).ok()).collect();
+        let logs: Vec<&File> = logs.iter().collect();
+        // Some file systems write names out with any file: with folders left out on purpose, nothing may be synced here.
+        if !sabotage::on(Sabotage::NoSyncFolders) {
+            durable::sync_files(&logs).map_err(GitError::io("sync a reflog of", self.repo.git_dir()))?;
+        }
         durable::sync_folders(folders)?;
         // Only a hint: if it is lost or torn, the next commit syncs more than it needs to.
-        let _ = overwrite(&self.repo.durable_mark(self.takes_index), self.new.to_string().as_bytes());
+        let _ = self.repo.note_durable(self.takes_index, self.new);
         Ok(())
     }
 }
@@ -310,8 +349,14 @@ impl Repository {
         }
         durable::sync_file_system(&self.objects_dir())
             .map_err(|error| CommitError::Undurable { revision: revision(tip), source: Box::new(error) })?;
-        let _ = overwrite(&self.durable_mark(takes_index), tip.to_string().as_bytes());
+        let _ = self.note_durable(takes_index, tip);
         Ok(())
+    }
+
+    fn note_durable(&self, takes_index: bool, tip: ObjectId) -> std::io::Result<()> {
+        let path = self.durable_mark(takes_index);
+        overwrite(&path, tip.to_string().as_bytes())?;
+        self.shared_mode().apply(&path)
     }
 
     fn is_durable(&self, takes_index: bool, revision_id: ObjectId) -> bool {
@@ -326,8 +371,36 @@ impl Repository {
     }
 }
 
+/// The locks of one swap, in the order in which they were taken.
+#[derive(Default)]
+struct HeldLocks(Vec<(Role, Lock)>);
+
+impl HeldLocks {
+    fn take(&mut self, note: &LockNote, shared: SharedMode) -> Result<(), Refusal> {
+        self.0.push((note.role, Lock::take(&note.prepared, &note.target, shared)?));
+        Ok(())
+    }
+
+    /// Makes the lock of this role, if it is held, the file that it guards.
+    fn publish(&mut self, role: Role) -> Result<(), GitError> {
+        let Some(at) = self.0.iter().position(|(held, _)| *held == role) else { return Ok(()) };
+        let (_, lock) = self.0.remove(at);
+        if role == Role::Index && sabotage::on(Sabotage::NoIndex) {
+            return Ok(());
+        }
+        lock.publish()
+    }
+}
+
+impl Drop for HeldLocks {
+    /// Gives the locks up, the last first: a lock of the branch without one of the index says that the index has been swapped.
+    fn drop(&mut self) {
+        while self.0.pop().is_some() {}
+    }
+}
+
 /// Replaces the text of a small file in place: cheaper than emptying it first, and no worse if it is torn.
-fn overwrite(path: &Path, text: &[u8]) -> std::io::Result<()> {
+pub(super) fn overwrite(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let mut file = File::options().write(true).create(true).truncate(false).open(path)?;
     file.write_all(text)?;
     let length = text.len() as u64;

@@ -13,6 +13,7 @@ use super::build::{self, Built, CommitPlan, Folders, Made, Overlay, PathState, j
 use super::busy::Busy;
 use super::commit::{WAIT_MAX, WAIT_MIN, jittered};
 use super::contents::{parse, revision};
+use super::course::OddChange;
 use super::durable::Durability;
 use super::error::{CommitError, GitError};
 use super::identity::User;
@@ -86,6 +87,9 @@ pub enum UniteError {
         /// Which files.
         paths: Vec<String>,
     },
+    /// This git cannot merge two trees outside of a worktree.
+    #[error("this git is too old to merge other files here; 2.45 can")]
+    TooOld,
     /// The commit failed.
     #[error(transparent)]
     Commit(#[from] CommitError),
@@ -102,7 +106,8 @@ impl Repository {
     ///
     /// # Errors
     /// [`UniteError::Clash`] if git cannot merge them; [`UniteError::InTheWay`] if the work tree cannot take them;
-    /// [`UniteError::Drivers`] if that would start programs of the repository; others if git fails.
+    /// [`UniteError::Drivers`] if that would start programs of the repository; [`UniteError::TooOld`] if this git cannot;
+    /// others if git fails.
     pub fn ground(
         &self,
         target: &Target,
@@ -110,21 +115,26 @@ impl Repository {
         ours: Option<&Revision>,
         theirs: &Revision,
         code: Code<'_>,
+        odd: &[OddChange],
     ) -> Result<Ground, UniteError> {
         self.refresh()?;
         let (old, new) = (self.tree_at(ours)?, self.tree_at(Some(theirs))?);
         let tree = match code {
-            Code::Ours => return Ok(Ground { tree: old, next: None }),
+            Code::Ours => old,
             Code::Theirs => new,
             Code::Both(base) => self.merge_code(folder, self.tree_at(base)?, old, new)?,
         };
         if *target != Target::Current {
+            return Ok(Ground { tree: self.with_odd(odd, old, tree)?, next: None });
+        }
+        if code == Code::Ours {
             return Ok(Ground { tree, next: None });
         }
         let next = self.with_documents_of(folder, old, tree)?;
         let next = (next != old).then_some(next);
         if let Some(next) = next {
             self.refuse_drivers()?;
+            self.refuse_linked_index()?;
             // Files that only look changed would be in the way.
             self.program().run(&["update-index", "-q", "--refresh"])?;
             self.read_tree(old, next, &["-n"])?;
@@ -153,8 +163,8 @@ impl Repository {
         }
         if !takes_index {
             self.check_branch(&tip)?;
-        } else if let Some(operation) = self.operation() {
-            return Err(CommitError::Busy(Box::new(Busy::Operation(operation))).into());
+        } else if let Some(busy) = self.operation().map(Busy::Operation).or_else(|| self.at_work()) {
+            return Err(CommitError::Busy(Box::new(busy)).into());
         }
         if let Some(next) = ground.next {
             self.read_tree(self.tree_at(union.ours)?, next, &["-u"])?;
@@ -165,12 +175,27 @@ impl Repository {
         loop {
             let (repo, has_moved, is_foreign, beside) = (self, Cell::new(false), true, None);
             let (built, user, tip) = (&built, &user, &tip);
-            let swap = Swap { repo, tip, new, built, user, takes_index, durability, is_foreign, beside, has_moved };
+            let swap = Swap {
+                repo,
+                tip,
+                new,
+                built,
+                user,
+                takes_index,
+                durability,
+                is_foreign,
+                beside,
+                read_at: None,
+                has_moved,
+            };
             let held = match swap.run() {
                 Ok(()) => return Ok(revision(new)),
                 Err(Stop::Held(path)) => Some(path),
+                Err(Stop::AtWork(process)) if began.elapsed() >= self.patience => {
+                    return Err(CommitError::Busy(Box::new(Busy::AtWork(process))).into());
+                }
                 Err(Stop::Changed) if self.tip(target)? != *tip => return Err(UniteError::Moved),
-                Err(Stop::Changed) => None,
+                Err(Stop::AtWork(_) | Stop::Changed) => None,
                 Err(Stop::Failed(error)) => return Err(error.into()),
                 Err(Stop::Undurable(source)) => {
                     return Err(CommitError::Undurable { revision: revision(new), source }.into());
@@ -266,6 +291,36 @@ impl Repository {
         let tree = editor.write(|tree| overlay.add_object(tree))?;
         drop((editor, old, new));
         for (kind, bytes) in overlay.new.into_inner().into_values() {
+            let id = gix.objects.write_buf(kind, &bytes).map_err(failed())?;
+            self.share_object(id).map_err(GitError::object("make a tree"))?;
+        }
+        Ok(tree)
+    }
+
+    /// A tree with what the other side put at the paths of documents without its being one, where ours has what was there
+    /// before. Its new objects are written, and not synced: nothing refers to them.
+    fn with_odd(&self, odd: &[OddChange], ours: ObjectId, tree: ObjectId) -> Result<ObjectId, GitError> {
+        if odd.is_empty() {
+            return Ok(tree);
+        }
+        let gix = self.gix();
+        let overlay = Overlay::over(&gix);
+        let mut old = Folders { overlay: &overlay, root: ours, known: HashMap::new() };
+        let mut editor = Editor::new(overlay.tree(tree)?, &overlay, gix.object_hash());
+        let failed = || GitError::object("make a tree");
+        for change in odd {
+            let (parent, name) = change.path.rsplit_once('/').unwrap_or(("", &change.path));
+            let parts = change.path.split('/').map(BStr::new);
+            let now = old.at(parent)?.get(name).copied();
+            match change.over(now) {
+                next if next == now => {}
+                Some((kind, id)) => drop(editor.upsert(parts, kind, id).map_err(failed())?),
+                None => drop(editor.remove_leaf(parts).map_err(failed())?),
+            }
+        }
+        let tree = editor.write(|tree| overlay.add_object(tree))?;
+        drop((editor, old));
+        for (kind, bytes) in overlay.new.into_inner().into_values() {
             gix.objects.write_buf(kind, &bytes).map_err(failed())?;
         }
         Ok(tree)
@@ -302,9 +357,7 @@ impl Repository {
             (Some(129 | 128), _)
                 if ["usage:", "unknown option", "could not parse"].iter().any(|w| answer.stderr.contains(w)) =>
             {
-                let what = "this git is too old to merge other files here; 2.45 can".to_owned();
-                Err(GitError::refused(what, "merge them yourself with `git pull`, then run `mycelium sync` again")
-                    .into())
+                Err(UniteError::TooOld)
             }
             _ => Err(GitError::Program { verb: "merge-tree".to_owned(), why: answer.stderr }.into()),
         }
@@ -313,8 +366,8 @@ impl Repository {
     fn refuse_drivers(&self) -> Result<(), UniteError> {
         let key = |sort: &'static str| move |name: String| format!("{sort}.{name}");
         let mut names: Vec<String> =
-            self.own_drivers("filter", &["clean", "smudge", "process"]).into_iter().map(key("filter")).collect();
-        names.extend(self.own_drivers("merge", &["driver"]).into_iter().map(key("merge")));
+            self.own_drivers("filter", &["clean", "smudge", "process"])?.into_iter().map(key("filter")).collect();
+        names.extend(self.own_drivers("merge", &["driver"])?.into_iter().map(key("merge")));
         names.retain(|name| name != "merge.mycelium");
         if names.is_empty() { Ok(()) } else { Err(UniteError::Drivers { names }) }
     }

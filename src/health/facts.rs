@@ -163,6 +163,8 @@ pub struct Ground {
     pub links: Option<bool>,
     /// Why nothing can be written to the run state, if so.
     pub run_unwritable: Option<String>,
+    /// The folder of local state.
+    pub state: String,
     /// How far the clock of the file system is ahead of the system's, in milliseconds.
     pub skew_ms: Option<i64>,
     /// Bytes that are free.
@@ -198,10 +200,12 @@ pub struct Limits {
 pub struct GitFacts {
     /// HEAD: the branch, whether it is detached, the newest commit; or why it cannot be read.
     pub head: Option<(Option<String>, Option<String>)>,
-    /// Why HEAD cannot be read, if so.
+    /// Why HEAD cannot be read, or no commit can go to the branch of `commit.branch`, if so.
     pub head_fault: Option<Fault>,
     /// Parts of the repository that cannot be read.
     pub faults: Vec<Fault>,
+    /// References that are broken: what is wrong, and the way out.
+    pub broken: Vec<Fault>,
     /// An operation of several steps that is under way.
     pub operation: Option<Fault>,
     /// Locks that somebody holds.
@@ -217,13 +221,17 @@ pub struct GitFacts {
     /// Whether they run.
     pub hooks_run: bool,
     /// Git ignores the folder.
-    pub ignored: bool,
+    pub ignored: Option<String>,
+    /// Documents that only git can store: how many, and what one says of itself.
+    pub left_to_git: Option<(usize, Fault)>,
     /// The line that keeps the folder out of the user's own commits is there.
     pub excluded: bool,
     /// When the newest commit was made.
     pub committed_at: Option<Timestamp>,
     /// Remotes whose address holds a password.
     pub secret_remotes: Vec<String>,
+    /// Documents that the checked-out commit tracks, although they go to a dedicated branch.
+    pub still_tracked: usize,
 }
 
 /// A lock file of git.

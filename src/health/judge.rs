@@ -28,6 +28,7 @@ pub fn judge(facts: &Facts) -> Vec<Check> {
     if let Some(inside) = &facts.inside {
         checks.extend(inside.git.iter().flat_map(|git| judge_git::repository(git, inside, facts.now)));
         checks.push(folder(inside));
+        checks.extend(protected_folder(inside));
         checks.push(documents(inside));
         checks.extend(settings(inside));
         checks.extend(standing(inside, facts.now));
@@ -69,7 +70,7 @@ fn place(facts: &Facts) -> Check {
             name,
             format!("`{}/.git` is there and is no repository: a part of it is missing", place.root),
         )
-        .fix("run `git status` there to see what git says; clone anew, or restore it from a copy"),
+        .fix("bring `HEAD`, `objects` or `refs` back from a copy, whichever is missing, or clone again"),
         Ok(place) => warning(Group::Git, name, format!("`{}` is in no repository: there is no history", place.root))
             .fix("run `git init` to keep a history"),
         Err(fault) => failed(Group::Git, name, fault),
@@ -89,6 +90,14 @@ fn folder(inside: &Inside) -> Check {
         }
         Ok(_) => ok(Group::Documents, name, format!("`{}` is there and can be written", inside.folder)),
     }
+}
+
+/// A folder that an agent's own tools may not edit.
+fn protected_folder(inside: &Inside) -> Option<Check> {
+    let is_protected = inside.folder.split('/').next() == Some(".claude");
+    let message = "Claude Code protects `.claude/`: its agents change documents by commands; `markdown.folder` names \
+                   another folder";
+    is_protected.then(|| ok(Group::Documents, "agent-edits", message))
 }
 
 fn documents(inside: &Inside) -> Check {
@@ -233,8 +242,11 @@ fn file_system(ground: &Ground) -> Check {
     let name = "file-system";
     let kind = ground.file_system.as_ref().map_or("of an unknown type", |system| system.kind.as_str());
     let local = "keep the repository on a local file system (ext4, XFS, btrfs, tmpfs, APFS)";
-    if ground.exchange == Some(false) {
-        return problem(Group::Machine, name, format!("{kind}: two files cannot be exchanged in one step")).fix(local);
+    if ground.exchange == Some(false) && ground.links != Some(false) {
+        let message = format!(
+            "{kind}: two files cannot be exchanged in one step, so a save in the moment of a write may be lost"
+        );
+        return warning(Group::Machine, name, message).fix(local);
     }
     if ground.links == Some(false) {
         return problem(Group::Machine, name, format!("{kind}: it has no hard links, which git's locks need"))
@@ -255,8 +267,21 @@ fn file_system(ground: &Ground) -> Check {
 fn run_state(ground: &Ground) -> Check {
     let name = "run-state";
     match (&ground.run_unwritable, ground.temporary) {
-        (Some(why), _) => problem(Group::Machine, name, format!("locks and journal cannot be written: {why}"))
-            .fix("check who owns the git directory, and whether the disk is mounted for writing"),
+        (Some(why), _) if ground.unwritable.is_some() => {
+            problem(Group::Machine, name, format!("locks and journal cannot be written: {why}"))
+                .fix("check who owns the git directory, and whether the disk is mounted for writing")
+        }
+        (Some(why), _) => {
+            let message = format!(
+                "`{}` is read-only for this process, as in a sandbox: {why}; claims are refused here, other changes are \
+                 committed by a process outside of the sandbox",
+                ground.state
+            );
+            warning(Group::Machine, name, message).fix(format!(
+                "run `mycelium watch` outside of the sandbox, and let the sandbox write `{}` for claims",
+                ground.state
+            ))
+        }
         (None, 0) => ok(Group::Machine, name, "clean"),
         (None, n) => ok(Group::Machine, name, format!("{}, which the next write sweeps", plural(n, "temporary file"))),
     }

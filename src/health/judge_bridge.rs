@@ -25,7 +25,7 @@ pub(super) fn bridge(facts: &BridgeFacts, now: Timestamp) -> Vec<Check> {
         BridgeFacts::Untrusted { address } => vec![
             warning(
                 "server",
-                format!("{address} is named by the repository, and nobody here agreed to it: it is not used"),
+                format!("{address} is named by the repository, and you have not agreed to it: it is not used"),
             )
             .fix("run `mycelium bridge enable` if you trust that server"),
         ],
@@ -102,7 +102,7 @@ fn mirror(facts: &BridgeFacts, now: Timestamp) -> Check {
     let last = last_pass.map_or_else(|| "never compared".to_owned(), |at| format!("compared {} ago", ago(at, now)));
     match follower {
         Some(pid) => ok("mirror", format!("process {pid} follows; {count} behind, {last}")),
-        None => warning("mirror", format!("nobody follows; {count} behind, {last}"))
+        None => warning("mirror", format!("no process follows; {count} behind, {last}"))
             .fix("run `mycelium watch --detach`, or `mycelium bridge push` once"),
     }
 }
@@ -170,7 +170,7 @@ mod tests {
         for (facts, expected) in [
             (
                 BridgeFacts::Untrusted { address: "redis://h:1/0".to_owned() },
-                "server warning: redis://h:1/0 is named by the repository, and nobody here agreed to it: it is not used",
+                "server warning: redis://h:1/0 is named by the repository, and you have not agreed to it: it is not used",
             ),
             (BridgeFacts::Broken(fault.clone()), "server problem: refused"),
             (wanted(Err(fault)), "server warning: refused; the files work alone"),
@@ -197,7 +197,7 @@ mod tests {
             (|_, _, held, _| *held = 2, "mirror warning: 2 documents held back, 0 keys on the server cannot be used"),
             (
                 |_, follower, _, behind| (*follower, *behind) = (None, 1),
-                "mirror warning: nobody follows; 1 document behind, compared 5s ago",
+                "mirror warning: no process follows; 1 document behind, compared 5s ago",
             ),
         ];
         for (change, expected) in cases {

@@ -9,6 +9,8 @@ use crate::time::{Timestamp, ago};
 const GIT_OLDEST: (u32, u32) = (2, 39);
 /// A lock that nobody seems to hold is worth a word after this long, in seconds.
 const LOCK_OLD_S: u64 = 10;
+/// Most broken references that are named.
+const BROKEN_MAX: usize = 5;
 /// A commit may be this much ahead of the clock, in seconds.
 const FUTURE_S_MAX: i64 = 60;
 
@@ -43,10 +45,13 @@ pub(super) fn repository(git: &GitFacts, inside: &Inside, now: Timestamp) -> Vec
     checks.extend(git.faults.iter().map(|fault| {
         Check::new(Group::Git, "contents", Verdict::Problem, fault.message.clone()).maybe(fault.hint.as_ref())
     }));
+    checks.extend(broken(git));
     checks.extend(operation(git));
     checks.extend(locks(git));
     checks.extend(unmerged(git));
     checks.push(ignored(git, inside));
+    checks.extend(still_tracked(git, inside));
+    checks.extend(left_to_git(git));
     checks.push(hooks(git));
     checks.extend(future(git, now));
     for remote in &git.secret_remotes {
@@ -87,6 +92,18 @@ fn identity(git: &GitFacts) -> Check {
         None => check(Verdict::Ok, "git knows who commits"),
         Some(fault) => check(Verdict::Problem, &fault.message).maybe(fault.hint.as_ref()),
     }
+}
+
+/// Broken references, each with its own way out; the rest is counted.
+fn broken(git: &GitFacts) -> Vec<Check> {
+    let check = |message: String| Check::new(Group::Git, "references", Verdict::Problem, message);
+    let named = git.broken.iter().take(BROKEN_MAX);
+    let mut checks: Vec<Check> = named.map(|one| check(one.message.clone()).maybe(one.hint.as_ref())).collect();
+    let more = git.broken.len().saturating_sub(BROKEN_MAX);
+    if more > 0 {
+        checks.push(check(format!("{more} more references are broken")).fix("run `git fsck` to see all of them"));
+    }
+    checks
 }
 
 fn operation(git: &GitFacts) -> Option<Check> {
@@ -133,10 +150,11 @@ fn unmerged(git: &GitFacts) -> Option<Check> {
 fn ignored(git: &GitFacts, inside: &Inside) -> Check {
     let check = |verdict, message: String| Check::new(Group::Commits, "ignored", verdict, message);
     let folder = &inside.folder;
-    match (&inside.own_branch, git.ignored) {
-        (None, false) => check(Verdict::Ok, format!("git does not ignore `{folder}`")),
-        (None, true) => check(Verdict::Problem, format!("git ignores `{folder}`: nothing in it is committed"))
-            .fix(format!("run `git check-ignore -v {folder}/task-x.md` to see the rule, and let it spare the folder")),
+    match (&inside.own_branch, &git.ignored) {
+        (None, None) => check(Verdict::Ok, format!("git does not ignore `{folder}`")),
+        (None, Some(way_out)) => {
+            check(Verdict::Problem, format!("git ignores `{folder}`: nothing in it is committed")).fix(way_out.clone())
+        }
         (Some(_), _) if git.excluded || inside.documents.as_ref().is_ok_and(|documents| documents.count == 0) => {
             check(Verdict::Ok, format!("`{folder}` is kept out of your own commits"))
         }
@@ -145,6 +163,21 @@ fn ignored(git: &GitFacts, inside: &Inside) -> Check {
             check(Verdict::Warning, message).fix("run `mycelium doctor --fix`")
         }
     }
+}
+
+/// Documents on two branches: what git does with the one must not be taken for an edit of the other.
+fn still_tracked(git: &GitFacts, inside: &Inside) -> Option<Check> {
+    let branch = inside.own_branch.as_ref().filter(|_| git.still_tracked > 0)?;
+    let documents = plural(git.still_tracked, "document");
+    let message = format!("the branch that is checked out still tracks {documents}, which should be on {branch} only");
+    let fix = format!("run `mycelium config set commit.branch {} --untrack`", crate::name::shell_word(branch));
+    Some(Check::new(Group::Commits, "still-tracked", Verdict::Warning, message).fix(fix))
+}
+
+fn left_to_git(git: &GitFacts) -> Option<Check> {
+    let (count, fault) = git.left_to_git.as_ref()?;
+    let message = format!("{} left to git, such as {}", plural(*count, "document"), fault.message);
+    Some(Check::new(Group::Commits, "left-to-git", Verdict::Warning, message).maybe(fault.hint.as_ref()))
 }
 
 fn hooks(git: &GitFacts) -> Check {

@@ -1,5 +1,7 @@
 //! Takes out of a report what nobody wants to paste: where home is, and secrets in addresses.
 
+use crate::name::is_letter;
+
 /// The text with home as `~`, and without names and passwords in addresses (`https://***@host`).
 #[must_use]
 pub fn redact(text: &str, home: Option<&str>) -> String {
@@ -16,8 +18,8 @@ fn without_home(text: &str, home: &str) -> String {
     while let Some(at) = rest.find(home) {
         let after = &rest[at + home.len()..];
         // `/srv/me` is neither the beginning of `/srv/menu` nor the end of `/mnt/srv/me`.
-        let starts = !rest[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'));
-        let ends = !after.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
+        let starts = !rest[..at].ends_with(|c: char| is_letter(c) || matches!(c, '-' | '_' | '.' | '/'));
+        let ends = !after.starts_with(|c: char| is_letter(c) || matches!(c, '-' | '_' | '.'));
         out.push_str(&rest[..at]);
         out.push_str(if starts && ends { "~" } else { home });
         rest = after;

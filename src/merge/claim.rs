@@ -1,10 +1,12 @@
 //! Who has a task, how it stands and what came of it is one thing: it is taken from one side where both have moved it on.
 //!
-//! The side that counts: the higher fence (a later holder), then the later state, then more attempts; if all that is equal, a
-//! draw by digest, which falls the same way wherever it is made and favours no name.
+//! The side that counts: the higher fence (a later holder), then an ended state before a held one, then more attempts. If all
+//! that is equal, the side that the remote has already; else a digest picks one, which falls the same way wherever it is made
+//! and favours no name. What has a result is never dropped without that: the line in `## History` holds all of it.
 
 use std::fmt::Write as _;
 
+use serde_json::Value as Json;
 use sha1::{Digest as _, Sha1};
 
 use super::Decision;
@@ -50,48 +52,74 @@ fn text<'a>(document: &'a Document, key: &str) -> Option<&'a str> {
     document.field(key).and_then(|field| field.value.as_text()).filter(|text| !text.is_empty())
 }
 
+/// Two sides of a document and what both came from, as far as they are weighed against each other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Contest<'a> {
+    pub(super) kind: Kind,
+    pub(super) base: &'a Document,
+    pub(super) a: &'a Document,
+    pub(super) b: &'a Document,
+    /// The side that the remote has already, if it has one of them.
+    pub(super) pushed: Option<Side>,
+}
+
 /// What orders two states of the group: the larger one counts.
-fn rank(document: &Document) -> (u64, u8, u64, String) {
+fn rank(document: &Document) -> (u64, u8, u64) {
     let number = |key| text(document, key).and_then(|text| text.parse().ok()).unwrap_or(0);
     let state = match text(document, "status") {
-        Some("completed") => 3,
-        Some("failed") => 2,
+        Some("completed" | "failed") => 2,
         Some("running") => 1,
         _ => 0,
     };
+    (number("fence"), state, number("attempt"))
+}
+
+impl Contest<'_> {
+    /// The side that counts where both say something of their own, and the rule by which it does.
+    pub(super) fn winner(&self) -> (Side, &'static str) {
+        if self.kind == Kind::Agent {
+            let at = |document: &Document| text(document, "last_updated")?.parse::<Timestamp>().ok();
+            let (x, y) = (at(self.a).map(Timestamp::unix_ms), at(self.b).map(Timestamp::unix_ms));
+            return (if x >= y { Side::A } else { Side::B }, "later word");
+        }
+        let (x, y) = (rank(self.a), rank(self.b));
+        let side = if x >= y { Side::A } else { Side::B };
+        match () {
+            () if x.0 != y.0 => (side, "later holder"),
+            () if x.1 != y.1 => (side, "later state"),
+            () if x.2 != y.2 => (side, "later attempt"),
+            () => self.pushed.map_or_else(|| self.drawn(), |side| (side, "pushed first")),
+        }
+    }
+
+    /// The side that a digest picks. It is one of the id and of what both came from as well, so the same words do not win
+    /// each time.
+    fn drawn(&self) -> (Side, &'static str) {
+        let digest = |side: &Document| {
+            let mut digest = Sha1::new();
+            let id = text(self.base, "id").or_else(|| text(side, "id")).unwrap_or_default();
+            for part in [id.as_bytes(), self.base.bytes(), group(side).as_bytes()] {
+                digest.update((part.len() as u64).to_be_bytes());
+                digest.update(part);
+            }
+            digest.finalize()
+        };
+        let is_a = digest(self.a) >= digest(self.b);
+        (if is_a { Side::A } else { Side::B }, "drawn")
+    }
+}
+
+/// All that a document says of the group.
+fn group(document: &Document) -> String {
     let mut all = String::new();
     for key in CORE.iter().chain(&OUTCOME) {
-        let _ =
-            writeln!(all, "{key}:{}", document.field(key).map_or_else(String::new, |f| f.value.to_json().to_string()));
+        let value = document.field(key).map_or_else(String::new, |field| field.value.to_json().to_string());
+        let _ = writeln!(all, "{key}:{value}");
     }
     for heading in SECTIONS {
         let _ = writeln!(all, "{heading}:{}", document.section_text(heading).unwrap_or_default());
     }
-    let digest = Sha1::digest(all.as_bytes());
-    (
-        number("fence"),
-        state,
-        number("attempt"),
-        digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")),
-    )
-}
-
-/// The side that counts where both say something of their own, and the rule by which it does.
-pub(super) fn winner(kind: Kind, a: &Document, b: &Document) -> (Side, &'static str) {
-    if kind == Kind::Agent {
-        let at = |document: &Document| text(document, "last_updated")?.parse::<Timestamp>().ok();
-        let (x, y) = (at(a).map(Timestamp::unix_ms), at(b).map(Timestamp::unix_ms));
-        return (if x >= y { Side::A } else { Side::B }, "later word");
-    }
-    let (x, y) = (rank(a), rank(b));
-    let side = if x >= y { Side::A } else { Side::B };
-    let rule = match () {
-        () if x.0 != y.0 => "later holder",
-        () if x.1 != y.1 => "later state",
-        () if x.2 != y.2 => "later attempt",
-        () => "drawn",
-    };
-    (side, rule)
+    all
 }
 
 /// Tells whether both sides have moved the task on, each in its own way: then one of them counts for all of the group. So it
@@ -128,17 +156,42 @@ fn told(document: &Document, other: Option<&Document>) -> String {
         };
         let Some(own) = value(document) else { continue };
         if *key == "status" || *key == "fence" || other.is_none_or(|other| value(other).as_ref() != Some(&own)) {
-            parts.push(format!("{key} {}", shown(&own)));
+            let is_kept_whole = ["result", "error"].contains(key);
+            parts.push(format!("{key} {}", if is_kept_whole { whole(&own) } else { shown(&own) }));
         }
     }
     for heading in SECTIONS {
-        let content = |document: &Document| document.section_text(heading).unwrap_or_default().to_owned();
-        let own = content(document);
-        if !own.is_empty() && other.is_some_and(|other| content(other) != own) {
-            parts.push(format!("{} {}", heading.to_lowercase(), shown(&own)));
+        let own = outcome(document, heading);
+        if let Some(own) = own.filter(|own| other.is_some_and(|other| outcome(other, heading).as_ref() != Some(own))) {
+            parts.push(format!("{} {own}", heading.to_lowercase()));
         }
     }
     parts.join(", ")
+}
+
+/// All of a result or an error on one line: JSON without its line breaks, a text of several lines as JSON. `None` where there
+/// is nothing but a placeholder.
+pub(super) fn outcome(document: &Document, heading: &str) -> Option<String> {
+    let text = document.section_text(heading)?.trim();
+    let is_placeholder = text.starts_with('_') && text.ends_with('_') && !text.contains('\n');
+    if text.is_empty() || is_placeholder {
+        return None;
+    }
+    match document.section_json(heading) {
+        Some(Ok(json)) => Some(closed(&json.to_string())),
+        _ => Some(whole(text)),
+    }
+}
+
+/// A text on one line, all of it.
+fn whole(text: &str) -> String {
+    let is_plain = !text.contains(|c: char| c.is_control()) && visible(text) == text && !text.contains("<!--");
+    if is_plain { text.to_owned() } else { closed(&Json::from(text).to_string()) }
+}
+
+/// JSON that opens no comment in the document.
+fn closed(json: &str) -> String {
+    json.replace("<!--", "\\u003c!--")
 }
 
 /// A text on one line, not too long.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use super::claim::{self, Side, shown};
+use super::claim::{self, Contest, Side, shown};
 use super::three::{self, Three, union};
 use super::{Conflict, Decision};
 use crate::document::{Document, Value};
@@ -23,10 +23,7 @@ pub(super) struct Fields {
 
 /// Three versions of a document and what is known of them.
 pub(super) struct Versions<'a> {
-    pub(super) kind: Kind,
-    pub(super) base: &'a Document,
-    pub(super) a: &'a Document,
-    pub(super) b: &'a Document,
+    pub(super) contest: Contest<'a>,
     /// The side that counts for the claim as a whole, if both have moved it on.
     pub(super) claim: Option<Side>,
 }
@@ -34,7 +31,7 @@ pub(super) struct Versions<'a> {
 /// Goes through every key that one of the three has.
 pub(super) fn merge(versions: &Versions<'_>) -> Fields {
     let mut fields = Fields::default();
-    let all = [versions.base, versions.a, versions.b];
+    let all = [versions.contest.base, versions.contest.a, versions.contest.b];
     let mut seen = BTreeSet::new();
     for key in all.iter().flat_map(|document| document.fields()).map(|field| field.key.as_str()) {
         if seen.insert(key) {
@@ -65,8 +62,9 @@ fn json(value: Option<&Value>) -> String {
 impl Versions<'_> {
     fn key(&self, key: &str, fields: &mut Fields) {
         let value = |document: &Document| document.field(key).map(|field| field.value.clone());
-        let (base, a, b) = (value(self.base), value(self.a), value(self.b));
-        if let (true, Some(side)) = (claim::has(self.kind, key), self.claim) {
+        let Contest { kind, base, a, b, .. } = self.contest;
+        let (base, a, b) = (value(base), value(a), value(b));
+        if let (true, Some(side)) = (claim::has(kind, key), self.claim) {
             return fields.decided.push((key.to_owned(), if side == Side::A { a } else { b }));
         }
         if let Three::Is(value) = three::plain(&base, &a, &b, |a, b| same(a.as_ref(), b.as_ref())) {
@@ -83,7 +81,7 @@ impl Versions<'_> {
         };
         let (kept, lost) = if side == Side::A { (a, b) } else { (b, a) };
         // An agent's later word about itself replaces its earlier one; nobody loses anything.
-        if self.kind != Kind::Agent {
+        if kind != Kind::Agent {
             fields.decisions.push(Decision {
                 rule,
                 what: format!("`{key}`"),
@@ -101,11 +99,11 @@ impl Versions<'_> {
         let number = |value: Option<&Value>| value.and_then(Value::as_text).and_then(|text| text.parse::<f64>().ok());
         let side = |is_a: bool| if is_a { Side::A } else { Side::B };
         match (a, b) {
-            _ if self.kind == Kind::Agent => Some(claim::winner(self.kind, self.a, self.b)),
+            _ if self.contest.kind == Kind::Agent => Some(self.contest.winner()),
             (Some(_), None) => Some((Side::A, "change before removal")),
             (None, Some(_)) => Some((Side::B, "change before removal")),
             _ if key == "progress" => Some((side(number(a)? >= number(b)?), "further on")),
-            _ if claim::has(self.kind, key) => Some(claim::winner(self.kind, self.a, self.b)),
+            _ if claim::has(self.contest.kind, key) => Some(self.contest.winner()),
             // Approved is approved; of two names one is as good as the other.
             (Some(a), Some(b)) if key == "approved" => Some((side(a.as_text()? <= b.as_text()?), "drawn")),
             _ => sabotage::on(Sabotage::PickAValue).then_some((Side::A, "picked")),

@@ -4,8 +4,10 @@
 //! decide stays in the text between conflict markers (see [`Conflict`]), and such a document is listed as unreadable until
 //! somebody chose. Both sides count alike: who is "ours" changes nothing but the order of the markers.
 
+mod boxes;
 mod claim;
 mod fields;
+mod holds;
 mod items;
 mod log;
 mod record;
@@ -17,26 +19,58 @@ mod whole;
 use crate::document::Document;
 use crate::name::{AgentName, DocPath};
 
+pub use holds::holds;
 pub use record::{Loss, losses};
 pub use text::sides;
 pub use tree::{Outcome, snapshots};
 
-/// What the two sides are called in conflict markers.
+/// One of the two sides of a merge, in git's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Names<'a> {
-    /// The side that comes first, or either one where [`Names::same_from_both_sides`].
-    pub ours: &'a str,
+pub enum MergeSide {
+    /// The version that was checked out.
+    Ours,
     /// The other.
+    Theirs,
+}
+
+impl MergeSide {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Theirs => "theirs",
+        }
+    }
+}
+
+/// What is known of the two sides of a merge beside their texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MergeSides<'a> {
+    /// The name in conflict markers of the side that comes first, or of either one where
+    /// [`MergeSides::same_from_both_sides`].
+    pub ours: &'a str,
+    /// The name of the other.
     pub theirs: &'a str,
     /// The markers stand in an order that does not depend on who is ours: two clones that merge the same write the same bytes.
     pub same_from_both_sides: bool,
+    /// The side that the remote has already, if it has one of them: a claim that was pushed first stands.
+    pub pushed: Option<MergeSide>,
 }
 
-impl Names<'_> {
+impl MergeSides<'_> {
     /// As git calls them.
-    pub const GIT: Names<'static> = Names { ours: "ours", theirs: "theirs", same_from_both_sides: false };
+    pub const GIT: MergeSides<'static> =
+        MergeSides { ours: "ours", theirs: "theirs", same_from_both_sides: false, pushed: None };
     /// For merges that many clones make by themselves.
-    pub const ALIKE: Names<'static> = Names { ours: "one side", theirs: "other side", same_from_both_sides: true };
+    pub const ALIKE: MergeSides<'static> =
+        MergeSides { ours: "one side", theirs: "other side", same_from_both_sides: true, pushed: None };
+
+    /// The same where the remote is known to have one of the sides.
+    #[must_use]
+    pub const fn with_pushed(self, pushed: Option<MergeSide>) -> Self {
+        Self { pushed, ..self }
+    }
 }
 
 /// What was decided although both sides had changed it, and who lost what by it.
@@ -87,7 +121,7 @@ pub fn document(
     base: Option<&Document>,
     ours: &Document,
     theirs: &Document,
-    names: &Names<'_>,
+    names: &MergeSides<'_>,
 ) -> Merged {
     let clean = |document: &Document| Merged::clean(document.clone());
     if ours == theirs || base == Some(theirs) {
@@ -114,7 +148,7 @@ fn beside_a_conflict(
     base: Option<&Document>,
     ours: &Document,
     theirs: &Document,
-    names: &Names<'_>,
+    names: &MergeSides<'_>,
 ) -> Option<Merged> {
     let taken = |document: &Document| {
         if document.is_readable() { None } else { sides(std::str::from_utf8(document.bytes()).ok()?) }
@@ -132,7 +166,7 @@ fn beside_a_conflict(
     // In an order that does not depend on who wrote the conflict.
     let (one, other) = if one.bytes() <= other.bytes() { (one, other) } else { (other, one) };
     [(&one, &other), (&other, &one)].into_iter().find_map(|(near, far)| {
-        let near = document(path, Some(base), near, plain, names);
+        let near = document(path, Some(base), near, plain, &names.with_pushed(None));
         if !near.conflicts.is_empty() {
             return None;
         }

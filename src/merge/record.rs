@@ -31,7 +31,7 @@ pub(super) fn line(decision: &Decision) -> String {
         (Some(loser), Some(winner)) => {
             format!("{MARK}`{loser}{GAVE_WAY}{winner}`, {rule}: kept {kept}; dropped {lost}")
         }
-        _ => format!("{MARK}{what}, {rule}: kept {}; dropped {}", shown(kept), shown(lost)),
+        _ => format!("{MARK}{what}, {rule}: kept {}; dropped {lost}", shown(kept)),
     }
 }
 

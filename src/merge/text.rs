@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use similar::{DiffTag, MergeRegion, MergeResolution, TextDiff, TextMerge};
 
-use super::{Conflict, Merged, Names};
-use crate::document::Document;
+use super::{Conflict, MergeSides, Merged};
+use crate::document::{Document, conflict_marker};
 
 /// The rule of prose.
 const SAME_LINES: &str = "same lines";
@@ -21,7 +21,7 @@ pub(super) struct ByLines {
 }
 
 /// Merges whole texts by lines: documents that cannot be read, or whose layout nobody can edit safely.
-pub(super) fn whole(base: Option<&Document>, ours: &Document, theirs: &Document, names: &Names<'_>) -> Merged {
+pub(super) fn whole(base: Option<&Document>, ours: &Document, theirs: &Document, names: &MergeSides<'_>) -> Merged {
     let text = |document: &Document| std::str::from_utf8(document.bytes()).ok().map(str::to_owned);
     let conflict = |rule| Conflict {
         rule,
@@ -61,7 +61,7 @@ pub(super) fn rest(
     ours: &Document,
     theirs: &Document,
     keys: &[&str],
-    names: &Names<'_>,
+    names: &MergeSides<'_>,
     layout: Layout,
 ) -> ByLines {
     let open = |document: &Document, bytes: Range<usize>| {
@@ -142,10 +142,47 @@ enum Part {
 
 /// The merged lines, with markers around those that both changed differently. `is_conflict` is asked with the bytes of both
 /// sides; where it says no, the smaller text stands, whoever's it is.
+///
+/// Whether the last line has a break is decided by itself: else a last line without one differs from the same line with one.
 fn lines(
+    texts: (&str, &str, &str),
+    part: Part,
+    names: &MergeSides<'_>,
+    is_conflict: &dyn Fn(Range<usize>, Range<usize>) -> bool,
+) -> ByLines {
+    let [old, mine, other] = [texts.0, texts.1, texts.2].map(|text| text.is_empty() || text.ends_with(['\n', '\r']));
+    if old == mine && mine == other {
+        return broken_lines(texts, part, names, is_conflict);
+    }
+    let [base, ours, theirs] = [texts.0, texts.1, texts.2].map(with_last_break);
+    let mut out = broken_lines((&base, &ours, &theirs), part, names, is_conflict);
+    let has_break = if mine == old { other } else { mine };
+    if !has_break && out.count == 0 {
+        let kept =
+            out.text.strip_suffix("\r\n").or_else(|| out.text.strip_suffix('\n')).map_or(out.text.len(), str::len);
+        out.text.truncate(kept);
+    }
+    out
+}
+
+/// The text with a break behind its last line, as its other lines have one.
+fn with_last_break(text: &str) -> String {
+    let is_broken = text.is_empty() || text.ends_with(['\n', '\r']);
+    let end = if is_broken {
+        ""
+    } else if text.contains("\r\n") {
+        "\r\n"
+    } else {
+        "\n"
+    };
+    format!("{text}{end}")
+}
+
+/// The merged lines of texts whose last lines all have a break, or none.
+fn broken_lines(
     (base, ours, theirs): (&str, &str, &str),
     part: Part,
-    names: &Names<'_>,
+    names: &MergeSides<'_>,
     is_conflict: &dyn Fn(Range<usize>, Range<usize>) -> bool,
 ) -> ByLines {
     let merge = TextMerge::from_lines(base, ours, theirs);
@@ -181,7 +218,7 @@ fn old(merge: &TextMerge<'_, '_, '_, str>, region: &MergeRegion) -> String {
     region.base_range().filter_map(|at| merge.base_line(at)).collect()
 }
 
-fn mark(out: &mut ByLines, names: &Names<'_>, ours: &str, base: &str, theirs: &str) {
+fn mark(out: &mut ByLines, names: &MergeSides<'_>, ours: &str, base: &str, theirs: &str) {
     out.count += 1;
     let text = &mut out.text;
     let end = |text: &mut String| {
@@ -243,24 +280,27 @@ pub fn sides(text: &str) -> Option<(String, String, String)> {
         Theirs,
     }
     let (mut base, mut ours, mut theirs) = (String::new(), String::new(), String::new());
-    let (mut at, mut found, mut depth) = (At::Outside, false, 0);
+    let (mut at, mut found, mut depth, mut length) = (At::Outside, false, 0, 0);
     for line in text.split_inclusive('\n') {
-        let is = |mark: &str| {
-            line.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\r', '\n']))
-        };
+        // The markers of a conflict are equally long; longer or shorter ones are text of its sides.
+        let marker = conflict_marker(line).filter(|(_, its)| at == At::Outside || *its == length);
+        let is = |sign: char| marker.is_some_and(|(its, _)| its == sign);
         // A conflict inside of one is text of the side in which it stands.
         let was_inside = depth > 0;
-        if at != At::Outside && is("<<<<<<<") {
+        if at != At::Outside && is('<') {
             depth += 1;
-        } else if was_inside && is(">>>>>>>") {
+        } else if was_inside && is('>') {
             depth -= 1;
         }
         let is_inside = was_inside || depth > 0;
         at = match at {
-            At::Outside if is("<<<<<<<") => At::Ours,
-            At::Ours if !is_inside && is("|||||||") => At::Base,
-            At::Ours | At::Base if !is_inside && is("=======") => At::Theirs,
-            At::Theirs if !is_inside && is(">>>>>>>") => {
+            At::Outside if is('<') => {
+                length = marker.map_or(0, |(_, length)| length);
+                At::Ours
+            }
+            At::Ours if !is_inside && is('|') => At::Base,
+            At::Ours | At::Base if !is_inside && is('=') => At::Theirs,
+            At::Theirs if !is_inside && is('>') => {
                 found = true;
                 At::Outside
             }

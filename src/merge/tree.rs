@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Conflict, Decision, Merged, Names};
+use super::{Conflict, Decision, MergeSides, Merged};
 use crate::document::Document;
 use crate::name::{DocPath, Kind};
 use crate::snapshot::{Entry, Snapshot};
@@ -30,7 +30,12 @@ enum Known {
 /// Who removed a document that the other side changed is overruled: the change counts. So it is with the archive: a document
 /// that one side archived and the other changed is live again.
 #[must_use]
-pub fn snapshots(base: &Snapshot, ours: &Snapshot, theirs: &Snapshot, names: &Names<'_>) -> BTreeMap<DocPath, Outcome> {
+pub fn snapshots(
+    base: &Snapshot,
+    ours: &Snapshot,
+    theirs: &Snapshot,
+    names: &MergeSides<'_>,
+) -> BTreeMap<DocPath, Outcome> {
     let all = [base, ours, theirs];
     let known = |entry: &Entry| match (entry.kind, &entry.id) {
         // An id that stands twice says nothing: then the path does.
@@ -78,7 +83,7 @@ pub fn snapshots(base: &Snapshot, ours: &Snapshot, theirs: &Snapshot, names: &Na
 }
 
 /// Two documents that come to the same path are merged there.
-fn put(outcomes: &mut BTreeMap<DocPath, Outcome>, path: DocPath, outcome: Outcome, names: &Names<'_>) {
+fn put(outcomes: &mut BTreeMap<DocPath, Outcome>, path: DocPath, outcome: Outcome, names: &MergeSides<'_>) {
     let Some(there) = outcomes.get_mut(&path) else {
         outcomes.insert(path, outcome);
         return;
@@ -87,7 +92,7 @@ fn put(outcomes: &mut BTreeMap<DocPath, Outcome>, path: DocPath, outcome: Outcom
         there.content = there.content.take().or(outcome.content);
         return;
     };
-    let merged = super::document(&path, None, one, another, names);
+    let merged = super::document(&path, None, one, another, &names.with_pushed(None));
     there.conflicts.extend(outcome.conflicts.into_iter().chain(merged.conflicts));
     there.decisions.extend(outcome.decisions.into_iter().chain(merged.decisions));
     there.content = Some(merged.document);
@@ -98,7 +103,7 @@ fn one(
     old: Option<&Entry>,
     mine: Option<&Entry>,
     other: Option<&Entry>,
-    names: &Names<'_>,
+    names: &MergeSides<'_>,
     is_free: &dyn Fn(&DocPath) -> bool,
 ) -> Option<(DocPath, Outcome)> {
     let same = |entry: &Entry| old.is_some_and(|old| old.document == entry.document);

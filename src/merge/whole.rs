@@ -3,11 +3,12 @@
 //! After that the three versions differ only in what nobody decided and in layout, comments and prose, so that a merge by
 //! lines keeps every byte that need not change, and its conflicts are those of a person.
 
-use super::claim::{self, Side};
+use super::boxes::Marks;
+use super::claim::{self, Contest, Side};
 use super::fields::{self, Fields, Versions};
 use super::text::Layout;
 use super::three::{self, Three};
-use super::{Conflict, Decision, Merged, Names, items, record, text};
+use super::{Conflict, Decision, MergeSide, MergeSides, Merged, items, record, text};
 use crate::document::{Document, EditError, Value};
 use crate::entity::{self, label_name};
 use crate::name::{DocPath, Kind};
@@ -31,7 +32,7 @@ pub(super) fn merge(
     base: Option<&Document>,
     ours: &Document,
     theirs: &Document,
-    names: &Names<'_>,
+    sides: &MergeSides<'_>,
 ) -> Option<Merged> {
     let keeps_order = ours.bytes() <= theirs.bytes() || sabotage::on(Sabotage::OursFirst);
     let (a, b) = if keeps_order { (ours, theirs) } else { (theirs, ours) };
@@ -44,19 +45,21 @@ pub(super) fn merge(
     }
     let mut work =
         Work { base: base.clone(), a: a.clone(), b: b.clone(), conflicts: Vec::new(), decisions: Vec::new() };
-    let fields = work.decide(kind, base, a, b).ok()?;
+    let pushed = sides.pushed.map(|side| if (side == MergeSide::Ours) == is_swapped { Side::B } else { Side::A });
+    let contest = Contest { kind, base, a, b, pushed };
+    let fields = work.decide(&contest).ok()?;
     if is_swapped {
         for conflict in &mut work.conflicts {
             std::mem::swap(&mut conflict.ours, &mut conflict.theirs);
         }
     }
-    let (left, right) = if is_swapped && !names.same_from_both_sides { (&work.b, &work.a) } else { (&work.a, &work.b) };
+    let (left, right) = if is_swapped && !sides.same_from_both_sides { (&work.b, &work.a) } else { (&work.a, &work.b) };
     let keys: Vec<&str> = fields.conflicts.iter().map(|(key, _)| key.as_str()).collect();
     for layout in [Layout::ByLines, Layout::One] {
         if layout == Layout::One && !keys.is_empty() {
             break;
         }
-        let mut by_lines = text::rest(&work.base, left, right, &keys, names, layout);
+        let mut by_lines = text::rest(&work.base, left, right, &keys, sides, layout);
         let document = Document::parse(std::mem::take(&mut by_lines.text).into_bytes());
         let is_marked = by_lines.count > 0;
         let conflicts = by_lines.beside(work.conflicts.clone());
@@ -99,11 +102,12 @@ impl Work {
         Ok(())
     }
 
-    fn decide(&mut self, kind: Kind, base: &Document, a: &Document, b: &Document) -> Result<Fields, EditError> {
+    fn decide(&mut self, contest: &Contest<'_>) -> Result<Fields, EditError> {
+        let Contest { kind, base, a, b, .. } = *contest;
         let contested = claim::is_contested(kind, base, a, b);
-        let (side, rule) = claim::winner(kind, a, b);
+        let (side, rule) = contest.winner();
         let claim = contested.then_some(side);
-        let mut fields = fields::merge(&Versions { kind, base, a, b, claim });
+        let mut fields = fields::merge(&Versions { contest: *contest, claim });
         // An agent's later word about itself replaces its earlier one; nobody loses anything.
         if contested && kind != Kind::Agent {
             let (winner, loser) = if side == Side::A { (a, b) } else { (b, a) };
@@ -119,7 +123,9 @@ impl Work {
         }
         self.conflicts.extend(fields.conflicts.iter().map(|(_, conflict)| conflict.clone()));
         self.title(base, a, b)?;
-        self.sections(kind, claim, base, a, b)?;
+        self.sections(contest, claim)?;
+        let marks = Marks::decide(base, a, b);
+        self.each(|document| marks.write(document))?;
         for line in self.decisions.iter().map(record::line).collect::<Vec<_>>() {
             let is_there = |document: &Document| document.bullets(record::HEADING).iter().any(|old| old.text == line);
             self.each(|document| {
@@ -143,14 +149,8 @@ impl Work {
         }
     }
 
-    fn sections(
-        &mut self,
-        kind: Kind,
-        claim: Option<Side>,
-        base: &Document,
-        a: &Document,
-        b: &Document,
-    ) -> Result<(), EditError> {
+    fn sections(&mut self, contest: &Contest<'_>, claim: Option<Side>) -> Result<(), EditError> {
+        let Contest { kind, base, a, b, .. } = *contest;
         let mut headings: Vec<&str> = Vec::new();
         for heading in [a, b].iter().flat_map(|document| document.sections()).map(|section| section.heading.as_str()) {
             if !headings.iter().any(|known| known.eq_ignore_ascii_case(heading)) {
@@ -178,7 +178,7 @@ impl Work {
                 }
                 _ => match three::plain(&old, &mine, &other, |x, y| x == y) {
                     Three::Is(text) => text,
-                    Three::Clash => self.section(kind, heading, base, a, b)?,
+                    Three::Clash => self.section(contest, heading)?,
                 },
             };
             if let Some(text) = decided {
@@ -189,14 +189,8 @@ impl Work {
     }
 
     /// The text of a section that both sides have changed; `None` leaves it to the merge by lines.
-    fn section(
-        &mut self,
-        kind: Kind,
-        heading: &str,
-        base: &Document,
-        a: &Document,
-        b: &Document,
-    ) -> Result<Option<String>, EditError> {
+    fn section(&mut self, contest: &Contest<'_>, heading: &str) -> Result<Option<String>, EditError> {
+        let Contest { kind, base, a, b, .. } = *contest;
         let text = |document: &Document| document.section_text(heading).map(str::to_owned);
         let what = || format!("`## {heading}`");
         let decision = |rule, kept: Option<String>, lost: Option<String>| Decision {
@@ -213,10 +207,17 @@ impl Work {
             return Ok(Some(merged));
         }
         if kind != Kind::Agent && claim::has_section(kind, heading) {
-            let (side, rule) = claim::winner(kind, a, b);
-            let (kept, lost) = if side == Side::A { (text(a), text(b)) } else { (text(b), text(a)) };
-            self.decisions.push(decision(rule, kept.clone(), lost));
-            return Ok(kept);
+            let (side, rule) = contest.winner();
+            let (winner, loser) = if side == Side::A { (a, b) } else { (b, a) };
+            let lost = claim::outcome(loser, heading);
+            // A placeholder gives way to any result.
+            if lost.is_some() && claim::outcome(winner, heading).is_none() {
+                return Ok(text(loser));
+            }
+            if let Some(lost) = lost {
+                self.decisions.push(Decision { lost, ..decision(rule, text(winner), None) });
+            }
+            return Ok(text(winner));
         }
         if JSON.contains(&heading) {
             let json = |document: &Document| document.section_json(heading).and_then(Result::ok);
@@ -235,7 +236,7 @@ impl Work {
             }
         }
         if kind == Kind::Agent {
-            return Ok(if claim::winner(kind, a, b).0 == Side::A { text(a) } else { text(b) });
+            return Ok(if contest.winner().0 == Side::A { text(a) } else { text(b) });
         }
         // One that is gone on one side and changed on the other stays: the change counts.
         match (text(a), text(b)) {

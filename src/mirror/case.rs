@@ -8,7 +8,7 @@ use super::remote::{Base, Gone, Local, Outgoing, Record, Remote};
 use super::told::{Text, Told, entity_of, is_outdated};
 use crate::document::Document;
 use crate::entity::{Entity, WorkflowStatus};
-use crate::merge::{self, Merged, Names};
+use crate::merge::{self, MergeSides, Merged};
 use crate::name::{AgentName, DocPath, OperationId};
 use crate::sabotage::{self, Sabotage};
 
@@ -99,7 +99,6 @@ impl Case<'_> {
         let is_unchanged = match self.common() {
             Common::Base => this == self.agreed(),
             Common::There => false,
-            Common::Text(text) => this == version(Some(&text)),
             Common::Unknown => last == Some(&here.document),
         };
         if !is_unchanged && !self.is_contained(&this) {
@@ -162,7 +161,7 @@ impl Case<'_> {
 
     /// What cannot be read is not sent; what comes is put into it where that can be done without a guess.
     fn unreadable(&self, text: &Text, here: &Local, why: String) -> Step {
-        if matches!(self.ancestor(text), Ancestor::Unknown) {
+        if here.document.is_unavailable() || matches!(self.ancestor(text), Ancestor::Unknown) {
             return self.held(Held::Unreadable(why));
         }
         self.beside_there(text, here, self.merge(text, here), Held::Unreadable(why))
@@ -320,7 +319,7 @@ impl Case<'_> {
     }
 
     fn common(&self) -> Common {
-        self.record.as_ref().map_or(Common::Unknown, |record| common(self.base, record, self.ground.text_of))
+        self.record.as_ref().map_or(Common::Unknown, |record| common(self.base, record))
     }
 
     /// Tells whether what is here went into what is there since both last agreed.
@@ -345,7 +344,6 @@ impl Case<'_> {
         match self.common() {
             Common::Base => agreed(),
             Common::There => Ancestor::There,
-            Common::Text(text) => Ancestor::Text(parsed(&text)),
             Common::Unknown => Ancestor::Unknown,
         }
     }
@@ -356,7 +354,7 @@ impl Case<'_> {
             Ancestor::Text(common) => Some(common),
             Ancestor::Unknown => None,
         };
-        merge::document(&text.path, base.as_ref(), &here.document, &text.document, &Names::ALIKE)
+        merge::document(&text.path, base.as_ref(), &here.document, &text.document, &MergeSides::ALIKE)
     }
 }
 

@@ -80,6 +80,7 @@ impl Hash<'_> {
             id,
             kind: kind.ok_or_else(|| Garbage::new("type", "it is missing; a new task needs one"))?,
             title: self.get("title", one_line),
+            description: None,
             assigned_to: self.get("assigned_to", super::wish::name),
             depends_on: self.get("depends_on", ids).unwrap_or_default(),
             priority: self.get("priority", word::<Priority>).unwrap_or(Priority::Normal),
@@ -98,6 +99,7 @@ impl Hash<'_> {
             // Clients of the reference document name none.
             kind: self.must("type", one_line)?.unwrap_or_else(|| "workflow".to_owned()),
             title: self.get("title", one_line),
+            description: None,
             tasks: self.get("tasks", ids).unwrap_or_default(),
             metadata: self.get("metadata", json),
             created: self.created(),

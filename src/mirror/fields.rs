@@ -150,7 +150,7 @@ fn of_task(task: &Task) -> Fields {
     hash.put_if("assigned_to", task.assigned_to.as_ref().map(AgentName::as_str));
     hash.put("priority", task.priority.word());
     hash.put("depends_on", ids(&task.depends_on));
-    hash.put_if("created_at", task.created.map(|at| at.to_string()));
+    hash.put_if("created_at", task.created.map(Timestamp::exact));
     hash.put_if("claimed_by", task.claimed_by.as_ref().map(AgentName::as_str));
     hash.put_if("fence", task.fence.map(|n| n.to_string()));
     hash.put_if("lease", task.lease.map(span_text));
@@ -176,7 +176,7 @@ fn of_workflow(workflow: &Workflow, derived: &Derived) -> Fields {
     hash.put("tasks", ids(&workflow.tasks));
     let current = workflow.current_task.as_ref().or(derived.current_task.as_ref());
     hash.put_if("current_task", current.map(DocId::as_str));
-    hash.put_if("created_at", workflow.created.map(|at| at.to_string()));
+    hash.put_if("created_at", workflow.created.map(Timestamp::exact));
     hash.put_if("title", workflow.title.as_deref());
     hash.json("result", workflow.result.as_ref());
     hash.error(workflow.error.as_ref());

@@ -1,6 +1,7 @@
 //! The keys of the reference document, and our own beside them.
 //!
-//! Our record of `tasks:<id>` is called `mycelium:doc:{tasks:<id>}`: by the rule of hash tags both lie in one slot of a cluster.
+//! Our record of `tasks:<id>` is called `mycelium:doc:{tasks:<id>}`, or `mycelium:doc:tasks:<id>` after a prefix that has a brace
+//! itself: the braces are part of names that lie on servers by now.
 
 use crate::entity::Priority;
 use crate::name::{Channel, DocId, Kind};
@@ -21,7 +22,7 @@ pub enum Key {
 }
 
 impl Keys {
-    /// Keys that all begin so; usually with nothing. One in braces (`{team}:`) puts all of them into one slot of a cluster.
+    /// Keys that all begin so; usually with nothing.
     #[must_use]
     pub fn new(prefix: &str) -> Self {
         Self { prefix: prefix.to_owned() }
@@ -96,14 +97,14 @@ impl Keys {
     #[must_use]
     pub fn of_record<'a>(&self, record: &'a str) -> Option<&'a str> {
         let rest = record.strip_prefix(&self.records())?;
-        if self.has_tag() { Some(rest) } else { rest.strip_prefix('{')?.strip_suffix('}') }
+        if self.has_brace() { Some(rest) } else { rest.strip_prefix('{')?.strip_suffix('}') }
     }
 
     fn beside(&self, name: &str, key: &str) -> String {
-        if self.has_tag() { format!("{}{name}{key}", self.prefix) } else { format!("{}{name}{{{key}}}", self.prefix) }
+        if self.has_brace() { format!("{}{name}{key}", self.prefix) } else { format!("{}{name}{{{key}}}", self.prefix) }
     }
 
-    fn has_tag(&self) -> bool {
+    fn has_brace(&self) -> bool {
         self.prefix.contains('{')
     }
 }

@@ -92,14 +92,12 @@ pub(super) enum Common {
     Base,
     /// The server's: it is older.
     There,
-    /// One before both.
-    Text(String),
-    /// Nothing is known.
+    /// Nothing is known, or one before both, whose text nobody keeps.
     Unknown,
 }
 
 /// Finds what both have in common.
-pub(super) fn common(base: Option<&Base>, record: &Record, text_of: &dyn Fn(&str) -> Option<String>) -> Common {
+pub(super) fn common(base: Option<&Base>, record: &Record) -> Common {
     let Some(base) = base else { return Common::Unknown };
     let (known, chain) = (Chain::of_base(Some(base)), Chain::of_record(Some(record)));
     let (last, theirs) = (version(base.text.as_deref()), version(record_text(record)));
@@ -110,14 +108,8 @@ pub(super) fn common(base: Option<&Base>, record: &Record, text_of: &dyn Fn(&str
         if *digest == theirs {
             return Common::There;
         }
-        if digest == GONE || !chain.has(digest) {
-            continue;
-        }
-        if *digest == last {
+        if *digest == last && digest != GONE && chain.has(digest) {
             return Common::Base;
-        }
-        if let Some(text) = text_of(digest) {
-            return Common::Text(text);
         }
     }
     Common::Unknown

@@ -38,8 +38,6 @@ pub struct Ground<'a> {
     pub back: Back,
     /// Where the document lies if it is in the archive, with its text.
     pub archived: Option<&'a Local>,
-    /// An older version by its digest, if it is to be had.
-    pub text_of: &'a dyn Fn(&str) -> Option<String>,
 }
 
 /// How HEAD of a clone moved since what it last agreed on with the server.
@@ -142,7 +140,7 @@ pub fn reconcile(ground: &Ground<'_>, base: Option<&Base>, here: Option<&Local>,
     let mut step = match &told {
         _ if case.is_rolled_back() => case.rolled_back(&told),
         Told::Nothing => case.nothing_there(),
-        Told::New(new) => Step { file: FileStep::Create(new.clone()), ..case.nothing() },
+        Told::New(new) => Step { file: FileStep::Create((**new).clone()), ..case.nothing() },
         Told::Gone { gone, path, last } => case.gone_there(*gone, path, last.as_ref()),
         Told::Text(text) => match here {
             None => case.not_here(text),

@@ -17,7 +17,7 @@ pub(super) enum Told {
     /// Nothing that counts.
     Nothing,
     /// Somebody made a document there.
-    New(NewDoc),
+    New(Box<NewDoc>),
     /// It holds a document.
     Text(Text),
     /// It is no longer in the folder.
@@ -125,7 +125,7 @@ pub(super) fn told(
             None if there.unusable.is_some() => Told::Nothing,
             // A late word about what is in the archive.
             None if ground.archived.is_some() => Told::Nothing,
-            None => made(ground, shown, garbage).map_or(Told::Nothing, Told::New),
+            None => made(ground, shown, garbage).map_or(Told::Nothing, |new| Told::New(Box::new(new))),
         };
     };
     let Some(gone) = record.gone else {
@@ -146,7 +146,7 @@ pub(super) fn told(
                 Told::Nothing => is_gone,
                 told => told,
             },
-            None => made(ground, shown, garbage).map_or(is_gone, Told::New),
+            None => made(ground, shown, garbage).map_or(is_gone, |new| Told::New(Box::new(new))),
         },
     }
 }

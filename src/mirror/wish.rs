@@ -70,7 +70,7 @@ impl Wish<'_> {
         match known.find_map(|text| text.parse::<Timestamp>().ok()) {
             Some(known) if known.unix_s() != at.unix_s() => Err("when it was made does not change".to_owned()),
             Some(_) => Ok(document.clone()),
-            None => key(document, "created", &Value::text(at.to_string())),
+            None => key(document, "created", &Value::text(at.exact())),
         }
     }
 

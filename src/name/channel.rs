@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{NameError, shown, visible};
+use super::text::is_mark;
+use super::{NameError, is_letter, kept, shown, visible};
 
 /// Longest channel, in bytes.
 pub const CHANNEL_BYTES_MAX: usize = 200;
@@ -19,7 +20,7 @@ impl Channel {
     /// [`NameError`] if it is empty, longer than [`CHANNEL_BYTES_MAX`] bytes, does not begin with a letter or digit, or has
     /// other characters than letters, digits, `-`, `_`, `.`, `:` and `/`.
     pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
-        let text = text.into();
+        let text = kept(text.into());
         check_channel("channel", &text, |_| false)?;
         Ok(Self(text))
     }
@@ -54,7 +55,7 @@ impl ChannelPattern {
     /// # Errors
     /// [`NameError`] if it could match no channel.
     pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
-        let text = text.into();
+        let text = kept(text.into());
         check_channel("pattern", &text, |c| matches!(c, '*' | '?'))?;
         Ok(Self(text))
     }
@@ -111,11 +112,14 @@ fn check_channel(what: &'static str, text: &str, also: impl Fn(char) -> bool) ->
     if text.len() > CHANNEL_BYTES_MAX {
         return Err(NameError::TooLong { what, text: shown(text), bytes: text.len(), max: CHANNEL_BYTES_MAX });
     }
+    let mut before = None;
     for (index, c) in text.chars().enumerate() {
-        let fits = c.is_alphanumeric() || also(c) || index > 0 && matches!(c, '-' | '_' | '.' | ':' | '/');
+        let is_word = c.is_alphanumeric() || is_mark(c) && before.is_some_and(is_letter);
+        before = Some(c);
+        let fits = is_word || also(c) || index > 0 && matches!(c, '-' | '_' | '.' | ':' | '/');
         if !fits {
             let found = match c {
-                ' ' => "a blank".to_owned(),
+                ' ' => "a space".to_owned(),
                 '-' | '_' | '.' | ':' | '/' => format!("`{c}` (it may not stand there)"),
                 _ => format!("`{}` (use letters, digits, `-`, `_`, `.`, `:` and `/`)", visible(&c.to_string())),
             };
@@ -156,7 +160,7 @@ mod tests {
             assert!(Channel::new(text).is_err(), "{text:?}");
         }
         assert!(Channel::new("x".repeat(CHANNEL_BYTES_MAX + 1)).is_err());
-        for text in ["a", "tasks:events", "a/b.c_d-e:1", "größe:1"] {
+        for text in ["a", "tasks:events", "a/b.c_d-e:1", "größe:1", "सूचना:1"] {
             assert!(Channel::new(text).is_ok(), "{text}");
         }
     }

@@ -131,7 +131,7 @@ impl Workspace {
             }
         }
         drop(work);
-        let fate = self.fate(done.operations.last(), last.as_ref())?;
+        let fate = self.commit_written(done.operations.last(), last.as_ref())?;
         if last.is_some() {
             (done.committed, done.waiting) = (fate.committed, fate.waiting);
         }
@@ -150,20 +150,30 @@ impl Workspace {
         let finished: Vec<&Entry> = live
             .entries()
             .filter(is_wanted)
+            .filter(|entry| named.is_some() || !entry.document.is_unavailable())
             .filter(|entry| named.is_some() || archive::is_finished(entry).is_ok())
             .collect();
         let changed = self.changed(&finished, older.unwrap_or_default())?;
         let is_quiet = |entry: &Entry| changed.get(&entry.path).is_some_and(|(_, quiet)| *quiet == Quiet::Yes);
         let workflows = finished.iter().filter(|entry| entry.workflow().is_some() && is_quiet(entry));
         let leaving: BTreeSet<DocId> = workflows.filter_map(|entry| entry.id.clone()).collect();
-        let mut shelves = Shelves::new(self.store.names(Shelf::Archive)?);
+        let mut shelves = Shelves::new(self.document_names(Shelf::Archive)?);
+        if named.is_some() {
+            self.refuse_left_to_git(finished.iter().map(|entry| &entry.path))?;
+        }
         let (mut going, mut left) = (Vec::new(), Archived::default());
         for entry in finished {
             let at = changed.get(&entry.path).map_or_else(|| self.now(), |(at, _)| *at);
             let judged = archive::may_go(entry, &live, &leaving)
                 .and_then(|()| if is_quiet(entry) { Ok(()) } else { Err(Stay::Restless) })
-                .and_then(|()| shelves.place(entry, at));
+                .and_then(|()| shelves.place(entry, at, |there| self.is_copy(there, entry)));
             let (id, from) = (called(entry), entry.path.clone());
+            let judged = match judged {
+                Ok(to) => self.first_left_to_git([&from, &to])?.map_or(Ok(to), |(path, gap)| {
+                    Err(Stay::LeftToGit { hint: gap.way_back(&path), why: gap.to_string(), path })
+                }),
+                stays => stays,
+            };
             match judged {
                 Ok(to) => {
                     going.push(Going { moved: Moved { id, from, to }, bytes: entry.document.bytes().to_vec() });
@@ -204,6 +214,12 @@ impl Workspace {
         Ok(paths)
     }
 
+    /// Whether an archived document has the bytes of a live one. One that cannot be read counts as another.
+    fn is_copy(&self, archived: &DocPath, live: &Entry) -> bool {
+        let held = self.store.read(archived).ok().flatten();
+        held.is_some_and(|held| *held.bytes == *live.document.bytes())
+    }
+
     /// When each document changed last at the latest, and whether that is long enough ago.
     ///
     /// The time of the file tells, but for a file that git has just written (a clone, a pull): where HEAD holds it as it is,
@@ -232,7 +248,7 @@ impl Workspace {
         let touched = repository.changed_since(&self.target(), self.folder(), before)?;
         for entry in entries.iter().filter(|entry| paths.contains(&entry.path) && !touched.contains(&entry.path)) {
             let Some(id) = held.get(&entry.path) else { continue };
-            if repository.content_id(&self.in_repository(&entry.path), entry.document.bytes())? == *id {
+            if repository.content_id(&self.in_repository(&entry.path), entry.document.bytes())?.as_ref() == Some(id) {
                 changed.insert(entry.path.clone(), (before, Quiet::Yes));
             }
         }
@@ -248,15 +264,19 @@ impl Workspace {
             moved.clear();
             let mut actions = Vec::with_capacity(current.len());
             for (one, now) in chunk.iter().zip(current.chunks(2)) {
-                if let [None, Some(bytes)] = now
-                    && *bytes == one.bytes
-                {
+                let is_ours = |bytes: &Option<Vec<u8>>| bytes.as_ref() == Some(&one.bytes);
+                let [there, here] = now else { continue };
+                // First there, then no longer here: a reader in between finds it in one place at least.
+                let pair = match there {
+                    None if is_ours(here) => [Action::Write(one.bytes.clone()), Action::Remove],
+                    // A move that was begun, and whose first half survived.
+                    Some(_) if is_ours(there) && is_ours(here) => [Action::Keep, Action::Remove],
+                    _ => [Action::Keep, Action::Keep],
+                };
+                if matches!(pair[1], Action::Remove) {
                     moved.push(one.moved.clone());
-                    // First there, then no longer here: whoever looks meanwhile finds it in one place at least.
-                    actions.extend([Action::Write(one.bytes.clone()), Action::Remove]);
-                } else {
-                    actions.extend([Action::Keep, Action::Keep]);
                 }
+                actions.extend(pair);
             }
             Ok(actions)
         })?;

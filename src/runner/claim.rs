@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::bridge::Decided;
 use super::ledger::task_of;
-use super::operation::telling;
-use super::turn::{Deed, Entered, Turn, Turned};
+use super::operations::{ClaimDecision, DocumentRef, Step};
+use super::skipped::SkippedTasks;
 use super::{Class, Error, Outcome, Passing, Scope, Workspace};
 use crate::claim::{Ask, Entry, Facts, Origin, Standing, State, Taking, standing};
 use crate::document::Document;
-use crate::entity::{Refusal, Task};
+use crate::entity::Task;
 use crate::name::{AgentName, DocId, DocPath, Kind};
-use crate::snapshot::{Blocker, Snapshot, Wait, sort_by_urgency};
+use crate::snapshot::{Snapshot, sort_by_urgency};
 use crate::store::StoreError;
 use crate::time::Timestamp;
 
@@ -50,8 +50,8 @@ pub struct Claimed {
     pub outcome: Outcome,
     /// Where that was decided.
     pub decided: Decided,
-    /// The document as the claim found it, under the lock of the folder.
-    pub(super) found: Option<Document>,
+    /// With [`Which::Next`]: tasks that would have come before, and cannot be given to an agent as they are.
+    pub skipped: SkippedTasks,
 }
 
 /// A lease that begins anew.
@@ -80,19 +80,16 @@ impl Workspace {
     /// nobody is to have it now, or not this agent; [`Error::NothingReady`] if there is no next one; others if the folder
     /// fails.
     pub fn claim(&self, which: Which<'_>, ask: &Ask) -> Result<Claimed, Error> {
-        let verb = "task.claim";
         match which {
             Which::Task(id) => {
-                let (_, paths) = self.find_with_telling(Kind::Task, id)?;
-                let deed = Deed::Claim(ask);
-                let turn = Turn { workspace: self, paths: &paths, verb, deed, edit: &|document| Ok(document.clone()) };
-                let turned = turn.run()?;
-                self.claimed(turned)
+                let task = DocumentRef::Id(id);
+                self.claimed(self.run_step(Step::Claim { task, ask: ask.clone() })?)
             }
             Which::Next { kind } => {
+                let mut skipped = SkippedTasks::default();
                 for _ in 0..ATTEMPTS_MAX {
-                    if let Some(claimed) = self.claim_next(kind, ask)? {
-                        return Ok(claimed);
+                    if let Some(claimed) = self.claim_next(kind, ask, &mut skipped)? {
+                        return Ok(Claimed { skipped, ..claimed });
                     }
                 }
                 Err(StoreError::Restless { path: self.root.join(self.folder()), attempts: ATTEMPTS_MAX }.into())
@@ -100,40 +97,33 @@ impl Workspace {
         }
     }
 
-    /// One try; `None` if others took everything that was ready when it began.
-    fn claim_next(&self, kind: Option<&str>, ask: &Ask) -> Result<Option<Claimed>, Error> {
+    /// One try; `None` if other agents took everything that was ready when it began.
+    fn claim_next(&self, kind: Option<&str>, ask: &Ask, skipped: &mut SkippedTasks) -> Result<Option<Claimed>, Error> {
         let live = self.snapshot(Scope::Named)?;
-        let free = self.free_tasks(&live, kind, ask)?;
+        skipped.note_unusable(&live, kind);
+        let mut free = self.free_tasks(&live, kind, ask)?;
+        free.retain(|task| !skipped.contains(&task.id));
         if free.is_empty() {
-            return Err(Error::NothingReady { kind: kind.map(str::to_owned) });
+            let (kind, skipped) = (kind.map(str::to_owned), std::mem::take(skipped));
+            return Err(Error::NothingReady { kind, skipped });
         }
         // The list is not of this moment: the first that is still free is theirs.
-        let Some((path, document, entered)) = self.first_free(&live, &free, ask)? else { return Ok(None) };
-        let mut paths = vec![path];
-        let entity = live.get(&paths[0]).and_then(|entry| entry.entity.as_ref());
-        paths.extend(entity.map(|entity| telling(&live, entity)).unwrap_or_default());
-        let (verb, deed) = ("task.claim", Deed::Claim(ask));
-        let turn = Turn { workspace: self, paths: &paths, verb, deed, edit: &|document| Ok(document.clone()) };
-        let Some(turned) = turn.carry_out(&document, entered)? else { return Ok(None) };
-        self.claimed(turned).map(Some)
-    }
-
-    /// Gives the first of these tasks that nobody has by now; each is looked at as it is at this moment.
-    fn first_free(
-        &self,
-        live: &Snapshot,
-        tasks: &[&Task],
-        ask: &Ask,
-    ) -> Result<Option<(DocPath, Document, Entered)>, Error> {
-        for task in tasks {
-            let Some(path) = live.paths_of(Kind::Task, task.id.as_str()).first().cloned() else { continue };
-            let Some(file) = self.store.read(&path)? else { continue };
-            let document = Document::parse(file.bytes);
-            let Some(now) = task_of(&path, &document).filter(|now| now.id == task.id) else { continue };
-            match self.seat(&path, &now, &live.blockers(&now), ask) {
-                Ok(entered @ Entered::Given(..)) => return Ok(Some((path, document, entered))),
-                // Somebody was faster.
-                Ok(_) => {}
+        for task in free {
+            let Some(path) = live.paths_of(Kind::Task, task.id.as_str()).first() else { continue };
+            let step = Step::Claim { task: DocumentRef::Path(path), ask: ask.clone() };
+            match self.run_step_over(&live, step) {
+                Ok(outcome) => return self.claimed(outcome).map(Some),
+                // This document takes no edit; the others do.
+                Err(error @ Error::Refused { .. }) => skipped.note(task.id.clone(), path, &error),
+                // Each of these stays free in the next try too, where it must not be met again.
+                Err(error @ (Error::Unmerged { .. } | Error::GitsAlone(_))) => {
+                    skipped.note_refused(task.id.clone(), &error);
+                }
+                Err(Error::Store(error)) if error.concerns_one_file() => {
+                    skipped.note_refused(task.id.clone(), &error.into());
+                }
+                Err(Error::Gone { .. }) => {}
+                // Another agent was faster.
                 Err(error) if error.class() == Class::Conflict => {}
                 Err(error) => return Err(error),
             }
@@ -155,16 +145,11 @@ impl Workspace {
         Ok(free)
     }
 
-    fn claimed(&self, turned: Turned) -> Result<Claimed, Error> {
-        let Turned { outcome, claimed, found } = turned;
-        // Only what cannot be read as a task comes without, such as a document in which a merge left two versions.
-        let (entry, origin, decided) = claimed.ok_or_else(|| {
-            let (id, findings) = (outcome.path.stem().to_owned(), outcome.findings.clone());
-            Error::Refused { path: outcome.path.clone(), source: Box::new(Refusal::Unreadable { id, findings }) }
-        })?;
-        let until = self.after(entry.lease);
-        let Entry { by, fence, lease, since, .. } = entry;
-        Ok(Claimed { by, fence, lease, since, until, origin, outcome, decided, found })
+    fn claimed(&self, mut outcome: Outcome) -> Result<Claimed, Error> {
+        let decision = outcome.claim.take().ok_or_else(|| self.gone(&outcome.path))?;
+        let until = self.after(decision.entry.lease);
+        let ClaimDecision { entry: Entry { by, fence, lease, since, .. }, origin, decided } = decision;
+        Ok(Claimed { by, fence, lease, since, until, origin, outcome, decided, skipped: SkippedTasks::default() })
     }
 
     /// The holder of a task says that they are at it: their lease begins anew. No document changes.
@@ -176,7 +161,7 @@ impl Workspace {
         let by = self.agent.as_ref().ok_or(Error::NoAgent)?;
         let path = self.find(Some(Kind::Task), id)?.path;
         let lock = self.lock_claims()?;
-        let file = self.store.read(&path)?.ok_or_else(|| Error::Gone { path: path.clone() })?;
+        let file = self.store.read(&path)?.ok_or_else(|| self.gone(&path))?;
         let task = task_of(&path, &Document::parse(file.bytes)).ok_or_else(|| Error::Gone { path: path.clone() })?;
         let (sight, now) = (self.sight(&task.id, &path, Facts::of(&task))?, self.moment());
         self.let_pass(&path, &task, &sight, &Passing { fence, ..Passing::default() })?;
@@ -187,11 +172,14 @@ impl Workspace {
             }
             _ => return Err(Error::NotHeld { task: task.id.to_string(), by: Some(by.clone()) }),
         };
-        let written = self.note(&lock, &task.id, &entry)?;
+        // Where the file came back by a revert, the registry keeps the higher fence.
+        let written = if sight.is_left { None } else { Some(self.note(&lock, &task.id, &entry)?) };
         drop(lock);
         self.renew_there(&Task { fence: Some(entry.fence), ..task.clone() }, &entry.by, entry.lease)?;
-        written.close()?;
-        self.sync_claim(&written)?;
+        if let Some(written) = written {
+            written.close()?;
+            self.sync_claim(&written)?;
+        }
         let until = self.after(entry.lease);
         Ok(Renewed { task: task.id, path, by: entry.by, fence: entry.fence, lease: entry.lease, until })
     }
@@ -202,16 +190,9 @@ impl Workspace {
         Timestamp::from_unix_ms(self.now().unix_ms().saturating_add(ms))
     }
 
-    /// What a task waits for. Dependencies are looked for at their places first.
-    pub(super) fn blockers_of(&self, task: &Task) -> Result<Vec<Blocker>, Error> {
-        if task.depends_on.is_empty() {
-            return Ok(Vec::new());
-        }
-        let places: Vec<DocPath> = task.depends_on.iter().map(|id| DocPath::for_new(Kind::Task, id)).collect();
-        let blockers = self.snapshot_of(&places)?.blockers(task);
-        if blockers.iter().all(|blocker| blocker.why != Wait::Missing) {
-            return Ok(blockers);
-        }
-        Ok(self.snapshot(Scope::Named)?.blockers(task))
+    /// So long before now, by the clock on the wall.
+    pub(super) fn before(&self, span: Duration) -> Timestamp {
+        let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_unix_ms(self.now().unix_ms().saturating_sub(ms))
     }
 }

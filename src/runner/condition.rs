@@ -115,11 +115,15 @@ impl Workspace {
             leftovers: told(repository.leftovers(), &mut faults),
             unmerged: told(repository.unmerged(self.folder()), &mut faults),
             identity: repository.identity().err().map(of),
-            ignored: told(repository.is_ignored(&format!("{}/task-x.md", self.folder())), &mut faults),
+            ignored: self.ignored_folder().map(|document| document.way_out()),
             excluded: told(repository.is_excluded(self.folder()), &mut faults),
+            left_to_git: told(self.left_to_git_fact(), &mut faults),
             secret_remotes: repository.secret_remotes(),
+            still_tracked: told(self.still_tracked(), &mut faults),
             ..GitFacts::default()
         };
+        let broken = told(repository.broken_references(), &mut faults);
+        facts.broken = broken.iter().map(|one| Fault { message: one.message(), hint: Some(one.hint()) }).collect();
         faults.dedup_by(|a, b| a.message == b.message);
         match repository.head(&self.target()) {
             Ok(head) => {
@@ -133,11 +137,25 @@ impl Workspace {
             }
             Err(error) => facts.head_fault = Some(of(error)),
         }
+        if let Target::Branch(name) = self.target()
+            && let Err(error) = repository.check_branch_name(&name)
+        {
+            facts.head_fault.get_or_insert(of(error));
+        }
         if let Ok(Some(busy @ git::Busy::Operation(_))) = repository.seems_busy() {
             facts.operation = Some(Fault { message: busy.to_string(), hint: Some(busy.hint()) });
         }
         facts.faults = faults;
         facts
+    }
+
+    /// How many documents only git can store, and what the first one says of itself.
+    fn left_to_git_fact(&self) -> Result<Option<(usize, Fault)>, Error> {
+        let findings = self.left_to_git(&self.snapshot(Scope::Live)?)?;
+        let Some(first) = findings.first() else { return Ok(None) };
+        let name = first.path.as_ref().map_or_else(String::new, ToString::to_string);
+        let message = format!("`{name}`: {}", first.message);
+        Ok(Some((findings.len(), Fault { message, hint: first.hint.clone() })))
     }
 
     /// Finishes what was begun, sweeps what is ours, makes what is missing. Gives what was done, and what could not be, in
@@ -146,12 +164,20 @@ impl Workspace {
         let mut deeds = Vec::new();
         let mut tell = |done: Result<Vec<String>, Error>| match done {
             Ok(done) => deeds.extend(done),
-            Err(error) => deeds.push(format!("could not go on: {}", fault(&error).message)),
+            Err(error) => deeds.push(format!("nothing more: {}", fault(&error).message)),
         };
+        tell(self.mend_references());
         tell(self.mend_commits());
         tell(self.mend_folder());
         tell(self.mend_exclude());
         deeds
+    }
+
+    fn mend_references(&self) -> Result<Vec<String>, Error> {
+        let Some(repository) = &self.repository else { return Ok(Vec::new()) };
+        let count = repository.drop_broken_copies()?;
+        let done = format!("removed broken copies of remote branches, which the next fetch brings again: {count}");
+        Ok((count > 0).then_some(done).into_iter().collect())
     }
 
     fn mend_commits(&self) -> Result<Vec<String>, Error> {

@@ -3,10 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::behind::{behind_for_driver, merge_of_driver};
 use super::opening::read_config;
+use super::pushed::{GitMerge, merge_knowing_pushed};
 use super::{Error, Workspace};
 use crate::document::Document;
-use crate::merge::{self, Merged, Names};
+use crate::git::{Repository, ViewGap};
+use crate::merge::{self, Conflict, MergeSide, MergeSides, Merged};
 use crate::name::DocPath;
 use crate::store::{self, Replaced};
 
@@ -79,6 +82,7 @@ impl Workspace {
     /// [`Error::OutsideGit`] without a repository; others if a file cannot be written.
     pub fn set_up(&self, drivers: &[Driver], program: &str) -> Result<Drivers, Error> {
         let Some(repository) = &self.repository else { return Err(Error::OutsideGit(self.root.clone())) };
+        self.store.make_state()?;
         let mut done = Drivers::default();
         let relative = format!("{}/.gitattributes", self.folder());
         for driver in drivers {
@@ -113,19 +117,49 @@ impl Workspace {
 /// # Errors
 /// [`Error::Folder`] if a file cannot be read or written; `ours` is as it was then.
 pub fn merge_files(base: &Path, ours: &Path, theirs: &Path, path: &str) -> Result<Merged, Error> {
+    if let Some(gap) = gap(path)? {
+        // What git has in these files is not the text of the document; `ours` stays, and git says that there is a conflict.
+        let document = Document::parse(read(ours)?);
+        let (rule, what) = ("only git can merge it", format!("the file: {gap}"));
+        let conflict = Conflict { rule, what, ours: String::new(), theirs: String::new() };
+        return Ok(Merged { document, conflicts: vec![conflict], decisions: Vec::new() });
+    }
     let (base, mine, other) = (read(base)?, read(ours)?, read(theirs)?);
     // For a file that both sides made, git gives an empty one.
     let base = Some(base).filter(|bytes| !bytes.is_empty()).map(Document::parse);
     let document = Document::parse(mine.clone());
-    let merged = merge::document(&place(path)?, base.as_ref(), &document, &Document::parse(other), &Names::GIT);
+    let (folder, place) = place(path)?;
+    let other = Document::parse(other);
+    // Only what both sides changed can be behind.
+    let is_open = document != other && base.as_ref().is_none_or(|base| *base != document && *base != other);
+    let behind = folder.as_deref().filter(|_| is_open);
+    let behind = behind.and_then(|folder| behind_for_driver(folder, &place, (&document, &other)));
+    let base = match behind {
+        Some(MergeSide::Ours) => Some(&document),
+        Some(MergeSide::Theirs) => Some(&other),
+        None => base.as_ref(),
+    };
+    let pushed = || {
+        let (folder, (repository, merged)) = (folder.as_deref()?, merge_of_driver()?);
+        let (repository, path, ours, theirs) = (&repository, &place, &document, &other);
+        GitMerge { repository, folder, path, ours, theirs, merged: &merged }.pushed().ok()?
+    };
+    let merge = |sides: &MergeSides<'_>| merge::document(&place, base, &document, &other, sides);
+    let merged = merge_knowing_pushed(&merge, pushed);
     if merged.document.bytes() != mine {
         let fault = |source| Error::Folder { path: ours.to_owned(), source };
         match store::replace_bytes(ours, Some(&mine), Some(merged.document.bytes())).map_err(fault)? {
             Replaced::Yes => {}
-            Replaced::Overtaken => return Err(fault(io::Error::other("it was changed meanwhile"))),
+            Replaced::Overtaken => return Err(fault(io::Error::other("it has been changed since"))),
         }
     }
     Ok(merged)
+}
+
+/// Why only git can store the file at a path of the repository in which git started this.
+fn gap(path: &str) -> Result<Option<ViewGap>, Error> {
+    let Some(repository) = Repository::discover(&super::environment::current_folder()?)? else { return Ok(None) };
+    Ok(repository.attribute_gap(path)?)
 }
 
 /// The bytes of a file that git wants to show.
@@ -142,14 +176,14 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     bytes.ok_or_else(|| fault(io::ErrorKind::NotFound.into()))
 }
 
-/// The path of a document below the folder that the configuration names; any other file is merged as a text.
-fn place(path: &str) -> Result<DocPath, Error> {
+/// The folder that the configuration names, and the path of a document below it; any other file is merged as a text.
+fn place(path: &str) -> Result<(Option<String>, DocPath), Error> {
     // Git starts its drivers at the top of the work tree.
-    let config = read_config(&super::environment::current_folder()?, Vec::new())?;
+    let config = read_config(&super::environment::current_folder()?, None, Vec::new())?;
     let folder = config.text("markdown.folder").unwrap_or(".claude/coordination");
     let inside = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'));
     match inside.map(DocPath::new) {
-        Some(Ok(path)) => Ok(path),
-        Some(Err(_)) | None => Ok(DocPath::new(NO_DOCUMENT)?),
+        Some(Ok(path)) => Ok((Some(folder.to_owned()), path)),
+        Some(Err(_)) | None => Ok((None, DocPath::new(NO_DOCUMENT)?)),
     }
 }

@@ -1,6 +1,7 @@
 //! What the process is given from outside: variables, folders, the clock and randomness. The one place that reads them.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use data_encoding::Encoding;
@@ -21,6 +22,12 @@ const OPERATION_CHARACTERS: usize = 16;
 #[must_use]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+/// What follows this start in the names of variables of the environment.
+pub(super) fn names_with(start: &str) -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter_map(|name| name.strip_prefix(start).map(str::to_owned)).collect()
 }
 
 /// The folder the process was started in.
@@ -64,6 +71,22 @@ pub fn now() -> Timestamp {
         Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
     };
     Timestamp::from_unix_ms(ms)
+}
+
+/// The moment at which a document is made: to the microsecond, and later than any that this process was given before, so
+/// that what is made one after the other keeps its order.
+#[must_use]
+pub(super) fn moment_of_creation() -> Timestamp {
+    static LAST_US: AtomicI64 = AtomicI64::new(0);
+    // A clock that was put back by more than this is believed.
+    const AHEAD_US_MAX: i64 = 1_000_000;
+    let now = match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
+        Err(_) => now().unix_us(),
+    };
+    let next = |last: i64| if last >= now && last - now < AHEAD_US_MAX { last + 1 } else { now };
+    let last = LAST_US.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+    Timestamp::from_unix_us(next(last.unwrap_or_default()))
 }
 
 /// A new random id of a kind, `task-k7f3q2m9xa`.

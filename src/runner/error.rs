@@ -1,18 +1,20 @@
 //! Why an operation could not be carried out, how a caller should take it, and what to do next. Wording only.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::SyncError;
+use super::bridge::AGREE;
+use super::skipped::SkippedTasks;
+use super::unmerged::UnmergedWork;
+use super::{GitsAlone, MigrationError, SyncError};
 use crate::archive::Stay;
 use crate::bridge::BridgeError;
 use crate::claim::Loss;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::document::EditError;
 use crate::entity::{Refusal, RenderError, TaskStatus};
 use crate::event::PublishError;
-use crate::git::{Busy, CommitError, GitError, Trouble};
+use crate::git::{CommitError, GitError, Trouble};
 use crate::name::{AgentName, DocId, DocPath, Kind, NameError, visible};
 use crate::snapshot::{Blocker, FindError, Wait};
 use crate::store::{ApplyError, StoreError, What};
@@ -45,11 +47,14 @@ pub enum Error {
         path: DocPath,
     },
     /// The document was removed or renamed while it was being changed.
-    #[error("`{path}` is gone: somebody removed or renamed it just now")]
+    #[error("`{path}` is gone: it was removed or renamed just now")]
     Gone {
         /// Where it was.
         path: DocPath,
     },
+    /// A document that is git's alone is not changed.
+    #[error(transparent)]
+    GitsAlone(#[from] GitsAlone),
     /// An event cannot be published as it is.
     #[error(transparent)]
     Publish(#[from] PublishError),
@@ -74,6 +79,14 @@ pub enum Error {
         /// For whom it is meant.
         to: AgentName,
     },
+    /// The last holder of the task worked on a branch that is not merged here.
+    #[error("`{}` {work}", crate::name::visible(.task))]
+    Unmerged {
+        /// Which task.
+        task: String,
+        /// What is not here.
+        work: Box<UnmergedWork>,
+    },
     /// The server is to decide who has the task, and cannot.
     #[error("who has `{}` cannot be decided: {why}", crate::name::visible(.task))]
     Undecided {
@@ -85,6 +98,14 @@ pub enum Error {
     /// The server of a bridge cannot be used.
     #[error(transparent)]
     Bridge(#[from] BridgeError),
+    /// A value that restricts the task cannot be used, so it is given to no agent.
+    #[error("`{}` is not ready: {}", crate::name::visible(.task), super::skipped::described(.finding))]
+    Unusable {
+        /// Which task.
+        task: String,
+        /// What cannot be used, and where.
+        finding: Box<Diagnostic>,
+    },
     /// The task waits for others.
     #[error("`{}` is not ready: it waits for {}", crate::name::visible(.task), listed(.waits))]
     NotReady {
@@ -102,10 +123,12 @@ pub enum Error {
         status: TaskStatus,
     },
     /// No task is ready.
-    #[error("no task is ready{}", .kind.as_ref().map(|kind| format!(" of type `{}`", crate::name::visible(kind))).unwrap_or_default())]
+    #[error("no task is ready{}{}", .kind.as_ref().map(|kind| format!(" of type `{}`", crate::name::visible(kind))).unwrap_or_default(), .skipped)]
     NothingReady {
         /// Of which type, if one was asked for.
         kind: Option<String>,
+        /// Those that are pending and cannot be given to an agent as they are.
+        skipped: SkippedTasks,
     },
     /// A lease was to be renewed that nobody has, or not this agent.
     #[error("`{}` is not held{}", crate::name::visible(.task), .by.as_ref().map(|by| format!(" by `{by}`")).unwrap_or_default())]
@@ -146,7 +169,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The user has no home folder.
-    #[error("no home folder: there is no place for run state outside a git repository")]
+    #[error("you have no home folder")]
     NoHome,
     /// The system gives no random bytes.
     #[error("the system gives no random bytes: {0}")]
@@ -163,6 +186,9 @@ pub enum Error {
     /// The commit failed; what was written stays written and is committed later.
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// Documents were not taken off the code branch, since they are not safe elsewhere yet.
+    #[error(transparent)]
+    NotMoved(#[from] MigrationError),
     /// Clones could not be brought together.
     #[error(transparent)]
     Sync(#[from] SyncError),
@@ -170,10 +196,18 @@ pub enum Error {
     #[error("no server is named")]
     NoServer,
     /// Only the repository names the server.
-    #[error("the server {address} is named by the repository, and nobody here agreed to it")]
+    #[error("the server {address} is named by the repository, and you have not agreed to it")]
     UntrustedServer {
         /// Its address, without a password.
         address: String,
+    },
+    /// The repository says how the user's own server is used, and this clone has not agreed to it.
+    #[error("the server {address} {why}")]
+    UnagreedServer {
+        /// Its address, without a password.
+        address: String,
+        /// Why it is not used, after the address.
+        why: String,
     },
     /// What the settings say of the server makes no sense.
     #[error("{why}")]
@@ -238,6 +272,12 @@ impl Error {
         false
     }
 
+    /// Returns true if this process may read local state and not write it.
+    #[must_use]
+    pub const fn is_state_read_only(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_state_read_only())
+    }
+
     /// How to take it.
     #[must_use]
     pub fn class(&self) -> Class {
@@ -245,15 +285,21 @@ impl Error {
             Self::Find(FindError::NotFound { .. }) | Self::Gone { .. } | Self::NothingReady { .. } => Class::NotFound,
             Self::Find(_)
             | Self::Exists { .. }
+            | Self::GitsAlone(_)
             | Self::Stays { .. }
             | Self::Undone { .. }
             | Self::ClaimLost(_)
             | Self::Assigned { .. }
+            | Self::Unmerged { .. }
+            | Self::Unusable { .. }
             | Self::NotReady { .. }
             | Self::NotPending { .. }
             | Self::NotHeld { .. } => Class::Conflict,
             Self::Refused { source, .. } => match **source {
-                Refusal::IllegalStep { .. } | Refusal::NotCompleted { .. } | Refusal::OwnWork { .. } => Class::Conflict,
+                Refusal::IllegalStep { .. }
+                | Refusal::NotCompleted { .. }
+                | Refusal::OwnWork { .. }
+                | Refusal::DependencyCycle { .. } => Class::Conflict,
                 Refusal::Unreadable { .. } => Class::Problem,
                 Refusal::BadValue { .. } => Class::Usage,
                 Refusal::Edit(ref error) => of_edit(error),
@@ -268,10 +314,15 @@ impl Error {
             Self::Unreached { .. }
             | Self::Undecided { .. }
             | Self::Bridge(_)
-            | Self::Store(StoreError::Busy { .. } | StoreError::Restless { .. }) => Class::Busy,
-            Self::UntrustedServer { .. } | Self::Store(StoreError::Strange { what: What::Symlink, .. }) => {
-                Class::Unsafe
-            }
+            | Self::Store(
+                StoreError::Busy { .. }
+                | StoreError::Restless { .. }
+                | StoreError::Paused { .. }
+                | StoreError::StateReadOnly { .. },
+            ) => Class::Busy,
+            Self::UntrustedServer { .. }
+            | Self::UnagreedServer { .. }
+            | Self::Store(StoreError::Strange { what: What::Symlink, .. }) => Class::Unsafe,
             Self::Git(error) => of_trouble(error.trouble()),
             Self::Commit(error) => of_trouble(error.trouble()),
             Self::Sync(error) => error.class(),
@@ -287,16 +338,26 @@ impl Error {
             Self::Refused { source, .. } => source.hint(),
             Self::Render(error) => Some(error.hint()),
             Self::Exists { kind, id, .. } => Some(format!("run `mycelium {kind} get {id}` to see it")),
+            Self::GitsAlone(error) => Some(error.hint()),
             Self::Gone { .. } => Some("run `mycelium status` to see what is there now".to_owned()),
             Self::Stays { id, why, .. } => why.hint(id),
             Self::ClaimLost(loss) => loss.hint(),
+            Self::Unmerged { task, work } => {
+                let (branch, task) = (visible(&work.branch), visible(task));
+                Some(format!("run `git merge {branch}`, or `mycelium task claim {task} --force` to begin without that"))
+            }
             Self::Assigned { task, .. } => {
                 Some(format!("run `mycelium task claim {} --force` to take it all the same", visible(task)))
+            }
+            Self::Unusable { task, finding } => {
+                let repair = finding.hint.as_deref().unwrap_or("correct it");
+                Some(format!("{repair} (`mycelium task edit {}`)", visible(task)))
             }
             Self::NotReady { waits, .. } => {
                 waits.first().map(|first| format!("run `mycelium task get {}` to see how it stands", first.id))
             }
             Self::NotPending { task, status } => Some(way_on(&visible(task), *status)),
+            Self::NothingReady { skipped, .. } if !skipped.is_empty() => skipped.hint(),
             Self::NothingReady { .. } => Some("run `mycelium task list` to see what the others wait for".to_owned()),
             Self::NotHeld { task, .. } => Some(format!("run `mycelium task claim {}` to get it", visible(task))),
             Self::NoAgent => Some("name it with `--as AGENT`, or set MYCELIUM_AGENT".to_owned()),
@@ -304,16 +365,17 @@ impl Error {
             Self::Undone { step } => Some(format!("correct step {step}, then give all of them again")),
             Self::Config(finding) => finding.hint.clone(),
             Self::Publish(error) => Some(error.hint()),
-            Self::NoHome => Some("set HOME, or run `git init` here".to_owned()),
+            Self::NoHome => Some("set the variable HOME".to_owned()),
             Self::OutsideGit(_) => Some("run `git init`, then try again".to_owned()),
-            Self::Store(error) => error.hint().map(str::to_owned),
+            Self::Store(error) => error.hint(),
             Self::Git(error) => error.hint(),
             Self::Commit(error) => error.hint(),
             Self::Sync(error) => error.hint(),
             Self::NoServer => Some("set REDIS_URL, or run `mycelium bridge enable URL`".to_owned()),
             Self::UntrustedServer { .. } => Some("run `mycelium bridge enable` if you trust that server".to_owned()),
+            Self::UnagreedServer { .. } => Some(AGREE.to_owned()),
             Self::BadServer { hint, .. } => Some(hint.clone()),
-            Self::Unreached { hint, .. } => hint.clone(),
+            Self::Unreached { hint, .. } | Self::NotMoved(MigrationError { hint, .. }) => hint.clone(),
             Self::Undecided { .. } => Some("try again; `mycelium bridge status` says how the server is".to_owned()),
             Self::Bridge(error) => error.hint(),
             Self::Name(_) | Self::Folder { .. } | Self::Randomness(_) => None,
@@ -326,7 +388,7 @@ impl Error {
         match self {
             Self::Refused { path, source } => source.findings().into_iter().map(|f| f.in_file(path)).collect(),
             Self::Render(RenderError::Unreadable { findings, .. }) => findings.clone(),
-            Self::Config(finding) => vec![(**finding).clone()],
+            Self::Config(finding) | Self::Unusable { finding, .. } => vec![(**finding).clone()],
             _ => Vec::new(),
         }
     }
@@ -378,7 +440,15 @@ impl From<ApplyError<Error>> for Error {
 fn of_edit(error: &EditError) -> Class {
     match error {
         EditError::NoSection(_) | EditError::NoStep { .. } | EditError::NoBullet { .. } => Class::NotFound,
-        EditError::BadKey(_) | EditError::NotAMap(_) | EditError::NotAList(_) | EditError::BadText { .. } => {
+        EditError::BadKey(_)
+        | EditError::NotAMap(_)
+        | EditError::NotAList(_)
+        | EditError::BadText { .. }
+        | EditError::Value(_) => Class::Usage,
+        // What was to be written makes the file too large.
+        EditError::Refused(fault)
+            if matches!(fault.code, Code::FileTooBig | Code::FrontmatterTooBig | Code::TooManyValues) =>
+        {
             Class::Usage
         }
         _ => Class::Problem,
@@ -390,90 +460,5 @@ pub(super) fn of_trouble(trouble: Trouble) -> Class {
         Trouble::Failed => Class::Problem,
         Trouble::Unsafe => Class::Unsafe,
         Trouble::Busy | Trouble::Moved => Class::Busy,
-    }
-}
-
-/// Why a change that is safely written is not committed yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Waiting {
-    /// The watcher commits it in a moment.
-    Watcher,
-    /// Another process has the right to commit.
-    Committer,
-    /// Git is in the middle of something.
-    Busy(Busy),
-    /// The branch moves faster than a commit can be made.
-    Moving,
-    /// The folder is not in a git repository.
-    OutsideGit,
-    /// Git ignores the document at this path below the work tree.
-    Ignored(String),
-    /// `commit.auto` is false.
-    Off,
-    /// The commit failed.
-    Failed {
-        /// Why.
-        why: String,
-        /// What to do.
-        hint: Option<String>,
-    },
-}
-
-impl Waiting {
-    /// It is over by itself in a moment: trying again is worth it.
-    pub(super) fn is_passing(&self) -> bool {
-        match self {
-            Self::Committer | Self::Busy(Busy::Locked(_) | Busy::Contended { .. }) | Self::Moving => true,
-            Self::Watcher
-            | Self::Busy(Busy::Operation(_))
-            | Self::OutsideGit
-            | Self::Ignored(_)
-            | Self::Off
-            | Self::Failed { .. } => false,
-        }
-    }
-
-    /// A commit that failed after the write had succeeded.
-    #[must_use]
-    pub fn failed(error: &Error) -> Self {
-        let mut why = error.to_string();
-        let mut cause = std::error::Error::source(error);
-        while let Some(error) = cause {
-            why = format!("{why}: {error}");
-            cause = error.source();
-        }
-        Self::Failed { why, hint: error.hint() }
-    }
-
-    /// What to do next, where there is something to do.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Busy(busy) => Some(busy.hint()),
-            Self::OutsideGit => Some("run `git init` to keep a history".to_owned()),
-            Self::Ignored(path) => Some(format!(
-                "run `git check-ignore -v {path}` to see the rule, and let it spare the folder; \
-                 or run `mycelium config set commit.auto false`"
-            )),
-            Self::Off => Some("run `mycelium config set commit.auto true`".to_owned()),
-            Self::Committer | Self::Moving => Some("run `mycelium commit`".to_owned()),
-            Self::Failed { hint, .. } => hint.clone(),
-            Self::Watcher => None,
-        }
-    }
-}
-
-impl fmt::Display for Waiting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Watcher => f.write_str("the watcher commits it"),
-            Self::Committer => f.write_str("another process is committing"),
-            Self::Busy(busy) => write!(f, "{busy}"),
-            Self::Moving => f.write_str("the branch keeps moving"),
-            Self::OutsideGit => f.write_str("not in a git repository"),
-            Self::Ignored(path) => write!(f, "git ignores `{path}`"),
-            Self::Off => f.write_str("commit.auto is false"),
-            Self::Failed { why, .. } => write!(f, "the commit failed: {why}"),
-        }
     }
 }

@@ -1,13 +1,15 @@
 //! What happened to the documents, told from the commits: contents are compared, messages are not trusted.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::{Error, Workspace};
-use crate::change::{self, Change};
+use crate::change::{self, Change, What};
 use crate::document::Document;
-use crate::entity::{self, Entity};
+use crate::entity::{self, Entity, TaskStatus};
 use crate::git::{Commit, Repository};
-use crate::name::{AgentName, ContentId, DocPath, OperationId, Revision};
+use crate::message::{AGENT_TRAILER, HOLDER_TRAILER};
+use crate::name::{AgentName, ContentId, DocPath, Kind, OperationId, Revision};
 use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
 
@@ -22,13 +24,22 @@ pub struct HistoryEntry {
     pub author: String,
     /// Which agent, where a trailer says so.
     pub agent: Option<AgentName>,
+    /// Who held the documents that a person edited by hand, where a trailer says so.
+    pub holder: Option<AgentName>,
     /// Which operations, where trailers say so.
     pub operations: Vec<OperationId>,
     /// The first line of its message.
     pub subject: String,
-    /// What it changed.
+    /// What it changed, as far as the contents are here.
     pub changes: Vec<Change>,
+    /// Documents that it changed and whose contents a partial clone has left with a remote that cannot be asked.
+    pub missing: Vec<DocPath>,
+    /// Whether the history of a shallow clone is cut here. What this commit changed is then not known.
+    pub is_boundary: bool,
 }
+
+/// How long a remote is asked for contents that a partial clone lacks.
+const FETCH_LIMIT: Duration = Duration::from_secs(30);
 
 impl Workspace {
     /// The newest commits that changed this document, or any, newest first. A document is followed into the archive and out
@@ -37,14 +48,37 @@ impl Workspace {
     /// # Errors
     /// [`Error::OutsideGit`] without a repository; [`Error::Git`] if the history cannot be read.
     pub fn history(&self, path: Option<&DocPath>, limit: usize) -> Result<Vec<HistoryEntry>, Error> {
+        self.history_of(path, None, limit)
+    }
+
+    /// The newest commits that changed this document, or any, in which this agent acted, or that are edits by hand of what it
+    /// held; of all agents if none is given.
+    ///
+    /// # Errors
+    /// [`Error::OutsideGit`] without a repository; [`Error::Git`] if the history cannot be read.
+    pub fn history_of(
+        &self,
+        path: Option<&DocPath>,
+        agent: Option<&AgentName>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, Error> {
         let Some(repository) = &self.repository else { return Err(Error::OutsideGit(self.root.clone())) };
         let paths = path.map_or(Ok(Vec::new()), |path| self.places_of(path))?;
-        let commits = repository.history(&self.target(), self.folder(), &paths, limit)?;
+        let pattern = agent.map(names_agent);
+        let commits = repository.history_with(&self.target(), self.folder(), &paths, limit, pattern.as_deref())?;
+        let boundary = repository.shallow_boundary()?;
+        let told = commits.iter().filter(|commit| !boundary.contains(&commit.revision));
+        let ids = told.flat_map(|commit| &commit.changes).flat_map(|one| [&one.1, &one.2]).flatten().cloned().collect();
+        let missing = repository.fetch_missing(&ids, FETCH_LIMIT)?;
         let mut entries = Vec::with_capacity(commits.len());
         for commit in commits {
+            let is_boundary = boundary.contains(&commit.revision);
+            let is_missing = |one: &&Side| [&one.1, &one.2].into_iter().flatten().any(|id| missing.contains(id));
+            let (lacking, known): (Vec<&Side>, Vec<&Side>) =
+                if is_boundary { (Vec::new(), Vec::new()) } else { commit.changes.iter().partition(is_missing) };
             let side = |id: &dyn Fn(&Side) -> Option<ContentId>| -> Result<Snapshot, Error> {
                 let mut documents = Vec::new();
-                for one in &commit.changes {
+                for one in &known {
                     let Some(id) = id(one) else { continue };
                     documents.push((one.0.clone(), Document::parse(repository.read(&id)?)));
                 }
@@ -54,7 +88,10 @@ impl Workspace {
             let after = side(&|one| one.2.clone())?;
             entries.push(HistoryEntry {
                 changes: change::diff(&before, &after),
-                agent: trailers(&commit.message, "Mycelium-Agent").find_map(|text| AgentName::new(text).ok()),
+                missing: lacking.into_iter().map(|one| one.0.clone()).collect(),
+                is_boundary,
+                agent: trailers(&commit.message, AGENT_TRAILER).find_map(|text| AgentName::new(text).ok()),
+                holder: trailers(&commit.message, HOLDER_TRAILER).find_map(|text| AgentName::new(text).ok()),
                 operations: trailers(&commit.message, "Mycelium-Operation").filter_map(operation).collect(),
                 revision: commit.revision,
                 at: commit.at,
@@ -63,6 +100,40 @@ impl Workspace {
             });
         }
         Ok(entries)
+    }
+}
+
+/// How many commits of a task are looked at to see who completed it.
+const COMPLETED_WITHIN: usize = 50;
+
+impl Workspace {
+    /// The name of who completed a task: the agent, else the author, of the commit that made it completed, or the git user
+    /// where that is not committed yet. `None` where history does not say, as where one commit holds many operations.
+    ///
+    /// # Errors
+    /// [`Error::Find`] if there is no such task; others if the history cannot be read.
+    pub fn completed_by(&self, id: &str) -> Result<Option<String>, Error> {
+        let found = self.find(Some(Kind::Task), id)?;
+        let Some(Entity::Task(task)) = found.entity.filter(|_| self.repository.is_some()) else { return Ok(None) };
+        if task.status != TaskStatus::Completed {
+            return Ok(None);
+        }
+        let is_step = |change: &&Change| matches!(change.what, What::Status { .. } | What::Created { .. });
+        for entry in self.history(Some(&found.path), COMPLETED_WITHIN)? {
+            let Some(change) = entry.changes.iter().find(is_step) else { continue };
+            let status = match &change.what {
+                What::Status { to: status, .. } | What::Created { status, .. } => status.as_deref(),
+                _ => None,
+            };
+            if status != Some(TaskStatus::Completed.word()) {
+                break;
+            }
+            let is_clear = entry.operations.len() < 2;
+            return Ok(is_clear.then(|| entry.agent.map_or(entry.author, |agent| agent.to_string())));
+        }
+        // It is not committed: done here, by the holder or by the person who works here.
+        let holder = task.claimed_by.map(|by| by.to_string());
+        Ok(holder.or_else(|| self.repository.as_ref()?.user_name().ok()))
     }
 }
 
@@ -112,15 +183,22 @@ impl Workspace {
     }
 }
 
+/// Returns a pattern for the line of a message that names an agent as actor or holder.
+fn names_agent(agent: &AgentName) -> String {
+    let literal = |c: char| if c.is_alphanumeric() || c == '_' { c.to_string() } else { format!("[{c}]") };
+    let name: String = agent.as_str().chars().map(literal).collect();
+    format!("^[[:space:]]*({AGENT_TRAILER}|{HOLDER_TRAILER}):[[:space:]]*{name}[[:space:]]*$")
+}
+
 type Side = (DocPath, Option<ContentId>, Option<ContentId>);
 
 /// The values of a trailer, wherever in the message it stands: a squash leaves them in the middle.
-fn trailers<'a>(message: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
+pub(super) fn trailers<'a>(message: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
     message.lines().filter_map(move |line| line.trim().strip_prefix(key)?.strip_prefix(':').map(str::trim))
 }
 
 /// A trailer's operation id: its first word.
-fn operation(text: &str) -> Option<OperationId> {
+pub(super) fn operation(text: &str) -> Option<OperationId> {
     OperationId::new(text.split_whitespace().next()?).ok()
 }
 
@@ -131,7 +209,7 @@ mod tests {
     #[test]
     fn trailers_are_found_anywhere() {
         let message = "squashed\n\n  Mycelium-Agent: a\ntext\nMycelium-Agent: b\nMycelium-Agents: c\n";
-        assert_eq!(trailers(message, "Mycelium-Agent").collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(trailers(message, AGENT_TRAILER).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(operation("op-1 task.create").map(|id| id.to_string()), Some("op-1".into()));
     }
 }

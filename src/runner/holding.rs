@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::ledger::task_of;
-use super::turn::{Deed, Turn};
+use super::operations::Step;
 use super::{Error, Outcome, Workspace};
 use crate::claim::{Facts, Left, Sight, Standing, State, standing};
 use crate::document::Document;
-use crate::entity::{Task, TaskStatus, task};
+use crate::entity::{Task, TaskStatus};
 use crate::name::{AgentName, DocId, DocPath, Kind};
 use crate::snapshot::Snapshot;
 use crate::store::ClaimPart;
@@ -118,28 +118,25 @@ impl Workspace {
     /// Takes back the tasks of this work tree whose lease is over: they are pending again, and free for whoever asks.
     ///
     /// # Errors
-    /// [`Error`] if the ledger or the folder fails; what was taken back before stays so.
+    /// [`Error`] if the ledger or the folder fails; what was taken back stays so. One document that fails keeps no other.
     pub fn take_back(&self) -> Result<Vec<TakenBack>, Error> {
-        let mut taken = Vec::new();
+        let (mut taken, mut failed) = (Vec::new(), None);
         for (id, path, left) in self.held_here()? {
             if !left.is_over() {
                 continue;
             }
-            let (_, paths) = self.find_with_telling(Kind::Task, id.as_str())?;
-            if paths[0] != path {
-                continue;
-            }
-            let (verb, deed) = (crate::message::TAKE_BACK, Deed::TakeBack);
-            let turn = Turn { workspace: self, paths: &paths, verb, deed, edit: &task::release };
             let by = self.task_at(&path)?.and_then(|task| task.claimed_by);
-            match (turn.run(), by) {
-                (Ok(turned), Some(by)) => taken.push(TakenBack { task: id, by, outcome: turned.outcome }),
-                // Renewed, given back or finished in the meantime: somebody is at it.
-                (Ok(_), None) | (Err(Error::NotHeld { .. } | Error::Refused { .. } | Error::Gone { .. }), _) => {}
-                (Err(error), _) => return Err(error),
+            match (self.run_step(Step::Expire { path }), by) {
+                (Ok(outcome), Some(by)) => taken.push(TakenBack { task: id, by, outcome }),
+                // Renewed, released or finished at the same time.
+                (Ok(_), None)
+                | (Err(Error::NotHeld { .. } | Error::Refused { .. } | Error::Gone { .. } | Error::GitsAlone(_)), _) => {
+                }
+                // One that cannot be taken back keeps no other.
+                (Err(error), _) => failed = failed.or(Some(error)),
             }
         }
-        Ok(taken)
+        failed.filter(|_| taken.is_empty()).map_or(Ok(taken), Err)
     }
 
     /// How long until the next lease of this work tree is over; `None` if nobody has anything here.
@@ -155,7 +152,7 @@ impl Workspace {
     fn held_here(&self) -> Result<Vec<(DocId, DocPath, Left)>, Error> {
         let mut held = Vec::new();
         for id in self.store.claimed(ClaimPart::Held)? {
-            let Some(path) = self.claimed_here(&id)? else { continue };
+            let Some((_, path)) = self.claimed_here(&id)? else { continue };
             let Some(task) = self.task_at(&path)?.filter(|task| task.id == id) else { continue };
             let sight = self.sight(&id, &path, Facts::of(&task))?;
             match standing(&sight, &self.moment()) {
@@ -165,15 +162,33 @@ impl Workspace {
                     let entry = self.count_anew(&lock, &id, &sight, &entry.by, self.place(&path)?)?;
                     held.push((id, path, Left::Span(entry.lease)));
                 }
-                Standing::Held { left, entry } if entry.fence == task.fence.unwrap_or(0) => held.push((id, path, left)),
+                Standing::Held { left, entry } if entry.fence == task.fence.unwrap_or(0) => {
+                    self.note_heard(&id, &path, &task)?;
+                    held.push((id, path, left));
+                }
                 _ => {}
             }
         }
         Ok(held)
     }
 
-    /// The document of this work tree that an entry of the ledger names.
-    fn claimed_here(&self, id: &DocId) -> Result<Option<DocPath>, Error> {
+    /// Returns the tasks that an agent holds in this worktree, by the registry and by their files, and for how long a silent
+    /// holder keeps each.
+    pub(super) fn held_by(&self, agent: &AgentName) -> Result<Vec<(Task, Duration)>, Error> {
+        let mut held = Vec::new();
+        for id in self.store.claimed(ClaimPart::Held)? {
+            let Some((entry, path)) = self.claimed_here(&id)?.filter(|(entry, _)| entry.by == *agent) else { continue };
+            let is_theirs = |task: &Task| {
+                let is_running = task.status == TaskStatus::Running && task.claimed_by.as_ref() == Some(agent);
+                task.id == id && is_running && task.fence.unwrap_or(0) == entry.fence
+            };
+            held.extend(self.task_at(&path)?.filter(is_theirs).map(|task| (task, entry.lease)));
+        }
+        Ok(held)
+    }
+
+    /// The newest entry of the ledger for a task, and the document of this work tree that it names.
+    fn claimed_here(&self, id: &DocId) -> Result<Option<(crate::claim::Entry, DocPath)>, Error> {
         let entries = self.store.claim_records(id)?.into_iter();
         let entries = entries.filter_map(|record| crate::claim::Entry::from_bytes(&record.bytes));
         let newest = entries.max_by_key(|entry| entry.fence);
@@ -181,10 +196,18 @@ impl Workspace {
         let below = |document: &str| {
             document.strip_prefix(self.folder()).and_then(|rest| rest.strip_prefix('/')).map(str::to_owned)
         };
-        Ok(here.and_then(|entry| DocPath::new(below(&entry.place.document)?).ok()))
+        Ok(here.and_then(|entry| {
+            let path = DocPath::new(below(&entry.place.document)?).ok()?;
+            Some((entry, path))
+        }))
     }
 
     fn task_at(&self, path: &DocPath) -> Result<Option<Task>, Error> {
-        Ok(self.store.read(path)?.and_then(|file| task_of(path, &Document::parse(file.bytes))))
+        match self.store.read(path) {
+            Ok(file) => Ok(file.and_then(|file| task_of(path, &Document::parse(file.bytes)))),
+            // The leases of all other tasks must still end.
+            Err(error) if error.concerns_one_file() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }

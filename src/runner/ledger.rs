@@ -7,15 +7,19 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::bridge::{Decided, Reserved};
 use super::{Error, Workspace};
-use crate::claim::{Entry, Facts, Home, Moment, Place, Record, Sight, State, Writing};
+use crate::claim::{Ask, Entry, Facts, Home, Moment, Place, Record, Sight, State, Writing};
 use crate::document::Document;
-use crate::entity::claim::Hold;
 use crate::entity::{self, Task};
-use crate::git::Repository;
+use crate::git::{Repository, Target};
 use crate::name::{AgentName, DocId, DocPath};
-use crate::store::{self, ClaimFile, ClaimLock, ClaimPart, DOCUMENT_BYTES_MAX, Durability, FOLDER_WAIT, StoreError};
+use crate::store::{
+    self, BootClock, ClaimFile, ClaimLock, ClaimPart, DOCUMENT_BYTES_MAX, Durability, FOLDER_WAIT, StoreError,
+};
+use crate::time::parse_span;
+
+/// The lease where the configuration says nothing that can be used.
+const LEASE_DEFAULT: Duration = Duration::from_secs(1_800);
 
 /// What was in the ledger before.
 #[derive(Debug, Clone)]
@@ -33,26 +37,6 @@ pub(super) struct Seat {
     id: DocId,
     bytes: Vec<u8>,
     before: Before,
-    /// What the server said of it.
-    reserved: Reserved,
-}
-
-impl Seat {
-    /// The same with what the server said.
-    pub(super) fn reserved(self, reserved: Reserved) -> Self {
-        Self { reserved, ..self }
-    }
-
-    /// Where it was decided.
-    pub(super) fn decided(&self) -> Decided {
-        self.reserved.decided()
-    }
-
-    /// What the document is to say of a new holder.
-    pub(super) fn hold(&self) -> Option<Hold> {
-        let Entry { by, fence, lease, state, .. } = &self.entry;
-        (*state == State::Begun).then(|| Hold { by: by.clone(), fence: *fence, lease: *lease })
-    }
 }
 
 /// The task in a document, if it can be read as one.
@@ -66,8 +50,8 @@ pub(super) fn task_of(path: &DocPath, document: &Document) -> Option<Task> {
 impl Workspace {
     /// The moment by which leases are counted.
     pub(super) fn moment(&self) -> Moment {
-        let (boot, ms) = self.store.boot_clock();
-        Moment { boot, ms }
+        let BootClock { boot, ms, slept_ms } = self.store.boot_clock();
+        Moment { boot, ms, slept_ms }
     }
 
     /// A document of this work tree, as the place of a claim, without the branch.
@@ -90,7 +74,8 @@ impl Workspace {
     /// The default lease.
     #[must_use]
     pub fn lease(&self) -> Duration {
-        Duration::from_secs(self.config.number("coordination.taskqueue.task_timeout_seconds"))
+        let span = self.config.text("claim.lease").and_then(|text| parse_span(text).ok());
+        span.unwrap_or(LEASE_DEFAULT)
     }
 
     /// All that is known of a task whose document here says this.
@@ -102,15 +87,20 @@ impl Workspace {
             .max_by_key(|(record, entry)| (entry.as_ref().map(|entry| entry.fence), record.part == ClaimPart::Past));
         let Some((record, entry)) = newest else { return Ok(Sight::of_document(here)) };
         let writing = if record.is_open { Writing::UnderWay } else { Writing::Over };
-        let Some(entry) = entry else {
-            return Ok(Sight { here, record: Some(Record::Torn), home: Home::Here, writing });
+        let Some(mut entry) = entry else {
+            return Ok(Sight { record: Some(Record::Torn), writing, ..Sight::of_document(here) });
         };
         let home = if entry.place.root == self.root && entry.place.document == self.in_repository(path) {
             Home::Here
         } else {
+            entry.place.branch = self.repository.as_ref().and_then(|here| branch_of(here, &entry.place));
             there(&entry.place)
         };
-        Ok(Sight { here, record: Some(Record::Entry(entry)), home, writing })
+        let at_home = if let Home::There(facts) = &home { facts } else { &here };
+        let may_be_held = entry.state.is_held() || entry.state == State::Expired;
+        let heard = may_be_held.then(|| self.heard(&entry, at_home, &self.moment())).flatten();
+        let is_left = writing == Writing::Over && self.has_left(path, &entry, &here, &home)?;
+        Ok(Sight { here, record: Some(Record::Entry(entry)), home, writing, heard, is_left })
     }
 
     /// Writes an entry; the caller goes on to change the document.
@@ -120,7 +110,7 @@ impl Workspace {
         let before = before.map_or(Before::Nothing, |record| Before::Something(record.part, record.bytes));
         let bytes = entry.to_bytes();
         let file = self.store.write_claim(lock, id, part(&entry), &bytes)?;
-        Ok(Seat { entry, file, id: id.clone(), bytes, before, reserved: Reserved::NotAsked })
+        Ok(Seat { entry, file, id: id.clone(), bytes, before })
     }
 
     /// The document says what the entry says: the entry stands, and may be judged by others.
@@ -137,9 +127,8 @@ impl Workspace {
         Ok(seat.file.close()?)
     }
 
-    /// The document was not changed: the ledger is put back.
+    /// The document was not changed: the ledger says again what it said before.
     pub(super) fn withdraw(&self, seat: &Seat) -> Result<(), Error> {
-        self.unreserve(&seat.reserved);
         let lock = self.lock_claims()?;
         if self.is_in_ledger(&seat.id, &seat.bytes)? {
             match &seat.before {
@@ -214,12 +203,41 @@ impl Workspace {
             since: self.now(),
             renewed: self.moment(),
             place,
+            ended: None,
+            former: Vec::new(),
+            foreign_save: None,
+        }
+    }
+
+    /// The entry of a task that is given to an agent.
+    pub(super) fn given_entry(&self, sight: &Sight, fence: u64, ask: &Ask, state: State, place: Place) -> Entry {
+        Entry {
+            fence,
+            state,
+            by: ask.by.clone(),
+            lease: ask.lease,
+            since: self.now(),
+            renewed: self.moment(),
+            place,
+            ended: None,
+            former: self.former_holders(sight, &ask.by),
+            foreign_save: None,
         }
     }
 }
 
 const fn part(entry: &Entry) -> ClaimPart {
     if entry.state.is_held() { ClaimPart::Held } else { ClaimPart::Past }
+}
+
+/// Returns the branch that has what was done in another work tree: the one that was checked out there, or what is checked out
+/// there now if that was renamed or removed, or if there was none.
+fn branch_of(here: &Repository, place: &Place) -> Option<String> {
+    let exists = |name: &String| here.head(&Target::Branch(name.clone())).is_ok_and(|head| head.revision.is_some());
+    place.branch.clone().filter(exists).or_else(|| {
+        let there = Repository::discover(&place.root).ok().flatten()?;
+        there.head(&Target::Current).ok().filter(|_| there.work_tree() == place.root)?.branch
+    })
 }
 
 /// What the document says in the work tree that an entry names.

@@ -1,17 +1,17 @@
 //! Finds what has changed in the folder and was not told: edits by hand, what a pull brought, what a crash left untold. It
 //! compares the folder with what the feed has told, and adds what is missing. Any number of processes may do so at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::teller::{lines, text, told};
+use super::teller::{lines, of_journal, text};
 use super::{Error, Workspace, environment};
 use crate::document::Document;
 use crate::event::{self, Branch, Fold, Line, Replaced, Seen, Told};
 use crate::git::Target;
-use crate::name::{DocPath, Revision};
+use crate::name::{DocPath, EventId, Revision};
 use crate::snapshot::Entry;
-use crate::store::{Addition, Contents, FeedAt, FeedPart, Record, Shelf, Stamp, Start, Store};
+use crate::store::{Addition, Contents, FeedAdded, FeedAt, FeedPart, FileRead, Shelf, Stamp, Start, Store};
 use crate::time::Timestamp;
 
 /// How far back it is looked whether HEAD has only moved forward, in commits.
@@ -27,6 +27,8 @@ const BASES_MAX: usize = 100;
 const HEAD_MS: i64 = 1_000;
 /// Longest wait for git's lock of the index, in milliseconds.
 const INDEX_LOCK_MS: i64 = 2_000;
+/// Most published events that are told behind a notice, the newest: a clone may bring the events of years.
+const CAME_MAX: usize = 1_000;
 /// Looks that catching up may take when others write meanwhile.
 const CATCH_UP_MAX: usize = 10;
 /// How long to wait for git before the next look, in milliseconds.
@@ -41,11 +43,15 @@ pub struct Observer {
     unsettled: BTreeMap<DocPath, i64>,
     /// Since when git seems to be changing the folder.
     moving_since: Option<i64>,
+    /// Published events that were there when the feed began, told behind the notice of that.
+    unordered: HashSet<EventId>,
 }
 
 /// What a look found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Looked {
+    /// What it found where this process may not write the feed, so that no reading will bring it.
+    pub(super) told: Vec<Told>,
     /// Something may be in the middle of being saved: look again after this many milliseconds.
     pub(super) again_ms: Option<u64>,
 }
@@ -65,6 +71,11 @@ impl Observer {
         &self.fold
     }
 
+    /// Published events whose order among each other is not known: they were there when the feed began.
+    pub(super) const fn unordered(&self) -> &HashSet<EventId> {
+        &self.unordered
+    }
+
     /// Reads on in the feed.
     pub(super) fn read(&mut self, store: &Store) -> Result<Read, Error> {
         let mut read = Read::default();
@@ -78,7 +89,7 @@ impl Observer {
                 FeedPart::End => return Ok(read),
                 FeedPart::Lines(bytes, behind) => {
                     for line in lines(&bytes) {
-                        read.told.extend(self.fold.take(line));
+                        read.told.extend(self.take(line));
                     }
                     self.at = Some(behind);
                 }
@@ -92,11 +103,19 @@ impl Observer {
         }
     }
 
+    fn take(&mut self, line: Line) -> Vec<Told> {
+        if line.told.first().is_some_and(Told::begins_feed) {
+            self.unordered.extend(line.told.iter().skip(1).map(|told| told.id.clone()));
+        }
+        self.fold.take(line)
+    }
+
     /// Reads the feed from its start, with what a look at the folder adds to it.
     pub(super) fn catch_up(&mut self, workspace: &Workspace) -> Result<Vec<Told>, Error> {
         let mut told = self.read(&workspace.store)?.told;
         for _ in 0..CATCH_UP_MAX {
             let looked = self.look(workspace)?;
+            told.extend(looked.told);
             told.extend(self.read(&workspace.store)?.told);
             if looked.again_ms != Some(0) {
                 break;
@@ -128,7 +147,9 @@ impl Observer {
         let mut told = Vec::new();
         for _ in 0..CATCH_UP_MAX {
             told.extend(self.read(&workspace.store)?.told);
-            if self.look(workspace)?.again_ms != Some(0) {
+            let looked = self.look(workspace)?;
+            told.extend(looked.told);
+            if looked.again_ms != Some(0) {
                 break;
             }
         }
@@ -146,7 +167,7 @@ impl Observer {
     /// Compares the folder with what was told, and tells the rest. What it tells comes with the next reading.
     pub(super) fn look(&mut self, workspace: &Workspace) -> Result<Looked, Error> {
         let look = Look::new(workspace, self)?;
-        let looked = Looked { again_ms: look.again_ms };
+        let looked = Looked { again_ms: look.again_ms, told: Vec::new() };
         if look.lines.is_empty() && look.base.is_none() {
             return Ok(looked);
         }
@@ -154,11 +175,20 @@ impl Observer {
         let base = look.base.as_ref().map(|base| text(base));
         let addition = base.as_ref().map_or(Addition::Lines(&lines), |base| Addition::Base(base, &lines));
         let mut still = || look.holds(workspace);
-        if workspace.store.feed_add(self.at, &mut still, addition)? {
-            return Ok(looked);
+        match workspace.store.feed_add(self.at, &mut still, addition)? {
+            FeedAdded::Yes => Ok(looked),
+            // Somebody else has told something, or saved: that is read before the next look.
+            FeedAdded::No => Ok(Looked { again_ms: Some(0), ..Looked::default() }),
+            FeedAdded::ReadOnly => Ok(Looked { told: self.take_unwritten(look), ..looked }),
         }
-        // Somebody else has told something, or saved: that is read before the next look.
-        Ok(Looked { again_ms: Some(0) })
+    }
+
+    /// What a look found and this process may not write down. Others who tell the same give it the same ids.
+    fn take_unwritten(&mut self, look: Look) -> Vec<Told> {
+        if let Some(base) = look.base {
+            self.fold.restart(base);
+        }
+        look.lines.into_iter().flat_map(|line| self.take(line)).collect()
     }
 }
 
@@ -207,8 +237,11 @@ impl Look {
                 changed.insert(path.clone(), Some((Entry::read(path, Document::parse(bytes)), stamp)));
             }
         }
-        for path in observer.fold.documents().keys().filter(|path| !here.contains(path)) {
-            changed.insert(path.clone(), None);
+        let gone: Vec<&DocPath> = observer.fold.documents().keys().filter(|path| !here.contains(path)).collect();
+        if !gone.is_empty() {
+            let out = workspace.kept_out(&|path| gone.contains(&path))?;
+            let is_out = |path: &DocPath| out.iter().any(|(other, _)| other == path);
+            changed.extend(gone.into_iter().filter(|path| !is_out(path)).map(|path| (path.clone(), None)));
         }
         observer.unsettled.retain(|path, _| changed.contains_key(path));
         look.decide(workspace, observer, branch, &changed, now)?;
@@ -229,7 +262,7 @@ impl Look {
                 // Everything there is was told since the feed began.
                 self.lines.push(Line { branch: Some(branch), whole: true, ..Line::default() });
             } else {
-                self.begin_anew(fold, changed, branch, event::replaced(&Replaced::New, now), now);
+                self.begin_anew(workspace, fold, changed, branch, event::replaced(&Replaced::New, now), now)?;
             }
             return Ok(());
         }
@@ -252,7 +285,7 @@ impl Look {
         {
             observer.moving_since = None;
             let why = Replaced::Moved { from: fold.head().unwrap_or(from).clone(), to: branch.clone() };
-            self.begin_anew(fold, changed, branch, event::replaced(&why, now), now);
+            self.begin_anew(workspace, fold, changed, branch, event::replaced(&why, now), now)?;
             return Ok(());
         }
         if self.may_be_git(workspace, &branch, &mut observer.moving_since, changed, now)? {
@@ -285,8 +318,16 @@ impl Look {
         Ok(true)
     }
 
-    /// Everything as it is now, behind one notice.
-    fn begin_anew(&mut self, fold: &Fold, changed: &Changed, branch: Branch, notice: Told, now: Timestamp) {
+    /// Everything as it is now, behind one notice; and behind that the published events that came with it.
+    fn begin_anew(
+        &mut self,
+        workspace: &Workspace,
+        fold: &Fold,
+        changed: &Changed,
+        branch: Branch,
+        notice: Told,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let now_ns = now.unix_ms().saturating_mul(1_000_000);
         let mut base = Vec::new();
         for (path, known) in fold.documents().iter().filter(|(path, _)| !changed.contains_key(*path)) {
@@ -302,7 +343,17 @@ impl Look {
         }
         base.push(Line { branch: Some(branch), whole: true, ..Line::default() });
         self.base = Some(base);
-        self.lines.push(Line { told: vec![notice], ..Line::default() });
+        let mut came = Vec::new();
+        for (path, found) in changed.iter().filter(|(path, _)| path.is_events()) {
+            let Some((entry, _)) = found else { continue };
+            let was = fold.get(path).map(|known| &known.seen);
+            came.extend(workspace.new_lines(path, was, entry.document.bytes(), fold)?);
+        }
+        came.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+        came.drain(..came.len().saturating_sub(CAME_MAX));
+        came.insert(0, notice);
+        self.lines.push(Line { told: came, ..Line::default() });
+        Ok(())
     }
 
     /// Every change by itself. What may be half saved is left for the next look.
@@ -371,17 +422,6 @@ impl Look {
     }
 }
 
-/// The lines of the newest operation that left a document so, if it was never told: its process died, or the power failed.
-fn of_journal(fold: &Fold, journal: &[Record], path: &DocPath, bytes: Option<&[u8]>) -> Option<Vec<Line>> {
-    let name = fold.branch().and_then(|branch| branch.name.clone());
-    let left_so =
-        |record: &&Record| record.changes.iter().any(|change| change.path == *path && change.after.as_deref() == bytes);
-    let record = journal.iter().rev().find(left_so)?;
-    let lines: Vec<Line> = told(record, 0, name).into_iter().filter(|line| line.path.as_ref() == Some(path)).collect();
-    let is_told = |line: &Line| line.told.iter().any(|told| fold.has_told(&told.id));
-    (!lines.is_empty() && !lines.iter().any(is_told)).then_some(lines)
-}
-
 /// A stamp as one number (FNV-1a, 64 bits).
 fn number(stamp: &Stamp) -> u64 {
     let parts = [stamp.ino, stamp.mtime_ns.cast_unsigned(), stamp.ctime_ns.cast_unsigned(), stamp.size];
@@ -425,7 +465,7 @@ impl Workspace {
         let mut is_done = true;
         for (path, found) in changed {
             let here = match found {
-                Some((entry, _)) => Some(repository.content_id(&self.in_repository(path), entry.document.bytes())?),
+                Some((entry, _)) => repository.content_id(&self.in_repository(path), entry.document.bytes())?,
                 None => None,
             };
             if here.as_ref() != indexed.get(path).map(|indexed| &indexed.content) {
@@ -440,38 +480,14 @@ impl Workspace {
         Ok(self.store.names(Shelf::Archive)?.iter().any(|other| other.file_name() == path.file_name()))
     }
 
-    /// The contents of these documents; those that vanished meanwhile are left out.
-    fn read_contents(&self, paths: &[DocPath]) -> Result<Vec<(DocPath, Contents)>, Error> {
+    /// The contents of these documents. Those that vanished or cannot be read are left out: nothing is known to have changed.
+    pub(super) fn read_contents(&self, paths: &[DocPath]) -> Result<Vec<(DocPath, Contents)>, Error> {
         let mut read = Vec::with_capacity(paths.len());
-        self.store.read_each(paths, &mut |path, contents| read.push((path.clone(), contents)))?;
-        Ok(read)
-    }
-
-    /// The events of a file that were not told. Where it does not begin with what was told, that has gone to the archive.
-    fn new_lines(&self, path: &DocPath, was: Option<&Seen>, bytes: &[u8], fold: &Fold) -> Result<Vec<Told>, Error> {
-        let mut found = event::missing(path, was, bytes);
-        if found.is_none() {
-            let start = format!("{}-", path.stem());
-            let archived: Vec<DocPath> = self
-                .store
-                .names(Shelf::Archive)?
-                .into_iter()
-                .filter(|other| other.stem() == path.stem() || other.stem().starts_with(&start))
-                .collect();
-            let mut told = Vec::new();
-            let mut is_found = false;
-            for (other, contents) in self.read_contents(&archived)? {
-                let known = if is_found { None } else { was };
-                if let Some(rest) = event::missing(&other, known, &contents.bytes) {
-                    is_found = true;
-                    told.extend(rest);
-                }
+        self.store.read_each(paths, &mut |path, found| {
+            if let FileRead::Contents(contents) = found {
+                read.push((path.clone(), contents));
             }
-            told.extend(event::missing(path, None, bytes).unwrap_or_default());
-            found = Some(told);
-        }
-        let mut told = found.unwrap_or_default();
-        told.retain(|told| !fold.has_told(&told.id));
-        Ok(told)
+        })?;
+        Ok(read)
     }
 }

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::adopt::agreed_branch;
 use super::error::again;
 use super::together::Group;
-use super::{Error, Progress, Workspace, environment, teller};
+use super::{Error, Progress, Workspace, environment, intake, teller};
 use crate::config::{CONFIG_BYTES_MAX, Config, Layer, Origin, REPOSITORY_CONFIG, Shown};
+use crate::follow::FollowScope;
 use crate::git::{Hooks, Repository, Target};
 use crate::name::AgentName;
 use crate::store::{self, Durability, Place, Store};
@@ -36,9 +38,10 @@ impl Workspace {
     /// [`Error`] for a folder that is not there, a repository that is not safe to use, or a bad agent name or flag.
     pub fn open(opening: Opening) -> Result<Self, Error> {
         let workspace = Self::look(opening)?;
-        // What is in the way of that is told by whoever writes; reading goes on with what the folder holds.
-        let _ = workspace.follow_branch();
-        Ok(workspace)
+        // What is in the way of that is said by the next write; reading goes on with what the folder holds.
+        let found = workspace.follow_branch(FollowScope::Everything).unwrap_or_default();
+        let _ = workspace.realign_index();
+        Ok(Self { news: found, ..workspace })
     }
 
     /// The same for a glance: a folder with a branch of its own is not brought up to date, so nothing at all is written.
@@ -55,7 +58,11 @@ impl Workspace {
             None => start,
         };
         let flags = opening.flags;
-        let config = read_config(&root, flags.clone())?;
+        let mut config = read_config(&root, repository.as_ref(), flags.clone())?;
+        let agent = match opening.agent {
+            Some(agent) => Some(agent),
+            None => acting_agent(&mut config),
+        };
         let repository = repository.map(|repository| repository.with_hooks(hooks(&config)));
         let (run, shared) = if let Some(repository) = &repository {
             (repository.git_dir().join("mycelium"), repository.common_dir().join("mycelium"))
@@ -67,11 +74,8 @@ impl Workspace {
         let durability = durability(&config);
         let on = teller::On::default();
         let place = Place { root: root.clone(), folder, run: run.clone(), shared };
-        let store = Store::open(&place, durability)?.telling(teller::teller(&on));
-        let agent = match opening.agent {
-            Some(agent) => Some(agent),
-            None => environment::variable("MYCELIUM_AGENT").map(AgentName::new).transpose()?,
-        };
+        let store =
+            Store::open(&place, durability)?.telling(teller::teller(&on)).taking_in(intake::rules(root.clone()));
         let progress = Progress::default();
         let auto = config.flag("commit.auto");
         let group = Group::of(&run, durability, target(&config), auto);
@@ -85,6 +89,7 @@ impl Workspace {
             durability,
             progress,
             group,
+            news: Vec::new(),
             on,
             is_quiet: false,
             must_decide: false,
@@ -117,6 +122,7 @@ impl Workspace {
             progress: self.progress.clone(),
             flags: self.flags.clone(),
             group: std::sync::Arc::clone(&self.group),
+            news: Vec::new(),
             on: std::sync::Arc::clone(&self.on),
             is_quiet: self.is_quiet,
             must_decide: self.must_decide,
@@ -141,14 +147,22 @@ fn hooks(config: &Config) -> Hooks {
     if config.flag("commit.hooks") { Hooks::run() } else { Hooks::Never }
 }
 
-pub(super) fn read_config(root: &Path, flags: Vec<(String, String)>) -> Result<Config, Error> {
+pub(super) fn read_config(
+    root: &Path,
+    repository: Option<&Repository>,
+    flags: Vec<(String, String)>,
+) -> Result<Config, Error> {
     let mut layers = Vec::new();
     if let Some(path) = environment::user_config() {
-        let text =
-            store::read_text(&path, CONFIG_BYTES_MAX).map_err(|source| Error::Folder { path: path.clone(), source })?;
+        let text = store::read_text(&path, CONFIG_BYTES_MAX).map_err(|error| error.to_string());
         layers.push((Origin::User, layer(&path.display().to_string(), text)));
     }
-    let text = store::read_text_in(root, REPOSITORY_CONFIG, CONFIG_BYTES_MAX)?;
+    if let Some(name) = repository.and_then(agreed_branch)
+        && let Ok(layer) = Layer::from_text("commit.branch", &name)
+    {
+        layers.push((Origin::Clone, layer));
+    }
+    let text = store::read_text_in(root, REPOSITORY_CONFIG, CONFIG_BYTES_MAX).map_err(|error| causes(&error));
     layers.push((Origin::Repository, layer(REPOSITORY_CONFIG, text)));
     layers.push((Origin::Environment, Layer::from_environment(&environment::variable)));
     for (name, text) in flags {
@@ -158,8 +172,34 @@ pub(super) fn read_config(root: &Path, flags: Vec<(String, String)>) -> Result<C
     Ok(Config::resolve(layers))
 }
 
-fn layer(name: &str, text: Option<String>) -> Layer {
-    text.map_or_else(Layer::default, |text| Layer::from_json(name, &text))
+/// The agent that the environment names. A name that is none is refused by every command but those about settings.
+fn acting_agent(config: &mut Config) -> Option<AgentName> {
+    const VARIABLE: &str = "MYCELIUM_AGENT";
+    match environment::variable(VARIABLE).map(AgentName::new)? {
+        Ok(agent) => Some(agent),
+        Err(error) => {
+            config.refuse(VARIABLE, &error.to_string());
+            None
+        }
+    }
+}
+
+/// The values of a file. One that cannot be read is a finding: no command stops for it.
+fn layer(name: &str, text: Result<Option<String>, String>) -> Layer {
+    match text {
+        Ok(Some(text)) => Layer::from_json(name, &text),
+        Ok(None) => Layer::default(),
+        Err(why) => Layer::unreadable(name, &why),
+    }
+}
+
+/// The last cause of an error, which says what the system said.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last.to_string()
 }
 
 /// The name of a plain folder's run state: its last part, and all of its path as a number (FNV-1a, 64 bits).

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::operations::{Step, Together};
 use super::{Error, Scope, Waiting, Workspace};
 use crate::claim;
+use crate::document::Document;
 use crate::entity::{Agent, Pulse};
 use crate::name::{AgentName, DocId, DocPath, OperationId, Revision};
-use crate::snapshot::{Entry, Snapshot};
-use crate::store::{Action, ApplyError, ClaimPart};
+use crate::snapshot::Snapshot;
+use crate::store::ClaimPart;
 use crate::time::Timestamp;
 
 /// Whether anything is removed.
@@ -130,40 +132,26 @@ impl Workspace {
         Ok(held)
     }
 
-    /// Removes what is as it was judged; who came back meanwhile stays.
+    /// Removes the documents that are as they were judged; an agent that came back stays.
     fn clear_away(&self, judged: &Snapshot, older: Duration, pruned: &mut Pruned) -> Result<(), Error> {
         let again: BTreeSet<AgentName> = self.stale_for(judged, older)?.into_iter().map(|stale| stale.name).collect();
-        let paths: Vec<DocPath> = pruned.gone.iter().map(|stale| stale.path.clone()).collect();
-        let same = |path: &DocPath, bytes: &[u8]| judged.get(path).is_some_and(|entry| entry.document.bytes() == bytes);
-        let is_stale =
-            |path: &DocPath| judged.get(path).and_then(Entry::agent).is_some_and(|agent| again.contains(&agent.name));
-        let operation = self.operation("agent.prune")?;
-        let mut removed = BTreeSet::new();
-        let written = self.store.apply_unsynced(&operation, &paths, &mut |current| {
-            removed.clear();
-            let actions = paths.iter().zip(current).map(|(path, bytes)| match bytes {
-                Some(bytes) if same(path, bytes) && is_stale(path) => {
-                    removed.insert(path.clone());
-                    Action::Remove
-                }
-                _ => Action::Keep,
-            });
-            Ok::<_, ApplyError<Error>>(actions.collect())
-        });
-        let written = written.map_err(|error| match error {
-            ApplyError::Refused(ApplyError::Refused(error)) => error,
-            ApplyError::Refused(ApplyError::Store(error)) | ApplyError::Store(error) => Error::Store(error),
-        })?;
-        let (gone, back) = std::mem::take(&mut pruned.gone).into_iter().partition(|one| removed.contains(&one.path));
-        pruned.gone = gone;
-        pruned.kept.extend::<Vec<Stale>>(back);
-        let Some(written) = written else { return Ok(()) };
-        for stale in &pruned.gone {
-            self.store.forget_beat(&stale.name)?;
+        let (gone, back): (Vec<Stale>, Vec<Stale>) =
+            std::mem::take(&mut pruned.gone).into_iter().partition(|stale| again.contains(&stale.name));
+        pruned.kept.extend(back);
+        let document = |stale: &Stale| judged.get(&stale.path).map(|entry| entry.document.clone());
+        let judged: Vec<_> = gone.into_iter().filter_map(|stale| Some((document(&stale)?, stale))).collect();
+        let prune =
+            |(judged, stale): &(Document, Stale)| Step::Prune { path: stale.path.clone(), judged: judged.clone() };
+        let results = self.batch(&judged.iter().map(prune).collect::<Vec<_>>(), Together::Each)?;
+        for ((_, stale), result) in judged.into_iter().zip(results) {
+            let Ok(outcome) = result else {
+                pruned.kept.push(stale);
+                continue;
+            };
+            pruned.gone.push(stale);
+            (pruned.operation, pruned.committed, pruned.waiting) =
+                (outcome.operation, outcome.committed, outcome.waiting);
         }
-        let fate = self.fate(Some(&operation.id), Some(&written))?;
-        (pruned.committed, pruned.waiting) = (fate.committed, fate.waiting);
-        pruned.operation = Some(operation.id);
         Ok(())
     }
 }

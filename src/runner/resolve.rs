@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::operation::out_of_the_archive;
-use super::versions::{Side, Versions};
+use super::operations::out_of_the_archive;
+use super::versions::Versions;
 use super::{Error, Scope, Waiting, Workspace};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Document;
 use crate::entity;
 use crate::git::{Busy, Operation, Repository, Target, Unmerged};
-use crate::merge::{self, Conflict, Decision};
+use crate::merge::{self, Conflict, Decision, MergeSide};
 use crate::name::{ContentId, DocPath, Kind, OperationId, Revision};
 use crate::snapshot::{Entry, FindError, Snapshot};
 use crate::store::{Action, Shelf, Unsynced};
@@ -103,12 +103,12 @@ impl Workspace {
     ///
     /// # Errors
     /// [`Error::Find`] for a name that is no document; [`Error`] if the folder or the repository fails.
-    pub fn resolve(&self, names: &[String], side: Option<Side>) -> Result<Resolution, Error> {
+    pub fn resolve(&self, names: &[String], side: Option<MergeSide>) -> Result<Resolution, Error> {
         self.store.recover()?;
         let mut done = Resolution::default();
         let staging = self.repository.as_ref().filter(|_| self.target() == Target::Current);
         let unmerged = match staging {
-            Some(repository) => repository.conflicts(self.folder())?,
+            Some(repository) => self.own_conflicts(repository, &mut done.findings)?,
             None => BTreeMap::new(),
         };
         done.under_way = staging.and_then(Repository::under_way);
@@ -119,7 +119,7 @@ impl Workspace {
             return Ok(done);
         }
         let all = self.snapshot(Scope::All)?;
-        let (marked, unfinished) = (marked(&all, &unmerged), unfinished_in_archive(&all, &unmerged));
+        let (marked, unfinished) = (marked(&all, &unmerged, &done.findings), unfinished_in_archive(&all, &unmerged));
         self.check_names(names, &unmerged.keys().chain(&marked).chain(&unfinished))?;
         let is_wanted = |path: &DocPath| names.is_empty() || names.iter().any(|name| self.means(name, path));
         let mut batch = Staging::default();
@@ -148,13 +148,13 @@ impl Workspace {
     }
 
     fn commit_resolved(&self, written: &[(OperationId, Unsynced)], done: &mut Resolution) -> Result<(), Error> {
-        let Some((last, _)) = written.last() else { return Ok(()) };
-        let last = last.clone();
+        let Some(last) = written.last().map(|(last, _)| last.clone()) else { return Ok(()) };
         for (_, one) in written {
             one.wait()?;
         }
-        let fate = self.fate(Some(&last), None)?;
-        (done.committed, done.waiting, done.findings) = (fate.committed, fate.waiting, fate.findings);
+        let fate = self.commit_written(Some(&last), None)?;
+        (done.committed, done.waiting) = (fate.committed, fate.waiting);
+        done.findings.extend(fate.findings);
         Ok(())
     }
 
@@ -267,7 +267,7 @@ impl Workspace {
         &self,
         repository: &Repository,
         case: &Case,
-        side: Option<Side>,
+        side: Option<MergeSide>,
         staging: &mut Staging,
     ) -> Result<Resolved, Error> {
         if let Some((path, _)) = case.unmerged.iter().find(|(_, one)| one.is_strange) {
@@ -297,10 +297,11 @@ impl Workspace {
         let has_moved = twin.is_some() || case.unmerged.len() > 1;
         let versions = match (ours, theirs, twin) {
             (Some(ours), Some(theirs), _) | (Some(ours), None, Some(theirs)) | (None, Some(theirs), Some(ours)) => {
-                Some(Versions { base, ours, theirs })
+                let (behind, pushed) = self.sides_in_conflict(repository, &case.unmerged[0].0, (&ours, &theirs))?;
+                Some(Versions { behind, pushed, ..Versions::new(base, ours, theirs) })
             }
             (Some(one), None, None) | (None, Some(one), None) | (None, None, Some(one)) => {
-                Some(Versions { base: None, ours: one.clone(), theirs: one })
+                Some(Versions::new(None, one.clone(), one))
             }
             (None, None, None) => None,
         };
@@ -309,8 +310,7 @@ impl Workspace {
         let first = &case.unmerged[0].0;
         let live = out_of_the_archive(first).unwrap_or_else(|| first.clone());
         let is_live_free = !case.stays && (all.contains(&live) || self.store.read(&live)?.is_none());
-        let is_finished =
-            |document: &Document| entity::read(first, document).entity.is_none_or(|one| one.is_finished());
+        let is_finished = |one: &Document| entity::read(first, one).entity.is_none_or(|entity| entity.is_finished());
         let both_finished = versions.as_ref().is_none_or(|one| is_finished(&one.ours) && is_finished(&one.theirs));
         let all_archived = all.iter().all(DocPath::is_archived);
         let target =
@@ -327,7 +327,7 @@ impl Workspace {
         &self,
         repository: &Repository,
         plan: &Plan,
-        side: Option<Side>,
+        side: Option<MergeSide>,
         staging: &mut Staging,
     ) -> Result<Resolved, Error> {
         let Plan { target, others, versions, how, is_executable, is_whole } = plan;
@@ -390,7 +390,7 @@ impl Workspace {
     fn resolve_marked(
         &self,
         path: &DocPath,
-        side: Option<Side>,
+        side: Option<MergeSide>,
         written: &mut Vec<(OperationId, Unsynced)>,
     ) -> Result<Option<Resolved>, Error> {
         let operation = self.operation(&verb(path))?;
@@ -410,7 +410,7 @@ impl Workspace {
                 return Ok(vec![Action::Keep]);
             };
             let parse = |text: String| Document::parse(text.into_bytes());
-            let versions = Versions { base: Some(parse(base)), ours: parse(ours), theirs: parse(theirs) };
+            let versions = Versions::new(Some(parse(base)), parse(ours), parse(theirs));
             let merged = versions.settle(path, None, side, false).merged;
             let is_open = !merged.conflicts.is_empty();
             out = Some(Resolved { decisions: merged.decisions, ..untouched(path, merged.conflicts) });
@@ -455,11 +455,11 @@ impl Workspace {
     }
 }
 
-/// Documents with conflict markers that the index does not know of.
-fn marked(all: &Snapshot, unmerged: &BTreeMap<DocPath, Unmerged>) -> Vec<DocPath> {
-    let is_marked = |entry: &Entry| entry.findings.iter().any(|finding| finding.code == Code::ConflictMarkers);
-    let found = all.entries().filter(|entry| !unmerged.contains_key(&entry.path) && is_marked(entry));
-    found.map(|entry| entry.path.clone()).collect()
+/// Documents with conflict markers that are not in conflict in the index, and not left to git as findings say.
+fn marked(all: &Snapshot, unmerged: &BTreeMap<DocPath, Unmerged>, left: &[Diagnostic]) -> Vec<DocPath> {
+    let is_marked = |entry: &&Entry| entry.findings.iter().any(|finding| finding.code == Code::ConflictMarkers);
+    let is_ours = |at: &DocPath| !unmerged.contains_key(at) && left.iter().all(|one| one.path.as_ref() != Some(at));
+    all.entries().filter(is_marked).map(|entry| entry.path.clone()).filter(is_ours).collect()
 }
 
 /// Documents of the archive that are not finished, and have no other place.

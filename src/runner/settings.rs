@@ -30,7 +30,7 @@ impl Workspace {
     /// # Errors
     /// [`Error`] if a file of settings cannot be read, or the place cannot be opened with the new ones.
     pub fn renewed(&self) -> Result<NewSettings, Error> {
-        let now = read_config(&self.root, self.flags.clone())?;
+        let now = read_config(&self.root, self.repository.as_ref(), self.flags.clone())?;
         if let Some(fault) = fault(&now) {
             return Ok(NewSettings::Broken(Box::new(fault)));
         }

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Edits, Error, Workspace, environment};
+use super::{Error, Workspace, environment};
 use crate::config::{self, CONFIG_BYTES_MAX, Origin, REPOSITORY_CONFIG};
+use crate::diagnostic::Code;
+use crate::git::{Repository, Target};
 use crate::name::Kind;
 use crate::store;
 use crate::template::{self, Shape};
@@ -13,7 +15,9 @@ const FIRST_CONFIG: &str =
     "{\n  \"markdown\": {\n    \"shape\": \"lean\"\n  },\n  \"commit\": {\n    \"author\": \"agent\"\n  }\n}\n";
 
 /// Settings after which work is looked for elsewhere.
-const MOVES_WORK: [&str; 2] = ["markdown.folder", "commit.branch"];
+const MOVES_WORK: [&str; 2] = ["markdown.folder", BRANCH];
+/// The setting that names the dedicated branch.
+const BRANCH: &str = "commit.branch";
 
 /// What [`Workspace::init`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,12 +67,41 @@ impl Workspace {
     /// to be committed is committed before, if the setting moves the folder or the branch: afterwards nobody would look there.
     ///
     /// # Errors
-    /// [`Error::Config`] if the file is not a JSON object; [`Error::Folder`] if it cannot be written; those of
-    /// [`Workspace::commit_now`].
+    /// [`Error::Config`] if the file is not a JSON object; [`Error::Git`] for a dedicated branch that cannot be one;
+    /// [`Error::Folder`] if it cannot be written; those of [`Workspace::commit_now`].
     pub fn set_config(&self, to: Origin, key: &str, value: &serde_json::Value) -> Result<PathBuf, Error> {
-        if MOVES_WORK.contains(&key) {
-            self.commit_now(Edits::None)?;
+        let branch = (key == BRANCH).then(|| value.as_str().unwrap_or_default());
+        if let (Some(repository), Some(name)) = (&self.repository, branch.filter(|name| !name.is_empty())) {
+            self.check_branch_setting(repository, name)?;
         }
+        if MOVES_WORK.contains(&key) && self.has_usable_branch() {
+            // What cannot be committed now stays in the folder and in the journal. It must not keep a setting from being
+            // corrected, since that setting may be why.
+            let _ = self.commit_before_move();
+        }
+        let path = self.write_config(to, key, value)?;
+        if let (Some(""), Origin::Repository) = (branch, to) {
+            self.forget_branch()?;
+        }
+        Ok(path)
+    }
+
+    /// Refuses a branch that is checked out somewhere: nothing could be committed to it. Where the branch that is set now is
+    /// none either, any name that git allows is better than that.
+    fn check_branch_setting(&self, repository: &Repository, name: &str) -> Result<(), Error> {
+        match repository.check_branch_name(name) {
+            Err(_) if !self.has_usable_branch() => Ok(repository.head(&Target::Branch(name.to_owned())).map(drop)?),
+            checked => Ok(checked?),
+        }
+    }
+
+    /// Returns false if the branch that is set now is not even a name that git allows.
+    fn has_usable_branch(&self) -> bool {
+        let is_named = self.repository.as_ref().is_none_or(|repository| repository.head(&self.target()).is_ok());
+        is_named && !self.config.findings.iter().any(|finding| finding.code == Code::BadConfigValue)
+    }
+
+    fn write_config(&self, to: Origin, key: &str, value: &serde_json::Value) -> Result<PathBuf, Error> {
         let put = |path: &Path, text: Option<String>| {
             let (name, text) = (path.display().to_string(), text.unwrap_or_default());
             config::put(&name, &text, key, value).map_err(|finding| Error::Config(Box::new(finding)))
@@ -77,12 +110,14 @@ impl Workspace {
             let path = self.root.join(REPOSITORY_CONFIG);
             let text = put(&path, store::read_text_in(&self.root, REPOSITORY_CONFIG, CONFIG_BYTES_MAX)?)?;
             store::replace_text_in(&self.root, REPOSITORY_CONFIG, &text)?;
+            self.agree_to_change(key);
             return Ok(path);
         }
         let path = environment::user_config().ok_or(Error::NoHome)?;
         let fault = |source| Error::Folder { path: path.clone(), source };
         let text = put(&path, store::read_text(&path, CONFIG_BYTES_MAX).map_err(fault)?)?;
-        store::replace_text(&path, &text).map_err(fault)?;
+        let holds_password = config::Layer::from_json("", &text).holds_password();
+        store::replace_own_text(&path, &text, holds_password).map_err(fault)?;
         Ok(path)
     }
 }

@@ -5,7 +5,7 @@ use super::{Error, Waiting, Workspace};
 use crate::engine::{self, Force, Held};
 use crate::git::{Busy, GitError, Repository, Target};
 use crate::name::DocPath;
-use crate::store::WatcherInfo;
+use crate::store::{self, WatcherInfo};
 
 /// How the folder stands to its history.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +18,8 @@ pub struct Standing {
     pub conflicts: Vec<DocPath>,
     /// What a commit would have to wait for.
     pub waiting: Option<Waiting>,
+    /// This process may not write local state, as in a sandbox that keeps `.git` read-only.
+    pub is_state_read_only: bool,
     /// The watcher that is alive.
     pub watcher: Option<WatcherInfo>,
 }
@@ -26,6 +28,13 @@ pub struct Standing {
 pub(super) type Look = fn(&Repository) -> Result<Option<Busy>, GitError>;
 
 impl Workspace {
+    /// Returns true if commits go to a detached HEAD: no branch holds them.
+    #[must_use]
+    pub fn is_on_no_branch(&self) -> bool {
+        let head = self.head().ok().flatten();
+        self.target() == Target::Current && head.is_some_and(|head| head.detached)
+    }
+
     /// How the folder stands to its history.
     ///
     /// # Errors
@@ -40,17 +49,15 @@ impl Workspace {
         let Some(repository) = &self.repository else {
             return Ok(Standing { waiting: Some(Waiting::OutsideGit), watcher, ..Standing::default() });
         };
-        let head = match self.target() {
-            Target::Current => repository.head(&Target::Current)?.revision,
-            // What others put on the branch since is not a change made here.
-            Target::Branch(name) => self.followed(&name)?,
-        };
+        let head = self.folder_base(repository)?;
         let tracked = repository.contents(head.as_ref(), self.folder())?;
         let sight = Survey::default().look(self, &tracked)?;
         let changes = engine::changes(&tracked, &sight.files, &sight.own);
-        let admission = engine::admit(&changes, tracked.len(), Force::No);
+        let admission = engine::admit(&changes, tracked.len(), self.deletions_max(), Force::No);
         let waiting = if self.config.flag("commit.auto") {
-            busy(repository)?.map(Waiting::Busy).or(sight.ignored.map(Waiting::Ignored))
+            let at_work = || repository.at_work().filter(|_| self.target() == Target::Current);
+            let paused = self.store.paused_until()?.map(Waiting::Paused);
+            paused.or(busy(repository)?.or_else(at_work).map(Waiting::Busy)).or(sight.ignored.map(Waiting::Ignored))
         } else {
             Some(Waiting::Off)
         };
@@ -58,7 +65,10 @@ impl Workspace {
             Target::Current => repository.conflicts(self.folder())?.into_keys().collect(),
             Target::Branch(_) => Vec::new(),
         };
-        let uncommitted = changes.into_keys().collect();
-        Ok(Standing { uncommitted, held: admission.held, conflicts, waiting, watcher })
+        let uncommitted: Vec<DocPath> = changes.into_keys().collect();
+        let is_state_read_only = store::is_state_read_only(&self.store);
+        let is_left_to_others = is_state_read_only && !uncommitted.is_empty() && watcher.is_none();
+        let waiting = waiting.or_else(|| is_left_to_others.then_some(Waiting::ReadOnly));
+        Ok(Standing { uncommitted, held: admission.held, conflicts, waiting, is_state_read_only, watcher })
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::bridge::BridgeStats;
 use super::hold::Hold;
 use super::{Error, Scope, Workspace};
+use crate::claim::State;
 use crate::entity::{Agent, AgentStatus, Priority, Pulse, Task, TaskStatus, Workflow, WorkflowStatus};
 use crate::name::{AgentName, DocId};
 use crate::snapshot::{Blocker, Entry, Outlook, Queue, Root, Snapshot};
@@ -36,9 +37,11 @@ pub struct Stats {
     pub avg_latency: Option<f64>,
     /// How many operations that is the mean of.
     pub latency_of: usize,
-    /// Running tasks: the most urgent first, then the oldest.
+    /// Running tasks, those that run in another worktree included: the most urgent first, then the oldest.
     pub running: Vec<Line>,
-    /// Tasks that may be started, in the same order; without those that are held in another work tree.
+    /// Tasks that are pending here, and were completed or given up in another worktree whose branch is not merged here.
+    pub ended_elsewhere: Vec<Line>,
+    /// Tasks that may be started, in the same order; without those of other worktrees.
     pub ready: Vec<Line>,
     /// Pending tasks for whose dependencies somebody works or will, in the same order.
     pub waiting: Vec<Line>,
@@ -123,15 +126,22 @@ impl Workspace {
     pub fn stats_of(&self, snapshot: &Snapshot) -> Result<Stats, Error> {
         let at = self.now();
         let holds = self.holds(snapshot)?;
-        let queue = snapshot.queue();
+        let queue = self.queue(snapshot, &holds);
         let tasks: Vec<&Task> =
             snapshot.entries().filter(|entry| !entry.path.is_archived()).filter_map(Entry::task).collect();
         let lines = |outlook: Outlook| -> Vec<Line> {
             queue.with(outlook).into_iter().map(|task| line(task, &queue, &holds)).collect()
         };
-        let mut ready = lines(Outlook::Ready);
-        ready.retain(|line| !line.hold.as_ref().is_some_and(Hold::keeps_off));
-        let pending: Vec<&&Task> = tasks.iter().filter(|task| task.status == TaskStatus::Pending).collect();
+        let is_elsewhere = |line: &Line| line.hold.as_ref().is_some_and(Hold::keeps_off);
+        let [ready, waiting, blocked] = [Outlook::Ready, Outlook::Waiting, Outlook::Blocked].map(lines);
+        let mut ended_elsewhere = Vec::new();
+        let [ready, waiting, blocked] = [ready, waiting, blocked].map(|all| {
+            let (elsewhere, here): (Vec<Line>, Vec<Line>) = all.into_iter().partition(is_elsewhere);
+            ended_elsewhere.extend(elsewhere);
+            here
+        });
+        let status = |task: &Task| status_anywhere(task, &holds);
+        let pending: Vec<&&Task> = tasks.iter().filter(|task| status(task) == TaskStatus::Pending).collect();
         let of = |priority: Priority| pending.iter().filter(|task| task.priority == priority).count();
         let latencies = self.store.latencies();
         let (mode, bridge) = self.bridge_stats();
@@ -145,18 +155,31 @@ impl Workspace {
             task_queue: Priority::ALL.iter().rev().map(|priority| (*priority, of(*priority))).collect(),
             tasks: TaskStatus::ALL
                 .iter()
-                .map(|status| (*status, tasks.iter().filter(|task| task.status == *status).count()))
+                .map(|status| (*status, tasks.iter().filter(|task| status_anywhere(task, &holds) == *status).count()))
                 .collect(),
             avg_latency: mean_ms(&latencies),
             latency_of: latencies.len(),
             running: lines(Outlook::Status(TaskStatus::Running)),
+            ended_elsewhere,
             ready,
-            waiting: lines(Outlook::Waiting),
-            blocked: lines(Outlook::Blocked),
+            waiting,
+            blocked,
             failed: lines(Outlook::Status(TaskStatus::Failed)),
             workflows: flows(snapshot),
             watcher: self.store.watcher()?,
         })
+    }
+}
+
+/// Returns the status of a task, by its worktree where another one has it or has finished it.
+#[must_use]
+pub fn status_anywhere(task: &Task, holds: &BTreeMap<DocId, Hold>) -> TaskStatus {
+    let hold = holds.get(&task.id).filter(|hold| hold.keeps_off() && task.status == TaskStatus::Pending);
+    match hold.map(|hold| hold.state) {
+        Some(State::Begun | State::Held) => TaskStatus::Running,
+        Some(State::Completed) => TaskStatus::Completed,
+        Some(State::Failed) => TaskStatus::Failed,
+        Some(State::Released | State::Expired) | None => task.status,
     }
 }
 
@@ -193,14 +216,15 @@ fn team(
     }
     let known: BTreeSet<&AgentName> = team.keys().copied().collect();
     for task in tasks {
-        let who = match task.status {
+        let status = status_anywhere(task, holds);
+        let who = match status {
             TaskStatus::Running => holds.get(&task.id).map(|hold| &hold.by),
             TaskStatus::Pending => task.assigned_to.as_ref(),
             TaskStatus::Completed | TaskStatus::Failed => None,
         };
         let Some(who) = who else { continue };
         let member = team.entry(who).or_insert_with(|| stranger(who));
-        if task.status == TaskStatus::Running {
+        if status == TaskStatus::Running {
             member.says.retain(|said| said != task.id.as_str());
             member.running.push(task.id.clone());
         } else {

@@ -6,8 +6,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::bridge::{Ear, Wanted};
+use super::intake::unless_read_only;
 use super::{Error, Observer, Workspace, environment};
-use crate::event::{Event, Replaced, SNAPSHOT, Told, replaced};
+use crate::event::{Arrivals, Event, Replaced, SNAPSHOT, Told, replaced};
 use crate::name::{Channel, ChannelPattern, EventId};
 use crate::watch::Watcher;
 
@@ -48,7 +49,7 @@ impl Subscription {
         since: Option<EventId>,
     ) -> Result<Self, Error> {
         let workspace = workspace.another()?;
-        workspace.store.make_feed()?;
+        unless_read_only(workspace.store.make_feed().map_err(Error::from))?;
         let (ring, bell) = sync_channel(1);
         // A bell that rings already rings.
         let ring = move || {
@@ -80,7 +81,7 @@ impl Subscription {
         subscription.arm();
         let told = subscription.observer.catch_up(&subscription.workspace)?;
         subscription.look_at = Some(Instant::now());
-        subscription.begin(told, since);
+        subscription.begin(&told, since)?;
         Ok(subscription)
     }
 
@@ -121,24 +122,25 @@ impl Subscription {
     }
 
     /// What was told before it began: what stands behind `since` is delivered.
-    fn begin(&mut self, told: Vec<Told>, since: Option<EventId>) {
+    fn begin(&mut self, told: &[Told], since: Option<EventId>) -> Result<(), Error> {
         let Some(since) = since else {
             for told in told {
                 self.remember(&told.id);
             }
-            return;
+            return Ok(());
         };
-        if let Some(at) = told.iter().position(|told| told.id == since) {
-            let mut told = told;
-            let rest = told.split_off(at + 1);
-            for told in told {
-                self.remember(&told.id);
-            }
-            self.deliver(rest);
-            return;
+        let unordered = self.observer.unordered().clone();
+        let published = if unordered.contains(&since) { self.workspace.published()? } else { Vec::new() };
+        let is_told = told.iter().any(|told| told.id == since);
+        let skipped = if is_told { 0 } else { told.iter().take_while(|told| told.is_notice()).count() };
+        let kept = told.iter().skip(skipped).cloned().collect();
+        let rest = Arrivals { told: kept, unordered, published }.behind(&since, environment::now());
+        let later: HashSet<&EventId> = rest.iter().map(|told| &told.id).collect();
+        for told in told.iter().filter(|told| !later.contains(&told.id)) {
+            self.remember(&told.id);
         }
-        self.lose(since);
-        self.deliver(told.into_iter().skip_while(|told| told.event == "replaced").collect());
+        self.deliver(rest);
+        Ok(())
     }
 
     fn lose(&mut self, since: EventId) {
@@ -186,7 +188,7 @@ impl Subscription {
             }
             self.remember(&told.id);
             let first = || told.channels.first().map(|channel| told.on(channel.clone()));
-            let wanted = if self.patterns.is_empty() { first() } else { told.wanted(&self.patterns) };
+            let wanted = if self.patterns.is_empty() { first() } else { told.wanted_or_notice(&self.patterns) };
             self.queue.extend(wanted);
         }
     }
@@ -209,7 +211,9 @@ impl Subscription {
         let looked = self.observer.look(&self.workspace);
         let end = Instant::now();
         self.rested_at = end + (end - began) * 2;
-        let again = looked?.again_ms.map(Duration::from_millis);
+        let looked = looked?;
+        self.deliver(looked.told);
+        let again = looked.again_ms.map(Duration::from_millis);
         let again = again.into_iter().chain(self.gap.as_ref().map(|_| POLL)).min();
         if let Some(again) = again {
             self.look_soon(again);

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::event::{self, Branch, Deed, Fold, Line};
-use crate::store::{Record, Teller};
+use crate::name::DocPath;
+use crate::store::{Record, RecordedChange, Teller};
 
 /// The name of the branch on which a workspace acts, as it was when the last operation was asked for.
 pub(super) type On = Arc<Mutex<Option<String>>>;
@@ -42,6 +43,26 @@ pub(super) fn told(record: &Record, again: u32, name: Option<String>) -> Vec<Lin
     let sides: Vec<_> =
         changes.map(|change| (&change.path, change.before.as_deref(), change.after.as_deref())).collect();
     event::told(&deed, &sides)
+}
+
+/// The lines of the newest operations that left a document so, each of which found what the one before had left, if they were
+/// never told: their process died, or the power failed, or their process may not write the feed.
+pub(super) fn of_journal(fold: &Fold, journal: &[Record], path: &DocPath, bytes: Option<&[u8]>) -> Option<Vec<Line>> {
+    let name = fold.branch().and_then(|branch| branch.name.clone());
+    let is_told = |line: &Line| line.told.iter().any(|told| fold.has_told(&told.id));
+    let (mut lines, mut left) = (Vec::new(), bytes);
+    for record in journal.iter().rev() {
+        let left_so = |change: &&RecordedChange| change.path == *path && change.after.as_deref() == left;
+        let Some(change) = record.changes.iter().find(left_so) else { continue };
+        let own = told(record, 0, name.clone()).into_iter().filter(|line| line.path.as_ref() == Some(path));
+        let own: Vec<Line> = own.collect();
+        if own.is_empty() || own.iter().any(is_told) {
+            break;
+        }
+        lines.splice(0..0, own);
+        left = change.before.as_deref();
+    }
+    (!lines.is_empty()).then_some(lines)
 }
 
 /// Lines as they stand in the feed.

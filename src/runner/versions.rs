@@ -3,31 +3,11 @@
 use std::collections::HashSet;
 
 use crate::document::Document;
-use crate::merge::{self, Conflict, Decision, Merged, Names};
+use crate::merge::{self, Conflict, Decision, MergeSide, MergeSides, Merged};
 use crate::name::DocPath;
 
 /// How many conflicts one inside the other are taken apart.
 const DEPTH_MAX: usize = 32;
-
-/// Whose version stands where nothing else decides; in git's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The version that was checked out.
-    Ours,
-    /// The other.
-    Theirs,
-}
-
-impl Side {
-    /// The word for it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Ours => "ours",
-            Self::Theirs => "theirs",
-        }
-    }
-}
 
 /// The versions of a document.
 #[derive(Debug, Clone)]
@@ -35,6 +15,10 @@ pub(super) struct Versions {
     pub(super) base: Option<Document>,
     pub(super) ours: Document,
     pub(super) theirs: Document,
+    /// The side from which the other has gone on: the merge takes it for what both came from.
+    pub(super) behind: Option<MergeSide>,
+    /// The side that the remote has already, if it has one of them.
+    pub(super) pushed: Option<MergeSide>,
 }
 
 /// What becomes of a document, and whether a person had decided it before.
@@ -45,13 +29,18 @@ pub(super) struct Verdict {
 }
 
 impl Versions {
+    /// Versions of which no side is behind, nor known to be pushed.
+    pub(super) const fn new(base: Option<Document>, ours: Document, theirs: Document) -> Self {
+        Self { base, ours, theirs, behind: None, pushed: None }
+    }
+
     /// The document of these versions, given what lies in the work tree: what somebody changed there by hand is kept. A
     /// version of one side is that too if `is_decided`: somebody put it there.
     pub(super) fn settle(
         &self,
         path: &DocPath,
         here: Option<&Document>,
-        side: Option<Side>,
+        side: Option<MergeSide>,
         is_decided: bool,
     ) -> Verdict {
         let merged = |versions: &Self| Verdict { merged: versions.merge(path, side), by_hand: false };
@@ -60,7 +49,7 @@ impl Versions {
         match merge::sides(here.text()) {
             Some((_, ours, theirs)) if !self.is_as_left(&ours, &theirs) => {
                 let parse = |text: String| Document::parse(text.into_bytes());
-                merged(&Self { base: self.base.clone(), ours: parse(ours), theirs: parse(theirs) })
+                merged(&Self::new(self.base.clone(), parse(ours), parse(theirs)))
             }
             Some(_) => merged(self),
             None => {
@@ -77,12 +66,17 @@ impl Versions {
         if self.base.iter().chain([&self.ours, &self.theirs]).any(is_binary) {
             return true;
         }
-        let merged = self.merge(path, None);
+        let merged = Self { behind: None, ..self.clone() }.merge(path, None);
         !merged.conflicts.is_empty() && merged.document == self.ours
     }
 
-    fn merge(&self, path: &DocPath, side: Option<Side>) -> Merged {
-        let merged = merge::document(path, self.base.as_ref(), &self.ours, &self.theirs, &Names::GIT);
+    fn merge(&self, path: &DocPath, side: Option<MergeSide>) -> Merged {
+        let base = match self.behind {
+            Some(MergeSide::Ours) => Some(&self.ours),
+            Some(MergeSide::Theirs) => Some(&self.theirs),
+            None => self.base.as_ref(),
+        };
+        let merged = merge::document(path, base, &self.ours, &self.theirs, &MergeSides::GIT.with_pushed(self.pushed));
         let merged = readable(merged);
         match side {
             Some(side) if !merged.conflicts.is_empty() => self.pick(merged, side),
@@ -91,26 +85,26 @@ impl Versions {
     }
 
     /// The same with one side's version of whatever is undecided.
-    fn pick(&self, mut merged: Merged, side: Side) -> Merged {
+    fn pick(&self, mut merged: Merged, side: MergeSide) -> Merged {
         let text = std::str::from_utf8(merged.document.bytes()).unwrap_or_default();
         let take = |text: &str| match (merge::sides(text)?, side) {
-            ((_, ours, _), Side::Ours) => Some(ours),
-            ((_, _, theirs), Side::Theirs) => Some(theirs),
+            ((_, ours, _), MergeSide::Ours) => Some(ours),
+            ((_, _, theirs), MergeSide::Theirs) => Some(theirs),
         };
         // A conflict may have another one inside.
         let taken = std::iter::successors(take(text), |text| take(text)).take(DEPTH_MAX).last();
         let document = match (taken, side) {
             (Some(text), _) => Document::parse(text.into_bytes()),
-            (None, Side::Ours) => self.ours.clone(),
-            (None, Side::Theirs) => self.theirs.clone(),
+            (None, MergeSide::Ours) => self.ours.clone(),
+            (None, MergeSide::Theirs) => self.theirs.clone(),
         };
         let picked = readable(Merged { document, conflicts: Vec::new(), decisions: Vec::new() });
         if !picked.conflicts.is_empty() {
             return merged;
         }
-        let rule = if side == Side::Ours { "--ours" } else { "--theirs" };
+        let rule = if side == MergeSide::Ours { "--ours" } else { "--theirs" };
         merged.decisions.extend(merged.conflicts.drain(..).map(|Conflict { what, ours, theirs, .. }| {
-            let (kept, lost) = if side == Side::Ours { (ours, theirs) } else { (theirs, ours) };
+            let (kept, lost) = if side == MergeSide::Ours { (ours, theirs) } else { (theirs, ours) };
             Decision { rule, what, kept, lost, loser: None, winner: None }
         }));
         Merged { document: picked.document, ..merged }
@@ -164,10 +158,12 @@ mod tests {
             base: Some(Document::parse(BASE.as_bytes().to_vec())),
             ours: with("Text", "Ours"),
             theirs: with("Text", "Theirs"),
+            behind: None,
+            pushed: None,
         }
     }
 
-    fn settle(here: &str, side: Option<Side>) -> Verdict {
+    fn settle(here: &str, side: Option<MergeSide>) -> Verdict {
         let path = DocPath::new("task-1.md").expect("a path");
         versions().settle(&path, Some(&Document::parse(here.as_bytes().to_vec())), side, false)
     }
@@ -180,10 +176,25 @@ mod tests {
     fn a_side_is_taken_for_what_is_undecided_alone() {
         let here = left("<<<<<<< HEAD\nOurs.\n=======\nTheirs.\n>>>>>>> topic\n");
         assert!(!settle(&here, None).merged.conflicts.is_empty());
-        for (side, text) in [(Side::Ours, "Ours.\n"), (Side::Theirs, "Theirs.\n")] {
+        for (side, text) in [(MergeSide::Ours, "Ours.\n"), (MergeSide::Theirs, "Theirs.\n")] {
             let verdict = settle(&here, Some(side));
             assert_eq!(verdict.merged.document.text(), left(text));
             assert_eq!(verdict.merged.decisions.len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_side_that_is_behind_gives_way_to_the_one_that_went_on() {
+        let path = DocPath::new("task-1.md").expect("a path");
+        let here = Document::parse(left("<<<<<<< HEAD\nOurs.\n=======\nTheirs.\n>>>>>>> topic\n").into_bytes());
+        for (behind, text) in [(MergeSide::Ours, "Theirs.\n"), (MergeSide::Theirs, "Ours.\n")] {
+            let versions = Versions { behind: Some(behind), ..versions() };
+            let verdict = versions.settle(&path, Some(&here), None, false);
+            assert!(verdict.merged.conflicts.is_empty() && !verdict.by_hand);
+            assert_eq!(verdict.merged.document.text(), left(text));
+            // What a person wrote instead still stands.
+            let by_hand = Document::parse(left("Both.\n").into_bytes());
+            assert_eq!(versions.settle(&path, Some(&by_hand), None, false).merged.document.text(), left("Both.\n"));
         }
     }
 
@@ -193,7 +204,7 @@ mod tests {
         assert!(verdict.by_hand && verdict.merged.conflicts.is_empty());
         assert_eq!(verdict.merged.document.text(), left("Both.\n"));
         let here = left("By hand.\n\n<<<<<<< HEAD\nOurs.\n=======\nTheirs.\n>>>>>>> topic\n");
-        let verdict = settle(&here, Some(Side::Ours));
+        let verdict = settle(&here, Some(MergeSide::Ours));
         assert_eq!(verdict.merged.document.text(), left("By hand.\n\nOurs.\n"));
         // Half of the markers are no decision.
         assert!(!settle(&BASE.replace("type: x", "=======\n>>>>>>> topic"), None).merged.conflicts.is_empty());

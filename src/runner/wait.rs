@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::workspace::Found;
 use super::{Error, Workspace};
 use crate::entity::{Entity, TaskStatus};
+use crate::follow::FollowScope;
 use crate::name::Kind;
 use crate::watch::{Places, Watcher};
 
@@ -59,7 +60,7 @@ impl Workspace {
             // Armed before each look: what comes after the look rings.
             let is_deaf = watcher.arm().is_err();
             // What is in the way of that is told by whoever writes; the look goes on with what the folder holds.
-            let _ = self.follow_branch();
+            let _ = self.follow_branch(FollowScope::Everything);
             tasks = self.look_again(ids, &tasks)?;
             let mut ended = tasks.iter().map(Found::has_ended);
             let is_over = if until == Until::All { ended.all(|one| one) } else { ended.any(|one| one) };

@@ -1,15 +1,20 @@
 //! Why a task is ready or not: everything that is known about it, gathered in one place. Words are elsewhere.
 
+use std::collections::{BTreeMap, HashMap};
+
 use serde_json::Value as Json;
 
 use super::hold::Hold;
 use super::{Error, Scope, Workspace};
+use crate::diagnostic::Diagnostic;
 use crate::entity::{Task, TaskStatus};
 use crate::name::{AgentName, DocId, DocPath, Kind};
 use crate::snapshot::{Cause, Entry, FindError, Outlook, Queue, Root, Snapshot, Wait};
 
 /// Most steps of a chain of tasks that wait for each other that are told.
 const CHAIN_MAX: usize = 100;
+/// Missing dependencies for which ids that look alike are searched.
+const NEAR_MAX: usize = 10;
 
 /// Why a task stands as it does.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,10 +52,14 @@ pub struct Need {
     pub wait: Option<Wait>,
     /// Who did or does it.
     pub holder: Option<AgentName>,
+    /// Who holds or has finished it in another worktree.
+    pub elsewhere: Option<Hold>,
     /// It lies in the archive.
     pub is_archived: bool,
-    /// Ids that look like it, where there is none.
+    /// Ids that look like it, where there is none; empty behind the first ten such dependencies.
     pub near: Vec<DocId>,
+    /// What is wrong with its review or approval, where that is why it does not count.
+    pub fault: Option<Diagnostic>,
 }
 
 /// What is wrong at the root.
@@ -66,6 +75,8 @@ pub enum Fault {
     Circle,
     /// These files state the same id.
     Duplicate(Vec<DocPath>),
+    /// A value that restricts the task cannot be used.
+    Unusable(Box<Diagnostic>),
 }
 
 impl Workspace {
@@ -89,14 +100,14 @@ impl Workspace {
         let entry = snapshot.get(&path).ok_or_else(|| Error::Gone { path: path.clone() })?;
         let task = entry.task().ok_or_else(|| unreadable(entry))?;
         let holds = self.holds(&snapshot)?;
-        let queue = snapshot.queue();
+        let queue = self.queue(&snapshot, &holds);
         let root = queue.root(&task.id).filter(|_| queue.outlook(task) == Outlook::Blocked);
-        let (chain, last) = chain(&snapshot, &queue, task);
+        let (chain, last) = chain(&snapshot, &queue, &holds, task);
         let me = self.agent();
         Ok(Why {
             path,
             outlook: queue.outlook(task),
-            needs: needs(&snapshot, &queue, task),
+            needs: needs(&snapshot, &queue, &holds, task),
             fault: root.as_ref().map(|root| fault(&snapshot, root)),
             root,
             chain,
@@ -114,22 +125,46 @@ fn unreadable(entry: &Entry) -> Error {
     Error::Refused { path: entry.path.clone(), source: Box::new(crate::entity::Refusal::Unreadable { id, findings }) }
 }
 
-fn needs(snapshot: &Snapshot, queue: &Queue<'_>, task: &Task) -> Vec<Need> {
-    let blockers = snapshot.blockers(task);
-    let wait = |id: &DocId| blockers.iter().find(|blocker| blocker.id == *id).map(|blocker| blocker.why);
-    task.depends_on.iter().map(|id| need(snapshot, queue, id, wait(id))).collect()
+/// Who holds which task.
+type Holds = BTreeMap<DocId, Hold>;
+
+fn needs(snapshot: &Snapshot, queue: &Queue<'_>, holds: &Holds, task: &Task) -> Vec<Need> {
+    let mut blockers = snapshot.blockers(task);
+    for blocker in &mut blockers {
+        let named = snapshot.named_task(&blocker.id).and_then(Entry::task);
+        if let (Wait::Status(TaskStatus::Pending), Some(Outlook::Status(status))) =
+            (blocker.why, named.map(|task| queue.outlook(task)))
+        {
+            blocker.why = Wait::Status(status);
+        }
+    }
+    let waits: HashMap<&DocId, Wait> = blockers.iter().map(|blocker| (&blocker.id, blocker.why)).collect();
+    // To look for ids that are alike means to look at all of them: for the first ones only.
+    let mut advised = 0;
+    let mut one = |id: &DocId| {
+        let mut need = need(snapshot, queue, holds, id, waits.get(id).copied());
+        if need.wait == Some(Wait::Missing) && advised < NEAR_MAX {
+            advised += 1;
+            need.near = near(snapshot, id);
+        }
+        need
+    };
+    queue.dependencies(task).iter().map(&mut one).collect()
 }
 
-fn need(snapshot: &Snapshot, queue: &Queue<'_>, id: &DocId, wait: Option<Wait>) -> Need {
+fn need(snapshot: &Snapshot, queue: &Queue<'_>, holds: &Holds, id: &DocId, wait: Option<Wait>) -> Need {
     let entry = snapshot.named_task(id);
     let task = entry.and_then(Entry::task);
+    let elsewhere = task.and_then(|task| holds.get(&task.id)).filter(|hold| hold.keeps_off()).cloned();
     Need {
         id: id.clone(),
         outlook: task.map(|task| queue.outlook(task)),
         wait,
-        holder: task.and_then(Task::holder).cloned(),
+        holder: elsewhere.as_ref().map(|hold| &hold.by).or_else(|| task.and_then(Task::holder)).cloned(),
+        elsewhere,
         is_archived: entry.is_some_and(|entry| entry.path.is_archived()),
-        near: if entry.is_none() { near(snapshot, id) } else { Vec::new() },
+        near: Vec::new(),
+        fault: task.and_then(Task::approval_fault).cloned(),
     }
 }
 
@@ -142,7 +177,7 @@ fn near(snapshot: &Snapshot, id: &DocId) -> Vec<DocId> {
 }
 
 /// From a waiting task to the first one that does not wait for another pending one.
-fn chain(snapshot: &Snapshot, queue: &Queue<'_>, task: &Task) -> (Vec<DocId>, Option<Need>) {
+fn chain(snapshot: &Snapshot, queue: &Queue<'_>, holds: &Holds, task: &Task) -> (Vec<DocId>, Option<Need>) {
     let mut chain = vec![task.id.clone()];
     let mut at = task;
     if queue.outlook(task) != Outlook::Waiting {
@@ -152,7 +187,7 @@ fn chain(snapshot: &Snapshot, queue: &Queue<'_>, task: &Task) -> (Vec<DocId>, Op
         chain.push(blocker.id.clone());
         match snapshot.named_task(&blocker.id).and_then(Entry::task) {
             Some(next) if queue.outlook(next) == Outlook::Waiting && chain.len() < CHAIN_MAX => at = next,
-            _ => return (chain, Some(need(snapshot, queue, &blocker.id, Some(blocker.why)))),
+            _ => return (chain, Some(need(snapshot, queue, holds, &blocker.id, Some(blocker.why)))),
         }
     }
     (chain, None)
@@ -169,6 +204,10 @@ fn fault(snapshot: &Snapshot, root: &Root) -> Fault {
             Fault::Unreadable(first.map(|finding| finding.message.clone()))
         }
         Cause::Circle => Fault::Circle,
+        Cause::Unusable => entry
+            .and_then(Entry::task)
+            .and_then(|task| task.gates.unusable())
+            .map_or(Fault::Unreadable(None), |finding| Fault::Unusable(Box::new(finding.clone()))),
         Cause::Duplicate => Fault::Duplicate(snapshot.paths_of(Kind::Task, id.as_str()).to_vec()),
     }
 }

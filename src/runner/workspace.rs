@@ -11,17 +11,16 @@ use super::error::again;
 use super::progress::Work;
 use super::teller::On;
 use super::together::Group;
-use super::{Error, Progress, environment};
-use crate::check;
+use super::{Error, Progress, environment, held_back};
 use crate::config::Config;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::Diagnostic;
 use crate::document::Document;
-use crate::entity::Entity;
-use crate::event;
+use crate::engine::DELETIONS_MAX;
+use crate::entity::{Entity, Task, Workflow};
 use crate::git::{Head, Repository, Target};
-use crate::name::{AgentName, DocId, DocPath, Kind, Revision};
+use crate::name::{AgentName, DocId, DocPath, Kind, Revision, composed};
 use crate::snapshot::{Entry, FindError, Snapshot};
-use crate::store::{Contents, Durability, Shelf, Stamp, Store};
+use crate::store::{Durability, FileRead, Shelf, Stamp, Store, StoreError};
 use crate::time::Timestamp;
 
 /// Below this many documents a second thread costs more than it saves.
@@ -45,6 +44,8 @@ pub struct Workspace {
     pub(super) progress: Progress,
     /// Those in this process with whom it commits.
     pub(super) group: Arc<Group>,
+    /// What a person should know of how the folder was brought up to date when this was opened.
+    pub(super) news: Vec<Diagnostic>,
     /// The branch of the newest operation, for those who are told of it.
     pub(super) on: On,
     /// It is a bridge's own: what it writes needs not be told to the server by anybody else.
@@ -119,6 +120,19 @@ impl Workspace {
         })
     }
 
+    /// What a person should know of how the folder was brought up to date when this was opened.
+    #[must_use]
+    pub fn news(&self) -> &[Diagnostic] {
+        &self.news
+    }
+
+    /// Most deletions by hand that one commit takes without being asked for. Git ignores the folder of a dedicated branch, and
+    /// removes what it ignores in many ways: there every deletion is asked for.
+    #[must_use]
+    pub fn deletions_max(&self) -> usize {
+        if self.target() == Target::Current { DELETIONS_MAX } else { 0 }
+    }
+
     /// The settings in force.
     #[must_use]
     pub const fn config(&self) -> &Config {
@@ -189,6 +203,12 @@ impl Workspace {
         environment::now()
     }
 
+    /// The moment for a document that is made now: to the microsecond, and never the same twice.
+    #[must_use]
+    pub fn moment_of_creation(&self) -> Timestamp {
+        environment::moment_of_creation()
+    }
+
     /// A new random id.
     ///
     /// # Errors
@@ -206,14 +226,16 @@ impl Workspace {
         if scope == Scope::All {
             entries.extend(self.entries(Shelf::Archive)?);
         }
+        let out = self.kept_out_documents(&|path| scope == Scope::All || !path.is_archived())?;
+        entries.extend(out.into_iter().map(|(path, document)| Entry::read(path, document)));
         let mut snapshot = Snapshot::from_entries(entries);
         let named = if scope == Scope::Named { named_elsewhere(&snapshot) } else { BTreeSet::new() };
         if !named.is_empty() {
             let fits = |path: &DocPath| {
-                let stem = path.stem();
+                let stem = &*composed(path.stem());
                 named.contains(stem) || stem.strip_prefix(Kind::Task.prefix()).is_some_and(|id| named.contains(id))
             };
-            let paths: Vec<DocPath> = self.store.names(Shelf::Archive)?.into_iter().filter(fits).collect();
+            let paths: Vec<DocPath> = self.document_names(Shelf::Archive)?.into_iter().filter(fits).collect();
             for (path, document) in self.read_all(&paths)? {
                 snapshot.insert(path, document);
             }
@@ -232,24 +254,6 @@ impl Workspace {
         let live = contents.into_iter().filter(|(path, _)| !path.is_archived());
         let read = live.map(|(path, id)| Ok((path, Document::parse(repository.read(&id)?))));
         Ok(Some(Snapshot::from_documents(read.collect::<Result<Vec<_>, Error>>()?)))
-    }
-
-    /// Every finding about the documents that were read, and about entries of the folder that look like documents and are
-    /// none.
-    ///
-    /// # Errors
-    /// [`Error`] if the folder or the newest commit cannot be read.
-    pub fn check(&self, now: &Snapshot) -> Result<Vec<Diagnostic>, Error> {
-        let mut findings = check::check(now, self.head_snapshot()?.as_ref());
-        for entry in now.entries().filter(|entry| entry.path.is_events()) {
-            findings.extend(event::read_log(&entry.path, entry.document.bytes()).1);
-        }
-        for strange in self.store.scan()?.strange {
-            let message = format!("`{}` is {}, not a document; it is not read", strange.name, strange.what);
-            let finding = Diagnostic::warning(Code::NotAFile, message);
-            findings.push(finding.hint(format!("run `rm {}/{}`, or move it away", self.folder(), strange.name)));
-        }
-        Ok(findings)
     }
 
     /// Looks up a document by its id or a unique start of it; among the archived ones by file name. A whole id means the file
@@ -274,8 +278,15 @@ impl Workspace {
         let mut fits = read.entries().filter(|entry| {
             entry.id.as_ref() == Some(&whole) && entry.kind.is_some_and(|found| kinds.contains(&found))
         });
+        let found = fits.next();
+        // A link, folder or device in its place is a fault worth a message of its own.
+        for place in places.iter().filter(|_| found.is_none()) {
+            if let Err(error @ StoreError::Strange { .. }) = self.store.read(place) {
+                return Err(error.into());
+            }
+        }
         // Without a kind, an id may mean a task as well as an agent.
-        Ok(fits.next().filter(|_| fits.next().is_none()).map(Found::from))
+        Ok(found.filter(|_| fits.next().is_none()).map(Found::from))
     }
 
     pub(super) fn find_in(&self, live: &Snapshot, kind: Option<Kind>, id: &str) -> Result<Found, Error> {
@@ -300,7 +311,9 @@ impl Workspace {
         let Ok(whole) = DocId::new(id) else { return Ok(None) };
         let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
         let names: BTreeSet<DocPath> = kinds.iter().map(|kind| DocPath::for_new(*kind, &whole)).collect();
-        let months = self.store.months()?;
+        let mut months: BTreeSet<String> = self.store.months()?.into_iter().collect();
+        let out = self.kept_out(&|path| path.is_archived())?;
+        months.extend(out.iter().filter_map(|(path, _)| path.as_str().split('/').nth(1).map(str::to_owned)));
         let archived = names.iter().flat_map(|name| months.iter().map(move |month| format!("archive/{month}/{name}")));
         let archived: Vec<DocPath> = archived.filter_map(|path| DocPath::new(path).ok()).collect();
         for paths in [archived, names.into_iter().collect()] {
@@ -314,11 +327,13 @@ impl Workspace {
     }
 
     pub(super) fn find_archived(&self, kind: Option<Kind>, id: &str) -> Result<Option<Found>, Error> {
+        let id = &*composed(id);
         let fits = |path: &DocPath| {
             let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
-            kinds.iter().any(|k| path.stem().starts_with(id) || path.stem().starts_with(&format!("{}{id}", k.prefix())))
+            let stem = composed(path.stem());
+            kinds.iter().any(|k| stem.starts_with(id) || stem.starts_with(&format!("{}{id}", k.prefix())))
         };
-        let paths: Vec<DocPath> = self.store.names(Shelf::Archive)?.into_iter().filter(fits).collect();
+        let paths: Vec<DocPath> = self.document_names(Shelf::Archive)?.into_iter().filter(fits).collect();
         if paths.is_empty() {
             return Ok(None);
         }
@@ -348,40 +363,43 @@ impl Workspace {
     }
 
     fn read_entries(&self, paths: &[DocPath], kept: Option<&Cache>) -> Result<Vec<Read>, Error> {
-        let store = &self.store;
+        let (store, folder) = (&self.store, self.folder());
         let knows = |path: &DocPath, stamp: &Stamp| kept.is_some_and(|kept| kept.knows(path, stamp));
         self.each_reader(paths, &|paths, work| {
             let mut entries = Vec::with_capacity(paths.len());
             let mut odd = Vec::new();
-            store.read_unknown(paths, &knows, &mut |path, stamp, bytes| {
+            store.read_unknown(paths, &knows, &mut |path, read| {
                 work.step();
-                let found = match bytes {
-                    Some(bytes) => Some((read_entry(path, bytes), false)),
-                    None => kept.and_then(|kept| kept.entry(path)).map(|entry| (entry, true)),
-                };
-                match found {
-                    Some((entry, is_kept)) => entries.push(Read { entry, stamp, is_kept }),
-                    None => odd.push(path.clone()),
+                match read {
+                    FileRead::Known(stamp) => match kept.and_then(|kept| kept.entry(path)) {
+                        Some(entry) => entries.push(Read { entry, stamp, is_kept: true }),
+                        None => odd.push(path.clone()),
+                    },
+                    other => entries.extend(new_entry(folder, path, other)),
                 }
             })?;
-            store.read_each(&odd, &mut |path, Contents { bytes, stamp }| {
-                entries.push(Read { entry: read_entry(path, bytes), stamp, is_kept: false });
-            })?;
+            store.read_each(&odd, &mut |path, read| entries.extend(new_entry(folder, path, read)))?;
             Ok(entries)
         })
     }
 
     /// Reads and parses these documents; those that vanished meanwhile are left out.
     pub(super) fn read_all(&self, paths: &[DocPath]) -> Result<Vec<(DocPath, Document)>, Error> {
-        let store = &self.store;
-        self.each_reader(paths, &|paths, work| {
+        let (store, folder) = (&self.store, self.folder());
+        let mut all = self.each_reader(paths, &|paths, work| {
             let mut documents = Vec::with_capacity(paths.len());
-            store.read_each(paths, &mut |path, file| {
-                documents.push((path.clone(), Document::parse(file.bytes)));
+            store.read_each(paths, &mut |path, read| {
+                documents.extend(held_back::document_of(folder, path, read).map(|document| (path.clone(), document)));
                 work.step();
             })?;
             Ok(documents)
-        })
+        })?;
+        if all.len() < paths.len() {
+            let missing: BTreeSet<&DocPath> =
+                paths.iter().filter(|path| all.iter().all(|(read, _)| read != *path)).collect();
+            all.extend(self.kept_out_documents(&|path| missing.contains(path))?);
+        }
+        Ok(all)
     }
 
     /// Gives parts of these documents to as many readers as pay, and what they give in the order of the documents.
@@ -438,13 +456,22 @@ pub(super) fn is_whole(entry: &Entry, text: &str) -> bool {
     let kind = entry.kind.filter(|kind| *kind != Kind::Agent);
     let short = kind.and_then(|kind| whole.as_str().strip_prefix(kind.prefix()));
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let text = &*composed(text);
     whole.as_str() == text || short == Some(text) && !is_number
 }
 
+/// A document that was not kept, as it was read.
+fn new_entry(folder: &str, path: &DocPath, read: FileRead) -> Option<Read> {
+    // A file that cannot be read has findings, so its stamp is never kept.
+    let stamp = if let FileRead::Contents(contents) = &read { contents.stamp } else { Stamp::default() };
+    let document = held_back::document_of(folder, path, read)?;
+    Some(Read { entry: read_entry(path, document), stamp, is_kept: false })
+}
+
 /// A document with what it says. Of an archived one the structure is not kept: there may be very many, and few are looked at.
-fn read_entry(path: &DocPath, bytes: Vec<u8>) -> Entry {
-    let mut entry = Entry::read(path.clone(), Document::parse(bytes));
-    if path.is_archived() {
+fn read_entry(path: &DocPath, document: Document) -> Entry {
+    let mut entry = Entry::read(path.clone(), document);
+    if path.is_archived() && !entry.document.is_unavailable() {
         entry.document = entry.document.unread();
     }
     entry
@@ -452,10 +479,10 @@ fn read_entry(path: &DocPath, bytes: Vec<u8>) -> Entry {
 
 /// The ids of tasks that live documents name and that are not live.
 fn named_elsewhere(live: &Snapshot) -> BTreeSet<String> {
-    let by_tasks = live.tasks().flat_map(|task| task.depends_on.clone());
-    let by_workflows = live.workflows().flat_map(|workflow| workflow.tasks.clone());
-    let missing = by_tasks.chain(by_workflows).filter(|id| live.named_task(id).is_none());
-    missing.map(|id| id.to_string()).collect()
+    let by_tasks = live.tasks().flat_map(Task::references);
+    let by_workflows = live.workflows().flat_map(Workflow::references);
+    let ids = by_tasks.chain(by_workflows).map(|reference| &reference.id);
+    ids.filter(|id| live.named_task(id).is_none()).map(ToString::to_string).collect()
 }
 
 impl From<&Entry> for Found {

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use super::{Entry, Snapshot};
 use crate::entity::status::distance_at_most;
-use crate::name::{DocId, DocPath, Kind, visible};
+use crate::name::{DocId, DocPath, Kind, composed, visible};
 
 /// How many ids an answer names when none or several were meant.
 const CANDIDATES_MAX: usize = 10;
@@ -31,7 +31,7 @@ pub enum FindError {
         candidates: Vec<DocId>,
     },
     /// Several files state the id.
-    #[error("the id `{id}` stands in {} files: {}", .paths.len(), listed(.paths))]
+    #[error("the id `{id}` is used in {} files: {}", .paths.len(), listed(.paths))]
     Duplicate {
         /// The id.
         id: DocId,
@@ -49,7 +49,9 @@ impl FindError {
             Self::NotFound { near, .. } => Some(format!("did you mean {}?", listed(near))),
             Self::Ambiguous { candidates, .. } if candidates.len() == 1 => Some("say which kind is meant".to_owned()),
             Self::Ambiguous { .. } => Some("give more of the id".to_owned()),
-            Self::Duplicate { .. } => Some("give one of the files another id, or remove it".to_owned()),
+            Self::Duplicate { .. } => {
+                Some("compare them, keep one and remove the others, or give one another id".to_owned())
+            }
         }
     }
 }
@@ -76,6 +78,7 @@ impl Snapshot {
     /// # Errors
     /// [`FindError`] if there is none, if several begin so, or if several files state that id.
     pub fn find(&self, kind: Option<Kind>, wanted: &str) -> Result<&Entry, FindError> {
+        let wanted = &*composed(wanted);
         let kinds: Vec<Kind> = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
         let is_number = wanted.bytes().all(|b| b.is_ascii_digit());
         let forms = |kind: Kind| {
@@ -223,7 +226,7 @@ mod tests {
             ("task-copy.md", "id: task-1\nstatus: running"),
             ("task-12.md", "id: task-12\nstatus: running"),
         ]);
-        let answer = "the id `task-1` stands in 2 files: `task-1.md`, `task-copy.md`; give one of the files another id, or remove it";
+        let answer = "the id `task-1` is used in 2 files: `task-1.md`, `task-copy.md`; compare them, keep one and remove the others, or give one another id";
         assert_eq!(found(&snapshot, "task-1"), answer);
         snapshot.remove(&DocPath::new("task-copy.md").expect("valid"));
         assert_eq!(found(&snapshot, "task-1"), "task-1.md");

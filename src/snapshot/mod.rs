@@ -1,5 +1,6 @@
 //! Every document at one moment: look-ups by id, what waits for what, what is ready. Holds no file and no clock.
 
+mod blocked;
 mod find;
 mod graph;
 mod queue;
@@ -13,8 +14,9 @@ use crate::document::Document;
 use crate::entity::{self, Agent, Entity, Task, Workflow};
 use crate::name::{DocId, DocPath, Kind};
 
+pub use blocked::{CHAIN_SHOWN_MAX, Root, TaskChain};
 pub use find::FindError;
-pub use queue::{Blocker, Cause, Outlook, Queue, Root, Wait, sort_by_urgency};
+pub use queue::{Blocker, Cause, Outlook, Queue, Wait, sort_by_urgency};
 
 /// One document of the folder, whatever its state.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,11 +1,11 @@
 //! What is ready, what waits, and what is blocked until somebody acts: worked out for all tasks in one pass.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 
-use petgraph::graph::{DiGraph, NodeIndex};
-
+use super::blocked::{BlockedTasks, Fault, Root};
 use super::{Entry, Snapshot};
+use crate::diagnostic::Diagnostic;
 use crate::entity::{Task, TaskStatus};
 use crate::name::{DocId, Kind};
 
@@ -40,6 +40,18 @@ impl Wait {
             Self::Unreadable => "unreadable",
             Self::Status(status) => status.word(),
             Self::Unapproved => "not approved",
+        }
+    }
+
+    /// What a dependency lacks; `None` if it is met.
+    fn on(found: Option<&Entry>, held: &BTreeSet<DocId>) -> Option<Self> {
+        match found.map(Entry::task) {
+            Some(Some(other)) if is_held(other, held) => Some(Self::Status(TaskStatus::Running)),
+            None => Some(Self::Missing),
+            Some(None) => Some(Self::Unreadable),
+            Some(Some(other)) if other.status != TaskStatus::Completed => Some(Self::Status(other.status)),
+            Some(Some(other)) if !other.is_approved() => Some(Self::Unapproved),
+            Some(Some(_)) => None,
         }
     }
 
@@ -93,6 +105,8 @@ pub enum Cause {
     Circle,
     /// Several files state the task's id.
     Duplicate,
+    /// The task states something that restricts it and cannot be used.
+    Unusable,
 }
 
 impl Cause {
@@ -105,56 +119,41 @@ impl Cause {
             Self::Unreadable => "unreadable",
             Self::Circle => "circle",
             Self::Duplicate => "duplicate",
+            Self::Unusable => "unusable",
         }
     }
 }
 
-/// Why a task is blocked, down to the root.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Root {
-    /// From the task itself, each waiting for the next, to the one at the root; a circle ends with where it began.
-    pub path: Vec<DocId>,
-    /// What is wrong there.
-    pub cause: Cause,
-}
-
-/// The next step from a blocked task to the root.
-#[derive(Debug)]
-struct Link {
-    /// What it waits for; itself if its own id is at fault.
-    via: DocId,
-    /// What is wrong with that; `None` if it is blocked in turn.
-    cause: Option<Cause>,
+/// Returns true for a task that is pending here and runs in another worktree.
+fn is_held(task: &Task, held: &BTreeSet<DocId>) -> bool {
+    task.status == TaskStatus::Pending && held.contains(&task.id)
 }
 
 /// How every task of a snapshot stands.
 #[derive(Debug)]
 pub struct Queue<'a> {
     snapshot: &'a Snapshot,
+    /// Tasks that run in another worktree.
+    held: BTreeSet<DocId>,
     /// What each pending task waits for; only those that do.
     waits: HashMap<&'a DocId, Vec<Blocker>>,
-    blocked: HashMap<&'a DocId, Link>,
+    blocked: BlockedTasks<'a>,
 }
 
 impl Snapshot {
     /// What a task still waits for.
     #[must_use]
     pub fn blockers(&self, task: &Task) -> Vec<Blocker> {
-        let wait = |found: Option<&Entry>| match found.map(Entry::task) {
-            None => Some(Wait::Missing),
-            Some(None) => Some(Wait::Unreadable),
-            Some(Some(other)) if other.status != TaskStatus::Completed => Some(Wait::Status(other.status)),
-            Some(Some(other)) if !other.is_approved() => Some(Wait::Unapproved),
-            Some(Some(_)) => None,
-        };
         let all = self.dependencies(task).into_iter();
-        all.filter_map(|(id, found)| wait(found).map(|why| Blocker { id, why })).collect()
+        all.filter_map(|(id, found)| Wait::on(found, &BTreeSet::new()).map(|why| Blocker { id, why })).collect()
     }
 
-    /// Tells whether a task may be started: pending, the only one of its id, and nothing left to wait for.
+    /// Tells whether a task may be started: pending, the only one of its id, nothing left to wait for, and every value that
+    /// restricts it can be used.
     #[must_use]
     pub fn ready(&self, task: &Task) -> bool {
-        task.status == TaskStatus::Pending && !self.is_duplicate(&task.id) && self.blockers(task).is_empty()
+        let is_sound = !self.is_duplicate(&task.id) && task.gates.unusable().is_none();
+        task.status == TaskStatus::Pending && is_sound && self.blockers(task).is_empty()
     }
 
     /// Every task that may be started: the most urgent first, then the oldest, then by id. None that is archived.
@@ -166,7 +165,13 @@ impl Snapshot {
     /// How every task stands. One pass over the tasks and what they wait for.
     #[must_use]
     pub fn queue(&self) -> Queue<'_> {
-        Queue::of(self)
+        self.queue_beside(BTreeSet::new())
+    }
+
+    /// The same where other worktrees hold some tasks: one that is pending here counts as running.
+    #[must_use]
+    pub fn queue_beside(&self, held: BTreeSet<DocId>) -> Queue<'_> {
+        Queue::of(self, held)
     }
 
     fn is_duplicate(&self, id: &DocId) -> bool {
@@ -175,91 +180,41 @@ impl Snapshot {
 }
 
 impl<'a> Queue<'a> {
-    fn of(snapshot: &'a Snapshot) -> Self {
+    fn of(snapshot: &'a Snapshot, held: BTreeSet<DocId>) -> Self {
         let mut waits = HashMap::new();
-        let mut blocked = HashMap::new();
-        for task in snapshot.tasks().filter(|task| task.status == TaskStatus::Pending) {
+        let (mut faults, mut edges) = (Vec::new(), Vec::new());
+        for task in snapshot.tasks().filter(|task| task.status == TaskStatus::Pending && !is_held(task, &held)) {
             if snapshot.is_duplicate(&task.id) {
-                blocked.insert(&task.id, Link { via: task.id.clone(), cause: Some(Cause::Duplicate) });
+                faults.push(Fault { task: &task.id, via: None, cause: Cause::Duplicate });
                 continue;
             }
-            let blockers = snapshot.blockers(task);
-            let hopeless = blockers.iter().find_map(|blocker| Some((blocker, blocker.why.cause()?)));
-            if let Some((blocker, cause)) = hopeless {
-                let via = snapshot.task_id(&blocker.id);
-                blocked.insert(&task.id, Link { via, cause: Some(cause) });
+            let mut blockers = Vec::new();
+            let unusable = task.gates.unusable().is_some();
+            let mut fault = unusable.then_some(Fault { task: &task.id, via: None, cause: Cause::Unusable });
+            for (id, found) in snapshot.dependencies(task) {
+                let Some(why) = Wait::on(found, &held) else { continue };
+                if let (None, Some(cause)) = (&fault, why.cause()) {
+                    let via = found.and_then(|entry| entry.id.clone()).unwrap_or_else(|| id.clone());
+                    fault = Some(Fault { task: &task.id, via: Some(via), cause });
+                }
+                let pending = found.filter(|_| why == Wait::Status(TaskStatus::Pending)).and_then(Entry::task);
+                edges.extend(pending.map(|other| (&task.id, &other.id)));
+                blockers.push(Blocker { id, why });
             }
+            faults.extend(fault);
             if !blockers.is_empty() {
                 waits.insert(&task.id, blockers);
             }
         }
-        let mut queue = Self { snapshot, waits, blocked };
-        queue.spread();
-        queue
-    }
-
-    /// Who waits for somebody blocked is blocked too, and so is everybody in a circle.
-    fn spread(&mut self) {
-        let mut graph: DiGraph<&'a DocId, ()> = DiGraph::new();
-        let mut ids: Vec<&'a DocId> = self.waits.keys().copied().collect();
-        ids.sort_unstable();
-        let nodes: HashMap<&DocId, NodeIndex> = ids.iter().map(|id| (*id, graph.add_node(*id))).collect();
-        for id in &ids {
-            for next in self.pending(id) {
-                if let (Some(from), Some(to)) = (nodes.get(*id), nodes.get(next)) {
-                    graph.update_edge(*from, *to, ());
-                }
-            }
-        }
-        for group in petgraph::algo::kosaraju_scc(&graph) {
-            let inside: HashSet<NodeIndex> = group.iter().copied().collect();
-            for node in &group {
-                let next = graph.neighbors(*node).filter(|next| inside.contains(next)).min_by_key(|next| graph[*next]);
-                if let Some(next) = next {
-                    let link = || Link { via: graph[next].clone(), cause: Some(Cause::Circle) };
-                    self.blocked.entry(graph[*node]).or_insert_with(link);
-                }
-            }
-        }
-        // Those whose own id is at fault wait for nobody here, but others may wait for them.
-        let mut found: VecDeque<&'a DocId> = ids.iter().copied().filter(|id| self.blocked.contains_key(id)).collect();
-        for id in &ids {
-            let broken =
-                self.pending(id).find(|next| !self.waits.contains_key(next) && self.blocked.contains_key(next));
-            if let Some(via) = broken.cloned()
-                && !self.blocked.contains_key(id)
-            {
-                self.blocked.insert(id, Link { via, cause: None });
-                found.push_back(id);
-            }
-        }
-        while let Some(id) = found.pop_front() {
-            let Some(node) = nodes.get(id) else { continue };
-            let mut waiting: Vec<&DocId> =
-                graph.neighbors_directed(*node, petgraph::Direction::Incoming).map(|node| graph[node]).collect();
-            waiting.sort_unstable();
-            for other in waiting {
-                if !self.blocked.contains_key(other) {
-                    self.blocked.insert(other, Link { via: id.clone(), cause: None });
-                    found.push_back(other);
-                }
-            }
-        }
-    }
-
-    /// The pending tasks that a task waits for, by the ids that they state themselves.
-    fn pending(&self, id: &DocId) -> impl Iterator<Item = &'a DocId> {
-        let blockers = self.waits.get(id).map_or(&[][..], Vec::as_slice);
-        let pending = blockers.iter().filter(|blocker| blocker.why == Wait::Status(TaskStatus::Pending));
-        let snapshot = self.snapshot;
-        pending.filter_map(move |blocker| snapshot.named_task(&blocker.id).and_then(Entry::task).map(|task| &task.id))
+        Self { snapshot, held, waits, blocked: BlockedTasks::new(faults, edges) }
     }
 
     /// How a task stands.
     #[must_use]
     pub fn outlook(&self, task: &Task) -> Outlook {
         match task.status {
-            TaskStatus::Pending if self.blocked.contains_key(&task.id) => Outlook::Blocked,
+            TaskStatus::Pending if self.held.contains(&task.id) => Outlook::Status(TaskStatus::Running),
+            TaskStatus::Pending if self.blocked.contains(&task.id) => Outlook::Blocked,
             TaskStatus::Pending if self.waits.contains_key(&task.id) => Outlook::Waiting,
             TaskStatus::Pending => Outlook::Ready,
             status => Outlook::Status(status),
@@ -273,55 +228,23 @@ impl<'a> Queue<'a> {
         waits.map_or(&[], Vec::as_slice)
     }
 
+    /// What a task depends on, met or not.
+    #[must_use]
+    pub fn dependencies(&self, task: &Task) -> Vec<DocId> {
+        self.snapshot.dependencies(task).into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// What is wrong with the review or approval of a task that is waited for, if that is why it does not count.
+    #[must_use]
+    pub fn approval_fault(&self, blocker: &Blocker) -> Option<&'a Diagnostic> {
+        let entry = self.snapshot.named_task(&blocker.id).filter(|_| blocker.why == Wait::Unapproved);
+        entry.and_then(Entry::task).and_then(Task::approval_fault)
+    }
+
     /// Why a blocked task is so, down to the root; `None` if it is not blocked.
     #[must_use]
     pub fn root(&self, id: &DocId) -> Option<Root> {
-        let mut path = vec![id.clone()];
-        let mut at = id;
-        // Links lead to where the walk began, so no more of them than there are.
-        for _ in 0..=self.blocked.len() {
-            let link = self.blocked.get(at)?;
-            match link.cause {
-                Some(Cause::Circle) => {
-                    path.extend(self.circle(at).into_iter().skip(1));
-                    return Some(Root { path, cause: Cause::Circle });
-                }
-                Some(Cause::Duplicate) => return Some(Root { path, cause: Cause::Duplicate }),
-                Some(cause) => {
-                    path.push(link.via.clone());
-                    return Some(Root { path, cause });
-                }
-                None => path.push(link.via.clone()),
-            }
-            at = &link.via;
-        }
-        None
-    }
-
-    /// A shortest circle from a task back to itself.
-    fn circle(&self, start: &DocId) -> Vec<DocId> {
-        let mut from: HashMap<&DocId, &DocId> = HashMap::new();
-        let mut next = VecDeque::from([start]);
-        while let Some(at) = next.pop_front() {
-            for to in self.pending(at) {
-                if to == start {
-                    let mut path = vec![start.clone()];
-                    let mut back = at;
-                    while back != start {
-                        path.push(back.clone());
-                        back = from.get(back).copied().unwrap_or(start);
-                    }
-                    path.push(start.clone());
-                    path.reverse();
-                    return path;
-                }
-                if !from.contains_key(to) {
-                    from.insert(to, at);
-                    next.push_back(to);
-                }
-            }
-        }
-        vec![start.clone()]
+        self.blocked.root(id)
     }
 
     /// Every live task with this outlook: the most urgent first, then the oldest, then by id.
@@ -347,117 +270,4 @@ pub fn sort_by_urgency(tasks: &mut [&Task]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::snapshot::fixture::snapshot;
-
-    fn ids(tasks: &[&Task]) -> Vec<String> {
-        tasks.iter().map(|task| task.id.to_string()).collect()
-    }
-
-    #[test]
-    fn ready_tasks_come_by_urgency_then_age() {
-        let snapshot = snapshot(&[
-            ("task-a.md", "id: task-a\nstatus: completed"),
-            ("task-b.md", "id: task-b\nstatus: pending\ndepends_on: [a]\ncreated: 2025-02-01"),
-            ("task-c.md", "id: task-c\nstatus: pending\ndepends_on: [task-b]"),
-            ("task-d.md", "id: task-d\nstatus: pending\ncreated: 2025-01-01"),
-            ("task-e.md", "id: task-e\nstatus: pending\npriority: critical"),
-            ("task-f.md", "id: task-f\nstatus: pending\ndepends_on: [nobody, task-g, task-h]"),
-            ("task-g.md", "id: task-g\nstatus: completed\nreview: required\nassigned_to: x\napproved: x"),
-            ("task-h.md", "id: task-h\nstatus: odd"),
-            ("task-i.md", "id: task-i\nstatus: pending"),
-        ]);
-        assert_eq!(ids(&snapshot.ready_tasks()), ["task-e", "task-d", "task-b", "task-i"]);
-        let task = snapshot.find(None, "task-f").expect("there").task().expect("a task");
-        let why: Vec<_> = snapshot.blockers(task).into_iter().map(|blocker| blocker.why).collect();
-        assert_eq!(why, [Wait::Missing, Wait::Unapproved, Wait::Unreadable]);
-        let dependents: Vec<_> = snapshot
-            .dependents(&DocId::new("task-a").expect("valid"))
-            .iter()
-            .map(|entry| entry.path.to_string())
-            .collect();
-        assert_eq!(dependents, ["task-b.md"]);
-    }
-
-    fn told(queue: &Queue, snapshot: &Snapshot) -> Vec<String> {
-        let line = |task: &Task| {
-            let root = queue.root(&task.id).map_or_else(String::new, |root| {
-                let path: Vec<_> = root.path.iter().map(DocId::as_str).collect();
-                format!(" {:?} {}", root.cause, path.join(" → "))
-            });
-            format!("{} {}{root}", task.id, queue.outlook(task).word())
-        };
-        snapshot.tasks().map(line).collect()
-    }
-
-    #[test]
-    fn what_cannot_become_ready_by_itself_is_blocked_down_to_the_root() {
-        let task = |id: &str, status: &str, on: &str| {
-            (format!("task-{id}.md"), format!("id: {id}\nstatus: {status}\ndepends_on: [{on}]"))
-        };
-        let files = [
-            task("a", "failed", ""),
-            task("b", "pending", "a"),
-            task("c", "pending", "b, r"),
-            task("d", "pending", "r"),
-            task("e", "pending", "c, nobody"),
-            task("l", "pending", "m"),
-            task("m", "pending", "n"),
-            task("n", "pending", "m"),
-            task("r", "running", "a"),
-            task("s", "pending", "s"),
-            task("t", "pending", "d"),
-            task("u", "completed", "a"),
-            task("v", "pending", "u"),
-        ];
-        let files: Vec<_> = files.iter().map(|(path, keys)| (path.as_str(), keys.as_str())).collect();
-        let snapshot = snapshot(&files);
-        let expected = [
-            "a failed",
-            "b blocked Failed b → a",
-            "c blocked Failed c → b → a",
-            "d waiting",
-            "e blocked Missing e → nobody",
-            "l blocked Circle l → m → n → m",
-            "m blocked Circle m → n → m",
-            "n blocked Circle n → m → n",
-            "r running",
-            "s blocked Circle s → s",
-            "t waiting",
-            "u completed",
-            "v ready",
-        ];
-        assert_eq!(told(&snapshot.queue(), &snapshot), expected);
-    }
-
-    #[test]
-    fn a_task_whose_id_stands_twice_is_not_given_out() {
-        let snapshot = snapshot(&[
-            ("task-a.md", "id: task-a\nstatus: pending"),
-            ("task-copy.md", "id: task-a\nstatus: pending"),
-            ("task-b.md", "id: task-b\nstatus: pending\ndepends_on: [task-a]"),
-            ("archive/2025-10/task-old.md", "id: task-old\nstatus: pending"),
-        ]);
-        let queue = snapshot.queue();
-        assert_eq!(ids(&queue.ready()), [] as [&str; 0]);
-        assert_eq!(queue.root(&DocId::new("task-b").expect("valid")).map(|root| root.cause), Some(Cause::Duplicate));
-        assert_eq!(queue.with(Outlook::Blocked).len(), 3);
-    }
-
-    #[test]
-    fn a_long_chain_is_told_in_one_pass() {
-        const LENGTH: usize = 20_000;
-        let files = (0..LENGTH).map(|n| {
-            let on = if n == 0 { "nobody".to_owned() } else { format!("t{:06}", n - 1) };
-            let text = format!("---\nid: t{n:06}\ntype: t\nstatus: pending\ndepends_on: [{on}]\n---\n");
-            let path = crate::name::DocPath::new(format!("task-t{n:06}.md")).expect("valid");
-            (path, crate::document::Document::parse(text.into_bytes()))
-        });
-        let snapshot = Snapshot::from_documents(files);
-        let queue = snapshot.queue();
-        assert_eq!(queue.with(Outlook::Blocked).len(), LENGTH);
-        let last = DocId::new(format!("t{:06}", LENGTH - 1)).expect("valid");
-        assert_eq!(queue.root(&last).map(|root| root.path.len()), Some(LENGTH + 1));
-    }
-}
+mod tests;

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{Entry, Snapshot};
-use crate::entity::{TaskStatus, Workflow};
+use crate::entity::{StatedValue, TaskStatus, Workflow};
 use crate::name::DocId;
 
 impl Snapshot {
     /// The tasks of a workflow: those that it lists, then those that name it, by path.
     #[must_use]
     pub fn workflow_tasks(&self, workflow: &Workflow) -> Vec<DocId> {
-        let mut ids = workflow.tasks.clone();
+        let mut ids: Vec<DocId> = self.resolve(workflow.references()).into_iter().map(|(id, _)| id).collect();
         let listed: BTreeSet<DocId> = ids.iter().map(|id| self.task_id(id)).collect();
         let naming = self.tasks().filter(|task| task.workflow.as_ref() == Some(&workflow.id));
         ids.extend(naming.filter(|task| !listed.contains(&task.id)).map(|task| task.id.clone()));
@@ -18,11 +18,15 @@ impl Snapshot {
     }
 
     /// How far a workflow is, from 0 to 1: what it says itself, else the share of its tasks that are completed; `None`
-    /// without tasks.
+    /// without tasks, and where its list of tasks cannot be used.
     #[must_use]
     pub fn workflow_progress(&self, workflow: &Workflow) -> Option<f64> {
         if workflow.progress.is_some() {
             return workflow.progress;
+        }
+        match workflow.listed {
+            StatedValue::Absent | StatedValue::Usable(_) => {}
+            StatedValue::Unusable(_) => return None,
         }
         let tasks = self.workflow_tasks(workflow);
         let done = tasks.iter().filter(|id| self.task_status(id) == Some(TaskStatus::Completed)).count();
@@ -66,6 +70,8 @@ mod tests {
             ("workflow-v.md", "id: v\nstatus: running"),
             ("workflow-w.md", "id: w\nstatus: running\ntasks: [a, task-b, missing]"),
             ("workflow-x.md", "id: x\nstatus: running\ntasks: [a]\nprogress: 0.25\ncurrent_task: z"),
+            ("workflow-y.md", "id: y\nstatus: running\ntasks: {a: b}"),
+            ("task-y.md", "id: task-y\nstatus: completed\nworkflow: y"),
         ];
         let snapshot = snapshot(&files);
         let seen: Vec<_> = snapshot
@@ -73,6 +79,6 @@ mod tests {
             .map(|w| (snapshot.workflow_progress(w), snapshot.workflow_current_task(w).map(|id| id.to_string())))
             .collect();
         let text = |id: &str| Some(id.to_owned());
-        assert_eq!(seen, [(None, None), (Some(0.5), text("task-b")), (Some(0.25), text("z"))]);
+        assert_eq!(seen, [(None, None), (Some(0.5), text("task-b")), (Some(0.25), text("z")), (None, None)]);
     }
 }

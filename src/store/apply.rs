@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::error::{ApplyError, StoreError};
 use super::folder::{Site, Sync, Walk};
+use super::lock::Locked;
 use super::record::{Entry, Operation, Record, RecordedChange, State};
 use super::recover::Held;
 use super::sabotage::{self, Sabotage};
@@ -54,18 +55,18 @@ enum Wait {
 }
 
 /// One document of the operation as it was read, with what was decided.
-struct Planned<'a> {
-    path: &'a DocPath,
+pub(super) struct Planned<'a> {
+    pub(super) path: &'a DocPath,
     read: Option<Contents>,
     action: Action,
 }
 
 impl Planned<'_> {
-    fn before(&self) -> Option<&[u8]> {
+    pub(super) fn before(&self) -> Option<&[u8]> {
         self.read.as_ref().map(|contents| contents.bytes.as_slice())
     }
 
-    fn after(&self) -> Option<&[u8]> {
+    pub(super) fn after(&self) -> Option<&[u8]> {
         match &self.action {
             Action::Keep => self.before(),
             Action::Write(bytes) => Some(bytes),
@@ -79,10 +80,18 @@ impl Planned<'_> {
 }
 
 /// A change that is written aside.
-struct Draft<'a> {
-    planned: &'a Planned<'a>,
-    temp: Site,
-    file: Option<Temp>,
+pub(super) struct Draft<'a> {
+    pub(super) planned: &'a Planned<'a>,
+    pub(super) temp: Site,
+    pub(super) file: Option<Temp>,
+}
+
+/// The folder lock as an operation holds it.
+enum FolderGuard {
+    /// With the journal.
+    Journal(Held),
+    /// Without: the operation's record goes to the outbox.
+    Outbox(Locked),
 }
 
 impl Store {
@@ -127,7 +136,7 @@ impl Store {
     ) -> Result<(Applied, Option<Unsynced>), ApplyError<E>> {
         let mut again = 0;
         for attempts in 1..=ATTEMPTS_MAX {
-            let held = if attempts > FREE_ATTEMPTS { Some(self.hold()?) } else { None };
+            let held = if attempts > FREE_ATTEMPTS { Some(self.guard_folder()?) } else { None };
             let mut walk = Walk::new(self);
             let read = paths.iter().map(|path| self.read_settled(&mut walk, path)).collect::<Result<Vec<_>, _>>()?;
             let bytes: Vec<_> = read.iter().map(|read| read.as_ref().map(|contents| contents.bytes.clone())).collect();
@@ -156,21 +165,24 @@ impl Store {
         &self,
         operation: &Operation,
         plan: &[Planned],
-        held: Option<Held>,
+        held: Option<FolderGuard>,
         wait: Wait,
         again: &mut u32,
     ) -> Result<Option<Unsynced>, StoreError> {
         self.check_sizes(plan)?;
-        self.make_run()?;
-        let mut drafts = self.write_drafts(plan)?;
+        let held = match (held, self.make_run()) {
+            (Some(FolderGuard::Outbox(lock)), _) => return self.attempt_by_outbox(operation, plan, Some(lock)),
+            (None, Err(error)) if error.is_state_read_only() => return self.attempt_by_outbox(operation, plan, None),
+            (Some(FolderGuard::Journal(held)), made) => made.map(|()| Some(held))?,
+            (None, made) => made.map(|()| None)?,
+        };
+        let temps = self.temp_folder()?;
+        let mut drafts = self.write_drafts(plan, &|doc| self.temp_site(doc, &temps))?;
         // Made before the lock is taken: it may be megabytes.
         let entry = entry_of(operation, &drafts);
         let frame = self.frame_of(&entry)?;
         let lines = self.lines_of(&entry.record, *again);
-        let mut held = match held {
-            Some(held) => held,
-            None => self.hold()?,
-        };
+        let mut held = held.map_or_else(|| self.hold_to_write(), Ok)?;
         let Some(swaps) = self.compare(plan, &drafts)? else { return Ok(None) };
         let state_at = held.journal.append(&frame)?;
         // From here on the journal knows the temporary files, and sweeping removes them.
@@ -218,10 +230,18 @@ impl Store {
         Ok(Some(change))
     }
 
+    /// Holds the folder from reading to exchanging.
+    fn guard_folder(&self) -> Result<FolderGuard, StoreError> {
+        match self.hold_to_write() {
+            Err(error) if error.is_state_read_only() => self.lock_unpaused_read_only().map(FolderGuard::Outbox),
+            held => held.map(FolderGuard::Journal),
+        }
+    }
+
     /// What is left to do for the feed when the lock is given back.
     fn after_telling(&self, has_rotated: bool, lines: &[u8]) {
         if sabotage::active(Sabotage::TellUnlocked) {
-            sabotage::linger_long();
+            sabotage::linger_until_grown(&self.feed_folder());
             self.tell(lines);
         }
         if has_rotated {
@@ -241,8 +261,12 @@ impl Store {
         Ok(())
     }
 
-    fn write_drafts<'a>(&self, plan: &'a [Planned<'a>]) -> Result<Vec<Draft<'a>>, StoreError> {
-        let temps = self.temp_folder()?;
+    /// Writes what is new aside, each document to the free name that `place` gives for it.
+    pub(super) fn write_drafts<'a>(
+        &self,
+        plan: &'a [Planned<'a>],
+        place: &dyn Fn(&Site) -> Result<Site, StoreError>,
+    ) -> Result<Vec<Draft<'a>>, StoreError> {
         let changing: Vec<&Planned> = plan.iter().filter(|planned| planned.changes()).collect();
         let together = match self.durability {
             Durability::Full => changing.len() >= FLUSH_TOGETHER_MIN,
@@ -258,7 +282,7 @@ impl Store {
                 None => self.made_site(planned.path)?,
             };
             let leader = drafts.iter().find(|draft| draft.file.is_some()).map(|draft| draft.temp.clone());
-            let temp = self.temp_site(&doc, &temps)?;
+            let temp = place(&doc)?;
             let (temp, guard) = match leader.filter(|leader| leader.dir.path() == temp.dir.path()) {
                 Some(leader) => (temp::following(&leader, drafts.len()), Guard::Leader),
                 None => (temp, Guard::Own),
@@ -277,7 +301,7 @@ impl Store {
     }
 
     /// Compares every document with what was read; `None` if one differs, its folder is gone, or a draft was swept.
-    fn compare(&self, plan: &[Planned], drafts: &[Draft]) -> Result<Option<Vec<Swap>>, StoreError> {
+    pub(super) fn compare(&self, plan: &[Planned], drafts: &[Draft]) -> Result<Option<Vec<Swap>>, StoreError> {
         let mut walk = Walk::new(self);
         for planned in plan {
             let now = match walk.site(planned.path)? {
@@ -308,7 +332,11 @@ impl Store {
             return Ok(());
         }
         if let Some(journal) = super::journal::Journal::open(&self.journal_path(), self.boot)? {
-            journal.sync(self)?;
+            match journal.sync(self) {
+                // Whoever may only read it has not written it.
+                Err(StoreError::NotDurable { source, .. }) if super::error::is_refusal(&source) => {}
+                synced => synced?,
+            }
         }
         for planned in plan {
             if let Some(site) = walk.site(planned.path)? {
@@ -339,7 +367,7 @@ impl Store {
     pub(super) fn note_beside(&self) -> Result<(), StoreError> {
         self.beside.store(true, Ordering::Relaxed);
         let path = self.beside_path();
-        std::fs::write(&path, b"").map_err(|source| StoreError::io("write", &path, source))
+        super::share::write(&path, b"").map_err(|source| StoreError::io("write", &path, source))
     }
 }
 
@@ -356,7 +384,7 @@ fn give_up(held: &mut Held, state_at: u64, swaps: &[Swap]) {
     }
 }
 
-fn entry_of(operation: &Operation, drafts: &[Draft]) -> Entry {
+pub(super) fn entry_of(operation: &Operation, drafts: &[Draft]) -> Entry {
     let changes = drafts.iter().map(|draft| RecordedChange {
         path: draft.planned.path.clone(),
         before: draft.planned.before().map(<[u8]>::to_vec),

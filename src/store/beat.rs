@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
-use super::Store;
 use super::error::StoreError;
 use super::folder::Dir;
 use super::plain::read_text;
+use super::{Store, share};
 use crate::name::AgentName;
 use crate::time::Timestamp;
 
@@ -30,15 +30,16 @@ impl Store {
             let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).map_err(io::Error::other)?;
             let mut options = OpenOptions::new();
             let file = options.write(true).create(true).truncate(false).custom_flags(no_follow).open(&path)?;
+            share::open_up(&path);
             file.write_all_at(text.as_bytes(), 0)
         };
         let written = match write() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir_all(self.beats_folder()).and_then(|()| write())
+                share::make_folders(&self.beats_folder()).and_then(|()| write())
             }
             done => done,
         };
-        written.map_err(|source| StoreError::io("write", &path, source))
+        written.map_err(|source| StoreError::in_state("write", &self.shared, &path, source))
     }
 
     /// The last sign of life of an agent; `None` if there is none, or nothing that can be read as one.
@@ -72,6 +73,12 @@ impl Store {
         Ok(beats)
     }
 
+    /// When an agent last gave a sign of life, to the millisecond by the clock on the wall.
+    #[must_use]
+    pub fn beat_saved_at(&self, agent: &AgentName) -> Option<i64> {
+        saved_at(&self.beat_path(agent))
+    }
+
     /// Forgets an agent's signs of life; it is no error if there are none.
     ///
     /// # Errors
@@ -79,7 +86,9 @@ impl Store {
     pub fn forget_beat(&self, agent: &AgentName) -> Result<(), StoreError> {
         let path = self.beat_path(agent);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", &path, error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::in_state("remove", &self.shared, &path, error))
+            }
             _ => Ok(()),
         }
     }
@@ -91,6 +100,13 @@ impl Store {
     fn beat_path(&self, agent: &AgentName) -> PathBuf {
         self.beats_folder().join(agent.as_str())
     }
+}
+
+/// When a file was last written, in milliseconds since 1970 by the clock on the wall; `None` if there is no such file.
+#[must_use]
+pub fn saved_at(path: &Path) -> Option<i64> {
+    let meta = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
+    Some(meta.mtime().saturating_mul(1_000).saturating_add(meta.mtime_nsec() / 1_000_000))
 }
 
 /// A link, a folder or a text that is none: whatever it is, it is no beat of ours.

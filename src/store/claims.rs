@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::folder::{Dir, Site, Sync};
 use super::lock::ClaimLock;
 use super::sabotage::{self, Sabotage};
-use super::{Store, temp};
+use super::{Store, share, temp};
 use crate::name::DocId;
 
 const CLAIMS: &str = "claims";
@@ -141,7 +141,10 @@ impl Store {
         Self::sweep_claims(&drafts)?;
         let draft = Site { dir: drafts, name: temp::fresh_name() };
         let mut file = draft.create()?;
+        share::open_up(&draft.path());
+        share::open_up(draft.dir.path());
         let site = Site { dir: Arc::new(claims.make_child(part.folder(), self.sync())?), name: id.to_string() };
+        share::open_up(site.dir.path());
         super::lock::own(&file)
             .and_then(|()| file.write_all(bytes))
             .map_err(|source| StoreError::io("write", &site.path(), source))?;
@@ -199,20 +202,37 @@ impl Store {
     fn made_claims(&self) -> Result<Dir, StoreError> {
         // Whoever holds the lock has made the folder that it lies in.
         let missing = || StoreError::io("open", &self.shared, std::io::Error::from(std::io::ErrorKind::NotFound));
-        Dir::open(&self.shared)?.ok_or_else(missing)?.make_child(CLAIMS, self.sync())
+        let claims = Dir::open(&self.shared)?.ok_or_else(missing)?.make_child(CLAIMS, self.sync())?;
+        share::open_up(claims.path());
+        Ok(claims)
     }
 
-    /// The start of the machine and the milliseconds since then, by a clock that goes on while the machine sleeps and that
-    /// nobody can set.
+    /// Reads the clock that counts since the machine started and that nobody can set.
     #[must_use]
-    pub fn boot_clock(&self) -> (String, u64) {
+    pub fn boot_clock(&self) -> BootClock {
+        let awake_ms = clock_ms(ClockId::Monotonic);
         #[cfg(target_os = "linux")]
-        let clock = ClockId::Boottime;
+        let ms = clock_ms(ClockId::Boottime);
         #[cfg(not(target_os = "linux"))]
-        let clock = ClockId::Monotonic;
-        let now = clock_gettime(clock);
-        let ms = u64::try_from(now.tv_sec).unwrap_or(0).saturating_mul(1_000);
-        let ms = ms.saturating_add(u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000_000);
-        (String::from_utf8_lossy(&self.boot).into_owned(), ms)
+        let ms = awake_ms;
+        let boot = String::from_utf8_lossy(&self.boot).into_owned();
+        BootClock { boot, ms, slept_ms: ms.saturating_sub(awake_ms) }
     }
+}
+
+/// A reading of the clock that counts since the machine started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootClock {
+    /// Which start of the machine.
+    pub boot: String,
+    /// Milliseconds since then, those included while it slept.
+    pub ms: u64,
+    /// How many of them it slept.
+    pub slept_ms: u64,
+}
+
+fn clock_ms(clock: ClockId) -> u64 {
+    let now = clock_gettime(clock);
+    let ms = u64::try_from(now.tv_sec).unwrap_or(0).saturating_mul(1_000);
+    ms.saturating_add(u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000_000)
 }

@@ -4,6 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::io::Errno;
+
+use crate::name::shell_word;
+use crate::time::Timestamp;
+
+/// The action of [`StoreError::Io`] where a hard link could not be made.
+pub(super) const LINK: &str = "make a hard link at";
+
 /// Says why the folder or its run state could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -51,6 +59,12 @@ pub enum StoreError {
         /// How long we waited.
         waited: Duration,
     },
+    /// Writers of this worktree are to wait, and the pause was longer than we were ready to wait.
+    #[error("writers of this worktree pause until {until}")]
+    Paused {
+        /// When the pause ends by itself.
+        until: Timestamp,
+    },
     /// A document was saved again and again by others while the operation tried to apply.
     #[error("`{}` changed {attempts} times while it was being written", path.display())]
     Restless {
@@ -67,11 +81,13 @@ pub enum StoreError {
         /// The system's answer.
         source: io::Error,
     },
-    /// The file system cannot exchange two files in one step.
-    #[error("the file system of `{}` cannot exchange two files in one step", path.display())]
-    NoExchange {
-        /// The document.
+    /// This process may not write local state, as in a sandbox that keeps `.git` read-only.
+    #[error("local state in `{}` is read-only for this process", path.display())]
+    StateReadOnly {
+        /// The folder of local state.
         path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
     },
     /// The journal was written by a newer version of this program.
     #[error("the journal `{}` was written by a newer version", path.display())]
@@ -94,6 +110,8 @@ pub enum What {
     Special,
     /// A file whose name no document may have.
     BadName,
+    /// A file whose name ends like a document's in other letters (`task-1.MD`).
+    OtherEnding,
 }
 
 impl std::fmt::Display for What {
@@ -104,6 +122,7 @@ impl std::fmt::Display for What {
             Self::File => "a file",
             Self::Special => "a pipe, socket or device",
             Self::BadName => "a file whose name no document may have",
+            Self::OtherEnding => "a file whose name does not end in `.md`",
         })
     }
 }
@@ -113,29 +132,103 @@ impl StoreError {
         Self::Io { action, path: path.to_owned(), source: source.into() }
     }
 
-    /// Advice in the imperative, where there is any.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Io { source, .. } | Self::NotDurable { source, .. } => match source.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    Some("free some disk space, then try again")
-                }
-                io::ErrorKind::ReadOnlyFilesystem => Some("mount the file system for writing, then try again"),
-                io::ErrorKind::PermissionDenied => Some("check who owns the file and its folder"),
-                _ => None,
-            },
-            Self::Strange { what: What::Symlink, .. } => Some("replace the symbolic link with the real folder or file"),
-            Self::Strange { .. } => Some("move it away, then try again"),
-            Self::BadFolder { .. } => Some("name a folder below the work tree, such as `.claude/coordination`"),
-            Self::TooBig { .. } => Some("split the document, or move bulky data to a file of its own"),
-            Self::Busy { .. } | Self::Restless { .. } => Some("try again in a moment"),
-            Self::NoExchange { .. } => {
-                Some("keep the repository on a local file system (ext4, XFS, btrfs, tmpfs, APFS)")
-            }
-            Self::NewerJournal { .. } => Some("use the newer version of mycelium"),
+    /// The same for a write in the folder `state` of local state, which a sandbox may keep from this process.
+    pub(super) fn in_state(action: &'static str, state: &Path, path: &Path, source: io::Error) -> Self {
+        if is_refusal(&source) {
+            Self::StateReadOnly { path: state.to_owned(), source }
+        } else {
+            Self::io(action, path, source)
         }
     }
+
+    /// Returns true if this process may read local state and not write it.
+    #[must_use]
+    pub const fn is_state_read_only(&self) -> bool {
+        matches!(self, Self::StateReadOnly { .. })
+    }
+
+    /// Returns true if only one file or folder cannot be used, so that the others can still be read. A lack of memory or of
+    /// open files is a fault of the process, and never of the file at which it was noticed.
+    #[must_use]
+    pub fn concerns_one_file(&self) -> bool {
+        match self {
+            Self::Strange { .. } => true,
+            Self::Io { source, .. } => {
+                let errno = source.raw_os_error().map(Errno::from_raw_os_error);
+                !matches!(errno, None | Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+            }
+            _ => false,
+        }
+    }
+
+    /// The reason without the path: what stands there, or what the system answered.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Strange { what, .. } => format!("it is {what}"),
+            Self::Io { source, .. } | Self::NotDurable { source, .. } | Self::StateReadOnly { source, .. } => {
+                source.to_string()
+            }
+            other => other.to_string(),
+        }
+    }
+
+    /// Advice in the imperative, where there is any.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Io { action: LINK, source, .. } if is_without_links(source) => {
+                "use a file system that has hard links: FAT, exFAT and some network shares have none"
+            }
+            Self::Io { source, path, .. } | Self::NotDurable { source, path, .. }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                return Some(rights_hint(path));
+            }
+            Self::Io { source, .. } | Self::NotDurable { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some disk space, then try again",
+                io::ErrorKind::ReadOnlyFilesystem => "mount the file system for writing, then try again",
+                _ => return None,
+            },
+            Self::StateReadOnly { path, source } => return Some(sandbox_hint(path, source)),
+            Self::Strange { what: What::Symlink, .. } => "replace the symbolic link with the real folder or file",
+            Self::Strange { .. } => "move it away, then try again",
+            Self::BadFolder { .. } => "name a folder below the work tree, such as `.claude/coordination`",
+            Self::TooBig { .. } => "split the document, or move bulky data to a file of its own",
+            Self::Paused { .. } => "run `mycelium resume` to end the pause, or try again later",
+            Self::Busy { .. } | Self::Restless { .. } => "try again in a moment",
+            Self::NewerJournal { .. } => "use the newer version of mycelium",
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// How to get the right to use a file; the folder around it may be what forbids it.
+fn rights_hint(path: &Path) -> String {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let [folder, path] = [folder, path].map(|path| shell_word(&path.display().to_string()));
+    format!("run `ls -ld {folder} {path}` to see whose they are; the owner can run `chmod u+rwX {folder} {path}`")
+}
+
+/// What FAT, exFAT and some others answer where a hard link is to be made.
+fn is_without_links(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS))
+}
+
+/// Returns true if the system refuses to write there at all: a read-only mount, a sandbox, or the rights of the files.
+pub(super) fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+}
+
+/// What to do where a sandbox keeps local state read-only.
+fn sandbox_hint(state: &Path, source: &io::Error) -> String {
+    let state = crate::name::visible(&state.display().to_string());
+    let owner = match source.kind() {
+        io::ErrorKind::PermissionDenied => ", or check who owns that folder",
+        _ => "",
+    };
+    format!("let the sandbox write `{state}`, or run the command outside of the sandbox{owner}")
 }
 
 /// Says why an operation was not applied.
@@ -152,5 +245,27 @@ pub enum ApplyError<E> {
 impl<E> From<StoreError> for ApplyError<E> {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_without_hard_links_is_named_as_the_fault() {
+        for (action, errno, expected) in [
+            (
+                LINK,
+                Errno::PERM,
+                Some("use a file system that has hard links: FAT, exFAT and some network shares have none"),
+            ),
+            (LINK, Errno::ACCESS, Some("run `ls -ld . x` to see whose they are; the owner can run `chmod u+rwX . x`")),
+            ("write", Errno::PERM, Some("run `ls -ld . x` to see whose they are; the owner can run `chmod u+rwX . x`")),
+            (LINK, Errno::NOENT, None),
+        ] {
+            let error = StoreError::io(action, Path::new("x"), errno);
+            assert_eq!(error.hint().as_deref(), expected, "{action}, {errno}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::error::StoreError;
 use super::record::Record;
 use super::sabotage::{self, Sabotage};
-use super::{Store, temp};
+use super::{Store, share, temp};
 
 /// Largest segment that is added to, in bytes.
 pub const SEGMENT_BYTES_MAX: u64 = 256 * 1024;
@@ -84,6 +84,17 @@ pub enum Addition<'a> {
     Base(&'a [u8], &'a [u8]),
 }
 
+/// What became of lines that were to be added to the feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeedAdded {
+    /// They were added.
+    Yes,
+    /// Somebody else has added some since, or what they say is not so any more.
+    No,
+    /// They are right, but this process may not write the feed.
+    ReadOnly,
+}
+
 impl Store {
     /// The same store, telling what is done with it.
     #[must_use]
@@ -104,7 +115,7 @@ impl Store {
     pub fn make_feed(&self) -> Result<(), StoreError> {
         self.make_run()?;
         let folder = self.feed_folder();
-        fs::create_dir_all(&folder).map_err(|source| StoreError::io("make the folder", &folder, source))
+        share::make_folders(&folder).map_err(|source| StoreError::io("make the folder", &folder, source))
     }
 
     /// The start of the feed: the base of its oldest segment, and the place of its first line. `None` if there is no feed.
@@ -147,7 +158,7 @@ impl Store {
     }
 
     /// Adds to the feed what was seen, if nothing was added since `at` (`None`: there was no feed), and `still` confirms
-    /// that it is still so. Tells whether it was added. Half done operations of dead processes are finished, and told, first.
+    /// that it is still so. Half done operations of dead processes are finished, and told, first.
     ///
     /// # Errors
     /// [`StoreError`] if the run state cannot be read or written; whatever `still` fails with.
@@ -156,15 +167,23 @@ impl Store {
         at: Option<FeedAt>,
         still: &mut dyn FnMut() -> Result<bool, E>,
         addition: Addition<'_>,
-    ) -> Result<bool, E> {
-        let held = self.hold()?;
+    ) -> Result<FeedAdded, E> {
+        let held = match self.hold() {
+            Err(error) if error.is_state_read_only() => None,
+            held => Some(held?),
+        };
+        let lock = if held.is_none() && self.folder()?.is_some() { Some(self.lock_folder_read_only()?) } else { None };
         let is_new = match at {
             Some(at) => self.feed_behind(at)? != FeedPart::End,
             None => self.feed_start()?.is_some(),
         };
         if is_new || sabotage::active(Sabotage::AddNothing) || !still()? {
-            return Ok(false);
+            return Ok(FeedAdded::No);
         }
+        let Some(held) = held else {
+            drop(lock);
+            return Ok(FeedAdded::ReadOnly);
+        };
         let rotated = match addition {
             Addition::Lines(lines) => self.append_feed(lines)?,
             Addition::Base(base, lines) => {
@@ -178,7 +197,18 @@ impl Store {
         if rotated {
             self.prune_feed()?;
         }
-        Ok(true)
+        Ok(FeedAdded::Yes)
+    }
+
+    /// Adds lines to the feed that are about no change of a document.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the run state cannot be locked or written.
+    pub fn feed_append(&self, lines: &[u8]) -> Result<(), StoreError> {
+        let held = self.hold()?;
+        let rotated = self.append_feed(lines)?;
+        drop(held);
+        if rotated { self.prune_feed() } else { Ok(()) }
     }
 
     /// Tells an operation, under the folder lock. A feed that cannot be written is no reason to fail: what is not told here
@@ -196,7 +226,7 @@ impl Store {
         let folder = self.feed_folder();
         let newest = self.segments()?.last().copied();
         let Some(newest) = newest else {
-            fs::create_dir_all(&folder).map_err(|source| StoreError::io("make the folder", &folder, source))?;
+            share::make_folders(&folder).map_err(|source| StoreError::io("make the folder", &folder, source))?;
             self.append_to(1, lines)?;
             return Ok(false);
         };
@@ -216,6 +246,7 @@ impl Store {
         let path = self.segment_path(segment);
         let fault = |source| StoreError::io("write", &path, source);
         let file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(fault)?;
+        share::open_up(&path);
         cut_torn_line(&file).map_err(fault)?;
         io::Write::write_all(&mut &file, lines).map_err(fault)
     }
@@ -251,8 +282,8 @@ impl Store {
 
     fn put_base(&self, segment: u64, base: &[u8]) -> Result<(), StoreError> {
         let (draft, path) = (self.temp_dir().join(temp::fresh_name()), self.base_path(segment));
-        fs::create_dir_all(self.feed_folder())
-            .and_then(|()| fs::write(&draft, base))
+        share::make_folders(&self.feed_folder())
+            .and_then(|()| share::write(&draft, base))
             .and_then(|()| fs::rename(&draft, &path))
             .map_err(|source| StoreError::io("write", &path, source))
     }

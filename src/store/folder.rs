@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::error::{StoreError, What};
+use super::error::{LINK, StoreError, What};
 use super::sabotage::{self, Sabotage};
 use super::{Contents, DOCUMENT_BYTES_MAX, Stamp, Store};
 use crate::name::DocPath;
@@ -45,6 +45,9 @@ pub(super) enum Renamed {
     /// The two names are on different file systems. Nothing was moved.
     OtherFileSystem,
 }
+
+/// What ends the second name of a file that is being replaced.
+const ASIDE_MARK: char = '~';
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -214,27 +217,75 @@ impl Site {
             .map_err(|errno| StoreError::io("create", &self.path(), errno))
     }
 
-    /// Exchanges two names in one step.
+    /// Exchanges two names in one step. Where the file system cannot, the other file replaces this one, which is kept under a
+    /// second name meanwhile: a save in that very moment may be overwritten, and there is always a file.
     pub(super) fn exchange(&self, other: &Self) -> Result<Renamed, StoreError> {
-        self.rename(other, RenameFlags::EXCHANGE)
+        match self.rename(other, RenameFlags::EXCHANGE)? {
+            Some(renamed) => Ok(renamed),
+            None => self.exchange_by_link(other),
+        }
     }
 
-    /// Moves this name to another that must be free.
+    fn exchange_by_link(&self, other: &Self) -> Result<Renamed, StoreError> {
+        let aside = Self { dir: Arc::clone(&other.dir), name: format!("{}{ASIDE_MARK}", other.name) };
+        // A process that died may have left it.
+        aside.unlink()?;
+        match self.link_to(&aside)? {
+            Renamed::Yes => {}
+            not => return Ok(not),
+        }
+        if other.dir.stat(&other.name)?.is_none() {
+            aside.unlink()?;
+            return Ok(Renamed::No);
+        }
+        match other.replace(self)? {
+            Renamed::Yes => aside.replace(other),
+            not => {
+                aside.unlink()?;
+                Ok(not)
+            }
+        }
+    }
+
+    /// Moves this name to another that must be free. Where the file system cannot do so in one step, both names are there for
+    /// a moment.
     pub(super) fn move_to(&self, free: &Self) -> Result<Renamed, StoreError> {
-        self.rename(free, RenameFlags::NOREPLACE)
+        if let Some(renamed) = self.rename(free, RenameFlags::NOREPLACE)? {
+            return Ok(renamed);
+        }
+        let linked = self.link_to(free)?;
+        if linked == Renamed::Yes {
+            self.unlink()?;
+        }
+        Ok(linked)
+    }
+
+    /// Gives this file a second name that must be free.
+    fn link_to(&self, free: &Self) -> Result<Renamed, StoreError> {
+        match rustix::fs::linkat(&self.dir.fd, self.name.as_str(), &free.dir.fd, free.name.as_str(), AtFlags::empty()) {
+            Ok(()) => Ok(Renamed::Yes),
+            Err(Errno::NOENT | Errno::EXIST) => Ok(Renamed::No),
+            Err(Errno::XDEV) => Ok(Renamed::OtherFileSystem),
+            Err(errno) => Err(StoreError::io(LINK, &self.path(), errno)),
+        }
     }
 
     /// Moves this name to another, and what stands there gives way.
     pub(super) fn replace(&self, other: &Self) -> Result<Renamed, StoreError> {
-        self.rename(other, RenameFlags::empty())
+        let unknown = || StoreError::io("replace", &self.path(), Errno::INVAL);
+        self.rename(other, RenameFlags::empty())?.ok_or_else(unknown)
     }
 
-    fn rename(&self, to: &Self, flags: RenameFlags) -> Result<Renamed, StoreError> {
+    /// Moves this name as the flags say; `None` if the file system does not know them.
+    fn rename(&self, to: &Self, flags: RenameFlags) -> Result<Option<Renamed>, StoreError> {
+        if !flags.is_empty() && sabotage::active(Sabotage::NoExchange) {
+            return Ok(None);
+        }
         match rustix::fs::renameat_with(&self.dir.fd, self.name.as_str(), &to.dir.fd, to.name.as_str(), flags) {
-            Ok(()) => Ok(Renamed::Yes),
-            Err(Errno::NOENT | Errno::EXIST) => Ok(Renamed::No),
-            Err(Errno::XDEV) => Ok(Renamed::OtherFileSystem),
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(StoreError::NoExchange { path: self.path() }),
+            Ok(()) => Ok(Some(Renamed::Yes)),
+            Err(Errno::NOENT | Errno::EXIST) => Ok(Some(Renamed::No)),
+            Err(Errno::XDEV) => Ok(Some(Renamed::OtherFileSystem)),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(None),
             Err(errno) => Err(StoreError::io("replace", &self.path(), errno)),
         }
     }

@@ -10,11 +10,10 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Store;
 use super::error::StoreError;
 use super::plain::read_bytes;
 use super::record::checksum;
-use super::temp;
+use super::{Store, share, temp};
 
 /// Largest file that is read, in bytes: a document, its JSON quotes, and the digests of older versions.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -74,9 +73,11 @@ impl Store {
         let path = folder.join(name);
         let draft = folder.join(format!(".{}", temp::fresh_name()));
         let framed = framed(bytes);
-        let write = || fs::write(&draft, &framed).and_then(|()| fs::rename(&draft, &path));
+        let write = || share::write(&draft, &framed).and_then(|()| fs::rename(&draft, &path));
         let written = match write() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(&folder).and_then(|()| write()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                share::make_folders(&folder).and_then(|()| write())
+            }
             done => done,
         };
         written.map_err(|source| {

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use rustix::fs::{Access, CWD, RenameFlags};
 
-use super::error::StoreError;
+use super::error::{StoreError, is_refusal};
 use super::folder::stamp_of;
 use super::{Store, read, sweep, temp};
 use crate::health::{Ground, Presence};
@@ -31,8 +31,12 @@ impl Store {
         // Where something can be made: the folder, or the nearest part of the way to it that is there.
         let place = folder.ancestors().find(|place| place.is_dir()).unwrap_or(&self.root).to_owned();
         let run = self.run.ancestors().find(|place| place.is_dir()).unwrap_or(Path::new("/")).to_owned();
-        let run_unwritable = why_unwritable(&run);
-        let probe = if run_unwritable.is_none() { probe(&run).unwrap_or_default() } else { Probe::default() };
+        // A sandbox may refuse what the rights of the folder allow, so it is tried.
+        let (probe, refused) = match probe(&run) {
+            Ok(probe) => (probe, None),
+            Err(error) => (Probe::default(), is_refusal(&error).then(|| error.to_string())),
+        };
+        let run_unwritable = why_unwritable(&run).or(refused);
         let space = rustix::fs::statvfs(&place).ok();
         Ok(Ground {
             folder: if there { Presence::There } else { Presence::Missing },
@@ -42,6 +46,7 @@ impl Store {
             exchange: probe.exchange,
             links: probe.links,
             run_unwritable,
+            state: self.run.display().to_string(),
             skew_ms: probe.skew_ms,
             free_bytes: space.as_ref().map(|space| space.f_bavail.saturating_mul(space.f_frsize)),
             // Some file systems make files as they go and count none.
@@ -53,7 +58,7 @@ impl Store {
 
     /// Temporary files that are old enough to be swept and belong to nobody alive.
     fn temporary(&self) -> Result<usize, StoreError> {
-        if !self.journal_path().exists() || !self.temp_dir().is_dir() {
+        if !self.has_journal()? || !self.temp_dir().is_dir() {
             return Ok(0);
         }
         let mut count = 0;

@@ -10,10 +10,12 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::error::StoreError;
+use rustix::fs::Access;
+
+use super::error::{LINK, StoreError, is_refusal};
 use super::record::{self, Entry, Frame, State};
 use super::sabotage::{self, Sabotage};
-use super::{Durability, Store, lock, temp};
+use super::{Durability, Store, lock, share, temp};
 
 const MAGIC_STEM: &[u8; 7] = b"MYCJRNL";
 const VERSION: u8 = b'2';
@@ -92,7 +94,7 @@ impl Journal {
         let file = match OpenOptions::new().read(true).write(true).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+            Err(error) if is_refusal(&error) => {
                 File::open(path).map_err(|source| StoreError::io("open", path, source))?
             }
             Err(source) => return Err(StoreError::io("open", path, source)),
@@ -186,6 +188,14 @@ impl Journal {
         }
     }
 
+    /// Makes everything appended so far durable, for the holder of the folder lock.
+    pub(super) fn force(&self) -> Result<(), StoreError> {
+        if sabotage::active(Sabotage::NoFsync) {
+            return Ok(());
+        }
+        self.file.sync_all().map_err(|source| StoreError::NotDurable { path: self.path.clone(), source })
+    }
+
     /// Throws settled, forgotten records away: the file is made anew when there is much to gain.
     /// The caller holds the folder lock.
     pub(super) fn compact(&mut self, store: &Store) -> Result<(), StoreError> {
@@ -233,6 +243,7 @@ fn write_draft(store: &Store, bytes: &[u8]) -> Result<(File, PathBuf), StoreErro
         .create_new(true)
         .open(&draft)
         .map_err(|source| StoreError::io("create", &draft, source))?;
+    share::open_up(&draft);
     // Sweepers leave locked files alone.
     lock::own(&file)
         .and_then(|()| file.write_all_at(bytes, 0))
@@ -281,15 +292,33 @@ impl Store {
         self.run.join("journal")
     }
 
+    /// Makes local state, where it is missing.
+    ///
+    /// # Errors
+    /// [`StoreError::StateReadOnly`] if this process may not write it; others if the system refuses.
+    pub fn make_state(&self) -> Result<(), StoreError> {
+        self.make_run()
+    }
+
     /// Makes the run state's folders and an empty journal where they are missing, durably.
+    ///
+    /// # Errors
+    /// [`StoreError::StateReadOnly`] if this process may not write there.
     pub(super) fn make_run(&self) -> Result<(), StoreError> {
         let journal = self.journal_path();
-        if journal.exists() && self.temp_dir().exists() {
+        let fault = |action, path: &Path, source| StoreError::in_state(action, &self.run, path, source);
+        // Opened, not looked at: a sandbox may refuse what the rights of the file allow.
+        let is_there = match OpenOptions::new().write(true).open(&journal) {
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(source) => return Err(fault("open", &journal, source)),
+        };
+        let temps = self.temp_dir();
+        if is_there && temps.exists() {
             return Ok(());
         }
-        let temps = self.temp_dir();
-        fs::create_dir_all(&temps).map_err(|source| StoreError::io("make the folder", &temps, source))?;
-        if !journal.exists() {
+        share::make_folders(&temps).map_err(|source| fault("make the folder", &temps, source))?;
+        if !is_there {
             let (file, draft) = write_draft(self, &Header::fresh(self.boot).encode())?;
             if self.durability != Durability::Off {
                 file.sync_all().map_err(|source| StoreError::NotDurable { path: draft.clone(), source })?;
@@ -298,7 +327,7 @@ impl Store {
             match fs::hard_link(&draft, &journal) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(StoreError::io("create", &journal, source)),
+                Err(source) => return Err(StoreError::io(LINK, &journal, source)),
             }
             match fs::remove_file(&draft) {
                 Ok(()) => {}
@@ -314,6 +343,19 @@ impl Store {
             }
         }
         Ok(())
+    }
+}
+
+/// Returns true if this process may read local state and not write it. It changes nothing.
+#[must_use]
+pub fn is_state_read_only(store: &Store) -> bool {
+    match OpenOptions::new().write(true).open(store.journal_path()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let made = store.run.ancestors().find(|folder| folder.exists());
+            let refusal = made.and_then(|folder| rustix::fs::access(folder, Access::WRITE_OK).err());
+            refusal.is_some_and(|errno| is_refusal(&errno.into()))
+        }
+        opened => opened.is_err_and(|error| is_refusal(&error)),
     }
 }
 

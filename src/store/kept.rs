@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 
 use super::error::StoreError;
-use super::{Shelf, Store, lock, temp};
+use super::{Shelf, Store, lock, share, temp};
 
 /// Largest such file that is read or written, in bytes.
 pub const KEPT_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -34,6 +34,7 @@ impl Store {
         let written = File::create_new(&draft).and_then(|mut file| {
             // Sweepers leave locked files alone. No flush: what is torn by a power cut is not believed.
             lock::own(&file)?;
+            share::open_up(&draft);
             file.write_all(bytes)?;
             fs::rename(&draft, &path)
         });

@@ -6,9 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Store;
 use super::plain::read_bytes;
 use super::temp::fresh_name;
+use super::{Store, share};
 
 /// How many operations the measure is about.
 pub const LATENCIES_KEPT: usize = 100;
@@ -29,6 +29,7 @@ impl Store {
         let path = self.latency_path();
         let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).map_err(io::Error::other)?;
         let mut file = OpenOptions::new().append(true).create(true).custom_flags(no_follow).open(&path)?;
+        share::open_up(&path);
         file.write_all(&u32::try_from(took.as_micros()).unwrap_or(u32::MAX).to_le_bytes())?;
         if file.metadata()?.len() < BYTES_MAX as u64 {
             return Ok(());
@@ -36,7 +37,7 @@ impl Store {
         let bytes = read_bytes(&path, 2 * BYTES_MAX)?.unwrap_or_default();
         // Where a sweep finds it if this process dies now.
         let draft = self.temp_dir().join(fresh_name());
-        fs::write(&draft, newest(&bytes))?;
+        share::write(&draft, newest(&bytes))?;
         fs::rename(&draft, &path)
     }
 

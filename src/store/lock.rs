@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::error::StoreError;
 use super::gate::Pass;
 use super::sabotage::{self, Sabotage};
-use super::{Store, temp};
+use super::{Store, share, temp};
 use crate::time::Timestamp;
 
 /// How long an operation waits for the folder before it says that it is busy. Holders need well under a millisecond.
@@ -76,14 +76,24 @@ pub(super) struct Locked {
 
 /// Waits for an exclusive lock; `None` when the time is up.
 pub(super) fn exclusive(path: &Path, wait: Duration) -> Result<Option<Locked>, StoreError> {
+    let state = path.parent().unwrap_or(path);
+    wait_for(path, wait, || {
+        let file = OpenOptions::new().create(true).read(true).append(true).open(path);
+        let file = file.map_err(|source| StoreError::in_state("open", state, path, source))?;
+        share::open_up(path);
+        Ok(file)
+    })
+}
+
+/// Waits for an exclusive lock on what `open` gives: the file at `path`, or what is locked in its place.
+fn wait_for(
+    path: &Path,
+    wait: Duration,
+    open: impl FnOnce() -> Result<File, StoreError>,
+) -> Result<Option<Locked>, StoreError> {
     let until = Instant::now() + wait;
     let Some(pass) = Pass::get(path, until) else { return Ok(None) };
-    let file = OpenOptions::new()
-        .create(true)
-        .read(true)
-        .append(true)
-        .open(path)
-        .map_err(|source| StoreError::io("open", path, source))?;
+    let file = open()?;
     let mut nap = NAP_MIN;
     loop {
         match file.try_lock() {
@@ -125,13 +135,28 @@ impl Store {
         exclusive(&path, FOLDER_WAIT)?.ok_or(StoreError::Busy { path, waited: FOLDER_WAIT })
     }
 
-    /// Takes the right to commit; `None` if another process kept it for all of `wait`.
+    /// The lock of the folder for a process that may not write local state: the same file, opened for reading. Where it is not
+    /// there yet, the folder itself is locked, which keeps out others who may not write local state either.
+    pub(super) fn lock_folder_read_only(&self) -> Result<Locked, StoreError> {
+        let path = self.run.join("folder.lock");
+        let locked = wait_for(&path, FOLDER_WAIT, || match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let folder = self.root.join(self.parts.join("/"));
+                File::open(&folder).map_err(|source| StoreError::io("open", &folder, source))
+            }
+            opened => opened.map_err(|source| StoreError::io("open", &path, source)),
+        })?;
+        locked.ok_or(StoreError::Busy { path, waited: FOLDER_WAIT })
+    }
+
+    /// Takes the right to commit; `None` if another process kept it for all of `wait`, or during a pause.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be written.
     pub fn lock_commits(&self, wait: Duration) -> Result<Option<CommitLock>, StoreError> {
         self.make_run()?;
-        Ok(exclusive(&self.run.join("commit.lock"), wait)?.map(CommitLock))
+        let lock = exclusive(&self.run.join("commit.lock"), wait)?.map(CommitLock);
+        Ok(if self.awaited_pause()?.is_none() { lock } else { None })
     }
 
     /// Waits for one's turn to publish; `None` if others kept it for all of `wait`. Nothing depends on it: who goes without is
@@ -152,7 +177,8 @@ impl Store {
     pub fn lock_claims(&self, wait: Duration) -> Result<Option<ClaimLock>, StoreError> {
         self.make_run()?;
         let path = self.claim_lock_path();
-        fs::create_dir_all(&self.shared).map_err(|source| StoreError::io("make the folder", &self.shared, source))?;
+        share::make_folders(&self.shared)
+            .map_err(|source| StoreError::in_state("make the folder", &self.shared, &self.shared, source))?;
         if sabotage::active(Sabotage::NoClaimLock) {
             return File::create(&path)
                 .map(|file| Some(ClaimLock(Locked { _file: file, _pass: None })))
@@ -179,7 +205,7 @@ impl Store {
         let text = serde_json::to_vec(&holder).map_err(|source| StoreError::io("write", &info, source))?;
         // Where a sweep finds it if this process dies now.
         let draft = self.temp_dir().join(temp::fresh_name());
-        fs::write(&draft, text)
+        share::write(&draft, &text)
             .and_then(|()| fs::rename(&draft, &info))
             .map_err(|source| StoreError::io("write", &info, source))?;
         Ok(Some(WatchLock(lock)))

@@ -14,17 +14,21 @@ mod folder;
 mod follow;
 mod gate;
 mod ground;
+mod intake;
 mod journal;
 mod kept;
 mod latency;
 mod lock;
 mod names;
+mod outbox;
+mod pause;
 mod plain;
 mod read;
 mod record;
 mod recover;
 mod sabotage;
 mod scan;
+mod share;
 mod swap;
 mod sweep;
 mod temp;
@@ -35,25 +39,30 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 pub use apply::{Action, Applied, Decide};
-pub use claims::{ClaimFile, ClaimPart, ClaimRecord};
+pub use beat::saved_at;
+pub use claims::{BootClock, ClaimFile, ClaimPart, ClaimRecord};
 pub use error::{ApplyError, StoreError, What};
 pub use feed::{
-    Addition, FEED_BYTES_MAX, FeedAt, FeedPart, SEGMENT_BYTES_MAX, SEGMENTS_MAX, Start, TellBase, TellLines, Teller,
+    Addition, FEED_BYTES_MAX, FeedAdded, FeedAt, FeedPart, SEGMENT_BYTES_MAX, SEGMENTS_MAX, Start, TellBase, TellLines,
+    Teller,
 };
+pub use intake::{Intake, IntakeRules, RecordFault, RefusedRecord};
+pub use journal::is_state_read_only;
 pub use kept::KEPT_BYTES_MAX;
 pub use latency::LATENCIES_KEPT;
 pub use lock::{ClaimLock, CommitLock, FOLDER_WAIT, FollowLock, PublishTurn, WatchLock, WatcherInfo};
 pub use names::Shelf;
+pub use pause::PAUSE_MAX;
 pub use plain::{
-    Replaced, append_line, folder_of, read_bytes, read_text, read_text_in, real_path, replace_bytes, replace_text,
-    replace_text_in, write_new_in,
+    Replaced, append_line, folder_of, read_bytes, read_text, read_text_in, real_path, replace_bytes, replace_own_text,
+    replace_state_text, replace_text, replace_text_in, write_new_in,
 };
-pub use read::Each;
+pub use read::FileRead;
 #[cfg(any(test, fuzzing))]
 pub(crate) use record::fuzz_journal;
 pub use record::{Operation, Record, RecordedChange};
 pub use recover::Recovered;
-pub use scan::{Scan, Strange};
+pub use scan::{ClosedFolder, Scan, Strange};
 pub use sweep::{LateOutcome, LateSave, Swept};
 pub use unsynced::Unsynced;
 
@@ -86,7 +95,7 @@ pub enum Durability {
 }
 
 /// A stamp that changes whenever a file's bytes do: compare for equality, do not order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Stamp {
     /// Inode number.
     pub ino: u64,
@@ -122,8 +131,12 @@ pub struct Store {
     beside: Arc<AtomicBool>,
     /// What says what is told; without it nothing is.
     teller: Option<Teller>,
+    /// What decides on the operations that others leave in the outbox; without it they are judged by their contents alone.
+    intake: Option<Intake>,
     /// There is run state of a bridge.
     has_bridge: Arc<AtomicBool>,
+    /// This process began the pause, and does not wait for its end.
+    goes_on: Arc<AtomicBool>,
 }
 
 impl Store {
@@ -139,7 +152,7 @@ impl Store {
             match part.as_str() {
                 "" => return bad("it is empty, absolute or has an empty part"),
                 "." | ".." => return bad("`.` and `..` are not allowed in it"),
-                part if is_gits_own(part) => return bad("it lies in git's own folder"),
+                part if crate::name::is_gits_own(part) => return bad("it lies in git's own folder"),
                 part if part.contains(['\\', '\0']) => return bad("it has a backslash or a NUL"),
                 _ => {}
             }
@@ -155,17 +168,13 @@ impl Store {
             boot: journal::boot_id(),
             beside: Arc::new(AtomicBool::new(false)),
             teller: None,
+            intake: None,
             has_bridge: Arc::new(AtomicBool::new(has_bridge)),
+            goes_on: Arc::new(AtomicBool::new(false)),
         })
     }
 
     fn sync(&self) -> folder::Sync {
         if self.durability == Durability::Off { folder::Sync::No } else { folder::Sync::Yes }
     }
-}
-
-/// Tells whether some file system takes a name for `.git`; git refuses to check out a path with such a part.
-fn is_gits_own(part: &str) -> bool {
-    let part = part.trim_end_matches(['.', ' ']);
-    part.eq_ignore_ascii_case(".git") || part.eq_ignore_ascii_case("git~1")
 }

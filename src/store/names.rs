@@ -30,9 +30,9 @@ impl Store {
             Shelf::Live => list(&folder, "", &mut found)?,
             Shelf::Archive => {
                 let Some(archive) = subfolder(&folder, "archive")? else { return Ok(found) };
-                for month in months(&archive)? {
+                for month in unless_closed(months(&archive))? {
                     if let Some(dir) = subfolder(&archive, &month)? {
-                        list(&dir, &format!("archive/{month}/"), &mut found)?;
+                        unless_closed(list(&dir, &format!("archive/{month}/"), &mut found))?;
                     }
                 }
             }
@@ -49,7 +49,7 @@ impl Store {
     /// As [`Store::scan`].
     pub fn months(&self) -> Result<Vec<String>, StoreError> {
         let Some(folder) = self.folder()? else { return Ok(Vec::new()) };
-        subfolder(&folder, "archive")?.map_or(Ok(Vec::new()), |archive| months(&archive))
+        subfolder(&folder, "archive")?.map_or(Ok(Vec::new()), |archive| unless_closed(months(&archive)))
     }
 }
 
@@ -69,8 +69,13 @@ pub(super) fn months(archive: &Dir) -> Result<Vec<String>, StoreError> {
 
 /// A folder below, where it is one.
 fn subfolder(dir: &Dir, name: &str) -> Result<Option<Dir>, StoreError> {
-    match dir.child(name) {
-        Err(StoreError::Strange { .. }) => Ok(None),
+    unless_closed(dir.child(name))
+}
+
+/// What was found, or nothing where the folder is none or is closed: [`Store::scan`] says so, and a look-up goes on.
+fn unless_closed<T: Default>(found: Result<T, StoreError>) -> Result<T, StoreError> {
+    match found {
+        Err(error) if error.concerns_one_file() => Ok(T::default()),
         other => other,
     }
 }

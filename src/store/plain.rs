@@ -220,13 +220,11 @@ pub(super) fn refuse_links(run: &Path) -> Result<bool, StoreError> {
 
 /// Writes a file of this new name durably, with its folder.
 pub(super) fn write_copy(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(folder_above(path))?;
+    make_folders(folder_above(path))?;
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    sync_parent(path)?;
-    let above = folder_above(path);
-    if above.parent().is_some() { sync_parent(above) } else { Ok(()) }
+    sync_parent(path)
 }
 
 /// Replaces a file of the user's own durably in one step, or makes it with its folders; links on the way are theirs.
@@ -238,6 +236,38 @@ pub fn replace_text(path: &Path, text: &str) -> io::Result<()> {
     fs::rename(&draft.path, path)?;
     draft.is_moved = true;
     sync_parent(path)
+}
+
+/// Replaces the text of one of the user's own files, or makes it, durably and in one step. With `is_secret` only the user may
+/// read it, from the first moment on; else its permissions stay as they are.
+///
+/// # Errors
+/// If it cannot be written; the old one is intact then.
+pub fn replace_own_text(path: &Path, text: &str, is_secret: bool) -> io::Result<()> {
+    let old = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|old| old.permissions());
+    let old = old.filter(|_| !is_secret);
+    let mode = if is_secret || old.is_some() { SECRET_MODE } else { PLAIN_MODE };
+    let mut draft = Draft::write_as(path, text.as_bytes(), mode)?;
+    if let Some(old) = old {
+        fs::set_permissions(&draft.path, old)?;
+    }
+    fs::rename(&draft.path, path)?;
+    draft.is_moved = true;
+    sync_parent(path)
+}
+
+/// The permissions of a file that only the user may read, and of any other.
+const SECRET_MODE: u32 = 0o600;
+const PLAIN_MODE: u32 = 0o666;
+
+/// Replaces a file of run state as [`replace_text`] does, open to those who may write in its folder.
+///
+/// # Errors
+/// If it cannot be written; the old one is intact then.
+pub fn replace_state_text(path: &Path, text: &str) -> io::Result<()> {
+    replace_text(path, text)?;
+    super::share::open_up(path);
+    Ok(())
 }
 
 /// What the names of drafts begin with.
@@ -254,13 +284,18 @@ struct Draft {
 impl Draft {
     /// Writes it, after sweeping those that dead writers left.
     fn write(target: &Path, bytes: &[u8]) -> io::Result<Self> {
+        Self::write_as(target, bytes, PLAIN_MODE)
+    }
+
+    /// The same with these permissions, less what the process leaves out.
+    fn write_as(target: &Path, bytes: &[u8], mode: u32) -> io::Result<Self> {
         let folder = folder_above(target);
-        fs::create_dir_all(folder)?;
+        make_folders(folder)?;
         if let Ok(Some(dir)) = Dir::open(folder) {
             sweep_drafts(&Arc::new(dir));
         }
         let path = folder.join(format!("{DRAFT_PREFIX}{}", temp::fresh_name()));
-        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?;
         let mut draft = Self { path, is_moved: false, file };
         super::lock::own(&draft.file)?;
         draft.file.write_all(bytes)?;
@@ -314,11 +349,27 @@ pub fn real_path(path: &Path) -> io::Result<PathBuf> {
 /// # Errors
 /// If it cannot be written.
 pub fn append_line(path: &Path, text: &str, line: &str) -> io::Result<()> {
-    fs::create_dir_all(folder_above(path))?;
+    make_folders(folder_above(path))?;
     let start = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     let mut file = OpenOptions::new().append(true).create(true).open(path)?;
     file.write_all(format!("{start}{line}\n").as_bytes())?;
-    file.sync_all()
+    file.sync_all()?;
+    sync_parent(path)
+}
+
+/// Makes a folder with those above it, each on the disk with its name.
+fn make_folders(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty()) {
+        make_folders(above)?;
+    }
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    sync_parent(folder)
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {

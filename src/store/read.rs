@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::error::{StoreError, What};
-use super::folder::{Walk, stamp_of, what_of};
+use super::folder::{Site, Walk, stamp_of, what_of};
 use super::{Contents, Stamp, Store};
 use crate::name::DocPath;
 
@@ -15,8 +15,19 @@ const EMPTY_UNTIL: Duration = Duration::from_millis(200);
 const SETTLE_MAX: Duration = Duration::from_millis(200);
 const SETTLE_NAP: Duration = Duration::from_millis(5);
 
-/// Takes a document that is there: its stamp, and its bytes unless they are known.
-pub type Each<'a> = dyn FnMut(&DocPath, Stamp, Option<Vec<u8>>) + 'a;
+/// Says of a document with this stamp whether nothing new is to be read.
+type IsKnown<'a> = dyn Fn(&DocPath, &Stamp) -> bool + 'a;
+
+/// What reading one of many documents came to. A document that is not there gives none.
+#[derive(Debug)]
+pub enum FileRead {
+    /// Nothing new: the file still has this stamp, which is known.
+    Known(Stamp),
+    /// The bytes of the file.
+    Contents(Contents),
+    /// The file is there and cannot be read; the others can.
+    Unreadable(StoreError),
+}
 
 impl Store {
     /// Reads a document; `None` if it is not there. A larger file than [`super::DOCUMENT_BYTES_MAX`] gives that many
@@ -42,44 +53,59 @@ impl Store {
         Ok(stat.filter(|stat| what_of(stat) == What::File).map(|stat| stamp_of(&stat)))
     }
 
-    /// Reads many documents as [`Store::read`] does, but opens each folder once, as it is when the first of its documents
-    /// is read. Those that are not there are left out.
+    /// Reads many documents, but opens each folder once, as it is when the first of its documents is read. Those that are not
+    /// there are left out; one that cannot be read does not keep the others from being read.
     ///
     /// # Errors
-    /// As [`Store::read`].
-    pub fn read_each(&self, paths: &[DocPath], each: &mut dyn FnMut(&DocPath, Contents)) -> Result<(), StoreError> {
-        let mut walk = Walk::new(self);
-        for path in paths {
-            if let Some(site) = walk.site(path)?
-                && let Some(contents) = site.read()?
-            {
-                each(path, contents);
-            }
-        }
-        Ok(())
+    /// [`StoreError::Io`] if the process has no memory or no open files left, or the folder itself cannot be opened.
+    pub fn read_each(&self, paths: &[DocPath], each: &mut dyn FnMut(&DocPath, FileRead)) -> Result<(), StoreError> {
+        self.read_where(paths, None, each)
     }
 
-    /// The same, but of a document of which `is_known` says that nothing new is to be read, only the stamp is given, which
-    /// it had a moment ago.
+    /// Reads many documents as [`Store::read_each`] does, but of a document of which `is_known` says that nothing new is to be
+    /// read, only the stamp is given, which it had a moment ago.
     ///
     /// # Errors
-    /// As [`Store::read`].
+    /// As [`Store::read_each`].
     pub fn read_unknown(
         &self,
         paths: &[DocPath],
-        is_known: &dyn Fn(&DocPath, &Stamp) -> bool,
-        each: &mut Each<'_>,
+        is_known: &IsKnown<'_>,
+        each: &mut dyn FnMut(&DocPath, FileRead),
+    ) -> Result<(), StoreError> {
+        self.read_where(paths, Some(is_known), each)
+    }
+
+    fn read_where(
+        &self,
+        paths: &[DocPath],
+        is_known: Option<&IsKnown<'_>>,
+        each: &mut dyn FnMut(&DocPath, FileRead),
     ) -> Result<(), StoreError> {
         let mut walk = Walk::new(self);
         for path in paths {
-            let Some(site) = walk.site(path)? else { continue };
-            let stat = site.dir.stat(&site.name)?;
-            if let Some(stamp) = stat.filter(|stat| what_of(stat) == What::File).map(|stat| stamp_of(&stat))
-                && is_known(path, &stamp)
-            {
-                each(path, stamp, None);
-            } else if let Some(Contents { bytes, stamp }) = site.read()? {
-                each(path, stamp, Some(bytes));
+            let site = match walk.site(path) {
+                Ok(Some(site)) => site,
+                Ok(None) => continue,
+                // A folder of the archive; the scan names it.
+                Err(error) if path.is_archived() && error.concerns_one_file() => continue,
+                Err(error) => return Err(error),
+            };
+            let read = match is_known {
+                Some(is_known) => read_unless(&site, &|stamp| is_known(path, stamp)),
+                None => site.read().map(|read| read.map(FileRead::Contents)),
+            };
+            match read {
+                Ok(Some(read)) => each(path, read),
+                Err(error) if !error.concerns_one_file() => return Err(error),
+                // What is no file is no document either: the scan names it.
+                Ok(None) | Err(StoreError::Strange { .. }) => {}
+                // Where the folder may not be searched, it does not say whether there is such a file.
+                Err(error) => {
+                    if matches!(site.dir.stat(&site.name), Ok(Some(_))) {
+                        each(path, FileRead::Unreadable(error));
+                    }
+                }
             }
         }
         Ok(())
@@ -98,6 +124,16 @@ impl Store {
             contents = self.read(path)?;
         }
         Ok(contents)
+    }
+}
+
+/// Reads the file under a name, unless its stamp is known.
+fn read_unless(site: &Site, is_known: &dyn Fn(&Stamp) -> bool) -> Result<Option<FileRead>, StoreError> {
+    let stat = site.dir.stat(&site.name)?;
+    let stamp = stat.filter(|stat| what_of(stat) == What::File).map(|stat| stamp_of(&stat));
+    match stamp.filter(is_known) {
+        Some(stamp) => Ok(Some(FileRead::Known(stamp))),
+        None => Ok(site.read()?.map(FileRead::Contents)),
     }
 }
 

@@ -192,7 +192,7 @@ fn decode_entry(payload: &[u8]) -> Option<Entry> {
 }
 
 /// A name that stays in its directory.
-fn is_temp_name(name: &str) -> bool {
+pub(super) fn is_temp_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 255 && name != "." && name != ".." && !name.contains(['/', '\0'])
 }
 

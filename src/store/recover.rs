@@ -46,7 +46,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the run state or a document cannot be read or written.
     pub fn recover(&self) -> Result<Recovered, StoreError> {
-        if !self.journal_path().exists() {
+        if !self.has_journal()? {
             return Ok(Recovered::default());
         }
         Ok(self.hold()?.recovered)
@@ -55,26 +55,36 @@ impl Store {
     /// Every operation that was applied and is not yet forgotten, in the order in which they were applied.
     ///
     /// # Errors
-    /// [`StoreError`] if the run state or a document cannot be read or written.
+    /// [`StoreError`] if local state or a document cannot be read or written.
     pub fn journal(&self) -> Result<Vec<Record>, StoreError> {
-        if !self.journal_path().exists() {
+        if !self.has_journal()? && !self.outbox_folder().exists() {
             return Ok(Vec::new());
         }
-        let journal = match self.hold() {
-            Ok(held) => held.unlock(),
-            // Nobody can be writing there, so nobody need be kept out; what is half done cannot be finished either.
-            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::ReadOnlyFilesystem => {
-                let Some(journal) = Journal::open(&self.journal_path(), self.boot)? else { return Ok(Vec::new()) };
-                journal
+        let (journal, waiting) = match self.hold() {
+            Ok(held) => (Some(held.unlock()), Vec::new()),
+            // What is half done cannot be finished here; what lies in the outbox will be taken in by somebody else.
+            Err(error) if error.is_state_read_only() => {
+                let waiting = match self.outbox_folder().exists().then(|| self.lock_folder_read_only()).transpose()? {
+                    Some(_lock) => self.waiting_in_outbox()?,
+                    None => Vec::new(),
+                };
+                (Journal::open(&self.journal_path(), self.boot)?, waiting)
             }
             Err(error) => return Err(error),
         };
-        let frames = journal.frames()?;
+        let frames = journal.map_or(Ok(Vec::new()), |journal| journal.frames())?;
         let live = frames.into_iter().filter(|frame| frame.state.is_done() && !frame.state.is_forgotten());
-        Ok(live.map(|frame| frame.entry.record).collect())
+        Ok(live.map(|frame| frame.entry.record).chain(waiting).collect())
     }
 
-    /// Locks the folder and recovers where needed.
+    /// Returns false only if the system says that there is no journal. What it cannot tell is an error: operations that are
+    /// half done must not be taken for none.
+    pub(super) fn has_journal(&self) -> Result<bool, StoreError> {
+        let path = self.journal_path();
+        path.try_exists().map_err(|error| StoreError::io("look at", &path, error))
+    }
+
+    /// Locks the folder, recovers where needed, and takes in what lies in the outbox.
     pub(super) fn hold(&self) -> Result<Held, StoreError> {
         loop {
             self.make_run()?;
@@ -86,6 +96,7 @@ impl Store {
             } else if journal.header.busy {
                 self.recover_newest(&mut journal, &mut recovered)?;
             }
+            self.take_in(&mut journal)?;
             return Ok(Held { lock, journal, recovered });
         }
     }
@@ -167,7 +178,11 @@ impl Store {
         for (change, name) in entry.record.changes.iter().zip(&entry.temps) {
             let doc = match walk.site(&change.path) {
                 Ok(Some(doc)) => doc,
-                Ok(None) | Err(StoreError::Strange { .. }) => {
+                Ok(None) => {
+                    swaps.push(None);
+                    continue;
+                }
+                Err(error) if error.concerns_one_file() => {
                     swaps.push(None);
                     continue;
                 }

@@ -4,11 +4,16 @@
 use std::io::Write as _;
 use std::sync::OnceLock;
 
+/// Longest wait for another process.
+const LINGER_MAX: std::time::Duration = std::time::Duration::from_secs(20);
+
 /// One way to break a promise, or one moment at which to die.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sabotage {
     /// The bytes are compared neither under the lock nor after the exchange.
     NoCompare,
+    /// Nothing breaks, but the file system knows no exchange, and no move that keeps off an existing file.
+    NoExchange,
     /// What comes out of an exchange is not looked at, neither at once nor later.
     NoExchangeCheck,
     /// Nothing is synced to the disk.
@@ -59,6 +64,7 @@ pub(super) enum Sabotage {
 
 const NAMES: &[(&str, Sabotage)] = &[
     ("no-compare", Sabotage::NoCompare),
+    ("no-exchange", Sabotage::NoExchange),
     ("no-exchange-check", Sabotage::NoExchangeCheck),
     ("no-fsync", Sabotage::NoFsync),
     ("no-sync-files", Sabotage::NoSyncFiles),
@@ -110,9 +116,16 @@ pub(super) fn linger() {
     }
 }
 
-/// Lets others come in between: some processes take longer than others.
-pub(super) fn linger_long() {
-    std::thread::sleep(std::time::Duration::from_millis(u64::from(std::process::id() % 5) * 20));
+/// Waits until another process has added to the files of a folder, for some seconds at most.
+pub(super) fn linger_until_grown(folder: &std::path::Path) {
+    let sizes = || -> u64 {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+    };
+    let (began, before) = (std::time::Instant::now(), sizes());
+    while began.elapsed() < LINGER_MAX && sizes() == before {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
 }
 
 /// Overwrites a file as a careless program does: in two parts, with a moment between in which anybody sees one of them.

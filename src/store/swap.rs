@@ -49,7 +49,7 @@ pub(super) enum Stand {
 pub(super) enum Seen {
     Nothing,
     Bytes(Vec<u8>),
-    /// A link, folder or device.
+    /// A link, folder or device, or a file that cannot be read: it is not ours.
     Strange,
 }
 
@@ -58,7 +58,7 @@ impl Seen {
         match site.bytes() {
             Ok(Some(bytes)) => Ok(Self::Bytes(bytes)),
             Ok(None) => Ok(Self::Nothing),
-            Err(StoreError::Strange { .. }) => Ok(Self::Strange),
+            Err(error) if error.concerns_one_file() => Ok(Self::Strange),
             Err(error) => Err(error),
         }
     }

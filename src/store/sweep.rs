@@ -67,7 +67,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the run state cannot be read or written.
     pub fn forget(&self, operations: &[OperationId]) -> Result<Swept, StoreError> {
-        if !self.journal_path().exists() {
+        if !self.has_journal()? {
             return Ok(Swept::default());
         }
         let wanted: HashSet<&OperationId> = operations.iter().collect();
@@ -97,7 +97,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the run state or a document cannot be read or written.
     pub fn sweep(&self) -> Result<Swept, StoreError> {
-        if !self.journal_path().exists() || sabotage::active(Sabotage::NoSweep) {
+        if !self.has_journal()? || sabotage::active(Sabotage::NoSweep) {
             return Ok(Swept::default());
         }
         // Listed before the journal is read: what is recorded in between is not taken for an orphan.

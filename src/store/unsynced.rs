@@ -34,6 +34,12 @@ impl Unsynced {
         Self { store: store.clone(), entry: Arc::new(entry), swaps: Arc::new(swaps), work }
     }
 
+    /// A change that is on the disk already.
+    pub(super) fn on_disk(store: &Store, entry: Entry, swaps: Vec<Swap>) -> Self {
+        let work = Arc::new(Mutex::new(Work::Done));
+        Self { store: store.clone(), entry: Arc::new(entry), swaps: Arc::new(swaps), work }
+    }
+
     /// What was changed, by whom.
     #[must_use]
     pub fn record(&self) -> &Record {

@@ -11,13 +11,11 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 use serde_json::Value as Json;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::{FUEL, shown_safely};
+use super::{bounds, limit, shown_safely};
 use crate::diagnostic::Place;
 use crate::name::{is_unsafe_to_show, visible};
 use crate::time::{Timestamp, ago};
 
-/// Longest template, in bytes.
-pub const FORMAT_SOURCE_BYTES_MAX: usize = 64 * 1024;
 /// Widest column that `pad` makes, and longest text that an operator may make of a shorter one.
 const COLUMNS_MAX: usize = 1_000;
 /// The name of the template inside the engine.
@@ -31,6 +29,7 @@ pub const FILTERS: &[(&str, &str)] = &[
     ("truncate(40)", "cut to a width, with `…`"),
     ("color('green')", "in a colour, where colours are shown"),
     ("json", "as JSON on one line"),
+    ("text", "with its line breaks, as in '{{description|text}}'"),
 ];
 
 /// The colours that the filter `color` knows, with their codes: those of the program itself, as no others reach a terminal.
@@ -58,13 +57,16 @@ impl Format {
     /// Reads a template. Outside of its tags `\n` and `\t` stand for a line feed and a tab.
     ///
     /// # Errors
-    /// [`FormatError`] if it is no template, or longer than [`FORMAT_SOURCE_BYTES_MAX`].
+    /// [`FormatError`] if it is no template, longer than [`super::TEMPLATE_BYTES_MAX`], or nests too deep.
     pub fn new(text: &str, now: Timestamp) -> Result<Self, FormatError> {
-        if text.len() > FORMAT_SOURCE_BYTES_MAX {
-            let message = format!("the template is longer than {FORMAT_SOURCE_BYTES_MAX} bytes");
-            return Err(FormatError { message, place: None });
+        let too_much = |message, place| Err(FormatError { message, place });
+        if text.len() > super::TEMPLATE_BYTES_MAX {
+            return too_much(format!("the template is longer than {} bytes", super::TEMPLATE_BYTES_MAX), None);
         }
         let source = Source::of(text);
+        if let Err(fault) = bounds::check(&source.text) {
+            return too_much(fault.message, Some(source.place(&(fault.at..fault.at))));
+        }
         let mut environment = environment(now);
         let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
         environment.set_syntax(syntax.map_err(|error| source.fault(&error))?);
@@ -199,7 +201,7 @@ fn trimmed(expression: &str) -> &str {
 fn environment(now: Timestamp) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_debug(true);
-    environment.set_fuel(Some(FUEL));
+    limit(&mut environment);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     // They would make a text that the formatter takes for safe, or a large one of a small one.
@@ -213,6 +215,7 @@ fn environment(now: Timestamp) -> Environment<'static> {
         moment(&value, |at| at.written(&pattern).map_err(|fault| refusal(fault.to_string())))
     });
     environment.add_filter("json", |value: Value| json(&value));
+    environment.add_filter("text", |value: Value| text(&value));
     environment.add_filter("pad", |value: Value, width: usize, options: Kwargs| pad(&value, width, &options));
     environment.add_filter("truncate", |value: Value, width: usize| Painted::map(&value, |text| cut(text, width)));
     environment.add_filter("color", |value: Value, name: String| color(&value, &name));
@@ -239,6 +242,13 @@ fn plain(value: &Value) -> String {
         }
         _ => value.as_str().map_or_else(|| visible(&value.to_string()), visible),
     }
+}
+
+/// A text with its line breaks; else nothing in it changes what a terminal shows.
+fn text(value: &Value) -> Result<Value, Error> {
+    let Some(text) = known(value)?.as_str() else { return Ok(value.clone()) };
+    let lines: Vec<String> = text.lines().map(visible).collect();
+    Ok(Value::from_object(Painted { code: "", text: lines.join("\n") }))
 }
 
 fn refusal(message: impl Into<String>) -> Error {
@@ -320,6 +330,9 @@ impl Painted {
     }
 
     fn coloured(&self) -> String {
+        if self.code.is_empty() {
+            return self.text.clone();
+        }
         format!("\u{1b}[{}m{}\u{1b}[0m", self.code, self.text)
     }
 }
@@ -378,6 +391,7 @@ mod tests {
     #[test]
     fn times_are_written_as_asked() {
         for (template, expected) in [
+            ("{{ title|text }}", "a\\u{1b}[2J日本語\nb\\u{202e}"),
             ("{{ created|timeago }}", "5m"),
             ("{{ created|date }}", "2025-10-17 00:00"),
             ("{{ created|date('%d %b') }}", "17 Oct"),

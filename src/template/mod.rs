@@ -1,5 +1,6 @@
 //! Texts of new documents and lines of answers from templates. Values are escaped by the filters or shown on one line; nothing is read from disk here.
 
+mod bounds;
 mod format;
 
 use std::fmt::Write as _;
@@ -10,12 +11,16 @@ use minijinja::value::{Enumerator, Object, ObjectExt, ObjectRepr, Value};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::Value as Json;
 
-use crate::name::{Kind, is_unsafe_to_show};
+use crate::name::{Kind, is_letter, is_unsafe_to_show};
 
-pub use format::{COLORS, FILTERS, FORMAT_SOURCE_BYTES_MAX, Format, FormatError, cut};
+pub use bounds::{BLOCKS_DEPTH_MAX, BRACKETS_DEPTH_MAX, BRACKETS_MAX, TAG_TOKENS_MAX, TEMPLATE_BYTES_MAX};
+pub use format::{COLORS, FILTERS, Format, FormatError, cut};
 
 /// What rendering one document may cost, in the engine's own unit (about one instruction or 64 bytes each).
 pub const FUEL: u64 = 1_000_000;
+
+/// How often a loop may call itself.
+const RECURSION_MAX: usize = 50;
 
 /// Which of the two known shapes a new document gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -77,7 +82,8 @@ pub struct TemplateError {
 /// Every name a template may use must be in `values`, absent ones as `null`; a name that is not there is an error.
 ///
 /// # Errors
-/// [`TemplateError`] for a template that is not valid, uses an unknown name, or costs more than [`FUEL`].
+/// [`TemplateError`] for a template that is not valid, uses an unknown name, costs more than [`FUEL`], is longer than
+/// [`TEMPLATE_BYTES_MAX`] or nests too deep.
 pub fn render(
     kind: Kind,
     shape: Shape,
@@ -86,6 +92,10 @@ pub fn render(
 ) -> Result<String, TemplateError> {
     let name = file_name(kind);
     let text = replacement.unwrap_or(built_in(kind, shape));
+    if let Err(bounds::TooMuch { message, at }) = bounds::check(text) {
+        let line = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        return Err(TemplateError { name, line, source: minijinja::Error::new(ErrorKind::SyntaxError, message) });
+    }
     let context = Value::from_object(Map(values.clone()));
     environment()
         .and_then(|environment| environment.render_named_str(&name, text, context))
@@ -96,7 +106,7 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;
     environment.set_syntax(syntax);
-    environment.set_fuel(Some(FUEL));
+    limit(&mut environment);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.add_filter("yaml", |value: Value| Value::from_safe_string(yaml_filter(&value)));
@@ -114,6 +124,14 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
         out.write_str(&shown).map_err(minijinja::Error::from)
     });
     Ok(environment)
+}
+
+/// What rendering may cost, and how deep it may go.
+fn limit(environment: &mut Environment<'_>) {
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(RECURSION_MAX);
+    // It would put a value into itself as often as a loop runs, deeper than anything can show or drop.
+    environment.remove_global("namespace");
 }
 
 /// The text on one line: runs of blanks, line breaks and control characters become one blank, direction marks go.
@@ -151,7 +169,7 @@ pub fn yaml_scalar(text: &str) -> String {
 /// Plain only if no YAML 1.1 or 1.2 reader could take it for anything but this string.
 fn is_plain(text: &str) -> bool {
     const WORDS: [&str; 9] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
-    let fits = |c: char| c.is_alphanumeric() || "_-./@+:".contains(c);
+    let fits = |c: char| is_letter(c) || "_-./@+:".contains(c);
     let starts = text.chars().next().is_some_and(|c| c.is_alphanumeric() || c == '_');
     // Digits with these marks alone may be numbers, dates or times of day; a letter that no number has makes it a text.
     let number_like = text.chars().next().is_some_and(|c| c.is_ascii_digit())
@@ -277,5 +295,67 @@ mod tests {
         }
         let costly = "{% for i in range(9999) %}{% for j in range(9999) %}x{% endfor %}{% endfor %}";
         assert!(render(Kind::Agent, Shape::Lean, Some(costly), &none).is_err());
+    }
+
+    /// Templates of every shape that nests, as deep as the limits allow: nothing recurses too deep, on the smallest stack in use.
+    #[test]
+    fn what_the_limits_allow_fits_on_a_stack() {
+        let chain = |unit: &str, n: usize| format!("{{{{ x{} }}}}", unit.repeat(n));
+        let mut texts = vec![
+            chain("+1", 126),
+            chain("~x", 126),
+            chain(".a", 126),
+            chain("['a']", 60),
+            chain("|string", 126),
+            chain(" if x", 126),
+            chain(" is defined", 126),
+            chain(" == 1", 84),
+            format!("{{{{ {}x }}}}", "not ".repeat(250)),
+            format!("{{{{ {}1 }}}}", "-".repeat(250)),
+            format!("{{{{ {}x{} }}}}", "(".repeat(32), ")".repeat(32)),
+            format!("{{{{ {}x{} }}}}", "not -(not -[".repeat(16), "])".repeat(16)),
+            format!("{{{{ {}x{} }}}}", "{'a': [".repeat(16), "]}".repeat(16)),
+            format!("{{{{ {}x }}}}", "x if x else ".repeat(60)),
+            format!("{}x{}", "{% if x %}".repeat(32), "{% endif %}".repeat(32)),
+            format!("{{% if x %}}{}{{% endif %}}", "{% elif x %}".repeat(31)),
+            format!("{}x{}", "{% for i in [x] %}".repeat(32), "{% endfor %}".repeat(32)),
+            format!("{}{{{{ x }}}}", "{% set x = [[[[[[[[[[x]]]]]]]]]] %}".repeat(100)),
+            "{% for i in [1] recursive %}{{ loop([[i]]) }}{% endfor %}".to_owned(),
+            "{% set ns = namespace(x=[]) %}{% for i in range(90000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}"
+                .to_owned(),
+        ];
+        texts.extend(
+            texts.clone().iter().map(|text| format!("{}{text}{}", "{% if x %}".repeat(20), "{% endif %}".repeat(20))),
+        );
+        let values = values(&serde_json::json!({"x": "a"}));
+        let run = move || {
+            for text in &texts {
+                let shown = || text.chars().take(60).collect::<String>();
+                let blocks = "{% if x %}{% if x %}{% if x %}";
+                let accepted = bounds::check(text);
+                assert!(accepted.is_ok() || text.starts_with(blocks), "{}: {accepted:?}", shown());
+                let _ = render(Kind::Task, Shape::Lean, Some(text), &values);
+                let now = crate::time::Timestamp::from_unix_ms(0);
+                let _ = Format::new(text, now).and_then(|format| format.line(&values));
+            }
+        };
+        let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(run).expect("a thread");
+        thread.join().expect("no template broke anything");
+    }
+
+    #[test]
+    fn a_template_that_is_too_deep_is_refused_with_its_name_and_line() {
+        let none = serde_json::Map::new();
+        for (text, line, why) in [
+            (format!("a\n{{{{ 1{} }}}}", "+1".repeat(30_000)), 2, "has a tag of more than 256 words and marks"),
+            (format!("{{{{ {}1 }}}}", "-".repeat(30_000)), 1, "has a tag of more than 256 words and marks"),
+            (format!("\n\n{{{{ {}", "(".repeat(30_000)), 3, "nests brackets deeper than 32 levels"),
+            ("{% if a %}\n".repeat(5_000), 33, "nests blocks deeper than 32 levels"),
+            ("x\n".repeat(40_000), 32_769, "is longer than 65536 bytes"),
+        ] {
+            let error = render(Kind::Task, Shape::Lean, Some(&text), &none).expect_err("too much");
+            assert_eq!((error.name.as_str(), error.line), ("task.md", line), "{why}");
+            assert!(error.source.to_string().contains(why), "{}", error.source);
+        }
     }
 }

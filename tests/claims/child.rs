@@ -7,7 +7,7 @@ use mycelium::claim::Ask;
 use mycelium::document::{Document, Value};
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::name::{AgentName, Kind};
-use mycelium::runner::{Claimed, Error, Opening, Which, Workspace};
+use mycelium::runner::{Claimed, Error, Opening, Passing, Which, Workspace};
 
 /// Every how many tasks a worker writes to the document that all share.
 const BOARD_EVERY: usize = 4;
@@ -57,13 +57,17 @@ fn work(workspace: &Workspace, me: &AgentName, lease: Duration, board_every: usi
             let set = vec![(key.to_owned(), Value::text(value))];
             task::update(document, &TaskUpdate { set, ..TaskUpdate::default() })
         };
-        match workspace.change(Kind::Task, &id, "update", &|document| key(document, "worker", me.as_str())) {
+        match workspace
+            .change(Kind::Task, &id, "update", &Passing::default(), &|document| key(document, "worker", me.as_str()))
+        {
             Ok(_) => {}
             // The lease was short, and this process slow.
             Err(Error::ClaimLost(_)) => continue,
             Err(error) => panic!("{error}: {error:?}"),
         }
-        match workspace.change(Kind::Task, &id, "complete", &|document| task::complete(document, None)) {
+        match workspace
+            .change(Kind::Task, &id, "complete", &Passing::default(), &|document| task::complete(document, None))
+        {
             Ok(_) => say(&format!("completed {id} {fence}")),
             Err(Error::ClaimLost(_) | Error::Refused { .. }) => continue,
             Err(error) => panic!("{error}: {error:?}"),
@@ -71,7 +75,9 @@ fn work(workspace: &Workspace, me: &AgentName, lease: Duration, board_every: usi
         count += 1;
         if count % board_every == 0 {
             let (count, me) = (count.to_string(), me.as_str());
-            workspace.change(Kind::Task, &board, "update", &|document| key(document, me, &count)).expect("written");
+            workspace
+                .change(Kind::Task, &board, "update", &Passing::default(), &|document| key(document, me, &count))
+                .expect("written");
             say(&format!("board {count}"));
         }
     }

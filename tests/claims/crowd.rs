@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::child::said;
 use crate::scene::{Scene, tell};
-use crate::support::number;
+use crate::support::{number, sized};
 
 /// Processes in all, unless `MYCELIUM_CLAIM_PROCESSES` says otherwise.
 const PROCESSES: usize = 32;
@@ -119,7 +119,7 @@ fn same(what: &str, of: &str, found: &str, expected: &str) -> Result<(), String>
 }
 
 fn size() -> (usize, usize) {
-    (number("MYCELIUM_CLAIM_TASKS", TASKS), number("MYCELIUM_CLAIM_PROCESSES", PROCESSES))
+    (sized("MYCELIUM_CLAIM_TASKS", TASKS, 1_000), number("MYCELIUM_CLAIM_PROCESSES", PROCESSES))
 }
 
 #[test]

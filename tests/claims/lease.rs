@@ -1,15 +1,16 @@
 //! Leases: who may take over and when, through a restart of the machine and any clock on the wall.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use mycelium::claim::{Origin, Why};
+use mycelium::claim::{Ask, Origin, Taking, Why};
 use mycelium::entity::{TaskStatus, task};
 use mycelium::name::Kind;
 use mycelium::runner::{Claimed, Error, Outcome, Passing, Step, Together, Which};
 use serde_json::json;
 
 use crate::scene::{Scene, ask};
-use crate::support::{Run, could_not_run, has_program};
+use crate::support::{FOLDER, Run, could_not_run, has_program};
 
 const TASK: &str = "task-0000";
 
@@ -28,10 +29,24 @@ fn lost_to(result: Result<Claimed, Error>, holder: &str) -> Duration {
     }
 }
 
-/// Lets time pass for a lease, as only a test may.
+/// Lets time pass for a lease, as only a test may: in the registry, and for each file that could be a sign of life.
 fn pass(scene: &Scene, ms: u64) {
-    let renewed = scene.entry(TASK).unwrap()["renewed_ms"].as_u64().unwrap();
-    scene.forge(TASK, "renewed_ms", json!(renewed.saturating_sub(ms)));
+    let entry = scene.entry(TASK).unwrap();
+    scene.forge(TASK, "renewed_ms", json!(entry["renewed_ms"].as_u64().unwrap().saturating_sub(ms)));
+    let (root, by) = (PathBuf::from(entry["root"].as_str().unwrap()), entry["by"].as_str().unwrap());
+    let agent = root.join(FOLDER).join(format!("agent-{by}.md"));
+    let beat = scene.sandbox.path(&format!(".git/mycelium/beats/{by}"));
+    for path in [root.join(entry["document"].as_str().unwrap()), agent, beat] {
+        if let Ok(file) = std::fs::File::options().append(true).open(path) {
+            let saved = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(saved - Duration::from_millis(ms)).unwrap();
+        }
+    }
+}
+
+/// A save as an editor makes it: no operation of ours.
+fn save(scene: &Scene, tree: usize, name: &str, text: &str) {
+    std::fs::write(scene.trees[tree].join(FOLDER).join(name), text).unwrap();
 }
 
 #[test]
@@ -52,15 +67,195 @@ fn a_lease_that_is_over_is_taken_over_with_a_new_fence() {
     lost_to(claim(&scene, 0, "a", 60_000), "b");
     let workspace = scene.workspace(0, "a");
     for result in [
-        workspace.change(Kind::Task, TASK, "complete", &|document| task::complete(document, None)).map(drop),
-        workspace.change(Kind::Task, TASK, "fail", &|document| task::fail(document, None)).map(drop),
-        workspace.change(Kind::Task, TASK, "update", &|document| task::update(document, &progress())).map(drop),
+        workspace
+            .change(Kind::Task, TASK, "complete", &Passing::default(), &|document| task::complete(document, None))
+            .map(drop),
+        workspace
+            .change(Kind::Task, TASK, "fail", &Passing::default(), &|document| task::fail(document, None))
+            .map(drop),
+        workspace
+            .change(Kind::Task, TASK, "update", &Passing::default(), &|document| task::update(document, &progress()))
+            .map(drop),
         workspace.renew(TASK, None).map(drop),
     ] {
         let Err(Error::ClaimLost(loss)) = result else { panic!("{result:?}") };
         assert_eq!((loss.by.unwrap().as_str(), loss.fence, loss.why), ("b", 2, Why::Held));
     }
     assert_eq!(scene.keys(0, TASK)["status"], "running", "nothing was changed");
+}
+
+#[test]
+fn each_operation_heartbeat_and_save_of_the_holder_renews_the_lease() {
+    let scene = Scene::new(1, 2);
+    claim(&scene, 0, "a", 60_000).unwrap();
+    let path = scene.trees[0].join(FOLDER).join(format!("{TASK}.md"));
+    let signs: [(&str, &dyn Fn()); 5] = [
+        ("an update", &|| {
+            assert!(
+                scene
+                    .workspace(0, "a")
+                    .change(Kind::Task, TASK, "update", &Passing::default(), &|d| task::update(d, &progress()))
+                    .is_ok()
+            );
+        }),
+        ("an operation elsewhere", &|| {
+            scene.run(1, &["agent", "set", "a", "--status", "busy", "--as", "a"]).ok();
+        }),
+        ("a heartbeat", &|| assert!(scene.workspace(1, "a").beat(&"a".parse().unwrap()).is_ok())),
+        ("a save of the document", &|| {
+            save(&scene, 0, &format!("{TASK}.md"), &(std::fs::read_to_string(&path).unwrap() + "\n"));
+        }),
+        ("a save of the agent's file", &|| save(&scene, 0, "agent-a.md", "---\nagent: a\nstatus: busy\n---\n")),
+    ];
+    for (sign, give) in signs {
+        pass(&scene, 59_000);
+        give();
+        assert!(lost_to(claim(&scene, 1, "b", 60_000), "a") > Duration::from_secs(45), "{sign}");
+    }
+    // What others do to the document is no sign that the holder lives.
+    pass(&scene, 59_000);
+    let note = |d: &mycelium::document::Document| task::note(d, "seen");
+    scene.workspace(0, "b").change(Kind::Task, TASK, "note", &Passing::default(), &note).unwrap();
+    assert!(lost_to(claim(&scene, 1, "b", 60_000), "a") < Duration::from_secs(15));
+    pass(&scene, 60_000);
+    // What the holder did in the other worktree has to be merged first, or is left behind on purpose.
+    assert!(matches!(claim(&scene, 1, "b", 60_000), Err(Error::Unmerged { .. })));
+    let ask = Ask { taking: Taking::Force, ..ask("b", 60_000) };
+    assert_eq!(scene.workspace(1, "b").claim(Which::Task(TASK), &ask).unwrap().fence, 2);
+}
+
+#[test]
+fn the_last_holder_goes_on_after_the_lease_until_another_one_has_had_the_task() {
+    let scene = Scene::new(1, 2);
+    let a = scene.workspace(0, "a");
+    let complete =
+        || a.change(Kind::Task, TASK, "complete", &Passing::default(), &|d| task::complete(d, Some(&json!("made"))));
+    for (how, by_watcher) in [("running", false), ("pending", true)] {
+        claim(&scene, 0, "a", 60_000).unwrap();
+        pass(&scene, 61_000);
+        let taken_back = if by_watcher { a.take_back().unwrap().len() } else { 0 };
+        assert_eq!((taken_back, scene.keys(0, TASK)["status"].as_str()), (usize::from(by_watcher), how));
+        let fence: u64 = scene.keys(0, TASK)["fence"].parse().unwrap();
+        let passing = Passing { fence: Some(fence), ..Passing::default() };
+        a.change(Kind::Task, TASK, "update", &passing, &|d| task::update(d, &progress())).unwrap();
+        let keys = scene.keys(0, TASK);
+        assert_eq!((keys["status"].as_str(), keys["claimed_by"].as_str()), ("running", "a"), "{how}");
+        assert_eq!(keys["fence"], fence.to_string(), "the fence is the same");
+        assert_eq!(scene.entry(TASK).unwrap()["state"], "held", "{how}");
+        assert!(lost_to(claim(&scene, 1, "b", 60_000), "a") > Duration::from_secs(45), "the lease begins again");
+        pass(&scene, 61_000);
+        if by_watcher {
+            a.take_back().unwrap();
+        }
+        complete().unwrap();
+        assert_eq!(scene.entry(TASK).unwrap()["state"], "completed", "{how}");
+        a.change(Kind::Task, TASK, "reopen", &Passing::default(), &task::reopen).unwrap();
+    }
+    // Another one has it: refused, with when the lease ended; it is not lost what was done.
+    claim(&scene, 0, "a", 60_000).unwrap();
+    pass(&scene, 61_000);
+    scene.workspace(0, "b").claim(Which::Task(TASK), &ask("b", 60_000)).unwrap();
+    let refused = |what: &str| {
+        let run = scene.run(0, &["task", "complete", TASK, "--result", "made", "--as", "a"]);
+        assert_eq!(run.code, Some(4), "{what}: {run:?}");
+        assert!(run.stderr.contains("the lease of `a` ended at 20") && run.stderr.contains("`b`"), "{what}: {run:?}");
+        let hint = format!("mycelium task note {TASK} 'RESULT' --as a");
+        assert!(run.stderr.contains(&hint), "{what}: {run:?}");
+        scene.run(0, &["task", "note", TASK, what, "--as", "a"]).ok();
+    };
+    refused("b holds it");
+    scene.run(0, &["task", "release", TASK, "--as", "b"]).ok();
+    refused("b had it");
+    scene.workspace(0, "b").claim(Which::Task(TASK), &ask("b", 60_000)).unwrap();
+    scene.run(0, &["task", "complete", TASK, "--as", "b"]).ok();
+    refused("b completed it");
+    let text = std::fs::read_to_string(scene.trees[0].join(FOLDER).join(format!("{TASK}.md"))).unwrap();
+    assert!(["b holds it", "b had it", "b completed it"].iter().all(|note| text.contains(note)), "{text}");
+    // Who claims it again starts afresh.
+    scene.run(0, &["task", "reopen", TASK]).ok();
+    claim(&scene, 0, "a", 60_000).unwrap();
+    complete().unwrap();
+}
+
+#[test]
+fn what_was_given_back_is_not_taken_up_again_without_a_claim() {
+    let scene = Scene::new(1, 1);
+    claim(&scene, 0, "a", 60_000).unwrap();
+    scene.run(0, &["task", "release", TASK, "--as", "a"]).ok();
+    scene.run(0, &["task", "update", TASK, "--progress", "0.5", "--as", "a"]).ok();
+    assert_eq!(scene.keys(0, TASK)["status"], "pending");
+}
+
+#[test]
+fn a_batch_of_a_late_holder_goes_on_too() {
+    let scene = Scene::new(1, 1);
+    claim(&scene, 0, "a", 60_000).unwrap();
+    pass(&scene, 61_000);
+    scene.workspace(0, "").take_back().unwrap();
+    let step = |verb, edit: fn(&mycelium::document::Document) -> _| Step::Change {
+        kind: Kind::Task,
+        id: TASK.to_owned(),
+        verb,
+        passing: Passing::default(),
+        edit: Box::new(edit),
+    };
+    let steps = [step("update", |d| task::update(d, &progress())), step("complete", |d| task::complete(d, None))];
+    let done = scene.workspace(0, "a").batch(&steps, Together::All).unwrap();
+    assert!(done.iter().all(Result::is_ok), "{done:?}");
+    assert_eq!((scene.keys(0, TASK)["status"].as_str(), scene.keys(0, TASK)["fence"].as_str()), ("completed", "1"));
+    assert_eq!(scene.entry(TASK).unwrap()["state"], "completed");
+}
+
+#[test]
+fn after_a_sleep_of_the_machine_a_lease_begins_again_once() {
+    let scene = Scene::new(1, 1);
+    claim(&scene, 0, "a", 60_000).unwrap();
+    // As after half an hour of sleep: the clock that counts it is ahead of the one that does not.
+    let asleep = ["--time", "--boottime", "1800", "--fork"];
+    if Run::of(std::process::Command::new("unshare").args(asleep).arg("true")).code != Some(0) {
+        return could_not_run(
+            "after_a_sleep_of_the_machine_a_lease_begins_again_once",
+            "`unshare --time` is not allowed",
+        );
+    }
+    let claims = |agent| {
+        let words = ["task", "claim", TASK, "--as", agent, "--json"];
+        let program = scene.command(0, &words);
+        let mut command = scene.sandbox.command("unshare");
+        command.args(asleep).arg(program.get_program()).args(words).current_dir(&scene.trees[0]);
+        command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Run::of(&mut command)
+    };
+    for _ in 0..2 {
+        let run = claims("b");
+        assert_eq!(run.code, Some(4), "{run:?}");
+        let error: serde_json::Value = serde_json::from_str(&run.stderr).unwrap();
+        assert!(error["error"]["claim"]["left_ms"].as_u64().unwrap() > 45_000, "{error}");
+    }
+    pass(&scene, 61_000);
+    assert_eq!(claims("b").code, Some(0), "it begins again only once");
+}
+
+#[test]
+fn who_got_the_task_back_by_a_revert_is_not_locked_out() {
+    let scene = Scene::new(1, 1);
+    claim(&scene, 0, "a", 3_600_000).unwrap();
+    let before = scene.git(0, &["rev-parse", "HEAD"]);
+    scene.run(0, &["task", "claim", TASK, "--steal", "--as", "b"]).ok();
+    scene.run(0, &["task", "note", TASK, "mine now", "--as", "b"]).ok();
+    scene.git(0, &["revert", "--no-edit", &format!("{before}..HEAD")]);
+    let keys = scene.keys(0, TASK);
+    assert_eq!((keys["claimed_by"].as_str(), keys["fence"].as_str()), ("a", "1"), "the file says so");
+    scene.run(0, &["task", "update", TASK, "--progress", "0.5", "--as", "a"]).ok();
+    scene.run(0, &["task", "renew", TASK, "--as", "a"]).ok();
+    let other = scene.run(0, &["task", "update", TASK, "--progress", "0.6", "--as", "b"]);
+    assert_eq!(other.code, Some(4), "{other:?}");
+    // The fence goes on from the highest.
+    assert_eq!(claim(&scene, 0, "a", 60_000).unwrap().fence, 3);
+    // Where another branch is only checked out, the registry counts still.
+    scene.git(0, &["checkout", "--quiet", &before]);
+    let other = scene.run(0, &["task", "update", TASK, "--progress", "0.6", "--as", "b"]);
+    assert_eq!(other.code, Some(4), "{other:?}");
 }
 
 fn progress() -> task::TaskUpdate {
@@ -103,12 +298,41 @@ fn what_another_clone_has_is_only_stolen() {
     assert!(run.stderr.contains("taken from a by b, fence 2"), "{run:?}");
 }
 
+/// `a` claims the task in the second worktree and completes it there.
+fn complete_elsewhere(scene: &Scene) {
+    claim(scene, 1, "a", 60_000).unwrap();
+    let complete = |document: &_| task::complete(document, None);
+    scene.workspace(1, "a").change(Kind::Task, TASK, "complete", &Passing::default(), &complete).unwrap();
+}
+
+#[test]
+fn the_way_to_finished_work_is_the_branch_that_has_it_now() {
+    let scene = Scene::new(1, 2);
+    complete_elsewhere(&scene);
+    let hint = || {
+        let Err(Error::ClaimLost(loss)) = claim(&scene, 0, "b", 60_000) else { panic!("it is not lost") };
+        loss.hint().unwrap()
+    };
+    assert_eq!(hint(), "run `git merge branch-1` first");
+    scene.git(0, &["branch", "-m", "branch-1", "renamed"]);
+    assert_eq!(hint(), "run `git merge renamed` first");
+    scene.git(1, &["checkout", "-q", "--detach"]);
+    scene.git(0, &["branch", "-D", "renamed"]);
+    let root = scene.workspace(1, "a").root().display().to_string();
+    assert_eq!(hint(), format!("run `git -C {root} switch -c NAME` there, then `git merge NAME` here"));
+    scene.git(1, &["switch", "-q", "-c", "kept"]);
+    assert_eq!(hint(), "run `git merge kept` first");
+    scene.git(0, &["worktree", "remove", "--force", &root]);
+    scene.git(0, &["branch", "-D", "kept"]);
+    assert!(hint().contains(&format!("`mycelium task claim {TASK} --steal` to do it again")), "{}", hint());
+    let stolen = scene.run(0, &["task", "claim", TASK, "--steal", "--as", "b"]);
+    assert!(stolen.stderr.contains("taken from a by b, fence 2"), "{stolen:?}");
+}
+
 #[test]
 fn what_is_finished_in_another_work_tree_is_not_given_again() {
     let scene = Scene::new(1, 2);
-    claim(&scene, 1, "a", 60_000).unwrap();
-    let done = scene.workspace(1, "a").change(Kind::Task, TASK, "complete", &|document| task::complete(document, None));
-    done.unwrap();
+    complete_elsewhere(&scene);
     let Err(Error::ClaimLost(loss)) = claim(&scene, 0, "b", 60_000) else { panic!("it is not lost") };
     assert_eq!((loss.why, loss.place.clone().unwrap().branch.unwrap().as_str()), (Why::Completed, "branch-1"));
     assert_eq!(loss.hint().unwrap(), "run `git merge branch-1` first");
@@ -116,7 +340,7 @@ fn what_is_finished_in_another_work_tree_is_not_given_again() {
     assert!(matches!(none, Err(Error::NothingReady { .. })), "{none:?}");
     scene.git(0, &["merge", "--quiet", "branch-1"]);
     assert!(matches!(claim(&scene, 0, "b", 60_000), Err(Error::NotPending { .. })));
-    scene.workspace(0, "b").change(Kind::Task, TASK, "reopen", &task::reopen).unwrap();
+    scene.workspace(0, "b").change(Kind::Task, TASK, "reopen", &Passing::default(), &task::reopen).unwrap();
     assert_eq!(claim(&scene, 0, "b", 60_000).unwrap().fence, 2);
 }
 
@@ -155,7 +379,7 @@ fn a_fence_that_is_named_must_be_the_one_now() {
     assert!(person.agent().is_none());
     let complete = |fence| {
         let passing = Passing { fence: Some(fence), ..Passing::default() };
-        person.change_as(Kind::Task, TASK, "complete", &passing, &|document| task::complete(document, None))
+        person.change(Kind::Task, TASK, "complete", &passing, &|document| task::complete(document, None))
     };
     let Err(Error::ClaimLost(loss)) = complete(7) else { panic!("it is not lost") };
     assert_eq!((loss.why, loss.fence), (Why::Fence, 1));
@@ -189,6 +413,7 @@ fn a_batch_obeys_the_ledger_and_tells_it() {
         kind: Kind::Task,
         id: format!("task-000{n}"),
         verb: "update",
+        passing: Passing::default(),
         edit: Box::new(move |document| {
             task::update(document, &task::TaskUpdate { status: Some(status), ..task::TaskUpdate::default() })
         }),

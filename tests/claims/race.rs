@@ -6,13 +6,13 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use crate::scene::{Scene, tell};
-use crate::support::number;
+use crate::support::sized;
 
 /// Who wants each task.
 const RUNNERS: usize = 16;
 const TREES: usize = 4;
 /// Rounds in a normal run; `MYCELIUM_CLAIM_RACES` asks for more.
-const ROUNDS: usize = 40;
+const ROUNDS: usize = 15;
 
 struct Runner {
     child: Child,
@@ -82,7 +82,7 @@ fn eprint_round(id: &str, answers: &[(String, String)]) {
 
 #[test]
 fn a_race_has_one_winner_and_the_others_are_told_who() {
-    let rounds = number("MYCELIUM_CLAIM_RACES", ROUNDS);
+    let rounds = sized("MYCELIUM_CLAIM_RACES", ROUNDS, 400);
     assert_eq!(races(rounds, None), 0);
     tell(&format!("{rounds} races of {RUNNERS} processes in {TREES} work trees: 0 with more or less than one winner"));
 }

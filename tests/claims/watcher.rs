@@ -62,11 +62,13 @@ fn a_lease_that_is_over_is_taken_back_promptly() {
     let watcher = Watcher::start(&scene);
     let workspace = scene.workspace(0, "a");
     workspace.claim(Which::Task(TASK), &ask("a", 1_000)).unwrap();
+    let mut renewed = Instant::now();
     for _ in 0..4 {
         std::thread::sleep(Duration::from_millis(400));
+        // Before the lease begins again: a busy machine only makes the time longer.
+        renewed = Instant::now();
         workspace.renew(TASK, Some(1)).unwrap();
     }
-    let renewed = Instant::now();
     let taken = watcher.hear("taken-back", LONG).expect("it is taken back");
     let took = renewed.elapsed();
     assert_eq!((taken["task"].as_str(), taken["agent"].as_str()), (Some(TASK), Some("a")));
@@ -78,7 +80,7 @@ fn a_lease_that_is_over_is_taken_back_promptly() {
     assert_eq!((keys["status"].as_str(), keys["fence"].as_str()), ("pending", "1"));
     assert!(!keys.contains_key("claimed_by") && !keys.contains_key("lease"), "{keys:?}");
     assert_eq!(scene.operations(0, "task.take-back").get(TASK), Some(&1));
-    assert_eq!(scene.entry(TASK).unwrap()["state"], "released");
+    assert_eq!(scene.entry(TASK).unwrap()["state"], "expired");
     assert_eq!(scene.workspace(0, "b").claim(Which::Task(TASK), &ask("b", 60_000)).unwrap().fence, 2);
 }
 

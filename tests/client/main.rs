@@ -11,11 +11,14 @@ mod support;
 mod bite;
 mod cancel;
 mod claims;
+mod edges;
 mod events;
 mod methods;
 mod reads;
 mod redis;
 mod wait;
+mod watcher;
+mod ways;
 
 use mycelium::client::{Builder, CoordinationClient};
 use support::Sandbox;

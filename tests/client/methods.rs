@@ -56,7 +56,7 @@ async fn agents_come_and_go() {
 async fn a_task_lives_from_creation_to_completion() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let first = client.create_task(NewTask::of("prepare-dataset").id("task-122")).await.unwrap();
+    let first = client.create_task(NewTask::of("prepare-dataset").id("task-122")).await.unwrap().id;
     let new = NewTask::of("train-model")
         .title("Train the model")
         .assigned_to("ai-engineer")
@@ -64,7 +64,7 @@ async fn a_task_lives_from_creation_to_completion() {
         .priority(Priority::High)
         .payload(json!({ "dataset": "alice-voice", "config": "configs/lora.yaml" }))
         .steps(["Load", "Train"]);
-    let id = client.create_task(new).await.unwrap();
+    let id = client.create_task(new).await.unwrap().id;
     let task = client.get_task(&id).await.unwrap();
     assert_eq!((task.status, task.kind.as_str(), task.priority), (TaskStatus::Pending, "train-model", Priority::High));
     assert_eq!((task.depends_on, task.steps.len()), (vec![first.clone()], 2));
@@ -93,10 +93,10 @@ async fn a_workflow_is_as_far_as_its_tasks() {
     let client = client(&sandbox).await;
     let mut ids = Vec::new();
     for kind in ["prepare-dataset", "train-model", "evaluate-model"] {
-        ids.push(client.create_task(NewTask::of(kind)).await.unwrap());
+        ids.push(client.create_task(NewTask::of(kind)).await.unwrap().id);
     }
     let new = NewWorkflow::of("model-training").tasks(&ids).metadata(json!({ "dataset": "alice-voice" }));
-    let id = client.create_workflow(new).await.unwrap();
+    let id = client.create_workflow(new).await.unwrap().id;
     client.update_task_status(&ids[0], TaskStatus::Running, ()).await.unwrap();
     client.complete_task(&ids[0], ()).await.unwrap();
     let workflow = client.get_workflow(&id).await.unwrap();
@@ -109,7 +109,7 @@ async fn a_workflow_is_as_far_as_its_tasks() {
     client.fail_workflow(&id, "the disk is full").await.unwrap();
     let workflow = client.get_workflow(&id).await.unwrap();
     assert_eq!((workflow.status, workflow.error), (WorkflowStatus::Failed, Some(json!("the disk is full"))));
-    let other = client.create_workflow(NewWorkflow::of("x").id("workflow-7")).await.unwrap();
+    let other = client.create_workflow(NewWorkflow::of("x").id("workflow-7")).await.unwrap().id;
     client.complete_workflow(&other, json!({ "final_accuracy": 0.96 })).await.unwrap();
     assert_eq!(client.get_workflow("workflow-7").await.unwrap().result, Some(json!({ "final_accuracy": 0.96 })));
     is_sound(&sandbox);
@@ -119,7 +119,7 @@ async fn a_workflow_is_as_far_as_its_tasks() {
 async fn refusals_say_what_they_are_and_change_nothing() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let id = client.create_task(NewTask::of("x").id("task-7")).await.unwrap();
+    let id = client.create_task(NewTask::of("x").id("task-7")).await.unwrap().id;
     let before = sandbox.read(&format!("{FOLDER}/task-7.md"));
     let taken = client.create_task(NewTask::of("x").id("task-7")).await;
     assert!(matches!(taken, Err(Error::Conflict(_))), "{taken:?}");
@@ -158,7 +158,7 @@ async fn a_mode_that_cannot_be_reached_is_told_and_does_no_harm() {
 async fn a_closed_client_takes_nothing_more() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let id = client.create_task(NewTask::of("x")).await.unwrap();
+    let id = client.create_task(NewTask::of("x")).await.unwrap().id;
     client.get_task(&id).await.unwrap();
     client.close().await;
     client.clone().close().await;
@@ -170,7 +170,7 @@ async fn a_closed_client_takes_nothing_more() {
 async fn several_agents_act_through_one_client() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let id = client.create_task(NewTask::of("x")).await.unwrap();
+    let id = client.create_task(NewTask::of("x")).await.unwrap().id;
     let other = client.acting_as("data-engineer").unwrap();
     other.update_task_status(&id, TaskStatus::Running, ()).await.unwrap();
     assert_eq!(sandbox.git(&["log", "-2", "--format=%an"]), "data-engineer\nai-engineer");

@@ -17,7 +17,7 @@ async fn a_wait_ends_when_another_process_completes_the_task() {
     let sandbox = repository();
     let client = client(&sandbox).await;
     for (verb, status) in [("complete", TaskStatus::Completed), ("fail", TaskStatus::Failed)] {
-        let id = client.create_task(NewTask::of("x")).await.unwrap();
+        let id = client.create_task(NewTask::of("x")).await.unwrap().id;
         client.update_task_status(&id, TaskStatus::Running, ()).await.unwrap();
         let waiter = {
             let (client, id) = (client.clone(), id.clone());
@@ -43,13 +43,13 @@ async fn a_wait_ends_when_another_process_completes_the_task() {
 async fn a_wait_ends_at_once_for_what_has_ended_and_fails_for_what_is_not_there() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let id = client.create_task(NewTask::of("x").id("task-7")).await.unwrap();
+    let id = client.create_task(NewTask::of("x").id("task-7")).await.unwrap().id;
     client.update_task_status(&id, TaskStatus::Running, ()).await.unwrap();
     client.complete_task(&id, ()).await.unwrap();
     assert_eq!(client.wait_task("task-7").await.unwrap().status, TaskStatus::Completed);
     assert!(matches!(client.wait_task("task-8").await, Err(Error::NotFound(_))));
     // Removed while somebody waits for it.
-    let other = client.create_task(NewTask::of("x").id("task-9")).await.unwrap();
+    let other = client.create_task(NewTask::of("x").id("task-9")).await.unwrap().id;
     let waiter = {
         let (client, id) = (client.clone(), other.clone());
         tokio::spawn(async move { client.wait_task(&id).await })
@@ -66,7 +66,7 @@ async fn no_completion_slips_through() {
     let sandbox = repository();
     let client = client(&sandbox).await;
     for round in 0..30_u64 {
-        let id = client.create_task(NewTask::of("x")).await.unwrap();
+        let id = client.create_task(NewTask::of("x")).await.unwrap().id;
         client.update_task_status(&id, TaskStatus::Running, ()).await.unwrap();
         let fresh = crate::client(&sandbox).await;
         let waiter = {
@@ -87,9 +87,9 @@ async fn a_monitor_tells_each_step_and_ends() {
     let mut ids = Vec::new();
     for kind in ["prepare-dataset", "train-model", "evaluate-model"] {
         let new = NewTask::of(kind).depends_on(ids.last());
-        ids.push(client.create_task(new).await.unwrap());
+        ids.push(client.create_task(new).await.unwrap().id);
     }
-    let workflow = client.create_workflow(NewWorkflow::of("model-training").tasks(&ids)).await.unwrap();
+    let workflow = client.create_workflow(NewWorkflow::of("model-training").tasks(&ids)).await.unwrap().id;
     let worker = {
         let (client, ids) = (client.clone(), ids.clone());
         tokio::spawn(async move {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use mycelium::daemon::{Refusal, Scan, Span, World, run};
-use mycelium::engine::{Batch, Head, Readiness, Reason, Report};
+use mycelium::engine::{Batch, DELETIONS_MAX, Head, Readiness, Reason, Report};
 use mycelium::name::DocPath;
 use mycelium::watch::Places;
 
@@ -42,7 +42,7 @@ impl World for Duties {
     }
 
     fn head(&mut self) -> Result<Head, Reason> {
-        Ok(Head { revision: None, contents: Arc::default(), readiness: Readiness::Ready })
+        Ok(Head { revision: None, contents: Arc::default(), readiness: Readiness::Ready, deletions_max: DELETIONS_MAX })
     }
 
     fn commit(&mut self, _: &Batch) -> Result<BTreeSet<DocPath>, Refusal> {

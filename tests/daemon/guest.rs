@@ -1,13 +1,14 @@
 //! Beside a person who uses git in the same work tree: nothing of theirs is touched, nothing of git's doing is an edit.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::name::Kind;
-use mycelium::runner::{Opening, Workspace};
+use mycelium::runner::{Opening, Passing, Workspace};
 
 use crate::process::{Process, is_committed, save, subjects, until};
-use crate::support::{FOLDER, Sandbox};
+use crate::support::{FOLDER, Run, Sandbox};
 
 /// Two branches with different documents; leaves `main` checked out.
 fn branches(sandbox: &Sandbox) {
@@ -47,6 +48,47 @@ fn what_git_does_is_no_edit() {
     assert!(!process.says("committed", Duration::from_secs(4)), "{:?}", process.said);
     process.stop();
     assert_eq!(sandbox.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn branches_are_switched_beside_busy_writers_within_a_pause() {
+    let sandbox = Sandbox::new();
+    for id in ["task-0", "task-1", "task-2", "task-3"] {
+        let _ = sandbox.mycelium(&["task", "create", "--type", "x", "--id", id]).ok();
+    }
+    sandbox.git(&["checkout", "-qb", "other"]);
+    sandbox.write("other.txt", "x");
+    sandbox.git(&["add", "other.txt"]);
+    sandbox.git(&["commit", "-qm", "other"]);
+    let process = Process::start(&sandbox);
+    let is_over = AtomicBool::new(false);
+    let count = std::thread::scope(|scope| {
+        let write = |id: usize| {
+            let (sandbox, is_over) = (&sandbox, &is_over);
+            move || {
+                let mut count = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    let (task, text) = (format!("task-{id}"), format!("note {count}"));
+                    let _ = sandbox.mycelium(&["task", "note", &task, &text]).ok();
+                    count += 1;
+                }
+                count
+            }
+        };
+        let writers: Vec<_> = (0..4).map(|id| scope.spawn(write(id))).collect();
+        for branch in ["main", "other", "main", "other", "main"] {
+            let _ = sandbox.mycelium(&["pause"]).ok();
+            let switched = Run::of(sandbox.command("git").args(["checkout", "-q", branch]));
+            let _ = sandbox.mycelium(&["resume"]).ok();
+            let _ = switched.ok();
+        }
+        is_over.store(true, Ordering::Relaxed);
+        writers.into_iter().map(|writer| writer.join().unwrap()).sum::<usize>()
+    });
+    until("all is committed", || is_committed(&sandbox));
+    process.stop();
+    let committed = sandbox.git(&["log", "--branches", "--format=%(trailers:key=Mycelium-Operation,valueonly)"]);
+    assert_eq!(committed.matches(" task.note ").count(), count, "each write is in the history once");
 }
 
 #[test]
@@ -157,14 +199,13 @@ fn an_ignored_folder_is_left_alone_and_said_once() {
     sandbox.write(".gitignore", ".claude/\n");
     let mut process = Process::start(&sandbox);
     save(&sandbox, "task-1", "pending");
-    process.hear("ignored");
     save(&sandbox, "task-2", "pending");
     assert!(!process.says("committed", Duration::from_secs(1)));
     let workspace = Workspace::open(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
     let task = |text: &mycelium::document::Document| {
         task::update(text, &TaskUpdate { progress: Some(0.5), ..TaskUpdate::default() })
     };
-    workspace.change(Kind::Task, "task-1", "update", &task).unwrap();
+    workspace.change(Kind::Task, "task-1", "update", &Passing::default(), &task).unwrap();
     until("the journal is swept", || workspace.store().journal().unwrap().is_empty());
     let said = process.stop();
     assert_eq!(said.iter().filter(|notice| notice["event"] == "ignored").count(), 1);

@@ -5,7 +5,9 @@
 mod archive;
 mod duties;
 mod guest;
+mod person;
 mod process;
+mod sandbox;
 mod saving;
 mod settings;
 mod stopping;

@@ -173,7 +173,7 @@ fn inside() {
     let workspace = Workspace::open(Opening::default()).expect("a workspace");
     let span = if std::env::var("SPAN").unwrap() == "once" { Span::Once } else { Span::UntilStopped };
     #[allow(clippy::print_stdout, reason = "the test outside reads it")]
-    let result = watch(&workspace, span, &mut |notice| println!("{}", notice.to_json(workspace.folder())));
+    let result = watch(&workspace, span, None, &mut |notice| println!("{}", notice.to_json(workspace.folder())));
     match result {
         Ok(()) => {}
         Err(error @ WatchError::Taken { .. }) => {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mycelium::engine::SETTLE_MS;
 
 use crate::process::{Process, is_committed, save, subjects, task, until};
-use crate::support::{FOLDER, Sandbox, could_not_run, number};
+use crate::support::{FOLDER, Sandbox, could_not_run, sized};
 
 #[test]
 fn a_save_is_committed_once_and_then_all_sleep() {
@@ -38,7 +38,7 @@ fn a_save_is_committed_once_and_then_all_sleep() {
 
 #[test]
 fn a_burst_is_committed_whole_in_few_commits() {
-    let many = number("BURST", 2_000);
+    let many = sized("MYCELIUM_BURST", 800, 10_000);
     let sandbox = Sandbox::new();
     let process = Process::start(&sandbox);
     for i in 0..many {
@@ -103,7 +103,7 @@ fn a_torn_save_is_never_committed() {
         for id in 0..4 {
             let (file, stalled) = (sandbox.path(&format!("{FOLDER}/task-{id}.md")), &stalled);
             scope.spawn(move || {
-                for version in 0..number("SAVES", 8) {
+                for version in 0..sized("MYCELIUM_SAVES", 8, 80) {
                     let parts = sealed(id, version);
                     if version % 3 == 2 {
                         save_like_vim(&file, &parts);
@@ -188,4 +188,39 @@ fn without_file_events_the_folder_is_compared_from_time_to_time() {
     process.hear("committed");
     assert!(is_committed(&sandbox));
     process.stop();
+}
+
+#[test]
+fn a_new_error_or_warning_in_a_committed_document_is_reported_once() {
+    let sandbox = Sandbox::new();
+    let mut process = Process::start(&sandbox);
+    let file = format!("{FOLDER}/task-1.md");
+    let text = "---\n? id\n: task-1\n? type\n: train\n? status\n: pending\n---\n\n# T\n";
+    sandbox.write(&file, text);
+    let finding = process.hear("finding");
+    assert_eq!(finding["code"], "MYC108", "{finding}");
+    let message = finding["message"].as_str().unwrap();
+    assert!(message.contains("it can be read, but not edited"), "{message}");
+    // It is committed all the same, and not reported again with the next change.
+    until("it is committed", || is_committed(&sandbox));
+    sandbox.write(&file, &text.replace("# T", "# U"));
+    process.hear("committed");
+    // What the next save breaks is: a value, a key that is missing, a task that is not there.
+    let sound = task("task-2", "pending");
+    sandbox.write(&format!("{FOLDER}/task-2.md"), &sound);
+    process.hear("committed");
+    assert!(process.said.iter().filter(|one| one["event"] == "finding").count() == 1, "{:?}", process.said);
+    for (broken, code, severity) in [
+        (sound.replace("pending", "runing"), "MYC102", "error"),
+        (sound.replace("type: train\n", ""), "MYC101", "warning"),
+        (sound.replace("type: train", "type: train\ndepends_on: [task-9]"), "MYC202", "error"),
+    ] {
+        sandbox.write(&format!("{FOLDER}/task-2.md"), &broken);
+        let finding = process.hear("finding");
+        let found = [&finding["code"], &finding["severity"], &finding["path"]];
+        assert_eq!(found, [code, severity, &format!("{FOLDER}/task-2.md")], "{finding}");
+        assert!(finding["hint"].is_string() && finding["line"].is_u64(), "{finding}");
+    }
+    let said = process.stop();
+    assert_eq!(said.iter().filter(|one| one["event"] == "finding").count(), 4, "{said:?}");
 }

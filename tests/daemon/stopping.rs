@@ -92,7 +92,7 @@ fn what_is_written_while_the_watcher_leaves_is_committed() {
     let (watched, writing) = (Workspace::open(opening.clone()).unwrap(), Workspace::open(opening).unwrap());
     save(&sandbox, "task-1", "pending");
     let mut answer = None;
-    watch(&watched, Span::Once, &mut |notice| {
+    watch(&watched, Span::Once, None, &mut |notice| {
         // By now the watcher looks no more, and still holds its lock.
         if matches!(notice, Notice::Committed { .. }) && answer.is_none() {
             answer = Some(writing.remove(Kind::Task, "task-1").unwrap().waiting);

@@ -5,25 +5,22 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::listener::{Listener, ids, set};
-use crate::support::{Run, Sandbox, number};
+use crate::support::{Run, Sandbox, sized};
 
 const LISTENERS: usize = 10;
 const WRITERS: usize = 8;
 
 /// Lets writers write and listeners listen; tells what was missed, heard twice, or made up.
-pub(crate) fn crowd(listeners: usize, writes: usize, sabotage: Option<&str>) -> Result<(), String> {
+fn crowd(listeners: usize, writes: usize) -> Result<(), String> {
     let sandbox = Sandbox::new();
     let run = |arguments: &[&str]| {
         let mut command: Command = sandbox.mycelium_command(arguments);
-        if let Some(sabotage) = sabotage {
-            command.env(crate::support::SABOTAGE, sabotage);
-        }
         let answer: Value = serde_json::from_str(&Run::of(&mut command).ok()).unwrap();
         answer["data"]["operation"].as_str().or(answer["data"]["id"].as_str()).unwrap().to_owned()
     };
     run(&["task", "create", "--id", "task-shared", "--type", "t", "--json"]);
     let mut crowd: Vec<(Listener, Vec<Value>)> =
-        (0..listeners).map(|_| (Listener::start(&sandbox, &[], sabotage), Vec::new())).collect();
+        (0..listeners).map(|_| (Listener::start(&sandbox, &[], None), Vec::new())).collect();
     let written: Vec<String> = std::thread::scope(|scope| {
         let work = |who: usize| {
             let (run, name) = (&run, format!("agent-{who}"));
@@ -57,7 +54,7 @@ pub(crate) fn crowd(listeners: usize, writes: usize, sabotage: Option<&str>) -> 
             }
             heard.extend(listener.kill());
             let last = heard.last().and_then(|event| event["id"].as_str()).unwrap_or_default().to_owned();
-            listener = Listener::start(&sandbox, &["--since", &last], sabotage);
+            listener = Listener::start(&sandbox, &["--since", &last], None);
             crowd.insert(place, (listener, heard));
         }
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
@@ -83,7 +80,7 @@ pub(crate) fn crowd(listeners: usize, writes: usize, sabotage: Option<&str>) -> 
 
 #[test]
 fn every_event_is_heard_by_each_and_none_twice() {
-    let writes = number("MYCELIUM_EVENTS_WRITES", 12);
-    crowd(LISTENERS, writes, None).unwrap();
+    let writes = sized("MYCELIUM_EVENTS_WRITES", 12, 200);
+    crowd(LISTENERS, writes).unwrap();
     println!("measured: {LISTENERS} listeners heard each of {} events once", WRITERS * writes);
 }

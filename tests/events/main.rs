@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test whose place cannot be made has failed")]
 #![allow(clippy::print_stdout, reason = "a test prints what it measured")]
 
+mod arrival;
 mod bite;
 mod branches;
 mod crowd;

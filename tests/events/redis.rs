@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::listener::PATIENCE;
 use crate::server::{Server, eventually};
+use crate::support::stop::StopOnDrop;
 use crate::support::{Run, Sandbox};
 
 /// For so long nothing more may come.
@@ -169,6 +170,7 @@ fn a_server_that_dies_costs_no_event_and_repeats_none() {
     let mut subscription = listen(&theirs, "training:*");
     let is_over = AtomicBool::new(false);
     let (told_a, told_b, all) = std::thread::scope(|scope| {
+        let end = StopOnDrop(&is_over);
         let tell = |sandbox, first: usize| {
             let (is_over, url) = (&is_over, &url);
             move || {
@@ -190,7 +192,7 @@ fn a_server_that_dies_costs_no_event_and_repeats_none() {
             server.restart();
         }
         std::thread::sleep(Duration::from_millis(700));
-        is_over.store(true, Ordering::SeqCst);
+        drop(end);
         let (a, b) = (a.join().unwrap(), b.join().unwrap());
         (a, b, heard(&mut subscription, a + b, QUIET))
     });

@@ -14,7 +14,8 @@ use crate::lab::{Lab, Work};
 use crate::random::Chance;
 use crate::share::{Share, row};
 use crate::support::disk::{DISK_BYTES, Disk};
-use crate::support::{FOLDER, Run, Sandbox, could_not_run, number};
+use crate::support::stop::StopOnDrop;
+use crate::support::{FOLDER, Run, Sandbox, could_not_run, sized};
 use crate::{alone, tell};
 
 /// A small disk, to be filled quickly.
@@ -23,8 +24,8 @@ const SMALL_BYTES: u64 = 32 * 1024 * 1024;
 const FREE: [u64; 14] = [0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 26, 40];
 /// How many of these a normal run takes.
 const TAKEN: usize = 3;
-/// Rounds of a disk that dies while agents write; `MYCELIUM_CUTS` asks for more.
-const DEATHS: usize = 6;
+/// Rounds of a disk that dies while agents write, in a quick run.
+const DEATHS: usize = 2;
 /// Writers at work while a disk changes under them.
 const WRITERS: usize = 3;
 
@@ -164,11 +165,10 @@ impl<'a> Crowd<'a> {
         self.stop.store(false, Ordering::Relaxed);
         thread::scope(|scope| {
             let writers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn(move || self.work(writer, round))).collect();
-            let end = std::panic::catch_unwind(std::panic::AssertUnwindSafe(happens));
-            self.stop.store(true, Ordering::Relaxed);
-            let facts = writers.into_iter().map(|writer| writer.join().unwrap()).collect();
-            end.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            facts
+            let end = StopOnDrop(&self.stop);
+            happens();
+            drop(end);
+            writers.into_iter().map(|writer| writer.join().unwrap()).collect()
         })
     }
 }
@@ -246,7 +246,7 @@ fn a_disk_that_dies_in_the_middle_of_work_keeps_what_was_acknowledged() {
             Err(why) => return could_not_run(test, &why),
         };
         let sandbox = writers_place(&disk);
-        let rounds = number("MYCELIUM_CUTS", DEATHS);
+        let rounds = sized("MYCELIUM_CUTS", DEATHS, 100);
         let crowd = Crowd::new(&sandbox);
         let mut all: Vec<Vec<String>> = vec![Vec::new(); WRITERS];
         for round in 0..rounds {

@@ -11,18 +11,22 @@ use std::time::{Duration, Instant};
 use crate::history::{assert_sound, is_committed, leftovers};
 use crate::random::Chance;
 use crate::share::row;
-use crate::support::{FOLDER, Run, Sandbox, number};
+use crate::support::stop::StopOnDrop;
+use crate::support::{FOLDER, Run, Sandbox, sized};
 use crate::watcher::Watcher;
 use crate::{alone, tell};
 
-/// Kills in a normal run; `MYCELIUM_KILLS` asks for more.
-const KILLS: usize = 1_000;
+/// Kills in a quick run.
+const KILLS: usize = 150;
 /// How much longer than usual a command may take that finds a lock of a killed one. It has more to do than others, and on a
 /// busy machine that takes as much longer as everything else: then it is the second that counts.
 const BLOCKED: Duration = Duration::from_millis(100);
 const BLOCKED_TIMES: u32 = 3;
-/// One in so many of those may be slow by the machine's own fault.
-const NOISE: usize = 50;
+/// One in so many of those may be slow because the machine is busy. A lock that makes commands wait slows each that finds it.
+const NOISE: usize = 5;
+/// One kill in so many comes as soon as git's locks are there. They are held for a small part of a command: kills at random
+/// moments seldom hit them.
+const AIMED: u64 = 3;
 /// Commands whose median says what is usual, the latest ones.
 const RECENT: usize = 15;
 /// Kills between two looks at the whole repository.
@@ -52,7 +56,7 @@ struct Story {
 #[test]
 fn nothing_acknowledged_is_lost_to_kills() {
     let _alone = alone();
-    let kills = number("MYCELIUM_KILLS", KILLS);
+    let kills = sized("MYCELIUM_KILLS", KILLS, 2_000);
     let (chance, seed) = Chance::new();
     tell(&format!("kills: seed {seed} (MYCELIUM_SEED)"));
     let mut story = Story::begin(chance);
@@ -60,11 +64,10 @@ fn nothing_acknowledged_is_lost_to_kills() {
     let done = AtomicBool::new(false);
     let reads = thread::scope(|scope| {
         let reader = scope.spawn(|| read_until(&done, &folder));
-        let end = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| story.go_on(kills)));
-        done.store(true, Ordering::Relaxed);
-        let reads = reader.join().unwrap();
-        end.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        reads
+        let end = StopOnDrop(&done);
+        story.go_on(kills);
+        drop(end);
+        reader.join().unwrap()
     });
     story.end(kills);
     let (facts, hindered) = (story.facts.len(), story.hindered.len());
@@ -167,12 +170,20 @@ impl Story {
         took
     }
 
-    /// Starts a command and kills it somewhere between its start and a little after its usual end.
+    /// Starts a command and kills it: while it holds a lock of git's, or somewhere between its start and a little after its
+    /// usual end.
     fn kill_command(&mut self) {
         let (words, id, line) = self.invent();
         let span = u64::try_from(self.usual().as_micros()).unwrap() * 11 / 10;
+        let moment = Duration::from_micros(self.chance.below(span.max(1)));
+        let is_aimed = self.chance.below(AIMED) == 0;
         let mut child = self.spawn(&words);
-        thread::sleep(Duration::from_micros(self.chance.below(span.max(1))));
+        if is_aimed {
+            let git_dir = self.sandbox.path(".git");
+            while leftovers(&git_dir).is_empty() && child.try_wait().unwrap().is_none() {}
+        } else {
+            thread::sleep(moment);
+        }
         child.kill().unwrap();
         let output = child.wait_with_output().unwrap();
         if output.status.success() {

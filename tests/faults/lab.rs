@@ -24,7 +24,7 @@ pub(crate) enum Work {
     CommitSave,
     /// The command after one that died between journal and exchange.
     RecoverWrite,
-    /// The command after one that died between branch and index.
+    /// The command after one that died between index and branch.
     RecoverCommit,
     /// `git add` of a new file, then (untouched) `git commit`.
     GitAdd(GitSync),
@@ -184,7 +184,7 @@ impl Lab {
             Work::UpdateAlone => drop(mycelium(&["config", "set", "commit.auto", "false"])),
             Work::CommitSave => sandbox.write(&file, &(sandbox.read(&file) + "- saved by hand\n")),
             Work::RecoverWrite => self.die("die-after-append"),
-            Work::RecoverCommit => self.die("crash-after-ref"),
+            Work::RecoverCommit => self.die("crash-after-index"),
             Work::GitAdd(_) | Work::GitCommit(_) => sandbox.write("task.md", "a task\n"),
             Work::Create | Work::Update | Work::Complete => {}
         }
@@ -366,7 +366,8 @@ impl Lab {
 }
 
 /// What our program keeps in its run state for good.
-const STATE: [&str; 17] = [
+const STATE: [&str; 18] = [
+    "aligned",
     "beats",
     "beside",
     "claim.lock",

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::alone;
 use crate::history::{assert_sound, is_committed, leftovers};
 use crate::support::{Run, Sandbox, can_trace, could_not_run};
-use crate::watcher::wait_for;
+use crate::watcher::{Watcher, wait_for};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const TASK: &str = "task-one";
@@ -122,4 +122,58 @@ fn a_lock_of_a_living_command_of_ours_is_waited_for() {
     assert!(is_committed(&sandbox));
     assert_sound(&sandbox);
     assert_eq!(leftovers(&sandbox.path(".git")), Vec::<String>::new());
+}
+
+/// What holds up a watcher until the test lets go of it.
+enum Obstacle {
+    Lock(fs::File),
+    Program,
+}
+
+/// A watcher that waits for others, for longer than any test, stops nevertheless; nothing is lost.
+#[test]
+fn a_watcher_stops_whatever_it_waits_for() {
+    let _alone = alone();
+    for what in ["folder.lock", "commit.lock", "a program that signs"] {
+        let sandbox = place();
+        let sign = sandbox.path(".git/sign");
+        let started = sandbox.path(".git/signing");
+        // It ends with the test at the latest: then its folder is gone.
+        sandbox
+            .write(".git/sign", "#!/bin/sh\n: >.git/signing\nwhile [ -e .git/signing ]; do sleep 0.05; done\nexit 1\n");
+        assert!(std::process::Command::new("chmod").arg("+x").arg(&sign).status().unwrap().success());
+        let watcher = Watcher::start(&sandbox);
+        let info = sandbox.path(".git/mycelium/watch.json");
+        assert!(wait_for(PATIENCE, || info.exists()), "it does not watch");
+        let document = format!("{}/{TASK}.md", crate::support::FOLDER);
+        // The first commit shows that it hears signals.
+        sandbox.write(&document, &(sandbox.read(&document) + "\nOne line.\n"));
+        assert!(wait_for(PATIENCE, || is_committed(&sandbox)), "it does not commit");
+        let obstacle = if what.ends_with(".lock") {
+            let lock = fs::File::open(sandbox.path(".git/mycelium").join(what)).unwrap();
+            lock.lock().unwrap();
+            Obstacle::Lock(lock)
+        } else {
+            sandbox.git(&["config", "--global", "gpg.program", sign.to_str().unwrap()]);
+            sandbox.git(&["config", "--global", "commit.gpgSign", "true"]);
+            Obstacle::Program
+        };
+        sandbox.write(&document, &(sandbox.read(&document) + "\nAnother line.\n"));
+        if matches!(obstacle, Obstacle::Program) {
+            assert!(wait_for(PATIENCE, || started.exists()), "nothing is signed");
+        }
+        assert_eq!(watcher.stop(), Some(0), "{what}");
+        assert!(!is_committed(&sandbox), "{what}: it was in the way");
+        match obstacle {
+            Obstacle::Lock(lock) => drop(lock),
+            Obstacle::Program => {
+                sandbox.git(&["config", "--global", "commit.gpgSign", "false"]);
+                fs::remove_file(&started).unwrap();
+            }
+        }
+        sandbox.mycelium(&["commit"]).ok();
+        assert!(is_committed(&sandbox), "{what}: what waited is committed by the next");
+        assert_sound(&sandbox);
+        assert_eq!(leftovers(&sandbox.path(".git")), Vec::<String>::new(), "{what}");
+    }
 }

@@ -12,6 +12,7 @@ mod clock;
 #[cfg(target_os = "linux")]
 mod crowd;
 #[cfg(target_os = "linux")]
+mod edges;
 mod errors;
 #[cfg(target_os = "linux")]
 mod full;
@@ -25,6 +26,8 @@ mod kill;
 mod lab;
 #[cfg(target_os = "linux")]
 mod locks;
+#[cfg(target_os = "linux")]
+mod person;
 #[cfg(target_os = "linux")]
 mod points;
 #[cfg(target_os = "linux")]

@@ -116,7 +116,7 @@ fn kill_at(lab: &mut Lab, disk: Option<&Disk>, fault: &Fault, then: Then, tally:
     let retried = lab.retry();
     // It was done before, and the answer says so. After a power cut the journal may not tell by whom, so it counts as an edit
     // by hand; an error leaves the end to the next command.
-    let is_so_already = retried.stderr.contains("it is so already") && then != Then::Nothing;
+    let is_so_already = retried.stderr.contains("no changes") && then != Then::Nothing;
     if is_so_already || retried.code != Some(0) && lab.is_success(&retried) {
         lab.sandbox().mycelium(&["commit"]).ok();
     }

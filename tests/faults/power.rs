@@ -4,12 +4,12 @@ use crate::alone;
 use crate::history::{assert_sound, file_at_head};
 use crate::share::row;
 use crate::support::disk::{DISK_BYTES, Disk};
-use crate::support::{FOLDER, Run, Sandbox, could_not_run, number};
+use crate::support::{FOLDER, Run, Sandbox, could_not_run, sized};
 
 /// Rounds on each file system.
-const CUTS: usize = 50;
+const CUTS: usize = 8;
 /// Rounds with git, which is there to show what a cut does.
-const CUTS_OF_GIT: usize = 20;
+const CUTS_OF_GIT: usize = 4;
 
 #[test]
 fn a_power_cut_on_ext4_loses_nothing() {
@@ -26,7 +26,7 @@ fn cut_power(test: &str, kind: &str) {
     match Disk::new(kind, DISK_BYTES) {
         Err(why) => could_not_run(test, &why),
         Ok(disk) => {
-            let cuts = number("MYCELIUM_CUTS", CUTS);
+            let cuts = sized("MYCELIUM_CUTS", CUTS, 100);
             let lost = cut_git(&disk);
             row("cut", &[kind, "git add + git commit", &CUTS_OF_GIT.to_string(), &lost.to_string()]);
             assert!(lost > 0, "git lost nothing on {kind}: the harness does not bite");

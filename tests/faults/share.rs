@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use crate::random::Chance;
+use crate::support::sized;
 use crate::tell;
 
 /// Which part of the points is taken.
@@ -13,13 +14,14 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// `limit` of each row (`usize::MAX`: all, always); `MYCELIUM_FAULTS` says another number, or `all`.
+    /// `limit` of each row (`usize::MAX`: all, always), and eight times as many at full size; `MYCELIUM_FAULTS` says another
+    /// number, or `all`.
     pub(crate) fn of(test: &str, limit: usize) -> Self {
         let limit = match std::env::var("MYCELIUM_FAULTS").as_deref() {
             _ if limit == usize::MAX => None,
             Ok("all") => None,
             Ok(number) => Some(number.parse().expect("MYCELIUM_FAULTS is a number or `all`")),
-            Err(_) => Some(limit),
+            Err(_) => Some(sized("MYCELIUM_FAULTS", limit, 8 * limit)),
         };
         let (chance, seed) = Chance::new();
         match limit {

@@ -29,7 +29,7 @@ impl Watcher {
         let process = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &process]).status().unwrap().success());
         assert!(
-            wait_for(Duration::from_secs(10), || self.child.try_wait().unwrap().is_some()),
+            wait_for(Duration::from_secs(30), || self.child.try_wait().unwrap().is_some()),
             "`watch` does not stop"
         );
         self.child.wait().unwrap().code()

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests of processes and waiting")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bursts;
 mod events;
 mod garbage;
 mod losses;

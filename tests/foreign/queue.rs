@@ -57,7 +57,7 @@ fn what_is_pushed_is_a_task_once_whoever_watches() {
 #[test]
 fn what_is_popped_without_a_word_comes_back() {
     let test = "what_is_popped_without_a_word_comes_back";
-    let lease = ("coordination.taskqueue.task_timeout_seconds", "3");
+    let lease = ("claim.lease", "3s");
     let Some(scene) = Scene::start(test, 1, &[lease]) else { return };
     for id in ["task-1", "task-2", "task-3"] {
         scene.save(0, id, &task(id, "pending", ""));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::scene::{Scene, task, until};
-use crate::support::number;
+use crate::support::{number, sized};
 
 const PRIORITIES: [&str; 4] = ["critical", "high", "normal", "low"];
 
@@ -52,12 +52,12 @@ fn queues(scene: &Scene) -> BTreeMap<String, Vec<String>> {
 #[test]
 fn the_queues_hold_exactly_the_ready_tasks_whatever_is_done() {
     let test = "the_queues_hold_exactly_the_ready_tasks_whatever_is_done";
-    let lease = ("coordination.taskqueue.task_timeout_seconds", "1");
+    let lease = ("claim.lease", "1s");
     let Some(scene) = Scene::start(test, 1, &[lease]) else { return };
     let seed = number("MYCELIUM_SEED", 7);
     let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ seed as u64);
     let ids: Vec<String> = (0..12).map(|n| format!("task-{n:02}")).collect();
-    for round in 0..number("MYCELIUM_ROUNDS", 4) {
+    for round in 0..sized("MYCELIUM_ROUNDS", 4, 100) {
         for _ in 0..12 {
             step(&scene, &mut random, &ids);
         }

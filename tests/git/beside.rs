@@ -11,6 +11,7 @@ use mycelium::git::{Author, Busy, CommitError, Durability, Target, Trouble};
 use crate::actor;
 use crate::ground::{FOLDER, Ground, change, commit, must_fail, plan, words};
 use crate::isolated;
+use crate::stop::StopOnDrop;
 
 /// A repository with work of the user in every state.
 fn with_users_work() -> Ground {
@@ -107,6 +108,7 @@ isolated!(four_processes_beside_a_user_who_commits_and_collects_garbage, {
     let actors: Vec<_> = (0..4).map(|number| actor::start(&ground, &format!("a{number}"), 20, "full")).collect();
     let stop = AtomicBool::new(false);
     let user = std::thread::scope(|scope| {
+        let end = StopOnDrop(&stop);
         let user = scope.spawn(|| {
             let mut commits = 0;
             while !stop.load(Ordering::Relaxed) {
@@ -128,7 +130,7 @@ isolated!(four_processes_beside_a_user_who_commits_and_collects_garbage, {
             assert!(output.status.success(), "{}", words(&output));
             assert_eq!(actor::last_acked(&output.stdout).map(|(_, number)| number), Some(19));
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(end);
         user.join().expect("the user's commits")
     });
     assert!(user > 0, "the user never got to commit");
@@ -223,11 +225,12 @@ isolated!(a_stopped_git_that_holds_the_lock_is_named, {
         std::thread::sleep(Duration::from_millis(2));
     }
     let repo = ground.open().with_patience(Duration::from_millis(100));
-    assert!(matches!(repo.busy().expect("a look"), Some(Busy::Locked(_))));
+    let Some(Busy::Locked(held)) = repo.busy().expect("a look") else { panic!("the lock is not seen") };
+    assert!(held.holder.as_ref().is_some_and(|who| who.contains(&format!("{}", user.id()))), "{held:?}");
     let error = ground.try_save(&repo, &[("task-1.md", "one\n")]).expect_err("it is locked");
     let CommitError::Busy(busy) = &error else { panic!("{error}") };
-    let Busy::Locked(held) = &**busy else { panic!("{error}") };
-    assert!(held.holder.as_ref().is_some_and(|who| who.contains(&format!("{}", user.id()))), "{error}");
+    let Busy::AtWork(process) = &**busy else { panic!("{error}") };
+    assert_eq!((process.pid, process.command.as_str()), (user.id(), "commit"));
     fs::remove_file(ground.root.join("hold")).expect("the hold");
     assert!(user.wait().expect("an end").success());
     ground.save(&[("task-1.md", "one\n")]);

@@ -8,7 +8,7 @@ use crate::ground::Ground;
 use crate::isolated;
 
 /// How many processes are killed.
-const KILLS: u32 = 100;
+const KILLS: u32 = 30;
 
 /// How long one takes at the moment, by the first that a process makes.
 fn time_of_a_commit(ground: &Ground) -> Duration {

@@ -54,7 +54,12 @@ fn run(test: &str, variables: &[(&str, &str)]) -> Output {
     isolate(&mut command, home.path());
     command.env("MYCELIUM_TEST_HOME", home.path());
     command.envs(variables.iter().copied());
-    command.output().expect("this program runs")
+    // Into files: what a failed test leaves running (a hook that waits) would hold a pipe open for ever. It ends with the home.
+    let (said, complained) = (home.path().join("stdout"), home.path().join("stderr"));
+    command.stdin(std::process::Stdio::null());
+    command.stdout(fs::File::create(&said).expect("a file")).stderr(fs::File::create(&complained).expect("a file"));
+    let status = command.status().expect("this program runs");
+    Output { status, stdout: fs::read(said).expect("a file"), stderr: fs::read(complained).expect("a file") }
 }
 
 /// Tells whether a program can be started here.
@@ -155,6 +160,16 @@ impl Ground {
         fs::write(file, text).expect("a file");
     }
 
+    /// Writes a file as the product does: a git beside it reads the old or the new text, never a part.
+    fn swap(&self, path: &str, text: &str) {
+        let file = self.root.join(path);
+        let aside = format!("aside-{}-{:?}", std::process::id(), std::thread::current().id());
+        let aside = self.root.with_extension(aside);
+        fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
+        fs::write(&aside, text).expect("a file");
+        fs::rename(aside, file).expect("a rename");
+    }
+
     pub(crate) fn text(&self, path: &str) -> String {
         fs::read_to_string(self.root.join(path)).expect("a file")
     }
@@ -171,7 +186,7 @@ impl Ground {
 
     pub(crate) fn try_save(&self, repo: &Repository, documents: &[(&str, &str)]) -> Result<Revision, CommitError> {
         for (path, text) in documents {
-            self.put(&format!("{FOLDER}/{path}"), text);
+            self.swap(&format!("{FOLDER}/{path}"), text);
         }
         let changes = documents.iter().map(|(path, text)| change(path, Some(text))).collect();
         commit(repo, &Target::Current, &[plan(Author::User, "save", changes)])

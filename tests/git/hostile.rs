@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use mycelium::git::{Author, CommitError, Maintained, Target};
+use mycelium::git::{Author, CommitError, Maintained, Target, ViewGap};
 
 use crate::ground::{FOLDER, Ground, cannot_run, change, commit, has, knows_reftable, plan};
 use crate::isolated;
@@ -41,8 +41,8 @@ fn hostile(options: &[&str]) -> (Ground, std::path::PathBuf) {
         fs::copy(&canary, ground.root.join(".git/hooks").join(hook)).expect("a hook");
     }
     ground.git(&["config", "core.hooksPath", &hooks.display().to_string()]);
-    ground.put(".gitattributes", "*.md filter=evil diff=evil\n");
-    ground.put(".git/info/attributes", "*.md filter=evil diff=evil\n");
+    ground.put(".gitattributes", "*.md diff=evil\n*.txt filter=evil\nsecret-*.md filter=evil\n");
+    ground.put(".git/info/attributes", "*.md diff=evil\n*.txt filter=evil\nsecret-*.md filter=evil\n");
     (ground, sung)
 }
 
@@ -69,7 +69,12 @@ isolated!(no_program_of_the_repository_is_started, {
         let head = repo.head(&Target::Current).expect("a head");
         assert_eq!(repo.contents(head.revision.as_ref(), FOLDER).expect("contents").len(), 1);
         assert_eq!(repo.history(&Target::Current, FOLDER, &[], 9).expect("a history").len(), 2);
-        assert_eq!(repo.external_filter(&format!("{FOLDER}/task-1.md")).expect("attributes").as_deref(), Some("evil"));
+        let secret = format!("{FOLDER}/secret-1.md");
+        assert_eq!(repo.attribute_gap(&secret).expect("attributes"), Some(ViewGap::Filter("evil".to_owned())));
+        assert_eq!(repo.content_id(&secret, b"x\n").expect("attributes"), None);
+        let secret = plan(Author::User, "x", vec![change("secret-1.md", Some("x\n"))]);
+        let refused = commit(&repo, &Target::Current, &[secret]).expect_err("only git can store it");
+        assert!(refused.to_string().contains("filter `evil`"), "{refused}");
         assert_eq!(fs::read_to_string(&sung).unwrap_or_default(), "");
         // The canaries do sing for a plain git.
         ground.try_git(&["status"]);
@@ -109,4 +114,109 @@ isolated!(signing_uses_the_users_programs_and_keys_only, {
     let error = ground.try_save(&ground.open(), &[("task-1.md", "two\n")]).expect_err("it cannot be signed");
     assert!(matches!(error, CommitError::Signing(_)), "{error}");
     assert_eq!(ground.git(&["rev-parse", "HEAD"]), before);
+});
+
+isolated!(a_command_of_the_user_may_name_the_key_to_sign_with, {
+    if !has("ssh-keygen") || !has("ssh-agent") {
+        return cannot_run("signing with a key of an agent", "ssh-agent is not here (apt-get install openssh-client)");
+    }
+    let ground = Ground::empty(&[]);
+    let home = std::path::PathBuf::from(std::env::var_os("HOME").expect("a home"));
+    let key = home.join("key");
+    let made =
+        std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
+    assert!(made.is_ok_and(|made| made.success()), "a key");
+    ground.git(&["config", "--global", "gpg.format", "ssh"]);
+    ground.git(&["config", "--global", "commit.gpgSign", "true"]);
+    // The repository's own command is not run.
+    ground.git(&["config", "gpg.ssh.defaultKeyCommand", "touch canary"]);
+    let refused = |message: &str| {
+        let error = ground.try_save(&ground.open(), &[("task-1.md", "one\n")]).expect_err(message);
+        let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+        let said = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        assert!(said.contains(message), "{said}");
+    };
+    refused("user.signingKey or gpg.ssh.defaultKeyCommand must name an SSH key");
+    assert!(!ground.status().contains("canary"), "a command of the repository was run");
+    for (command, message) in [("false", "ended with exit status: 1"), ("echo none", "printed no SSH key")] {
+        ground.git(&["config", "--global", "gpg.ssh.defaultKeyCommand", command]);
+        refused(message);
+    }
+    // A key that is printed is one of an agent; without an agent it cannot be used, and nothing is committed unsigned.
+    ground.git(&[
+        "config",
+        "--global",
+        "gpg.ssh.defaultKeyCommand",
+        &format!("cat {}", home.join("key.pub").display()),
+    ]);
+    let error = ground.try_save(&ground.open(), &[("task-1.md", "one\n")]).expect_err("there is no agent");
+    assert!(matches!(error, CommitError::Signing(_)), "{error}");
+    // A program in its place shows which key is handed over.
+    let program = home.join("sign");
+    fs::write(&program, "#!/bin/sh\nfor last; do :; done\nprintf '%s\\n' \"$@\" > \"$HOME/asked\"\nprintf 'signature' > \"$last.sig\"\n")
+        .expect("a program");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
+    ground.git(&["config", "--global", "gpg.ssh.program", &program.display().to_string()]);
+    ground.save(&[("task-1.md", "one\n")]);
+    let asked = fs::read_to_string(home.join("asked")).expect("it was asked");
+    assert!(asked.lines().any(|word| word == "-U"), "the key is one of an agent: {asked}");
+});
+
+isolated!(answers_do_not_depend_on_the_configuration_of_the_repository, {
+    let ground = Ground::empty(&[]);
+    ground.save(&[("task-1.md", "one\n"), ("task-2.md", "one\n")]);
+    ground.save(&[("task-1.md", "two\n")]);
+    ground.put(".gitmodules", "[submodule \"sub\"]\n\tpath = sub\n\turl = ./sub\n\tignore = all\n");
+    ground.git(&["add", ".gitmodules"]);
+    let head = ground.git(&["rev-parse", "HEAD"]);
+    ground.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{},sub", head.trim())]);
+    ground.git(&["commit", "-qm", "a submodule"]);
+    let answers = || {
+        let repo = ground.open();
+        let target = Target::Current;
+        let tip = repo.head(&target).expect("a head").revision.expect("a commit");
+        let since = mycelium::time::Timestamp::from_unix_ms(0);
+        let path = mycelium::name::DocPath::new("task-1.md").expect("a path");
+        let all = repo.history(&target, FOLDER, &[], 9).expect("a history");
+        let one = repo.history(&target, FOLDER, std::slice::from_ref(&path), 9).expect("a history");
+        let changed = repo.changed_since(&target, FOLDER, since).expect("changes");
+        let ahead = repo.ahead(None, &tip, None, FOLDER).expect("a comparison");
+        let other = repo.other_changes(None, Some(&tip), FOLDER).expect("a comparison");
+        let came = repo.came(None, &tip, None, FOLDER).expect("a comparison").len();
+        (all, one, changed, ahead, other, came)
+    };
+    let expected = answers();
+    assert_eq!((expected.0.len(), expected.1.len(), expected.2.len()), (2, 2, 2));
+    assert!(expected.3.1.contains(&"sub".to_owned()) && expected.4.contains(&"sub".to_owned()), "{expected:?}");
+    for (key, value) in [
+        ("diff.orderFile", "/nowhere"),
+        ("diff.ignoreSubmodules", "all"),
+        ("diff.relative", "true"),
+        ("diff.noPrefix", "true"),
+        ("diff.renames", "copies"),
+        ("diff.submodule", "log"),
+        ("diff.external", "/nowhere"),
+        ("diff.dirstat", "0,cumulative"),
+        ("log.date", "nonsense"),
+        ("log.follow", "true"),
+        ("log.showRoot", "false"),
+        ("log.diffMerges", "off"),
+        ("log.mailmap", "true"),
+        ("log.decorate", "full"),
+        ("log.abbrevCommit", "true"),
+        ("format.pretty", "oneline"),
+        ("format.notes", "true"),
+        ("color.ui", "always"),
+        ("color.diff", "always"),
+        ("core.abbrev", "4"),
+        ("core.quotePath", "false"),
+        ("core.pager", "/nowhere"),
+        ("i18n.logOutputEncoding", "latin1"),
+        ("notes.displayRef", "refs/notes/*"),
+        ("submodule.sub.ignore", "all"),
+    ] {
+        ground.git(&["config", key, value]);
+        assert_eq!(answers(), expected, "{key}={value}");
+        ground.git(&["config", "--unset", key]);
+    }
 });

@@ -12,10 +12,16 @@ mod hostile;
 mod maintenance;
 mod packs;
 mod power;
+mod processes;
 #[path = "../support/programs.rs"]
 mod programs;
+mod realign;
 mod shapes;
+#[path = "../support/size.rs"]
+mod size;
 mod speed;
+#[path = "../support/stop.rs"]
+mod stop;
 mod stores;
 mod trace;
 mod traps;

@@ -10,6 +10,7 @@ use mycelium::git::{Durability, Maintained, Repository, Target};
 
 use crate::ground::{FOLDER, Ground, agent, change, plan};
 use crate::isolated;
+use crate::stop::StopOnDrop;
 
 /// Small commits before maintenance.
 const COMMITS: usize = 600;
@@ -123,6 +124,7 @@ isolated!(commits_go_on_while_maintenance_runs, {
     }
     let is_over = AtomicBool::new(false);
     let commits = std::thread::scope(|scope| {
+        let end = StopOnDrop(&is_over);
         let worker = scope.spawn(|| {
             let repo = ground.open();
             let mut commits = 0;
@@ -137,7 +139,7 @@ isolated!(commits_go_on_while_maintenance_runs, {
         for _ in 0..RUNS {
             assert_eq!(repo.maintain(1).expect("maintenance"), Maintained::Done);
         }
-        is_over.store(true, Ordering::SeqCst);
+        drop(end);
         worker.join().expect("commits")
     });
     println!("{commits} commits while maintenance ran {RUNS} times");

@@ -11,7 +11,7 @@ use crate::ground::{FOLDER, Ground, cannot_run, change, commit, has, must_fail, 
 use crate::isolated;
 
 /// How many processes are killed while they pack.
-const KILLS: usize = 12;
+const KILLS: usize = 6;
 
 /// One line of `git count-objects -v`.
 fn counted(ground: &Ground, what: &str) -> usize {

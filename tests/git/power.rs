@@ -11,7 +11,7 @@ use crate::ground::{Ground, cannot_run, home, must_fail};
 use crate::isolated;
 
 /// Cuts on each file system.
-const CUTS: usize = 6;
+const CUTS: usize = 3;
 
 fn run(program: &str, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())

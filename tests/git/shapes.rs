@@ -1,6 +1,7 @@
 //! Repositories in every shape: unborn, detached, linked, packed, with branches of their own.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use mycelium::git::{Author, CommitError, Durability, Repository, Target, Trouble};
 use mycelium::name::DocPath;
@@ -67,6 +68,57 @@ isolated!(packed_branches_and_chains_of_branches, {
     assert_eq!(ground.git(&["symbolic-ref", "refs/heads/alias"]), "refs/heads/a/b/c\n");
     assert_eq!(ground.git(&["rev-list", "--count", "a/b/c"]), "3\n");
     assert_eq!(ground.status(), "");
+    ground.assert_sound();
+});
+
+isolated!(an_index_keeps_its_version_and_its_untracked_cache, {
+    let ground = Ground::new();
+    let index = || fs::read(ground.root.join(".git/index")).expect("an index");
+    for (path, text) in [("src/a/b/one", "1"), ("src/a/b/other", "2"), ("zebra", "3")] {
+        ground.put(path, text);
+    }
+    ground.git(&["add", "."]);
+    ground.git(&["commit", "-qm", "user: code"]);
+    ground.put("src/new", "not for git");
+    for version in ["4", "2"] {
+        ground.git(&["update-index", "--index-version", version]);
+        ground.git(&["update-index", "--untracked-cache"]);
+        // The cache knows the document as a file that git does not track.
+        ground.put(&format!("{FOLDER}/task-{version}.md"), "one\n");
+        assert!(ground.status().contains("?? .claude"), "{}", ground.status());
+        let repo = ground.open();
+        let path = format!("task-{version}.md");
+        commit(&repo, &Target::Current, &[plan(Author::User, "x", vec![change(&path, Some("one\n"))])])
+            .expect("commits");
+        let bytes = index();
+        assert_eq!(bytes[7].to_string(), version);
+        assert_eq!(bytes.windows(4).filter(|window| window == b"UNTR").count(), 1);
+        assert_eq!(ground.status(), "?? src/new\n");
+        assert_eq!(ground.git(&["diff", "--cached", "--name-only"]), "");
+        ground.assert_sound();
+    }
+    // Without the cache only the version is kept.
+    ground.git(&["update-index", "--no-untracked-cache", "--index-version", "4"]);
+    ground.save(&[("task-4.md", "two\n")]);
+    assert_eq!((index()[7], ground.status().as_str()), (4, "?? src/new\n"));
+});
+
+isolated!(what_a_file_system_monitor_said_is_asked_again_after_a_commit, {
+    let ground = Ground::new();
+    let monitor = ground.root.with_file_name("monitor");
+    fs::write(&monitor, "#!/bin/sh\nprintf 'token\\0'\n").expect("written");
+    fs::set_permissions(&monitor, fs::Permissions::from_mode(0o755)).expect("a program");
+    ground.put("src/one", "1\n");
+    ground.git(&["add", "."]);
+    ground.git(&["commit", "-qm", "user: code"]);
+    ground.git(&["config", "core.fsmonitor", monitor.to_str().expect("a name")]);
+    ground.git(&["config", "core.fsmonitorHookVersion", "2"]);
+    // The monitor says that nothing has changed since: git believes it, and an index that kept its word would too.
+    assert_eq!((ground.status().as_str(), ground.status().as_str()), ("", ""));
+    ground.put("src/one", "other\n");
+    assert_eq!(ground.status(), "");
+    ground.save(&[("task-1.md", "one\n")]);
+    assert_eq!(ground.status(), " M src/one\n");
     ground.assert_sound();
 });
 
@@ -174,7 +226,7 @@ isolated!(contents_and_history_tell_what_happened, {
     assert_eq!(names, ["archive/2025-10/task-0.md", "task-1.md"]);
     let task = DocPath::new("task-1.md").expect("a path");
     assert_eq!(repo.read(&contents[&task]).expect("a blob"), b"two\n");
-    assert_eq!(repo.content_id(&format!("{FOLDER}/task-1.md"), b"two\n").expect("an id"), contents[&task]);
+    assert_eq!(repo.content_id(&format!("{FOLDER}/task-1.md"), b"two\n").expect("an id").as_ref(), contents.get(&task));
     let history = repo.history(&Target::Current, FOLDER, std::slice::from_ref(&task), 10).expect("a history");
     assert_eq!(history.len(), 2);
     assert_eq!((&history[0].revision, history[0].subject.as_str()), (&second, "save"));

@@ -92,8 +92,11 @@ impl Cage {
             &format!("[{key}]\n\tclean = {text}\n\trequired = true\n[core]\n\tfsmonitor = {text}\n"),
         );
         for attributes in [".gitattributes", ".git/info/attributes"] {
-            cage.sandbox
-                .write(attributes, "* filter=evil diff=evil merge=evil\n*.md filter=evil diff=evil merge=evil\n");
+            // A document with a filter would be left to git, and nothing would come of the commands that follow.
+            let text = format!(
+                "* filter=evil diff=evil merge=evil\n*.md filter=evil diff=evil merge=evil\n/{FOLDER}/** -filter\n"
+            );
+            cage.sandbox.write(attributes, &text);
         }
         cage.sandbox
             .write(".gitmodules", &format!("[submodule \"m\"]\n\tpath = m\n\turl = ext::{text}\n\tupdate = !{text}\n"));

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use crate::support::{FOLDER, Run, Sandbox, number};
+use crate::support::stop::StopOnDrop;
+use crate::support::{FOLDER, Run, Sandbox, sized};
 
 /// Commands for each part of the path that is swapped.
 const COMMANDS: usize = 30;
@@ -59,8 +60,9 @@ fn what_links_lead_to_is_never_committed_or_told() {
         let (stop, swaps) = (AtomicBool::new(false), AtomicUsize::new(0));
         let mut told = Vec::new();
         std::thread::scope(|scope| {
+            let _end = StopOnDrop(&stop);
             scope.spawn(|| swap(&real, &link, &stop, &swaps));
-            for n in 0..number("MYCELIUM_LINK_COMMANDS", COMMANDS) {
+            for n in 0..sized("MYCELIUM_LINK_COMMANDS", COMMANDS, 10 * COMMANDS) {
                 let set = format!("n={n}");
                 let words: &[&str] = match n % 6 {
                     0 => &["commit", "--force"],
@@ -72,7 +74,6 @@ fn what_links_lead_to_is_never_committed_or_told() {
                 };
                 told.push(sandbox.mycelium(words));
             }
-            stop.store(true, Ordering::Relaxed);
         });
         assert!(swaps.into_inner() > 50, "{part}: hardly anything was swapped");
         assert_eq!(listed(), before, "{part}: something outside was changed");

@@ -10,3 +10,4 @@ mod elsewhere;
 mod links;
 mod names;
 mod output;
+mod pipes;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::fleet::{Dice, Fleet, LONG, task, until};
 use crate::scene::Scene;
 use crate::server::Server;
-use crate::support::{FOLDER, number};
+use crate::support::{FOLDER, number, sized};
 
 /// Tasks that everybody works on.
 const SHARED: u64 = 6;
@@ -63,7 +63,8 @@ fn three_clones_at_random_edits_come_to_the_same_as_the_server() {
         fleet.run(0, &["task", "create", "--type", "x", "--id", &id]).ok();
     }
     fleet.until_one(&server, LONG);
-    let (operations, seed) = (number("MYCELIUM_MACHINES_OPERATIONS", 25), number("MYCELIUM_MACHINES_SEED", 1) as u64);
+    let (operations, seed) =
+        (sized("MYCELIUM_MACHINES_OPERATIONS", 12, 200), number("MYCELIUM_MACHINES_SEED", 1) as u64);
     std::thread::scope(|scope| {
         for number in 0..3 {
             let dice = Dice(seed * 1_000_003 + number as u64);
@@ -85,7 +86,7 @@ fn a_change_arrives_in_the_files_of_others_at_once() {
     let Some(server) = Server::start("a_change_arrives_in_the_files_of_others_at_once") else { return };
     let fleet = Fleet::new(2, &server.url());
     let mut times: Vec<Duration> = Vec::new();
-    for round in 0..number("MYCELIUM_MACHINES_ROUNDS", 25) {
+    for round in 0..sized("MYCELIUM_MACHINES_ROUNDS", 10, 100) {
         let (name, text) = ("task-quick.md", format!("round {round}."));
         let began = Instant::now();
         fleet.write(0, name, &task("task-quick", &text));

@@ -13,7 +13,7 @@ use mycelium::runner::{Class, Opening, Passing, Which, Workspace};
 
 use crate::fleet::{Dice, Fleet, LONG, SOON, until};
 use crate::server::Server;
-use crate::support::{FOLDER, number};
+use crate::support::{FOLDER, number, sized};
 
 const CLONES: usize = 4;
 const WORKERS: usize = 8;
@@ -73,7 +73,7 @@ fn inside() {
         let passing = Passing { fence: Some(fence), ..Passing::default() };
         loop {
             let edit = |document: &_| task::complete(document, None);
-            match workspace.change_as(Kind::Task, &id, "task.complete", &passing, &edit) {
+            match workspace.change(Kind::Task, &id, "task.complete", &passing, &edit) {
                 Ok(_) => println!("\ncompleted {id} {fence}"),
                 Err(error) if error.class() == Class::Busy => {
                     std::thread::sleep(Duration::from_millis(20));
@@ -125,9 +125,10 @@ fn harm(server: &mut Server, dice: &mut Dice) -> &'static str {
 fn a_crowd_claims_each_task_once_while_the_server_dies_and_comes_back() {
     let name = "a_crowd_claims_each_task_once_while_the_server_dies_and_comes_back";
     let Some(mut server) = Server::start(name) else { return };
-    let (tasks, seed) = (number("MYCELIUM_TASKS", 120), number("MYCELIUM_MACHINES_SEED", 1) as u64);
+    let (tasks, seed) = (sized("MYCELIUM_TASKS", 60, 1_000), number("MYCELIUM_MACHINES_SEED", 1) as u64);
     let lease = lease().to_string();
-    let settings = [("coordination.taskqueue.task_timeout_seconds", lease.as_str())];
+    let lease = format!("{lease}s");
+    let settings = [("claim.lease", lease.as_str())];
     let fleet = Fleet::with(&vec![server.url(); CLONES], &settings);
     make(&fleet, tasks);
     fleet.until_one(&server, LONG);

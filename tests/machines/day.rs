@@ -48,7 +48,7 @@ fn commands() -> Vec<Vec<String>> {
         add(format!("task|create|--type|x|--id|task-step-{n}|--payload|{{\"n\": {n}}}"));
         add(format!("workflow|create|--type|y|--id|wf-{n}|--title|Flow {n}|--task|task-step-{n}"));
         add(format!("workflow|get|wf-{n}"));
-        add(format!("event|publish|tasks:events|{{\"n\": {n}}}|--as|alice"));
+        add(format!("event|publish|work:events|{{\"n\": {n}}}|--as|alice"));
         add("batch|lines".to_owned());
         add(format!("task|get|task-step-{n}|--field|status"));
     }

@@ -189,8 +189,9 @@ impl Fleet {
     #[track_caller]
     pub(crate) fn settles_in_git(&self) {
         for clone in &self.scene.clones {
-            clone.git(&["fsck", "--full", "--strict", "--no-dangling"]);
             until("all is committed", LONG, || is_clean(clone));
+            // Only then: fsck reads the index behind the objects, and misses those of a commit in between.
+            clone.git(&["fsck", "--full", "--strict", "--no-dangling"]);
         }
         for _ in 0..8 {
             let mut is_quiet = true;

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stdout, reason = "times, for whoever runs them with --nocapture")]
 
+mod batches;
 mod branches;
 mod choice;
 mod convergence;

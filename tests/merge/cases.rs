@@ -1,14 +1,14 @@
 //! Single merges that once went wrong, or easily could.
 
 use mycelium::document::Document;
-use mycelium::merge::{self, Merged, Names};
+use mycelium::merge::{self, MergeSides, Merged};
 use mycelium::name::DocPath;
 
 fn merged(base: &str, ours: &str, theirs: &str) -> Merged {
     let path = DocPath::new("task-1.md").unwrap();
     let [base, ours, theirs] = [base, ours, theirs].map(|text| Document::parse(text.as_bytes()));
-    let one = merge::document(&path, Some(&base), &ours, &theirs, &Names::ALIKE);
-    let other = merge::document(&path, Some(&base), &theirs, &ours, &Names::ALIKE);
+    let one = merge::document(&path, Some(&base), &ours, &theirs, &MergeSides::ALIKE);
+    let other = merge::document(&path, Some(&base), &theirs, &ours, &MergeSides::ALIKE);
     assert_eq!((&one.document, &one.decisions), (&other.document, &other.decisions));
     one
 }
@@ -104,5 +104,43 @@ fn a_conflict_inside_of_another_stays_in_its_side() {
         ("top\nold\nend\n", &*format!("top\n{inner}end\n"), "top\nz\nend\n")
     );
     assert_eq!(merge::sides(&ours).unwrap().1, "top\nx\nend\n");
+    // Markers of another length are text of a side; a conflict may have longer ones itself.
+    let longer = inner.replace("<<<<<<<", "<<<<<<<<<").replace(">>>>>>>", ">>>>>>>>>").replace("=======", "=========");
+    let longer = longer.replace("|||||||", "|||||||||");
+    let text = format!("<<<<<<< a\n{longer}=======\nz\n>>>>>>> b\n");
+    assert_eq!(merge::sides(&text).unwrap().1, longer);
+    assert_eq!(merge::sides("<<<<<<<< a\nx\n========\ny\n>>>>>>>> b\n").unwrap().2, "y\n");
     assert_eq!(merge::sides("<<<<<<< a\n<<<<<<< b\n=======\n>>>>>>> c\n"), None);
+}
+
+#[test]
+fn boxes_anywhere_are_ticked_by_both_sides() {
+    let body = |a: &str, b: &str| {
+        task(
+            "",
+            &format!(
+                "\n# T\n\nWords.\n\n- [{a}] one\n- [{b}] two\n\n## Acceptance Criteria\n\n* [{b}] it is fast\n* [{a}] it is right\n"
+            ),
+        )
+    };
+    let merged = merged(&body(" ", " "), &body("x", " "), &body(" ", "x"));
+    assert!(merged.conflicts.is_empty() && merged.decisions.is_empty());
+    assert_eq!(text(&merged), body("x", "x"));
+}
+
+#[test]
+fn a_last_line_without_a_break_is_the_same_line() {
+    let notes = |more: &str| task("", &format!("\n# T\n\n## Notes\n\n- a\n- b{more}"));
+    let section = |text: &str| text.replace("## Notes", "## Aside\n\nx\n\n## Notes");
+    for (base, ours, merged_to) in [("\n", "\n- c", "\n- c"), ("", "\n- c", "\n- c"), ("", "\n- c\n", "\n- c\n")] {
+        for crlf in [false, true] {
+            let breaks = |text: String| if crlf { text.replace('\n', "\r\n") } else { text };
+            let (base, ours) = (breaks(notes(base)), breaks(notes(ours)));
+            let theirs =
+                if crlf { base.replace("## Notes", "## Aside\r\n\r\nx\r\n\r\n## Notes") } else { section(&base) };
+            let merged = merged(&base, &ours, &theirs);
+            assert!(merged.conflicts.is_empty(), "{:?}", text(&merged));
+            assert_eq!(text(&merged), breaks(section(&notes(merged_to))));
+        }
+    }
 }

@@ -9,7 +9,7 @@ use mycelium::name::DocPath;
 
 use crate::branch::{Fork, fork};
 use crate::pairs::Seed;
-use crate::support::{FOLDER, Run, Sandbox, number};
+use crate::support::{FOLDER, Run, Sandbox, sized};
 
 fn name(n: usize) -> String {
     format!("{FOLDER}/task-{n}.md")
@@ -39,9 +39,9 @@ fn conflicts(sandbox: &Sandbox) -> BTreeSet<String> {
 }
 
 #[test]
-fn ten_thousand_pairs_of_branches_merge_with_the_driver() {
+fn random_pairs_of_branches_merge_with_the_driver() {
     let mut seed = Seed(23);
-    let forks: Vec<Fork> = (0..number("MYCELIUM_MERGE_PAIRS", 10_000) as u64).map(|n| fork(&mut seed, n)).collect();
+    let forks: Vec<Fork> = (0..sized("MYCELIUM_MERGE_PAIRS", 600, 10_000) as u64).map(|n| fork(&mut seed, n)).collect();
     let sandbox = repository(&forks);
     sandbox.mycelium(&["init", "--merge-driver"]).ok();
     let run = Run::of(sandbox.command("git").args(["merge", "--quiet", "--no-edit", "theirs"]));
@@ -51,8 +51,13 @@ fn ten_thousand_pairs_of_branches_merge_with_the_driver() {
         let path = DocPath::new(format!("task-{n}.md")).unwrap();
         let text = sandbox.read(&name(n));
         let document = Document::parse(text.as_bytes());
-        let pure =
-            merge::document(&path, Some(&fork.base), &fork.ours.document, &fork.theirs.document, &merge::Names::GIT);
+        let pure = merge::document(
+            &path,
+            Some(&fork.base),
+            &fork.ours.document,
+            &fork.theirs.document,
+            &merge::MergeSides::GIT,
+        );
         let same = fork.ours.touched.iter().any(|field| fork.theirs.touched.contains(field));
         if unmerged.contains(&name(n)) {
             assert!(same, "{:?} {:?}\n{text}", fork.ours.touched, fork.theirs.touched);
@@ -86,7 +91,7 @@ fn plain_git_on_what_has_one_place() {
     let mut seed = Seed(31);
     let mut forks = Vec::new();
     let kinds = ["boxes", "key and note", "step and note", "two notes", "two new keys", "two new steps"];
-    for n in 0..number("MYCELIUM_MERGE_PLAIN", 200) as u64 {
+    for n in 0..sized("MYCELIUM_MERGE_PLAIN", 60, 1_000) as u64 {
         for kind in kinds {
             forks.push((kind, crate::branch::of_a_kind(&mut seed, n, kind)));
         }

@@ -3,24 +3,25 @@
 use std::collections::BTreeMap;
 
 use mycelium::document::{Document, Value};
-use mycelium::merge::{self, Merged, Names};
+use mycelium::entity::task;
+use mycelium::merge::{self, MergeSide, MergeSides, Merged};
 use mycelium::name::DocPath;
 
 use crate::branch::{Fork, fork};
 use crate::pairs::Seed;
-use crate::support::number;
+use crate::support::sized;
 
 fn path(n: u64) -> DocPath {
     DocPath::new(format!("task-{n}.md")).unwrap()
 }
 
 fn merged(n: u64, base: &Document, ours: &Document, theirs: &Document) -> Merged {
-    merge::document(&path(n), Some(base), ours, theirs, &Names::ALIKE)
+    merge::document(&path(n), Some(base), ours, theirs, &MergeSides::ALIKE)
 }
 
 fn each(check: impl Fn(u64, &Fork)) {
     let mut seed = Seed(5);
-    for n in 0..number("MYCELIUM_MERGE_FORKS", 3_000) as u64 {
+    for n in 0..sized("MYCELIUM_MERGE_FORKS", 800, 20_000) as u64 {
         check(n, &fork(&mut seed, n));
     }
 }
@@ -56,7 +57,7 @@ pub(crate) fn it_does_not_matter_who_merges_whom() {
         assert_eq!(one.decisions, other.decisions);
         assert_eq!(one.conflicts.len(), other.conflicts.len());
         let named = |names| merge::document(&path(n), Some(&fork.base), ours, theirs, names);
-        let as_git = named(&Names::GIT);
+        let as_git = named(&MergeSides::GIT);
         assert_eq!(as_git.conflicts.is_empty(), one.conflicts.is_empty());
         if one.conflicts.is_empty() {
             assert_eq!(as_git.document.bytes(), one.document.bytes());
@@ -93,7 +94,8 @@ pub(crate) fn nothing_vanishes() {
         let words = |text: &str| {
             let is_word = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
             text.split(|c| !is_word(c))
-                .filter(|word| word.len() > 3)
+                // A code block's name of its language is no part of what it says.
+                .filter(|word| word.len() > 3 && *word != "json")
                 .map(str::to_owned)
                 .collect::<std::collections::BTreeSet<_>>()
         };
@@ -140,11 +142,74 @@ fn different_fields_never_conflict_and_hardly_anything_else_does() {
     assert!(left * 100 <= all * 5, "{left} of {all} need a person: {:#?}", counts.borrow());
 }
 
+/// Equal claims: what the remote has already stands, whoever is ours; else each of the two wins its share of them.
+#[test]
+pub(crate) fn equal_claims_go_to_who_pushed_first_and_else_favour_no_name() {
+    let mut won = BTreeMap::<String, usize>::new();
+    for n in 0..200 {
+        let base = Document::parse(format!("---\nid: task-{n}\nstatus: pending\ntype: t\n---\n\n# T\n").into_bytes());
+        let by = |name: &str, fence: u64| {
+            let by = mycelium::name::AgentName::new(name).unwrap();
+            let hold = mycelium::entity::claim::Hold { by, fence, lease: std::time::Duration::from_secs(300) };
+            mycelium::entity::claim::take(&base, &hold).unwrap()
+        };
+        let holder = |merged: &Merged| merged.document.field("claimed_by").unwrap().value.as_text().unwrap().to_owned();
+        let (ann, ben) = (by("ann", 1), by("ben", 1));
+        *won.entry(holder(&merged(n, &base, &ann, &ben))).or_default() += 1;
+        let with = |ours: &Document, theirs: &Document, pushed| {
+            merge::document(&path(n), Some(&base), ours, theirs, &MergeSides::ALIKE.with_pushed(Some(pushed)))
+        };
+        let (one, other) = (with(&ann, &ben, MergeSide::Theirs), with(&ben, &ann, MergeSide::Ours));
+        assert_eq!((holder(&one).as_str(), one.document.bytes()), ("ben", other.document.bytes()));
+        assert_eq!(one.decisions[0].rule, "pushed first");
+        // A later holder, and an ended task, count more.
+        let later = with(&by("ann", 2), &ben, MergeSide::Theirs);
+        let ended = with(&task::complete(&ann, None).unwrap(), &ben, MergeSide::Theirs);
+        assert_eq!([later.decisions[0].rule, ended.decisions[0].rule], ["later holder", "later state"]);
+        assert_eq!(ended.document.field("status").unwrap().value.as_text(), Some("completed"));
+    }
+    assert!(won.values().all(|count| *count > 60) && won.len() == 2, "{won:?}");
+}
+
+/// Whatever side the remote has: the same two versions give the same bytes from both sides, and no result or error is gone.
+#[test]
+pub(crate) fn no_result_is_dropped_and_the_side_that_was_pushed_changes_with_the_sides() {
+    each(|n, fork| {
+        let (ours, theirs) = (&fork.ours.document, &fork.theirs.document);
+        for side in [MergeSide::Ours, MergeSide::Theirs] {
+            let turned = if side == MergeSide::Ours { MergeSide::Theirs } else { MergeSide::Ours };
+            let with = |ours: &Document, theirs: &Document, side| {
+                let sides = MergeSides::ALIKE.with_pushed(Some(side));
+                merge::document(&path(n), Some(&fork.base), ours, theirs, &sides)
+            };
+            let (one, other) = (with(ours, theirs, side), with(theirs, ours, turned));
+            assert_eq!(one.document.bytes(), other.document.bytes(), "{}", told(fork));
+            if !one.document.is_readable() {
+                continue;
+            }
+            let text = one.document.text();
+            for (side, heading) in [ours, theirs].into_iter().flat_map(|side| [(side, "Result"), (side, "Error")]) {
+                let json = |document: &Document| document.section_json(heading).and_then(Result::ok);
+                let is_kept = |result: &serde_json::Value| {
+                    json(&one.document).as_ref() == Some(result) || text.contains(&result.to_string())
+                };
+                // What the base had already may be replaced by what came after it.
+                let is_new = |result: &serde_json::Value| json(&fork.base).as_ref() != Some(result);
+                assert!(
+                    json(side).filter(is_new).is_none_or(|result| is_kept(&result)),
+                    "{heading}\n{}\n=== merged\n{text}",
+                    told(fork)
+                );
+            }
+        }
+    });
+}
+
 /// Claims, boxes and notes: three branches come to the same in whatever order they are merged.
 #[test]
 fn claims_boxes_and_notes_come_to_the_same_in_any_order() {
     let mut seed = Seed(7);
-    for n in 0..number("MYCELIUM_MERGE_FORKS", 1_000) as u64 {
+    for n in 0..sized("MYCELIUM_MERGE_FORKS", 300, 10_000) as u64 {
         let one = fork(&mut seed, n);
         let only = |touched: &[&str]| touched.iter().all(|field| ["claim", "notes", "steps"].contains(field));
         let third = crate::branch::again(&mut seed, &one.base);
@@ -175,7 +240,7 @@ fn claims_boxes_and_notes_come_to_the_same_in_any_order() {
 #[test]
 fn damaged_files_are_merged_alike_and_no_conflict_is_hidden() {
     let mut seed = Seed(11);
-    for n in 0..number("MYCELIUM_MERGE_FORKS", 1_500) as u64 {
+    for n in 0..sized("MYCELIUM_MERGE_FORKS", 400, 10_000) as u64 {
         let fork = fork(&mut seed, n);
         let [base, ours, theirs] =
             [&fork.base, &fork.ours.document, &fork.theirs.document].map(|one| damaged(&mut seed, one));

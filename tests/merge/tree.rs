@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mycelium::document::Document;
-use mycelium::merge::{self, Names};
+use mycelium::merge::{self, MergeSides};
 use mycelium::name::DocPath;
 use mycelium::snapshot::Snapshot;
 
@@ -22,7 +22,7 @@ fn snapshot(files: &Files) -> Snapshot {
 /// What is there after the merge, from either side; both must come to the same.
 fn merged(base: &Files, ours: &Files, theirs: &Files) -> (Files, Vec<String>) {
     let apply = |mine: &Files, other: &Files| {
-        let outcomes = merge::snapshots(&snapshot(base), &snapshot(mine), &snapshot(other), &Names::ALIKE);
+        let outcomes = merge::snapshots(&snapshot(base), &snapshot(mine), &snapshot(other), &MergeSides::ALIKE);
         let mut all = mine.clone();
         let mut told = Vec::new();
         for (path, outcome) in outcomes {

@@ -36,7 +36,6 @@ impl World {
         let this = &self.clones[clone];
         let here = this.files.get(id).cloned();
         let base = this.mirrors[mirror].bases.get(id).cloned();
-        let text_of = |digest: &str| this.history.get(digest).cloned();
         let ground = Ground {
             kind,
             id,
@@ -48,7 +47,6 @@ impl World {
             operation: None,
             back: if this.back.is_some() { Back::MovedBack } else { Back::Forward },
             archived: this.archive.get(id),
-            text_of: &text_of,
         };
         let step = reconcile(&ground, base.as_ref(), here.as_ref(), &there);
         self.count.held += u64::from(step.held.is_some());

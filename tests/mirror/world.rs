@@ -184,6 +184,7 @@ impl World {
                 id: id.clone(),
                 kind: "train".to_owned(),
                 title: None,
+                description: None,
                 assigned_to: None,
                 depends_on: Vec::new(),
                 priority: Priority::Normal,
@@ -204,6 +205,7 @@ impl World {
                 id: id.clone(),
                 kind: "training".to_owned(),
                 title: None,
+                description: None,
                 tasks: Vec::new(),
                 metadata: None,
                 created: self.at(),
@@ -307,7 +309,7 @@ impl World {
         for (id, before, then) in back {
             // As git merges what has changed since.
             let Some(now) = self.clones[clone].files.get(&id).cloned() else { continue };
-            let names = &merge::Names::GIT;
+            let names = &merge::MergeSides::GIT;
             let merged = merge::document(&now.path, Some(&then.document), &before.document, &now.document, names);
             self.clones[clone].put(&id, Local { path: now.path, document: merged.document });
         }

@@ -7,6 +7,7 @@ use mycelium::mirror::Remote;
 
 use crate::documents::{apply, fetch, hash, version};
 use crate::server::{Server, eventually};
+use crate::support::{Run, Sandbox};
 
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -159,6 +160,66 @@ fn a_claim_counts_in_the_data_and_for_the_branch_that_it_is_about() {
         let answer = link.claim_in(&ask(id, agent, 0), "space-1", "main");
         assert_eq!(answer, Ok(ClaimAnswer::Settling { left: LEASE }), "{id} {agent}");
     }
+}
+
+/// Who does something, an operation in two forms that can follow each other, and whose leases it renews.
+type Row = (&'static str, [&'static [&'static str]; 2], [bool; 3]);
+
+#[test]
+fn each_operation_of_the_holder_renews_the_lease_on_the_server() {
+    let Some(server) = Server::start("each_operation_of_the_holder_renews_the_lease_on_the_server") else { return };
+    let sandbox = Sandbox::new();
+    let run = |agent: &str, arguments: &[&str]| {
+        let mut command = sandbox.mycelium_command(arguments);
+        Run::of(command.env("REDIS_URL", server.url()).env("MYCELIUM_AGENT", agent)).ok()
+    };
+    let ends = || {
+        ["task-1", "task-2", "other"].map(|task| {
+            let until = server.cli(&["HGET", &format!("mycelium:doc:{{tasks:{task}}}"), "until"]);
+            until.parse::<u64>().expect("a lease")
+        })
+    };
+    for (task, agent) in [("task-1", "ann"), ("task-2", "ann"), ("other", "ben")] {
+        run("ann", &["task", "create", "--type", "x", "--id", task, "--step", "one"]);
+        run(agent, &["task", "claim", task, "--require-mode", "redis"]);
+    }
+    // On a busy machine an operation may not wait for the server: the next one renews.
+    let (all_of_ann, one, none) = ([true, true, false], [true, false, false], [false, false, true]);
+    let rows: [Row; 8] = [
+        ("ann", [&["task", "note", "task-1", "at it"]; 2], all_of_ann),
+        (
+            "ann",
+            [&["task", "update", "task-1", "--progress", "0.5"], &["task", "update", "task-1", "--progress", "0.6"]],
+            all_of_ann,
+        ),
+        ("ann", [&["task", "tick", "task-1", "1"], &["task", "tick", "task-1", "1", "--open"]], all_of_ann),
+        (
+            "ann",
+            [&["agent", "set", "ann", "--status", "busy"], &["agent", "set", "ann", "--status", "idle"]],
+            all_of_ann,
+        ),
+        ("ann", [&["event", "publish", "team:news", "hello"]; 2], all_of_ann),
+        ("ann", [&["task", "renew", "task-1"]; 2], one),
+        ("ann", [&["task", "note", "other", "what others do"]; 2], all_of_ann),
+        ("ben", [&["task", "note", "task-1", "renews nothing here"]; 2], none),
+    ];
+    for (agent, [first, again], renews) in rows {
+        let before = ends();
+        let mut tries = [first, again].into_iter().cycle();
+        eventually(&format!("{first:?} renews {renews:?}"), || {
+            run(agent, tries.next().expect("for ever"));
+            let after = ends();
+            let renewed = [0, 1, 2].map(|at| after[at] > before[at]);
+            assert!(renewed.iter().zip(renews).all(|(renewed, may)| may || !renewed), "{first:?}: {renewed:?}");
+            renewed == renews
+        });
+    }
+    // What is finished is renewed no more.
+    run("ann", &["task", "complete", "task-2"]);
+    run("ann", &["bridge", "push"]);
+    assert_eq!(ends()[1], 0);
+    run("ann", &["task", "note", "task-1", "and on"]);
+    assert_eq!(ends()[1], 0);
 }
 
 #[test]

@@ -1,12 +1,15 @@
-//! Ways to a server and rights there: addresses, passwords, users with few rights, sockets, clusters, sentinels.
+//! Ways to a server and rights there: addresses, passwords, users with few rights, sockets; a cluster, which is none.
 
 use std::time::Duration;
 
-use mycelium::bridge::{Address, AddressError, Applied, BridgeError, ClaimAnswer, ClaimAsk, Link, Message, QueueRound};
+use mycelium::bridge::{
+    Address, AddressError, Applied, BridgeError, ClaimAnswer, ClaimAsk, Link, Message, QueueRound, Settings,
+};
 use mycelium::mirror::{Keys, Remote};
 
-use crate::documents::{apply, fetch, version};
+use crate::documents::{apply, version};
 use crate::server::{PATIENCE, Server, eventually, settings};
+use crate::support::{Run, Sandbox};
 
 #[test]
 fn an_address_is_read_and_shown_without_its_password() {
@@ -19,7 +22,6 @@ fn an_address_is_read_and_shown_without_its_password() {
         ("redis://user:s3/c@r?e#t@h:1", "redis://user@h:1/0"),
         ("redis+unix:///run/redis.sock", "redis+unix:///run/redis.sock"),
         ("unix:///run/redis.sock?db=2", "redis+unix:///run/redis.sock?db=2"),
-        ("redis+cluster://u:s3cret@h1:7000,h2:7001", "redis+cluster://u@h1:7000,h2:7001"),
         ("redis+sentinel://h1,h2:5/main/1", "redis+sentinel://h1:26379,h2:5/main/1"),
     ] {
         let address = Address::parse(url, None, 0).expect(url);
@@ -38,7 +40,10 @@ fn an_address_is_read_and_shown_without_its_password() {
         ("redis://u:s3cret%4@h", AddressError::Encoding),
         ("redis://h1,h2", AddressError::Several),
         ("redis+unix://sock", AddressError::Socket),
-        ("redis+cluster://h/1", AddressError::ClusterDatabase),
+        ("redis+cluster://u:s3cret@h1:7000,h2:7001", AddressError::Cluster),
+        ("rediss+cluster://h", AddressError::Cluster),
+        ("valkey+cluster://h/1", AddressError::Cluster),
+        ("valkeys+cluster://", AddressError::Cluster),
         ("redis+sentinel://h", AddressError::Master),
         ("rediss://h/#insecure", AddressError::Options),
         ("redis://h?password=s3cret", AddressError::Options),
@@ -55,7 +60,7 @@ fn a_server_says_what_it_is() {
     let about = link.server();
     let (name, version) = about.name.split_once(' ').expect("a name and a version");
     assert!(["Redis", "Valkey"].contains(&name) && version.split('.').count() == 3, "{about:?}");
-    assert!(!about.is_cluster && !about.is_replica && about.memory_bytes > Some(0) && about.identity.len() > 40);
+    assert!(!about.is_replica && about.memory_bytes > Some(0) && about.identity.len() > 40);
     assert_eq!(server.link().server().identity, about.identity);
     println!("{}", about.name);
 }
@@ -183,84 +188,29 @@ fn a_socket_leads_there_too() {
 }
 
 #[test]
-fn a_cluster_takes_documents_and_with_a_prefix_everything() {
-    let test = "a_cluster_takes_documents_and_with_a_prefix_everything";
+fn a_node_of_a_cluster_is_refused() {
+    let test = "a_node_of_a_cluster_is_refused";
     let Some(server) = Server::with(test, &["--cluster-enabled", "yes", "--cluster-config-file", "nodes"]) else {
         return;
     };
-    server.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
-    eventually("it is a cluster", || server.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok"));
-    for scheme in ["redis+cluster", "redis"] {
-        let mut at = settings(&format!("{scheme}://127.0.0.1:{}", server.port()));
-        let link = Link::connect(&at, PATIENCE).expect("a connection");
-        assert!(link.server().is_cluster && !link.server().identity.is_empty(), "{:?}", link.server());
-        let writes: Vec<_> = (0..120)
-            .map(|at| {
-                (
-                    format!("tasks:{scheme}{at}"),
-                    version(&at.to_string(), &Remote::default(), "x\n", &[("status", "pending")]),
-                )
-            })
-            .collect();
-        assert!(link.apply(&writes).expect("done").iter().all(|done| *done == Applied::Written));
-        assert_eq!(
-            link.scan(&format!("tasks:{scheme}*")).expect("keys").len(),
-            if scheme == "redis" { 240 } else { 120 }
-        );
-        assert!(fetch(&link, &writes[5].0).record.is_some());
-        link.enter_space("", "space", Duration::ZERO).expect("done");
-        let ask = |hash: &str| ClaimAsk {
-            hash: hash.to_owned(),
-            agent: "coder".to_owned(),
-            node: "n".to_owned(),
-            fence: 0,
-            lease: PATIENCE,
-            takes_popped: false,
-        };
-        assert!(matches!(link.claim(&ask(&writes[0].0)), Ok(ClaimAnswer::Won { .. })));
-        link.publish(&[Message { channel: "x".to_owned(), payload: Vec::new() }]).expect("done");
-        let round = |prefix: &str| QueueRound {
-            queue: format!("{prefix}tasks:queue:high"),
-            lease: PATIENCE,
-            tasks: format!("{prefix}tasks:"),
-            ready: vec!["a".to_owned()],
-        };
-        let error = link.queue(&round("")).expect_err("the keys lie apart");
-        assert!(matches!(error, BridgeError::Spread { .. }) && error.hint().is_some(), "{error:?}");
-        at.keys = Keys::new("{team}:");
-        let link = Link::connect(&at, PATIENCE).expect("a connection");
-        link.queue(&round("{team}:")).expect("done");
-        let task = "{team}:tasks:".to_owned() + &scheme.replace('+', "-");
-        let task = task.as_str();
-        assert_eq!(
-            apply(&link, task, &version("a", &Remote::default(), "x\n", &[("status", "pending")])),
-            Applied::Written
-        );
-        assert!(matches!(link.claim(&ask(task)), Ok(ClaimAnswer::Won { .. })));
-        let (told, news) = std::sync::mpsc::channel();
-        let link =
-            Link::listen(&at, PATIENCE, &["*".to_owned()], move |news| drop(told.send(news))).expect("a connection");
-        assert_eq!(link.lacks().is_empty(), scheme == "redis", "{:?}", link.lacks());
-        link.publish(&[Message { channel: "x".to_owned(), payload: b"y".to_vec() }]).expect("done");
-        let heard = news.recv_timeout(PATIENCE).expect("it is heard");
-        println!("{scheme}: {heard:?}");
+    // With and without all slots, and with a prefix that puts all keys into one.
+    for prefix in ["", "{team}:"] {
+        let at = Settings { keys: Keys::new(prefix), ..server.settings() };
+        let error = Link::connect(&at, PATIENCE).expect_err("it belongs to a cluster");
+        assert!(matches!(error, BridgeError::Cluster { .. }), "{error:?}");
+        assert!(error.is_lost() && !error.is_unknown());
+        assert!(Link::listen(&at, PATIENCE, &[], |_| {}).is_err());
+        server.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+        eventually("it is a cluster", || server.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok"));
     }
-}
-
-#[test]
-fn sentinels_name_the_master() {
-    let test = "sentinels_name_the_master";
-    let Some(master) = Server::start(test) else { return };
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("sentinel.conf");
-    std::fs::write(&file, format!("sentinel monitor main 127.0.0.1 {} 1\n", master.port())).expect("a file");
-    let file = file.display().to_string();
-    let Some(sentinel) = Server::with(test, &[&file, "--sentinel"]) else { return };
-    let at = settings(&format!("redis+sentinel://127.0.0.1:{}/main", sentinel.port()));
-    let link = Link::connect(&at, PATIENCE).expect("a connection");
-    link.hold("mycelium:x", "n", PATIENCE).expect("done");
-    assert_eq!(master.cli(&["GET", "mycelium:x"]), "n");
-    let at = settings(&format!("redis+sentinel://127.0.0.1:{}/nobody", sentinel.port()));
-    let error = Link::connect(&at, PATIENCE).expect_err("no such master");
-    assert!(matches!(error, BridgeError::Unreachable { .. }), "{error:?}");
+    // Commands work with the files alone, and what to do is said.
+    let sandbox = Sandbox::new();
+    let run = |arguments: &[&str]| Run::of(sandbox.mycelium_command(arguments).env("REDIS_URL", server.url()));
+    run(&["task", "create", "--type", "x", "--id", "task-1"]).ok();
+    run(&["task", "claim", "task-1", "--as", "ann"]).ok();
+    let said = run(&["bridge", "detect"]).ok();
+    assert!(said.contains("belongs to a Redis Cluster, which is not supported"), "{said}");
+    let refused = run(&["task", "list", "--require-mode", "redis"]);
+    assert_eq!(refused.code, Some(75), "{refused:?}");
+    assert!(refused.stderr.contains("name a server without cluster mode"), "{refused:?}");
 }

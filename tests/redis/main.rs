@@ -3,7 +3,9 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stdout, reason = "times, for whoever runs them with --nocapture")]
 
+mod bounds;
 mod claims;
+mod consent;
 mod documents;
 mod face;
 mod link;
@@ -11,6 +13,7 @@ mod lost;
 mod news;
 mod queue;
 mod secure;
+mod sentinel;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;

@@ -4,7 +4,9 @@
 
 mod archived;
 mod driver;
+mod filters;
 mod forge;
+mod squash;
 mod stopped;
 #[path = "../support/mod.rs"]
 mod support;

@@ -28,7 +28,7 @@ const RANKS: &[Rank] = &[
     apart(&["entity"]),
     apart(&["snapshot"]),
     apart(&["archive", "check", "change", "claim", "merge"]),
-    apart(&["event", "health", "message", "mirror", "plan"]),
+    apart(&["event", "follow", "health", "message", "mirror", "plan"]),
     apart(&["engine"]),
     apart(&["store", "git", "watch", "bridge"]),
     apart(&["runner"]),
@@ -63,7 +63,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("postcard", &["runner"]),
     ("pulldown_cmark", &["document"]),
     ("redis", &["bridge"]),
-    ("rustls", &["bridge"]),
+    ("rustls_native_certs", &["bridge"]),
     ("rustix", &["store", "git"]),
     ("sd_notify", &["cli"]),
     ("serde_yaml", &["document"]),
@@ -71,6 +71,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("similar", &["change", "merge"]),
     ("terminal_size", &["cli"]),
     ("tokio", &["bridge", "client", "daemon"]),
+    ("tokio_rustls", &["bridge"]),
+    ("unicode_normalization", &["name"]),
     ("unicode_width", &["template", "cli"]),
 ];
 

@@ -6,6 +6,8 @@ pub(crate) mod papers;
 pub(crate) mod sabotage;
 pub(crate) mod shape;
 pub(crate) mod source;
+pub(crate) mod types;
+pub(crate) mod vocabulary;
 
 use std::collections::BTreeMap;
 use std::path::Path;

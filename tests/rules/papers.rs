@@ -1,5 +1,7 @@
 //! Rules for what is not code: links lead somewhere, fixtures say what they expect, no file knows one machine.
 
+use std::collections::BTreeSet;
+
 use super::Tree;
 
 /// Files whose text is data of the tests or a licence.
@@ -95,6 +97,37 @@ pub(crate) fn expectations(tree: &Tree) -> Vec<String> {
     faults
 }
 
+/// What lies at the top of the tree.
+const TOP: &[&str] = &[
+    ".ci",
+    ".gitignore",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    "benches",
+    "build.rs",
+    "clippy.toml",
+    "deny.toml",
+    "docs",
+    "examples",
+    "fixtures",
+    "fuzz",
+    "rustfmt.toml",
+    "src",
+    "templates",
+    "tests",
+];
+
+/// Nothing else lies at the top of the tree, such as a file that a test left there.
+pub(crate) fn top_level(tree: &Tree) -> Vec<String> {
+    let names: BTreeSet<&str> = tree.files().filter_map(|(path, _)| path.split('/').next()).collect();
+    names.iter().filter(|name| !TOP.contains(name)).map(|name| format!("{name}: not allowed at the top")).collect()
+}
+
 /// Folders that exist on one machine and not on the next.
 const MACHINE_FOLDERS: &[&str] = &["home", "root", "work", "Users"];
 
@@ -150,6 +183,16 @@ mod tests {
         check(expectations, &[file], &[missing]);
         check(expectations, &[note], &["fixtures/broken/a.expected: expects something of a file that is not there"]);
         check(expectations, &[file, (note.0, "\n")], &["fixtures/broken/a.expected: expects nothing"]);
+    }
+
+    #[test]
+    fn nothing_else_lies_at_the_top() {
+        check(top_level, &[("src/lib.rs", ""), ("src/A2", ""), ("README.md", "")], &[]);
+        check(
+            top_level,
+            &[("A2", ""), ("notes/x.md", "")],
+            &["A2: not allowed at the top", "notes: not allowed at the top"],
+        );
     }
 
     #[test]

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use mycelium::entity::agent::AgentUpdate;
 use mycelium::entity::{AgentStatus, review};
 use mycelium::name::{AgentName, Kind};
-use mycelium::runner::{New, Pruning, Taken, Workspace};
+use mycelium::runner::{New, Passing, Pruning, Taken, Workspace};
 use mycelium::snapshot::Outlook;
 use mycelium::time::Timestamp;
 use tempfile::TempDir;
 
+use super::support::stop::StopOnDrop;
 use super::{git, new_task, open, repository};
 
 fn agent(workspace: &Workspace, name: &str, updated: &str) -> AgentName {
@@ -64,20 +65,22 @@ fn a_beat_is_seen_in_every_work_tree_and_never_half() {
     let (store, at) = (linked.store().clone(), linked.now());
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _end = StopOnDrop(&stop);
         for _ in 0..3 {
             scope.spawn(|| {
+                let _end = StopOnDrop(&stop);
                 while !stop.load(std::sync::atomic::Ordering::Relaxed) {
                     store.beat(&name, at).expect("beats");
                 }
             });
         }
         while !here.beats().expect("read").contains_key(&name) {
+            assert!(!stop.load(std::sync::atomic::Ordering::Relaxed), "a thread that beats has failed");
             std::thread::yield_now();
         }
         for _ in 0..2_000 {
             assert!(here.beats().expect("read").contains_key(&name), "half a moment was read");
         }
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });
 }
 
@@ -105,7 +108,8 @@ fn what_is_no_beat_is_none() {
 #[test]
 fn only_who_is_stale_and_holds_nothing_is_cleared_away() {
     let dir = repository();
-    let workspace = open(&dir, "old");
+    // What somebody does is a sign of life too.
+    let workspace = open(&dir, "young");
     let old = agent(&workspace, "old", "2025-10-17T00:00:00Z");
     let back = agent(&workspace, "back", "2025-10-17T00:00:00Z");
     let holder = agent(&workspace, "holder", "2025-10-17T00:00:00Z");
@@ -147,7 +151,9 @@ fn an_approval_opens_the_way_and_the_figures_follow() {
     assert_eq!(coder.why("task-2").expect("told").outlook, Outlook::Waiting);
     let approve = |workspace: &Workspace| {
         let by = workspace.actor();
-        workspace.change(Kind::Task, "task-1", "approve", &|document| review::approve(document, &by, None))
+        workspace.change(Kind::Task, "task-1", "approve", &Passing::default(), &|document| {
+            review::approve(document, review::Approver { name: &by, has_completed_it: false }, None)
+        })
     };
     assert!(approve(&coder).is_err(), "nobody approves their own work");
     approve(&open(&dir, "reviewer")).expect("approved");

@@ -6,28 +6,28 @@ use mycelium::entity::TaskStatus;
 use mycelium::entity::agent::{self, AgentUpdate};
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::name::{AgentName, DocId, Kind};
-use mycelium::runner::{Error, New, STEPS_MAX, Scope, Step, Taken, Together, Workspace};
+use mycelium::runner::{Error, New, Passing, STEPS_MAX, Scope, Step, Taken, Together, Workspace};
 
 use super::{git, new_task, open, repository};
 
-fn create(workspace: &Workspace, id: &str, depends_on: &[&str]) -> Step {
+fn create(workspace: &Workspace, id: &str, depends_on: &[&str]) -> Step<'static> {
     let New::Task(mut new) = new_task(workspace, id) else { unreachable!("a task") };
     new.depends_on = depends_on.iter().map(|id| DocId::new(*id).expect("valid")).collect();
     Step::Create { new: New::Task(new), taken: Taken::LookUp }
 }
 
-fn status(id: &str, status: TaskStatus) -> Step {
+fn status(id: &str, status: TaskStatus) -> Step<'static> {
     let update = TaskUpdate { status: Some(status), ..TaskUpdate::default() };
     let edit = Box::new(move |document: &_| task::update(document, &update));
-    Step::Change { kind: Kind::Task, id: id.to_owned(), verb: "update", edit }
+    Step::Change { kind: Kind::Task, id: id.to_owned(), verb: "update", passing: Passing::default(), edit }
 }
 
-fn complete(id: &str) -> Step {
+fn complete(id: &str) -> Step<'static> {
     let edit = Box::new(|document: &_| task::complete(document, None));
-    Step::Change { kind: Kind::Task, id: id.to_owned(), verb: "complete", edit }
+    Step::Change { kind: Kind::Task, id: id.to_owned(), verb: "complete", passing: Passing::default(), edit }
 }
 
-fn remove(id: &str) -> Step {
+fn remove(id: &str) -> Step<'static> {
     Step::Remove { kind: Kind::Task, id: id.to_owned() }
 }
 
@@ -138,7 +138,7 @@ fn archived_tasks_are_found_and_their_ids_are_taken() {
     let note = Box::new(|document: &_| task::note(document, "seen"));
     let steps = [
         create(&workspace, "task-old", &[]),
-        Step::Change { kind: Kind::Task, id: "old".to_owned(), verb: "note", edit: note },
+        Step::Change { kind: Kind::Task, id: "old".to_owned(), verb: "note", passing: Passing::default(), edit: note },
         create(&workspace, "task-new", &["task-old"]),
         remove("task-old"),
         create(&workspace, "task-old", &[]),
@@ -169,7 +169,13 @@ fn others_write_at_the_same_time_and_nothing_is_lost() {
                     let note = |id: &String| {
                         let text = format!("writer {writer} round {round}");
                         let edit = Box::new(move |document: &_| task::note(document, &text));
-                        Step::Change { kind: Kind::Task, id: id.clone(), verb: "note", edit }
+                        Step::Change {
+                            kind: Kind::Task,
+                            id: id.clone(),
+                            verb: "note",
+                            passing: Passing::default(),
+                            edit,
+                        }
                     };
                     let steps: Vec<Step> = tasks.iter().map(note).collect();
                     let how = if round % 2 == 0 { Together::All } else { Together::Each };
@@ -253,4 +259,37 @@ fn many_claims_at_once_need_few_open_files() {
     assert!(results.iter().all(Result::is_ok));
     let live = workspace.snapshot(Scope::Live).expect("read");
     assert_eq!(workspace.claims(&live).expect("read").len(), ids.len());
+}
+
+#[test]
+fn a_batch_closes_no_cycle_and_names_what_is_left() {
+    let dir = repository();
+    let workspace = open(&dir, "ai-engineer");
+    let depend = |id: &str, on: &str| {
+        let update = TaskUpdate { depends_on_add: vec![DocId::new(on).expect("valid")], ..TaskUpdate::default() };
+        let edit = Box::new(move |document: &_| task::update(document, &update));
+        Step::Change { kind: Kind::Task, id: id.to_owned(), verb: "update", passing: Passing::default(), edit }
+    };
+    let steps = [
+        create(&workspace, "task-self", &["task-self"]),
+        create(&workspace, "task-a", &["task-b"]),
+        create(&workspace, "task-b", &["task-a"]),
+        create(&workspace, "task-b", &[]),
+        // By the id without `task-`, too.
+        depend("task-b", "a"),
+        create(&workspace, "task-c", &["task-b"]),
+        remove("task-b"),
+    ];
+    let results = workspace.batch(&steps, Together::Each).expect("applied");
+    let cycle = |on: &str| {
+        format!(
+            "task-b.md: `task-b` cannot depend on `{on}`: these tasks would wait for each other: task-b → {on} → task-b"
+        )
+    };
+    let expected =
+        ["task-self.md: `task-self` cannot depend on itself", "ok", &cycle("task-a"), "ok", &cycle("a"), "ok", "ok"];
+    assert_eq!(told(&results), expected);
+    let removed = results[6].as_ref().expect("removed");
+    let left: Vec<_> = removed.findings.iter().map(|finding| finding.message.as_str()).collect();
+    assert_eq!(left, ["blocked without `task-b`, on which they depend: `task-a`, `task-c`"]);
 }

@@ -4,6 +4,14 @@
 mod alive;
 mod batch;
 mod cache;
+mod calls;
+mod put_back;
+#[path = "../support/ratchet.rs"]
+mod ratchet;
+#[path = "../support/mod.rs"]
+mod support;
+mod unreadable;
+mod view;
 
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +21,7 @@ use mycelium::engine::Force;
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::entity::{NewTask, Priority, TaskStatus};
 use mycelium::name::{AgentName, DocId, Kind};
-use mycelium::runner::{New, Opening, Scope, Taken, Workspace};
+use mycelium::runner::{New, Opening, Passing, Scope, Taken, Workspace};
 use tempfile::TempDir;
 
 fn git(root: &Path, arguments: &[&str]) -> String {
@@ -47,6 +55,7 @@ fn new_task(workspace: &Workspace, id: &str) -> New {
         id: DocId::new(id).expect("valid"),
         kind: "train-model".into(),
         title: None,
+        description: None,
         assigned_to: None,
         depends_on: Vec::new(),
         priority: Priority::Normal,
@@ -64,8 +73,9 @@ fn an_operation_is_a_commit_by_its_agent_and_one_line() {
     let made = workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
     assert!(made.committed.is_some(), "{:?}", made.waiting);
     let update = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
-    let outcome =
-        workspace.change(Kind::Task, "task-1", "update", &|document| task::update(document, &update)).expect("runs");
+    let outcome = workspace
+        .change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, &update))
+        .expect("runs");
     assert!(outcome.committed.is_some(), "{:?}", outcome.waiting);
     let log = git(dir.path(), &["log", "--format=%an %s"]);
     assert_eq!(
@@ -142,7 +152,9 @@ fn what_is_acted_on_by_hand_before_an_operation_is_told_apart() {
     let text = std::fs::read_to_string(&file).expect("there").replace("## Notes", "## Notes\n\nby hand");
     std::fs::write(&file, text).expect("written");
     let update = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
-    workspace.change(Kind::Task, "task-1", "update", &|document| task::update(document, &update)).expect("runs");
+    workspace
+        .change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, &update))
+        .expect("runs");
     let log = git(dir.path(), &["log", "--format=%an", "-2"]);
     assert_eq!(log, "ai-engineer\nUser\n");
     assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
@@ -156,7 +168,8 @@ fn a_reverted_file_is_not_committed_again() {
     // A merge under way makes commits wait, so the operation stays in the journal.
     std::fs::write(dir.path().join(".git/MERGE_HEAD"), git(dir.path(), &["rev-parse", "HEAD"])).expect("written");
     let update = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
-    let waits = workspace.change(Kind::Task, "task-1", "update", &|document| task::update(document, &update));
+    let waits = workspace
+        .change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, &update));
     assert_eq!(waits.expect("runs").waiting.map(|w| w.to_string()), Some("a git merge is under way".into()));
     std::fs::remove_file(dir.path().join(".git/MERGE_HEAD")).expect("removed");
     git(dir.path(), &["checkout", "--", ".claude"]);
@@ -208,8 +221,12 @@ fn the_classic_shape_tells_how_far_a_dependency_is() {
     };
     assert_eq!(line().as_deref(), Some("- task-1 (train-model) - PENDING"));
     let start = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
-    workspace.change(Kind::Task, "task-1", "update", &|document| task::update(document, &start)).expect("runs");
-    workspace.change(Kind::Task, "task-1", "complete", &|document| task::complete(document, None)).expect("completes");
+    workspace
+        .change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, &start))
+        .expect("runs");
+    workspace
+        .change(Kind::Task, "task-1", "complete", &Passing::default(), &|document| task::complete(document, None))
+        .expect("completes");
     assert_eq!(line().as_deref(), Some("- task-1 (train-model) - COMPLETED ✅"));
     assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
     // A line that somebody let drift is mended by the next call, and that is committed too.
@@ -217,8 +234,9 @@ fn the_classic_shape_tells_how_far_a_dependency_is() {
     std::fs::write(&file, text).expect("written");
     workspace.commit_all(Force::No).expect("commits");
     let same = TaskUpdate { status: Some(TaskStatus::Completed), ..TaskUpdate::default() };
-    let mended =
-        workspace.change(Kind::Task, "task-1", "update", &|document| task::update(document, &same)).expect("runs");
+    let mended = workspace
+        .change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, &same))
+        .expect("runs");
     assert_eq!(line().as_deref(), Some("- task-1 (train-model) - COMPLETED ✅"));
     assert!(mended.committed.is_some(), "{mended:?}");
     assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
@@ -322,7 +340,9 @@ fn what_was_done_and_undone_while_commits_waited_is_told() {
     let start = TaskUpdate { set: vec![("mood".to_owned(), Value::text("good"))], ..TaskUpdate::default() };
     let back = TaskUpdate { unset: vec!["mood".to_owned()], ..TaskUpdate::default() };
     for (workspace, update) in [(&a, &start), (&a, &back), (&b, &start)] {
-        workspace.change(Kind::Task, "task-1", "update", &|document| task::update(document, update)).expect("runs");
+        workspace
+            .change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, update))
+            .expect("runs");
     }
     std::fs::remove_file(dir.path().join(".git/MERGE_HEAD")).expect("removed");
     assert_eq!(a.commit_all(Force::No).expect("commits").done.revisions.len(), 3);
@@ -343,7 +363,8 @@ fn what_a_person_committed_while_commits_waited_is_not_taken_back() {
     };
     std::fs::write(dir.path().join(".git/MERGE_HEAD"), git(dir.path(), &["rev-parse", "HEAD"])).expect("written");
     let start = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
-    a.change(Kind::Task, "task-1", "update", &|document| task::update(document, &start)).expect("runs");
+    a.change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, &start))
+        .expect("runs");
     std::fs::remove_file(dir.path().join(".git/MERGE_HEAD")).expect("removed");
     edit("## Notes", "## Notes\n\n- by a person");
     git(dir.path(), &["commit", "-qam", "all of it"]);
@@ -382,7 +403,9 @@ fn work_trees_that_share_a_branch_of_its_own_take_over_from_each_other() {
     assert_eq!(there.standing().expect("reads").uncommitted, vec![]);
 
     let update = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
-    there.change(Kind::Task, "task-1", "update", &|document| task::update(document, &update)).expect("runs");
+    there
+        .change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, &update))
+        .expect("runs");
     there.remove(Kind::Task, "task-3").expect("removed");
     let file = dir.path().join(".claude/coordination/task-2.md");
     let text = std::fs::read_to_string(&file).expect("there").replace("## Notes", "## Notes\n\nhere");

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mycelium::diagnostic::{Code, Diagnostic};
-use mycelium::engine::{Batch, Effect, Engine, Head, Input, Readiness, Reason, Retry, Seen};
+use mycelium::engine::{Batch, DELETIONS_MAX, Effect, Engine, Head, Input, Readiness, Reason, Retry, Seen};
 use mycelium::name::{DocPath, OperationId};
-use mycelium::plan::{self, Content, Group, Known, Recorded};
+use mycelium::plan::{self, Content, Group, HandEdit, Known, Recorded};
 
 use crate::world::{Faults, File, Hand, Later, Text, Version, World, keeper};
 
@@ -136,7 +136,12 @@ impl World {
         self.told_ready = self.readiness == Readiness::Ready;
         self.troubled |= !self.told_ready;
         let contents = self.branch().contents.iter().map(|(path, text)| (path.clone(), text.id.clone()));
-        Head { revision: self.tip(), contents: Arc::new(contents.collect()), readiness: self.readiness.clone() }
+        Head {
+            revision: self.tip(),
+            contents: Arc::new(contents.collect()),
+            readiness: self.readiness.clone(),
+            deletions_max: DELETIONS_MAX,
+        }
     }
 
     /// What a command does that finds nobody watching. A refusal is no loss: the journal keeps what was to be told.
@@ -172,8 +177,8 @@ impl World {
         for (path, state) in known.iter_mut().filter(|(path, state)| plan::is_unclear(&journal, path, &state.head)) {
             state.has_gone_on = self.has_gone_on(path, &journal);
         }
-        let holder = |path: &DocPath, _: &Content, _: &Content| keeper(path);
-        let groups = plan::group(&plan::steps(&journal, &known, &holder));
+        let attribute = |path: &DocPath, _: &Content, _: &Content| HandEdit { agent: keeper(path), holder: None };
+        let groups = plan::group(&plan::steps(&journal, &known, &attribute));
         let mut finished = plan::finished(&journal, &known, &groups);
         finished.extend(told.into_iter().map(|one| one.operation.id));
         self.judge_commits(&groups, &known);

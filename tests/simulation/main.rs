@@ -17,6 +17,7 @@ mod judge;
 #[cfg(debug_assertions)]
 mod sabotage;
 mod trial;
+mod worktrees;
 mod world;
 
 use trial::{Outcome, number, repeat, trace, trial};

@@ -1,9 +1,10 @@
 //! One process: scan, read, apply, journal, forget, locks, refusals.
 
 use std::os::unix::fs::symlink;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use mycelium::store::{Action, ApplyError, Durability, Shelf, Store, StoreError, What};
+use mycelium::store::{Action, ApplyError, Durability, FileRead, Shelf, Store, StoreError, What};
+use mycelium::time::Timestamp;
 
 use crate::child::said;
 use crate::rig::{Rig, any_operation, change, child, doc, finished, operation, write};
@@ -53,6 +54,34 @@ fn create_update_remove_are_stored_and_recorded_in_order() {
         assert!(store.journal().expect("a journal").is_empty());
     }
     rig.swept_clean(&rig.store(Durability::Full));
+}
+
+#[test]
+fn a_write_waits_for_the_end_of_a_pause() {
+    let rig = Rig::new();
+    let (pausing, writing) = (rig.store(Durability::Off), rig.store(Durability::Off));
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock").as_millis();
+    let after = |ms: i64| Timestamp::from_unix_ms(i64::try_from(now).expect("a moment") + ms);
+    write(&writing, "task-1.md", "one\n").expect("a create");
+    pausing.pause(after(600_000)).expect("a pause");
+    write(&pausing, "task-1.md", "two\n").expect("who pauses goes on");
+    assert!(writing.lock_commits(Duration::ZERO).expect("an answer").is_none());
+    std::thread::scope(|scope| {
+        let late = scope.spawn(|| write(&writing, "task-1.md", "three\n"));
+        std::thread::sleep(Duration::from_millis(60));
+        assert!(!late.is_finished() && writing.journal().expect("readers go on").len() == 2);
+        assert!(pausing.resume().expect("the end"));
+        late.join().expect("a thread").expect("a write");
+    });
+    assert_eq!(rig.text("task-1.md"), "three\n");
+    assert!(!pausing.resume().expect("no pause"));
+    // One that has ended by itself, one that is longer than any, and a torn one are none.
+    pausing.pause(after(-1)).expect("a pause");
+    assert_eq!(writing.paused_until().expect("an answer"), None);
+    pausing.pause(after(7_200_000)).expect("a pause");
+    assert_eq!(writing.paused_until().expect("an answer"), None);
+    std::fs::write(rig.place.run.join("pause"), "2025-").expect("written");
+    write(&writing, "task-1.md", "four\n").expect("a write");
 }
 
 #[test]
@@ -137,6 +166,8 @@ fn the_scan_names_documents_and_what_is_strange() {
     std::fs::create_dir(rig.file("task-dir.md")).expect("a folder");
     std::fs::create_dir(rig.file("archive/other")).expect("a folder");
     std::fs::write(rig.file("bad\u{202e}.md"), "x").expect("a file");
+    std::fs::write(rig.file("task-3.MD"), "x").expect("a file");
+    std::fs::write(rig.file("task-4.markdown"), "x").expect("a file");
     symlink("/etc/passwd", rig.file("task-link.md")).expect("a link");
     symlink("/etc", rig.file("archive/2025-11")).expect("a link");
     let scan = store.scan().expect("a scan");
@@ -146,6 +177,8 @@ fn the_scan_names_documents_and_what_is_strange() {
     let expected = [
         ("archive/2025-11", What::Symlink),
         ("bad\\u{202e}.md", What::BadName),
+        ("task-3.MD", What::OtherEnding),
+        ("task-4.markdown", What::OtherEnding),
         ("task-dir.md", What::Directory),
         ("task-link.md", What::Symlink),
     ];
@@ -156,11 +189,19 @@ fn the_scan_names_documents_and_what_is_strange() {
     assert!(store.names(Shelf::Live).expect("names").iter().all(|path| !path.is_archived()));
     let mut together = Vec::new();
     let asked: Vec<_> = by_name.iter().cloned().chain([doc("archive/2020-01/task-9.md"), doc("task-9.md")]).collect();
-    store.read_each(&asked, &mut |path, file| together.push((path.clone(), file))).expect("reads");
+    let mut take = |path: &mycelium::name::DocPath, read: FileRead| {
+        if let FileRead::Contents(file) = read {
+            together.push((path.clone(), file));
+        }
+    };
+    store.read_each(&asked, &mut take).expect("reads");
     let apart = by_name.iter().map(|path| (path.clone(), store.read(path).expect("a read").expect("the file")));
     assert_eq!(together, apart.collect::<Vec<_>>());
-    let link = store.read_each(&[doc("task-link.md")], &mut |_, _| {});
-    assert!(matches!(link, Err(StoreError::Strange { what: What::Symlink, .. })));
+    assert!(matches!(store.read(&doc("task-link.md")), Err(StoreError::Strange { what: What::Symlink, .. })));
+    // Among many it is left out, and does not keep the others from being read.
+    let mut read = Vec::new();
+    store.read_each(&[doc("task-link.md"), doc("task-1.md")], &mut |path, _| read.push(path.clone())).expect("reads");
+    assert_eq!(read, [doc("task-1.md")]);
     for (path, stamp) in &scan.files {
         assert_eq!(store.read(path).expect("a read").expect("the file").stamp, *stamp, "{path}");
     }
@@ -308,4 +349,19 @@ fn run_state_on_another_file_system_puts_drafts_beside_the_documents() {
     let names = std::fs::read_dir(rig.file("archive/2025-10")).expect("the archive").count();
     assert_eq!(names, 1, "only the document is left");
     assert_eq!(rig.text("archive/2025-10/task-0.md"), "two\n");
+}
+
+#[test]
+fn a_journal_that_cannot_be_looked_at_is_not_taken_for_none() {
+    let rig = Rig::new();
+    let store = rig.store(Durability::Off);
+    write(&store, "task-1.md", "one\n").expect("a create");
+    let journal = rig.place.run.join("journal");
+    std::fs::remove_file(&journal).expect("removed");
+    // The system cannot say what is there: the link leads to itself.
+    symlink("journal", &journal).expect("a link");
+    assert!(store.recover().is_err());
+    assert!(store.journal().is_err());
+    assert!(store.sweep().is_err());
+    assert!(store.forget(&[]).is_err());
 }

@@ -11,6 +11,7 @@ use mycelium::store::{Durability, Store};
 
 use crate::child::{opened, sealed, value};
 use crate::rig::{Rig, any_operation, change, child, doc, spawn, write};
+use crate::support::stop::StopOnDrop;
 
 /// Runs a part that is to die by itself at a given step.
 fn die(rig: &Rig, sabotage: &str, part: &str, arguments: &[&str]) {
@@ -157,7 +158,7 @@ fn steady(rig: &Rig, me: &str) -> Writer {
 
 #[test]
 fn killing_writers_at_random_loses_nothing_that_was_acknowledged() {
-    let kills: u32 = std::env::var("MYCELIUM_TEST_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
+    let kills = crate::support::sized("MYCELIUM_TEST_KILLS", 60, 2_000);
     let rig = Rig::new();
     let store = rig.store(Durability::Full);
     let names: Vec<String> = (0..kills + 3).map(|n| format!("w{n}")).collect();
@@ -169,6 +170,7 @@ fn killing_writers_at_random_loses_nothing_that_was_acknowledged() {
     let mut acknowledged: HashMap<&str, u64> = HashMap::new();
     let mut slowest = Duration::ZERO;
     std::thread::scope(|scope| {
+        let _end = StopOnDrop(&stop);
         scope.spawn(|| {
             // A reader that knows nothing of locks: plain reads, as an editor or `cat` does.
             while !stop.load(Ordering::Relaxed) {
@@ -200,14 +202,13 @@ fn killing_writers_at_random_loses_nothing_that_was_acknowledged() {
             writer.child.wait().expect("gone");
             acknowledged.insert(name, writer.listener.join().expect("a listener").unwrap_or(0));
         }
-        stop.store(true, Ordering::Relaxed);
     });
 
     found_again(&rig, &store, &acknowledged);
     let total: u64 = acknowledged.values().sum();
     let reads = reads.into_inner();
     println!("{kills} kills, {total} acknowledged, {reads} reads, longest wait after a kill {slowest:?}");
-    assert!(total > u64::from(kills) && reads > 100, "too little happened: {total} writes, {reads} reads");
+    assert!(total > kills as u64 && reads > 100, "too little happened: {total} writes, {reads} reads");
     assert!(slowest < Duration::from_secs(2), "blocked for {slowest:?}");
     rig.swept_clean(&store);
 }

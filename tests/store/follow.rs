@@ -6,6 +6,7 @@ use std::thread;
 use mycelium::store::Durability;
 
 use crate::rig::Rig;
+use crate::support::stop::StopOnDrop;
 
 const SERVER: &str = "0123456789abcdef";
 
@@ -34,6 +35,7 @@ fn who_reads_while_others_write_reads_all_of_one_version() {
     rig.store(Durability::Off).memorize(SERVER, "task:a", &version(0)).expect("run state");
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
+        let end = StopOnDrop(&is_over);
         let writers: Vec<_> = (0..2)
             .map(|writer| {
                 let store = rig.store(Durability::Off);
@@ -58,7 +60,7 @@ fn who_reads_while_others_write_reads_all_of_one_version() {
         for writer in writers {
             writer.join().expect("it ends well");
         }
-        is_over.store(true, Ordering::Relaxed);
+        drop(end);
         assert!(reader.join().expect("it ends well") > 1, "it read while they wrote");
     });
 }

@@ -73,7 +73,7 @@ fn missing(rig: &Rig, store: &Store, acknowledged: u64) -> Vec<String> {
 
 #[test]
 fn a_power_cut_loses_nothing_that_was_acknowledged() {
-    let cuts: usize = std::env::var("MYCELIUM_TEST_CUTS").ok().and_then(|n| n.parse().ok()).unwrap_or(25);
+    let cuts: usize = crate::support::sized("MYCELIUM_TEST_CUTS", 8, 100);
     let disk = match Disk::new("ext4", DISK_BYTES) {
         Ok(disk) => disk,
         Err(why) => return could_not_run("a_power_cut_loses_nothing_that_was_acknowledged", &why),
@@ -110,7 +110,7 @@ fn a_full_disk_and_a_read_only_one_are_errors_with_advice_and_change_nothing() {
         }
         Err(error) => Some(error),
     });
-    assert_eq!(full.expect("a full disk").hint(), Some("free some disk space, then try again"));
+    assert_eq!(full.expect("a full disk").hint().as_deref(), Some("free some disk space, then try again"));
     assert_eq!(rig.text("task-1.md"), last);
     drop(filler);
     std::fs::remove_file(disk.path().join("filler")).expect("removed");
@@ -118,7 +118,7 @@ fn a_full_disk_and_a_read_only_one_are_errors_with_advice_and_change_nothing() {
 
     disk.remount("ro");
     let error = write(&store, "task-1.md", "three\n").expect_err("a read-only disk");
-    assert_eq!(error.hint(), Some("mount the file system for writing, then try again"), "{error}");
+    assert_eq!(error.hint().as_deref(), Some("mount the file system for writing, then try again"), "{error}");
     assert_eq!(rig.text("task-1.md"), "two\n");
     assert!(!store.journal().expect("a journal").is_empty());
     assert_eq!(store.watcher().expect("an answer"), None);

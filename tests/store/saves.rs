@@ -10,6 +10,7 @@ use mycelium::store::{Action, Durability, LateOutcome, Store};
 
 use crate::child::{bump, child_output, said, say, value};
 use crate::rig::{Rig, any_operation, change, child, doc, write};
+use crate::support::stop::StopOnDrop;
 
 #[test]
 fn a_save_between_reading_and_writing_is_built_upon() {
@@ -161,6 +162,7 @@ pub(crate) fn race(way: &str, saves: u32, durability: Durability) {
     let (stop, applied, again) = (AtomicBool::new(false), AtomicU32::new(0), AtomicU32::new(0));
     let mut lost = None;
     std::thread::scope(|scope| {
+        let _end = StopOnDrop(&stop);
         for _ in 0..2 {
             scope.spawn(|| raise(&store, &stop, &applied, &again));
         }
@@ -185,7 +187,6 @@ pub(crate) fn race(way: &str, saves: u32, durability: Durability) {
             }
             std::thread::sleep(Duration::from_micros(u64::from(number % 16) * 200));
         }
-        stop.store(true, Ordering::Relaxed);
     });
     let copies = std::fs::read_dir(rig.place.run.join("recovered")).into_iter().flatten().count();
     say(&lost.map_or("kept".to_owned(), |number| format!("lost {number}")));
@@ -204,7 +205,7 @@ fn raced(way: &str, saves: u32, durability: &str, sabotage: &str) -> (bool, u32)
 }
 
 fn saves_wanted() -> u32 {
-    std::env::var("MYCELIUM_TEST_SAVES").ok().and_then(|n| n.parse().ok()).unwrap_or(150)
+    u32::try_from(crate::support::sized("MYCELIUM_TEST_SAVES", 60, 2_000)).expect("small")
 }
 
 #[test]
@@ -254,8 +255,12 @@ pub(crate) fn save_and_die() {
     let store = rig.store(Durability::Off);
     let (stop, applied, again) = (AtomicBool::new(false), AtomicU32::new(0), AtomicU32::new(0));
     std::thread::scope(|scope| {
-        scope.spawn(|| raise(&store, &stop, &applied, &again));
+        scope.spawn(|| {
+            let _end = StopOnDrop(&stop);
+            raise(&store, &stop, &applied, &again);
+        });
         for number in 1.. {
+            assert!(!stop.load(Ordering::Relaxed), "the operations have failed");
             say(&number.to_string());
             save(&rig, Way::Rename, &format!("save: {number}\ncount: 0\n"));
             std::thread::sleep(Duration::from_micros(20_000 + u64::from(number % 50_u32) * 100));

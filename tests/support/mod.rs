@@ -5,6 +5,12 @@
 
 pub(crate) mod disk;
 pub(crate) mod programs;
+pub(crate) mod read_only;
+pub(crate) mod size;
+pub(crate) mod stop;
+
+#[allow(unused_imports, reason = "each test file uses its part")]
+pub(crate) use size::{number, sized};
 
 use std::ffi::OsStr;
 use std::fs;
@@ -52,11 +58,6 @@ pub(crate) fn can_trace() -> Result<(), String> {
     if run.code == Some(0) { Ok(()) } else { Err(format!("`strace` may not trace here: {}", run.stderr.trim())) }
 }
 
-/// A number from the environment, for runs longer than the normal one.
-pub(crate) fn number(variable: &str, normal: usize) -> usize {
-    std::env::var(variable).ok().map_or(normal, |text| text.parse().expect("a number"))
-}
-
 /// A throw-away home with a folder to work in.
 #[must_use]
 pub(crate) struct Sandbox {
@@ -88,6 +89,11 @@ impl Sandbox {
         fs::create_dir_all(&place).unwrap();
         fs::write(home.join(".gitconfig"), USER).unwrap();
         Self { home, place, _own: None }
+    }
+
+    /// Another folder of the same home.
+    pub(crate) fn at(other: &Self, place: PathBuf) -> Self {
+        Self { home: other.home.clone(), place, _own: None }
     }
 
     /// Makes the folder a repository with one commit.

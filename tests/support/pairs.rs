@@ -64,6 +64,7 @@ pub(crate) fn base(seed: &mut Seed, n: u64, shape: Shape) -> Document {
         id: DocId::new(format!("task-{n}")).expect("valid"),
         kind: "train-model".to_owned(),
         title: seed.chance().then(|| "Train the model".to_owned()),
+        description: None,
         assigned_to: seed.chance().then(|| AgentName::new("lead").expect("valid")),
         depends_on: (0..seed.below(3)).map(|_| seed.id("task")).collect(),
         priority: if seed.chance() { Priority::High } else { Priority::Normal },

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::scene::{Scene, documents, kill};
-use crate::support::{Run, Sandbox, number};
+use crate::support::{Run, Sandbox, number, sized};
 
 /// Tasks that everybody works on.
 const SHARED: usize = 6;
@@ -96,7 +96,7 @@ impl Worker<'_> {
 }
 
 fn run_crowd(scene: &Scene, what: &str) {
-    let operations = number("MYCELIUM_SYNC_OPERATIONS", 200);
+    let operations = sized("MYCELIUM_SYNC_OPERATIONS", 48, 1_000);
     let seed = number("MYCELIUM_SYNC_SEED", 1) as u64;
     let first = &scene.clones[0];
     for number in 0..SHARED {

@@ -181,10 +181,12 @@ fn nothing_that_the_repository_names_is_started() {
     let _ = b.mycelium(&["sync"]);
     let run = |arguments: &[&str]| Run::of(&mut b.mycelium_command(arguments));
     // A remote that is a program, and one that needs one.
-    for url in [format!("ext::{canary} %S"), format!("{canary}::x"), "ssh://nobody@127.0.0.1:1/x".to_owned()] {
+    let ssh = "ssh://nobody@127.0.0.1:1/x".to_owned();
+    // To git the second one is a path where nothing is.
+    for (url, code) in [(format!("ext::{canary} %S"), 1), (format!("{canary}::x"), 75), (ssh, 75)] {
         b.git(&["-c", "core.fsmonitor=false", "config", "remote.origin.url", &url]);
         let run = run(&["sync"]);
-        assert_eq!(run.code, Some(75), "{url}: {run:?}");
+        assert_eq!(run.code, Some(code), "{url}: {run:?}");
     }
     assert!(!song.exists(), "{}", std::fs::read_to_string(&song).unwrap_or_default());
 }
@@ -220,7 +222,7 @@ fn a_mode_and_a_link_with_the_name_of_a_document_are_never_lost() {
         }
         let before = b.git(&["rev-parse", "HEAD"]);
         let run = b.mycelium(&["sync"]);
-        assert!(run.code != Some(0) && run.stderr.contains(name) && run.stderr.contains("git pull"), "{run:?}");
+        assert!(run.code != Some(0) && run.stderr.contains(name) && run.stderr.contains("git merge"), "{run:?}");
         assert_eq!((b.git(&["rev-parse", "HEAD"]), b.git(&["status", "--porcelain"])), (before, String::new()));
         b.git(&["pull", "--quiet", "--no-rebase", "--no-edit"]);
         task(b, "task-3");
@@ -252,4 +254,108 @@ fn what_is_odd_here_is_not_lost_where_other_files_come() {
     let run = b.mycelium(&["sync"]);
     assert!(run.code != Some(0) && run.stderr.contains("task-9.md"), "{run:?}");
     assert_eq!(b.git(&["status", "--porcelain"]), "");
+}
+
+/// A `git commit` whose hook waits while a file is there.
+fn held_commit(clone: &Sandbox) -> (std::process::Child, std::path::PathBuf) {
+    let (hold, mark) = (clone.path("../hold"), clone.path("../held"));
+    std::fs::write(&hold, "").unwrap();
+    let text = format!("touch '{}'; while [ -e '{}' ]; do sleep 0.02; done", mark.display(), hold.display());
+    script(&clone.path(".git/hooks/pre-commit"), &text);
+    clone.write("mine.txt", "mine\n");
+    clone.git(&["add", "mine.txt"]);
+    let git = clone.command("git").args(["commit", "--quiet", "-m", "user: mine"]).spawn().unwrap();
+    let began = std::time::Instant::now();
+    while !mark.exists() {
+        assert!(began.elapsed().as_secs() < 60, "the hook does not begin");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    (git, hold)
+}
+
+#[test]
+fn while_a_person_commits_nothing_is_exchanged() {
+    let scene = Scene::new(2);
+    let [a, b] = &scene.clones[..] else { panic!() };
+    task(a, "task-1");
+    sync(a);
+    sync(b);
+    a.mycelium(&["task", "note", "task-1", "from a"]).ok();
+    sync(a);
+    let (mut git, hold) = held_commit(b);
+    let head = b.git(&["rev-parse", "HEAD"]);
+    for command in [&["sync", "--json"][..], &["--as", "ben", "task", "claim", "task-1", "--push", "--json"]] {
+        let run = b.mycelium(command);
+        assert_eq!(run.code, Some(75), "{run:?}");
+        let message = fault(&run)["message"].as_str().unwrap().to_owned();
+        assert!(message.contains("a `git commit` is under way (process "), "{message}");
+        assert_eq!(b.git(&["rev-parse", "HEAD"]), head, "{command:?}");
+    }
+    assert!(!b.read(&format!("{FOLDER}/task-1.md")).contains("claimed_by"), "the claim was undone");
+    std::fs::remove_file(hold).unwrap();
+    assert!(git.wait().unwrap().success());
+    assert_eq!(b.git(&["show", "--format=", "--name-only", "HEAD"]), "mine.txt");
+    b.mycelium(&["sync", "--with-code"]).ok();
+    assert!(b.read(&format!("{FOLDER}/task-1.md")).contains("from a"));
+}
+
+#[test]
+fn on_a_branch_of_its_own_a_link_stops_no_exchange() {
+    let scene = Scene::apart(2);
+    let [a, b] = &scene.clones[..] else { panic!() };
+    task(a, "task-1");
+    sync(a);
+    sync(b);
+    // With plain git, in a work tree of its own, as a person or another tool may do it.
+    let push = |what: &dyn Fn(&Sandbox)| {
+        let other = Sandbox::below(&scene.file("other"));
+        std::fs::remove_dir_all(other.root()).unwrap();
+        std::fs::create_dir_all(other.root()).unwrap();
+        other.git(&["clone", "--quiet", "-b", "coordination", scene.remote().to_str().unwrap(), "."]);
+        what(&other);
+        other.git(&["add", "."]);
+        other.git(&["commit", "--quiet", "-m", "Odd"]);
+        other.git(&["push", "--quiet", "origin", "coordination"]);
+    };
+    let at = |clone: &Sandbox, name: &str| clone.git(&["ls-tree", "coordination", &format!("{FOLDER}/{name}")]);
+    let link = |other: &Sandbox, name: &str| {
+        let _ = std::fs::remove_file(other.path(&format!("{FOLDER}/{name}")));
+        std::os::unix::fs::symlink("/etc/passwd", other.path(&format!("{FOLDER}/{name}"))).unwrap();
+    };
+    // It comes by a fast-forward to one, and by a merge to the other.
+    push(&|other| link(other, "task-9.md"));
+    sync(a);
+    task(b, "task-2");
+    sync(b);
+    task(a, "task-3");
+    sync(a);
+    sync(b);
+    for clone in [a, b] {
+        assert!(at(clone, "task-9.md").starts_with("120000"), "{}", at(clone, "task-9.md"));
+        assert_eq!(clone.documents(), ["task-1.md", "task-2.md", "task-3.md"]);
+    }
+    // A document that became a link, where the other side changed nothing and where it has a commit of its own.
+    push(&|other| link(other, "task-1.md"));
+    sync(a);
+    assert_eq!(a.documents(), ["task-2.md", "task-3.md"]);
+    task(b, "task-4");
+    b.mycelium(&["commit", "-q"]).ok();
+    let run = b.mycelium(&["sync", "--json"]);
+    assert_eq!((run.code, fault(&run)["code"].as_str()), (Some(1), Some("odd-file")), "{run:?}");
+    // The way out that the hint names works.
+    let hint = fault(&run)["hint"].as_str().unwrap().to_owned();
+    let mut commands = 0;
+    for command in hint.split('`').filter(|part| part.starts_with("git ")) {
+        let words: Vec<&str> = command.split(' ').skip(1).collect();
+        let words = if words[2] == "merge" { [&words[..], &["--no-edit"]].concat() } else { words };
+        b.git(&words);
+        commands += 1;
+    }
+    assert_eq!(commands, 3, "{hint}");
+    sync(b);
+    sync(a);
+    assert_eq!(
+        (a.documents(), b.documents()),
+        (b.documents(), vec!["task-2.md".into(), "task-3.md".into(), "task-4.md".into()])
+    );
 }

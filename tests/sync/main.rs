@@ -4,8 +4,15 @@
 mod support;
 
 mod address;
+mod adoption;
 mod claims;
 mod crowd;
+mod dedicated;
 mod guest;
 mod merging;
+mod pushed;
+mod rewritten;
 mod scene;
+mod settings;
+mod shapes;
+mod worktrees;

@@ -226,3 +226,51 @@ fn a_stage_on_the_way_to_what_the_other_side_has_is_behind_and_no_conflict() {
         assert!(text.contains("priority: low") && text.contains("in the end") && !text.contains("<<<"), "{text}");
     }
 }
+
+#[test]
+fn a_branch_that_goes_on_after_its_squash_merge_keeps_what_it_did_since() {
+    // The folder's name has signs that are a pattern for git: paths are taken as they are.
+    for folder in [FOLDER, "docs [a-z]*/tasks"] {
+        for made_on_the_branch in [false, true] {
+            let scene = Scene::new(2);
+            let [a, forge] = &scene.clones[..] else { panic!() };
+            if folder != FOLDER {
+                a.mycelium(&["config", "set", "markdown.folder", folder]).ok();
+                a.git(&["add", ".mycelium"]);
+                a.git(&["commit", "--quiet", "-m", "Choose a folder"]);
+            }
+            let create = ["task", "create", "--id", "task-1", "--type", "t", "--step", "one", "-q"];
+            if !made_on_the_branch {
+                a.mycelium(&create).ok();
+            }
+            a.git(&["push", "--quiet", "origin", "main"]);
+            a.git(&["switch", "--quiet", "-c", "topic"]);
+            if made_on_the_branch {
+                a.mycelium(&create).ok();
+            }
+            for step in
+                [&["task", "claim", "task-1"][..], &["task", "tick", "task-1", "1"], &["task", "complete", "task-1"]]
+            {
+                a.mycelium(&[step, &["--as", "ann", "-q"]].concat()).ok();
+            }
+            a.git(&["push", "--quiet", "origin", "topic"]);
+            forge.git(&["pull", "--quiet", "origin", "main"]);
+            forge.git(&["fetch", "--quiet", "origin"]);
+            forge.git(&["merge", "--quiet", "--squash", "origin/topic"]);
+            forge.git(&["commit", "--quiet", "-m", "topic (#1)"]);
+            forge.git(&["push", "--quiet", "origin", "main"]);
+            a.mycelium(&["task", "reopen", "task-1", "--as", "ann", "-q"]).ok();
+            a.mycelium(&["task", "tick", "task-1", "1", "--open", "--as", "ann", "-q"]).ok();
+            a.git(&["fetch", "--quiet"]);
+            a.git(&["branch", "--quiet", "-f", "main", "topic"]);
+            a.git(&["switch", "--quiet", "main"]);
+            let data = sync(a);
+            assert_eq!(data["decisions"].as_array().map(Vec::len), Some(0), "{folder} {made_on_the_branch}: {data}");
+            let text = a.read(&format!("{folder}/task-1.md"));
+            assert!(
+                text.contains("status: pending") && text.contains("- [ ] one"),
+                "{folder} {made_on_the_branch}: {text}"
+            );
+        }
+    }
+}

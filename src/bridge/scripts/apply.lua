@@ -10,17 +10,19 @@ local HEAD = 19
 local call = redis.call
 local now
 
--- Who has the task, by its file; what the record knows better stays. Gives holder, fence and end, or nothing.
-local function claim(known, known_holder, known_until, gone, status, holder, fence, lease)
+-- Who has the task, by its file; what the record knows better stays. What the holder writes renews the lease, what
+-- others write does not. Gives holder, fence and end, or nothing.
+local function claim(known, known_holder, known_until, gone, status, holder, fence, lease, by)
   fence = tonumber(fence) or 0
   known = known and counted(known)
   if fence < (known or 0) or (fence == 0 and not known and holder == '') then return end
   local ends = 0
   if gone == '' and status == 'running' and holder ~= '' then
-    now = now or clock()
-    ends = now + tonumber(lease)
-    if known_holder == holder and known == fence then
-      ends = math.max(ends, tonumber(known_until) or 0)
+    local is_known = known_holder == holder and known == fence and tonumber(known_until)
+    if is_known then ends = tonumber(known_until) end
+    if not is_known or by == holder then
+      now = now or clock()
+      ends = math.max(ends, now + tonumber(lease))
     end
   else
     holder = ''
@@ -57,7 +59,8 @@ local function write(hash, record, at)
   if sum ~= '' and sum ~= old_sum and sum ~= seen then return 'conflict' end
   if not rev and call('TYPE', record).ok ~= 'hash' then call('DEL', record) end
   -- The record first: if the server is full, this fails before anything is lost.
-  local new_holder, new_fence, new_end = claim(fence, holder, ends, gone, status, claimed_by, its_fence, lease)
+  local new_holder, new_fence, new_end = claim(fence, holder, ends, gone, status, claimed_by, its_fence, lease,
+    by)
   if new_holder then
     call('HSET', record, 'holder', new_holder, 'fence', new_fence, 'until', new_end)
   end

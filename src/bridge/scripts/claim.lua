@@ -1,8 +1,7 @@
 -- Asks for a task.
--- KEYS: its hash, its record, then, where they lie in the same slot, the popped ones and the space.
--- ARGV: agent, node, fence in the file, lease in ms, id, when the space opens (server ms; where it is not among the keys),
--- the id of the space that is known ('' for any), 1 if what somebody popped is taken, too, the branch that the caller
--- mirrors ('' for any).
+-- KEYS: its hash, its record, the popped ones, the space.
+-- ARGV: agent, node, fence in the file, lease in ms, id, the id of the space that is known ('' for any), 1 if what somebody
+-- popped is taken, too, the branch that the caller mirrors ('' for any).
 -- Answer: { 'won', fence, the holder before whose lease was over } | { 'kept', fence } | { 'lost', holder, fence, ms left }
 -- | { 'popped', ms left } | { 'ended', status } | { 'settling', ms left }.
 local hash, record, popped, space = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -11,9 +10,8 @@ local now = clock()
 local function text(number) return string.format('%.0f', number) end
 
 -- The data are of another branch by now: whatever they say is about other tasks.
-local space_id, opens, branch = nil, ARGV[6], nil
-if space then space_id, opens, branch = unpack(fields_of(space, 'id', 'opens', 'branch')) end
-if ARGV[9] ~= '' and branch and branch ~= '' and branch ~= ARGV[9] then return { 'settling', text(lease) } end
+local space_id, opens, branch = unpack(fields_of(space, 'id', 'opens', 'branch'))
+if ARGV[8] ~= '' and branch and branch ~= '' and branch ~= ARGV[8] then return { 'settling', text(lease) } end
 
 local status = fields_of(hash, 'status')[1]
 if status == 'completed' or status == 'failed' then return { 'ended', status } end
@@ -28,12 +26,10 @@ end
 if holder ~= '' and ends > now and fence >= filed then
   return { 'lost', holder, text(fence), text(ends - now) }
 end
-if popped then
-  local out = tonumber(string.match(fields_of(popped, id)[1] or '', '^%d+') or '') or 0
-  if out > now and ARGV[8] ~= '1' then return { 'popped', text(out - now) } end
-end
+local out = tonumber(string.match(fields_of(popped, id)[1] or '', '^%d+') or '') or 0
+if out > now and ARGV[7] ~= '1' then return { 'popped', text(out - now) } end
 -- The data were lost since the caller came to them, and those who have tasks have not told of them.
-if space and ARGV[7] ~= '' and space_id ~= ARGV[7] and holder ~= agent then return { 'settling', text(lease) } end
+if ARGV[6] ~= '' and space_id ~= ARGV[6] and holder ~= agent then return { 'settling', text(lease) } end
 opens = tonumber(opens) or 0
 if opens > now and holder ~= agent then return { 'settling', text(opens - now) } end
 

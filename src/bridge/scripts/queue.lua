@@ -82,11 +82,16 @@ for i = 5, #ARGV do
   if out[id] then tell(id) end
 end
 
-local foreign, told = {}, {}
+-- What is longer than any task is given cut off, and of very much only the first.
+local ENTRY_BYTES_MAX, ALL_BYTES_MAX = 1048577, 8388608
+local foreign, told, bytes = {}, {}, 0
 for _, id in ipairs(entries) do
   if not ours[id] and not ready[id] then
     foreign[#foreign + 1] = id
-    if #told < told_max then told[#told + 1] = id end
+    if #told < told_max and bytes < ALL_BYTES_MAX then
+      told[#told + 1] = string.sub(id, 1, ENTRY_BYTES_MAX)
+      bytes = bytes + #told[#told]
+    end
   end
 end
 

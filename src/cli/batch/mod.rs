@@ -17,6 +17,7 @@ use super::excerpt::Excerpt;
 use super::exit::Exit;
 use super::failure::{Class, Failure};
 use super::session::{self, Session};
+use super::write::{add_decision, decided_alone};
 use super::{input, show};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::name::{OperationId, visible};
@@ -25,8 +26,11 @@ use crate::runner::{Error, Outcome, STEPS_MAX, Step, Together, Workspace};
 /// Most bytes that are done together or not at all.
 const ATOMIC_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// The code of a line that was not carried out because another one failed.
+const NOT_DONE: &str = "not-done";
+
 const ABOUT: &str = "\
-One operation a line, as a JSON object: {\"op\": \"task.create\", \"id\": \"task-7\", \"type\": \"train-model\"}.
+One operation a line, as a JSON object: {\"op\": \"task.create\", \"id\": \"task-7\", \"type\": \"train-model\"}. \
 A line finds the documents as the lines before it left them.";
 
 /// Carry out many operations, one a line, in one write and one commit
@@ -53,7 +57,7 @@ struct Told {
 struct Count {
     done: usize,
     failed: usize,
-    /// How the first line that failed would have ended a command.
+    /// How the first line that failed by itself would have ended a command.
     first: Option<Class>,
     committed: Option<String>,
     waiting: Option<String>,
@@ -120,7 +124,11 @@ fn carry_out(
     how: Together,
     count: &mut Count,
 ) -> Result<(), Failure> {
-    let given = Given { now: workspace.now(), new_id: &|kind| workspace.new_id(kind) };
+    let given = Given {
+        now: workspace.now(),
+        made: &|| workspace.moment_of_creation(),
+        new_id: &|kind| workspace.new_id(kind),
+    };
     let mut steps: Vec<Step> = Vec::new();
     let read: Vec<(usize, Result<String, Failure>)> = lines
         .iter()
@@ -168,7 +176,7 @@ fn not_done(error: Error, lines: &[Line]) -> Failure {
     }
 }
 
-fn read(line: &Line, name: &str, given: &Given<'_>) -> Result<(String, Step), Failure> {
+fn read(line: &Line, name: &str, given: &Given<'_>) -> Result<(String, Step<'static>), Failure> {
     if line.bytes.len() > LINE_BYTES_MAX {
         let message = format!("the line is longer than {LINE_BYTES_MAX} bytes");
         return Err(
@@ -203,7 +211,10 @@ fn tell(workspace: &Workspace, session: &Session, told: Vec<Told>, count: &mut C
             }
             Err(failure) => {
                 count.failed += 1;
-                count.first.get_or_insert(failure.class);
+                // What was left undone because of another line says nothing about the reason.
+                if failure.code != NOT_DONE {
+                    count.first.get_or_insert(failure.class);
+                }
             }
         }
         if session.face.json() {
@@ -213,6 +224,9 @@ fn tell(workspace: &Workspace, session: &Session, told: Vec<Told>, count: &mut C
         match &told.result {
             Ok(outcome) => {
                 print(&format!("{}  {}  {}\n", told.line, visible(&id(outcome)), word(&told, outcome)))?;
+                if let Some(claim) = &outcome.claim {
+                    session.face.say(&decided_alone(&claim.decided));
+                }
                 for finding in &outcome.findings {
                     session.face.say(&super::render::finding(
                         finding,
@@ -222,7 +236,7 @@ fn tell(workspace: &Workspace, session: &Session, told: Vec<Told>, count: &mut C
                 }
             }
             // One reason is enough for people.
-            Err(failure) if failure.code == "not-done" => {}
+            Err(failure) if failure.code == NOT_DONE => {}
             Err(failure) => {
                 let named = Failure { message: format!("line {}: {}", told.line, failure.message), ..failure.clone() };
                 session.face.warn(&named);
@@ -240,7 +254,7 @@ fn id(outcome: &Outcome) -> String {
 fn word(told: &Told, outcome: &Outcome) -> &'static str {
     let verb = told.op.as_deref().and_then(|op| op.split('.').nth(1));
     match (outcome.operation.is_some(), verb) {
-        (false, _) => "is so already",
+        (false, _) => "no changes",
         (true, Some("create")) => "created",
         (true, Some("remove")) => "removed",
         (true, _) => "changed",
@@ -258,6 +272,7 @@ fn result(workspace: &Workspace, head: &Head, told: &Told) -> Value {
             data["path"] = json!(show::file(workspace, &outcome.path));
             data["changed"] = json!(outcome.operation.is_some());
             data["operation"] = json!(outcome.operation.as_ref().map(OperationId::as_str));
+            add_decision(&mut data, outcome);
             findings = &outcome.findings;
             written.committed = outcome.committed.as_ref().map(ToString::to_string);
             written.waiting = outcome.waiting.as_ref().map(ToString::to_string);

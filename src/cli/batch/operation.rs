@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::fields::{Fault, Fields};
+use crate::claim::Taking;
 use crate::cli::task::fraction;
 use crate::document::{Document, Mark, Value};
 use crate::entity::agent::{self, AgentUpdate};
@@ -10,17 +11,18 @@ use crate::entity::task::{self, TaskUpdate};
 use crate::entity::workflow::{self, WorkflowUpdate};
 use crate::entity::{ActiveTask, NewTask, NewWorkflow, Priority, Refusal};
 use crate::name::{AgentName, DocId, Kind, visible};
-use crate::runner::{Editing, Error, New, Step, Taken};
+use crate::runner::{Editing, Error, New, Passing, Step, Taken};
 use crate::time::{Timestamp, parse_span};
 
 /// Every operation with its fields, as `--help` shows them; `*` marks what must be there.
 pub(super) const OPERATIONS: &str = "\
 Operations and their fields (* must be there; lists may be one text):
-  task.create        type* id title assigned_to depends_on priority workflow payload step
-  task.update        id* status progress set unset priority assigned_to title depends_on no_depends_on
-  task.complete      id* result
-  task.fail          id* error* stack_trace
-  task.release       id*
+  task.create        type* id title description assigned_to depends_on priority workflow payload step
+  task.update        id* status progress set unset priority assigned_to title depends_on no_depends_on fence force
+                     type description payload step
+  task.complete      id* result fence force
+  task.fail          id* error* stack_trace fence force
+  task.release       id* fence force
   task.retry         id*
   task.reopen        id*
   task.note          id* text*
@@ -28,19 +30,23 @@ Operations and their fields (* must be there; lists may be one text):
   task.remove        id*
   agent.set          name* status active_task no_active_task metadata ttl
   agent.remove       name*
-  workflow.create    type* id title task metadata
-  workflow.update    id* status progress current_task task no_task metadata set unset
+  workflow.create    type* id title description task metadata
+  workflow.update    id* status progress current_task task no_task metadata set unset description
   workflow.complete  id* result
-  workflow.fail      id* error*";
+  workflow.fail      id* error*
+
+`fence` and `force` are the options of the single commands. A line that begins a task claims it, as `task claim` does.";
 
 /// What a line needs from outside: the moment, and an id for a document that names none.
 pub(super) struct Given<'a> {
     pub(super) now: Timestamp,
+    /// The moment for a new document.
+    pub(super) made: &'a dyn Fn() -> Timestamp,
     pub(super) new_id: &'a dyn Fn(Kind) -> Result<DocId, Error>,
 }
 
 /// A line as a step, with the operation's name.
-pub(super) fn read(line: &str, given: &Given<'_>) -> Result<(String, Step), Fault> {
+pub(super) fn read(line: &str, given: &Given<'_>) -> Result<(String, Step<'static>), Fault> {
     let mut fields = Fields::read(line)?;
     let Some(op) = fields.text("op")? else {
         let fault = Fault::new(0, "the line names no operation");
@@ -56,19 +62,23 @@ pub(super) fn read(line: &str, given: &Given<'_>) -> Result<(String, Step), Faul
 }
 
 /// The step of an operation; `None` if there is no such operation.
-fn step(op: &str, fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Option<Step>, Fault> {
+fn step(op: &str, fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Option<Step<'static>>, Fault> {
     Ok(Some(match op {
         "task.create" => create_task(fields, given)?,
         "task.update" => update_task(fields)?,
         "task.complete" => {
-            let (id, result) = (id(fields, op)?, fields.json("result")?);
-            change(Kind::Task, id, "complete", move |document| task::complete(document, result.as_ref()))
+            let (id, result, passing) = (id(fields, op)?, fields.json("result")?, passing(fields)?);
+            let edit = move |document: &_| task::complete(document, result.as_ref());
+            change_as(Kind::Task, id, "complete", passing, edit)
         }
         "task.fail" => {
-            let (id, error) = (id(fields, op)?, reason(fields, op)?);
-            change(Kind::Task, id, "fail", move |document| task::fail(document, Some(&error)))
+            let (id, error, passing) = (id(fields, op)?, reason(fields, op)?, passing(fields)?);
+            change_as(Kind::Task, id, "fail", passing, move |document| task::fail(document, Some(&error)))
         }
-        "task.release" => change(Kind::Task, id(fields, op)?, "release", task::release),
+        "task.release" => {
+            let (id, passing) = (id(fields, op)?, passing(fields)?);
+            change_as(Kind::Task, id, "release", passing, task::release)
+        }
         "task.retry" => change(Kind::Task, id(fields, op)?, "retry", task::retry),
         "task.reopen" => change(Kind::Task, id(fields, op)?, "reopen", task::reopen),
         "task.note" => note(fields)?,
@@ -95,9 +105,26 @@ fn change(
     id: String,
     verb: &'static str,
     edit: impl Fn(&Document) -> Result<Document, Refusal> + Send + Sync + 'static,
-) -> Step {
+) -> Step<'static> {
+    change_as(kind, id, verb, Passing::default(), edit)
+}
+
+fn change_as(
+    kind: Kind,
+    id: String,
+    verb: &'static str,
+    passing: Passing,
+    edit: impl Fn(&Document) -> Result<Document, Refusal> + Send + Sync + 'static,
+) -> Step<'static> {
     let edit: Editing = Box::new(edit);
-    Step::Change { kind, id, verb, edit }
+    Step::Change { kind, id, verb, passing, edit }
+}
+
+/// The fence that the line names, and whether it goes on also if another agent has the task.
+fn passing(fields: &mut Fields<'_>) -> Result<Passing, Fault> {
+    let fence = fields.made("fence", str::parse::<u64>)?;
+    let taking = if fields.flag("force")? { Taking::Force } else { Taking::Polite };
+    Ok(Passing { fence, taking })
 }
 
 fn need(fields: &mut Fields<'_>, op: &str, key: &str) -> Result<String, Fault> {
@@ -119,25 +146,26 @@ fn new_id(fields: &mut Fields<'_>, given: &Given<'_>, kind: Kind) -> Result<(Doc
     }
 }
 
-fn create_task(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Step, Fault> {
+fn create_task(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Step<'static>, Fault> {
     let (id, taken) = new_id(fields, given, Kind::Task)?;
     let new = NewTask {
         id,
         kind: need(fields, "task.create", "type")?,
         title: fields.text("title")?,
+        description: fields.text("description")?,
         assigned_to: fields.word("assigned_to")?,
         depends_on: fields.words("depends_on")?,
         priority: fields.word("priority")?.unwrap_or(Priority::Normal),
         workflow: fields.word("workflow")?,
         payload: fields.json("payload")?,
         steps: fields.words("step")?,
-        created: given.now,
+        created: (given.made)(),
     };
     Ok(Step::Create { new: New::Task(new), taken })
 }
 
-fn update_task(fields: &mut Fields<'_>) -> Result<Step, Fault> {
-    let id = id(fields, "task.update")?;
+fn update_task(fields: &mut Fields<'_>) -> Result<Step<'static>, Fault> {
+    let (id, passing) = (id(fields, "task.update")?, passing(fields)?);
     let update = TaskUpdate {
         status: fields.word("status")?,
         progress: fields.made("progress", fraction)?,
@@ -148,14 +176,18 @@ fn update_task(fields: &mut Fields<'_>) -> Result<Step, Fault> {
         title: fields.text("title")?,
         depends_on_add: fields.words("depends_on")?,
         depends_on_remove: fields.words("no_depends_on")?,
+        kind: fields.text("type")?,
+        description: fields.text("description")?,
+        payload: fields.json("payload")?,
+        steps_add: fields.words("step")?,
     };
     if update == TaskUpdate::default() {
         return Err(fields.missing("task.update", "something to change"));
     }
-    Ok(change(Kind::Task, id, "update", move |document| task::update(document, &update)))
+    Ok(change_as(Kind::Task, id, "update", passing, move |document| task::update(document, &update)))
 }
 
-fn note(fields: &mut Fields<'_>) -> Result<Step, Fault> {
+fn note(fields: &mut Fields<'_>) -> Result<Step<'static>, Fault> {
     let (id, text) = (id(fields, "task.note")?, need(fields, "task.note", "text")?);
     if text.trim().is_empty() {
         return Err(fields.missing("task.note", "text"));
@@ -163,14 +195,14 @@ fn note(fields: &mut Fields<'_>) -> Result<Step, Fault> {
     Ok(change(Kind::Task, id, "note", move |document| task::note(document, &text)))
 }
 
-fn tick(fields: &mut Fields<'_>) -> Result<Step, Fault> {
+fn tick(fields: &mut Fields<'_>) -> Result<Step<'static>, Fault> {
     let id = id(fields, "task.tick")?;
     let step = fields.made("step", str::parse::<usize>)?.ok_or_else(|| fields.missing("task.tick", "step"))?;
     let mark = if fields.flag("open")? { Mark::Open } else { Mark::Done };
     Ok(change(Kind::Task, id, "tick", move |document| task::tick(document, step, mark)))
 }
 
-fn set_agent(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Step, Fault> {
+fn set_agent(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Step<'static>, Fault> {
     let name = fields.word::<AgentName>("name")?.ok_or_else(|| fields.missing("agent.set", "name"))?;
     let tasks: Vec<String> = fields.words("active_task")?;
     let none = fields.flag("no_active_task")?;
@@ -186,20 +218,21 @@ fn set_agent(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Step, Fault> 
     Ok(Step::Set { new, verb: "set", edit: Box::new(move |document| agent::set(document, &update)) })
 }
 
-fn create_workflow(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Step, Fault> {
+fn create_workflow(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Step<'static>, Fault> {
     let (id, taken) = new_id(fields, given, Kind::Workflow)?;
     let new = NewWorkflow {
         id,
         kind: need(fields, "workflow.create", "type")?,
         title: fields.text("title")?,
+        description: fields.text("description")?,
         tasks: fields.words("task")?,
         metadata: fields.object("metadata")?.map(Json::Object),
-        created: given.now,
+        created: (given.made)(),
     };
     Ok(Step::Create { new: New::Workflow(new), taken })
 }
 
-fn update_workflow(fields: &mut Fields<'_>) -> Result<Step, Fault> {
+fn update_workflow(fields: &mut Fields<'_>) -> Result<Step<'static>, Fault> {
     let id = id(fields, "workflow.update")?;
     let update = WorkflowUpdate {
         status: fields.word("status")?,
@@ -207,6 +240,7 @@ fn update_workflow(fields: &mut Fields<'_>) -> Result<Step, Fault> {
         current_task: fields.word("current_task")?,
         tasks_add: fields.words("task")?,
         tasks_remove: fields.words("no_task")?,
+        description: fields.text("description")?,
         metadata: fields.object("metadata")?.map(Json::Object),
         set: pairs(fields.object("set")?),
         unset: fields.words("unset")?,

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cli::answer::Answer;
 use crate::cli::failure::Failure;
-use crate::cli::render::{Ink, paint};
+use crate::cli::render::{self, Ink, paint};
 use crate::cli::session::{self, Session};
 use crate::config::Origin;
 use crate::name::visible;
@@ -57,7 +57,7 @@ pub(super) fn enable(args: &Enable, session: &Session) -> Result<Answer, Failure
     if let Some(why) = &detected.unreached {
         let _ = writeln!(answer.words, "{} not live now: {}", paint(Ink::Warn, "warning:"), visible(why));
         if let Some(hint) = &detected.hint {
-            let _ = writeln!(answer.words, "{} {}", paint(Ink::Hint, "hint:"), visible(hint));
+            answer.words.push_str(&render::hint(hint));
         }
     }
     Ok(answer)

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::cli::answer::{Answer, width};
+use crate::cli::caller;
 use crate::cli::failure::Failure;
-use crate::cli::render::{Cell, Ink, Table, paint};
+use crate::cli::render::{self, Cell, Ink, Table};
 use crate::cli::session::{self, Session};
 use crate::name::visible;
 use crate::runner::{Error, Patience, WantedBridge};
@@ -32,7 +33,7 @@ pub(super) fn run(session: &Session) -> Result<Answer, Failure> {
             let told = detected.unreached.clone().unwrap_or_else(|| format!("{} at {}", server, target.address()));
             Found { follower: "redis", is_live: detected.unreached.is_none(), told, hint: detected.hint.clone() }
         }
-        WantedBridge::Untrusted { .. } => {
+        WantedBridge::Untrusted { .. } | WantedBridge::Unagreed { .. } => {
             let told = detected.unreached.clone().unwrap_or_default();
             Found { follower: "redis", is_live: false, told, hint: detected.hint.clone() }
         }
@@ -52,7 +53,7 @@ pub(super) fn run(session: &Session) -> Result<Answer, Failure> {
         "took_ms": u64::try_from(took).unwrap_or(u64::MAX),
         "found": found.iter().map(data).collect::<Vec<_>>(),
         "server": detected.server.as_ref().map(|server| json!({
-            "name": server.name, "cluster": server.is_cluster, "replica": server.is_replica, "memory_bytes": server.memory_bytes,
+            "name": server.name, "replica": server.is_replica, "memory_bytes": server.memory_bytes,
         })),
     });
     let mut table = Table::new(&[]);
@@ -61,8 +62,7 @@ pub(super) fn run(session: &Session) -> Result<Answer, Failure> {
         table.row(vec![Cell::new(ink, sign), one.follower.into(), visible(&one.told).into()]);
     }
     answer.text = format!("{}mode {} ({took} ms)\n", table.text(width()), detected.mode);
-    let hint = |hint: &String| format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(hint));
-    answer.words = found.iter().filter_map(|one| one.hint.as_ref()).map(hint).collect();
+    answer.words = found.iter().filter_map(|one| one.hint.as_deref()).map(render::hint).collect();
     Ok(answer)
 }
 
@@ -74,5 +74,5 @@ fn unasked(mode: &str) -> String {
 }
 
 fn data(found: &Found) -> Value {
-    json!({ "follower": found.follower, "live": found.is_live, "told": found.told, "hint": found.hint })
+    json!({ "follower": found.follower, "live": found.is_live, "told": found.told, "hint": caller::completed(found.hint.as_deref()) })
 }

@@ -8,7 +8,7 @@ use crate::cli::answer::Answer;
 use crate::cli::envelope::ITEMS_DEFAULT;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::render::{Ink, count, paint};
+use crate::cli::render::{self, Ink, count, paint};
 use crate::cli::session::{self, Session};
 use crate::cli::show;
 use crate::name::{DocPath, visible};
@@ -21,7 +21,7 @@ use crate::runner::{Direction, PassOptions, PassReport, Workspace};
 versions, with 75 if the server is not to be reached."
 )]
 pub(crate) struct Args {
-    /// Only tell what would be done
+    /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
     /// Also do what is held back because it is too much at once
@@ -90,10 +90,10 @@ fn words(workspace: &Workspace, report: &PassReport) -> String {
         let _ = writeln!(out, "{} {}: {}", paint(Ink::Bad, "conflict:"), visible(&file), visible(&line));
     }
     if let Some((path, _)) = report.conflicts.first() {
-        let _ = writeln!(out, "{} run `mycelium resolve {}`", paint(Ink::Hint, "hint:"), path.stem());
+        out.push_str(&render::hint(&format!("run `mycelium resolve {}`", path.stem())));
     }
-    if let Some(why) = &report.mass {
-        let _ = writeln!(out, "{} {}", paint(Ink::Warn, "held:"), visible(why));
+    if let Some(removal) = &report.mass {
+        let _ = writeln!(out, "{} {removal}", paint(Ink::Warn, "held:"));
         let _ = writeln!(out, "{} look with `--dry-run`, then give `--force`", paint(Ink::Hint, "hint:"));
     }
     let would = if report.is_dry { "would be " } else { "" };
@@ -132,7 +132,7 @@ fn data(workspace: &Workspace, report: &PassReport) -> Value {
         })).collect::<Vec<_>>(),
         "conflicts_count": report.conflicts.len(),
         "queues": queues.collect::<Map<_, _>>(),
-        "too_much": report.mass,
+        "too_much": report.mass.map(|removal| removal.to_string()),
         "took_ms": u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
     })
 }

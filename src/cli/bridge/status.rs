@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::answer::Answer;
 use crate::cli::failure::Failure;
-use crate::cli::render::{Ink, count, paint};
+use crate::cli::render::{self, Ink, count, paint};
 use crate::cli::session::{self, Session};
 use crate::entity::span_text;
 use crate::name::visible;
@@ -34,7 +34,7 @@ pub(super) fn run(session: &Session) -> Result<Answer, Failure> {
         None => Some("set REDIS_URL, or run `mycelium bridge enable URL`"),
         Some(stats) => stats.hint.as_deref(),
     };
-    answer.words = hint.map_or_else(String::new, |hint| format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(hint)));
+    answer.words = hint.map_or_else(String::new, render::hint);
     Ok(answer)
 }
 
@@ -60,6 +60,8 @@ fn more(health: &Health) -> Value {
         "sent": health.sent,
         "came": health.came,
         "last_pass_ms": health.last_pass.map(|_| health.last_pass_ms),
+        "lost": health.lost,
+        "gaps": health.gaps,
         "held": health.held,
         "garbage": health.garbage,
         "popped": health.popped.iter().map(|(task, until)| json!({
@@ -113,6 +115,14 @@ fn text(workspace: &Workspace, stats: Option<&BridgeStats>, health: Option<&Heal
         let left = Duration::from_millis(u64::try_from(until.unix_ms() - now.unix_ms()).unwrap_or(0));
         let left = span_text(Duration::from_secs(left.as_secs()));
         let _ = writeln!(out, "  popped     {} by {BRIDGE_UNKNOWN}, comes back in {left}", visible(task));
+    }
+    if health.lost > 0 {
+        let lost = count(usize::try_from(health.lost).unwrap_or(usize::MAX), "message");
+        let _ = writeln!(out, "  lost       {lost} of other programs may not be written down");
+    }
+    if health.gaps > 0 {
+        let gaps = count(usize::try_from(health.gaps).unwrap_or(usize::MAX), "time");
+        let _ = writeln!(out, "  gaps       the connection was lost {gaps}: what was published then is not known");
     }
     for (word, names) in [("held", &health.held), ("unusable", &health.garbage)] {
         for name in names {

@@ -10,7 +10,7 @@ use super::source::Source;
 use crate::cli::render::cut;
 use crate::config::{KEYS, Rule, key};
 use crate::entity::Entity;
-use crate::name::{DocPath, Kind, is_unsafe_to_show, visible};
+use crate::name::{DocPath, Kind, is_letter, is_unsafe_to_show, visible};
 use crate::runner::{Error, Opening, Workspace};
 use crate::snapshot::Entry;
 
@@ -199,7 +199,7 @@ fn setting_values(name: &str) -> Vec<Offer> {
 /// Whether a word means itself in every shell. Some shells put a candidate on the line as it is, so one with a blank or a
 /// `;` in it would be read as a command; a file in a repository may say anything.
 fn is_plain(word: &str) -> bool {
-    let fits = |c: char| c.is_alphanumeric() && !is_unsafe_to_show(c) || "-_./@+:".contains(c);
+    let fits = |c: char| is_letter(c) && !is_unsafe_to_show(c) || "-_./@+:".contains(c);
     !word.is_empty() && !word.starts_with('-') && word.chars().all(fits)
 }
 

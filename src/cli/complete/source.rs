@@ -43,7 +43,7 @@ const WORKFLOWS: &[Kind] = &[Kind::Workflow];
 /// What nobody but the user can know.
 const NUMBERS_AND_NAMES: &[&str] = &[
     "after", "fence", "lease", "limit", "older", "progress", "remote", "set", "step", "timeout", "title", "ttl",
-    "interval",
+    "interval", "span",
 ];
 
 /// The source for an argument of the command with this path (`task get`); `None` if nobody said.
@@ -59,8 +59,8 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
             Source::Free
         }
         ("archive", "ids") => Source::Documents(&[Kind::Task, Kind::Workflow], &["completed", "failed"]),
-        ("log", "id") | ("resolve", "names") => Source::Documents(&Kind::ALL, &[]),
-        ("task create" | "task claim" | "task ready", "kind") => Source::Types(Kind::Task),
+        ("log", "id") | ("resolve" | "restore", "names") => Source::Documents(&Kind::ALL, &[]),
+        ("task create" | "task update" | "task claim" | "task ready", "kind") => Source::Types(Kind::Task),
         ("workflow create", "kind") => Source::Types(Kind::Workflow),
         ("task tick", "step") => Source::Steps,
         ("task update", "unset") => Source::OwnKeys(Kind::Task),
@@ -79,7 +79,7 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         }
         (_, "status") => Source::Words(|| WorkflowStatus::ALL.iter().map(|word| word.word()).collect()),
         (_, "priority") => Source::Words(|| Priority::ALL.iter().map(|word| word.word()).collect()),
-        (_, "agent" | "assigned_to" | "taker") => Source::Documents(AGENTS, &[]),
+        (_, "agent" | "of_agent" | "assigned_to" | "taker") => Source::Documents(AGENTS, &[]),
         (_, "active_task" | "current_task" | "depends_on" | "no_depends_on" | "tasks" | "not_tasks") => {
             Source::Documents(TASKS, &[])
         }
@@ -93,7 +93,10 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         (_, "require_mode") => Source::Words(|| vec!["redis", "taskqueue", "markdown"]),
         ("explain", "code") => Source::Words(explain::codes),
         (_, "root" | "keep" | "install" | "pages") => Source::Folder,
-        (_, "payload" | "result" | "error" | "stack_trace" | "metadata" | "text" | "note" | "reason") => Source::Text,
+        (
+            _,
+            "description" | "payload" | "result" | "error" | "stack_trace" | "metadata" | "text" | "note" | "reason",
+        ) => Source::Text,
         (_, "format") => Source::Formats,
         ("completions", "shell") => Source::Words(super::shells),
         ("init", "templates") => Source::Words(|| Shape::ALL.iter().map(|shape| shape.word()).collect()),

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Fail
     stage.tell("1. A repository, with work of its own", INTRO_REPOSITORY)?;
     stage.show("git", &["log", "--oneline"])?;
     stage.show("git", &["status", "--short"])?;
-    stage.tell("2. The watcher commits what anybody saves there", INTRO_WATCHER)?;
+    stage.tell("2. The watcher commits what is saved there", INTRO_WATCHER)?;
     let watcher = stage.start_watcher()?;
     stage.tell("3. Three agents work at the same time", INTRO_AGENTS)?;
     agents::plan(&stage)?;
@@ -68,7 +68,10 @@ const INTRO_AGENTS: &str = "\
 data-engineer uses the command line, ai-engineer edits the files as text,
 performance-engineer does both.";
 const INTRO_FILES: &str = "Everything an agent or a person needs to know is in them.";
-const INTRO_GIT: &str =
-    "One commit for each author and burst; the author is the agent that did it, where that is known.";
-const INTRO_LOG: &str = "Contents are compared, so it reads the same after a squash or a rebase.";
+const INTRO_GIT: &str = "\
+One commit for each author and burst. The author of a command is the agent that ran it;
+what was saved by an editor is the git user's.";
+const INTRO_LOG: &str = "\
+Contents are compared, so it reads the same after a squash or a rebase.
+An edit by hand names the agent that holds the document.";
 const INTRO_OWN: &str = "Still one change staged and one unknown file; the repository is sound.";

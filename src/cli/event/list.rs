@@ -6,10 +6,11 @@ use crate::cli::answer::Answer;
 use crate::cli::envelope::{ANSWER_BYTES_MAX, ITEMS_DEFAULT};
 use crate::cli::failure::Failure;
 use crate::cli::session::{self, Session};
+use crate::event::Event;
 use crate::name::{ChannelPattern, EventId};
 use crate::runner::Filter;
 
-/// List published events, and what happened of late
+/// List published events, and recent changes
 #[derive(Debug, clap::Args)]
 #[command(after_help = "The newest come last. Times are in UTC.")]
 pub(crate) struct Args {
@@ -33,20 +34,26 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     // Behind an event one reads on; without one, the newest are wanted.
     let mut next = None;
     if args.since.is_some() {
-        events.truncate(limit);
+        // A notice that something may be missing is no event to go on from.
+        events.truncate(limit + events.iter().take_while(|event| event.is_notice()).count());
     } else {
         events.drain(..total.saturating_sub(limit));
     }
     if args.limit.is_none() {
         let mut left = ANSWER_BYTES_MAX;
-        let fits = events.iter().rev().take_while(|event| {
+        let mut fits = |event: &&Event| {
             let bytes = event.to_json().to_string().len();
             let fits = bytes <= left;
             left = left.saturating_sub(bytes);
             fits
-        });
-        let fits = fits.count().max(1);
-        events.drain(..events.len().saturating_sub(fits));
+        };
+        if args.since.is_some() {
+            let count = events.iter().take_while(&mut fits).count().max(1);
+            events.truncate(count);
+        } else {
+            let count = events.iter().rev().take_while(&mut fits).count().max(1);
+            events.drain(..events.len().saturating_sub(count));
+        }
     }
     if events.len() < total {
         next = events.last().map(|event| event.id.to_string());
@@ -58,7 +65,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
         (shown, total) if shown < total => format!("{shown} of {total} shown; `--limit {total}` shows all\n"),
         _ => String::new(),
     };
-    let items: Vec<_> = events.iter().map(crate::event::Event::to_json).collect();
+    let items: Vec<_> = events.iter().map(Event::to_json).collect();
     answer.data = json!({ "items": items, "total": total, "limit": limit, "next": next });
     answer.pager = workspace.config().text("ui.pager").map(ToOwned::to_owned);
     Ok(answer)

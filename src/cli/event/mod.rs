@@ -20,7 +20,7 @@ pub(crate) enum Command {
     Publish(publish::Args),
     /// Print events as they happen
     Subscribe(subscribe::Args),
-    /// List published events, and what happened of late
+    /// List published events, and recent changes
     List(list::Args),
 }
 

@@ -13,7 +13,7 @@ use crate::name::Channel;
 pub(crate) struct Args {
     /// The channel, such as `training:progress`
     channel: Channel,
-    /// What to tell: a JSON object, or any other JSON or text, which becomes `value`; `@FILE` and `-` are read
+    /// What to publish: a JSON object, or any other JSON or text, which becomes `value`; `@FILE` and `-` are read
     #[arg(value_name = "JSON", allow_hyphen_values = true)]
     data: Option<Given>,
     /// The event's name [default: what the object says under `event`, else `published`]

@@ -55,11 +55,11 @@ pub(super) const PAGES: &[Page] = &[
     Page {
         code: "untrusted-server",
         title: "only the repository names the server",
-        means: "The address stands in the repository's configuration, and nobody here agreed to it. No connection was made.",
-        why: "Whoever can push could otherwise have your documents and your password sent to a server of theirs.",
+        means: "The address stands in the repository's configuration, or the repository says how your own server is used (`coordination.redis.prefix`, `coordination.redis.db`, `bridge.channels`), and you have not agreed to that in this clone. No connection was made.",
+        why: "Who can push could otherwise have your documents and your password sent to a server of theirs, or put the documents among those of another project on yours.",
         example: Example::Words(
             "`mycelium bridge push` in a fresh clone whose `.mycelium/config.json` has `coordination.redis.url`",
         ),
-        remedy: "run `mycelium bridge enable` if you trust that server",
+        remedy: "run `mycelium bridge enable` if you trust that server, or agree to those settings",
     },
 ];

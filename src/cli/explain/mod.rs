@@ -4,7 +4,10 @@ mod bridge;
 mod claims;
 mod errors;
 mod findings;
+mod gits_alone;
 mod page;
+mod sandbox;
+mod states;
 mod sync;
 
 use std::fmt::Write as _;
@@ -18,7 +21,7 @@ use super::render::{Ink, paint};
 use crate::name::visible;
 use page::Page;
 
-/// Tell what a code means, why, and how to put it right
+/// Explain what a code means, why, and how to fix it
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Codes of findings look like `MYC201`, codes of errors like `not-found` (`error.code` in JSON)."
@@ -32,10 +35,13 @@ pub(crate) struct Args {
 }
 
 /// What a group of codes is called: in JSON, and as a heading.
-const GROUPS: [(&str, &str, &[Page]); 5] = [
+const GROUPS: [(&str, &str, &[Page]); 8] = [
     ("finding", "Findings about documents and settings", findings::PAGES),
     ("error", "Errors of commands", errors::PAGES),
+    ("error", "Errors about how tasks and workflows stand", states::PAGES),
     ("error", "Errors about who has a task", claims::PAGES),
+    ("error", "Errors about documents that are left to git", gits_alone::PAGES),
+    ("error", "Errors in a sandbox", sandbox::PAGES),
     ("error", "Errors of exchanges with other clones", sync::PAGES),
     ("error", "Errors about a server", bridge::PAGES),
 ];
@@ -83,11 +89,11 @@ fn list() -> String {
         }
         out.push('\n');
     }
-    out + "`mycelium explain CODE` tells all about one.\n"
+    out + "`mycelium explain CODE` explains one.\n"
 }
 
 fn markdown() -> String {
-    let mut out = "# Codes\n\nEvery code that Mycelium says: what it means, why, an example, and how to put it right. \
+    let mut out = "# Codes\n\nEvery code that Mycelium says: what it means, why, an example, and how to fix it. \
         The same for one code: `mycelium explain`.\n"
         .to_owned();
     for (_, heading, pages) in GROUPS {
@@ -152,7 +158,7 @@ mod tests {
 
     #[test]
     fn pages_are_in_order_and_full() {
-        for pages in [errors::PAGES, claims::PAGES, sync::PAGES, bridge::PAGES] {
+        for pages in [errors::PAGES, states::PAGES, claims::PAGES, gits_alone::PAGES, sync::PAGES, bridge::PAGES] {
             assert!(pages.windows(2).all(|pair| pair[0].code < pair[1].code));
         }
         for (_, page) in all() {

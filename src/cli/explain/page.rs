@@ -20,7 +20,7 @@ pub(crate) struct Page {
     pub why: &'static str,
     /// How it comes about.
     pub example: Example,
-    /// How to put it right.
+    /// How how to fix it.
     pub remedy: &'static str,
 }
 
@@ -73,7 +73,7 @@ impl Page {
                 let _ = writeln!(out, "    {line}");
             }
         }
-        let _ = writeln!(out, "\n{}\n  {}", paint(Ink::Bold, "to put it right"), self.remedy);
+        let _ = writeln!(out, "\n{}\n  {}", paint(Ink::Bold, "how to fix it"), self.remedy);
         out
     }
 
@@ -102,7 +102,7 @@ impl Page {
                 let _ = writeln!(out, "\n```text\n{}\n```", lines.trim_end().replace("```", "` ` `"));
             }
         }
-        let _ = writeln!(out, "\nTo put it right: {}.", self.remedy);
+        let _ = writeln!(out, "\nHow to fix it: {}.", self.remedy);
         out
     }
 }

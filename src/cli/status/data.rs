@@ -4,10 +4,12 @@ use serde_json::{Map, Value, json};
 
 use super::view::is_unreadable;
 use super::{ROWS_MAX, Seen};
+use crate::cli::caller;
 use crate::cli::{bridge, envelope, show};
-use crate::entity::{AgentStatus, Pulse, fraction_json};
+use crate::entity::{self, AgentStatus, Pulse, fraction_json};
 use crate::name::{AgentName, DocId};
 use crate::runner::{Flow, Line, Member, Stats};
+use crate::snapshot::CHAIN_SHOWN_MAX;
 
 /// What changes by itself as time goes by: not what `--watch` calls a change.
 const RESTLESS: [&str; 5] = ["seen", "left", "avg_latency", "latency_of", "last_pass"];
@@ -20,17 +22,19 @@ pub(super) fn data(seen: &Seen<'_>) -> Value {
     let rest = json!({
         "agents": some(&stats.team, agent),
         "running": some(&stats.running, running),
+        "ended_elsewhere": some(&stats.ended_elsewhere, running),
         "ready": some(&stats.ready, |line| json!(line.task.id.as_str())),
         "waits": some(&stats.waiting, waits),
         "blocked": some(&stats.blocked, waits),
         "workflows": some(&stats.workflows, workflow),
         "unreadable": unreadable.take(ROWS_MAX).map(|entry| json!({
             "path": show::file(workspace, &entry.path),
+            "title": entry.kind.and_then(|kind| entity::title(kind, &entry.document)),
             "findings": entry.findings.iter().map(|one| envelope::finding(workspace.folder(), one)).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "uncommitted": some(&standing.uncommitted, |path| json!(show::file(workspace, path))),
         "held": some(&standing.held, |held| json!({
-            "path": show::file(workspace, &held.path), "why": held.why.to_string(), "hint": held.why.hint(),
+            "path": show::file(workspace, &held.path), "why": held.why.to_string(), "hint": caller::completed(held.why.hint()),
         })),
         "conflicts": some(&standing.conflicts, |path| json!(show::file(workspace, path))),
         "uncommitted_count": standing.uncommitted.len(),
@@ -91,21 +95,23 @@ fn agent(member: &Member) -> Value {
 fn running(line: &Line) -> Value {
     json!({
         "id": line.task.id.as_str(),
-        "holder": line.task.holder().map(AgentName::as_str),
+        "holder": line.hold.as_ref().map(|hold| &hold.by).or_else(|| line.task.holder()).map(AgentName::as_str),
         "progress": fraction_json(line.task.progress),
         "held": line.hold.as_ref().map(show::hold),
     })
 }
 
 fn waits(line: &Line) -> Value {
-    let waits_for =
-        line.waits_for.iter().map(|blocker| json!({ "id": blocker.id.as_str(), "wait": blocker.why.word() }));
+    let waits_for = line.waits_for.iter().take(CHAIN_SHOWN_MAX);
+    let waits_for = waits_for.map(|blocker| json!({ "id": blocker.id.as_str(), "wait": blocker.why.word() }));
     json!({
         "id": line.task.id.as_str(),
         "waits_for": waits_for.collect::<Vec<_>>(),
+        "waits_for_total": line.waits_for.len(),
         "root": line.root.as_ref().map(|root| json!({
             "cause": root.cause.word(),
-            "path": root.path.iter().map(DocId::as_str).collect::<Vec<_>>(),
+            "path": root.path.shown.iter().map(DocId::as_str).collect::<Vec<_>>(),
+            "left_out": root.path.left_out,
         })),
     })
 }

@@ -156,8 +156,9 @@ fn frame(text: &str, footer: &str, rows: usize, has_colours: bool) -> String {
         let line = shield::text(line).into_owned();
         let line = if has_colours { line } else { anstream::adapter::strip_str(&line).to_string() };
         out.push_str(if index == 0 { "" } else { "\r\n" });
-        out.push_str(&line);
+        // Before the text: behind a line as wide as the terminal the cursor stands on its last letter.
         out.push_str("\u{1b}[K");
+        out.push_str(&line);
     }
     out + "\u{1b}[J"
 }
@@ -179,11 +180,11 @@ mod tests {
     fn a_frame_fits_its_rows_and_overwrites_what_was_there() {
         assert_eq!(
             frame("a\nb\n", "end", 10, false),
-            "\u{1b}[Ha\u{1b}[K\r\nb\u{1b}[K\r\n\u{1b}[K\r\nend\u{1b}[K\u{1b}[J"
+            "\u{1b}[H\u{1b}[Ka\r\n\u{1b}[Kb\r\n\u{1b}[K\r\n\u{1b}[Kend\u{1b}[J"
         );
         let long = frame("a\nb\nc\nd\ne\n", "end", 5, false);
         assert_eq!(long.matches("\r\n").count(), 4);
-        assert!(long.contains("b\u{1b}[K\r\n… and 3 more lines"), "{long:?}");
+        assert!(long.contains("b\r\n\u{1b}[K… and 3 more lines"), "{long:?}");
         let coloured = frame(&paint(Ink::Bad, "x"), "end", 5, true);
         assert!(coloured.contains("\u{1b}[31m"), "{coloured:?}");
         assert!(!frame("\u{1b}[2Jx", "end", 5, true).contains("\u{1b}[2J"));

@@ -53,6 +53,9 @@ fn look(workspace: &Workspace, wording: &Wording) -> Result<Answer, Failure> {
     answer.text = view::text(&seen, &answer.head);
     answer.findings.clone_from(&workspace.config().findings);
     answer.words = answer.findings.iter().map(|one| finding(one, "", None)).collect();
+    let put_back = workspace.put_back_findings()?;
+    answer.words.extend(put_back.iter().map(|one| finding(one, workspace.folder(), None)));
+    answer.findings.extend(put_back);
     Ok(answer)
 }
 

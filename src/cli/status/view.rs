@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 
 use super::bar::{Signs, bar, columns};
 use super::{ROWS_MAX, Seen};
-use crate::cli::answer::width;
+use crate::cli::answer::{limit, width};
+use crate::cli::caller;
 use crate::cli::render::{Cell, Ink, Table, count, cut, finding, paint, status};
 use crate::cli::{bridge, envelope, show, task};
-use crate::entity::{AgentStatus, Priority};
-use crate::name::{DocPath, visible};
+use crate::entity::{self, AgentStatus, Priority};
+use crate::name::{DocId, DocPath, visible};
 use crate::runner::{Line, Member};
-use crate::snapshot::{Blocker, Entry};
+use crate::snapshot::Entry;
 use crate::time::ago;
 
 /// Columns of a title in the overview; `task get` shows all of it.
@@ -106,6 +107,10 @@ fn tasks(seen: &Seen<'_>) -> String {
     for line in stats.running.iter().take(ROWS_MAX) {
         table.row(row(line, status("running"), &under_way(line)));
     }
+    for line in stats.ended_elsewhere.iter().take(ROWS_MAX) {
+        let Some(hold) = &line.hold else { continue };
+        table.row(row(line, status(hold.state.word()), &task::ended_elsewhere(hold)));
+    }
     for line in stats.ready.iter().take(ROWS_MAX) {
         let who = line.task.assigned_to.as_ref().map_or_else(String::new, |name| format!("for {name}"));
         table.row(row(line, status("ready"), &who));
@@ -114,25 +119,29 @@ fn tasks(seen: &Seen<'_>) -> String {
         table.row(row(line, status("waiting"), &format!("for {}", waits(line))));
     }
     for line in stats.blocked.iter().take(ROWS_MAX) {
-        table.row(row(line, status("blocked"), &format!("by {}", waits(line))));
+        let is_its_own = line.root.as_ref().is_some_and(|root| root.path.length() == 1);
+        let by = if is_its_own { "" } else { "by " };
+        table.row(row(line, status("blocked"), &format!("{by}{}", waits(line))));
     }
     for line in stats.failed.iter().take(ROWS_MAX) {
         let text = |error: &serde_json::Value| error.as_str().map_or_else(|| error.to_string(), ToOwned::to_owned);
         table.row(row(line, status("failed"), &line.task.error.as_ref().map_or_else(String::new, text)));
     }
-    let rows = [&stats.running, &stats.ready, &stats.waiting, &stats.blocked, &stats.failed];
+    let rows = [&stats.running, &stats.ended_elsewhere, &stats.ready, &stats.waiting, &stats.blocked, &stats.failed];
     part(&headline, &table, rows.iter().map(|lines| lines.len()).sum())
 }
 
-/// By whom, how far, and for how long yet: `by ai-engineer, 25 %, 4m 12s left`.
+/// Where, by whom, how far, and for how long yet: `in ../wa by ai-engineer, 25 %, 4m 12s left`.
 fn under_way(line: &Line) -> String {
-    let mut parts = vec![line.task.holder().map_or_else(|| "by nobody".to_owned(), |name| format!("by {name}"))];
+    let place = line.hold.as_ref().and_then(|hold| hold.elsewhere.as_ref());
+    let place = place.map_or_else(String::new, |place| format!("in {place} "));
+    let holder = line.hold.as_ref().map(|hold| &hold.by).or_else(|| line.task.holder());
+    let mut parts = vec![holder.map_or_else(|| format!("{place}without a holder"), |name| format!("{place}by {name}"))];
     parts.extend(line.task.progress.map(show::percent));
     match &line.hold {
         Some(hold) if hold.is_over => parts.push("lease over".to_owned()),
         Some(hold) => {
             parts.extend(hold.left.map(|left| format!("{} left", show::span(left))));
-            parts.extend(hold.elsewhere.as_ref().map(|place| format!("in {place}")));
         }
         None => {}
     }
@@ -140,8 +149,7 @@ fn under_way(line: &Line) -> String {
 }
 
 fn waits(line: &Line) -> String {
-    let waits = line.waits_for.iter().map(|Blocker { id, why }| format!("{id} ({})", why.word()));
-    task::told(&waits.collect::<Vec<_>>().join(", "), line.root.as_ref())
+    task::told(&line.waits_for, line.root.as_ref())
 }
 
 fn workflows(seen: &Seen<'_>) -> String {
@@ -190,10 +198,21 @@ fn latency(seen: &Seen<'_>) -> String {
 impl Seen<'_> {
     fn unreadable(&self) -> String {
         let mut out = String::new();
-        for entry in self.snapshot.entries().filter(|entry| is_unreadable(entry)) {
+        let all: Vec<&Entry> = self.snapshot.entries().filter(|entry| is_unreadable(entry)).collect();
+        for entry in all.iter().take(ROWS_MAX) {
+            let id = entry.id.as_ref().map_or(entry.path.stem(), DocId::as_str);
+            let title = entry.kind.and_then(|kind| entity::title(kind, &entry.document));
+            if let Some(title) = title.filter(|title| title != id) {
+                let word = show::unusable(&entry.document).painted();
+                let _ = writeln!(out, "  {}  {word}  {}", visible(id), visible(&cut(&title, limit(TITLE_COLUMNS_MAX))));
+            }
             for one in entry.findings.iter().take(1) {
                 out.push_str(&finding(one, self.workspace.folder(), Some(entry.document.bytes())));
             }
+        }
+        if all.len() > ROWS_MAX {
+            let more = caller::complete("`mycelium check` shows all").into_owned();
+            let _ = writeln!(out, "  … and {} more; {more}", all.len() - ROWS_MAX);
         }
         if out.is_empty() { out } else { format!("\n{}\n{out}", paint(Ink::Bad, "unreadable")) }
     }
@@ -204,10 +223,15 @@ impl Seen<'_> {
                 let process = watcher.pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
                 format!("{}{process}", paint(Ink::Good, "a watcher is running"))
             }
-            None if self.workspace.repository().is_none() => "history needs git: `git init` starts one".to_owned(),
-            None => "no watcher is running; `mycelium watch --detach` starts one".to_owned(),
+            None if self.workspace.repository().is_none() => {
+                caller::complete("history needs git: `git init` starts one").into_owned()
+            }
+            None if self.standing.is_state_read_only => {
+                "no watcher is running; `mycelium watch` outside of the sandbox starts one".to_owned()
+            }
+            None => caller::complete("no watcher is running; `mycelium watch --detach` starts one").into_owned(),
         };
-        let uncommitted: Vec<String> = self.standing.uncommitted.iter().map(|path| self.why(path)).collect();
+        let uncommitted = &self.standing.uncommitted;
         let mut out = match (uncommitted.len(), &self.standing.waiting) {
             (0, None) => "everything is committed".to_owned(),
             (0, Some(waiting)) => format!("nothing to commit; {waiting}"),
@@ -215,8 +239,8 @@ impl Seen<'_> {
             (n, Some(waiting)) => format!("{} not committed: {waiting}", count(n, "document")),
         };
         out = visible(&out);
-        for line in uncommitted.iter().take(ROWS_MAX) {
-            let _ = write!(out, "\n  {}", visible(line));
+        for path in uncommitted.iter().take(ROWS_MAX) {
+            let _ = write!(out, "\n  {}", visible(&self.why(path)));
         }
         if uncommitted.len() > ROWS_MAX {
             let _ = write!(out, "\n  … and {} more", uncommitted.len() - ROWS_MAX);
@@ -245,7 +269,7 @@ fn row(line: &Line, word: Cell, about: &str) -> Vec<Cell> {
     vec![
         format!("  {}", line.task.id).into(),
         word,
-        cut(title, Some(TITLE_COLUMNS_MAX)).into(),
+        cut(title, limit(TITLE_COLUMNS_MAX)).into(),
         Cell::new(Ink::Dim, about),
     ]
 }

@@ -5,10 +5,10 @@ use crate::cli::failure::Failure;
 use crate::cli::input::Given;
 use crate::cli::session::Session;
 use crate::cli::write;
-use crate::entity::review;
-use crate::name::Kind;
+use crate::entity::review::{self, Approver};
+use crate::name::{Kind, visible};
 
-/// Approve a completed task; not by whoever did it
+/// Approve a completed task; not by the agent that did it
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The task's id, or the beginning of it
@@ -16,6 +16,9 @@ pub(crate) struct Args {
     /// A note to go with it; `@FILE` and `-` are read
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     note: Option<Given>,
+    /// Approve your own work; only a person may (no `--as`, no `MYCELIUM_AGENT`), and the approval says so
+    #[arg(long = "self")]
+    own: bool,
 }
 
 /// Approves it.
@@ -23,7 +26,26 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let note = args.note.as_ref().map(|given| given.text("--note")).transpose()?;
     let note = note.as_deref().filter(|note| !note.trim().is_empty());
     let workspace = session.open()?;
-    let by = workspace.actor();
+    let name = workspace.actor();
+    let has_completed_it = workspace.completed_by(&args.id)?.as_ref() == Some(&name);
+    let by = Approver { name: &name, has_completed_it };
     let edit = write::Edit { answer: "task.approve", kind: Kind::Task, id: &args.id, verb: "approve" };
-    edit.apply(&workspace, &|document| review::approve(document, &by, note))
+    if !args.own {
+        return edit.apply(&workspace, &|document| review::approve(document, by, note)).map_err(|failure| {
+            let is_person = failure.code == "own-work" && workspace.agent().is_none();
+            let hint = || {
+                format!(
+                    "have another person or an agent approve it, or run `mycelium task approve {} --self`",
+                    visible(&args.id)
+                )
+            };
+            if is_person { failure.hint(hint()) } else { failure }
+        });
+    }
+    if let Some(agent) = workspace.agent() {
+        let message = format!("`{agent}` is an agent; only a person may approve their own work");
+        let failure = Failure::usage("not-a-person", message);
+        return Err(failure.hint("run it without `--as` and without MYCELIUM_AGENT, or have another agent approve"));
+    }
+    edit.apply(&workspace, &|document| review::approve_own(document, by, note))
 }

@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// With --next: only tasks of this type
     #[arg(long = "type", value_name = "TYPE", requires = "next")]
     kind: Option<String>,
-    /// For how long it is yours without a word, such as `5m`; `task renew` begins it anew
+    /// For how long it is yours without a heartbeat, such as `5m`; `task renew` renews it
     #[arg(long, value_name = "SPAN", value_parser = lease)]
     lease: Option<Duration>,
     /// Also if it is assigned to another agent

@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// What it is about, in a few words
     #[arg(long)]
     title: Option<String>,
+    /// What is to be done, in markdown; `@FILE` and `-` are read
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    description: Option<Given>,
     /// Its id [default: a random one]
     #[arg(long)]
     id: Option<DocId>,
@@ -46,6 +49,7 @@ pub(crate) struct Args {
 /// Creates the task.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let payload: Option<Value> = args.payload.as_ref().map(|given| given.json("--payload")).transpose()?;
+    let description = args.description.as_ref().map(|given| given.text("--description")).transpose()?;
     let workspace = session.open()?;
     let (id, taken) = match &args.id {
         Some(id) => (id.clone(), Taken::LookUp),
@@ -55,13 +59,14 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
         id,
         kind: args.kind.clone(),
         title: args.title.clone(),
+        description,
         assigned_to: args.assigned_to.clone(),
         depends_on: args.depends_on.clone(),
         priority: args.priority,
         workflow: args.workflow.clone(),
         payload,
         steps: args.step.clone(),
-        created: workspace.now(),
+        created: workspace.moment_of_creation(),
     };
     write::created("task.create", &workspace, &New::Task(new), taken)
 }

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
 }
 
 fn overtaken(id: &str) -> Failure {
-    let message = format!("`{id}` was changed by somebody else while you edited it; your text is not saved");
+    let message = format!("`{id}` was changed while you edited it; your text is not saved");
     Failure::new(Class::Conflict, "overtaken", message).hint(format!("run `mycelium task edit {id}` again"))
 }
 

@@ -21,7 +21,7 @@ mod tick;
 mod update;
 mod wait;
 
-pub(crate) use list::{chain, told};
+pub(crate) use list::{ended_elsewhere, told};
 pub(crate) use update::{fraction, pairs};
 
 use clap::Subcommand;
@@ -44,7 +44,7 @@ pub(crate) enum Command {
     Ready(Late<ready::Args>),
     /// Claim a task, or the next one that is ready
     Claim(Late<claim::Args>),
-    /// Begin the lease of a task that you hold anew
+    /// Renew the lease on a task you hold
     Renew(Late<renew::Args>),
     /// Change a task's status, progress or any other field
     Update(Late<update::Args>),
@@ -58,7 +58,7 @@ pub(crate) enum Command {
     Retry(Late<retry::Args>),
     /// Make a completed task pending again
     Reopen(Late<reopen::Args>),
-    /// Approve a completed task; not by whoever did it
+    /// Approve a completed task; not by the agent that did it
     Approve(Late<approve::Args>),
     /// Reject a completed task: it is pending again, with the reason as a note
     Reject(Late<reject::Args>),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::answer::Answer;
+use crate::cli::answer::{Answer, limit};
 use crate::cli::envelope::Item;
 use crate::cli::failure::Failure;
 use crate::cli::list::{Part, Rows};
@@ -26,11 +26,18 @@ pub(crate) struct Args {
     /// Only this type of work
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
-    /// Only what this agent may take: what is assigned to it, or to nobody
+    /// Only what this agent may take: what is assigned to it, or to no agent
     #[arg(long = "for", value_name = "AGENT")]
     taker: Option<AgentName>,
     #[command(flatten)]
     part: Part,
+}
+
+/// Most tasks with an unusable value that are named; `--json` has all.
+const UNUSABLE_SHOWN_MAX: usize = 5;
+
+fn unusable_item(task: &Task) -> Value {
+    json!({ "id": task.id.as_str(), "why": task.gates.unusable().map(|finding| finding.message.as_str()) })
 }
 
 /// Lists them.
@@ -38,9 +45,11 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let workspace = session.open()?;
     let snapshot = workspace.snapshot(Scope::Named)?;
     let holds = workspace.holds(&snapshot)?;
-    let queue = snapshot.queue();
-    let (held, ready): (Vec<&Task>, Vec<&Task>) =
-        queue.ready().into_iter().partition(|task| holds.get(&task.id).is_some_and(Hold::keeps_off));
+    let queue = workspace.queue(&snapshot, &holds);
+    let is_elsewhere = |task: &&Task| holds.get(&task.id).is_some_and(Hold::keeps_off);
+    let held: Vec<&Task> =
+        snapshot.tasks().filter(|task| task.status == TaskStatus::Pending).filter(is_elsewhere).collect();
+    let ready: Vec<&Task> = queue.ready().into_iter().filter(|task| !is_elsewhere(task)).collect();
     let fits = |task: &&Task| {
         args.kind.as_ref().is_none_or(|kind| *kind == task.kind)
             && args.taker.as_ref().is_none_or(|taker| task.assigned_to.as_ref().is_none_or(|name| name == taker))
@@ -55,8 +64,15 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let mut answer = rows.answer(&workspace, &args.part)?;
     let others = Others { queue: &queue, held: &held, left_out: all - ready.len() };
     answer.data["others"] = others.data(&snapshot);
+    if !others.unusable().is_empty() {
+        answer.data["others"]["unusable"] = others.unusable().into_iter().map(unusable_item).collect();
+    }
     if ready.is_empty() {
         answer.words = others.words(&snapshot);
+    }
+    for task in others.unusable().into_iter().take(UNUSABLE_SHOWN_MAX) {
+        answer.words.push_str(&visible(&format!("{} is blocked: {}", task.id, reason(task, &queue))));
+        answer.words.push('\n');
     }
     Ok(answer)
 }
@@ -69,7 +85,7 @@ fn row(task: &Task, workspace: &Workspace, snapshot: &Snapshot) -> (Value, Vec<C
         "type": task.kind,
         "title": task.title,
         "assigned_to": task.assigned_to.as_ref().map(AgentName::as_str),
-        "created": task.created.map(|at| at.to_string()),
+        "created": task.created.map(crate::time::Timestamp::exact),
         "attempt": task.attempt,
         "path": path,
     });
@@ -80,7 +96,7 @@ fn row(task: &Task, workspace: &Workspace, snapshot: &Snapshot) -> (Value, Vec<C
         task.priority.word().into(),
         task.kind.as_str().into(),
         task.assigned_to.as_ref().map_or("", |name| name.as_str()).into(),
-        cut(title, Some(TITLE_COLUMNS_MAX)).into(),
+        cut(title, limit(TITLE_COLUMNS_MAX)).into(),
         Cell::new(Ink::Dim, &age),
     ];
     (item, cells)
@@ -89,7 +105,7 @@ fn row(task: &Task, workspace: &Workspace, snapshot: &Snapshot) -> (Value, Vec<C
 /// What is not on the list.
 struct Others<'a> {
     queue: &'a Queue<'a>,
-    /// Ready, and held in another work tree.
+    /// Pending here, and held or finished in another worktree.
     held: &'a [&'a Task],
     /// Ready, and of another type or for another agent.
     left_out: usize,
@@ -106,6 +122,12 @@ impl Others<'_> {
         })
     }
 
+    /// The blocked tasks that state something unusable themselves.
+    fn unusable(&self) -> Vec<&Task> {
+        let blocked = self.queue.with(Outlook::Blocked).into_iter();
+        blocked.filter(|task| task.gates.unusable().is_some()).collect()
+    }
+
     /// One line for an empty list: what there is instead, and why the first of it is not ready.
     fn words(&self, snapshot: &Snapshot) -> String {
         let (waiting, blocked) = (self.queue.with(Outlook::Waiting), self.queue.with(Outlook::Blocked));
@@ -114,7 +136,7 @@ impl Others<'_> {
             parts.push(format!("{} for others or of another type", count(self.left_out, "ready task")));
         }
         if !self.held.is_empty() {
-            parts.push(format!("{} held in other work trees", count(self.held.len(), "task")));
+            parts.push(format!("{} held or finished in other worktrees", count(self.held.len(), "task")));
         }
         if running(snapshot) > 0 {
             parts.push(format!("{} running", running(snapshot)));

@@ -5,12 +5,12 @@ use crate::cli::failure::Failure;
 use crate::cli::session::Session;
 use crate::cli::write;
 
-/// Begin the lease of a task that you hold anew
+/// Renew the lease on a task you hold
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The task's id, or the beginning of it
     id: String,
-    /// Only if this is still the fence of the task, as `task claim` told it
+    /// Only if this is still the fence of the task, as `task claim` printed it
     #[arg(long, value_name = "N")]
     fence: Option<u64>,
 }

@@ -6,7 +6,7 @@ use crate::runner::Passing;
 /// The right to change a task that an agent has.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Right {
-    /// Only if this is still the fence of the task, as `task claim` told it
+    /// Only if this is still the fence of the task, as `task claim` printed it
     #[arg(long, value_name = "N")]
     fence: Option<u64>,
     /// Also if another agent has the task

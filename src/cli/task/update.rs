@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::right::Right;
 use crate::cli::answer::Answer;
 use crate::cli::failure::Failure;
-use crate::cli::input;
+use crate::cli::input::{self, Given};
 use crate::cli::session::Session;
 use crate::cli::write;
 use crate::document::Value;
@@ -39,6 +39,18 @@ pub(crate) struct Args {
     /// What it is about, in a few words
     #[arg(long)]
     title: Option<String>,
+    /// Replace what is to be done, in markdown; `@FILE` and `-` are read; an empty text removes it
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    description: Option<Given>,
+    /// Replace what it is to work with, as JSON; `@FILE` and `-` are read; `null` removes it
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    payload: Option<Given>,
+    /// One more step to tick off; one that is there already is not added again; repeatable
+    #[arg(long, value_name = "TEXT")]
+    step: Vec<String>,
+    /// What sort of work it is
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
     /// One more task that must be completed first; repeatable
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     depends_on: Vec<DocId>,
@@ -68,6 +80,10 @@ fn update(args: &Args) -> Result<TaskUpdate, Failure> {
         title: args.title.clone(),
         depends_on_add: args.depends_on.clone(),
         depends_on_remove: args.no_depends_on.clone(),
+        kind: args.kind.clone(),
+        description: args.description.as_ref().map(|given| given.text("--description")).transpose()?,
+        payload: args.payload.as_ref().map(|given| given.json("--payload")).transpose()?,
+        steps_add: args.step.clone(),
     };
     if update == TaskUpdate::default() {
         let failure = Failure::usage("nothing-to-do", "nothing to update is given");

@@ -276,10 +276,10 @@ fn force_admits_all_that_can_be_taken_in() {
         (path("new"), change(None, After::Content(content("3")))),
     ]);
     let stems = |a: &Admission| a.commit.iter().map(|p| p.stem().to_owned()).collect::<Vec<_>>().join(" ");
-    assert_eq!(stems(&admit(&changes, 1, Force::No)), "new");
-    assert_eq!(admit(&changes, 1, Force::No).held.len(), 3);
-    assert_eq!(stems(&admit(&changes, 2, Force::No)), "gone new");
-    let forced = admit(&changes, 1, Force::Yes);
+    assert_eq!(stems(&admit(&changes, 1, DELETIONS_MAX, Force::No)), "new");
+    assert_eq!(admit(&changes, 1, DELETIONS_MAX, Force::No).held.len(), 3);
+    assert_eq!(stems(&admit(&changes, 2, DELETIONS_MAX, Force::No)), "gone new");
+    let forced = admit(&changes, 1, DELETIONS_MAX, Force::Yes);
     assert_eq!(stems(&forced), "broken gone new");
     assert_eq!(forced.held, [Held { path: path("big"), why: Why::Unknown(fault) }]);
 }
@@ -287,7 +287,7 @@ fn force_admits_all_that_can_be_taken_in() {
 #[test]
 fn every_report_reads_as_a_fragment() {
     let reason = Reason::new("why").hint("do this");
-    let fault = Diagnostic::error(Code::ConflictMarkers, "conflict markers");
+    let fault = Diagnostic::error(Code::ConflictMarkers, "conflict markers").hint("do that");
     for (report, text) in [
         (Report::Held(Held { path: path("a"), why: Why::Unreadable(fault) }), "held back `a.md`: conflict markers"),
         (Report::Healed(path("a")), "no longer held back: `a.md`"),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::engine::{Batch, Effect, Engine, Head, Input, Readiness, Reason, Retry, Seen};
+use crate::engine::{Batch, DELETIONS_MAX, Effect, Engine, Head, Input, Readiness, Reason, Retry, Seen};
 use crate::name::{ContentId, DocPath, Revision};
 
 pub(super) fn path(name: &str) -> DocPath {
@@ -182,6 +182,7 @@ impl World {
                     revision: Revision::new(format!("{:040x}", self.commits)),
                     contents: Arc::new(self.head.iter().map(|(path, text)| (path.clone(), content(text))).collect()),
                     readiness: self.readiness.clone(),
+                    deletions_max: DELETIONS_MAX,
                 })),
                 Effect::Commit(batch) => Some(self.commit(now, &batch)),
                 Effect::Report(report) => {

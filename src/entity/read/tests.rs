@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::diagnostic::Place;
+use crate::entity::gate::{TaskGates, WhenMissing};
 
 const TASK: &str = include_str!("../../../fixtures/reference/task-123.md");
 const AGENT: &str = include_str!("../../../fixtures/reference/agent-ai-engineer.md");
@@ -31,7 +32,7 @@ fn the_reference_task_is_read() {
     assert_eq!(
         json,
         json!({
-            "id": "task-123", "type": "train-model", "title": "train-model", "status": "running",
+            "id": "task-123", "type": "train-model", "title": "train-model", "description": null, "status": "running",
             "assigned_to": "ai-engineer", "priority": "normal", "depends_on": ["task-122"],
             "payload": {"dataset": "alice-voice", "config": "configs/lora.yaml", "epochs": 3},
             "created": "2025-10-17T00:00:00Z", "progress": null, "workflow": null, "result": null, "error": null,
@@ -49,7 +50,7 @@ fn the_reference_agent_is_read() {
         json!({
             "agent": "ai-engineer", "status": "busy", "last_updated": "2025-10-17T00:00:00Z", "ttl": null,
             "active_tasks": ["train-model"], "started": {"train-model": "2025-10-17T00:00:00Z"},
-            "metadata": {
+            "description": null, "metadata": {
                 "current_workflow": "workflow-123",
                 "resources_allocated": {"gpu": "NVIDIA RTX 4090", "memory_gb": 24},
             },
@@ -103,7 +104,7 @@ fn findings_have_their_place_and_keep_the_task() {
             "assigned_to: two words\n",
             Code::BadName,
             (5, 14),
-            "`assigned_to`: the agent name `two words` has a blank at character 4",
+            "`assigned_to`: the agent name `two words` has a space at character 4",
         ),
         ("depends_on: {a: b}\n", Code::BadValue, (5, 13), "`depends_on` must be a list of ids"),
         (
@@ -167,11 +168,156 @@ fn kinds_follow_from_names_then_from_keys() {
     assert_eq!(kind("train.md", "---\ntitle: x\n---\n"), None);
 }
 
+fn references(reading: &Reading) -> Vec<String> {
+    let one = |reference: &TaskReference| match reference.when_missing {
+        WhenMissing::Blocks => reference.id.to_string(),
+        WhenMissing::Warns => format!("{} (done)", reference.id),
+        WhenMissing::Ignored => format!("{}?", reference.id),
+    };
+    task_of(reading).references().iter().map(one).collect()
+}
+
 #[test]
-fn dependencies_of_the_body_count_where_the_frontmatter_has_none() {
-    let reading = task_with("", "\n## Dependencies\n\n- task-5 (a) - RUNNING\n- _none_\n- task-6\n");
-    let ids: Vec<_> = task_of(&reading).depends_on.iter().map(DocId::as_str).collect();
-    assert_eq!(ids, ["task-5", "task-6"]);
-    let stated = task_with("depends_on: []\n", "\n## Dependencies\n\n- task-5\n");
-    assert_eq!(task_of(&stated).depends_on, []);
+fn dependencies_of_the_body_count_where_the_frontmatter_states_none() {
+    let body = "\n## Dependencies\n\n- task-5 (a) - RUNNING\n- _none_\n- task-6\n";
+    for lines in ["", "depends_on:\n", "depends_on: []\n", "depends_on: none\n", "depends_on: '-'\n", "depends_on: ~\n"]
+    {
+        assert_eq!(references(&task_with(lines, body)), ["task-5", "task-6"], "{lines}");
+    }
+    assert_eq!(references(&task_with("depends_on: [task-7]\n", body)), ["task-7"]);
+    assert_eq!(references(&task_with("depends_on: {a: b}\n", body)), [""; 0]);
+}
+
+#[test]
+fn words_of_the_body_are_references_by_their_form_and_their_marks() {
+    for (body, expected) in [
+        ("- [ ] task-2", vec!["task-2"]),
+        ("- [x] task-2", vec!["task-2 (done)"]),
+        ("- task-2, task-3", vec!["task-2", "task-3"]),
+        ("- task-122 (prepare-dataset) - COMPLETED ✅", vec!["task-122 (done)"]),
+        ("- No dependencies", vec![]),
+        ("- Python 3.11 or newer", vec!["Python?"]),
+        ("- none", vec![]),
+        ("- -", vec![]),
+        ("- not task-2", vec!["not?", "task-2"]),
+        ("After task-2 and task-k7f3q2m9xa, this task-based work", vec!["task-2", "task-k7f3q2m9xa", "task-based?"]),
+        ("- task-based", vec!["task-based"]),
+        ("- task-prepare-dataset", vec!["task-prepare-dataset?"]),
+        ("Needs `prepare` and the rest", vec!["prepare?"]),
+        ("[the data](task-4.md)", vec!["task-4", "the?", "data?"]),
+        (
+            "| Task | State |\n|---|---|\n| task-2 | COMPLETED |\n| task-3 | open |",
+            vec!["Task?", "State?", "task-2 (done)", "COMPLETED?", "task-3", "open?"],
+        ),
+        ("task-1 comes after task-2", vec!["task-2"]),
+        ("- Task-2 and TASK-based work", vec!["Task-2", "TASK-based?"]),
+        ("| # | Task |\n|---|---|\n| 1 | task-2 |", vec!["Task?", "task-2"]),
+        ("- task-2 - COMPLETED\n- task-2 again", vec!["task-2"]),
+        ("```\ntask-2\n```", vec![]),
+    ] {
+        let reading = task_with("", &format!("\n## Dependencies\n\n{body}\n"));
+        assert_eq!(references(&reading), expected, "{body}");
+        assert_eq!(reading.findings, [], "{body}");
+    }
+}
+
+/// `absent`, `usable` or `unusable`, for the key under test.
+fn stated(key: &str, value: &str) -> &'static str {
+    fn word<T>(value: &StatedValue<T>) -> &'static str {
+        match value {
+            StatedValue::Absent => "absent",
+            StatedValue::Usable(_) => "usable",
+            StatedValue::Unusable(_) => "unusable",
+        }
+    }
+    let reading = task_with(&format!("{key}:{value}\n"), "");
+    let Some(Entity::Task(task)) = &reading.entity else { return "unreadable" };
+    let TaskGates { depends_on, assigned_to, review, approved, .. } = &task.gates;
+    let found = match key {
+        "depends_on" => word(depends_on),
+        "assigned_to" => word(assigned_to),
+        "review" => word(review),
+        _ => match approved {
+            StatedValue::Usable(ApprovalMark::Withheld(_)) => "withheld",
+            approved => word(approved),
+        },
+    };
+    let is_reported = matches!(found, "unusable" | "withheld");
+    assert_eq!(reading.findings.len(), usize::from(is_reported), "{key}:{value} {:?}", reading.findings);
+    if let Some(finding) = reading.findings.first() {
+        assert!(finding.place.is_some() && finding.path.is_some() && finding.hint.is_some(), "{finding:?}");
+    }
+    found
+}
+
+#[test]
+fn every_shape_of_a_value_that_restricts_is_absent_usable_or_unusable() {
+    // The value; what it is for `depends_on`, `assigned_to`, `review`, `approved`.
+    for (value, expected) in [
+        ("", ["absent"; 4]),
+        (" null", ["absent"; 4]),
+        (" ~", ["absent"; 4]),
+        (" \"\"", ["absent"; 4]),
+        (" ' '", ["absent"; 4]),
+        (" []", ["absent"; 4]),
+        (" {}", ["unusable"; 4]),
+        (" none", ["absent", "absent", "usable", "withheld"]),
+        (" No", ["absent", "absent", "usable", "withheld"]),
+        (" '-'", ["absent", "absent", "usable", "withheld"]),
+        (" unassigned", ["absent", "absent", "usable", "withheld"]),
+        (" [none]", ["absent", "absent", "absent", "unusable"]),
+        (" task-2", ["usable", "usable", "unusable", "usable"]),
+        (" 'task-2'", ["usable", "usable", "unusable", "usable"]),
+        (" task-2, task-3", ["unusable", "unusable", "unusable", "usable"]),
+        (" task-2 task-3", ["unusable", "unusable", "unusable", "usable"]),
+        (" [task-2, task-3]", ["usable", "unusable", "unusable", "unusable"]),
+        ("\n  - task-2", ["usable", "unusable", "unusable", "unusable"]),
+        (" [[task-2]]", ["unusable"; 4]),
+        (" [{id: task-2}]", ["unusable"; 4]),
+        ("\n  - id: task-2\n    why: data", ["unusable"; 4]),
+        (" {id: task-2}", ["unusable"; 4]),
+        ("\n  -", ["unusable"; 4]),
+        (" 7", ["usable", "usable", "unusable", "withheld"]),
+        (" true", ["usable", "unusable", "usable", "withheld"]),
+        (" false", ["usable", "unusable", "usable", "withheld"]),
+        (" yes", ["usable", "usable", "usable", "withheld"]),
+        (" Required", ["usable", "usable", "usable", "withheld"]),
+        (" requierd", ["usable", "usable", "unusable", "usable"]),
+        (" pending", ["usable", "usable", "unusable", "withheld"]),
+        (" 0", ["usable", "usable", "unusable", "withheld"]),
+        (" 2025-10-17", ["usable", "usable", "unusable", "withheld"]),
+        (" 2025-10-17T00:00:00Z", ["unusable", "unusable", "unusable", "withheld"]),
+        (" completed", ["usable", "usable", "unusable", "withheld"]),
+        (" ok", ["usable", "usable", "unusable", "withheld"]),
+        (" not yet", ["unusable", "unusable", "unusable", "withheld"]),
+        (" No, see the notes", ["unusable", "unusable", "unusable", "withheld"]),
+        (" '?'", ["unusable", "unusable", "unusable", "withheld"]),
+        (" a/b", ["unusable", "unusable", "unusable", "usable"]),
+        (" Jane Doe", ["unusable", "unusable", "unusable", "usable"]),
+        (" |\n  task-2", ["usable", "usable", "unusable", "usable"]),
+        (" >\n  task-2\n  task-3", ["unusable", "unusable", "unusable", "usable"]),
+        (" &a task-2", ["unreadable"; 4]),
+        (" *a", ["unreadable"; 4]),
+        (" !!str task-2", ["unreadable"; 4]),
+    ] {
+        let found = ["depends_on", "assigned_to", "review", "approved"].map(|key| stated(key, value));
+        assert_eq!(found, expected, "{value:?}");
+    }
+    assert_eq!(stated("depends_on", " task-2\ndepends_on: task-3"), "unreadable");
+}
+
+#[test]
+fn a_key_that_restricts_and_is_spelt_otherwise_is_not_passed_over() {
+    for (lines, unusable) in [
+        ("dependsOn: [task-2]\n", "`dependsOn` is not read: the key is `depends_on`"),
+        ("Assigned-To: ann\n", "`Assigned-To` is not read: the key is `assigned_to`"),
+        ("Review: required\n", "`Review` is not read: the key is `review`"),
+        ("dependsOn: none\nassignedTo:\nREVIEW: no\n", ""),
+        ("dependsOn: [task-2]\ndepends_on: []\n", ""),
+    ] {
+        let reading = task_with(lines, "");
+        let finding = task_of(&reading).gates.unusable();
+        assert_eq!(finding.map_or("", |finding| finding.message.as_str()), unusable, "{lines}");
+        assert_eq!(reading.findings.len(), usize::from(!unusable.is_empty()), "{lines}");
+    }
 }

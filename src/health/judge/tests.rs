@@ -15,6 +15,7 @@ fn ground() -> Ground {
         exchange: Some(true),
         links: Some(true),
         run_unwritable: None,
+        state: "/r/.git/mycelium".to_owned(),
         skew_ms: Some(3),
         free_bytes: Some(1 << 40),
         free_files: Some(1 << 20),
@@ -72,6 +73,21 @@ fn assert_told(cases: &[(Change, &str, &str)]) {
 }
 
 #[test]
+fn a_disk_that_is_read_only_is_no_sandbox() {
+    let told = told(|_, _, _, g| {
+        (g.run_unwritable, g.unwritable) = (Some("read-only".to_owned()), Some("read-only".to_owned()));
+    });
+    let messages: Vec<&str> = told.iter().map(|(message, _)| message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "folder problem: `f` cannot be written: read-only",
+            "run-state problem: locks and journal cannot be written: read-only"
+        ]
+    );
+}
+
+#[test]
 fn all_is_well() {
     assert_eq!(told(|_, _, _, _| {}), []);
     let checks = judge(&healthy());
@@ -122,7 +138,7 @@ fn verdicts_on_git() {
         (
             |f, _, _, _| f.place = Ok(Place { root: "/r".to_owned(), in_git: false, has_git_dir: true }),
             "repository problem: `/r/.git` is there and is no repository: a part of it is missing",
-            "run `git status` there to see what git says; clone anew, or restore it from a copy",
+            "bring `HEAD`, `objects` or `refs` back from a copy, whichever is missing, or clone again",
         ),
     ]);
 }
@@ -153,6 +169,11 @@ fn verdicts_on_commits() {
             "rm",
         ),
         (
+            |_, _, g, _| g.broken = vec![Fault { message: "empty".to_owned(), hint: Some("rm".to_owned()) }],
+            "references problem: empty",
+            "rm",
+        ),
+        (
             |_, _, g, _| g.leftovers = 2,
             "locks warning: 2 commits that were killed left something behind",
             "run `mycelium doctor --fix`, or any write",
@@ -163,9 +184,9 @@ fn verdicts_on_commits() {
             "run `mycelium resolve`, which merges what can be merged and stages it",
         ),
         (
-            |_, _, g, _| g.ignored = true,
+            |_, _, g, _| g.ignored = Some("run `this`".to_owned()),
             "ignored problem: git ignores `f`: nothing in it is committed",
-            "run `git check-ignore -v f/task-x.md` to see the rule, and let it spare the folder",
+            "run `this`",
         ),
         (
             |_, i, _, _| i.own_branch = Some("tasks".to_owned()),
@@ -185,7 +206,7 @@ fn verdicts_on_commits() {
     ]);
     let own: Change = |_, i, g, _| {
         i.own_branch = Some("tasks".to_owned());
-        (g.excluded, g.ignored) = (true, true);
+        (g.excluded, g.ignored) = (true, Some(String::new()));
     };
     assert_eq!(told(own), []);
     let watched: Change = |_, i, _, _| {
@@ -246,7 +267,7 @@ fn verdicts_on_the_machine() {
     assert_told(&[
         (
             |_, _, _, g| g.exchange = Some(false),
-            "file-system problem: ext4: two files cannot be exchanged in one step",
+            "file-system warning: ext4: two files cannot be exchanged in one step, so a save in the moment of a write may be lost",
             local,
         ),
         (
@@ -261,8 +282,9 @@ fn verdicts_on_the_machine() {
         ),
         (
             |_, _, _, g| g.run_unwritable = Some("read-only".to_owned()),
-            "run-state problem: locks and journal cannot be written: read-only",
-            "check who owns the git directory, and whether the disk is mounted for writing",
+            "run-state warning: `/r/.git/mycelium` is read-only for this process, as in a sandbox: read-only; claims are \
+             refused here, other changes are committed by a process outside of the sandbox",
+            "run `mycelium watch` outside of the sandbox, and let the sandbox write `/r/.git/mycelium` for claims",
         ),
         (|_, _, _, g| g.free_bytes = Some(5 << 20), "disk problem: 5 MB are free", "free some disk space"),
         (|_, _, _, g| g.free_bytes = Some(50 << 20), "disk warning: 50 MB are free", "free some disk space"),

@@ -1,13 +1,15 @@
 //! Who has a task, asked on the server before it is decided here: among clones one answer there decides, within a deadline.
 //! Where it cannot be asked, the claim is decided in this clone alone, and says so.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::line::Line;
+use super::line::{Line, Waits};
+use super::sight::Item;
 use super::state::State;
 use super::wanted::{Target, Wanted};
-use crate::bridge::{ClaimAnswer, ClaimAsk, Link, Renewal};
-use crate::claim::{Ask, Loss, Taking, Why};
+use crate::bridge::{BridgeError, ClaimAnswer, ClaimAsk, Link, Renewal};
+use crate::claim::{Ask, Entry, Loss, Taking, Why};
 use crate::entity::{Task, Workflow, WorkflowStatus};
 use crate::mirror;
 use crate::name::{AgentName, DocId, Kind};
@@ -17,6 +19,9 @@ use crate::time::Timestamp;
 /// Longest wait for a connection, and for an answer: together the deadline of a claim, 50 ms.
 const CONNECT: Duration = Duration::from_millis(20);
 const ANSWER: Duration = Duration::from_millis(30);
+/// The most tasks that are asked for in one go: so many are answered in the time of one answer. More are asked for in parts,
+/// so that the question of another clone comes in between.
+const CLAIMS_AT_ONCE: usize = 32;
 /// Name under which it is remembered which set of data the server held, and which branch was mirrored into it.
 const SPACE: &str = "space";
 /// Name under which the longest lease is remembered that was asked for, in milliseconds.
@@ -71,9 +76,9 @@ pub(in crate::runner) enum Reserved {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::runner) struct Reservation {
     by: AgentName,
-    id: DocId,
+    pub(in crate::runner) id: DocId,
     /// The fence there.
-    fence: u64,
+    pub(in crate::runner) fence: u64,
     /// It was not theirs before.
     is_new: bool,
     /// Whose lease was over.
@@ -104,65 +109,151 @@ impl Reserved {
     }
 }
 
+/// One task that an agent asks the server for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::runner) struct ClaimRequest {
+    /// Which task.
+    pub(in crate::runner) task: DocId,
+    /// The fence in its document; 0 for none.
+    pub(in crate::runner) fence: u64,
+    /// Who asks, and how.
+    pub(in crate::runner) ask: Ask,
+}
+
+impl ClaimRequest {
+    /// The request for a task as its document is now.
+    pub(in crate::runner) fn new(task: &Task, ask: &Ask) -> Self {
+        Self { task: task.id.clone(), fence: task.fence.unwrap_or(0), ask: ask.clone() }
+    }
+}
+
+/// Why the server gives a task to another agent or to none. It can be kept, and said more than once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::runner) enum ClaimDenied {
+    /// Another agent has it, or has ended it.
+    Lost(Box<Loss>),
+    /// The server has to decide and cannot.
+    Undecided {
+        /// Which task.
+        task: DocId,
+        /// Why it cannot.
+        why: String,
+    },
+}
+
 impl Workspace {
-    /// Asks the server for a task.
-    ///
-    /// # Errors
-    /// [`Error::ClaimLost`] if somebody else has it there; [`Error::Undecided`] if the server has to decide and cannot.
-    pub(in crate::runner) fn reserve(&self, task: &Task, ask: &Ask) -> Result<Reserved, Error> {
-        let Wanted::Redis(target) = self.wanted_bridge() else { return Ok(Reserved::NotAsked) };
+    /// Returns true if a server is to be asked for tasks.
+    pub(in crate::runner) fn asks_for_claims(&self) -> bool {
+        !self.is_quiet && matches!(self.wanted_bridge(), Wanted::Redis(_))
+    }
+
+    /// Asks the server for tasks, before any lock is held; the answers in the same order. What was reserved and is not needed
+    /// is to be given to [`Workspace::unreserve`].
+    pub(in crate::runner) fn reserve(&self, requests: &[ClaimRequest]) -> Vec<Result<Reserved, ClaimDenied>> {
+        let not_asked = || requests.iter().map(|_| Ok(Reserved::NotAsked)).collect();
+        let Wanted::Redis(target) = self.wanted_bridge() else { return not_asked() };
         if self.is_quiet {
-            return Ok(Reserved::NotAsked);
+            return not_asked();
         }
-        let question =
-            ClaimAsk { takes_popped: ask.taking != Taking::Polite, ..question(&target, task, &ask.by, ask.lease) };
-        let answer = match self.is_followed_branch(&target)? {
-            Err(why) => Err(why),
-            Ok(()) => Line::of(&target)
-                .with(self, &target, CONNECT, ANSWER, |link| claim(self, &target, link, &question))
-                .map_err(|error| error.to_string()),
+        let followed = match self.is_followed_branch(&target) {
+            Ok(followed) => followed,
+            Err(error) => Err(error.to_string()),
         };
+        if let Err(why) = followed {
+            return requests.iter().map(|request| self.undecided(request, why.clone())).collect();
+        }
+        let mut answers = Vec::with_capacity(requests.len());
+        for part in requests.chunks(CLAIMS_AT_ONCE) {
+            let questions: Vec<ClaimAsk> = part.iter().map(|request| question(&target, request)).collect();
+            let said = Line::of(&target)
+                .with(self, &target, self.claim_patience(&target), |link| claim(self, &target, link, &questions))
+                .unwrap_or_else(|error| questions.iter().map(|_| Err(error.to_string())).collect());
+            answers.extend(part.iter().zip(said).map(|(request, answer)| self.reserved(request, answer)));
+        }
+        answers
+    }
+
+    /// What an answer of the server means for who asked.
+    fn reserved(&self, request: &ClaimRequest, answer: Result<ClaimAnswer, String>) -> Result<Reserved, ClaimDenied> {
+        let lost = |why, by, fence, left| Err(ClaimDenied::Lost(Box::new(loss(request, why, by, fence, left))));
         let (fence, is_new, was) = match answer {
             Ok(ClaimAnswer::Won { fence, was }) => (fence, true, was.and_then(|was| AgentName::new(was).ok())),
             Ok(ClaimAnswer::Kept { fence }) => (fence, false, None),
             // A file that is behind may still say that it is pending: who goes on regardless is told here.
-            Ok(ClaimAnswer::Lost { fence, .. }) if ask.taking == Taking::Steal => (fence + 1, false, None),
+            Ok(ClaimAnswer::Lost { fence, .. }) if request.ask.taking == Taking::Steal => (fence + 1, false, None),
             Ok(ClaimAnswer::Lost { holder, fence, left }) => {
-                let by = AgentName::new(holder).ok();
-                return Err(self.lost(loss(task, Why::Held, by, fence, Some(left))));
+                return lost(Why::Held, AgentName::new(holder).ok(), fence, Some(left));
             }
-            Ok(ClaimAnswer::Popped { left }) => return Err(self.lost(loss(task, Why::Popped, None, 0, Some(left)))),
+            Ok(ClaimAnswer::Popped { left }) => return lost(Why::Popped, None, 0, Some(left)),
             Ok(ClaimAnswer::Ended(status)) => {
                 let why = if status == "completed" { Why::Completed } else { Why::Failed };
-                return Err(self.lost(loss(task, why, None, task.fence.unwrap_or(0), None)));
+                return lost(why, None, request.fence, None);
             }
             Ok(ClaimAnswer::Settling { left }) => {
-                return self.undecided(
-                    task,
-                    format!("the server lost its data and decides again in {} s", left.as_secs() + 1),
-                );
+                let why = format!("the server lost its data and decides again in {} s", left.as_secs() + 1);
+                return self.undecided(request, why);
             }
-            Err(why) => return self.undecided(task, why),
+            Err(why) => return self.undecided(request, why),
         };
-        Ok(Reserved::There(Reservation { by: ask.by.clone(), id: task.id.clone(), fence, is_new, was }))
+        let (by, id) = (request.ask.by.clone(), request.task.clone());
+        Ok(Reserved::There(Reservation { by, id, fence, is_new, was }))
     }
 
-    fn undecided(&self, task: &Task, why: String) -> Result<Reserved, Error> {
+    /// How long to wait for a connection and for an answer: briefly, since this clone can decide alone; where it may not, as long
+    /// as the settings say.
+    fn claim_patience(&self, target: &Target) -> Waits {
         if self.must_decide {
-            Err(Error::Undecided { task: task.id.to_string(), why })
+            let (connect, answer) = (target.settings.connection_timeout, target.settings.operation_timeout);
+            Waits { connect, answer, insists: true }
+        } else {
+            Waits { connect: CONNECT, answer: ANSWER, insists: false }
+        }
+    }
+
+    fn undecided(&self, request: &ClaimRequest, why: String) -> Result<Reserved, ClaimDenied> {
+        if self.must_decide {
+            Err(ClaimDenied::Undecided { task: request.task.clone(), why })
         } else {
             Ok(Reserved::Local(why))
         }
     }
 
-    /// The claim came to nothing here: it is given back there.
-    pub(in crate::runner) fn unreserve(&self, reserved: &Reserved) {
-        let Reserved::There(Reservation { by, id, fence, is_new: true, .. }) = reserved else { return };
+    /// The error of who does not get a task.
+    pub(in crate::runner) fn denied(&self, denied: ClaimDenied) -> Error {
+        match denied {
+            ClaimDenied::Lost(loss) => self.lost(*loss),
+            ClaimDenied::Undecided { task, why } => Error::Undecided { task: task.to_string(), why },
+        }
+    }
+
+    /// Claims that came to nothing here are given back there.
+    pub(in crate::runner) fn unreserve<'a>(&self, unused: impl IntoIterator<Item = &'a Reserved>) {
+        let is_new = |reserved: &&Reserved| matches!(reserved, Reserved::There(there) if there.is_new);
+        let mut unused = unused.into_iter().filter(is_new).peekable();
+        if unused.peek().is_none() {
+            return;
+        }
         let Wanted::Redis(target) = self.wanted_bridge() else { return };
-        let hash = target.keys.document(Kind::Task, id);
-        // Where it cannot be given back, its lease ends.
-        let _ = Line::of(&target)
-            .with(self, &target, CONNECT, ANSWER, |link| Ok(link.unclaim(&hash, by.as_str(), *fence)?));
+        let given = |reserved: &Reserved| match reserved {
+            Reserved::There(there) if !self.is_needed(there) => {
+                let hash = target.keys.document(Kind::Task, &there.id);
+                Some((hash, there.by.to_string(), there.fence))
+            }
+            _ => None,
+        };
+        let given: Vec<_> = unused.filter_map(given).collect();
+        for part in given.chunks(CLAIMS_AT_ONCE) {
+            // Where it cannot be given back, its lease ends.
+            let _ = Line::of(&target)
+                .with(self, &target, self.claim_patience(&target), |link| Ok(link.unclaim_each(part)?));
+        }
+    }
+
+    /// Returns true if another process of the same agent has got the task in this clone by what is reserved.
+    fn is_needed(&self, reserved: &Reservation) -> bool {
+        let records = self.store.claim_records(&reserved.id).unwrap_or_default();
+        let mut entries = records.iter().filter_map(|record| Entry::from_bytes(&record.bytes));
+        entries.any(|entry| entry.by == reserved.by && entry.fence >= reserved.fence && entry.state.is_held())
     }
 
     /// A lease that begins anew begins so there as well.
@@ -171,46 +262,91 @@ impl Workspace {
     /// [`Error::ClaimLost`] if somebody else has it there.
     pub(in crate::runner) fn renew_there(&self, task: &Task, by: &AgentName, lease: Duration) -> Result<(), Error> {
         let Wanted::Redis(target) = self.wanted_bridge() else { return Ok(()) };
-        let question = question(&target, task, by, lease);
-        let renewed = Line::of(&target).with(self, &target, CONNECT, ANSWER, |link| Ok(link.renew(&question)?));
+        let ask = Ask { by: by.clone(), lease, taking: Taking::Polite };
+        let request = ClaimRequest::new(task, &ask);
+        let question = question(&target, &request);
+        let renewed =
+            Line::of(&target).with(self, &target, self.claim_patience(&target), |link| Ok(link.renew(&question)?));
         match renewed {
             Ok(Renewal::Lost { holder, fence, left }) if !holder.is_empty() && holder != by.as_str() => {
-                Err(self.lost(loss(task, Why::Held, AgentName::new(holder).ok(), fence, Some(left))))
+                Err(self.lost(loss(&request, Why::Held, AgentName::new(holder).ok(), fence, Some(left))))
             }
             // The file knows who has it; the server is told by the bridge.
             _ => Ok(()),
         }
     }
-}
 
-fn question(target: &Target, task: &Task, by: &AgentName, lease: Duration) -> ClaimAsk {
-    ClaimAsk {
-        hash: target.keys.document(Kind::Task, &task.id),
-        agent: by.to_string(),
-        node: target.node.clone(),
-        fence: task.fence.unwrap_or(0),
-        lease,
-        takes_popped: false,
+    /// Renews on the server what an agent holds in this worktree, but for the documents of `written`, which renewed their leases
+    /// there: each operation of a holder renews, whatever it is about.
+    pub(super) fn renew_held(
+        &self,
+        target: &Target,
+        link: &Link,
+        by: &AgentName,
+        written: &BTreeSet<Item>,
+    ) -> Result<(), Error> {
+        let asks: Vec<ClaimAsk> = self
+            .held_by(by)?
+            .into_iter()
+            .filter(|(task, _)| !written.contains(&(Kind::Task, task.id.clone())))
+            .map(|(task, lease)| {
+                let ask = Ask { by: by.clone(), lease, taking: Taking::Polite };
+                question(target, &ClaimRequest::new(&task, &ask))
+            })
+            .collect();
+        for part in asks.chunks(CLAIMS_AT_ONCE) {
+            // One that the server has given to another agent is told when the document is next written.
+            link.renew_each(part)?;
+        }
+        Ok(())
     }
 }
 
-fn loss(task: &Task, why: Why, by: Option<AgentName>, fence: u64, left: Option<Duration>) -> Loss {
-    Loss { task: task.id.to_string(), why, by, fence, since: None, left, until: None, place: None }
+fn question(target: &Target, request: &ClaimRequest) -> ClaimAsk {
+    ClaimAsk {
+        hash: target.keys.document(Kind::Task, &request.task),
+        agent: request.ask.by.to_string(),
+        node: target.node.clone(),
+        fence: request.fence,
+        lease: request.ask.lease,
+        takes_popped: request.ask.taking != Taking::Polite,
+    }
 }
 
-fn claim(workspace: &Workspace, target: &Target, link: &Link, question: &ClaimAsk) -> Result<ClaimAnswer, Error> {
-    note_lease(workspace, target, question.lease)?;
-    // In one step, where the server still holds the set of data that is known; else it is entered first.
-    if let Some((space, branch)) = known_space(workspace, target)
-        && branch == target.branch
-    {
-        match link.claim_in(question, &space, &target.branch)? {
-            ClaimAnswer::Settling { .. } => {}
-            answer => return Ok(answer),
+fn loss(request: &ClaimRequest, why: Why, by: Option<AgentName>, fence: u64, left: Option<Duration>) -> Loss {
+    Loss { left, ..Loss::new(request.task.to_string(), why, by, fence) }
+}
+
+/// Asks for several tasks. In one step, where the server still holds the set of data that is known; else it is entered first,
+/// and what was not decided is asked again.
+fn claim(
+    workspace: &Workspace,
+    target: &Target,
+    link: &Link,
+    questions: &[ClaimAsk],
+) -> Result<Vec<Result<ClaimAnswer, String>>, Error> {
+    if let Some(longest) = questions.iter().map(|question| question.lease).max() {
+        note_lease(workspace, target, longest)?;
+    }
+    let words = |answer: Result<ClaimAnswer, BridgeError>| answer.map_err(|error| error.to_string());
+    let is_open = |answer: &Result<ClaimAnswer, String>| matches!(answer, Ok(ClaimAnswer::Settling { .. }));
+    let mut answers = match known_space(workspace, target) {
+        Some((space, branch)) if branch == target.branch => {
+            let answers = link.claim_each(questions, &space, &target.branch)?;
+            answers.into_iter().map(words).collect()
         }
+        _ => questions.iter().map(|question| Ok(ClaimAnswer::Settling { left: question.lease })).collect::<Vec<_>>(),
+    };
+    let open: Vec<usize> = (0..answers.len()).filter(|at| is_open(&answers[*at])).collect();
+    if open.is_empty() {
+        return Ok(answers);
     }
     let space = enter(workspace, target, link)?;
-    Ok(link.claim_in(question, &space, &target.branch)?)
+    let again: Vec<ClaimAsk> = open.iter().map(|at| questions[*at].clone()).collect();
+    for (at, answer) in open.into_iter().zip(link.claim_each(&again, &space, &target.branch)?) {
+        answers[at] = words(answer);
+    }
+    Ok(answers)
 }
 
 /// The set of data that this clone has come to, and the branch with which it may take part in it (none where another one is

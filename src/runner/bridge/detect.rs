@@ -4,13 +4,16 @@ use std::time::{Duration, Instant};
 
 use super::super::{Workspace, environment};
 use super::health::{Health, State};
-use super::wanted::{Target, Wanted};
+use super::wanted::{AGREE, Target, Wanted};
 use crate::bridge::{BridgeError, Link, Server};
 use crate::time::Timestamp;
 
 /// What a look of a command may cost in all, and the connection of it.
 const BRIEF: Duration = Duration::from_millis(5);
 const BRIEF_CONNECTION: Duration = Duration::from_millis(4);
+/// What a look may cost when a long-lived client begins; less where the server did not answer before.
+const OPENING: Duration = Duration::from_millis(250);
+const OPENING_AGAIN: Duration = Duration::from_millis(50);
 /// For how long a server that is too far away for such a look counts as seen.
 const FAR_SEEN_MS: i64 = 60_000;
 /// The followers by their names.
@@ -22,6 +25,8 @@ const MARKDOWN: &str = "markdown";
 pub enum Patience {
     /// A few milliseconds, and nothing at all where somebody knows already.
     Brief,
+    /// Once, for a quarter of a second at most: a client that begins, and says at once which server it has.
+    Opening,
     /// As long and as often as the settings say.
     Full,
 }
@@ -96,6 +101,9 @@ impl Workspace {
             }
             Wanted::Nothing => Detected::none(None, None),
             Wanted::Untrusted { address } => Detected::none(Some(untrusted(&address)), Some(TRUST.to_owned())),
+            Wanted::Unagreed { address, why } => {
+                Detected::none(Some(format!("the server {address} {why}")), Some(AGREE.to_owned()))
+            }
             Wanted::Broken { why, hint } => Detected::none(Some(why), Some(hint)),
             Wanted::Redis(target) => self.look_at(&target, patience, began),
         };
@@ -122,6 +130,10 @@ impl Workspace {
                 let why = untrusted(&address);
                 return (MARKDOWN, Some(stats(address, "untrusted", why, TRUST.to_owned())));
             }
+            Wanted::Unagreed { address, why } => {
+                let why = format!("the server {address} {why}");
+                return (MARKDOWN, Some(stats(address, "untrusted", why, AGREE.to_owned())));
+            }
             Wanted::Broken { why, hint } => return (MARKDOWN, Some(stats(String::new(), "broken", why, hint))),
             Wanted::Redis(target) => target,
         };
@@ -144,24 +156,32 @@ impl Workspace {
     fn look_at(&self, target: &Target, patience: Patience, began: Instant) -> Detected {
         let now = environment::now();
         let before = self.bridge_health(target).unwrap_or_else(|| Health::of(target));
-        if patience == Patience::Brief {
-            if let Some(health) = self.just_seen(&before, target, now) {
-                return Detected::of(health, None);
-            }
-            if !before.may_try(now) {
-                return Detected::of(with_pause(before, now), None);
-            }
-            if u128::from(before.answer_ms) >= BRIEF_CONNECTION.as_millis() {
-                return Detected::of(from_afar(before, now), None);
-            }
+        // A client that begins asks for itself, unless somebody follows the server.
+        let may_believe = patience == Patience::Brief || patience == Patience::Opening && self.is_followed(&before);
+        if may_believe && let Some(health) = self.just_seen(&before, target, now) {
+            return Detected::of(health, None);
+        }
+        if patience == Patience::Brief && !before.may_try(now) {
+            return Detected::of(with_pause(before, now), None);
         }
         let (answer, after) = match patience {
             Patience::Brief => {
                 let left = BRIEF.saturating_sub(began.elapsed()).min(BRIEF_CONNECTION);
                 (Link::connect(&target.settings, left).map(|link| link.server().clone()), began.elapsed())
             }
+            Patience::Opening => {
+                let most = if before.may_try(now) { OPENING } else { OPENING_AGAIN };
+                let begins = Instant::now();
+                let most = most.min(target.settings.connection_timeout);
+                (Link::connect(&target.settings, most).map(|link| link.server().clone()), begins.elapsed())
+            }
             Patience::Full => connect(target),
         };
+        // A refusal and any other answer count at once. Only silence says nothing of a server that is far away.
+        let is_far = u128::from(before.answer_ms) >= BRIEF_CONNECTION.as_millis();
+        if patience == Patience::Brief && is_far && matches!(answer, Err(BridgeError::TimedOut { .. })) {
+            return Detected::of(from_afar(before, now), None);
+        }
         let health = self.judged(before.clone(), target, &answer, after);
         let is_news = health.state != before.state || health.state != State::Live || !before.is_fresh(now);
         if is_news {
@@ -173,8 +193,7 @@ impl Workspace {
 
     /// What was seen a moment ago, by a follower or, if it was live, by anybody.
     fn just_seen(&self, before: &Health, target: &Target, now: Timestamp) -> Option<Health> {
-        let is_followed = || before.follower.is_some_and(|pid| self.store.is_running(pid));
-        if !before.is_fresh(now) || before.state != State::Live && !is_followed() {
+        if !before.is_fresh(now) || before.state != State::Live && !self.is_followed(before) {
             return None;
         }
         match (before.state, self.pause(target)) {
@@ -182,6 +201,10 @@ impl Workspace {
             // Whoever follows knows of more reasons: git is at work, or the server has another branch.
             _ => Some(before.clone()),
         }
+    }
+
+    fn is_followed(&self, health: &Health) -> bool {
+        health.follower.is_some_and(|pid| self.store.is_running(pid))
     }
 
     fn judged(&self, before: Health, target: &Target, answer: &Result<Server, BridgeError>, after: Duration) -> Health {
@@ -222,7 +245,7 @@ impl Workspace {
 const TRUST: &str = "run `mycelium bridge enable` if you trust that server";
 
 fn untrusted(address: &str) -> String {
-    format!("the server {address} is named by the repository, and nobody here agreed to it")
+    format!("the server {address} is named by the repository, and you have not agreed to it")
 }
 
 /// As long and as often as the settings say. What more patience does not change is not tried again.
@@ -233,7 +256,10 @@ fn connect(target: &Target) -> (Result<Server, BridgeError>, Duration) {
         let answer = Link::connect(&target.settings, target.settings.connection_timeout);
         let is_final = match &answer {
             Ok(_) => true,
-            Err(error) => matches!(error, BridgeError::Authentication { .. } | BridgeError::Tls { .. }),
+            Err(error) => matches!(
+                error,
+                BridgeError::Authentication { .. } | BridgeError::Tls { .. } | BridgeError::Cluster { .. }
+            ),
         };
         if is_final || tries >= target.retry_attempts {
             return (answer.map(|link| link.server().clone()), began.elapsed());
@@ -258,7 +284,7 @@ fn from_afar(health: Health, now: Timestamp) -> Health {
     }
     Health {
         state: State::Down,
-        why: Some(format!("its answers take {} ms, and nobody asked for a minute", health.answer_ms)),
+        why: Some(format!("its answers take {} ms, and none was asked for within a minute", health.answer_ms)),
         hint: Some("run `mycelium bridge detect`, or keep `mycelium watch` running".to_owned()),
         ..health
     }

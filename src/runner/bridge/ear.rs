@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
 use std::time::{Duration, Instant};
 
+use super::inbox::Inbox;
 use super::voice::{Hearing, WRITTEN_DOWN, event_of, listen};
 use super::wanted::Target;
-use crate::bridge::{Link, News};
+use crate::bridge::Link;
 use crate::event::Event;
 use crate::runner::{Error, environment};
 use crate::time::Timestamp;
@@ -133,9 +134,10 @@ impl Listener {
     }
 
     fn listen(&mut self, is_first: bool, begun: &dyn Fn()) -> Result<(), Error> {
-        let (wake, woken) = channel();
+        let inbox = Arc::new(Inbox::default());
+        let incoming = Arc::clone(&inbox);
         let on_news = move |news| {
-            let _ = wake.send(news);
+            incoming.add(news);
         };
         // No keys are looked at, only channels: whoever listens mirrors nothing.
         let link = listen(&self.target, CONNECT, Hearing::Channels, &self.patterns, on_news)?;
@@ -150,20 +152,23 @@ impl Listener {
         }
         begun();
         while !self.is_over() && self.pending.is_none() {
-            match woken.recv_timeout(LOOK) {
-                Ok(News::Message { channel, payload }) => {
-                    if self.take(&link, &payload, &channel, None) {
-                        (self.ring)();
-                    }
+            let arrived = inbox.take_within(LOOK);
+            // In a quiet moment what the stream has is taken, too: what was heard is there as well and is known by its id, and
+            // what is put there later for a stream that was lost is heard by no listener. So is what was too much.
+            if arrived.is_empty() || arrived.dropped > 0 {
+                let last = self.last.clone().unwrap_or_else(|| "0-0".to_owned());
+                self.close_gap(&link, last, Some(self.began))?;
+            }
+            for message in arrived.messages {
+                if self.take(&link, &message.payload, &message.channel, None) {
+                    (self.ring)();
                 }
-                Ok(News::Lost(_)) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                Ok(News::Changed(_) | News::Everything) => {}
-                // In a quiet moment what the stream has is taken, too: what was heard is there as well and is known by its
-                // id, and what somebody puts there later for a stream that was lost is heard by nobody.
-                Err(RecvTimeoutError::Timeout) => {
-                    let last = self.last.clone().unwrap_or_else(|| "0-0".to_owned());
-                    self.close_gap(&link, last, Some(self.began))?;
+                if self.is_over() || self.pending.is_some() {
+                    return Ok(());
                 }
+            }
+            if arrived.lost.is_some() {
+                return Ok(());
             }
         }
         Ok(())

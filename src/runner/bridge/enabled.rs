@@ -15,11 +15,11 @@ use crate::store;
 /// The name of the record in the run state.
 const RECORD: &str = "enabled.json";
 /// The folder of notes, in the user's state folder.
-const NOTES: &str = "bridges";
+pub(super) const NOTES: &str = "bridges";
 /// A file among them that is written anew with each agreement, for those who watch.
 const CHANGED: &str = "changed";
 /// Largest note, in bytes.
-const NOTE_BYTES_MAX: usize = 16 * 1024;
+pub(super) const NOTE_BYTES_MAX: usize = 16 * 1024;
 
 /// What is remembered of the server that is used.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -164,6 +164,8 @@ impl Workspace {
             },
             address,
         };
+        // Where local state is read-only, the old agreement stays as it is.
+        self.store.make_state()?;
         let path = note_path(&record.token)?;
         let note = serde_json::to_string(&self.agreement(&record.address)).unwrap_or_default();
         store::replace_text(&path, &note).map_err(|source| Error::Folder { path, source })?;
@@ -171,11 +173,12 @@ impl Workspace {
             forget_note(&old)?;
         }
         self.remember(&record)?;
+        self.agree_to_terms()?;
         tell_watchers();
         match self.wanted_bridge() {
             Wanted::Redis(target) => Ok(Enabling { target: *target, is_given: record.is_given, was_enabled }),
             Wanted::Broken { why, hint } => Err(Error::BadServer { why, hint }),
-            Wanted::Nothing | Wanted::Untrusted { .. } => Err(Error::NoServer),
+            Wanted::Nothing | Wanted::Untrusted { .. } | Wanted::Unagreed { .. } => Err(Error::NoServer),
         }
     }
 
@@ -185,6 +188,7 @@ impl Workspace {
     /// [`Error::Store`] if the run state cannot be changed.
     pub fn disable_bridge(&self) -> Result<Option<String>, Error> {
         let Some(record) = self.bridge_record()? else { return Ok(None) };
+        self.store.make_state()?;
         forget_note(&record)?;
         self.store.remove_bridge_text(RECORD)?;
         self.store.remove_bridge_text(super::health::FILE)?;

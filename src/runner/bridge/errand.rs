@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::health;
-use super::line::Line;
+use super::line::{Line, Waits};
 use super::report::{PassOptions, PassReport};
 use super::sight::{Item, item_of};
 use super::state::{self, State};
@@ -39,7 +39,9 @@ impl Workspace {
         let is_live = self.bridge_health(&target).is_some_and(|health| health.state == health::State::Live);
         let connect = if is_live { CONNECT_LIVE } else { CONNECT };
         let line = Line::of(&target);
-        let done = line.with(self, &target, connect, ANSWER, |link| self.errand(&target, link, record, &told));
+        let done = line.with(self, &target, Waits { connect, answer: ANSWER, insists: false }, |link| {
+            self.errand(&target, link, record, &told)
+        });
         // The line has noted what is wrong with the server; the operation stands in any case.
         if let (Err(_), Some(first)) = (done, told.first()) {
             let _ = state::note_untold(self, &target, &first.id);
@@ -72,8 +74,12 @@ impl Workspace {
             items.extend(shows.map(|workflow| (Kind::Workflow, workflow.id.clone())).collect::<Vec<_>>());
         }
         let mut report = PassReport::default();
+        let written = items.clone();
         // Whoever removes much here has been asked.
         state.settle(link, items, PassOptions { force: true, ..PassOptions::default() }, &mut report)?;
+        if let Some(agent) = &record.operation.agent {
+            self.renew_held(target, link, agent, &written)?;
+        }
         // Whoever keeps the queues sees it by itself.
         if !moves.is_empty() && state.lead(link)? {
             state.queues(link, &mut report)?;

@@ -2,6 +2,7 @@
 
 use super::claims;
 use super::health::Health;
+use super::lead::LeadTimes;
 use super::pass::Which;
 use super::report::{Direction, PassOptions, PassReport};
 use super::state::State;
@@ -30,7 +31,7 @@ impl Workspace {
                 }
                 let mut state = State::open(self.another()?, &target);
                 if options.dry_run {
-                    state.is_recorder = true;
+                    (state.is_recorder, state.led) = (true, LeadTimes::assumed());
                 } else {
                     state.lead(&link)?;
                 }
@@ -58,7 +59,12 @@ impl Workspace {
         match done {
             Ok((report, server)) => {
                 if known.follower.is_none() {
-                    let _ = self.note_bridge_health(&known.live(Some(server), now));
+                    let mut health = known.live(Some(server), now);
+                    if !options.dry_run {
+                        health.note_pass(&report, now);
+                        health.note_held(&report, report.mass);
+                    }
+                    let _ = self.note_bridge_health(&health);
                 }
                 Ok(report)
             }

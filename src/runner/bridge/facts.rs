@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::super::{Workspace, environment};
-use super::wanted::{Target, Wanted};
+use super::wanted::{AGREE, Target, Wanted};
 use crate::bridge::{BridgeError, Link};
 use crate::health::{BridgeFacts, Fault, Reached};
 
@@ -13,6 +13,10 @@ impl Workspace {
         let target = match self.wanted_bridge() {
             Wanted::Nothing => return BridgeFacts::Nothing,
             Wanted::Untrusted { address } => return BridgeFacts::Untrusted { address },
+            Wanted::Unagreed { address, why } => {
+                let message = format!("{address} {why}");
+                return BridgeFacts::Broken(Fault { message, hint: Some(AGREE.to_owned()) });
+            }
             Wanted::Broken { why, hint } => {
                 return BridgeFacts::Broken(Fault { message: why, hint: Some(hint).filter(|hint| !hint.is_empty()) });
             }

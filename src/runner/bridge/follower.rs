@@ -3,19 +3,21 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::health::{self, Health};
+use super::inbox::Inbox;
+use super::lead::LeadTimes;
 use super::pass::Which;
 use super::report::{PassOptions, PassReport};
 use super::sight::Item;
 use super::state::{self, State};
 use super::voice::{self, Hearing};
 use super::wanted::{Target, Wanted};
-use crate::bridge::{BridgeError, Link, News};
-use crate::mirror::Key;
+use crate::bridge::{BridgeError, Link};
 use crate::runner::{Error, NewSettings, Workspace, environment};
 use crate::store::FollowLock;
 use crate::watch::Watcher;
@@ -27,7 +29,7 @@ const CONNECT_MAX: Duration = Duration::from_secs(2);
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_millis(1_500);
 /// How often signs of life are passed on, and the lease of whoever writes events down is renewed.
-const BEAT: Duration = Duration::from_secs(1);
+pub(super) const BEAT: Duration = Duration::from_secs(1);
 /// How often what is known is written for those who ask, though nothing has changed.
 const REPORT: Duration = Duration::from_secs(2);
 /// How often it is looked whether it is this one's turn to follow.
@@ -41,11 +43,12 @@ const REST_MAX: Duration = Duration::from_millis(5);
 const NEWS_MAX: usize = 10_000;
 
 /// What wakes the loop.
+#[derive(Debug, Clone, Copy)]
 enum Wake {
     /// A file may have changed, or HEAD, or the settings.
     Files,
-    /// Something happened on the server.
-    News(News),
+    /// Something came over the server: it lies in the inbox.
+    Server,
     /// It is to end.
     Stop,
 }
@@ -114,14 +117,14 @@ impl Drop for Follower {
 }
 
 #[allow(clippy::struct_excessive_bools, reason = "each says something else")]
-struct Loop {
-    workspace: Workspace,
-    target: Target,
+pub(super) struct Loop {
+    pub(super) workspace: Workspace,
+    pub(super) target: Target,
     wake: Sender<Wake>,
     woken: Receiver<Wake>,
     watcher: Watcher,
-    tell: Box<dyn Fn(&Health) + Send>,
-    health: Health,
+    pub(super) tell: Box<dyn Fn(&Health) + Send>,
+    pub(super) health: Health,
     told_at: Option<Instant>,
     /// It rests while a watcher runs.
     gives_way: bool,
@@ -130,11 +133,17 @@ struct Loop {
     is_renewed: bool,
     /// What came in before could not be committed yet.
     is_uncommitted: bool,
+    /// What the server said without being asked.
+    pub(super) inbox: Arc<Inbox>,
+    /// When this clone had the lead, over all connections.
+    led: LeadTimes,
+    /// What is to be said of messages that are lost.
+    pub(super) loss: Option<String>,
 }
 
 /// What the loop has to do next, besides being woken.
-struct Due {
-    everything: Instant,
+pub(super) struct Due {
+    pub(super) everything: Instant,
     beat: Instant,
     queue: Option<Instant>,
 }
@@ -168,6 +177,9 @@ impl Loop {
             is_over,
             is_renewed,
             is_uncommitted,
+            inbox: Arc::default(),
+            led: LeadTimes::default(),
+            loss: None,
         }
     }
 
@@ -233,7 +245,7 @@ impl Loop {
                     self.is_over = true;
                     return;
                 }
-                Ok(Wake::Files | Wake::News(_)) => {}
+                Ok(Wake::Files | Wake::Server) => {}
                 Err(RecvTimeoutError::Timeout) => return,
             }
         }
@@ -241,15 +253,22 @@ impl Loop {
 
     fn connect_and_follow(&mut self) -> Result<(), Error> {
         let within = self.target.settings.connection_timeout.min(CONNECT_MAX);
-        let wake = self.wake.clone();
+        self.inbox = Arc::new(Inbox::after(&self.inbox));
+        let (wake, inbox) = (self.wake.clone(), Arc::clone(&self.inbox));
         let on_news = move |news| {
-            let _ = wake.send(Wake::News(news));
+            if inbox.add(news) {
+                let _ = wake.send(Wake::Server);
+            }
         };
         let link = voice::listen(&self.target, within, Hearing::Everything, &[], on_news)?;
         let mut state = State::open(self.workspace.another()?, &self.target);
         super::claims::enter(&state.workspace, &self.target, &link)?;
         state.is_uncommitted = self.is_uncommitted;
+        state.led = std::mem::take(&mut self.led);
+        // What came before, and could not be dealt with then.
+        let _ = self.wake.send(Wake::Server);
         let done = self.follow(&mut state, &link);
+        self.note_gap(&state, &done);
         if done.is_ok() {
             state.let_go(&link);
             state.commit_last();
@@ -257,6 +276,7 @@ impl Loop {
             state.commit_leftover();
         }
         self.is_uncommitted = state.is_uncommitted;
+        self.led = state.led;
         done
     }
 
@@ -273,7 +293,11 @@ impl Loop {
             let _ = self.watcher.arm();
             self.settings();
             let began = Instant::now();
-            self.work(state, link, &mut due, &mut items)?;
+            match self.work(state, link, &mut due, &mut items) {
+                // It still says what happens there: that is not to be missed.
+                Err(Error::Bridge(error @ BridgeError::Full { .. })) => self.note_full(&error, &mut due),
+                done => done?,
+            }
             // Under load more is done at once, and those who write have the processor, too.
             std::thread::sleep(began.elapsed().min(REST_MAX));
             while !self.is_over && !self.is_renewed && !self.wait(state, link, &mut due, &mut items)? {}
@@ -347,7 +371,7 @@ impl Loop {
         self.report(is_news);
     }
 
-    fn is_live(&self) -> bool {
+    pub(super) fn is_live(&self) -> bool {
         self.health.state == health::State::Live
     }
 
@@ -355,18 +379,14 @@ impl Loop {
         let was_live = self.is_live();
         let now = self.workspace.now();
         let mut health = self.health.clone().live(Some(link.server().name.clone()), now);
-        health.sent += report.sent.len() as u64;
-        health.came += report.came.len() as u64;
-        health.behind = state.waiting() as u64;
-        let words = |pairs: &[(String, String)]| pairs.iter().map(|(what, why)| format!("{what}: {why}")).collect();
-        (health.garbage, health.held) = (words(&report.garbage), words(&report.held));
-        health.held.extend(
-            state.mass.as_ref().map(|mass| format!("{mass}: `mycelium bridge push --force` does it, if it is meant")),
-        );
         if is_everything {
-            health.last_pass = Some(now);
-            health.last_pass_ms = u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX);
+            health.note_pass(report, now);
+        } else {
+            health.sent += report.sent.len() as u64;
+            health.came += report.came.len() as u64;
         }
+        health.behind = state.waiting() as u64;
+        health.note_held(report, state.mass);
         health.popped = state.popped_until();
         let is_other = health.popped.len() != self.health.popped.len();
         let is_news = !was_live || health.garbage != self.health.garbage || health.held != self.health.held;
@@ -375,6 +395,7 @@ impl Loop {
         if is_news || is_due || is_other {
             self.report(is_news);
         }
+        self.report_loss();
     }
 
     /// Waits for something to do; says whether it is a look at documents.
@@ -390,6 +411,7 @@ impl Loop {
             due.beat = now + BEAT;
             self.beat(state, link, due)?;
         }
+        self.note_inherited(state);
         let next = [Some(due.everything), Some(due.beat), due.queue].into_iter().flatten().min();
         let left = next.map_or(BEAT, |next| next.saturating_duration_since(Instant::now()));
         let first = match self.woken.recv_timeout(left) {
@@ -419,36 +441,7 @@ impl Loop {
         match wake {
             Wake::Stop => self.is_over = true,
             Wake::Files => return Ok(true),
-            Wake::News(News::Lost(why)) => {
-                let address = self.target.settings.address.to_string();
-                return Err(Error::Bridge(BridgeError::Closed { address, why }));
-            }
-            Wake::News(News::Everything) => {
-                due.everything = Instant::now();
-                return Ok(true);
-            }
-            Wake::News(News::Changed(keys)) => {
-                let mut is_stale = false;
-                for key in keys {
-                    let hash = state.keys.of_record(&key).unwrap_or(&key).to_owned();
-                    match state.keys.parse(&hash) {
-                        Some(Key::Document(..)) => {
-                            let known = state.garbage.len();
-                            let item = state.item_of(&hash);
-                            is_stale |= item.is_some() || state.garbage.len() > known;
-                            items.extend(item);
-                        }
-                        Some(Key::Queue(_)) => is_stale = true,
-                        None => {}
-                    }
-                }
-                return Ok(is_stale);
-            }
-            Wake::News(News::Message { channel, payload }) => {
-                if state.leads() {
-                    state.write_down(link, &channel, &payload)?;
-                }
-            }
+            Wake::Server => return self.take_in(state, link, due, items),
         }
         Ok(false)
     }
@@ -462,7 +455,7 @@ impl Loop {
         if self.is_live() {
             state.pass_on_beats(link)?;
         }
-        if self.is_live() && state.lead(link)? {
+        if (self.is_live() || state.is_recorder) && state.lead(link)? {
             due.everything = Instant::now();
         }
         if self.told_at.is_none_or(|at| at.elapsed() >= REPORT) {
@@ -473,7 +466,7 @@ impl Loop {
     }
 
     /// Writes what is known for those who ask, and tells it whoever started this if it is something else now.
-    fn report(&mut self, is_news: bool) {
+    pub(super) fn report(&mut self, is_news: bool) {
         self.told_at = Some(Instant::now());
         // Whoever asks and finds nothing looks by itself.
         let _ = self.workspace.note_bridge_health(&self.health);

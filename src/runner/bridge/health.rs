@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Error, Workspace};
+use super::report::{HeldRemoval, PassReport};
 use super::wanted::{Target, Wanted};
 use crate::store::Store;
 use crate::time::Timestamp;
@@ -87,6 +88,10 @@ pub struct Health {
     pub held: Vec<String>,
     /// Tasks that somebody took from a queue and has not claimed, and when they come back; at most 20.
     pub popped: Vec<(String, Timestamp)>,
+    /// Messages of other programs that were lost, or may have been, since this process follows.
+    pub lost: u64,
+    /// How often the connection was lost since then: what was published while there was none is not known.
+    pub gaps: u64,
     /// The branch that is mirrored.
     pub branch: String,
     /// The process that keeps following, if there is one.
@@ -115,6 +120,8 @@ impl Default for Health {
             garbage: Vec::new(),
             held: Vec::new(),
             popped: Vec::new(),
+            lost: 0,
+            gaps: 0,
             branch: String::new(),
             follower: None,
         }
@@ -156,6 +163,21 @@ impl Health {
     pub fn live(self, server: Option<String>, now: Timestamp) -> Self {
         let server = server.or_else(|| self.server.clone());
         Self { why: None, hint: None, failures: 0, retry_after_ms: 0, server, ..self.seen(State::Live, now) }
+    }
+
+    /// Everything was compared and exchanged.
+    pub(super) fn note_pass(&mut self, report: &PassReport, now: Timestamp) {
+        self.sent += report.sent.len() as u64;
+        self.came += report.came.len() as u64;
+        self.last_pass = Some(now);
+        self.last_pass_ms = u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX);
+    }
+
+    /// Takes over what waits for a person.
+    pub(super) fn note_held(&mut self, report: &PassReport, removal: Option<HeldRemoval>) {
+        let words = |pairs: &[(String, String)]| pairs.iter().map(|(what, why)| format!("{what}: {why}")).collect();
+        (self.garbage, self.held) = (words(&report.garbage), words(&report.held));
+        self.held.extend(removal.map(|removal| format!("{removal}; {}", removal.hint())));
     }
 
     /// The server answered, but nothing is exchanged: another branch is checked out, or git is at work.

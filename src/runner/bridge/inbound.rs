@@ -11,7 +11,7 @@ use crate::name::{AgentName, DocPath, EventId, OperationId};
 use crate::runner::commit::CommitTurn;
 use crate::runner::{Class, Edits, Error, New};
 use crate::snapshot::Entry;
-use crate::store::{Action, Operation, Unsynced};
+use crate::store::{Action, ApplyError, Operation, Unsynced};
 
 /// How long whoever ends waits for git, and how often it is tried meanwhile.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -85,7 +85,7 @@ impl State {
     }
 
     fn lying(&self, path: &DocPath) -> Result<Option<Document>, Error> {
-        Ok(self.workspace.store.read(path)?.map(|file| Document::parse(file.bytes)))
+        Ok(self.workspace.read_all(std::slice::from_ref(path))?.pop().map(|(_, document)| document))
     }
 
     /// What is in the way at a path: a file that is about something else.
@@ -101,6 +101,9 @@ impl State {
         deed: &Deed<'_>,
         changes: &[(DocPath, Option<Document>, Option<Document>)],
     ) -> Result<Landed, Error> {
+        if let Some((path, gap)) = self.workspace.first_left_to_git(changes.iter().map(|(path, ..)| path))? {
+            return Ok(Landed::Held(format!("`{path}` is left to git: {gap}")));
+        }
         let made = self.workspace.operation("bridge.take")?;
         let operation =
             Operation { id: deed.operation.cloned().unwrap_or(made.id), agent: deed.author.cloned(), ..made };
@@ -119,7 +122,11 @@ impl State {
                 });
             }
             Ok(if is_overtaken { vec![Action::Keep; changes.len()] } else { actions })
-        })?;
+        });
+        let written = match written {
+            Err(ApplyError::Store(error)) if error.concerns_one_file() => return Ok(Landed::Held(error.to_string())),
+            done => done?,
+        };
         if is_overtaken {
             return Ok(Landed::Again);
         }
@@ -182,8 +189,10 @@ impl State {
         let document = self.workspace.render(&made(new.clone()))?;
         let deed = Deed { author: author.as_ref(), operation: None, is_told: false };
         let path = DocPath::for_new(item.0, &item.1);
-        self.write(&deed, &[(path, None, Some(document))])?;
-        Ok(Landed::Again)
+        match self.write(&deed, &[(path, None, Some(document))])? {
+            held @ Landed::Held(_) => Ok(held),
+            Landed::Done | Landed::Again => Ok(Landed::Again),
+        }
     }
 }
 

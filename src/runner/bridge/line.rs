@@ -12,11 +12,22 @@ use crate::runner::{Error, Workspace};
 /// The lines of this process, one for each server and clone.
 static LINES: Mutex<Vec<Arc<Line>>> = Mutex::new(Vec::new());
 
-/// A connection, while there is one.
+/// How long an operation waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Waits {
+    /// For a connection.
+    pub(super) connect: Duration,
+    /// For an answer.
+    pub(super) answer: Duration,
+    /// It also asks a server that failed a moment ago.
+    pub(super) insists: bool,
+}
+
+/// A connection, while there is one, and how long it waits for answers.
 #[derive(Debug)]
 pub(super) struct Line {
     target: Target,
-    link: Mutex<Option<Link>>,
+    link: Mutex<Option<(Link, Waits)>>,
 }
 
 impl Line {
@@ -36,27 +47,26 @@ impl Line {
         &self,
         workspace: &Workspace,
         target: &Target,
-        connect: Duration,
-        answer: Duration,
+        waits: Waits,
         work: impl Fn(&Link) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut slot = self.link.lock().unwrap_or_else(PoisonError::into_inner);
         let now = workspace.now();
         let health = workspace.bridge_health(target);
-        if let Some(down) = health.as_ref().filter(|health| !health.may_try(now)) {
+        if let Some(down) = health.as_ref().filter(|health| !waits.insists && !health.may_try(now)) {
             *slot = None;
             return Err(Error::Bridge(BridgeError::Unreachable {
                 address: down.address.clone(),
                 why: down.why.clone().unwrap_or_else(|| "it did not answer a moment ago".to_owned()),
             }));
         }
-        let kept = slot.take();
+        let kept = slot.take().filter(|(_, known)| *known == waits).map(|(link, _)| link);
         let was_kept = kept.is_some();
-        let link = kept.map_or_else(|| self.connect(workspace, connect, answer), Ok)?;
+        let link = kept.map_or_else(|| self.connect(workspace, waits), Ok)?;
         let (link, done) = match work(&link) {
             // A connection that was kept may have ended long ago. Whatever is asked for here may be asked for again.
             Err(Error::Bridge(BridgeError::Closed { .. })) if was_kept => {
-                let link = self.connect(workspace, connect, answer)?;
+                let link = self.connect(workspace, waits)?;
                 let done = work(&link);
                 (link, done)
             }
@@ -69,18 +79,18 @@ impl Line {
                     let known = health.unwrap_or_else(|| Health::of(target));
                     let _ = workspace.note_bridge_health(&known.live(Some(link.server().name.clone()), now));
                 }
-                *slot = Some(link);
+                *slot = Some((link, waits));
             }
             // Only a server that is gone or silent is left alone for a while; one that says no is there.
             Err(Error::Bridge(error)) if error.is_lost() => note(workspace, target, error),
-            Err(_) => *slot = Some(link),
+            Err(_) => *slot = Some((link, waits)),
         }
         done
     }
 }
 
 impl Line {
-    fn connect(&self, workspace: &Workspace, connect: Duration, answer: Duration) -> Result<Link, Error> {
+    fn connect(&self, workspace: &Workspace, Waits { connect, answer, .. }: Waits) -> Result<Link, Error> {
         let settings = Settings { operation_timeout: answer, ..self.target.settings.clone() };
         Link::connect(&settings, connect).map_err(|error| {
             note(workspace, &self.target, &error);

@@ -1,5 +1,6 @@
 //! The bridge: which server is wanted and trusted, whether it is live, and what keeps both sides alike.
 
+mod agreed;
 mod bases;
 mod claims;
 mod course;
@@ -12,6 +13,9 @@ mod facts;
 mod follower;
 mod health;
 mod inbound;
+mod inbox;
+mod incoming;
+mod lead;
 mod line;
 mod pass;
 mod queues;
@@ -23,7 +27,7 @@ mod voice;
 mod wanted;
 
 pub use claims::Decided;
-pub(super) use claims::Reserved;
+pub(super) use claims::{ClaimDenied, ClaimRequest, Reserved};
 pub use detect::{BridgeStats, Detected, Patience};
 pub(super) use ear::Ear;
 pub use enabled::Enabling;
@@ -31,4 +35,5 @@ pub(super) use enabled::changed_path;
 pub use follower::Follower;
 pub use health::{Health, Known, State, UNKNOWN};
 pub use report::{Direction, PassOptions, PassReport};
+pub(super) use wanted::AGREE;
 pub use wanted::{Target, Wanted};

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::inbound::Landed;
-use super::report::{Direction, PassOptions, PassReport};
+use super::report::{Direction, HeldRemoval, PassOptions, PassReport};
 use super::sight::Item;
 use super::state::State;
 use crate::bridge::{Applied, Fetched, Link};
@@ -51,7 +51,8 @@ impl State {
         if report.paused.is_some() {
             return Ok(report);
         }
-        let told = self.hear()?;
+        // Until the pass is done nothing of it went out: if it fails, it goes with the next one.
+        self.untold = self.hear()?;
         let is_all = matches!(which, Which::All);
         let items = match which {
             Which::All => {
@@ -73,7 +74,6 @@ impl State {
             self.settle(link, workflows, options, &mut report)?;
         }
         if report.paused.is_some() {
-            self.untold = told;
             return Ok(report);
         }
         // What commits brought was seen, whichever documents this was about; what came in another way is known after all.
@@ -83,7 +83,7 @@ impl State {
         }
         report.held = self.held.iter().map(|(what, why)| (what.clone(), why.clone())).collect();
         report.garbage = self.garbage.iter().map(|(key, why)| (key.clone(), why.clone())).collect();
-        report.told = told;
+        report.told = std::mem::take(&mut self.untold);
         report.took = began.elapsed();
         Ok(report)
     }
@@ -190,6 +190,7 @@ impl State {
         for chunk in items.chunks(CHUNK) {
             let hashes: Vec<String> = chunk.iter().map(|(kind, id)| self.keys.document(*kind, id)).collect();
             let fetched = link.fetch(&hashes)?;
+            self.keep_lead(link)?;
             for ((item, hash), fetched) in chunk.iter().zip(hashes).zip(fetched) {
                 self.garbage.remove(&hash);
                 self.held.remove(&label(item));
@@ -250,13 +251,6 @@ impl State {
         options: PassOptions,
         report: &mut PassReport,
     ) -> Result<BTreeSet<Item>, Error> {
-        if !options.force
-            && let Some(mass) = self.mass(&plan)
-        {
-            plan.retain(|planned| !is_loss(&planned.step));
-            report.mass = Some(format!("{} of {} documents would vanish", mass.lost, mass.of));
-            self.mass.clone_from(&report.mass);
-        }
         let mut again = BTreeSet::new();
         if options.direction == Direction::Pull {
             plan.retain(|planned| planned.step.file != FileStep::Keep || planned.step.send.is_none());
@@ -265,6 +259,14 @@ impl State {
                 self.held.entry(label(&planned.item)).or_insert_with(|| CAME.to_owned());
             }
             plan.retain(|planned| planned.step.file == FileStep::Keep);
+        }
+        // Only what this direction would carry out: for the rest, force in this direction is no answer.
+        if !options.force
+            && let Some(removal) = self.removal_to_hold(&plan)
+        {
+            plan.retain(|planned| !is_loss(&planned.step));
+            report.mass = Some(removal);
+            self.mass = report.mass;
         }
         if options.dry_run {
             for planned in &plan {
@@ -277,6 +279,7 @@ impl State {
         let mut answers = link.apply(&sends)?.into_iter();
         let mut landed = Vec::new();
         for planned in plan {
+            self.keep_lead(link)?;
             if planned.step.send.is_some() && answers.next() == Some(Applied::Conflict) {
                 again.insert(planned.item);
                 continue;
@@ -299,13 +302,14 @@ impl State {
         Ok(again)
     }
 
-    /// Says no to the disappearance of very much at once.
-    fn mass(&self, plan: &[Planned]) -> Option<mirror::Mass> {
+    /// Returns the removals of a plan if they are too many at once.
+    fn removal_to_hold(&self, plan: &[Planned]) -> Option<HeldRemoval> {
         let here = plan.iter().filter(|planned| planned.step.removes_here()).count();
         let there = plan.iter().filter(|planned| planned.step.removes_there()).count();
         // Here they are of what is still there, there they are gone from here already.
         let of = self.sight.snapshot().len();
-        mirror::mass(here, of).or_else(|| mirror::mass(there, of + there))
+        let held = |is_here, mass: Option<mirror::Mass>| mass.map(|mass| HeldRemoval { mass, is_here });
+        held(true, mirror::mass(here, of)).or_else(|| held(false, mirror::mass(there, of + there)))
     }
 }
 

@@ -57,6 +57,7 @@ impl State {
             }
         }
         for entry in &answer.foreign {
+            self.keep_lead(link)?;
             has_taken_in |= self.take_in(link, &list, priority, entry)?;
         }
         for (id, left) in &answer.popped {
@@ -92,7 +93,7 @@ impl State {
                 _ => vec![Action::Keep],
             })
         })?;
-        self.workspace.fate(Some(&operation.id), written.as_ref())?;
+        self.workspace.commit_written(Some(&operation.id), written.as_ref())?;
         Ok(written.is_some())
     }
 
@@ -118,6 +119,11 @@ impl State {
                     Some(id) => id,
                     None => environment::new_id(Kind::Task)?,
                 };
+                let path = DocPath::for_new(Kind::Task, &id);
+                if let Some((path, gap)) = self.workspace.first_left_to_git([&path])? {
+                    self.garbage.insert(list.to_owned(), format!("`{path}` is left to git: {gap}"));
+                    return Ok(false);
+                }
                 task.priority.get_or_insert(priority);
                 // Of several watchers one takes it, under an id that all of them know from then on.
                 if !link.adopt(&self.keys.own("adopted"), list, text, id.as_str())? {
@@ -146,13 +152,14 @@ impl State {
             id: id.clone(),
             kind: task.kind,
             title: task.title,
+            description: None,
             assigned_to: task.assigned_to,
             depends_on: task.depends_on,
             priority: task.priority.unwrap_or(Priority::Normal),
             workflow: task.workflow,
             payload: task.payload,
             steps: Vec::new(),
-            created: task.created.unwrap_or_else(|| self.workspace.now()),
+            created: task.created.unwrap_or_else(|| self.workspace.moment_of_creation()),
         };
         let rendered = self.workspace.render(&New::Task(new))?;
         let path = DocPath::for_new(Kind::Task, id);
@@ -164,7 +171,7 @@ impl State {
                 _ => vec![Action::Keep],
             })
         })?;
-        self.workspace.fate(Some(&operation.id), written.as_ref())?;
+        self.workspace.commit_written(Some(&operation.id), written.as_ref())?;
         Ok(())
     }
 }

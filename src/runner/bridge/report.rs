@@ -1,12 +1,13 @@
 //! What a pass was asked for and what it came to. Plain values and their wording.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::sight::Item;
 use crate::entity::Priority;
 use crate::event::Told;
 use crate::merge::Conflict;
-use crate::mirror::{FileStep, Gone, Step};
+use crate::mirror::{FileStep, Gone, Mass, Step};
 use crate::name::DocPath;
 
 /// Which way documents go.
@@ -32,6 +33,30 @@ pub struct PassOptions {
     pub force: bool,
 }
 
+/// So many removals at once, here or on the server, that a person is asked first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldRemoval {
+    /// How many, and of how many.
+    pub mass: Mass,
+    /// The documents would be removed from this folder; else from the server.
+    pub is_here: bool,
+}
+
+impl HeldRemoval {
+    /// What to do if the removals are meant: the other direction would not carry them out.
+    pub(super) fn hint(self) -> String {
+        let direction = if self.is_here { "pull" } else { "push" };
+        format!("run `mycelium bridge {direction} --force` if that is meant")
+    }
+}
+
+impl fmt::Display for HeldRemoval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if self.is_here { "here" } else { "on the server" };
+        write!(f, "{} of {} documents would vanish {place}", self.mass.lost, self.mass.of)
+    }
+}
+
 /// What a pass came to.
 #[derive(Debug, Clone, Default)]
 pub struct PassReport {
@@ -50,7 +75,7 @@ pub struct PassReport {
     /// How many tasks each queue holds.
     pub queues: Vec<(Priority, usize)>,
     /// So much would vanish at once that nothing of it was done.
-    pub mass: Option<String>,
+    pub mass: Option<HeldRemoval>,
     /// Nothing was exchanged, because another branch is checked out or git is in the middle of something; which.
     pub paused: Option<String>,
     /// Nothing was changed.

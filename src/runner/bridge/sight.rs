@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::document::Document;
 use crate::name::{DocId, DocPath, Kind};
-use crate::runner::{Error, Workspace, environment};
+use crate::runner::{Error, Workspace, environment, held_back};
 use crate::snapshot::{Entry, Snapshot};
-use crate::store::{Shelf, Stamp};
+use crate::store::{FileRead, Shelf, Stamp};
 
 /// A file written so shortly before it was read may be written again without a new time on it, in nanoseconds.
 const YOUNG_NS: i64 = 20_000_000;
@@ -32,12 +31,21 @@ impl Sight {
         let is_known = |path: &DocPath, stamp: &Stamp| {
             stamps.get(path) == Some(stamp) && now_ns.saturating_sub(stamp.ctime_ns) > YOUNG_NS
         };
-        workspace.store.read_unknown(&paths, &is_known, &mut |path, stamp, bytes| {
+        workspace.store.read_unknown(&paths, &is_known, &mut |path, found| {
             here.insert(path.clone());
-            if let Some(bytes) = bytes {
-                read.push((path.clone(), stamp, bytes));
-            }
+            let stamp = if let FileRead::Contents(contents) = &found { contents.stamp } else { Stamp::default() };
+            // One that cannot be read is there, and held back: it must not look like one that was removed.
+            read.extend(workspace.document_of(path, found).map(|document| (path.clone(), stamp, document)));
         })?;
+        for path in
+            workspace.kept_out(&|path| is_mirrored(path) && !path.is_archived())?.into_iter().map(|(path, _)| path)
+        {
+            here.insert(path.clone());
+            read.push((path.clone(), Stamp::default(), held_back::kept_out(&path)));
+        }
+        for (path, _, document) in &mut read {
+            workspace.keep_from_servers(path, document)?;
+        }
         let mut changed = BTreeSet::new();
         let gone: Vec<DocPath> = self.stamps.keys().filter(|path| !here.contains(*path)).cloned().collect();
         for path in gone {
@@ -45,13 +53,13 @@ impl Sight {
             self.stamps.remove(&path);
             self.snapshot.remove(&path);
         }
-        for (path, stamp, bytes) in read {
+        for (path, stamp, document) in read {
             self.stamps.insert(path.clone(), stamp);
-            if self.snapshot.get(&path).is_some_and(|entry| entry.document.bytes() == bytes) {
+            if self.snapshot.get(&path).is_some_and(|entry| entry.document == document) {
                 continue;
             }
             changed.extend(self.item_at(&path));
-            self.snapshot.insert(path.clone(), Document::parse(bytes));
+            self.snapshot.insert(path.clone(), document);
             changed.extend(self.item_at(&path));
         }
         if !changed.is_empty() {
@@ -62,10 +70,10 @@ impl Sight {
 
     /// Reads these documents alone.
     pub(super) fn look_at(&mut self, workspace: &Workspace, paths: &[DocPath]) -> Result<(), Error> {
-        let snapshot = &mut self.snapshot;
-        workspace.store.read_each(paths, &mut |path, contents| {
-            snapshot.insert(path.clone(), Document::parse(contents.bytes));
-        })?;
+        for (path, mut document) in workspace.read_all(paths)? {
+            workspace.keep_from_servers(&path, &mut document)?;
+            self.snapshot.insert(path, document);
+        }
         self.sort();
         Ok(())
     }

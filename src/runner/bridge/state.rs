@@ -5,10 +5,11 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::bases::Bases;
+use super::lead::{LEAD_LEASE, LeadTimes};
+use super::report::HeldRemoval;
 use super::sight::{Item, Sight, item_of};
 use super::wanted::Target;
-use crate::bridge::Link;
-use crate::document::Document;
+use crate::bridge::{BridgeError, LeadAnswer, Link, Message};
 use crate::event::Told;
 use crate::mirror::{Back, Base, Derived, Ground, Keys, Local, Remote};
 use crate::name::{AgentName, DocPath, EventId, Kind, OperationId, Revision};
@@ -34,10 +35,9 @@ const ARRIVED_MAX: usize = 20_000;
 
 /// The key by which one of several clones has the lead.
 const RECORDER: &str = "recorder";
-/// How long it has it without a word.
-const RECORDER_LEASE: Duration = Duration::from_secs(4);
-/// How long this clone counts on it: somewhat less, since the answer took its time.
-const LEAD: Duration = Duration::from_millis(3_500);
+/// The key that remembers which of them had it last, and for how long.
+const LAST_RECORDER: &str = "last_recorder";
+const REMEMBERED: Duration = Duration::from_secs(3_600);
 
 /// What is told from now on is told to the server as well, as soon as it can be reached.
 pub(super) fn begin_telling(workspace: &Workspace, target: &Target) -> Result<(), Error> {
@@ -94,7 +94,7 @@ pub(super) struct State {
     /// What is here counts, however HEAD moved.
     pub(super) is_forced: bool,
     /// So much would vanish at once that it waits for a person.
-    pub(super) mass: Option<String>,
+    pub(super) mass: Option<HeldRemoval>,
     /// Where every archived document lies, by its file name; looked up once a pass, and only if needed.
     archive: Option<BTreeMap<String, DocPath>>,
     /// What was found on the server that cannot be taken, by key.
@@ -107,8 +107,12 @@ pub(super) struct State {
     pub(super) renewed: Option<Timestamp>,
     /// This clone is the one that makes documents of what appears on the server alone.
     pub(super) is_recorder: bool,
-    /// When that is over unless it is renewed.
-    lead_until: Option<Instant>,
+    /// When this clone had the lead.
+    pub(super) led: LeadTimes,
+    /// It came from a clone that did not let go of it.
+    pub(super) has_inherited: bool,
+    /// Events with their ids that could not be published yet: the server had no memory left.
+    pub(super) retold: Vec<Message>,
     /// Git was at work for so long that it was not waited for: what was seen may be half a checkout.
     pub(super) is_git_at_work: bool,
 }
@@ -147,7 +151,9 @@ impl State {
             popped: BTreeMap::new(),
             renewed: None,
             is_recorder: false,
-            lead_until: None,
+            led: LeadTimes::default(),
+            has_inherited: false,
+            retold: Vec::new(),
             is_git_at_work: false,
         }
     }
@@ -309,7 +315,6 @@ impl State {
             operation: deed.and_then(|(_, operation)| operation.as_ref()),
             back: self.back,
             archived: archived.as_ref(),
-            text_of: &|_| None,
         };
         Ok(work(&ground, base.as_ref()))
     }
@@ -322,10 +327,10 @@ impl State {
         }
         let Some(archive) = &self.archive else { return Ok(None) };
         let Some(path) = paths.iter().flatten().find_map(|path| archive.get(path.file_name())) else { return Ok(None) };
-        let Some(file) = self.workspace.store.read(path)? else { return Ok(None) };
-        let document = Document::parse(file.bytes);
+        let path = path.clone();
+        let Some((_, document)) = self.workspace.read_all(std::slice::from_ref(&path))?.pop() else { return Ok(None) };
         let is_it = item_of(&Entry::read(path.clone(), document.clone())).as_ref() == Some(item);
-        Ok(is_it.then(|| Local { path: path.clone(), document }))
+        Ok(is_it.then_some(Local { path, document }))
     }
 
     fn note_head(&mut self) -> Result<(), Error> {
@@ -367,14 +372,33 @@ impl State {
     pub(super) fn lead(&mut self, link: &Link) -> Result<bool, Error> {
         let (was_recorder, asked) = (self.leads(), Instant::now());
         self.is_recorder = false;
-        self.is_recorder = link.hold(&self.keys.own(RECORDER), &self.holder()?, RECORDER_LEASE)?;
-        self.lead_until = Some(asked + LEAD);
+        let keys = [self.keys.own(RECORDER), self.keys.own(LAST_RECORDER)];
+        let answer = match link.lead([&keys[0], &keys[1]], &self.holder()?, LEAD_LEASE, REMEMBERED) {
+            // Another clone may still renew it.
+            Err(BridgeError::Full { .. }) => LeadAnswer::Other,
+            answer => answer?,
+        };
+        self.is_recorder = answer != LeadAnswer::Other;
+        self.has_inherited |= answer == LeadAnswer::Inherited;
+        if self.is_recorder {
+            self.led.lead(asked, Instant::now(), answer == LeadAnswer::Kept);
+        } else {
+            self.led.end(asked);
+        }
         Ok(self.is_recorder && !was_recorder)
     }
 
     /// Whether this clone has the lead, and it is not over.
     pub(super) fn leads(&self) -> bool {
-        self.is_recorder && self.lead_until.is_none_or(|until| Instant::now() < until)
+        self.is_recorder && self.led.had(Instant::now())
+    }
+
+    /// Renews the lead in the midst of something that may take longer than it lasts.
+    pub(super) fn keep_lead(&mut self, link: &Link) -> Result<(), Error> {
+        if self.is_recorder && self.led.is_due(Instant::now()) {
+            self.lead(link)?;
+        }
+        Ok(())
     }
 
     /// The same after something that may have taken longer than the lead lasts.
@@ -390,8 +414,12 @@ impl State {
         if std::mem::take(&mut self.is_recorder)
             && let Ok(holder) = self.holder()
         {
+            self.led.end(Instant::now());
             // Else it ends by itself.
-            let _ = link.hold(&self.keys.own(RECORDER), &holder, Duration::from_millis(1));
+            let held = link.hold(&self.keys.own(RECORDER), &holder, Duration::from_millis(1));
+            if matches!(held, Ok(true)) {
+                let _ = link.delete(&[self.keys.own(LAST_RECORDER)]);
+            }
         }
     }
 

@@ -1,16 +1,19 @@
 //! Events on the server: what is told here goes out on its channels, behind the state that it is about; what only the server
 //! knows is written down here. On the server an event is a hint: the record is in the files.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use super::inbox::Heard;
 use super::state::State;
 use super::wanted::Target;
 use crate::bridge::{BridgeError, Link, Message, News};
 use crate::event::{Event, Told};
-use crate::name::{AgentName, Channel, EventId};
+use crate::name::{AgentName, Channel, DocId, DocPath, EventId, Kind};
 use crate::runner::Error;
+use crate::runner::event::NewEvent;
 use crate::time::Timestamp;
 
 /// The channel, beside those of the reference document, on which an event is told again that came over the server alone,
@@ -20,6 +23,12 @@ pub(super) const WRITTEN_DOWN: &str = "mycelium:events";
 const SPACE: &str = "space";
 /// Largest message that is taken, in bytes.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Messages that are written down as one operation.
+const WRITTEN_AT_ONCE: usize = 500;
+/// Events with their ids that wait to be published, at most.
+const RETOLD_MAX: usize = 10_000;
+/// Keys and channels that are remembered as unusable, at most, for those of messages to be added.
+const UNUSABLE_MAX: usize = 1_000;
 
 /// The channels of the reference document, and ours: all that is heard where the user may not hear others, or where no prefix
 /// tells whose a message is. A server has one set of channels for all of its databases.
@@ -94,17 +103,33 @@ impl State {
     /// Tells the server what was told here, but for what came from there.
     pub(super) fn tell(&mut self, link: &Link, told: &[Told]) -> Result<usize, Error> {
         let mut messages = Vec::new();
-        let new: Vec<&Told> = told.iter().filter(|told| !self.has_arrived(&told.id)).collect();
+        let mut new: Vec<&Told> = told.iter().filter(|told| !self.has_arrived(&told.id)).collect();
+        new.retain(|told| !self.is_left_to_git(told));
         // What says nothing of it is heard by all.
         let space = if new.is_empty() { None } else { link.space().ok().flatten() };
         for told in new {
             messages.extend(told.channels.iter().map(|channel| message(told, channel, space.as_deref())));
         }
-        link.publish(&messages)?;
+        let sent = self.retell(link).and_then(|()| Ok(link.publish(&messages)?));
+        if let Err(error) = sent {
+            self.untold = told.to_vec();
+            return Err(error);
+        }
         if let Some(last) = told.last() {
             self.note_told(&last.id)?;
         }
         Ok(messages.len())
+    }
+
+    /// Returns true if an event is about a document whose text leaves this machine only as git stores it.
+    fn is_left_to_git(&self, told: &Told) -> bool {
+        let Some(repository) = &self.workspace.repository else { return false };
+        Kind::ALL.into_iter().any(|kind| {
+            let id = told.body.get(&format!("{}_id", kind.word())).and_then(Json::as_str);
+            let path = id.and_then(|id| DocId::new(id).ok()).map(|id| DocPath::for_new(kind, &id));
+            let gap = path.map(|path| repository.attribute_gap(&self.workspace.in_repository(&path)));
+            gap.is_some_and(|gap| !matches!(gap, Ok(None)))
+        })
     }
 
     /// Puts into the stream what it has lost, if the server holds another set of data than before.
@@ -116,33 +141,85 @@ impl State {
         Ok(link.keep(&messages)?)
     }
 
-    /// A message of somebody who publishes over the server alone: written down, and told again with its id. Of several
-    /// watchers one does so.
-    pub(super) fn write_down(&mut self, link: &Link, channel: &str, payload: &[u8]) -> Result<Option<EventId>, Error> {
-        let Some((channel, value)) = foreign(channel, payload) else { return Ok(None) };
-        let agent = value.get("agent").and_then(Json::as_str).and_then(|name| AgentName::new(name).ok());
-        let id = match self.workspace.publish_as(agent, channel.clone(), value) {
-            Ok(id) => id,
-            Err(Error::Publish(why)) => {
-                self.garbage.insert(format!("channel {channel}"), why.to_string());
-                return Ok(None);
+    /// Writes down what other programs published over the server alone while this clone had the lead, and publishes it with
+    /// ids. What is dealt with is taken out of `heard`; what cannot be written stays in it. Gives how many messages came when
+    /// it is not known whether another clone had the lead.
+    ///
+    /// # Errors
+    /// [`Error`] if the folder fails, or the server when all is written.
+    pub(super) fn write_down(&mut self, link: &Link, heard: &mut Vec<Heard>) -> Result<u64, Error> {
+        let mut lost = 0;
+        let mut sent = if heard.is_empty() { Ok(()) } else { self.still_leads(link).map(|_| ()) };
+        while !heard.is_empty() {
+            let part = heard.len().min(WRITTEN_AT_ONCE);
+            let mut events = Vec::with_capacity(part);
+            for message in &heard[..part] {
+                match foreign(&message.channel, &message.payload) {
+                    Ok(Some(event)) if self.led.had(message.at) => events.push(event),
+                    // Else it was heard, and written down, by the clone that had the lead.
+                    Ok(Some(_)) => lost += u64::from(!self.led.is_outside(message.at)),
+                    Err(why) if self.led.had(message.at) => self.note_unusable(&message.channel, why),
+                    Ok(None) | Err(_) => {}
+                }
             }
-            Err(error) => return Err(error),
-        };
-        self.note_arrived(id.clone());
-        self.tell_again(link, &id)?;
-        Ok(Some(id))
+            let ids = self.publish_foreign(events)?;
+            drop(heard.drain(..part));
+            sent = sent.and_then(|()| self.tell_again(link, &ids)).and_then(|()| self.keep_lead(link));
+        }
+        sent.map(|()| lost)
     }
 
-    fn tell_again(&mut self, link: &Link, id: &EventId) -> Result<(), Error> {
+    fn publish_foreign(&mut self, events: Vec<NewEvent>) -> Result<Vec<EventId>, Error> {
+        let channels: Vec<Channel> = events.iter().map(|event| event.channel.clone()).collect();
+        let mut ids = Vec::with_capacity(events.len());
+        for (channel, result) in channels.iter().zip(self.workspace.publish_all(events)?) {
+            match result {
+                Ok(id) => {
+                    self.note_arrived(id.clone());
+                    ids.push(id);
+                }
+                Err(why) => self.note_unusable(channel.as_str(), why.to_string()),
+            }
+        }
+        Ok(ids)
+    }
+
+    fn note_unusable(&mut self, channel: &str, why: String) {
+        if self.garbage.len() < UNUSABLE_MAX {
+            self.garbage.insert(format!("channel {channel}"), why);
+        }
+    }
+
+    fn tell_again(&mut self, link: &Link, ids: &[EventId]) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let ids: HashSet<&EventId> = ids.iter().collect();
         let told = self.hear()?;
         // What else was told meanwhile goes out with the next pass.
         self.untold.clone_from(&told);
-        for told in told.iter().filter(|told| told.id == *id) {
+        let space = link.space().ok().flatten();
+        for told in told.iter().filter(|told| ids.contains(&told.id)) {
             if let Some(channel) = told.channels.first() {
-                let payload = payload(&told.on(channel.clone()), link.space().ok().flatten().as_deref());
-                link.publish(&[Message { channel: WRITTEN_DOWN.to_owned(), payload }])?;
+                let payload = payload(&told.on(channel.clone()), space.as_deref());
+                self.retold.push(Message { channel: WRITTEN_DOWN.to_owned(), payload });
             }
+        }
+        match self.retell(link) {
+            // It is written down; others hear of it when there is room again.
+            Err(Error::Bridge(BridgeError::Full { .. })) => {
+                let too_many = self.retold.len().saturating_sub(RETOLD_MAX);
+                drop(self.retold.drain(..too_many));
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn retell(&mut self, link: &Link) -> Result<(), Error> {
+        if !self.retold.is_empty() {
+            link.publish(&self.retold)?;
+            self.retold.clear();
         }
         Ok(())
     }
@@ -152,14 +229,25 @@ fn message(told: &Told, channel: &Channel, space: Option<&str>) -> Message {
     Message { channel: channel.to_string(), payload: payload(&told.on(channel.clone()), space) }
 }
 
-/// A message without an id of ours: its channel and what it says.
-fn foreign(channel: &str, payload: &[u8]) -> Option<(Channel, Json)> {
-    if payload.len() > MESSAGE_BYTES_MAX || channel == WRITTEN_DOWN || event(payload).is_some() {
-        return None;
+/// A message without an id of ours as an event; `None` if it is one of ours.
+///
+/// # Errors
+/// Why it cannot be written down.
+fn foreign(channel: &str, payload: &[u8]) -> Result<Option<NewEvent>, String> {
+    if channel == WRITTEN_DOWN {
+        return Ok(None);
     }
-    let channel = Channel::new(channel).ok()?;
-    let text = std::str::from_utf8(payload).ok()?;
-    Some((channel, serde_json::from_str(text).unwrap_or_else(|_| Json::from(text))))
+    if payload.len() > MESSAGE_BYTES_MAX {
+        return Err(format!("a message of {} bytes; at most {MESSAGE_BYTES_MAX} are allowed", payload.len()));
+    }
+    if event(payload).is_some() {
+        return Ok(None);
+    }
+    let channel = Channel::new(channel).map_err(|error| error.to_string())?;
+    let text = std::str::from_utf8(payload).map_err(|_| "a message that is no UTF-8".to_owned())?;
+    let value = serde_json::from_str(text).unwrap_or_else(|_| Json::from(text));
+    let agent = value.get("agent").and_then(Json::as_str).and_then(|name| AgentName::new(name).ok());
+    Ok(Some(NewEvent { agent, channel, value }))
 }
 
 /// An event in a message, if one of us has told it.

@@ -13,6 +13,9 @@ use crate::store;
 
 /// The server where `coordination.mode` is `redis` and no address is set.
 const DEFAULT_URL: &str = "redis://127.0.0.1:6379";
+/// What to do about what the repository says of a server of one's own.
+pub(in crate::runner) const AGREE: &str =
+    "run `mycelium bridge enable` to agree to it, or `mycelium config list` to see it";
 /// Largest file of certificates, in bytes.
 const CA_BYTES_MAX: usize = 1024 * 1024;
 
@@ -25,6 +28,13 @@ pub enum Wanted {
     Untrusted {
         /// Its address, without a password.
         address: String,
+    },
+    /// A server that the user names, but the repository says how it is used, and this clone has not agreed to that.
+    Unagreed {
+        /// Its address, without a password.
+        address: String,
+        /// Why it is not used, after the address.
+        why: String,
     },
     /// A server, but the settings make no sense.
     Broken {
@@ -92,7 +102,7 @@ impl Workspace {
         }
         let record = match self.bridge_record() {
             Ok(record) => record,
-            Err(error) => return broken(error.to_string(), "remove that, then run `mycelium bridge enable`"),
+            Err(error) => return broken(error.to_string(), error.hint().unwrap_or_default()),
         };
         let Some(named) = self.named_server(record.as_ref(), is_forced) else { return Wanted::Nothing };
         let settings = match self.bridge_settings(&named.url) {
@@ -103,6 +113,14 @@ impl Workspace {
         let known = record.as_ref().filter(|record| record.address == address);
         if named.needs_trust && !known.is_some_and(|record| self.is_vouched(record)) {
             return Wanted::Untrusted { address };
+        }
+        let terms = self.unagreed_terms();
+        if !terms.is_empty() {
+            let why = format!(
+                "is not used: `{}` comes from the repository, and this clone has not agreed to it",
+                terms.join("`, `")
+            );
+            return Wanted::Unagreed { address, why };
         }
         let record = match known {
             Some(known) => known.clone(),
@@ -129,6 +147,7 @@ impl Workspace {
             Wanted::Redis(target) => Ok(target),
             Wanted::Nothing => Err(Error::NoServer),
             Wanted::Untrusted { address } => Err(Error::UntrustedServer { address }),
+            Wanted::Unagreed { address, why } => Err(Error::UnagreedServer { address, why }),
             Wanted::Broken { why, hint } => Err(Error::BadServer { why, hint }),
         }
     }

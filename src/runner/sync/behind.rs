@@ -5,33 +5,16 @@ use std::collections::BTreeMap;
 
 use super::Exchange;
 use crate::document::Document;
+use crate::merge::MergeSide;
 use crate::mirror;
 use crate::name::{ContentId, DocPath, Revision};
 use crate::runner::Error;
+use crate::runner::behind::{judge, sides_behind};
 
 /// Which documents a revision holds.
 pub(super) type Contents = BTreeMap<DocPath, ContentId>;
 /// Where both sides are.
 pub(super) type Tips<'a> = (Option<&'a Revision>, &'a Revision);
-
-/// One of two sides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    /// What is here.
-    Ours,
-    /// What came.
-    Theirs,
-}
-
-/// Which side is behind, from what each side's history, or what the mirror remembers, says of the other's version; nobody
-/// if both went on from the other.
-const fn judge(theirs_had_ours: bool, ours_had_theirs: bool) -> Option<Side> {
-    match (theirs_had_ours, ours_had_theirs) {
-        (true, false) => Some(Side::Ours),
-        (false, true) => Some(Side::Theirs),
-        _ => None,
-    }
-}
 
 impl Exchange<'_> {
     /// The documents with which one side is behind. Where no document changed on both sides, nothing is asked.
@@ -42,7 +25,7 @@ impl Exchange<'_> {
         mine: &Contents,
         other: &Contents,
         changed: &[&'p DocPath],
-    ) -> Result<Vec<(&'p DocPath, Side)>, Error> {
+    ) -> Result<Vec<(&'p DocPath, MergeSide)>, Error> {
         let is_new = |path: &DocPath, id: &ContentId| olds.iter().all(|old| old.get(path) != Some(id));
         let both = |path: &'p DocPath| {
             let (ours, theirs) = (mine.get(path)?, other.get(path)?);
@@ -53,16 +36,9 @@ impl Exchange<'_> {
         if both.is_empty() {
             return Ok(Vec::new());
         }
-        let paths: Vec<&DocPath> = both.iter().map(|(path, ..)| *path).collect();
-        let folder = self.workspace.folder();
-        let theirs_had = self.repository.versions_since(Some(here), there, folder, &paths)?;
-        let ours_had = self.repository.versions_since(Some(there), here, folder, &paths)?;
+        let sides = sides_behind(self.repository, self.workspace.folder(), (here, there), &both)?;
         let mut behind = Vec::new();
-        for (path, ours, theirs) in both {
-            let had = |all: &std::collections::BTreeSet<(DocPath, ContentId)>, id: &ContentId| {
-                all.contains(&(path.clone(), id.clone()))
-            };
-            let side = judge(had(&theirs_had, ours), had(&ours_had, theirs));
+        for ((path, ours, theirs), side) in both.into_iter().zip(sides) {
             let side = match side {
                 Some(side) => Some(side),
                 None => self.behind_by_mirror(path, ours, theirs)?,
@@ -73,7 +49,12 @@ impl Exchange<'_> {
     }
 
     /// The same by what was last agreed on with a server: the one is that, and the other went into it.
-    fn behind_by_mirror(&self, path: &DocPath, ours: &ContentId, theirs: &ContentId) -> Result<Option<Side>, Error> {
+    fn behind_by_mirror(
+        &self,
+        path: &DocPath,
+        ours: &ContentId,
+        theirs: &ContentId,
+    ) -> Result<Option<MergeSide>, Error> {
         let here = Document::parse(self.repository.read(ours)?);
         let Some(base) = self.workspace.agreed(path, here) else { return Ok(None) };
         let agreed = base.text.as_ref().map(|text| mirror::digest(text.as_bytes()));
@@ -84,17 +65,5 @@ impl Exchange<'_> {
             is_older(&ours) && agreed.as_ref() == Some(&theirs),
             is_older(&theirs) && agreed.as_ref() == Some(&ours),
         ))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_one_side_can_be_behind() {
-        assert_eq!(judge(true, false), Some(Side::Ours));
-        assert_eq!(judge(false, true), Some(Side::Theirs));
-        assert_eq!((judge(true, true), judge(false, false)), (None, None));
     }
 }

@@ -36,7 +36,7 @@ impl Workspace {
         }
         let claimed = self.claim(which, ask)?;
         let mut stake = Stake { exchange: &exchange, ask, claimed: &claimed, known: Vec::new() };
-        let found = claimed.found.as_ref().and_then(|found| task_of(stake.path(), found));
+        let found = claimed.outcome.before.as_ref().and_then(|found| task_of(stake.path(), found));
         stake.known = [stake.there(theirs.as_ref())?, found].iter().flatten().map(said).collect();
         match exchange.until_done(&mut |_| stake.push(&mut report)) {
             Ok(_) => Ok((claimed, report)),
@@ -77,7 +77,7 @@ impl Stake<'_> {
         // Another process of this clone may have heard of it first.
         self.stands(theirs.as_ref())?;
         let Some((tip, commits, _)) = exchange.ahead(theirs.as_ref())? else { return Ok(true) };
-        match exchange.repository.push(&exchange.remote, &tip, &exchange.branch)? {
+        match exchange.repository.push(&exchange.remote, &tip, &exchange.branch, exchange.limit())? {
             Pushed::Accepted => {
                 report.went = commits;
                 return Ok(true);
@@ -86,7 +86,7 @@ impl Stake<'_> {
             Pushed::Refused { why } => {
                 return Err(SyncError::Refused { remote: exchange.remote.name.clone(), why }.into());
             }
-            Pushed::Unreachable { why } => return Err(exchange.unreachable(why)),
+            Pushed::Failed(failure) => return Err(exchange.failed(failure)),
         }
         let theirs = exchange.fetch()?;
         self.stands(theirs.as_ref())?;
@@ -106,9 +106,7 @@ impl Stake<'_> {
             TaskStatus::Completed => Why::Completed,
             TaskStatus::Failed => Why::Failed,
         };
-        let task = task.id.to_string();
-        let loss = Loss { task, why, by, fence, since: None, left: None, until: None, place: None };
-        Err(Error::ClaimLost(Box::new(loss)))
+        Err(Error::ClaimLost(Box::new(Loss::new(task.id.to_string(), why, by, fence))))
     }
 
     /// The task as a revision has it.
@@ -133,13 +131,12 @@ impl Stake<'_> {
             return Ok(());
         }
         let workspace = self.exchange.workspace;
-        let (found, left) = (&self.claimed.found, &self.claimed.outcome.document);
+        let (found, left) = (&self.claimed.outcome.before, &self.claimed.outcome.document);
         let passing = Passing { fence: Some(self.claimed.fence), ..Passing::default() };
-        let undone =
-            workspace.change_as(Kind::Task, self.path().stem(), "release", &passing, &|document| match found {
-                Some(found) if document == left => Ok(found.clone()),
-                _ => task::release(document),
-            });
+        let undone = workspace.change(Kind::Task, self.path().stem(), "release", &passing, &|document| match found {
+            Some(found) if document == left => Ok(found.clone()),
+            _ => task::release(document),
+        });
         match undone {
             // Somebody else has it here too by now, or it is finished or gone: nothing of the claim stands.
             Ok(_) | Err(Error::ClaimLost(_) | Error::Gone { .. } | Error::Find(_) | Error::Refused { .. }) => Ok(()),

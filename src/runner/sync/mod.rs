@@ -6,15 +6,16 @@ mod error;
 mod report;
 mod take;
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use super::{Error, Waiting, Workspace, environment};
 use crate::engine::{Force, Held};
-use crate::git::{Fetched, Pushed, Remote, Repository, Target};
+use crate::git::{Fetched, Pushed, Remote, RemoteFailure, Repository, Target};
 use crate::name::Revision;
 
 pub use error::{SyncError, way_around};
-pub use report::{SyncOptions, SyncReport, Unpushed};
+pub use report::{DroppedCommits, LostClaim, SyncOptions, SyncReport, Unpushed};
 
 /// How often it is tried while others push first.
 const TRIES_MAX: u32 = 30;
@@ -33,11 +34,15 @@ impl Workspace {
     /// repository fails. Nothing that was written is lost, and the same call can be made again.
     pub fn sync(&self, options: &SyncOptions) -> Result<SyncReport, Error> {
         let exchange = self.exchange(options)?;
+        self.store.make_state()?;
         let mut report = exchange.report();
         exchange.until_done(&mut |exchange| {
             let theirs = exchange.fetch()?;
             Ok(exchange.take(theirs.as_ref(), &mut report)? && exchange.push(theirs.as_ref(), &mut report)?)
         })?;
+        if let Some(agent) = &self.agent {
+            report.find_lost(agent);
+        }
         report.tip = self.head()?.and_then(|head| head.revision);
         Ok(report)
     }
@@ -94,28 +99,55 @@ impl Exchange<'_> {
         report.findings.extend(all.done.findings);
         report.committed.extend(all.done.revisions);
         match all.done.waiting {
-            None | Some(Waiting::Ignored(_)) => Ok(all.held),
+            None | Some(Waiting::Ignored(_) | Waiting::HeldBack(_)) => Ok(all.held),
             Some(waiting) => Err(SyncError::NotCommitted(waiting).into()),
         }
     }
 
     fn fetch(&self) -> Result<Option<Revision>, Error> {
         let _work = self.workspace.progress.begin("fetching", 0);
-        match self.repository.fetch(&self.remote, &self.branch)? {
-            Fetched::At(revision) => Ok(revision),
-            Fetched::Unreachable { why } => Err(self.unreachable(why)),
+        match self.repository.fetch(&self.remote, &self.branch, self.limit())? {
+            Fetched::At(revision) => {
+                if self.options.dropped == DroppedCommits::Refuse {
+                    self.refuse_dropped(revision.as_ref())?;
+                }
+                Ok(revision)
+            }
+            Fetched::Failed(failure) => Err(self.failed(failure)),
         }
     }
 
-    fn unreachable(&self, why: String) -> Error {
-        SyncError::Unreachable { remote: self.remote.name.clone(), why }.into()
+    /// Refuses to bring back what the remote's branch has dropped: it was rewritten, renamed or removed there, and what it had
+    /// is here still.
+    fn refuse_dropped(&self, theirs: Option<&Revision>) -> Result<(), Error> {
+        let (remote, branch) = (self.remote.name.clone(), self.branch.clone());
+        let Some(theirs) = theirs else {
+            let was_there = self.repository.tracked(&self.remote, &self.branch)?.is_some();
+            return if was_there { Err(SyncError::BranchGone { remote, branch }.into()) } else { Ok(()) };
+        };
+        let Some(ours) = self.repository.head(&self.target)?.revision else { return Ok(()) };
+        match self.repository.dropped(&self.remote, &self.branch, theirs, &ours)? {
+            0 => Ok(()),
+            commits => Err(SyncError::Rewritten { remote, branch, commits }.into()),
+        }
+    }
+
+    /// Longest wait for the server. Where a person sits at a terminal there is none: git or ssh may ask them something, which
+    /// they could not in a process group of its own, and Ctrl-C ends the wait.
+    fn limit(&self) -> Option<Duration> {
+        let is_attended = std::io::stdin().is_terminal() || std::io::stderr().is_terminal();
+        (!is_attended).then(|| Duration::from_secs(self.workspace.config.number("sync.timeout_seconds")))
+    }
+
+    fn failed(&self, failure: RemoteFailure) -> Error {
+        SyncError::Remote { remote: self.remote.name.clone(), failure }.into()
     }
 
     /// What waits to be pushed: how many commits, and the files beside the documents that would go along.
     fn ahead(&self, theirs: Option<&Revision>) -> Result<Option<(Revision, usize, Vec<String>)>, Error> {
         let tip = self.repository.head(&self.target)?.revision;
         let Some(tip) = tip.filter(|tip| Some(tip) != theirs) else { return Ok(None) };
-        let (commits, mut paths) = self.repository.ahead(theirs, &tip, self.workspace.folder())?;
+        let (commits, mut paths) = self.repository.ahead(theirs, &tip, Some(&self.remote), self.workspace.folder())?;
         if self.target != Target::Current || self.options.with_code {
             paths.clear();
         }
@@ -134,11 +166,13 @@ impl Exchange<'_> {
             report.unpushed = Some(Unpushed::Code { commits, paths });
             return Ok(true);
         }
+        // Behind the push the remote has all of it.
+        let went = self.repository.came(theirs, &tip, Some(&self.remote), self.workspace.folder())?;
         let _work = self.workspace.progress.begin("pushing", 0);
-        match self.repository.push(&self.remote, &tip, &self.branch)? {
+        match self.repository.push(&self.remote, &tip, &self.branch, self.limit())? {
             Pushed::Accepted => {
                 report.went = commits;
-                report.went_documents = self.repository.came(theirs, &tip, self.workspace.folder())?;
+                report.went_documents = went;
                 Ok(true)
             }
             Pushed::Raced => Ok(false),
@@ -146,7 +180,7 @@ impl Exchange<'_> {
                 report.unpushed = Some(Unpushed::Refused { why });
                 Ok(true)
             }
-            Pushed::Unreachable { why } => Err(self.unreachable(why)),
+            Pushed::Failed(failure) => Err(self.failed(failure)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::git::Came;
 use crate::merge::{Conflict, Decision, Loss};
-use crate::name::{DocPath, Revision};
+use crate::name::{AgentName, DocPath, Revision};
 
 /// How to exchange.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +16,18 @@ pub struct SyncOptions {
     pub merge: bool,
     /// Also push commits that change other files.
     pub with_code: bool,
+    /// What becomes of commits that the remote's branch dropped and that are here.
+    pub dropped: DroppedCommits,
+}
+
+/// What becomes of commits that the remote's branch had and has not any more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DroppedCommits {
+    /// Nothing is merged or pushed.
+    #[default]
+    Refuse,
+    /// They go back there.
+    Keep,
 }
 
 /// What a sync came to.
@@ -41,6 +53,8 @@ pub struct SyncReport {
     pub decisions: Vec<(DocPath, Decision)>,
     /// Who lost a task in a merge that somebody else made, and that came now.
     pub losses: Vec<(DocPath, Loss)>,
+    /// The tasks that the acting agent lost by that, here or in a merge that came.
+    pub lost: Vec<LostClaim>,
     /// What a person must decide.
     pub conflicts: Vec<(DocPath, Conflict)>,
     /// What is odd about documents.
@@ -51,6 +65,33 @@ pub struct SyncReport {
     pub tip: Option<Revision>,
     /// How often it was tried.
     pub tries: u32,
+}
+
+/// A claim of the acting agent that a merge dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostClaim {
+    /// The document of the task.
+    pub path: DocPath,
+    /// Who lost it: the acting agent.
+    pub loser: AgentName,
+    /// Who has the task, if an agent has it.
+    pub winner: Option<AgentName>,
+}
+
+impl SyncReport {
+    /// Finds what an agent lost.
+    pub(super) fn find_lost(&mut self, agent: &AgentName) {
+        let here = self.decisions.iter().map(|(path, one)| (path, one.loser.as_ref(), one.winner.as_ref()));
+        let there = self.losses.iter().map(|(path, one)| (path, Some(&one.loser), Some(&one.winner)));
+        let lost = here.chain(there).filter(|(_, loser, _)| *loser == Some(agent));
+        let claim = |(path, _, winner): (&DocPath, _, Option<&AgentName>)| LostClaim {
+            path: path.clone(),
+            loser: agent.clone(),
+            winner: winner.cloned(),
+        };
+        self.lost = lost.map(claim).collect();
+        self.lost.dedup();
+    }
 }
 
 /// Why something was not pushed.

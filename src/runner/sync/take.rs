@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::behind::{Contents, Side, Tips};
+use super::behind::{Contents, Tips};
 use super::{Exchange, SyncError, SyncReport, some};
 use crate::document::Document;
 use crate::engine::Held;
-use crate::git::{Author, Code, CommitPlan, Target, Union, UniteError};
-use crate::merge::{self, Conflict, Decision, Loss, Names};
+use crate::follow::FollowScope;
+use crate::git::{Author, Code, CommitPlan, OddChange, Target, Union, UniteError, ViewGap};
+use crate::merge::{self, Conflict, Decision, Loss, MergeSide, MergeSides};
 use crate::name::{DocPath, Revision, visible};
+use crate::runner::adopt::AskRemote;
 use crate::runner::{Edits, Error, Waiting, environment};
 use crate::snapshot::Snapshot;
 use crate::store::{Action, Operation};
@@ -47,7 +49,8 @@ impl Exchange<'_> {
         let base = bases.first();
         let folder = self.workspace.folder();
         let since = if is_fast_forward { ours.as_ref() } else { base };
-        self.repository.refuse_odd(since, Some(theirs), folder, &self.other())?;
+        let odd = self.repository.odd_changes(since, Some(theirs), folder)?;
+        self.refuse_odd(&odd, is_fast_forward, &self.other())?;
         let mine = self.repository.contents(ours.as_ref(), folder)?;
         let other = self.repository.contents(Some(theirs), folder)?;
         let merged = if is_fast_forward {
@@ -55,17 +58,18 @@ impl Exchange<'_> {
         } else {
             self.merge(&bases, (ours.as_ref(), theirs), &mine, &other)?
         };
+        self.refuse_left_to_git(&merged.changes, theirs)?;
         let code = if is_fast_forward { Code::Theirs } else { self.code(base, ours.as_ref(), theirs)? };
         if !is_fast_forward && code != Code::Ours {
-            self.repository.refuse_odd(base, ours.as_ref(), folder, "this branch")?;
+            self.refuse_odd(&self.repository.odd_changes(base, ours.as_ref(), folder)?, false, "this branch")?;
         }
         let other_files = self.repository.other_changes(ours.as_ref(), Some(theirs), folder)?;
         let message = self.message(&merged);
         let plan = CommitPlan { author: Author::User, at: environment::now(), message, changes: merged.changes };
         let log = format!("sync {}: {}", self.other(), if is_fast_forward { "fast-forward" } else { "merge" });
         let union = Union { ours: ours.as_ref(), theirs, plan: &plan, is_fast_forward, log: &log };
-        let Some(tip) = self.carry_out(&union, code, &mine, &held, report)? else { return Ok(false) };
-        report.came.extend(self.repository.came(ours.as_ref(), theirs, folder)?);
+        let Some(tip) = self.carry_out(&union, (code, &odd), &mine, &held, report)? else { return Ok(false) };
+        report.came.extend(self.repository.came(ours.as_ref(), theirs, None, folder)?);
         report.came_along += if code == Code::Ours { 0 } else { other_files.len() };
         report.merged.extend((!is_fast_forward).then_some(tip));
         report.decisions.extend(merged.decisions);
@@ -74,24 +78,74 @@ impl Exchange<'_> {
         Ok(true)
     }
 
+    /// Refuses changes that cannot be taken over as documents. On a branch of its own they are carried along in the history,
+    /// where nothing has to be written for them; only a document that became something else is for a person.
+    fn refuse_odd(&self, odd: &[OddChange], is_fast_forward: bool, owner: &str) -> Result<(), SyncError> {
+        let is_apart = self.own_branch().is_some();
+        let stops = |change: &&OddChange| !is_apart || !is_fast_forward && change.is_of_a_document();
+        match odd.iter().find(stops) {
+            None => Ok(()),
+            Some(change) => Err(SyncError::Odd {
+                path: change.shown(),
+                owner: owner.to_owned(),
+                branch: self.own_branch(),
+                other: self.other(),
+            }),
+        }
+    }
+
+    /// Refuses a change of a document that only git can store, here or as the other side has it: its contents in the history are
+    /// not those of its file.
+    fn refuse_left_to_git(&self, changes: &[(DocPath, Option<Vec<u8>>)], theirs: &Revision) -> Result<(), Error> {
+        let paths: Vec<String> = changes.iter().map(|(path, _)| self.workspace.in_repository(path)).collect();
+        for path in &paths {
+            if let Some(gap) = self.repository.attribute_gap(path)? {
+                return Err(self.left_to_git(path.clone(), gap).into());
+            }
+        }
+        match self.repository.attribute_gap_at(theirs, &paths)? {
+            Some((path, gap)) => Err(self.left_to_git(path, gap).into()),
+            None => Ok(()),
+        }
+    }
+
+    fn left_to_git(&self, path: String, gap: ViewGap) -> SyncError {
+        SyncError::LeftToGit { remote: self.other(), path, gap: Box::new(gap), branch: self.own_branch() }
+    }
+
+    /// The branch of the documents, if it is one of their own.
+    fn own_branch(&self) -> Option<String> {
+        (self.target != Target::Current).then(|| self.branch.clone())
+    }
+
+    fn not_united(&self, error: UniteError) -> SyncError {
+        match error {
+            UniteError::Drivers { .. } | UniteError::Clash { .. } | UniteError::TooOld => {
+                SyncError::ByHand { error: Box::new(error), branch: self.own_branch(), other: self.other() }
+            }
+            UniteError::Moved | UniteError::InTheWay { .. } | UniteError::Commit(_) => SyncError::Unite(error),
+        }
+    }
+
     /// Takes a union, under the lock of commits; `None` if branch or documents are not as they were read.
     fn carry_out(
         &self,
         union: &Union<'_>,
-        code: Code<'_>,
+        (code, odd): (Code<'_>, &[OddChange]),
         mine: &Contents,
         held: &[Held],
         report: &mut SyncReport,
     ) -> Result<Option<Revision>, Error> {
         let (workspace, repository) = (self.workspace, self.repository);
-        let ground = repository.ground(&self.target, workspace.folder(), union.ours, union.theirs, code);
-        let ground = ground.map_err(SyncError::from)?;
+        let ground = repository.ground(&self.target, workspace.folder(), union.ours, union.theirs, code, odd);
+        let ground = ground.map_err(|error| self.not_united(error))?;
         let Some(_lock) = workspace.store.lock_commits(LOCK_WAIT)? else {
             return Err(SyncError::NotCommitted(Waiting::Committer).into());
         };
         workspace.store.recover()?;
         repository.recover()?;
-        if let Some(busy) = repository.busy()? {
+        let at_work = || repository.at_work().filter(|_| self.target == Target::Current);
+        if let Some(busy) = repository.busy()?.or_else(at_work) {
             return Err(SyncError::NotCommitted(Waiting::Busy(busy)).into());
         }
         if repository.head(&self.target)?.revision.as_ref() != union.ours {
@@ -107,11 +161,12 @@ impl Exchange<'_> {
         let tip = match repository.unite(&self.target, workspace.folder(), union, &ground, durability) {
             Ok(tip) => tip,
             Err(UniteError::Moved) => return Ok(None),
-            Err(error) => return Err(SyncError::from(error).into()),
+            Err(error) => return Err(self.not_united(error).into()),
         };
-        report.findings.extend(workspace.follow(repository)?);
+        let mut followed = workspace.follow(repository, FollowScope::LeaveCheckedOut, AskRemote::BeforeMaking)?;
+        report.findings.append(&mut followed.findings);
         // What the journal says of it is in the branch now, and must not meet a later one.
-        let swept = workspace.try_commit(repository, Edits::None, &[])?;
+        let swept = workspace.try_commit(repository, &followed, Edits::None, &[])?;
         report.findings.extend(swept.findings);
         report.committed.extend(swept.revisions);
         Ok(Some(tip))
@@ -123,12 +178,20 @@ impl Exchange<'_> {
         let operation = Operation { agent: None, ..workspace.operation("sync.take")? };
         let paths: Vec<DocPath> = changes.iter().map(|(path, _)| path.clone()).collect();
         let mut stranger = None;
+        let out = workspace.kept_out(&|path| paths.contains(path))?;
+        let is_out = |path: &DocPath| out.iter().any(|(other, _)| other == path);
         workspace.store.apply(&operation, &paths, &mut |current| -> Result<_, Error> {
             stranger = None;
             let mut actions = Vec::with_capacity(paths.len());
             for ((path, after), now) in changes.iter().zip(current) {
                 let id = |bytes: &Vec<u8>| self.repository.content_id(&workspace.in_repository(path), bytes);
-                if now.as_ref().map(id).transpose()?.as_ref() != mine.get(path) && now != after {
+                if now.is_none() && is_out(path) {
+                    // Git keeps it out of the worktree; the index alone follows.
+                    actions.push(Action::Keep);
+                    continue;
+                }
+                let here = now.as_ref().map(id).transpose()?.flatten();
+                if here.as_ref() != mine.get(path) && now != after {
                     stranger = Some(path.clone());
                 }
                 actions.push(match after {
@@ -179,12 +242,13 @@ impl Exchange<'_> {
         let behind = self.behind(tips, &olds, mine, other, &changed)?;
         let (ours, theirs) = (self.read(mine, &changed)?, self.read(other, &changed)?);
         for (path, side) in behind {
-            let late = if side == Side::Ours { &ours } else { &theirs };
+            let late = if side == MergeSide::Ours { &ours } else { &theirs };
             if let Some(entry) = late.get(path) {
                 old.insert(path.clone(), entry.document.clone());
             }
         }
-        let mut outcomes = merge::snapshots(&old, &ours, &theirs, &Names::ALIKE);
+        let mut outcomes =
+            merge::snapshots(&old, &ours, &theirs, &MergeSides::ALIKE.with_pushed(Some(MergeSide::Theirs)));
         let mut merged = Merged::default();
         let paths: BTreeSet<DocPath> = changed.into_iter().cloned().chain(outcomes.keys().cloned()).collect();
         for path in paths {
@@ -227,7 +291,7 @@ impl Exchange<'_> {
             let before = self.repository.merge_bases(&bases[0], base)?;
             let before = self.repository.contents(before.first(), self.workspace.folder())?;
             let (before, old) = (self.read(&before, paths)?, self.read(old, paths)?);
-            for (path, outcome) in merge::snapshots(&before, &common, &old, &Names::ALIKE) {
+            for (path, outcome) in merge::snapshots(&before, &common, &old, &MergeSides::ALIKE) {
                 match outcome.content {
                     Some(document) => common.insert(path, document),
                     None => common.remove(&path),
@@ -255,7 +319,8 @@ impl Exchange<'_> {
             (true, false) => Ok(Code::Theirs),
             (false, false) if self.options.merge || self.target != Target::Current => Ok(Code::Both(base)),
             (false, false) => {
-                let paths = some([here, there].concat());
+                let both: BTreeSet<String> = here.into_iter().chain(there).collect();
+                let paths = some(both.into_iter().collect());
                 Err(SyncError::BothChanged { remote: self.other(), paths }.into())
             }
         }

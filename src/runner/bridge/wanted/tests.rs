@@ -21,6 +21,7 @@ fn told(wanted: &Wanted) -> String {
     match wanted {
         Wanted::Nothing => "nothing".to_owned(),
         Wanted::Untrusted { address } => format!("untrusted {address}"),
+        Wanted::Unagreed { address, why } => format!("{address} {why}"),
         Wanted::Broken { why, .. } => format!("broken {why}"),
         Wanted::Redis(target) => format!("{}{}", target.address(), if target.is_forced { " forced" } else { "" }),
     }
@@ -46,6 +47,17 @@ fn whose_word_counts() {
         (their_mode, &[], &format!("untrusted {own}")),
         (their_mode, &[url], "redis://me@env:1/0 forced"),
         (their_mode, &[mode("auto")], "nothing"),
+        (
+            r#"{"coordination": {"redis": {"prefix": "other:", "db": 0}}, "bridge": {"channels": "*"}}"#,
+            &[url],
+            "redis://me@env:1/0 is not used: `coordination.redis.prefix`, `bridge.channels` comes from the repository, \
+             and this clone has not agreed to it",
+        ),
+        (
+            r#"{"coordination": {"redis": {"prefix": "other:"}}}"#,
+            &[url, ("coordination.redis.prefix", "mine:")],
+            "redis://me@env:1/0",
+        ),
         (
             "",
             &[("coordination.redis.url", "me:geheim@h")],

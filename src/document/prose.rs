@@ -1,0 +1,342 @@
+//! The description: what stands in a body outside of the title, the labels and the sections that mean something. It is read,
+//! and replaced as a whole.
+
+use std::ops::Range;
+
+use super::edit::{EditError, Splice, Touched};
+use super::fence::line_end;
+use super::{Document, bounds};
+
+/// What of a body is no description.
+#[derive(Debug, Clone, Copy)]
+pub struct Skeleton<'a> {
+    /// The headings of the sections that mean something. Of several with one heading the first does.
+    pub headings: &'a [&'a str],
+    /// The keys that a label may repeat: `status` for a line `**Status**: busy`.
+    pub keys: &'a [&'a str],
+}
+
+/// Where the description stands.
+struct Prose {
+    /// What lies between the title and the sections, blank lines included, in file order.
+    gaps: Vec<Range<usize>>,
+    /// What is written in each of them, without the blank lines around it; empty where nothing is.
+    parts: Vec<Range<usize>>,
+    /// Which gap follows the title and its labels.
+    intro: usize,
+}
+
+impl Document {
+    /// The description: its parts as they are written, with a blank line between two. `None` if there is none.
+    #[must_use]
+    pub fn description(&self, skeleton: Skeleton<'_>) -> Option<String> {
+        if !self.is_readable() {
+            return None;
+        }
+        let prose = self.prose(skeleton);
+        let texts: Vec<String> = prose.written().map(|part| normalized(&self.text()[part])).collect();
+        (!texts.is_empty()).then(|| texts.join("\n\n"))
+    }
+
+    /// Replaces the description; an empty text removes it. What of it stays keeps its bytes and its place; what is new goes
+    /// where the old was, else behind the title.
+    ///
+    /// # Errors
+    /// [`EditError::Value`] for a text that would be read as something else; [`EditError`] as for every edit.
+    pub fn set_description(&self, skeleton: Skeleton<'_>, text: &str) -> Result<Self, EditError> {
+        let text = normalized(text);
+        if let Some(fault) = bounds::description_fault(skeleton, &text) {
+            return Err(EditError::Value(Box::new(fault)));
+        }
+        self.editable()?.with_closed_blocks(|document| document.put_description(skeleton, &text))
+    }
+
+    fn put_description(&self, skeleton: Skeleton<'_>, text: &str) -> Result<Self, EditError> {
+        if self.description(skeleton).unwrap_or_default() == text {
+            return Ok(self.clone());
+        }
+        let prose = self.prose(skeleton);
+        let mut last = EditError::Unproven("the description".to_owned());
+        // Where only a part is replaced it may run into the section before it; then all of it goes behind the title.
+        for splices in [self.replaced_in_part(&prose, text), self.replaced_as_a_whole(&prose, text)] {
+            match self.with_body("the description", &Touched::Prose(skeleton.headings), splices) {
+                Ok(edited) if edited.description(skeleton).unwrap_or_default() == text => return Ok(edited),
+                Ok(_) => {}
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn replaced_in_part(&self, prose: &Prose, text: &str) -> Vec<Splice> {
+        let parts: Vec<Range<usize>> = prose.written().collect();
+        let texts: Vec<String> = parts.iter().map(|part| normalized(&self.text()[part.clone()])).collect();
+        let (mut rest, mut from, mut to) = (text, 0, parts.len());
+        while let Some(behind) = texts.get(from).and_then(|part| without_start(rest, part)) {
+            (rest, from) = (behind, from + 1);
+        }
+        while let Some(before) = texts[from..to].last().and_then(|part| without_end(rest, part)) {
+            (rest, to) = (before, to - 1);
+        }
+        let mut splices: Vec<Splice> = parts[from..to].iter().skip(1).map(|part| self.removed(prose, part)).collect();
+        match (parts[from..to].first(), from.checked_sub(1).map(|before| &parts[before])) {
+            (Some(part), _) if rest.is_empty() => splices.push(self.removed(prose, part)),
+            (Some(part), _) => splices.push(Splice::new(part.clone(), self.in_lines(part.start, rest))),
+            (None, _) if rest.is_empty() => {}
+            (None, Some(before)) => {
+                let eol = self.line_break_at(before.end);
+                splices.push(Splice::insert(before.end, format!("{eol}{eol}{}", self.in_lines(before.end, rest))));
+            }
+            (None, None) => splices.push(self.added(prose, rest)),
+        }
+        splices
+    }
+
+    fn replaced_as_a_whole(&self, prose: &Prose, text: &str) -> Vec<Splice> {
+        let intro = &prose.parts[prose.intro];
+        let others = prose.written().filter(|part| part != intro);
+        let mut splices: Vec<Splice> = others.map(|part| self.removed(prose, &part)).collect();
+        splices.push(match (intro.is_empty(), text.is_empty()) {
+            (true, true) => return splices,
+            (true, false) => self.added(prose, text),
+            (false, true) => self.removed(prose, intro),
+            (false, false) => Splice::new(intro.clone(), self.in_lines(intro.start, text)),
+        });
+        splices
+    }
+
+    /// The text before what is written behind the title, else alone there.
+    fn added(&self, prose: &Prose, text: &str) -> Splice {
+        let (gap, part) = (&prose.gaps[prose.intro], &prose.parts[prose.intro]);
+        let (eol, text) = (self.line_break_at(gap.start), self.in_lines(gap.start, text));
+        if !part.is_empty() {
+            return Splice::insert(part.start, format!("{text}{eol}{eol}"));
+        }
+        let is_last = gap.end == self.text().len();
+        let after = if is_last { self.last_break(eol).to_owned() } else { format!("{eol}{eol}") };
+        Splice::new(gap.clone(), format!("{}{text}{after}", self.blank_before(gap.start)))
+    }
+
+    /// Takes out what is written in a gap; one blank line stays before what follows.
+    fn removed(&self, prose: &Prose, part: &Range<usize>) -> Splice {
+        let gap = prose.gaps.iter().find(|gap| gap.contains(&part.start)).unwrap_or(part).clone();
+        let blank = if gap.end == self.text().len() { "" } else { self.blank_before(gap.start) };
+        Splice::new(gap, blank)
+    }
+
+    /// What makes a blank line behind what stands before a byte.
+    fn blank_before(&self, at: usize) -> &'static str {
+        let eol = self.line_break_at(at);
+        match self.text()[..at].trim_start_matches('\u{feff}') {
+            "" => "",
+            text if text.ends_with("\n\n") || text.ends_with("\n\r\n") => "",
+            text if text.ends_with('\n') => eol,
+            _ if eol == "\n" => "\n\n",
+            _ => "\r\n\r\n",
+        }
+    }
+
+    /// The text with the line breaks in use around a byte.
+    fn in_lines(&self, at: usize, text: &str) -> String {
+        text.replace('\n', self.line_break_at(at))
+    }
+
+    fn prose(&self, skeleton: Skeleton<'_>) -> Prose {
+        let (body, structure) = (self.inner().body.clone(), self.structure());
+        let title = structure.title_line.clone().unwrap_or(body.start..body.start);
+        let head = title.start..self.end_of_labels(title.end, skeleton);
+        let known = skeleton.headings.iter().filter_map(|heading| self.section(heading));
+        let mut cuts: Vec<Range<usize>> = known.map(|one| one.heading_span.start..one.span.end).collect();
+        cuts.push(head.clone());
+        cuts.sort_by_key(|cut| (cut.start, cut.end));
+        let mut prose = Prose { gaps: Vec::new(), parts: Vec::new(), intro: 0 };
+        let mut at = body.start;
+        let end = body.end..body.end;
+        for cut in cuts.iter().chain([&end]) {
+            let gap = at.min(cut.start)..cut.start;
+            if at == head.end {
+                prose.intro = prose.gaps.len();
+            }
+            prose.parts.push(written_in(self.text(), &gap));
+            prose.gaps.push(gap);
+            at = at.max(cut.end);
+        }
+        prose
+    }
+
+    /// Where the paragraphs of labels end that follow the title.
+    fn end_of_labels(&self, start: usize, skeleton: Skeleton<'_>) -> usize {
+        let (text, mut end, mut at) = (self.text(), start, start);
+        loop {
+            let mut are_labels = false;
+            while at < text.len() && text[at..line_end(text, at)].trim().is_empty() {
+                at = line_end(text, at);
+            }
+            while at < text.len() && !text[at..line_end(text, at)].trim().is_empty() {
+                if !is_label(&text[at..line_end(text, at)], skeleton.keys) {
+                    return end;
+                }
+                (at, are_labels) = (line_end(text, at), true);
+            }
+            if !are_labels {
+                return end;
+            }
+            end = at;
+        }
+    }
+}
+
+impl Prose {
+    /// The parts in which something is written.
+    fn written(&self) -> impl Iterator<Item = Range<usize>> {
+        self.parts.iter().filter(|part| !part.is_empty()).cloned()
+    }
+}
+
+/// Returns true for a line such as `**Assigned To**: ann` whose name repeats one of these keys.
+pub(super) fn is_label(line: &str, keys: &[&str]) -> bool {
+    let Some(rest) = line.trim().strip_prefix("**") else { return false };
+    let name = rest.split_once("**:").or_else(|| rest.split_once(":**")).map(|(name, _)| name);
+    name.is_some_and(|name| {
+        let key = name.trim().to_lowercase().replace([' ', '-'], "_");
+        keys.contains(&key.as_str())
+    })
+}
+
+/// What is written in a range, without the blank lines before it and the blanks behind it.
+fn written_in(text: &str, range: &Range<usize>) -> Range<usize> {
+    let content = text[range.clone()].trim_end();
+    let mut start = range.start;
+    while start < range.start + content.len() && text[start..line_end(text, start)].trim().is_empty() {
+        start = line_end(text, start);
+    }
+    start..(range.start + content.len()).max(start)
+}
+
+/// The text with LF line ends, without the blank lines around it.
+fn normalized(text: &str) -> String {
+    let text = text.replace("\r\n", "\n");
+    let part = written_in(&text, &(0..text.len()));
+    text[part].to_owned()
+}
+
+/// What follows a part with which a text begins.
+fn without_start<'a>(text: &'a str, part: &str) -> Option<&'a str> {
+    let rest = text.strip_prefix(part)?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix("\n\n") }
+}
+
+/// What precedes a part with which a text ends.
+fn without_end<'a>(text: &'a str, part: &str) -> Option<&'a str> {
+    let rest = text.strip_suffix(part)?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_suffix("\n\n") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SKELETON: Skeleton<'static> =
+        Skeleton { headings: &["Payload", "Progress", "Notes"], keys: &["status", "assigned_to"] };
+    const LEAN: &str = "---\nid: a\n---\n\n# T\n\n## Payload\n\n## Progress\n\n- [ ] one\n\n## Notes\n";
+
+    fn parse(text: &str) -> Document {
+        Document::parse(text.as_bytes())
+    }
+
+    fn described(text: &str) -> Option<String> {
+        parse(text).description(SKELETON)
+    }
+
+    fn set(text: &str, description: &str) -> Result<String, EditError> {
+        parse(text).set_description(SKELETON, description).map(|document| document.text().to_owned())
+    }
+
+    #[test]
+    fn everything_outside_of_the_skeleton_is_the_description() {
+        for (body, expected) in [
+            ("# T\n\n## Payload\n\n{}\n", None),
+            ("# T\n\nDo it.\n\nWell.\n\n## Payload\n", Some("Do it.\n\nWell.")),
+            ("before\n\n# T\n", Some("before")),
+            ("no title\n## Payload\n", Some("no title")),
+            ("# T\n## Context\nwhy\n\n## Payload\n\n## Plan\n\n1. x\n", Some("## Context\nwhy\n\n## Plan\n\n1. x")),
+            ("# T\n\n**Status**: x\n**Assigned To:** y\n\n**Status**: z\n\nDo it.\n", Some("Do it.")),
+            ("# T\n\n**Status**: x\nis what it says\n", Some("**Status**: x\nis what it says")),
+            ("# T\n\n**Other**: x\n", Some("**Other**: x")),
+            ("# T\n\n## Notes\n- a\n\n# Second\n\nmore\n\n## Notes\n- b\n", Some("# Second\n\nmore\n\n## Notes\n- b")),
+            ("# T\n\n    code\n\n<!-- seen -->\n\n### Sub\n\n## notes\n", Some("    code\n\n<!-- seen -->\n\n### Sub")),
+            ("# T\r\n\r\none\r\ntwo\r\n\r\n## Notes\r\n", Some("one\ntwo")),
+            ("# T\n\n```\n## Payload\n```\n\n## Payload\n", Some("```\n## Payload\n```")),
+        ] {
+            assert_eq!(described(&format!("---\nid: a\n---\n\n{body}")).as_deref(), expected, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_description_is_set_changed_and_removed_in_its_place() {
+        let one = set(LEAN, "\nDo it.\n\n## Context\n\nwhy\n\n").expect("set");
+        assert_eq!(one, LEAN.replace("# T\n\n", "# T\n\nDo it.\n\n## Context\n\nwhy\n\n"));
+        assert_eq!(set(&one, "Do it.\n\n## Context\n\nwhy").expect("same"), one);
+        assert_eq!(set(&one, "").expect("removed"), LEAN);
+        assert_eq!(set("---\nid: a\n---\n# T", "x").expect("set"), "---\nid: a\n---\n# T\n\nx");
+        assert_eq!(set("---\nid: a\n---\n# T\n", "x").expect("set"), "---\nid: a\n---\n# T\n\nx\n");
+        assert_eq!(
+            set("---\r\nid: a\r\n---\r\n# T\r\n", "x\ny").expect("set"),
+            "---\r\nid: a\r\n---\r\n# T\r\n\r\nx\r\ny\r\n"
+        );
+        // What stays keeps its place, also where a section stands between.
+        let apart = "---\nid: a\n---\n\n# T\n\nDo it.\n\n## Notes\n\n- n\n\n## Plan\n\n1. x\n";
+        let edited = set(apart, "Do it now.\n\n## Plan\n\n1. x").expect("set");
+        assert_eq!(edited, apart.replace("Do it.", "Do it now."));
+        let edited = set(apart, "Do it.\n\n## Plan\n\n1. y").expect("set");
+        assert_eq!(edited, apart.replace("1. x", "1. y"));
+        assert_eq!(set(apart, "Do it.").expect("set"), apart.replace("## Plan\n\n1. x\n", ""));
+        // Prose cannot stand behind the notes: it would be one of them.
+        let moved = set(apart, "Do it.\n\nSoon.").expect("set");
+        assert_eq!(moved, apart.replace("Do it.", "Do it.\n\nSoon.").replace("## Plan\n\n1. x\n", ""));
+    }
+
+    #[test]
+    fn any_description_reads_back_as_it_was_given() {
+        for text in [
+            "x",
+            "- [ ] a\n- [x] b",
+            "> quote\n\n***\n\n---",
+            "### Sub\n\ntext",
+            "# Other\n\ntext",
+            "    code",
+            "```\n## Notes\n```",
+            "a | b\n--|--\n1 | 2",
+            "Title\n=====",
+            "*x* `y` <b>z</b>",
+            "<!-- c -->",
+            "\u{202e}x",
+            "{\"a\": 1}",
+            "**Other**: x",
+        ] {
+            let once = set(LEAN, text).unwrap_or_else(|error| panic!("{text:?}: {error:?}"));
+            assert_eq!(described(&once).as_deref(), Some(text), "{once}");
+            assert_eq!(set(&once, "").expect("removed"), LEAN, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_would_be_read_as_something_else_is_refused_with_the_reason() {
+        for (text, why) in [
+            ("x\n\n## notes\n", "`## notes`"),
+            ("x\n```\ny", "never closed"),
+            ("<!-- x", "never closed"),
+            ("a\n<<<<<<< ours\nb\n=======\nc\n>>>>>>> theirs\n", "conflict"),
+            ("a\0b", "NUL"),
+            ("**Status**: failed\n\nx", "`**Status**"),
+        ] {
+            let error = set(LEAN, text).expect_err(text);
+            assert!(matches!(error, EditError::Value(_)), "{error:?}");
+            let said = error.diagnostic();
+            assert!(said.message.contains(why) && said.hint.is_some(), "{text:?}: {said:?}");
+        }
+        let edge = bounds::DESCRIPTION_BYTES_MAX;
+        assert!(set(LEAN, &"x".repeat(edge)).is_ok());
+        assert!(matches!(set(LEAN, &"x".repeat(edge + 1)), Err(EditError::Value(_))));
+    }
+}
