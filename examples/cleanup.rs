@@ -4,9 +4,12 @@
 use std::time::Duration;
 
 use mycelium::client::{AgentReport, CoordinationClient, Error};
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
+    // Heard from here on: an interruption before the status is there, or before work begins, cleans up too.
+    let mut interrupts = signal(SignalKind::interrupt()).expect("signals can be heard");
     let client = CoordinationClient::builder().agent("ai-engineer").build().await?;
     // Whoever does not get to clean up is stale when its time is over.
     client.store_agent_status("ai-engineer", AgentReport::busy().ttl(Duration::from_secs(300))).await?;
@@ -14,7 +17,7 @@ async fn main() -> Result<(), Error> {
 
     tokio::select! {
         () = work() => {}
-        stopped = tokio::signal::ctrl_c() => stopped.expect("signals can be heard"),
+        _ = interrupts.recv() => {}
     }
     client.remove_agent_status("ai-engineer").await?;
     // What is under way is finished first.
