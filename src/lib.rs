@@ -1,76 +1,28 @@
 //! Coordination of agents, tasks and workflows as markdown files in a git repository.
 //!
-//! Read from top to bottom, the modules tell the story of the data. A module uses only modules above it.
+//! Four floors: `core` (pure decisions), `adapters` (one outside thing each), `services` (what carries out decisions), and
+//! `api` and `faces` (what programs and people use). A module uses only floors below it.
 
-// Words everything else is said with.
-pub mod name;
+pub mod core;
 
-pub mod time;
+pub mod adapters;
 
-pub mod diagnostic;
+pub mod services;
 
-// What the tests break on purpose.
-pub mod sabotage;
+pub mod api;
 
-// A file: its bytes, its frontmatter, its body; the settings; the shape of new files.
-pub mod document;
-
-pub mod config;
-
-pub mod template;
-
-// What a file says: agents, tasks, workflows.
-pub mod entity;
-
-// All files at one moment, what is wrong with them, and how two moments differ.
-pub mod snapshot;
-
-pub mod archive;
-
-pub mod check;
-
-pub mod change;
-
-pub mod merge;
-
-// Who may have a task.
-pub mod claim;
-
-// From changes to events and commits, and when.
-pub mod event;
-
-pub mod message;
-
-pub mod plan;
-
-pub mod follow;
-
-pub mod health;
-
-pub mod mirror;
-
-pub mod engine;
-
-// The shell: the folder, the repository, file events, a server; they do not know each other.
-pub mod store;
-
-pub mod git;
-
-pub mod watch;
-
-pub mod bridge;
-
-// What carries out decisions, the library for agents, and the process that watches.
-pub mod runner;
-
-pub mod client;
-
-pub mod daemon;
-
-// The face.
-pub mod cli;
+pub mod faces;
 
 // What must hold for any bytes; not in ordinary builds.
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+
+// Short paths for tests, benches and the program.
+pub use self::adapters::{git, redis, store, watch};
+pub use self::api::{client, daemon};
+pub use self::core::{
+    archive, change, check, claim, config, diagnostic, document, engine, entity, event, follow, health, merge, message,
+    mirror, name, plan, sabotage, snapshot, template, time,
+};
+pub use self::faces::cli;

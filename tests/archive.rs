@@ -10,7 +10,7 @@ use mycelium::archive::Stay;
 use mycelium::document::Document;
 use mycelium::entity::{Refusal, task};
 use mycelium::name::{DocPath, Kind};
-use mycelium::runner::{Error, Opening, Passing, Run, Scope, Step, Together, Wanted, Workspace};
+use mycelium::services::{Error, Opening, Passing, Project, Run, Scope, Step, Together, Wanted};
 use mycelium::snapshot::{Entry, Snapshot};
 use proptest::prelude::*;
 
@@ -21,9 +21,9 @@ use support::{FOLDER, Sandbox, sized};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-fn open(sandbox: &Sandbox, flags: &[(&str, &str)]) -> Workspace {
+fn open(sandbox: &Sandbox, flags: &[(&str, &str)]) -> Project {
     let flags = flags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    Workspace::open(Opening { root: Some(sandbox.root().to_owned()), agent: None, flags }).unwrap()
+    Project::open(Opening { root: Some(sandbox.root().to_owned()), agent: None, flags }).unwrap()
 }
 
 fn write(sandbox: &Sandbox, id: &str, status: &str, more: &str) {
@@ -49,7 +49,7 @@ fn commit(sandbox: &Sandbox, date: Option<&str>) {
     assert!(command.status().unwrap().success());
 }
 
-fn went(workspace: &Workspace, older: Duration) -> Vec<String> {
+fn went(workspace: &Project, older: Duration) -> Vec<String> {
     let done = workspace.archive(Wanted::Finished, Some(older), Run::Dry).unwrap();
     done.moved.into_iter().map(|one| one.id).collect()
 }
@@ -289,7 +289,7 @@ fn a_batch_finds_and_brings_back_what_is_archived() {
 }
 
 /// What anybody could ask of the documents, but for where they lie.
-fn answers(workspace: &Workspace) -> BTreeMap<String, String> {
+fn answers(workspace: &Project) -> BTreeMap<String, String> {
     let named = workspace.snapshot(Scope::Named).unwrap();
     let all = workspace.snapshot(Scope::All).unwrap();
     let mut answers = BTreeMap::new();

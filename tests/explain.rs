@@ -41,7 +41,7 @@ fn sources(folder: &Path, out: &mut Vec<String>) {
 /// The words of errors in the code of the command line: the first text behind each mark, and the arms of `fn code`.
 fn words() -> BTreeSet<String> {
     let mut texts = Vec::new();
-    sources(&root().join("src/cli"), &mut texts);
+    sources(&root().join("src/faces/cli"), &mut texts);
     let mut words = BTreeSet::new();
     for text in texts {
         for mark in MARKS {
@@ -72,9 +72,9 @@ fn every_error_has_its_page_and_the_other_way_round() {
     let said = words();
     assert!(said.len() > 40, "only {} words were found: {said:?}", said.len());
     let missing: Vec<_> = said.difference(&explained).collect();
-    assert!(missing.is_empty(), "src/cli/explain/errors.rs does not explain {missing:?}");
+    assert!(missing.is_empty(), "src/faces/cli/explain/errors.rs does not explain {missing:?}");
     let unknown: Vec<_> = explained.difference(&said).collect();
-    assert!(unknown.is_empty(), "src/cli/explain/errors.rs explains {unknown:?}, which nobody says");
+    assert!(unknown.is_empty(), "src/faces/cli/explain/errors.rs explains {unknown:?}, which nobody says");
 }
 
 #[test]

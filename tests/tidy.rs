@@ -34,6 +34,7 @@ fn modules_use_only_lower_ranks() {
 #[test]
 fn lib_names_the_modules_in_the_order_of_their_ranks() {
     keeps(layers::reading_order);
+    keeps(layers::floors);
 }
 
 #[test]

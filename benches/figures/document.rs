@@ -10,7 +10,7 @@ use mycelium::entity::agent::{self, AgentUpdate};
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::entity::{AgentStatus, NewTask, Priority, TaskStatus};
 use mycelium::name::{AgentName, DocId, DocPath, Kind, OperationId};
-use mycelium::runner::{New, Opening, Passing, Taken, Workspace};
+use mycelium::services::{New, Opening, Passing, Project, Taken};
 use mycelium::store::{Action, Operation};
 use mycelium::time::Timestamp;
 
@@ -31,17 +31,17 @@ pub(crate) fn run(bench: &Bench) {
     sizes(bench);
 }
 
-fn open(sandbox: &Sandbox, name: &str, commit: &str) -> Workspace {
+fn open(sandbox: &Sandbox, name: &str, commit: &str) -> Project {
     let flags = vec![("commit.auto".to_owned(), commit.to_owned())];
     let agent = Some(AgentName::new(name).unwrap());
-    Workspace::open(Opening { root: Some(sandbox.root().to_owned()), agent, flags }).unwrap()
+    Project::open(Opening { root: Some(sandbox.root().to_owned()), agent, flags }).unwrap()
 }
 
 fn name(number: usize) -> String {
     format!("agent-{number:02}")
 }
 
-fn new_task(workspace: &Workspace, id: String) -> New {
+fn new_task(workspace: &Project, id: String) -> New {
     New::Task(NewTask {
         id: DocId::new(id).unwrap(),
         kind: "train-model".to_owned(),
@@ -58,13 +58,13 @@ fn new_task(workspace: &Workspace, id: String) -> New {
 }
 
 /// Makes an agent's document.
-fn store_first(workspace: &Workspace, name: &str) {
+fn store_first(workspace: &Project, name: &str) {
     let new = AgentUpdate::at(workspace.now()).into_new(AgentName::new(name).unwrap());
     workspace.create(&New::Agent(new), Taken::FileName).unwrap();
 }
 
 /// Changes an agent's status.
-fn store(workspace: &Workspace, name: &str, number: usize) {
+fn store(workspace: &Project, name: &str, number: usize) {
     let status = if number.is_multiple_of(2) { AgentStatus::Busy } else { AgentStatus::Idle };
     let metadata = Some(serde_json::json!({ "round": number }));
     let update = AgentUpdate { status: Some(status), metadata, ..AgentUpdate::at(workspace.now()) };
@@ -102,7 +102,7 @@ fn at_once(
     sandbox: &Sandbox,
     commit: &str,
     count: usize,
-    work: &(dyn Fn(&Workspace, usize, usize) + Sync),
+    work: &(dyn Fn(&Project, usize, usize) + Sync),
 ) {
     let start = &Barrier::new(AGENTS + 1);
     let (times, took) = thread::scope(|scope| {
@@ -145,7 +145,7 @@ fn files(bench: &Bench) {
             Ok::<_, std::convert::Infallible>(vec![Action::Write(text(number).into_bytes())])
         };
         let (_, took) = timed(|| workspace.store().apply(&operation, std::slice::from_ref(&path), decide).unwrap());
-        let (_, commits) = timed(|| workspace.commit_now(mycelium::runner::Edits::None).unwrap());
+        let (_, commits) = timed(|| workspace.commit_now(mycelium::services::Edits::None).unwrap());
         (ms(took), ms(commits))
     };
     let written: Vec<(f64, f64)> = (0..rounds).map(write).collect();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::name::Channel;
 use mycelium::name::{AgentName, Kind};
-use mycelium::runner::{Opening, Passing, Workspace};
+use mycelium::services::{Opening, Passing, Project};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Tasks, Verdict, disk, each_second, live, median, ms, repository, timed, whole};
@@ -27,7 +27,7 @@ pub(crate) fn run(bench: &Bench) {
     let disk = disk();
     let sandbox = repository(disk.path(), Tasks::flat(bench.pick(100, 100, 10)));
     let agent = Some(AgentName::new("ai-engineer").unwrap());
-    let workspace = Workspace::open(Opening { root: Some(sandbox.root().to_owned()), agent, ..Opening::default() });
+    let workspace = Project::open(Opening { root: Some(sandbox.root().to_owned()), agent, ..Opening::default() });
     let workspace = workspace.unwrap();
     told(bench, &sandbox, &workspace);
     let count = bench.pick(200, 50, 3);
@@ -43,7 +43,7 @@ pub(crate) fn run(bench: &Bench) {
 }
 
 /// From the beginning of a write, and from a save by hand, until the line of another process is there.
-fn told(bench: &Bench, sandbox: &Sandbox, workspace: &Workspace) {
+fn told(bench: &Bench, sandbox: &Sandbox, workspace: &Project) {
     let listener = Listener::start(sandbox);
     let (mut writes, mut saves) = (Vec::new(), Vec::new());
     for number in 0..bench.pick(50, 20, 1) {

@@ -7,7 +7,7 @@ use std::path::Path;
 use mycelium::document::{Document, Value};
 use mycelium::git::{Maintained, Repository};
 use mycelium::name::Kind;
-use mycelium::runner::{Opening, Passing, Workspace};
+use mycelium::services::{Opening, Passing, Project};
 
 use crate::bench::{Bench, Tasks, Verdict, disk, live, repository};
 
@@ -25,8 +25,7 @@ pub(crate) fn run(bench: &Bench) {
         sandbox.git(&["gc", "--quiet"]);
         let objects = sandbox.path(".git/objects");
         let before = Bytes::below(&objects);
-        let workspace =
-            Workspace::open(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
+        let workspace = Project::open(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
         for number in 0..changes {
             let edit = |document: &Document| Ok(document.set("epoch", &Value::text(number.to_string())).unwrap());
             let outcome =

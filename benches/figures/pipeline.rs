@@ -3,7 +3,7 @@
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::entity::{NewTask, Priority, TaskStatus};
 use mycelium::name::{DocId, Kind};
-use mycelium::runner::{New, Opening, Outcome, Passing, Step, Taken, Together, Workspace};
+use mycelium::services::{New, Opening, Outcome, Passing, Project, Step, Taken, Together};
 
 use crate::bench::{Bench, Tasks, Verdict, disk, each_second, live, median, repository, timed, whole};
 use crate::support::Sandbox;
@@ -31,7 +31,7 @@ pub(crate) fn run(bench: &Bench) {
 fn rates(sandbox: &Sandbox, count: usize, rounds: usize, commit: &str) -> [f64; 2] {
     let flags = vec![("commit.auto".to_owned(), commit.to_owned())];
     let opening = Opening { root: Some(sandbox.root().to_owned()), flags, ..Opening::default() };
-    let workspace = Workspace::open(opening).unwrap();
+    let workspace = Project::open(opening).unwrap();
     let rate = |steps: Vec<Step>| {
         let (results, took) = timed(|| workspace.batch(&steps, Together::Each).unwrap());
         let done: Vec<Outcome> = results.into_iter().map(Result::unwrap).collect();
@@ -58,7 +58,7 @@ fn step(id: String, status: TaskStatus) -> Step<'static> {
     Step::Change { kind: Kind::Task, id, verb: "update", passing: Passing::default(), edit }
 }
 
-fn create(workspace: &Workspace, id: String) -> Step<'static> {
+fn create(workspace: &Project, id: String) -> Step<'static> {
     let new = NewTask {
         id: DocId::new(id).unwrap(),
         kind: "train-model".to_owned(),

@@ -7,12 +7,12 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mycelium::bridge::Link;
 use mycelium::entity::agent::{self, AgentUpdate};
 use mycelium::entity::{AgentStatus, NewTask, Priority};
 use mycelium::mirror::{Outgoing, Record};
 use mycelium::name::{AgentName, Channel, ChannelPattern, DocId, DocPath, Kind};
-use mycelium::runner::{Follower, New, Opening, Passing, Step, Taken, Together, Workspace};
+use mycelium::redis::Link;
+use mycelium::services::{Follower, New, Opening, Passing, Project, Step, Taken, Together};
 use serde_json::json;
 
 use crate::bench::{Bench, Tasks, Verdict, disk, each_second, ms, quantile, repository, timed, whole};
@@ -43,11 +43,11 @@ pub(crate) fn run(bench: &Bench) {
 }
 
 /// A workspace in which a status counts as a sign of life does: nobody waits for the disk, and commits come later.
-pub(crate) fn open(sandbox: &Sandbox, name: &str, url: &str) -> Workspace {
+pub(crate) fn open(sandbox: &Sandbox, name: &str, url: &str) -> Project {
     let flags = [("markdown.durability", "off"), ("coordination.redis.url", url)];
     let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
     let agent = Some(AgentName::new(name).unwrap());
-    Workspace::open(Opening { root: Some(sandbox.root().to_owned()), agent, flags }).unwrap()
+    Project::open(Opening { root: Some(sandbox.root().to_owned()), agent, flags }).unwrap()
 }
 
 fn name(number: usize) -> String {
@@ -213,7 +213,7 @@ impl Drop for Watching {
 }
 
 /// The statuses of all agents in one call, again and again, until the server has the last ones.
-fn pipeline(bench: &Bench, server: &Server, workspace: &Workspace, agents: usize) {
+fn pipeline(bench: &Bench, server: &Server, workspace: &Project, agents: usize) {
     let rounds = bench.pick(200, 40, 2);
     let began = Instant::now();
     for round in 0..rounds {
@@ -237,7 +237,7 @@ fn key(number: usize) -> String {
     format!("agents:status:{}", name(number))
 }
 
-pub(crate) fn store(workspace: &Workspace, agent: usize, number: usize) {
+pub(crate) fn store(workspace: &Project, agent: usize, number: usize) {
     let status = if number.is_multiple_of(2) { AgentStatus::Busy } else { AgentStatus::Idle };
     let metadata = Some(json!({ "round": number }));
     let update = AgentUpdate { status: Some(status), metadata, ..AgentUpdate::at(workspace.now()) };
@@ -246,11 +246,11 @@ pub(crate) fn store(workspace: &Workspace, agent: usize, number: usize) {
         .unwrap();
 }
 
-fn get(workspace: &Workspace, agent: usize, _: usize) {
+fn get(workspace: &Project, agent: usize, _: usize) {
     assert!(workspace.find(Some(Kind::Agent), &name(agent)).unwrap().entity.is_some());
 }
 
-fn create(workspace: &Workspace, _: usize, _: usize) {
+fn create(workspace: &Project, _: usize, _: usize) {
     let new = NewTask {
         id: workspace.new_id(Kind::Task).unwrap(),
         kind: "train-model".to_owned(),
@@ -267,7 +267,7 @@ fn create(workspace: &Workspace, _: usize, _: usize) {
     workspace.create(&New::Task(new), Taken::FileName).unwrap();
 }
 
-fn publish(workspace: &Workspace, _: usize, number: usize) {
+fn publish(workspace: &Project, _: usize, number: usize) {
     let channel = Channel::new("training:events").unwrap();
     workspace.publish(channel, json!({ "event": "saved", "step": number })).unwrap();
 }
@@ -292,7 +292,7 @@ fn at_once(
     url: &str,
     agents: usize,
     count: usize,
-    work: &(dyn Fn(&Workspace, usize, usize) + Sync),
+    work: &(dyn Fn(&Project, usize, usize) + Sync),
     is_there: &dyn Fn() -> bool,
 ) -> Told {
     let start = &Barrier::new(agents + 1);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mycelium::entity::{self, task};
 use mycelium::name::{DocPath, Kind};
-use mycelium::runner::{Opening, Passing, Scope, Workspace};
+use mycelium::services::{Opening, Passing, Project, Scope};
 
 use crate::bench::{Bench, Tasks, Verdict, disk, each_second, live, median, ms, timed, uncommitted, whole};
 
@@ -22,7 +22,7 @@ pub(crate) fn run(bench: &Bench) {
         let tasks = Tasks::flat(all);
         let sandbox = uncommitted(disk.path(), tasks);
         let opening = || Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() };
-        let workspace = Workspace::open(opening()).unwrap();
+        let workspace = Project::open(opening()).unwrap();
         let scan = || assert_eq!(workspace.store().scan().unwrap().files.len(), tasks.all());
         let read = || assert_eq!(workspace.snapshot(Scope::All).unwrap().len(), tasks.all());
         let each = |work: &dyn Fn()| median((0..rounds).map(|_| ms(timed(work).1)));
@@ -41,7 +41,7 @@ pub(crate) fn run(bench: &Bench) {
 }
 
 /// Documents read in one thread: from their files, and from what was read before.
-fn reads(bench: &Bench, workspace: &Workspace, tasks: Tasks) {
+fn reads(bench: &Bench, workspace: &Project, tasks: Tasks) {
     let time = bench.pick(Duration::from_secs(2), Duration::from_millis(500), Duration::from_millis(20));
     let paths: Vec<DocPath> = (0..tasks.live).map(|n| DocPath::new(format!("{}.md", live(n))).unwrap()).collect();
     let from_file = rate(time, |n| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mycelium::entity::agent::AgentUpdate;
 use mycelium::name::AgentName;
-use mycelium::runner::{New, Taken, Workspace};
+use mycelium::services::{New, Project, Taken};
 
 use crate::bench::{Bench, Tasks, Verdict, disk, ms, quantile, repository, timed};
 use crate::redis::{Watching, open, store};
@@ -51,7 +51,7 @@ fn commands(bench: &Bench, sandboxes: &[Sandbox; 3], urls: [&str; 3]) -> Times {
 /// A process that goes on, beside a watcher that commits and follows.
 fn watched(bench: &Bench, sandboxes: &[Sandbox; 3], urls: [&str; 3]) -> Times {
     let watchers: Vec<_> = (0..3).map(|at| Watching::start(&sandboxes[at], urls[at])).collect();
-    let workspaces: [Workspace; 3] = std::array::from_fn(|at| open(&sandboxes[at], "agent-000", urls[at]));
+    let workspaces: [Project; 3] = std::array::from_fn(|at| open(&sandboxes[at], "agent-000", urls[at]));
     for workspace in &workspaces {
         let new = AgentUpdate::at(workspace.now()).into_new(AgentName::new("agent-000").unwrap());
         workspace.create(&New::Agent(new), Taken::FileName).unwrap();

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use mycelium::document::{Document, Value};
 use mycelium::name::Kind;
-use mycelium::runner::{Opening, Passing, Workspace};
+use mycelium::services::{Opening, Passing, Project};
 
 use crate::bench::{Bench, Start, Tasks, Verdict, disk, each_second, live, repository, task, timed};
 use crate::support::{FOLDER, Run, Sandbox};
@@ -23,12 +23,12 @@ pub(crate) fn run(bench: &Bench) {
     many(bench);
 }
 
-fn open(sandbox: &Sandbox) -> Workspace {
-    Workspace::open(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap()
+fn open(sandbox: &Sandbox) -> Project {
+    Project::open(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap()
 }
 
 /// Changes one field of a task; when this returns, the change is a commit and on the disk.
-fn change(workspace: &Workspace, id: &str, number: usize) {
+fn change(workspace: &Project, id: &str, number: usize) {
     let edit = |document: &Document| Ok(document.set("epoch", &Value::text(number.to_string())).unwrap());
     let outcome = workspace.change(Kind::Task, id, "update", &Passing::default(), &edit).unwrap();
     assert!(outcome.committed.is_some(), "{id} is committed: {:?}", outcome.waiting);

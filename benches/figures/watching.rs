@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mycelium::name::{ContentId, DocPath};
-use mycelium::runner::{Opening, Survey, Workspace};
+use mycelium::services::{Opening, Project, Survey};
 use mycelium::watch::{GitPlaces, Places, Watcher};
 
 use crate::bench::{Bench, Tasks, Verdict, disk, live, median, ms, quantile, repository, task, timed, whole};
@@ -81,7 +81,7 @@ impl Drop for Process {
 
 /// A subscriber in this process: woken by file events, it compares the folder with what it knew.
 struct Eyes {
-    workspace: Workspace,
+    workspace: Project,
     /// What was committed when it began: what is still so need not be read.
     tracked: BTreeMap<DocPath, ContentId>,
     survey: Survey,
@@ -92,7 +92,7 @@ struct Eyes {
 impl Eyes {
     fn open(sandbox: &Sandbox) -> Self {
         let opening = Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() };
-        let workspace = Workspace::open(opening).unwrap();
+        let workspace = Project::open(opening).unwrap();
         let repository = workspace.repository().unwrap();
         let revision = repository.head(&workspace.target()).unwrap().revision;
         let tracked = repository.contents(revision.as_ref(), FOLDER).unwrap();

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::SEPARATOR;
-use crate::document::{Document, Mark, Value};
+use crate::core::document::{Document, Mark, Value};
 
 /// The edits that there are.
 const EDITS: u8 = 12;

@@ -1,9 +1,9 @@
 //! Merging any bytes: it ends, does not depend on who merges whom, and shows each conflict.
 
 use super::parts;
-use crate::document::Document;
-use crate::merge::{self, MergeSides};
-use crate::name::DocPath;
+use crate::core::document::Document;
+use crate::core::merge::{self, MergeSides};
+use crate::core::name::DocPath;
 
 /// Three versions of a document: base, ours and theirs. Without a third the first is on both sides.
 pub(super) fn merge(input: &[u8]) {

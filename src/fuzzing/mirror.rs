@@ -1,15 +1,15 @@
 //! Any bytes as what others write to a server: nothing panics, ids are checked, documents stay readable.
 
 use super::parts;
-use crate::document::Document;
-use crate::entity::{self, Entity};
-use crate::merge;
-use crate::mirror::{
+use crate::core::document::Document;
+use crate::core::entity::{self, Entity};
+use crate::core::merge;
+use crate::core::mirror::{
     Back, Derived, Entry, FIELDS_MAX, Fields, FileStep, Ground, Keys, Local, Remote, create, entry, fields, reconcile,
     take,
 };
-use crate::name::{DocId, DocPath, Kind, is_unsafe_to_show};
-use crate::time::Timestamp;
+use crate::core::name::{DocId, DocPath, Kind, is_unsafe_to_show};
+use crate::core::time::Timestamp;
 
 const DOCUMENTS: [(Kind, &str, &str); 3] = [
     (

@@ -9,16 +9,16 @@ mod mirror;
 #[cfg(test)]
 mod tests;
 
-use crate::change;
-use crate::check;
-use crate::config::{self, Config, KEYS, Layer, Origin};
-use crate::document::Document;
-use crate::entity;
-use crate::message;
-use crate::name::{AgentName, DocId, DocPath, OperationId, is_unsafe_to_show, visible};
-use crate::snapshot::Snapshot;
-use crate::template::{self, Format, Shape};
-use crate::time::Timestamp;
+use crate::core::change;
+use crate::core::check;
+use crate::core::config::{self, Config, KEYS, Layer, Origin};
+use crate::core::document::Document;
+use crate::core::entity;
+use crate::core::message;
+use crate::core::name::{AgentName, DocId, DocPath, OperationId, is_unsafe_to_show, visible};
+use crate::core::snapshot::Snapshot;
+use crate::core::template::{self, Format, Shape};
+use crate::core::time::Timestamp;
 
 /// What ends one part of an input and begins the next: the record separator, which stands in no ordinary document.
 const SEPARATOR: u8 = 0x1e;
@@ -173,13 +173,13 @@ fn config(input: &[u8]) {
 
 /// The journals of any bytes: the folder's records and the committer's.
 fn journal(input: &[u8]) {
-    crate::store::fuzz_journal(input);
-    crate::git::fuzz_journal(input);
+    crate::adapters::store::fuzz_journal(input);
+    crate::adapters::git::fuzz_journal(input);
 }
 
 /// A git index of any bytes, as a hostile repository may have one.
 fn index(input: &[u8]) {
-    crate::git::fuzz_index(input);
+    crate::adapters::git::fuzz_index(input);
 }
 
 /// Any text as a name: what is accepted stays in the folder and can be shown.
@@ -191,7 +191,7 @@ fn name(input: &[u8]) {
     assert!(!visible(&text).chars().any(is_unsafe_to_show));
     if let Ok(id) = DocId::new(&*text) {
         assert!(harmless(id.as_str()));
-        for kind in crate::name::Kind::ALL {
+        for kind in crate::core::name::Kind::ALL {
             let path = DocPath::for_new(kind, &id);
             assert_eq!(DocPath::new(path.as_str()).as_ref(), Ok(&path), "a new document lies where it is read");
         }
@@ -215,7 +215,7 @@ fn template(input: &[u8]) {
         let shown = colours.iter().fold(line, |line, colour| line.replace(colour, ""));
         assert!(shown.chars().all(plain), "{shown:?}");
     }
-    for kind in crate::name::Kind::ALL {
+    for kind in crate::core::name::Kind::ALL {
         let _ = template::render(kind, Shape::Lean, Some(&text), values);
     }
 }

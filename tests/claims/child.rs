@@ -7,7 +7,7 @@ use mycelium::claim::Ask;
 use mycelium::document::{Document, Value};
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::name::{AgentName, Kind};
-use mycelium::runner::{Claimed, Error, Opening, Passing, Which, Workspace};
+use mycelium::services::{Claimed, Error, Opening, Passing, Project, Which};
 
 /// Every how many tasks a worker writes to the document that all share.
 const BOARD_EVERY: usize = 4;
@@ -27,7 +27,7 @@ pub(crate) fn said(output: &[u8]) -> Vec<String> {
 #[ignore = "run by `every_task_is_claimed_exactly_once_in_one_work_tree`"]
 fn part() {
     let Ok(part) = std::env::var("CLAIMS_PART") else { return };
-    let workspace = Workspace::open(Opening::default()).expect("a workspace");
+    let workspace = Project::open(Opening::default()).expect("a workspace");
     let me = workspace.agent().cloned().expect("an agent");
     match part.as_str() {
         "work" => work(&workspace, &me, Duration::from_secs(300), BOARD_EVERY),
@@ -38,7 +38,7 @@ fn part() {
 }
 
 /// Claims the next task and completes it, until none is ready.
-fn work(workspace: &Workspace, me: &AgentName, lease: Duration, board_every: usize) {
+fn work(workspace: &Project, me: &AgentName, lease: Duration, board_every: usize) {
     let ask = Ask { by: me.clone(), lease, taking: mycelium::claim::Taking::Polite };
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).expect("a word to begin");
@@ -85,7 +85,7 @@ fn work(workspace: &Workspace, me: &AgentName, lease: Duration, board_every: usi
 }
 
 /// Claims what it is told to, each time at once.
-fn race(workspace: &Workspace, me: &AgentName) {
+fn race(workspace: &Project, me: &AgentName) {
     let ask = Ask { by: me.clone(), lease: Duration::from_secs(300), taking: mycelium::claim::Taking::Polite };
     say("ready");
     for line in std::io::stdin().lock().lines() {

@@ -8,7 +8,7 @@ use mycelium::claim::{Ask, Taking};
 use mycelium::document::Document;
 use mycelium::entity::task;
 use mycelium::name::Kind;
-use mycelium::runner::{Claimed, Error, Passing, Which, Workspace};
+use mycelium::services::{Claimed, Error, Passing, Project, Which};
 
 use crate::child::said;
 use crate::scene::{Scene, ask, tell};
@@ -76,7 +76,7 @@ fn nothing_claimed_is_lost_to_kills_and_nothing_is_given_twice() {
     assert!(kills < KILLS || !claims.is_empty(), "nobody lived long enough to claim something");
 }
 
-fn claim_next(workspace: &Workspace, ask: &Ask) -> Option<Claimed> {
+fn claim_next(workspace: &Project, ask: &Ask) -> Option<Claimed> {
     match workspace.claim(Which::Next { kind: Some("work") }, ask) {
         Ok(claimed) => Some(claimed),
         Err(Error::NothingReady { .. }) => None,

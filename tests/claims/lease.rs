@@ -6,7 +6,7 @@ use std::time::Duration;
 use mycelium::claim::{Ask, Origin, Taking, Why};
 use mycelium::entity::{TaskStatus, task};
 use mycelium::name::Kind;
-use mycelium::runner::{Claimed, Error, Outcome, Passing, Step, Together, Which};
+use mycelium::services::{Claimed, Error, Outcome, Passing, Step, Together, Which};
 use serde_json::json;
 
 use crate::scene::{Scene, ask};

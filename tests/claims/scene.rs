@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use mycelium::claim::{Ask, Taking};
 use mycelium::name::AgentName;
-use mycelium::runner::{Opening, Workspace};
+use mycelium::services::{Opening, Project};
 use serde_json::Value;
 
 use crate::support::{FOLDER, Run, SABOTAGE, Sandbox};
@@ -71,7 +71,7 @@ impl Scene {
     }
 
     /// A workspace in this process.
-    pub(crate) fn workspace(&self, tree: usize, agent: &str) -> Workspace {
+    pub(crate) fn workspace(&self, tree: usize, agent: &str) -> Project {
         open(&self.trees[tree], agent)
     }
 
@@ -126,9 +126,9 @@ pub(crate) fn task(id: &str, kind: &str) -> String {
     )
 }
 
-pub(crate) fn open(root: &Path, agent: &str) -> Workspace {
+pub(crate) fn open(root: &Path, agent: &str) -> Project {
     let agent = AgentName::new(agent).ok();
-    Workspace::open(Opening { root: Some(root.to_owned()), agent, flags: Vec::new() }).unwrap()
+    Project::open(Opening { root: Some(root.to_owned()), agent, flags: Vec::new() }).unwrap()
 }
 
 pub(crate) fn ask(agent: &str, lease_ms: u64) -> Ask {

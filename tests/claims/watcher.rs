@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::scene::{Scene, ask, tell};
-use mycelium::runner::Which;
+use mycelium::services::Which;
 
 const TASK: &str = "task-0000";
 const LONG: Duration = Duration::from_secs(60);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::name::Kind;
-use mycelium::runner::{Opening, Passing, Workspace};
+use mycelium::services::{Opening, Passing, Project};
 
 use crate::process::{Process, is_committed, save, subjects, until};
 use crate::support::{FOLDER, Run, Sandbox};
@@ -201,7 +201,7 @@ fn an_ignored_folder_is_left_alone_and_said_once() {
     save(&sandbox, "task-1", "pending");
     save(&sandbox, "task-2", "pending");
     assert!(!process.says("committed", Duration::from_secs(1)));
-    let workspace = Workspace::open(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
+    let workspace = Project::open(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
     let task = |text: &mycelium::document::Document| {
         task::update(text, &TaskUpdate { progress: Some(0.5), ..TaskUpdate::default() })
     };

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use mycelium::daemon::{Span, WatchError, watch};
-use mycelium::runner::{Opening, Workspace};
+use mycelium::services::{Opening, Project};
 use serde_json::Value;
 
 use crate::support::{FOLDER, Sandbox};
@@ -170,7 +170,7 @@ pub(crate) fn is_committed(sandbox: &Sandbox) -> bool {
 #[test]
 #[ignore = "run by `a_save_is_committed_once_and_then_all_sleep`"]
 fn inside() {
-    let workspace = Workspace::open(Opening::default()).expect("a workspace");
+    let workspace = Project::open(Opening::default()).expect("a workspace");
     let span = if std::env::var("SPAN").unwrap() == "once" { Span::Once } else { Span::UntilStopped };
     #[allow(clippy::print_stdout, reason = "the test outside reads it")]
     let result = watch(&workspace, span, None, &mut |notice| println!("{}", notice.to_json(workspace.folder())));

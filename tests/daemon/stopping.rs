@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mycelium::daemon::{Detached, Notice, Span, detach, watch};
 use mycelium::name::{AgentName, Kind};
-use mycelium::runner::{Opening, Waiting, Workspace};
+use mycelium::services::{Opening, Project, Waiting};
 
 use crate::process::{Process, is_committed, save, subjects};
 use crate::support::Sandbox;
@@ -89,7 +89,7 @@ fn what_is_written_while_the_watcher_leaves_is_committed() {
     sandbox.git(&["config", "user.name", "User"]);
     sandbox.git(&["config", "user.email", "user@example.com"]);
     let opening = Opening { root: Some(sandbox.root().to_owned()), agent: AgentName::new("a").ok(), flags: Vec::new() };
-    let (watched, writing) = (Workspace::open(opening.clone()).unwrap(), Workspace::open(opening).unwrap());
+    let (watched, writing) = (Project::open(opening.clone()).unwrap(), Project::open(opening).unwrap());
     save(&sandbox, "task-1", "pending");
     let mut answer = None;
     watch(&watched, Span::Once, None, &mut |notice| {

@@ -114,12 +114,12 @@ fn pages_follow_each_other_without_a_gap_or_a_loop() {
         since = next;
     }
     assert_eq!(all, ["b1", "b2", "b3"]);
-    let workspace = mycelium::runner::Workspace::open(mycelium::runner::Opening {
+    let workspace = mycelium::services::Project::open(mycelium::services::Opening {
         root: Some(pair.ann.root().to_owned()),
         agent: None,
         flags: Vec::new(),
     });
-    let filter = mycelium::runner::Filter {
+    let filter = mycelium::services::Filter {
         patterns: vec![mycelium::name::ChannelPattern::new("train:*").unwrap()],
         since: Some(mycelium::name::EventId::new(pair.last.as_str()).unwrap()),
         limit: Some(2),

@@ -1,15 +1,15 @@
 //! Published events: their files, what happens when these are full, torn or strange, and where a listener goes on.
 
 use mycelium::name::Channel;
-use mycelium::runner::{Filter, Opening, Workspace};
+use mycelium::services::{Filter, Opening, Project};
 
 use crate::listener::{Listener, ids, names};
 use crate::support::{FOLDER, Sandbox};
 
-fn open(sandbox: &Sandbox) -> Workspace {
+fn open(sandbox: &Sandbox) -> Project {
     let flags = [("commit.auto", "false"), ("markdown.durability", "off")];
     let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-    Workspace::open(Opening { root: Some(sandbox.root().to_owned()), flags, ..Opening::default() }).unwrap()
+    Project::open(Opening { root: Some(sandbox.root().to_owned()), flags, ..Opening::default() }).unwrap()
 }
 
 #[test]

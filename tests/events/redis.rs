@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mycelium::name::{Channel, ChannelPattern};
-use mycelium::runner::{Follower, Opening, Subscription, Workspace};
+use mycelium::services::{Follower, Opening, Project, Subscription};
 use serde_json::{Value, json};
 
 use crate::listener::PATIENCE;
@@ -17,19 +17,19 @@ use crate::support::{Run, Sandbox};
 /// For so long nothing more may come.
 const QUIET: Duration = Duration::from_millis(1_500);
 
-fn clone_of(url: &str, prefix: &str) -> (Sandbox, Workspace) {
+fn clone_of(url: &str, prefix: &str) -> (Sandbox, Project) {
     let sandbox = Sandbox::new();
     let workspace = open(&sandbox, url, prefix);
     (sandbox, workspace)
 }
 
-fn open(sandbox: &Sandbox, url: &str, prefix: &str) -> Workspace {
+fn open(sandbox: &Sandbox, url: &str, prefix: &str) -> Project {
     let flags = [("coordination.redis.url", url), ("coordination.redis.prefix", prefix)];
     let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-    Workspace::open(Opening { root: Some(sandbox.root().to_owned()), flags, ..Opening::default() }).unwrap()
+    Project::open(Opening { root: Some(sandbox.root().to_owned()), flags, ..Opening::default() }).unwrap()
 }
 
-fn follow(workspace: &Workspace) -> Follower {
+fn follow(workspace: &Project) -> Follower {
     Follower::start_unless_watched(workspace).unwrap().expect("a server is wanted")
 }
 
@@ -50,7 +50,7 @@ impl Watching {
     fn start(sandbox: &Sandbox, url: &str) -> Self {
         let child = command(sandbox, url, &["watch", "--json"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let watching = Self(child.unwrap());
-        let store = Workspace::look(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
+        let store = Project::look(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
         eventually("a watcher runs", || matches!(store.store().watcher(), Ok(Some(_))));
         watching
     }
@@ -64,14 +64,14 @@ impl Drop for Watching {
     }
 }
 
-fn live(workspace: &Workspace) {
+fn live(workspace: &Project) {
     let known = workspace.bridge_known().expect("a server");
     eventually("it is followed", || {
         known.health().is_some_and(|health| health.state.word() == "live" && health.follower.is_some())
     });
 }
 
-fn listen(workspace: &Workspace, pattern: &str) -> Subscription {
+fn listen(workspace: &Project, pattern: &str) -> Subscription {
     workspace.subscribe(vec![ChannelPattern::new(pattern).unwrap()], None).unwrap()
 }
 
@@ -90,7 +90,7 @@ fn heard(subscription: &mut Subscription, count: usize, quiet: Duration) -> Vec<
     heard
 }
 
-fn publish(workspace: &Workspace, n: usize) -> String {
+fn publish(workspace: &Project, n: usize) -> String {
     workspace.publish(Channel::new("training:events").unwrap(), json!({ "event": "step", "n": n })).unwrap().to_string()
 }
 
@@ -153,7 +153,7 @@ fn what_happens_to_tasks_has_one_id_in_all_clones() {
     assert!(by_id.values().all(|count| *count == 1), "{all:#?}");
     // The files of both clones tell it under the id under which the server did.
     for workspace in [&ours, &theirs] {
-        let told = workspace.events(&mycelium::runner::Filter::default()).unwrap();
+        let told = workspace.events(&mycelium::services::Filter::default()).unwrap();
         let done: Vec<_> = told.iter().filter(|event| event.event == "completed").collect();
         assert_eq!(done.len(), 1, "{told:#?}");
         assert_eq!(done[0].id.as_str(), end[0].1["id"]);
@@ -284,10 +284,10 @@ fn a_slow_subscriber_hears_everything() {
     for chunk in (0..count).collect::<Vec<_>>().chunks(500) {
         let messages: Vec<_> = chunk
             .iter()
-            .map(|n| mycelium::bridge::Message {
+            .map(|n| mycelium::redis::Message {
                 channel: "training:events".to_owned(),
                 payload: json!({
-                    "id": format!("20260101T000000Z-{n:016x}"), "at": mycelium::runner::now().to_the_millisecond(),
+                    "id": format!("20260101T000000Z-{n:016x}"), "at": mycelium::services::now().to_the_millisecond(),
                     "channel": "training:events", "event": "step", "n": n,
                 })
                 .to_string()
@@ -332,11 +332,11 @@ fn a_stream_that_begins_anew_is_heard() {
     server.kill();
     server.restart();
     let payload = json!({
-        "id": "20260101T000000Z-00000000000000aa", "at": mycelium::runner::now().to_the_millisecond(),
+        "id": "20260101T000000Z-00000000000000aa", "at": mycelium::services::now().to_the_millisecond(),
         "channel": "training:events", "event": "step", "n": 1,
     });
     let message =
-        mycelium::bridge::Message { channel: "training:events".to_owned(), payload: payload.to_string().into_bytes() };
+        mycelium::redis::Message { channel: "training:events".to_owned(), payload: payload.to_string().into_bytes() };
     server.link().publish(&[message]).unwrap();
     assert_eq!(numbers(&heard(&mut subscription, 1, QUIET)), [1]);
 }
@@ -359,6 +359,6 @@ fn without_a_prefix_other_programs_and_other_databases_are_not_heard() {
     for (subscription, n) in subscriptions.iter_mut().zip([1, 2]) {
         assert_eq!(numbers(&heard(subscription, 1, QUIET)), [n]);
     }
-    let told = ours.events(&mycelium::runner::Filter::default()).unwrap();
+    let told = ours.events(&mycelium::services::Filter::default()).unwrap();
     assert!(told.iter().all(|event| event.channel.as_str() != "chat:room"), "{told:#?}");
 }

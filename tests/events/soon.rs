@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use mycelium::name::Channel;
-use mycelium::runner::{Opening, Workspace};
+use mycelium::services::{Opening, Project};
 
 use crate::listener::{Listener, PATIENCE, names};
 use crate::support::{FOLDER, Sandbox};
@@ -21,7 +21,7 @@ fn a_write_and_an_edit_by_hand_are_heard_at_once() {
     sandbox.mycelium(&["task", "create", "--id", "task-1", "--type", "t"]).ok();
     let listener = Listener::start(&sandbox, &[], None);
     let opening = Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() };
-    let workspace = Workspace::open(opening).unwrap();
+    let workspace = Project::open(opening).unwrap();
     let mut writes = Vec::new();
     for n in 0..TRIES {
         let began = Instant::now();

@@ -277,5 +277,5 @@ pub(crate) fn task(id: &str, status: &str, more: &str) -> String {
 
 /// This moment.
 pub(crate) fn now() -> String {
-    mycelium::runner::now().to_string()
+    mycelium::services::now().to_string()
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mycelium::claim::{Ask, Taking};
 use mycelium::entity::task;
 use mycelium::name::Kind;
-use mycelium::runner::{Class, Opening, Passing, Which, Workspace};
+use mycelium::services::{Class, Opening, Passing, Project, Which};
 
 use crate::fleet::{Dice, Fleet, LONG, SOON, until};
 use crate::server::Server;
@@ -51,7 +51,7 @@ fn start(fleet: &Fleet, worker: usize, tasks: usize) -> Child {
 #[ignore = "run by `a_crowd_claims_each_task_once_while_the_server_dies_and_comes_back`"]
 fn inside() {
     let tasks: usize = number("TASKS", 0);
-    let workspace = Workspace::open(Opening::default()).unwrap().deciding_there();
+    let workspace = Project::open(Opening::default()).unwrap().deciding_there();
     let by = workspace.agent().cloned().unwrap();
     let ask = Ask { by, lease: span(), taking: Taking::Polite };
     loop {
@@ -86,7 +86,7 @@ fn inside() {
     }
 }
 
-fn is_all_done(workspace: &Workspace, tasks: usize) -> bool {
+fn is_all_done(workspace: &Project, tasks: usize) -> bool {
     let folder = workspace.root().join(FOLDER);
     let done = (0..tasks).filter(|number| {
         let text = std::fs::read_to_string(folder.join(format!("task-{number:04}.md")));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use mycelium::bridge::{ANSWER_BYTES_MAX, Link, Settings};
+use mycelium::redis::{ANSWER_BYTES_MAX, Link, Settings};
 use tokio_rustls::rustls::{ServerConnection, StreamOwned};
 
 use crate::secure::Certificates;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mycelium::bridge::{ClaimAnswer, ClaimAsk, Renewal};
 use mycelium::mirror::Remote;
+use mycelium::redis::{ClaimAnswer, ClaimAsk, Renewal};
 
 use crate::documents::{apply, fetch, hash, version};
 use crate::server::{Server, eventually};
@@ -47,7 +47,7 @@ fn one_agent_has_a_task() {
         .map(|at| {
             let settings = server.settings();
             std::thread::spawn(move || {
-                let link = mycelium::bridge::Link::connect(&settings, LEASE).expect("a connection");
+                let link = mycelium::redis::Link::connect(&settings, LEASE).expect("a connection");
                 matches!(link.claim(&ask("crowd", &format!("agent-{at}"), 0)), Ok(ClaimAnswer::Won { .. }))
             })
         })

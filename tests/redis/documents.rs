@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use mycelium::bridge::{Applied, Fetched, Link, Look};
 use mycelium::mirror::{Fields, Gone, Outgoing, Record, Remote};
 use mycelium::name::{AgentName, DocPath, OperationId};
+use mycelium::redis::{Applied, Fetched, Link, Look};
 
 use crate::server::Server;
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use mycelium::bridge::{
+use mycelium::mirror::{Keys, Remote};
+use mycelium::redis::{
     Address, AddressError, Applied, BridgeError, ClaimAnswer, ClaimAsk, Link, Message, QueueRound, Settings,
 };
-use mycelium::mirror::{Keys, Remote};
 
 use crate::documents::{apply, version};
 use crate::server::{PATIENCE, Server, eventually, settings};

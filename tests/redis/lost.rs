@@ -3,8 +3,8 @@
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use mycelium::bridge::{BridgeError, Link};
 use mycelium::mirror::Remote;
+use mycelium::redis::{BridgeError, Link};
 
 use crate::documents::{apply, fetch, version};
 use crate::server::{PATIENCE, Server, eventually, free_port, settings};

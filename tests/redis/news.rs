@@ -3,8 +3,8 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use mycelium::bridge::{Link, Message, News, Settings};
 use mycelium::mirror::{Keys, Remote};
+use mycelium::redis::{Link, Message, News, Settings};
 
 use crate::documents::{apply, version};
 use crate::server::{PATIENCE, Server};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mycelium::bridge::{ClaimAnswer, ClaimAsk, Link, QueueReport, QueueRound};
+use mycelium::redis::{ClaimAnswer, ClaimAsk, Link, QueueReport, QueueRound};
 
 use crate::server::{Server, eventually};
 

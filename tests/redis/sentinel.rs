@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
-use mycelium::bridge::{BridgeError, Link, Settings};
+use mycelium::redis::{BridgeError, Link, Settings};
 
 use crate::secure::Certificates;
 use crate::server::{PATIENCE, Server, eventually, settings};

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mycelium::bridge::{Address, Link, Settings};
 use mycelium::mirror::Keys;
+use mycelium::redis::{Address, Link, Settings};
 
 /// Long enough for a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);

@@ -30,14 +30,21 @@ const RANKS: &[Rank] = &[
     apart(&["archive", "check", "change", "claim", "merge"]),
     apart(&["event", "follow", "health", "message", "mirror", "plan"]),
     apart(&["engine"]),
-    apart(&["store", "git", "watch", "bridge"]),
-    apart(&["runner"]),
+    apart(&["store", "git", "watch", "redis"]),
+    apart(&["services"]),
     apart(&["client", "daemon"]),
     apart(&["cli", "mcp", "board", "web", "fuzzing"]),
 ];
 
 /// Crate roots: they name every module and have no rank.
 const ROOTS: &[&str] = &["src/lib.rs", "src/main.rs"];
+
+/// The floors of the house, from the bottom: folders of `src`, and the ranks that are on each. `services` is one module.
+const FLOORS: &[(&str, std::ops::RangeInclusive<usize>)] =
+    &[("core", 0..=6), ("adapters", 7..=7), ("services", 8..=8), ("api", 9..=9), ("faces", 10..=10)];
+
+/// The one floor that is a module by itself.
+const ONE: &str = "services";
 
 /// Foreign crates, as they are written in code, and the modules that may use them.
 const OWNERS: &[(&str, &[&str])] = &[
@@ -47,11 +54,11 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("comfy_table", &["cli"]),
-    ("crc32fast", &["runner"]),
-    ("data_encoding", &["runner"]),
-    ("etcetera", &["runner"]),
+    ("crc32fast", &["services"]),
+    ("data_encoding", &["services"]),
+    ("etcetera", &["services"]),
     ("futures_core", &["client"]),
-    ("getrandom", &["runner"]),
+    ("getrandom", &["services"]),
     ("gix", &["git"]),
     ("sha1", &["event", "git", "merge", "mirror"]),
     ("granit_parser", &["document"]),
@@ -60,18 +67,18 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("minijinja", &["template"]),
     ("notify", &["watch"]),
     ("petgraph", &["snapshot"]),
-    ("postcard", &["runner"]),
+    ("postcard", &["services"]),
     ("pulldown_cmark", &["document"]),
-    ("redis", &["bridge"]),
-    ("rustls_native_certs", &["bridge"]),
+    ("redis", &["redis"]),
+    ("rustls_native_certs", &["redis"]),
     ("rustix", &["store", "git"]),
     ("sd_notify", &["cli"]),
     ("serde_yaml", &["document"]),
     ("signal_hook", &["cli"]),
     ("similar", &["change", "merge"]),
     ("terminal_size", &["cli"]),
-    ("tokio", &["bridge", "client", "daemon"]),
-    ("tokio_rustls", &["bridge"]),
+    ("tokio", &["redis", "client", "daemon"]),
+    ("tokio_rustls", &["redis"]),
     ("unicode_normalization", &["name"]),
     ("unicode_width", &["template", "cli"]),
 ];
@@ -98,15 +105,34 @@ fn may_use(module: &str, other: &str) -> Option<bool> {
     Some(its < mine || its == mine && RANKS[mine].siblings == Siblings::InOrder && place(other) < place(module))
 }
 
-/// The top module that a file belongs to.
+/// The path of a file from the module down: without `src` and without the floor.
+fn inside(path: &str) -> &str {
+    let path = path.strip_prefix("src/").unwrap_or(path);
+    let above = |floor: &&str| *floor != ONE && path.strip_prefix(floor).is_some_and(|rest| rest.starts_with('/'));
+    let floor = FLOORS.iter().map(|(floor, _)| *floor).find(above);
+    floor.map_or(path, |floor| &path[floor.len() + 1..])
+}
+
+/// The module that a file belongs to.
 fn module(path: &str) -> &str {
-    let inside = path.strip_prefix("src/").unwrap_or(path);
-    inside.split('/').next().unwrap_or(inside).trim_end_matches(".rs")
+    inside(path).split('/').next().unwrap_or(path).trim_end_matches(".rs")
+}
+
+/// Whether the file only names the modules of a floor.
+fn is_floor(path: &str) -> bool {
+    FLOORS.iter().any(|(floor, _)| *floor != ONE && path == format!("src/{floor}/mod.rs"))
+}
+
+/// The module that a path from the crate's root names.
+fn named(path: &[String]) -> &str {
+    let part = |at: usize| path.get(at).map_or("", String::as_str);
+    let is_floor = |name: &str| name != ONE && FLOORS.iter().any(|(floor, _)| *floor == name);
+    if is_floor(part(0)) { part(1) } else { part(0) }
 }
 
 /// The files that the rules are about, with their code alone.
 fn modules(tree: &Tree) -> impl Iterator<Item = (&str, &str, String)> {
-    let is_ours = |path: &str| !ROOTS.contains(&path) && !is_tests(path);
+    let is_ours = |path: &str| !ROOTS.contains(&path) && !is_floor(path) && !is_tests(path);
     tree.rust(&["src"])
         .filter(move |(path, _)| is_ours(path))
         .map(|(path, text)| (path, module(path), without_tests(&code(text))))
@@ -121,7 +147,7 @@ pub(crate) fn ranks(tree: &Tree) -> Vec<String> {
             continue;
         }
         for (at, used) in paths(&code, "crate") {
-            let used = used.first().map_or("", String::as_str);
+            let used = named(&used);
             let place = format!("{path}:{}", line(&code, at));
             match may_use(user, used) {
                 _ if used == user => {}
@@ -137,7 +163,7 @@ pub(crate) fn ranks(tree: &Tree) -> Vec<String> {
 
 /// `super::super::x` may reach another top module unseen by [`ranks`].
 fn way_out(path: &str, code: &str) -> Vec<String> {
-    let inside = path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
+    let inside = inside(path).trim_end_matches(".rs").trim_end_matches("/mod");
     let depth = inside.split('/').count();
     let steps = |path: &[String]| 1 + path.iter().take_while(|part| *part == "super").count();
     paths(code, "super")
@@ -147,17 +173,32 @@ fn way_out(path: &str, code: &str) -> Vec<String> {
         .collect()
 }
 
-/// `lib.rs` names the modules in the order of their ranks.
+/// `lib.rs` names the floors from the bottom up, and each floor its modules in the order of their ranks.
 pub(crate) fn reading_order(tree: &Tree) -> Vec<String> {
-    let code = code(tree.get("src/lib.rs").unwrap_or_default());
-    let named =
-        code.lines().filter_map(|line| line.trim().strip_prefix("pub mod ")?.strip_suffix(';').map(str::to_owned));
-    let ranked: Vec<_> = named.map(|module| (rank(&module), module)).collect();
-    ranked
-        .windows(2)
-        .filter(|pair| pair[0].0 > pair[1].0)
-        .map(|pair| format!("src/lib.rs: `{}` stands after `{}`, which has a higher rank", pair[1].1, pair[0].1))
-        .collect()
+    let mut faults = Vec::new();
+    let place = |name: &str| FLOORS.iter().position(|(floor, _)| *floor == name);
+    let floors = FLOORS.iter().filter(|(floor, _)| *floor != ONE).map(|(floor, _)| format!("src/{floor}/mod.rs"));
+    let ranks = floors.map(|file| (file, &rank as &dyn Fn(&str) -> Option<usize>));
+    for (file, order) in
+        std::iter::once(("src/lib.rs".to_owned(), &place as &dyn Fn(&str) -> Option<usize>)).chain(ranks)
+    {
+        let code = code(tree.get(&file).unwrap_or_default());
+        let named = code.lines().filter_map(|line| line.trim().strip_prefix("pub mod ")?.strip_suffix(';'));
+        let ordered: Vec<_> = named.filter(|module| order(module).is_some()).collect();
+        let wrong = ordered.windows(2).filter(|pair| order(pair[0]) > order(pair[1]));
+        faults.extend(wrong.map(|pair| format!("{file}: `{}` stands after `{}`, which is above it", pair[1], pair[0])));
+    }
+    faults
+}
+
+/// A module is on the floor of its rank.
+pub(crate) fn floors(tree: &Tree) -> Vec<String> {
+    let wrong = |path: &str, module: &str| {
+        let floor = FLOORS.iter().find(|(_, ranks)| rank(module).is_some_and(|rank| ranks.contains(&rank)))?.0;
+        let is_there = path.strip_prefix("src/").is_some_and(|path| path.split('/').next() == Some(floor));
+        (!is_there && module != "fuzzing").then(|| format!("{path}: `{module}` belongs on the floor `{floor}`"))
+    };
+    modules(tree).filter_map(|(path, module, _)| wrong(path, module)).collect()
 }
 
 /// The page on architecture has every module in the row of its rank.
@@ -195,7 +236,7 @@ pub(crate) fn owners(tree: &Tree) -> Vec<String> {
 
 /// Whether a file belongs to a module, or to a part of one (`cli/demo`).
 fn is_part(path: &str, owner: &str) -> bool {
-    let rest = path.strip_prefix("src/").and_then(|inside| inside.strip_prefix(owner));
+    let rest = inside(path).strip_prefix(owner);
     rest.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
 }
 
@@ -253,24 +294,24 @@ mod tests {
     fn a_module_may_not_look_up() {
         check(
             ranks,
-            &[("src/snapshot.rs", "use crate::engine::Input;")],
-            &["src/snapshot.rs:1: `snapshot` may not use `engine`"],
+            &[("src/core/snapshot.rs", "use crate::core::engine::Input;")],
+            &["src/core/snapshot.rs:1: `snapshot` may not use `engine`"],
         );
         check(
             ranks,
-            &[("src/store/scan.rs", "\nfn f() { crate::git::x() }")],
-            &["src/store/scan.rs:2: `store` may not use `git`"],
+            &[("src/adapters/store/scan.rs", "\nfn f() { crate::adapters::git::x() }")],
+            &["src/adapters/store/scan.rs:2: `store` may not use `git`"],
         );
         check(
             ranks,
-            &[("src/name.rs", "use crate::{diagnostic::Code, name::X};")],
-            &["src/name.rs:1: `name` may not use `diagnostic`"],
+            &[("src/core/name.rs", "use crate::core::{diagnostic::Code, name::X};")],
+            &["src/core/name.rs:1: `name` may not use `diagnostic`"],
         );
-        check(ranks, &[("src/diagnostic.rs", "use crate::name::DocPath;")], &[]);
-        check(ranks, &[("src/engine/mod.rs", "use crate::{snapshot::Snapshot, engine::Input};")], &[]);
-        check(ranks, &[("src/name.rs", "// crate::cli\nconst X: &str = \"crate::cli\";")], &[]);
-        check(ranks, &[("src/name.rs", "#[cfg(test)]\nmod tests { use crate::cli::X; }")], &[]);
-        check(ranks, &[("src/lib.rs", "pub use crate::cli::X;")], &[]);
+        check(ranks, &[("src/core/diagnostic.rs", "use crate::core::name::DocPath;")], &[]);
+        check(ranks, &[("src/core/engine/mod.rs", "use crate::{core::snapshot::Snapshot, core::engine::Input};")], &[]);
+        check(ranks, &[("src/core/name.rs", "// crate::faces::cli\nconst X: &str = \"crate::faces::cli\";")], &[]);
+        check(ranks, &[("src/core/name.rs", "#[cfg(test)]\nmod tests { use crate::faces::cli::X; }")], &[]);
+        check(ranks, &[("src/lib.rs", "pub use crate::faces::cli::X;")], &[]);
     }
 
     #[test]
@@ -278,60 +319,73 @@ mod tests {
         check(ranks, &[("src/helper.rs", "")], &["src/helper.rs: module `helper` has no rank"]);
         check(
             ranks,
-            &[("src/cli/get.rs", "crate::VERSION")],
-            &["src/cli/get.rs:1: `crate::VERSION` is not a module with a rank"],
+            &[("src/faces/cli/get.rs", "crate::VERSION")],
+            &["src/faces/cli/get.rs:1: `crate::VERSION` is not a module with a rank"],
         );
     }
 
     #[test]
     fn super_may_not_leave_the_top_module() {
-        let fault = "src/store/scan.rs:1: `super::` leaves the top module; write `crate::`";
-        check(ranks, &[("src/store/scan.rs", "use super::super::git::X;")], &[fault]);
-        check(ranks, &[("src/store/mod.rs", "use super::git::X;")], &[&fault.replace("scan", "mod")]);
-        check(ranks, &[("src/store/scan.rs", "use super::Place;")], &[]);
+        let fault = "src/adapters/store/scan.rs:1: `super::` leaves the top module; write `crate::`";
+        check(ranks, &[("src/adapters/store/scan.rs", "use super::super::git::X;")], &[fault]);
+        check(ranks, &[("src/adapters/store/mod.rs", "use super::git::X;")], &[&fault.replace("scan", "mod")]);
+        check(ranks, &[("src/adapters/store/scan.rs", "use super::Place;")], &[]);
     }
 
     #[test]
     fn lib_reads_from_the_bottom_up() {
-        let fault = "src/lib.rs: `name` stands after `store`, which has a higher rank";
-        check(reading_order, &[("src/lib.rs", "pub mod store;\npub mod name;")], &[fault]);
-        check(reading_order, &[("src/lib.rs", "pub mod name;\npub mod store;")], &[]);
+        let fault = "src/lib.rs: `core` stands after `services`, which is above it";
+        check(reading_order, &[("src/lib.rs", "pub mod services;\npub mod core;")], &[fault]);
+        check(reading_order, &[("src/lib.rs", "pub mod core;\npub mod services;")], &[]);
+        let fault = "src/core/mod.rs: `name` stands after `entity`, which is above it";
+        check(reading_order, &[("src/core/mod.rs", "pub mod entity;\npub mod name;")], &[fault]);
+    }
+
+    #[test]
+    fn a_module_is_on_its_floor() {
+        let fault = "src/core/store/scan.rs: `store` belongs on the floor `adapters`";
+        check(floors, &[("src/core/store/scan.rs", "")], &[fault]);
+        check(floors, &[("src/adapters/store/scan.rs", ""), ("src/services/x.rs", "")], &[]);
     }
 
     #[test]
     fn the_page_names_every_module_in_its_rank() {
         let page = ("docs/architecture.md", "| 3 | `snapshot` |\n| 7 | `store` |");
-        check(super::page, &[page, ("src/snapshot.rs", ""), ("src/store/scan.rs", "")], &[]);
+        check(super::page, &[page, ("src/core/snapshot.rs", ""), ("src/adapters/store/scan.rs", "")], &[]);
         let fault = "docs/architecture.md: the row of rank 7 does not name `git`";
-        check(super::page, &[page, ("src/git.rs", "")], &[fault]);
+        check(super::page, &[page, ("src/adapters/git.rs", "")], &[fault]);
     }
 
     #[test]
     fn a_foreign_crate_stays_with_its_owner() {
-        check(owners, &[("src/store.rs", "use gix::ObjectId;")], &["src/store.rs:1: only `git` may use `gix`"]);
-        check(owners, &[("src/git/mod.rs", "use gix::ObjectId;")], &[]);
         check(
             owners,
-            &[("src/entity/task.rs", "serde_yaml::from_str(x)")],
-            &["src/entity/task.rs:1: only `document` may use `serde_yaml`"],
+            &[("src/adapters/store.rs", "use gix::ObjectId;")],
+            &["src/adapters/store.rs:1: only `git` may use `gix`"],
+        );
+        check(owners, &[("src/adapters/git/mod.rs", "use gix::ObjectId;")], &[]);
+        check(
+            owners,
+            &[("src/core/entity/task.rs", "serde_yaml::from_str(x)")],
+            &["src/core/entity/task.rs:1: only `document` may use `serde_yaml`"],
         );
     }
 
     #[test]
     fn the_world_stays_with_its_owner() {
-        let fs = format!("src/runner/mod.rs:1: {} may use `std::fs`", only(WORLD[0].1));
+        let fs = format!("src/services/mod.rs:1: {} may use `std::fs`", only(WORLD[0].1));
         for text in ["use std::fs;", "use std::{io, fs::File};", "std::fs::read(x)", "use std::*;"] {
-            let faults = owners(&Tree::of(&[("src/runner/mod.rs", text)]));
+            let faults = owners(&Tree::of(&[("src/services/mod.rs", text)]));
             assert!(faults.contains(&fs), "{text}: {faults:?}");
-            check(owners, &[("src/store/scan.rs", &text.replace('*', "fs"))], &[]);
-            assert_eq!(owners(&Tree::of(&[("src/cli/task/get.rs", text)])).len(), 1, "{text}");
+            check(owners, &[("src/adapters/store/scan.rs", &text.replace('*', "fs"))], &[]);
+            assert_eq!(owners(&Tree::of(&[("src/faces/cli/task/get.rs", text)])).len(), 1, "{text}");
         }
-        let command = "src/runner/mod.rs:1: only `git`, `cli`, `daemon` may use `std::process::Command`";
+        let command = "src/services/mod.rs:1: only `git`, `cli`, `daemon` may use `std::process::Command`";
         for text in ["use std::process;", "std::process::Command::new(x)", "use std::process::{Command, ExitCode};"] {
-            check(owners, &[("src/runner/mod.rs", text)], &[command]);
+            check(owners, &[("src/services/mod.rs", text)], &[command]);
         }
         for text in ["use std::process::ExitCode;", "use std::{io, path::Path};", "use std::io::*;"] {
-            check(owners, &[("src/runner/mod.rs", text)], &[]);
+            check(owners, &[("src/services/mod.rs", text)], &[]);
         }
     }
 
@@ -340,7 +394,7 @@ mod tests {
         let manifest =
             |line: &str| format!("[dependencies]\n{line}\n\n[dev-dependencies]\nx = {{ path = \"..\" }}\n[lints]\n");
         let dev = "Cargo.toml: `x` does not come from the registry: path =";
-        let user = ("src/git.rs", "gix::x()");
+        let user = ("src/adapters/git.rs", "gix::x()");
         check(dependencies, &[("Cargo.toml", &manifest("gix = \"1\"")), user], &[dev]);
         check(dependencies, &[("Cargo.toml", &manifest("gix = \"1\""))], &["Cargo.toml: nobody uses `gix`", dev]);
         let git = "Cargo.toml: `gix` does not come from the registry: git =";
@@ -348,7 +402,7 @@ mod tests {
         let own = "Cargo.toml: `left-pad` has no owner";
         check(
             dependencies,
-            &[("Cargo.toml", &manifest("left-pad = \"1\"")), ("src/git.rs", "left_pad::x()")],
+            &[("Cargo.toml", &manifest("left-pad = \"1\"")), ("src/adapters/git.rs", "left_pad::x()")],
             &[own, dev],
         );
     }

@@ -51,8 +51,8 @@ fn missing(tree: &Tree, name: &str, test: &str, file: &str) -> Option<String> {
 /// File, module and name of each sabotage in the source: the strings of the tables in files called `sabotage.rs`.
 fn sabotages(tree: &Tree) -> impl Iterator<Item = (&str, &str, &str)> {
     tree.rust(&["src"]).filter(|(path, _)| path.ends_with("/sabotage.rs")).flat_map(|(path, text)| {
-        let module = path.strip_prefix("src/").unwrap_or(path);
-        let module = module.strip_suffix("/sabotage.rs").unwrap_or("pure");
+        let module = path.strip_suffix("/sabotage.rs").and_then(|module| module.rsplit('/').next());
+        let module = module.filter(|module| *module != "core" && *module != "src").unwrap_or("pure");
         let entry = |line: &'_ str| -> Option<usize> {
             let rest = line.trim_start().strip_prefix("(\"")?;
             rest.split_once("\", S").map(|(name, _)| name.len())

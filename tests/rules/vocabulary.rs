@@ -203,9 +203,11 @@ fn find(words: &[&'static str], word: &str) -> Option<&'static str> {
     words.iter().copied().find(|avoided| *avoided == word)
 }
 
-/// The part of the project that a file belongs to: `src/git` for `src/git/lock.rs` and `src/git.rs`.
+/// The part of the project that a file belongs to: `src/core/name` for `src/core/name/unicode.rs` and `src/core/name.rs`,
+/// `src/services` for all below it.
 fn part(path: &str) -> String {
-    let parts: Vec<&str> = path.split('/').take(2).collect();
+    let depth = if path.starts_with("src/services/") || path.starts_with("src/fuzzing/") { 2 } else { 3 };
+    let parts: Vec<&str> = path.split('/').take(depth).collect();
     parts.join("/").trim_end_matches(".rs").to_owned()
 }
 
@@ -254,30 +256,30 @@ mod tests {
     #[test]
     fn names_and_doc_comments_are_read() {
         let file = "//! Nobody `told` it.\n/// Held for\n/// ever.\npub fn tell_all() { let told = 1; told() } // told\nstruct ToldTwice;\n#[cfg(test)]\nmod told {}\n";
-        let check = |ratchet: &str| avoided_words(&Tree::of(&[("src/a/x.rs", file), (FILE, ratchet)]));
+        let check = |ratchet: &str| avoided_words(&Tree::of(&[("src/core/a/x.rs", file), (FILE, ratchet)]));
         assert_eq!(
             check(""),
             [
-                "[avoided words] src/a: 4, and no line of tests/ratchet.txt allows it\n    docs/glossary.md has others for: for ever 1, nobody 1, tell 1, told 1"
+                "[avoided words] src/core/a: 4, and no line of tests/ratchet.txt allows it\n    docs/glossary.md has others for: for ever 1, nobody 1, tell 1, told 1"
             ]
         );
-        assert!(check("[avoided words]\nsrc/a 4\n").is_empty());
-        assert_eq!(check("[avoided words]\nsrc/a 3\n").len(), 1);
-        assert_eq!(check("[avoided words]\nsrc/a 99\n").len(), 1);
+        assert!(check("[avoided words]\nsrc/core/a 4\n").is_empty());
+        assert_eq!(check("[avoided words]\nsrc/core/a 3\n").len(), 1);
+        assert_eq!(check("[avoided words]\nsrc/core/a 99\n").len(), 1);
     }
 
     #[test]
     fn old_names_of_files_are_counted() {
         let check = |ratchet: &str| {
             old_files(&Tree::of(&[
-                ("src/a/told.rs", ""),
-                ("src/a/untold.rs", ""),
-                ("src/a/told/tests.rs", ""),
+                ("src/core/a/told.rs", ""),
+                ("src/core/a/untold.rs", ""),
+                ("src/core/a/told/tests.rs", ""),
                 (FILE, ratchet),
             ]))
         };
-        assert_eq!(check(""), ["[files with old names] src/a: 1, and no line of tests/ratchet.txt allows it"]);
-        assert!(check("[files with old names]\nsrc/a 1\n").is_empty());
+        assert_eq!(check(""), ["[files with old names] src/core/a: 1, and no line of tests/ratchet.txt allows it"]);
+        assert!(check("[files with old names]\nsrc/core/a 1\n").is_empty());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mycelium::entity::agent::AgentUpdate;
 use mycelium::entity::{AgentStatus, review};
 use mycelium::name::{AgentName, Kind};
-use mycelium::runner::{New, Passing, Pruning, Taken, Workspace};
+use mycelium::services::{New, Passing, Project, Pruning, Taken};
 use mycelium::snapshot::Outlook;
 use mycelium::time::Timestamp;
 use tempfile::TempDir;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::support::stop::StopOnDrop;
 use super::{git, new_task, open, repository};
 
-fn agent(workspace: &Workspace, name: &str, updated: &str) -> AgentName {
+fn agent(workspace: &Project, name: &str, updated: &str) -> AgentName {
     let name = AgentName::new(name).expect("valid");
     let at: Timestamp = updated.parse().expect("a moment");
     let update = AgentUpdate { status: Some(AgentStatus::Busy), ..AgentUpdate::at(at) };
@@ -22,8 +22,8 @@ fn agent(workspace: &Workspace, name: &str, updated: &str) -> AgentName {
     name
 }
 
-fn names(workspace: &Workspace) -> Vec<String> {
-    let snapshot = workspace.snapshot(mycelium::runner::Scope::Live).expect("read");
+fn names(workspace: &Project) -> Vec<String> {
+    let snapshot = workspace.snapshot(mycelium::services::Scope::Live).expect("read");
     snapshot.agents().map(|agent| agent.name.to_string()).collect()
 }
 
@@ -60,8 +60,8 @@ fn a_beat_is_seen_in_every_work_tree_and_never_half() {
     let there = TempDir::new().expect("a folder");
     let path = there.path().join("linked");
     git(dir.path(), &["worktree", "add", "-q", "-b", "other", path.to_str().expect("a text")]);
-    let opening = mycelium::runner::Opening { root: Some(path), ..Default::default() };
-    let linked = Workspace::open(opening).expect("opens");
+    let opening = mycelium::services::Opening { root: Some(path), ..Default::default() };
+    let linked = Project::open(opening).expect("opens");
     let (store, at) = (linked.store().clone(), linked.now());
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -149,7 +149,7 @@ fn an_approval_opens_the_way_and_the_figures_follow() {
     let next = "---\nid: task-2\ntype: x\nstatus: pending\npriority: high\ndepends_on: [task-1]\n---\n";
     std::fs::write(folder.join("task-2.md"), next).expect("written");
     assert_eq!(coder.why("task-2").expect("told").outlook, Outlook::Waiting);
-    let approve = |workspace: &Workspace| {
+    let approve = |workspace: &Project| {
         let by = workspace.actor();
         workspace.change(Kind::Task, "task-1", "approve", &Passing::default(), &|document| {
             review::approve(document, review::Approver { name: &by, has_completed_it: false }, None)

@@ -6,11 +6,11 @@ use mycelium::entity::TaskStatus;
 use mycelium::entity::agent::{self, AgentUpdate};
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::name::{AgentName, DocId, Kind};
-use mycelium::runner::{Error, New, Passing, STEPS_MAX, Scope, Step, Taken, Together, Workspace};
+use mycelium::services::{Error, New, Passing, Project, STEPS_MAX, Scope, Step, Taken, Together};
 
 use super::{git, new_task, open, repository};
 
-fn create(workspace: &Workspace, id: &str, depends_on: &[&str]) -> Step<'static> {
+fn create(workspace: &Project, id: &str, depends_on: &[&str]) -> Step<'static> {
     let New::Task(mut new) = new_task(workspace, id) else { unreachable!("a task") };
     new.depends_on = depends_on.iter().map(|id| DocId::new(*id).expect("valid")).collect();
     Step::Create { new: New::Task(new), taken: Taken::LookUp }
@@ -32,7 +32,7 @@ fn remove(id: &str) -> Step<'static> {
 }
 
 /// `ok`, or the error's words.
-fn told(results: &[Result<mycelium::runner::Outcome, Error>]) -> Vec<String> {
+fn told(results: &[Result<mycelium::services::Outcome, Error>]) -> Vec<String> {
     results.iter().map(|result| result.as_ref().map_or_else(ToString::to_string, |_| "ok".to_owned())).collect()
 }
 
@@ -207,7 +207,7 @@ fn a_batch_claims_what_it_begins_and_respects_what_others_have() {
     let tasks = ["task-a", "task-b", "task-c", "task-d"];
     let made: Vec<Step> = tasks.iter().map(|id| create(&mine, id, &[])).collect();
     mine.batch(&made, Together::All).expect("made");
-    let held = |workspace: &Workspace| -> Vec<String> {
+    let held = |workspace: &Project| -> Vec<String> {
         let live = workspace.snapshot(Scope::Live).expect("read");
         let holdings = workspace.claims(&live).expect("read");
         holdings.iter().map(|(id, holding)| format!("{id} {} {}", holding.by, holding.fence)).collect()

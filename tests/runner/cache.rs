@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use mycelium::document::Document;
 use mycelium::name::DocPath;
-use mycelium::runner::{Scope, Taken, Workspace};
 use mycelium::sabotage::{Sabotage, plant};
+use mycelium::services::{Project, Scope, Taken};
 use mycelium::snapshot::Snapshot;
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -25,7 +25,7 @@ const SETTLED: Duration = Duration::from_millis(40);
 
 struct Scene {
     dir: TempDir,
-    workspace: Workspace,
+    workspace: Project,
 }
 
 fn text(number: usize, status: &str) -> String {

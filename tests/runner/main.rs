@@ -21,7 +21,7 @@ use mycelium::engine::Force;
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::entity::{NewTask, Priority, TaskStatus};
 use mycelium::name::{AgentName, DocId, Kind};
-use mycelium::runner::{New, Opening, Passing, Scope, Taken, Workspace};
+use mycelium::services::{New, Opening, Passing, Project, Scope, Taken};
 use tempfile::TempDir;
 
 fn git(root: &Path, arguments: &[&str]) -> String {
@@ -45,12 +45,12 @@ fn repository() -> TempDir {
     dir
 }
 
-fn open(dir: &TempDir, agent: &str) -> Workspace {
+fn open(dir: &TempDir, agent: &str) -> Project {
     let opening = Opening { root: Some(dir.path().to_owned()), agent: AgentName::new(agent).ok(), flags: Vec::new() };
-    Workspace::open(opening).expect("opens")
+    Project::open(opening).expect("opens")
 }
 
-fn new_task(workspace: &Workspace, id: &str) -> New {
+fn new_task(workspace: &Project, id: &str) -> New {
     New::Task(NewTask {
         id: DocId::new(id).expect("valid"),
         kind: "train-model".into(),
@@ -117,7 +117,7 @@ fn a_branch_of_its_own_stays_out_of_the_users_way() {
         agent: AgentName::new("ai-engineer").ok(),
         flags: vec![("commit.branch".into(), "coordination".into())],
     };
-    let workspace = Workspace::open(opening).expect("opens");
+    let workspace = Project::open(opening).expect("opens");
     for id in ["task-1", "task-2"] {
         let made = workspace.create(&new_task(&workspace, id), Taken::LookUp).expect("made");
         assert!(made.committed.is_some(), "{:?}", made.waiting);
@@ -209,7 +209,7 @@ fn the_classic_shape_tells_how_far_a_dependency_is() {
         agent: None,
         flags: vec![("markdown.shape".into(), "classic".into())],
     };
-    let workspace = Workspace::open(opening).expect("opens");
+    let workspace = Project::open(opening).expect("opens");
     workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
     let New::Task(second) = new_task(&workspace, "task-2") else { unreachable!("a task was asked for") };
     let waits = NewTask { depends_on: vec![DocId::new("task-1").expect("valid")], ..second };
@@ -248,7 +248,7 @@ fn where_nothing_is_committed_nothing_piles_up() {
     std::fs::write(dir.path().join(".gitignore"), ".claude/\n").expect("written");
     let off =
         Opening { flags: vec![("commit.auto".into(), "false".into())], root: Some(dir.path().to_owned()), agent: None };
-    for workspace in [open(&dir, "a"), Workspace::open(off).expect("opens")] {
+    for workspace in [open(&dir, "a"), Project::open(off).expect("opens")] {
         let id = workspace.new_id(Kind::Task).expect("random");
         let made = workspace.create(&new_task(&workspace, id.as_str()), Taken::FileName).expect("made");
         assert!(made.waiting.is_some());
@@ -376,13 +376,13 @@ fn what_a_person_committed_while_commits_waited_is_not_taken_back() {
     assert_eq!(a.store().journal().expect("reads"), vec![]);
 }
 
-fn apart(root: &Path, agent: &str) -> Workspace {
+fn apart(root: &Path, agent: &str) -> Project {
     let opening = Opening {
         root: Some(root.to_owned()),
         agent: AgentName::new(agent).ok(),
         flags: vec![("commit.branch".into(), "coordination".into())],
     };
-    Workspace::open(opening).expect("opens")
+    Project::open(opening).expect("opens")
 }
 
 #[test]

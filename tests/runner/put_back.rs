@@ -6,7 +6,7 @@ use mycelium::engine::Force;
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::entity::{Priority, TaskStatus};
 use mycelium::name::Kind;
-use mycelium::runner::{CommitReport, Outcome, Passing, Taken, Workspace};
+use mycelium::services::{CommitReport, Outcome, Passing, Project, Taken};
 use tempfile::TempDir;
 
 use super::{git, new_task, open, repository};
@@ -14,7 +14,7 @@ use super::{git, new_task, open, repository};
 const DOCUMENT: &str = ".claude/coordination/task-1.md";
 
 /// A task that is committed, and a rebase that stands still at a conflict in code.
-fn stopped_rebase() -> (TempDir, Workspace) {
+fn stopped_rebase() -> (TempDir, Project) {
     let dir = repository();
     let workspace = open(&dir, "ann");
     workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
@@ -41,20 +41,20 @@ fn may_fail(dir: &TempDir, arguments: &[&str]) {
     git.output().expect("git runs");
 }
 
-fn note(workspace: &Workspace, text: &str) -> Outcome {
+fn note(workspace: &Project, text: &str) -> Outcome {
     workspace
         .change(Kind::Task, "task-1", "note", &Passing::default(), &|document| task::note(document, text))
         .expect("noted")
 }
 
-fn set(workspace: &Workspace, priority: Priority) -> Outcome {
+fn set(workspace: &Project, priority: Priority) -> Outcome {
     let update = TaskUpdate { priority: Some(priority), ..TaskUpdate::default() };
     workspace
         .change(Kind::Task, "task-1", "task.update", &Passing::default(), &|document| task::update(document, &update))
         .expect("set")
 }
 
-fn commit(workspace: &Workspace) -> CommitReport {
+fn commit(workspace: &Project) -> CommitReport {
     workspace.commit_all(Force::No).expect("commits")
 }
 
@@ -63,7 +63,7 @@ fn text(dir: &TempDir) -> String {
 }
 
 /// The ids of the operations that can be restored.
-fn kept(workspace: &Workspace) -> Vec<String> {
+fn kept(workspace: &Project) -> Vec<String> {
     workspace.put_back_operations().expect("listed").iter().map(|one| one.id.to_string()).collect()
 }
 
@@ -98,7 +98,7 @@ fn whatever_git_does_to_the_documents_before_the_commit_is_kept_and_can_be_resto
         assert!(findings[0].message.contains(&id) && findings[0].message.contains("task.note, ann"), "{way}");
         assert!(!text(&dir).contains("IMPORTANT"), "{way}: it is never written back by itself");
         let checked =
-            workspace.check(&workspace.snapshot(mycelium::runner::Scope::All).expect("read")).expect("checked");
+            workspace.check(&workspace.snapshot(mycelium::services::Scope::All).expect("read")).expect("checked");
         assert!(checked.iter().any(|one| one.code == Code::PutBack), "{way}");
         assert_eq!(kept(&workspace), [id.as_str()], "{way}");
         git(dir.path(), &["gc", "-q", "--prune=now"]);
@@ -292,18 +292,18 @@ fn a_claim_is_not_brought_back_over_the_one_who_has_the_task_now() {
     let other = TempDir::new().expect("a folder");
     let place = other.path().join("w");
     git(dir.path(), &["worktree", "add", "-q", "-b", "other", place.to_str().expect("a name")]);
-    let opening = mycelium::runner::Opening {
+    let opening = mycelium::services::Opening {
         root: Some(place),
         agent: mycelium::name::AgentName::new("ben").ok(),
         flags: Vec::new(),
     };
-    let ben = Workspace::open(opening).expect("opens");
+    let ben = Project::open(opening).expect("opens");
     assert_eq!(ben.put_back_findings().expect("looked"), [], "it was put back in the other work tree");
     assert!(ben.restorable().expect("listed").operations.iter().all(|one| one.elsewhere.is_some()));
     let ask = Passing { taking: mycelium::claim::Taking::Steal, fence: None };
     ben.change(Kind::Task, "task-1", "update", &ask, &|document| task::update(document, &run)).expect("taken over");
     let error = ann.restore(&ann.restorable().expect("listed")).expect_err("ben has it");
-    assert!(matches!(error, mycelium::runner::Error::ClaimLost(_)), "{error}");
+    assert!(matches!(error, mycelium::services::Error::ClaimLost(_)), "{error}");
     assert!(text(&dir).contains("status: pending"));
 }
 

@@ -1,0 +1,321 @@
+//! Finding and opening a repository, and refusing those that are not safe to work in. Writes nothing.
+
+use std::cell::{Ref, RefCell};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gix::bstr::ByteSlice;
+use gix::config::Source;
+use gix::discover::repository::Path as Lying;
+use gix::discover::upwards;
+
+use super::convert::Converter;
+use super::error::{GitError, shown};
+use super::hooks::Hooks;
+use super::index::{self, FileId};
+use super::pack::Published;
+use super::program::Program;
+use super::rule_file;
+use super::trust::{self, Found, real};
+
+/// How long a commit waits for locks of others by default.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How many packs can be kept track of between two openings.
+const PACKS_MIN: usize = 128;
+
+/// Extensions of the repository format that are understood; any other is refused, as git does.
+const EXTENSIONS: [&str; 9] = [
+    "noop",
+    "noop-v1",
+    "objectformat",
+    "partialclone",
+    "preciousobjects",
+    "refstorage",
+    "relativeworktrees",
+    "submodulepathconfig",
+    "worktreeconfig",
+];
+
+/// Where the branches are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RefStorage {
+    Files,
+    Reftable,
+}
+
+/// An open repository with a work tree. One thread uses it at a time; opening one takes about a millisecond.
+pub struct Repository {
+    gix: RefCell<gix::Repository>,
+    stamps: RefCell<Vec<(PathBuf, Option<FileId>)>>,
+    pub(super) converter: RefCell<Option<Converter>>,
+    index: RefCell<Option<(Option<FileId>, gix::index::File)>>,
+    /// The pack of a commit that is to be tried again.
+    pub(super) published: RefCell<Option<Published>>,
+    work_tree: PathBuf,
+    git_dir: PathBuf,
+    common_dir: PathBuf,
+    pub(super) refs: RefStorage,
+    pub(super) patience: Duration,
+    pub(super) hooks: Hooks,
+}
+
+impl std::fmt::Debug for Repository {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Repository")
+            .field("work_tree", &self.work_tree)
+            .field("git_dir", &self.git_dir)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Repository {
+    /// Finds the repository that a folder lies in, as git does (`GIT_DIR`, `GIT_WORK_TREE`, `GIT_CEILING_DIRECTORIES`
+    /// are honoured); `None` outside of any. `GIT_INDEX_FILE` and `GIT_OBJECT_DIRECTORY` are not: commits keep the
+    /// repository's own index in step and go to its own objects.
+    ///
+    /// # Errors
+    /// [`GitError::Unsafe`] for a bare repository, one of an unknown format, or one that belongs to somebody else or lies
+    /// elsewhere than it was found and is not in the user's `safe.directory`; others if it cannot be opened.
+    pub fn discover(start: &Path) -> Result<Option<Self>, GitError> {
+        // Finding and opening it reads files of it.
+        if let Some(dir) = start.ancestors().map(|dir| dir.join(".git")).find(|dir| dir.is_dir()) {
+            rule_file::refuse_odd_files(&dir, &dir)?;
+        }
+        let slots = gix::odb::store::init::Slots::AsNeededByDiskState { multiplier: 1.5, minimum: PACKS_MIN };
+        let options = || gix::open::Options::default().permissions(permissions()).object_store_slots(slots);
+        let opened = if std::env::var_os("GIT_DIR").is_some() {
+            let trust = gix::sec::trust::Mapping { full: options(), reduced: options() };
+            (None, gix::ThreadSafeRepository::open_with_environment_overrides(start, trust))
+        } else {
+            let Some(place) = find(start)? else { return Ok(None) };
+            let opened = gix::ThreadSafeRepository::open_opts(&place.dir, options());
+            (Some(place), opened)
+        };
+        let (found, opened) = opened;
+        let mut repo =
+            opened.map_err(GitError::object(format!("open the repository of `{}`", shown(start))))?.to_thread_local();
+        repo.clear_namespace();
+        repo.make_paths_absolute().map_err(GitError::object("find the folders of the repository"))?;
+        Self::checked(repo, found.as_ref()).map(Some)
+    }
+
+    fn checked(repo: gix::Repository, found: Option<&Found>) -> Result<Self, GitError> {
+        let Some(work_tree) = repo.workdir().map(Path::to_owned) else {
+            return Err(bare(repo.git_dir()));
+        };
+        trust::check(&repo, found)?;
+        let refs = check_format(&repo)?;
+        let (git_dir, common_dir) = (real(repo.git_dir()), real(repo.common_dir()));
+        rule_file::refuse_odd_files(&git_dir, &common_dir)?;
+        let stamps = RefCell::new(stamps(&git_dir, &common_dir));
+        Ok(Self {
+            gix: RefCell::new(repo),
+            stamps,
+            converter: RefCell::new(None),
+            index: RefCell::new(None),
+            published: RefCell::new(None),
+            work_tree: real(&work_tree),
+            git_dir,
+            common_dir,
+            refs,
+            patience: PATIENCE,
+            hooks: Hooks::Never,
+        })
+    }
+
+    /// The same repository with another bound on how long a commit waits for locks of others.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The same repository with or without hooks; without, unless this is called. Only the user's own configuration may ask
+    /// for them.
+    #[must_use]
+    pub const fn with_hooks(mut self, hooks: Hooks) -> Self {
+        self.hooks = hooks;
+        self
+    }
+
+    /// The work tree's top folder, absolute.
+    #[must_use]
+    pub fn work_tree(&self) -> &Path {
+        &self.work_tree
+    }
+
+    /// The git directory of this work tree (`.git`, or `.git/worktrees/<name>` of the main one), absolute.
+    #[must_use]
+    pub fn git_dir(&self) -> &Path {
+        &self.git_dir
+    }
+
+    /// The git directory shared by all work trees, absolute.
+    #[must_use]
+    pub fn common_dir(&self) -> &Path {
+        &self.common_dir
+    }
+
+    /// Where the committer keeps its journal and temporary files: `<git_dir>/mycelium`.
+    /// Tells whether there are, or were, further work trees of this repository.
+    #[must_use]
+    pub fn has_linked_work_trees(&self) -> bool {
+        self.common_dir().join("worktrees").exists()
+    }
+
+    pub(super) fn run_dir(&self) -> PathBuf {
+        self.git_dir.join("mycelium")
+    }
+
+    pub(super) fn index_path(&self) -> PathBuf {
+        self.git_dir.join("index")
+    }
+
+    pub(super) fn objects_dir(&self) -> PathBuf {
+        self.common_dir.join("objects")
+    }
+
+    /// The open repository, as the files said when it was last opened.
+    pub(super) fn gix(&self) -> Ref<'_, gix::Repository> {
+        self.gix.borrow()
+    }
+
+    pub(super) fn program(&self) -> Program<'_> {
+        Program::new(&self.git_dir, &self.work_tree)
+    }
+
+    /// The index as it is now; read again only if it changed.
+    pub(super) fn index(&self, hash: gix::hash::Kind) -> Result<Ref<'_, gix::index::File>, gix::Error> {
+        let path = self.index_path();
+        let now = FileId::of(&path).ok().flatten();
+        if self.index.borrow().as_ref().is_none_or(|(then, _)| *then != now) {
+            *self.index.borrow_mut() = Some((now, index::open(&path, hash)?));
+        }
+        Ok(Ref::map(self.index.borrow(), |slot| &slot.as_ref().expect("it was just filled").1))
+    }
+
+    /// The index that was read last, to be changed; `None` if it is not the one of this moment.
+    pub(super) fn take_index(&self, now: Option<FileId>) -> Option<gix::index::File> {
+        self.index.borrow_mut().take_if(|(then, _)| *then == now).map(|(_, index)| index)
+    }
+
+    /// Opens the repository again if a file of its configuration or its set of packs changed. Without that, a process that
+    /// lives through many a `git gc` runs out of places for packs.
+    pub(super) fn refresh(&self) -> Result<(), GitError> {
+        let now = stamps(&self.git_dir, &self.common_dir);
+        if *self.stamps.borrow() != now {
+            self.gix.borrow_mut().reload().map_err(GitError::object("open the repository again"))?;
+            self.gix.borrow_mut().clear_namespace();
+            self.converter.borrow_mut().take();
+            *self.stamps.borrow_mut() = now;
+        }
+        Ok(())
+    }
+
+    /// A switch of the configuration, whoever set it.
+    pub(super) fn switch(&self, key: &'static str) -> Option<bool> {
+        self.gix().config_snapshot().boolean(key)
+    }
+
+    /// A text of the configuration that is not set by the repository itself.
+    pub(super) fn users_own(&self, key: &'static str) -> Option<String> {
+        let repo = self.gix();
+        let config = repo.config_snapshot();
+        let value = config
+            .plumbing()
+            .string_filter(key, |section| section.source.kind() != gix::config::source::Kind::Repository)?;
+        Some(value.to_str_lossy().into_owned())
+    }
+}
+
+/// Everything that git itself reads, but no program is asked for its installation and no other object folders come from the environment.
+fn permissions() -> gix::open::Permissions {
+    let mut permissions = gix::open::Permissions::all();
+    permissions.env.objects = gix::sec::Permission::Deny;
+    permissions.config.git_binary = false;
+    permissions.attributes.git_binary = false;
+    permissions
+}
+
+fn find(start: &Path) -> Result<Option<Found>, GitError> {
+    let mut options = upwards::Options { match_ceiling_dir_or_error: false, ..Default::default() }.apply_environment();
+    options.cross_fs = std::env::var_os("GIT_DISCOVERY_ACROSS_FILESYSTEM").is_some_and(|value| is_true(&value));
+    match gix::discover::upwards_opts(start, options) {
+        Ok((Lying::WorkTree(dir) | Lying::LinkedWorkTree { work_dir: dir, .. }, trust)) => {
+            Ok(Some(Found { dir, trust }))
+        }
+        Ok((Lying::Repository(dir), _)) => Err(bare(&dir)),
+        Err(error) if is_nothing(&error) => Ok(None),
+        Err(error) => Err(GitError::object(format!("look for a repository around `{}`", shown(start)))(error)),
+    }
+}
+
+fn is_true(value: &OsString) -> bool {
+    matches!(value.to_str(), Some("1" | "true" | "yes" | "on"))
+}
+
+fn is_nothing(error: &gix::Error) -> bool {
+    error.downcast_any_ref::<upwards::Error>().is_some_and(|error| {
+        matches!(
+            error,
+            upwards::Error::NoGitRepository { .. }
+                | upwards::Error::NoGitRepositoryWithinCeiling { .. }
+                | upwards::Error::NoGitRepositoryWithinFs { .. }
+        )
+    })
+}
+
+fn bare(dir: &Path) -> GitError {
+    GitError::Unsafe {
+        path: shown(dir),
+        why: "it is a bare repository, or the inside of one".to_owned(),
+        hint: "work in a clone that has a work tree, or give its folder with --root".to_owned(),
+    }
+}
+
+fn check_format(repo: &gix::Repository) -> Result<RefStorage, GitError> {
+    let config = repo.config_snapshot();
+    let file = config.plumbing();
+    let is_own = |source: Source| source.kind() == gix::config::source::Kind::Repository;
+    if file.integer_filter("core.repositoryFormatVersion", |meta| is_own(meta.source)).ok().flatten().unwrap_or(0) < 1 {
+        return Ok(RefStorage::Files);
+    }
+    let mut refs = RefStorage::Files;
+    for section in file.sections_by_name("extensions").into_iter().flatten().filter(|s| is_own(s.meta().source)) {
+        for name in section.value_names() {
+            let key = name.to_ascii_lowercase();
+            if !EXTENSIONS.contains(&key.as_str()) {
+                return Err(unknown_format(repo, &format!("its format has the unknown extension `{key}`")));
+            }
+            let value = section.value(&key).map(|value| value.to_string()).unwrap_or_default();
+            match (key.as_str(), value.as_str()) {
+                ("refstorage", "reftable") => refs = RefStorage::Reftable,
+                ("refstorage", "files") => refs = RefStorage::Files,
+                ("refstorage", _) => return Err(unknown_format(repo, "it keeps its branches in an unknown way")),
+                _ => {}
+            }
+        }
+    }
+    Ok(refs)
+}
+
+fn unknown_format(repo: &gix::Repository, why: &str) -> GitError {
+    GitError::Unsafe {
+        path: shown(repo.git_dir()),
+        why: crate::core::name::visible(why),
+        hint: "update mycelium, or clone the repository in the usual format".to_owned(),
+    }
+}
+
+/// The configuration files and the folder of packs, and what they look like, to see when one changes.
+fn stamps(git_dir: &Path, common_dir: &Path) -> Vec<(PathBuf, Option<FileId>)> {
+    let mut files = vec![common_dir.join("config"), git_dir.join("config.worktree"), common_dir.join("objects/pack")];
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    files.extend(home.as_ref().map(|home| home.join(".gitconfig")));
+    let xdg = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| home.map(|home| home.join(".config")));
+    files.extend(xdg.map(|xdg| xdg.join("git/config")));
+    files.extend(std::env::var_os("GIT_CONFIG_GLOBAL").map(PathBuf::from));
+    files.into_iter().map(|path| (path.clone(), FileId::of(&path).ok().flatten())).collect()
+}

@@ -1,0 +1,9 @@
+//! One outside thing each: the folder with its journal, the repository, file events, a Redis server. They do not know each other.
+
+pub mod store;
+
+pub mod git;
+
+pub mod watch;
+
+pub mod redis;

@@ -1,0 +1,166 @@
+//! Which documents there are: names and stamps, no contents. It skips nothing in silence that ends in `.md`.
+
+use std::ffi::CStr;
+
+use super::error::{StoreError, What};
+use super::folder::{Dir, stamp_of, what_of};
+use super::{Stamp, Store};
+use crate::core::name::{DocPath, visible};
+
+/// What stands in the folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// The documents, sorted by path.
+    pub files: Vec<(DocPath, Stamp)>,
+    /// Entries that end in `.md` (or are named `archive`) and are no document, sorted by name.
+    pub strange: Vec<Strange>,
+    /// Folders of the archive that cannot be listed or searched, sorted by name: what lies in them is not known.
+    pub closed: Vec<ClosedFolder>,
+}
+
+/// An entry of the folder that is no document, though it looks like one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Strange {
+    /// Its path inside the folder, control characters made visible.
+    pub name: String,
+    /// What it is.
+    pub what: What,
+}
+
+/// A folder below the coordination folder that the system does not let us look into.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClosedFolder {
+    /// Its path inside the folder.
+    pub name: String,
+    /// What the system answered.
+    pub why: String,
+}
+
+impl Scan {
+    /// Returns why nothing is known of a document that was not found: something else is in its place, or in the place of its
+    /// folder, or the folder is closed. `None` if it is known to be gone.
+    #[must_use]
+    pub fn in_the_way(&self, path: &DocPath) -> Option<String> {
+        let is_at =
+            |name: &str| path.as_str().strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let strange = self.strange.iter().find(|strange| is_at(&strange.name));
+        let closed = self.closed.iter().find(|closed| is_at(&closed.name));
+        match (strange, closed) {
+            (Some(strange), _) => Some(format!("`{}` is {}", strange.name, strange.what)),
+            (None, Some(closed)) => Some(format!("`{}` cannot be read: {}", closed.name, closed.why)),
+            (None, None) => None,
+        }
+    }
+}
+
+impl Store {
+    /// Lists `*.md` at the top of the folder and in `archive/YYYY-MM/`. Names that begin with `.` or `#` or end with
+    /// `~` are left to editors. A folder that is not there is empty.
+    ///
+    /// # Errors
+    /// [`StoreError::Strange`] if the folder itself is a symbolic link or no folder; [`StoreError::Io`] if the system
+    /// refuses.
+    pub fn scan(&self) -> Result<Scan, StoreError> {
+        let mut scan = self.scan_live()?;
+        let Some(folder) = self.folder()? else { return Ok(scan) };
+        if let Some(archive) = subfolder(&folder, "", "archive", &mut scan)? {
+            for month in open_or_note("archive", &mut scan, |_| super::names::months(&archive))? {
+                if let Some(dir) = subfolder(&archive, "archive/", &month, &mut scan)? {
+                    let name = format!("archive/{month}");
+                    open_or_note(&name, &mut scan, |scan| list(&dir, &format!("{name}/"), scan))?;
+                }
+            }
+        }
+        scan.sort();
+        Ok(scan)
+    }
+
+    /// The same without the archive, for whoever needs what is live and needs it at once.
+    ///
+    /// # Errors
+    /// As [`Store::scan`].
+    pub fn scan_live(&self) -> Result<Scan, StoreError> {
+        let mut scan = Scan::default();
+        if let Some(folder) = self.folder()? {
+            list(&folder, "", &mut scan)?;
+            scan.sort();
+        }
+        Ok(scan)
+    }
+}
+
+impl Scan {
+    fn sort(&mut self) {
+        self.files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.strange.sort_unstable();
+        self.closed.sort_unstable();
+    }
+}
+
+/// A folder below, where it is one; anything else is strange.
+fn subfolder(dir: &Dir, prefix: &str, name: &str, scan: &mut Scan) -> Result<Option<Dir>, StoreError> {
+    let full = format!("{prefix}{name}");
+    match dir.child(name) {
+        Err(StoreError::Strange { what, .. }) => {
+            scan.strange.push(Strange { name: full, what });
+            Ok(None)
+        }
+        other => open_or_note(&full, scan, |_| other),
+    }
+}
+
+/// Looks into a folder of the archive. One that is closed is noted, and the others are looked at.
+fn open_or_note<T: Default>(
+    name: &str,
+    scan: &mut Scan,
+    look: impl FnOnce(&mut Scan) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    match look(scan) {
+        Err(error) if error.concerns_one_file() => {
+            scan.closed.push(ClosedFolder { name: name.to_owned(), why: error.reason() });
+            Ok(T::default())
+        }
+        other => other,
+    }
+}
+
+fn list(dir: &Dir, prefix: &str, scan: &mut Scan) -> Result<(), StoreError> {
+    for entry in dir.list()? {
+        let entry = entry.map_err(|errno| StoreError::io("list", dir.path(), errno))?;
+        let raw = entry.file_name();
+        if !is_ours(raw) {
+            if has_other_ending(raw) {
+                let name = format!("{prefix}{}", visible(&raw.to_string_lossy()));
+                scan.strange.push(Strange { name, what: What::OtherEnding });
+            }
+            continue;
+        }
+        let name = raw.to_string_lossy();
+        let path = raw.to_str().ok().and_then(|name| DocPath::new([prefix, name].concat()).ok());
+        let Some(path) = path else {
+            scan.strange.push(Strange { name: format!("{prefix}{}", visible(&name)), what: What::BadName });
+            continue;
+        };
+        // Gone since it was listed: a save by rename is under way, or it was removed.
+        let Some(stat) = dir.stat(&name)? else { continue };
+        match what_of(&stat) {
+            What::File => scan.files.push((path, stamp_of(&stat))),
+            what => scan.strange.push(Strange { name: path.as_str().to_owned(), what }),
+        }
+    }
+    Ok(())
+}
+
+/// Names that end like a document's, in capitals or in full: a person means a document by them.
+fn has_other_ending(name: &CStr) -> bool {
+    let name = name.to_bytes();
+    let lower = name.to_ascii_lowercase();
+    let is_meant = !name.ends_with(b".md") && (lower.ends_with(b".md") || lower.ends_with(b".markdown"));
+    is_meant && !matches!(name.first(), Some(b'.' | b'#'))
+}
+
+/// Names that could be documents: what editors and we ourselves leave beside them is not looked at.
+pub(super) fn is_ours(name: &CStr) -> bool {
+    let name = name.to_bytes();
+    name.ends_with(b".md") && !matches!(name.first(), Some(b'.' | b'#'))
+}

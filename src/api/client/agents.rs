@@ -1,0 +1,112 @@
+//! The client's methods about agents.
+
+use std::ops::Deref;
+
+use super::values::agent_name;
+use super::{AgentReport, CoordinationClient, Error, Receipt};
+use crate::core::entity::agent::AgentUpdate;
+use crate::core::entity::{self, Agent, Entity, Pulse};
+use crate::core::name::{AgentName, Kind};
+use crate::core::snapshot::FindError;
+use crate::core::time::Timestamp;
+use crate::services::{self, New, Project, Step};
+
+/// An agent as it is known at this moment: what its document says, and its signs of life.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct AgentState {
+    /// What its document says.
+    pub agent: Agent,
+    /// When it was seen last, and whether that is too long ago.
+    pub pulse: Pulse,
+}
+
+impl Deref for AgentState {
+    type Target = Agent;
+
+    fn deref(&self) -> &Agent {
+        &self.agent
+    }
+}
+
+impl CoordinationClient {
+    /// Says what an agent is doing; makes its document if there is none. Where nobody acts by name, the agent does.
+    ///
+    /// Durable on return: the document, with `last_updated` at this moment if anything else of it changed.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for a name that is none; [`Error::Refused`] if its document cannot be changed as it stands;
+    /// others as they are.
+    pub async fn store_agent_status(&self, agent: &str, report: impl Into<AgentReport>) -> Result<Receipt, Error> {
+        let (name, report) = (agent_name(agent)?, report.into());
+        let acting = self.agent().cloned().unwrap_or_else(|| name.clone());
+        let store = move |_: &_, workspace: &Project| Ok(workspace.run_step(set(workspace, name, report))?.into());
+        self.crew.run(Some(acting), store).await
+    }
+
+    /// What an agent says of itself.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if it has no document.
+    pub async fn get_agent_status(&self, agent: &str) -> Result<AgentState, Error> {
+        match self.entity(Kind::Agent, agent).await? {
+            Entity::Agent(agent) => {
+                let pulse = self.crew.pulse(&agent)?;
+                Ok(AgentState { agent: *agent, pulse })
+            }
+            _ => Err(not_found(Kind::Agent, agent)),
+        }
+    }
+
+    /// Gives a sign of life for an agent, whether it has a document or not, and gives the moment. No document changes and
+    /// nothing is committed.
+    ///
+    /// Durable on return: nothing needs to be.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for a name that is none.
+    pub async fn beat(&self, agent: &str) -> Result<Timestamp, Error> {
+        let name = agent_name(agent)?;
+        self.crew.run(self.agent.clone(), move |_, workspace| Ok(workspace.beat(&name)?)).await
+    }
+
+    /// The names of all agents that have a document, in order.
+    ///
+    /// # Errors
+    /// [`Error`] if the folder cannot be read.
+    pub async fn list_agents(&self) -> Result<Vec<AgentName>, Error> {
+        self.look(|live| live.agents().map(|agent| agent.name.clone()).collect()).await
+    }
+
+    /// Removes an agent's document; its history stays.
+    ///
+    /// Durable on return: the document is gone.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if it has none.
+    pub async fn remove_agent_status(&self, agent: &str) -> Result<Receipt, Error> {
+        let name = agent_name(agent)?;
+        let acting = self.agent().cloned().unwrap_or_else(|| name.clone());
+        let remove = move |_: &_, workspace: &Project| Ok(workspace.remove(Kind::Agent, name.as_str())?.into());
+        self.crew.run(Some(acting), remove).await
+    }
+}
+
+/// The step that says so: it changes the agent's document or makes it, whichever is possible.
+pub(super) fn set(workspace: &Project, name: AgentName, report: AgentReport) -> Step<'static> {
+    let update = AgentUpdate {
+        status: Some(report.status),
+        active_tasks: report.active_tasks,
+        metadata: report.metadata,
+        ttl: report.ttl,
+        ..AgentUpdate::at(workspace.now())
+    };
+    let new = New::Agent(update.clone().into_new(name));
+    Step::Set { new, verb: "set", edit: Box::new(move |document| entity::agent::set(document, &update)) }
+}
+
+/// There is no such document.
+pub(super) fn not_found(kind: Kind, id: &str) -> Error {
+    let wanted = crate::core::name::visible(id);
+    services::Error::Find(FindError::NotFound { what: kind.word(), wanted, near: Vec::new() }).into()
+}

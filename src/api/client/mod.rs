@@ -1,0 +1,123 @@
+//! The library: agents coordinate through [`CoordinationClient`], from any number of tasks, threads and processes at once.
+//!
+//! Every method does its work in a thread that waits for files, so an async runtime is never held up, and a future that is
+//! dropped has done its work wholly or not at all. `docs/library.md` is the guide.
+//!
+//! ```no_run
+//! use mycelium::client::{AgentReport, CoordinationClient, NewTask};
+//! use serde_json::json;
+//!
+//! # async fn example() -> Result<(), mycelium::client::Error> {
+//! let client = CoordinationClient::builder().agent("ai-engineer").build().await?;
+//! client.store_agent_status("ai-engineer", AgentReport::busy().metadata(json!({ "gpu": "RTX 4090" }))).await?;
+//! let task = client.create_task(NewTask::of("train-model").payload(json!({ "epochs": 3 }))).await?;
+//! println!("{}", client.get_task(&task).await?.status);
+//! # Ok(())
+//! # }
+//! ```
+
+/// The guide's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+struct Guide;
+
+mod agents;
+mod bell;
+mod builder;
+mod changes;
+mod claims;
+mod crew;
+mod error;
+mod events;
+mod follow;
+mod held;
+mod mode;
+mod pipeline;
+mod pool;
+mod sabotage;
+mod stats;
+mod tasks;
+mod timer;
+mod values;
+mod wait;
+mod workflows;
+
+use std::sync::Arc;
+
+pub use agents::AgentState;
+pub use builder::Builder;
+pub use changes::TaskChanges;
+pub use claims::{Claim, Terms};
+pub use error::{Error, TimedOut};
+pub use events::Events;
+pub use mode::{Mode, Unreached};
+pub use pipeline::Pipeline;
+pub use stats::{QueueSize, Stats};
+pub use values::{AgentReport, Failure, Fields, NewTask, NewWorkflow, Receipt};
+pub use wait::{Monitored, Progress};
+
+use crate::core::name::AgentName;
+pub use crate::services::Decided;
+use crew::Crew;
+
+/// The way of agents to each other: what they do, their tasks and their workflows, as files of a repository.
+///
+/// A client is cheap to clone, and any number of tasks and threads may use it at once; what they write at the same time
+/// shares its waits for the disk and its commits. Its work is done by a few threads of its own, so it can be called from any
+/// async runtime; what waits for a time ([`Builder::operation_timeout`], [`CoordinationClient::wait_task`],
+/// [`CoordinationClient::monitor_workflow`]) needs one of tokio, of either flavour.
+///
+/// # What is durable
+/// When a method that writes returns `Ok`, the document and the record of the operation are on the disk (with the setting
+/// `markdown.durability` at its default, `full`): they survive `kill -9` and a power cut. The commit follows at once or, where
+/// something is in the way, later; [`Receipt`] tells. A method that returns an error has changed nothing, but for
+/// [`Error::Timeout`], which says what is known.
+///
+/// # Cancelling
+/// A future that is dropped before it is done has done all of its work or none, and its thread finishes what it has begun.
+/// [`CoordinationClient::close`] waits for that.
+#[derive(Debug, Clone)]
+pub struct CoordinationClient {
+    crew: Arc<Crew>,
+    /// Who acts, if it is another than the one the client was built for.
+    agent: Option<AgentName>,
+    /// The fence that changes of tasks must meet.
+    fence: Option<u64>,
+}
+
+impl CoordinationClient {
+    /// A client for the repository around the current folder, unless the builder is told otherwise.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The same client with another agent acting: it shares everything else.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] if it is no name.
+    pub fn acting_as(&self, agent: &str) -> Result<Self, Error> {
+        let agent = AgentName::new(agent).map_err(crate::services::Error::from)?;
+        Ok(Self { agent: Some(agent), ..self.clone() })
+    }
+
+    /// The follower that is live at this moment (or a quarter of a second ago): `redis` turns into `markdown` when the server
+    /// goes, and back. Whatever it is, the files are the truth, and every method works.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.crew.following().modes().mode
+    }
+
+    /// Who acts, if anybody was named.
+    #[must_use]
+    pub fn agent(&self) -> Option<&AgentName> {
+        self.agent.as_ref().or_else(|| self.crew.agent())
+    }
+
+    /// Waits until everything that this client and its clones have begun is done, dropped futures included, and refuses what
+    /// is asked for afterwards with [`Error::Closed`]. What waits for a task or follows a workflow ends with that error too,
+    /// and streams of events end. Closing again does nothing.
+    pub async fn close(&self) {
+        self.crew.close().await;
+    }
+}

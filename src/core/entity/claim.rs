@@ -1,0 +1,95 @@
+//! What it does to a task's document that somebody takes it, as pure functions. Who may take it is decided elsewhere.
+
+use std::time::Duration;
+
+use super::edit::{Refusal, accept, set_key, status};
+use super::json::span_text;
+use super::read::reread;
+use super::status::TaskStatus;
+use super::task;
+use crate::core::document::{Document, Value};
+use crate::core::name::{AgentName, Kind};
+
+/// What a document says of whoever has the task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// Who has it.
+    pub by: AgentName,
+    /// Which holder this is, counted from 1 over the life of the task.
+    pub fence: u64,
+    /// For how long they have it without a word.
+    pub lease: Duration,
+}
+
+/// The task runs and is theirs: status, holder, fence and lease, and one more attempt.
+///
+/// # Errors
+/// [`Refusal`] if the task is finished or the document does not allow the edit.
+pub fn take(document: &Document, hold: &Hold) -> Result<Document, Refusal> {
+    let attempts =
+        reread(Kind::Task, document).entity.and_then(|entity| entity.as_task().and_then(|task| task.attempt));
+    let attempt = Value::plain(attempts.unwrap_or(0).saturating_add(1).to_string());
+    accept(Kind::Task, document, set_key(&held(document, hold)?, "attempt", &attempt)?)
+}
+
+/// The task runs and is theirs again: the holder whose lease ended goes on, in the same attempt.
+///
+/// # Errors
+/// [`Refusal`] if the task is finished or the document does not allow the edit.
+pub fn retake(document: &Document, hold: &Hold) -> Result<Document, Refusal> {
+    accept(Kind::Task, document, held(document, hold)?)
+}
+
+/// The document with the lines of a holder.
+fn held(document: &Document, hold: &Hold) -> Result<Document, Refusal> {
+    let new = match status::<TaskStatus>(Kind::Task, document)? {
+        TaskStatus::Running => document.clone(),
+        _ => task::start(document)?,
+    };
+    let new = set_key(&new, "claimed_by", &Value::text(hold.by.as_str()))?;
+    let new = set_key(&new, "fence", &Value::plain(hold.fence.to_string()))?;
+    set_key(&new, "lease", &Value::text(span_text(hold.lease)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAN: &str = "---\nid: task-1\nstatus: pending\ntype: t\nassigned_to: b\ncreated: 2025-10-17T00:00:00Z\n# waits for\n# run\n# review\n# approval\n# more\n---\n\n# T\n";
+
+    fn hold(by: &str, fence: u64, seconds: u64) -> Hold {
+        Hold { by: AgentName::new(by).expect("valid"), fence, lease: Duration::from_secs(seconds) }
+    }
+
+    #[test]
+    fn a_claim_is_five_lines_in_the_slot_of_the_status() {
+        let document = Document::parse(LEAN.as_bytes());
+        let taken = take(&document, &hold("a", 3, 300)).expect("allowed");
+        let keys = "status: running\nclaimed_by: a\nfence: 3\nlease: 5m\nattempt: 1\n";
+        assert_eq!(taken.text(), LEAN.replace("status: pending\n", keys));
+        let over = take(&taken, &hold("b", 4, 90)).expect("allowed");
+        let keys = "status: running\nclaimed_by: b\nfence: 4\nlease: 90s\nattempt: 2\n";
+        assert_eq!(over.text(), LEAN.replace("status: pending\n", keys));
+        let back = task::release(&over).expect("legal");
+        assert_eq!(back.text(), LEAN.replace("status: pending\n", "status: pending\nfence: 4\nattempt: 2\n"));
+        let late = retake(&back, &hold("b", 4, 90)).expect("allowed");
+        assert_eq!(late.text(), over.text());
+        let again = take(&back, &hold("c", 5, 300)).expect("allowed");
+        assert!(again.text().contains("\nstatus: running\nclaimed_by: c\nfence: 5\nlease: 5m\nattempt: 3\ntype: t\n"));
+    }
+
+    #[test]
+    fn what_is_finished_is_not_taken() {
+        let document = Document::parse(LEAN.replace("pending", "completed").into_bytes());
+        assert!(matches!(take(&document, &hold("a", 1, 1)), Err(Refusal::IllegalStep { .. })));
+        let document = Document::parse(LEAN.replace("status: pending\n", "").into_bytes());
+        assert!(matches!(take(&document, &hold("a", 1, 1)), Err(Refusal::Unreadable { .. })));
+    }
+
+    #[test]
+    fn a_body_that_repeats_the_status_keeps_step() {
+        let classic = LEAN.replace("# T\n", "# Task: t\n\n**Status**: pending\n**Claimed By**: _none_\n");
+        let taken = take(&Document::parse(classic.into_bytes()), &hold("a", 1, 300)).expect("allowed");
+        assert!(taken.text().contains("\n**Status**: running\n**Claimed By**: a\n"), "{}", taken.text());
+    }
+}

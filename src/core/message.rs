@@ -1,0 +1,492 @@
+//! Words for changes: the subject, body and trailers of a commit. Content is cut and made safe to show; nothing is decided here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use serde_json::Value as Json;
+
+use crate::core::change::{Change, How, What};
+use crate::core::name::{AgentName, DocId, Kind, OperationId, visible};
+use crate::core::template::one_line;
+
+/// How long a subject gets while there is a choice, in characters.
+pub const SUBJECT_MAX: usize = 72;
+/// Most lines of changes in a body; the rest is counted.
+pub const LINES_MAX: usize = 100;
+/// Longest value or text that is quoted in a line, in characters.
+pub const QUOTE_MAX: usize = 60;
+
+/// Shortest cut of what happened in a subject with long names, in characters.
+pub const PHRASE_MIN: usize = 24;
+
+/// Most documents that a subject names one by one.
+pub const FEW_MAX: usize = 3;
+/// Most changes of each that it tells then.
+pub const FEW_PHRASES_MAX: usize = 3;
+
+/// One operation of the API that a commit holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationNote {
+    /// Its id.
+    pub id: OperationId,
+    /// What was done: `create`, `update`, `complete`, ...
+    pub verb: String,
+    /// To which document.
+    pub doc: DocId,
+    /// By whom, if it is known.
+    pub agent: Option<AgentName>,
+}
+
+/// The trailer that names the agent that acted.
+pub const AGENT_TRAILER: &str = "Mycelium-Agent";
+/// The trailer that names the holder of documents that a person edited by hand.
+pub const HOLDER_TRAILER: &str = "Mycelium-Holder";
+
+/// The operation that takes a task from an agent that has said nothing for a whole lease.
+pub const TAKE_BACK: &str = "task.take-back";
+
+/// To whom a commit is attributed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Attribution<'a> {
+    /// The agent that acted.
+    pub agent: Option<&'a AgentName>,
+    /// The agent that holds the documents, where a person edited them by hand.
+    pub holder: Option<&'a AgentName>,
+}
+
+/// The message of a commit: what happened in one line, then each change, then the trailers.
+#[must_use]
+pub fn compose(changes: &[Change], attribution: Attribution<'_>, operations: &[OperationNote]) -> String {
+    let by = attribution.agent;
+    let documents = by_document(changes);
+    let is_over = !operations.is_empty() && operations.iter().all(|operation| operation.verb == TAKE_BACK);
+    let mut message = subject(&documents, by, if is_over { " (lease over)" } else { "" });
+    if changes.len() > 1 {
+        message.push('\n');
+        for change in changes.iter().take(LINES_MAX) {
+            let _ = write!(message, "\n- {}: {}", name(change), phrase(&change.what));
+        }
+        if changes.len() > LINES_MAX {
+            let _ = write!(message, "\n… and {} more", changes.len() - LINES_MAX);
+        }
+    }
+    let trailers = trailers(changes, attribution, operations);
+    if !trailers.is_empty() {
+        message.push_str("\n\n");
+        message.push_str(&trailers.join("\n"));
+    }
+    message.push('\n');
+    message
+}
+
+/// One change in a few words: `pending → running`, `step 2 done`, `priority normal → high`.
+#[must_use]
+pub fn phrase(what: &What) -> String {
+    match what {
+        What::Created { about, assigned_to, status } => {
+            created(about.as_deref(), assigned_to.as_deref(), status.as_deref())
+        }
+        What::Removed => "removed".to_owned(),
+        What::Moved { from } => format!("moved from {from}"),
+        What::Status { from, to } => match (from, to) {
+            (Some(from), Some(to)) => format!("{} → {}", quote(from), quote(to)),
+            (None, Some(to)) => format!("status {}", quote(to)),
+            (_, None) => "no status".to_owned(),
+        },
+        What::Field { key, from, to } if key == "claimed_by" => match (from, to) {
+            (Some(from), Some(to)) => format!("claimed by {} from {}", value(to), value(from)),
+            (None, Some(to)) => format!("claimed by {}", value(to)),
+            (Some(from), None) => format!("no longer held by {}", value(from)),
+            (None, None) => "no holder".to_owned(),
+        },
+        What::Field { key, from, to } => match (from, to) {
+            (Some(from), Some(to)) => format!("{} {} → {}", quote(key), value(from), value(to)),
+            (None, Some(to)) => format!("{} {}", quote(key), value(to)),
+            (_, None) => format!("no {}", quote(key)),
+        },
+        What::List { key, added, removed } => {
+            let signed = |sign: char, items: &[String]| {
+                items.iter().map(|item| format!("{sign}{}", quote(item))).collect::<Vec<_>>()
+            };
+            let items = [signed('+', added), signed('-', removed)].concat();
+            format!("{} {}", quote(key), cut(&items.join(" "), 2 * QUOTE_MAX))
+        }
+        What::Step { n, text, done } => {
+            format!("step {n} {}, {}", if *done { "done" } else { "open again" }, quote(text))
+        }
+        What::StepAdded { n, text } => format!("step {n} added, {}", quote(text)),
+        What::StepRemoved { text } => format!("step dropped, {}", quote(text)),
+        What::Note { text } => format!("note, {}", quote(text)),
+        What::NoteRemoved { text } => format!("note dropped, {}", quote(text)),
+        What::Section { name, how } => {
+            let how = match how {
+                How::Added => "added",
+                How::Changed => "changed",
+                How::Removed => "emptied",
+            };
+            format!("{} {how}", quote(name).to_lowercase())
+        }
+        What::Prose { added: 0, removed: 0 } => "text edited".to_owned(),
+        What::Prose { added, removed } => format!("text edited (+{added} -{removed})"),
+        What::Published { events } => match &events[..] {
+            [one] => format!("published {}", quote(one)),
+            several => format!("published {} events", several.len()),
+        },
+        What::Unreadable { code } => format!("saved, not readable ({code})"),
+        What::Healed => "readable again".to_owned(),
+    }
+}
+
+fn created(about: Option<&str>, assigned_to: Option<&str>, status: Option<&str>) -> String {
+    let mut out = "created".to_owned();
+    if let Some(about) = about.filter(|about| !about.is_empty()) {
+        let _ = write!(out, ", {}", quote(about));
+    }
+    if let Some(name) = assigned_to {
+        let _ = write!(out, " for {}", quote(name));
+    }
+    match status {
+        Some("pending") | None => {}
+        Some("running") if about.is_some() && assigned_to.is_none() => {}
+        Some(status) => {
+            let _ = write!(out, ", {}", quote(status));
+        }
+    }
+    out
+}
+
+/// A text on one line with nothing in it that a terminal acts on, cut where it is long.
+fn quote(text: &str) -> String {
+    cut(&visible(&one_line(text)), QUOTE_MAX)
+}
+
+fn value(json: &Json) -> String {
+    match json {
+        Json::String(text) => quote(text),
+        Json::Null => "null".to_owned(),
+        other => quote(&other.to_string()),
+    }
+}
+
+fn cut(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(max - 1).collect();
+    format!("{}…", head.trim_end())
+}
+
+/// The id, else the file name.
+fn name(change: &Change) -> String {
+    change.id.as_ref().map_or_else(|| quote(change.path.file_name()), ToString::to_string)
+}
+
+fn by_document(changes: &[Change]) -> Vec<Vec<&Change>> {
+    let mut documents: BTreeMap<_, Vec<&Change>> = BTreeMap::new();
+    for change in changes {
+        documents.entry(&change.path).or_default().push(change);
+    }
+    documents.into_values().collect()
+}
+
+fn subject(documents: &[Vec<&Change>], by: Option<&AgentName>, otherwise: &str) -> String {
+    let suffix = by.map_or_else(|| otherwise.to_owned(), |by| format!(" ({by})"));
+    match documents {
+        [] => format!("nothing changed{suffix}"),
+        [changes] => one_document(changes, &suffix),
+        several => few_documents(several, &suffix).unwrap_or_else(|| many_documents(several, &suffix)),
+    }
+}
+
+/// `ai-engineer: busy → idle; task-1: running → completed, result added`, if that fits.
+fn few_documents(documents: &[Vec<&Change>], suffix: &str) -> Option<String> {
+    let told = |shown: usize| {
+        let told = documents.iter().map(|changes| {
+            let phrases = phrases(changes);
+            let more = phrases.len().saturating_sub(shown);
+            let more = if more == 0 { String::new() } else { format!(", +{more} more") };
+            let name = changes.first().map(|change| name(change)).unwrap_or_default();
+            format!("{name}: {}{more}", phrases[..shown.min(phrases.len())].join(", "))
+        });
+        format!("{}{suffix}", told.collect::<Vec<_>>().join("; "))
+    };
+    let fits = |subject: &String| subject.chars().count() <= SUBJECT_MAX;
+    (1..=FEW_PHRASES_MAX).rev().map(told).find(fits).filter(|_| documents.len() <= FEW_MAX)
+}
+
+/// Keys that change along with others and say nothing by themselves.
+pub const SILENT: &[&str] = &["last_updated", "fence", "lease", "attempt"];
+
+/// What happened to one document, each change as short as a subject needs it.
+fn phrases(changes: &[&Change]) -> Vec<String> {
+    let telling = |change: &&&Change| !matches!(&change.what, What::Field { key, .. } if SILENT.contains(&&**key));
+    let phrases: Vec<String> = changes.iter().filter(telling).map(|change| short(change)).collect();
+    if phrases.is_empty() { changes.iter().map(|change| short(change)).collect() } else { phrases }
+}
+
+/// `task-1: pending → running, step 2 done, +1 more (ai-engineer)`
+fn one_document(changes: &[&Change], suffix: &str) -> String {
+    let phrases = phrases(changes);
+    let name = changes.first().map(|change| name(change)).unwrap_or_default();
+    let whole = |shown: usize| {
+        let more = phrases.len() - shown;
+        let more = if more == 0 { String::new() } else { format!(", +{more} more") };
+        format!("{name}: {}{more}{suffix}", phrases[..shown].join(", "))
+    };
+    let fits = (1..=phrases.len().min(SUBJECT_MAX / 4))
+        .rev()
+        .map(whole)
+        .find(|subject| subject.chars().count() <= SUBJECT_MAX);
+    // Not even one fits: the phrase is cut, but never to nothing.
+    fits.unwrap_or_else(|| {
+        let more = if phrases.len() > 1 { format!(", +{} more", phrases.len() - 1) } else { String::new() };
+        let room = SUBJECT_MAX.saturating_sub(name.chars().count() + 2 + more.chars().count() + suffix.chars().count());
+        format!("{name}: {}{more}{suffix}", cut(&phrases[0], room.max(PHRASE_MIN)))
+    })
+}
+
+/// A phrase as short as a subject needs it.
+fn short(change: &Change) -> String {
+    match &change.what {
+        What::Moved { from } if change.path.is_archived() && !from.is_archived() => "archived".to_owned(),
+        What::Moved { from } if from.is_archived() && !change.path.is_archived() => "out of the archive".to_owned(),
+        What::Step { n, done, .. } => format!("step {n} {}", if *done { "done" } else { "open again" }),
+        What::StepAdded { n, .. } => format!("step {n} added"),
+        What::StepRemoved { .. } => "step dropped".to_owned(),
+        What::NoteRemoved { .. } => "note dropped".to_owned(),
+        What::Prose { .. } => "text edited".to_owned(),
+        other => phrase(other),
+    }
+}
+
+/// `3 tasks, 1 agent: 2 created, 1 completed, 1 changed (ai-engineer)`
+fn many_documents(documents: &[Vec<&Change>], suffix: &str) -> String {
+    let mut kinds: BTreeMap<Option<Kind>, usize> = BTreeMap::new();
+    let mut outcomes: BTreeMap<(usize, String), usize> = BTreeMap::new();
+    for changes in documents {
+        if let Some(first) = changes.first() {
+            *kinds.entry(first.kind).or_default() += 1;
+            *outcomes.entry(outcome(changes)).or_default() += 1;
+        }
+    }
+    // Tasks first: they are what a commit is mostly about.
+    let order = [Some(Kind::Task), Some(Kind::Workflow), Some(Kind::Agent), None];
+    let counted = order.into_iter().filter_map(|kind| Some((kind, *kinds.get(&kind)?)));
+    let what: Vec<String> = counted
+        .map(|(kind, n)| format!("{n} {}{}", kind.map_or("file", Kind::word), if n == 1 { "" } else { "s" }))
+        .collect();
+    let how: Vec<String> = outcomes.into_iter().map(|((_, word), n)| format!("{n} {word}")).collect();
+    format!("{}: {}{suffix}", what.join(", "), how.join(", "))
+}
+
+/// What became of a document, in one word with its place in the order.
+fn outcome(changes: &[&Change]) -> (usize, String) {
+    let word = |what: &What| match what {
+        What::Created { .. } => Some((0, "created".to_owned())),
+        What::Status { to: Some(to), .. } => {
+            let known = ["running", "completed", "failed", "pending", "busy", "idle", "error"];
+            Some((known.iter().position(|word| word == to).map_or(8, |at| at + 1), quote(to)))
+        }
+        What::Unreadable { .. } => Some((11, "not readable".to_owned())),
+        What::Removed => Some((10, "removed".to_owned())),
+        _ => None,
+    };
+    let moved = |change: &&Change| matches!(&change.what, What::Moved { .. }) && change.path.is_archived();
+    let told = changes.iter().find_map(|change| word(&change.what));
+    let archived = || changes.iter().copied().find(|change| moved(change)).map(|_| (9, "archived".to_owned()));
+    told.or_else(archived).unwrap_or_else(|| (12, "changed".to_owned()))
+}
+
+fn trailers(changes: &[Change], attribution: Attribution<'_>, operations: &[OperationNote]) -> Vec<String> {
+    let verb = |verb: &str| visible(&one_line(verb)).replace(' ', "-");
+    let mut out: Vec<String> = operations
+        .iter()
+        .map(|operation| format!("Mycelium-Operation: {} {} {}", operation.id, verb(&operation.verb), operation.doc))
+        .collect();
+    let tasks = changes.iter().filter(|change| change.kind == Some(Kind::Task)).filter_map(|change| change.id.as_ref());
+    let tasks: BTreeSet<&DocId> = tasks.collect();
+    out.extend(tasks.into_iter().take(LINES_MAX).map(|id| format!("Mycelium-Task: {id}")));
+    let agents: BTreeSet<&AgentName> =
+        operations.iter().filter_map(|operation| operation.agent.as_ref()).chain(attribution.agent).collect();
+    out.extend(agents.into_iter().map(|agent| format!("{AGENT_TRAILER}: {agent}")));
+    out.extend(attribution.holder.map(|holder| format!("{HOLDER_TRAILER}: {holder}")));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::core::diagnostic::Code;
+    use crate::core::name::DocPath;
+
+    fn change(id: &str, what: What) -> Change {
+        let path = DocPath::new(format!("{id}.md")).expect("valid");
+        Change { kind: path.kind(), path, id: DocId::new(id).ok(), what }
+    }
+
+    fn status(from: &str, to: &str) -> What {
+        What::Status { from: Some(from.to_owned()), to: Some(to.to_owned()) }
+    }
+
+    fn created(about: &str, assigned_to: Option<&str>) -> What {
+        What::Created {
+            status: Some("pending".to_owned()),
+            about: Some(about.to_owned()),
+            assigned_to: assigned_to.map(str::to_owned),
+        }
+    }
+
+    fn field(key: &str, from: Json, to: Json) -> What {
+        What::Field { key: key.to_owned(), from: Some(from), to: Some(to) }
+    }
+
+    fn subject_of(changes: &[Change], by: Option<&str>) -> String {
+        let by = by.map(|by| AgentName::new(by).expect("valid"));
+        compose(changes, Attribution { agent: by.as_ref(), holder: None }, &[])
+            .lines()
+            .next()
+            .expect("a subject")
+            .to_owned()
+    }
+
+    #[test]
+    fn subjects_say_what_happened() {
+        let text = |text: &str| text.to_owned();
+        for (whats, by, subject) in [
+            (vec![status("pending", "running")], Some("ai-engineer"), "task-k7f3: pending → running (ai-engineer)"),
+            (
+                vec![created("train-model", Some("ai-engineer"))],
+                Some("lead"),
+                "task-k7f3: created, train-model for ai-engineer (lead)",
+            ),
+            (vec![What::Unreadable { code: Code::YamlSyntax }], None, "task-k7f3: saved, not readable (MYC007)"),
+            (vec![What::Healed], None, "task-k7f3: readable again"),
+            (vec![What::Removed], None, "task-k7f3: removed"),
+            (vec![field("priority", json!("normal"), json!("high"))], None, "task-k7f3: priority normal → high"),
+            (
+                vec![What::Field { key: text("progress"), from: None, to: Some(json!(0.5)) }],
+                None,
+                "task-k7f3: progress 0.5",
+            ),
+            (
+                vec![What::Field { key: text("workflow"), from: Some(json!("w")), to: None }],
+                None,
+                "task-k7f3: no workflow",
+            ),
+            (
+                vec![What::List { key: text("depends_on"), added: vec![text("a")], removed: vec![text("b")] }],
+                None,
+                "task-k7f3: depends_on +a -b",
+            ),
+            (vec![What::Step { n: 2, text: text("Train"), done: true }], None, "task-k7f3: step 2 done"),
+            (vec![What::Note { text: text("loss\nis\u{1b}[2J flat") }], None, "task-k7f3: note, loss is [2J flat"),
+            (
+                vec![status("running", "completed"), What::Section { name: text("Result"), how: How::Added }],
+                Some("a"),
+                "task-k7f3: running → completed, result added (a)",
+            ),
+            (vec![What::Prose { added: 3, removed: 0 }], None, "task-k7f3: text edited"),
+            (vec![What::Published { events: vec!["a:b c".to_owned()] }], None, "task-k7f3: published a:b c"),
+            (vec![What::Published { events: vec![String::new(); 2] }], None, "task-k7f3: published 2 events"),
+        ] {
+            let changes: Vec<_> = whats.into_iter().map(|what| change("task-k7f3", what)).collect();
+            assert_eq!(subject_of(&changes, by), subject);
+        }
+    }
+
+    #[test]
+    fn long_subjects_count_what_they_leave_out() {
+        let note =
+            |n: usize| change("task-k7f3", What::Note { text: format!("note number {n} with a long text in it") });
+        let changes: Vec<_> = (0..5).map(note).collect();
+        assert_eq!(subject_of(&changes, None), "task-k7f3: note, note number 0 with a long text in it, +4 more");
+        let long = change("task-k7f3", What::Note { text: "x".repeat(500) });
+        assert_eq!(subject_of(&[long], Some("a")).chars().count(), SUBJECT_MAX);
+        let named = change(&"t".repeat(90), status("pending", "running"));
+        assert!(subject_of(&[named], Some("a")).ends_with("t: pending → running (a)"));
+    }
+
+    #[test]
+    fn a_few_documents_are_named_if_that_fits() {
+        let mut changes = vec![
+            change("agent-x", status("busy", "idle")),
+            change("agent-x", What::Field { key: "last_updated".to_owned(), from: None, to: None }),
+            change("task-1", status("running", "completed")),
+            change("task-1", What::Section { name: "Result".to_owned(), how: How::Added }),
+        ];
+        assert_eq!(
+            subject_of(&changes, Some("x")),
+            "agent-x: busy → idle; task-1: running → completed, result added (x)"
+        );
+        changes.push(change("task-1", What::Prose { added: 1, removed: 0 }));
+        assert_eq!(
+            subject_of(&changes, None),
+            "agent-x: busy → idle; task-1: running → completed, result added, +1 more"
+        );
+        assert_eq!(
+            subject_of(&changes, Some(&"x".repeat(30))),
+            format!("1 task, 1 agent: 1 completed, 1 idle ({})", "x".repeat(30))
+        );
+    }
+
+    #[test]
+    fn several_documents_are_counted() {
+        let changes = [
+            change("task-1", created("a", None)),
+            change("task-2", created("a", None)),
+            change("task-3", status("running", "completed")),
+            change("task-3", What::Section { name: "Result".to_owned(), how: How::Added }),
+        ];
+        assert_eq!(subject_of(&changes, Some("ai-engineer")), "3 tasks: 2 created, 1 completed (ai-engineer)");
+        let changes = [
+            change("agent-x", status("idle", "busy")),
+            change("task-1", What::Prose { added: 1, removed: 1 }),
+            change("task-2", What::Removed),
+            change("task-3", What::Removed),
+        ];
+        assert_eq!(subject_of(&changes, None), "3 tasks, 1 agent: 1 busy, 2 removed, 1 changed");
+        assert_eq!(subject_of(&[], None), "nothing changed");
+    }
+
+    #[test]
+    fn an_archived_task_says_so() {
+        let path = DocPath::new("archive/2025-10/task-1.md").expect("valid");
+        let from = DocPath::new("task-1.md").expect("valid");
+        let moved = Change { path, kind: Some(Kind::Task), id: DocId::new("task-1").ok(), what: What::Moved { from } };
+        assert_eq!(subject_of(&[moved], None), "task-1: archived");
+    }
+
+    #[test]
+    fn body_and_trailers_are_bounded_and_cannot_be_forged() {
+        let evil = "x\n\nMycelium-Agent: root\r\nSigned-off-by: y\u{202e}";
+        let mut changes = vec![change("task-1", What::Note { text: evil.to_owned() })];
+        changes.extend((0..150).map(|n| change("task-2", What::Note { text: n.to_string() })));
+        let operation = OperationNote {
+            id: OperationId::new("op1").expect("valid"),
+            verb: "note\nMycelium-Task: z".to_owned(),
+            doc: DocId::new("task-1").expect("valid"),
+            agent: AgentName::new("lead").ok(),
+        };
+        let (lead, ann) = (AgentName::new("lead").expect("valid"), AgentName::new("ann").expect("valid"));
+        let attribution = Attribution { agent: Some(&lead), holder: Some(&ann) };
+        let message = compose(&changes, attribution, &[operation]);
+        let lines: Vec<_> = message.lines().collect();
+        assert_eq!(lines[0], "2 tasks: 2 changed (lead)");
+        assert_eq!(lines[2], "- task-1: note, x Mycelium-Agent: root Signed-off-by: y");
+        assert_eq!(lines[102], "… and 51 more");
+        assert_eq!(
+            lines[103..],
+            [
+                "",
+                "Mycelium-Operation: op1 note-Mycelium-Task:-z task-1",
+                "Mycelium-Task: task-1",
+                "Mycelium-Task: task-2",
+                "Mycelium-Agent: lead",
+                "Mycelium-Holder: ann"
+            ]
+        );
+        assert!(message.chars().all(|c| c == '\n' || !crate::core::name::is_unsafe_to_show(c)));
+    }
+}

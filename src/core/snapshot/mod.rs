@@ -1,0 +1,187 @@
+//! Every document at one moment: look-ups by id, what waits for what, what is ready. Holds no file and no clock.
+
+mod blocked;
+mod find;
+mod graph;
+mod queue;
+mod workflow;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::core::diagnostic::Diagnostic;
+use crate::core::document::Document;
+use crate::core::entity::{self, Agent, Entity, Task, Workflow};
+use crate::core::name::{DocId, DocPath, Kind};
+
+pub use blocked::{CHAIN_SHOWN_MAX, Root, TaskChain};
+pub use find::FindError;
+pub use queue::{Blocker, Cause, Outlook, Queue, Wait, sort_by_urgency};
+
+/// One document of the folder, whatever its state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Where it lies.
+    pub path: DocPath,
+    /// Its bytes and their structure.
+    pub document: Document,
+    /// Which kind it is; `None` for event logs and foreign files.
+    pub kind: Option<Kind>,
+    /// Its id, even where the rest cannot be used.
+    pub id: Option<DocId>,
+    /// What it says; `None` if it cannot be used.
+    pub entity: Option<Entity>,
+    /// What is wrong with it.
+    pub findings: Vec<Diagnostic>,
+}
+
+impl Entry {
+    /// Reads a document.
+    #[must_use]
+    pub fn read(path: DocPath, document: Document) -> Self {
+        let entity::Reading { kind, id, entity, findings } = entity::read(&path, &document);
+        Self { path, document, kind, id, entity, findings }
+    }
+
+    /// The task, if it is one that can be used.
+    #[must_use]
+    pub fn task(&self) -> Option<&Task> {
+        self.entity.as_ref().and_then(Entity::as_task)
+    }
+
+    /// The agent, if it is one that can be used.
+    #[must_use]
+    pub fn agent(&self) -> Option<&Agent> {
+        self.entity.as_ref().and_then(Entity::as_agent)
+    }
+
+    /// The workflow, if it is one that can be used.
+    #[must_use]
+    pub fn workflow(&self) -> Option<&Workflow> {
+        self.entity.as_ref().and_then(Entity::as_workflow)
+    }
+}
+
+/// All documents of the folder at one moment. A clone shares the documents.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    entries: BTreeMap<DocPath, Arc<Entry>>,
+    ids: BTreeMap<(Kind, String), Vec<DocPath>>,
+}
+
+impl Snapshot {
+    /// Reads all documents.
+    #[must_use]
+    pub fn from_documents(documents: impl IntoIterator<Item = (DocPath, Document)>) -> Self {
+        let mut snapshot = Self::default();
+        for (path, document) in documents {
+            snapshot.insert(path, document);
+        }
+        snapshot
+    }
+
+    /// Takes documents that were read already.
+    #[must_use]
+    pub fn from_entries(entries: impl IntoIterator<Item = Entry>) -> Self {
+        let mut snapshot = Self::default();
+        for entry in entries {
+            snapshot.insert_entry(entry);
+        }
+        snapshot
+    }
+
+    /// Puts a document in the place of the one at its path, if there was one. The same bytes are not read again.
+    pub fn insert(&mut self, path: DocPath, document: Document) {
+        if self.entries.get(&path).is_some_and(|entry| entry.document == document) {
+            return;
+        }
+        self.insert_entry(Entry::read(path, document));
+    }
+
+    fn insert_entry(&mut self, entry: Entry) {
+        let path = entry.path.clone();
+        self.remove(&path);
+        if let (Some(kind), Some(id)) = (entry.kind, &entry.id) {
+            let paths = self.ids.entry((kind, id.as_str().to_owned())).or_default();
+            paths.push(path.clone());
+            paths.sort_unstable();
+        }
+        self.entries.insert(path, Arc::new(entry));
+    }
+
+    /// Takes a document out.
+    pub fn remove(&mut self, path: &DocPath) {
+        let Some(entry) = self.entries.remove(path) else { return };
+        if let (Some(kind), Some(id)) = (entry.kind, &entry.id) {
+            let key = (kind, id.as_str().to_owned());
+            if let Some(paths) = self.ids.get_mut(&key) {
+                paths.retain(|other| other != path);
+                if paths.is_empty() {
+                    self.ids.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// The document at a path.
+    #[must_use]
+    pub fn get(&self, path: &DocPath) -> Option<&Entry> {
+        self.entries.get(path).map(AsRef::as_ref)
+    }
+
+    /// Every document, by path.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values().map(AsRef::as_ref)
+    }
+
+    /// How many documents there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Tells whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Every document of a kind, usable or not, by path.
+    pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
+        self.entries().filter(move |entry| entry.kind == Some(kind))
+    }
+
+    /// The tasks that can be used, by path.
+    pub fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.entries().filter_map(Entry::task)
+    }
+
+    /// The agents that can be used, by path.
+    pub fn agents(&self) -> impl Iterator<Item = &Agent> {
+        self.entries().filter_map(Entry::agent)
+    }
+
+    /// The workflows that can be used, by path.
+    pub fn workflows(&self) -> impl Iterator<Item = &Workflow> {
+        self.entries().filter_map(Entry::workflow)
+    }
+
+    /// All files that state an id.
+    #[must_use]
+    pub fn paths_of(&self, kind: Kind, id: &str) -> &[DocPath] {
+        self.ids.get(&(kind, id.to_owned())).map_or(&[], Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+mod fixture {
+    use super::*;
+
+    /// A snapshot of documents with these keys.
+    pub(super) fn snapshot(files: &[(&str, &str)]) -> Snapshot {
+        Snapshot::from_documents(files.iter().map(|(path, keys)| {
+            let text = format!("---\ntype: t\n{keys}\n---\n");
+            (DocPath::new(*path).expect("valid"), Document::parse(text.into_bytes()))
+        }))
+    }
+}

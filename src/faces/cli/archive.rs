@@ -1,0 +1,112 @@
+//! `archive`: what is done with goes into `archive/YYYY-MM/`, out of the way and still found by its id.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::caller;
+use super::envelope::{ITEMS_DEFAULT, Written};
+use super::failure::Failure;
+use super::render::{self, Ink, paint};
+use super::session::{self, Session};
+use super::show;
+use crate::core::name::{OperationId, visible};
+use crate::core::time::parse_span;
+use crate::services::{Archived, Kept, Moved, Project, Run, Wanted};
+
+/// Move finished tasks and workflows, and old event logs, into the archive
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Documents in the archive are still found by their ids, and count where others name them.")]
+pub(crate) struct Args {
+    /// Tasks, workflows or event logs: an id, the beginning of it, or the file name of a log [default: all that is finished]
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    /// Only what has not changed for so long, as `12h` or `30d` [default without ids: `archive.after_days`, 7d]
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    older: Option<Duration>,
+    /// Tell what would go, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Archives.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let (wanted, older) = if args.ids.is_empty() {
+        (Wanted::Finished, Some(args.older.unwrap_or_else(|| workspace.quiet_span())))
+    } else {
+        (Wanted::These(&args.ids), args.older)
+    };
+    let run = if args.dry_run { Run::Dry } else { Run::Real };
+    let done = workspace.archive(wanted, older, run)?;
+    let mut answer = session::answer("archive", &workspace)?;
+    answer.text = done.moved.iter().take(ITEMS_DEFAULT).map(|one| line(&workspace, one)).collect();
+    answer.words = words(&workspace, &done, run, wanted);
+    answer.data = data(&workspace, &done, run);
+    answer.findings.clone_from(&done.findings);
+    answer.written = (run != Run::Dry).then(|| Written {
+        committed: done.committed.as_ref().map(ToString::to_string),
+        waiting: done.waiting.as_ref().map(ToString::to_string),
+    });
+    Ok(answer)
+}
+
+/// `task-7  .claude/coordination/archive/2025-10/task-7.md`
+fn line(workspace: &Project, one: &Moved) -> String {
+    format!("{}  {}\n", visible(&one.id), visible(&show::file(workspace, &one.to)))
+}
+
+fn words(workspace: &Project, done: &Archived, run: Run, wanted: Wanted<'_>) -> String {
+    let mut out = String::new();
+    let left_out = done.moved.len().saturating_sub(ITEMS_DEFAULT);
+    if left_out > 0 {
+        let _ = writeln!(out, "… and {left_out} more");
+    }
+    let count = render::count(done.moved.len(), "document");
+    let fate = match (&done.committed, &done.waiting) {
+        _ if run == Run::Dry => "nothing is moved yet".to_owned(),
+        (Some(revision), _) => format!("committed {}", revision.short()),
+        (None, Some(waiting)) => format!("not committed yet: {waiting}"),
+        (None, None) => "saved".to_owned(),
+    };
+    let fate = paint(Ink::Dim, &format!("({})", visible(&fate)));
+    let _ = match (done.moved.is_empty(), run) {
+        (true, _) if wanted == Wanted::Finished => writeln!(out, "nothing to archive"),
+        (true, _) => writeln!(out, "no changes: it is archived already"),
+        (false, Run::Dry) => writeln!(out, "{count} would go into the archive {fate}"),
+        (false, Run::Real | Run::Part) => writeln!(out, "{count} went into the archive {fate}"),
+    };
+    for kept in done.kept.iter().take(ITEMS_DEFAULT) {
+        let _ =
+            writeln!(out, "{} `{}`: {}", paint(Ink::Warn, "stays:"), visible(&kept.id), visible(&kept.why.to_string()));
+    }
+    if let Some(hint) = done.kept.first().and_then(|kept| kept.why.hint(&kept.id)) {
+        out.push_str(&render::hint(&hint));
+    }
+    let waits = done.waiting.as_ref().and_then(crate::services::Waiting::hint);
+    if let Some(hint) = waits {
+        out.push_str(&render::hint(&hint));
+    }
+    for finding in &done.findings {
+        out.push_str(&render::finding(finding, workspace.folder(), None));
+    }
+    out
+}
+
+fn data(workspace: &Project, done: &Archived, run: Run) -> Value {
+    let moved = |one: &Moved| json!({ "id": one.id, "from": show::file(workspace, &one.from), "path": show::file(workspace, &one.to) });
+    let kept = |one: &Kept| {
+        let why = one.why.to_string();
+        json!({ "id": one.id, "path": show::file(workspace, &one.path), "why": why, "hint": caller::completed(one.why.hint(&one.id)) })
+    };
+    json!({
+        "dry_run": run == Run::Dry,
+        "moved": done.moved.iter().take(ITEMS_DEFAULT).map(moved).collect::<Vec<_>>(),
+        "moved_count": done.moved.len(),
+        "kept": done.kept.iter().take(ITEMS_DEFAULT).map(kept).collect::<Vec<_>>(),
+        "kept_count": done.kept.len(),
+        "operations": done.operations.iter().map(OperationId::as_str).collect::<Vec<_>>(),
+    })
+}

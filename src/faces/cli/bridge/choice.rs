@@ -1,0 +1,89 @@
+//! `bridge enable` and `bridge disable`: agreeing to a server, and taking that back.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::core::config::Origin;
+use crate::core::name::visible;
+use crate::faces::cli::answer::Answer;
+use crate::faces::cli::failure::Failure;
+use crate::faces::cli::render::{self, Ink, paint};
+use crate::faces::cli::session::{self, Session};
+use crate::services::Patience;
+
+const EXAMPLES: &str = "\
+Examples:
+  mycelium bridge enable redis://127.0.0.1:6379
+  mycelium bridge enable --branch main
+
+The password comes from REDIS_PASSWORD or your own configuration; it is never written down here.";
+
+/// Agree to a server, and mirror the documents of a branch there
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Enable {
+    /// The server [default: the one that the settings name]
+    url: Option<String>,
+    /// Mirror this branch [default: the one that is checked out]
+    #[arg(long)]
+    branch: Option<String>,
+}
+
+/// Agrees, and looks whether the server is there.
+pub(super) fn enable(args: &Enable, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let enabling = workspace.enable_bridge(args.url.as_deref(), args.branch.as_deref())?;
+    let target = &enabling.target;
+    let detected = workspace.detect_bridge(Patience::Full);
+    let mut answer = session::answer("bridge.enable", &workspace)?;
+    answer.data = json!({
+        "address": target.address(),
+        "branch": target.branch,
+        "was_enabled": enabling.was_enabled,
+        "live": detected.unreached.is_none(),
+        "why": detected.unreached,
+    });
+    let branch =
+        if target.branch.is_empty() { String::new() } else { format!(" while {} is checked out", target.branch) };
+    answer.text = visible_lines(&[
+        format!("documents of `{}` go to {}{branch}", workspace.folder(), target.address()),
+        "what others change there comes here, is merged and committed".to_owned(),
+        "`mycelium watch` keeps both in step, `mycelium bridge push` and `pull` go once, `disable` ends it".to_owned(),
+    ]);
+    if !enabling.was_enabled && workspace.store().watcher().ok().flatten().is_some() {
+        answer.words.push_str("the watcher that runs here begins with it now\n");
+    }
+    if let Some(why) = &detected.unreached {
+        let _ = writeln!(answer.words, "{} not live now: {}", paint(Ink::Warn, "warning:"), visible(why));
+        if let Some(hint) = &detected.hint {
+            answer.words.push_str(&render::hint(hint));
+        }
+    }
+    Ok(answer)
+}
+
+fn visible_lines(lines: &[String]) -> String {
+    lines.iter().map(|line| visible(line) + "\n").collect()
+}
+
+/// Forgets the server.
+pub(super) fn disable(session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let address = workspace.disable_bridge()?;
+    let still = match workspace.bridge_origin() {
+        Some(Origin::Environment) => Some("a variable still names a server, which counts by itself"),
+        Some(Origin::User) => Some("your own configuration still names a server, which counts by itself"),
+        _ => None,
+    };
+    let mut answer = session::answer("bridge.disable", &workspace)?;
+    answer.data = json!({ "address": address, "still": still });
+    answer.text = match &address {
+        Some(address) => format!("{} is forgotten; what lies there stays there\n", visible(address)),
+        None => "nothing was enabled\n".to_owned(),
+    };
+    if let Some(still) = still {
+        answer.words = format!("{still}\n{} set `coordination.mode` to `markdown`\n", paint(Ink::Hint, "hint:"));
+    }
+    Ok(answer)
+}

@@ -1,0 +1,138 @@
+//! `bridge push` and `bridge pull`: one exchange at once, a line for each document.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use crate::core::name::{DocPath, visible};
+use crate::faces::cli::answer::Answer;
+use crate::faces::cli::envelope::ITEMS_DEFAULT;
+use crate::faces::cli::exit::Exit;
+use crate::faces::cli::failure::Failure;
+use crate::faces::cli::render::{self, Ink, count, paint};
+use crate::faces::cli::session::{self, Session};
+use crate::faces::cli::show;
+use crate::services::{Direction, PassOptions, PassReport, Project};
+
+/// Exchange with the server, at once
+#[derive(Debug, Clone, clap::Args)]
+#[command(
+    after_help = "It ends with 1 if something is held back or cannot be used, with 4 if a person must decide between both \
+versions, with 75 if the server is not to be reached."
+)]
+pub(crate) struct Args {
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// Also do what is held back because it is too much at once
+    #[arg(long)]
+    force: bool,
+}
+
+/// What is here goes there.
+pub(super) fn push(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    run("bridge.push", Direction::Push, args, session)
+}
+
+/// What is there comes here.
+pub(super) fn pull(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    run("bridge.pull", Direction::Pull, args, session)
+}
+
+fn run(kind: &'static str, direction: Direction, args: &Args, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let report = workspace.bridge_pass(&PassOptions { direction, dry_run: args.dry_run, force: args.force })?;
+    let mut answer = session::answer(kind, &workspace)?;
+    answer.data = data(&workspace, &report);
+    answer.text = text(&workspace, &report);
+    answer.words = words(&workspace, &report);
+    answer.exit = exit(&report);
+    Ok(answer)
+}
+
+fn exit(report: &PassReport) -> Exit {
+    if !report.conflicts.is_empty() {
+        Exit::Conflict
+    } else if !report.held.is_empty() || !report.garbage.is_empty() || report.mass.is_some() {
+        Exit::Problems
+    } else {
+        Exit::Ok
+    }
+}
+
+/// `sent  task-7: running`, a line for each document.
+fn text(workspace: &Project, report: &PassReport) -> String {
+    let mut out = String::new();
+    for (word, all) in [("sent", &report.sent), ("came", &report.came)] {
+        for (path, what) in all.iter().take(ITEMS_DEFAULT) {
+            let _ = writeln!(out, "{word}  {}  {}", visible(&show::file(workspace, path)), visible(what));
+        }
+        if all.len() > ITEMS_DEFAULT {
+            let _ = writeln!(out, "{word}  … and {} more", all.len() - ITEMS_DEFAULT);
+        }
+    }
+    out
+}
+
+fn words(workspace: &Project, report: &PassReport) -> String {
+    let mut out = String::new();
+    for (word, all) in [("held:", &report.held), ("cannot be used:", &report.garbage)] {
+        for (name, why) in all.iter().take(ITEMS_DEFAULT) {
+            let _ = writeln!(out, "{} {}: {}", paint(Ink::Warn, word), visible(name), visible(why));
+        }
+        if all.len() > ITEMS_DEFAULT {
+            let _ = writeln!(out, "{} … and {} more", paint(Ink::Warn, word), all.len() - ITEMS_DEFAULT);
+        }
+    }
+    for (path, one) in report.conflicts.iter().take(ITEMS_DEFAULT) {
+        let line = format!("{}: both sides say something else ({})", one.what, one.rule);
+        let file = show::file(workspace, path);
+        let _ = writeln!(out, "{} {}: {}", paint(Ink::Bad, "conflict:"), visible(&file), visible(&line));
+    }
+    if let Some((path, _)) = report.conflicts.first() {
+        out.push_str(&render::hint(&format!("run `mycelium resolve {}`", path.stem())));
+    }
+    if let Some(removal) = &report.mass {
+        let _ = writeln!(out, "{} {removal}", paint(Ink::Warn, "held:"));
+        let _ = writeln!(out, "{} look with `--dry-run`, then give `--force`", paint(Ink::Hint, "hint:"));
+    }
+    let would = if report.is_dry { "would be " } else { "" };
+    let (sent, came) = (count(report.sent.len(), "document"), count(report.came.len(), "document"));
+    let removed =
+        if report.removed > 0 { format!(", {} removed there", count(report.removed, "key")) } else { String::new() };
+    let _ = match (report.sent.len(), report.came.len(), report.removed) {
+        (0, 0, 0) => writeln!(out, "nothing to exchange ({} ms)", report.took.as_millis()),
+        _ => writeln!(out, "{would}sent: {sent}, {would}taken: {came}{removed} ({} ms)", report.took.as_millis()),
+    };
+    out
+}
+
+fn data(workspace: &Project, report: &PassReport) -> Value {
+    let documents = |all: &[(DocPath, String)]| {
+        let all = all.iter().take(ITEMS_DEFAULT);
+        all.map(|(path, what)| json!({ "path": show::file(workspace, path), "what": what })).collect::<Vec<_>>()
+    };
+    let named = |all: &[(String, String)]| {
+        all.iter().take(ITEMS_DEFAULT).map(|(name, why)| json!({ "name": name, "why": why })).collect::<Vec<_>>()
+    };
+    let queues = report.queues.iter().map(|(priority, count)| (priority.word().to_owned(), json!(count)));
+    json!({
+        "dry_run": report.is_dry,
+        "sent": documents(&report.sent),
+        "sent_count": report.sent.len(),
+        "came": documents(&report.came),
+        "came_count": report.came.len(),
+        "removed": report.removed,
+        "held": named(&report.held),
+        "held_count": report.held.len(),
+        "garbage": named(&report.garbage),
+        "garbage_count": report.garbage.len(),
+        "conflicts": report.conflicts.iter().take(ITEMS_DEFAULT).map(|(path, one)| json!({
+            "path": show::file(workspace, path), "rule": one.rule, "what": one.what,
+        })).collect::<Vec<_>>(),
+        "conflicts_count": report.conflicts.len(),
+        "queues": queues.collect::<Map<_, _>>(),
+        "too_much": report.mass.map(|removal| removal.to_string()),
+        "took_ms": u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
+    })
+}

@@ -1,0 +1,133 @@
+//! `bridge status`: what is known of the mirror, by a look that costs a few milliseconds.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::core::entity::span_text;
+use crate::core::name::visible;
+use crate::core::time::{Timestamp, ago};
+use crate::faces::cli::answer::Answer;
+use crate::faces::cli::failure::Failure;
+use crate::faces::cli::render::{self, Ink, count, paint};
+use crate::faces::cli::session::{self, Session};
+use crate::services::{BRIDGE_UNKNOWN, BridgeStats, Health, Project, WantedBridge};
+
+/// Tells.
+pub(super) fn run(session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let (mode, stats) = workspace.bridge_stats();
+    let health = match workspace.wanted_bridge() {
+        WantedBridge::Redis(target) => workspace.bridge_health(&target),
+        _ => None,
+    };
+    let mut answer = session::answer("bridge.status", &workspace)?;
+    answer.data = json!({
+        "mode": mode,
+        "bridge": stats.as_ref().map(data),
+        "more": health.as_ref().map(more),
+    });
+    answer.text = text(&workspace, stats.as_ref(), health.as_ref(), workspace.now());
+    let hint = match &stats {
+        None if workspace.config().text("coordination.mode") != Some("auto") => None,
+        None => Some("set REDIS_URL, or run `mycelium bridge enable URL`"),
+        Some(stats) => stats.hint.as_deref(),
+    };
+    answer.words = hint.map_or_else(String::new, render::hint);
+    Ok(answer)
+}
+
+/// How it stands, for programs.
+pub(crate) fn data(stats: &BridgeStats) -> Value {
+    json!({
+        "address": stats.address,
+        "state": stats.state,
+        "server": stats.server,
+        "why": stats.why,
+        "branch": stats.branch,
+        "behind": stats.behind,
+        "last_pass": stats.last_pass.map(|at| at.to_string()),
+        "follower": stats.follower,
+    })
+}
+
+fn more(health: &Health) -> Value {
+    json!({
+        "since": health.since.to_string(),
+        "checked": health.checked.to_string(),
+        "failures": health.failures,
+        "sent": health.sent,
+        "came": health.came,
+        "last_pass_ms": health.last_pass.map(|_| health.last_pass_ms),
+        "lost": health.lost,
+        "gaps": health.gaps,
+        "held": health.held,
+        "garbage": health.garbage,
+        "popped": health.popped.iter().map(|(task, until)| json!({
+            "task": task, "by": BRIDGE_UNKNOWN, "until": until.to_string(),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// One line: where, how it stands, and why not: `redis://127.0.0.1:6379/0  live  Redis 7.0.15`.
+pub(crate) fn line(stats: &BridgeStats) -> String {
+    let ink = match stats.state {
+        "live" => Ink::Good,
+        "paused" => Ink::Warn,
+        _ => Ink::Bad,
+    };
+    let about = stats.why.as_deref().or(stats.server.as_deref()).unwrap_or_default();
+    // The address stands in front already.
+    let about = about.strip_prefix(&format!("the server {} ", stats.address)).unwrap_or(about);
+    let address = if stats.address.is_empty() { "redis" } else { &stats.address };
+    let line = format!("{}  {}  {}", visible(address), paint(ink, stats.state), visible(about));
+    line.trim_end().to_owned()
+}
+
+fn text(workspace: &Project, stats: Option<&BridgeStats>, health: Option<&Health>, now: Timestamp) -> String {
+    let Some(stats) = stats else {
+        return match workspace.config().text("coordination.mode") {
+            Some("taskqueue") => "this version has no bridge to TaskQueue; the files work alone\n".to_owned(),
+            _ => "no server is named; the files work alone\n".to_owned(),
+        };
+    };
+    let mut out = line(stats) + "\n";
+    if !stats.branch.is_empty() {
+        let _ = writeln!(out, "  branch     {}", visible(&stats.branch));
+    }
+    let Some(health) = health else { return out };
+    let behind = match health.behind {
+        0 => "nothing".to_owned(),
+        behind => count(usize::try_from(behind).unwrap_or(usize::MAX), "document"),
+    };
+    let pass = |at| format!("{} ago in {} ms, {behind} behind", ago(at, now), health.last_pass_ms);
+    let _ = writeln!(out, "  compared   {}", health.last_pass.map_or_else(|| "never".to_owned(), pass));
+    if health.sent + health.came > 0 {
+        let _ = writeln!(out, "  exchanged  {} went, {} came", health.sent, health.came);
+    }
+    let follower = match stats.follower {
+        Some(pid) => format!("process {pid}"),
+        None => "none; `mycelium watch` keeps it going, `mycelium bridge push` goes once".to_owned(),
+    };
+    let _ = writeln!(out, "  follower   {follower}");
+    for (task, until) in &health.popped {
+        let left = Duration::from_millis(u64::try_from(until.unix_ms() - now.unix_ms()).unwrap_or(0));
+        let left = span_text(Duration::from_secs(left.as_secs()));
+        let _ = writeln!(out, "  popped     {} by {BRIDGE_UNKNOWN}, comes back in {left}", visible(task));
+    }
+    if health.lost > 0 {
+        let lost = count(usize::try_from(health.lost).unwrap_or(usize::MAX), "message");
+        let _ = writeln!(out, "  lost       {lost} of other programs may not be written down");
+    }
+    if health.gaps > 0 {
+        let gaps = count(usize::try_from(health.gaps).unwrap_or(usize::MAX), "time");
+        let _ = writeln!(out, "  gaps       the connection was lost {gaps}: what was published then is not known");
+    }
+    for (word, names) in [("held", &health.held), ("unusable", &health.garbage)] {
+        for name in names {
+            let _ = writeln!(out, "  {word:<9}  {}", visible(name));
+        }
+    }
+    out
+}

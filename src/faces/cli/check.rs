@@ -1,0 +1,83 @@
+//! `check`: every finding with its source line; ends with 1 if one of them is an error.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::answer::Answer;
+
+use super::exit::Exit;
+use super::failure::Failure;
+use super::render::{Ink, count, finding, paint};
+use super::session::{self, Session};
+use super::show;
+use crate::core::check;
+use crate::core::diagnostic::Severity;
+use crate::core::name::{DocId, visible};
+use crate::core::snapshot::Entry;
+use crate::services::Scope;
+
+/// Check every document: ids, statuses, dependencies, cycles, drift
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// Checks everything.
+pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open_any()?;
+    let snapshot = workspace.snapshot(Scope::All)?;
+    let mut findings = workspace.check(&snapshot)?;
+    findings.splice(0..0, workspace.config().findings.iter().cloned());
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let warnings = findings.len() - errors;
+    let mut answer = session::answer("check", &workspace)?;
+    for one in &findings {
+        let source = one.path.as_ref().and_then(|path| snapshot.get(path)).map(|entry| entry.document.bytes());
+        answer.text.push_str(&finding(one, workspace.folder(), source));
+        answer.text.push('\n');
+    }
+    let taken = check::body_dependencies(&snapshot);
+    answer.text.push_str(&taken_text(&taken));
+    let verdict = match (errors, warnings) {
+        (0, 0) => paint(Ink::Good, "✓ no problems"),
+        (0, n) => paint(Ink::Warn, &format!("! {}", count(n, "warning"))),
+        (n, 0) => paint(Ink::Bad, &format!("✗ {}", count(n, "error"))),
+        (n, m) => paint(Ink::Bad, &format!("✗ {}, {}", count(n, "error"), count(m, "warning"))),
+    };
+    let _ = writeln!(answer.text, "{verdict} in {}", count(snapshot.len(), "document"));
+    // The worst first: an error where there is one.
+    if let Some(worst) = findings.iter().max_by_key(|finding| (finding.severity, std::cmp::Reverse(finding.code))) {
+        answer.words =
+            format!("{} `mycelium explain {}` says why and what to do\n", paint(Ink::Hint, "hint:"), worst.code);
+    }
+    answer.data = json!({ "documents": snapshot.len(), "errors": errors, "warnings": warnings });
+    if !taken.is_empty() {
+        let item = |(entry, ids): &(&Entry, Vec<DocId>)| {
+            let ids: Vec<_> = ids.iter().map(DocId::as_str).collect();
+            json!({ "path": show::file(&workspace, &entry.path), "depends_on": ids })
+        };
+        answer.data["body_dependencies"] = taken.iter().map(item).collect();
+    }
+    answer.findings = findings;
+    answer.exit = if errors > 0 { Exit::Problems } else { Exit::Ok };
+    Ok(answer)
+}
+
+/// Most tasks whose dependencies were read from the body that are named; `--json` has all.
+const TAKEN_SHOWN_MAX: usize = 20;
+
+/// What was read from the words of bodies, a line a task, so that a word that was taken by mistake is seen.
+fn taken_text(taken: &[(&Entry, Vec<DocId>)]) -> String {
+    let mut out = String::new();
+    for (entry, ids) in taken.iter().take(TAKEN_SHOWN_MAX) {
+        let ids = ids.iter().map(DocId::as_str).collect::<Vec<_>>().join(", ");
+        let line = format!("{}: waits for {ids}, by its `## Dependencies`", entry.path);
+        let _ = writeln!(out, "{}", paint(Ink::Dim, &visible(&line)));
+    }
+    if taken.len() > TAKEN_SHOWN_MAX {
+        let _ = writeln!(out, "{}", paint(Ink::Dim, &format!("and {} more", taken.len() - TAKEN_SHOWN_MAX)));
+    }
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    out
+}

@@ -1,0 +1,94 @@
+//! `commit`: commits what is not committed yet; tells what is held back and why.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::answer::Answer;
+use super::caller;
+use super::envelope::{ITEMS_DEFAULT, Written};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::render::{self, Ink, finding, paint};
+use super::session::{self, Session};
+use super::{show, write};
+use crate::core::diagnostic::{Code, Diagnostic, Severity};
+use crate::core::engine::Force;
+use crate::core::name::visible;
+use crate::services::CommitReport;
+
+/// Commit what is not committed yet
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Also commit what is held back: files that cannot be read, many deletions at once
+    #[arg(long)]
+    force: bool,
+}
+
+/// Commits.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    // To ask for a commit is to want one, whatever happens by itself.
+    let workspace = session.open_with(vec![("commit.auto".to_owned(), "true".to_owned())])?;
+    let report = workspace.commit_all(if args.force { Force::Yes } else { Force::No })?;
+    let mut answer = session::answer("commit", &workspace)?;
+    let file = |path: &crate::core::name::DocPath| show::file(&workspace, path);
+    for (revision, subject) in &report.done.revisions {
+        let _ = writeln!(answer.text, "{}  {}", paint(Ink::Warn, revision.short()), visible(subject));
+    }
+    if !report.done.revisions.is_empty() && workspace.is_on_no_branch() {
+        answer.words.push_str(&write::no_branch_hint());
+    }
+    if report.done.revisions.is_empty() && report.held.is_empty() && report.done.waiting.is_none() {
+        answer.words.push_str("nothing to commit\n");
+    }
+    for held in report.held.iter().take(ITEMS_DEFAULT) {
+        let _ = writeln!(
+            answer.words,
+            "{} {}: {}",
+            paint(Ink::Warn, "held back:"),
+            visible(&file(&held.path)),
+            visible(&held.why.to_string())
+        );
+        if let Some(hint) = held.why.hint() {
+            answer.words.push_str(&render::hint(&hint));
+        }
+    }
+    if report.held.len() > ITEMS_DEFAULT {
+        let _ = writeln!(answer.words, "… and {} more", report.held.len() - ITEMS_DEFAULT);
+    }
+    if let Some(waiting) = &report.done.waiting {
+        let _ = writeln!(answer.words, "{} {}", paint(Ink::Warn, "not committed:"), visible(&waiting.to_string()));
+        if let Some(hint) = waiting.hint() {
+            answer.words.push_str(&render::hint(&hint));
+        }
+    }
+    let lacking = workspace.put_back_findings()?;
+    // Those that are kept are among `lacking`; an error is one that could not be kept.
+    let is_kept = |one: &Diagnostic| one.code == Code::PutBack && one.severity != Severity::Error;
+    answer.findings = report.done.findings.iter().filter(|one| !is_kept(one)).cloned().chain(lacking).collect();
+    answer.words.extend(answer.findings.iter().map(|one| finding(one, workspace.folder(), None)));
+    answer.data = json!({
+        "revisions": report.done.revisions.iter().map(|(revision, subject)| json!({
+            "revision": revision.as_str(), "subject": subject,
+        })).collect::<Vec<_>>(),
+        "held": report.held.iter().take(ITEMS_DEFAULT).map(|held| json!({
+            "path": file(&held.path), "why": held.why.to_string(), "hint": caller::completed(held.why.hint()),
+        })).collect::<Vec<_>>(),
+        "held_count": report.held.len(),
+    });
+    answer.written = Some(Written {
+        committed: report.done.revisions.last().map(|(revision, _)| revision.to_string()),
+        waiting: report.done.waiting.as_ref().map(ToString::to_string),
+    });
+    answer.exit = exit(&report);
+    Ok(answer)
+}
+
+/// 0 says that everything is committed.
+fn exit(report: &CommitReport) -> Exit {
+    match &report.done.waiting {
+        Some(waiting) if waiting.is_soon_over() => Exit::Busy,
+        None if report.held.is_empty() => Exit::Ok,
+        Some(_) | None => Exit::Problems,
+    }
+}

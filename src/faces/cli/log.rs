@@ -1,0 +1,363 @@
+//! `log`: what happened to a document, or to all of them, told from the contents of the commits.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::answer::{Answer, print_line};
+use super::envelope::{ANSWER_BYTES_MAX, Head, ITEMS_DEFAULT, envelope};
+use super::failure::Failure;
+use super::format::Wording;
+use super::render::{Ink, paint};
+use super::session::{self, Session};
+use crate::core::change::{Change, How, What};
+use crate::core::message;
+use crate::core::name::{AgentName, DocId, DocPath, Kind, OperationId, visible};
+use crate::core::snapshot::FindError;
+use crate::core::template::cut;
+use crate::services::{Error, HistoryEntry, Project};
+
+/// Changes shown of one commit; the rest is counted.
+const CHANGES_MAX: usize = 20;
+/// Bytes of JSON of the changes of one commit, behind which no further one is shown; the first one always is.
+const CHANGES_BYTES_MAX: usize = 16 * 1024;
+/// Characters of one text of a commit for programs: its author, its subject, a note, a value.
+const TEXT_CHARS_MAX: usize = 500;
+/// Bytes of JSON of one list or map.
+const VALUE_BYTES_MAX: usize = 2 * 1024;
+/// Columns of an author or a subject for people.
+const COLUMNS_MAX: usize = 120;
+
+/// Tell what happened to a document, or to all of them
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Times are in UTC, which `Z` says; the newest comes first.")]
+pub(crate) struct Args {
+    /// A task, agent or workflow: its id, or the beginning of it [default: all]
+    id: Option<String>,
+    /// Only what this agent did, and edits by hand of what it holds
+    #[arg(long = "agent", value_name = "AGENT")]
+    of_agent: Option<AgentName>,
+    /// Show at most this many commits [default: 20]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    wording: Wording,
+}
+
+/// Tells the story.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Failure> {
+    let workspace = session.open()?;
+    let path = args.id.as_deref().map(|id| path_of(&workspace, id)).transpose()?;
+    let limit = args.limit.unwrap_or(ITEMS_DEFAULT);
+    // One more than shown tells whether there are more.
+    let mut entries = workspace.history_of(path.as_ref(), args.of_agent.as_ref(), limit.saturating_add(1))?;
+    let more = entries.len() > limit;
+    entries.truncate(limit);
+    if session.face.json() {
+        return stream(&session::head(&workspace)?, &entries, args.limit.is_none(), more).map(|()| None);
+    }
+    let mut answer = session::answer("log", &workspace)?;
+    answer.text = match args.wording.words("log", &workspace)? {
+        Some(words) => {
+            let all: Vec<Value> = entries.iter().map(|entry| data(workspace.folder(), entry)).collect();
+            words.text(&all)?
+        }
+        None => entries.iter().map(text).collect(),
+    };
+    answer.words = closing(&entries, more, limit, args.of_agent.as_ref());
+    Ok(Some(answer))
+}
+
+/// A document that is there, else one that was removed: its history is not.
+fn path_of(workspace: &Project, id: &str) -> Result<DocPath, Failure> {
+    match workspace.find(None, id) {
+        Ok(found) => Ok(found.path),
+        Err(error @ Error::Find(FindError::NotFound { .. })) => {
+            let gone = removed(workspace, id)?;
+            gone.ok_or_else(|| Failure::from(error))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn removed(workspace: &Project, id: &str) -> Result<Option<DocPath>, Failure> {
+    let Ok(id) = DocId::new(id) else { return Ok(None) };
+    for kind in Kind::ALL {
+        let path = DocPath::for_new(kind, &id);
+        if !workspace.history(Some(&path), 1)?.is_empty() {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// `2025-10-17 12:03Z  a1b2c3d  task-k7f3: pending → running  (ai-engineer)`, one line a change.
+fn text(entry: &HistoryEntry) -> String {
+    let at = entry.at.to_string();
+    let at = format!("{} {}Z", at.get(..10).unwrap_or_default(), at.get(11..16).unwrap_or_default());
+    let who = who(entry);
+    let start = format!("{}  {}", paint(Ink::Dim, &at), paint(Ink::Warn, entry.revision.short()));
+    let blank = " ".repeat(at.len() + 2 + entry.revision.short().len());
+    let who = paint(Ink::Live, &format!("({})", visible(&who)));
+    if entry.is_boundary {
+        return format!("{start}  the history of this shallow clone begins here  {who}\n");
+    }
+    if entry.changes.is_empty() && entry.missing.is_empty() {
+        return format!("{start}  {}  {who}\n", visible(&cut(&entry.subject, COLUMNS_MAX)));
+    }
+    let mut out = String::new();
+    if !entry.missing.is_empty() {
+        let subject = visible(&cut(&entry.subject, COLUMNS_MAX));
+        let _ = writeln!(out, "{start}  {subject}  {who}\n{blank}  {}", lacking(entry.missing.len()));
+    }
+    let changes = telling(&entry.changes);
+    for (index, change) in changes.iter().take(CHANGES_MAX).enumerate() {
+        let (before, after) = if index == 0 && entry.missing.is_empty() {
+            (start.as_str(), format!("  {who}"))
+        } else {
+            (blank.as_str(), String::new())
+        };
+        let line = visible(&message::phrase(&change.what));
+        let _ = writeln!(out, "{before}  {}: {line}{after}", paint(Ink::Bold, &name(change)));
+    }
+    if changes.len() > CHANGES_MAX {
+        let _ = writeln!(out, "{blank}  … and {} more", changes.len() - CHANGES_MAX);
+    }
+    out
+}
+
+/// The agent that acted, else the author: `Robin by hand, held by ai-engineer` where a person edited what an agent holds.
+fn who(entry: &HistoryEntry) -> String {
+    let author = || cut(&entry.author, COLUMNS_MAX);
+    match (&entry.agent, &entry.holder) {
+        (Some(agent), _) => agent.to_string(),
+        (None, Some(holder)) => format!("{} by hand, held by {holder}", author()),
+        (None, None) => author(),
+    }
+}
+
+/// The changes worth a line: some come with every other change and say nothing. JSON has them all.
+pub(crate) fn telling(changes: &[Change]) -> Vec<&Change> {
+    let is_telling =
+        |change: &&Change| !matches!(&change.what, What::Field { key, .. } if message::SILENT.contains(&&**key));
+    let telling: Vec<&Change> = changes.iter().filter(is_telling).collect();
+    if telling.is_empty() { changes.iter().collect() } else { telling }
+}
+
+fn name(change: &Change) -> String {
+    change.id.as_ref().map_or_else(|| visible(change.path.file_name()), ToString::to_string)
+}
+
+/// Says how many documents of a commit cannot be described.
+fn lacking(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("… the contents of {count} document{plural} are not in this partial clone")
+}
+
+fn closing(entries: &[HistoryEntry], more: bool, limit: usize, agent: Option<&AgentName>) -> String {
+    let mut out = length(entries, more, limit, agent);
+    if entries.iter().any(|entry| entry.is_boundary) {
+        out += "hint: run `git fetch --unshallow` to have the history before it\n";
+    }
+    if entries.iter().any(|entry| !entry.missing.is_empty()) {
+        out += "hint: run it again where the remote can be reached, which has those contents\n";
+    }
+    out
+}
+
+fn length(entries: &[HistoryEntry], more: bool, limit: usize, agent: Option<&AgentName>) -> String {
+    match (entries.is_empty(), more) {
+        (true, true) => format!("none are shown, as asked for; `--limit {ITEMS_DEFAULT}` shows some\n"),
+        (true, false) => match agent {
+            Some(agent) => format!("nothing by {agent}, and no edit by hand of what it holds\n"),
+            None => "nothing has happened yet\n".to_owned(),
+        },
+        (_, true) => format!("older ones are left out; `--limit {}` shows more\n", limit.saturating_mul(2)),
+        _ => String::new(),
+    }
+}
+
+/// One object a commit, then one that says how it ended.
+fn stream(head: &Head, entries: &[HistoryEntry], bounded: bool, mut more: bool) -> Result<(), Failure> {
+    let mut left = if bounded { ANSWER_BYTES_MAX } else { usize::MAX };
+    let mut shown = 0;
+    for entry in entries {
+        let line = envelope("log.entry", head, &data(&head.folder, entry), &[], None);
+        let bytes = line.to_string().len() + 1;
+        if bytes > left && shown > 0 {
+            more = true;
+            break;
+        }
+        left = left.saturating_sub(bytes);
+        shown += 1;
+        print_line(&line)?;
+    }
+    print_line(&envelope("log.end", head, &json!({ "shown": shown, "more": more }), &[], None))
+}
+
+fn data(folder: &str, entry: &HistoryEntry) -> Value {
+    let mut left = CHANGES_BYTES_MAX;
+    let mut changes = Vec::new();
+    for one in entry.changes.iter().take(CHANGES_MAX) {
+        let one = bounded(change(folder, one));
+        let bytes = one.to_string().len();
+        if bytes > left && !changes.is_empty() {
+            break;
+        }
+        left = left.saturating_sub(bytes);
+        changes.push(one);
+    }
+    let operations: Vec<&str> = entry.operations.iter().map(OperationId::as_str).collect();
+    let mut data = bounded(json!({
+        "revision": entry.revision.as_str(),
+        "at": entry.at.to_string(),
+        "author": entry.author,
+        "agent": entry.agent.as_ref().map(AgentName::as_str),
+        "holder": entry.holder.as_ref().map(AgentName::as_str),
+        "operations": operations,
+        "subject": entry.subject,
+    }));
+    data["changes"] = Value::Array(changes);
+    data["changes_total"] = json!(entry.changes.len());
+    data["missing"] = json!(entry.missing.len());
+    data["boundary"] = json!(entry.is_boundary);
+    data
+}
+
+/// An object whose values are as long as an answer takes them; `cut` is added where one was longer.
+fn bounded(object: Value) -> Value {
+    let Value::Object(fields) = object else { return object };
+    let mut is_cut = false;
+    let mut out: serde_json::Map<String, Value> = fields
+        .into_iter()
+        .map(|(key, value)| {
+            let short = shortened(&value);
+            is_cut |= short.is_some();
+            (key, short.unwrap_or(value))
+        })
+        .collect();
+    if is_cut {
+        out.insert("cut".to_owned(), Value::Bool(true));
+    }
+    Value::Object(out)
+}
+
+/// What is left of a value that is too long: the beginning of a text, the first items of a list, nothing of a map.
+fn shortened(value: &Value) -> Option<Value> {
+    match value {
+        Value::String(text) => {
+            let (end, _) = text.char_indices().nth(TEXT_CHARS_MAX)?;
+            Some(json!(format!("{}…", &text[..end])))
+        }
+        Value::Array(items) if value.to_string().len() > VALUE_BYTES_MAX => {
+            let mut left = VALUE_BYTES_MAX;
+            let first = items.iter().take_while(|item| {
+                let bytes = item.to_string().len() + 1;
+                let fits = bytes <= left;
+                left = left.saturating_sub(bytes);
+                fits
+            });
+            Some(first.cloned().collect())
+        }
+        Value::Object(_) if value.to_string().len() > VALUE_BYTES_MAX => Some(Value::Null),
+        _ => None,
+    }
+}
+
+/// A change as an object: which document, what sort of change, and what it says in words; with values where it has some.
+fn change(folder: &str, change: &Change) -> Value {
+    let (what, values) = match &change.what {
+        What::Created { status, about, assigned_to } => {
+            ("created", json!({ "status": status, "type": about, "assigned_to": assigned_to }))
+        }
+        What::Removed => ("removed", json!({})),
+        What::Moved { from } => ("moved", json!({ "from": format!("{folder}/{from}") })),
+        What::Status { from, to } => ("status", json!({ "from": from, "to": to })),
+        What::Field { key, from, to } => ("field", json!({ "key": key, "from": from, "to": to })),
+        What::List { key, added, removed } => ("list", json!({ "key": key, "added": added, "removed": removed })),
+        What::Step { n, text, done } => ("step", json!({ "step": n, "text": text, "done": done })),
+        What::StepAdded { n, text } => ("step-added", json!({ "step": n, "text": text })),
+        What::StepRemoved { text } => ("step-removed", json!({ "text": text })),
+        What::Note { text } => ("note", json!({ "text": text })),
+        What::NoteRemoved { text } => ("note-removed", json!({ "text": text })),
+        What::Section { name, how } => {
+            let how = match how {
+                How::Added => "added",
+                How::Changed => "changed",
+                How::Removed => "removed",
+            };
+            ("section", json!({ "section": name, "how": how }))
+        }
+        What::Prose { added, removed } => ("text", json!({ "added": added, "removed": removed })),
+        What::Published { events } => ("published", json!({ "events": events })),
+        What::Unreadable { code } => ("unreadable", json!({ "code": code.as_str() })),
+        What::Healed => ("healed", json!({})),
+    };
+    let mut out = json!({
+        "id": change.id.as_ref().map(DocId::as_str),
+        "kind": change.kind.map(Kind::word),
+        "path": format!("{folder}/{}", change.path),
+        "what": what,
+        "words": message::phrase(&change.what),
+    });
+    if let (Some(out), Value::Object(values)) = (out.as_object_mut(), values) {
+        out.extend(values);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::change::How;
+    use crate::core::name::{DocPath, Revision};
+    use crate::core::time::Timestamp;
+
+    #[test]
+    fn a_commit_is_bounded_whatever_it_says() {
+        let long = "x".repeat(1_000_000);
+        let map: serde_json::Map<String, Value> = (0..9_000).map(|n| (format!("k{n}"), json!(long[..9]))).collect();
+        let whats = [
+            What::Note { text: long.clone() },
+            What::Field { key: long.clone(), from: Some(json!(map)), to: Some(json!([long, long])) },
+            What::List { key: "tags".to_owned(), added: vec![long[..99].to_owned(); 9_000], removed: Vec::new() },
+            What::Section { name: long.clone(), how: How::Added },
+            What::Published { events: vec![long.clone(); 3] },
+        ];
+        let path = DocPath::new("task-1.md").expect("a path");
+        let change = |what: &What| Change { path: path.clone(), kind: None, id: None, what: what.clone() };
+        let entry = HistoryEntry {
+            missing: Vec::new(),
+            is_boundary: false,
+            revision: Revision::new("1".repeat(40)).expect("a revision"),
+            at: Timestamp::from_unix_ms(0),
+            author: long.clone(),
+            agent: None,
+            holder: None,
+            operations: (0..9_000).filter_map(|n| OperationId::new(format!("op-{n}")).ok()).collect(),
+            subject: long.clone(),
+            changes: whats.iter().cycle().take(100).map(change).collect(),
+        };
+        let data = data("folder", &entry);
+        assert!(data.to_string().len() < 32 * 1024, "{} bytes", data.to_string().len());
+        assert_eq!(
+            (&data["cut"], &data["changes_total"], &data["changes"][0]["cut"]),
+            (&json!(true), &json!(100), &json!(true))
+        );
+        let count = |at: usize, key: &str| data["changes"][at][key].as_array().map(Vec::len);
+        assert_eq!((&data["changes"][1]["from"], count(1, "to"), count(2, "added")), (&Value::Null, Some(0), Some(20)));
+        assert!(text(&entry).len() < 32 * 1024);
+        let short = HistoryEntry {
+            missing: Vec::new(),
+            is_boundary: false,
+            author: "a".to_owned(),
+            subject: "b".to_owned(),
+            changes: Vec::new(),
+            operations: Vec::new(),
+            ..entry
+        };
+        let data = super::data("folder", &short);
+        assert!(data.get("cut").is_none(), "{data}");
+        assert!(text(&HistoryEntry { subject: long, ..short }).len() < 1_024);
+    }
+}

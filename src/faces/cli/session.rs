@@ -1,0 +1,121 @@
+//! What every command shares: the global options, the workspace, and where its answers belong. Knows no command.
+
+use std::cell::RefCell;
+
+use super::answer::{Answer, Face};
+use super::args::{Global, Required};
+use super::caller;
+use super::envelope::Head;
+use super::failure::{Class, Failure};
+use super::progress::{self, Shown};
+use super::render;
+use crate::core::name::visible;
+use crate::services::{Error, Opening, Patience, Project};
+
+/// One run of the command line.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// The global options.
+    pub global: Global,
+    /// How answers are shown.
+    pub face: Face,
+    /// The progress that is shown.
+    shown: RefCell<Option<Shown>>,
+}
+
+impl Session {
+    /// A run with these options.
+    pub(crate) fn new(global: Global) -> Self {
+        caller::remember(&global);
+        let face = Face::new(&global);
+        Self { global, face, shown: RefCell::new(None) }
+    }
+
+    /// Opens the workspace that the options name.
+    pub(crate) fn open(&self) -> Result<Project, Failure> {
+        self.open_with(Vec::new())
+    }
+
+    /// Opens the workspace for a command that shows or changes settings: no value keeps it from working.
+    pub(crate) fn open_any(&self) -> Result<Project, Failure> {
+        self.open_unchecked(Vec::new())
+    }
+
+    /// The work is done: no progress is shown any more.
+    pub(crate) fn done(&self) {
+        *self.shown.borrow_mut() = None;
+    }
+
+    /// The same with settings that win over every file.
+    pub(crate) fn open_with(&self, flags: Vec<(String, String)>) -> Result<Project, Failure> {
+        let workspace = self.open_unchecked(flags)?;
+        match workspace.config().refused() {
+            Some(finding) => Err(Error::Config(Box::new(finding.clone())).into()),
+            None => Ok(workspace),
+        }
+    }
+
+    fn open_unchecked(&self, mut flags: Vec<(String, String)>) -> Result<Project, Failure> {
+        flags.extend(self.global.require_mode.map(|mode| ("coordination.mode".to_owned(), mode.word().to_owned())));
+        let opening = Opening { root: self.global.root.clone(), agent: self.global.agent.clone(), flags };
+        let workspace = Project::open(opening)?;
+        let is_deciding_there = self.global.require_mode == Some(Required::Redis);
+        let workspace = if is_deciding_there { workspace.deciding_there() } else { workspace };
+        if !self.global.quiet && !self.global.json && progress::is_wanted() {
+            *self.shown.borrow_mut() = Some(Shown::of(workspace.progress()));
+        }
+        if self.global.verbose {
+            self.face.say(&whereabouts(&workspace)?);
+        }
+        for finding in workspace.news() {
+            self.face.say(&render::finding(finding, workspace.folder(), None));
+        }
+        self.require(&workspace)?;
+        Ok(workspace)
+    }
+
+    /// Refuses to go on without the follower that is required.
+    fn require(&self, workspace: &Project) -> Result<(), Failure> {
+        let Some(mode) = self.global.require_mode.filter(|mode| *mode != Required::Markdown) else { return Ok(()) };
+        let found = workspace.detect_bridge(Patience::Full);
+        if found.mode == mode.word() {
+            return Ok(());
+        }
+        let why = found.unreached.unwrap_or_else(|| "it was not found".to_owned());
+        let message = format!("`{}` was required and is not live: {why}", mode.word());
+        let hint =
+            found.hint.unwrap_or_else(|| "leave out `--require-mode`: every command works on the files".to_owned());
+        Err(Failure::new(Class::Busy, "mode-unreached", message).hint(hint))
+    }
+}
+
+/// Where this works, for `--verbose`.
+fn whereabouts(workspace: &Project) -> Result<String, Failure> {
+    let context = workspace.context()?;
+    let branch = match (context.in_git, context.branch) {
+        (_, Some(branch)) => format!("on {branch}"),
+        (true, None) => "on no branch".to_owned(),
+        (false, None) => "outside git".to_owned(),
+    };
+    let agent = workspace.agent().map_or_else(|| "as the git user".to_owned(), |agent| format!("as {agent}"));
+    let place = format!("{}/{}", context.root.display(), context.folder);
+    Ok(format!("in {}, {}, {agent}\n", visible(&place), visible(&branch)))
+}
+
+/// Where a workspace's answers are read from.
+pub(crate) fn head(workspace: &Project) -> Result<Head, Failure> {
+    let context = workspace.context()?;
+    Ok(Head {
+        root: context.root.display().to_string(),
+        folder: context.folder,
+        branch: context.branch,
+        revision: context.revision.map(|revision| revision.to_string()),
+    })
+}
+
+/// An answer about a workspace, without data yet.
+pub(crate) fn answer(kind: &'static str, workspace: &Project) -> Result<Answer, Failure> {
+    let mut answer = Answer::new(kind, head(workspace)?);
+    answer.pager = workspace.config().text("ui.pager").map(ToOwned::to_owned);
+    Ok(answer)
+}

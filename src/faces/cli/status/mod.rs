@@ -1,0 +1,68 @@
+//! `status` (`stats`): what is going on at one glance, once or as it changes. Only looks.
+
+mod bar;
+mod data;
+mod live;
+mod view;
+
+use super::answer::Answer;
+use super::failure::Failure;
+use super::format::Wording;
+use super::render::finding;
+use super::session::{self, Session};
+use crate::core::snapshot::Snapshot;
+use crate::services::{Project, Scope, Standing, Stats};
+
+/// Rows of each part of the overview; the rest is counted.
+const ROWS_MAX: usize = 10;
+
+/// Show what is going on: agents, tasks, what waits and why
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Go on showing it as it changes, until Ctrl-C; in JSON one object a line
+    #[arg(long, conflicts_with = "format")]
+    watch: bool,
+    /// With `--watch`, how often ages, leases and signs of life are looked at too; at least 100ms
+    #[arg(long, value_name = "SPAN", default_value = "2s", value_parser = crate::core::time::parse_span)]
+    interval: std::time::Duration,
+    #[command(flatten)]
+    wording: Wording,
+}
+
+/// Looks around.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    if args.watch {
+        return live::watch(&workspace, args.interval, session);
+    }
+    look(&workspace, &args.wording)
+}
+
+/// One look, as an answer.
+fn look(workspace: &Project, wording: &Wording) -> Result<Answer, Failure> {
+    let snapshot = workspace.snapshot(Scope::Named)?;
+    let stats = workspace.stats_of(&snapshot)?;
+    let standing = workspace.standing()?;
+    let mut answer = session::answer("status", workspace)?;
+    let seen = Seen { workspace, snapshot: &snapshot, stats: &stats, standing: &standing };
+    answer.data = data::data(&seen);
+    if let Some(words) = wording.words("status", workspace)? {
+        answer.text = words.text([&answer.data])?;
+        return Ok(answer);
+    }
+    answer.text = view::text(&seen, &answer.head);
+    answer.findings.clone_from(&workspace.config().findings);
+    answer.words = answer.findings.iter().map(|one| finding(one, "", None)).collect();
+    let put_back = workspace.put_back_findings()?;
+    answer.words.extend(put_back.iter().map(|one| finding(one, workspace.folder(), None)));
+    answer.findings.extend(put_back);
+    Ok(answer)
+}
+
+/// Everything the overview is made of.
+struct Seen<'a> {
+    workspace: &'a Project,
+    snapshot: &'a Snapshot,
+    stats: &'a Stats,
+    standing: &'a Standing,
+}

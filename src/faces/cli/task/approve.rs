@@ -1,0 +1,51 @@
+//! `task approve`: a completed task is good, so those that wait for it may start.
+
+use crate::core::entity::review::{self, Approver};
+use crate::core::name::{Kind, visible};
+use crate::faces::cli::answer::Answer;
+use crate::faces::cli::failure::Failure;
+use crate::faces::cli::input::Given;
+use crate::faces::cli::session::Session;
+use crate::faces::cli::write;
+
+/// Approve a completed task; not by the agent that did it
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The task's id, or the beginning of it
+    id: String,
+    /// A note to go with it; `@FILE` and `-` are read
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    note: Option<Given>,
+    /// Approve your own work; only a person may (no `--as`, no `MYCELIUM_AGENT`), and the approval says so
+    #[arg(long = "self")]
+    own: bool,
+}
+
+/// Approves it.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    let note = args.note.as_ref().map(|given| given.text("--note")).transpose()?;
+    let note = note.as_deref().filter(|note| !note.trim().is_empty());
+    let workspace = session.open()?;
+    let name = workspace.actor();
+    let has_completed_it = workspace.completed_by(&args.id)?.as_ref() == Some(&name);
+    let by = Approver { name: &name, has_completed_it };
+    let edit = write::Edit { answer: "task.approve", kind: Kind::Task, id: &args.id, verb: "approve" };
+    if !args.own {
+        return edit.apply(&workspace, &|document| review::approve(document, by, note)).map_err(|failure| {
+            let is_person = failure.code == "own-work" && workspace.agent().is_none();
+            let hint = || {
+                format!(
+                    "have another person or an agent approve it, or run `mycelium task approve {} --self`",
+                    visible(&args.id)
+                )
+            };
+            if is_person { failure.hint(hint()) } else { failure }
+        });
+    }
+    if let Some(agent) = workspace.agent() {
+        let message = format!("`{agent}` is an agent; only a person may approve their own work");
+        let failure = Failure::usage("not-a-person", message);
+        return Err(failure.hint("run it without `--as` and without MYCELIUM_AGENT, or have another agent approve"));
+    }
+    edit.apply(&workspace, &|document| review::approve_own(document, by, note))
+}

@@ -1,0 +1,30 @@
+//! `task complete`: a running task is done.
+
+use super::right::Right;
+use crate::core::entity::task;
+use crate::core::name::Kind;
+use crate::faces::cli::answer::Answer;
+use crate::faces::cli::failure::Failure;
+use crate::faces::cli::input::Given;
+use crate::faces::cli::session::Session;
+use crate::faces::cli::write;
+
+/// Mark a running task as completed
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The task's id, or the beginning of it
+    id: String,
+    /// What came out, as JSON or plain text; `@FILE` and `-` are read
+    #[arg(long, value_name = "JSON|TEXT", allow_hyphen_values = true)]
+    result: Option<Given>,
+    #[command(flatten)]
+    right: Right,
+}
+
+/// Completes the task.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    let result = args.result.as_ref().map(|given| given.json_or_text("--result")).transpose()?;
+    let workspace = session.open()?;
+    let edit = write::Edit { answer: "task.complete", kind: Kind::Task, id: &args.id, verb: "complete" };
+    edit.apply_as(&workspace, &args.right.passing(), &|document| task::complete(document, result.as_ref()))
+}

@@ -1,0 +1,31 @@
+//! `task note`: one more line under a task's notes.
+
+use crate::core::entity::task;
+use crate::core::name::Kind;
+use crate::faces::cli::answer::Answer;
+use crate::faces::cli::failure::Failure;
+use crate::faces::cli::input::Given;
+use crate::faces::cli::session::Session;
+use crate::faces::cli::write;
+
+/// Add a note to a task
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The task's id, or the beginning of it
+    id: String,
+    /// The note; `@FILE` and `-` are read
+    #[arg(allow_hyphen_values = true)]
+    text: Given,
+}
+
+/// Adds the note.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    let text = args.text.text("TEXT")?;
+    if text.trim().is_empty() {
+        return Err(Failure::usage("empty-note", "the note is empty")
+            .hint("write something: `mycelium task note ID \"loss is flat\"`"));
+    }
+    let workspace = session.open()?;
+    let edit = write::Edit { answer: "task.note", kind: Kind::Task, id: &args.id, verb: "note" };
+    edit.apply(&workspace, &|document| task::note(document, &text))
+}

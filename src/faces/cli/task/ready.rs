@@ -1,0 +1,164 @@
+//! `task ready`: what could be started now, the best first; where there is nothing, what waits and why.
+
+use serde_json::{Value, json};
+
+use crate::core::entity::{Task, TaskStatus};
+use crate::core::name::{AgentName, Kind, visible};
+use crate::core::snapshot::{Outlook, Queue, Snapshot};
+use crate::core::time::ago;
+use crate::faces::cli::answer::{Answer, limit};
+use crate::faces::cli::envelope::Item;
+use crate::faces::cli::failure::Failure;
+use crate::faces::cli::list::{Part, Rows};
+use crate::faces::cli::render::{Cell, Ink, count, cut, paint};
+use crate::faces::cli::session::Session;
+use crate::faces::cli::show;
+use crate::services::{Hold, Project, Scope};
+
+use super::list::reason;
+
+/// Columns of a title in the table; `task get` shows all of it.
+const TITLE_COLUMNS_MAX: usize = 48;
+
+/// List the tasks that could be started now, the best first
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only this type of work
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    /// Only what this agent may take: what is assigned to it, or to no agent
+    #[arg(long = "for", value_name = "AGENT")]
+    taker: Option<AgentName>,
+    #[command(flatten)]
+    part: Part,
+}
+
+/// Most tasks with an unusable value that are named; `--json` has all.
+const UNUSABLE_SHOWN_MAX: usize = 5;
+
+fn unusable_item(task: &Task) -> Value {
+    json!({ "id": task.id.as_str(), "why": task.gates.unusable().map(|finding| finding.message.as_str()) })
+}
+
+/// Lists them.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let snapshot = workspace.snapshot(Scope::Named)?;
+    let holds = workspace.holds(&snapshot)?;
+    let queue = workspace.queue(&snapshot, &holds);
+    let is_elsewhere = |task: &&Task| holds.get(&task.id).is_some_and(Hold::keeps_off);
+    let held: Vec<&Task> =
+        snapshot.tasks().filter(|task| task.status == TaskStatus::Pending).filter(is_elsewhere).collect();
+    let ready: Vec<&Task> = queue.ready().into_iter().filter(|task| !is_elsewhere(task)).collect();
+    let fits = |task: &&Task| {
+        args.kind.as_ref().is_none_or(|kind| *kind == task.kind)
+            && args.taker.as_ref().is_none_or(|taker| task.assigned_to.as_ref().is_none_or(|name| name == taker))
+    };
+    let all = ready.len();
+    let ready: Vec<&Task> = ready.into_iter().filter(fits).collect();
+    let mut rows = Rows::new("task.ready", &["ID", "PRIORITY", "TYPE", "ASSIGNED TO", "WHAT", "AGE"]);
+    for (index, task) in ready.iter().enumerate() {
+        // In the order of the queue.
+        rows.push(Item { key: format!("{index:09}.{}", task.id), value: row(task, &workspace, &snapshot) });
+    }
+    let mut answer = rows.answer(&workspace, &args.part)?;
+    let others = Others { queue: &queue, held: &held, left_out: all - ready.len() };
+    answer.data["others"] = others.data(&snapshot);
+    if !others.unusable().is_empty() {
+        answer.data["others"]["unusable"] = others.unusable().into_iter().map(unusable_item).collect();
+    }
+    if ready.is_empty() {
+        answer.words = others.words(&snapshot);
+    }
+    for task in others.unusable().into_iter().take(UNUSABLE_SHOWN_MAX) {
+        answer.words.push_str(&visible(&format!("{} is blocked: {}", task.id, reason(task, &queue))));
+        answer.words.push('\n');
+    }
+    Ok(answer)
+}
+
+fn row(task: &Task, workspace: &Project, snapshot: &Snapshot) -> (Value, Vec<Cell>) {
+    let path = snapshot.named_task(&task.id).map(|entry| show::file(workspace, &entry.path));
+    let item = json!({
+        "id": task.id.as_str(),
+        "priority": task.priority.word(),
+        "type": task.kind,
+        "title": task.title,
+        "assigned_to": task.assigned_to.as_ref().map(AgentName::as_str),
+        "created": task.created.map(crate::core::time::Timestamp::exact),
+        "attempt": task.attempt,
+        "path": path,
+    });
+    let age = task.created.map_or_else(String::new, |at| ago(at, workspace.now()));
+    let title = task.title.as_deref().filter(|title| *title != task.kind).unwrap_or_default();
+    let cells = vec![
+        task.id.as_str().into(),
+        task.priority.word().into(),
+        task.kind.as_str().into(),
+        task.assigned_to.as_ref().map_or("", |name| name.as_str()).into(),
+        cut(title, limit(TITLE_COLUMNS_MAX)).into(),
+        Cell::new(Ink::Dim, &age),
+    ];
+    (item, cells)
+}
+
+/// What is not on the list.
+struct Others<'a> {
+    queue: &'a Queue<'a>,
+    /// Pending here, and held or finished in another worktree.
+    held: &'a [&'a Task],
+    /// Ready, and of another type or for another agent.
+    left_out: usize,
+}
+
+impl Others<'_> {
+    fn data(&self, snapshot: &Snapshot) -> Value {
+        json!({
+            "left_out": self.left_out,
+            "held_elsewhere": self.held.len(),
+            "waiting": self.queue.with(Outlook::Waiting).len(),
+            "blocked": self.queue.with(Outlook::Blocked).len(),
+            "running": running(snapshot),
+        })
+    }
+
+    /// The blocked tasks that state something unusable themselves.
+    fn unusable(&self) -> Vec<&Task> {
+        let blocked = self.queue.with(Outlook::Blocked).into_iter();
+        blocked.filter(|task| task.gates.unusable().is_some()).collect()
+    }
+
+    /// One line for an empty list: what there is instead, and why the first of it is not ready.
+    fn words(&self, snapshot: &Snapshot) -> String {
+        let (waiting, blocked) = (self.queue.with(Outlook::Waiting), self.queue.with(Outlook::Blocked));
+        let mut parts = Vec::new();
+        if self.left_out > 0 {
+            parts.push(format!("{} for others or of another type", count(self.left_out, "ready task")));
+        }
+        if !self.held.is_empty() {
+            parts.push(format!("{} held or finished in other worktrees", count(self.held.len(), "task")));
+        }
+        if running(snapshot) > 0 {
+            parts.push(format!("{} running", running(snapshot)));
+        }
+        for (tasks, word, by) in [(&waiting, "waiting", "for"), (&blocked, "blocked", "by")] {
+            if let Some(first) = tasks.first() {
+                let why = reason(first, self.queue);
+                parts.push(format!("{} {word} ({} {by} {why})", tasks.len(), first.id));
+            }
+        }
+        if parts.is_empty() {
+            return "nothing is ready: there is no pending task\n".to_owned();
+        }
+        let words = format!("nothing is ready: {}\n", visible(&parts.join(", ")));
+        match waiting.first().or_else(|| blocked.first()) {
+            Some(first) => words + &format!("{} run `mycelium why {}`\n", paint(Ink::Hint, "hint:"), first.id),
+            None => words,
+        }
+    }
+}
+
+fn running(snapshot: &Snapshot) -> usize {
+    let live = snapshot.of_kind(Kind::Task).filter(|entry| !entry.path.is_archived());
+    live.filter(|entry| entry.task().is_some_and(|task| task.status == TaskStatus::Running)).count()
+}

@@ -1,0 +1,25 @@
+//! `task release`: a running task goes back to pending; nobody holds it then.
+
+use super::right::Right;
+use crate::core::entity::task;
+use crate::core::name::Kind;
+use crate::faces::cli::answer::Answer;
+use crate::faces::cli::failure::Failure;
+use crate::faces::cli::session::Session;
+use crate::faces::cli::write;
+
+/// Give a running task back
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The task's id, or the beginning of it
+    id: String,
+    #[command(flatten)]
+    right: Right,
+}
+
+/// Does it.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let edit = write::Edit { answer: "task.release", kind: Kind::Task, id: &args.id, verb: "release" };
+    edit.apply_as(&workspace, &args.right.passing(), &task::release)
+}

@@ -1,0 +1,22 @@
+//! `task reopen`: a completed task becomes pending again; only on purpose.
+
+use crate::core::entity::task;
+use crate::core::name::Kind;
+use crate::faces::cli::answer::Answer;
+use crate::faces::cli::failure::Failure;
+use crate::faces::cli::session::Session;
+use crate::faces::cli::write;
+
+/// Make a completed task pending again
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The task's id, or the beginning of it
+    id: String,
+}
+
+/// Does it.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let edit = write::Edit { answer: "task.reopen", kind: Kind::Task, id: &args.id, verb: "reopen" };
+    edit.apply(&workspace, &task::reopen)
+}

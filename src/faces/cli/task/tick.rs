@@ -1,0 +1,29 @@
+//! `task tick`: one check box of a task.
+
+use crate::core::document::Mark;
+use crate::core::entity::task;
+use crate::core::name::Kind;
+use crate::faces::cli::answer::Answer;
+use crate::faces::cli::failure::Failure;
+use crate::faces::cli::session::Session;
+use crate::faces::cli::write;
+
+/// Mark a step of a task as done
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The task's id, or the beginning of it
+    id: String,
+    /// Which step, counted from 1 as `task get` shows them
+    step: usize,
+    /// Mark it as open again
+    #[arg(long)]
+    open: bool,
+}
+
+/// Ticks the step.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let mark = if args.open { Mark::Open } else { Mark::Done };
+    let edit = write::Edit { answer: "task.tick", kind: Kind::Task, id: &args.id, verb: "tick" };
+    edit.apply(&workspace, &|document| task::tick(document, args.step, mark))
+}

@@ -1,0 +1,270 @@
+//! `workflow create|get|list|update|complete|fail`: tasks that belong together.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::failure::Failure;
+use super::format::Wording;
+use super::input::Given;
+use super::list::{self, Rows};
+use super::render::{Cell, status};
+use super::session::Session;
+use super::task::{fraction, pairs};
+use super::{show, write};
+use crate::core::entity::workflow::WorkflowUpdate;
+use crate::core::entity::{Entity, NewWorkflow, Workflow, WorkflowStatus};
+use crate::core::name::{DocId, Kind};
+use crate::core::snapshot::Snapshot;
+use crate::services::{New, Scope, Taken};
+
+/// Every command about workflows.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create a workflow and print its id
+    Create(Create),
+    /// Show a workflow
+    Get(Get),
+    /// List workflows
+    List(List),
+    /// Change a workflow's progress, tasks or any other field
+    Update(Update),
+    /// Mark a running workflow as completed
+    Complete(Complete),
+    /// Mark a running workflow as failed
+    Fail(Fail),
+}
+
+/// Create a workflow and print its id
+#[derive(Debug, clap::Args)]
+pub(crate) struct Create {
+    /// What sort of workflow it is, such as `model-training`
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: String,
+    /// What it is about, in a few words
+    #[arg(long)]
+    title: Option<String>,
+    /// What it is for, in markdown; `@FILE` and `-` are read
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    description: Option<Given>,
+    /// A task of it; repeatable, in order
+    #[arg(long = "task", value_name = "ID", value_delimiter = ',')]
+    tasks: Vec<DocId>,
+    /// Anything else to say about it, as a JSON object; `@FILE` and `-` are read
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    metadata: Option<Given>,
+    /// Its id [default: a random one]
+    #[arg(long)]
+    id: Option<DocId>,
+}
+
+/// Show a workflow
+#[derive(Debug, clap::Args)]
+pub(crate) struct Get {
+    /// The workflow's id, or the beginning of it
+    id: String,
+    /// Print the file's exact bytes instead
+    #[arg(long, conflicts_with = "format")]
+    raw: bool,
+    #[command(flatten)]
+    wording: Wording,
+}
+
+/// List workflows
+#[derive(Debug, clap::Args)]
+pub(crate) struct List {
+    /// Only workflows with this status: running, completed or failed
+    #[arg(long)]
+    status: Option<WorkflowStatus>,
+    #[command(flatten)]
+    part: list::Part,
+}
+
+/// Change a workflow's progress, tasks or any other field
+#[derive(Debug, clap::Args)]
+pub(crate) struct Update {
+    /// The workflow's id, or the beginning of it
+    id: String,
+    /// running, completed or failed
+    #[arg(long)]
+    status: Option<WorkflowStatus>,
+    /// How far it is, from 0 to 1; without it, it follows from the tasks
+    #[arg(long, value_name = "0..1", allow_hyphen_values = true, value_parser = fraction)]
+    progress: Option<f64>,
+    /// The task under way
+    #[arg(long, value_name = "ID")]
+    current_task: Option<DocId>,
+    /// One more task; repeatable
+    #[arg(long = "task", value_name = "ID", value_delimiter = ',')]
+    tasks: Vec<DocId>,
+    /// A task that no longer belongs to it; repeatable
+    #[arg(long = "no-task", value_name = "ID", value_delimiter = ',')]
+    not_tasks: Vec<DocId>,
+    /// Replace what it is for, in markdown; `@FILE` and `-` are read; an empty text removes it
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    description: Option<Given>,
+    /// Anything else to say about it, as a JSON object; `@FILE` and `-` are read
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    metadata: Option<Given>,
+    /// Set a field of your own; repeatable
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Remove a field of your own; repeatable
+    #[arg(long, value_name = "KEY")]
+    unset: Vec<String>,
+}
+
+/// Mark a running workflow as completed
+#[derive(Debug, clap::Args)]
+pub(crate) struct Complete {
+    /// The workflow's id, or the beginning of it
+    id: String,
+    /// What came out, as JSON or plain text; `@FILE` and `-` are read
+    #[arg(long, value_name = "JSON|TEXT", allow_hyphen_values = true)]
+    result: Option<Given>,
+}
+
+/// Mark a running workflow as failed
+#[derive(Debug, clap::Args)]
+pub(crate) struct Fail {
+    /// The workflow's id, or the beginning of it
+    id: String,
+    /// Why, as plain text or JSON; `@FILE` and `-` are read
+    #[arg(long, value_name = "TEXT|JSON", allow_hyphen_values = true)]
+    error: Given,
+}
+
+/// Runs one of them.
+pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>, Failure> {
+    match command {
+        Command::Create(args) => create(args, session).map(Some),
+        Command::Get(args) => get(args, session),
+        Command::List(args) => list(args, session).map(Some),
+        Command::Update(args) => update(args, session).map(Some),
+        Command::Complete(args) => complete(args, session).map(Some),
+        Command::Fail(args) => fail(args, session).map(Some),
+    }
+}
+
+fn create(args: &Create, session: &Session) -> Result<Answer, Failure> {
+    let metadata = args.metadata.as_ref().map(|given| given.object("--metadata")).transpose()?;
+    let workspace = session.open()?;
+    let (id, taken) = match &args.id {
+        Some(id) => (id.clone(), Taken::LookUp),
+        None => (workspace.new_id(Kind::Workflow)?, Taken::FileName),
+    };
+    let new = NewWorkflow {
+        id,
+        kind: args.kind.clone(),
+        title: args.title.clone(),
+        description: args.description.as_ref().map(|given| given.text("--description")).transpose()?,
+        tasks: args.tasks.clone(),
+        metadata: metadata.map(Value::Object),
+        created: workspace.moment_of_creation(),
+    };
+    write::created("workflow.create", &workspace, &New::Workflow(new), taken)
+}
+
+fn get(args: &Get, session: &Session) -> Result<Option<Answer>, Failure> {
+    let workspace = session.open()?;
+    let mut found = workspace.find(Some(Kind::Workflow), &args.id)?;
+    if args.raw {
+        return show::raw(&found).map(|()| None);
+    }
+    if let Some(Entity::Workflow(workflow)) = &mut found.entity {
+        // The tasks of an archived one are nobody else's business, so nothing short of all names them.
+        let scope = if found.path.is_archived() { Scope::All } else { Scope::Named };
+        derive(workflow, &workspace.snapshot(scope)?);
+    }
+    show::document("workflow.get", &workspace, &found, &args.wording).map(Some)
+}
+
+/// What follows from the tasks where the workflow itself does not say it.
+fn derive(workflow: &mut Workflow, snapshot: &Snapshot) {
+    let tasks = snapshot.workflow_tasks(workflow);
+    workflow.progress = snapshot.workflow_progress(workflow);
+    if workflow.status == WorkflowStatus::Running {
+        workflow.current_task = snapshot.workflow_current_task(workflow);
+    }
+    workflow.tasks = tasks;
+}
+
+fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
+    let workspace = session.open()?;
+    let snapshot = workspace.snapshot(Scope::Named)?;
+    let mut rows = Rows::new("workflow.list", &["ID", "STATUS", "PROGRESS", "TASKS", "WHAT"]);
+    for entry in snapshot.of_kind(Kind::Workflow) {
+        let Some(workflow) = entry.workflow() else {
+            rows.unreadable(&workspace, entry);
+            continue;
+        };
+        if args.status.is_some_and(|status| status != workflow.status) {
+            continue;
+        }
+        // Running ones first, then the oldest.
+        let rank = WorkflowStatus::ALL.iter().position(|status| *status == workflow.status).unwrap_or(9);
+        let key = list::key(rank, 0, workflow.created, &workflow.id);
+        let path = show::file(&workspace, &entry.path);
+        let snapshot = &snapshot;
+        rows.push_document(&workspace, entry, key, move || row(snapshot, workflow, &path));
+    }
+    rows.answer(&workspace, &args.part)
+}
+
+fn row(snapshot: &Snapshot, workflow: &Workflow, path: &str) -> (Value, Vec<Cell>) {
+    let progress = snapshot.workflow_progress(workflow);
+    let tasks = snapshot.workflow_tasks(workflow);
+    let item = json!({
+        "id": workflow.id.as_str(),
+        "status": workflow.status.word(),
+        "type": workflow.kind,
+        "title": workflow.title,
+        "progress": progress,
+        "tasks": tasks.iter().map(DocId::as_str).collect::<Vec<_>>(),
+        "path": path,
+    });
+    let cells = vec![
+        workflow.id.as_str().into(),
+        status(workflow.status.word()),
+        progress.map_or_else(String::new, show::percent).into(),
+        tasks.len().to_string().into(),
+        workflow.title.as_deref().unwrap_or(&workflow.kind).into(),
+    ];
+    (item, cells)
+}
+
+fn update(args: &Update, session: &Session) -> Result<Answer, Failure> {
+    let metadata = args.metadata.as_ref().map(|given| given.object("--metadata")).transpose()?;
+    let update = WorkflowUpdate {
+        status: args.status,
+        progress: args.progress,
+        current_task: args.current_task.clone(),
+        tasks_add: args.tasks.clone(),
+        tasks_remove: args.not_tasks.clone(),
+        description: args.description.as_ref().map(|given| given.text("--description")).transpose()?,
+        metadata: metadata.map(Value::Object),
+        set: pairs(&args.set)?,
+        unset: args.unset.clone(),
+    };
+    if update == WorkflowUpdate::default() {
+        let failure = Failure::usage("nothing-to-do", "nothing to update is given");
+        return Err(failure.hint("run `mycelium workflow update --help` to see what can change"));
+    }
+    let workspace = session.open()?;
+    let edit = write::Edit { answer: "workflow.update", kind: Kind::Workflow, id: &args.id, verb: "update" };
+    edit.apply(&workspace, &|document| crate::core::entity::workflow::update(document, &update))
+}
+
+fn complete(args: &Complete, session: &Session) -> Result<Answer, Failure> {
+    let result = args.result.as_ref().map(|given| given.json_or_text("--result")).transpose()?;
+    let workspace = session.open()?;
+    let edit = write::Edit { answer: "workflow.complete", kind: Kind::Workflow, id: &args.id, verb: "complete" };
+    edit.apply(&workspace, &|document| crate::core::entity::workflow::complete(document, result.as_ref()))
+}
+
+fn fail(args: &Fail, session: &Session) -> Result<Answer, Failure> {
+    let error = args.error.json_or_text("--error")?;
+    let workspace = session.open()?;
+    let edit = write::Edit { answer: "workflow.fail", kind: Kind::Workflow, id: &args.id, verb: "fail" };
+    edit.apply(&workspace, &|document| crate::core::entity::workflow::fail(document, Some(&error)))
+}

@@ -1,0 +1,272 @@
+//! What the writing commands share: one call that changes a document, and the answer that tells what became of it.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::envelope::Written;
+use super::excerpt::Excerpt;
+use super::failure::Failure;
+use super::log::telling;
+use super::render::{self, Ink, paint};
+use super::{session, show};
+use crate::core::change;
+use crate::core::claim::Origin;
+use crate::core::diagnostic::Severity;
+use crate::core::document::Document;
+use crate::core::entity::{Refusal, span_text};
+use crate::core::message;
+use crate::core::name::{DocPath, Kind, visible};
+use crate::core::snapshot::Snapshot;
+use crate::services::{ClaimDecision, Claimed, Decided, Error, New, Outcome, Passing, Project, Renewed, Taken};
+
+/// Most skipped tasks that are named after a claim; `--json` has all.
+const SKIPPED_SHOWN_MAX: usize = 5;
+/// Tries when a document comes and goes between look-up and write.
+const ATTEMPTS_MAX: usize = 10;
+
+/// One change of one document.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Edit<'a> {
+    /// The answer's kind, `task.update`.
+    pub answer: &'static str,
+    /// What sort of document.
+    pub kind: Kind,
+    /// Its id or the beginning of it.
+    pub id: &'a str,
+    /// What the journal calls it.
+    pub verb: &'static str,
+}
+
+/// A pure change of a document.
+pub(crate) type Change<'a> = &'a dyn Fn(&Document) -> Result<Document, Refusal>;
+
+impl Edit<'_> {
+    /// Applies the change and tells what it did.
+    pub(crate) fn apply(self, workspace: &Project, change: Change<'_>) -> Result<Answer, Failure> {
+        self.apply_as(workspace, &Passing::default(), change)
+    }
+
+    /// The same, with what whoever changes a task says about their right to.
+    pub(crate) fn apply_as(
+        self,
+        workspace: &Project,
+        passing: &Passing,
+        change: Change<'_>,
+    ) -> Result<Answer, Failure> {
+        let changed = workspace.change(self.kind, self.id, self.verb, passing, change);
+        let outcome = changed.map_err(|error| refused(workspace, error))?;
+        let mut answer = written(self.answer, workspace, &outcome)?;
+        answer.words = words(workspace, &outcome, &changed_lines(&outcome));
+        answer.words.extend(outcome.claim.as_ref().map(|claim| decided_alone(&claim.decided)));
+        Ok(answer)
+    }
+
+    /// Applies the change to the document with exactly this id; where there is none, makes it.
+    pub(crate) fn apply_or_create(self, workspace: &Project, change: Change<'_>, new: &New) -> Result<Answer, Failure> {
+        for _ in 0..ATTEMPTS_MAX {
+            match workspace.create(new, Taken::LookUp) {
+                Err(Error::Exists { .. }) => {}
+                created => {
+                    let outcome = created?;
+                    let mut answer = written(self.answer, workspace, &outcome)?;
+                    answer.words = words(workspace, &outcome, &changed_lines(&outcome));
+                    add_faults_of_settings(&mut answer, workspace);
+                    return Ok(answer);
+                }
+            }
+            match self.apply(workspace, change) {
+                Err(failure) if failure.code == "gone" || failure.code == "not-found" => {}
+                result => return result,
+            }
+        }
+        Err(Failure::new(super::failure::Class::Busy, "restless", format!("`{}` comes and goes all the time", self.id)))
+    }
+}
+
+/// A refusal, with the line of the document that is at fault.
+fn refused(workspace: &Project, error: Error) -> Failure {
+    let found = error.findings().into_iter().find_map(|finding| Some((finding.path?, finding.place?)));
+    let failure = Failure::from(error);
+    let Some((path, place)) = found else { return failure };
+    match workspace.store().read(&path) {
+        Ok(Some(file)) => failure.at(Excerpt::new(&show::file(workspace, &path), &file.bytes, place)),
+        _ => failure,
+    }
+}
+
+/// The answer to a creation: the id, and nothing else, for people.
+pub(crate) fn created(kind: &'static str, workspace: &Project, new: &New, taken: Taken) -> Result<Answer, Failure> {
+    let outcome = workspace.create(new, taken)?;
+    let mut answer = written(kind, workspace, &outcome)?;
+    answer.text = format!("{}\n", new.id());
+    answer.words = words(workspace, &outcome, &[format!("created {}", show::file(workspace, &outcome.path))]);
+    add_faults_of_settings(&mut answer, workspace);
+    Ok(answer)
+}
+
+/// Says which settings are at fault: the folder or the branch of a new document may be another one than was meant.
+fn add_faults_of_settings(answer: &mut Answer, workspace: &Project) {
+    let faults = workspace.config().findings.iter().filter(|finding| finding.severity == Severity::Error);
+    for finding in faults {
+        answer.words.push_str(&render::finding(finding, "", None));
+        answer.findings.push(finding.clone());
+    }
+}
+
+/// The answer to a claim: the id, and nothing else, for people.
+pub(crate) fn claimed(kind: &'static str, workspace: &Project, claimed: &Claimed) -> Result<Answer, Failure> {
+    let outcome = &claimed.outcome;
+    let id = outcome.entity.as_ref().map_or_else(|| outcome.path.stem().to_owned(), |entity| entity.id().to_string());
+    let mut answer = written(kind, workspace, outcome)?;
+    let (origin, from) = match &claimed.origin {
+        Origin::Nobody => ("free", None),
+        Origin::Expired(from) => ("expired", Some(from)),
+        Origin::Stolen(from) => ("stolen", Some(from)),
+    };
+    answer.data["claim"] = json!({
+        "holder": claimed.by.as_str(),
+        "fence": claimed.fence,
+        "lease": span_text(claimed.lease),
+        "since": claimed.since.to_string(),
+        "until": claimed.until.to_string(),
+        "origin": origin,
+        "from": from.map(ToString::to_string),
+        "decided": claimed.decided.word(),
+        "decided_why": claimed.decided.why(),
+    });
+    answer.text = format!("{id}\n");
+    let Claimed { by, fence, until, .. } = claimed;
+    let line = match &claimed.origin {
+        _ if outcome.operation.is_none() => format!("{id} is held by {by} already, fence {fence}, until {until}"),
+        Origin::Nobody => format!("{id} claimed by {by}, fence {fence}, until {until}"),
+        Origin::Expired(from) => {
+            format!("{id} claimed by {by} from {from}, whose lease is over, fence {fence}, until {until}")
+        }
+        Origin::Stolen(from) => format!("{id} taken from {from} by {by}, fence {fence}, until {until}"),
+    };
+    answer.words = match outcome.operation {
+        Some(_) => words(workspace, outcome, &[line]),
+        None => format!("{}\n", visible(&line)),
+    };
+    name_skipped(&mut answer, claimed);
+    answer.words.push_str(&decided_alone(&claimed.decided));
+    Ok(answer)
+}
+
+/// Names the tasks that `--next` passed over, if there were any.
+fn name_skipped(answer: &mut Answer, claimed: &Claimed) {
+    if claimed.skipped.is_empty() {
+        return;
+    }
+    let items = claimed.skipped.iter().map(|one| json!({ "id": one.id.as_str(), "why": one.why }));
+    answer.data["skipped"] = items.collect();
+    for one in claimed.skipped.iter().take(SKIPPED_SHOWN_MAX) {
+        let _ = writeln!(answer.words, "skipped {}", visible(&one.to_string()));
+    }
+}
+
+/// The answer to a renewal.
+pub(crate) fn renewed(kind: &'static str, workspace: &Project, renewed: &Renewed) -> Result<Answer, Failure> {
+    let Renewed { task, path, by, fence, lease, until } = renewed;
+    let mut answer = session::answer(kind, workspace)?;
+    answer.data = json!({
+        "id": task.as_str(),
+        "path": show::file(workspace, path),
+        "claim": {
+            "holder": by.as_str(),
+            "fence": fence,
+            "lease": span_text(*lease),
+            "until": until.to_string(),
+        },
+    });
+    answer.words = format!("{}\n", visible(&format!("{task} is held by {by}, fence {fence}, until {until}")));
+    Ok(answer)
+}
+
+/// The answer to a removal.
+pub(crate) fn removed(kind: &'static str, workspace: &Project, which: Kind, id: &str) -> Result<Answer, Failure> {
+    let outcome = workspace.remove(which, id)?;
+    let mut answer = written(kind, workspace, &outcome)?;
+    answer.words = words(workspace, &outcome, &[format!("removed {}", show::file(workspace, &outcome.path))]);
+    Ok(answer)
+}
+
+/// The answer to any write, without words yet.
+fn written(kind: &'static str, workspace: &Project, outcome: &Outcome) -> Result<Answer, Failure> {
+    let mut answer = session::answer(kind, workspace)?;
+    let mut data = show::data(workspace, &outcome.path, outcome.entity.as_ref());
+    data["operation"] = outcome.operation.as_ref().map_or(Value::Null, |id| json!(id.as_str()));
+    data["changed"] = json!(outcome.operation.is_some());
+    add_decision(&mut data, outcome);
+    answer.data = data;
+    answer.findings.clone_from(&outcome.findings);
+    answer.written = Some(Written {
+        committed: outcome.committed.as_ref().map(ToString::to_string),
+        waiting: outcome.waiting.as_ref().map(ToString::to_string),
+    });
+    Ok(answer)
+}
+
+/// Adds where it was decided who has the task, if the write claimed one.
+pub(crate) fn add_decision(data: &mut Value, outcome: &Outcome) {
+    if let Some(ClaimDecision { decided, .. }) = &outcome.claim {
+        data["decided"] = json!(decided.word());
+        data["decided_why"] = json!(decided.why());
+    }
+}
+
+/// Says why a claim was decided in this clone alone; empty if it was not.
+pub(crate) fn decided_alone(decided: &Decided) -> String {
+    decided.why().map_or_else(String::new, |why| format!("decided in this clone alone: {}\n", visible(why)))
+}
+
+/// What a write did to its document, one line a change: `task-7: pending → running`.
+fn changed_lines(outcome: &Outcome) -> Vec<String> {
+    let path: &DocPath = &outcome.path;
+    let old = Snapshot::from_documents(outcome.before.iter().map(|document| (path.clone(), document.clone())));
+    let new = Snapshot::from_documents([(path.clone(), outcome.document.clone())]);
+    let id = outcome.entity.as_ref().map_or_else(|| path.to_string(), |entity| entity.id().to_string());
+    let changes = change::diff(&old, &new);
+    telling(&changes).into_iter().map(|change| format!("{id}: {}", message::phrase(&change.what))).collect()
+}
+
+/// What happened, then what became of it: `task-7: pending → running (committed 1a2b3c4)`.
+fn words(workspace: &Project, outcome: &Outcome, lines: &[String]) -> String {
+    if outcome.operation.is_none() {
+        return "no changes\n".to_owned();
+    }
+    let mut out = String::new();
+    let is_on_no_branch = outcome.committed.is_some() && workspace.is_on_no_branch();
+    for (index, line) in lines.iter().enumerate() {
+        let fate = if index + 1 == lines.len() { fate(outcome, is_on_no_branch) } else { String::new() };
+        let _ = writeln!(out, "{}{fate}", visible(line));
+    }
+    if is_on_no_branch {
+        out.push_str(&no_branch_hint());
+    }
+    if let Some(hint) = outcome.waiting.as_ref().and_then(crate::services::Waiting::hint) {
+        out.push_str(&render::hint(&hint));
+    }
+    for finding in &outcome.findings {
+        out.push_str(&render::finding(finding, workspace.folder(), Some(outcome.document.bytes())));
+    }
+    out
+}
+
+/// What to do with commits that no branch holds.
+pub(crate) fn no_branch_hint() -> String {
+    let hint = "no branch holds this commit; run `git switch -c NAME` to keep it";
+    format!("{} {hint}\n", paint(Ink::Hint, "hint:"))
+}
+
+fn fate(outcome: &Outcome, is_on_no_branch: bool) -> String {
+    let fate = match (&outcome.committed, &outcome.waiting) {
+        (Some(revision), _) if is_on_no_branch => format!("committed {} on no branch", revision.short()),
+        (Some(revision), _) => format!("committed {}", revision.short()),
+        (None, Some(waiting)) => format!("not committed yet: {waiting}"),
+        (None, None) => "saved".to_owned(),
+    };
+    format!(" {}", paint(Ink::Dim, &format!("({})", visible(&fate))))
+}

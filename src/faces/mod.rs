@@ -1,0 +1,3 @@
+//! What people use: the command line.
+
+pub mod cli;

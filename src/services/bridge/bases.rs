@@ -1,0 +1,82 @@
+//! What this clone and the server last agreed on, one document at a time: kept in memory, and in the run state for the next
+//! start. What nobody asks about is not read.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::sight::{Item, item_of};
+use super::wanted::Wanted;
+use crate::adapters::store::Store;
+use crate::core::document::Document;
+use crate::core::mirror::Base;
+use crate::core::name::{DocId, DocPath, Kind};
+use crate::core::snapshot::Entry;
+use crate::services::{Error, Project};
+
+/// The last agreed versions.
+#[derive(Debug)]
+pub(super) struct Bases {
+    store: Store,
+    /// Which server, as a name for a folder.
+    server: String,
+    known: RefCell<BTreeMap<Item, Option<Base>>>,
+}
+
+impl Bases {
+    /// What is remembered about a server.
+    pub(super) fn open(store: &Store, server: &str) -> Self {
+        Self { store: store.clone(), server: server.to_owned(), known: RefCell::default() }
+    }
+
+    pub(super) fn get(&self, item: &Item) -> Option<Base> {
+        if let Some(base) = self.known.borrow().get(item) {
+            return base.clone();
+        }
+        let read = self.store.recall(&self.server, &name(item));
+        let base: Option<Base> = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let base = base.filter(|base| base.revision <= Base::REVISION_MAX);
+        self.known.borrow_mut().insert(item.clone(), base.clone());
+        base
+    }
+
+    /// Everything of which something is remembered.
+    pub(super) fn items(&self) -> Result<BTreeSet<Item>, Error> {
+        let names = self.store.memories(&self.server)?;
+        Ok(names.iter().filter_map(|name| item(name)).collect())
+    }
+
+    /// Remembers, or forgets.
+    pub(super) fn set(&mut self, item: &Item, base: Option<Base>) -> Result<(), Error> {
+        if self.get(item) == base {
+            return Ok(());
+        }
+        match &base {
+            Some(base) => {
+                let bytes = serde_json::to_vec(base).unwrap_or_default();
+                self.store.memorize_over(&self.server, &name(item), &bytes)?;
+            }
+            None => self.store.unlearn(&self.server, &name(item))?,
+        }
+        self.known.borrow_mut().insert(item.clone(), base);
+        Ok(())
+    }
+}
+
+impl Project {
+    /// What this clone and its server last agreed on about a document; `None` where none is wanted, or nothing is known.
+    pub(in crate::services) fn agreed(&self, path: &DocPath, document: Document) -> Option<Base> {
+        let Wanted::Redis(target) = self.wanted_bridge() else { return None };
+        let item = item_of(&Entry::read(path.clone(), document))?;
+        Bases::open(&self.store, &target.memory_name()).get(&item)
+    }
+}
+
+fn name((kind, id): &Item) -> String {
+    format!("{}:{id}", kind.word())
+}
+
+fn item(name: &str) -> Option<Item> {
+    let (word, id) = name.split_once(':')?;
+    let kind = Kind::ALL.into_iter().find(|kind| kind.word() == word)?;
+    Some((kind, DocId::new(id).ok()?))
+}

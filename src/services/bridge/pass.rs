@@ -1,0 +1,345 @@
+//! One pass: what differs between the folder and the server is looked at, decided purely (`mirror::reconcile`) and carried
+//! out: first there, by compare-and-swap, then here, by compare-and-swap, then it is remembered. A crash, a lost answer or
+//! another mirror in between is found by the next pass; there is no other code for recovery.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::inbound::Landed;
+use super::report::{Direction, HeldRemoval, PassOptions, PassReport};
+use super::sight::Item;
+use super::state::State;
+use crate::adapters::redis::{Applied, Fetched, Link};
+use crate::core::mirror::{self, Base, FileStep, Held, Key, Outgoing, Remote, Step};
+use crate::core::name::{DocId, Kind};
+use crate::services::Error;
+
+/// How often a document is decided anew that others change meanwhile.
+const ROUNDS_MAX: usize = 8;
+/// Documents that are looked at in one go.
+const CHUNK: usize = 500;
+
+/// Why a document does not go out where nothing may come in.
+const CAME: &str = "it has changes of others: `mycelium bridge pull` takes them";
+
+/// Which documents a pass is about.
+#[derive(Debug, Clone)]
+pub(super) enum Which {
+    /// All of them, here and there.
+    All,
+    /// These, and what has changed here since the last pass.
+    Of(BTreeSet<Item>),
+}
+
+/// A document with what is to be done about it.
+struct Planned {
+    item: Item,
+    hash: String,
+    step: Step,
+    /// What comes in is somebody's without an operation of ours: it gets its number here.
+    is_named_here: bool,
+}
+
+impl State {
+    /// Brings both sides together.
+    pub(super) fn pass(&mut self, link: &Link, which: Which, options: PassOptions) -> Result<PassReport, Error> {
+        let began = Instant::now();
+        let mut report = PassReport { is_dry: options.dry_run, ..PassReport::default() };
+        self.is_forced = options.force;
+        let changed = self.look()?;
+        report.paused = self.pause()?;
+        if report.paused.is_some() {
+            return Ok(report);
+        }
+        // Until the pass is done nothing of it went out: if it fails, it goes with the next one.
+        self.untold = self.hear()?;
+        let is_all = matches!(which, Which::All);
+        let items = match which {
+            Which::All => {
+                self.garbage.clear();
+                self.held.clear();
+                self.mass = None;
+                self.out_of_step(link)?
+            }
+            Which::Of(items) => &items | &changed,
+        };
+        let tasks: BTreeSet<DocId> =
+            items.iter().filter(|(kind, _)| *kind == Kind::Task).map(|(_, id)| id.clone()).collect();
+        self.settle(link, items, options, &mut report)?;
+        if report.paused.is_none() && !tasks.is_empty() {
+            // What a workflow shows follows from its tasks as they are now.
+            let more = self.sight.look(&self.workspace)?;
+            self.pending.extend(more);
+            let workflows = self.workflows_of(&tasks);
+            self.settle(link, workflows, options, &mut report)?;
+        }
+        if report.paused.is_some() {
+            return Ok(report);
+        }
+        // What commits brought was seen, whichever documents this was about; what came in another way is known after all.
+        let is_settled = self.is_forward() || is_all && self.held.is_empty() && report.mass.is_none();
+        if is_settled && !options.dry_run {
+            self.settle_head()?;
+        }
+        report.held = self.held.iter().map(|(what, why)| (what.clone(), why.clone())).collect();
+        report.garbage = self.garbage.iter().map(|(key, why)| (key.clone(), why.clone())).collect();
+        report.told = std::mem::take(&mut self.untold);
+        report.took = began.elapsed();
+        Ok(report)
+    }
+
+    fn workflows_of(&self, tasks: &BTreeSet<DocId>) -> BTreeSet<Item> {
+        let workflows = self.sight.snapshot().workflows();
+        let touched = workflows.filter(|workflow| workflow.tasks.iter().any(|task| tasks.contains(task)));
+        touched.map(|workflow| (Kind::Workflow, workflow.id.clone())).collect()
+    }
+
+    /// Decides and carries out until nothing is left to do about these.
+    pub(super) fn settle(
+        &mut self,
+        link: &Link,
+        mut items: BTreeSet<Item>,
+        options: PassOptions,
+        report: &mut PassReport,
+    ) -> Result<(), Error> {
+        for round in 0..ROUNDS_MAX {
+            if items.is_empty() {
+                break;
+            }
+            let plan = self.plan(link, &items)?;
+            items = self.carry_out(link, plan, options, report)?;
+            if options.dry_run {
+                break;
+            }
+            if round + 1 == ROUNDS_MAX && !items.is_empty() {
+                self.held.extend(items.iter().map(|item| (label(item), "it changes all the time".to_owned())));
+            }
+            if !items.is_empty() {
+                items.extend(self.look()?);
+                report.paused = self.pause()?;
+                if report.paused.is_some() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that is not the same on both sides and in what is remembered.
+    fn out_of_step(&mut self, link: &Link) -> Result<BTreeSet<Item>, Error> {
+        let mut all: BTreeSet<Item> = self.sight.items().cloned().chain(self.bases.items()?).collect();
+        let records = link.scan(&format!("{}*", self.keys.records()))?;
+        let mut hashes: BTreeSet<String> =
+            records.iter().filter_map(|record| self.keys.of_record(record)).map(str::to_owned).collect();
+        for kind in Kind::ALL {
+            hashes.extend(link.scan(&format!("{}*", self.keys.all(kind)))?);
+        }
+        all.extend(hashes.iter().filter_map(|hash| self.item_of(hash)));
+        let items: Vec<Item> = all.into_iter().collect();
+        let mut out = BTreeSet::new();
+        for chunk in items.chunks(CHUNK) {
+            let hashes: Vec<String> = chunk.iter().map(|(kind, id)| self.keys.document(*kind, id)).collect();
+            for (item, look) in chunk.iter().zip(link.look(&hashes)?) {
+                if !self.is_in_step(item, &look) {
+                    out.insert(item.clone());
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn is_in_step(&self, item: &Item, look: &crate::adapters::redis::Look) -> bool {
+        let Some(base) = self.bases.get(item) else { return false };
+        let files = self.sight.files(item);
+        let here = match files.as_slice() {
+            [] => None,
+            [entry] => Some(entry),
+            _ => return false,
+        };
+        if look.revision != base.revision || look.is_touched || look.gone != base.text.is_none() {
+            return false;
+        }
+        match (here, &base.text) {
+            (None, None) => true,
+            (Some(entry), Some(text)) => {
+                // A workflow shows what follows from its tasks, and what lives for a while must be shown anew.
+                entry.document.bytes() == text.as_bytes()
+                    && look.digest == mirror::digest(text.as_bytes())
+                    && look.is_shown
+                    && entry.workflow().is_none()
+            }
+            _ => false,
+        }
+    }
+
+    /// What a key on the server is about; what is no document of ours is reported and left alone.
+    pub(super) fn item_of(&mut self, hash: &str) -> Option<Item> {
+        let Key::Document(kind, id) = self.keys.parse(hash)? else { return None };
+        match DocId::new(id) {
+            Ok(id) => Some((kind, id)),
+            Err(error) => {
+                self.garbage.insert(hash.to_owned(), error.to_string());
+                None
+            }
+        }
+    }
+
+    fn plan(&mut self, link: &Link, items: &BTreeSet<Item>) -> Result<Vec<Planned>, Error> {
+        let items: Vec<&Item> = items.iter().collect();
+        let mut plan = Vec::with_capacity(items.len());
+        for chunk in items.chunks(CHUNK) {
+            let hashes: Vec<String> = chunk.iter().map(|(kind, id)| self.keys.document(*kind, id)).collect();
+            let fetched = link.fetch(&hashes)?;
+            self.keep_lead(link)?;
+            for ((item, hash), fetched) in chunk.iter().zip(hashes).zip(fetched) {
+                self.garbage.remove(&hash);
+                self.held.remove(&label(item));
+                match fetched {
+                    Fetched::Read(remote) => plan.extend(self.decide(item, hash, &remote)?),
+                    Fetched::Garbage(why) => drop(self.garbage.insert(hash, why)),
+                }
+            }
+        }
+        Ok(plan)
+    }
+
+    fn decide(&mut self, item: &Item, hash: String, remote: &Remote) -> Result<Option<Planned>, Error> {
+        let here = match self.local(item) {
+            Ok(here) => here,
+            Err(why) => {
+                self.held.insert(label(item), why);
+                return Ok(None);
+            }
+        };
+        let mut step =
+            self.with_ground(item, remote, |ground, base| mirror::reconcile(ground, base, here.as_ref(), remote))?;
+        let is_named_here = Self::name_deed(&mut step)?;
+        for garbage in &step.garbage {
+            // What goes with the next version is told of until everything is looked at again.
+            let key = if step.send.is_some() { format!("{hash} (written over)") } else { hash.clone() };
+            self.garbage.insert(key, words(garbage));
+        }
+        if let Some(held) = &step.held {
+            self.held.insert(label(item), why(held));
+        }
+        Ok(Some(Planned { item: item.clone(), hash, step, is_named_here }))
+    }
+
+    /// Gives what a client without operations has done the number of one, here and there: so every clone tells it alike.
+    fn name_deed(step: &mut Step) -> Result<bool, Error> {
+        let operation = match &mut step.file {
+            FileStep::Write { operation, .. }
+            | FileStep::Remove { operation, .. }
+            | FileStep::Archive { operation, .. } => operation,
+            FileStep::Keep | FileStep::Create(_) => return Ok(false),
+        };
+        if operation.is_some() {
+            return Ok(false);
+        }
+        *operation = Some(crate::services::environment::new_operation()?);
+        if let Some(send) = &mut step.send {
+            send.record.operation.clone_from(operation);
+        }
+        Ok(true)
+    }
+
+    /// Carries out what was decided; gives what has to be decided anew.
+    fn carry_out(
+        &mut self,
+        link: &Link,
+        mut plan: Vec<Planned>,
+        options: PassOptions,
+        report: &mut PassReport,
+    ) -> Result<BTreeSet<Item>, Error> {
+        let mut again = BTreeSet::new();
+        if options.direction == Direction::Pull {
+            plan.retain(|planned| planned.step.file != FileStep::Keep || planned.step.send.is_none());
+        } else if options.direction == Direction::Push {
+            for planned in plan.iter().filter(|planned| planned.step.file != FileStep::Keep) {
+                self.held.entry(label(&planned.item)).or_insert_with(|| CAME.to_owned());
+            }
+            plan.retain(|planned| planned.step.file == FileStep::Keep);
+        }
+        // Only what this direction would carry out: for the rest, force in this direction is no answer.
+        if !options.force
+            && let Some(removal) = self.removal_to_hold(&plan)
+        {
+            plan.retain(|planned| !is_loss(&planned.step));
+            report.mass = Some(removal);
+            self.mass = report.mass;
+        }
+        if options.dry_run {
+            for planned in &plan {
+                report.note(&planned.item, &planned.step);
+            }
+            return Ok(again);
+        }
+        let sends: Vec<(String, Outgoing)> =
+            plan.iter().filter_map(|planned| Some((planned.hash.clone(), planned.step.send.clone()?))).collect();
+        let mut answers = link.apply(&sends)?.into_iter();
+        let mut landed = Vec::new();
+        for planned in plan {
+            self.keep_lead(link)?;
+            if planned.step.send.is_some() && answers.next() == Some(Applied::Conflict) {
+                again.insert(planned.item);
+                continue;
+            }
+            match self.land(&planned.item, &planned.step, planned.is_named_here)? {
+                Landed::Done => {
+                    report.note(&planned.item, &planned.step);
+                    report.conflicts.extend(conflicts(&planned.step));
+                    landed.push((planned.item, planned.step.base));
+                }
+                Landed::Again => drop(again.insert(planned.item)),
+                Landed::Held(why) => drop(self.held.insert(label(&planned.item), why)),
+            }
+        }
+        // What is agreed on is remembered when it is on the disk for good.
+        self.commit_landed()?;
+        for (item, base) in landed {
+            self.bases.set(&item, base)?;
+        }
+        Ok(again)
+    }
+
+    /// Returns the removals of a plan if they are too many at once.
+    fn removal_to_hold(&self, plan: &[Planned]) -> Option<HeldRemoval> {
+        let here = plan.iter().filter(|planned| planned.step.removes_here()).count();
+        let there = plan.iter().filter(|planned| planned.step.removes_there()).count();
+        // Here they are of what is still there, there they are gone from here already.
+        let of = self.sight.snapshot().len();
+        let held = |is_here, mass: Option<mirror::Mass>| mass.map(|mass| HeldRemoval { mass, is_here });
+        held(true, mirror::mass(here, of)).or_else(|| held(false, mirror::mass(there, of + there)))
+    }
+}
+
+/// Something vanishes here or there.
+fn is_loss(step: &Step) -> bool {
+    step.removes_here() || step.removes_there()
+}
+
+fn words(garbage: &mirror::Garbage) -> String {
+    if garbage.field.is_empty() { garbage.why.clone() } else { format!("`{}`: {}", garbage.field, garbage.why) }
+}
+
+fn why(held: &Held) -> String {
+    match held {
+        Held::RolledBack => "HEAD was moved back: the file is older than what others have".to_owned(),
+        Held::Unreadable(why) => format!("it cannot be read: {why}"),
+        Held::TooMuch(why) => format!("it is too much for the server: {why}"),
+        Held::Conflict => "it has a conflict that a person must resolve".to_owned(),
+    }
+}
+
+fn conflicts(step: &Step) -> Vec<(crate::core::name::DocPath, crate::core::merge::Conflict)> {
+    let path = match (&step.file, &step.base) {
+        (FileStep::Write { path, .. }, _) | (_, Some(Base { path, .. })) => path.clone(),
+        _ => return Vec::new(),
+    };
+    step.conflicts.iter().map(|conflict| (path.clone(), conflict.clone())).collect()
+}
+
+/// A document in a message.
+pub(super) fn label((kind, id): &Item) -> String {
+    format!("{kind} {id}")
+}

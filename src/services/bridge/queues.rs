@@ -1,0 +1,183 @@
+//! The queues on the server: lists that hold exactly what is ready, so that a worker who knows nothing but Redis can take the
+//! next task from one. What it takes without a word is its own for a lease, and comes back when that is over.
+
+use std::time::Duration;
+
+use super::report::PassReport;
+use super::state::State;
+use crate::adapters::redis::{Link, QueueRound};
+use crate::adapters::store::Action;
+use crate::core::document::Value;
+use crate::core::entity::{NewTask, Priority, Task, TaskStatus, set_key};
+use crate::core::mirror::{self, Entry as QueueEntry, Key, QueuedTask};
+use crate::core::name::{DocId, DocPath, Kind};
+use crate::core::time::Timestamp;
+use crate::services::ledger::task_of;
+use crate::services::{Error, New, environment};
+
+impl State {
+    /// Brings the queues up to date; gives when the next task comes back by itself.
+    pub(super) fn queues(&mut self, link: &Link, report: &mut PassReport) -> Result<Option<Duration>, Error> {
+        let mut next: Option<Duration> = None;
+        let mut has_taken_in = false;
+        let holds = self.workspace.holds(self.sight.snapshot())?;
+        let is_held = |id: &DocId| holds.get(id).is_some_and(|hold| !hold.is_over);
+        let mut all = mirror::queues(self.sight.snapshot(), &is_held);
+        self.popped.clear();
+        report.queues.clear();
+        let keys = &self.keys;
+        self.garbage.retain(|key, _| !matches!(keys.parse(key), Some(Key::Queue(_))));
+        for priority in Priority::ALL {
+            let done = self.queue(link, *priority, &all.remove(priority).unwrap_or_default())?;
+            report.queues.push((*priority, done.ready));
+            next = [next, done.next].into_iter().flatten().min();
+            has_taken_in |= done.has_taken_in;
+        }
+        report.garbage = self.garbage.iter().map(|(key, why)| (key.clone(), why.clone())).collect();
+        // What was pushed there is a document now, and belongs into its queue.
+        Ok(if has_taken_in { Some(Duration::ZERO) } else { next })
+    }
+
+    fn queue(&mut self, link: &Link, priority: Priority, ready: &[DocId]) -> Result<Done, Error> {
+        let list = self.keys.queue(priority);
+        let round = QueueRound {
+            queue: list.clone(),
+            lease: self.workspace.lease(),
+            tasks: self.keys.all(Kind::Task),
+            ready: ready.iter().map(ToString::to_string).collect(),
+        };
+        let answer = link.queue(&round)?;
+        if let Some(why) = answer.garbage {
+            self.garbage.insert(list.clone(), why);
+        }
+        let mut has_taken_in = false;
+        if self.leads() {
+            for id in &answer.expired {
+                has_taken_in |= self.put_back(id)?;
+            }
+        }
+        for entry in &answer.foreign {
+            self.keep_lead(link)?;
+            has_taken_in |= self.take_in(link, &list, priority, entry)?;
+        }
+        for (id, left) in &answer.popped {
+            self.popped.insert(id.clone(), *left);
+        }
+        Ok(Done { ready: ready.len(), next: answer.next, has_taken_in })
+    }
+
+    /// What was popped without a word, and when it comes back.
+    pub(super) fn popped_until(&self) -> Vec<(String, Timestamp)> {
+        let now = self.workspace.now().unix_ms();
+        let until = |left: &Duration| now.saturating_add(i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
+        self.popped.iter().map(|(id, left)| (id.clone(), Timestamp::from_unix_ms(until(left)))).collect()
+    }
+
+    /// A task that somebody popped and let run without a name, and did not end in time, is ready again.
+    fn put_back(&mut self, id: &str) -> Result<bool, Error> {
+        let Ok(id) = DocId::new(id) else { return Ok(false) };
+        let Ok(Some(local)) = self.local(&(Kind::Task, id)) else { return Ok(false) };
+        let is_nobodys = |task: &Task| task.status == TaskStatus::Running && task.claimed_by.is_none();
+        if !task_of(&local.path, &local.document).as_ref().is_some_and(is_nobodys) {
+            return Ok(false);
+        }
+        let Ok(new) = set_key(&local.document, "status", &Value::text(TaskStatus::Pending.word())) else {
+            return Ok(false);
+        };
+        let operation = self.workspace.operation("bridge.return")?;
+        let (before, after) = (local.document.bytes().to_vec(), new.bytes().to_vec());
+        let paths = std::slice::from_ref(&local.path);
+        let written = self.workspace.store.apply_unsynced(&operation, paths, &mut |current| {
+            Ok::<_, Error>(match current {
+                [Some(now)] if *now == before => vec![Action::Write(after.clone())],
+                _ => vec![Action::Keep],
+            })
+        })?;
+        self.workspace.commit_written(Some(&operation.id), written.as_ref())?;
+        Ok(written.is_some())
+    }
+
+    /// An entry that somebody else has pushed: the id of a task, or a whole task as JSON. Garbage is left where it is.
+    fn take_in(&mut self, link: &Link, list: &str, priority: Priority, text: &str) -> Result<bool, Error> {
+        match mirror::entry(text) {
+            QueueEntry::Garbage(why) => {
+                self.garbage.insert(list.to_owned(), why.why);
+                Ok(false)
+            }
+            QueueEntry::Id(id) => {
+                if self.sight.files(&(Kind::Task, id.clone())).is_empty() {
+                    let why = format!("`{id}` is no task; push the task as JSON, or set its hash first");
+                    self.garbage.insert(list.to_owned(), why);
+                    return Ok(false);
+                }
+                // It is known and not ready: it comes into the queue when it is.
+                link.queue_drop(list, &[text.to_owned()])?;
+                Ok(false)
+            }
+            QueueEntry::Task(mut task) => {
+                let id = match task.id.clone() {
+                    Some(id) => id,
+                    None => environment::new_id(Kind::Task)?,
+                };
+                let path = DocPath::for_new(Kind::Task, &id);
+                if let Some((path, gap)) = self.workspace.first_left_to_git([&path])? {
+                    self.garbage.insert(list.to_owned(), format!("`{path}` is left to git: {gap}"));
+                    return Ok(false);
+                }
+                task.priority.get_or_insert(priority);
+                // Of several watchers one takes it, under an id that all of them know from then on.
+                if !link.adopt(&self.keys.own("adopted"), list, text, id.as_str())? {
+                    return Ok(true);
+                }
+                self.make(&id, *task)?;
+                link.settle(&self.keys.own("adopted"), id.as_str())?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// What another watcher took from a queue and did not live to write down.
+    pub(super) fn finish_adopted(&mut self, link: &Link) -> Result<(), Error> {
+        for (id, text) in link.adopted(&self.keys.own("adopted"))? {
+            if let (Ok(id), QueueEntry::Task(task)) = (DocId::new(id.as_str()), mirror::entry(&text)) {
+                self.make(&id, *task)?;
+            }
+            link.settle(&self.keys.own("adopted"), &id)?;
+        }
+        Ok(())
+    }
+
+    fn make(&mut self, id: &DocId, task: QueuedTask) -> Result<(), Error> {
+        let new = NewTask {
+            id: id.clone(),
+            kind: task.kind,
+            title: task.title,
+            description: None,
+            assigned_to: task.assigned_to,
+            depends_on: task.depends_on,
+            priority: task.priority.unwrap_or(Priority::Normal),
+            workflow: task.workflow,
+            payload: task.payload,
+            steps: Vec::new(),
+            created: task.created.unwrap_or_else(|| self.workspace.moment_of_creation()),
+        };
+        let rendered = self.workspace.render(&New::Task(new))?;
+        let path = DocPath::for_new(Kind::Task, id);
+        let bytes = rendered.bytes().to_vec();
+        let operation = self.workspace.operation("bridge.take")?;
+        let written = self.workspace.store.apply_unsynced(&operation, std::slice::from_ref(&path), &mut |current| {
+            Ok::<_, Error>(match current {
+                [None] => vec![Action::Write(bytes.clone())],
+                _ => vec![Action::Keep],
+            })
+        })?;
+        self.workspace.commit_written(Some(&operation.id), written.as_ref())?;
+        Ok(())
+    }
+}
+
+struct Done {
+    ready: usize,
+    next: Option<Duration>,
+    has_taken_in: bool,
+}

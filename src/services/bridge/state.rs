@@ -1,0 +1,440 @@
+//! What a bridge knows between two passes: the documents, what was last agreed on each, who changed what, and where HEAD was.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use super::bases::Bases;
+use super::lead::{LEAD_LEASE, LeadTimes};
+use super::report::HeldRemoval;
+use super::sight::{Item, Sight, item_of};
+use super::wanted::Target;
+use crate::adapters::redis::{BridgeError, LeadAnswer, Link, Message};
+use crate::adapters::store::{Shelf, Unsynced};
+use crate::core::event::Told;
+use crate::core::mirror::{Back, Base, Derived, Ground, Keys, Local, Remote};
+use crate::core::name::{AgentName, DocPath, EventId, Kind, OperationId, Revision};
+use crate::core::snapshot::Entry;
+use crate::core::time::Timestamp;
+use crate::services::{Error, Observer, Project, environment};
+
+/// How far back it is looked whether HEAD has only moved forward, in commits.
+const COMMITS_MAX: usize = 10_000;
+/// Name under which it is remembered where HEAD was, beside the documents.
+const HEAD: &str = "head";
+/// Name under which it is remembered what the server was told last.
+const TOLD: &str = "told";
+/// Name under which the first event is remembered that the server could not be told.
+const UNTOLD: &str = "untold";
+/// Name under which it is remembered in which set of data the stream of events has what was told before.
+const STREAM: &str = "stream";
+/// So many events are put into a new stream, at most.
+const TOLD_BEFORE_MAX: usize = 1_000;
+/// Ids of events that came from the server and are not told there again.
+const ARRIVED_MAX: usize = 20_000;
+
+/// The key by which one of several clones has the lead.
+const RECORDER: &str = "recorder";
+/// The key that remembers which of them had it last, and for how long.
+const LAST_RECORDER: &str = "last_recorder";
+const REMEMBERED: Duration = Duration::from_secs(3_600);
+
+/// What is told from now on is told to the server as well, as soon as it can be reached.
+pub(super) fn begin_telling(workspace: &Project, target: &Target) -> Result<(), Error> {
+    let server = target.memory_name();
+    if workspace.store.recall(&server, TOLD).is_none() {
+        let told = Observer::default().follow(workspace)?;
+        let last = told.last().map_or("", |told| told.id.as_str());
+        workspace.store.memorize(&server, TOLD, last.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The server could not be told of this event, and of all that follow it.
+pub(super) fn note_untold(workspace: &Project, target: &Target, first: &EventId) -> Result<(), Error> {
+    let server = target.memory_name();
+    if workspace.store.recall(&server, UNTOLD).is_none() {
+        workspace.store.memorize(&server, UNTOLD, first.as_str().as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Everything that a bridge keeps in memory.
+#[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each says something else")]
+pub(super) struct State {
+    pub(super) workspace: Project,
+    pub(super) keys: Keys,
+    pub(super) node: String,
+    pub(super) target: Target,
+    pub(super) sight: Sight,
+    pub(super) bases: Bases,
+    /// Which server, as a name for the run state.
+    server: String,
+    observer: Observer,
+    has_heard: bool,
+    /// Who changed a document last, and by which operation.
+    deeds: BTreeMap<DocPath, (Option<AgentName>, Option<OperationId>)>,
+    /// What was seen to have changed, and was not compared yet.
+    pub(super) pending: BTreeSet<Item>,
+    /// What was told here and not on the server yet.
+    pub(super) untold: Vec<Told>,
+    /// What the server was told before this connection, the newest first.
+    told_before: Vec<Told>,
+    /// Events that came from the server.
+    arrived: HashSet<EventId>,
+    pub(super) beats: BTreeMap<AgentName, Timestamp>,
+    back: Back,
+    /// What was written here and waits to be committed.
+    pub(super) landed: Vec<Unsynced>,
+    /// What was written here could not be committed when it was.
+    pub(super) is_uncommitted: bool,
+    /// Where HEAD was when everything was brought to it.
+    settled: Option<Revision>,
+    /// What is here counts, however HEAD moved.
+    pub(super) is_forced: bool,
+    /// So much would vanish at once that it waits for a person.
+    pub(super) mass: Option<HeldRemoval>,
+    /// Where every archived document lies, by its file name; looked up once a pass, and only if needed.
+    archive: Option<BTreeMap<String, DocPath>>,
+    /// What was found on the server that cannot be taken, by key.
+    pub(super) garbage: BTreeMap<String, String>,
+    /// What waits for a person, by document.
+    pub(super) held: BTreeMap<String, String>,
+    /// What somebody took from a queue and has not said a word of, and how long it is theirs.
+    pub(super) popped: BTreeMap<String, Duration>,
+    /// When the hashes of running workflows began to live anew.
+    pub(super) renewed: Option<Timestamp>,
+    /// This clone is the one that makes documents of what appears on the server alone.
+    pub(super) is_recorder: bool,
+    /// When this clone had the lead.
+    pub(super) led: LeadTimes,
+    /// It came from a clone that did not let go of it.
+    pub(super) has_inherited: bool,
+    /// Events with their ids that could not be published yet: the server had no memory left.
+    pub(super) retold: Vec<Message>,
+    /// Git was at work for so long that it was not waited for: what was seen may be half a checkout.
+    pub(super) is_git_at_work: bool,
+}
+
+impl State {
+    /// Begins with what is remembered.
+    pub(super) fn open(mut workspace: Project, target: &Target) -> Self {
+        workspace.is_quiet = true;
+        let server = target.memory_name();
+        let bases = Bases::open(&workspace.store, &server);
+        Self {
+            keys: target.keys.clone(),
+            node: target.node.clone(),
+            target: target.clone(),
+            workspace,
+            sight: Sight::default(),
+            bases,
+            server,
+            observer: Observer::default(),
+            has_heard: false,
+            deeds: BTreeMap::new(),
+            pending: BTreeSet::new(),
+            untold: Vec::new(),
+            told_before: Vec::new(),
+            arrived: HashSet::new(),
+            beats: BTreeMap::new(),
+            back: Back::Forward,
+            landed: Vec::new(),
+            is_uncommitted: false,
+            settled: None,
+            is_forced: false,
+            mass: None,
+            archive: None,
+            garbage: BTreeMap::new(),
+            held: BTreeMap::new(),
+            popped: BTreeMap::new(),
+            renewed: None,
+            is_recorder: false,
+            led: LeadTimes::default(),
+            has_inherited: false,
+            retold: Vec::new(),
+            is_git_at_work: false,
+        }
+    }
+
+    /// Looks at the folder and at HEAD; gives what has changed.
+    pub(super) fn look(&mut self) -> Result<BTreeSet<Item>, Error> {
+        self.archive = None;
+        self.beats = self.workspace.store.beats()?;
+        let mut changed = std::mem::take(&mut self.pending);
+        changed.extend(self.look_at_rest()?);
+        // After the files: git moves HEAD last.
+        self.note_head()?;
+        Ok(changed)
+    }
+
+    /// The same for these documents alone, and what is known of no other.
+    pub(super) fn look_at(&mut self, items: &BTreeSet<Item>, paths: &[DocPath]) -> Result<(), Error> {
+        self.archive = None;
+        for name in items.iter().filter(|(kind, _)| *kind == Kind::Agent).map(|(_, id)| AgentName::new(id.as_str())) {
+            let Ok(name) = name else { continue };
+            if let Some(at) = self.workspace.store.beat_of(&name)? {
+                self.beats.insert(name, at);
+            }
+        }
+        self.sight.look_at(&self.workspace, paths)
+    }
+
+    /// Reads on in the feed: gives what was told here since, without what came from the server.
+    pub(super) fn hear(&mut self) -> Result<Vec<Told>, Error> {
+        let mut told = std::mem::take(&mut self.untold);
+        let mut new = self.observer.follow(&self.workspace)?;
+        self.note_deeds(&new);
+        if !self.has_heard {
+            self.has_heard = true;
+            // Where it was told up to is only a hint: what is told twice has the same id.
+            let known =
+                |name| self.workspace.store.recall(&self.server, name).and_then(|id| String::from_utf8(id).ok());
+            let place = |id: &str| new.iter().position(|told| told.id.as_str() == id);
+            let behind = |last: String| if last.is_empty() { Some(0) } else { place(&last).map(|at| at + 1) };
+            let first = known(UNTOLD).and_then(|first| place(&first)).or_else(|| known(TOLD).and_then(behind));
+            let old = new.drain(..first.unwrap_or(new.len()));
+            self.told_before = old.rev().take(TOLD_BEFORE_MAX).collect();
+        }
+        told.extend(new);
+        Ok(told)
+    }
+
+    /// The server was told everything up to this event.
+    pub(super) fn note_told(&self, last: &EventId) -> Result<(), Error> {
+        let store = &self.workspace.store;
+        store.memorize(&self.server, TOLD, last.as_str().as_bytes())?;
+        Ok(store.unlearn(&self.server, UNTOLD)?)
+    }
+
+    /// What was told before is lost with the data of the server: whoever was away would miss it. Gives it once for each set of
+    /// data, the oldest first.
+    pub(super) fn lost_before(&mut self, space: &str) -> Result<Vec<Told>, Error> {
+        let known = self.workspace.store.recall(&self.server, STREAM);
+        if known.as_deref() == Some(space.as_bytes()) {
+            return Ok(Vec::new());
+        }
+        self.workspace.store.memorize(&self.server, STREAM, space.as_bytes())?;
+        let mut told = std::mem::take(&mut self.told_before);
+        told.reverse();
+        Ok(if known.is_some() { told } else { Vec::new() })
+    }
+
+    /// Whether the server could not be told something.
+    pub(super) fn has_untold(&self) -> bool {
+        self.workspace.store.recall(&self.server, UNTOLD).is_some()
+    }
+
+    /// Remembers who changed what, from what was told.
+    pub(super) fn note_deeds(&mut self, told: &[Told]) {
+        for told in told {
+            let text = |key: &str| told.body.get(key).and_then(serde_json::Value::as_str);
+            let Some(path) = text("path").and_then(|path| DocPath::new(path).ok()) else { continue };
+            let agent = text("agent").and_then(|agent| AgentName::new(agent).ok());
+            self.deeds.insert(path, (agent, OperationId::new(told.id.as_str()).ok()));
+        }
+    }
+
+    /// Remembers who changed a document, and by which operation.
+    pub(super) fn note_deed(&mut self, path: &DocPath, by: Option<AgentName>, operation: OperationId) {
+        self.deeds.insert(path.clone(), (by, Some(operation)));
+    }
+
+    /// An event came from the server: it is not told there again.
+    pub(super) fn note_arrived(&mut self, id: EventId) {
+        if self.arrived.len() > ARRIVED_MAX {
+            self.arrived.clear();
+        }
+        self.arrived.insert(id);
+    }
+
+    /// Tells whether an event came from the server.
+    pub(super) fn has_arrived(&self, id: &EventId) -> bool {
+        self.arrived.contains(id)
+    }
+
+    /// The one file of an item; an error in words where there are more.
+    pub(super) fn local(&self, item: &Item) -> Result<Option<Local>, String> {
+        match self.sight.files(item).as_slice() {
+            [] => Ok(None),
+            [entry] => Ok(Some(Local { path: entry.path.clone(), document: entry.document.clone() })),
+            [first, second, ..] => Err(format!("`{}` and `{}` state the same id", first.path, second.path)),
+        }
+    }
+
+    /// What follows from other documents.
+    pub(super) fn derived(&self, entry: Option<&Entry>) -> Derived {
+        let snapshot = self.sight.snapshot();
+        let Some(workflow) = entry.and_then(Entry::workflow) else { return Derived::default() };
+        Derived {
+            progress: snapshot.workflow_progress(workflow),
+            current_task: snapshot.workflow_current_task(workflow),
+        }
+    }
+
+    /// Calls with all that is known of an item.
+    pub(super) fn with_ground<T>(
+        &mut self,
+        item: &Item,
+        there: &Remote,
+        work: impl FnOnce(&Ground<'_>, Option<&Base>) -> T,
+    ) -> Result<T, Error> {
+        let (kind, id) = item;
+        let base = self.bases.get(item);
+        let (derived, here) = {
+            let files = self.sight.files(item);
+            let entry = files.first().copied();
+            (self.derived(entry), entry.map(|entry| entry.path.clone()))
+        };
+        let was_here = base.as_ref().is_some_and(|base| base.text.is_some());
+        // One that vanished may lie there; one that is new may not be the first of its name.
+        let looks = here.is_none() || !was_here;
+        let path = here.or_else(|| base.as_ref().map(|base| base.path.clone()));
+        let archived = if looks {
+            let there = there.record.as_ref().map(|record| &record.path);
+            let new = DocPath::for_new(*kind, id);
+            self.archived(item, &[path.as_ref().or(there), Some(&new)])?
+        } else {
+            None
+        };
+        let seen = if *kind == Kind::Agent {
+            AgentName::new(id.as_str()).ok().and_then(|name| self.beats.get(&name).copied())
+        } else {
+            None
+        };
+        let deed = path.as_ref().and_then(|path| self.deeds.get(path));
+        let ground = Ground {
+            kind: *kind,
+            id,
+            node: &self.node,
+            now: self.workspace.now(),
+            seen,
+            derived,
+            by: deed.and_then(|(by, _)| by.as_ref()),
+            operation: deed.and_then(|(_, operation)| operation.as_ref()),
+            back: self.back,
+            archived: archived.as_ref(),
+        };
+        Ok(work(&ground, base.as_ref()))
+    }
+
+    /// A document in the archive, by the first of these names of files that there is, unless that says that it is another.
+    fn archived(&mut self, item: &Item, paths: &[Option<&DocPath>]) -> Result<Option<Local>, Error> {
+        if self.archive.is_none() {
+            let names = self.workspace.store.names(Shelf::Archive)?;
+            self.archive = Some(names.into_iter().map(|path| (path.file_name().to_owned(), path)).collect());
+        }
+        let Some(archive) = &self.archive else { return Ok(None) };
+        let Some(path) = paths.iter().flatten().find_map(|path| archive.get(path.file_name())) else { return Ok(None) };
+        let path = path.clone();
+        let Some((_, document)) = self.workspace.read_all(std::slice::from_ref(&path))?.pop() else { return Ok(None) };
+        let is_it = item_of(&Entry::read(path.clone(), document.clone())).as_ref() == Some(item);
+        Ok(is_it.then_some(Local { path, document }))
+    }
+
+    fn note_head(&mut self) -> Result<(), Error> {
+        let Some(repository) = &self.workspace.repository else { return Ok(()) };
+        let Some(tip) = self.workspace.head()?.and_then(|head| head.revision) else { return Ok(()) };
+        if self.settled.is_none() {
+            let known = self.workspace.store.recall(&self.server, HEAD);
+            self.settled = known.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| Revision::new(&text));
+        }
+        let known = self.settled.clone();
+        self.back = match known {
+            Some(old) if old != tip && !self.is_forced => {
+                let is_behind = repository.has_behind(&tip, &[old], COMMITS_MAX).unwrap_or(false);
+                if is_behind { Back::Forward } else { Back::MovedBack }
+            }
+            _ => Back::Forward,
+        };
+        Ok(())
+    }
+
+    /// HEAD only moved forward, as far as was seen.
+    pub(super) fn is_forward(&self) -> bool {
+        self.back == Back::Forward
+    }
+
+    /// Everything was brought to where HEAD is now.
+    pub(super) fn settle_head(&mut self) -> Result<(), Error> {
+        let Some(tip) = self.workspace.head()?.and_then(|head| head.revision) else { return Ok(()) };
+        self.back = Back::Forward;
+        if self.settled.as_ref() != Some(&tip) {
+            self.workspace.store.memorize(&self.server, HEAD, tip.to_string().as_bytes())?;
+            self.settled = Some(tip);
+        }
+        Ok(())
+    }
+
+    /// Takes the lead, or keeps it: of several clones one keeps the queues, and writes down what only the server knows. Says
+    /// whether this one has become it.
+    pub(super) fn lead(&mut self, link: &Link) -> Result<bool, Error> {
+        let (was_recorder, asked) = (self.leads(), Instant::now());
+        self.is_recorder = false;
+        let keys = [self.keys.own(RECORDER), self.keys.own(LAST_RECORDER)];
+        let answer = match link.lead([&keys[0], &keys[1]], &self.holder()?, LEAD_LEASE, REMEMBERED) {
+            // Another clone may still renew it.
+            Err(BridgeError::Full { .. }) => LeadAnswer::Other,
+            answer => answer?,
+        };
+        self.is_recorder = answer != LeadAnswer::Other;
+        self.has_inherited |= answer == LeadAnswer::Inherited;
+        if self.is_recorder {
+            self.led.lead(asked, Instant::now(), answer == LeadAnswer::Kept);
+        } else {
+            self.led.end(asked);
+        }
+        Ok(self.is_recorder && !was_recorder)
+    }
+
+    /// Whether this clone has the lead, and it is not over.
+    pub(super) fn leads(&self) -> bool {
+        self.is_recorder && self.led.had(Instant::now())
+    }
+
+    /// Renews the lead in the midst of something that may take longer than it lasts.
+    pub(super) fn keep_lead(&mut self, link: &Link) -> Result<(), Error> {
+        if self.is_recorder && self.led.is_due(Instant::now()) {
+            self.lead(link)?;
+        }
+        Ok(())
+    }
+
+    /// The same after something that may have taken longer than the lead lasts.
+    pub(super) fn still_leads(&mut self, link: &Link) -> Result<bool, Error> {
+        if self.is_recorder && !self.leads() {
+            self.lead(link)?;
+        }
+        Ok(self.leads())
+    }
+
+    /// Lets go of the lead, so that nobody has to wait until it is over.
+    pub(super) fn let_go(&mut self, link: &Link) {
+        if std::mem::take(&mut self.is_recorder)
+            && let Ok(holder) = self.holder()
+        {
+            self.led.end(Instant::now());
+            // Else it ends by itself.
+            let held = link.hold(&self.keys.own(RECORDER), &holder, Duration::from_millis(1));
+            if matches!(held, Ok(true)) {
+                let _ = link.delete(&[self.keys.own(LAST_RECORDER)]);
+            }
+        }
+    }
+
+    /// Who has the lead: this process in this clone. A copy of the clone has the same name, and must not lead as well.
+    fn holder(&self) -> Result<String, Error> {
+        static WORD: OnceLock<String> = OnceLock::new();
+        if let Some(word) = WORD.get() {
+            return Ok(format!("{} {word}", self.node));
+        }
+        let new = environment::new_node()?;
+        Ok(format!("{} {}", self.node, WORD.get_or_init(|| new)))
+    }
+
+    /// How many documents wait for something, as far as is known.
+    pub(super) fn waiting(&self) -> usize {
+        self.held.len() + self.garbage.len()
+    }
+}

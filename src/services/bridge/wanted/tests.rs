@@ -1,0 +1,134 @@
+//! Whose word counts, as a table.
+
+use super::super::super::Opening;
+use super::*;
+
+/// A plain folder with this configuration of the repository, and a workspace with these flags.
+fn workspace(folder: &tempfile::TempDir, config: &str, flags: &[(&str, &str)]) -> Project {
+    let write = |path: &str, text: &str| store::replace_text_in(folder.path(), path, text).expect("written");
+    if !config.is_empty() {
+        write(".mycelium/config.json", config);
+    }
+    write(".git/HEAD", "ref: refs/heads/main\n");
+    write(".git/config", "[core]\n\trepositoryformatversion = 0\n\tbare = false\n");
+    write(".git/objects/info/.keep", "");
+    write(".git/refs/heads/.keep", "");
+    let flags = flags.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
+    Project::look(Opening { root: Some(folder.path().to_owned()), agent: None, flags }).expect("opened")
+}
+
+fn told(wanted: &Wanted) -> String {
+    match wanted {
+        Wanted::Nothing => "nothing".to_owned(),
+        Wanted::Untrusted { address } => format!("untrusted {address}"),
+        Wanted::Unagreed { address, why } => format!("{address} {why}"),
+        Wanted::Broken { why, .. } => format!("broken {why}"),
+        Wanted::Redis(target) => format!("{}{}", target.address(), if target.is_forced { " forced" } else { "" }),
+    }
+}
+
+#[test]
+fn whose_word_counts() {
+    let url = ("coordination.redis.url", "redis://me:geheim@env:1");
+    let mode = |mode| ("coordination.mode", mode);
+    let theirs = r#"{"coordination": {"redis": {"url": "redis://evil:6379"}}}"#;
+    let their_mode = r#"{"coordination": {"mode": "redis"}}"#;
+    let own = "redis://127.0.0.1:6379/0";
+    for (config, flags, expected) in [
+        ("", &[][..], "nothing"),
+        ("", &[mode("markdown"), url], "nothing"),
+        ("", &[mode("taskqueue"), url], "nothing"),
+        ("", &[url], "redis://me@env:1/0"),
+        ("", &[mode("redis"), url], "redis://me@env:1/0 forced"),
+        ("", &[mode("redis")], &format!("{own} forced")),
+        (theirs, &[], "untrusted redis://evil:6379/0"),
+        (theirs, &[mode("redis")], "untrusted redis://evil:6379/0"),
+        (theirs, &[url], "redis://me@env:1/0"),
+        (their_mode, &[], &format!("untrusted {own}")),
+        (their_mode, &[url], "redis://me@env:1/0 forced"),
+        (their_mode, &[mode("auto")], "nothing"),
+        (
+            r#"{"coordination": {"redis": {"prefix": "other:", "db": 0}}, "bridge": {"channels": "*"}}"#,
+            &[url],
+            "redis://me@env:1/0 is not used: `coordination.redis.prefix`, `bridge.channels` comes from the repository, \
+             and this clone has not agreed to it",
+        ),
+        (
+            r#"{"coordination": {"redis": {"prefix": "other:"}}}"#,
+            &[url, ("coordination.redis.prefix", "mine:")],
+            "redis://me@env:1/0",
+        ),
+        (
+            "",
+            &[("coordination.redis.url", "me:geheim@h")],
+            "broken `me@h` cannot be used: the address of the server does not begin with `redis://` or its like",
+        ),
+        (
+            "",
+            &[url, ("coordination.redis.ca", "/nowhere.pem")],
+            "broken the certificates in `/nowhere.pem` cannot be read: no such file",
+        ),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let wanted = workspace(&folder, config, flags).wanted_bridge();
+        assert_eq!(told(&wanted), expected, "{config} {flags:?}");
+        assert!(!format!("{wanted:?}").contains("geheim"), "{wanted:?}");
+    }
+}
+
+#[test]
+fn a_server_is_remembered_with_its_branch_and_a_name_that_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |url, more: &[(&str, &str)]| {
+        let flags = [&[("coordination.redis.url", url)], more].concat();
+        match workspace(&folder, "", &flags).wanted_bridge() {
+            Wanted::Redis(target) => target,
+            other => panic!("{other:?}"),
+        }
+    };
+    let first = at("redis://:geheim@a", &[]);
+    let again = at("redis://a", &[]);
+    assert_eq!((first.branch.as_str(), first.node.len()), ("main", 16));
+    assert_eq!((&again.branch, &again.node), (&first.branch, &first.node));
+    store::replace_text_in(folder.path(), ".git/HEAD", "ref: refs/heads/other\n").expect("written");
+    let open = || workspace(&folder, "", &[]);
+    store::replace_text_in(folder.path(), ".git/HEAD", "ref: refs/heads/other\n").expect("written");
+    let elsewhere = at("redis://b", &[("bridge.branch", "third")]);
+    assert_eq!((elsewhere.branch.as_str(), &elsewhere.node), ("third", &first.node));
+    let text = open().store().bridge_text("enabled.json").expect("read").expect("there");
+    assert!(!text.contains("geheim"), "{text}");
+    // Run state alone makes nobody agree: it may have come with the repository.
+    let forged =
+        r#"{"address": "redis://evil:6379/0", "branch": "main", "node": "n", "is_given": true, "token": "../x"}"#;
+    open().store().set_bridge_text("enabled.json", forged).expect("written");
+    assert_eq!(told(&open().wanted_bridge()), "untrusted redis://evil:6379/0");
+}
+
+#[test]
+fn to_know_what_is_wanted_costs_next_to_nothing() {
+    const TIMES: u32 = 200;
+    let folder = tempfile::tempdir().expect("a folder");
+    let cost = |flags: &[(&str, &str)]| {
+        let workspace = workspace(&folder, "", flags);
+        let _ = workspace.wanted_bridge();
+        let began = std::time::Instant::now();
+        for _ in 0..TIMES {
+            assert!(!matches!(workspace.wanted_bridge(), Wanted::Broken { .. }));
+        }
+        began.elapsed() / TIMES
+    };
+    let (nothing, named) = (cost(&[]), cost(&[("coordination.redis.url", "redis://h:1")]));
+    // Generous: a build for tests, on a machine that does other things.
+    assert!(nothing < Duration::from_micros(100) && named < Duration::from_millis(2), "{nothing:?} {named:?}");
+}
+
+#[test]
+fn a_repository_replaces_no_password_of_an_address() {
+    let config = r#"{"coordination": {"redis": {"password": "theirs"}}}"#;
+    for (url, expected) in [("redis://:own@h", "redis://:own@h"), ("redis://h", "redis://:theirs@h")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let workspace = workspace(&folder, config, &[("coordination.redis.url", url)]);
+        let Wanted::Redis(target) = workspace.wanted_bridge() else { panic!("{url}") };
+        assert!(Ok(target.settings.address) == Address::parse(expected, None, 0), "{url}");
+    }
+}

@@ -1,0 +1,198 @@
+//! Claims: a task is given to exactly one agent, among all processes and work trees of the clone, for as long as they say
+//! now and then that they are at it.
+
+use std::time::Duration;
+
+use super::bridge::Decided;
+use super::ledger::task_of;
+use super::operations::{ClaimDecision, DocumentRef, Step};
+use super::skipped::SkippedTasks;
+use super::{Class, Error, Outcome, Passing, Project, Scope};
+use crate::adapters::store::StoreError;
+use crate::core::claim::{Ask, Entry, Facts, Origin, Standing, State, Taking, standing};
+use crate::core::document::Document;
+use crate::core::entity::Task;
+use crate::core::name::{AgentName, DocId, DocPath, Kind};
+use crate::core::snapshot::{Snapshot, sort_by_urgency};
+use crate::core::time::Timestamp;
+
+/// How often the list of what is ready is made anew when others take everything on it.
+const ATTEMPTS_MAX: u32 = 50;
+
+/// Which task is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which<'a> {
+    /// This one, by its id or the beginning of it.
+    Task(&'a str),
+    /// The most urgent one that is ready.
+    Next {
+        /// Only of this `type`.
+        kind: Option<&'a str>,
+    },
+}
+
+/// A task that somebody has.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Who has it.
+    pub by: AgentName,
+    /// Their fence: which holder they are, counted from 1.
+    pub fence: u64,
+    /// For how long they have it without a word.
+    pub lease: Duration,
+    /// Since when, by the clock on the wall.
+    pub since: Timestamp,
+    /// Until when, by the clock on the wall, if they do not renew it and the clock is not set.
+    pub until: Timestamp,
+    /// From whom it came.
+    pub origin: Origin,
+    /// What became of the document.
+    pub outcome: Outcome,
+    /// Where that was decided.
+    pub decided: Decided,
+    /// With [`Which::Next`]: tasks that would have come before, and cannot be given to an agent as they are.
+    pub skipped: SkippedTasks,
+}
+
+/// A lease that begins anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewed {
+    /// Which task.
+    pub task: DocId,
+    /// Where its document is.
+    pub path: DocPath,
+    /// Who has it.
+    pub by: AgentName,
+    /// Their fence.
+    pub fence: u64,
+    /// For how long they have it without another word.
+    pub lease: Duration,
+    /// Until when that is, by the clock on the wall.
+    pub until: Timestamp,
+}
+
+impl Project {
+    /// Gives a task to an agent: it is theirs and nobody else's when this returns, and stays so through a power cut.
+    /// Whoever has it already keeps it, and their lease begins anew.
+    ///
+    /// # Errors
+    /// [`Error::ClaimLost`] if somebody else has it; [`Error::Assigned`], [`Error::NotReady`] and [`Error::NotPending`] if
+    /// nobody is to have it now, or not this agent; [`Error::NothingReady`] if there is no next one; others if the folder
+    /// fails.
+    pub fn claim(&self, which: Which<'_>, ask: &Ask) -> Result<Claimed, Error> {
+        match which {
+            Which::Task(id) => {
+                let task = DocumentRef::Id(id);
+                self.claimed(self.run_step(Step::Claim { task, ask: ask.clone() })?)
+            }
+            Which::Next { kind } => {
+                let mut skipped = SkippedTasks::default();
+                for _ in 0..ATTEMPTS_MAX {
+                    if let Some(claimed) = self.claim_next(kind, ask, &mut skipped)? {
+                        return Ok(Claimed { skipped, ..claimed });
+                    }
+                }
+                Err(StoreError::Restless { path: self.root.join(self.folder()), attempts: ATTEMPTS_MAX }.into())
+            }
+        }
+    }
+
+    /// One try; `None` if other agents took everything that was ready when it began.
+    fn claim_next(&self, kind: Option<&str>, ask: &Ask, skipped: &mut SkippedTasks) -> Result<Option<Claimed>, Error> {
+        let live = self.snapshot(Scope::Named)?;
+        skipped.note_unusable(&live, kind);
+        let mut free = self.free_tasks(&live, kind, ask)?;
+        free.retain(|task| !skipped.contains(&task.id));
+        if free.is_empty() {
+            let (kind, skipped) = (kind.map(str::to_owned), std::mem::take(skipped));
+            return Err(Error::NothingReady { kind, skipped });
+        }
+        // The list is not of this moment: the first that is still free is theirs.
+        for task in free {
+            let Some(path) = live.paths_of(Kind::Task, task.id.as_str()).first() else { continue };
+            let step = Step::Claim { task: DocumentRef::Path(path), ask: ask.clone() };
+            match self.run_step_over(&live, step) {
+                Ok(outcome) => return self.claimed(outcome).map(Some),
+                // This document takes no edit; the others do.
+                Err(error @ Error::Refused { .. }) => skipped.note(task.id.clone(), path, &error),
+                // Each of these stays free in the next try too, where it must not be met again.
+                Err(error @ (Error::Unmerged { .. } | Error::GitsAlone(_))) => {
+                    skipped.note_refused(task.id.clone(), &error);
+                }
+                Err(Error::Store(error)) if error.concerns_one_file() => {
+                    skipped.note_refused(task.id.clone(), &error.into());
+                }
+                Err(Error::Gone { .. }) => {}
+                // Another agent was faster.
+                Err(error) if error.class() == Class::Conflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The tasks that an agent may have, the most urgent first: those that are ready, and those whose lease is over.
+    fn free_tasks<'a>(&self, live: &'a Snapshot, kind: Option<&str>, ask: &Ask) -> Result<Vec<&'a Task>, Error> {
+        let holdings = self.claims(live)?;
+        // Of a task that runs and names an agent, the ledger may know that nobody has it any more.
+        let is_free = |task: &Task| holdings.get(&task.id).is_none_or(|holding| holding.is_over);
+        let mut free = live.ready_tasks();
+        free.extend(live.tasks().filter(|task| Facts::of(task).holder().is_some()));
+        free.retain(|task| is_free(task) && kind.is_none_or(|kind| task.kind == kind));
+        let is_meant = |task: &Task| task.assigned_to.as_ref().is_none_or(|to| *to == ask.by);
+        free.retain(|task| ask.taking != Taking::Polite || is_meant(task));
+        sort_by_urgency(&mut free);
+        Ok(free)
+    }
+
+    fn claimed(&self, mut outcome: Outcome) -> Result<Claimed, Error> {
+        let decision = outcome.claim.take().ok_or_else(|| self.gone(&outcome.path))?;
+        let until = self.after(decision.entry.lease);
+        let ClaimDecision { entry: Entry { by, fence, lease, since, .. }, origin, decided } = decision;
+        Ok(Claimed { by, fence, lease, since, until, origin, outcome, decided, skipped: SkippedTasks::default() })
+    }
+
+    /// The holder of a task says that they are at it: their lease begins anew. No document changes.
+    ///
+    /// # Errors
+    /// [`Error::NoAgent`] without an acting agent; [`Error::ClaimLost`] if somebody else has the task, or if the fence is
+    /// not theirs; [`Error::NotHeld`] if nobody has it; others if the folder fails.
+    pub fn renew(&self, id: &str, fence: Option<u64>) -> Result<Renewed, Error> {
+        let by = self.agent.as_ref().ok_or(Error::NoAgent)?;
+        let path = self.find(Some(Kind::Task), id)?.path;
+        let lock = self.lock_claims()?;
+        let file = self.store.read(&path)?.ok_or_else(|| self.gone(&path))?;
+        let task = task_of(&path, &Document::parse(file.bytes)).ok_or_else(|| Error::Gone { path: path.clone() })?;
+        let (sight, now) = (self.sight(&task.id, &path, Facts::of(&task))?, self.moment());
+        self.let_pass(&path, &task, &sight, &Passing { fence, ..Passing::default() })?;
+        let entry = match standing(&sight, &now) {
+            Standing::Held { entry, .. } if entry.by == *by => entry.in_state(State::Held).renewed_at(&now),
+            Standing::Elsewhere(holder) | Standing::Lost(holder) if holder == *by => {
+                self.new_entry(by, &sight.here, self.place(&path)?)
+            }
+            _ => return Err(Error::NotHeld { task: task.id.to_string(), by: Some(by.clone()) }),
+        };
+        // Where the file came back by a revert, the registry keeps the higher fence.
+        let written = if sight.is_left { None } else { Some(self.note(&lock, &task.id, &entry)?) };
+        drop(lock);
+        self.renew_there(&Task { fence: Some(entry.fence), ..task.clone() }, &entry.by, entry.lease)?;
+        if let Some(written) = written {
+            written.close()?;
+            self.sync_claim(&written)?;
+        }
+        let until = self.after(entry.lease);
+        Ok(Renewed { task: task.id, path, by: entry.by, fence: entry.fence, lease: entry.lease, until })
+    }
+
+    /// So long after now, by the clock on the wall.
+    fn after(&self, span: Duration) -> Timestamp {
+        let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_unix_ms(self.now().unix_ms().saturating_add(ms))
+    }
+
+    /// So long before now, by the clock on the wall.
+    pub(super) fn before(&self, span: Duration) -> Timestamp {
+        let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_unix_ms(self.now().unix_ms().saturating_sub(ms))
+    }
+}

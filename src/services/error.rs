@@ -1,0 +1,464 @@
+//! Why an operation could not be carried out, how a caller should take it, and what to do next. Wording only.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::bridge::AGREE;
+use super::skipped::SkippedTasks;
+use super::unmerged::UnmergedWork;
+use super::{GitsAlone, MigrationError, SyncError};
+use crate::adapters::git::{CommitError, GitError, Trouble};
+use crate::adapters::redis::BridgeError;
+use crate::adapters::store::{ApplyError, StoreError, What};
+use crate::core::archive::Stay;
+use crate::core::claim::Loss;
+use crate::core::diagnostic::{Code, Diagnostic};
+use crate::core::document::EditError;
+use crate::core::entity::{Refusal, RenderError, TaskStatus};
+use crate::core::event::PublishError;
+use crate::core::name::{AgentName, DocId, DocPath, Kind, NameError, visible};
+use crate::core::snapshot::{Blocker, FindError, Wait};
+
+/// Says why an operation could not be carried out. Nothing was changed, unless it says so.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No document of that id, or more than one.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// The rules forbid it.
+    #[error("{path}: {source}")]
+    Refused {
+        /// Which document.
+        path: DocPath,
+        /// Which rule.
+        source: Box<Refusal>,
+    },
+    /// A new document's template is at fault.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// A document of that id is there already.
+    #[error("{kind} `{id}` is there already, in `{path}`")]
+    Exists {
+        /// Of which kind.
+        kind: Kind,
+        /// Which id.
+        id: DocId,
+        /// Where.
+        path: DocPath,
+    },
+    /// The document was removed or renamed while it was being changed.
+    #[error("`{path}` is gone: it was removed or renamed just now")]
+    Gone {
+        /// Where it was.
+        path: DocPath,
+    },
+    /// A document that is git's alone is not changed.
+    #[error(transparent)]
+    GitsAlone(#[from] GitsAlone),
+    /// An event cannot be published as it is.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The document may not go into the archive.
+    #[error("`{id}` stays out of the archive: {why}")]
+    Stays {
+        /// What it is called.
+        id: String,
+        /// Where it lies.
+        path: DocPath,
+        /// Why.
+        why: Box<Stay>,
+    },
+    /// Somebody else has the task, or the fence that was named is not the one now.
+    #[error(transparent)]
+    ClaimLost(Box<Loss>),
+    /// The task is meant for somebody else.
+    #[error("`{}` is assigned to `{to}`", crate::core::name::visible(.task))]
+    Assigned {
+        /// Which task.
+        task: String,
+        /// For whom it is meant.
+        to: AgentName,
+    },
+    /// The last holder of the task worked on a branch that is not merged here.
+    #[error("`{}` {work}", crate::core::name::visible(.task))]
+    Unmerged {
+        /// Which task.
+        task: String,
+        /// What is not here.
+        work: Box<UnmergedWork>,
+    },
+    /// The server is to decide who has the task, and cannot.
+    #[error("who has `{}` cannot be decided: {why}", crate::core::name::visible(.task))]
+    Undecided {
+        /// Which task.
+        task: String,
+        /// Why.
+        why: String,
+    },
+    /// The server of a bridge cannot be used.
+    #[error(transparent)]
+    Bridge(#[from] BridgeError),
+    /// A value that restricts the task cannot be used, so it is given to no agent.
+    #[error("`{}` is not ready: {}", crate::core::name::visible(.task), super::skipped::described(.finding))]
+    Unusable {
+        /// Which task.
+        task: String,
+        /// What cannot be used, and where.
+        finding: Box<Diagnostic>,
+    },
+    /// The task waits for others.
+    #[error("`{}` is not ready: it waits for {}", crate::core::name::visible(.task), listed(.waits))]
+    NotReady {
+        /// Which task.
+        task: String,
+        /// What it waits for.
+        waits: Vec<Blocker>,
+    },
+    /// The task cannot be claimed, and nobody by name has it.
+    #[error("`{}` is not ready: it is {status}{}", crate::core::name::visible(.task), unnamed(*.status))]
+    NotPending {
+        /// Which task.
+        task: String,
+        /// Where it stands.
+        status: TaskStatus,
+    },
+    /// No task is ready.
+    #[error("no task is ready{}{}", .kind.as_ref().map(|kind| format!(" of type `{}`", crate::core::name::visible(kind))).unwrap_or_default(), .skipped)]
+    NothingReady {
+        /// Of which type, if one was asked for.
+        kind: Option<String>,
+        /// Those that are pending and cannot be given to an agent as they are.
+        skipped: SkippedTasks,
+    },
+    /// A lease was to be renewed that nobody has, or not this agent.
+    #[error("`{}` is not held{}", crate::core::name::visible(.task), .by.as_ref().map(|by| format!(" by `{by}`")).unwrap_or_default())]
+    NotHeld {
+        /// Which task.
+        task: String,
+        /// By whom it was to be held.
+        by: Option<AgentName>,
+    },
+    /// Something that only an agent can do, and nobody said which one.
+    #[error("it is not known which agent acts")]
+    NoAgent,
+    /// More steps than one batch takes.
+    #[error("a batch of {count} steps; at most {} are allowed", super::STEPS_MAX)]
+    TooManySteps {
+        /// So many were given.
+        count: usize,
+    },
+    /// A step of a batch was not done, because another one failed.
+    #[error("not done: step {step} of the batch failed, and all belong together")]
+    Undone {
+        /// The first step that failed, counted from 1.
+        step: usize,
+    },
+    /// A name breaks the rules of names.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A setting given by the caller does not fit.
+    #[error("{}", .0.message)]
+    Config(Box<Diagnostic>),
+    /// A file or folder outside of the documents could not be used.
+    #[error("cannot use `{}`", crate::core::name::visible(&path.display().to_string()))]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The user has no home folder.
+    #[error("you have no home folder")]
+    NoHome,
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes: {0}")]
+    Randomness(String),
+    /// Asked for something that only a repository has.
+    #[error("`{}` is not in a git repository", crate::core::name::visible(&.0.display().to_string()))]
+    OutsideGit(PathBuf),
+    /// The folder failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The repository failed.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The commit failed; what was written stays written and is committed later.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// Documents were not taken off the code branch, since they are not safe elsewhere yet.
+    #[error(transparent)]
+    NotMoved(#[from] MigrationError),
+    /// Clones could not be brought together.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// No server is named that could be mirrored to.
+    #[error("no server is named")]
+    NoServer,
+    /// Only the repository names the server.
+    #[error("the server {address} is named by the repository, and you have not agreed to it")]
+    UntrustedServer {
+        /// Its address, without a password.
+        address: String,
+    },
+    /// The repository says how the user's own server is used, and this clone has not agreed to it.
+    #[error("the server {address} {why}")]
+    UnagreedServer {
+        /// Its address, without a password.
+        address: String,
+        /// Why it is not used, after the address.
+        why: String,
+    },
+    /// What the settings say of the server makes no sense.
+    #[error("{why}")]
+    BadServer {
+        /// What is wrong, without a password.
+        why: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The server cannot be used now.
+    #[error("{why}")]
+    Unreached {
+        /// Why, without a password.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+}
+
+/// How a caller should take an error; each has its own exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The documents, the disk or the repository are at fault.
+    Problem,
+    /// The call is at fault.
+    Usage,
+    /// No such document.
+    NotFound,
+    /// The rules or another writer forbid it.
+    Conflict,
+    /// The repository is not safe to use.
+    Unsafe,
+    /// Somebody else is at it; the same call may work in a moment.
+    Busy,
+}
+
+/// How often something is done again that a signal interrupted.
+const INTERRUPTIONS_MAX: usize = 10;
+
+/// Does something again as long as a signal interrupts it: most calls of the system are made again where they are made, but
+/// not every library does so. It must be safe to do twice.
+pub(super) fn again<T>(work: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+    for _ in 1..INTERRUPTIONS_MAX {
+        match work() {
+            Err(error) if error.is_interruption() => {}
+            done => return done,
+        }
+    }
+    work()
+}
+
+impl Error {
+    fn is_interruption(&self) -> bool {
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = next {
+            let io = error.downcast_ref::<io::Error>();
+            if io.is_some_and(|error| error.kind() == io::ErrorKind::Interrupted) {
+                return true;
+            }
+            next = error.source();
+        }
+        false
+    }
+
+    /// Returns true if this process may read local state and not write it.
+    #[must_use]
+    pub const fn is_state_read_only(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_state_read_only())
+    }
+
+    /// How to take it.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Find(FindError::NotFound { .. }) | Self::Gone { .. } | Self::NothingReady { .. } => Class::NotFound,
+            Self::Find(_)
+            | Self::Exists { .. }
+            | Self::GitsAlone(_)
+            | Self::Stays { .. }
+            | Self::Undone { .. }
+            | Self::ClaimLost(_)
+            | Self::Assigned { .. }
+            | Self::Unmerged { .. }
+            | Self::Unusable { .. }
+            | Self::NotReady { .. }
+            | Self::NotPending { .. }
+            | Self::NotHeld { .. } => Class::Conflict,
+            Self::Refused { source, .. } => match **source {
+                Refusal::IllegalStep { .. }
+                | Refusal::NotCompleted { .. }
+                | Refusal::OwnWork { .. }
+                | Refusal::DependencyCycle { .. } => Class::Conflict,
+                Refusal::Unreadable { .. } => Class::Problem,
+                Refusal::BadValue { .. } => Class::Usage,
+                Refusal::Edit(ref error) => of_edit(error),
+            },
+            Self::Name(_)
+            | Self::Config(_)
+            | Self::NoAgent
+            | Self::Publish(_)
+            | Self::TooManySteps { .. }
+            | Self::NoServer
+            | Self::BadServer { .. } => Class::Usage,
+            Self::Unreached { .. }
+            | Self::Undecided { .. }
+            | Self::Bridge(_)
+            | Self::Store(
+                StoreError::Busy { .. }
+                | StoreError::Restless { .. }
+                | StoreError::Paused { .. }
+                | StoreError::StateReadOnly { .. },
+            ) => Class::Busy,
+            Self::UntrustedServer { .. }
+            | Self::UnagreedServer { .. }
+            | Self::Store(StoreError::Strange { what: What::Symlink, .. }) => Class::Unsafe,
+            Self::Git(error) => of_trouble(error.trouble()),
+            Self::Commit(error) => of_trouble(error.trouble()),
+            Self::Sync(error) => error.class(),
+            _ => Class::Problem,
+        }
+    }
+
+    /// What to do next, in the imperative.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Find(error) => error.hint(),
+            Self::Refused { source, .. } => source.hint(),
+            Self::Render(error) => Some(error.hint()),
+            Self::Exists { kind, id, .. } => Some(format!("run `mycelium {kind} get {id}` to see it")),
+            Self::GitsAlone(error) => Some(error.hint()),
+            Self::Gone { .. } => Some("run `mycelium status` to see what is there now".to_owned()),
+            Self::Stays { id, why, .. } => why.hint(id),
+            Self::ClaimLost(loss) => loss.hint(),
+            Self::Unmerged { task, work } => {
+                let (branch, task) = (visible(&work.branch), visible(task));
+                Some(format!("run `git merge {branch}`, or `mycelium task claim {task} --force` to begin without that"))
+            }
+            Self::Assigned { task, .. } => {
+                Some(format!("run `mycelium task claim {} --force` to take it all the same", visible(task)))
+            }
+            Self::Unusable { task, finding } => {
+                let repair = finding.hint.as_deref().unwrap_or("correct it");
+                Some(format!("{repair} (`mycelium task edit {}`)", visible(task)))
+            }
+            Self::NotReady { waits, .. } => {
+                waits.first().map(|first| format!("run `mycelium task get {}` to see how it stands", first.id))
+            }
+            Self::NotPending { task, status } => Some(way_on(&visible(task), *status)),
+            Self::NothingReady { skipped, .. } if !skipped.is_empty() => skipped.hint(),
+            Self::NothingReady { .. } => Some("run `mycelium task list` to see what the others wait for".to_owned()),
+            Self::NotHeld { task, .. } => Some(format!("run `mycelium task claim {}` to get it", visible(task))),
+            Self::NoAgent => Some("name it with `--as AGENT`, or set MYCELIUM_AGENT".to_owned()),
+            Self::TooManySteps { .. } => Some("give it in parts".to_owned()),
+            Self::Undone { step } => Some(format!("correct step {step}, then give all of them again")),
+            Self::Config(finding) => finding.hint.clone(),
+            Self::Publish(error) => Some(error.hint()),
+            Self::NoHome => Some("set the variable HOME".to_owned()),
+            Self::OutsideGit(_) => Some("run `git init`, then try again".to_owned()),
+            Self::Store(error) => error.hint(),
+            Self::Git(error) => error.hint(),
+            Self::Commit(error) => error.hint(),
+            Self::Sync(error) => error.hint(),
+            Self::NoServer => Some("set REDIS_URL, or run `mycelium bridge enable URL`".to_owned()),
+            Self::UntrustedServer { .. } => Some("run `mycelium bridge enable` if you trust that server".to_owned()),
+            Self::UnagreedServer { .. } => Some(AGREE.to_owned()),
+            Self::BadServer { hint, .. } => Some(hint.clone()),
+            Self::Unreached { hint, .. } | Self::NotMoved(MigrationError { hint, .. }) => hint.clone(),
+            Self::Undecided { .. } => Some("try again; `mycelium bridge status` says how the server is".to_owned()),
+            Self::Bridge(error) => error.hint(),
+            Self::Name(_) | Self::Folder { .. } | Self::Randomness(_) => None,
+        }
+    }
+
+    /// The findings that say where in a document it fails, if any.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Diagnostic> {
+        match self {
+            Self::Refused { path, source } => source.findings().into_iter().map(|f| f.in_file(path)).collect(),
+            Self::Render(RenderError::Unreadable { findings, .. }) => findings.clone(),
+            Self::Config(finding) | Self::Unusable { finding, .. } => vec![(**finding).clone()],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// `task-1` (running), `task-2` (missing)
+fn listed(waits: &[Blocker]) -> String {
+    const NAMED_MAX: usize = 5;
+    let one = |blocker: &Blocker| {
+        let why = match blocker.why {
+            Wait::Missing => "missing",
+            Wait::Unreadable => "not readable",
+            Wait::Status(status) => status.word(),
+            Wait::Unapproved => "not approved",
+        };
+        format!("`{}` ({why})", blocker.id)
+    };
+    let mut out: Vec<String> = waits.iter().take(NAMED_MAX).map(one).collect();
+    if waits.len() > NAMED_MAX {
+        out.push(format!("and {} more", waits.len() - NAMED_MAX));
+    }
+    out.join(", ")
+}
+
+const fn unnamed(status: TaskStatus) -> &'static str {
+    if matches!(status, TaskStatus::Running) { ", and its file names no agent" } else { "" }
+}
+
+/// How a task that is not pending can be had.
+fn way_on(task: &str, status: TaskStatus) -> String {
+    match status {
+        TaskStatus::Completed => format!("run `mycelium task reopen {task}` to open it again"),
+        TaskStatus::Failed => format!("run `mycelium task retry {task}` to make it pending again"),
+        TaskStatus::Pending | TaskStatus::Running => {
+            format!("run `mycelium task claim {task} --steal` to take it over")
+        }
+    }
+}
+
+impl From<ApplyError<Error>> for Error {
+    fn from(error: ApplyError<Error>) -> Self {
+        match error {
+            ApplyError::Refused(error) => error,
+            ApplyError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+fn of_edit(error: &EditError) -> Class {
+    match error {
+        EditError::NoSection(_) | EditError::NoStep { .. } | EditError::NoBullet { .. } => Class::NotFound,
+        EditError::BadKey(_)
+        | EditError::NotAMap(_)
+        | EditError::NotAList(_)
+        | EditError::BadText { .. }
+        | EditError::Value(_) => Class::Usage,
+        // What was to be written makes the file too large.
+        EditError::Refused(fault)
+            if matches!(fault.code, Code::FileTooBig | Code::FrontmatterTooBig | Code::TooManyValues) =>
+        {
+            Class::Usage
+        }
+        _ => Class::Problem,
+    }
+}
+
+pub(super) fn of_trouble(trouble: Trouble) -> Class {
+    match trouble {
+        Trouble::Failed => Class::Problem,
+        Trouble::Unsafe => Class::Unsafe,
+        Trouble::Busy | Trouble::Moved => Class::Busy,
+    }
+}

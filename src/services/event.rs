@@ -1,0 +1,252 @@
+//! Publishing an event, and listing what was told: the published ones from their files, the others from the feed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::intake::unless_read_only;
+use super::{Error, Observer, Project, Subscription, environment};
+use crate::adapters::store::{self, Action, Operation, Shelf};
+use crate::core::event::{self, Arrivals, Event, Fold, PublishError, Published, Seen, Told};
+use crate::core::name::{AgentName, Channel, ChannelPattern, DocPath, EventId};
+use crate::core::time::Timestamp;
+
+/// Largest record of the branches that this work tree has published on, in bytes.
+const RECORD_BYTES_MAX: usize = 64 * 1024;
+/// Branches that are remembered; beyond that one that comes again gets another file.
+const BRANCHES_MAX: usize = 200;
+/// How often publishing looks for a free place in the archive.
+const ATTEMPTS_MAX: usize = 40;
+/// Longest wait for others who publish here.
+const TURN: Duration = Duration::from_secs(2);
+
+/// Which events to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those on a channel that fits one of these; all, if there are none.
+    pub patterns: Vec<ChannelPattern>,
+    /// Only those behind this one.
+    pub since: Option<EventId>,
+    /// Only so many: the newest, or the first behind `since`.
+    pub limit: Option<usize>,
+}
+
+/// An event that is to be published, and in whose name.
+#[derive(Debug, Clone)]
+pub(super) struct NewEvent {
+    /// Who publishes it, if an agent does.
+    pub(super) agent: Option<AgentName>,
+    /// Where.
+    pub(super) channel: Channel,
+    /// What it says.
+    pub(super) value: serde_json::Value,
+}
+
+impl Project {
+    /// Publishes an event on a channel: an object with its name in `event`, or any other value, which becomes `value`. It
+    /// is on the disk for good when this returns (with the default durability), and subscribers have been told.
+    ///
+    /// # Errors
+    /// [`Error::Publish`] if the event does not fit into a line; others if the folder fails.
+    pub fn publish(&self, channel: Channel, value: serde_json::Value) -> Result<EventId, Error> {
+        self.publish_as(self.agent.clone(), channel, value)
+    }
+
+    fn publish_as(
+        &self,
+        agent: Option<AgentName>,
+        channel: Channel,
+        value: serde_json::Value,
+    ) -> Result<EventId, Error> {
+        let done = self.publish_all(vec![NewEvent { agent, channel, value }])?;
+        match done.into_iter().next() {
+            Some(published) => Ok(published?),
+            None => Err(Error::Gone { path: self.own_log()? }),
+        }
+    }
+
+    /// Publishes many events as one operation, in their order; a result for each. The operation is in the name of the agent if
+    /// all events are of the same one.
+    ///
+    /// # Errors
+    /// [`Error`] if the folder fails; then none is published.
+    pub(super) fn publish_all(&self, events: Vec<NewEvent>) -> Result<Vec<Result<EventId, PublishError>>, Error> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let agent =
+            events[0].agent.clone().filter(|agent| events.iter().all(|event| event.agent.as_ref() == Some(agent)));
+        let operation = Operation { agent, ..self.operation("event.publish")? };
+        let mut published = Vec::with_capacity(events.len());
+        let mut results = Vec::with_capacity(events.len());
+        for (number, event) in events.into_iter().enumerate() {
+            let id = if number == 0 { operation.id.clone() } else { environment::new_operation()? };
+            let new =
+                Published::new(EventId::from(&id), operation.at, event.channel, event.value, event.agent.as_ref());
+            results.push(new.map(|event| {
+                published.push(event);
+                EventId::from(&id)
+            }));
+        }
+        if !published.is_empty() {
+            self.append(&operation, &published)?;
+        }
+        Ok(results)
+    }
+
+    /// Adds events to this work tree's file of them; what is full goes to the archive.
+    fn append(&self, operation: &Operation, events: &[Published]) -> Result<(), Error> {
+        let path = self.own_log()?;
+        self.refuse_left_to_git([&path])?;
+        let mut places: Vec<DocPath> = Vec::new();
+        let turn = unless_read_only(self.store.publish_turn(TURN).map_err(Error::from))?;
+        let mut at = operation.at;
+        for _ in 0..ATTEMPTS_MAX {
+            let paths: Vec<DocPath> = std::iter::once(path.clone()).chain(places.iter().cloned()).collect();
+            let (mut wanted, mut is_taken) = (Vec::new(), false);
+            let written = self.store.apply_unsynced(operation, &paths, &mut |current| -> Result<_, Error> {
+                let old = current.first().and_then(Option::as_deref);
+                let after = event::after_publishing_all(&path, old, events, at);
+                wanted = after.full.iter().map(|(place, _)| place.clone()).collect();
+                is_taken = current.iter().skip(1).any(Option::is_some);
+                // Where the files are full, and where they go was not known before: once more, with all of them.
+                if wanted != places || is_taken {
+                    return Ok(vec![Action::Keep; paths.len()]);
+                }
+                let full = after.full.into_iter().map(|(_, bytes)| Action::Write(bytes));
+                Ok(std::iter::once(Action::Write(after.log)).chain(full).collect())
+            })?;
+            if written.is_some() {
+                drop(turn);
+                // What goes wrong with the commit is no fault of the event: it is written, and committed later.
+                self.commit_written(Some(&operation.id), written.as_ref())?;
+                return Ok(());
+            }
+            if is_taken {
+                // Another file went there in the same millisecond, and stays.
+                at = Timestamp::from_unix_ms(at.unix_ms().saturating_add(1));
+                wanted = Vec::new();
+            }
+            places = wanted;
+        }
+        Err(Error::Gone { path })
+    }
+
+    /// The file to which this work tree publishes on this branch. Its name is random, so that no two branches, and no two
+    /// clones, ever change one file.
+    fn own_log(&self) -> Result<DocPath, Error> {
+        let branch = self.head()?.and_then(|head| head.branch).unwrap_or_default();
+        // Where this process may not write local state, its files are remembered in the outbox.
+        let path = match self.store.make_feed() {
+            Err(error) if error.is_state_read_only() => {
+                self.store.make_outbox().map(|()| self.store.outbox_folder())?
+            }
+            made => made.map(|()| self.store.feed_folder().with_file_name(""))?,
+        };
+        let path = path.join("publishing.json");
+        let fault = |source| Error::Folder { path: path.clone(), source };
+        let text = store::read_text(&path, RECORD_BYTES_MAX).map_err(fault)?.unwrap_or_default();
+        let mut known: BTreeMap<String, String> = serde_json::from_str(&text).unwrap_or_default();
+        let file = |name: &String| DocPath::new(format!("events-{name}.md")).ok();
+        if let Some(path) = known.get(&branch).and_then(file) {
+            return Ok(path);
+        }
+        if known.len() >= BRANCHES_MAX {
+            known.clear();
+        }
+        let name = environment::new_log()?;
+        known.insert(branch, name.clone());
+        let text = serde_json::to_string(&known).unwrap_or_default();
+        store::replace_state_text(&path, &text).map_err(|source| Error::Folder { path: path.clone(), source })?;
+        Ok(DocPath::new(format!("events-{name}.md"))?)
+    }
+
+    /// The published events of all files, those of the archive too, and what the feed keeps of the others: oldest first, or,
+    /// behind an event, in the order in which they came here. A notice on `snapshot:replaced` goes before them if something may
+    /// be missing; it does not count for the limit.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if the folder cannot be read.
+    pub fn events(&self, filter: &Filter) -> Result<Vec<Event>, Error> {
+        let mut observer = Observer::default();
+        let told = observer.catch_up(self)?;
+        let arrivals = Arrivals { told, unordered: observer.unordered().clone(), published: self.published()? };
+        let found = match &filter.since {
+            Some(since) => arrivals.behind(since, environment::now()),
+            None => arrivals.by_time(),
+        };
+        let wanted = |told: &Told| match (filter.patterns.is_empty(), told.channels.first()) {
+            (true, Some(channel)) => Some(told.on(channel.clone())),
+            // What may be missing concerns only those who go on from somewhere.
+            _ if filter.since.is_some() => told.wanted_or_notice(&filter.patterns),
+            _ => told.wanted(&filter.patterns),
+        };
+        let mut events: Vec<Event> = found.iter().filter_map(wanted).collect();
+        if let Some(limit) = filter.limit {
+            // Behind an event one reads on; without one, the newest are wanted.
+            match filter.since {
+                Some(_) => events.truncate(limit + events.iter().take_while(|event| event.is_notice()).count()),
+                None => drop(events.drain(..events.len().saturating_sub(limit))),
+            }
+        }
+        Ok(events)
+    }
+
+    /// The published events of every file.
+    pub(super) fn published(&self) -> Result<Vec<(DocPath, Vec<Told>)>, Error> {
+        let read = self.read_contents(&self.logs()?)?.into_iter();
+        let told =
+            |bytes: &[u8], path: &DocPath| event::read_log(path, bytes).0.into_iter().map(Published::told).collect();
+        Ok(read.map(|(path, file)| (path.clone(), told(&file.bytes, &path))).collect())
+    }
+
+    /// Every file of published events.
+    pub(super) fn logs(&self) -> Result<Vec<DocPath>, Error> {
+        let mut paths = self.store.names(Shelf::Live)?;
+        paths.extend(self.store.names(Shelf::Archive)?);
+        paths.retain(DocPath::is_events);
+        Ok(paths)
+    }
+
+    /// Listens to the events on these channels (none: all): those behind the event `since`, or from now on.
+    ///
+    /// # Errors
+    /// [`Error`] if the folder or the feed cannot be read.
+    pub fn subscribe(&self, patterns: Vec<ChannelPattern>, since: Option<EventId>) -> Result<Subscription, Error> {
+        Subscription::new(self, patterns, since)
+    }
+
+    /// The events of a file that were not told. Where it does not begin with what was told, that has gone to the archive.
+    pub(super) fn new_lines(
+        &self,
+        path: &DocPath,
+        was: Option<&Seen>,
+        bytes: &[u8],
+        fold: &Fold,
+    ) -> Result<Vec<Told>, Error> {
+        let mut found = event::missing(path, was, bytes);
+        // Of a file that is new here a part may have gone to the archive before it came.
+        if found.is_none() || was.is_none() && fold.is_whole() {
+            let start = format!("{}-", path.stem());
+            let archived: Vec<DocPath> = self
+                .store
+                .names(Shelf::Archive)?
+                .into_iter()
+                .filter(|other| other.stem() == path.stem() || other.stem().starts_with(&start))
+                .collect();
+            let mut told = Vec::new();
+            let mut is_found = was.is_none();
+            for (other, contents) in self.read_contents(&archived)? {
+                let known = if is_found { None } else { was };
+                if let Some(rest) = event::missing(&other, known, &contents.bytes) {
+                    is_found = true;
+                    told.extend(rest);
+                }
+            }
+            told.extend(event::missing(path, None, bytes).unwrap_or_default());
+            found = Some(told);
+        }
+        let mut told = found.unwrap_or_default();
+        told.retain(|told| !fold.has_told(&told.id));
+        Ok(told)
+    }
+}

@@ -1,0 +1,215 @@
+//! What happened to the documents, told from the commits: contents are compared, messages are not trusted.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Error, Project};
+use crate::adapters::git::{Commit, Repository};
+use crate::core::change::{self, Change, What};
+use crate::core::document::Document;
+use crate::core::entity::{self, Entity, TaskStatus};
+use crate::core::message::{AGENT_TRAILER, HOLDER_TRAILER};
+use crate::core::name::{AgentName, ContentId, DocPath, Kind, OperationId, Revision};
+use crate::core::snapshot::Snapshot;
+use crate::core::time::Timestamp;
+
+/// One commit, as far as it concerns the documents that were asked for.
+#[derive(Debug, Clone)]
+pub struct HistoryEntry {
+    /// Which commit.
+    pub revision: Revision,
+    /// When.
+    pub at: Timestamp,
+    /// Who, as git has it.
+    pub author: String,
+    /// Which agent, where a trailer says so.
+    pub agent: Option<AgentName>,
+    /// Who held the documents that a person edited by hand, where a trailer says so.
+    pub holder: Option<AgentName>,
+    /// Which operations, where trailers say so.
+    pub operations: Vec<OperationId>,
+    /// The first line of its message.
+    pub subject: String,
+    /// What it changed, as far as the contents are here.
+    pub changes: Vec<Change>,
+    /// Documents that it changed and whose contents a partial clone has left with a remote that cannot be asked.
+    pub missing: Vec<DocPath>,
+    /// Whether the history of a shallow clone is cut here. What this commit changed is then not known.
+    pub is_boundary: bool,
+}
+
+/// How long a remote is asked for contents that a partial clone lacks.
+const FETCH_LIMIT: Duration = Duration::from_secs(30);
+
+impl Project {
+    /// The newest commits that changed this document, or any, newest first. A document is followed into the archive and out
+    /// of it: it keeps its file name there.
+    ///
+    /// # Errors
+    /// [`Error::OutsideGit`] without a repository; [`Error::Git`] if the history cannot be read.
+    pub fn history(&self, path: Option<&DocPath>, limit: usize) -> Result<Vec<HistoryEntry>, Error> {
+        self.history_of(path, None, limit)
+    }
+
+    /// The newest commits that changed this document, or any, in which this agent acted, or that are edits by hand of what it
+    /// held; of all agents if none is given.
+    ///
+    /// # Errors
+    /// [`Error::OutsideGit`] without a repository; [`Error::Git`] if the history cannot be read.
+    pub fn history_of(
+        &self,
+        path: Option<&DocPath>,
+        agent: Option<&AgentName>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, Error> {
+        let Some(repository) = &self.repository else { return Err(Error::OutsideGit(self.root.clone())) };
+        let paths = path.map_or(Ok(Vec::new()), |path| self.places_of(path))?;
+        let pattern = agent.map(names_agent);
+        let commits = repository.history_with(&self.target(), self.folder(), &paths, limit, pattern.as_deref())?;
+        let boundary = repository.shallow_boundary()?;
+        let told = commits.iter().filter(|commit| !boundary.contains(&commit.revision));
+        let ids = told.flat_map(|commit| &commit.changes).flat_map(|one| [&one.1, &one.2]).flatten().cloned().collect();
+        let missing = repository.fetch_missing(&ids, FETCH_LIMIT)?;
+        let mut entries = Vec::with_capacity(commits.len());
+        for commit in commits {
+            let is_boundary = boundary.contains(&commit.revision);
+            let is_missing = |one: &&Side| [&one.1, &one.2].into_iter().flatten().any(|id| missing.contains(id));
+            let (lacking, known): (Vec<&Side>, Vec<&Side>) =
+                if is_boundary { (Vec::new(), Vec::new()) } else { commit.changes.iter().partition(is_missing) };
+            let side = |id: &dyn Fn(&Side) -> Option<ContentId>| -> Result<Snapshot, Error> {
+                let mut documents = Vec::new();
+                for one in &known {
+                    let Some(id) = id(one) else { continue };
+                    documents.push((one.0.clone(), Document::parse(repository.read(&id)?)));
+                }
+                Ok(Snapshot::from_documents(documents))
+            };
+            let before = side(&|one| one.1.clone())?;
+            let after = side(&|one| one.2.clone())?;
+            entries.push(HistoryEntry {
+                changes: change::diff(&before, &after),
+                missing: lacking.into_iter().map(|one| one.0.clone()).collect(),
+                is_boundary,
+                agent: trailers(&commit.message, AGENT_TRAILER).find_map(|text| AgentName::new(text).ok()),
+                holder: trailers(&commit.message, HOLDER_TRAILER).find_map(|text| AgentName::new(text).ok()),
+                operations: trailers(&commit.message, "Mycelium-Operation").filter_map(operation).collect(),
+                revision: commit.revision,
+                at: commit.at,
+                author: commit.author,
+                subject: commit.subject,
+            });
+        }
+        Ok(entries)
+    }
+}
+
+/// How many commits of a task are looked at to see who completed it.
+const COMPLETED_WITHIN: usize = 50;
+
+impl Project {
+    /// The name of who completed a task: the agent, else the author, of the commit that made it completed, or the git user
+    /// where that is not committed yet. `None` where history does not say, as where one commit holds many operations.
+    ///
+    /// # Errors
+    /// [`Error::Find`] if there is no such task; others if the history cannot be read.
+    pub fn completed_by(&self, id: &str) -> Result<Option<String>, Error> {
+        let found = self.find(Some(Kind::Task), id)?;
+        let Some(Entity::Task(task)) = found.entity.filter(|_| self.repository.is_some()) else { return Ok(None) };
+        if task.status != TaskStatus::Completed {
+            return Ok(None);
+        }
+        let is_step = |change: &&Change| matches!(change.what, What::Status { .. } | What::Created { .. });
+        for entry in self.history(Some(&found.path), COMPLETED_WITHIN)? {
+            let Some(change) = entry.changes.iter().find(is_step) else { continue };
+            let status = match &change.what {
+                What::Status { to: status, .. } | What::Created { status, .. } => status.as_deref(),
+                _ => None,
+            };
+            if status != Some(TaskStatus::Completed.word()) {
+                break;
+            }
+            let is_clear = entry.operations.len() < 2;
+            return Ok(is_clear.then(|| entry.agent.map_or(entry.author, |agent| agent.to_string())));
+        }
+        // It is not committed: done here, by the holder or by the person who works here.
+        let holder = task.claimed_by.map(|by| by.to_string());
+        Ok(holder.or_else(|| self.repository.as_ref()?.user_name().ok()))
+    }
+}
+
+impl Project {
+    /// Wherever a document may have lain: outside the archive, in each month that the archive has, and in its own.
+    fn places_of(&self, path: &DocPath) -> Result<Vec<DocPath>, Error> {
+        let mut months: BTreeSet<String> = self.store.months()?.into_iter().collect();
+        let here = self.store.read(path)?.and_then(|file| entity::read(path, &Document::parse(file.bytes)).entity);
+        let created = match here {
+            Some(Entity::Task(task)) => task.created,
+            Some(Entity::Workflow(workflow)) => workflow.created,
+            Some(Entity::Agent(_)) | None => None,
+        };
+        months.extend(created.map(Timestamp::month));
+        let name = path.file_name();
+        let archived = months.iter().map(|month| format!("archive/{month}/{name}"));
+        let places = [path.as_str().to_owned(), name.to_owned()].into_iter().chain(archived);
+        let places: BTreeSet<DocPath> = places.filter_map(|place| DocPath::new(place).ok()).collect();
+        Ok(places.into_iter().collect())
+    }
+}
+
+/// How far back to look for an operation that another process has just committed.
+const RECENT: usize = 256;
+/// How many commits are looked at without the git program: most often it is among the first few.
+const NEWEST: usize = 64;
+impl Project {
+    /// The commit in which another process put an operation of ours while we waited for our turn.
+    pub(super) fn committed_by_another(&self, wanted: &OperationId) -> Option<Revision> {
+        let repository = self.repository.as_ref()?;
+        let holds =
+            |message: &str| trailers(message, "Mycelium-Operation").filter_map(operation).any(|id| id == *wanted);
+        if let Ok(Some(found)) = repository.newest_where(&self.target(), NEWEST, &holds) {
+            return Some(found);
+        }
+        let commits = repository.history(&self.target(), self.folder(), &[], RECENT).ok()?;
+        commits.into_iter().find(|commit| holds(&commit.message)).map(|commit| commit.revision)
+    }
+
+    /// The operations that the newest commits name: a process may have died after it committed them.
+    pub(super) fn recently_committed(&self, repository: &Repository) -> Result<BTreeSet<OperationId>, Error> {
+        let commits = repository.history(&self.target(), self.folder(), &[], RECENT)?;
+        let ids = |commit: &Commit| -> Vec<OperationId> {
+            trailers(&commit.message, "Mycelium-Operation").filter_map(operation).collect()
+        };
+        Ok(commits.iter().flat_map(ids).collect())
+    }
+}
+
+/// Returns a pattern for the line of a message that names an agent as actor or holder.
+fn names_agent(agent: &AgentName) -> String {
+    let literal = |c: char| if c.is_alphanumeric() || c == '_' { c.to_string() } else { format!("[{c}]") };
+    let name: String = agent.as_str().chars().map(literal).collect();
+    format!("^[[:space:]]*({AGENT_TRAILER}|{HOLDER_TRAILER}):[[:space:]]*{name}[[:space:]]*$")
+}
+
+type Side = (DocPath, Option<ContentId>, Option<ContentId>);
+
+/// The values of a trailer, wherever in the message it stands: a squash leaves them in the middle.
+pub(super) fn trailers<'a>(message: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
+    message.lines().filter_map(move |line| line.trim().strip_prefix(key)?.strip_prefix(':').map(str::trim))
+}
+
+/// A trailer's operation id: its first word.
+pub(super) fn operation(text: &str) -> Option<OperationId> {
+    OperationId::new(text.split_whitespace().next()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trailers_are_found_anywhere() {
+        let message = "squashed\n\n  Mycelium-Agent: a\ntext\nMycelium-Agent: b\nMycelium-Agents: c\n";
+        assert_eq!(trailers(message, AGENT_TRAILER).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(operation("op-1 task.create").map(|id| id.to_string()), Some("op-1".into()));
+    }
+}

@@ -1,0 +1,213 @@
+//! Finds the work tree, its repository, its configuration and its run state. Makes nothing; the first write does.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::adopt::agreed_branch;
+use super::error::again;
+use super::together::Group;
+use super::{Error, Progress, Project, environment, intake, teller};
+use crate::adapters::git::{Hooks, Repository, Target};
+use crate::adapters::store::{self, Durability, Place, Store};
+use crate::core::config::{CONFIG_BYTES_MAX, Config, Layer, Origin, REPOSITORY_CONFIG, Shown};
+use crate::core::follow::FollowScope;
+use crate::core::name::AgentName;
+
+/// What a caller asks for when a workspace is opened.
+#[derive(Clone, Default)]
+pub struct Opening {
+    /// The work tree; else `MYCELIUM_ROOT`, else the repository around the current folder, else that folder.
+    pub root: Option<PathBuf>,
+    /// Who acts; else `MYCELIUM_AGENT`, else nobody in particular (the git user).
+    pub agent: Option<AgentName>,
+    /// Settings that win over every file, as key and text.
+    pub flags: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { root, agent, flags } = self;
+        f.debug_struct("Opening").field("root", root).field("agent", agent).field("flags", &Shown(flags)).finish()
+    }
+}
+
+impl Project {
+    /// Opens the workspace that the opening names.
+    ///
+    /// # Errors
+    /// [`Error`] for a folder that is not there, a repository that is not safe to use, or a bad agent name or flag.
+    pub fn open(opening: Opening) -> Result<Self, Error> {
+        let workspace = Self::look(opening)?;
+        // What is in the way of that is said by the next write; reading goes on with what the folder holds.
+        let found = workspace.follow_branch(FollowScope::Everything).unwrap_or_default();
+        let _ = workspace.realign_index();
+        Ok(Self { news: found, ..workspace })
+    }
+
+    /// The same for a glance: a folder with a branch of its own is not brought up to date, so nothing at all is written.
+    ///
+    /// # Errors
+    /// As [`Project::open`].
+    pub fn look(opening: Opening) -> Result<Self, Error> {
+        let named = opening.root.or_else(|| environment::variable("MYCELIUM_ROOT").map(PathBuf::from));
+        let start = named.clone().map_or_else(environment::current_folder, Ok)?;
+        let start = store::folder_of(&start).map_err(|source| Error::Folder { path: start.clone(), source })?;
+        let repository = again(|| Ok(Repository::discover(&start)?))?;
+        let root = match &repository {
+            Some(repository) => repository.work_tree().to_owned(),
+            None => start,
+        };
+        let flags = opening.flags;
+        let mut config = read_config(&root, repository.as_ref(), flags.clone())?;
+        let agent = match opening.agent {
+            Some(agent) => Some(agent),
+            None => acting_agent(&mut config),
+        };
+        let repository = repository.map(|repository| repository.with_hooks(hooks(&config)));
+        let (run, shared) = if let Some(repository) = &repository {
+            (repository.git_dir().join("mycelium"), repository.common_dir().join("mycelium"))
+        } else {
+            let run = environment::user_state()?.join(state_name(&root));
+            (run.clone(), run)
+        };
+        let folder = config.text("markdown.folder").unwrap_or(".claude/coordination").to_owned();
+        let durability = durability(&config);
+        let on = teller::On::default();
+        let place = Place { root: root.clone(), folder, run: run.clone(), shared };
+        let store =
+            Store::open(&place, durability)?.telling(teller::teller(&on)).taking_in(intake::rules(root.clone()));
+        let progress = Progress::default();
+        let auto = config.flag("commit.auto");
+        let group = Group::of(&run, durability, target(&config), auto);
+        Ok(Self {
+            root,
+            repository,
+            store,
+            config,
+            flags,
+            agent,
+            durability,
+            progress,
+            group,
+            news: Vec::new(),
+            on,
+            is_quiet: false,
+            must_decide: false,
+        })
+    }
+}
+
+impl Project {
+    /// How to open it once more, in another thread.
+    pub(super) fn once_more(&self) -> Opening {
+        Opening { root: Some(self.root.clone()), agent: self.agent.clone(), flags: self.flags.clone() }
+    }
+
+    /// The same workspace once more, for somebody who uses it beside this one.
+    ///
+    /// # Errors
+    /// [`Error::Git`] if the repository is gone or not safe to use any more.
+    pub fn another(&self) -> Result<Self, Error> {
+        let repository = match &self.repository {
+            Some(_) => again(|| Ok(Repository::discover(&self.root)?))?.map(|one| one.with_hooks(hooks(&self.config))),
+            None => None,
+        };
+        Ok(Self {
+            root: self.root.clone(),
+            repository,
+            store: self.store.clone(),
+            config: self.config.clone(),
+            agent: self.agent.clone(),
+            durability: self.durability,
+            progress: self.progress.clone(),
+            flags: self.flags.clone(),
+            group: std::sync::Arc::clone(&self.group),
+            news: Vec::new(),
+            on: std::sync::Arc::clone(&self.on),
+            is_quiet: self.is_quiet,
+            must_decide: self.must_decide,
+        })
+    }
+}
+
+/// Where commits go.
+pub(super) fn target(config: &Config) -> Target {
+    config.text("commit.branch").map_or(Target::Current, |name| Target::Branch(name.to_owned()))
+}
+
+fn durability(config: &Config) -> Durability {
+    match config.text("markdown.durability") {
+        Some("batch") => Durability::Batch,
+        Some("off") => Durability::Off,
+        _ => Durability::Full,
+    }
+}
+
+fn hooks(config: &Config) -> Hooks {
+    if config.flag("commit.hooks") { Hooks::run() } else { Hooks::Never }
+}
+
+pub(super) fn read_config(
+    root: &Path,
+    repository: Option<&Repository>,
+    flags: Vec<(String, String)>,
+) -> Result<Config, Error> {
+    let mut layers = Vec::new();
+    if let Some(path) = environment::user_config() {
+        let text = store::read_text(&path, CONFIG_BYTES_MAX).map_err(|error| error.to_string());
+        layers.push((Origin::User, layer(&path.display().to_string(), text)));
+    }
+    if let Some(name) = repository.and_then(agreed_branch)
+        && let Ok(layer) = Layer::from_text("commit.branch", &name)
+    {
+        layers.push((Origin::Clone, layer));
+    }
+    let text = store::read_text_in(root, REPOSITORY_CONFIG, CONFIG_BYTES_MAX).map_err(|error| causes(&error));
+    layers.push((Origin::Repository, layer(REPOSITORY_CONFIG, text)));
+    layers.push((Origin::Environment, Layer::from_environment(&environment::variable)));
+    for (name, text) in flags {
+        layers
+            .push((Origin::Flag, Layer::from_text(&name, &text).map_err(|finding| Error::Config(Box::new(finding)))?));
+    }
+    Ok(Config::resolve(layers))
+}
+
+/// The agent that the environment names. A name that is none is refused by every command but those about settings.
+fn acting_agent(config: &mut Config) -> Option<AgentName> {
+    const VARIABLE: &str = "MYCELIUM_AGENT";
+    match environment::variable(VARIABLE).map(AgentName::new)? {
+        Ok(agent) => Some(agent),
+        Err(error) => {
+            config.refuse(VARIABLE, &error.to_string());
+            None
+        }
+    }
+}
+
+/// The values of a file. One that cannot be read is a finding: no command stops for it.
+fn layer(name: &str, text: Result<Option<String>, String>) -> Layer {
+    match text {
+        Ok(Some(text)) => Layer::from_json(name, &text),
+        Ok(None) => Layer::default(),
+        Err(why) => Layer::unreadable(name, &why),
+    }
+}
+
+/// The last cause of an error, which says what the system said.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last.to_string()
+}
+
+/// The name of a plain folder's run state: its last part, and all of its path as a number (FNV-1a, 64 bits).
+fn state_name(root: &Path) -> String {
+    let path = root.as_os_str().as_encoded_bytes();
+    let hash = path
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let name = root.file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy().into_owned());
+    format!("{name}-{hash:016x}")
+}

@@ -1,0 +1,96 @@
+//! Refuses agents that have lost a task, and says who has it.
+
+use crate::core::claim::{self, Ask, Entry, Pass, Place, Sight, Taking, Verdict, decide};
+use crate::core::entity::{self, Task, TaskStatus};
+use crate::core::name::DocPath;
+use crate::core::time::Timestamp;
+use crate::services::{Error, Passing, Project};
+
+/// The error of an edit that was refused. Where another agent has the task by now, or has it in another worktree, that is the
+/// reason, since no transition here is allowed then.
+pub(super) fn refused_edit(
+    workspace: &Project,
+    path: &DocPath,
+    (task, sight): (&Task, &Sight),
+    refusal: entity::Refusal,
+    passing: &Passing,
+) -> Result<Error, Error> {
+    let is_illegal = matches!(refusal, entity::Refusal::IllegalStep { .. });
+    if is_illegal
+        && task.status != TaskStatus::Running
+        && let Some(lost) = workspace.lost_since(path, task, sight)
+    {
+        return Ok(lost);
+    }
+    workspace.let_pass(path, task, sight, passing)?;
+    let refusal = Error::Refused { path: path.clone(), source: Box::new(refusal.about(path.stem())) };
+    let Some(by) = workspace.agent.as_ref().filter(|_| passing.taking == Taking::Polite) else { return Ok(refusal) };
+    if !is_illegal || task.status != TaskStatus::Pending {
+        return Ok(refusal);
+    }
+    let ask = Ask { by: by.clone(), lease: workspace.lease(), taking: Taking::Polite };
+    Ok(match decide(task.id.as_str(), sight, &[], &ask, &workspace.moment(), &workspace.here(path)) {
+        Verdict::Lost { loss, .. } => workspace.lost(*loss),
+        _ => workspace.refuse_unmerged(&task.id, path, sight, &ask).err().unwrap_or(refusal),
+    })
+}
+
+/// Refuses a caller that the registry does not let pass.
+fn guard(workspace: &Project, path: &DocPath, (task, sight): (&Task, &Sight), pass: Pass<'_>) -> Result<(), Error> {
+    let guarded = claim::guard(task.id.as_str(), sight, pass, &workspace.moment(), &workspace.here(path));
+    guarded.map_err(|loss| workspace.lost(*loss))
+}
+
+impl Project {
+    /// Refuses an agent that has lost the task.
+    pub(in crate::services) fn let_pass(
+        &self,
+        path: &DocPath,
+        task: &Task,
+        sight: &Sight,
+        passing: &Passing,
+    ) -> Result<(), Error> {
+        if passing.taking != Taking::Polite || self.agent.is_none() && passing.fence.is_none() {
+            return Ok(());
+        }
+        guard(self, path, (task, sight), Pass { by: self.agent.as_ref(), fence: passing.fence })
+    }
+
+    /// Refuses a caller that begins a task with another fence than it has.
+    pub(super) fn check_fence(
+        &self,
+        path: &DocPath,
+        task: &Task,
+        sight: &Sight,
+        passing: &Passing,
+    ) -> Result<(), Error> {
+        if passing.taking != Taking::Polite || passing.fence.is_none() {
+            return Ok(());
+        }
+        guard(self, path, (task, sight), Pass { by: None, fence: passing.fence })
+    }
+
+    /// The entry of a task that ends or goes back, in the state in which it was; `None` if the registry needs none.
+    pub(super) fn end_entry(
+        &self,
+        task: &Task,
+        sight: &Sight,
+        place: impl Fn() -> Result<Place, Error>,
+    ) -> Result<Option<Entry>, Error> {
+        match (sight.entry(), &task.claimed_by) {
+            // Another agent has it by now: that stands.
+            (Some(entry), _) if entry.fence > sight.here.fence => Ok(None),
+            (Some(entry), _) if entry.fence == sight.here.fence => Ok(Some(Entry { place: place()?, ..entry.clone() })),
+            (_, Some(by)) => Ok(Some(self.new_entry(by, &sight.here, place()?))),
+            (_, None) => Ok(None),
+        }
+    }
+
+    /// A claim that was lost, with the moment until which the holder has the task.
+    pub(in crate::services) fn lost(&self, mut loss: claim::Loss) -> Error {
+        let ms = loss.left.and_then(|left| i64::try_from(left.as_millis()).ok());
+        loss.ended = loss.ended.or_else(|| loss.ended_ago.map(|ago| self.before(ago)));
+        loss.until = ms.map(|ms| Timestamp::from_unix_ms(self.now().unix_ms().saturating_add(ms)));
+        Error::ClaimLost(Box::new(loss))
+    }
+}

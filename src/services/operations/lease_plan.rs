@@ -1,0 +1,425 @@
+//! Claims and leases within an operation: each step finds the lease registry as the steps before it left it. What the registry
+//! says in the end is written down before the documents change, and confirmed after.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::claim_answers::{ClaimKey, key};
+use super::derived::refusing;
+use super::folder_view::FolderView;
+use super::guards::refused_edit;
+use super::outcome::ClaimDecision;
+use crate::adapters::store::{FOLDER_WAIT, StoreError};
+use crate::core::claim::{
+    self, Ask, Entry, Facts, Home, Origin, Place, Record, Sight, State, Taking, Verdict, Writing, decide,
+};
+use crate::core::document::Document;
+use crate::core::entity::claim::{Hold, take};
+use crate::core::entity::{self, Task, TaskStatus};
+use crate::core::name::{AgentName, DocId, DocPath};
+use crate::core::snapshot::Blocker;
+use crate::services::bridge::{ClaimRequest, Reserved};
+use crate::services::late::{NOTE, taken_up};
+use crate::services::ledger::task_of;
+use crate::services::{Error, Passing, Project};
+
+/// What is to be done to a task.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum TaskAction<'a> {
+    /// It is claimed.
+    Claim(&'a Ask),
+    /// It is changed in any other way.
+    Change(&'a Passing),
+    /// Its lease ended: it is pending again.
+    Expire,
+}
+
+/// A step that changes a task.
+pub(super) struct TaskEdit<'a> {
+    pub(super) path: &'a DocPath,
+    /// What is done, as the journal calls it.
+    pub(super) verb: &'a str,
+    pub(super) before: &'a Document,
+    /// What the edit made of it.
+    pub(super) edited: Result<Document, entity::Refusal>,
+    pub(super) action: TaskAction<'a>,
+}
+
+/// What a task waits for.
+pub(super) type Blockers<'a> = dyn FnMut(&Task) -> Result<Vec<Blocker>, Error> + 'a;
+
+/// What an operation makes of the lease registry.
+#[derive(Debug, Default)]
+pub(super) struct LeasePlan {
+    pub(super) tasks: BTreeMap<DocPath, PlannedLease>,
+    branch: OnceCell<Option<String>>,
+    /// What the server has still to be asked before the operation can be carried out.
+    open: BTreeMap<ClaimKey, ClaimRequest>,
+    /// Another process of the same agent is claiming one of the tasks.
+    is_waiting: bool,
+    /// What the registry said when the steps were planned before.
+    known: BTreeMap<DocPath, Sight>,
+    /// Leases of unknown age, counted from now on: the machine has been restarted.
+    pub(super) unmeasured: Vec<(DocId, DocPath, Facts, AgentName)>,
+}
+
+/// The lease of one task.
+#[derive(Debug)]
+pub(super) struct PlannedLease {
+    /// The task before the first step.
+    pub(super) task: Task,
+    /// What was known of it before the first step.
+    pub(super) found: Sight,
+    /// What is known of it as the steps so far left it.
+    sight: Sight,
+    /// What the registry is to say after the last step, if it is to say something else.
+    pub(super) entry: Option<Entry>,
+    /// A step gave the task to a new holder: the document is to say so.
+    pub(super) is_given: bool,
+    /// What the server said when a step claimed it.
+    pub(super) reserved: Option<Reserved>,
+    /// A step claimed it.
+    pub(super) is_claimed: bool,
+    /// A step changed it in another way.
+    pub(super) is_changed: bool,
+}
+
+impl LeasePlan {
+    /// An empty plan that knows of the registry what this one knew.
+    pub(super) fn on_the_same(&self) -> Self {
+        let known = self.tasks.iter().map(|(path, lease)| (path.clone(), lease.found.clone()));
+        Self { known: known.collect(), ..Self::default() }
+    }
+
+    /// Returns true if the registry is to say the same by both plans, of tasks that say the same about their holders.
+    pub(super) fn agrees(&self, other: &Self) -> bool {
+        let terms = |lease: &PlannedLease| (Facts::of(&lease.task), lease.terms());
+        let entries = |plan: &Self| -> Vec<_> {
+            let changed = plan.tasks.iter().filter(|(_, lease)| lease.entry.is_some());
+            changed.map(|(path, lease)| (path.clone(), terms(lease))).collect()
+        };
+        self.open.is_empty() && other.open.is_empty() && entries(self) == entries(other)
+    }
+
+    /// What the server has still to be asked, in the order of ids: two batches that want the same tasks ask in the same order.
+    pub(super) fn open(&self) -> Vec<ClaimRequest> {
+        self.open.values().cloned().collect()
+    }
+
+    /// Returns true if another process of the same agent is claiming one of the tasks at this moment.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.is_waiting
+    }
+
+    /// The reservations that are needed once the operation is done, without those of removed tasks.
+    pub(super) fn needed(&self, removed: &[(DocId, DocPath)]) -> impl Iterator<Item = &Reserved> {
+        let is_there = |path: &DocPath| !removed.iter().any(|(_, gone)| gone == path);
+        let leases = self.tasks.iter().filter(move |(path, _)| is_there(path)).map(|(_, lease)| lease);
+        let is_ours = |lease: &&PlannedLease| lease.entry.as_ref().is_some_and(|entry| entry.state != State::Released);
+        leases.filter(is_ours).filter_map(|lease| lease.reserved.as_ref())
+    }
+
+    /// The tasks about which the registry is to say something else.
+    pub(super) fn paths_with_entry(&self) -> BTreeSet<DocPath> {
+        let changed = self.tasks.iter().filter(|(_, lease)| lease.entry.is_some());
+        changed.map(|(path, _)| path.clone()).collect()
+    }
+
+    /// What is known of a task, which now says this.
+    fn lease(&mut self, workspace: &Project, path: &DocPath, task: &Task) -> Result<&mut PlannedLease, Error> {
+        if !self.tasks.contains_key(path) {
+            let facts = Facts::of(task);
+            let sight = match self.known.remove(path) {
+                Some(known) => Sight { here: facts, ..known },
+                None => workspace.sight(&task.id, path, facts)?,
+            };
+            self.tasks.insert(path.clone(), PlannedLease::new(task.clone(), sight));
+        }
+        let lease = self.tasks.get_mut(path).ok_or_else(|| Error::Gone { path: path.clone() })?;
+        lease.sight.here = Facts::of(task);
+        Ok(lease)
+    }
+
+    /// The document as its last holder takes it up again, if a step does that; see [`taken_up`].
+    pub(super) fn take_up(
+        &mut self,
+        view: &FolderView<'_>,
+        path: &DocPath,
+        before: &Document,
+        verb: &str,
+        passing: &Passing,
+    ) -> Result<Option<Document>, Error> {
+        let workspace = view.workspace;
+        let Some(task) = task_of(path, before).filter(|task| workspace.may_take_up(task, verb)) else {
+            return Ok(None);
+        };
+        let sight = self.lease(workspace, path, &task)?.sight.clone();
+        let Some(ask) = workspace.late_ask(&sight) else { return Ok(None) };
+        workspace.check_fence(path, &task, &sight, passing)?;
+        let reserved = self.ask(view, &task, &ask)?;
+        let again = taken_up(path, before, &sight, &ask, &reserved)?;
+        self.lease(workspace, path, &task)?.reserved = Some(reserved);
+        Ok(Some(again))
+    }
+
+    /// The answer of the server for a task; [`Reserved::NotAsked`] while it has still to be asked.
+    fn ask(&mut self, view: &FolderView<'_>, task: &Task, ask: &Ask) -> Result<Reserved, Error> {
+        let request = ClaimRequest::new(task, ask);
+        if let Some(answer) = view.answers.answer(&request) {
+            return answer.map_err(|denied| view.workspace.denied(denied));
+        }
+        self.open.insert(key(&request), request);
+        Ok(Reserved::NotAsked)
+    }
+
+    /// Decides whether a step may change a task so, and gives the document as it is then: who begins a task claims it.
+    pub(super) fn authorize(
+        &mut self,
+        view: &FolderView<'_>,
+        edit: TaskEdit<'_>,
+        blockers: &mut Blockers<'_>,
+    ) -> Result<(Document, Option<ClaimDecision>), Error> {
+        let TaskEdit { path, verb, before, edited, action } = edit;
+        let Some(task) = task_of(path, before) else {
+            return match action {
+                // Whether it can be changed at all is for the edit to say.
+                TaskAction::Change(_) => Ok((refusing(path, edited)?, None)),
+                TaskAction::Claim(_) | TaskAction::Expire => {
+                    let findings = entity::read(path, before).findings;
+                    let source = entity::Refusal::Unreadable { id: path.stem().to_owned(), findings };
+                    refusing(path, Err(source))
+                }
+            };
+        };
+        match action {
+            TaskAction::Claim(ask) => {
+                let given = self.give(view, path, &task, &task, ask, blockers)?;
+                self.claimed(path, &task, refusing(path, edited)?, given, ask.taking)
+            }
+            TaskAction::Expire => Ok((self.expire(view, path, &task, refusing(path, edited)?)?, None)),
+            TaskAction::Change(passing) => self.change(view, path, (verb, &task), edited, passing, blockers),
+        }
+    }
+
+    /// A change that is no claim by name; one that begins the task is a claim all the same.
+    fn change(
+        &mut self,
+        view: &FolderView<'_>,
+        path: &DocPath,
+        (verb, task): (&str, &Task),
+        edited: Result<Document, entity::Refusal>,
+        passing: &Passing,
+        blockers: &mut Blockers<'_>,
+    ) -> Result<(Document, Option<ClaimDecision>), Error> {
+        let workspace = view.workspace;
+        let lease = self.lease(workspace, path, task)?;
+        lease.is_changed = true;
+        if verb == NOTE {
+            return Ok((refusing(path, edited)?, None));
+        }
+        let after = match edited {
+            Ok(after) => after,
+            Err(refusal) => return Err(refused_edit(workspace, path, (task, &lease.sight), refusal, passing)?),
+        };
+        let next = task_of(path, &after);
+        let status = next.as_ref().map_or(task.status, |next| next.status);
+        match (task.status, status, &workspace.agent) {
+            (TaskStatus::Pending, TaskStatus::Running, Some(by)) => {
+                workspace.check_fence(path, task, &lease.sight, passing)?;
+                let ask = Ask { by: by.clone(), lease: workspace.lease(), taking: passing.taking };
+                // Who begins a task may have it assigned to them in one go.
+                let assigned = match next {
+                    Some(next) => Task { assigned_to: next.assigned_to, gates: next.gates, ..task.clone() },
+                    None => task.clone(),
+                };
+                let given = self.give(view, path, task, &assigned, &ask, blockers)?;
+                self.claimed(path, task, after, given, passing.taking)
+            }
+            (from, to, _) if from != to && to != TaskStatus::Running => {
+                workspace.let_pass(path, task, &lease.sight, passing)?;
+                let place = || place(&self.branch, workspace, path);
+                let Some(lease) = self.tasks.get_mut(path) else { return Ok((after, None)) };
+                if let Some(entry) = workspace.end_entry(task, &lease.sight, place)? {
+                    lease.put(entry.in_state(end_of(to)));
+                }
+                Ok((after, None))
+            }
+            _ => {
+                workspace.let_pass(path, task, &lease.sight, passing)?;
+                if let Some(entry) = lease.sight.entry().filter(|entry| is_taken_up(entry, task)) {
+                    let entry = entry.in_state(State::Held).renewed_at(&workspace.moment());
+                    lease.put(Entry { fence: task.fence.unwrap_or(entry.fence), ..entry });
+                    lease.is_given = true;
+                }
+                Ok((after, None))
+            }
+        }
+    }
+
+    /// Decides who gets a task: where clones share a server there first, then here. `assigned` is the task with what the same
+    /// step says about whom it is for.
+    fn give(
+        &mut self,
+        view: &FolderView<'_>,
+        path: &DocPath,
+        task: &Task,
+        assigned: &Task,
+        ask: &Ask,
+        blockers: &mut Blockers<'_>,
+    ) -> Result<(Entry, Option<Origin>, Reserved), Error> {
+        let workspace = view.workspace;
+        let lease = self.lease(workspace, path, task)?;
+        let facts = Facts::of(assigned);
+        (lease.sight.here.assigned_to, lease.sight.here.unusable) = (facts.assigned_to, facts.unusable);
+        workspace.refuse_unmerged(&task.id, path, &lease.sight, ask)?;
+        // Where no lease can be written down, none is given.
+        workspace.store.make_state()?;
+        let (sight, known) = (lease.sight.clone(), lease.reserved.clone());
+        let blockers = blockers(assigned)?;
+        let (moment, here) = (workspace.moment(), workspace.here(path));
+        let decide = |ask: &Ask| decide(task.id.as_str(), &sight, &blockers, ask, &moment, &here);
+        // What is refused here is not asked for there.
+        if let Verdict::Refused(refusal) = decide(ask) {
+            return Err(refused(task.id.as_str(), refusal));
+        }
+        let reserved = known.map_or_else(|| self.ask(view, task, ask), Ok)?;
+        let ask = reserved.ask(ask);
+        let place = place(&self.branch, workspace, path)?;
+        match decide(&ask) {
+            Verdict::Give(give) => {
+                let origin = match (give.origin, &reserved) {
+                    (Origin::Stolen(by), Reserved::There(there)) if there.was.is_some() => Origin::Expired(by),
+                    (origin, _) => origin,
+                };
+                let fence = give.fence.max(reserved.fence());
+                Ok((workspace.given_entry(&sight, fence, &ask, State::Held, place), Some(origin), reserved))
+            }
+            Verdict::Keep { .. } => {
+                let known = sight.entry().filter(|entry| entry.by == ask.by && entry.fence == sight.here.fence);
+                let known = known.map(|entry| entry.in_state(State::Held).renewed_at(&moment));
+                let entry = known.unwrap_or_else(|| workspace.new_entry(&ask.by, &sight.here, place));
+                Ok((entry, None, reserved))
+            }
+            Verdict::Wait => {
+                self.is_waiting = true;
+                Err(StoreError::Busy { path: workspace.store.claim_lock_path(), waited: FOLDER_WAIT }.into())
+            }
+            Verdict::Lost { loss, anew } => {
+                self.unmeasured.extend(anew.map(|by| (task.id.clone(), path.clone(), sight.here.clone(), by)));
+                Err(workspace.lost(*loss))
+            }
+            Verdict::Refused(refusal) => Err(refused(task.id.as_str(), refusal)),
+        }
+    }
+
+    /// The document of a task that was given to an agent. Who has it already keeps it: nothing is written then.
+    fn claimed(
+        &mut self,
+        path: &DocPath,
+        task: &Task,
+        edited: Document,
+        (entry, origin, reserved): (Entry, Option<Origin>, Reserved),
+        taking: Taking,
+    ) -> Result<(Document, Option<ClaimDecision>), Error> {
+        let hold = Hold { by: entry.by.clone(), fence: entry.fence, lease: entry.lease };
+        let is_kept = origin.is_none() && task.status == TaskStatus::Running;
+        let after = if is_kept {
+            edited
+        } else {
+            refusing(path, take(&refusing(path, with_override(task, edited, &hold, taking))?, &hold))?
+        };
+        let decided = reserved.decided();
+        if let Some(lease) = self.tasks.get_mut(path) {
+            lease.put(entry.clone());
+            lease.is_given |= !is_kept;
+            lease.is_claimed = true;
+            lease.reserved = Some(reserved);
+        }
+        Ok((after, Some(ClaimDecision { entry, origin: origin.unwrap_or(Origin::Nobody), decided })))
+    }
+
+    /// The lease of a task ended: it is pending again.
+    fn expire(
+        &mut self,
+        view: &FolderView<'_>,
+        path: &DocPath,
+        task: &Task,
+        released: Document,
+    ) -> Result<Document, Error> {
+        let workspace = view.workspace;
+        let lease = self.lease(workspace, path, task)?;
+        if !claim::standing(&lease.sight, &workspace.moment()).is_over() {
+            return Err(Error::NotHeld { task: task.id.to_string(), by: None });
+        }
+        let place = || place(&self.branch, workspace, path);
+        let Some(lease) = self.tasks.get_mut(path) else { return Ok(released) };
+        if let Some(entry) = workspace.end_entry(task, &lease.sight, place)? {
+            let ended = workspace.ended(&entry, &lease.sight);
+            lease.put(Entry { ended, ..entry.in_state(State::Expired) });
+        }
+        Ok(released)
+    }
+}
+
+/// Where a claim is written down, with the branch, which is looked up once.
+fn place(branch: &OnceCell<Option<String>>, workspace: &Project, path: &DocPath) -> Result<Place, Error> {
+    if branch.get().is_none() {
+        let _ = branch.set(workspace.head()?.and_then(|head| head.branch));
+    }
+    Ok(Place { branch: branch.get().cloned().flatten(), ..workspace.here(path) })
+}
+
+/// Returns true if a task runs again whose lease ended: its holder took it up.
+fn is_taken_up(entry: &Entry, task: &Task) -> bool {
+    entry.state == State::Expired && task.status == TaskStatus::Running && task.claimed_by.as_ref() == Some(&entry.by)
+}
+
+/// Records in a note that a task was taken although a value that restricts it cannot be used.
+fn with_override(found: &Task, edited: Document, hold: &Hold, taking: Taking) -> Result<Document, entity::Refusal> {
+    let is_forced = taking != Taking::Polite && found.claimed_by.as_ref() != Some(&hold.by);
+    match found.gates.unusable().filter(|_| is_forced) {
+        Some(finding) => {
+            entity::task::note(&edited, &format!("claimed by {} with --force: {}", hold.by, finding.message))
+        }
+        None => Ok(edited),
+    }
+}
+
+/// The state in the registry of a task that does not run any more.
+const fn end_of(status: TaskStatus) -> State {
+    match status {
+        TaskStatus::Completed => State::Completed,
+        TaskStatus::Failed => State::Failed,
+        TaskStatus::Pending | TaskStatus::Running => State::Released,
+    }
+}
+
+/// The error of a claim that is refused to every agent, or to this one.
+fn refused(task: &str, refusal: claim::Refusal) -> Error {
+    let task = task.to_owned();
+    match refusal {
+        claim::Refusal::Assigned(to) => Error::Assigned { task, to },
+        claim::Refusal::Unusable(finding) => Error::Unusable { task, finding },
+        claim::Refusal::Waits(waits) => Error::NotReady { task, waits },
+        claim::Refusal::Status(status) => Error::NotPending { task, status },
+    }
+}
+
+impl PlannedLease {
+    fn new(task: Task, sight: Sight) -> Self {
+        let found = sight.clone();
+        Self { task, found, sight, entry: None, is_given: false, reserved: None, is_claimed: false, is_changed: false }
+    }
+
+    fn put(&mut self, entry: Entry) {
+        self.sight.record = Some(Record::Entry(entry.clone()));
+        self.sight.home = Home::Here;
+        self.sight.writing = Writing::Over;
+        self.entry = Some(entry);
+    }
+
+    /// The parts of the entry that the document repeats, and its state.
+    fn terms(&self) -> Option<(u64, State, AgentName, std::time::Duration, bool)> {
+        self.entry.as_ref().map(|entry| (entry.fence, entry.state, entry.by.clone(), entry.lease, self.is_given))
+    }
+}

@@ -1,0 +1,26 @@
+//! A pause of the writers of this worktree: what they have written is committed first.
+
+use super::{CommitReport, Error, Project};
+use crate::core::engine::Force;
+use crate::core::time::Timestamp;
+
+impl Project {
+    /// Begins a pause, or changes when it ends, and commits what is not committed. All other writers of this worktree wait
+    /// until it ends; this workspace goes on.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if the local state cannot be written, or an operation that is under way does not end; others if the
+    /// commit fails.
+    pub fn pause_writers(&self, until: Timestamp) -> Result<CommitReport, Error> {
+        self.store.pause(until)?;
+        self.commit_all(Force::No)
+    }
+
+    /// Ends a pause; false if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if the local state cannot be written.
+    pub fn resume_writers(&self) -> Result<bool, Error> {
+        Ok(self.store.resume()?)
+    }
+}

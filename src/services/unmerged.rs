@@ -1,0 +1,132 @@
+//! Work of a task's last holder on another branch that is not merged here: who begins the task without it does it twice.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::{Error, Project};
+use crate::adapters::git::{Repository, Target};
+use crate::core::change::{self, What};
+use crate::core::claim::{Ask, Sight, State, Taking, standing};
+use crate::core::document::Document;
+use crate::core::message::SILENT;
+use crate::core::name::{AgentName, DocId, DocPath, Revision, visible};
+use crate::core::snapshot::Snapshot;
+use crate::core::time::Timestamp;
+
+/// Commit times are whole seconds, rounded down.
+const SECOND_MS: i64 = 1_000;
+
+/// What the last holder of a task did on a branch that is not merged here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnmergedWork {
+    /// Who had the task.
+    pub by: AgentName,
+    /// They gave it back; otherwise their lease ended.
+    pub is_released: bool,
+    /// The branch that they were on.
+    pub branch: String,
+    /// Changes of the task's document, but for who held it.
+    pub changes: usize,
+    /// Commits of other files since they claimed it.
+    pub commits: usize,
+}
+
+impl fmt::Display for UnmergedWork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.is_released { "was released" } else { "was held until the lease ended" };
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
+        let of_task = |count: usize| format!("{count} change{} of the task", plural(count));
+        let of_code = |count: usize| format!("{count} commit{} of other files", plural(count));
+        let lacking = match (self.changes, self.commits) {
+            (changes, 0) => of_task(changes),
+            (0, commits) => of_code(commits),
+            (changes, commits) => format!("{} and {}", of_task(changes), of_code(commits)),
+        };
+        let is = if self.changes + self.commits == 1 { "is" } else { "are" };
+        write!(f, "{verb} by `{}` on branch `{}`: {lacking} {is} not here", self.by, visible(&self.branch))
+    }
+}
+
+impl Project {
+    /// Refuses a polite claim of a task on which its last holder worked on a branch that is not merged here.
+    ///
+    /// # Errors
+    /// [`Error::Unmerged`] if it is refused; others if the repository cannot be read.
+    pub(super) fn refuse_unmerged(&self, task: &DocId, path: &DocPath, sight: &Sight, ask: &Ask) -> Result<(), Error> {
+        if ask.taking != Taking::Polite {
+            return Ok(());
+        }
+        match self.unmerged_work(path, sight)? {
+            Some(work) => Err(Error::Unmerged { task: task.to_string(), work: Box::new(work) }),
+            None => Ok(()),
+        }
+    }
+
+    fn unmerged_work(&self, path: &DocPath, sight: &Sight) -> Result<Option<UnmergedWork>, Error> {
+        let (Some(repository), Some(entry)) = (&self.repository, sight.entry()) else { return Ok(None) };
+        let is_free = match entry.state {
+            State::Released | State::Expired => true,
+            State::Held => standing(sight, &self.moment()).is_over(),
+            State::Begun | State::Completed | State::Failed => false,
+        };
+        let Some(branch) = entry.place.branch.as_ref().filter(|_| is_free) else { return Ok(None) };
+        let head = repository.head(&Target::Current)?;
+        if head.branch.as_ref() == Some(branch) {
+            return Ok(None);
+        }
+        let Some(tip) = repository.head(&Target::Branch(branch.clone()))?.revision else { return Ok(None) };
+        let here = head.revision.as_ref();
+        let since = Timestamp::from_unix_ms(entry.since.unix_ms().saturating_sub(SECOND_MS));
+        let commits = repository.code_commits_beside(here, &tip, self.folder(), since)?;
+        // On a branch of their own the documents are the same for all worktrees.
+        let is_shared = self.target() != Target::Current;
+        let changes = if is_shared { 0 } else { self.unmerged_changes(repository, path, here, &tip)? };
+        Ok((commits + changes > 0).then(|| UnmergedWork {
+            by: entry.by.clone(),
+            is_released: entry.state == State::Released,
+            branch: branch.clone(),
+            changes,
+            commits,
+        }))
+    }
+
+    /// Counts what the tip has changed in a document since the histories went apart, and the folder does not have.
+    fn unmerged_changes(
+        &self,
+        repository: &Repository,
+        path: &DocPath,
+        head: Option<&Revision>,
+        tip: &Revision,
+    ) -> Result<usize, Error> {
+        let bases = head.map_or(Ok(Vec::new()), |head| repository.merge_bases(head, tip))?;
+        let only = BTreeSet::from([path.clone()]);
+        let at = |revision: Option<&Revision>| -> Result<Snapshot, Error> {
+            let ids = repository.contents_of(revision, self.folder(), &only)?;
+            let read = ids.into_iter().map(|(path, id)| Ok((path, Document::parse(repository.read(&id)?))));
+            Ok(Snapshot::from_documents(read.collect::<Result<Vec<_>, Error>>()?))
+        };
+        let there = at(Some(tip))?;
+        if there.is_empty() {
+            return Ok(0);
+        }
+        let subjects = |before: &Snapshot| -> BTreeSet<String> {
+            change::diff(before, &there).iter().filter_map(|change| subject(&change.what)).collect()
+        };
+        let lacking = subjects(&self.snapshot_of(std::slice::from_ref(path))?);
+        Ok(subjects(&at(bases.first())?).intersection(&lacking).count())
+    }
+}
+
+/// Returns what a change is about, if it is work on the task: not who holds it, and nothing that was taken away.
+fn subject(what: &What) -> Option<String> {
+    match what {
+        What::Field { key, .. } if key == "claimed_by" || SILENT.contains(&&**key) => None,
+        What::Field { key, .. } | What::List { key, .. } => Some(format!("key {key}")),
+        What::Step { text, done, .. } => Some(format!("step {done} {text}")),
+        What::StepAdded { text, .. } => Some(format!("new step {text}")),
+        What::Note { text } => Some(format!("note {text}")),
+        What::Section { name, .. } => Some(format!("section {name}")),
+        What::Prose { .. } => Some("text".to_owned()),
+        _ => None,
+    }
+}
