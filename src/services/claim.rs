@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::bridge::Decided;
+use super::claim_arbiter::{ClaimArbiter, ClaimRequest, Decided};
 use super::ledger::task_of;
 use super::operations::{ClaimDecision, DocumentRef, Step};
 use super::skipped::SkippedTasks;
@@ -175,7 +175,9 @@ impl Project {
         // Where the file came back by a revert, the registry keeps the higher fence.
         let written = if sight.is_left { None } else { Some(self.note(&lock, &task.id, &entry)?) };
         drop(lock);
-        self.renew_there(&Task { fence: Some(entry.fence), ..task.clone() }, &entry.by, entry.lease)?;
+        let ask = Ask { by: entry.by.clone(), lease: entry.lease, taking: Taking::Polite };
+        let request = ClaimRequest::new(&Task { fence: Some(entry.fence), ..task.clone() }, &ask);
+        ClaimArbiter::renew(self, &request, self.claims).map_err(|denied| self.denied(denied))?;
         if let Some(written) = written {
             written.close()?;
             self.sync_claim(&written)?;

@@ -7,11 +7,12 @@
 
 use std::path::Path;
 
+use super::claim_arbiter::{ClaimArbiter, ClaimRequest};
 use super::intake::unless_read_only;
 use super::ledger::task_of;
 use super::{Error, Project};
 use crate::adapters::store;
-use crate::core::claim::{self, Entry, Facts, FormerHolder, Home, Moment, Sight, State, Writing};
+use crate::core::claim::{self, Ask, Entry, Facts, FormerHolder, Home, Moment, Sight, State, Taking, Writing};
 use crate::core::document::Document;
 use crate::core::entity::{Task, TaskStatus};
 use crate::core::name::{AgentName, ContentId, DocId, DocPath, Kind};
@@ -54,7 +55,8 @@ impl Project {
             self.note(&lock, id, &entry)?;
             drop(lock);
             // The server, where there is one, counts by itself; where it cannot be asked the bridge tells it.
-            let _ = self.renew_there(task, &entry.by, entry.lease);
+            let ask = Ask { by: entry.by, lease: entry.lease, taking: Taking::Polite };
+            let _ = ClaimArbiter::renew(self, &ClaimRequest::new(task, &ask), self.claims);
         }
         Ok(())
     }

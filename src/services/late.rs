@@ -1,6 +1,6 @@
 //! An agent whose lease ended: what it may still do, and what it is told where another one has had the task since.
 
-use super::bridge::Reserved;
+use super::claim_arbiter::Reservation;
 use super::operations::refusing;
 use super::{Error, Project};
 use crate::core::claim::{self, Ask, Sight, Taking, late_holder};
@@ -42,7 +42,7 @@ pub(super) fn taken_up(
     document: &Document,
     sight: &Sight,
     ask: &Ask,
-    reserved: &Reserved,
+    reserved: &Reservation,
 ) -> Result<Document, Error> {
     let fence = sight.entry().map_or(0, |entry| entry.fence).max(reserved.fence());
     refusing(path, retake(document, &Hold { by: ask.by.clone(), fence, lease: ask.lease }))

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "the runner is the place that reads the clock and the environment")]
 
 mod adopt;
+mod after_write;
 mod archive;
 mod attribution;
 mod behind;
@@ -9,6 +10,7 @@ mod branch;
 mod bridge;
 mod cache;
 mod claim;
+mod claim_arbiter;
 mod commit;
 mod condition;
 mod cycle;
@@ -59,10 +61,11 @@ pub use crate::adapters::store::PAUSE_MAX;
 pub use adopt::UnknownBranch;
 pub use archive::{Archived, Kept, Moved, Run, Wanted};
 pub use bridge::{
-    BridgeStats, Decided, Detected, Direction, Enabling, Follower, Health, Known, PassOptions, PassReport, Patience,
-    State, Target, UNKNOWN as BRIDGE_UNKNOWN, Wanted as WantedBridge,
+    BridgeStats, Detected, Direction, Enabling, Follower, Health, Known, PassOptions, PassReport, Patience, State,
+    Target, UNKNOWN as BRIDGE_UNKNOWN, Wanted as WantedBridge,
 };
 pub use claim::{Claimed, Renewed, Which};
+pub use claim_arbiter::{Decided, RemoteClaims};
 pub use commit::{CommitReport, Committed, Edits};
 pub use condition::{facts, mend};
 pub use driver::{Driver, Drivers, merge_files, shown_file};

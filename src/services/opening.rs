@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::adopt::agreed_branch;
+use super::after_write::WriteOrigin;
+use super::claim_arbiter::RemoteClaims;
 use super::error::again;
 use super::together::Group;
 use super::{Error, Progress, Project, environment, intake, teller};
@@ -91,8 +93,8 @@ impl Project {
             group,
             news: Vec::new(),
             on,
-            is_quiet: false,
-            must_decide: false,
+            origin: WriteOrigin::Here,
+            claims: RemoteClaims::IfLive,
         })
     }
 }
@@ -124,8 +126,8 @@ impl Project {
             group: std::sync::Arc::clone(&self.group),
             news: Vec::new(),
             on: std::sync::Arc::clone(&self.on),
-            is_quiet: self.is_quiet,
-            must_decide: self.must_decide,
+            origin: self.origin,
+            claims: self.claims,
         })
     }
 }

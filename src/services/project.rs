@@ -6,7 +6,9 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::after_write::WriteOrigin;
 use super::cache::{self, Cache, Read};
+use super::claim_arbiter::RemoteClaims;
 use super::error::again;
 use super::progress::Work;
 use super::teller::On;
@@ -48,10 +50,10 @@ pub struct Project {
     pub(super) news: Vec<Diagnostic>,
     /// The branch of the newest operation, for those who are told of it.
     pub(super) on: On,
-    /// It is a bridge's own: what it writes needs not be told to the server by anybody else.
-    pub(super) is_quiet: bool,
-    /// A claim has to be decided by the server.
-    pub(super) must_decide: bool,
+    /// Where what it writes comes from.
+    pub(super) origin: WriteOrigin,
+    /// Whether a claim may be decided in this clone alone.
+    pub(super) claims: RemoteClaims,
 }
 
 impl fmt::Debug for Project {
@@ -149,7 +151,7 @@ impl Project {
     /// The same workspace in which no claim is decided in this clone alone: where the server cannot decide, there is none.
     #[must_use]
     pub fn deciding_there(mut self) -> Self {
-        self.must_decide = true;
+        self.claims = RemoteClaims::Required;
         self
     }
 

@@ -1,5 +1,4 @@
-//! Who has a task, asked on the server before it is decided here: among clones one answer there decides, within a deadline.
-//! Where it cannot be asked, the claim is decided in this clone alone, and says so.
+//! The claim arbiter of Redis: among clones one answer of the server decides, within a deadline.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,11 +8,12 @@ use super::sight::Item;
 use super::state::State;
 use super::wanted::{Target, Wanted};
 use crate::adapters::redis::{BridgeError, ClaimAnswer, ClaimAsk, Link, Renewal};
-use crate::core::claim::{Ask, Entry, Loss, Taking, Why};
-use crate::core::entity::{Task, Workflow, WorkflowStatus};
+use crate::core::claim::{Ask, Loss, Taking, Why};
+use crate::core::entity::{Workflow, WorkflowStatus};
 use crate::core::mirror;
 use crate::core::name::{AgentName, DocId, Kind};
 use crate::core::time::Timestamp;
+use crate::services::claim_arbiter::{ClaimArbiter, ClaimDenied, ClaimRequest, RemoteClaims, RemoteLease, Reservation};
 use crate::services::{Error, Project, environment};
 
 /// Longest wait for a connection, and for an answer: together the deadline of a claim, 50 ms.
@@ -29,253 +29,61 @@ const LEASE: &str = "lease";
 /// How often the hashes of running workflows begin to live anew, in milliseconds: twice in their life.
 const RENEW_MS: i64 = 1_800_000;
 
-/// Where it was decided who has a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decided {
-    /// In this clone: there is no server to ask.
-    Here,
-    /// On the server, for all clones.
-    There,
-    /// In this clone, because the server could not be asked; why.
-    HereAlone(String),
-}
-
-impl Decided {
-    /// The word in JSON.
-    #[must_use]
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Self::Here => "here",
-            Self::There => "there",
-            Self::HereAlone(_) => "here_alone",
-        }
+impl ClaimArbiter for Project {
+    fn is_asked(&self) -> bool {
+        matches!(self.wanted_bridge(), Wanted::Redis(_))
     }
 
-    /// Why the server was not asked, where it should have been.
-    #[must_use]
-    pub fn why(&self) -> Option<&str> {
-        match self {
-            Self::HereAlone(why) => Some(why),
-            Self::Here | Self::There => None,
-        }
-    }
-}
-
-/// What the server said before it is decided here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::services) enum Reserved {
-    /// Nobody was asked.
-    NotAsked,
-    /// It could not be asked; why.
-    Local(String),
-    /// It is the agent's there.
-    There(Reservation),
-}
-
-/// A task that is an agent's on the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::services) struct Reservation {
-    by: AgentName,
-    pub(in crate::services) id: DocId,
-    /// The fence there.
-    pub(in crate::services) fence: u64,
-    /// It was not theirs before.
-    is_new: bool,
-    /// Whose lease was over.
-    pub(in crate::services) was: Option<AgentName>,
-}
-
-impl Reserved {
-    /// The fence that a new holder has at least.
-    pub(in crate::services) fn fence(&self) -> u64 {
-        if let Self::There(there) = self { there.fence } else { 0 }
-    }
-
-    /// The same question, for the clone: what the server gives away nobody keeps here.
-    pub(in crate::services) fn ask(&self, ask: &Ask) -> Ask {
-        match self {
-            Self::There(Reservation { was: Some(_), .. }) => Ask { taking: Taking::Steal, ..ask.clone() },
-            _ => ask.clone(),
-        }
-    }
-
-    /// Where it was decided.
-    pub(in crate::services) fn decided(&self) -> Decided {
-        match self {
-            Self::NotAsked => Decided::Here,
-            Self::Local(why) => Decided::HereAlone(why.clone()),
-            Self::There(_) => Decided::There,
-        }
-    }
-}
-
-/// One task that an agent asks the server for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::services) struct ClaimRequest {
-    /// Which task.
-    pub(in crate::services) task: DocId,
-    /// The fence in its document; 0 for none.
-    pub(in crate::services) fence: u64,
-    /// Who asks, and how.
-    pub(in crate::services) ask: Ask,
-}
-
-impl ClaimRequest {
-    /// The request for a task as its document is now.
-    pub(in crate::services) fn new(task: &Task, ask: &Ask) -> Self {
-        Self { task: task.id.clone(), fence: task.fence.unwrap_or(0), ask: ask.clone() }
-    }
-}
-
-/// Why the server gives a task to another agent or to none. It can be kept, and said more than once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::services) enum ClaimDenied {
-    /// Another agent has it, or has ended it.
-    Lost(Box<Loss>),
-    /// The server has to decide and cannot.
-    Undecided {
-        /// Which task.
-        task: DocId,
-        /// Why it cannot.
-        why: String,
-    },
-}
-
-impl Project {
-    /// Returns true if a server is to be asked for tasks.
-    pub(in crate::services) fn asks_for_claims(&self) -> bool {
-        !self.is_quiet && matches!(self.wanted_bridge(), Wanted::Redis(_))
-    }
-
-    /// Asks the server for tasks, before any lock is held; the answers in the same order. What was reserved and is not needed
-    /// is to be given to [`Project::unreserve`].
-    pub(in crate::services) fn reserve(&self, requests: &[ClaimRequest]) -> Vec<Result<Reserved, ClaimDenied>> {
-        let not_asked = || requests.iter().map(|_| Ok(Reserved::NotAsked)).collect();
-        let Wanted::Redis(target) = self.wanted_bridge() else { return not_asked() };
-        if self.is_quiet {
-            return not_asked();
-        }
+    fn reserve(&self, requests: &[ClaimRequest], mode: RemoteClaims) -> Vec<Result<Reservation, ClaimDenied>> {
+        let Wanted::Redis(target) = self.wanted_bridge() else {
+            return requests.iter().map(|_| Ok(Reservation::NotAsked)).collect();
+        };
         let followed = match self.is_followed_branch(&target) {
             Ok(followed) => followed,
             Err(error) => Err(error.to_string()),
         };
         if let Err(why) = followed {
-            return requests.iter().map(|request| self.undecided(request, why.clone())).collect();
+            return requests.iter().map(|request| undecided(request, why.clone(), mode)).collect();
         }
+        let waits = claim_patience(&target, mode);
         let mut answers = Vec::with_capacity(requests.len());
         for part in requests.chunks(CLAIMS_AT_ONCE) {
             let questions: Vec<ClaimAsk> = part.iter().map(|request| question(&target, request)).collect();
             let said = Line::of(&target)
-                .with(self, &target, self.claim_patience(&target), |link| claim(self, &target, link, &questions))
+                .with(self, &target, waits, |link| claim(self, &target, link, &questions))
                 .unwrap_or_else(|error| questions.iter().map(|_| Err(error.to_string())).collect());
-            answers.extend(part.iter().zip(said).map(|(request, answer)| self.reserved(request, answer)));
+            answers.extend(part.iter().zip(said).map(|(request, answer)| reserved(request, answer, mode)));
         }
         answers
     }
 
-    /// What an answer of the server means for who asked.
-    fn reserved(&self, request: &ClaimRequest, answer: Result<ClaimAnswer, String>) -> Result<Reserved, ClaimDenied> {
-        let lost = |why, by, fence, left| Err(ClaimDenied::Lost(Box::new(loss(request, why, by, fence, left))));
-        let (fence, is_new, was) = match answer {
-            Ok(ClaimAnswer::Won { fence, was }) => (fence, true, was.and_then(|was| AgentName::new(was).ok())),
-            Ok(ClaimAnswer::Kept { fence }) => (fence, false, None),
-            // A file that is behind may still say that it is pending: who goes on regardless is told here.
-            Ok(ClaimAnswer::Lost { fence, .. }) if request.ask.taking == Taking::Steal => (fence + 1, false, None),
-            Ok(ClaimAnswer::Lost { holder, fence, left }) => {
-                return lost(Why::Held, AgentName::new(holder).ok(), fence, Some(left));
-            }
-            Ok(ClaimAnswer::Popped { left }) => return lost(Why::Popped, None, 0, Some(left)),
-            Ok(ClaimAnswer::Ended(status)) => {
-                let why = if status == "completed" { Why::Completed } else { Why::Failed };
-                return lost(why, None, request.fence, None);
-            }
-            Ok(ClaimAnswer::Settling { left }) => {
-                let why = format!("the server lost its data and decides again in {} s", left.as_secs() + 1);
-                return self.undecided(request, why);
-            }
-            Err(why) => return self.undecided(request, why),
-        };
-        let (by, id) = (request.ask.by.clone(), request.task.clone());
-        Ok(Reserved::There(Reservation { by, id, fence, is_new, was }))
-    }
-
-    /// How long to wait for a connection and for an answer: briefly, since this clone can decide alone; where it may not, as long
-    /// as the settings say.
-    fn claim_patience(&self, target: &Target) -> Waits {
-        if self.must_decide {
-            let (connect, answer) = (target.settings.connection_timeout, target.settings.operation_timeout);
-            Waits { connect, answer, insists: true }
-        } else {
-            Waits { connect: CONNECT, answer: ANSWER, insists: false }
-        }
-    }
-
-    fn undecided(&self, request: &ClaimRequest, why: String) -> Result<Reserved, ClaimDenied> {
-        if self.must_decide {
-            Err(ClaimDenied::Undecided { task: request.task.clone(), why })
-        } else {
-            Ok(Reserved::Local(why))
-        }
-    }
-
-    /// The error of who does not get a task.
-    pub(in crate::services) fn denied(&self, denied: ClaimDenied) -> Error {
-        match denied {
-            ClaimDenied::Lost(loss) => self.lost(*loss),
-            ClaimDenied::Undecided { task, why } => Error::Undecided { task: task.to_string(), why },
-        }
-    }
-
-    /// Claims that came to nothing here are given back there.
-    pub(in crate::services) fn unreserve<'a>(&self, unused: impl IntoIterator<Item = &'a Reserved>) {
-        let is_new = |reserved: &&Reserved| matches!(reserved, Reserved::There(there) if there.is_new);
-        let mut unused = unused.into_iter().filter(is_new).peekable();
-        if unused.peek().is_none() {
-            return;
-        }
+    fn release(&self, unused: &[RemoteLease], mode: RemoteClaims) {
         let Wanted::Redis(target) = self.wanted_bridge() else { return };
-        let given = |reserved: &Reserved| match reserved {
-            Reserved::There(there) if !self.is_needed(there) => {
-                let hash = target.keys.document(Kind::Task, &there.id);
-                Some((hash, there.by.to_string(), there.fence))
-            }
-            _ => None,
-        };
-        let given: Vec<_> = unused.filter_map(given).collect();
+        let hash = |lease: &RemoteLease| target.keys.document(Kind::Task, &lease.id);
+        let given: Vec<_> = unused.iter().map(|lease| (hash(lease), lease.by.to_string(), lease.fence)).collect();
         for part in given.chunks(CLAIMS_AT_ONCE) {
             // Where it cannot be given back, its lease ends.
             let _ = Line::of(&target)
-                .with(self, &target, self.claim_patience(&target), |link| Ok(link.unclaim_each(part)?));
+                .with(self, &target, claim_patience(&target, mode), |link| Ok(link.unclaim_each(part)?));
         }
     }
 
-    /// Returns true if another process of the same agent has got the task in this clone by what is reserved.
-    fn is_needed(&self, reserved: &Reservation) -> bool {
-        let records = self.store.claim_records(&reserved.id).unwrap_or_default();
-        let mut entries = records.iter().filter_map(|record| Entry::from_bytes(&record.bytes));
-        entries.any(|entry| entry.by == reserved.by && entry.fence >= reserved.fence && entry.state.is_held())
-    }
-
-    /// A lease that begins anew begins so there as well.
-    ///
-    /// # Errors
-    /// [`Error::ClaimLost`] if somebody else has it there.
-    pub(in crate::services) fn renew_there(&self, task: &Task, by: &AgentName, lease: Duration) -> Result<(), Error> {
+    fn renew(&self, request: &ClaimRequest, mode: RemoteClaims) -> Result<(), ClaimDenied> {
         let Wanted::Redis(target) = self.wanted_bridge() else { return Ok(()) };
-        let ask = Ask { by: by.clone(), lease, taking: Taking::Polite };
-        let request = ClaimRequest::new(task, &ask);
-        let question = question(&target, &request);
-        let renewed =
-            Line::of(&target).with(self, &target, self.claim_patience(&target), |link| Ok(link.renew(&question)?));
-        match renewed {
-            Ok(Renewal::Lost { holder, fence, left }) if !holder.is_empty() && holder != by.as_str() => {
-                Err(self.lost(loss(&request, Why::Held, AgentName::new(holder).ok(), fence, Some(left))))
+        let question = question(&target, request);
+        let waits = claim_patience(&target, mode);
+        match Line::of(&target).with(self, &target, waits, |link| Ok(link.renew(&question)?)) {
+            Ok(Renewal::Lost { holder, fence, left }) if !holder.is_empty() && holder != request.ask.by.as_str() => {
+                let loss = loss(request, Why::Held, AgentName::new(holder).ok(), fence, Some(left));
+                Err(ClaimDenied::Lost(Box::new(loss)))
             }
             // The file knows who has it; the server is told by the bridge.
             _ => Ok(()),
         }
     }
+}
 
+impl Project {
     /// Renews on the server what an agent holds in this worktree, but for the documents of `written`, which renewed their leases
     /// there: each operation of a holder renews, whatever it is about.
     pub(super) fn renew_held(
@@ -299,6 +107,55 @@ impl Project {
             link.renew_each(part)?;
         }
         Ok(())
+    }
+}
+
+/// What an answer of the server means for who asked.
+fn reserved(
+    request: &ClaimRequest,
+    answer: Result<ClaimAnswer, String>,
+    mode: RemoteClaims,
+) -> Result<Reservation, ClaimDenied> {
+    let lost = |why, by, fence, left| Err(ClaimDenied::Lost(Box::new(loss(request, why, by, fence, left))));
+    let (fence, is_new, was) = match answer {
+        Ok(ClaimAnswer::Won { fence, was }) => (fence, true, was.and_then(|was| AgentName::new(was).ok())),
+        Ok(ClaimAnswer::Kept { fence }) => (fence, false, None),
+        // A file that is behind may still say that it is pending: who goes on regardless is told here.
+        Ok(ClaimAnswer::Lost { fence, .. }) if request.ask.taking == Taking::Steal => (fence + 1, false, None),
+        Ok(ClaimAnswer::Lost { holder, fence, left }) => {
+            return lost(Why::Held, AgentName::new(holder).ok(), fence, Some(left));
+        }
+        Ok(ClaimAnswer::Popped { left }) => return lost(Why::Popped, None, 0, Some(left)),
+        Ok(ClaimAnswer::Ended(status)) => {
+            let why = if status == "completed" { Why::Completed } else { Why::Failed };
+            return lost(why, None, request.fence, None);
+        }
+        Ok(ClaimAnswer::Settling { left }) => {
+            let why = format!("the server lost its data and decides again in {} s", left.as_secs() + 1);
+            return undecided(request, why, mode);
+        }
+        Err(why) => return undecided(request, why, mode),
+    };
+    let (by, id) = (request.ask.by.clone(), request.task.clone());
+    Ok(Reservation::Remote(RemoteLease { by, id, fence, is_new, was }))
+}
+
+fn undecided(request: &ClaimRequest, why: String, mode: RemoteClaims) -> Result<Reservation, ClaimDenied> {
+    match mode {
+        RemoteClaims::Required => Err(ClaimDenied::Undecided { task: request.task.clone(), why }),
+        RemoteClaims::IfLive => Ok(Reservation::Local(why)),
+    }
+}
+
+/// How long to wait for a connection and for an answer: briefly, since this clone can decide alone; where it may not, as long
+/// as the settings say.
+fn claim_patience(target: &Target, mode: RemoteClaims) -> Waits {
+    match mode {
+        RemoteClaims::Required => {
+            let (connect, answer) = (target.settings.connection_timeout, target.settings.operation_timeout);
+            Waits { connect, answer, insists: true }
+        }
+        RemoteClaims::IfLive => Waits { connect: CONNECT, answer: ANSWER, insists: false },
     }
 }
 

@@ -11,11 +11,12 @@ use super::sight::{Item, item_of};
 use super::state::{self, State};
 use super::wanted::{Target, Wanted};
 use crate::adapters::redis::Link;
-use crate::adapters::store::{Record, RecordedChange, Unsynced};
+use crate::adapters::store::{Record, RecordedChange};
 use crate::core::document::Document;
 use crate::core::event::Told;
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::snapshot::Entry;
+use crate::services::after_write::{AfterWrite, BackendId, WriteOrigin};
 use crate::services::ledger::task_of;
 use crate::services::{Error, Project, teller};
 
@@ -25,15 +26,20 @@ const CONNECT_LIVE: Duration = Duration::from_millis(50);
 /// Longest wait for an answer.
 const ANSWER: Duration = Duration::from_millis(50);
 
-impl Project {
-    /// Tells the server what an operation has changed. What goes wrong is left to whoever looks at everything next.
-    pub(in crate::services) fn run_errand(&self, written: &Unsynced) {
+/// The name of this backend.
+pub(super) const REDIS: BackendId = BackendId("redis");
+
+impl AfterWrite for Project {
+    /// What goes wrong is left to whoever looks at everything next.
+    fn after_write(&self, record: &Record, origin: WriteOrigin) {
+        if origin == WriteOrigin::Backend(REDIS) {
+            return;
+        }
         let Wanted::Redis(target) = self.wanted_bridge() else { return };
         // Whoever follows sees it by itself.
         if matches!(self.store.is_followed(), Ok(true)) {
             return;
         }
-        let record = written.record();
         let branch = self.head().ok().flatten().and_then(|head| head.branch);
         let told: Vec<Told> = teller::told(record, 0, branch).into_iter().flat_map(|line| line.told).collect();
         let is_live = self.bridge_health(&target).is_some_and(|health| health.state == health::State::Live);
@@ -47,7 +53,9 @@ impl Project {
             let _ = state::note_untold(self, &target, &first.id);
         }
     }
+}
 
+impl Project {
     fn errand(&self, target: &Target, link: &Link, record: &Record, told: &[Told]) -> Result<(), Error> {
         let mut state = State::open(self.another()?, target);
         if self.is_followed_branch(target)?.is_err() {

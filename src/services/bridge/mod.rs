@@ -26,8 +26,6 @@ mod state;
 mod voice;
 mod wanted;
 
-pub use claims::Decided;
-pub(super) use claims::{ClaimDenied, ClaimRequest, Reserved};
 pub use detect::{BridgeStats, Detected, Patience};
 pub(super) use ear::Ear;
 pub use enabled::Enabling;

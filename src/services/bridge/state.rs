@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::bases::Bases;
+use super::errand::REDIS;
 use super::lead::{LEAD_LEASE, LeadTimes};
 use super::report::HeldRemoval;
 use super::sight::{Item, Sight, item_of};
@@ -16,6 +17,7 @@ use crate::core::mirror::{Back, Base, Derived, Ground, Keys, Local, Remote};
 use crate::core::name::{AgentName, DocPath, EventId, Kind, OperationId, Revision};
 use crate::core::snapshot::Entry;
 use crate::core::time::Timestamp;
+use crate::services::after_write::WriteOrigin;
 use crate::services::{Error, Observer, Project, environment};
 
 /// How far back it is looked whether HEAD has only moved forward, in commits.
@@ -120,7 +122,7 @@ pub(super) struct State {
 impl State {
     /// Begins with what is remembered.
     pub(super) fn open(mut workspace: Project, target: &Target) -> Self {
-        workspace.is_quiet = true;
+        workspace.origin = WriteOrigin::Backend(REDIS);
         let server = target.memory_name();
         let bases = Bases::open(&workspace.store, &server);
         Self {

@@ -1,18 +1,19 @@
-//! What a server said of the tasks that an operation claims. It is asked for all of them in one go, before a lock is held.
+//! What an arbiter said of the tasks that an operation claims. It is asked for all of them in one go, before a lock is held.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::claim::Taking;
+use crate::core::claim::{Entry, Taking};
 use crate::core::name::DocId;
 use crate::services::Project;
-use crate::services::bridge::{ClaimDenied, ClaimRequest, Reserved};
+use crate::services::after_write::WriteOrigin;
+use crate::services::claim_arbiter::{ClaimArbiter, ClaimDenied, ClaimRequest, RemoteLease, Reservation};
 
 /// The answers are kept while the steps are planned again, so no task is asked for twice; what was reserved and is not needed
 /// in the end is given back.
 #[derive(Debug, Default)]
 pub(super) struct ClaimAnswers {
     is_asking: bool,
-    answers: BTreeMap<ClaimKey, Result<Reserved, ClaimDenied>>,
+    answers: BTreeMap<ClaimKey, Result<Reservation, ClaimDenied>>,
     /// The reservations that are needed: task and fence there.
     needed: BTreeSet<(DocId, u64)>,
 }
@@ -25,37 +26,54 @@ pub(super) fn key(request: &ClaimRequest) -> ClaimKey {
 }
 
 impl ClaimAnswers {
-    /// Nothing was asked yet.
+    /// Nothing was asked yet. What a backend brings it has decided already.
     pub(super) fn new(workspace: &Project) -> Self {
-        Self { is_asking: workspace.asks_for_claims(), ..Self::default() }
+        Self { is_asking: workspace.origin == WriteOrigin::Here && workspace.is_asked(), ..Self::default() }
     }
 
-    /// Asks the server for tasks.
+    /// Asks the arbiter for tasks.
     pub(super) fn ask(&mut self, workspace: &Project, requests: &[ClaimRequest]) {
-        let answers = workspace.reserve(requests);
+        let answers = workspace.reserve(requests, workspace.claims);
         self.answers.extend(requests.iter().map(key).zip(answers));
     }
 
-    /// The answer for a task; `None` if the server has still to be asked.
-    pub(super) fn answer(&self, request: &ClaimRequest) -> Option<Result<Reserved, ClaimDenied>> {
-        if self.is_asking { self.answers.get(&key(request)).cloned() } else { Some(Ok(Reserved::NotAsked)) }
+    /// The answer for a task; `None` if the arbiter has still to be asked.
+    pub(super) fn answer(&self, request: &ClaimRequest) -> Option<Result<Reservation, ClaimDenied>> {
+        if self.is_asking { self.answers.get(&key(request)).cloned() } else { Some(Ok(Reservation::NotAsked)) }
     }
 
     /// The operation is done: these reservations are needed.
-    pub(super) fn need<'a>(&mut self, reserved: impl IntoIterator<Item = &'a Reserved>) {
-        self.needed = reserved.into_iter().filter_map(identity).collect();
+    pub(super) fn need<'a>(&mut self, reserved: impl IntoIterator<Item = &'a Reservation>) {
+        let remote = |reserved: &'a Reservation| match reserved {
+            Reservation::Remote(lease) => Some(lease),
+            Reservation::NotAsked | Reservation::Local(_) => None,
+        };
+        self.needed = reserved.into_iter().filter_map(remote).map(identity).collect();
     }
 
     /// Gives back what was reserved and is not needed.
     pub(super) fn release_unneeded(&self, workspace: &Project) {
-        let is_unneeded = |reserved: &&Reserved| !identity(reserved).is_some_and(|there| self.needed.contains(&there));
-        workspace.unreserve(self.answers.values().flatten().filter(is_unneeded));
+        let is_unneeded = |lease: &&RemoteLease| {
+            lease.is_new && !self.needed.contains(&identity(lease)) && !is_held_by_another_process(workspace, lease)
+        };
+        let remote = self.answers.values().flatten().filter_map(|reserved| match reserved {
+            Reservation::Remote(lease) => Some(lease),
+            Reservation::NotAsked | Reservation::Local(_) => None,
+        });
+        let unneeded: Vec<RemoteLease> = remote.filter(is_unneeded).cloned().collect();
+        if !unneeded.is_empty() {
+            workspace.release(&unneeded, workspace.claims);
+        }
     }
 }
 
-fn identity(reserved: &Reserved) -> Option<(DocId, u64)> {
-    match reserved {
-        Reserved::There(there) => Some((there.id.clone(), there.fence)),
-        Reserved::NotAsked | Reserved::Local(_) => None,
-    }
+fn identity(lease: &RemoteLease) -> (DocId, u64) {
+    (lease.id.clone(), lease.fence)
+}
+
+/// Returns true if another process of the same agent has got the task in this clone by what is reserved.
+fn is_held_by_another_process(workspace: &Project, lease: &RemoteLease) -> bool {
+    let records = workspace.store.claim_records(&lease.id).unwrap_or_default();
+    let mut entries = records.iter().filter_map(|record| Entry::from_bytes(&record.bytes));
+    entries.any(|entry| entry.by == lease.by && entry.fence >= lease.fence && entry.state.is_held())
 }

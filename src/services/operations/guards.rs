@@ -4,6 +4,7 @@ use crate::core::claim::{self, Ask, Entry, Pass, Place, Sight, Taking, Verdict, 
 use crate::core::entity::{self, Task, TaskStatus};
 use crate::core::name::DocPath;
 use crate::core::time::Timestamp;
+use crate::services::claim_arbiter::ClaimDenied;
 use crate::services::{Error, Passing, Project};
 
 /// The error of an edit that was refused. Where another agent has the task by now, or has it in another worktree, that is the
@@ -83,6 +84,14 @@ impl Project {
             (Some(entry), _) if entry.fence == sight.here.fence => Ok(Some(Entry { place: place()?, ..entry.clone() })),
             (_, Some(by)) => Ok(Some(self.new_entry(by, &sight.here, place()?))),
             (_, None) => Ok(None),
+        }
+    }
+
+    /// The error of an agent to which the arbiter does not give a task.
+    pub(in crate::services) fn denied(&self, denied: ClaimDenied) -> Error {
+        match denied {
+            ClaimDenied::Lost(loss) => self.lost(*loss),
+            ClaimDenied::Undecided { task, why } => Error::Undecided { task: task.to_string(), why },
         }
     }
 

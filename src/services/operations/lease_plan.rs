@@ -18,7 +18,7 @@ use crate::core::entity::claim::{Hold, take};
 use crate::core::entity::{self, Task, TaskStatus};
 use crate::core::name::{AgentName, DocId, DocPath};
 use crate::core::snapshot::Blocker;
-use crate::services::bridge::{ClaimRequest, Reserved};
+use crate::services::claim_arbiter::{ClaimRequest, RemoteLease, Reservation};
 use crate::services::late::{NOTE, taken_up};
 use crate::services::ledger::task_of;
 use crate::services::{Error, Passing, Project};
@@ -77,7 +77,7 @@ pub(super) struct PlannedLease {
     /// A step gave the task to a new holder: the document is to say so.
     pub(super) is_given: bool,
     /// What the server said when a step claimed it.
-    pub(super) reserved: Option<Reserved>,
+    pub(super) reserved: Option<Reservation>,
     /// A step claimed it.
     pub(super) is_claimed: bool,
     /// A step changed it in another way.
@@ -112,7 +112,7 @@ impl LeasePlan {
     }
 
     /// The reservations that are needed once the operation is done, without those of removed tasks.
-    pub(super) fn needed(&self, removed: &[(DocId, DocPath)]) -> impl Iterator<Item = &Reserved> {
+    pub(super) fn needed(&self, removed: &[(DocId, DocPath)]) -> impl Iterator<Item = &Reservation> {
         let is_there = |path: &DocPath| !removed.iter().any(|(_, gone)| gone == path);
         let leases = self.tasks.iter().filter(move |(path, _)| is_there(path)).map(|(_, lease)| lease);
         let is_ours = |lease: &&PlannedLease| lease.entry.as_ref().is_some_and(|entry| entry.state != State::Released);
@@ -162,14 +162,14 @@ impl LeasePlan {
         Ok(Some(again))
     }
 
-    /// The answer of the server for a task; [`Reserved::NotAsked`] while it has still to be asked.
-    fn ask(&mut self, view: &FolderView<'_>, task: &Task, ask: &Ask) -> Result<Reserved, Error> {
+    /// The answer of the server for a task; [`Reservation::NotAsked`] while it has still to be asked.
+    fn ask(&mut self, view: &FolderView<'_>, task: &Task, ask: &Ask) -> Result<Reservation, Error> {
         let request = ClaimRequest::new(task, ask);
         if let Some(answer) = view.answers.answer(&request) {
             return answer.map_err(|denied| view.workspace.denied(denied));
         }
         self.open.insert(key(&request), request);
-        Ok(Reserved::NotAsked)
+        Ok(Reservation::NotAsked)
     }
 
     /// Decides whether a step may change a task so, and gives the document as it is then: who begins a task claims it.
@@ -266,7 +266,7 @@ impl LeasePlan {
         assigned: &Task,
         ask: &Ask,
         blockers: &mut Blockers<'_>,
-    ) -> Result<(Entry, Option<Origin>, Reserved), Error> {
+    ) -> Result<(Entry, Option<Origin>, Reservation), Error> {
         let workspace = view.workspace;
         let lease = self.lease(workspace, path, task)?;
         let facts = Facts::of(assigned);
@@ -288,7 +288,7 @@ impl LeasePlan {
         match decide(&ask) {
             Verdict::Give(give) => {
                 let origin = match (give.origin, &reserved) {
-                    (Origin::Stolen(by), Reserved::There(there)) if there.was.is_some() => Origin::Expired(by),
+                    (Origin::Stolen(by), Reservation::Remote(RemoteLease { was: Some(_), .. })) => Origin::Expired(by),
                     (origin, _) => origin,
                 };
                 let fence = give.fence.max(reserved.fence());
@@ -318,7 +318,7 @@ impl LeasePlan {
         path: &DocPath,
         task: &Task,
         edited: Document,
-        (entry, origin, reserved): (Entry, Option<Origin>, Reserved),
+        (entry, origin, reserved): (Entry, Option<Origin>, Reservation),
         taking: Taking,
     ) -> Result<(Document, Option<ClaimDecision>), Error> {
         let hold = Hold { by: entry.by.clone(), fence: entry.fence, lease: entry.lease };

@@ -11,7 +11,8 @@ use crate::core::document::Document;
 use crate::core::entity::{Entity, Refusal, RenderError};
 use crate::core::name::{DocPath, Kind, OperationId, Revision};
 use crate::core::template::{self, Shape, TEMPLATE_BYTES_MAX};
-use crate::services::bridge::Decided;
+use crate::services::after_write::AfterWrite;
+use crate::services::claim_arbiter::Decided;
 use crate::services::{Error, Project, Waiting, environment};
 
 /// What an operation came to. It is on disk for good when this is returned (with the default durability).
@@ -120,8 +121,8 @@ impl Project {
         }
         // Where there was no commit to wait with.
         written.map_or(Ok(()), Unsynced::wait)?;
-        if let Some(written) = written.filter(|_| !is_watched && !self.is_quiet) {
-            self.run_errand(written);
+        if let Some(written) = written.filter(|_| !is_watched) {
+            self.after_write(written.record(), self.origin);
         }
         Ok(outcome)
     }
