@@ -34,7 +34,7 @@ pub(crate) fn run(bench: &Bench) {
         }
         let loose = Bytes::below(&objects).since(&before, changes);
         let repository = Repository::discover(sandbox.root()).unwrap().unwrap();
-        assert_eq!(repository.maintain(1).unwrap(), Maintained::Done);
+        assert_eq!(repository.pack_upkeep().maintain(1).unwrap(), Maintained::Done);
         let packed = Bytes::below(&objects).since(&before, changes);
         let words = |(bytes, disk): (f64, f64)| format!("{bytes:.2} KiB ({disk:.2} KiB of disk blocks)");
         if name.is_empty() {

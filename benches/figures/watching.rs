@@ -94,8 +94,8 @@ impl Eyes {
         let opening = Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() };
         let workspace = Project::open(opening).unwrap();
         let repository = workspace.repository().unwrap();
-        let revision = repository.head(&workspace.target()).unwrap().revision;
-        let tracked = repository.contents(revision.as_ref(), FOLDER).unwrap();
+        let revision = repository.view().head(&workspace.target()).unwrap().revision;
+        let tracked = repository.view().contents(revision.as_ref(), FOLDER).unwrap();
         let git_dir = repository.git_dir().to_owned();
         let git = Some(GitPlaces { common_dir: git_dir.clone(), git_dir, target: None });
         let places = Places { root: sandbox.root().to_owned(), folder: FOLDER.to_owned(), git, settings: Vec::new() };

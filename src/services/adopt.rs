@@ -69,20 +69,20 @@ impl Project {
     /// known, and for a bounded time. The caller holds the commit lock.
     pub(super) fn adopt_branch(&self, repository: &Repository, name: &str, ask: AskRemote) -> Result<Adoption, Error> {
         if let Some(revision) = self.followed(name)?
-            && repository.contents(Some(&revision), self.folder()).is_ok()
-            && repository.make_branch(name, &revision, "mycelium: make the branch again")?
+            && repository.view().contents(Some(&revision), self.folder()).is_ok()
+            && repository.references().make_branch(name, &revision, "mycelium: make the branch again")?
         {
             let message = format!("the branch `{}` was gone; it points to {} again", visible(name), revision.short());
             let hint = "run `mycelium config set commit.branch ''` before you delete it";
             let finding = Diagnostic::warning(Code::BranchAdopted, message).hint(hint);
             return Ok(Adoption::Adopted { revision, finding });
         }
-        let remote = match repository.remote(name, None) {
+        let remote = match repository.remotes().remote(name, None) {
             Ok(Some(remote)) => remote,
             Ok(None) => return Ok(Adoption::Nowhere),
             Err(error) => return Ok(self.not_asked(name, "the remote", &error.to_string())),
         };
-        let mut found = repository.tracked(&remote, name)?;
+        let mut found = repository.remotes().tracked(&remote, name)?;
         if found.is_none() {
             match self.asked_lately(ask) {
                 Some(Asked::Absent) => return Ok(Adoption::Nowhere),
@@ -90,7 +90,7 @@ impl Project {
                 None => {}
             }
             let _work = self.progress.begin("asking the remote for the branch of the documents", 0);
-            match repository.fetch(&remote, name, Some(ASK_MAX))? {
+            match repository.remotes().fetch(&remote, name, Some(ASK_MAX))? {
                 Fetched::At(Some(revision)) => found = Some(revision),
                 Fetched::At(None) => {
                     self.note_asked(Asked::Absent)?;
@@ -104,7 +104,7 @@ impl Project {
         }
         let Some(revision) = found else { return Ok(Adoption::Nowhere) };
         let from = format!("{}/{name}", remote.name);
-        repository.make_branch(name, &revision, &format!("mycelium: take over {from}"))?;
+        repository.references().make_branch(name, &revision, &format!("mycelium: take over {from}"))?;
         let message = format!(
             "documents are on the branch `{}` now, taken over from `{}`; what was not committed here is merged with it",
             visible(name),
@@ -133,7 +133,7 @@ impl Project {
         let is_agreed = self.config.get("commit.branch").is_some_and(|setting| setting.origin == Origin::Repository);
         // A name that cannot be one, such as the branch that is checked out, is forgotten with the configuration that says it.
         let is_known = agreed_branch(repository).as_deref() == Some(name);
-        if !is_agreed || is_known || repository.check_branch_name(name).is_err() {
+        if !is_agreed || is_known || repository.references().check_branch_name(name).is_err() {
             return Ok(());
         }
         self.write_shared(AGREED, name)

@@ -240,15 +240,20 @@ impl Project {
         };
         let paths = young(&changed);
         let Some(repository) = self.repository.as_ref().filter(|_| !paths.is_empty()) else { return Ok(changed) };
-        let held =
-            repository.contents_of(self.head()?.and_then(|head| head.revision).as_ref(), self.folder(), &paths)?;
+        let held = repository.view().contents_of(
+            self.head()?.and_then(|head| head.revision).as_ref(),
+            self.folder(),
+            &paths,
+        )?;
         if held.is_empty() {
             return Ok(changed);
         }
-        let touched = repository.changed_since(&self.target(), self.folder(), before)?;
+        let touched = repository.log().changed_since(&self.target(), self.folder(), before)?;
         for entry in entries.iter().filter(|entry| paths.contains(&entry.path) && !touched.contains(&entry.path)) {
             let Some(id) = held.get(&entry.path) else { continue };
-            if repository.content_id(&self.in_repository(&entry.path), entry.document.bytes())?.as_ref() == Some(id) {
+            if repository.attributes().content_id(&self.in_repository(&entry.path), entry.document.bytes())?.as_ref()
+                == Some(id)
+            {
                 changed.insert(entry.path.clone(), (before, Quiet::Yes));
             }
         }

@@ -38,8 +38,8 @@ pub(super) fn sides_behind(
     }
     let (here, there) = tips;
     let paths: Vec<&DocPath> = both.iter().map(|(path, ..)| *path).collect();
-    let theirs_had = repository.versions_since(Some(here), there, folder, &paths)?;
-    let ours_had = repository.versions_since(Some(there), here, folder, &paths)?;
+    let theirs_had = repository.log().versions_since(Some(here), there, folder, &paths)?;
+    let ours_had = repository.log().versions_since(Some(there), here, folder, &paths)?;
     let one = |(path, ours, theirs): &Both<'_>| {
         let key = |id: &ContentId| ((*path).clone(), id.clone());
         judge(theirs_had.contains(&key(ours)), ours_had.contains(&key(theirs)))
@@ -57,11 +57,11 @@ pub(super) fn behind_in_merge(
     (ours, theirs): (&Document, &Document),
     merged: &[Revision],
 ) -> Result<Option<MergeSide>, Error> {
-    let Some(here) = repository.head(&Target::Current)?.revision else { return Ok(None) };
+    let Some(here) = repository.view().head(&Target::Current)?.revision else { return Ok(None) };
     let only = std::collections::BTreeSet::from([path.clone()]);
     let held = |at: &Revision, by: &Document| -> Result<Option<ContentId>, Error> {
-        let Some(id) = repository.contents_of(Some(at), folder, &only)?.remove(path) else { return Ok(None) };
-        Ok((repository.read(&id)? == by.bytes()).then_some(id))
+        let Some(id) = repository.view().contents_of(Some(at), folder, &only)?.remove(path) else { return Ok(None) };
+        Ok((repository.view().read(&id)? == by.bytes()).then_some(id))
     };
     let Some(mine) = held(&here, ours)? else { return Ok(None) };
     for there in merged {
@@ -81,7 +81,7 @@ impl Project {
         path: &DocPath,
         (ours, theirs): (&Document, &Document),
     ) -> Result<(Option<MergeSide>, Option<MergeSide>), Error> {
-        let (folder, merged) = (self.folder(), &*repository.merge_heads());
+        let (folder, merged) = (self.folder(), &*repository.view().merge_heads());
         let behind = match merged {
             [] => None,
             merged => behind_in_merge(repository, folder, path, (ours, theirs), merged)?,
@@ -103,7 +103,7 @@ pub(super) fn merge_of_driver() -> Option<(Repository, Vec<Revision>)> {
     let repository = Repository::discover(Path::new(&place)).ok()??;
     let names = environment::names_with(GIT_HEADS);
     let mut merged: Vec<Revision> = names.iter().filter_map(|name| Revision::new(name.as_str())).collect();
-    merged.extend(repository.merge_heads());
+    merged.extend(repository.view().merge_heads());
     Some((repository, merged))
 }
 

@@ -50,7 +50,7 @@ impl Project {
     pub fn follow_branch(&self, scope: FollowScope) -> Result<Vec<Diagnostic>, Error> {
         let Some(repository) = &self.repository else { return Ok(Vec::new()) };
         let Target::Branch(name) = self.target() else { return Ok(Vec::new()) };
-        let tip = repository.head(&self.target())?.revision;
+        let tip = repository.view().head(&self.target())?.revision;
         if tip.is_some() && self.followed(&name)? == tip && self.code_versions(repository)?.is_empty() {
             return Ok(Vec::new());
         }
@@ -70,12 +70,12 @@ impl Project {
         ask: AskRemote,
     ) -> Result<Followed, Error> {
         let Target::Branch(name) = self.target() else {
-            let base = repository.head(&Target::Current)?.revision;
+            let base = repository.view().head(&Target::Current)?.revision;
             return Ok(Followed { base, ..Followed::default() });
         };
-        let mut done = Followed { mark: repository.checkout_mark()?, ..Followed::default() };
-        let mut tip = repository.head(&self.target())?.revision;
-        if repository.head(&Target::Current)?.branch.as_deref() == Some(&*name) {
+        let mut done = Followed { mark: repository.log().checkout_mark()?, ..Followed::default() };
+        let mut tip = repository.view().head(&self.target())?.revision;
+        if repository.view().head(&Target::Current)?.branch.as_deref() == Some(&*name) {
             // Git itself brings the folder to a branch that is checked out here. No commit is made on it, which says why.
             return Ok(Followed { base: tip, ..done });
         }
@@ -96,9 +96,9 @@ impl Project {
             }
         }
         let base = self.followed(&name)?;
-        if base.is_none() && repository.check_branch_name(&name).is_ok() {
+        if base.is_none() && repository.references().check_branch_name(&name).is_ok() {
             // Before the first document is written, or `git stash -u` and `git clean` would take it.
-            repository.exclude(self.folder())?;
+            repository.ignore_rules().exclude(self.folder())?;
         }
         let code = self.code_versions(repository)?;
         if base != tip || !code.is_empty() {
@@ -121,19 +121,19 @@ impl Project {
         findings: &mut Vec<Diagnostic>,
     ) -> Result<(), Error> {
         // A revision that is gone (the branch was rewritten and cleaned up) is as good as none: everything is compared.
-        let old = repository.contents(base, self.folder()).unwrap_or_default();
-        let new = repository.contents(tip, self.folder())?;
+        let old = repository.view().contents(base, self.folder()).unwrap_or_default();
+        let new = repository.view().contents(tip, self.folder())?;
         let mut paths = moved(&old, &new);
         paths.extend(code.paths().cloned());
         let is_unknown = |path: &DocPath| !new.contains_key(path) && !old.contains_key(path);
         let removed = match tip {
-            Some(tip) if paths.iter().any(is_unknown) => repository.removed_from(tip, self.folder())?,
+            Some(tip) if paths.iter().any(is_unknown) => repository.log().removed_from(tip, self.folder())?,
             _ => BTreeSet::new(),
         };
         let own = self.left_by_operations()?;
         for path in &paths {
             let in_repository = self.in_repository(path);
-            if let Some(gap) = repository.attribute_gap(&in_repository)? {
+            if let Some(gap) = repository.attributes().attribute_gap(&in_repository)? {
                 findings.push(held_back::left_to_git(path, &in_repository, &gap));
                 continue;
             }
@@ -173,13 +173,13 @@ impl Project {
 
     /// The versions of the documents in the commits that were checked out since the folder was brought to the branch.
     fn code_versions(&self, repository: &Repository) -> Result<CodeVersions, Error> {
-        Ok(repository.code_versions(self.checkout_noted()?.as_ref(), self.folder())?)
+        Ok(repository.log().code_versions(self.checkout_noted()?.as_ref(), self.folder())?)
     }
 
     /// Returns true if git has checked out something since, or does so at this moment.
     pub(super) fn has_git_moved(&self, repository: &Repository, since: &CheckoutMark) -> Result<bool, Error> {
         let is_apart = self.target() != Target::Current;
-        Ok(is_apart && (repository.checkout_mark()? != *since || repository.index_is_locked()))
+        Ok(is_apart && (repository.log().checkout_mark()? != *since || repository.view().index_is_locked()))
     }
 
     /// The revision that the folder is compared with to find what was changed here: the newest commit or, on a branch of its
@@ -189,7 +189,7 @@ impl Project {
     /// [`Error`] if the branch or the record of it cannot be read.
     pub fn folder_base(&self, repository: &Repository) -> Result<Option<Revision>, Error> {
         match self.target() {
-            Target::Current => Ok(repository.head(&Target::Current)?.revision),
+            Target::Current => Ok(repository.view().head(&Target::Current)?.revision),
             Target::Branch(name) => self.followed(&name),
         }
     }
@@ -205,7 +205,8 @@ impl Project {
     ) -> Result<bool, Error> {
         let in_repository = self.in_repository(one.path);
         let step = |current: Option<&Vec<u8>>| -> Result<FollowStep, Error> {
-            let here = current.map(|bytes| repository.content_id(&in_repository, bytes)).transpose()?.flatten();
+            let here =
+                current.map(|bytes| repository.attributes().content_id(&in_repository, bytes)).transpose()?.flatten();
             let versions = DocumentVersions {
                 here: here.as_ref(),
                 base: one.base,
@@ -220,10 +221,10 @@ impl Project {
         if step(self.store.read(one.path)?.map(|file| file.bytes).as_ref())? == FollowStep::Keep {
             return Ok(true);
         }
-        let theirs = one.tip.map(|id| repository.read(id)).transpose()?;
+        let theirs = one.tip.map(|id| repository.view().read(id)).transpose()?;
         // Where the branch is new here, the version of the code branch is what both sides began with.
         let base = one.base.or(one.code.first().copied());
-        let base = base.map(|id| repository.read(id)).transpose()?.map(Document::parse);
+        let base = base.map(|id| repository.view().read(id)).transpose()?.map(Document::parse);
         let mut agree = true;
         let operation = self.operation(plan::FOLLOW_VERB)?;
         self.store.apply(&operation, std::slice::from_ref(one.path), &mut |current| -> Result<_, Error> {

@@ -121,13 +121,13 @@ impl Project {
         let wait = if turn == CommitTurn::Awaited { LOCK_WAIT } else { Duration::ZERO };
         let Some(_lock) = self.store.lock_commits(wait)? else { return Ok(Committed::waits(Waiting::Committer)) };
         self.store.recover()?;
-        repository.recover()?;
+        repository.committer().recover()?;
         if self.target() == Target::Current {
-            repository.realign(self.folder())?;
+            repository.index().realign(self.folder())?;
         }
         let mut findings: Vec<Diagnostic> = self.store.clear_outbox()?.iter().map(refused_record).collect();
         for _ in 0..ATTEMPTS_MAX {
-            if let Some(busy) = repository.busy()? {
+            if let Some(busy) = repository.view().busy()? {
                 return Ok(Committed::waits(Waiting::Busy(busy)));
             }
             let mut followed = self.follow(repository, FollowScope::LeaveCheckedOut, AskRemote::BeforeMaking)?;
@@ -180,7 +180,7 @@ impl Project {
         for _ in 0..ATTEMPTS_MAX {
             findings.extend(self.follow_branch(FollowScope::Everything)?);
             let base = self.folder_base(repository)?;
-            let tracked = repository.contents(base.as_ref(), self.folder())?;
+            let tracked = repository.view().contents(base.as_ref(), self.folder())?;
             let sight = survey.look(self, &tracked)?;
             let changes = engine::changes(&tracked, &sight.files, &sight.own);
             let admission = engine::admit(&changes, tracked.len(), self.deletions_max(), force);
@@ -208,11 +208,11 @@ impl Project {
     /// [`Error`] if the repository cannot be read or written.
     pub fn realign_index(&self) -> Result<(), Error> {
         let Some(repository) = &self.repository else { return Ok(()) };
-        if self.target() != Target::Current || repository.is_index_aligned() {
+        if self.target() != Target::Current || repository.index().is_index_aligned() {
             return Ok(());
         }
         if let Some(_lock) = self.store.lock_commits(Duration::ZERO)? {
-            repository.realign(self.folder())?;
+            repository.index().realign(self.folder())?;
         }
         Ok(())
     }
@@ -271,7 +271,7 @@ impl Project {
     ) -> Result<Committed, Error> {
         let target = self.target();
         let base = followed.base.clone();
-        let read_at = repository.index_mark()?;
+        let read_at = repository.index().index_mark()?;
         if let Edits::Of(batch) = edits
             && batch.base != base
         {
@@ -285,20 +285,20 @@ impl Project {
         let plans: Vec<CommitPlan> = unfinished.groups.iter().map(|group| self.plan(group)).collect();
         let revisions = if plans.is_empty() {
             // What is committed may be the work of a process that died before it was on the disk.
-            repository.settle(&target, self.git_durability())?;
+            repository.committer().settle(&target, self.git_durability())?;
             Vec::new()
         } else {
             if let Target::Branch(name) = &target {
-                repository.check_branch_name(name)?;
-                repository.exclude(self.folder())?;
+                repository.references().check_branch_name(name)?;
+                repository.ignore_rules().exclude(self.folder())?;
             }
             // A bar that moves would be drawn over a question, such as that for the key of a signature.
-            let _work = (!repository.may_ask()).then(|| self.progress.begin("committing", 0));
+            let _work = (!repository.committer().may_ask()).then(|| self.progress.begin("committing", 0));
             let wait = || Unsynced::wait_for_all(written).map_err(std::io::Error::other);
             let beside = (!written.is_empty()).then_some(&wait as &Beside<'_>);
             let durability = self.git_durability();
             let terms = CommitTerms { durability, beside, read_at: Some(read_at) };
-            repository.commit_on(&target, self.folder(), base.as_ref(), &plans, terms)?
+            repository.committer().commit_on(&target, self.folder(), base.as_ref(), &plans, terms)?
         };
         self.note_followed(revisions.last())?;
         let (unkept, mut findings) = self.keep_put_back(repository, &unfinished);
@@ -360,11 +360,11 @@ impl Project {
         paths: BTreeSet<DocPath>,
         edits: Edits<'_>,
     ) -> Result<Compared, Error> {
-        let contents = repository.contents_of(base, self.folder(), &paths)?;
+        let contents = repository.view().contents_of(base, self.folder(), &paths)?;
         let mut compared = Compared::default();
         let is_new = |path: &&DocPath| self.target() == Target::Current && !contents.contains_key(*path);
         let new: Vec<String> = paths.iter().filter(is_new).map(|path| self.in_repository(path)).collect();
-        let left_out = repository.ignored(new.iter().map(String::as_str))?;
+        let left_out = repository.ignore_rules().ignored(new.iter().map(String::as_str))?;
         let work = self.progress.begin("comparing documents", paths.len());
         for path in paths {
             work.step();
@@ -387,13 +387,13 @@ impl Project {
                 }
                 Err(error) => return Err(error.into()),
             };
-            let mut head: Content = id.map(|id| repository.read(id)).transpose()?.map(Arc::from);
+            let mut head: Content = id.map(|id| repository.view().read(id)).transpose()?.map(Arc::from);
             // Git may keep other line ends than the folder; equal by git's measure is equal.
             if let Some(id) = id {
                 let first = journal.iter().flat_map(|one| &one.changes).find(|(other, ..)| *other == path);
                 for candidate in [Some(&folder), first.map(|(_, before, _)| before)].into_iter().flatten() {
                     if let Some(bytes) = candidate
-                        && repository.content_id(&in_repository, bytes)?.as_ref() == Some(id)
+                        && repository.attributes().content_id(&in_repository, bytes)?.as_ref() == Some(id)
                     {
                         head.clone_from(candidate);
                         break;
@@ -404,7 +404,9 @@ impl Project {
                 Edits::None => false,
                 Edits::Of(batch) => match (batch.changes.get(&path), &folder) {
                     (Some(None), None) => true,
-                    (Some(Some(id)), Some(bytes)) => repository.content_id(&in_repository, bytes)?.as_ref() == Some(id),
+                    (Some(Some(id)), Some(bytes)) => {
+                        repository.attributes().content_id(&in_repository, bytes)?.as_ref() == Some(id)
+                    }
                     _ => false,
                 },
             };
@@ -415,11 +417,11 @@ impl Project {
 
     /// Why only git itself can store a document.
     fn gap(&self, repository: &Repository, in_repository: &str) -> Result<Option<ViewGap>, Error> {
-        let by_attributes = repository.attribute_gap(in_repository)?;
+        let by_attributes = repository.attributes().attribute_gap(in_repository)?;
         if by_attributes.is_some() || self.target() != Target::Current {
             return Ok(by_attributes);
         }
-        Ok(repository.index_gap(in_repository)?)
+        Ok(repository.attributes().index_gap(in_repository)?)
     }
 
     /// The operations that can be committed now, and why one waits if so: what it left in a document that cannot be read now is
@@ -447,8 +449,8 @@ impl Project {
             Some((one.base.as_ref()?, found))
         });
         let Some((base, found)) = first else { return Ok(false) };
-        let held = repository.contents_of(Some(base), self.folder(), &BTreeSet::from([path.clone()]))?;
-        let id = |bytes: &Arc<[u8]>| repository.content_id(&self.in_repository(path), bytes);
+        let held = repository.view().contents_of(Some(base), self.folder(), &BTreeSet::from([path.clone()]))?;
+        let id = |bytes: &Arc<[u8]>| repository.attributes().content_id(&self.in_repository(path), bytes);
         let found = found.as_ref().map(id).transpose()?.flatten();
         Ok(held.get(path) == found.as_ref())
     }

@@ -88,7 +88,7 @@ impl Project {
     }
 
     fn standing_facts(&self) -> Result<Standing, Error> {
-        let standing = self.standing_by(Repository::seems_busy)?;
+        let standing = self.standing_by(|repository| repository.view().seems_busy())?;
         let waiting = |waiting: &super::Waiting| Fault { message: waiting.to_string(), hint: waiting.hint() };
         Ok(Standing {
             uncommitted: standing.uncommitted.len(),
@@ -110,25 +110,25 @@ impl Project {
     fn git_facts(&self, repository: &Repository) -> GitFacts {
         let mut faults = Vec::new();
         let mut facts = GitFacts {
-            hooks: repository.hook_names(),
+            hooks: repository.setup().hook_names(),
             hooks_run: self.config.flag("commit.hooks"),
-            leftovers: told(repository.leftovers(), &mut faults),
-            unmerged: told(repository.unmerged(self.folder()), &mut faults),
-            identity: repository.identity().err().map(of),
+            leftovers: told(repository.committer().leftovers(), &mut faults),
+            unmerged: told(repository.view().unmerged(self.folder()), &mut faults),
+            identity: repository.setup().identity().err().map(of),
             ignored: self.ignored_folder().map(|document| document.way_out()),
-            excluded: told(repository.is_excluded(self.folder()), &mut faults),
+            excluded: told(repository.ignore_rules().is_excluded(self.folder()), &mut faults),
             left_to_git: told(self.left_to_git_fact(), &mut faults),
-            secret_remotes: repository.secret_remotes(),
+            secret_remotes: repository.remotes().secret_remotes(),
             still_tracked: told(self.still_tracked(), &mut faults),
             ..GitFacts::default()
         };
-        let broken = told(repository.broken_references(), &mut faults);
+        let broken = told(repository.references().broken_references(), &mut faults);
         facts.broken = broken.iter().map(|one| Fault { message: one.message(), hint: Some(one.hint()) }).collect();
         faults.dedup_by(|a, b| a.message == b.message);
-        match repository.head(&self.target()) {
+        match repository.view().head(&self.target()) {
             Ok(head) => {
-                facts.locks = repository.locks(&head).iter().map(lock).collect();
-                let at = head.revision.as_ref().map(|revision| repository.committed_at(revision)).transpose();
+                facts.locks = repository.view().locks(&head).iter().map(lock).collect();
+                let at = head.revision.as_ref().map(|revision| repository.log().committed_at(revision)).transpose();
                 facts.committed_at = told(at, &mut faults);
                 facts.head = Some((
                     head.branch.as_deref().map(crate::core::name::visible),
@@ -138,11 +138,11 @@ impl Project {
             Err(error) => facts.head_fault = Some(of(error)),
         }
         if let Target::Branch(name) = self.target()
-            && let Err(error) = repository.check_branch_name(&name)
+            && let Err(error) = repository.references().check_branch_name(&name)
         {
             facts.head_fault.get_or_insert(of(error));
         }
-        if let Ok(Some(busy @ git::Busy::Operation(_))) = repository.seems_busy() {
+        if let Ok(Some(busy @ git::Busy::Operation(_))) = repository.view().seems_busy() {
             facts.operation = Some(Fault { message: busy.to_string(), hint: Some(busy.hint()) });
         }
         facts.faults = faults;
@@ -175,14 +175,14 @@ impl Project {
 
     fn mend_references(&self) -> Result<Vec<String>, Error> {
         let Some(repository) = &self.repository else { return Ok(Vec::new()) };
-        let count = repository.drop_broken_copies()?;
+        let count = repository.references().drop_broken_copies()?;
         let done = format!("removed broken copies of remote branches, which the next fetch brings again: {count}");
         Ok((count > 0).then_some(done).into_iter().collect())
     }
 
     fn mend_commits(&self) -> Result<Vec<String>, Error> {
         let Some(repository) = &self.repository else { return Ok(Vec::new()) };
-        let done = repository.recover()?;
+        let done = repository.committer().recover()?;
         let told = [
             (done.finished, "brought the index in step with commits that were killed"),
             (done.unlocked, "removed locks of commits of ours that were killed"),
@@ -218,7 +218,7 @@ impl Project {
 
     fn mend_exclude(&self) -> Result<Vec<String>, Error> {
         let (Some(repository), Target::Branch(_)) = (&self.repository, self.target()) else { return Ok(Vec::new()) };
-        let added = repository.exclude(self.folder())?;
+        let added = repository.ignore_rules().exclude(self.folder())?;
         let told = format!("added `/{}/` to `.git/info/exclude`", crate::core::name::visible(self.folder()));
         Ok(added.then_some(told).into_iter().collect())
     }
@@ -232,7 +232,7 @@ fn told<T: Default, E: Into<Error>>(seen: Result<T, E>, faults: &mut Vec<Fault>)
     })
 }
 
-fn lock(held: &git::Held) -> LockFact {
+fn lock(held: &git::LockHolder) -> LockFact {
     let busy = git::Busy::Locked(held.clone());
     LockFact { message: busy.to_string(), hint: busy.hint(), age_s: held.age.as_secs(), alive: held.holder.is_some() }
 }

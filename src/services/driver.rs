@@ -87,7 +87,7 @@ impl Project {
         let relative = format!("{}/.gitattributes", self.folder());
         for driver in drivers {
             for (key, value) in driver.settings(program) {
-                let wrote = repository.set_own(key, &value)?;
+                let wrote = repository.setup().set_own(key, &value)?;
                 if wrote { &mut done.wrote } else { &mut done.kept }.push(key.to_owned());
             }
             let line = driver.line();
@@ -159,7 +159,7 @@ pub fn merge_files(base: &Path, ours: &Path, theirs: &Path, path: &str) -> Resul
 /// Why only git can store the file at a path of the repository in which git started this.
 fn gap(path: &str) -> Result<Option<ViewGap>, Error> {
     let Some(repository) = Repository::discover(&super::environment::current_folder()?)? else { return Ok(None) };
-    Ok(repository.attribute_gap(path)?)
+    Ok(repository.attributes().attribute_gap(path)?)
 }
 
 /// The bytes of a file that git wants to show.

@@ -93,17 +93,17 @@ impl Project {
         let Some(repository) = self.repository.as_ref().filter(|_| is_behind && here.holder().is_some()) else {
             return Ok(false);
         };
-        let Some(tip) = repository.head(&self.target())?.revision else { return Ok(false) };
+        let Some(tip) = repository.view().head(&self.target())?.revision else { return Ok(false) };
         let facts = |id: &ContentId| -> Result<Option<Facts>, Error> {
-            Ok(task_of(path, &Document::parse(repository.read(id)?)).as_ref().map(Facts::of))
+            Ok(task_of(path, &Document::parse(repository.view().read(id)?)).as_ref().map(Facts::of))
         };
         let only = std::collections::BTreeSet::from([path.clone()]);
-        let committed = repository.contents_of(Some(&tip), self.folder(), &only)?.remove(path);
+        let committed = repository.view().contents_of(Some(&tip), self.folder(), &only)?.remove(path);
         let Some(committed) = committed.as_ref().map(facts).transpose()?.flatten() else { return Ok(false) };
         if committed.holder() != here.holder() || committed.fence != here.fence {
             return Ok(false);
         }
-        for (_, id) in repository.versions_since(None, &tip, self.folder(), &[path])? {
+        for (_, id) in repository.log().versions_since(None, &tip, self.folder(), &[path])? {
             let then = facts(&id)?.filter(|then| then.fence >= entry.fence);
             if then.is_some_and(|then| then.fence > here.fence || then.status != TaskStatus::Running) {
                 return Ok(true);

@@ -66,7 +66,7 @@ impl Project {
         let mut findings = Vec::new();
         for entry in now.entries().filter(|entry| !entry.path.is_archived()) {
             let in_repository = self.in_repository(&entry.path);
-            if let Some(gap) = repository.attribute_gap(&in_repository)? {
+            if let Some(gap) = repository.attributes().attribute_gap(&in_repository)? {
                 findings.push(held_back::left_to_git(&entry.path, &in_repository, &gap));
             }
         }

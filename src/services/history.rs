@@ -65,11 +65,12 @@ impl Project {
         let Some(repository) = &self.repository else { return Err(Error::OutsideGit(self.root.clone())) };
         let paths = path.map_or(Ok(Vec::new()), |path| self.places_of(path))?;
         let pattern = agent.map(names_agent);
-        let commits = repository.history_with(&self.target(), self.folder(), &paths, limit, pattern.as_deref())?;
-        let boundary = repository.shallow_boundary()?;
+        let commits =
+            repository.log().history_with(&self.target(), self.folder(), &paths, limit, pattern.as_deref())?;
+        let boundary = repository.remotes().shallow_boundary()?;
         let told = commits.iter().filter(|commit| !boundary.contains(&commit.revision));
         let ids = told.flat_map(|commit| &commit.changes).flat_map(|one| [&one.1, &one.2]).flatten().cloned().collect();
-        let missing = repository.fetch_missing(&ids, FETCH_LIMIT)?;
+        let missing = repository.remotes().fetch_missing(&ids, FETCH_LIMIT)?;
         let mut entries = Vec::with_capacity(commits.len());
         for commit in commits {
             let is_boundary = boundary.contains(&commit.revision);
@@ -80,7 +81,7 @@ impl Project {
                 let mut documents = Vec::new();
                 for one in &known {
                     let Some(id) = id(one) else { continue };
-                    documents.push((one.0.clone(), Document::parse(repository.read(&id)?)));
+                    documents.push((one.0.clone(), Document::parse(repository.view().read(&id)?)));
                 }
                 Ok(Snapshot::from_documents(documents))
             };
@@ -133,7 +134,7 @@ impl Project {
         }
         // It is not committed: done here, by the holder or by the person who works here.
         let holder = task.claimed_by.map(|by| by.to_string());
-        Ok(holder.or_else(|| self.repository.as_ref()?.user_name().ok()))
+        Ok(holder.or_else(|| self.repository.as_ref()?.setup().user_name().ok()))
     }
 }
 
@@ -166,16 +167,16 @@ impl Project {
         let repository = self.repository.as_ref()?;
         let holds =
             |message: &str| trailers(message, "Mycelium-Operation").filter_map(operation).any(|id| id == *wanted);
-        if let Ok(Some(found)) = repository.newest_where(&self.target(), NEWEST, &holds) {
+        if let Ok(Some(found)) = repository.view().newest_where(&self.target(), NEWEST, &holds) {
             return Some(found);
         }
-        let commits = repository.history(&self.target(), self.folder(), &[], RECENT).ok()?;
+        let commits = repository.log().history(&self.target(), self.folder(), &[], RECENT).ok()?;
         commits.into_iter().find(|commit| holds(&commit.message)).map(|commit| commit.revision)
     }
 
     /// The operations that the newest commits name: a process may have died after it committed them.
     pub(super) fn recently_committed(&self, repository: &Repository) -> Result<BTreeSet<OperationId>, Error> {
-        let commits = repository.history(&self.target(), self.folder(), &[], RECENT)?;
+        let commits = repository.log().history(&self.target(), self.folder(), &[], RECENT)?;
         let ids = |commit: &Commit| -> Vec<OperationId> {
             trailers(&commit.message, "Mycelium-Operation").filter_map(operation).collect()
         };

@@ -32,7 +32,7 @@ impl IntakeRules for WorktreeRules {
         let Some(repository) = Repository::discover(&self.root).ok()? else { return Some(BTreeSet::new()) };
         let mut tracked = BTreeSet::new();
         for path in paths {
-            if repository.tracks(path).ok()? {
+            if repository.view().tracks(path).ok()? {
                 tracked.insert(path.clone());
             }
         }

@@ -233,10 +233,11 @@ const fn part(entry: &Entry) -> ClaimPart {
 /// Returns the branch that has what was done in another work tree: the one that was checked out there, or what is checked out
 /// there now if that was renamed or removed, or if there was none.
 fn branch_of(here: &Repository, place: &Place) -> Option<String> {
-    let exists = |name: &String| here.head(&Target::Branch(name.clone())).is_ok_and(|head| head.revision.is_some());
+    let exists =
+        |name: &String| here.view().head(&Target::Branch(name.clone())).is_ok_and(|head| head.revision.is_some());
     place.branch.clone().filter(exists).or_else(|| {
         let there = Repository::discover(&place.root).ok().flatten()?;
-        there.head(&Target::Current).ok().filter(|_| there.work_tree() == place.root)?.branch
+        there.view().head(&Target::Current).ok().filter(|_| there.work_tree() == place.root)?.branch
     })
 }
 

@@ -51,7 +51,7 @@ impl Project {
         left_out: &mut Option<Waiting>,
     ) -> Result<(), Error> {
         if left_out.is_none() {
-            *left_out = Some(Waiting::Ignored(repository.ignored_document(self.folder(), path)?));
+            *left_out = Some(Waiting::Ignored(repository.ignore_rules().ignored_document(self.folder(), path)?));
         }
         Ok(())
     }
@@ -61,8 +61,8 @@ impl Project {
     pub fn ignored_folder(&self) -> Option<IgnoredDocument> {
         let repository = self.repository.as_ref()?;
         let path = format!("{}/task-x.md", self.folder());
-        let is_ignored = repository.is_ignored(&path).unwrap_or(false);
-        is_ignored.then(|| repository.ignored_document(self.folder(), &path).ok()).flatten()
+        let is_ignored = repository.ignore_rules().is_ignored(&path).unwrap_or(false);
+        is_ignored.then(|| repository.ignore_rules().ignored_document(self.folder(), &path).ok()).flatten()
     }
 
     /// The documents that are kept out of the worktree and are wanted, with their contents in the last commit, by path. It costs
@@ -71,13 +71,13 @@ impl Project {
         let Some(repository) = self.repository.as_ref().filter(|_| self.target() == Target::Current) else {
             return Ok(Vec::new());
         };
-        if !repository.may_keep_out() {
+        if !repository.index().may_keep_out() {
             return Ok(Vec::new());
         }
-        let head = repository.head(&Target::Current)?.revision;
+        let head = repository.view().head(&Target::Current)?.revision;
         let mut found = Vec::new();
-        for (path, id) in repository.contents(head.as_ref(), self.folder())? {
-            let is_out = wanted(&path) && repository.is_kept_out(&self.in_repository(&path))?;
+        for (path, id) in repository.view().contents(head.as_ref(), self.folder())? {
+            let is_out = wanted(&path) && repository.index().is_kept_out(&self.in_repository(&path))?;
             // What lies there all the same is read from there, whether that can be done or not.
             if is_out && matches!(self.store.stamp(&path), Ok(None)) {
                 found.push((path, id));
@@ -95,9 +95,9 @@ impl Project {
         let mut documents = Vec::new();
         for (path, id) in self.kept_out(wanted)? {
             let in_repository = self.in_repository(&path);
-            let document = match repository.attribute_gap(&in_repository)? {
+            let document = match repository.attributes().attribute_gap(&in_repository)? {
                 Some(gap) => Document::unavailable(held_back::left_to_git(&path, &in_repository, &gap)),
-                None => Document::parse(repository.read(&id)?),
+                None => Document::parse(repository.view().read(&id)?),
             };
             documents.push((path, document));
         }
@@ -140,7 +140,7 @@ impl Project {
         let Some(repository) = &self.repository else { return Ok(None) };
         for path in paths {
             let in_repository = self.in_repository(path);
-            if let Some(gap) = repository.attribute_gap(&in_repository)? {
+            if let Some(gap) = repository.attributes().attribute_gap(&in_repository)? {
                 return Ok(Some((in_repository, gap)));
             }
         }
@@ -152,7 +152,7 @@ impl Project {
         let is_out = self.kept_out(&|other| other == path).is_ok_and(|out| !out.is_empty());
         match self.repository.as_ref().filter(|_| is_out) {
             Some(repository) => {
-                let command = repository.bring_in_command(&self.in_repository(path));
+                let command = repository.ignore_rules().bring_in_command(&self.in_repository(path));
                 GitsAlone::KeptOut { path: path.clone(), command }.into()
             }
             None => Error::Gone { path: path.clone() },
@@ -169,7 +169,7 @@ impl Project {
     pub(super) fn keep_from_servers(&self, path: &DocPath, document: &mut Document) -> Result<(), Error> {
         let Some(repository) = &self.repository else { return Ok(()) };
         let in_repository = self.in_repository(path);
-        if let Some(gap) = repository.attribute_gap(&in_repository)? {
+        if let Some(gap) = repository.attributes().attribute_gap(&in_repository)? {
             *document = Document::unavailable(held_back::left_to_git(path, &in_repository, &gap));
         }
         Ok(())
@@ -182,9 +182,9 @@ impl Project {
         findings: &mut Vec<Diagnostic>,
     ) -> Result<BTreeMap<DocPath, Unmerged>, Error> {
         let mut own = BTreeMap::new();
-        for (path, unmerged) in repository.conflicts(self.folder())? {
+        for (path, unmerged) in repository.view().conflicts(self.folder())? {
             let in_repository = self.in_repository(&path);
-            match repository.attribute_gap(&in_repository)? {
+            match repository.attributes().attribute_gap(&in_repository)? {
                 None => drop(own.insert(path, unmerged)),
                 Some(gap) => findings.push(held_back::not_merged(&path, &in_repository, &gap)),
             }

@@ -53,20 +53,20 @@ impl Project {
         self.find_branch(repository, &name, &mut report)?;
         let all = self.commit_all(Force::No)?;
         (report.done, report.held) = (all.done, all.held);
-        let head = repository.head(&Target::Current)?;
+        let head = repository.view().head(&Target::Current)?;
         report.tracked =
-            (head.branch, repository.contents(head.revision.as_ref(), self.folder())?.into_keys().collect());
+            (head.branch, repository.view().contents(head.revision.as_ref(), self.folder())?.into_keys().collect());
         if untrack && !report.tracked.1.is_empty() {
             report.untracked = Some(self.untrack(repository, &report)?);
             report.tracked.1.clear();
         }
-        report.is_config_committed = repository.is_as_committed(REPOSITORY_CONFIG)?;
+        report.is_config_committed = repository.index().is_as_committed(REPOSITORY_CONFIG)?;
         Ok(report)
     }
 
     /// Looks for the branch on the remote at once. A person has just named it: if the remote cannot be asked, it is made here.
     fn find_branch(&self, repository: &Repository, name: &str, report: &mut BranchMigration) -> Result<(), Error> {
-        if repository.head(&self.target())?.revision.is_some() {
+        if repository.view().head(&self.target())?.revision.is_some() {
             return Ok(());
         }
         let Some(_lock) = self.store.lock_commits(super::commit::LOCK_WAIT)? else { return Ok(()) };
@@ -88,10 +88,10 @@ impl Project {
             return Err(MigrationError { why: waiting.to_string(), hint: waiting.hint() }.into());
         }
         let base = self.folder_base(repository)?;
-        let there = repository.contents(base.as_ref(), self.folder())?;
+        let there = repository.view().contents(base.as_ref(), self.folder())?;
         let missing: Vec<&DocPath> = report.tracked.1.iter().filter(|path| !there.contains_key(*path)).collect();
         let removed = match &base {
-            Some(base) if !missing.is_empty() => repository.removed_from(base, self.folder())?,
+            Some(base) if !missing.is_empty() => repository.log().removed_from(base, self.folder())?,
             _ => BTreeSet::new(),
         };
         if let Some(path) = missing.into_iter().find(|path| !removed.contains(*path)) {
@@ -103,11 +103,11 @@ impl Project {
             let waiting = Waiting::Committer;
             return Err(MigrationError { why: waiting.to_string(), hint: waiting.hint() }.into());
         };
-        repository.exclude(self.folder())?;
-        if let Some(busy) = repository.busy()? {
+        repository.ignore_rules().exclude(self.folder())?;
+        if let Some(busy) = repository.view().busy()? {
             return Err(CommitError::Busy(Box::new(busy)).into());
         }
-        let head = repository.head(&Target::Current)?.revision;
+        let head = repository.view().head(&Target::Current)?.revision;
         let changes: Vec<(DocPath, Option<Vec<u8>>)> =
             report.tracked.1.iter().map(|path| (path.clone(), None)).collect();
         let message = format!(
@@ -116,7 +116,13 @@ impl Project {
             report.branch.as_deref().unwrap_or_default(),
         );
         let plan = CommitPlan { author: Author::User, at: environment::now(), message, changes };
-        let made = repository.commit(&Target::Current, self.folder(), head.as_ref(), &[plan], self.git_durability())?;
+        let made = repository.committer().commit(
+            &Target::Current,
+            self.folder(),
+            head.as_ref(),
+            &[plan],
+            self.git_durability(),
+        )?;
         made.into_iter()
             .next_back()
             .ok_or_else(|| MigrationError { why: "nothing was committed".to_owned(), hint: None }.into())
@@ -128,8 +134,8 @@ impl Project {
     /// [`Error::Git`] if it cannot be read.
     pub fn still_tracked(&self) -> Result<usize, Error> {
         let (Some(repository), Target::Branch(_)) = (&self.repository, self.target()) else { return Ok(0) };
-        let head = repository.head(&Target::Current)?.revision;
-        Ok(repository.contents(head.as_ref(), self.folder())?.len())
+        let head = repository.view().head(&Target::Current)?.revision;
+        Ok(repository.view().contents(head.as_ref(), self.folder())?.len())
     }
 
     /// Commits what waits where it belongs now, before a setting moves the place: afterwards nothing would look there.

@@ -445,7 +445,7 @@ impl Project {
         }
         let olds: Vec<Revision> = wheres().filter_map(|one| one.revision.as_ref()).filter_map(Revision::new).collect();
         match to.revision.as_ref().and_then(Revision::new) {
-            Some(tip) => Ok(repository.has_behind(&tip, &olds, COMMITS_MAX)?),
+            Some(tip) => Ok(repository.view().has_behind(&tip, &olds, COMMITS_MAX)?),
             None => Ok(olds.is_empty()),
         }
     }
@@ -455,17 +455,19 @@ impl Project {
         let Some(repository) = self.repository.as_ref().filter(|_| self.target() == Target::Current) else {
             return Ok(0);
         };
-        if repository.index_is_locked() {
+        if repository.view().index_is_locked() {
             return Ok(INDEX_LOCK_MS);
         }
-        let indexed = repository.indexed(self.folder())?;
+        let indexed = repository.index().indexed(self.folder())?;
         let head = branch.revision.as_ref().and_then(Revision::new);
         let paths: BTreeSet<DocPath> = changed.keys().cloned().collect();
-        let head = repository.contents_of(head.as_ref(), self.folder(), &paths)?;
+        let head = repository.view().contents_of(head.as_ref(), self.folder(), &paths)?;
         let mut is_done = true;
         for (path, found) in changed {
             let here = match found {
-                Some((entry, _)) => repository.content_id(&self.in_repository(path), entry.document.bytes())?,
+                Some((entry, _)) => {
+                    repository.attributes().content_id(&self.in_repository(path), entry.document.bytes())?
+                }
                 None => None,
             };
             if here.as_ref() != indexed.get(path).map(|indexed| &indexed.content) {

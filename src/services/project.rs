@@ -171,7 +171,7 @@ impl Project {
     #[must_use]
     pub fn actor(&self) -> String {
         let agent = self.agent.as_ref().map(ToString::to_string);
-        let by_git = || self.repository.as_ref().and_then(|repository| repository.user_name().ok());
+        let by_git = || self.repository.as_ref().and_then(|repository| repository.setup().user_name().ok());
         agent.or_else(by_git).or_else(|| environment::variable("USER")).unwrap_or_else(|| "somebody".to_owned())
     }
 
@@ -251,10 +251,10 @@ impl Project {
     /// [`Error::Git`] if they cannot be read.
     pub fn head_snapshot(&self) -> Result<Option<Snapshot>, Error> {
         let Some(repository) = &self.repository else { return Ok(None) };
-        let Some(revision) = repository.head(&self.target())?.revision else { return Ok(None) };
-        let contents = repository.contents(Some(&revision), self.folder())?;
+        let Some(revision) = repository.view().head(&self.target())?.revision else { return Ok(None) };
+        let contents = repository.view().contents(Some(&revision), self.folder())?;
         let live = contents.into_iter().filter(|(path, _)| !path.is_archived());
-        let read = live.map(|(path, id)| Ok((path, Document::parse(repository.read(&id)?))));
+        let read = live.map(|(path, id)| Ok((path, Document::parse(repository.view().read(&id)?))));
         Ok(Some(Snapshot::from_documents(read.collect::<Result<Vec<_>, Error>>()?)))
     }
 
@@ -448,7 +448,7 @@ impl Project {
     }
 
     pub(super) fn head(&self) -> Result<Option<Head>, Error> {
-        again(|| Ok(self.repository.as_ref().map(|repository| repository.head(&self.target())).transpose()?))
+        again(|| Ok(self.repository.as_ref().map(|repository| repository.view().head(&self.target())).transpose()?))
     }
 }
 

@@ -44,17 +44,17 @@ pub(super) fn merge_knowing_pushed(
 impl GitMerge<'_> {
     /// The side that the remote-tracking tip of the branch has; `None` if it has neither, or both.
     pub(super) fn pushed(&self) -> Result<Option<MergeSide>, Error> {
-        let head = self.repository.head(&Target::Current)?;
-        let rebased = self.repository.rebased_branch();
+        let head = self.repository.view().head(&Target::Current)?;
+        let rebased = self.repository.view().rebased_branch();
         let is_rebase = rebased.is_some();
         let Some(branch) = head.branch.or(rebased) else { return Ok(None) };
-        let Some(remote) = self.repository.remote(&branch, None)? else { return Ok(None) };
-        let Some(tip) = self.repository.tracked(&remote, &branch)? else { return Ok(None) };
+        let Some(remote) = self.repository.remotes().remote(&branch, None)? else { return Ok(None) };
+        let Some(tip) = self.repository.remotes().tracked(&remote, &branch)? else { return Ok(None) };
         let there = self.version(&tip)?;
         // What is replayed on top of all that the remote has comes after it.
         if let Some(head) = head.revision.as_ref().filter(|_| is_rebase)
             && there.as_deref() != Some(self.theirs.bytes())
-            && self.repository.merge_bases(head, &tip)?.contains(&tip)
+            && self.repository.log().merge_bases(head, &tip)?.contains(&tip)
         {
             return Ok(Some(MergeSide::Ours));
         }
@@ -65,7 +65,7 @@ impl GitMerge<'_> {
             }
             for revision in revisions {
                 if self.version(revision)?.as_deref() == Some(side.bytes())
-                    && self.repository.merge_bases(revision, &tip)?.contains(revision)
+                    && self.repository.log().merge_bases(revision, &tip)?.contains(revision)
                 {
                     return Ok(true);
                 }
@@ -82,7 +82,7 @@ impl GitMerge<'_> {
     /// The document as a revision has it.
     fn version(&self, at: &Revision) -> Result<Option<Vec<u8>>, Error> {
         let only = BTreeSet::from([self.path.clone()]);
-        let id = self.repository.contents_of(Some(at), self.folder, &only)?.remove(self.path);
-        Ok(id.map(|id| self.repository.read(&id)).transpose()?)
+        let id = self.repository.view().contents_of(Some(at), self.folder, &only)?.remove(self.path);
+        Ok(id.map(|id| self.repository.view().read(&id)).transpose()?)
     }
 }

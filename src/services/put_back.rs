@@ -108,7 +108,7 @@ impl Project {
             return (unkept, findings);
         }
         let kept: Vec<(OperationId, Group)> = groups.into_values().collect();
-        if let Err(error) = repository.keep_put_back(self.folder(), &to_keep, self.git_durability()) {
+        if let Err(error) = repository.kept_commits().keep_put_back(self.folder(), &to_keep, self.git_durability()) {
             findings.extend(lost.first().map(|one| not_kept(one.path, &error.into())));
             unkept.extend(kept.into_iter().map(|(id, _)| id));
             return (unkept, findings);
@@ -162,7 +162,7 @@ impl Project {
     pub fn put_back_operations(&self) -> Result<Vec<KeptOperation>, Error> {
         let Some(repository) = &self.repository else { return Ok(Vec::new()) };
         let mut found = Vec::new();
-        for kept in repository.kept_put_back(self.folder())? {
+        for kept in repository.kept_commits().kept_put_back(self.folder())? {
             found.extend(self.read_kept(repository, kept)?);
         }
         found.sort_by(KeptOperation::order);
@@ -181,7 +181,7 @@ impl Project {
         let at = ms.parse().map_or(kept.at, Timestamp::from_unix_ms);
         let place = place.parse().unwrap_or_default();
         let read = |id: &Option<crate::core::name::ContentId>| -> Result<Content, Error> {
-            Ok(id.as_ref().map(|id| repository.read(id)).transpose()?.map(std::sync::Arc::from))
+            Ok(id.as_ref().map(|id| repository.view().read(id)).transpose()?.map(std::sync::Arc::from))
         };
         let mut changes = BTreeMap::new();
         for (path, (before, after)) in &kept.changes {
@@ -229,7 +229,7 @@ impl Project {
         };
         // In the middle of what git does, the documents may come back by themselves.
         let journal: Vec<plan::Recorded> = self.store.journal()?.into_iter().map(recorded).collect();
-        if journal.is_empty() || repository.busy()?.is_some() {
+        if journal.is_empty() || repository.view().busy()?.is_some() {
             return Ok(Vec::new());
         }
         let found = match self.unfinished(repository, self.folder_base(repository)?.as_ref(), journal, Edits::None) {
@@ -273,7 +273,7 @@ fn never_committed<'a>(repository: &Repository, lost: &[PutBack<'a>]) -> Result<
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let messages = repository.messages_with(&ids.into_iter().collect::<Vec<_>>())?;
+    let messages = repository.log().messages_with(&ids.into_iter().collect::<Vec<_>>())?;
     let committed: BTreeSet<OperationId> =
         messages.iter().flat_map(|text| trailers(text, "Mycelium-Operation")).filter_map(operation).collect();
     Ok(lost.iter().filter(|one| !committed.contains(&one.recorded.operation.id)).cloned().collect())

@@ -111,9 +111,9 @@ impl Project {
             Some(repository) => self.own_conflicts(repository, &mut done.findings)?,
             None => BTreeMap::new(),
         };
-        done.under_way = staging.and_then(Repository::under_way);
-        if let Some(repository) = staging.filter(|repository| !unmerged.is_empty() && repository.index_is_locked())
-            && let Some(busy) = repository.busy()?.filter(|busy| !matches!(busy, Busy::Operation(_)))
+        done.under_way = staging.and_then(|repository| repository.view().operation());
+        if let Some(git) = staging.filter(|git| !unmerged.is_empty() && git.view().index_is_locked())
+            && let Some(busy) = git.view().busy()?.filter(|busy| !matches!(busy, Busy::Operation(_)))
         {
             done.waiting = Some(Waiting::Busy(busy));
             return Ok(done);
@@ -142,7 +142,7 @@ impl Project {
             self.stage(repository, &batch)?;
         }
         self.commit_resolved(&written, &mut done)?;
-        done.left = staging.map_or(Ok(0), Repository::conflict_count)?;
+        done.left = staging.map_or(Ok(0), |repository| repository.view().conflict_count())?;
         done.documents.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(done)
     }
@@ -202,7 +202,7 @@ impl Project {
         if unmerged.is_empty() {
             return Ok(Vec::new());
         }
-        let indexed = repository.indexed(self.folder())?;
+        let indexed = repository.index().indexed(self.folder())?;
         let mut places: BTreeMap<DocPath, Option<ContentId>> =
             indexed.into_iter().map(|(path, one)| (path, Some(one.content))).collect();
         for path in self.store.names(Shelf::Live)?.into_iter().chain(self.store.names(Shelf::Archive)?) {
@@ -238,7 +238,7 @@ impl Project {
         let mut known = Vec::new();
         if !unmerged.iter().any(|(_, one)| one.is_strange) && !(is_alone && (is_whole || twins.is_empty())) {
             for id in picks.into_iter().flat_map(of) {
-                known.push(Document::parse(repository.read(id)?));
+                known.push(Document::parse(repository.view().read(id)?));
             }
         }
         // Each side has one document in one place.
@@ -250,7 +250,7 @@ impl Project {
         for (path, content) in twins.iter().filter(|_| !is_whole && !has_live_twin) {
             let twin = match (self.store.read(path)?, content) {
                 (Some(file), _) => Document::parse(file.bytes),
-                (None, Some(id)) => Document::parse(repository.read(id)?),
+                (None, Some(id)) => Document::parse(repository.view().read(id)?),
                 (None, None) => continue,
             };
             known.push(twin.clone());
@@ -284,7 +284,7 @@ impl Project {
     }
 
     fn plan_case(&self, repository: &Repository, case: &Case) -> Result<Plan, Error> {
-        let read = |id: &ContentId| Ok::<_, Error>(Document::parse(repository.read(id)?));
+        let read = |id: &ContentId| Ok::<_, Error>(Document::parse(repository.view().read(id)?));
         let of = |pick: fn(&Unmerged) -> &Option<ContentId>| {
             let id = case.unmerged.iter().find_map(|(_, one)| pick(one).as_ref());
             id.map(read).transpose()
@@ -346,7 +346,7 @@ impl Project {
             };
             let is_decided = match here.as_ref().filter(|_| *is_whole) {
                 Some(here) if *here == versions.ours && !versions.is_left_without_markers(target) => {
-                    !repository.may_leave_ours(&self.in_repository(target))?
+                    !repository.index().may_leave_ours(&self.in_repository(target))?
                 }
                 here => here == Some(&versions.theirs),
             };
@@ -366,7 +366,7 @@ impl Project {
             Ok(actions)
         })?;
         for bytes in applied.changes.iter().filter_map(|change| change.before.as_ref()) {
-            out.replaced.push(repository.keep(bytes)?);
+            out.replaced.push(repository.index().keep(bytes)?);
         }
         staging.operations.extend((!applied.changes.is_empty()).then_some(operation.id));
         if out.conflicts.is_empty() {
@@ -381,7 +381,7 @@ impl Project {
     /// Stages what is resolved. The journal forgets it: the commit is for whoever began the merge.
     fn stage(&self, repository: &Repository, staging: &Staging) -> Result<(), Error> {
         let entries = staging.entries.iter().map(|(path, bytes, mode)| (path.clone(), bytes.as_deref(), *mode));
-        repository.stage(&entries.collect::<Vec<_>>())?;
+        repository.index().stage(&entries.collect::<Vec<_>>())?;
         self.store.forget(&staging.operations)?;
         Ok(())
     }

@@ -85,10 +85,10 @@ impl Project {
     fn removed_documents(&self, repository: &Repository) -> Result<BTreeMap<DocPath, ContentId>, Error> {
         let target = self.target();
         let head = match &target {
-            Target::Current => repository.head(&Target::Current)?.revision,
-            Target::Branch(name) => self.followed(name)?.or(repository.head(&target)?.revision),
+            Target::Current => repository.view().head(&Target::Current)?.revision,
+            Target::Branch(name) => self.followed(name)?.or(repository.view().head(&target)?.revision),
         };
-        let mut missing = repository.contents(head.as_ref(), self.folder())?;
+        let mut missing = repository.view().contents(head.as_ref(), self.folder())?;
         for (path, _) in self.store.scan()?.files {
             missing.remove(&path);
         }
@@ -99,7 +99,7 @@ impl Project {
         }
         let mut found = BTreeMap::new();
         for (path, content) in missing {
-            if target != Target::Current || !repository.is_kept_out(&self.in_repository(&path))? {
+            if target != Target::Current || !repository.index().is_kept_out(&self.in_repository(&path))? {
                 found.insert(path, content);
             }
         }
@@ -116,7 +116,7 @@ impl Project {
         let Some(repository) = &self.repository else { return Err(Error::OutsideGit(self.root.clone())) };
         let mut sources: BTreeMap<&DocPath, Source<'_>> = BTreeMap::new();
         for (path, content) in &wanted.removed {
-            sources.insert(path, Source::Whole(repository.read(content)?));
+            sources.insert(path, Source::Whole(repository.view().read(content)?));
         }
         for one in &wanted.operations {
             for path in one.changes.keys() {
@@ -147,7 +147,7 @@ impl Project {
             if one.changes.keys().any(|path| is_open(&path)) || lacking.is_some() {
                 continue;
             }
-            repository.drop_put_back(&one.name)?;
+            repository.kept_commits().drop_put_back(&one.name)?;
             report.dropped.push(one.id.clone());
         }
         Ok(report)
@@ -202,7 +202,7 @@ impl Project {
     pub fn dismiss_put_back(&self, operations: &[KeptOperation]) -> Result<Vec<OperationId>, Error> {
         let Some(repository) = &self.repository else { return Err(Error::OutsideGit(self.root.clone())) };
         for one in operations {
-            repository.drop_put_back(&one.name)?;
+            repository.kept_commits().drop_put_back(&one.name)?;
         }
         Ok(operations.iter().map(|one| one.id.clone()).collect())
     }
@@ -210,21 +210,21 @@ impl Project {
     /// Keeps no longer what came back by another way, such as `git stash pop`, and is committed by now: what is done to it
     /// later is no loss.
     pub(super) fn drop_committed(&self, repository: &Repository) -> Result<(), Error> {
-        let all = repository.kept_put_back(self.folder())?;
+        let all = repository.kept_commits().kept_put_back(self.folder())?;
         if all.is_empty() {
             return Ok(());
         }
-        let head = repository.head(&self.target())?.revision;
+        let head = repository.view().head(&self.target())?.revision;
         for kept in all {
             let paths: BTreeSet<DocPath> = kept.changes.keys().cloned().collect();
-            let committed = repository.contents_of(head.as_ref(), self.folder(), &paths)?;
+            let committed = repository.view().contents_of(head.as_ref(), self.folder(), &paths)?;
             let (name, changes) = (kept.name.clone(), kept.changes.clone());
             let Some(one) = self.read_kept(repository, kept)? else { continue };
             if !one.changes.is_empty() || one.elsewhere.is_some() {
                 continue;
             }
             let read = |id: Option<&ContentId>| -> Result<Content, Error> {
-                Ok(id.map(|id| repository.read(id)).transpose()?.map(Into::into))
+                Ok(id.map(|id| repository.view().read(id)).transpose()?.map(Into::into))
             };
             let mut is_committed = true;
             for (path, (before, after)) in &changes {
@@ -232,7 +232,7 @@ impl Project {
                 is_committed &= plan::holds(path, &before, &after, &now);
             }
             if is_committed {
-                repository.drop_put_back(&name)?;
+                repository.kept_commits().drop_put_back(&name)?;
             }
         }
         Ok(())

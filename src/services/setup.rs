@@ -89,15 +89,17 @@ impl Project {
     /// Refuses a branch that is checked out somewhere: nothing could be committed to it. Where the branch that is set now is
     /// none either, any name that git allows is better than that.
     fn check_branch_setting(&self, repository: &Repository, name: &str) -> Result<(), Error> {
-        match repository.check_branch_name(name) {
-            Err(_) if !self.has_usable_branch() => Ok(repository.head(&Target::Branch(name.to_owned())).map(drop)?),
+        match repository.references().check_branch_name(name) {
+            Err(_) if !self.has_usable_branch() => {
+                Ok(repository.view().head(&Target::Branch(name.to_owned())).map(drop)?)
+            }
             checked => Ok(checked?),
         }
     }
 
     /// Returns false if the branch that is set now is not even a name that git allows.
     fn has_usable_branch(&self) -> bool {
-        let is_named = self.repository.as_ref().is_none_or(|repository| repository.head(&self.target()).is_ok());
+        let is_named = self.repository.as_ref().is_none_or(|repository| repository.view().head(&self.target()).is_ok());
         is_named && !self.config.findings.iter().any(|finding| finding.code == Code::BadConfigValue)
     }
 

@@ -40,7 +40,7 @@ impl Project {
     /// # Errors
     /// [`Error`] if the folder or the repository cannot be read.
     pub fn standing(&self) -> Result<Standing, Error> {
-        self.standing_by(Repository::busy)
+        self.standing_by(|repository| repository.view().busy())
     }
 
     /// The same with another way to see what a commit would have to wait for.
@@ -50,19 +50,19 @@ impl Project {
             return Ok(Standing { waiting: Some(Waiting::OutsideGit), watcher, ..Standing::default() });
         };
         let head = self.folder_base(repository)?;
-        let tracked = repository.contents(head.as_ref(), self.folder())?;
+        let tracked = repository.view().contents(head.as_ref(), self.folder())?;
         let sight = Survey::default().look(self, &tracked)?;
         let changes = engine::changes(&tracked, &sight.files, &sight.own);
         let admission = engine::admit(&changes, tracked.len(), self.deletions_max(), Force::No);
         let waiting = if self.config.flag("commit.auto") {
-            let at_work = || repository.at_work().filter(|_| self.target() == Target::Current);
+            let at_work = || repository.view().at_work().filter(|_| self.target() == Target::Current);
             let paused = self.store.paused_until()?.map(Waiting::Paused);
             paused.or(busy(repository)?.or_else(at_work).map(Waiting::Busy)).or(sight.ignored.map(Waiting::Ignored))
         } else {
             Some(Waiting::Off)
         };
         let conflicts = match self.target() {
-            Target::Current => repository.conflicts(self.folder())?.into_keys().collect(),
+            Target::Current => repository.view().conflicts(self.folder())?.into_keys().collect(),
             Target::Branch(_) => Vec::new(),
         };
         let uncommitted: Vec<DocPath> = changes.into_keys().collect();

@@ -81,10 +81,11 @@ impl Survey {
             let in_repository = workspace.in_repository(path);
             if workspace.target() == Target::Current
                 && !tracked.contains_key(path)
-                && repository.is_ignored(&in_repository)?
+                && repository.ignore_rules().is_ignored(&in_repository)?
             {
                 if sight.ignored.is_none() {
-                    sight.ignored = Some(repository.ignored_document(workspace.folder(), &in_repository)?);
+                    sight.ignored =
+                        Some(repository.ignore_rules().ignored_document(workspace.folder(), &in_repository)?);
                 }
                 continue;
             }
@@ -121,7 +122,7 @@ impl Survey {
         if workspace.target() != Target::Current || unread.clone().count() < INDEX_MIN {
             return Ok(());
         }
-        let indexed = repository.indexed(workspace.folder())?;
+        let indexed = repository.index().indexed(workspace.folder())?;
         let told = unread.filter_map(|(path, stamp)| {
             let one = indexed.get(path)?;
             let is_as_added = one.is(stamp.ino, stamp.mtime_ns, stamp.ctime_ns, stamp.size);
@@ -146,7 +147,7 @@ impl AddedFiles {
         };
         let added = match self.0.take() {
             Some(added) => added,
-            None => repository.indexed(workspace.folder())?,
+            None => repository.index().indexed(workspace.folder())?,
         };
         let added = self.0.insert(added).get(path);
         Ok(added
@@ -171,10 +172,10 @@ fn missing(
         let unknown = |fault| Seen { content: None, stamp: 0, fault: Some(fault) };
         let seen = if let Some(why) = scan.in_the_way(path) {
             Some(unknown(held_back::in_the_way(workspace.folder(), path, &why)))
-        } else if is_current && repository.is_kept_out(&in_repository)? {
+        } else if is_current && repository.index().is_kept_out(&in_repository)? {
             Some(Seen { content: Some(content.clone()), stamp: 0, fault: None })
         } else {
-            let gap = repository.attribute_gap(&in_repository)?;
+            let gap = repository.attributes().attribute_gap(&in_repository)?;
             gap.map(|gap| unknown(held_back::left_to_git(path, &in_repository, &gap)))
         };
         files.extend(seen.map(|seen| (path.clone(), seen)));
@@ -192,11 +193,11 @@ fn hold_back(
 ) -> Result<(), Error> {
     for (path, seen) in files.iter_mut().filter(|(path, seen)| seen.content.as_ref() != tracked.get(*path)) {
         let in_repository = workspace.in_repository(path);
-        if let Some(gap) = repository.index_gap(&in_repository)? {
+        if let Some(gap) = repository.attributes().index_gap(&in_repository)? {
             (seen.content, seen.fault) = (None, Some(held_back::left_to_git(path, &in_repository, &gap)));
         }
     }
-    let Some(programs) = repository.programs(workspace.folder())? else { return Ok(()) };
+    let Some(programs) = repository.index().programs(workspace.folder())? else { return Ok(()) };
     for (path, stamp) in &scan.files {
         let is_program = stamp.mode & OWNER_RUNS != 0;
         let same = |seen: &&mut Seen| seen.content.is_some() && seen.content.as_ref() == tracked.get(path);
@@ -217,8 +218,8 @@ fn pass_over_checked_out(
     tracked: &BTreeMap<DocPath, ContentId>,
     sight: &mut Sight,
 ) -> Result<(), Error> {
-    let head = repository.head(&Target::Current)?.revision;
-    let code = repository.contents(head.as_ref(), workspace.folder())?;
+    let head = repository.view().head(&Target::Current)?.revision;
+    let code = repository.view().contents(head.as_ref(), workspace.folder())?;
     let mut removed = None;
     for (path, content) in code {
         let is_as_committed = sight.files.get(&path).is_some_and(|seen| seen.content.as_ref() == Some(&content));
@@ -231,8 +232,9 @@ fn pass_over_checked_out(
         }
         if removed.is_none() {
             let tip = workspace.folder_base(repository)?;
-            removed =
-                Some(tip.map_or_else(|| Ok(BTreeSet::new()), |tip| repository.removed_from(&tip, workspace.folder()))?);
+            removed = Some(
+                tip.map_or_else(|| Ok(BTreeSet::new()), |tip| repository.log().removed_from(&tip, workspace.folder()))?,
+            );
         }
         if removed.as_ref().is_some_and(|removed| removed.contains(&path)) {
             sight.files.remove(&path);
@@ -265,9 +267,9 @@ fn read(
             .hint("split the document, or move bulky data to a file of its own");
         return known(file.stamp, Seen { content: None, stamp, fault: Some(fault) });
     }
-    let Some(content) = repository.content_id(in_repository, &file.bytes)? else {
+    let Some(content) = repository.attributes().content_id(in_repository, &file.bytes)? else {
         let content = added.content(workspace, path, &file.stamp)?;
-        let fault = match (&content, repository.attribute_gap(in_repository)?) {
+        let fault = match (&content, repository.attributes().attribute_gap(in_repository)?) {
             (None, Some(gap)) => Some(held_back::left_to_git(path, in_repository, &gap)),
             _ => None,
         };
@@ -297,7 +299,9 @@ fn own(
     for (path, after) in last {
         let written = match after {
             Some(bytes) => {
-                let Some(id) = repository.content_id(&workspace.in_repository(&path), &bytes)? else { continue };
+                let Some(id) = repository.attributes().content_id(&workspace.in_repository(&path), &bytes)? else {
+                    continue;
+                };
                 Some(id)
             }
             None => None,

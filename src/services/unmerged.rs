@@ -70,14 +70,14 @@ impl Project {
             State::Begun | State::Completed | State::Failed => false,
         };
         let Some(branch) = entry.place.branch.as_ref().filter(|_| is_free) else { return Ok(None) };
-        let head = repository.head(&Target::Current)?;
+        let head = repository.view().head(&Target::Current)?;
         if head.branch.as_ref() == Some(branch) {
             return Ok(None);
         }
-        let Some(tip) = repository.head(&Target::Branch(branch.clone()))?.revision else { return Ok(None) };
+        let Some(tip) = repository.view().head(&Target::Branch(branch.clone()))?.revision else { return Ok(None) };
         let here = head.revision.as_ref();
         let since = Timestamp::from_unix_ms(entry.since.unix_ms().saturating_sub(SECOND_MS));
-        let commits = repository.code_commits_beside(here, &tip, self.folder(), since)?;
+        let commits = repository.log().code_commits_beside(here, &tip, self.folder(), since)?;
         // On a branch of their own the documents are the same for all worktrees.
         let is_shared = self.target() != Target::Current;
         let changes = if is_shared { 0 } else { self.unmerged_changes(repository, path, here, &tip)? };
@@ -98,11 +98,11 @@ impl Project {
         head: Option<&Revision>,
         tip: &Revision,
     ) -> Result<usize, Error> {
-        let bases = head.map_or(Ok(Vec::new()), |head| repository.merge_bases(head, tip))?;
+        let bases = head.map_or(Ok(Vec::new()), |head| repository.log().merge_bases(head, tip))?;
         let only = BTreeSet::from([path.clone()]);
         let at = |revision: Option<&Revision>| -> Result<Snapshot, Error> {
-            let ids = repository.contents_of(revision, self.folder(), &only)?;
-            let read = ids.into_iter().map(|(path, id)| Ok((path, Document::parse(repository.read(&id)?))));
+            let ids = repository.view().contents_of(revision, self.folder(), &only)?;
+            let read = ids.into_iter().map(|(path, id)| Ok((path, Document::parse(repository.view().read(&id)?))));
             Ok(Snapshot::from_documents(read.collect::<Result<Vec<_>, Error>>()?))
         };
         let there = at(Some(tip))?;

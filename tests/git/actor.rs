@@ -72,9 +72,9 @@ fn act(name: &str) {
             changes.push(change(&other, Some(&text)));
         }
         let made = loop {
-            let base = repo.head(&Target::Current).expect("a head").revision;
+            let base = repo.view().head(&Target::Current).expect("a head").revision;
             let plan = plan(agent(name), &format!("{name} {number}"), changes.clone());
-            match repo.commit(&Target::Current, FOLDER, base.as_ref(), &[plan], durability) {
+            match repo.committer().commit(&Target::Current, FOLDER, base.as_ref(), &[plan], durability) {
                 Ok(made) => break made,
                 Err(error) if matches!(error.trouble(), Trouble::Moved | Trouble::Busy) => {}
                 Err(error @ CommitError::Git(_)) => panic!("{error}: {error:?}"),

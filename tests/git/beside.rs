@@ -186,10 +186,10 @@ isolated!(a_live_lock_is_not_taken_in_a_thousand_tries, {
         }
         let before = fs::metadata(&path).expect("a lock").ino();
         let repo = ground.open().with_patience(Duration::ZERO);
-        let base = repo.head(&Target::Current).expect("a head").revision;
+        let base = repo.view().head(&Target::Current).expect("a head").revision;
         for _ in 0..TRIES.div_ceil(locks.len()) {
             let plans = [plan(Author::User, "save", vec![change("task-1.md", Some(&format!("{number}\n")))])];
-            let tried = repo.commit(&Target::Current, FOLDER, base.as_ref(), &plans, Durability::Off);
+            let tried = repo.committer().commit(&Target::Current, FOLDER, base.as_ref(), &plans, Durability::Off);
             let error = tried.expect_err("it is locked");
             assert_eq!(error.trouble(), Trouble::Busy, "{error}");
             assert_eq!(fs::metadata(&path).expect("the lock is still there").ino(), before);
@@ -225,7 +225,7 @@ isolated!(a_stopped_git_that_holds_the_lock_is_named, {
         std::thread::sleep(Duration::from_millis(2));
     }
     let repo = ground.open().with_patience(Duration::from_millis(100));
-    let Some(Busy::Locked(held)) = repo.busy().expect("a look") else { panic!("the lock is not seen") };
+    let Some(Busy::Locked(held)) = repo.view().busy().expect("a look") else { panic!("the lock is not seen") };
     assert!(held.holder.as_ref().is_some_and(|who| who.contains(&format!("{}", user.id()))), "{held:?}");
     let error = ground.try_save(&repo, &[("task-1.md", "one\n")]).expect_err("it is locked");
     let CommitError::Busy(busy) = &error else { panic!("{error}") };

@@ -46,7 +46,7 @@ isolated!(killed_at_random_it_loses_nothing, {
         if let Some((revision, _)) = actor::last_acked(text.as_bytes()) {
             acked = Some(revision);
         }
-        ground.open().recover().expect("recovery");
+        ground.open().committer().recover().expect("recovery");
         assert_eq!(ground.leftovers(), Vec::<std::path::PathBuf>::new());
         assert_eq!(ground.git(&["diff", "--cached", "--name-status"]), "A\tstaged.txt\n", "after kill {number}");
         if let Some(revision) = &acked {

@@ -253,7 +253,7 @@ pub(crate) fn plan(author: Author, subject: &str, changes: Vec<(DocPath, Option<
 
 /// Commits plans on top of what the target is now.
 pub(crate) fn commit(repo: &Repository, target: &Target, plans: &[CommitPlan]) -> Result<Revision, CommitError> {
-    let base = repo.head(target)?.revision;
-    let made = repo.commit(target, FOLDER, base.as_ref(), plans, Durability::Full)?;
+    let base = repo.view().head(target)?.revision;
+    let made = repo.committer().commit(target, FOLDER, base.as_ref(), plans, Durability::Full)?;
     Ok(made.last().cloned().expect("a commit"))
 }

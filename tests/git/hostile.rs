@@ -62,16 +62,19 @@ isolated!(no_program_of_the_repository_is_started, {
         let many = (0..120).map(|n| change(&format!("task-many-{n}.md"), Some(&format!("{n}\n")))).collect();
         commit(&repo, &other, &[plan(Author::User, "x", many)]).expect("a commit of a pack");
         assert!(ground.git(&["-c", "core.fsmonitor=false", "count-objects", "-v"]).contains("\npacks: 1\n"));
-        assert_eq!(repo.maintain(1).expect("maintenance"), Maintained::Done);
-        repo.busy().expect("a look");
-        repo.is_ignored("x").expect("rules");
-        repo.content_id(&format!("{FOLDER}/task-1.md"), b"x\n").expect("an id");
-        let head = repo.head(&Target::Current).expect("a head");
-        assert_eq!(repo.contents(head.revision.as_ref(), FOLDER).expect("contents").len(), 1);
-        assert_eq!(repo.history(&Target::Current, FOLDER, &[], 9).expect("a history").len(), 2);
+        assert_eq!(repo.pack_upkeep().maintain(1).expect("maintenance"), Maintained::Done);
+        repo.view().busy().expect("a look");
+        repo.ignore_rules().is_ignored("x").expect("rules");
+        repo.attributes().content_id(&format!("{FOLDER}/task-1.md"), b"x\n").expect("an id");
+        let head = repo.view().head(&Target::Current).expect("a head");
+        assert_eq!(repo.view().contents(head.revision.as_ref(), FOLDER).expect("contents").len(), 1);
+        assert_eq!(repo.log().history(&Target::Current, FOLDER, &[], 9).expect("a history").len(), 2);
         let secret = format!("{FOLDER}/secret-1.md");
-        assert_eq!(repo.attribute_gap(&secret).expect("attributes"), Some(ViewGap::Filter("evil".to_owned())));
-        assert_eq!(repo.content_id(&secret, b"x\n").expect("attributes"), None);
+        assert_eq!(
+            repo.attributes().attribute_gap(&secret).expect("attributes"),
+            Some(ViewGap::Filter("evil".to_owned()))
+        );
+        assert_eq!(repo.attributes().content_id(&secret, b"x\n").expect("attributes"), None);
         let secret = plan(Author::User, "x", vec![change("secret-1.md", Some("x\n"))]);
         let refused = commit(&repo, &Target::Current, &[secret]).expect_err("only git can store it");
         assert!(refused.to_string().contains("filter `evil`"), "{refused}");
@@ -174,15 +177,15 @@ isolated!(answers_do_not_depend_on_the_configuration_of_the_repository, {
     let answers = || {
         let repo = ground.open();
         let target = Target::Current;
-        let tip = repo.head(&target).expect("a head").revision.expect("a commit");
+        let tip = repo.view().head(&target).expect("a head").revision.expect("a commit");
         let since = mycelium::time::Timestamp::from_unix_ms(0);
         let path = mycelium::name::DocPath::new("task-1.md").expect("a path");
-        let all = repo.history(&target, FOLDER, &[], 9).expect("a history");
-        let one = repo.history(&target, FOLDER, std::slice::from_ref(&path), 9).expect("a history");
-        let changed = repo.changed_since(&target, FOLDER, since).expect("changes");
-        let ahead = repo.ahead(None, &tip, None, FOLDER).expect("a comparison");
-        let other = repo.other_changes(None, Some(&tip), FOLDER).expect("a comparison");
-        let came = repo.came(None, &tip, None, FOLDER).expect("a comparison").len();
+        let all = repo.log().history(&target, FOLDER, &[], 9).expect("a history");
+        let one = repo.log().history(&target, FOLDER, std::slice::from_ref(&path), 9).expect("a history");
+        let changed = repo.log().changed_since(&target, FOLDER, since).expect("changes");
+        let ahead = repo.log().ahead(None, &tip, None, FOLDER).expect("a comparison");
+        let other = repo.log().other_changes(None, Some(&tip), FOLDER).expect("a comparison");
+        let came = repo.log().came(None, &tip, None, FOLDER).expect("a comparison").len();
         (all, one, changed, ahead, other, came)
     };
     let expected = answers();

@@ -44,8 +44,14 @@ fn step(repo: &Repository, ground: &Ground, number: usize) {
     ground.put(&format!("{FOLDER}/{path}"), &text);
     let plan = plan(agent("worker"), &format!("task-{document}: progress {number}"), vec![change(&path, Some(&text))]);
     loop {
-        let base = repo.head(&Target::Current).expect("a head").revision;
-        match repo.commit(&Target::Current, FOLDER, base.as_ref(), std::slice::from_ref(&plan), Durability::Off) {
+        let base = repo.view().head(&Target::Current).expect("a head").revision;
+        match repo.committer().commit(
+            &Target::Current,
+            FOLDER,
+            base.as_ref(),
+            std::slice::from_ref(&plan),
+            Durability::Off,
+        ) {
             Ok(_) => return,
             Err(error) => assert_ne!(error.trouble(), mycelium::git::Trouble::Failed, "{error}"),
         }
@@ -80,7 +86,7 @@ isolated!(a_small_change_weighs_little_after_maintenance, {
     let per_commit = |now: u64| now.saturating_sub(before) / COMMITS as u64;
     let (loose_before, grown) = (loose(&ground), per_commit(weight(&git_dir)));
     let began = Instant::now();
-    assert_eq!(repo.maintain(2_000).expect("maintenance"), Maintained::Done);
+    assert_eq!(repo.pack_upkeep().maintain(2_000).expect("maintenance"), Maintained::Done);
     let took = began.elapsed();
     let kept = per_commit(weight(&git_dir));
     println!("{COMMITS} commits: {grown} bytes each loose, {kept} after maintenance, which took {took:?}");
@@ -90,7 +96,7 @@ isolated!(a_small_change_weighs_little_after_maintenance, {
     ground.assert_sound();
     // The same open repository finds everything in the pack, and goes on.
     step(&repo, &ground, COMMITS + 1);
-    assert_eq!(repo.maintain(2_000).expect("a look"), Maintained::Needless);
+    assert_eq!(repo.pack_upkeep().maintain(2_000).expect("a look"), Maintained::Needless);
     assert_eq!(ground.status(), "");
     ground.assert_sound();
 });
@@ -100,7 +106,7 @@ isolated!(maintenance_keeps_what_nobody_reaches, {
     ground.put("lost.txt", "lost\n");
     let lost = ground.git(&["hash-object", "-w", "lost.txt"]);
     ground.save(&[("task-1.md", "new\n")]);
-    assert_eq!(ground.open().maintain(1).expect("maintenance"), Maintained::Done);
+    assert_eq!(ground.open().pack_upkeep().maintain(1).expect("maintenance"), Maintained::Done);
     assert_eq!(ground.git(&["cat-file", "blob", lost.trim()]), "lost\n");
 });
 
@@ -110,7 +116,7 @@ isolated!(maintenance_stays_off_where_it_is_switched_off, {
         ground.save(&[("task-1.md", "new\n")]);
         ground.git(&["config", key, value]);
         let before = loose(&ground);
-        assert_eq!(ground.open().maintain(1).expect("a look"), Maintained::Off, "{key}");
+        assert_eq!(ground.open().pack_upkeep().maintain(1).expect("a look"), Maintained::Off, "{key}");
         assert_eq!(loose(&ground), before);
     }
 });
@@ -137,7 +143,7 @@ isolated!(commits_go_on_while_maintenance_runs, {
             commits
         });
         for _ in 0..RUNS {
-            assert_eq!(repo.maintain(1).expect("maintenance"), Maintained::Done);
+            assert_eq!(repo.pack_upkeep().maintain(1).expect("maintenance"), Maintained::Done);
         }
         drop(end);
         worker.join().expect("commits")

@@ -149,9 +149,9 @@ isolated!(killed_while_it_packs_it_leaves_nothing, {
         let is_packing = |path: &std::path::PathBuf| path.join("new.pack").exists();
         amid += usize::from(ground.leftovers().iter().any(is_packing));
         // A git that is still indexing for the dead one has nowhere to write to.
-        ground.open().recover().expect("recovery");
+        ground.open().committer().recover().expect("recovery");
         std::thread::sleep(Duration::from_millis(50));
-        ground.open().recover().expect("recovery");
+        ground.open().committer().recover().expect("recovery");
         assert_eq!(strange_in_pack(&ground), Vec::<String>::new());
         ground.assert_sound();
     }

@@ -101,7 +101,7 @@ fn survives(kind: &str) {
         let now = ground.at_head(&format!("task-powered{number}.md"));
         let now: usize = now.trim().parse().expect("a number");
         assert!(Some(now) >= acked, "cut {number} on {kind}: acknowledged {acked:?}, found {now}");
-        ground.open().recover().expect("recovery");
+        ground.open().committer().recover().expect("recovery");
         ground.assert_sound();
         ground.save(&[("task-1.md", &format!("after {number}\n"))]);
         ground.assert_sound();

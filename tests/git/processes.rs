@@ -79,7 +79,7 @@ fn meet(at: (&str, &str), arguments: &[&str]) -> usize {
     let waits = save_beside(&ground);
     let user = user.wait_with_output().expect("an end");
     assert!(user.status.success(), "git {arguments:?} at {at:?}: {}", words(&user));
-    ground.open().realign(FOLDER).expect("a look");
+    ground.open().index().realign(FOLDER).expect("a look");
     let name = format!("git {arguments:?} at {at:?}");
     assert_eq!(ground.at_head("task-1.md"), "two\n", "{name}");
     assert_eq!(ground.git(&["status", "--porcelain", "--", FOLDER]), "", "{name}");
@@ -174,7 +174,7 @@ fn seen_in(ground: &Ground, folder: &Path, arguments: &[&str], variables: &[(&st
     let repo = ground.open().with_patience(Duration::from_millis(50));
     let before = ground.git(&["rev-parse", "HEAD"]);
     let saved = ground.try_save(&repo, &[("task-1.md", &format!("{arguments:?} {variables:?}\n"))]);
-    let seen = match (saved, repo.at_work()) {
+    let seen = match (saved, repo.view().at_work()) {
         (Ok(_), None) => None,
         (Err(CommitError::Busy(busy)), Some(Busy::AtWork(process))) => {
             assert!(matches!(&*busy, Busy::AtWork(seen) if seen.pid == process.pid), "{busy}");
@@ -239,7 +239,7 @@ isolated!(a_git_that_works_elsewhere_is_not_waited_for, {
     // The other way round, from a linked worktree.
     let there = Ground::at(linked);
     let repo = there.open();
-    assert_eq!(repo.at_work(), None);
+    assert_eq!(repo.view().at_work(), None);
 });
 
 // How often a commit reads which program a process runs, beside how many processes there are, and how long one look takes.
@@ -249,7 +249,7 @@ isolated!(what_the_look_costs, {
     let processes = || fs::read_dir("/proc").expect("processes").flatten();
     let count = processes().filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok()).count();
     let began = Instant::now();
-    (0..100).for_each(|_| assert_eq!(repo.at_work(), None));
+    (0..100).for_each(|_| assert_eq!(repo.view().at_work(), None));
     println!("one look at {count} processes takes {} µs", began.elapsed().as_micros() / 100);
     if !has("strace") {
         return cannot_run("what_the_look_costs", "strace is not here (apt-get install strace)");
@@ -277,7 +277,7 @@ isolated!(a_git_that_only_reads_may_run_for_ever, {
     while !fs::read_link(format!("/proc/{}/exe", reader.id())).is_ok_and(|exe| exe.ends_with("git")) {
         assert!(began.elapsed() < Duration::from_secs(30), "git does not start");
     }
-    assert_eq!(ground.open().at_work(), None);
+    assert_eq!(ground.open().view().at_work(), None);
     ground.save(&[("task-1.md", "two\n")]);
     drop(reader.stdin.take());
     assert!(reader.wait().expect("an end").success());

@@ -37,7 +37,7 @@ fn with_documents() -> Ground {
 }
 
 fn realign(ground: &Ground) -> usize {
-    ground.open().realign(FOLDER).expect("the index can be read")
+    ground.open().index().realign(FOLDER).expect("the index can be read")
 }
 
 /// What the index says differs from HEAD, by name.
@@ -53,10 +53,11 @@ isolated!(an_old_index_does_not_take_documents_back, {
     ground.save(&[("task-1.md", "two\n")]);
     ground.save(&[("task-1.md", "three\n"), ("task-new.md", "one\n"), ("archive/2025-10/task-3.md", "two\n")]);
     let repo = ground.open();
-    let base = repo.head(&mycelium::git::Target::Current).expect("a head").revision;
+    let base = repo.view().head(&mycelium::git::Target::Current).expect("a head").revision;
     fs::remove_file(ground.root.join(FOLDER).join("task-2.md")).expect("a document");
     let removal = plan(agent("bob"), "remove", vec![change("task-2.md", None)]);
-    repo.commit(&mycelium::git::Target::Current, FOLDER, base.as_ref(), &[removal], Durability::Full)
+    repo.committer()
+        .commit(&mycelium::git::Target::Current, FOLDER, base.as_ref(), &[removal], Durability::Full)
         .expect("a commit");
     writer.write(&ground);
     assert_eq!(staged(&ground).lines().count(), 5, "the index went back:\n{}", staged(&ground));
@@ -158,13 +159,13 @@ isolated!(nothing_is_set_while_git_is_in_the_middle_of_something, {
 
 isolated!(an_index_that_is_known_is_not_read_again, {
     let ground = with_documents();
-    assert!(!ground.open().is_index_aligned());
+    assert!(!ground.open().index().is_index_aligned());
     realign(&ground);
-    assert!(ground.open().is_index_aligned());
+    assert!(ground.open().index().is_index_aligned());
     // What a commit of ours makes of it is known too, what git writes is not.
     ground.save(&[("task-1.md", "two\n")]);
-    assert!(ground.open().is_index_aligned());
+    assert!(ground.open().index().is_index_aligned());
     ground.put("u.txt", "two\n");
     ground.git(&["add", "u.txt"]);
-    assert!(!ground.open().is_index_aligned());
+    assert!(!ground.open().index().is_index_aligned());
 });

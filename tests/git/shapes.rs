@@ -23,7 +23,7 @@ isolated!(a_commit_holds_the_document_and_leaves_nothing_to_do, {
 isolated!(the_first_commit_of_a_repository, {
     let ground = Ground::empty(&[]);
     let repo = ground.open();
-    assert_eq!(repo.head(&Target::Current).expect("a head").revision, None);
+    assert_eq!(repo.view().head(&Target::Current).expect("a head").revision, None);
     ground.save(&[("task-1.md", "one\n")]);
     assert_eq!(ground.git(&["log", "--format=%s %an %cn"]), "save Uma User Uma User\n");
     assert_eq!(ground.git(&["reflog", "--format=%gs"]), "commit (initial): save\n");
@@ -36,7 +36,7 @@ isolated!(a_detached_head_moves_alone, {
     let main = ground.git(&["rev-parse", "main"]);
     ground.git(&["checkout", "-q", "--detach"]);
     let repo = ground.open();
-    assert!(repo.head(&Target::Current).expect("a head").detached);
+    assert!(repo.view().head(&Target::Current).expect("a head").detached);
     ground.save(&[("task-1.md", "one\n")]);
     assert_eq!(ground.git(&["rev-parse", "main"]), main);
     assert_eq!(ground.git(&["rev-parse", "HEAD^"]), main);
@@ -204,7 +204,7 @@ isolated!(the_plan_is_refused_when_documents_moved_on_and_rebased_when_others_di
     ground.git(&["commit", "-qm", "user: code"]);
     let repo = ground.open();
     let make = |text: &str| [plan(Author::User, "x", vec![change("task-1.md", Some(text))])];
-    let on = |base, text| repo.commit(&Target::Current, FOLDER, Some(base), &make(text), Durability::Full);
+    let on = |base, text| repo.committer().commit(&Target::Current, FOLDER, Some(base), &make(text), Durability::Full);
     on(&base, "two\n").expect("the documents are those of the plan");
     assert!(ground.git(&["log", "--format=%s"]).starts_with("x\nuser: code\n"));
     let error = on(&base, "three\n").expect_err("the document changed");
@@ -220,14 +220,17 @@ isolated!(contents_and_history_tell_what_happened, {
     ground.git(&["add", "-f", "."]);
     ground.git(&["commit", "-qm", "user: a file beside"]);
     let repo = ground.open();
-    let head = repo.head(&Target::Current).expect("a head");
-    let contents = repo.contents(head.revision.as_ref(), FOLDER).expect("contents");
+    let head = repo.view().head(&Target::Current).expect("a head");
+    let contents = repo.view().contents(head.revision.as_ref(), FOLDER).expect("contents");
     let names: Vec<&str> = contents.keys().map(DocPath::as_str).collect();
     assert_eq!(names, ["archive/2025-10/task-0.md", "task-1.md"]);
     let task = DocPath::new("task-1.md").expect("a path");
-    assert_eq!(repo.read(&contents[&task]).expect("a blob"), b"two\n");
-    assert_eq!(repo.content_id(&format!("{FOLDER}/task-1.md"), b"two\n").expect("an id").as_ref(), contents.get(&task));
-    let history = repo.history(&Target::Current, FOLDER, std::slice::from_ref(&task), 10).expect("a history");
+    assert_eq!(repo.view().read(&contents[&task]).expect("a blob"), b"two\n");
+    assert_eq!(
+        repo.attributes().content_id(&format!("{FOLDER}/task-1.md"), b"two\n").expect("an id").as_ref(),
+        contents.get(&task)
+    );
+    let history = repo.log().history(&Target::Current, FOLDER, std::slice::from_ref(&task), 10).expect("a history");
     assert_eq!(history.len(), 2);
     assert_eq!((&history[0].revision, history[0].subject.as_str()), (&second, "save"));
     assert_eq!((history[0].author.as_str(), history[0].email.as_str()), ("Uma User", "uma@example.com"));
@@ -235,10 +238,10 @@ isolated!(contents_and_history_tell_what_happened, {
     assert_eq!(history[0].parents, [history[1].revision.clone()]);
     let (path, before, after) = &history[0].changes[0];
     assert_eq!((path, after.as_ref()), (&task, Some(&contents[&task])));
-    assert_eq!(repo.read(before.as_ref().expect("a before")).expect("a blob"), b"one\n");
+    assert_eq!(repo.view().read(before.as_ref().expect("a before")).expect("a blob"), b"one\n");
     assert_eq!(history[1].changes[0].1, None);
-    assert_eq!(repo.history(&Target::Current, FOLDER, &[], 1).expect("a history").len(), 1);
-    let all = repo.history(&Target::Current, FOLDER, &[], 10).expect("a history");
+    assert_eq!(repo.log().history(&Target::Current, FOLDER, &[], 1).expect("a history").len(), 1);
+    let all = repo.log().history(&Target::Current, FOLDER, &[], 10).expect("a history");
     assert_eq!(all.iter().map(|commit| commit.changes.len()).collect::<Vec<_>>(), [0, 1, 2]);
 });
 

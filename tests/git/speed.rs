@@ -40,9 +40,9 @@ fn timed(work: impl FnOnce()) -> Duration {
 fn ours(repo: &Repository, ground: &Ground, text: &str, durability: Durability) -> Duration {
     ground.put(&format!("{FOLDER}/task-1.md"), text);
     timed(|| {
-        let base = repo.head(&Target::Current).expect("a head").revision;
+        let base = repo.view().head(&Target::Current).expect("a head").revision;
         let plans = [plan(Author::User, "ours", vec![change("task-1.md", Some(text))])];
-        repo.commit(&Target::Current, FOLDER, base.as_ref(), &plans, durability).expect("a commit");
+        repo.committer().commit(&Target::Current, FOLDER, base.as_ref(), &plans, durability).expect("a commit");
     })
 }
 

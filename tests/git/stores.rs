@@ -15,9 +15,9 @@ fn works(ground: &Ground) {
     let gone = plan(agent("cleaner"), "gone", vec![change("task-2.md", None)]);
     commit(&repo, &Target::Current, &[gone]).expect("a commit");
     assert_eq!(ground.status(), "A  staged.txt\n");
-    let head = repo.head(&Target::Current).expect("a head");
-    assert_eq!(repo.contents(head.revision.as_ref(), FOLDER).expect("contents").len(), 2);
-    assert_eq!(repo.history(&Target::Current, FOLDER, &[], 9).expect("a history").len(), 3);
+    let head = repo.view().head(&Target::Current).expect("a head");
+    assert_eq!(repo.view().contents(head.revision.as_ref(), FOLDER).expect("contents").len(), 2);
+    assert_eq!(repo.log().history(&Target::Current, FOLDER, &[], 9).expect("a history").len(), 3);
     ground.git(&["commit", "-qm", "user: staged"]);
     assert_eq!(ground.at_head("task-1.md"), "two\n");
     assert_eq!(ground.git(&["show", "--format=", "--name-only", "HEAD"]), "staged.txt\n");
@@ -98,10 +98,10 @@ isolated!(every_durability_commits_the_same, {
     for durability in [Durability::Full, Durability::Batch, Durability::Off] {
         let ground = Ground::new();
         let repo = ground.open();
-        let base = repo.head(&Target::Current).expect("a head").revision;
+        let base = repo.view().head(&Target::Current).expect("a head").revision;
         ground.put(&format!("{FOLDER}/task-1.md"), "one\n");
         let plans = [plan(Author::User, "one", vec![change("task-1.md", Some("one\n"))])];
-        repo.commit(&Target::Current, FOLDER, base.as_ref(), &plans, durability).expect("a commit");
+        repo.committer().commit(&Target::Current, FOLDER, base.as_ref(), &plans, durability).expect("a commit");
         assert_eq!(ground.status(), "");
         ground.assert_sound();
     }
@@ -132,7 +132,7 @@ isolated!(line_ends_are_stored_as_git_stores_them, {
             let path = format!("{FOLDER}/{name}");
             ground.put(&path, text);
             let judge = ground.git(&["hash-object", "--path", &path, &path]);
-            let ours = repo.content_id(&path, text).expect("an id").expect("it is ours to tell");
+            let ours = repo.attributes().content_id(&path, text).expect("an id").expect("it is ours to tell");
             assert_eq!(ours.as_str(), judge.trim(), "{attributes} {text:?}");
             let document = mycelium::name::DocPath::new(name).expect("a path");
             let plan = plan(Author::User, "save", vec![(document, Some(text.to_vec()))]);
@@ -148,13 +148,13 @@ isolated!(changed_attributes_count_at_once, {
     let ground = Ground::new();
     let repo = ground.open();
     let path = format!("{FOLDER}/task-1.md");
-    let raw = repo.content_id(&path, b"a\r\n").expect("an id");
+    let raw = repo.attributes().content_id(&path, b"a\r\n").expect("an id");
     ground.put(".claude/.gitattributes", "*.md text\n");
-    let stored = repo.content_id(&path, b"a\r\n").expect("an id");
-    assert_eq!(stored, repo.content_id(&path, b"a\n").expect("an id"));
+    let stored = repo.attributes().content_id(&path, b"a\r\n").expect("an id");
+    assert_eq!(stored, repo.attributes().content_id(&path, b"a\n").expect("an id"));
     assert_ne!(stored, raw);
     ground.put(".claude/.gitattributes", "*.md -text  \n");
-    assert_eq!(repo.content_id(&path, b"a\r\n").expect("an id"), raw);
+    assert_eq!(repo.attributes().content_id(&path, b"a\r\n").expect("an id"), raw);
     ground.git(&["config", "core.autocrlf", "true"]);
     std::fs::remove_file(ground.root.join(".claude/.gitattributes")).expect("removed");
     let plan = plan(Author::User, "save", vec![change("task-1.md", Some("a\r\n"))]);
@@ -189,8 +189,8 @@ isolated!(one_open_repository_lives_through_many_packs, {
         ground.git(&["commit", "-qam", "user: more"]);
         ground.git(&["repack", "-dq"]);
         ground.try_save(&repo, &[("task-1.md", &format!("{number}\n"))]).expect("a commit");
-        let head = repo.head(&Target::Current).expect("a head").revision;
-        assert_eq!(repo.contents(head.as_ref(), FOLDER).expect("contents").len(), 1);
+        let head = repo.view().head(&Target::Current).expect("a head").revision;
+        assert_eq!(repo.view().contents(head.as_ref(), FOLDER).expect("contents").len(), 1);
     }
     ground.assert_sound();
 });

@@ -84,7 +84,7 @@ isolated!(a_crash_leaves_nothing_behind_for_long, {
     for at in ["crash-before-swap", "crash-after-index", "crash-after-ref"] {
         let ground = crashed(at);
         let repo = ground.open();
-        let recovered = repo.recover().expect("recovery");
+        let recovered = repo.committer().recover().expect("recovery");
         let has_moved = at != "crash-before-swap";
         assert_eq!(ground.at_head("task-dead.md"), if has_moved { "0\n" } else { "before\n" }, "{at}");
         assert_eq!(recovered.finished, usize::from(at == "crash-after-index"), "{at}: {recovered:?}");
@@ -105,7 +105,7 @@ fn trap_3_missing_recovery_is_noticed() {
 isolated!(looking_whether_it_is_busy_recovers_our_own_lock, {
     let ground = crashed("crash-before-swap");
     assert!(ground.root.join(".git/index.lock").exists());
-    assert_eq!(ground.open().busy().expect("a look"), None);
+    assert_eq!(ground.open().view().busy().expect("a look"), None);
     ground.assert_sound();
 });
 
@@ -122,7 +122,7 @@ isolated!(an_index_that_was_swapped_alone_is_followed_by_the_branch, {
     assert_eq!(ground.at_head("task-dead.md"), "before\n");
     assert_eq!(ground.git(&["show", &format!(":{FOLDER}/task-dead.md")]), "0\n", "the index goes first");
     assert!(!ground.root.join(".git/index.lock").exists());
-    assert_eq!(ground.open().recover().expect("recovery").finished, 1);
+    assert_eq!(ground.open().committer().recover().expect("recovery").finished, 1);
     assert_eq!(ground.at_head("task-dead.md"), "0\n");
     assert_eq!(ground.status(), "A  staged.txt\n");
     assert_eq!(ground.git(&["log", "-g", "-1", "--format=%gs"]), "commit: dead 0\n");
@@ -139,7 +139,7 @@ isolated!(a_branch_that_others_took_over_after_a_crash_stays_theirs, {
     ground.put("u.txt", "more\n");
     ground.git(&["commit", "-qm", "user: goes on", "u.txt"]);
     let tip = ground.git(&["rev-parse", "HEAD"]);
-    ground.open().recover().expect("recovery");
+    ground.open().committer().recover().expect("recovery");
     assert_eq!(ground.git(&["rev-parse", "HEAD"]), tip);
     assert_eq!(ground.leftovers(), Vec::<std::path::PathBuf>::new());
     ground.save(&[("task-dead.md", "0\n")]);
@@ -152,7 +152,7 @@ isolated!(a_branch_that_moved_under_our_lock_is_not_set_back, {
     let ground = crashed("crash-after-index");
     let tip = ground.git(&["commit-tree", "-p", "HEAD", "-m", "no locks", "HEAD^{tree}"]);
     fs::write(ground.root.join(".git/refs/heads/main"), &tip).expect("a branch");
-    ground.open().recover().expect("recovery");
+    ground.open().committer().recover().expect("recovery");
     assert_eq!(ground.git(&["rev-parse", "HEAD"]), tip);
     assert_eq!(ground.leftovers(), Vec::<std::path::PathBuf>::new());
 });
@@ -163,7 +163,7 @@ isolated!(a_lock_that_took_the_place_of_ours_is_left_alone, {
     fs::remove_file(&lock).expect("our stale lock");
     fs::write(&lock, "of somebody else").expect("a lock");
     let repo = ground.open().with_patience(Duration::from_millis(100));
-    repo.recover().expect("recovery");
+    repo.committer().recover().expect("recovery");
     assert_eq!(ground.text(".git/index.lock"), "of somebody else");
     let error = ground.try_save(&repo, &[("task-1.md", "one\n")]).expect_err("it is locked");
     assert_eq!(error.trouble(), Trouble::Busy, "{error}");
@@ -179,7 +179,7 @@ isolated!(an_index_left_behind_by_a_crash_is_brought_in_step, {
     let ground = cut_between_the_swaps();
     fs::remove_file(ground.root.join(".git/index.lock")).expect("a stale lock");
     assert!(ground.status().contains("MM .claude/coordination/task-dead.md"));
-    assert_eq!(ground.open().recover().expect("recovery").finished, 1);
+    assert_eq!(ground.open().committer().recover().expect("recovery").finished, 1);
     assert_eq!(ground.status(), "A  staged.txt\n");
     ground.git(&["commit", "-qm", "user: next"]);
     assert_eq!(ground.at_head("task-dead.md"), "0\n");
@@ -247,10 +247,10 @@ isolated!(commits_wait_while_an_operation_is_under_way, {
         ground.put("u.txt", ground.text("u.txt"));
         ground.try_git(begin);
         let repo = ground.open();
-        if repo.busy().expect("a look").is_none() && operation == Operation::Revert {
+        if repo.view().busy().expect("a look").is_none() && operation == Operation::Revert {
             continue;
         }
-        assert_eq!(repo.busy().expect("a look"), Some(Busy::Operation(operation)));
+        assert_eq!(repo.view().busy().expect("a look"), Some(Busy::Operation(operation)));
         let before = ground.git(&["rev-parse", "HEAD"]);
         let error = ground.try_save(&repo, &[("task-1.md", "two\n")]).expect_err("it has to wait");
         assert_eq!(error.trouble(), Trouble::Busy, "{error}");
@@ -260,7 +260,7 @@ isolated!(commits_wait_while_an_operation_is_under_way, {
         ground.put(&format!("{FOLDER}/task-1.md"), "one\n");
         ground.git(end);
     }
-    assert_eq!(ground.open().busy().expect("a look"), None);
+    assert_eq!(ground.open().view().busy().expect("a look"), None);
     ground.save(&[("task-1.md", "two\n")]);
     ground.assert_sound();
 });
@@ -275,10 +275,10 @@ isolated!(trap_6_ignore_rules_are_told_and_hooks_stay_still, {
     ground.put(".gitignore", "*.tmp\n/.claude/\n");
     let repo = ground.open();
     let task = format!("{FOLDER}/task-1.md");
-    assert!(repo.is_ignored(&task).expect("rules"));
-    assert!(!repo.is_ignored("u.txt").expect("rules"));
+    assert!(repo.ignore_rules().is_ignored(&task).expect("rules"));
+    assert!(!repo.ignore_rules().is_ignored("u.txt").expect("rules"));
     ground.save(&[("task-1.md", "one\n")]);
-    assert!(!repo.is_ignored(&task).expect("rules"), "what is tracked is not ignored");
+    assert!(!repo.ignore_rules().is_ignored(&task).expect("rules"), "what is tracked is not ignored");
     let hook = ground.root.join(".git/hooks/pre-commit");
     fs::create_dir_all(hook.parent().expect("a parent")).expect("a folder");
     fs::write(&hook, "#!/bin/sh\ntouch \"$HOME/hook-ran\"\nexit 1\n").expect("a hook");

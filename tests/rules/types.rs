@@ -36,7 +36,7 @@ pub(crate) fn homes(tree: &Tree) -> Vec<String> {
     }
     let strays = |of: &str, files: &BTreeSet<String>| {
         let home = of.split(' ').next().unwrap();
-        let below = format!("{}/", home.strip_suffix(".rs").unwrap());
+        let below = home.strip_suffix("mod.rs").map_or_else(|| home.replace(".rs", "/"), str::to_owned);
         files.iter().any(|file| file != home && !file.starts_with(&below))
     };
     let counts = files.into_iter().filter(|(of, files)| strays(of, files)).map(|(of, files)| (of, files.len()));
@@ -190,6 +190,8 @@ mod tests {
     fn methods_stand_with_their_type() {
         let own = [("src/x/a.rs", "pub struct A; impl A {}"), ("src/x/a/b.rs", "impl super::A {}")];
         assert!(homes(&tree(&own, "")).is_empty());
+        let folder = [("src/x/mod.rs", "pub struct A;"), ("src/x/b.rs", "impl A {}")];
+        assert!(homes(&tree(&folder, "")).is_empty());
         let strays = [own[0], own[1], ("src/x/c.rs", "impl A {}"), ("src/x/tests.rs", "impl A {}")];
         assert_eq!(
             homes(&tree(&strays, "")),

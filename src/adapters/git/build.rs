@@ -8,11 +8,11 @@ use gix::bstr::BStr;
 use gix::objs::tree::{Editor, EntryKind};
 use gix::objs::{Data, Find, FindExt, Kind, Tree, TreeRefIter, WriteTo};
 
+use super::committer::signing;
 use super::error::{CommitError, GitError};
 use super::identity::User;
 use super::pack::Object;
 use super::repository::Repository;
-use super::signing;
 use crate::core::name::{AgentName, DocPath, shell_word, visible};
 use crate::core::time::Timestamp;
 
@@ -252,9 +252,9 @@ pub(super) fn apply<'a>(
         let stored = match bytes {
             None => None,
             Some(bytes) => {
-                let converted = repo.convert(&path, bytes)?;
+                let converted = repo.attributes().convert(&path, bytes)?;
                 let id = overlay.add(Kind::Blob, converted.unwrap_or_else(|| bytes.clone()))?;
-                Some((id, repo.entry_kind(&path, before.map(|(kind, _)| kind))))
+                Some((id, repo.attributes().entry_kind(&path, before.map(|(kind, _)| kind))))
             }
         };
         let failed = || GitError::object(format!("change the tree for `{}`", visible(&path)));

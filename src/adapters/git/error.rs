@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::busy::Busy;
+use super::view::busy::Busy;
 use crate::core::name::{Revision, visible};
 
 /// How a caller should take an error (exit codes are made of it).

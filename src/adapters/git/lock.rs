@@ -16,7 +16,7 @@ use crate::core::name::visible;
 
 /// A lock that somebody holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct LockHolder {
     /// The lock file.
     pub path: PathBuf,
     /// How long it has been there.
@@ -25,7 +25,18 @@ pub struct Held {
     pub holder: Option<String>,
 }
 
-impl fmt::Display for Held {
+impl LockHolder {
+    /// What to do next.
+    pub(in crate::adapters::git) fn hint(&self) -> String {
+        if self.holder.is_some() {
+            "wait for it to end; what waits is committed then".to_owned()
+        } else {
+            format!("if no git is running here, remove it: `rm '{}'`", shown(&self.path))
+        }
+    }
+}
+
+impl fmt::Display for LockHolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` has been held for {} s", shown(&self.path), self.age.as_secs())?;
         match &self.holder {
@@ -120,10 +131,10 @@ fn vanished(path: &Path) -> GitError {
 }
 
 /// Looks at a lock of somebody else; `None` if it is gone by now.
-pub(super) fn describe(path: &Path, work_tree: &Path) -> Option<Held> {
+pub(super) fn describe(path: &Path, work_tree: &Path) -> Option<LockHolder> {
     let meta = fs::symlink_metadata(path).ok()?;
     let age = meta.modified().ok().and_then(|at| at.elapsed().ok()).unwrap_or_default();
-    Some(Held { path: path.to_owned(), age, holder: holder(path, work_tree) })
+    Some(LockHolder { path: path.to_owned(), age, holder: holder(path, work_tree) })
 }
 
 /// The process that has the lock open, else a git that runs in the work tree. Only Linux can tell.

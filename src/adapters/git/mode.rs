@@ -5,11 +5,6 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use gix::ObjectId;
-use gix::objs::tree::EntryKind;
-
-use super::repository::Repository;
-
 /// The bit that hands the group of a folder on to what is made in it.
 const SET_GROUP: u32 = 0o2000;
 
@@ -26,7 +21,7 @@ pub(super) enum SharedMode {
 
 impl SharedMode {
     /// Reads a value of the setting; `None` if git would refuse it.
-    fn parse(value: &str) -> Option<Self> {
+    pub(super) fn parse(value: &str) -> Option<Self> {
         const GROUP: SharedMode = SharedMode::AtLeast(0o660);
         const EVERYONE: SharedMode = SharedMode::AtLeast(0o664);
         match value {
@@ -98,43 +93,6 @@ impl SharedMode {
                 self.make_folders(path)
             }
             Err(error) => Err(error),
-        }
-    }
-}
-
-impl Repository {
-    /// The rights that what is made in the repository is to have.
-    pub(super) fn shared_mode(&self) -> SharedMode {
-        let repo = self.gix();
-        let config = repo.config_snapshot();
-        let Some(value) = config.string("core.sharedRepository") else {
-            // The key alone, without a value, means a group; without the key there is nothing to find.
-            let is_set = config.boolean("core.sharedRepository") == Some(true);
-            return if is_set { SharedMode::AtLeast(0o660) } else { SharedMode::Umask };
-        };
-        SharedMode::parse(&value.to_string()).unwrap_or(SharedMode::Umask)
-    }
-
-    /// Gives a loose object that was just written, and its folder, the rights that are asked for.
-    pub(super) fn share_object(&self, id: ObjectId) -> io::Result<()> {
-        let (shared, hex) = (self.shared_mode(), id.to_string());
-        let folder = self.objects_dir().join(&hex[..2]);
-        // One that is in a pack already was not written.
-        let mut there = [folder.join(&hex[2..]), folder].into_iter().filter(|path| path.exists());
-        there.try_for_each(|path| shared.apply(&path))
-    }
-
-    /// The kind of entry that git would make of the file at a path: a program if its owner may run it, where `core.fileMode` is
-    /// not off; else what the last commit has there.
-    pub(super) fn entry_kind(&self, path_in_repo: &str, before: Option<EntryKind>) -> EntryKind {
-        let kept = if before == Some(EntryKind::BlobExecutable) { EntryKind::BlobExecutable } else { EntryKind::Blob };
-        if self.switch("core.fileMode") == Some(false) {
-            return kept;
-        }
-        match fs::symlink_metadata(self.work_tree().join(path_in_repo)) {
-            Ok(meta) if meta.is_file() && is_program(meta.permissions().mode()) => EntryKind::BlobExecutable,
-            Ok(meta) if meta.is_file() => EntryKind::Blob,
-            _ => kept,
         }
     }
 }

@@ -2,22 +2,35 @@
 
 use std::cell::{Ref, RefCell};
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gix::ObjectId;
 use gix::bstr::ByteSlice;
 use gix::config::Source;
 use gix::discover::repository::Path as Lying;
 use gix::discover::upwards;
 
-use super::convert::Converter;
+use super::attributes::{Converter, GitAttributes};
+use super::committer::GitCommitter;
+use super::committer::hooks::Hooks;
 use super::error::{GitError, shown};
-use super::hooks::Hooks;
-use super::index::{self, FileId};
+use super::ignore_rules::IgnoreRules;
+use super::index::{FileId, GitIndex};
+use super::kept_commits::KeptCommits;
+use super::log::GitLog;
+use super::merge_commit::MergeCommitter;
+use super::mode::SharedMode;
 use super::pack::Published;
+use super::pack_upkeep::PackUpkeep;
 use super::program::Program;
+use super::references::GitReferences;
+use super::remote::GitRemote;
 use super::rule_file;
+use super::setup::GitSetup;
 use super::trust::{self, Found, real};
+use super::view::GitView;
 
 /// How long a commit waits for locks of others by default.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -50,7 +63,7 @@ pub struct Repository {
     gix: RefCell<gix::Repository>,
     stamps: RefCell<Vec<(PathBuf, Option<FileId>)>>,
     pub(super) converter: RefCell<Option<Converter>>,
-    index: RefCell<Option<(Option<FileId>, gix::index::File)>>,
+    pub(super) last_index: RefCell<Option<(Option<FileId>, gix::index::File)>>,
     /// The pack of a commit that is to be tried again.
     pub(super) published: RefCell<Option<Published>>,
     work_tree: PathBuf,
@@ -114,7 +127,7 @@ impl Repository {
             gix: RefCell::new(repo),
             stamps,
             converter: RefCell::new(None),
-            index: RefCell::new(None),
+            last_index: RefCell::new(None),
             published: RefCell::new(None),
             work_tree: real(&work_tree),
             git_dir,
@@ -140,6 +153,78 @@ impl Repository {
         self
     }
 
+    /// What it holds, and what happens in it now.
+    #[must_use]
+    pub const fn view(&self) -> GitView<'_> {
+        GitView { repo: self }
+    }
+
+    /// Its history.
+    #[must_use]
+    pub const fn log(&self) -> GitLog<'_> {
+        GitLog { repo: self }
+    }
+
+    /// Its branches.
+    #[must_use]
+    pub const fn references(&self) -> GitReferences<'_> {
+        GitReferences { repo: self }
+    }
+
+    /// The index of this work tree.
+    #[must_use]
+    pub const fn index(&self) -> GitIndex<'_> {
+        GitIndex { repo: self }
+    }
+
+    /// The attributes of files.
+    #[must_use]
+    pub const fn attributes(&self) -> GitAttributes<'_> {
+        GitAttributes { repo: self }
+    }
+
+    /// The rules by which files are ignored.
+    #[must_use]
+    pub const fn ignore_rules(&self) -> IgnoreRules<'_> {
+        IgnoreRules { repo: self }
+    }
+
+    /// Makes commits.
+    #[must_use]
+    pub const fn committer(&self) -> GitCommitter<'_> {
+        GitCommitter { repo: self }
+    }
+
+    /// Its remotes.
+    #[must_use]
+    pub const fn remotes(&self) -> GitRemote<'_> {
+        GitRemote { repo: self }
+    }
+
+    /// Makes merge commits.
+    #[must_use]
+    pub const fn merge_commits(&self) -> MergeCommitter<'_> {
+        MergeCommitter { repo: self }
+    }
+
+    /// Commits that keep documents which git replaced.
+    #[must_use]
+    pub const fn kept_commits(&self) -> KeptCommits<'_> {
+        KeptCommits { repo: self }
+    }
+
+    /// How git is set up for it.
+    #[must_use]
+    pub const fn setup(&self) -> GitSetup<'_> {
+        GitSetup { repo: self }
+    }
+
+    /// Packs its loose objects.
+    #[must_use]
+    pub const fn pack_upkeep(&self) -> PackUpkeep<'_> {
+        PackUpkeep { repo: self }
+    }
+
     /// The work tree's top folder, absolute.
     #[must_use]
     pub fn work_tree(&self) -> &Path {
@@ -158,13 +243,13 @@ impl Repository {
         &self.common_dir
     }
 
-    /// Where the committer keeps its journal and temporary files: `<git_dir>/mycelium`.
     /// Tells whether there are, or were, further work trees of this repository.
     #[must_use]
     pub fn has_linked_work_trees(&self) -> bool {
         self.common_dir().join("worktrees").exists()
     }
 
+    /// Where the committer keeps its journal and temporary files: `<git_dir>/mycelium`.
     pub(super) fn run_dir(&self) -> PathBuf {
         self.git_dir.join("mycelium")
     }
@@ -184,21 +269,6 @@ impl Repository {
 
     pub(super) fn program(&self) -> Program<'_> {
         Program::new(&self.git_dir, &self.work_tree)
-    }
-
-    /// The index as it is now; read again only if it changed.
-    pub(super) fn index(&self, hash: gix::hash::Kind) -> Result<Ref<'_, gix::index::File>, gix::Error> {
-        let path = self.index_path();
-        let now = FileId::of(&path).ok().flatten();
-        if self.index.borrow().as_ref().is_none_or(|(then, _)| *then != now) {
-            *self.index.borrow_mut() = Some((now, index::open(&path, hash)?));
-        }
-        Ok(Ref::map(self.index.borrow(), |slot| &slot.as_ref().expect("it was just filled").1))
-    }
-
-    /// The index that was read last, to be changed; `None` if it is not the one of this moment.
-    pub(super) fn take_index(&self, now: Option<FileId>) -> Option<gix::index::File> {
-        self.index.borrow_mut().take_if(|(then, _)| *then == now).map(|(_, index)| index)
     }
 
     /// Opens the repository again if a file of its configuration or its set of packs changed. Without that, a process that
@@ -227,6 +297,40 @@ impl Repository {
             .plumbing()
             .string_filter(key, |section| section.source.kind() != gix::config::source::Kind::Repository)?;
         Some(value.to_str_lossy().into_owned())
+    }
+
+    /// The rights that what is made in the repository is to have.
+    pub(super) fn shared_mode(&self) -> SharedMode {
+        let repo = self.gix();
+        let config = repo.config_snapshot();
+        let Some(value) = config.string("core.sharedRepository") else {
+            // The key alone, without a value, means a group; without the key there is nothing to find.
+            let is_set = config.boolean("core.sharedRepository") == Some(true);
+            return if is_set { SharedMode::AtLeast(0o660) } else { SharedMode::Umask };
+        };
+        SharedMode::parse(&value.to_string()).unwrap_or(SharedMode::Umask)
+    }
+
+    /// Gives a loose object that was just written, and its folder, the rights that are asked for.
+    pub(super) fn share_object(&self, id: ObjectId) -> io::Result<()> {
+        let (shared, hex) = (self.shared_mode(), id.to_string());
+        let folder = self.objects_dir().join(&hex[..2]);
+        // One that is in a pack already was not written.
+        let mut there = [folder.join(&hex[2..]), folder].into_iter().filter(|path| path.exists());
+        there.try_for_each(|path| shared.apply(&path))
+    }
+
+    /// What git calls this work tree; `None` for the main one.
+    #[must_use]
+    pub fn work_tree_name(&self) -> Option<String> {
+        let name = self.git_dir().file_name().filter(|_| self.git_dir() != self.common_dir())?;
+        Some(name.to_string_lossy().into_owned())
+    }
+
+    /// Returns true if there is a linked work tree of this name.
+    #[must_use]
+    pub fn has_work_tree(&self, name: &str) -> bool {
+        !name.contains('/') && self.common_dir().join("worktrees").join(name).join("HEAD").exists()
     }
 }
 

@@ -61,7 +61,7 @@ fn snapshot<'a>(
     let Some(repository) = workspace.repository() else { return Ok(documents) };
     for (path, id) in ids {
         if let Some(id) = id {
-            documents.insert(path.clone(), Document::parse(repository.read(id)?));
+            documents.insert(path.clone(), Document::parse(repository.view().read(id)?));
         }
     }
     Ok(documents)

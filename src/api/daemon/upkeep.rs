@@ -44,7 +44,7 @@ impl Upkeep {
 fn maintain(root: &Path) -> Result<(), GitError> {
     // A repository of its own: an open one belongs to one thread.
     match Repository::discover(root)? {
-        Some(repository) => repository.maintain(LOOSE).map(|_| ()),
+        Some(repository) => repository.pack_upkeep().maintain(LOOSE).map(|_| ()),
         None => Ok(()),
     }
 }

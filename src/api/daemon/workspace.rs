@@ -215,7 +215,7 @@ impl<'a> Watched<'a> {
         if let Some(known) = self.branch.as_ref().filter(|known| known.revision == revision) {
             return Ok(known.clone());
         }
-        let contents = Arc::new(repository.contents(revision.as_ref(), self.workspace.folder())?);
+        let contents = Arc::new(repository.view().contents(revision.as_ref(), self.workspace.folder())?);
         Ok(self.branch.insert(Branch { revision, contents }).clone())
     }
 
@@ -226,7 +226,7 @@ impl<'a> Watched<'a> {
         if !self.workspace.config().flag("commit.auto") {
             return Ok(Readiness::Never(reason_of(&Waiting::Off)));
         }
-        Ok(repository.busy()?.map_or(Readiness::Ready, |busy| Readiness::Busy(reason_of(&Waiting::Busy(busy)))))
+        Ok(repository.view().busy()?.map_or(Readiness::Ready, |busy| Readiness::Busy(reason_of(&Waiting::Busy(busy)))))
     }
 
     /// Which of these the branch holds now.

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::render::{self, Ink, paint};
 use super::session::{self, Session};
 use super::show;
-use crate::adapters::git::{Came, FailureKind, UniteError};
+use crate::adapters::git::{Came, FailureKind, MergeCommitError};
 use crate::core::name::{DocPath, visible};
 use crate::services::{DroppedCommits, LostClaim, Project, SyncError, SyncOptions, SyncReport, Unpushed, way_around};
 
@@ -209,11 +209,11 @@ pub(crate) const fn code(error: &SyncError) -> &'static str {
         SyncError::NotCommitted(_) | SyncError::Uncommitted { .. } => "not-committed",
         SyncError::LeftToGit { .. } => "left-to-git",
         SyncError::BothChanged { .. } | SyncError::Code { .. } => "other-files",
-        SyncError::Unite(UniteError::InTheWay { .. }) => "in-the-way",
+        SyncError::Unite(MergeCommitError::InTheWay { .. }) => "in-the-way",
         SyncError::Unite(_) => "commit",
         SyncError::ByHand { error, .. } => match **error {
-            UniteError::Clash { .. } => "other-files",
-            UniteError::Drivers { .. } => "foreign-program",
+            MergeCommitError::Clash { .. } => "other-files",
+            MergeCommitError::Drivers { .. } => "foreign-program",
             _ => "commit",
         },
         SyncError::Odd { .. } => "odd-file",

@@ -63,7 +63,7 @@ impl State {
     }
 
     fn is_locked(&self) -> bool {
-        let made = self.workspace.repository.as_ref().and_then(crate::adapters::git::Repository::index_locked_since);
+        let made = self.workspace.repository.as_ref().and_then(|repository| repository.view().index_locked_since());
         made.is_some_and(|made| environment::now().unix_ms().saturating_sub(unix_ms(made)) < STALE_MS)
     }
 
@@ -73,7 +73,7 @@ impl State {
             return Ok(Some(why));
         }
         let own = self.workspace.repository.as_ref().filter(|_| self.workspace.config.text("commit.branch").is_none());
-        let operation = own.and_then(crate::adapters::git::Repository::operation);
+        let operation = own.and_then(|repository| repository.view().operation());
         let at_work = self.is_git_at_work.then(|| "git is at work".to_owned());
         Ok(operation.map(|operation| Busy::Operation(operation).to_string()).or(at_work))
     }

@@ -345,7 +345,7 @@ impl State {
         let known = self.settled.clone();
         self.back = match known {
             Some(old) if old != tip && !self.is_forced => {
-                let is_behind = repository.has_behind(&tip, &[old], COMMITS_MAX).unwrap_or(false);
+                let is_behind = repository.view().has_behind(&tip, &[old], COMMITS_MAX).unwrap_or(false);
                 if is_behind { Back::Forward } else { Back::MovedBack }
             }
             _ => Back::Forward,

@@ -55,10 +55,10 @@ impl Exchange<'_> {
         ours: &ContentId,
         theirs: &ContentId,
     ) -> Result<Option<MergeSide>, Error> {
-        let here = Document::parse(self.repository.read(ours)?);
+        let here = Document::parse(self.repository.view().read(ours)?);
         let Some(base) = self.workspace.agreed(path, here) else { return Ok(None) };
         let agreed = base.text.as_ref().map(|text| mirror::digest(text.as_bytes()));
-        let digest = |id: &ContentId| Ok::<_, Error>(mirror::digest(&self.repository.read(id)?));
+        let digest = |id: &ContentId| Ok::<_, Error>(mirror::digest(&self.repository.view().read(id)?));
         let (ours, theirs) = (digest(ours)?, digest(theirs)?);
         let is_older = |digest: &String| base.older.contains(digest) && agreed.as_ref() != Some(digest);
         Ok(judge(

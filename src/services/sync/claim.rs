@@ -43,7 +43,7 @@ impl Project {
             Err(error) => {
                 stake.undo()?;
                 // What is left is brought together as far as it goes: the claim is lost either way.
-                if let Ok(theirs) = exchange.repository.tracked(&exchange.remote, &exchange.branch) {
+                if let Ok(theirs) = exchange.repository.remotes().tracked(&exchange.remote, &exchange.branch) {
                     let _ = exchange.take(theirs.as_ref(), &mut report);
                 }
                 Err(stake.told(error))
@@ -73,11 +73,11 @@ impl Stake<'_> {
     fn push(&self, report: &mut SyncReport) -> Result<bool, Error> {
         let exchange = self.exchange;
         exchange.commit(report)?;
-        let theirs = exchange.repository.tracked(&exchange.remote, &exchange.branch)?;
+        let theirs = exchange.repository.remotes().tracked(&exchange.remote, &exchange.branch)?;
         // Another process of this clone may have heard of it first.
         self.stands(theirs.as_ref())?;
         let Some((tip, commits, _)) = exchange.ahead(theirs.as_ref())? else { return Ok(true) };
-        match exchange.repository.push(&exchange.remote, &tip, &exchange.branch, exchange.limit())? {
+        match exchange.repository.remotes().push(&exchange.remote, &tip, &exchange.branch, exchange.limit())? {
             Pushed::Accepted => {
                 report.went = commits;
                 return Ok(true);
@@ -121,8 +121,8 @@ impl Stake<'_> {
     fn document(&self, at: Option<&Revision>) -> Result<Option<Document>, Error> {
         let exchange = self.exchange;
         let paths = BTreeSet::from([self.path().clone()]);
-        let contents = exchange.repository.contents_of(at, exchange.workspace.folder(), &paths)?;
-        Ok(contents.get(self.path()).map(|id| exchange.repository.read(id)).transpose()?.map(Document::parse))
+        let contents = exchange.repository.view().contents_of(at, exchange.workspace.folder(), &paths)?;
+        Ok(contents.get(self.path()).map(|id| exchange.repository.view().read(id)).transpose()?.map(Document::parse))
     }
 
     /// Gives the task back as it was found, so that nothing of the claim is left to be merged.
@@ -149,7 +149,7 @@ impl Stake<'_> {
         let Error::ClaimLost(mut loss) = error else { return error };
         let exchange = self.exchange;
         let paths = [self.path().clone()];
-        let newest = exchange.repository.history(&exchange.target, exchange.workspace.folder(), &paths, 1);
+        let newest = exchange.repository.log().history(&exchange.target, exchange.workspace.folder(), &paths, 1);
         loss.since = loss.since.or_else(|| newest.ok()?.first().map(|commit| commit.at));
         Error::ClaimLost(loss)
     }

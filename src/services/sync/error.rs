@@ -1,7 +1,7 @@
 //! Why a sync could not be done, how a caller should take it, and what to do next. Wording only.
 
 use super::super::{Class, Waiting};
-use crate::adapters::git::{FailureKind, RemoteFailure, UniteError, ViewGap};
+use crate::adapters::git::{FailureKind, MergeCommitError, RemoteFailure, ViewGap};
 use crate::core::name::{DocPath, shell_word, visible};
 
 /// Says why a sync could not be done. What was committed and fetched before stays; nothing is lost.
@@ -106,7 +106,7 @@ pub enum SyncError {
     #[error("{error}")]
     ByHand {
         /// Why.
-        error: Box<UniteError>,
+        error: Box<MergeCommitError>,
         /// The branch of the documents, if it is one of their own.
         branch: Option<String>,
         /// The other side's branch.
@@ -114,7 +114,7 @@ pub enum SyncError {
     },
     /// The two histories could not be made one.
     #[error(transparent)]
-    Unite(UniteError),
+    Unite(MergeCommitError),
 }
 
 impl SyncError {
@@ -123,13 +123,13 @@ impl SyncError {
     pub(in super::super) fn class(&self) -> Class {
         match self {
             Self::NoRemote | Self::Odd { .. } => Class::Problem,
-            Self::ByHand { error, .. } if matches!(**error, UniteError::TooOld) => Class::Problem,
+            Self::ByHand { error, .. } if matches!(**error, MergeCommitError::TooOld) => Class::Problem,
             Self::Remote { failure, .. }
                 if !matches!(failure.kind, FailureKind::Unreachable | FailureKind::TooSlow) =>
             {
                 Class::Problem
             }
-            Self::Remote { .. } | Self::Raced { .. } | Self::Unite(UniteError::Moved) => Class::Busy,
+            Self::Remote { .. } | Self::Raced { .. } | Self::Unite(MergeCommitError::Moved) => Class::Busy,
             Self::NotCommitted(waiting) => match waiting {
                 Waiting::OutsideGit
                 | Waiting::Ignored(_)
@@ -144,7 +144,7 @@ impl SyncError {
                 | Waiting::Moving
                 | Waiting::ReadOnly => Class::Busy,
             },
-            Self::Unite(UniteError::Commit(error)) => super::super::error::of_trouble(error.trouble()),
+            Self::Unite(MergeCommitError::Commit(error)) => super::super::error::of_trouble(error.trouble()),
             Self::Detached
             | Self::Rewritten { .. }
             | Self::BranchGone { .. }
@@ -187,10 +187,14 @@ impl SyncError {
             ),
             Self::Raced { .. } => "try again in a moment".to_owned(),
             Self::Unite(error) => match error {
-                UniteError::Moved => "try again in a moment".to_owned(),
-                UniteError::InTheWay { .. } => "run `git stash` or commit them, then `mycelium sync` again".to_owned(),
-                UniteError::Commit(error) => return error.hint(),
-                UniteError::Drivers { .. } | UniteError::Clash { .. } | UniteError::TooOld => return None,
+                MergeCommitError::Moved => "try again in a moment".to_owned(),
+                MergeCommitError::InTheWay { .. } => {
+                    "run `git stash` or commit them, then `mycelium sync` again".to_owned()
+                }
+                MergeCommitError::Commit(error) => return error.hint(),
+                MergeCommitError::Drivers { .. } | MergeCommitError::Clash { .. } | MergeCommitError::TooOld => {
+                    return None;
+                }
             },
         })
     }

@@ -53,9 +53,9 @@ impl Project {
         let target = self.target();
         let branch = match &target {
             Target::Branch(name) => name.clone(),
-            Target::Current => repository.head(&target)?.branch.ok_or(SyncError::Detached)?,
+            Target::Current => repository.view().head(&target)?.branch.ok_or(SyncError::Detached)?,
         };
-        let remote = repository.remote(&branch, options.remote.as_deref())?.ok_or(SyncError::NoRemote)?;
+        let remote = repository.remotes().remote(&branch, options.remote.as_deref())?.ok_or(SyncError::NoRemote)?;
         Ok(Exchange { workspace: self, repository, remote, target, branch, options })
     }
 }
@@ -106,7 +106,7 @@ impl Exchange<'_> {
 
     fn fetch(&self) -> Result<Option<Revision>, Error> {
         let _work = self.workspace.progress.begin("fetching", 0);
-        match self.repository.fetch(&self.remote, &self.branch, self.limit())? {
+        match self.repository.remotes().fetch(&self.remote, &self.branch, self.limit())? {
             Fetched::At(revision) => {
                 if self.options.dropped == DroppedCommits::Refuse {
                     self.refuse_dropped(revision.as_ref())?;
@@ -122,11 +122,11 @@ impl Exchange<'_> {
     fn refuse_dropped(&self, theirs: Option<&Revision>) -> Result<(), Error> {
         let (remote, branch) = (self.remote.name.clone(), self.branch.clone());
         let Some(theirs) = theirs else {
-            let was_there = self.repository.tracked(&self.remote, &self.branch)?.is_some();
+            let was_there = self.repository.remotes().tracked(&self.remote, &self.branch)?.is_some();
             return if was_there { Err(SyncError::BranchGone { remote, branch }.into()) } else { Ok(()) };
         };
-        let Some(ours) = self.repository.head(&self.target)?.revision else { return Ok(()) };
-        match self.repository.dropped(&self.remote, &self.branch, theirs, &ours)? {
+        let Some(ours) = self.repository.view().head(&self.target)?.revision else { return Ok(()) };
+        match self.repository.log().dropped(&self.remote, &self.branch, theirs, &ours)? {
             0 => Ok(()),
             commits => Err(SyncError::Rewritten { remote, branch, commits }.into()),
         }
@@ -145,9 +145,10 @@ impl Exchange<'_> {
 
     /// What waits to be pushed: how many commits, and the files beside the documents that would go along.
     fn ahead(&self, theirs: Option<&Revision>) -> Result<Option<(Revision, usize, Vec<String>)>, Error> {
-        let tip = self.repository.head(&self.target)?.revision;
+        let tip = self.repository.view().head(&self.target)?.revision;
         let Some(tip) = tip.filter(|tip| Some(tip) != theirs) else { return Ok(None) };
-        let (commits, mut paths) = self.repository.ahead(theirs, &tip, Some(&self.remote), self.workspace.folder())?;
+        let (commits, mut paths) =
+            self.repository.log().ahead(theirs, &tip, Some(&self.remote), self.workspace.folder())?;
         if self.target != Target::Current || self.options.with_code {
             paths.clear();
         }
@@ -167,9 +168,9 @@ impl Exchange<'_> {
             return Ok(true);
         }
         // Behind the push the remote has all of it.
-        let went = self.repository.came(theirs, &tip, Some(&self.remote), self.workspace.folder())?;
+        let went = self.repository.log().came(theirs, &tip, Some(&self.remote), self.workspace.folder())?;
         let _work = self.workspace.progress.begin("pushing", 0);
-        match self.repository.push(&self.remote, &tip, &self.branch, self.limit())? {
+        match self.repository.remotes().push(&self.remote, &tip, &self.branch, self.limit())? {
             Pushed::Accepted => {
                 report.went = commits;
                 report.went_documents = went;

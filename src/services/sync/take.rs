@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::behind::{Contents, Tips};
 use super::{Exchange, SyncError, SyncReport, some};
-use crate::adapters::git::{Author, Code, CommitPlan, OddChange, Target, Union, UniteError, ViewGap};
+use crate::adapters::git::{Author, CodeSide, CommitPlan, MergeCommit, MergeCommitError, OddChange, Target, ViewGap};
 use crate::adapters::store::{Action, Operation};
 use crate::core::document::Document;
 use crate::core::engine::Held;
@@ -40,8 +40,8 @@ impl Exchange<'_> {
         report.tries += 1;
         let held = self.commit(report)?;
         let Some(theirs) = theirs else { return Ok(true) };
-        let ours = self.repository.head(&self.target)?.revision;
-        let bases = ours.as_ref().map_or(Ok(Vec::new()), |ours| self.repository.merge_bases(ours, theirs))?;
+        let ours = self.repository.view().head(&self.target)?.revision;
+        let bases = ours.as_ref().map_or(Ok(Vec::new()), |ours| self.repository.log().merge_bases(ours, theirs))?;
         if bases.contains(theirs) {
             return Ok(true);
         }
@@ -49,28 +49,28 @@ impl Exchange<'_> {
         let base = bases.first();
         let folder = self.workspace.folder();
         let since = if is_fast_forward { ours.as_ref() } else { base };
-        let odd = self.repository.odd_changes(since, Some(theirs), folder)?;
+        let odd = self.repository.log().odd_changes(since, Some(theirs), folder)?;
         self.refuse_odd(&odd, is_fast_forward, &self.other())?;
-        let mine = self.repository.contents(ours.as_ref(), folder)?;
-        let other = self.repository.contents(Some(theirs), folder)?;
+        let mine = self.repository.view().contents(ours.as_ref(), folder)?;
+        let other = self.repository.view().contents(Some(theirs), folder)?;
         let merged = if is_fast_forward {
             self.differences(&mine, &other)?
         } else {
             self.merge(&bases, (ours.as_ref(), theirs), &mine, &other)?
         };
         self.refuse_left_to_git(&merged.changes, theirs)?;
-        let code = if is_fast_forward { Code::Theirs } else { self.code(base, ours.as_ref(), theirs)? };
-        if !is_fast_forward && code != Code::Ours {
-            self.refuse_odd(&self.repository.odd_changes(base, ours.as_ref(), folder)?, false, "this branch")?;
+        let code = if is_fast_forward { CodeSide::Theirs } else { self.code(base, ours.as_ref(), theirs)? };
+        if !is_fast_forward && code != CodeSide::Ours {
+            self.refuse_odd(&self.repository.log().odd_changes(base, ours.as_ref(), folder)?, false, "this branch")?;
         }
-        let other_files = self.repository.other_changes(ours.as_ref(), Some(theirs), folder)?;
+        let other_files = self.repository.log().other_changes(ours.as_ref(), Some(theirs), folder)?;
         let message = self.message(&merged);
         let plan = CommitPlan { author: Author::User, at: environment::now(), message, changes: merged.changes };
         let log = format!("sync {}: {}", self.other(), if is_fast_forward { "fast-forward" } else { "merge" });
-        let union = Union { ours: ours.as_ref(), theirs, plan: &plan, is_fast_forward, log: &log };
+        let union = MergeCommit { ours: ours.as_ref(), theirs, plan: &plan, is_fast_forward, log: &log };
         let Some(tip) = self.carry_out(&union, (code, &odd), &mine, &held, report)? else { return Ok(false) };
-        report.came.extend(self.repository.came(ours.as_ref(), theirs, None, folder)?);
-        report.came_along += if code == Code::Ours { 0 } else { other_files.len() };
+        report.came.extend(self.repository.log().came(ours.as_ref(), theirs, None, folder)?);
+        report.came_along += if code == CodeSide::Ours { 0 } else { other_files.len() };
         report.merged.extend((!is_fast_forward).then_some(tip));
         report.decisions.extend(merged.decisions);
         report.losses.extend(merged.losses);
@@ -99,11 +99,11 @@ impl Exchange<'_> {
     fn refuse_left_to_git(&self, changes: &[(DocPath, Option<Vec<u8>>)], theirs: &Revision) -> Result<(), Error> {
         let paths: Vec<String> = changes.iter().map(|(path, _)| self.workspace.in_repository(path)).collect();
         for path in &paths {
-            if let Some(gap) = self.repository.attribute_gap(path)? {
+            if let Some(gap) = self.repository.attributes().attribute_gap(path)? {
                 return Err(self.left_to_git(path.clone(), gap).into());
             }
         }
-        match self.repository.attribute_gap_at(theirs, &paths)? {
+        match self.repository.attributes().attribute_gap_at(theirs, &paths)? {
             Some((path, gap)) => Err(self.left_to_git(path, gap).into()),
             None => Ok(()),
         }
@@ -118,37 +118,46 @@ impl Exchange<'_> {
         (self.target != Target::Current).then(|| self.branch.clone())
     }
 
-    fn not_united(&self, error: UniteError) -> SyncError {
+    fn not_united(&self, error: MergeCommitError) -> SyncError {
         match error {
-            UniteError::Drivers { .. } | UniteError::Clash { .. } | UniteError::TooOld => {
+            MergeCommitError::Drivers { .. } | MergeCommitError::Clash { .. } | MergeCommitError::TooOld => {
                 SyncError::ByHand { error: Box::new(error), branch: self.own_branch(), other: self.other() }
             }
-            UniteError::Moved | UniteError::InTheWay { .. } | UniteError::Commit(_) => SyncError::Unite(error),
+            MergeCommitError::Moved | MergeCommitError::InTheWay { .. } | MergeCommitError::Commit(_) => {
+                SyncError::Unite(error)
+            }
         }
     }
 
     /// Takes a union, under the lock of commits; `None` if branch or documents are not as they were read.
     fn carry_out(
         &self,
-        union: &Union<'_>,
-        (code, odd): (Code<'_>, &[OddChange]),
+        union: &MergeCommit<'_>,
+        (code, odd): (CodeSide<'_>, &[OddChange]),
         mine: &Contents,
         held: &[Held],
         report: &mut SyncReport,
     ) -> Result<Option<Revision>, Error> {
         let (workspace, repository) = (self.workspace, self.repository);
-        let ground = repository.ground(&self.target, workspace.folder(), union.ours, union.theirs, code, odd);
+        let ground = repository.merge_commits().prepare_code(
+            &self.target,
+            workspace.folder(),
+            union.ours,
+            union.theirs,
+            code,
+            odd,
+        );
         let ground = ground.map_err(|error| self.not_united(error))?;
         let Some(_lock) = workspace.store.lock_commits(LOCK_WAIT)? else {
             return Err(SyncError::NotCommitted(Waiting::Committer).into());
         };
         workspace.store.recover()?;
-        repository.recover()?;
-        let at_work = || repository.at_work().filter(|_| self.target == Target::Current);
-        if let Some(busy) = repository.busy()?.or_else(at_work) {
+        repository.committer().recover()?;
+        let at_work = || repository.view().at_work().filter(|_| self.target == Target::Current);
+        if let Some(busy) = repository.view().busy()?.or_else(at_work) {
             return Err(SyncError::NotCommitted(Waiting::Busy(busy)).into());
         }
-        if repository.head(&self.target)?.revision.as_ref() != union.ours {
+        if repository.view().head(&self.target)?.revision.as_ref() != union.ours {
             return Ok(None);
         }
         if self.target == Target::Current
@@ -158,11 +167,13 @@ impl Exchange<'_> {
             return why.map_or(Ok(None), |why| Err(SyncError::Uncommitted { path, why: Some(why) }.into()));
         }
         let durability = workspace.git_durability();
-        let tip = match repository.unite(&self.target, workspace.folder(), union, &ground, durability) {
-            Ok(tip) => tip,
-            Err(UniteError::Moved) => return Ok(None),
-            Err(error) => return Err(self.not_united(error).into()),
-        };
+        let tip =
+            match repository.merge_commits().commit_merge(&self.target, workspace.folder(), union, &ground, durability)
+            {
+                Ok(tip) => tip,
+                Err(MergeCommitError::Moved) => return Ok(None),
+                Err(error) => return Err(self.not_united(error).into()),
+            };
         let mut followed = workspace.follow(repository, FollowScope::LeaveCheckedOut, AskRemote::BeforeMaking)?;
         report.findings.append(&mut followed.findings);
         // What the journal says of it is in the branch now, and must not meet a later one.
@@ -184,7 +195,8 @@ impl Exchange<'_> {
             stranger = None;
             let mut actions = Vec::with_capacity(paths.len());
             for ((path, after), now) in changes.iter().zip(current) {
-                let id = |bytes: &Vec<u8>| self.repository.content_id(&workspace.in_repository(path), bytes);
+                let id =
+                    |bytes: &Vec<u8>| self.repository.attributes().content_id(&workspace.in_repository(path), bytes);
                 if now.is_none() && is_out(path) {
                     // Git keeps it out of the worktree; the index alone follows.
                     actions.push(Action::Keep);
@@ -210,11 +222,11 @@ impl Exchange<'_> {
         let mut merged = Merged::default();
         for path in mine.keys().chain(other.keys()).collect::<BTreeSet<_>>() {
             if mine.get(path) != other.get(path) {
-                let bytes = other.get(path).map(|id| self.repository.read(id)).transpose()?;
+                let bytes = other.get(path).map(|id| self.repository.view().read(id)).transpose()?;
                 let losses = |bytes: &[u8]| merge::losses(&Document::parse(bytes));
                 let new = bytes.as_deref().map_or_else(Vec::new, losses);
                 if !new.is_empty() {
-                    let old = mine.get(path).map(|id| self.repository.read(id)).transpose()?;
+                    let old = mine.get(path).map(|id| self.repository.view().read(id)).transpose()?;
                     let old = old.as_deref().map_or_else(Vec::new, losses);
                     let told = new.into_iter().filter(|loss| !old.contains(loss));
                     merged.losses.extend(told.map(|loss| (path.clone(), loss)));
@@ -229,7 +241,7 @@ impl Exchange<'_> {
     /// Merges the documents that are not alike on both sides and in what they came from.
     fn merge(&self, bases: &[Revision], tips: Tips<'_>, mine: &Contents, other: &Contents) -> Result<Merged, Error> {
         let folder = self.workspace.folder();
-        let olds = bases.iter().map(|base| self.repository.contents(Some(base), folder));
+        let olds = bases.iter().map(|base| self.repository.view().contents(Some(base), folder));
         let olds: Vec<Contents> = olds.collect::<Result<_, _>>()?;
         let all: BTreeSet<&DocPath> = olds.iter().chain([mine, other]).flat_map(BTreeMap::keys).collect();
         let differs = |path: &DocPath| {
@@ -276,7 +288,7 @@ impl Exchange<'_> {
         let mut documents = Vec::new();
         for path in paths {
             if let Some(id) = contents.get(*path) {
-                documents.push(((*path).clone(), Document::parse(self.repository.read(id)?)));
+                documents.push(((*path).clone(), Document::parse(self.repository.view().read(id)?)));
             }
         }
         Ok(Snapshot::from_documents(documents))
@@ -288,8 +300,8 @@ impl Exchange<'_> {
         let Some(first) = olds.first() else { return Ok(Snapshot::default()) };
         let mut common = self.read(first, paths)?;
         for (base, old) in bases.iter().zip(olds).skip(1) {
-            let before = self.repository.merge_bases(&bases[0], base)?;
-            let before = self.repository.contents(before.first(), self.workspace.folder())?;
+            let before = self.repository.log().merge_bases(&bases[0], base)?;
+            let before = self.repository.view().contents(before.first(), self.workspace.folder())?;
             let (before, old) = (self.read(&before, paths)?, self.read(old, paths)?);
             for (path, outcome) in merge::snapshots(&before, &common, &old, &MergeSides::ALIKE) {
                 match outcome.content {
@@ -307,17 +319,17 @@ impl Exchange<'_> {
         base: Option<&'r Revision>,
         ours: Option<&Revision>,
         theirs: &Revision,
-    ) -> Result<Code<'r>, Error> {
+    ) -> Result<CodeSide<'r>, Error> {
         let folder = self.workspace.folder();
-        if self.repository.other_changes(ours, Some(theirs), folder)?.is_empty() {
-            return Ok(Code::Ours);
+        if self.repository.log().other_changes(ours, Some(theirs), folder)?.is_empty() {
+            return Ok(CodeSide::Ours);
         }
-        let here = self.repository.other_changes(base, ours, folder)?;
-        let there = self.repository.other_changes(base, Some(theirs), folder)?;
+        let here = self.repository.log().other_changes(base, ours, folder)?;
+        let there = self.repository.log().other_changes(base, Some(theirs), folder)?;
         match (here.is_empty(), there.is_empty()) {
-            (_, true) => Ok(Code::Ours),
-            (true, false) => Ok(Code::Theirs),
-            (false, false) if self.options.merge || self.target != Target::Current => Ok(Code::Both(base)),
+            (_, true) => Ok(CodeSide::Ours),
+            (true, false) => Ok(CodeSide::Theirs),
+            (false, false) if self.options.merge || self.target != Target::Current => Ok(CodeSide::Both(base)),
             (false, false) => {
                 let both: BTreeSet<String> = here.into_iter().chain(there).collect();
                 let paths = some(both.into_iter().collect());
