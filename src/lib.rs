@@ -22,7 +22,7 @@ pub mod fuzzing;
 pub use self::adapters::{git, redis, store, watch};
 pub use self::api::{client, daemon};
 pub use self::core::{
-    archive, change, check, claim, config, diagnostic, document, engine, entity, event, follow, health, merge, message,
+    archive, change, check, config, diagnostic, document, engine, entity, event, follow, health, lease, merge, message,
     mirror, name, plan, sabotage, snapshot, template, time,
 };
 pub use self::faces::cli;

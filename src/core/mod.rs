@@ -34,7 +34,7 @@ pub mod change;
 pub mod merge;
 
 // Who may have a task.
-pub mod claim;
+pub mod lease;
 
 // From changes to events and commits, and when.
 pub mod event;

@@ -9,9 +9,11 @@ use super::operations::{ClaimDecision, DocumentRef, Step};
 use super::skipped::SkippedTasks;
 use super::{Class, Error, Outcome, Passing, Project, Scope};
 use crate::adapters::store::StoreError;
-use crate::core::claim::{Ask, Entry, Facts, Origin, Standing, State, Taking, standing};
 use crate::core::document::Document;
 use crate::core::entity::Task;
+use crate::core::lease::{
+    EntryState, LeaseEntry, LeaseFacts, LeaseRequest, LeaseState, Override, PreviousHolder, lease_state,
+};
 use crate::core::name::{AgentName, DocId, DocPath, Kind};
 use crate::core::snapshot::{Snapshot, sort_by_urgency};
 use crate::core::time::Timestamp;
@@ -45,7 +47,7 @@ pub struct Claimed {
     /// Until when, by the clock on the wall, if they do not renew it and the clock is not set.
     pub until: Timestamp,
     /// From whom it came.
-    pub origin: Origin,
+    pub origin: PreviousHolder,
     /// What became of the document.
     pub outcome: Outcome,
     /// Where that was decided.
@@ -79,7 +81,7 @@ impl Project {
     /// [`Error::ClaimLost`] if somebody else has it; [`Error::Assigned`], [`Error::NotReady`] and [`Error::NotPending`] if
     /// nobody is to have it now, or not this agent; [`Error::NothingReady`] if there is no next one; others if the folder
     /// fails.
-    pub fn claim(&self, which: Which<'_>, ask: &Ask) -> Result<Claimed, Error> {
+    pub fn claim(&self, which: Which<'_>, ask: &LeaseRequest) -> Result<Claimed, Error> {
         match which {
             Which::Task(id) => {
                 let task = DocumentRef::Id(id);
@@ -98,7 +100,12 @@ impl Project {
     }
 
     /// One try; `None` if other agents took everything that was ready when it began.
-    fn claim_next(&self, kind: Option<&str>, ask: &Ask, skipped: &mut SkippedTasks) -> Result<Option<Claimed>, Error> {
+    fn claim_next(
+        &self,
+        kind: Option<&str>,
+        ask: &LeaseRequest,
+        skipped: &mut SkippedTasks,
+    ) -> Result<Option<Claimed>, Error> {
         let live = self.snapshot(Scope::Named)?;
         skipped.note_unusable(&live, kind);
         let mut free = self.free_tasks(&live, kind, ask)?;
@@ -132,15 +139,20 @@ impl Project {
     }
 
     /// The tasks that an agent may have, the most urgent first: those that are ready, and those whose lease is over.
-    fn free_tasks<'a>(&self, live: &'a Snapshot, kind: Option<&str>, ask: &Ask) -> Result<Vec<&'a Task>, Error> {
+    fn free_tasks<'a>(
+        &self,
+        live: &'a Snapshot,
+        kind: Option<&str>,
+        ask: &LeaseRequest,
+    ) -> Result<Vec<&'a Task>, Error> {
         let holdings = self.claims(live)?;
         // Of a task that runs and names an agent, the ledger may know that nobody has it any more.
         let is_free = |task: &Task| holdings.get(&task.id).is_none_or(|holding| holding.is_over);
         let mut free = live.ready_tasks();
-        free.extend(live.tasks().filter(|task| Facts::of(task).holder().is_some()));
+        free.extend(live.tasks().filter(|task| LeaseFacts::of(task).holder().is_some()));
         free.retain(|task| is_free(task) && kind.is_none_or(|kind| task.kind == kind));
         let is_meant = |task: &Task| task.assigned_to.as_ref().is_none_or(|to| *to == ask.by);
-        free.retain(|task| ask.taking != Taking::Polite || is_meant(task));
+        free.retain(|task| ask.over != Override::None || is_meant(task));
         sort_by_urgency(&mut free);
         Ok(free)
     }
@@ -148,7 +160,7 @@ impl Project {
     fn claimed(&self, mut outcome: Outcome) -> Result<Claimed, Error> {
         let decision = outcome.claim.take().ok_or_else(|| self.gone(&outcome.path))?;
         let until = self.after(decision.entry.lease);
-        let ClaimDecision { entry: Entry { by, fence, lease, since, .. }, origin, decided } = decision;
+        let ClaimDecision { entry: LeaseEntry { by, fence, lease, since, .. }, origin, decided } = decision;
         Ok(Claimed { by, fence, lease, since, until, origin, outcome, decided, skipped: SkippedTasks::default() })
     }
 
@@ -163,19 +175,19 @@ impl Project {
         let lock = self.lock_claims()?;
         let file = self.store.read(&path)?.ok_or_else(|| self.gone(&path))?;
         let task = task_of(&path, &Document::parse(file.bytes)).ok_or_else(|| Error::Gone { path: path.clone() })?;
-        let (sight, now) = (self.sight(&task.id, &path, Facts::of(&task))?, self.moment());
-        self.let_pass(&path, &task, &sight, &Passing { fence, ..Passing::default() })?;
-        let entry = match standing(&sight, &now) {
-            Standing::Held { entry, .. } if entry.by == *by => entry.in_state(State::Held).renewed_at(&now),
-            Standing::Elsewhere(holder) | Standing::Lost(holder) if holder == *by => {
-                self.new_entry(by, &sight.here, self.place(&path)?)
+        let (evidence, now) = (self.sight(&task.id, &path, LeaseFacts::of(&task))?, self.moment());
+        self.let_pass(&path, &task, &evidence, &Passing { fence, ..Passing::default() })?;
+        let entry = match lease_state(&evidence, &now) {
+            LeaseState::Held { entry, .. } if entry.by == *by => entry.in_state(EntryState::Held).renewed_at(&now),
+            LeaseState::Elsewhere(holder) | LeaseState::Lost(holder) if holder == *by => {
+                self.new_entry(by, &evidence.here, self.place(&path)?)
             }
             _ => return Err(Error::NotHeld { task: task.id.to_string(), by: Some(by.clone()) }),
         };
         // Where the file came back by a revert, the registry keeps the higher fence.
-        let written = if sight.is_left { None } else { Some(self.note(&lock, &task.id, &entry)?) };
+        let written = if evidence.is_reverted { None } else { Some(self.note(&lock, &task.id, &entry)?) };
         drop(lock);
-        let ask = Ask { by: entry.by.clone(), lease: entry.lease, taking: Taking::Polite };
+        let ask = LeaseRequest { by: entry.by.clone(), lease: entry.lease, over: Override::None };
         let request = ClaimRequest::new(&Task { fence: Some(entry.fence), ..task.clone() }, &ask);
         ClaimArbiter::renew(self, &request, self.claims).map_err(|denied| self.denied(denied))?;
         if let Some(written) = written {

@@ -1,8 +1,8 @@
 //! Who decides among several clones which agent gets a task. The registry of this clone decides only among its worktrees; a
 //! backend may stand before it and is asked first.
 
-use crate::core::claim::{Ask, Loss, Taking};
 use crate::core::entity::Task;
+use crate::core::lease::{LeaseRequest, LostLease, Override};
 use crate::core::name::{AgentName, DocId};
 
 /// Decides for all clones that share it who gets a task. It is asked before any lock is held, and answers within a deadline.
@@ -97,9 +97,9 @@ impl Reservation {
     }
 
     /// The same question, for the clone: what the arbiter gives away nobody keeps here.
-    pub(super) fn ask(&self, ask: &Ask) -> Ask {
+    pub(super) fn ask(&self, ask: &LeaseRequest) -> LeaseRequest {
         match self {
-            Self::Remote(RemoteLease { was: Some(_), .. }) => Ask { taking: Taking::Steal, ..ask.clone() },
+            Self::Remote(RemoteLease { was: Some(_), .. }) => LeaseRequest { over: Override::Steal, ..ask.clone() },
             _ => ask.clone(),
         }
     }
@@ -122,12 +122,12 @@ pub(super) struct ClaimRequest {
     /// The fence in its document; 0 for none.
     pub(super) fence: u64,
     /// Who asks, and how.
-    pub(super) ask: Ask,
+    pub(super) ask: LeaseRequest,
 }
 
 impl ClaimRequest {
     /// The request for a task as its document is now.
-    pub(super) fn new(task: &Task, ask: &Ask) -> Self {
+    pub(super) fn new(task: &Task, ask: &LeaseRequest) -> Self {
         Self { task: task.id.clone(), fence: task.fence.unwrap_or(0), ask: ask.clone() }
     }
 }
@@ -136,7 +136,7 @@ impl ClaimRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ClaimDenied {
     /// Another agent has it, or has ended it.
-    Lost(Box<Loss>),
+    Lost(Box<LostLease>),
     /// The arbiter has to decide and cannot.
     Undecided {
         /// Which task.

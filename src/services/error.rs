@@ -11,11 +11,11 @@ use crate::adapters::git::{CommitError, GitError, Trouble};
 use crate::adapters::redis::BridgeError;
 use crate::adapters::store::{ApplyError, StoreError, What};
 use crate::core::archive::Stay;
-use crate::core::claim::Loss;
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::document::EditError;
 use crate::core::entity::{Refusal, RenderError, TaskStatus};
 use crate::core::event::PublishError;
+use crate::core::lease::LostLease;
 use crate::core::name::{AgentName, DocId, DocPath, Kind, NameError, visible};
 use crate::core::snapshot::{Blocker, FindError, Wait};
 
@@ -70,7 +70,7 @@ pub enum Error {
     },
     /// Somebody else has the task, or the fence that was named is not the one now.
     #[error(transparent)]
-    ClaimLost(Box<Loss>),
+    ClaimLost(Box<LostLease>),
     /// The task is meant for somebody else.
     #[error("`{}` is assigned to `{to}`", crate::core::name::visible(.task))]
     Assigned {

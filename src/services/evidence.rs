@@ -12,9 +12,12 @@ use super::intake::unless_read_only;
 use super::ledger::task_of;
 use super::{Error, Project};
 use crate::adapters::store;
-use crate::core::claim::{self, Ask, Entry, Facts, FormerHolder, Home, Moment, Sight, State, Taking, Writing};
 use crate::core::document::Document;
 use crate::core::entity::{Task, TaskStatus};
+use crate::core::lease::{
+    self, BootTime, EntryState, EntryWriter, FormerHolder, HolderDocument, LeaseEntry, LeaseEvidence, LeaseFacts,
+    LeaseRequest, Override,
+};
 use crate::core::name::{AgentName, ContentId, DocId, DocPath, Kind};
 use crate::core::time::Timestamp;
 
@@ -26,12 +29,12 @@ const FORMER_MAX: usize = 8;
 impl Project {
     /// When the holder of an entry last gave a sign of life, by the clock of the machine's start. `home` says whether the
     /// document where the entry was written still is theirs.
-    pub(super) fn heard(&self, entry: &Entry, home: &Facts, now: &Moment) -> Option<u64> {
+    pub(super) fn heard(&self, entry: &LeaseEntry, holder_document: &LeaseFacts, now: &BootTime) -> Option<u64> {
         let document = entry.place.root.join(&entry.place.document);
         let agent = DocPath::for_new(Kind::Agent, &DocId::from(entry.by.clone()));
         let agent =
             Path::new(&entry.place.document).parent().map(|folder| entry.place.root.join(folder).join(agent.as_str()));
-        let is_theirs = home.holder() == Some(&entry.by) && home.fence == entry.fence;
+        let is_theirs = holder_document.holder() == Some(&entry.by) && holder_document.fence == entry.fence;
         let saved = store::saved_at(&document).filter(|at| is_theirs && entry.foreign_save != Some(*at));
         let signs = [saved, agent.and_then(|path| store::saved_at(&path)), self.store.beat_saved_at(&entry.by)];
         let wall = self.now().unix_ms();
@@ -50,12 +53,12 @@ impl Project {
     /// them away.
     pub(super) fn note_heard(&self, id: &DocId, path: &DocPath, task: &Task) -> Result<(), Error> {
         let lock = self.lock_claims()?;
-        let sight = self.sight(id, path, Facts::of(task))?;
-        if let Some(entry) = heard_since(&sight) {
+        let evidence = self.sight(id, path, LeaseFacts::of(task))?;
+        if let Some(entry) = heard_since(&evidence) {
             self.note(&lock, id, &entry)?;
             drop(lock);
             // The server, where there is one, counts by itself; where it cannot be asked the bridge tells it.
-            let ask = Ask { by: entry.by, lease: entry.lease, taking: Taking::Polite };
+            let ask = LeaseRequest { by: entry.by, lease: entry.lease, over: Override::None };
             let _ = ClaimArbiter::renew(self, &ClaimRequest::new(task, &ask), self.claims);
         }
         Ok(())
@@ -68,13 +71,14 @@ impl Project {
             return Ok(());
         }
         let lock = self.lock_claims()?;
-        let sight = self.sight(&task.id, path, Facts::of(&task))?;
-        let is_held = |entry: &&Entry| entry.state == State::Held && sight.home == Home::Here;
-        let (Some(entry), true) = (sight.entry().filter(is_held), sight.writing == Writing::Over) else {
+        let evidence = self.sight(&task.id, path, LeaseFacts::of(&task))?;
+        let is_held =
+            |entry: &&LeaseEntry| entry.state == EntryState::Held && evidence.holder_document == HolderDocument::Here;
+        let (Some(entry), true) = (evidence.entry().filter(is_held), evidence.writer == EntryWriter::Gone) else {
             return Ok(());
         };
         let saved = store::saved_at(&entry.place.root.join(&entry.place.document));
-        self.note(&lock, &task.id, &Entry { foreign_save: saved, ..entry.clone() })?;
+        self.note(&lock, &task.id, &LeaseEntry { foreign_save: saved, ..entry.clone() })?;
         Ok(())
     }
 
@@ -87,15 +91,22 @@ impl Project {
 
     /// Returns true if the history of the branch had what an entry says, and left it again: a revert, which gave the task back
     /// to the holder whom the file names.
-    pub(super) fn has_left(&self, path: &DocPath, entry: &Entry, here: &Facts, home: &Home) -> Result<bool, Error> {
+    pub(super) fn has_left(
+        &self,
+        path: &DocPath,
+        entry: &LeaseEntry,
+        here: &LeaseFacts,
+        holder_document: &HolderDocument,
+    ) -> Result<bool, Error> {
         let is_ended = !entry.state.is_held();
-        let is_behind = entry.fence > here.fence || entry.fence == here.fence && is_ended && *home != Home::Here;
+        let is_behind = entry.fence > here.fence
+            || entry.fence == here.fence && is_ended && *holder_document != HolderDocument::Here;
         let Some(repository) = self.repository.as_ref().filter(|_| is_behind && here.holder().is_some()) else {
             return Ok(false);
         };
         let Some(tip) = repository.view().head(&self.target())?.revision else { return Ok(false) };
-        let facts = |id: &ContentId| -> Result<Option<Facts>, Error> {
-            Ok(task_of(path, &Document::parse(repository.view().read(id)?)).as_ref().map(Facts::of))
+        let facts = |id: &ContentId| -> Result<Option<LeaseFacts>, Error> {
+            Ok(task_of(path, &Document::parse(repository.view().read(id)?)).as_ref().map(LeaseFacts::of))
         };
         let only = std::collections::BTreeSet::from([path.clone()]);
         let committed = repository.view().contents_of(Some(&tip), self.folder(), &only)?.remove(path);
@@ -113,11 +124,11 @@ impl Project {
     }
 
     /// Who had a task before it is given to another agent, as far as they lost it.
-    pub(super) fn former_holders(&self, sight: &Sight, by: &AgentName) -> Vec<FormerHolder> {
-        let Some(entry) = sight.entry() else { return Vec::new() };
+    pub(super) fn former_holders(&self, evidence: &LeaseEvidence, by: &AgentName) -> Vec<FormerHolder> {
+        let Some(entry) = evidence.entry() else { return Vec::new() };
         let mut former = entry.former.clone();
-        if matches!(entry.state, State::Begun | State::Held | State::Expired) {
-            let ended = if entry.state == State::Expired { entry.ended } else { self.ended(entry, sight) };
+        if matches!(entry.state, EntryState::Begun | EntryState::Held | EntryState::Expired) {
+            let ended = if entry.state == EntryState::Expired { entry.ended } else { self.ended(entry, evidence) };
             former.push(FormerHolder { by: entry.by.clone(), fence: entry.fence, ended });
         }
         former.retain(|former| former.by != *by);
@@ -127,17 +138,18 @@ impl Project {
     }
 
     /// When the lease of an entry ended, by the clock on the wall.
-    pub(super) fn ended(&self, entry: &Entry, sight: &Sight) -> Option<Timestamp> {
-        let ago = claim::over_for(entry, sight.heard, &self.moment())?;
+    pub(super) fn ended(&self, entry: &LeaseEntry, evidence: &LeaseEvidence) -> Option<Timestamp> {
+        let ago = lease::expired_for(entry, evidence.last_seen, &self.moment())?;
         Some(self.before(ago))
     }
 }
 
 /// The entry with what was heard since it was written; `None` if that is hardly more than it says.
-fn heard_since(sight: &Sight) -> Option<Entry> {
-    let entry = sight.entry().filter(|entry| entry.state == State::Held && sight.writing == Writing::Over)?;
-    let heard = sight.heard?;
-    let gained = heard.checked_sub(entry.renewed.ms).map(std::time::Duration::from_millis)?;
-    let renewed = Moment { ms: heard, ..entry.renewed.clone() };
-    (gained >= entry.lease / NOTED_AFTER).then(|| Entry { renewed, ..entry.clone() })
+fn heard_since(evidence: &LeaseEvidence) -> Option<LeaseEntry> {
+    let entry =
+        evidence.entry().filter(|entry| entry.state == EntryState::Held && evidence.writer == EntryWriter::Gone)?;
+    let last_seen = evidence.last_seen?;
+    let gained = last_seen.checked_sub(entry.renewed.ms).map(std::time::Duration::from_millis)?;
+    let renewed = BootTime { ms: last_seen, ..entry.renewed.clone() };
+    (gained >= entry.lease / NOTED_AFTER).then(|| LeaseEntry { renewed, ..entry.clone() })
 }

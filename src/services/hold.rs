@@ -5,8 +5,8 @@ use std::path::{Component, Path};
 use std::time::Duration;
 
 use super::{Error, Holding, Project};
-use crate::core::claim::State;
 use crate::core::entity::TaskStatus;
+use crate::core::lease::EntryState;
 use crate::core::name::{AgentName, DocId, visible};
 use crate::core::snapshot::{Queue, Snapshot};
 use crate::core::time::Timestamp;
@@ -17,7 +17,7 @@ pub struct Hold {
     /// Who.
     pub by: AgentName,
     /// What they have done with it.
-    pub state: State,
+    pub state: EntryState,
     /// Since when, where that is known.
     pub since: Option<Timestamp>,
     /// For how long a holder that says nothing keeps it.
@@ -75,7 +75,7 @@ impl Project {
             if let Some(by) = task.holder() {
                 holds.entry(task.id.clone()).or_insert_with(|| Hold {
                     by: by.clone(),
-                    state: State::Held,
+                    state: EntryState::Held,
                     since: None,
                     lease: task.lease,
                     left: None,

@@ -8,9 +8,9 @@ use super::ledger::task_of;
 use super::operations::Step;
 use super::{Error, Outcome, Project};
 use crate::adapters::store::ClaimPart;
-use crate::core::claim::{Facts, Left, Sight, Standing, State, standing};
 use crate::core::document::Document;
 use crate::core::entity::{Task, TaskStatus};
+use crate::core::lease::{EntryState, LeaseEntry, LeaseEvidence, LeaseFacts, LeaseState, TimeLeft, lease_state};
 use crate::core::name::{AgentName, DocId, DocPath, Kind};
 use crate::core::snapshot::Snapshot;
 use crate::core::time::Timestamp;
@@ -22,8 +22,8 @@ pub struct Holding {
     pub by: AgentName,
     /// Which holder that is, counted from 1.
     pub fence: u64,
-    /// [`State::Held`], or [`State::Completed`] and [`State::Failed`] for what is finished in another work tree.
-    pub state: State,
+    /// [`EntryState::Held`], or [`EntryState::Completed`] and [`EntryState::Failed`] for what is finished in another work tree.
+    pub state: EntryState,
     /// Since when, by the clock on the wall; `None` where only the file says so.
     pub since: Option<Timestamp>,
     /// For how long they have it without a word.
@@ -67,31 +67,31 @@ impl Project {
             if !matches!(task.status, TaskStatus::Pending | TaskStatus::Running) {
                 continue;
             }
-            let here = Facts::of(task);
-            let sight = if known.contains(&task.id) {
+            let here = LeaseFacts::of(task);
+            let evidence = if known.contains(&task.id) {
                 self.sight(&task.id, &entry.path, here)?
             } else {
-                Sight::of_document(here)
+                LeaseEvidence::of_document(here)
             };
-            if let Some(holding) = self.holding(&entry.path, &sight, standing(&sight, &now)) {
+            if let Some(holding) = self.holding(&entry.path, &evidence, lease_state(&evidence, &now)) {
                 holdings.insert(task.id.clone(), holding);
             }
         }
         Ok(holdings)
     }
 
-    fn holding(&self, path: &DocPath, sight: &Sight, standing: Standing) -> Option<Holding> {
+    fn holding(&self, path: &DocPath, evidence: &LeaseEvidence, standing: LeaseState) -> Option<Holding> {
         let (entry, left) = match standing {
-            Standing::Free | Standing::Unnamed => return None,
-            Standing::Held { entry, left } => (entry, Some(left)),
-            Standing::Finished(entry) => (entry, None),
-            Standing::Elsewhere(by) | Standing::Lost(by) => {
+            LeaseState::Free | LeaseState::Unnamed => return None,
+            LeaseState::Held { entry, left } => (entry, Some(left)),
+            LeaseState::Finished(entry) => (entry, None),
+            LeaseState::Elsewhere(by) | LeaseState::Lost(by) => {
                 return Some(Holding {
                     by,
-                    fence: sight.here.fence,
-                    state: State::Held,
+                    fence: evidence.here.fence,
+                    state: EntryState::Held,
                     since: None,
-                    lease: sight.here.lease,
+                    lease: evidence.here.lease,
                     left: None,
                     is_over: false,
                     work_tree: None,
@@ -107,8 +107,8 @@ impl Project {
             state: entry.state,
             since: Some(entry.since),
             lease: Some(entry.lease),
-            left: left.map(Left::span),
-            is_over: left.is_some_and(Left::is_over),
+            left: left.map(TimeLeft::span),
+            is_over: left.is_some_and(TimeLeft::is_over),
             work_tree: Some(entry.place.root),
             branch: entry.place.branch,
             is_here,
@@ -149,20 +149,20 @@ impl Project {
 
     /// The tasks that somebody has in this work tree, and how much of the lease is left. Those that nobody knows how long
     /// they are held are counted anew from now on.
-    fn held_here(&self) -> Result<Vec<(DocId, DocPath, Left)>, Error> {
+    fn held_here(&self) -> Result<Vec<(DocId, DocPath, TimeLeft)>, Error> {
         let mut held = Vec::new();
         for id in self.store.claimed(ClaimPart::Held)? {
             let Some((_, path)) = self.claimed_here(&id)? else { continue };
             let Some(task) = self.task_at(&path)?.filter(|task| task.id == id) else { continue };
-            let sight = self.sight(&id, &path, Facts::of(&task))?;
-            match standing(&sight, &self.moment()) {
-                Standing::Held { left: Left::Anew(_), entry } => {
+            let evidence = self.sight(&id, &path, LeaseFacts::of(&task))?;
+            match lease_state(&evidence, &self.moment()) {
+                LeaseState::Held { left: TimeLeft::Reanchored(_), entry } => {
                     let lock = self.lock_claims()?;
-                    let sight = self.sight(&id, &path, Facts::of(&task))?;
-                    let entry = self.count_anew(&lock, &id, &sight, &entry.by, self.place(&path)?)?;
-                    held.push((id, path, Left::Span(entry.lease)));
+                    let evidence = self.sight(&id, &path, LeaseFacts::of(&task))?;
+                    let entry = self.count_anew(&lock, &id, &evidence, &entry.by, self.place(&path)?)?;
+                    held.push((id, path, TimeLeft::Known(entry.lease)));
                 }
-                Standing::Held { left, entry } if entry.fence == task.fence.unwrap_or(0) => {
+                LeaseState::Held { left, entry } if entry.fence == task.fence.unwrap_or(0) => {
                     self.note_heard(&id, &path, &task)?;
                     held.push((id, path, left));
                 }
@@ -188,9 +188,9 @@ impl Project {
     }
 
     /// The newest entry of the ledger for a task, and the document of this work tree that it names.
-    fn claimed_here(&self, id: &DocId) -> Result<Option<(crate::core::claim::Entry, DocPath)>, Error> {
+    fn claimed_here(&self, id: &DocId) -> Result<Option<(LeaseEntry, DocPath)>, Error> {
         let entries = self.store.claim_records(id)?.into_iter();
-        let entries = entries.filter_map(|record| crate::core::claim::Entry::from_bytes(&record.bytes));
+        let entries = entries.filter_map(|record| LeaseEntry::from_bytes(&record.bytes));
         let newest = entries.max_by_key(|entry| entry.fence);
         let here = newest.filter(|entry| entry.place.root == self.root);
         let below = |document: &str| {

@@ -11,8 +11,8 @@ use crate::adapters::git::Repository;
 use crate::adapters::store::{
     BootClock, ClaimPart, Intake, IntakeRules, Record, RecordFault, RefusedRecord, Store, StoreError,
 };
-use crate::core::claim::{Entry, Moment};
 use crate::core::diagnostic::{Code, Diagnostic};
+use crate::core::lease::{BootTime, LeaseEntry};
 use crate::core::name::{AgentName, DocId, DocPath, Kind};
 
 /// Longest wait for the lock of claims. Who holds it may wait for the folder lock, which is held here.
@@ -56,10 +56,11 @@ impl WorktreeRules {
         }
         let Some(lock) = store.lock_claims(LOCK_WAIT)? else { return Ok(()) };
         let BootClock { boot, ms, slept_ms } = store.boot_clock();
-        let now = Moment { boot, ms, slept_ms };
+        let now = BootTime { boot, ms, slept_ms };
         for id in held {
             let entries = store.claim_records(&id)?.into_iter();
-            let newest = entries.filter_map(|record| Entry::from_bytes(&record.bytes)).max_by_key(|entry| entry.fence);
+            let newest =
+                entries.filter_map(|record| LeaseEntry::from_bytes(&record.bytes)).max_by_key(|entry| entry.fence);
             let Some(entry) = newest.filter(|entry| entry.place.root == self.root && entry.state.is_held()) else {
                 continue;
             };

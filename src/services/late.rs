@@ -3,10 +3,10 @@
 use super::claim_arbiter::Reservation;
 use super::operations::refusing;
 use super::{Error, Project};
-use crate::core::claim::{self, Ask, Sight, Taking, late_holder};
 use crate::core::document::Document;
 use crate::core::entity::claim::{Hold, retake};
 use crate::core::entity::{Task, TaskStatus};
+use crate::core::lease::{self, LeaseEvidence, LeaseRequest, Override, expired_holder};
 use crate::core::name::DocPath;
 
 /// The operation that adds a note: it is never refused, whatever became of the task.
@@ -22,17 +22,17 @@ impl Project {
 
     /// The request by which the acting agent takes a task up again whose lease ended; `None` if it is not the last holder, or
     /// if another agent has had the task since.
-    pub(super) fn late_ask(&self, sight: &Sight) -> Option<Ask> {
+    pub(super) fn late_ask(&self, evidence: &LeaseEvidence) -> Option<LeaseRequest> {
         let by = self.agent.as_ref()?;
-        let entry = late_holder(sight, by)?;
-        Some(Ask { by: by.clone(), lease: entry.lease, taking: Taking::Polite })
+        let entry = expired_holder(evidence, by)?;
+        Some(LeaseRequest { by: by.clone(), lease: entry.lease, over: Override::None })
     }
 
     /// Why the acting agent may not end a task: its lease ended, and another one has had the task since.
-    pub(super) fn lost_since(&self, path: &DocPath, task: &Task, sight: &Sight) -> Option<Error> {
+    pub(super) fn lost_since(&self, path: &DocPath, task: &Task, evidence: &LeaseEvidence) -> Option<Error> {
         let by = self.agent.as_ref()?;
-        let loss = claim::lost_since(task.id.as_str(), sight, by, &self.moment(), &self.here(path))?;
-        Some(self.lost(*loss))
+        let lost = lease::taken_over_since(task.id.as_str(), evidence, by, &self.moment(), &self.here(path))?;
+        Some(self.lost(*lost))
     }
 }
 
@@ -40,10 +40,10 @@ impl Project {
 pub(super) fn taken_up(
     path: &DocPath,
     document: &Document,
-    sight: &Sight,
-    ask: &Ask,
+    evidence: &LeaseEvidence,
+    ask: &LeaseRequest,
     reserved: &Reservation,
 ) -> Result<Document, Error> {
-    let fence = sight.entry().map_or(0, |entry| entry.fence).max(reserved.fence());
+    let fence = evidence.entry().map_or(0, |entry| entry.fence).max(reserved.fence());
     refusing(path, retake(document, &Hold { by: ask.by.clone(), fence, lease: ask.lease }))
 }

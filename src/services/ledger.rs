@@ -12,9 +12,12 @@ use crate::adapters::git::{Repository, Target};
 use crate::adapters::store::{
     self, BootClock, ClaimFile, ClaimLock, ClaimPart, DOCUMENT_BYTES_MAX, Durability, FOLDER_WAIT, StoreError,
 };
-use crate::core::claim::{Ask, Entry, Facts, Home, Moment, Place, Record, Sight, State, Writing};
 use crate::core::document::Document;
 use crate::core::entity::{self, Task};
+use crate::core::lease::{
+    BootTime, EntryState, EntryWriter, HolderDocument, LeaseEntry, LeaseEvidence, LeaseFacts, LeasePlace, LeaseRecord,
+    LeaseRequest,
+};
 use crate::core::name::{AgentName, DocId, DocPath};
 use crate::core::time::parse_span;
 
@@ -32,7 +35,7 @@ enum Before {
 #[derive(Debug)]
 pub(super) struct Seat {
     /// What the entry says.
-    pub(super) entry: Entry,
+    pub(super) entry: LeaseEntry,
     pub(super) file: ClaimFile,
     id: DocId,
     bytes: Vec<u8>,
@@ -49,20 +52,20 @@ pub(super) fn task_of(path: &DocPath, document: &Document) -> Option<Task> {
 
 impl Project {
     /// The moment by which leases are counted.
-    pub(super) fn moment(&self) -> Moment {
+    pub(super) fn moment(&self) -> BootTime {
         let BootClock { boot, ms, slept_ms } = self.store.boot_clock();
-        Moment { boot, ms, slept_ms }
+        BootTime { boot, ms, slept_ms }
     }
 
     /// A document of this work tree, as the place of a claim, without the branch.
-    pub(super) fn here(&self, path: &DocPath) -> Place {
-        Place { root: self.root.clone(), document: self.in_repository(path), branch: None }
+    pub(super) fn here(&self, path: &DocPath) -> LeasePlace {
+        LeasePlace { root: self.root.clone(), document: self.in_repository(path), branch: None }
     }
 
     /// The same with the branch, for an entry of the ledger.
-    pub(super) fn place(&self, path: &DocPath) -> Result<Place, Error> {
+    pub(super) fn place(&self, path: &DocPath) -> Result<LeasePlace, Error> {
         let branch = self.head()?.and_then(|head| head.branch);
-        Ok(Place { branch, ..self.here(path) })
+        Ok(LeasePlace { branch, ..self.here(path) })
     }
 
     /// The lock under which tasks are given.
@@ -79,32 +82,39 @@ impl Project {
     }
 
     /// All that is known of a task whose document here says this.
-    pub(super) fn sight(&self, id: &DocId, path: &DocPath, here: Facts) -> Result<Sight, Error> {
+    pub(super) fn sight(&self, id: &DocId, path: &DocPath, here: LeaseFacts) -> Result<LeaseEvidence, Error> {
         let records = self.store.claim_records(id)?;
-        let read = records.iter().map(|record| (record, Entry::from_bytes(&record.bytes)));
+        let read = records.iter().map(|record| (record, LeaseEntry::from_bytes(&record.bytes)));
         // Where a writer died in between there are two: the newer holder counts, and of one holder what came of it.
         let newest = read
             .max_by_key(|(record, entry)| (entry.as_ref().map(|entry| entry.fence), record.part == ClaimPart::Past));
-        let Some((record, entry)) = newest else { return Ok(Sight::of_document(here)) };
-        let writing = if record.is_open { Writing::UnderWay } else { Writing::Over };
+        let Some((record, entry)) = newest else { return Ok(LeaseEvidence::of_document(here)) };
+        let writer = if record.is_open { EntryWriter::Active } else { EntryWriter::Gone };
         let Some(mut entry) = entry else {
-            return Ok(Sight { record: Some(Record::Torn), writing, ..Sight::of_document(here) });
+            return Ok(LeaseEvidence { record: Some(LeaseRecord::Torn), writer, ..LeaseEvidence::of_document(here) });
         };
-        let home = if entry.place.root == self.root && entry.place.document == self.in_repository(path) {
-            Home::Here
+        let holder_document = if entry.place.root == self.root && entry.place.document == self.in_repository(path) {
+            HolderDocument::Here
         } else {
             entry.place.branch = self.repository.as_ref().and_then(|here| branch_of(here, &entry.place));
             there(&entry.place)
         };
-        let at_home = if let Home::There(facts) = &home { facts } else { &here };
-        let may_be_held = entry.state.is_held() || entry.state == State::Expired;
-        let heard = may_be_held.then(|| self.heard(&entry, at_home, &self.moment())).flatten();
-        let is_left = writing == Writing::Over && self.has_left(path, &entry, &here, &home)?;
-        Ok(Sight { here, record: Some(Record::Entry(entry)), home, writing, heard, is_left })
+        let at_home = if let HolderDocument::There(facts) = &holder_document { facts } else { &here };
+        let may_be_held = entry.state.is_held() || entry.state == EntryState::Expired;
+        let last_seen = may_be_held.then(|| self.heard(&entry, at_home, &self.moment())).flatten();
+        let is_reverted = writer == EntryWriter::Gone && self.has_left(path, &entry, &here, &holder_document)?;
+        Ok(LeaseEvidence {
+            here,
+            record: Some(LeaseRecord::Entry(entry)),
+            holder_document,
+            writer,
+            last_seen,
+            is_reverted,
+        })
     }
 
     /// Writes an entry; the caller goes on to change the document.
-    pub(super) fn take_seat(&self, lock: &ClaimLock, id: &DocId, entry: Entry) -> Result<Seat, Error> {
+    pub(super) fn take_seat(&self, lock: &ClaimLock, id: &DocId, entry: LeaseEntry) -> Result<Seat, Error> {
         let records = self.store.claim_records(id)?;
         let before = records.into_iter().next_back();
         let before = before.map_or(Before::Nothing, |record| Before::Something(record.part, record.bytes));
@@ -115,11 +125,11 @@ impl Project {
 
     /// The document says what the entry says: the entry stands, and may be judged by others.
     pub(super) fn confirm(&self, seat: &mut Seat) -> Result<(), Error> {
-        if seat.entry.state == State::Begun {
+        if seat.entry.state == EntryState::Begun {
             let lock = self.lock_claims()?;
             // Somebody may have stolen it since.
             if self.is_in_ledger(&seat.id, &seat.bytes)? {
-                seat.entry.state = State::Held;
+                seat.entry.state = EntryState::Held;
                 seat.bytes = seat.entry.to_bytes();
                 seat.file = self.store.write_claim(&lock, &seat.id, ClaimPart::Held, &seat.bytes)?;
             }
@@ -140,7 +150,7 @@ impl Project {
     }
 
     /// Writes an entry that needs no change of the document.
-    pub(super) fn note(&self, lock: &ClaimLock, id: &DocId, entry: &Entry) -> Result<ClaimFile, Error> {
+    pub(super) fn note(&self, lock: &ClaimLock, id: &DocId, entry: &LeaseEntry) -> Result<ClaimFile, Error> {
         Ok(self.store.write_claim(lock, id, part(entry), &entry.to_bytes())?)
     }
 
@@ -165,13 +175,13 @@ impl Project {
         &self,
         lock: &ClaimLock,
         id: &DocId,
-        sight: &Sight,
+        evidence: &LeaseEvidence,
         by: &AgentName,
-        place: Place,
-    ) -> Result<Entry, Error> {
-        let entry = match &sight.record {
-            Some(Record::Entry(entry)) => entry.renewed_at(&self.moment()),
-            _ => self.new_entry(by, &sight.here, place),
+        place: LeasePlace,
+    ) -> Result<LeaseEntry, Error> {
+        let entry = match &evidence.record {
+            Some(LeaseRecord::Entry(entry)) => entry.renewed_at(&self.moment()),
+            _ => self.new_entry(by, &evidence.here, place),
         };
         self.note(lock, id, &entry)?;
         Ok(entry)
@@ -184,7 +194,8 @@ impl Project {
         }
         let lock = self.lock_claims()?;
         let here = self.in_repository(path);
-        let entries = self.store.claim_records(id)?.into_iter().filter_map(|record| Entry::from_bytes(&record.bytes));
+        let entries =
+            self.store.claim_records(id)?.into_iter().filter_map(|record| LeaseEntry::from_bytes(&record.bytes));
         let is_elsewhere =
             entries.into_iter().any(|entry| entry.place.root != self.root || entry.place.document != here);
         if !is_elsewhere {
@@ -194,10 +205,10 @@ impl Project {
     }
 
     /// A new entry for a holder of whom the ledger knew nothing.
-    pub(super) fn new_entry(&self, by: &AgentName, facts: &Facts, place: Place) -> Entry {
-        Entry {
+    pub(super) fn new_entry(&self, by: &AgentName, facts: &LeaseFacts, place: LeasePlace) -> LeaseEntry {
+        LeaseEntry {
             fence: facts.fence,
-            state: State::Held,
+            state: EntryState::Held,
             by: by.clone(),
             lease: facts.lease.unwrap_or_else(|| self.lease()),
             since: self.now(),
@@ -210,8 +221,15 @@ impl Project {
     }
 
     /// The entry of a task that is given to an agent.
-    pub(super) fn given_entry(&self, sight: &Sight, fence: u64, ask: &Ask, state: State, place: Place) -> Entry {
-        Entry {
+    pub(super) fn given_entry(
+        &self,
+        evidence: &LeaseEvidence,
+        fence: u64,
+        ask: &LeaseRequest,
+        state: EntryState,
+        place: LeasePlace,
+    ) -> LeaseEntry {
+        LeaseEntry {
             fence,
             state,
             by: ask.by.clone(),
@@ -220,19 +238,19 @@ impl Project {
             renewed: self.moment(),
             place,
             ended: None,
-            former: self.former_holders(sight, &ask.by),
+            former: self.former_holders(evidence, &ask.by),
             foreign_save: None,
         }
     }
 }
 
-const fn part(entry: &Entry) -> ClaimPart {
+const fn part(entry: &LeaseEntry) -> ClaimPart {
     if entry.state.is_held() { ClaimPart::Held } else { ClaimPart::Past }
 }
 
 /// Returns the branch that has what was done in another work tree: the one that was checked out there, or what is checked out
 /// there now if that was renamed or removed, or if there was none.
-fn branch_of(here: &Repository, place: &Place) -> Option<String> {
+fn branch_of(here: &Repository, place: &LeasePlace) -> Option<String> {
     let exists =
         |name: &String| here.view().head(&Target::Branch(name.clone())).is_ok_and(|head| head.revision.is_some());
     place.branch.clone().filter(exists).or_else(|| {
@@ -242,15 +260,17 @@ fn branch_of(here: &Repository, place: &Place) -> Option<String> {
 }
 
 /// What the document says in the work tree that an entry names.
-fn there(place: &Place) -> Home {
+fn there(place: &LeasePlace) -> HolderDocument {
     let max = usize::try_from(DOCUMENT_BYTES_MAX).unwrap_or(usize::MAX);
-    let Some(path) = Path::new(&place.document).file_name().and_then(|name| name.to_str()) else { return Home::Unseen };
-    let Ok(path) = DocPath::new(path) else { return Home::Unseen };
+    let Some(path) = Path::new(&place.document).file_name().and_then(|name| name.to_str()) else {
+        return HolderDocument::Unseen;
+    };
+    let Ok(path) = DocPath::new(path) else { return HolderDocument::Unseen };
     match store::read_text_in(&place.root, &place.document, max) {
         Ok(Some(text)) => {
             let task = task_of(&path, &Document::parse(text.into_bytes()));
-            task.map_or(Home::Unseen, |task| Home::There(Facts::of(&task)))
+            task.map_or(HolderDocument::Unseen, |task| HolderDocument::There(LeaseFacts::of(&task)))
         }
-        Ok(None) | Err(_) => Home::Unseen,
+        Ok(None) | Err(_) => HolderDocument::Unseen,
     }
 }

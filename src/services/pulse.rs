@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::operations::{Step, Together};
 use super::{Error, Project, Scope, Waiting};
 use crate::adapters::store::ClaimPart;
-use crate::core::claim;
 use crate::core::document::Document;
 use crate::core::entity::{Agent, Pulse};
+use crate::core::lease;
 use crate::core::name::{AgentName, DocId, DocPath, OperationId, Revision};
 use crate::core::snapshot::Snapshot;
 use crate::core::time::Timestamp;
@@ -124,7 +124,7 @@ impl Project {
         let mut held: BTreeSet<(AgentName, DocId)> = here.map(|(id, hold)| (hold.by, id)).collect();
         for id in self.store.claimed(ClaimPart::Held)? {
             let records = self.store.claim_records(&id)?.into_iter();
-            let entries = records.filter_map(|record| claim::Entry::from_bytes(&record.bytes));
+            let entries = records.filter_map(|record| lease::LeaseEntry::from_bytes(&record.bytes));
             if let Some(entry) = entries.max_by_key(|entry| entry.fence).filter(|entry| entry.state.is_held()) {
                 held.insert((entry.by, id));
             }

@@ -9,10 +9,10 @@ use super::put_back::KeptOperation;
 use super::{Error, Project, Waiting};
 use crate::adapters::git::{Repository, Target};
 use crate::adapters::store::{Action, Unsynced};
-use crate::core::claim::{self, Facts, Pass};
 use crate::core::diagnostic::Diagnostic;
 use crate::core::document::Document;
 use crate::core::entity::TaskStatus;
+use crate::core::lease::{self, LeaseFacts, LeaseProof};
 use crate::core::merge::{self, Conflict, Decision, MergeSides};
 use crate::core::name::{ContentId, DocId, DocPath, OperationId, Revision};
 use crate::core::plan::{self, Content};
@@ -190,9 +190,10 @@ impl Project {
     fn check_holder(&self, path: &DocPath, next: Option<&[u8]>) -> Result<(), Error> {
         let Some(task) = next.and_then(|bytes| task_of(path, &Document::parse(bytes))) else { return Ok(()) };
         let Some(holder) = task.holder().filter(|_| task.status == TaskStatus::Running) else { return Ok(()) };
-        let sight = self.sight(&task.id, path, Facts::of(&task))?;
-        let pass = Pass { by: Some(holder), fence: None };
-        claim::guard(task.id.as_str(), &sight, pass, &self.moment(), &self.here(path)).map_err(|loss| self.lost(*loss))
+        let evidence = self.sight(&task.id, path, LeaseFacts::of(&task))?;
+        let pass = LeaseProof { by: Some(holder), fence: None };
+        lease::authorize(task.id.as_str(), &evidence, pass, &self.moment(), &self.here(path))
+            .map_err(|loss| self.lost(*loss))
     }
 
     /// Forgets these kept operations for good.

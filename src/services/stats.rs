@@ -7,8 +7,8 @@ use super::bridge::BridgeStats;
 use super::hold::Hold;
 use super::{Error, Project, Scope};
 use crate::adapters::store::WatcherInfo;
-use crate::core::claim::State;
 use crate::core::entity::{Agent, AgentStatus, Priority, Pulse, Task, TaskStatus, Workflow, WorkflowStatus};
+use crate::core::lease::EntryState;
 use crate::core::name::{AgentName, DocId};
 use crate::core::snapshot::{Blocker, Entry, Outlook, Queue, Root, Snapshot};
 use crate::core::time::Timestamp;
@@ -176,10 +176,10 @@ impl Project {
 pub fn status_anywhere(task: &Task, holds: &BTreeMap<DocId, Hold>) -> TaskStatus {
     let hold = holds.get(&task.id).filter(|hold| hold.keeps_off() && task.status == TaskStatus::Pending);
     match hold.map(|hold| hold.state) {
-        Some(State::Begun | State::Held) => TaskStatus::Running,
-        Some(State::Completed) => TaskStatus::Completed,
-        Some(State::Failed) => TaskStatus::Failed,
-        Some(State::Released | State::Expired) | None => task.status,
+        Some(EntryState::Begun | EntryState::Held) => TaskStatus::Running,
+        Some(EntryState::Completed) => TaskStatus::Completed,
+        Some(EntryState::Failed) => TaskStatus::Failed,
+        Some(EntryState::Released | EntryState::Expired) | None => task.status,
     }
 }
 

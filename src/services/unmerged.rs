@@ -6,8 +6,8 @@ use std::fmt;
 use super::{Error, Project};
 use crate::adapters::git::{Repository, Target};
 use crate::core::change::{self, What};
-use crate::core::claim::{Ask, Sight, State, Taking, standing};
 use crate::core::document::Document;
+use crate::core::lease::{EntryState, LeaseEvidence, LeaseRequest, Override, lease_state};
 use crate::core::message::SILENT;
 use crate::core::name::{AgentName, DocId, DocPath, Revision, visible};
 use crate::core::snapshot::Snapshot;
@@ -52,22 +52,28 @@ impl Project {
     ///
     /// # Errors
     /// [`Error::Unmerged`] if it is refused; others if the repository cannot be read.
-    pub(super) fn refuse_unmerged(&self, task: &DocId, path: &DocPath, sight: &Sight, ask: &Ask) -> Result<(), Error> {
-        if ask.taking != Taking::Polite {
+    pub(super) fn refuse_unmerged(
+        &self,
+        task: &DocId,
+        path: &DocPath,
+        evidence: &LeaseEvidence,
+        ask: &LeaseRequest,
+    ) -> Result<(), Error> {
+        if ask.over != Override::None {
             return Ok(());
         }
-        match self.unmerged_work(path, sight)? {
+        match self.unmerged_work(path, evidence)? {
             Some(work) => Err(Error::Unmerged { task: task.to_string(), work: Box::new(work) }),
             None => Ok(()),
         }
     }
 
-    fn unmerged_work(&self, path: &DocPath, sight: &Sight) -> Result<Option<UnmergedWork>, Error> {
-        let (Some(repository), Some(entry)) = (&self.repository, sight.entry()) else { return Ok(None) };
+    fn unmerged_work(&self, path: &DocPath, evidence: &LeaseEvidence) -> Result<Option<UnmergedWork>, Error> {
+        let (Some(repository), Some(entry)) = (&self.repository, evidence.entry()) else { return Ok(None) };
         let is_free = match entry.state {
-            State::Released | State::Expired => true,
-            State::Held => standing(sight, &self.moment()).is_over(),
-            State::Begun | State::Completed | State::Failed => false,
+            EntryState::Released | EntryState::Expired => true,
+            EntryState::Held => lease_state(evidence, &self.moment()).is_over(),
+            EntryState::Begun | EntryState::Completed | EntryState::Failed => false,
         };
         let Some(branch) = entry.place.branch.as_ref().filter(|_| is_free) else { return Ok(None) };
         let head = repository.view().head(&Target::Current)?;
@@ -83,7 +89,7 @@ impl Project {
         let changes = if is_shared { 0 } else { self.unmerged_changes(repository, path, here, &tip)? };
         Ok((commits + changes > 0).then(|| UnmergedWork {
             by: entry.by.clone(),
-            is_released: entry.state == State::Released,
+            is_released: entry.state == EntryState::Released,
             branch: branch.clone(),
             changes,
             commits,

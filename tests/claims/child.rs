@@ -3,9 +3,9 @@
 use std::io::{BufRead as _, Write as _};
 use std::time::Duration;
 
-use mycelium::claim::Ask;
 use mycelium::document::{Document, Value};
 use mycelium::entity::task::{self, TaskUpdate};
+use mycelium::lease::LeaseRequest;
 use mycelium::name::{AgentName, Kind};
 use mycelium::services::{Claimed, Error, Opening, Passing, Project, Which};
 
@@ -39,7 +39,7 @@ fn part() {
 
 /// Claims the next task and completes it, until none is ready.
 fn work(workspace: &Project, me: &AgentName, lease: Duration, board_every: usize) {
-    let ask = Ask { by: me.clone(), lease, taking: mycelium::claim::Taking::Polite };
+    let ask = LeaseRequest { by: me.clone(), lease, over: mycelium::lease::Override::None };
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).expect("a word to begin");
     let board = std::env::var("CLAIMS_BOARD").expect("a board");
@@ -86,7 +86,7 @@ fn work(workspace: &Project, me: &AgentName, lease: Duration, board_every: usize
 
 /// Claims what it is told to, each time at once.
 fn race(workspace: &Project, me: &AgentName) {
-    let ask = Ask { by: me.clone(), lease: Duration::from_secs(300), taking: mycelium::claim::Taking::Polite };
+    let ask = LeaseRequest { by: me.clone(), lease: Duration::from_secs(300), over: mycelium::lease::Override::None };
     say("ready");
     for line in std::io::stdin().lock().lines() {
         let id = line.expect("a line");

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use mycelium::claim::{Ask, Taking};
 use mycelium::document::Document;
 use mycelium::entity::task;
+use mycelium::lease::{LeaseRequest, Override};
 use mycelium::name::Kind;
 use mycelium::services::{Claimed, Error, Passing, Project, Which};
 
@@ -76,7 +76,7 @@ fn nothing_claimed_is_lost_to_kills_and_nothing_is_given_twice() {
     assert!(kills < KILLS || !claims.is_empty(), "nobody lived long enough to claim something");
 }
 
-fn claim_next(workspace: &Project, ask: &Ask) -> Option<Claimed> {
+fn claim_next(workspace: &Project, ask: &LeaseRequest) -> Option<Claimed> {
     match workspace.claim(Which::Next { kind: Some("work") }, ask) {
         Ok(claimed) => Some(claimed),
         Err(Error::NothingReady { .. }) => None,
@@ -93,8 +93,8 @@ fn finish(scene: &Scene) {
     assert!(began.elapsed() < BLOCKED, "blocked for {:?}", began.elapsed());
     let mut next = Some(first.unwrap());
     // What the dead committed on the branch of the other work tree keeps their tasks from polite claims here.
-    for taking in [Taking::Polite, Taking::Force] {
-        let ask = Ask { taking, ..ask("survivor", 60_000) };
+    for over in [Override::None, Override::Force] {
+        let ask = LeaseRequest { over, ..ask("survivor", 60_000) };
         while let Some(claimed) = next.take().or_else(|| claim_next(&workspace, &ask)) {
             let id = claimed.outcome.entity.unwrap().id().to_string();
             workspace

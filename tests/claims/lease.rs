@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mycelium::claim::{Ask, Origin, Taking, Why};
 use mycelium::entity::{TaskStatus, task};
+use mycelium::lease::{LeaseRequest, LossReason, Override, PreviousHolder};
 use mycelium::name::Kind;
 use mycelium::services::{Claimed, Error, Outcome, Passing, Step, Together, Which};
 use serde_json::json;
@@ -63,7 +63,7 @@ fn a_lease_that_is_over_is_taken_over_with_a_new_fence() {
     lost_to(claim(&scene, 1, "b", 60_000), "a");
     pass(&scene, 2_000);
     let taken = claim(&scene, 1, "b", 60_000).unwrap();
-    assert_eq!((taken.fence, taken.origin), (2, Origin::Expired("a".parse().unwrap())));
+    assert_eq!((taken.fence, taken.origin), (2, PreviousHolder::Expired("a".parse().unwrap())));
     lost_to(claim(&scene, 0, "a", 60_000), "b");
     let workspace = scene.workspace(0, "a");
     for result in [
@@ -79,7 +79,7 @@ fn a_lease_that_is_over_is_taken_over_with_a_new_fence() {
         workspace.renew(TASK, None).map(drop),
     ] {
         let Err(Error::ClaimLost(loss)) = result else { panic!("{result:?}") };
-        assert_eq!((loss.by.unwrap().as_str(), loss.fence, loss.why), ("b", 2, Why::Held));
+        assert_eq!((loss.by.unwrap().as_str(), loss.fence, loss.why), ("b", 2, LossReason::Held));
     }
     assert_eq!(scene.keys(0, TASK)["status"], "running", "nothing was changed");
 }
@@ -120,7 +120,7 @@ fn each_operation_heartbeat_and_save_of_the_holder_renews_the_lease() {
     pass(&scene, 60_000);
     // What the holder did in the other worktree has to be merged first, or is left behind on purpose.
     assert!(matches!(claim(&scene, 1, "b", 60_000), Err(Error::Unmerged { .. })));
-    let ask = Ask { taking: Taking::Force, ..ask("b", 60_000) };
+    let ask = LeaseRequest { over: Override::Force, ..ask("b", 60_000) };
     assert_eq!(scene.workspace(1, "b").claim(Which::Task(TASK), &ask).unwrap().fence, 2);
 }
 
@@ -293,7 +293,7 @@ fn what_another_clone_has_is_only_stolen() {
     claim(&scene, 0, "a", 60_000).unwrap();
     std::fs::remove_file(scene.entry_path(TASK).unwrap()).unwrap();
     let Err(Error::ClaimLost(loss)) = claim(&scene, 0, "b", 60_000) else { panic!("it is not lost") };
-    assert_eq!((loss.why, loss.by.unwrap().as_str()), (Why::Elsewhere, "a"));
+    assert_eq!((loss.why, loss.by.unwrap().as_str()), (LossReason::Elsewhere, "a"));
     let run = scene.run(0, &["task", "claim", TASK, "--steal", "--as", "b"]);
     assert!(run.stderr.contains("taken from a by b, fence 2"), "{run:?}");
 }
@@ -334,7 +334,7 @@ fn what_is_finished_in_another_work_tree_is_not_given_again() {
     let scene = Scene::new(1, 2);
     complete_elsewhere(&scene);
     let Err(Error::ClaimLost(loss)) = claim(&scene, 0, "b", 60_000) else { panic!("it is not lost") };
-    assert_eq!((loss.why, loss.place.clone().unwrap().branch.unwrap().as_str()), (Why::Completed, "branch-1"));
+    assert_eq!((loss.why, loss.place.clone().unwrap().branch.unwrap().as_str()), (LossReason::Completed, "branch-1"));
     assert_eq!(loss.hint().unwrap(), "run `git merge branch-1` first");
     let none = scene.workspace(0, "b").claim(Which::Next { kind: Some("work") }, &ask("b", 60_000));
     assert!(matches!(none, Err(Error::NothingReady { .. })), "{none:?}");
@@ -382,7 +382,7 @@ fn a_fence_that_is_named_must_be_the_one_now() {
         person.change(Kind::Task, TASK, "complete", &passing, &|document| task::complete(document, None))
     };
     let Err(Error::ClaimLost(loss)) = complete(7) else { panic!("it is not lost") };
-    assert_eq!((loss.why, loss.fence), (Why::Fence, 1));
+    assert_eq!((loss.why, loss.fence), (LossReason::Fence, 1));
     complete(1).unwrap();
     assert_eq!(scene.entry(TASK).unwrap()["state"], "completed");
 }

@@ -7,13 +7,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mycelium::claim::{
-    Ask, Entry, Facts, Home, Moment, Pass, Place, Record, Sight, Standing, State, Taking, Verdict, decide, guard,
-    standing,
-};
 use mycelium::document::Document;
 use mycelium::entity::claim::{Hold, take};
 use mycelium::entity::{Entity, read, task};
+use mycelium::lease::{
+    BootTime, ClaimVerdict, EntryState, HolderDocument, LeaseEntry, LeaseEvidence, LeaseFacts, LeasePlace, LeaseProof,
+    LeaseRecord, LeaseRequest, LeaseState, Override, authorize, decide, lease_state,
+};
 use mycelium::name::{AgentName, DocPath};
 use mycelium::time::Timestamp;
 use proptest::prelude::*;
@@ -268,7 +268,7 @@ struct World {
     boot: u64,
     ms: u64,
     documents: [Document; TREES],
-    entry: Option<Entry>,
+    entry: Option<LeaseEntry>,
     /// Every fence that was given.
     given: Vec<u64>,
 }
@@ -277,38 +277,42 @@ fn agent(n: usize) -> AgentName {
     AgentName::new(format!("agent-{n}")).unwrap()
 }
 
-fn place(tree: usize) -> Place {
-    Place { root: PathBuf::from(format!("/tree-{tree}")), document: format!("x/{TASK}.md"), branch: None }
+fn place(tree: usize) -> LeasePlace {
+    LeasePlace { root: PathBuf::from(format!("/tree-{tree}")), document: format!("x/{TASK}.md"), branch: None }
 }
 
-fn facts(document: &Document) -> Facts {
+fn facts(document: &Document) -> LeaseFacts {
     match read(&DocPath::new(format!("{TASK}.md")).unwrap(), document).entity {
-        Some(Entity::Task(task)) => Facts::of(&task),
+        Some(Entity::Task(task)) => LeaseFacts::of(&task),
         other => panic!("not a task: {other:?}"),
     }
 }
 
 impl World {
-    fn now(&self) -> Moment {
-        Moment { boot: self.boot.to_string(), ms: self.ms, slept_ms: 0 }
+    fn now(&self) -> BootTime {
+        BootTime { boot: self.boot.to_string(), ms: self.ms, slept_ms: 0 }
     }
 
-    fn sight(&self, tree: usize) -> Sight {
+    fn sight(&self, tree: usize) -> LeaseEvidence {
         let here = facts(&self.documents[tree]);
-        let Some(entry) = self.entry.clone() else { return Sight::of_document(here) };
-        let home = if entry.place == place(tree) { Home::Here } else { Home::There(facts(&self.documents[1 - tree])) };
-        Sight { home, record: Some(Record::Entry(entry)), ..Sight::of_document(here) }
+        let Some(entry) = self.entry.clone() else { return LeaseEvidence::of_document(here) };
+        let holder_document = if entry.place == place(tree) {
+            HolderDocument::Here
+        } else {
+            HolderDocument::There(facts(&self.documents[1 - tree]))
+        };
+        LeaseEvidence { holder_document, record: Some(LeaseRecord::Entry(entry)), ..LeaseEvidence::of_document(here) }
     }
 
     fn claim(&mut self, by: usize, tree: usize, lease: u64, steal: bool, death: Death) -> Fate {
-        let taking = if steal { Taking::Steal } else { Taking::Polite };
-        let ask = Ask { by: agent(by), lease: Duration::from_millis(lease), taking };
+        let over = if steal { Override::Steal } else { Override::None };
+        let ask = LeaseRequest { by: agent(by), lease: Duration::from_millis(lease), over };
         match decide(TASK, &self.sight(tree), &[], &ask, &self.now(), &place(tree)) {
-            Verdict::Give(give) => {
+            ClaimVerdict::Grant(give) => {
                 let hold = Hold { by: agent(by), fence: give.fence, lease: ask.lease };
-                let entry = Entry {
+                let entry = LeaseEntry {
                     fence: give.fence,
-                    state: State::Begun,
+                    state: EntryState::Begun,
                     by: agent(by),
                     lease: ask.lease,
                     since: Timestamp::from_unix_ms(0),
@@ -322,36 +326,36 @@ impl World {
                 if death != Death::BeforeDocument {
                     self.documents[tree] = take(&self.documents[tree], &hold).expect("a document that can be taken");
                 }
-                self.entry = Some(if death == Death::Never { entry.in_state(State::Held) } else { entry });
+                self.entry = Some(if death == Death::Never { entry.in_state(EntryState::Held) } else { entry });
                 Fate::Given(give.fence)
             }
-            Verdict::Keep { fence } => {
+            ClaimVerdict::Keep { fence } => {
                 let entry = self.entry.take().expect("only this clone claims");
-                self.entry = Some(entry.in_state(State::Held).renewed_at(&self.now()));
+                self.entry = Some(entry.in_state(EntryState::Held).renewed_at(&self.now()));
                 Fate::Kept(fence)
             }
-            Verdict::Lost { loss, anew } => {
-                if anew.is_some() {
+            ClaimVerdict::Lost { lost, reanchor } => {
+                if reanchor.is_some() {
                     self.entry = self.entry.take().map(|entry| entry.renewed_at(&self.now()));
                 }
-                match loss.why {
-                    mycelium::claim::Why::Completed => Fate::Finished,
-                    _ => Fate::Lost((0..AGENTS).find(|n| Some(agent(*n)) == loss.by).expect("a holder")),
+                match lost.why {
+                    mycelium::lease::LossReason::Completed => Fate::Finished,
+                    _ => Fate::Lost((0..AGENTS).find(|n| Some(agent(*n)) == lost.by).expect("a holder")),
                 }
             }
-            Verdict::Refused(_) => Fate::Refused,
-            Verdict::Wait => panic!("nobody is at it"),
+            ClaimVerdict::Refused(_) => Fate::Refused,
+            ClaimVerdict::Wait => panic!("nobody is at it"),
         }
     }
 
     fn may(&self, by: usize, tree: usize) -> bool {
         let by = agent(by);
-        guard(TASK, &self.sight(tree), Pass { by: Some(&by), fence: None }, &self.now(), &place(tree)).is_ok()
+        authorize(TASK, &self.sight(tree), LeaseProof { by: Some(&by), fence: None }, &self.now(), &place(tree)).is_ok()
     }
 
     fn renew(&mut self, by: usize, tree: usize) -> Fate {
-        match standing(&self.sight(tree), &self.now()) {
-            Standing::Held { entry, .. } if self.may(by, tree) && entry.by == agent(by) => {
+        match lease_state(&self.sight(tree), &self.now()) {
+            LeaseState::Held { entry, .. } if self.may(by, tree) && entry.by == agent(by) => {
                 self.entry = Some(entry.renewed_at(&self.now()));
                 Fate::Done
             }
@@ -368,16 +372,16 @@ impl World {
         if !self.may(by, tree) {
             return Fate::Refused;
         }
-        let state = if how == End::Complete { State::Completed } else { State::Released };
+        let state = if how == End::Complete { EntryState::Completed } else { EntryState::Released };
         self.put_end(tree, state, edited, death);
         Fate::Done
     }
 
     /// The ledger first, then the document.
-    fn put_end(&mut self, tree: usize, state: State, edited: Document, death: Death) {
+    fn put_end(&mut self, tree: usize, state: EntryState, edited: Document, death: Death) {
         let fence = facts(&self.documents[tree]).fence;
         if let Some(entry) = self.entry.as_mut().filter(|entry| entry.fence == fence) {
-            *entry = Entry { place: place(tree), ..entry.in_state(state) };
+            *entry = LeaseEntry { place: place(tree), ..entry.in_state(state) };
         }
         if death != Death::BeforeDocument {
             self.documents[tree] = edited;
@@ -385,9 +389,9 @@ impl World {
     }
 
     fn take_back(&mut self, tree: usize) -> Fate {
-        let sight = self.sight(tree);
-        let Standing::Held { entry, left } = standing(&sight, &self.now()) else { return Fate::Refused };
-        if entry.place != place(tree) || entry.fence != sight.here.fence {
+        let evidence = self.sight(tree);
+        let LeaseState::Held { entry, left } = lease_state(&evidence, &self.now()) else { return Fate::Refused };
+        if entry.place != place(tree) || entry.fence != evidence.here.fence {
             return Fate::Refused;
         }
         if !left.is_over() {
@@ -397,13 +401,13 @@ impl World {
             return Fate::Refused;
         }
         let Ok(edited) = task::release(&self.documents[tree]) else { return Fate::Refused };
-        self.put_end(tree, State::Released, edited, Death::Never);
+        self.put_end(tree, EntryState::Released, edited, Death::Never);
         Fate::Done
     }
 
     fn reopen(&mut self, tree: usize) -> Fate {
         let Ok(edited) = task::reopen(&self.documents[tree]) else { return Fate::Refused };
-        self.put_end(tree, State::Released, edited, Death::Never);
+        self.put_end(tree, EntryState::Released, edited, Death::Never);
         Fate::Done
     }
 }

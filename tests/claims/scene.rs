@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use mycelium::claim::{Ask, Taking};
+use mycelium::lease::{LeaseRequest, Override};
 use mycelium::name::AgentName;
 use mycelium::services::{Opening, Project};
 use serde_json::Value;
@@ -131,9 +131,9 @@ pub(crate) fn open(root: &Path, agent: &str) -> Project {
     Project::open(Opening { root: Some(root.to_owned()), agent, flags: Vec::new() }).unwrap()
 }
 
-pub(crate) fn ask(agent: &str, lease_ms: u64) -> Ask {
+pub(crate) fn ask(agent: &str, lease_ms: u64) -> LeaseRequest {
     let by = AgentName::new(agent).unwrap();
-    Ask { by, lease: std::time::Duration::from_millis(lease_ms), taking: Taking::Polite }
+    LeaseRequest { by, lease: std::time::Duration::from_millis(lease_ms), over: Override::None }
 }
 
 /// Says what was measured, past the test harness.

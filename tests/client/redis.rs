@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use mycelium::claim::Why;
 use mycelium::client::{CoordinationClient, Decided, Error, Mode, NewTask, TaskChanges, Terms};
 use mycelium::entity::TaskStatus;
+use mycelium::lease::LossReason;
 use serde_json::Value;
 
 use crate::server::{Server, eventually};
@@ -221,7 +221,7 @@ async fn who_took_a_task_from_a_queue_keeps_it_for_a_while() {
     eventually("it is known to be taken", || server.cli(&["HEXISTS", "mycelium:popped", "task-7"]) == "1");
     eventually("it is refused", || match futures(client.claim_task("task-7", ())) {
         Err(Error::Lost(loss)) => {
-            assert_eq!(loss.why, Why::Popped);
+            assert_eq!(loss.why, LossReason::Popped);
             assert!(loss.to_string().contains("took it from the queue (redis:unknown), until "), "{loss}");
             true
         }

@@ -6,8 +6,8 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use mycelium::claim::{Ask, Taking};
 use mycelium::entity::task;
+use mycelium::lease::{LeaseRequest, Override};
 use mycelium::name::Kind;
 use mycelium::services::{Class, Opening, Passing, Project, Which};
 
@@ -53,7 +53,7 @@ fn inside() {
     let tasks: usize = number("TASKS", 0);
     let workspace = Project::open(Opening::default()).unwrap().deciding_there();
     let by = workspace.agent().cloned().unwrap();
-    let ask = Ask { by, lease: span(), taking: Taking::Polite };
+    let ask = LeaseRequest { by, lease: span(), over: Override::None };
     loop {
         let claimed = match workspace.claim(Which::Next { kind: None }, &ask) {
             Ok(claimed) => claimed,

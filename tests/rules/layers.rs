@@ -27,7 +27,7 @@ const RANKS: &[Rank] = &[
     apart(&["document", "config", "template"]),
     apart(&["entity"]),
     apart(&["snapshot"]),
-    apart(&["archive", "check", "change", "claim", "merge"]),
+    apart(&["archive", "check", "change", "lease", "merge"]),
     apart(&["event", "follow", "health", "message", "mirror", "plan"]),
     apart(&["engine"]),
     apart(&["store", "git", "watch", "redis"]),

@@ -300,7 +300,7 @@ fn a_claim_is_not_brought_back_over_the_one_who_has_the_task_now() {
     let ben = Project::open(opening).expect("opens");
     assert_eq!(ben.put_back_findings().expect("looked"), [], "it was put back in the other work tree");
     assert!(ben.restorable().expect("listed").operations.iter().all(|one| one.elsewhere.is_some()));
-    let ask = Passing { taking: mycelium::claim::Taking::Steal, fence: None };
+    let ask = Passing { over: mycelium::lease::Override::Steal, fence: None };
     ben.change(Kind::Task, "task-1", "update", &ask, &|document| task::update(document, &run)).expect("taken over");
     let error = ann.restore(&ann.restorable().expect("listed")).expect_err("ben has it");
     assert!(matches!(error, mycelium::services::Error::ClaimLost(_)), "{error}");

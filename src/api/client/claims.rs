@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::agents::not_found;
 use super::{CoordinationClient, Error, Receipt};
-use crate::core::claim::{Ask, Taking};
 use crate::core::entity::{Entity, Task, task};
+use crate::core::lease::{LeaseRequest, Override};
 use crate::core::name::{AgentName, Kind};
 use crate::core::time::Timestamp;
 use crate::services::{self, Claimed, Decided, Project, Renewed, Which};
@@ -14,7 +14,7 @@ use crate::services::{self, Claimed, Decided, Project, Renewed, Which};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Terms {
     lease: Option<Duration>,
-    taking: Option<Taking>,
+    over: Option<Override>,
 }
 
 impl Terms {
@@ -28,21 +28,21 @@ impl Terms {
     /// Also if it is assigned to another agent.
     #[must_use]
     pub const fn force(mut self) -> Self {
-        self.taking = Some(Taking::Force);
+        self.over = Some(Override::Force);
         self
     }
 
     /// Also if another agent has it, which is refused from then on.
     #[must_use]
     pub const fn steal(mut self) -> Self {
-        self.taking = Some(Taking::Steal);
+        self.over = Some(Override::Steal);
         self
     }
 
-    fn ask(&self, workspace: &Project) -> Result<Ask, services::Error> {
+    fn ask(&self, workspace: &Project) -> Result<LeaseRequest, services::Error> {
         let by = workspace.agent().cloned().ok_or(services::Error::NoAgent)?;
         let lease = self.lease.filter(|lease| !lease.is_zero()).unwrap_or_else(|| workspace.lease());
-        Ok(Ask { by, lease, taking: self.taking.unwrap_or(Taking::Polite) })
+        Ok(LeaseRequest { by, lease, over: self.over.unwrap_or(Override::None) })
     }
 }
 

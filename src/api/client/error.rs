@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::mode::{Mode, Unreached};
-use crate::core::claim::Loss;
+use crate::core::lease::LostLease;
 use crate::services::{self, Class};
 
 /// Why a method did not do its work. Nothing was changed, but for [`Error::Timeout`], which says what is known.
@@ -21,7 +21,7 @@ pub enum Error {
     Refused(Box<services::Error>),
     /// Another agent has the task, or the fence is not this one any more: who, since when and until when.
     #[error(transparent)]
-    Lost(Box<Loss>),
+    Lost(Box<LostLease>),
     /// A name, a value or a setting is wrong.
     #[error(transparent)]
     BadInput(Box<services::Error>),

@@ -9,9 +9,9 @@ use super::excerpt::Excerpt;
 use super::exit::Exit;
 use super::render::{self, Ink, paint};
 use crate::adapters::store::StoreError;
-use crate::core::claim::Loss;
 use crate::core::document::EditError;
 use crate::core::entity::Refusal;
+use crate::core::lease::LostLease;
 use crate::core::name::visible;
 use crate::core::snapshot::FindError;
 use crate::services::{self, Error, GitsAlone};
@@ -185,7 +185,7 @@ impl From<Error> for Failure {
 }
 
 /// Who has a task, for programs.
-fn holder(loss: &Loss) -> Value {
+fn holder(loss: &LostLease) -> Value {
     json!({
         "task": loss.task,
         "why": loss.why.word(),

@@ -9,9 +9,9 @@ use super::failure::Failure;
 use super::render::{Cell, Ink, Table, paint, status};
 use super::session::{self, Session};
 use super::show;
-use crate::core::claim::State;
 use crate::core::diagnostic::Diagnostic;
 use crate::core::entity::TaskStatus;
+use crate::core::lease::EntryState;
 use crate::core::name::{AgentName, DocId, visible};
 use crate::core::snapshot::{CHAIN_SHOWN_MAX, Cause, Outlook, Wait};
 use crate::core::template;
@@ -88,8 +88,8 @@ fn elsewhere(id: &DocId, hold: &Hold) -> Verdict {
     let place = hold.place().unwrap_or_default();
     let by = &hold.by;
     let verb = match hold.state {
-        State::Completed => "completed",
-        State::Failed => "given up",
+        EntryState::Completed => "completed",
+        EntryState::Failed => "given up",
         _ => return Verdict::done(format!("is running in {place}, held by {by}{}", lease(hold))),
     };
     let (rest, command) = match &hold.branch {

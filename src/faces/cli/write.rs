@@ -12,10 +12,10 @@ use super::log::telling;
 use super::render::{self, Ink, paint};
 use super::{session, show};
 use crate::core::change;
-use crate::core::claim::Origin;
 use crate::core::diagnostic::Severity;
 use crate::core::document::Document;
 use crate::core::entity::{Refusal, span_text};
+use crate::core::lease::PreviousHolder;
 use crate::core::message;
 use crate::core::name::{DocPath, Kind, visible};
 use crate::core::snapshot::Snapshot;
@@ -121,9 +121,9 @@ pub(crate) fn claimed(kind: &'static str, workspace: &Project, claimed: &Claimed
     let id = outcome.entity.as_ref().map_or_else(|| outcome.path.stem().to_owned(), |entity| entity.id().to_string());
     let mut answer = written(kind, workspace, outcome)?;
     let (origin, from) = match &claimed.origin {
-        Origin::Nobody => ("free", None),
-        Origin::Expired(from) => ("expired", Some(from)),
-        Origin::Stolen(from) => ("stolen", Some(from)),
+        PreviousHolder::None => ("free", None),
+        PreviousHolder::Expired(from) => ("expired", Some(from)),
+        PreviousHolder::Stolen(from) => ("stolen", Some(from)),
     };
     answer.data["claim"] = json!({
         "holder": claimed.by.as_str(),
@@ -140,11 +140,11 @@ pub(crate) fn claimed(kind: &'static str, workspace: &Project, claimed: &Claimed
     let Claimed { by, fence, until, .. } = claimed;
     let line = match &claimed.origin {
         _ if outcome.operation.is_none() => format!("{id} is held by {by} already, fence {fence}, until {until}"),
-        Origin::Nobody => format!("{id} claimed by {by}, fence {fence}, until {until}"),
-        Origin::Expired(from) => {
+        PreviousHolder::None => format!("{id} claimed by {by}, fence {fence}, until {until}"),
+        PreviousHolder::Expired(from) => {
             format!("{id} claimed by {by} from {from}, whose lease is over, fence {fence}, until {until}")
         }
-        Origin::Stolen(from) => format!("{id} taken from {from} by {by}, fence {fence}, until {until}"),
+        PreviousHolder::Stolen(from) => format!("{id} taken from {from} by {by}, fence {fence}, until {until}"),
     };
     answer.words = match outcome.operation {
         Some(_) => words(workspace, outcome, &[line]),

@@ -8,8 +8,8 @@ use super::sight::Item;
 use super::state::State;
 use super::wanted::{Target, Wanted};
 use crate::adapters::redis::{BridgeError, ClaimAnswer, ClaimAsk, Link, Renewal};
-use crate::core::claim::{Ask, Loss, Taking, Why};
 use crate::core::entity::{Workflow, WorkflowStatus};
+use crate::core::lease::{LeaseRequest, LossReason, LostLease, Override};
 use crate::core::mirror;
 use crate::core::name::{AgentName, DocId, Kind};
 use crate::core::time::Timestamp;
@@ -74,7 +74,7 @@ impl ClaimArbiter for Project {
         let waits = claim_patience(&target, mode);
         match Line::of(&target).with(self, &target, waits, |link| Ok(link.renew(&question)?)) {
             Ok(Renewal::Lost { holder, fence, left }) if !holder.is_empty() && holder != request.ask.by.as_str() => {
-                let loss = loss(request, Why::Held, AgentName::new(holder).ok(), fence, Some(left));
+                let loss = loss(request, LossReason::Held, AgentName::new(holder).ok(), fence, Some(left));
                 Err(ClaimDenied::Lost(Box::new(loss)))
             }
             // The file knows who has it; the server is told by the bridge.
@@ -98,7 +98,7 @@ impl Project {
             .into_iter()
             .filter(|(task, _)| !written.contains(&(Kind::Task, task.id.clone())))
             .map(|(task, lease)| {
-                let ask = Ask { by: by.clone(), lease, taking: Taking::Polite };
+                let ask = LeaseRequest { by: by.clone(), lease, over: Override::None };
                 question(target, &ClaimRequest::new(&task, &ask))
             })
             .collect();
@@ -121,13 +121,13 @@ fn reserved(
         Ok(ClaimAnswer::Won { fence, was }) => (fence, true, was.and_then(|was| AgentName::new(was).ok())),
         Ok(ClaimAnswer::Kept { fence }) => (fence, false, None),
         // A file that is behind may still say that it is pending: who goes on regardless is told here.
-        Ok(ClaimAnswer::Lost { fence, .. }) if request.ask.taking == Taking::Steal => (fence + 1, false, None),
+        Ok(ClaimAnswer::Lost { fence, .. }) if request.ask.over == Override::Steal => (fence + 1, false, None),
         Ok(ClaimAnswer::Lost { holder, fence, left }) => {
-            return lost(Why::Held, AgentName::new(holder).ok(), fence, Some(left));
+            return lost(LossReason::Held, AgentName::new(holder).ok(), fence, Some(left));
         }
-        Ok(ClaimAnswer::Popped { left }) => return lost(Why::Popped, None, 0, Some(left)),
+        Ok(ClaimAnswer::Popped { left }) => return lost(LossReason::Popped, None, 0, Some(left)),
         Ok(ClaimAnswer::Ended(status)) => {
-            let why = if status == "completed" { Why::Completed } else { Why::Failed };
+            let why = if status == "completed" { LossReason::Completed } else { LossReason::Failed };
             return lost(why, None, request.fence, None);
         }
         Ok(ClaimAnswer::Settling { left }) => {
@@ -166,12 +166,18 @@ fn question(target: &Target, request: &ClaimRequest) -> ClaimAsk {
         node: target.node.clone(),
         fence: request.fence,
         lease: request.ask.lease,
-        takes_popped: request.ask.taking != Taking::Polite,
+        takes_popped: request.ask.over != Override::None,
     }
 }
 
-fn loss(request: &ClaimRequest, why: Why, by: Option<AgentName>, fence: u64, left: Option<Duration>) -> Loss {
-    Loss { left, ..Loss::new(request.task.to_string(), why, by, fence) }
+fn loss(
+    request: &ClaimRequest,
+    why: LossReason,
+    by: Option<AgentName>,
+    fence: u64,
+    left: Option<Duration>,
+) -> LostLease {
+    LostLease { left, ..LostLease::new(request.task.to_string(), why, by, fence) }
 }
 
 /// Asks for several tasks. In one step, where the server still holds the set of data that is known; else it is entered first,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::claim::{Entry, Taking};
+use crate::core::lease::{LeaseEntry, Override};
 use crate::core::name::DocId;
 use crate::services::Project;
 use crate::services::after_write::WriteOrigin;
@@ -19,10 +19,10 @@ pub(super) struct ClaimAnswers {
 }
 
 /// What makes one question differ from another: the task, the fence in its document, how hard it is asked for.
-pub(super) type ClaimKey = (DocId, u64, Taking);
+pub(super) type ClaimKey = (DocId, u64, Override);
 
 pub(super) fn key(request: &ClaimRequest) -> ClaimKey {
-    (request.task.clone(), request.fence, request.ask.taking)
+    (request.task.clone(), request.fence, request.ask.over)
 }
 
 impl ClaimAnswers {
@@ -74,6 +74,6 @@ fn identity(lease: &RemoteLease) -> (DocId, u64) {
 /// Returns true if another process of the same agent has got the task in this clone by what is reserved.
 fn is_held_by_another_process(workspace: &Project, lease: &RemoteLease) -> bool {
     let records = workspace.store.claim_records(&lease.id).unwrap_or_default();
-    let mut entries = records.iter().filter_map(|record| Entry::from_bytes(&record.bytes));
+    let mut entries = records.iter().filter_map(|record| LeaseEntry::from_bytes(&record.bytes));
     entries.any(|entry| entry.by == lease.by && entry.fence >= lease.fence && entry.state.is_held())
 }

@@ -1,7 +1,9 @@
 //! Refuses agents that have lost a task, and says who has it.
 
-use crate::core::claim::{self, Ask, Entry, Pass, Place, Sight, Taking, Verdict, decide};
 use crate::core::entity::{self, Task, TaskStatus};
+use crate::core::lease::{
+    self, ClaimVerdict, LeaseEntry, LeaseEvidence, LeasePlace, LeaseProof, LeaseRequest, Override, decide,
+};
 use crate::core::name::DocPath;
 use crate::core::time::Timestamp;
 use crate::services::claim_arbiter::ClaimDenied;
@@ -12,34 +14,39 @@ use crate::services::{Error, Passing, Project};
 pub(super) fn refused_edit(
     workspace: &Project,
     path: &DocPath,
-    (task, sight): (&Task, &Sight),
+    (task, evidence): (&Task, &LeaseEvidence),
     refusal: entity::Refusal,
     passing: &Passing,
 ) -> Result<Error, Error> {
     let is_illegal = matches!(refusal, entity::Refusal::IllegalStep { .. });
     if is_illegal
         && task.status != TaskStatus::Running
-        && let Some(lost) = workspace.lost_since(path, task, sight)
+        && let Some(lost) = workspace.lost_since(path, task, evidence)
     {
         return Ok(lost);
     }
-    workspace.let_pass(path, task, sight, passing)?;
+    workspace.let_pass(path, task, evidence, passing)?;
     let refusal = Error::Refused { path: path.clone(), source: Box::new(refusal.about(path.stem())) };
-    let Some(by) = workspace.agent.as_ref().filter(|_| passing.taking == Taking::Polite) else { return Ok(refusal) };
+    let Some(by) = workspace.agent.as_ref().filter(|_| passing.over == Override::None) else { return Ok(refusal) };
     if !is_illegal || task.status != TaskStatus::Pending {
         return Ok(refusal);
     }
-    let ask = Ask { by: by.clone(), lease: workspace.lease(), taking: Taking::Polite };
-    Ok(match decide(task.id.as_str(), sight, &[], &ask, &workspace.moment(), &workspace.here(path)) {
-        Verdict::Lost { loss, .. } => workspace.lost(*loss),
-        _ => workspace.refuse_unmerged(&task.id, path, sight, &ask).err().unwrap_or(refusal),
+    let ask = LeaseRequest { by: by.clone(), lease: workspace.lease(), over: Override::None };
+    Ok(match decide(task.id.as_str(), evidence, &[], &ask, &workspace.moment(), &workspace.here(path)) {
+        ClaimVerdict::Lost { lost, .. } => workspace.lost(*lost),
+        _ => workspace.refuse_unmerged(&task.id, path, evidence, &ask).err().unwrap_or(refusal),
     })
 }
 
 /// Refuses a caller that the registry does not let pass.
-fn guard(workspace: &Project, path: &DocPath, (task, sight): (&Task, &Sight), pass: Pass<'_>) -> Result<(), Error> {
-    let guarded = claim::guard(task.id.as_str(), sight, pass, &workspace.moment(), &workspace.here(path));
-    guarded.map_err(|loss| workspace.lost(*loss))
+fn guard(
+    workspace: &Project,
+    path: &DocPath,
+    (task, evidence): (&Task, &LeaseEvidence),
+    pass: LeaseProof<'_>,
+) -> Result<(), Error> {
+    let guarded = lease::authorize(task.id.as_str(), evidence, pass, &workspace.moment(), &workspace.here(path));
+    guarded.map_err(|lost| workspace.lost(*lost))
 }
 
 impl Project {
@@ -48,13 +55,13 @@ impl Project {
         &self,
         path: &DocPath,
         task: &Task,
-        sight: &Sight,
+        evidence: &LeaseEvidence,
         passing: &Passing,
     ) -> Result<(), Error> {
-        if passing.taking != Taking::Polite || self.agent.is_none() && passing.fence.is_none() {
+        if passing.over != Override::None || self.agent.is_none() && passing.fence.is_none() {
             return Ok(());
         }
-        guard(self, path, (task, sight), Pass { by: self.agent.as_ref(), fence: passing.fence })
+        guard(self, path, (task, evidence), LeaseProof { by: self.agent.as_ref(), fence: passing.fence })
     }
 
     /// Refuses a caller that begins a task with another fence than it has.
@@ -62,27 +69,29 @@ impl Project {
         &self,
         path: &DocPath,
         task: &Task,
-        sight: &Sight,
+        evidence: &LeaseEvidence,
         passing: &Passing,
     ) -> Result<(), Error> {
-        if passing.taking != Taking::Polite || passing.fence.is_none() {
+        if passing.over != Override::None || passing.fence.is_none() {
             return Ok(());
         }
-        guard(self, path, (task, sight), Pass { by: None, fence: passing.fence })
+        guard(self, path, (task, evidence), LeaseProof { by: None, fence: passing.fence })
     }
 
     /// The entry of a task that ends or goes back, in the state in which it was; `None` if the registry needs none.
     pub(super) fn end_entry(
         &self,
         task: &Task,
-        sight: &Sight,
-        place: impl Fn() -> Result<Place, Error>,
-    ) -> Result<Option<Entry>, Error> {
-        match (sight.entry(), &task.claimed_by) {
+        evidence: &LeaseEvidence,
+        place: impl Fn() -> Result<LeasePlace, Error>,
+    ) -> Result<Option<LeaseEntry>, Error> {
+        match (evidence.entry(), &task.claimed_by) {
             // Another agent has it by now: that stands.
-            (Some(entry), _) if entry.fence > sight.here.fence => Ok(None),
-            (Some(entry), _) if entry.fence == sight.here.fence => Ok(Some(Entry { place: place()?, ..entry.clone() })),
-            (_, Some(by)) => Ok(Some(self.new_entry(by, &sight.here, place()?))),
+            (Some(entry), _) if entry.fence > evidence.here.fence => Ok(None),
+            (Some(entry), _) if entry.fence == evidence.here.fence => {
+                Ok(Some(LeaseEntry { place: place()?, ..entry.clone() }))
+            }
+            (_, Some(by)) => Ok(Some(self.new_entry(by, &evidence.here, place()?))),
             (_, None) => Ok(None),
         }
     }
@@ -96,7 +105,7 @@ impl Project {
     }
 
     /// A claim that was lost, with the moment until which the holder has the task.
-    pub(in crate::services) fn lost(&self, mut loss: claim::Loss) -> Error {
+    pub(in crate::services) fn lost(&self, mut loss: lease::LostLease) -> Error {
         let ms = loss.left.and_then(|left| i64::try_from(left.as_millis()).ok());
         loss.ended = loss.ended.or_else(|| loss.ended_ago.map(|ago| self.before(ago)));
         loss.until = ms.map(|ms| Timestamp::from_unix_ms(self.now().unix_ms().saturating_add(ms)));

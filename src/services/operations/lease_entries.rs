@@ -1,7 +1,7 @@
 //! Writes what an operation makes of the lease registry: before its documents change, and after.
 
 use super::lease_plan::LeasePlan;
-use crate::core::claim::State;
+use crate::core::lease::EntryState;
 use crate::services::ledger::Seat;
 use crate::services::{Error, Project};
 
@@ -19,8 +19,8 @@ impl Project {
     pub(super) fn measure_leases(&self, plan: &LeasePlan) -> Result<(), Error> {
         for (id, path, facts, by) in &plan.unmeasured {
             let lock = self.lock_claims()?;
-            let sight = self.sight(id, path, facts.clone())?;
-            self.count_anew(&lock, id, &sight, by, self.place(path)?)?;
+            let evidence = self.sight(id, path, facts.clone())?;
+            self.count_anew(&lock, id, &evidence, by, self.place(path)?)?;
         }
         Ok(())
     }
@@ -46,7 +46,7 @@ impl Project {
         let Some(lock) = lock else { return Ok(Some(Vec::new())) };
         let mut seats = Vec::with_capacity(changed.len());
         for (_, lease, entry) in changed {
-            let state = if lease.is_given && entry.state == State::Held { State::Begun } else { entry.state };
+            let state = if lease.is_given && entry.state == EntryState::Held { EntryState::Begun } else { entry.state };
             seats.push(self.take_seat(&lock, &lease.task.id, entry.in_state(state))?);
         }
         Ok(Some(seats))

@@ -10,12 +10,13 @@ use super::folder_view::FolderView;
 use super::guards::refused_edit;
 use super::outcome::ClaimDecision;
 use crate::adapters::store::{FOLDER_WAIT, StoreError};
-use crate::core::claim::{
-    self, Ask, Entry, Facts, Home, Origin, Place, Record, Sight, State, Taking, Verdict, Writing, decide,
-};
 use crate::core::document::Document;
 use crate::core::entity::claim::{Hold, take};
 use crate::core::entity::{self, Task, TaskStatus};
+use crate::core::lease::{
+    self, ClaimVerdict, EntryState, EntryWriter, HolderDocument, LeaseEntry, LeaseEvidence, LeaseFacts, LeasePlace,
+    LeaseRecord, LeaseRequest, Override, PreviousHolder, decide,
+};
 use crate::core::name::{AgentName, DocId, DocPath};
 use crate::core::snapshot::Blocker;
 use crate::services::claim_arbiter::{ClaimRequest, RemoteLease, Reservation};
@@ -27,7 +28,7 @@ use crate::services::{Error, Passing, Project};
 #[derive(Debug, Clone, Copy)]
 pub(super) enum TaskAction<'a> {
     /// It is claimed.
-    Claim(&'a Ask),
+    Claim(&'a LeaseRequest),
     /// It is changed in any other way.
     Change(&'a Passing),
     /// Its lease ended: it is pending again.
@@ -58,9 +59,9 @@ pub(super) struct LeasePlan {
     /// Another process of the same agent is claiming one of the tasks.
     is_waiting: bool,
     /// What the registry said when the steps were planned before.
-    known: BTreeMap<DocPath, Sight>,
+    known: BTreeMap<DocPath, LeaseEvidence>,
     /// Leases of unknown age, counted from now on: the machine has been restarted.
-    pub(super) unmeasured: Vec<(DocId, DocPath, Facts, AgentName)>,
+    pub(super) unmeasured: Vec<(DocId, DocPath, LeaseFacts, AgentName)>,
 }
 
 /// The lease of one task.
@@ -69,11 +70,11 @@ pub(super) struct PlannedLease {
     /// The task before the first step.
     pub(super) task: Task,
     /// What was known of it before the first step.
-    pub(super) found: Sight,
+    pub(super) found: LeaseEvidence,
     /// What is known of it as the steps so far left it.
-    sight: Sight,
+    evidence: LeaseEvidence,
     /// What the registry is to say after the last step, if it is to say something else.
-    pub(super) entry: Option<Entry>,
+    pub(super) entry: Option<LeaseEntry>,
     /// A step gave the task to a new holder: the document is to say so.
     pub(super) is_given: bool,
     /// What the server said when a step claimed it.
@@ -93,7 +94,7 @@ impl LeasePlan {
 
     /// Returns true if the registry is to say the same by both plans, of tasks that say the same about their holders.
     pub(super) fn agrees(&self, other: &Self) -> bool {
-        let terms = |lease: &PlannedLease| (Facts::of(&lease.task), lease.terms());
+        let terms = |lease: &PlannedLease| (LeaseFacts::of(&lease.task), lease.terms());
         let entries = |plan: &Self| -> Vec<_> {
             let changed = plan.tasks.iter().filter(|(_, lease)| lease.entry.is_some());
             changed.map(|(path, lease)| (path.clone(), terms(lease))).collect()
@@ -115,7 +116,8 @@ impl LeasePlan {
     pub(super) fn needed(&self, removed: &[(DocId, DocPath)]) -> impl Iterator<Item = &Reservation> {
         let is_there = |path: &DocPath| !removed.iter().any(|(_, gone)| gone == path);
         let leases = self.tasks.iter().filter(move |(path, _)| is_there(path)).map(|(_, lease)| lease);
-        let is_ours = |lease: &&PlannedLease| lease.entry.as_ref().is_some_and(|entry| entry.state != State::Released);
+        let is_ours =
+            |lease: &&PlannedLease| lease.entry.as_ref().is_some_and(|entry| entry.state != EntryState::Released);
         leases.filter(is_ours).filter_map(|lease| lease.reserved.as_ref())
     }
 
@@ -128,15 +130,15 @@ impl LeasePlan {
     /// What is known of a task, which now says this.
     fn lease(&mut self, workspace: &Project, path: &DocPath, task: &Task) -> Result<&mut PlannedLease, Error> {
         if !self.tasks.contains_key(path) {
-            let facts = Facts::of(task);
-            let sight = match self.known.remove(path) {
-                Some(known) => Sight { here: facts, ..known },
+            let facts = LeaseFacts::of(task);
+            let evidence = match self.known.remove(path) {
+                Some(known) => LeaseEvidence { here: facts, ..known },
                 None => workspace.sight(&task.id, path, facts)?,
             };
-            self.tasks.insert(path.clone(), PlannedLease::new(task.clone(), sight));
+            self.tasks.insert(path.clone(), PlannedLease::new(task.clone(), evidence));
         }
         let lease = self.tasks.get_mut(path).ok_or_else(|| Error::Gone { path: path.clone() })?;
-        lease.sight.here = Facts::of(task);
+        lease.evidence.here = LeaseFacts::of(task);
         Ok(lease)
     }
 
@@ -153,17 +155,17 @@ impl LeasePlan {
         let Some(task) = task_of(path, before).filter(|task| workspace.may_take_up(task, verb)) else {
             return Ok(None);
         };
-        let sight = self.lease(workspace, path, &task)?.sight.clone();
-        let Some(ask) = workspace.late_ask(&sight) else { return Ok(None) };
-        workspace.check_fence(path, &task, &sight, passing)?;
+        let evidence = self.lease(workspace, path, &task)?.evidence.clone();
+        let Some(ask) = workspace.late_ask(&evidence) else { return Ok(None) };
+        workspace.check_fence(path, &task, &evidence, passing)?;
         let reserved = self.ask(view, &task, &ask)?;
-        let again = taken_up(path, before, &sight, &ask, &reserved)?;
+        let again = taken_up(path, before, &evidence, &ask, &reserved)?;
         self.lease(workspace, path, &task)?.reserved = Some(reserved);
         Ok(Some(again))
     }
 
     /// The answer of the server for a task; [`Reservation::NotAsked`] while it has still to be asked.
-    fn ask(&mut self, view: &FolderView<'_>, task: &Task, ask: &Ask) -> Result<Reservation, Error> {
+    fn ask(&mut self, view: &FolderView<'_>, task: &Task, ask: &LeaseRequest) -> Result<Reservation, Error> {
         let request = ClaimRequest::new(task, ask);
         if let Some(answer) = view.answers.answer(&request) {
             return answer.map_err(|denied| view.workspace.denied(denied));
@@ -194,7 +196,7 @@ impl LeasePlan {
         match action {
             TaskAction::Claim(ask) => {
                 let given = self.give(view, path, &task, &task, ask, blockers)?;
-                self.claimed(path, &task, refusing(path, edited)?, given, ask.taking)
+                self.claimed(path, &task, refusing(path, edited)?, given, ask.over)
             }
             TaskAction::Expire => Ok((self.expire(view, path, &task, refusing(path, edited)?)?, None)),
             TaskAction::Change(passing) => self.change(view, path, (verb, &task), edited, passing, blockers),
@@ -219,36 +221,36 @@ impl LeasePlan {
         }
         let after = match edited {
             Ok(after) => after,
-            Err(refusal) => return Err(refused_edit(workspace, path, (task, &lease.sight), refusal, passing)?),
+            Err(refusal) => return Err(refused_edit(workspace, path, (task, &lease.evidence), refusal, passing)?),
         };
         let next = task_of(path, &after);
         let status = next.as_ref().map_or(task.status, |next| next.status);
         match (task.status, status, &workspace.agent) {
             (TaskStatus::Pending, TaskStatus::Running, Some(by)) => {
-                workspace.check_fence(path, task, &lease.sight, passing)?;
-                let ask = Ask { by: by.clone(), lease: workspace.lease(), taking: passing.taking };
+                workspace.check_fence(path, task, &lease.evidence, passing)?;
+                let ask = LeaseRequest { by: by.clone(), lease: workspace.lease(), over: passing.over };
                 // Who begins a task may have it assigned to them in one go.
                 let assigned = match next {
                     Some(next) => Task { assigned_to: next.assigned_to, gates: next.gates, ..task.clone() },
                     None => task.clone(),
                 };
                 let given = self.give(view, path, task, &assigned, &ask, blockers)?;
-                self.claimed(path, task, after, given, passing.taking)
+                self.claimed(path, task, after, given, passing.over)
             }
             (from, to, _) if from != to && to != TaskStatus::Running => {
-                workspace.let_pass(path, task, &lease.sight, passing)?;
+                workspace.let_pass(path, task, &lease.evidence, passing)?;
                 let place = || place(&self.branch, workspace, path);
                 let Some(lease) = self.tasks.get_mut(path) else { return Ok((after, None)) };
-                if let Some(entry) = workspace.end_entry(task, &lease.sight, place)? {
+                if let Some(entry) = workspace.end_entry(task, &lease.evidence, place)? {
                     lease.put(entry.in_state(end_of(to)));
                 }
                 Ok((after, None))
             }
             _ => {
-                workspace.let_pass(path, task, &lease.sight, passing)?;
-                if let Some(entry) = lease.sight.entry().filter(|entry| is_taken_up(entry, task)) {
-                    let entry = entry.in_state(State::Held).renewed_at(&workspace.moment());
-                    lease.put(Entry { fence: task.fence.unwrap_or(entry.fence), ..entry });
+                workspace.let_pass(path, task, &lease.evidence, passing)?;
+                if let Some(entry) = lease.evidence.entry().filter(|entry| is_taken_up(entry, task)) {
+                    let entry = entry.in_state(EntryState::Held).renewed_at(&workspace.moment());
+                    lease.put(LeaseEntry { fence: task.fence.unwrap_or(entry.fence), ..entry });
                     lease.is_given = true;
                 }
                 Ok((after, None))
@@ -264,51 +266,53 @@ impl LeasePlan {
         path: &DocPath,
         task: &Task,
         assigned: &Task,
-        ask: &Ask,
+        ask: &LeaseRequest,
         blockers: &mut Blockers<'_>,
-    ) -> Result<(Entry, Option<Origin>, Reservation), Error> {
+    ) -> Result<(LeaseEntry, Option<PreviousHolder>, Reservation), Error> {
         let workspace = view.workspace;
         let lease = self.lease(workspace, path, task)?;
-        let facts = Facts::of(assigned);
-        (lease.sight.here.assigned_to, lease.sight.here.unusable) = (facts.assigned_to, facts.unusable);
-        workspace.refuse_unmerged(&task.id, path, &lease.sight, ask)?;
+        let facts = LeaseFacts::of(assigned);
+        (lease.evidence.here.assigned_to, lease.evidence.here.unusable) = (facts.assigned_to, facts.unusable);
+        workspace.refuse_unmerged(&task.id, path, &lease.evidence, ask)?;
         // Where no lease can be written down, none is given.
         workspace.store.make_state()?;
-        let (sight, known) = (lease.sight.clone(), lease.reserved.clone());
+        let (evidence, known) = (lease.evidence.clone(), lease.reserved.clone());
         let blockers = blockers(assigned)?;
         let (moment, here) = (workspace.moment(), workspace.here(path));
-        let decide = |ask: &Ask| decide(task.id.as_str(), &sight, &blockers, ask, &moment, &here);
+        let decide = |ask: &LeaseRequest| decide(task.id.as_str(), &evidence, &blockers, ask, &moment, &here);
         // What is refused here is not asked for there.
-        if let Verdict::Refused(refusal) = decide(ask) {
+        if let ClaimVerdict::Refused(refusal) = decide(ask) {
             return Err(refused(task.id.as_str(), refusal));
         }
         let reserved = known.map_or_else(|| self.ask(view, task, ask), Ok)?;
         let ask = reserved.ask(ask);
         let place = place(&self.branch, workspace, path)?;
         match decide(&ask) {
-            Verdict::Give(give) => {
-                let origin = match (give.origin, &reserved) {
-                    (Origin::Stolen(by), Reservation::Remote(RemoteLease { was: Some(_), .. })) => Origin::Expired(by),
+            ClaimVerdict::Grant(give) => {
+                let origin = match (give.previous, &reserved) {
+                    (PreviousHolder::Stolen(by), Reservation::Remote(RemoteLease { was: Some(_), .. })) => {
+                        PreviousHolder::Expired(by)
+                    }
                     (origin, _) => origin,
                 };
                 let fence = give.fence.max(reserved.fence());
-                Ok((workspace.given_entry(&sight, fence, &ask, State::Held, place), Some(origin), reserved))
+                Ok((workspace.given_entry(&evidence, fence, &ask, EntryState::Held, place), Some(origin), reserved))
             }
-            Verdict::Keep { .. } => {
-                let known = sight.entry().filter(|entry| entry.by == ask.by && entry.fence == sight.here.fence);
-                let known = known.map(|entry| entry.in_state(State::Held).renewed_at(&moment));
-                let entry = known.unwrap_or_else(|| workspace.new_entry(&ask.by, &sight.here, place));
+            ClaimVerdict::Keep { .. } => {
+                let known = evidence.entry().filter(|entry| entry.by == ask.by && entry.fence == evidence.here.fence);
+                let known = known.map(|entry| entry.in_state(EntryState::Held).renewed_at(&moment));
+                let entry = known.unwrap_or_else(|| workspace.new_entry(&ask.by, &evidence.here, place));
                 Ok((entry, None, reserved))
             }
-            Verdict::Wait => {
+            ClaimVerdict::Wait => {
                 self.is_waiting = true;
                 Err(StoreError::Busy { path: workspace.store.claim_lock_path(), waited: FOLDER_WAIT }.into())
             }
-            Verdict::Lost { loss, anew } => {
-                self.unmeasured.extend(anew.map(|by| (task.id.clone(), path.clone(), sight.here.clone(), by)));
-                Err(workspace.lost(*loss))
+            ClaimVerdict::Lost { lost, reanchor } => {
+                self.unmeasured.extend(reanchor.map(|by| (task.id.clone(), path.clone(), evidence.here.clone(), by)));
+                Err(workspace.lost(*lost))
             }
-            Verdict::Refused(refusal) => Err(refused(task.id.as_str(), refusal)),
+            ClaimVerdict::Refused(refusal) => Err(refused(task.id.as_str(), refusal)),
         }
     }
 
@@ -318,15 +322,15 @@ impl LeasePlan {
         path: &DocPath,
         task: &Task,
         edited: Document,
-        (entry, origin, reserved): (Entry, Option<Origin>, Reservation),
-        taking: Taking,
+        (entry, origin, reserved): (LeaseEntry, Option<PreviousHolder>, Reservation),
+        over: Override,
     ) -> Result<(Document, Option<ClaimDecision>), Error> {
         let hold = Hold { by: entry.by.clone(), fence: entry.fence, lease: entry.lease };
         let is_kept = origin.is_none() && task.status == TaskStatus::Running;
         let after = if is_kept {
             edited
         } else {
-            refusing(path, take(&refusing(path, with_override(task, edited, &hold, taking))?, &hold))?
+            refusing(path, take(&refusing(path, with_override(task, edited, &hold, over))?, &hold))?
         };
         let decided = reserved.decided();
         if let Some(lease) = self.tasks.get_mut(path) {
@@ -335,7 +339,7 @@ impl LeasePlan {
             lease.is_claimed = true;
             lease.reserved = Some(reserved);
         }
-        Ok((after, Some(ClaimDecision { entry, origin: origin.unwrap_or(Origin::Nobody), decided })))
+        Ok((after, Some(ClaimDecision { entry, origin: origin.unwrap_or(PreviousHolder::None), decided })))
     }
 
     /// The lease of a task ended: it is pending again.
@@ -348,35 +352,37 @@ impl LeasePlan {
     ) -> Result<Document, Error> {
         let workspace = view.workspace;
         let lease = self.lease(workspace, path, task)?;
-        if !claim::standing(&lease.sight, &workspace.moment()).is_over() {
+        if !lease::lease_state(&lease.evidence, &workspace.moment()).is_over() {
             return Err(Error::NotHeld { task: task.id.to_string(), by: None });
         }
         let place = || place(&self.branch, workspace, path);
         let Some(lease) = self.tasks.get_mut(path) else { return Ok(released) };
-        if let Some(entry) = workspace.end_entry(task, &lease.sight, place)? {
-            let ended = workspace.ended(&entry, &lease.sight);
-            lease.put(Entry { ended, ..entry.in_state(State::Expired) });
+        if let Some(entry) = workspace.end_entry(task, &lease.evidence, place)? {
+            let ended = workspace.ended(&entry, &lease.evidence);
+            lease.put(LeaseEntry { ended, ..entry.in_state(EntryState::Expired) });
         }
         Ok(released)
     }
 }
 
 /// Where a claim is written down, with the branch, which is looked up once.
-fn place(branch: &OnceCell<Option<String>>, workspace: &Project, path: &DocPath) -> Result<Place, Error> {
+fn place(branch: &OnceCell<Option<String>>, workspace: &Project, path: &DocPath) -> Result<LeasePlace, Error> {
     if branch.get().is_none() {
         let _ = branch.set(workspace.head()?.and_then(|head| head.branch));
     }
-    Ok(Place { branch: branch.get().cloned().flatten(), ..workspace.here(path) })
+    Ok(LeasePlace { branch: branch.get().cloned().flatten(), ..workspace.here(path) })
 }
 
 /// Returns true if a task runs again whose lease ended: its holder took it up.
-fn is_taken_up(entry: &Entry, task: &Task) -> bool {
-    entry.state == State::Expired && task.status == TaskStatus::Running && task.claimed_by.as_ref() == Some(&entry.by)
+fn is_taken_up(entry: &LeaseEntry, task: &Task) -> bool {
+    entry.state == EntryState::Expired
+        && task.status == TaskStatus::Running
+        && task.claimed_by.as_ref() == Some(&entry.by)
 }
 
 /// Records in a note that a task was taken although a value that restricts it cannot be used.
-fn with_override(found: &Task, edited: Document, hold: &Hold, taking: Taking) -> Result<Document, entity::Refusal> {
-    let is_forced = taking != Taking::Polite && found.claimed_by.as_ref() != Some(&hold.by);
+fn with_override(found: &Task, edited: Document, hold: &Hold, over: Override) -> Result<Document, entity::Refusal> {
+    let is_forced = over != Override::None && found.claimed_by.as_ref() != Some(&hold.by);
     match found.gates.unusable().filter(|_| is_forced) {
         Some(finding) => {
             entity::task::note(&edited, &format!("claimed by {} with --force: {}", hold.by, finding.message))
@@ -386,40 +392,49 @@ fn with_override(found: &Task, edited: Document, hold: &Hold, taking: Taking) ->
 }
 
 /// The state in the registry of a task that does not run any more.
-const fn end_of(status: TaskStatus) -> State {
+const fn end_of(status: TaskStatus) -> EntryState {
     match status {
-        TaskStatus::Completed => State::Completed,
-        TaskStatus::Failed => State::Failed,
-        TaskStatus::Pending | TaskStatus::Running => State::Released,
+        TaskStatus::Completed => EntryState::Completed,
+        TaskStatus::Failed => EntryState::Failed,
+        TaskStatus::Pending | TaskStatus::Running => EntryState::Released,
     }
 }
 
 /// The error of a claim that is refused to every agent, or to this one.
-fn refused(task: &str, refusal: claim::Refusal) -> Error {
+fn refused(task: &str, refusal: lease::ClaimRefusal) -> Error {
     let task = task.to_owned();
     match refusal {
-        claim::Refusal::Assigned(to) => Error::Assigned { task, to },
-        claim::Refusal::Unusable(finding) => Error::Unusable { task, finding },
-        claim::Refusal::Waits(waits) => Error::NotReady { task, waits },
-        claim::Refusal::Status(status) => Error::NotPending { task, status },
+        lease::ClaimRefusal::Assigned(to) => Error::Assigned { task, to },
+        lease::ClaimRefusal::Unusable(finding) => Error::Unusable { task, finding },
+        lease::ClaimRefusal::Blocked(waits) => Error::NotReady { task, waits },
+        lease::ClaimRefusal::Status(status) => Error::NotPending { task, status },
     }
 }
 
 impl PlannedLease {
-    fn new(task: Task, sight: Sight) -> Self {
-        let found = sight.clone();
-        Self { task, found, sight, entry: None, is_given: false, reserved: None, is_claimed: false, is_changed: false }
+    fn new(task: Task, evidence: LeaseEvidence) -> Self {
+        let found = evidence.clone();
+        Self {
+            task,
+            found,
+            evidence,
+            entry: None,
+            is_given: false,
+            reserved: None,
+            is_claimed: false,
+            is_changed: false,
+        }
     }
 
-    fn put(&mut self, entry: Entry) {
-        self.sight.record = Some(Record::Entry(entry.clone()));
-        self.sight.home = Home::Here;
-        self.sight.writing = Writing::Over;
+    fn put(&mut self, entry: LeaseEntry) {
+        self.evidence.record = Some(LeaseRecord::Entry(entry.clone()));
+        self.evidence.holder_document = HolderDocument::Here;
+        self.evidence.writer = EntryWriter::Gone;
         self.entry = Some(entry);
     }
 
     /// The parts of the entry that the document repeats, and its state.
-    fn terms(&self) -> Option<(u64, State, AgentName, std::time::Duration, bool)> {
+    fn terms(&self) -> Option<(u64, EntryState, AgentName, std::time::Duration, bool)> {
         self.entry.as_ref().map(|entry| (entry.fence, entry.state, entry.by.clone(), entry.lease, self.is_given))
     }
 }

@@ -19,9 +19,9 @@ use self::folder_view::FolderView;
 pub use self::outcome::{ClaimDecision, Outcome};
 pub use self::run::{STEPS_MAX, Together};
 use super::{Error, Project};
-use crate::core::claim::{Ask, Taking};
 use crate::core::document::Document;
 use crate::core::entity::{NewAgent, NewTask, NewWorkflow, Refusal};
+use crate::core::lease::{LeaseRequest, Override};
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::snapshot::Snapshot;
 
@@ -64,7 +64,7 @@ pub struct Passing {
     /// The fence that they believe to have.
     pub fence: Option<u64>,
     /// How hard they ask; anything but politely goes over the head of the holder.
-    pub taking: Taking,
+    pub over: Override,
 }
 
 /// A pure change of a document; it may be called several times.
@@ -118,7 +118,7 @@ pub enum Step<'a> {
         /// Which task.
         task: DocumentRef<'a>,
         /// For whom, for how long and how hard.
-        ask: Ask,
+        ask: LeaseRequest,
     },
     /// Makes a task pending again whose lease ended.
     Expire {

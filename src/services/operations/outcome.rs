@@ -4,11 +4,11 @@ use std::sync::PoisonError;
 
 use super::New;
 use crate::adapters::store::{self, Operation, Unsynced};
-use crate::core::claim::{Entry, Origin};
 use crate::core::config::REPOSITORY_CONFIG;
 use crate::core::diagnostic::Diagnostic;
 use crate::core::document::Document;
 use crate::core::entity::{Entity, Refusal, RenderError};
+use crate::core::lease::{LeaseEntry, PreviousHolder};
 use crate::core::name::{DocPath, Kind, OperationId, Revision};
 use crate::core::template::{self, Shape, TEMPLATE_BYTES_MAX};
 use crate::services::after_write::AfterWrite;
@@ -42,9 +42,9 @@ pub struct Outcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimDecision {
     /// The lease.
-    pub entry: Entry,
+    pub entry: LeaseEntry,
     /// From whom the task comes.
-    pub origin: Origin,
+    pub origin: PreviousHolder,
     /// Where it was decided.
     pub decided: Decided,
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{Exchange, SyncError, SyncOptions, SyncReport, some};
 use crate::adapters::git::Pushed;
-use crate::core::claim::{Ask, Loss, Why};
 use crate::core::document::Document;
 use crate::core::entity::{Task, TaskStatus, task};
+use crate::core::lease::{LeaseRequest, LossReason, LostLease};
 use crate::core::name::{AgentName, DocPath, Kind, Revision};
 use crate::services::ledger::task_of;
 use crate::services::{Claimed, Error, Passing, Project, Which};
@@ -20,7 +20,7 @@ impl Project {
     pub fn claim_pushed(
         &self,
         which: Which<'_>,
-        ask: &Ask,
+        ask: &LeaseRequest,
         options: &SyncOptions,
     ) -> Result<(Claimed, SyncReport), Error> {
         let exchange = self.exchange(options)?;
@@ -55,7 +55,7 @@ impl Project {
 /// A claim that stands here and nowhere else yet.
 struct Stake<'a> {
     exchange: &'a Exchange<'a>,
-    ask: &'a Ask,
+    ask: &'a LeaseRequest,
     claimed: &'a Claimed,
     /// What the remote, and the document here, said of the task when the claim was made.
     known: Vec<Said>,
@@ -102,11 +102,11 @@ impl Stake<'_> {
         let why = match status {
             TaskStatus::Pending => return Ok(()),
             TaskStatus::Running if by.as_ref() == Some(&self.ask.by) => return Ok(()),
-            TaskStatus::Running => Why::Held,
-            TaskStatus::Completed => Why::Completed,
-            TaskStatus::Failed => Why::Failed,
+            TaskStatus::Running => LossReason::Held,
+            TaskStatus::Completed => LossReason::Completed,
+            TaskStatus::Failed => LossReason::Failed,
         };
-        Err(Error::ClaimLost(Box::new(Loss::new(task.id.to_string(), why, by, fence))))
+        Err(Error::ClaimLost(Box::new(LostLease::new(task.id.to_string(), why, by, fence))))
     }
 
     /// The task as a revision has it.

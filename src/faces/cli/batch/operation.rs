@@ -3,12 +3,12 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::fields::{Fault, Fields};
-use crate::core::claim::Taking;
 use crate::core::document::{Document, Mark, Value};
 use crate::core::entity::agent::{self, AgentUpdate};
 use crate::core::entity::task::{self, TaskUpdate};
 use crate::core::entity::workflow::{self, WorkflowUpdate};
 use crate::core::entity::{ActiveTask, NewTask, NewWorkflow, Priority, Refusal};
+use crate::core::lease::Override;
 use crate::core::name::{AgentName, DocId, Kind, visible};
 use crate::core::time::{Timestamp, parse_span};
 use crate::faces::cli::task::fraction;
@@ -123,8 +123,8 @@ fn change_as(
 /// The fence that the line names, and whether it goes on also if another agent has the task.
 fn passing(fields: &mut Fields<'_>) -> Result<Passing, Fault> {
     let fence = fields.made("fence", str::parse::<u64>)?;
-    let taking = if fields.flag("force")? { Taking::Force } else { Taking::Polite };
-    Ok(Passing { fence, taking })
+    let over = if fields.flag("force")? { Override::Force } else { Override::None };
+    Ok(Passing { fence, over })
 }
 
 fn need(fields: &mut Fields<'_>, op: &str, key: &str) -> Result<String, Fault> {

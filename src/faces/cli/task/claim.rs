@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::core::claim::{Ask, Taking};
+use crate::core::lease::{LeaseRequest, Override};
 use crate::core::name::visible;
 use crate::core::time::parse_span;
 use crate::faces::cli::answer::Answer;
@@ -50,12 +50,12 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let flags = if args.push { vec![("commit.auto".to_owned(), "true".to_owned())] } else { Vec::new() };
     let workspace = session.open_with(flags)?;
     let by = workspace.agent().cloned().ok_or(Error::NoAgent)?;
-    let taking = match (args.steal, args.force) {
-        (true, _) => Taking::Steal,
-        (false, true) => Taking::Force,
-        (false, false) => Taking::Polite,
+    let over = match (args.steal, args.force) {
+        (true, _) => Override::Steal,
+        (false, true) => Override::Force,
+        (false, false) => Override::None,
     };
-    let ask = Ask { by, lease: args.lease.unwrap_or_else(|| workspace.lease()), taking };
+    let ask = LeaseRequest { by, lease: args.lease.unwrap_or_else(|| workspace.lease()), over };
     let which = args.id.as_deref().map_or(Which::Next { kind: args.kind.as_deref() }, Which::Task);
     if !args.push {
         return write::claimed("task.claim", &workspace, &workspace.claim(which, &ask)?);

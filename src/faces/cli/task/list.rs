@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::core::claim::State;
 use crate::core::entity::{Priority, Task, TaskStatus};
+use crate::core::lease::EntryState;
 use crate::core::name::{AgentName, DocId, Kind};
 use crate::core::snapshot::{Blocker, CHAIN_SHOWN_MAX, Cause, Outlook, Queue, Root};
 use crate::faces::cli::answer::{Answer, limit};
@@ -78,7 +78,7 @@ fn item(task: &Task, queue: &Queue<'_>, hold: Option<&Hold>, path: &str) -> Valu
     let mut item = json!({
         "id": task.id.as_str(),
         "status": task.status.word(),
-        "outlook": ended.map_or_else(|| queue.outlook(task).word(), State::word),
+        "outlook": ended.map_or_else(|| queue.outlook(task).word(), EntryState::word),
         "ready": ended.is_none() && queue.outlook(task) == Outlook::Ready,
         "priority": task.priority.word(),
         "assigned_to": task.assigned_to.as_ref().map(AgentName::as_str),

@@ -1,6 +1,6 @@
 //! What whoever changes a task says about their right to: options that several commands share.
 
-use crate::core::claim::Taking;
+use crate::core::lease::Override;
 use crate::services::Passing;
 
 /// The right to change a task that an agent has.
@@ -17,6 +17,6 @@ pub(crate) struct Right {
 impl Right {
     /// The same in the words of the workspace.
     pub(crate) const fn passing(&self) -> Passing {
-        Passing { fence: self.fence, taking: if self.force { Taking::Force } else { Taking::Polite } }
+        Passing { fence: self.fence, over: if self.force { Override::Force } else { Override::None } }
     }
 }

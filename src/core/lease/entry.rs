@@ -1,4 +1,4 @@
-//! One line of the ledger: what this clone knows of the last holder of a task. Bytes in, values out; no file and no clock.
+//! One entry of the lease registry: what this clone knows of the last holder of a task.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,35 +8,35 @@ use serde::{Deserialize, Serialize};
 use crate::core::name::AgentName;
 use crate::core::time::Timestamp;
 
-/// The version of the bytes; an entry of another one is not read.
+/// The version of the bytes; entries of other versions are not read.
 const VERSION: u64 = 1;
 
-/// What became of a claim.
+/// The state of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
-    /// It is given; the document may not say so yet.
+pub enum EntryState {
+    /// The lease begins; the document may not say so yet.
     Begun,
     /// The document says so.
     Held,
-    /// It was given back.
+    /// The holder released the task.
     Released,
-    /// Its lease ended and it was taken back: the holder may still take it up again until another one has had it.
+    /// The lease expired and the task is pending again; the holder may resume it until another agent gets it.
     Expired,
     /// The task was completed.
     Completed,
-    /// The task was given up.
+    /// The task failed.
     Failed,
 }
 
-impl State {
-    /// Tells whether somebody has the task.
+impl EntryState {
+    /// Returns true if an agent holds the task.
     #[must_use]
     pub const fn is_held(self) -> bool {
         matches!(self, Self::Begun | Self::Held)
     }
 
-    /// The word for it.
+    /// Returns its word in JSON.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -52,20 +52,19 @@ impl State {
 
 /// Where a task was claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The work tree, or the plain folder outside git.
+pub struct LeasePlace {
+    /// The worktree, or the plain folder outside git.
     pub root: PathBuf,
     /// The document's path below it.
     pub document: String,
-    /// The branch that was checked out.
+    /// The branch that was checked out there.
     pub branch: Option<String>,
 }
 
-/// A moment on the clock that counts since the machine started and does not stop while it sleeps. The clock on the wall
-/// plays no part.
+/// A time on the clock that runs since the machine started, also while it sleeps. Setting the wall clock does not change it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moment {
-    /// Which start of the machine.
+pub struct BootTime {
+    /// The id of this start of the machine.
     pub boot: String,
     /// Milliseconds since then.
     pub ms: u64,
@@ -73,47 +72,47 @@ pub struct Moment {
     pub slept_ms: u64,
 }
 
-/// An agent whose lease ended, and whose task another one has had since.
+/// An agent whose lease ended, and whose task another agent has held since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FormerHolder {
-    /// Who.
+    /// The agent.
     pub by: AgentName,
-    /// Which holder that was.
+    /// Its fencing token.
     pub fence: u64,
-    /// When the lease ended, by the clock on the wall; `None` if it was taken from them before.
+    /// When its lease expired, by the wall clock; `None` if the task was stolen before.
     pub ended: Option<Timestamp>,
 }
 
-/// What the ledger says of a task.
+/// What the registry says of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Which holder this is, counted from 1 over the life of the task.
+pub struct LeaseEntry {
+    /// The fencing token: 1 for the first holder of the task, one more for each next one.
     pub fence: u64,
-    /// What became of it.
-    pub state: State,
-    /// Who has it, or had it last.
+    /// The state.
+    pub state: EntryState,
+    /// The holder, or the last one.
     pub by: AgentName,
-    /// For how long they have it without a word.
+    /// How long the lease lasts unless it is renewed.
     pub lease: Duration,
-    /// Since when, by the clock on the wall: for people only.
+    /// Since when, by the wall clock; only shown to people.
     pub since: Timestamp,
-    /// When they last said something, or somebody began to count anew.
-    pub renewed: Moment,
-    /// Where.
-    pub place: Place,
-    /// When the lease ended, by the clock on the wall, of a task that was taken back.
+    /// When the lease was last renewed or measured from.
+    pub renewed: BootTime,
+    /// Where the task was claimed.
+    pub place: LeasePlace,
+    /// When the lease expired, by the wall clock, if the task is pending again.
     pub ended: Option<Timestamp>,
-    /// Who had it before and lost it, the latest last.
+    /// The holders before this one whose lease ended, the latest last.
     pub former: Vec<FormerHolder>,
-    /// When an operation of somebody else last wrote the document, in milliseconds by the clock on the wall: that is no sign
-    /// that the holder lives.
+    /// When an operation of another actor last wrote the document, in milliseconds by the wall clock: that save does not renew
+    /// the lease.
     pub foreign_save: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Written {
     version: u64,
-    state: State,
+    state: EntryState,
     fence: u64,
     by: String,
     lease_ms: u64,
@@ -152,8 +151,8 @@ impl WrittenFormer {
     }
 }
 
-impl Entry {
-    /// The bytes of the entry, one line.
+impl LeaseEntry {
+    /// Returns the entry as one line.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let written = Written {
@@ -178,7 +177,7 @@ impl Entry {
         bytes
     }
 
-    /// Reads an entry; `None` if it is torn, or not one of this version.
+    /// Reads an entry; `None` if it is torn or of another version.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let written: Written = serde_json::from_slice(bytes).ok()?;
@@ -191,23 +190,23 @@ impl Entry {
             by: AgentName::new(written.by).ok()?,
             lease: Duration::from_millis(written.lease_ms),
             since: written.since.parse().ok()?,
-            renewed: Moment { boot: written.boot, ms: written.renewed_ms, slept_ms: written.slept_ms },
-            place: Place { root: PathBuf::from(written.root), document: written.document, branch: written.branch },
+            renewed: BootTime { boot: written.boot, ms: written.renewed_ms, slept_ms: written.slept_ms },
+            place: LeasePlace { root: PathBuf::from(written.root), document: written.document, branch: written.branch },
             ended: written.ended.and_then(|ended| ended.parse().ok()),
             former: written.former.into_iter().filter_map(WrittenFormer::read).collect(),
             foreign_save: written.foreign_save,
         })
     }
 
-    /// The same entry, counted from this moment on.
+    /// Returns the entry renewed at this time.
     #[must_use]
-    pub fn renewed_at(&self, now: &Moment) -> Self {
+    pub fn renewed_at(&self, now: &BootTime) -> Self {
         Self { renewed: now.clone(), ..self.clone() }
     }
 
-    /// The same entry in another state.
+    /// Returns the entry in another state.
     #[must_use]
-    pub fn in_state(&self, state: State) -> Self {
+    pub fn in_state(&self, state: EntryState) -> Self {
         Self { state, ..self.clone() }
     }
 }
@@ -216,15 +215,15 @@ impl Entry {
 mod tests {
     use super::*;
 
-    fn entry() -> Entry {
-        Entry {
+    fn entry() -> LeaseEntry {
+        LeaseEntry {
             fence: u64::MAX,
-            state: State::Begun,
+            state: EntryState::Begun,
             by: AgentName::new("ai-engineer").expect("valid"),
             lease: Duration::from_millis(1_500),
             since: "2025-10-17T00:00:00Z".parse().expect("a moment"),
-            renewed: Moment { boot: "b".to_owned(), ms: 7, slept_ms: 3 },
-            place: Place {
+            renewed: BootTime { boot: "b".to_owned(), ms: 7, slept_ms: 3 },
+            place: LeasePlace {
                 root: PathBuf::from("/a b/ü"),
                 document: "x/task-1.md".to_owned(),
                 branch: Some("feature/\"x\"".to_owned()),
@@ -237,9 +236,16 @@ mod tests {
 
     #[test]
     fn an_entry_survives_its_bytes() {
-        for state in [State::Begun, State::Held, State::Released, State::Expired, State::Completed, State::Failed] {
+        for state in [
+            EntryState::Begun,
+            EntryState::Held,
+            EntryState::Released,
+            EntryState::Expired,
+            EntryState::Completed,
+            EntryState::Failed,
+        ] {
             let entry = entry().in_state(state);
-            assert_eq!(Entry::from_bytes(&entry.to_bytes()), Some(entry));
+            assert_eq!(LeaseEntry::from_bytes(&entry.to_bytes()), Some(entry));
         }
     }
 
@@ -247,7 +253,7 @@ mod tests {
     fn an_entry_of_an_earlier_version_is_read() {
         let text = String::from_utf8(entry().to_bytes()).expect("text");
         let end = text.find(",\"slept_ms\"").expect("the new keys stand last");
-        let old = Entry::from_bytes(format!("{}}}\n", &text[..end]).as_bytes()).expect("it is read");
+        let old = LeaseEntry::from_bytes(format!("{}}}\n", &text[..end]).as_bytes()).expect("it is read");
         assert_eq!((old.fence, old.renewed.slept_ms, old.ended, old.former), (u64::MAX, 0, None, Vec::new()));
     }
 
@@ -255,10 +261,10 @@ mod tests {
     fn what_is_torn_is_no_entry() {
         let bytes = entry().to_bytes();
         for end in 0..bytes.len() - 1 {
-            assert_eq!(Entry::from_bytes(&bytes[..end]), None, "{end}");
+            assert_eq!(LeaseEntry::from_bytes(&bytes[..end]), None, "{end}");
         }
-        assert_eq!(Entry::from_bytes(&vec![0; bytes.len()]), None);
+        assert_eq!(LeaseEntry::from_bytes(&vec![0; bytes.len()]), None);
         let newer = String::from_utf8(bytes).expect("text").replace("\"version\":1", "\"version\":2");
-        assert_eq!(Entry::from_bytes(newer.as_bytes()), None);
+        assert_eq!(LeaseEntry::from_bytes(newer.as_bytes()), None);
     }
 }

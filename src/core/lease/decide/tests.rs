@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::super::entry::Entry;
-use super::super::standing::{Facts, Home, Record, late_holder};
+use super::super::entry::LeaseEntry;
+use super::super::state::{HolderDocument, LeaseFacts, LeaseRecord, expired_holder};
 use super::*;
 use crate::core::diagnostic::Code;
 use crate::core::name::DocId;
@@ -16,19 +16,19 @@ fn name(name: &str) -> AgentName {
     AgentName::new(name).expect("valid")
 }
 
-fn place(tree: &str) -> Place {
-    Place { root: PathBuf::from(tree), document: "x/task-1.md".to_owned(), branch: Some(format!("{tree}-branch")) }
+fn place(tree: &str) -> LeasePlace {
+    LeasePlace { root: PathBuf::from(tree), document: "x/task-1.md".to_owned(), branch: Some(format!("{tree}-branch")) }
 }
 
-fn now() -> Moment {
-    Moment { boot: "now".to_owned(), ms: 1_000_000, slept_ms: 0 }
+fn now() -> BootTime {
+    BootTime { boot: "now".to_owned(), ms: 1_000_000, slept_ms: 0 }
 }
 
 /// A document: its status, holder, fence and whom it is for; `-` for nobody.
-fn doc(text: &str) -> Facts {
+fn doc(text: &str) -> LeaseFacts {
     let words: Vec<&str> = text.split(' ').collect();
     let named = |word: &str| AgentName::new(word).ok().filter(|_| word != "-");
-    Facts {
+    LeaseFacts {
         status: words[0].parse().expect("a status"),
         claimed_by: named(words[1]),
         fence: words[2].parse().expect("a fence"),
@@ -40,23 +40,23 @@ fn doc(text: &str) -> Facts {
 
 /// An entry: its state, holder, fence, tree, and how many seconds ago somebody said something; `boot` for before the
 /// last start of the machine.
-fn entry(text: &str) -> Entry {
+fn entry(text: &str) -> LeaseEntry {
     let words: Vec<&str> = text.split(' ').collect();
     let state = match words[0] {
-        "begun" => State::Begun,
-        "held" => State::Held,
-        "released" => State::Released,
-        "expired" => State::Expired,
-        "completed" => State::Completed,
-        _ => State::Failed,
+        "begun" => EntryState::Begun,
+        "held" => EntryState::Held,
+        "released" => EntryState::Released,
+        "expired" => EntryState::Expired,
+        "completed" => EntryState::Completed,
+        _ => EntryState::Failed,
     };
     let renewed = match words[4].parse::<u64>() {
-        Ok(ago) => Moment { boot: "now".to_owned(), ms: 1_000_000 - ago * 1_000, slept_ms: 0 },
-        Err(_) => Moment { boot: "before".to_owned(), ms: 5, slept_ms: 0 },
+        Ok(ago) => BootTime { boot: "now".to_owned(), ms: 1_000_000 - ago * 1_000, slept_ms: 0 },
+        Err(_) => BootTime { boot: "before".to_owned(), ms: 5, slept_ms: 0 },
     };
     let fence = words[2].parse().expect("a fence");
     let since = Timestamp::from_unix_ms(0);
-    Entry {
+    LeaseEntry {
         fence,
         state,
         by: name(words[1]),
@@ -70,40 +70,44 @@ fn entry(text: &str) -> Entry {
     }
 }
 
-fn sight(here: &str, ledger: &str, there: &str) -> Sight {
-    let record = match ledger {
+fn evidence(here: &str, registry: &str, there: &str) -> LeaseEvidence {
+    let record = match registry {
         "" => None,
-        "torn" => Some(Record::Torn),
-        text => Some(Record::Entry(entry(text.trim_end_matches(" open")))),
+        "torn" => Some(LeaseRecord::Torn),
+        text => Some(LeaseRecord::Entry(entry(text.trim_end_matches(" open")))),
     };
-    let home = match (&record, there) {
-        (Some(Record::Entry(entry)), "") if entry.place.root.as_os_str() == "here" => Home::Here,
-        (_, "") => Home::Unseen,
-        (_, text) => Home::There(doc(text)),
+    let holder_document = match (&record, there) {
+        (Some(LeaseRecord::Entry(entry)), "") if entry.place.root.as_os_str() == "here" => HolderDocument::Here,
+        (_, "") => HolderDocument::Unseen,
+        (_, text) => HolderDocument::There(doc(text)),
     };
-    let writing = if ledger.ends_with(" open") { Writing::UnderWay } else { Writing::Over };
-    Sight { here: doc(here), record, home, writing, heard: None, is_left: false }
+    let writer = if registry.ends_with(" open") { EntryWriter::Active } else { EntryWriter::Gone };
+    LeaseEvidence { here: doc(here), record, holder_document, writer, last_seen: None, is_reverted: false }
 }
 
-fn told(verdict: &Verdict) -> String {
+fn describe(verdict: &ClaimVerdict) -> String {
     match verdict {
-        Verdict::Give(Give { fence, origin: Origin::Nobody }) => format!("given {fence}"),
-        Verdict::Give(Give { fence, origin: Origin::Expired(by) }) => format!("given {fence} from {by}"),
-        Verdict::Give(Give { fence, origin: Origin::Stolen(by) }) => format!("stolen {fence} from {by}"),
-        Verdict::Keep { fence } => format!("kept {fence}"),
-        Verdict::Wait => "wait".to_owned(),
-        Verdict::Refused(Refusal::Assigned(to)) => format!("for {to}"),
-        Verdict::Refused(Refusal::Unusable(_)) => "unusable".to_owned(),
-        Verdict::Refused(Refusal::Waits(_)) => "waits".to_owned(),
-        Verdict::Refused(Refusal::Status(status)) => format!("is {status}"),
-        Verdict::Lost { loss, anew } => {
-            let by = loss.by.as_ref().map_or("-", AgentName::as_str);
-            format!("{} by {by}{}", loss.why.word(), if anew.is_some() { ", counted anew" } else { "" })
+        ClaimVerdict::Grant(LeaseGrant { fence, previous: PreviousHolder::None }) => format!("given {fence}"),
+        ClaimVerdict::Grant(LeaseGrant { fence, previous: PreviousHolder::Expired(by) }) => {
+            format!("given {fence} from {by}")
+        }
+        ClaimVerdict::Grant(LeaseGrant { fence, previous: PreviousHolder::Stolen(by) }) => {
+            format!("stolen {fence} from {by}")
+        }
+        ClaimVerdict::Keep { fence } => format!("kept {fence}"),
+        ClaimVerdict::Wait => "wait".to_owned(),
+        ClaimVerdict::Refused(ClaimRefusal::Assigned(to)) => format!("for {to}"),
+        ClaimVerdict::Refused(ClaimRefusal::Unusable(_)) => "unusable".to_owned(),
+        ClaimVerdict::Refused(ClaimRefusal::Blocked(_)) => "waits".to_owned(),
+        ClaimVerdict::Refused(ClaimRefusal::Status(status)) => format!("is {status}"),
+        ClaimVerdict::Lost { lost, reanchor } => {
+            let by = lost.by.as_ref().map_or("-", AgentName::as_str);
+            format!("{} by {by}{}", lost.why.word(), if reanchor.is_some() { ", counted anew" } else { "" })
         }
     }
 }
 
-/// The document here, the ledger, the document where the ledger says; what comes of a polite ask of `me`, of one with
+/// The document here, the registry, the document where the registry says; what comes of a polite ask of `me`, of one with
 /// force, and of a theft.
 const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
     ("pending - 0 -", "", "", "given 1", "given 1", "given 1"),
@@ -143,7 +147,7 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
     // Another branch was checked out under the feet of the holder.
     ("pending - 0 -", "held you 1 here 0", "", "held by you", "held by you", "stolen 2 from you"),
     ("pending - 0 -", "held me 1 here 0", "", "given 2", "given 2", "given 2"),
-    // Held in another work tree.
+    // Held in another worktree.
     ("pending - 0 -", "held you 1 there 0", "running you 1 -", "held by you", "held by you", "stolen 2 from you"),
     ("pending - 0 -", "held me 1 there 0", "running me 1 -", "held by me", "held by me", "stolen 2 from me"),
     (
@@ -164,7 +168,7 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "completed by you",
         "stolen 2 from you",
     ),
-    // Finished in another work tree.
+    // Finished in another worktree.
     (
         "pending - 0 -",
         "completed you 1 there 0",
@@ -190,7 +194,7 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
     ("running you 1 -", "begun you 1 here 0", "", "held by you", "held by you", "stolen 2 from you"),
     ("running you 1 -", "begun it 2 there 0", "pending - 0 -", "given 3", "given 3", "given 3"),
     // Its writer lives.
-    ("pending - 0 -", "begun you 1 here 0 open", "", "taking by you", "taking by you", "stolen 2 from you"),
+    ("pending - 0 -", "begun you 1 here 0 open", "", "over by you", "over by you", "stolen 2 from you"),
     ("pending - 0 -", "begun me 1 here 0 open", "", "wait", "wait", "wait"),
     // Given back, here or there.
     ("pending - 1 -", "released you 1 here 0", "", "given 2", "given 2", "given 2"),
@@ -202,12 +206,12 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
 
 #[test]
 fn who_gets_a_task() {
-    for (here, ledger, there, polite, force, steal) in CASES {
-        let sight = sight(here, ledger, there);
-        for (taking, expected) in [(Taking::Polite, polite), (Taking::Force, force), (Taking::Steal, steal)] {
-            let ask = Ask { by: name("me"), lease: LEASE, taking };
-            let verdict = decide("task-1", &sight, &[], &ask, &now(), &place("here"));
-            assert_eq!(told(&verdict), *expected, "{taking:?}: here {here}, ledger {ledger}, there {there}");
+    for (here, registry, there, polite, force, steal) in CASES {
+        let evidence = evidence(here, registry, there);
+        for (over, expected) in [(Override::None, polite), (Override::Force, force), (Override::Steal, steal)] {
+            let ask = LeaseRequest { by: name("me"), lease: LEASE, over };
+            let verdict = decide("task-1", &evidence, &[], &ask, &now(), &place("here"));
+            assert_eq!(describe(&verdict), *expected, "{over:?}: here {here}, registry {registry}, there {there}");
         }
     }
 }
@@ -215,41 +219,43 @@ fn who_gets_a_task() {
 #[test]
 fn what_waits_is_given_to_nobody() {
     let blocker = Blocker { id: DocId::new("task-0").expect("valid"), why: Wait::Missing };
-    for taking in [Taking::Polite, Taking::Force, Taking::Steal] {
-        let ask = Ask { by: name("me"), lease: LEASE, taking };
-        let sight = sight("pending - 0 -", "", "");
-        let verdict = decide("task-1", &sight, std::slice::from_ref(&blocker), &ask, &now(), &place("here"));
-        assert_eq!(told(&verdict), "waits");
+    for over in [Override::None, Override::Force, Override::Steal] {
+        let ask = LeaseRequest { by: name("me"), lease: LEASE, over };
+        let evidence = evidence("pending - 0 -", "", "");
+        let verdict = decide("task-1", &evidence, std::slice::from_ref(&blocker), &ask, &now(), &place("here"));
+        assert_eq!(describe(&verdict), "waits");
         // A value that cannot be used keeps it from all but those who force it; its holder goes on.
-        let mut flawed = sight;
+        let mut flawed = evidence;
         flawed.here.unusable = Some(Box::new(Diagnostic::error(Code::BadValue, "unusable")));
-        let expected = if taking == Taking::Polite { "unusable" } else { "given 1" };
-        assert_eq!(told(&decide("task-1", &flawed, &[], &ask, &now(), &place("here"))), expected);
+        let expected = if over == Override::None { "unusable" } else { "given 1" };
+        assert_eq!(describe(&decide("task-1", &flawed, &[], &ask, &now(), &place("here"))), expected);
     }
-    let ask = Ask { by: name("me"), lease: LEASE, taking: Taking::Polite };
-    let over = sight("running you 1 -", "held you 1 here 60", "");
-    assert_eq!(told(&decide("task-1", &over, &[blocker], &ask, &now(), &place("here"))), "given 2 from you");
+    let ask = LeaseRequest { by: name("me"), lease: LEASE, over: Override::None };
+    let over = evidence("running you 1 -", "held you 1 here 60", "");
+    assert_eq!(describe(&decide("task-1", &over, &[blocker], &ask, &now(), &place("here"))), "given 2 from you");
 }
 
 #[test]
 fn signs_of_life_and_a_sleep_keep_a_lease() {
-    let ask = |by| Ask { by: name(by), lease: LEASE, taking: Taking::Polite };
-    let verdict = |sight: &Sight, now: &Moment| told(&decide("task-1", sight, &[], &ask("me"), now, &place("here")));
-    let mut over = sight("running you 1 -", "held you 1 here 61", "");
+    let ask = |by| LeaseRequest { by: name(by), lease: LEASE, over: Override::None };
+    let verdict = |evidence: &LeaseEvidence, now: &BootTime| {
+        describe(&decide("task-1", evidence, &[], &ask("me"), now, &place("here")))
+    };
+    let mut over = evidence("running you 1 -", "held you 1 here 61", "");
     assert_eq!(verdict(&over, &now()), "given 2 from you");
     // Slept for less than counts, then for long: the machine wakes, and the holder has had no time.
     for (slept_ms, expected) in [(9_999, "given 2 from you"), (10_000, "held by you, counted anew")] {
-        assert_eq!(verdict(&over, &Moment { slept_ms, ..now() }), expected);
+        assert_eq!(verdict(&over, &BootTime { slept_ms, ..now() }), expected);
     }
-    over.heard = Some(now().ms - 60_000);
+    over.last_seen = Some(now().ms - 60_000);
     assert_eq!(verdict(&over, &now()), "given 2 from you");
-    over.heard = Some(now().ms - 59_999);
+    over.last_seen = Some(now().ms - 59_999);
     assert_eq!(verdict(&over, &now()), "held by you");
 }
 
 #[test]
 fn who_may_take_up_again_what_was_taken_back() {
-    for (here, ledger, by, may) in [
+    for (here, registry, by, may) in [
         ("pending - 1 -", "expired me 1 here 99", "me", true),
         ("pending - 1 -", "expired me 1 here 99", "you", false),
         ("pending - 1 -", "released me 1 here 99", "me", false),
@@ -261,29 +267,29 @@ fn who_may_take_up_again_what_was_taken_back() {
         ("pending - 1 -", "begun me 1 here 99 open", "me", false),
         ("pending - 0 -", "begun me 1 here 99", "me", false),
     ] {
-        assert_eq!(late_holder(&sight(here, ledger, ""), &name(by)).is_some(), may, "{here}, {ledger}, {by}");
+        assert_eq!(expired_holder(&evidence(here, registry, ""), &name(by)).is_some(), may, "{here}, {registry}, {by}");
     }
 }
 
 #[test]
-fn the_file_wins_where_history_left_what_the_ledger_says() {
-    let mut left = sight("running me 1 -", "held you 2 here 0", "");
-    let guarded = |sight: &Sight, by: &str| {
+fn the_file_wins_where_history_left_what_the_registry_says() {
+    let mut left = evidence("running me 1 -", "held you 2 here 0", "");
+    let guarded = |evidence: &LeaseEvidence, by: &str| {
         let by = name(by);
-        guard("task-1", sight, Pass { by: Some(&by), fence: None }, &now(), &place("here")).is_ok()
+        authorize("task-1", evidence, LeaseProof { by: Some(&by), fence: None }, &now(), &place("here")).is_ok()
     };
     // The other one has it, in a file that is not of this moment.
     assert_eq!((guarded(&left, "me"), guarded(&left, "you")), (false, false));
-    left.is_left = true;
+    left.is_reverted = true;
     assert_eq!((guarded(&left, "me"), guarded(&left, "you")), (true, false));
-    let ask = Ask { by: name("me"), lease: LEASE, taking: Taking::Polite };
-    assert_eq!(told(&decide("task-1", &left, &[], &ask, &now(), &place("here"))), "given 3");
+    let ask = LeaseRequest { by: name("me"), lease: LEASE, over: Override::None };
+    assert_eq!(describe(&decide("task-1", &left, &[], &ask, &now(), &place("here"))), "given 3");
 }
 
 #[test]
 fn who_may_change_a_task() {
-    // The document here, the ledger, the document there; who asks and with which fence; what they are told.
-    for (here, ledger, there, by, fence, expected) in [
+    // The document here, the registry, the document there; who asks and with which fence; what they are told.
+    for (here, registry, there, by, fence, expected) in [
         ("running me 1 -", "held me 1 here 0", "", "me", "-", "may"),
         ("running me 1 -", "held me 1 here 99", "", "me", "1", "may"),
         ("running you 1 -", "held you 1 here 0", "", "me", "-", "held by you"),
@@ -302,11 +308,11 @@ fn who_may_change_a_task() {
         ("completed you 1 -", "completed you 1 here 0", "", "me", "1", "may"),
     ] {
         let who = AgentName::new(by).ok().filter(|_| by != "-");
-        let pass = Pass { by: who.as_ref(), fence: fence.parse().ok() };
-        let answer = match guard("task-1", &sight(here, ledger, there), pass, &now(), &place("here")) {
+        let proof = LeaseProof { by: who.as_ref(), fence: fence.parse().ok() };
+        let answer = match authorize("task-1", &evidence(here, registry, there), proof, &now(), &place("here")) {
             Ok(()) => "may".to_owned(),
-            Err(loss) => format!("{} by {}", loss.why.word(), loss.by.as_ref().map_or("-", AgentName::as_str)),
+            Err(lost) => format!("{} by {}", lost.why.word(), lost.by.as_ref().map_or("-", AgentName::as_str)),
         };
-        assert_eq!(answer, expected, "here {here}, ledger {ledger}, there {there}, {by} with {fence}");
+        assert_eq!(answer, expected, "here {here}, registry {registry}, there {there}, {by} with {fence}");
     }
 }
