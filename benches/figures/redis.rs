@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use mycelium::entity::agent::{self, AgentUpdate};
 use mycelium::entity::{AgentStatus, NewTask, Priority};
-use mycelium::mirror::{Outgoing, Record};
 use mycelium::name::{AgentName, Channel, ChannelPattern, DocId, DocPath, Kind};
 use mycelium::redis::Link;
+use mycelium::redis::codec::{RedisRecord, RedisWrite};
 use mycelium::services::{Follower, New, Opening, Passing, Project, Step, Taken, Together};
 use serde_json::json;
 
@@ -112,7 +112,7 @@ fn batches(bench: &Bench, server: &Server, pipelined: f64) {
         let shown = [("status", "busy"), ("last_updated", "2025-10-17T00:00:00Z"), ("active_tasks", "[]")];
         let mut shown: Vec<(String, String)> = shown.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
         shown.push(("metadata".to_owned(), format!("{{\"round\":{round}}}")));
-        let record = Record {
+        let record = RedisRecord {
             revision: round as u64 + 1,
             text: Some(text(round)),
             path: DocPath::new(format!("agent-{}.md", name(number))).unwrap(),
@@ -123,7 +123,7 @@ fn batches(bench: &Bench, server: &Server, pipelined: f64) {
             from: String::new(),
             gone: None,
         };
-        let outgoing = Outgoing {
+        let outgoing = RedisWrite {
             expected: round as u64,
             seen: String::new(),
             revision: round as u64 + 1,
@@ -134,7 +134,7 @@ fn batches(bench: &Bench, server: &Server, pipelined: f64) {
         (format!("agents:status:{}", name(number)), outgoing)
     };
     server.cli(&["FLUSHALL"]);
-    let rounds: Vec<Vec<(String, Outgoing)>> =
+    let rounds: Vec<Vec<(String, RedisWrite)>> =
         (0..count).map(|round| (0..BATCH).map(|number| write(round, number)).collect()).collect();
     let began = Instant::now();
     for round in &rounds {

@@ -47,6 +47,6 @@ pub mod follow;
 
 pub mod health;
 
-pub mod mirror;
+pub mod reconcile;
 
 pub mod engine;

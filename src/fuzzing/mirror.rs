@@ -1,14 +1,17 @@
 //! Any bytes as what others write to a server: nothing panics, ids are checked, documents stay readable.
 
 use super::parts;
+use crate::adapters::redis::codec::{
+    DocumentCodec, FIELDS_MAX, HashFields, Keys, QueueEntry, RedisDocument, changed_fields, create, hash_fields,
+    parse_entry,
+};
 use crate::core::document::Document;
 use crate::core::entity::{self, Entity};
 use crate::core::merge;
-use crate::core::mirror::{
-    Back, Derived, Entry, FIELDS_MAX, Fields, FileStep, Ground, Keys, Local, Remote, create, entry, fields, reconcile,
-    take,
-};
 use crate::core::name::{DocId, DocPath, Kind, is_unsafe_to_show};
+use crate::core::reconcile::{
+    DerivedValues, FileAction, HeadMotion, LocalDocument, ReconcileContext, RemoteContent, WriteContent, reconcile,
+};
 use crate::core::time::Timestamp;
 
 const DOCUMENTS: [(Kind, &str, &str); 3] = [
@@ -30,12 +33,12 @@ pub(super) fn mirror(input: &[u8]) {
     let texts: Vec<String> = parts(input).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
     let first = texts.first().map_or("", String::as_str);
     let _ = Keys::default().parse(first);
-    match entry(first) {
-        Entry::Id(id) => assert_eq!(id.as_str(), first.trim()),
-        Entry::Task(task) => assert!(!task.kind.is_empty() && !task.kind.contains('\n')),
-        Entry::Garbage(garbage) => assert!(is_harmless(&garbage.field) && !garbage.why.is_empty()),
+    match parse_entry(first) {
+        QueueEntry::Id(id) => assert_eq!(id.as_str(), first.trim()),
+        QueueEntry::Task(task) => assert!(!task.kind.is_empty() && !task.kind.contains('\n')),
+        QueueEntry::Garbage(garbage) => assert!(is_harmless(&garbage.field) && !garbage.why.is_empty()),
     }
-    let shown: Fields = texts.chunks(2).filter_map(|pair| Some((pair[0].clone(), pair.get(1)?.clone()))).collect();
+    let shown: HashFields = texts.chunks(2).filter_map(|pair| Some((pair[0].clone(), pair.get(1)?.clone()))).collect();
     let now = Timestamp::from_unix_ms(1_760_000_000_000);
     for (kind, id, text) in DOCUMENTS {
         let _ = create(kind, id, &shown, now);
@@ -55,8 +58,8 @@ fn entity_of(kind: Kind, id: &str, document: &Document) -> Option<Entity> {
     entity::read(&path, document).entity.filter(|entity| entity.id().as_str() == id)
 }
 
-fn taken(kind: Kind, id: &str, document: &Document, changed: &Fields, now: Timestamp) {
-    let wrote = fields(&entity_of(kind, id, document).expect("readable"), &Derived::default());
+fn taken(kind: Kind, id: &str, document: &Document, changed: &HashFields, now: Timestamp) {
+    let wrote = hash_fields(&entity_of(kind, id, document).expect("readable"), &DerivedValues::default());
     let mut shown = wrote.clone();
     for (field, text) in changed {
         match shown.iter_mut().find(|(known, _)| known == field) {
@@ -65,41 +68,50 @@ fn taken(kind: Kind, id: &str, document: &Document, changed: &Fields, now: Times
         }
     }
     for shown in [&shown, changed] {
-        let taken = take(kind, id, document, &wrote, shown, now);
-        assert!(taken.garbage.len() <= FIELDS_MAX + 1);
-        assert!(taken.garbage.iter().all(|garbage| is_harmless(&garbage.field) && !garbage.why.is_empty()));
+        let taken = changed_fields(kind, id, document, &wrote, shown, now);
+        assert!(taken.rejected.len() <= FIELDS_MAX + 1);
+        assert!(taken.rejected.iter().all(|garbage| is_harmless(&garbage.field) && !garbage.why.is_empty()));
         let Some(new) = taken.document else { continue };
         assert!(new.is_readable() && entity_of(kind, id, &new).is_some(), "{}", new.text());
     }
 }
 
-fn reconciled(kind: Kind, id: &str, document: &Document, shown: &Fields, now: Timestamp) {
+fn reconciled(kind: Kind, id: &str, document: &Document, shown: &HashFields, now: Timestamp) {
     let id = DocId::new(id).expect("an id");
     let path = DocPath::for_new(kind, &id);
-    let ground = Ground {
+    let context = ReconcileContext {
         kind,
         id: &id,
         node: "n",
         now,
         seen: None,
-        derived: Derived::default(),
+        derived: DerivedValues::default(),
         by: None,
         operation: None,
-        back: Back::Forward,
+        head: HeadMotion::Forward,
         archived: None,
     };
-    let there =
-        Remote { shown: Some(shown.clone()), sum: "s".to_owned(), record: None, is_touched: true, unusable: None };
-    let here = Local { path: path.clone(), document: document.clone() };
+    let there = RedisDocument {
+        shown: Some(shown.clone()),
+        sum: "s".to_owned(),
+        record: None,
+        is_touched: true,
+        unusable: None,
+    };
+    let here = LocalDocument { path: path.clone(), document: document.clone() };
     for here in [None, Some(&here)] {
-        let step = reconcile(&ground, None, here, &there);
-        if let FileStep::Write { path: to, document, .. } = &step.file {
+        let codec = DocumentCodec { kind, id: &id, node: "n", now };
+        let there = codec.decode(&context.known(None, here), &there);
+        assert!(!matches!(there.content, RemoteContent::Gone { .. }));
+        let step = reconcile(&context, None, here, &there);
+        if let FileAction::Write { path: to, document, .. } = &step.file {
             let is_conflict = merge::sides(document.text()).is_some();
             assert!(*to == path && (document.is_readable() || is_conflict));
         }
         if let Some(send) = step.send {
-            let text = send.record.text.expect("nothing goes");
-            assert!(entity_of(kind, id.as_str(), &Document::parse(text.into_bytes())).is_some());
+            let WriteContent::Text { document, .. } = &send.content else { panic!("nothing goes") };
+            assert!(entity_of(kind, id.as_str(), document).is_some());
+            assert!(codec.encode(&send).is_ok_and(|write| write.revision > 0) || !shown.is_empty());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The end: without faults all become the same, nothing that was written is missing, and then nothing happens any more.
 
-use mycelium::mirror::Fields;
+use mycelium::redis::codec::HashFields;
 
 use crate::world::{GARBAGE, World, tokens};
 
@@ -58,7 +58,7 @@ impl World {
             if there.and_then(|record| record.text.clone()) != first {
                 return Err(format!("{id} differs on the server"));
             }
-            let shown: &Fields = &self.server.shown(&id).cloned().unwrap_or_default();
+            let shown: &HashFields = &self.server.shown(&id).cloned().unwrap_or_default();
             // What cannot be used stays for whoever wrote it; else all is as it was told.
             let is_odd = |field: &&(String, String)| there.as_ref().is_some_and(|record| !record.wrote.contains(field));
             let has_garbage = shown.iter().any(|(_, text)| text.contains(GARBAGE));

@@ -1,7 +1,8 @@
 //! Mirrors at work: they look, decide and carry out, and may be interrupted anywhere.
 
-use mycelium::mirror::{Back, Derived, FileStep, Ground, Outgoing, reconcile};
 use mycelium::name::{DocId, Kind};
+use mycelium::reconcile::{DerivedValues, FileAction, HeadMotion, ReconcileContext, reconcile};
+use mycelium::redis::codec::{DocumentCodec, RedisWrite};
 
 use crate::server::Answer;
 use crate::world::{UnderWay, World, tokens};
@@ -36,35 +37,44 @@ impl World {
         let this = &self.clones[clone];
         let here = this.files.get(id).cloned();
         let base = this.mirrors[mirror].bases.get(id).cloned();
-        let ground = Ground {
+        let context = ReconcileContext {
             kind,
             id,
             node: &node,
             now,
             seen: None,
-            derived: Derived::default(),
+            derived: DerivedValues::default(),
             by: None,
             operation: None,
-            back: if this.back.is_some() { Back::MovedBack } else { Back::Forward },
+            head: if this.back.is_some() { HeadMotion::MovedBack } else { HeadMotion::Forward },
             archived: this.archive.get(id),
         };
-        let step = reconcile(&ground, base.as_ref(), here.as_ref(), &there);
+        let codec = DocumentCodec { kind, id, node: &node, now };
+        let there = codec.decode(&context.known(base.as_ref(), here.as_ref()), &there);
+        let mut step = reconcile(&context, base.as_ref(), here.as_ref(), &there);
+        let send = step.send.as_ref().map(|send| codec.encode(send).expect("it is not too much"));
+        if let (Some(send), Some(base)) = (&send, &mut step.base)
+            && base.revision == 0
+        {
+            base.revision = send.revision;
+        }
         self.count.held += u64::from(step.held.is_some());
-        let is_quiet = step.send.is_none() && step.file == FileStep::Keep && step.base == base;
+        let is_quiet = step.send.is_none() && step.file == FileAction::Keep && step.base == base;
         if !is_quiet {
             let file = match &step.file {
-                FileStep::Keep => "keeps",
-                FileStep::Write { .. } => "writes",
-                FileStep::Create(_) => "makes",
-                FileStep::Remove { .. } => "removes",
-                FileStep::Archive { .. } => "archives",
+                FileAction::Keep => "keeps",
+                FileAction::Write { .. } => "writes",
+                FileAction::Create(_) => "makes",
+                FileAction::Remove { .. } => "removes",
+                FileAction::Archive { .. } => "archives",
             };
-            let send = step.send.as_ref().map(|send| (send.expected, send.revision, send.record.gone));
+            let send = send.as_ref().map(|send| (send.expected, send.revision, send.record.gone));
             let (held, base) = (&step.held, step.base.as_ref().map(|base| base.revision));
             let line = format!("clone {clone}/{mirror}: {file} {id}, sends {send:?}, held {held:?}, base {base:?}");
             self.say(&line);
         }
-        let under_way = UnderWay { sent: step.send.is_none(), written: step.file == FileStep::Keep, step, here };
+        let (file, base) = (step.file, step.base);
+        let under_way = UnderWay { sent: send.is_none(), written: file == FileAction::Keep, file, send, base, here };
         self.clones[clone].mirrors[mirror].under_way.insert(id.clone(), under_way);
         is_quiet
     }
@@ -73,7 +83,7 @@ impl World {
     pub(crate) fn go_on(&mut self, clone: usize, mirror: usize, id: &DocId) -> Result<(), String> {
         let Some(mut way) = self.clones[clone].mirrors[mirror].under_way.remove(id) else { return Ok(()) };
         if !way.sent {
-            let send = way.step.send.clone().expect("there is something to send");
+            let send = way.send.clone().expect("there is something to send");
             if !self.send(id, &send)? {
                 return Ok(());
             }
@@ -83,14 +93,14 @@ impl World {
             if now != way.here.as_ref() {
                 return Ok(());
             }
-            self.carry_out_file(clone, id, &way.step.file)?;
+            self.carry_out_file(clone, id, &way.file)?;
             way.written = true;
-            if matches!(way.step.file, FileStep::Create(_)) {
+            if matches!(way.file, FileAction::Create(_)) {
                 return Ok(());
             }
         } else {
             let bases = &mut self.clones[clone].mirrors[mirror].bases;
-            match way.step.base {
+            match way.base {
                 Some(base) => bases.insert(id.clone(), base),
                 None => bases.remove(id),
             };
@@ -101,7 +111,7 @@ impl World {
     }
 
     /// Tells whether it is known to have been written.
-    fn send(&mut self, id: &DocId, send: &Outgoing) -> Result<bool, String> {
+    fn send(&mut self, id: &DocId, send: &RedisWrite) -> Result<bool, String> {
         self.count.sends += 1;
         if self.is_healing {
             return Ok(self.apply(id, send)? == Answer::Written);
@@ -124,7 +134,7 @@ impl World {
         }
     }
 
-    pub(crate) fn apply(&mut self, id: &DocId, send: &Outgoing) -> Result<Answer, String> {
+    pub(crate) fn apply(&mut self, id: &DocId, send: &RedisWrite) -> Result<Answer, String> {
         let before = self.server.record(id).and_then(|record| record.text.clone()).unwrap_or_default();
         let answer = self.server.apply(id, send, self.now);
         if answer == Answer::Conflict {

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use mycelium::mirror::{Fields, Outgoing, Record, Remote, digest};
 use mycelium::name::DocId;
+use mycelium::reconcile::digest;
+use mycelium::redis::codec::{HashFields, RedisDocument, RedisRecord, RedisWrite};
 
 /// What the server holds of one document.
 #[derive(Default, Clone)]
 struct Slot {
-    record: Option<Record>,
+    record: Option<RedisRecord>,
     /// The sum of the hash as a mirror left it.
     left: String,
-    shown: Option<Fields>,
+    shown: Option<HashFields>,
     expires: Option<i64>,
 }
 
@@ -28,7 +29,7 @@ pub(crate) enum Answer {
     Conflict,
 }
 
-fn sum(shown: Option<&Fields>) -> String {
+fn sum(shown: Option<&HashFields>) -> String {
     let Some(shown) = shown else { return String::new() };
     let mut sorted = shown.clone();
     sorted.sort();
@@ -36,15 +37,15 @@ fn sum(shown: Option<&Fields>) -> String {
 }
 
 impl Server {
-    pub(crate) fn look(&self, id: &DocId) -> Remote {
+    pub(crate) fn look(&self, id: &DocId) -> RedisDocument {
         let slot = self.slots.get(id).cloned().unwrap_or_default();
         let sum = sum(slot.shown.as_ref());
         let is_touched = sum != slot.left;
-        Remote { shown: slot.shown, sum, record: slot.record, is_touched, unusable: None }
+        RedisDocument { shown: slot.shown, sum, record: slot.record, is_touched, unusable: None }
     }
 
     /// One script: all of it or nothing.
-    pub(crate) fn apply(&mut self, id: &DocId, out: &Outgoing, now: i64) -> Answer {
+    pub(crate) fn apply(&mut self, id: &DocId, out: &RedisWrite, now: i64) -> Answer {
         let slot = self.slots.entry(id.clone()).or_default();
         let current = slot.record.as_ref().map_or(0, |record| record.revision);
         let sum_now = sum(slot.shown.as_ref());
@@ -72,11 +73,11 @@ impl Server {
         over
     }
 
-    pub(crate) fn record(&self, id: &DocId) -> Option<&Record> {
+    pub(crate) fn record(&self, id: &DocId) -> Option<&RedisRecord> {
         self.slots.get(id).and_then(|slot| slot.record.as_ref())
     }
 
-    pub(crate) fn shown(&self, id: &DocId) -> Option<&Fields> {
+    pub(crate) fn shown(&self, id: &DocId) -> Option<&HashFields> {
         self.slots.get(id).and_then(|slot| slot.shown.as_ref())
     }
 

@@ -6,8 +6,9 @@ use std::fmt::{self, Write as _};
 use mycelium::document::{Document, Value};
 use mycelium::entity::{Entity, NewAgent, NewTask, NewWorkflow, Priority, read, task};
 use mycelium::merge;
-use mycelium::mirror::{Base, FileStep, Local, NewDoc, Outgoing, Step, digest};
 use mycelium::name::{DocId, DocPath, Kind};
+use mycelium::reconcile::{FileAction, LocalDocument, NewDocument, SyncBase, digest};
+use mycelium::redis::codec::RedisWrite;
 use mycelium::template::Shape;
 use mycelium::time::Timestamp;
 
@@ -53,14 +54,16 @@ impl fmt::Display for Count {
 /// A mirror of a clone, with what it remembers, and what it is about to do.
 #[derive(Default)]
 pub(crate) struct Mirror {
-    pub(crate) bases: BTreeMap<DocId, Base>,
+    pub(crate) bases: BTreeMap<DocId, SyncBase>,
     pub(crate) under_way: BTreeMap<DocId, UnderWay>,
 }
 
 /// A step that is being carried out.
 pub(crate) struct UnderWay {
-    pub(crate) step: Step,
-    pub(crate) here: Option<Local>,
+    pub(crate) file: FileAction,
+    pub(crate) send: Option<RedisWrite>,
+    pub(crate) base: Option<SyncBase>,
+    pub(crate) here: Option<LocalDocument>,
     pub(crate) sent: bool,
     pub(crate) written: bool,
 }
@@ -68,14 +71,14 @@ pub(crate) struct UnderWay {
 /// A clone of the repository.
 #[derive(Default)]
 pub(crate) struct Clone {
-    pub(crate) files: BTreeMap<DocId, Local>,
-    pub(crate) archive: BTreeMap<DocId, Local>,
+    pub(crate) files: BTreeMap<DocId, LocalDocument>,
+    pub(crate) archive: BTreeMap<DocId, LocalDocument>,
     /// What git has, by digest.
     pub(crate) history: BTreeMap<String, String>,
     pub(crate) mirrors: Vec<Mirror>,
     pub(crate) is_apart: bool,
     /// What was here, and what is here instead, while HEAD stands further back.
-    pub(crate) back: Option<Vec<(DocId, Local, Local)>>,
+    pub(crate) back: Option<Vec<(DocId, LocalDocument, LocalDocument)>>,
 }
 
 pub(crate) struct World {
@@ -85,7 +88,7 @@ pub(crate) struct World {
     pub(crate) clones: Vec<Clone>,
     pub(crate) server: Server,
     /// Sends that arrive some time.
-    pub(crate) late: Vec<(DocId, Outgoing)>,
+    pub(crate) late: Vec<(DocId, RedisWrite)>,
     tokens: u64,
     /// Edits that are in some file, by document.
     pub(crate) acknowledged: BTreeSet<(DocId, String)>,
@@ -178,9 +181,9 @@ impl World {
         format!("zz{:05}", self.tokens)
     }
 
-    fn new_file(&mut self, kind: Kind, id: &DocId) -> Local {
+    fn new_file(&mut self, kind: Kind, id: &DocId) -> LocalDocument {
         let new = match kind {
-            Kind::Task => NewDoc::Task(NewTask {
+            Kind::Task => NewDocument::Task(NewTask {
                 id: id.clone(),
                 kind: "train".to_owned(),
                 title: None,
@@ -193,7 +196,7 @@ impl World {
                 steps: vec!["one".to_owned(), "two".to_owned()],
                 created: self.at(),
             }),
-            Kind::Agent => NewDoc::Agent(NewAgent {
+            Kind::Agent => NewDocument::Agent(NewAgent {
                 name: id.as_str().parse().expect("valid"),
                 status: mycelium::entity::AgentStatus::Idle,
                 last_updated: self.at(),
@@ -201,7 +204,7 @@ impl World {
                 active_tasks: Vec::new(),
                 metadata: None,
             }),
-            Kind::Workflow => NewDoc::Workflow(NewWorkflow {
+            Kind::Workflow => NewDocument::Workflow(NewWorkflow {
                 id: id.clone(),
                 kind: "training".to_owned(),
                 title: None,
@@ -211,7 +214,7 @@ impl World {
                 created: self.at(),
             }),
         };
-        Local { path: DocPath::for_new(kind, id), document: render(&new) }
+        LocalDocument { path: DocPath::for_new(kind, id), document: render(&new) }
     }
 
     /// One event.
@@ -290,7 +293,7 @@ impl World {
                 continue;
             }
             let text = older[self.one_of(older.len())].clone();
-            let then = Local { path: now.path.clone(), document: Document::parse(text.into_bytes()) };
+            let then = LocalDocument { path: now.path.clone(), document: Document::parse(text.into_bytes()) };
             back.push((id, now, then));
         }
         if back.is_empty() {
@@ -311,7 +314,7 @@ impl World {
             let Some(now) = self.clones[clone].files.get(&id).cloned() else { continue };
             let names = &merge::MergeSides::GIT;
             let merged = merge::document(&now.path, Some(&then.document), &before.document, &now.document, names);
-            self.clones[clone].put(&id, Local { path: now.path, document: merged.document });
+            self.clones[clone].put(&id, LocalDocument { path: now.path, document: merged.document });
         }
     }
 
@@ -350,7 +353,7 @@ impl World {
         for token in tokens(edited.text()) {
             self.acknowledged.insert((id.clone(), token));
         }
-        self.clones[clone].put(&id, Local { path: local.path, document: edited });
+        self.clones[clone].put(&id, LocalDocument { path: local.path, document: edited });
     }
 
     fn somebody_removes(&mut self) {
@@ -365,7 +368,7 @@ impl World {
         self.say(&format!("clone {clone}: {id} is {}", if to_archive { "archived" } else { "removed" }));
         if to_archive {
             let path = DocPath::new(format!("archive/2025-10/{}", local.path.file_name())).expect("valid");
-            self.clones[clone].archive.insert(id, Local { path, document: local.document });
+            self.clones[clone].archive.insert(id, LocalDocument { path, document: local.document });
         }
     }
 
@@ -394,7 +397,7 @@ impl World {
                     document = without_repeats(&document);
                 }
             }
-            let fixed = Local { path: local.path.clone(), document: document.clone() };
+            let fixed = LocalDocument { path: local.path.clone(), document: document.clone() };
             if document.is_readable() && !usable(&id, &fixed) {
                 let status = if local.path.kind() == Some(Kind::Task) { "pending" } else { "running" };
                 let status = if local.path.kind() == Some(Kind::Agent) { "idle" } else { status };
@@ -405,7 +408,7 @@ impl World {
                 // What a person gave up by choosing.
                 self.excused.extend(lost.into_iter().map(|token| (id.clone(), token)));
                 self.say(&format!("clone {clone}: {id} is resolved"));
-                self.clones[clone].put(&id, Local { path: local.path, document });
+                self.clones[clone].put(&id, LocalDocument { path: local.path, document });
             }
         }
     }
@@ -461,13 +464,13 @@ impl World {
         self.say(&format!("another client at {id} ({token})"));
     }
 
-    pub(crate) fn carry_out_file(&mut self, clone: usize, id: &DocId, file: &FileStep) -> Result<(), String> {
+    pub(crate) fn carry_out_file(&mut self, clone: usize, id: &DocId, file: &FileAction) -> Result<(), String> {
         let old = self.clones[clone].files.get(id).cloned();
         let had = old.as_ref().map(|local| tokens(local.document.text())).unwrap_or_default();
         let excused = |token: &String| self.excused.contains(&(id.clone(), token.clone()));
         match file {
-            FileStep::Keep => return Ok(()),
-            FileStep::Write { path, document, from, .. } => {
+            FileAction::Keep => return Ok(()),
+            FileAction::Write { path, document, from, .. } => {
                 let has = tokens(document.text());
                 if let Some(lost) = had.iter().find(|token| !has.contains(*token) && !excused(token)) {
                     return Err(format!("clone {clone}: {lost} is taken out of {id}"));
@@ -483,20 +486,20 @@ impl World {
                     self.written.remove(&(id.clone(), token.clone()));
                     self.acknowledged.insert((id.clone(), token));
                 }
-                self.clones[clone].put(id, Local { path: path.clone(), document: document.clone() });
+                self.clones[clone].put(id, LocalDocument { path: path.clone(), document: document.clone() });
             }
-            FileStep::Create(new) => {
+            FileAction::Create(new) => {
                 let document = render(new);
                 if document.text().contains(GARBAGE) {
                     return Err(format!("clone {clone}: garbage in the new {id}"));
                 }
                 let kind = self.ids.iter().find(|(_, known)| known == id).expect("known").0;
                 self.count.writes += 1;
-                self.clones[clone].put(id, Local { path: DocPath::for_new(kind, id), document });
+                self.clones[clone].put(id, LocalDocument { path: DocPath::for_new(kind, id), document });
             }
-            FileStep::Remove { .. } | FileStep::Archive { .. } => {
+            FileAction::Remove { .. } | FileAction::Archive { .. } => {
                 let kept = match file {
-                    FileStep::Archive { document, .. } => tokens(document.text()),
+                    FileAction::Archive { document, .. } => tokens(document.text()),
                     _ => BTreeSet::new(),
                 };
                 if let Some(lost) = had.iter().find(|token| !kept.contains(*token) && !excused(token)) {
@@ -504,8 +507,8 @@ impl World {
                 }
                 self.count.removals += 1;
                 self.clones[clone].files.remove(id);
-                if let FileStep::Archive { to, document, .. } = file {
-                    let local = Local { path: to.clone(), document: document.clone() };
+                if let FileAction::Archive { to, document, .. } = file {
+                    let local = LocalDocument { path: to.clone(), document: document.clone() };
                     self.clones[clone].archive.insert(id.clone(), local);
                 }
             }
@@ -515,7 +518,7 @@ impl World {
 }
 
 impl Clone {
-    pub(crate) fn put(&mut self, id: &DocId, local: Local) {
+    pub(crate) fn put(&mut self, id: &DocId, local: LocalDocument) {
         let text = local.document.text().to_owned();
         self.history.insert(digest(text.as_bytes()), text);
         self.files.insert(id.clone(), local);
@@ -530,15 +533,15 @@ fn without_repeats(document: &Document) -> Document {
     Document::parse(format!("{}\n", lines.join("\n")).into_bytes())
 }
 
-pub(crate) fn usable(id: &DocId, local: &Local) -> bool {
+pub(crate) fn usable(id: &DocId, local: &LocalDocument) -> bool {
     read(&local.path, &local.document).entity.as_ref().map(Entity::id).as_ref() == Some(id)
 }
 
-fn render(new: &NewDoc) -> Document {
+fn render(new: &NewDocument) -> Document {
     match new {
-        NewDoc::Agent(agent) => agent.render(Shape::Lean, None),
-        NewDoc::Task(task) => task.render(Shape::Lean, None),
-        NewDoc::Workflow(workflow) => workflow.render(Shape::Lean, None),
+        NewDocument::Agent(agent) => agent.render(Shape::Lean, None),
+        NewDocument::Task(task) => task.render(Shape::Lean, None),
+        NewDocument::Workflow(workflow) => workflow.render(Shape::Lean, None),
     }
     .expect("the own templates hold whatever they are given")
 }

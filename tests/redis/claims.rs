@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mycelium::mirror::Remote;
+use mycelium::redis::codec::RedisDocument;
 use mycelium::redis::{ClaimAnswer, ClaimAsk, Renewal};
 
 use crate::documents::{apply, fetch, hash, version};
@@ -42,7 +42,7 @@ fn one_agent_has_a_task() {
     assert_eq!(link.unclaim("tasks:a", "coder", 5), Ok(true));
     assert_eq!(link.claim(&ask("a", "tester", 0)), Ok(won(6)));
     // A claim alone is no version of the document.
-    assert_eq!(fetch(&link, "tasks:a"), Remote::default());
+    assert_eq!(fetch(&link, "tasks:a"), RedisDocument::default());
     let threads: Vec<_> = (0..8)
         .map(|at| {
             let settings = server.settings();

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use mycelium::mirror::{Fields, Gone, Outgoing, Record, Remote};
 use mycelium::name::{AgentName, DocPath, OperationId};
+use mycelium::reconcile::Gone;
+use mycelium::redis::codec::{HashFields, RedisDocument, RedisRecord, RedisWrite};
 use mycelium::redis::{Applied, Fetched, Link, Look};
 
 use crate::server::Server;
@@ -12,15 +13,15 @@ pub(crate) fn hash(id: &str) -> String {
     format!("tasks:{id}")
 }
 
-pub(crate) fn fields(pairs: &[(&str, &str)]) -> Fields {
+pub(crate) fn fields(pairs: &[(&str, &str)]) -> HashFields {
     pairs.iter().map(|(field, value)| ((*field).to_owned(), (*value).to_owned())).collect()
 }
 
 /// The version of a task that follows what was looked at.
-pub(crate) fn version(id: &str, seen: &Remote, text: &str, shown: &[(&str, &str)]) -> Outgoing {
+pub(crate) fn version(id: &str, seen: &RedisDocument, text: &str, shown: &[(&str, &str)]) -> RedisWrite {
     let expected = seen.record.as_ref().map_or(0, |record| record.revision);
     let shown = fields(shown);
-    let record = Record {
+    let record = RedisRecord {
         revision: expected + 1,
         text: Some(text.to_owned()),
         path: DocPath::new(format!("{id}.md")).expect("a path"),
@@ -31,10 +32,10 @@ pub(crate) fn version(id: &str, seen: &Remote, text: &str, shown: &[(&str, &str)
         from: String::new(),
         gone: None,
     };
-    Outgoing { expected, seen: seen.sum.clone(), revision: expected + 1, record, shown: Some(shown), ttl: None }
+    RedisWrite { expected, seen: seen.sum.clone(), revision: expected + 1, record, shown: Some(shown), ttl: None }
 }
 
-pub(crate) fn fetch(link: &Link, hash: &str) -> Remote {
+pub(crate) fn fetch(link: &Link, hash: &str) -> RedisDocument {
     match link.fetch(&[hash.to_owned()]).expect("an answer").remove(0) {
         Fetched::Read(remote) => *remote,
         Fetched::Garbage(why) => panic!("{hash}: {why}"),
@@ -52,7 +53,7 @@ fn look(link: &Link, hash: &str) -> Look {
     link.look(&[hash.to_owned()]).expect("an answer").remove(0)
 }
 
-pub(crate) fn apply(link: &Link, hash: &str, out: &Outgoing) -> Applied {
+pub(crate) fn apply(link: &Link, hash: &str, out: &RedisWrite) -> Applied {
     link.apply(&[(hash.to_owned(), out.clone())]).expect("an answer").remove(0)
 }
 
@@ -62,14 +63,15 @@ fn what_is_written_is_fetched_and_a_late_or_double_write_changes_nothing() {
         return;
     };
     let (link, key) = (server.link(), hash("a"));
-    assert_eq!(fetch(&link, &key), Remote::default());
+    assert_eq!(fetch(&link, &key), RedisDocument::default());
     assert_eq!(look(&link, &key), Look::default());
-    let first = version("a", &Remote::default(), "text ä\n", &[("status", "pending"), ("title", "A \"task\" ä\0")]);
+    let first =
+        version("a", &RedisDocument::default(), "text ä\n", &[("status", "pending"), ("title", "A \"task\" ä\0")]);
     assert_eq!(apply(&link, &key, &first), Applied::Written);
     assert_eq!(apply(&link, &key, &first), Applied::Same, "sent twice");
     let one = fetch(&link, &key);
     assert_eq!(one.record.as_ref(), Some(&first.record));
-    let sorted = |mut fields: Fields| {
+    let sorted = |mut fields: HashFields| {
         fields.sort();
         fields
     };
@@ -101,7 +103,7 @@ fn what_is_written_is_fetched_and_a_late_or_double_write_changes_nothing() {
 fn a_foreign_hand_is_noticed_and_not_overwritten_unseen() {
     let Some(server) = Server::start("a_foreign_hand_is_noticed_and_not_overwritten_unseen") else { return };
     let (link, key) = (server.link(), hash("b"));
-    let first = version("b", &Remote::default(), "one\n", &[("status", "pending")]);
+    let first = version("b", &RedisDocument::default(), "one\n", &[("status", "pending")]);
     apply(&link, &key, &first);
     let before = fetch(&link, &key);
     server.cli(&["HSET", &key, "status", "running"]);
@@ -126,7 +128,7 @@ fn a_foreign_hand_is_noticed_and_not_overwritten_unseen() {
     server.cli(&["HSET", "tasks:foreign", "status", "pending"]);
     let foreign = fetch(&link, "tasks:foreign");
     assert!(foreign.is_touched && foreign.record.is_none());
-    let blind = version("foreign", &Remote::default(), "x\n", &[("status", "failed")]);
+    let blind = version("foreign", &RedisDocument::default(), "x\n", &[("status", "failed")]);
     assert_eq!(apply(&link, "tasks:foreign", &blind), Applied::Conflict);
     let taken = version("foreign", &foreign, "x\n", &[("status", "failed")]);
     assert_eq!(apply(&link, "tasks:foreign", &taken), Applied::Written);
@@ -143,7 +145,7 @@ fn another_order_of_fields_is_no_foreign_hand() {
         let shown =
             [("status", "pending"), ("title", &long), ("priority", "low"), (&other, "1"), ("id", &id), ("x", "")];
         let key = hash(&id);
-        apply(&link, &key, &version(&id, &Remote::default(), "one\n", &shown));
+        apply(&link, &key, &version(&id, &RedisDocument::default(), "one\n", &shown));
         let before = server.cli(&["HGETALL", &key]);
         (0..6).for_each(|_| drop(server.cli(&["HGET", &key, "status"])));
         reordered += usize::from(server.cli(&["HGETALL", &key]) != before);
@@ -153,11 +155,11 @@ fn another_order_of_fields_is_no_foreign_hand() {
         let next =
             [("title", "short"), ("status", "running"), ("priority", "low"), ("y", "2"), ("id", &id), ("x", "3")];
         let ttl = (number % 2 == 0).then_some(Duration::from_secs(60));
-        let next = Outgoing { ttl, ..version(&id, &seen, "two\n", &next) };
+        let next = RedisWrite { ttl, ..version(&id, &seen, "two\n", &next) };
         assert_eq!(apply(&link, &key, &next), Applied::Written);
         let there = fetch(&link, &key);
         assert!(!there.is_touched);
-        let sorted = |mut fields: Fields| {
+        let sorted = |mut fields: HashFields| {
             fields.sort();
             fields
         };
@@ -172,7 +174,7 @@ fn another_order_of_fields_is_no_foreign_hand() {
     many.extend([("f", "2"), ("Field", "3"), ("fi_eld", "4"), ("ä", "5")]);
     for (id, shown) in [("few", &many[195..]), ("many", &many[..])] {
         let key = hash(id);
-        apply(&link, &key, &version(id, &Remote::default(), "one\n", shown));
+        apply(&link, &key, &version(id, &RedisDocument::default(), "one\n", shown));
         let sum = look(&link, &key).sum;
         server.cli(&["DEL", &key]);
         for (name, text) in shown.iter().rev() {
@@ -189,7 +191,7 @@ fn another_order_of_fields_is_no_foreign_hand() {
 fn what_is_gone_leaves_a_record_for_a_while() {
     let Some(server) = Server::start("what_is_gone_leaves_a_record_for_a_while") else { return };
     let (link, key) = (server.link(), hash("c"));
-    apply(&link, &key, &version("c", &Remote::default(), "one\n", &[("status", "completed")]));
+    apply(&link, &key, &version("c", &RedisDocument::default(), "one\n", &[("status", "completed")]));
     let mut end = version("c", &fetch(&link, &key), "", &[]);
     (end.shown, end.record.text, end.record.gone) = (None, None, Some(Gone::Archived));
     end.record.path = DocPath::new("archive/2025-10/c.md").expect("a path");
@@ -211,7 +213,7 @@ fn what_is_gone_leaves_a_record_for_a_while() {
 fn a_hash_lives_as_long_as_is_said() {
     let Some(server) = Server::start("a_hash_lives_as_long_as_is_said") else { return };
     let (link, key) = (server.link(), "agents:status:coder".to_owned());
-    let mut out = version("coder", &Remote::default(), "x\n", &[("status", "active")]);
+    let mut out = version("coder", &RedisDocument::default(), "x\n", &[("status", "active")]);
     out.ttl = Some(Duration::from_secs(300));
     let ttl = || server.cli(&["PTTL", &key]).parse::<i64>().expect("milliseconds");
     apply(&link, &key, &out);
@@ -247,7 +249,7 @@ fn what_is_no_document_is_said_to_be_garbage() {
     server.cli(&["EVAL", "redis.call('HSET', KEYS[1], 'title', '\\255\\254')", "1", "tasks:binary"]);
     assert!(garbage(&link, "tasks:binary").contains("UTF-8"));
     server.cli(&["SET", "mycelium:doc:{tasks:taken}", "x"]);
-    assert_eq!(fetch(&link, "tasks:taken"), Remote::default(), "our own keys hold what is ours");
+    assert_eq!(fetch(&link, "tasks:taken"), RedisDocument::default(), "our own keys hold what is ours");
     server.cli(&[
         "HSET",
         "mycelium:doc:{tasks:odd}",
@@ -277,7 +279,7 @@ fn what_is_no_document_is_said_to_be_garbage() {
         assert_eq!(apply(&link, "tasks:odd", &over), Applied::Written, "{rev}");
         assert_eq!(fetch(&link, "tasks:odd").record.map(|record| record.revision), Some(1));
     }
-    // Fields of others, many and of any bytes, are in nobody's way.
+    // HashFields of others, many and of any bytes, are in nobody's way.
     let more: Vec<&str> =
         ["HSET", "mycelium:doc:{tasks:odd}"].into_iter().chain(many.iter().map(String::as_str)).collect();
     server.cli(&more);
@@ -285,13 +287,13 @@ fn what_is_no_document_is_said_to_be_garbage() {
     assert!(fetch(&link, "tasks:odd").record.is_some());
     // Beside garbage the others are read; and garbage that was seen can be written over.
     let answers = link.fetch(&["tasks:text".to_owned(), "tasks:none".to_owned()]).expect("an answer");
-    assert!(matches!(&answers[1], Fetched::Read(remote) if **remote == Remote::default()));
-    let mut over = version("text", &Remote::default(), "x\n", &[("status", "pending")]);
+    assert!(matches!(&answers[1], Fetched::Read(remote) if **remote == RedisDocument::default()));
+    let mut over = version("text", &RedisDocument::default(), "x\n", &[("status", "pending")]);
     assert_eq!(apply(&link, "tasks:text", &over), Applied::Conflict);
     over.seen = seen.sum;
     assert_eq!(apply(&link, "tasks:text", &over), Applied::Written);
     assert_eq!(
-        apply(&link, "tasks:taken", &version("taken", &Remote::default(), "x\n", &[("a", "b")])),
+        apply(&link, "tasks:taken", &version("taken", &RedisDocument::default(), "x\n", &[("a", "b")])),
         Applied::Written
     );
     assert_eq!(fetch(&link, "tasks:taken").record.map(|record| record.revision), Some(1));
@@ -304,7 +306,7 @@ fn many_documents_go_in_few_steps() {
     let mut writes: Vec<_> = (0..250)
         .map(|at| {
             let id = format!("t{at}");
-            (hash(&id), version(&id, &Remote::default(), &format!("text {at}\n"), &[("status", "pending")]))
+            (hash(&id), version(&id, &RedisDocument::default(), &format!("text {at}\n"), &[("status", "pending")]))
         })
         .collect();
     server.cli(&["HSET", "tasks:t7", "status", "running"]);
@@ -334,7 +336,7 @@ fn threads_share_a_connection_and_scripts_come_back_after_they_were_forgotten() 
             scope.spawn(move || {
                 for at in 0..50 {
                     let id = format!("{thread}-{at}");
-                    let out = version(&id, &Remote::default(), "x\n", &[("status", "pending")]);
+                    let out = version(&id, &RedisDocument::default(), "x\n", &[("status", "pending")]);
                     assert_eq!(apply(link, &hash(&id), &out), Applied::Written);
                     if at % 20 == 7 {
                         server.cli(&["SCRIPT", "FLUSH"]);
@@ -377,7 +379,7 @@ fn large_documents_go_in_more_steps() {
     let text = "x".repeat(700 * 1024);
     let of = |at: usize| {
         let id = format!("t{at:02}");
-        (hash(&id), version(&id, &Remote::default(), &format!("{text}{at}"), &[("status", "pending")]))
+        (hash(&id), version(&id, &RedisDocument::default(), &format!("{text}{at}"), &[("status", "pending")]))
     };
     let writes: Vec<_> = (0..20).map(of).collect();
     assert!(link.apply(&writes).expect("done").iter().all(|done| *done == Applied::Written));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mycelium::mirror::{Keys, Remote};
+use mycelium::redis::codec::{Keys, RedisDocument};
 use mycelium::redis::{
     Address, AddressError, Applied, BridgeError, ClaimAnswer, ClaimAsk, Link, Message, QueueRound, Settings,
 };
@@ -134,7 +134,7 @@ fn few_rights_are_enough_and_what_is_lacking_is_told() {
     assert_eq!(link.lacks(), ["PSUBSCRIBE *"]);
     assert!(link.server().tracks && !link.server().identity.is_empty() && link.server().memory_bytes.is_none());
     assert_eq!(
-        apply(&link, "tasks:a", &version("a", &Remote::default(), "x\n", &[("status", "pending")])),
+        apply(&link, "tasks:a", &version("a", &RedisDocument::default(), "x\n", &[("status", "pending")])),
         Applied::Written
     );
     news.recv_timeout(PATIENCE).expect("a change is told");

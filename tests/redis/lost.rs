@@ -3,7 +3,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use mycelium::mirror::Remote;
+use mycelium::redis::codec::RedisDocument;
 use mycelium::redis::{BridgeError, Link};
 
 use crate::documents::{apply, fetch, version};
@@ -102,7 +102,7 @@ fn a_server_killed_in_mid_call_leaves_the_outcome_unknown() {
 fn a_full_server_loses_nothing_and_says_so() {
     let Some(server) = Server::start("a_full_server_loses_nothing_and_says_so") else { return };
     let link = server.link();
-    apply(&link, "tasks:a", &version("a", &Remote::default(), "one\n", &[("status", "pending")]));
+    apply(&link, "tasks:a", &version("a", &RedisDocument::default(), "one\n", &[("status", "pending")]));
     let before = fetch(&link, "tasks:a");
     server.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     server.cli(&["CONFIG", "SET", "maxmemory", "1mb"]);
@@ -125,7 +125,7 @@ fn a_copy_takes_no_writes() {
     eventually("it follows", || copy.cli(&["INFO", "replication"]).contains("master_link_status:up"));
     let link = copy.link();
     assert!(link.server().is_replica);
-    let out = version("a", &Remote::default(), "one\n", &[("status", "pending")]);
+    let out = version("a", &RedisDocument::default(), "one\n", &[("status", "pending")]);
     let error = link.apply(&[("tasks:a".to_owned(), out)]).expect_err("a copy");
     assert!(matches!(error, BridgeError::ReadOnly { .. }), "{error:?}");
     assert!(error.is_lost() && !error.is_unknown() && error.hint().is_some());

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use mycelium::mirror::{Keys, Remote};
+use mycelium::redis::codec::{Keys, RedisDocument};
 use mycelium::redis::{Link, Message, News, Settings};
 
 use crate::documents::{apply, version};
@@ -46,7 +46,7 @@ fn every_change_is_told_and_a_flush_and_the_end() {
     until(&news, "the ttl", changed("tasks:a"));
     until(&news, "the end of it", changed("tasks:a"));
     let other = server.link();
-    apply(&other, "tasks:b", &version("b", &Remote::default(), "x\n", &[("status", "pending")]));
+    apply(&other, "tasks:b", &version("b", &RedisDocument::default(), "x\n", &[("status", "pending")]));
     until(&news, "the record", changed("mycelium:doc:{tasks:b}"));
     server.cli(&["SET", "unrelated", "1"]);
     server.cli(&["FLUSHALL"]);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mycelium::mirror::Keys;
+use mycelium::redis::codec::Keys;
 use mycelium::redis::{Address, Link, Settings};
 
 /// Long enough for a busy machine.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::{ProtocolVersion, RedisConnectionInfo};
 
-use crate::core::mirror::Keys;
+use super::codec::Keys;
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;

@@ -8,7 +8,7 @@ use super::link::Link;
 use super::news::{list, number, text};
 
 impl Link {
-    /// Takes an entry of somebody else out of a queue and notes it in the hash `adopted` under an id, in one step. Gives
+    /// Takes an entry of another program out of a queue and notes it in the hash `adopted` under an id, in one step. Gives
     /// whether it was still there.
     ///
     /// # Errors

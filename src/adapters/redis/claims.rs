@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use redis::{Value, cmd};
 
+use super::codec::RedisKey;
 use super::error::BridgeError;
 use super::link::{Link, ms};
 use super::news::{list, number, text};
-use crate::core::mirror::Key;
 
 /// A question for a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +140,7 @@ impl Link {
 
     fn claim_args(&self, ask: &ClaimAsk, known: &str, branch: &str) -> Vec<Vec<u8>> {
         let id = match self.keys().parse(&ask.hash) {
-            Some(Key::Document(_, id)) => id,
+            Some(RedisKey::Document(_, id)) => id,
             _ => ask.hash.clone(),
         };
         let (fence, lease) = (ask.fence.to_string(), ms(ask.lease).to_string());

@@ -2,12 +2,13 @@
 
 use redis::Value;
 
+use super::codec::{self, HashFields, RedisDocument, RedisRecord, RedisWrite};
 use super::error::BridgeError;
 use super::link::{Link, ms};
 use super::news::{list, number, text};
 use super::scripts::Script;
-use crate::core::mirror::{self, Base, Fields, Gone, Outgoing, Record, Remote};
 use crate::core::name::{AgentName, DocPath, OperationId};
+use crate::core::reconcile::{self, Gone, SyncBase};
 
 /// The most documents in one step.
 pub const BATCH_MAX: usize = 100;
@@ -37,7 +38,7 @@ pub struct Look {
     pub is_touched: bool,
     /// It is no longer in the folder.
     pub gone: bool,
-    /// See [`Remote::sum`].
+    /// See [`RedisDocument::sum`].
     pub sum: String,
 }
 
@@ -45,7 +46,7 @@ pub struct Look {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fetched {
     /// It can be read.
-    Read(Box<Remote>),
+    Read(Box<RedisDocument>),
     /// It is no document; why.
     Garbage(String),
 }
@@ -89,7 +90,7 @@ impl Link {
     ///
     /// # Errors
     /// [`BridgeError`]; any of them may have been written.
-    pub fn apply(&self, writes: &[(String, Outgoing)]) -> Result<Vec<Applied>, BridgeError> {
+    pub fn apply(&self, writes: &[(String, RedisWrite)]) -> Result<Vec<Applied>, BridgeError> {
         let hashes: Vec<&str> = writes.iter().map(|(hash, _)| hash.as_str()).collect();
         let answers = self.batches(&self.scripts.apply, &hashes, &[], |index| arguments(&writes[index].1))?;
         let read = |answer| match text(answer).as_deref() {
@@ -137,7 +138,7 @@ impl Link {
     }
 }
 
-fn arguments(out: &Outgoing) -> Vec<Vec<u8>> {
+fn arguments(out: &RedisWrite) -> Vec<Vec<u8>> {
     let record = &out.record;
     let shown = out.shown.as_ref().filter(|fields| !fields.is_empty());
     let field = |name: &str| shown?.iter().find(|(field, _)| field == name).map(|(_, value)| value);
@@ -157,7 +158,7 @@ fn arguments(out: &Outgoing) -> Vec<Vec<u8>> {
         }
         .to_owned(),
         record.text.clone().unwrap_or_default(),
-        record.text.as_ref().map(|text| mirror::digest(text.as_bytes())).unwrap_or_default(),
+        record.text.as_ref().map(|text| reconcile::digest(text.as_bytes())).unwrap_or_default(),
         record.path.to_string(),
         write_fields(&record.wrote),
         record.by.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -176,26 +177,26 @@ fn arguments(out: &Outgoing) -> Vec<Vec<u8>> {
 }
 
 /// The digest that the scripts will find.
-fn sum(fields: &Fields) -> String {
+fn sum(fields: &HashFields) -> String {
     let names: usize = fields.iter().map(|(name, _)| name.len()).sum();
     match fields.len() {
         count if count > HASH_FIELDS_MAX => format!("!{count}"),
         _ if names > NAMES_BYTES_MAX => "!names".to_owned(),
-        _ => mirror::sum(fields),
+        _ => codec::hash_sum(fields),
     }
 }
 
 /// Fields as a list in JSON: name, value, name, value.
-fn write_fields(fields: &Fields) -> String {
+fn write_fields(fields: &HashFields) -> String {
     let parts: Vec<_> = fields.iter().flat_map(|(field, value)| [field.as_str(), value.as_str()]).collect();
     serde_json::Value::from(parts).to_string()
 }
 
-fn read_fields(json: &str) -> Option<Fields> {
+fn read_fields(json: &str) -> Option<HashFields> {
     pairs(serde_json::from_str::<Vec<String>>(json).ok()?)
 }
 
-fn pairs(flat: Vec<String>) -> Option<Fields> {
+fn pairs(flat: Vec<String>) -> Option<HashFields> {
     let mut parts = flat.into_iter();
     let mut fields = Vec::new();
     while let Some(field) = parts.next() {
@@ -221,7 +222,7 @@ fn read_fetched(answer: Value) -> Fetched {
     }
 }
 
-fn read_remote(answer: Value) -> Result<Remote, String> {
+fn read_remote(answer: Value) -> Result<RedisDocument, String> {
     let odd = || "it could not be read".to_owned();
     let mut parts = list(answer).ok_or_else(odd)?.into_iter();
     let sum = parts.next().and_then(text).ok_or_else(odd)?;
@@ -244,20 +245,20 @@ fn read_remote(answer: Value) -> Result<Remote, String> {
         Ok(record) => (record, None),
         Err(why) => (None, Some((get("rev").and_then(revision).unwrap_or(0), why))),
     };
-    Ok(Remote { shown, sum, record, is_touched, unusable })
+    Ok(RedisDocument { shown, sum, record, is_touched, unusable })
 }
 
 /// A version, as the scripts read it as well.
 fn revision(text: &str) -> Option<u64> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|revision| is_number && *revision <= Base::REVISION_MAX)
+    text.parse().ok().filter(|revision| is_number && *revision <= SyncBase::REVISION_MAX)
 }
 
-fn flat(parts: Vec<Value>) -> Option<Fields> {
+fn flat(parts: Vec<Value>) -> Option<HashFields> {
     pairs(parts.into_iter().map(text).collect::<Option<_>>()?)
 }
 
-fn read_record<'a>(rev: &str, get: impl Fn(&str) -> Option<&'a str>) -> Result<Record, String> {
+fn read_record<'a>(rev: &str, get: impl Fn(&str) -> Option<&'a str>) -> Result<RedisRecord, String> {
     let fault = |what: &str| format!("its record is not one of ours: {what}");
     let given = |name: &str| get(name).filter(|value| !value.is_empty());
     let gone = match given("gone") {
@@ -270,7 +271,7 @@ fn read_record<'a>(rev: &str, get: impl Fn(&str) -> Option<&'a str>) -> Result<R
     if text.is_none() && gone.is_none() {
         return Err(fault("text"));
     }
-    Ok(Record {
+    Ok(RedisRecord {
         revision: revision(rev).ok_or_else(|| fault("rev"))?,
         text,
         path: DocPath::new(get("path").unwrap_or_default()).map_err(|_| fault("path"))?,

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use redis::{Cmd, RedisResult, Value, cmd};
 
 use super::address::Settings;
+use super::codec::Keys;
 use super::error::{BridgeError, Place};
 use super::news::{self, News, list, text};
 use super::scripts::{Script, Scripts};
 use super::server::Server;
 use super::wire::{self, Ground, Opened, Push, Wire, all};
-use crate::core::mirror::Keys;
+
 use crate::core::name::Kind;
 
 /// How many keys one step of a scan looks at.
@@ -33,7 +34,7 @@ pub enum LeadAnswer {
     Kept,
 }
 
-/// Something that is told to everybody who listens.
+/// A message that is published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// Where, without the prefix.
@@ -73,7 +74,7 @@ impl Link {
         Self::make(settings, within, runtime, None)
     }
 
-    /// Makes a connection that tells what happens on the server: of every document and record that changes, and what is
+    /// Makes a connection that reports what happens on the server: of every document and record that changes, and what is
     /// published where one of the patterns (without prefix) fits. What the user may not do is left out: [`Link::lacks`].
     ///
     /// `on_news` is called on a thread of its own and must not wait, nor use the link.

@@ -1,13 +1,14 @@
 //! A connection to a server of the Redis family (Redis, Valkey): documents, claims and queues as scripts, and news.
 //!
-//! Everything blocks, within a time that the caller gives; a lost connection is not made anew here, and no write is sent
-//! twice: whoever calls knows whether that is harmless. It must not be called from within an asynchronous runtime.
+//! Everything blocks, within a time that the caller gives; a lost connection is not made again here, and no write is sent
+//! twice: the caller knows whether that is harmless. It must not be called from within an asynchronous runtime.
 #![allow(clippy::disallowed_methods, reason = "this is the shell: it waits for a server")]
 
 mod address;
 mod adopt;
 mod bounds;
 mod claims;
+pub mod codec;
 mod documents;
 mod error;
 mod link;

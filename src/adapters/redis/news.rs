@@ -1,8 +1,8 @@
-//! What the server tells without being asked.
+//! What the server says without being asked.
 
 use redis::{PushInfo, PushKind, Value};
 
-use crate::core::mirror::Keys;
+use super::codec::Keys;
 
 /// Something that happened on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,14 +11,14 @@ pub enum News {
     Changed(Vec<String>),
     /// Anything may have changed: everything was removed at once.
     Everything,
-    /// Somebody published. It comes once for every pattern that fits.
+    /// A message was published. It comes once for every pattern that fits.
     Message {
         /// Where, without the prefix.
         channel: String,
         /// What.
         payload: Vec<u8>,
     },
-    /// The connection is gone: nothing is told any more.
+    /// The connection is gone: nothing is reported any more.
     Lost(String),
 }
 

@@ -8,7 +8,7 @@ use super::error::BridgeError;
 use super::link::{Link, ms};
 use super::news::{list, number, text};
 
-/// The most entries of others in a list that are told at a time.
+/// The most entries of others in a list that are reported at a time.
 pub const FOREIGN_MAX: usize = 1_000;
 /// The most entries of a list that is kept in order.
 pub const QUEUE_ENTRIES_MAX: usize = 100_000;
@@ -18,7 +18,7 @@ pub const QUEUE_ENTRIES_MAX: usize = 100_000;
 pub struct QueueRound {
     /// The key of the list.
     pub queue: String,
-    /// How long a popped task is left alone until somebody claims it.
+    /// How long a popped task is left alone until it is claimed.
     pub lease: Duration,
     /// What the hashes of tasks begin with, with the prefix.
     pub tasks: String,
@@ -29,9 +29,9 @@ pub struct QueueRound {
 /// A queue as it was found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QueueReport {
-    /// Tasks that somebody popped, and how long they are still left alone.
+    /// Popped tasks, and how long they are still left alone.
     pub popped: Vec<(String, Duration)>,
-    /// Tasks that were popped and never claimed: they are in the list again, or, where somebody let one run without a name,
+    /// Tasks that were popped and never claimed: they are in the list again, or, where one runs without a name,
     /// are to be ready again.
     pub expired: Vec<String>,
     /// Entries that others put in and that are no ready task, at most [`FOREIGN_MAX`]. They stay.

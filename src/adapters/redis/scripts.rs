@@ -1,4 +1,4 @@
-//! The scripts that run on the server, each as one step that nobody can come between.
+//! The scripts that run on the server, each as one atomic step.
 
 use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
 

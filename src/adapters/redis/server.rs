@@ -14,7 +14,7 @@ pub struct Server {
     pub identity: String,
     /// It is a copy of another and takes no writes.
     pub is_replica: bool,
-    /// It tells which keys change (only of a link that listens).
+    /// It reports which keys change (only of a link that listens).
     pub tracks: bool,
     /// The memory it uses, in bytes, if it may be known.
     pub memory_bytes: Option<u64>,

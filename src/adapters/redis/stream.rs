@@ -1,4 +1,4 @@
-//! What is told to everybody: messages for who listens now, and a stream of them for who comes later.
+//! Events: messages for those who listen now, and a stream of them for those who come later.
 
 use redis::{Value, cmd};
 
@@ -10,8 +10,7 @@ use super::news::{bytes, list, text};
 pub const STREAM_LENGTH: usize = 10_000;
 
 impl Link {
-    /// Puts messages into the stream for who comes later, and tells nobody who listens now: they were told before the stream
-    /// was lost.
+    /// Puts messages into the stream for those who come later, and publishes none: that was done before the stream was lost.
     ///
     /// # Errors
     /// [`BridgeError`]; some may have been put there.
@@ -26,10 +25,10 @@ impl Link {
         .map(|_| ())
     }
 
-    /// Tells everybody who listens now, and the stream for who comes later (about [`STREAM_LENGTH`] messages are kept).
+    /// Publishes messages, and puts them into the stream for those who come later (about [`STREAM_LENGTH`] messages are kept).
     ///
     /// # Errors
-    /// [`BridgeError`]; some may have been told, so that to try again may tell them twice.
+    /// [`BridgeError`]; some may have been published, so that to try again may publish them twice.
     pub fn publish(&self, messages: &[Message]) -> Result<(), BridgeError> {
         let stream = self.keys().own("events");
         let commands = || {

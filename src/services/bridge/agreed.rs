@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::{Error, Project, environment};
 use super::enabled::{NOTE_BYTES_MAX, NOTES};
 use crate::core::config::Origin;
-use crate::{adapters::store, core::mirror};
+use crate::{adapters::store, core::reconcile};
 
 /// The settings that say so.
 const SETTINGS: [&str; 3] = ["coordination.redis.prefix", "coordination.redis.db", "bridge.channels"];
@@ -51,7 +51,7 @@ impl Project {
     }
 
     fn terms_path(&self) -> Result<PathBuf, Error> {
-        let run = mirror::digest(self.store.bridge_folder().as_os_str().as_encoded_bytes());
+        let run = reconcile::digest(self.store.bridge_folder().as_os_str().as_encoded_bytes());
         Ok(environment::user_state()?.join(NOTES).join(format!("terms-{run}.json")))
     }
 

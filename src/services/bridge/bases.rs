@@ -8,8 +8,8 @@ use super::sight::{Item, item_of};
 use super::wanted::Wanted;
 use crate::adapters::store::Store;
 use crate::core::document::Document;
-use crate::core::mirror::Base;
 use crate::core::name::{DocId, DocPath, Kind};
+use crate::core::reconcile::SyncBase;
 use crate::core::snapshot::Entry;
 use crate::services::{Error, Project};
 
@@ -19,7 +19,7 @@ pub(super) struct Bases {
     store: Store,
     /// Which server, as a name for a folder.
     server: String,
-    known: RefCell<BTreeMap<Item, Option<Base>>>,
+    known: RefCell<BTreeMap<Item, Option<SyncBase>>>,
 }
 
 impl Bases {
@@ -28,13 +28,13 @@ impl Bases {
         Self { store: store.clone(), server: server.to_owned(), known: RefCell::default() }
     }
 
-    pub(super) fn get(&self, item: &Item) -> Option<Base> {
+    pub(super) fn get(&self, item: &Item) -> Option<SyncBase> {
         if let Some(base) = self.known.borrow().get(item) {
             return base.clone();
         }
         let read = self.store.recall(&self.server, &name(item));
-        let base: Option<Base> = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let base = base.filter(|base| base.revision <= Base::REVISION_MAX);
+        let base: Option<SyncBase> = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let base = base.filter(|base| base.revision <= SyncBase::REVISION_MAX);
         self.known.borrow_mut().insert(item.clone(), base.clone());
         base
     }
@@ -46,7 +46,7 @@ impl Bases {
     }
 
     /// Remembers, or forgets.
-    pub(super) fn set(&mut self, item: &Item, base: Option<Base>) -> Result<(), Error> {
+    pub(super) fn set(&mut self, item: &Item, base: Option<SyncBase>) -> Result<(), Error> {
         if self.get(item) == base {
             return Ok(());
         }
@@ -64,7 +64,7 @@ impl Bases {
 
 impl Project {
     /// What this clone and its server last agreed on about a document; `None` where none is wanted, or nothing is known.
-    pub(in crate::services) fn agreed(&self, path: &DocPath, document: Document) -> Option<Base> {
+    pub(in crate::services) fn agreed(&self, path: &DocPath, document: Document) -> Option<SyncBase> {
         let Wanted::Redis(target) = self.wanted_bridge() else { return None };
         let item = item_of(&Entry::read(path.clone(), document))?;
         Bases::open(&self.store, &target.memory_name()).get(&item)

@@ -7,10 +7,10 @@ use super::line::{Line, Waits};
 use super::sight::Item;
 use super::state::State;
 use super::wanted::{Target, Wanted};
+use crate::adapters::redis::codec;
 use crate::adapters::redis::{BridgeError, ClaimAnswer, ClaimAsk, Link, Renewal};
 use crate::core::entity::{Workflow, WorkflowStatus};
 use crate::core::lease::{LeaseRequest, LossReason, LostLease, Override};
-use crate::core::mirror;
 use crate::core::name::{AgentName, DocId, Kind};
 use crate::core::time::Timestamp;
 use crate::services::claim_arbiter::{ClaimArbiter, ClaimDenied, ClaimRequest, RemoteClaims, RemoteLease, Reservation};
@@ -272,7 +272,7 @@ impl State {
         self.renewed = Some(now);
         let running = self.sight.snapshot().workflows().filter(|workflow| workflow.status == WorkflowStatus::Running);
         let hash = |workflow: &Workflow| self.keys.document(Kind::Workflow, &workflow.id);
-        running.map(|workflow| (hash(workflow), mirror::WORKFLOW_LIFE)).collect()
+        running.map(|workflow| (hash(workflow), codec::WORKFLOW_LIFE)).collect()
     }
 
     /// Signs of life that came since, passed on: the hash of a living agent stays.
@@ -287,7 +287,7 @@ impl State {
             let item = (Kind::Agent, DocId::from(agent.clone()));
             let files = self.sight.files(&item);
             let Some(entity) = files.first().and_then(|entry| entry.entity.as_ref()) else { continue };
-            if let mirror::Life::For(left) = mirror::ttl(entity, Some(*at), now) {
+            if let codec::HashLife::For(left) = codec::hash_life(entity, Some(*at), now) {
                 ttls.push((self.keys.document(Kind::Agent, &item.1), left));
             }
         }

@@ -1,7 +1,7 @@
 //! Which branch a bridge follows. While another one is checked out it pauses: what lies there is not what the team agreed on.
 
 use super::wanted::Target;
-use crate::core::mirror;
+use crate::core::reconcile;
 use crate::services::{Error, Project};
 
 /// Why nothing is mirrored where no branch was checked out at first.
@@ -19,7 +19,7 @@ impl Target {
 
     /// The server and the place on it, as a name for a folder: what is remembered of one says nothing of another.
     pub(super) fn memory_name(&self) -> String {
-        mirror::digest(format!("{} {}", self.address(), self.keys.prefix()).as_bytes())[..16].to_owned()
+        reconcile::digest(format!("{} {}", self.address(), self.keys.prefix()).as_bytes())[..16].to_owned()
     }
 }
 

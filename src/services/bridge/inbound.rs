@@ -7,8 +7,8 @@ use super::sight::{Item, item_of};
 use super::state::State;
 use crate::adapters::store::{Action, ApplyError, Operation, Unsynced};
 use crate::core::document::Document;
-use crate::core::mirror::{FileStep, Local, NewDoc, Step};
 use crate::core::name::{AgentName, DocPath, EventId, OperationId};
+use crate::core::reconcile::{FileAction, LocalDocument, NewDocument, ReconcilePlan};
 use crate::core::snapshot::Entry;
 use crate::services::commit::CommitTurn;
 use crate::services::{Class, Edits, Error, New};
@@ -38,13 +38,13 @@ struct Deed<'a> {
 
 impl State {
     /// Does to the file what a step says.
-    pub(super) fn land(&mut self, item: &Item, step: &Step, is_named_here: bool) -> Result<Landed, Error> {
+    pub(super) fn land(&mut self, item: &Item, step: &ReconcilePlan, is_named_here: bool) -> Result<Landed, Error> {
         match &step.file {
-            FileStep::Keep => Ok(Landed::Done),
+            FileAction::Keep => Ok(Landed::Done),
             // Of several clones one makes it, or there would be as many versions.
-            FileStep::Create(_) if !self.leads() => Ok(Landed::Done),
-            FileStep::Create(new) => self.create(item, new),
-            FileStep::Write { path, document, from, author, operation } => {
+            FileAction::Create(_) if !self.leads() => Ok(Landed::Done),
+            FileAction::Create(new) => self.create(item, new),
+            FileAction::Write { path, document, from, author, operation } => {
                 let deed = Deed { author: author.as_ref(), operation: operation.as_ref(), is_told: !is_named_here };
                 let before = self.local(item).ok().flatten();
                 if let Some(why) = self.taken(item, path)? {
@@ -52,7 +52,7 @@ impl State {
                 }
                 let archived = from.as_ref().filter(|from| from.is_archived() && before.is_none());
                 let before = match archived {
-                    Some(from) => self.lying(from)?.map(|document| Local { path: from.clone(), document }),
+                    Some(from) => self.lying(from)?.map(|document| LocalDocument { path: from.clone(), document }),
                     None => before,
                 };
                 match from.as_ref().filter(|from| *from != path) {
@@ -66,12 +66,12 @@ impl State {
                     }
                 }
             }
-            FileStep::Remove { author, operation } => {
+            FileAction::Remove { author, operation } => {
                 let deed = Deed { author: author.as_ref(), operation: operation.as_ref(), is_told: !is_named_here };
                 let Some(local) = self.local(item).ok().flatten() else { return Ok(Landed::Done) };
                 self.write(&deed, &[(local.path, Some(local.document), None)])
             }
-            FileStep::Archive { to, document, author, operation } => {
+            FileAction::Archive { to, document, author, operation } => {
                 let deed = Deed { author: author.as_ref(), operation: operation.as_ref(), is_told: !is_named_here };
                 let Some(local) = self.local(item).ok().flatten() else { return Ok(Landed::Done) };
                 if let Some(why) = self.taken(item, to)? {
@@ -180,11 +180,11 @@ impl State {
     }
 
     /// Makes a document of a hash that somebody else has written; what else it holds is taken when it is decided anew.
-    fn create(&mut self, item: &Item, new: &NewDoc) -> Result<Landed, Error> {
+    fn create(&mut self, item: &Item, new: &NewDocument) -> Result<Landed, Error> {
         let author = match new {
-            NewDoc::Agent(agent) => Some(agent.name.clone()),
-            NewDoc::Task(task) => task.assigned_to.clone(),
-            NewDoc::Workflow(_) => None,
+            NewDocument::Agent(agent) => Some(agent.name.clone()),
+            NewDocument::Task(task) => task.assigned_to.clone(),
+            NewDocument::Workflow(_) => None,
         };
         let document = self.workspace.render(&made(new.clone()))?;
         let deed = Deed { author: author.as_ref(), operation: None, is_told: false };
@@ -197,10 +197,10 @@ impl State {
 }
 
 /// What is to be rendered.
-pub(super) fn made(new: NewDoc) -> New {
+pub(super) fn made(new: NewDocument) -> New {
     match new {
-        NewDoc::Agent(agent) => New::Agent(agent),
-        NewDoc::Task(task) => New::Task(task),
-        NewDoc::Workflow(workflow) => New::Workflow(workflow),
+        NewDocument::Agent(agent) => New::Agent(agent),
+        NewDocument::Task(task) => New::Task(task),
+        NewDocument::Workflow(workflow) => New::Workflow(workflow),
     }
 }

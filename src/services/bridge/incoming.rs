@@ -7,8 +7,8 @@ use std::time::Instant;
 use super::follower::{BEAT, Due, Loop};
 use super::sight::Item;
 use super::state::State;
+use crate::adapters::redis::codec::RedisKey;
 use crate::adapters::redis::{BridgeError, Link};
-use crate::core::mirror::Key;
 use crate::services::Error;
 
 impl Loop {
@@ -100,14 +100,14 @@ impl Loop {
 fn see_key(state: &mut State, key: &str, items: &mut BTreeSet<Item>) -> bool {
     let hash = state.keys.of_record(key).unwrap_or(key).to_owned();
     match state.keys.parse(&hash) {
-        Some(Key::Document(..)) => {
+        Some(RedisKey::Document(..)) => {
             let known = state.garbage.len();
             let item = state.item_of(&hash);
             let is_stale = item.is_some() || state.garbage.len() > known;
             items.extend(item);
             is_stale
         }
-        Some(Key::Queue(_)) => true,
+        Some(RedisKey::Queue(_)) => true,
         None => false,
     }
 }

@@ -1,4 +1,4 @@
-//! One pass: what differs between the folder and the server is looked at, decided purely (`mirror::reconcile`) and carried
+//! One pass: what differs between the folder and the server is looked at, decided purely (`reconcile::reconcile`) and carried
 //! out: first there, by compare-and-swap, then here, by compare-and-swap, then it is remembered. A crash, a lost answer or
 //! another mirror in between is found by the next pass; there is no other code for recovery.
 
@@ -9,9 +9,12 @@ use super::inbound::Landed;
 use super::report::{Direction, HeldRemoval, PassOptions, PassReport};
 use super::sight::Item;
 use super::state::State;
+use crate::adapters::redis::codec::{DocumentCodec, RedisDocument, RedisKey, RedisWrite};
 use crate::adapters::redis::{Applied, Fetched, Link};
-use crate::core::mirror::{self, Base, FileStep, Held, Key, Outgoing, Remote, Step};
-use crate::core::name::{DocId, Kind};
+use crate::core::name::{DocId, DocPath, Kind};
+use crate::core::reconcile::{
+    self, FileAction, HoldReason, MassDeletion, ReconcilePlan, RejectedField, RemoteContent, RemoteDocument, SyncBase,
+};
 use crate::services::Error;
 
 /// How often a document is decided anew that others change meanwhile.
@@ -35,7 +38,7 @@ pub(super) enum Which {
 struct Planned {
     item: Item,
     hash: String,
-    step: Step,
+    step: ReconcilePlan,
     /// What comes in is somebody's without an operation of ours: it gets its number here.
     is_named_here: bool,
 }
@@ -164,7 +167,7 @@ impl State {
             (Some(entry), Some(text)) => {
                 // A workflow shows what follows from its tasks, and what lives for a while must be shown anew.
                 entry.document.bytes() == text.as_bytes()
-                    && look.digest == mirror::digest(text.as_bytes())
+                    && look.digest == reconcile::digest(text.as_bytes())
                     && look.is_shown
                     && entry.workflow().is_none()
             }
@@ -174,7 +177,7 @@ impl State {
 
     /// What a key on the server is about; what is no document of ours is reported and left alone.
     pub(super) fn item_of(&mut self, hash: &str) -> Option<Item> {
-        let Key::Document(kind, id) = self.keys.parse(hash)? else { return None };
+        let RedisKey::Document(kind, id) = self.keys.parse(hash)? else { return None };
         match DocId::new(id) {
             Ok(id) => Some((kind, id)),
             Err(error) => {
@@ -203,21 +206,30 @@ impl State {
         Ok(plan)
     }
 
-    fn decide(&mut self, item: &Item, hash: String, remote: &Remote) -> Result<Option<Planned>, Error> {
-        let here = match self.local(item) {
-            Ok(here) => here,
+    fn decide(&mut self, item: &Item, hash: String, remote: &RedisDocument) -> Result<Option<Planned>, Error> {
+        let mut known = match self.known(item)? {
+            Ok(known) => known,
             Err(why) => {
                 self.held.insert(label(item), why);
                 return Ok(None);
             }
         };
-        let mut step =
-            self.with_ground(item, remote, |ground, base| mirror::reconcile(ground, base, here.as_ref(), remote))?;
+        let there = {
+            let context = known.context(self);
+            codec(self, item).decode(&context.known(known.base.as_ref(), known.here.as_ref()), remote)
+        };
+        // Nothing else says where it may lie in the archive.
+        let is_new = known.here.is_none() && known.base.is_none() && known.archived.is_none();
+        if let Some(path) = path_there(&there).filter(|_| is_new) {
+            known.archived = self.archived(item, &[Some(path)])?;
+        }
+        let context = known.context(self);
+        let mut step = reconcile::reconcile(&context, known.base.as_ref(), known.here.as_ref(), &there);
         let is_named_here = Self::name_deed(&mut step)?;
-        for garbage in &step.garbage {
-            // What goes with the next version is told of until everything is looked at again.
+        for rejected in &step.rejected {
+            // What goes with the next version is reported until everything is compared again.
             let key = if step.send.is_some() { format!("{hash} (written over)") } else { hash.clone() };
-            self.garbage.insert(key, words(garbage));
+            self.garbage.insert(key, words(rejected));
         }
         if let Some(held) = &step.held {
             self.held.insert(label(item), why(held));
@@ -226,19 +238,19 @@ impl State {
     }
 
     /// Gives what a client without operations has done the number of one, here and there: so every clone tells it alike.
-    fn name_deed(step: &mut Step) -> Result<bool, Error> {
+    fn name_deed(step: &mut ReconcilePlan) -> Result<bool, Error> {
         let operation = match &mut step.file {
-            FileStep::Write { operation, .. }
-            | FileStep::Remove { operation, .. }
-            | FileStep::Archive { operation, .. } => operation,
-            FileStep::Keep | FileStep::Create(_) => return Ok(false),
+            FileAction::Write { operation, .. }
+            | FileAction::Remove { operation, .. }
+            | FileAction::Archive { operation, .. } => operation,
+            FileAction::Keep | FileAction::Create(_) => return Ok(false),
         };
         if operation.is_some() {
             return Ok(false);
         }
         *operation = Some(crate::services::environment::new_operation()?);
         if let Some(send) = &mut step.send {
-            send.record.operation.clone_from(operation);
+            send.by.operation.clone_from(operation);
         }
         Ok(true)
     }
@@ -253,12 +265,12 @@ impl State {
     ) -> Result<BTreeSet<Item>, Error> {
         let mut again = BTreeSet::new();
         if options.direction == Direction::Pull {
-            plan.retain(|planned| planned.step.file != FileStep::Keep || planned.step.send.is_none());
+            plan.retain(|planned| planned.step.file != FileAction::Keep || planned.step.send.is_none());
         } else if options.direction == Direction::Push {
-            for planned in plan.iter().filter(|planned| planned.step.file != FileStep::Keep) {
+            for planned in plan.iter().filter(|planned| planned.step.file != FileAction::Keep) {
                 self.held.entry(label(&planned.item)).or_insert_with(|| CAME.to_owned());
             }
-            plan.retain(|planned| planned.step.file == FileStep::Keep);
+            plan.retain(|planned| planned.step.file == FileAction::Keep);
         }
         // Only what this direction would carry out: for the rest, force in this direction is no answer.
         if !options.force
@@ -274,15 +286,21 @@ impl State {
             }
             return Ok(again);
         }
-        let sends: Vec<(String, Outgoing)> =
-            plan.iter().filter_map(|planned| Some((planned.hash.clone(), planned.step.send.clone()?))).collect();
-        let mut answers = link.apply(&sends)?.into_iter();
+        let writes = encode(self, &mut plan);
+        let answers = link.apply(&writes)?;
+        let mut answers = writes.iter().map(|(_, write)| write.revision).zip(answers);
         let mut landed = Vec::new();
-        for planned in plan {
+        for mut planned in plan {
             self.keep_lead(link)?;
-            if planned.step.send.is_some() && answers.next() == Some(Applied::Conflict) {
-                again.insert(planned.item);
-                continue;
+            if planned.step.send.is_some() {
+                match (answers.next(), &mut planned.step.base) {
+                    (Some((_, Applied::Conflict)), _) => {
+                        again.insert(planned.item);
+                        continue;
+                    }
+                    (Some((revision, _)), Some(base)) if base.revision == 0 => base.revision = revision,
+                    _ => {}
+                }
             }
             match self.land(&planned.item, &planned.step, planned.is_named_here)? {
                 Landed::Done => {
@@ -308,32 +326,34 @@ impl State {
         let there = plan.iter().filter(|planned| planned.step.removes_there()).count();
         // Here they are of what is still there, there they are gone from here already.
         let of = self.sight.snapshot().len();
-        let held = |is_here, mass: Option<mirror::Mass>| mass.map(|mass| HeldRemoval { mass, is_here });
-        held(true, mirror::mass(here, of)).or_else(|| held(false, mirror::mass(there, of + there)))
+        let held = |is_here, mass: Option<MassDeletion>| mass.map(|mass| HeldRemoval { mass, is_here });
+        held(true, reconcile::mass_deletion(here, of))
+            .or_else(|| held(false, reconcile::mass_deletion(there, of + there)))
     }
 }
 
 /// Something vanishes here or there.
-fn is_loss(step: &Step) -> bool {
+fn is_loss(step: &ReconcilePlan) -> bool {
     step.removes_here() || step.removes_there()
 }
 
-fn words(garbage: &mirror::Garbage) -> String {
+fn words(garbage: &RejectedField) -> String {
     if garbage.field.is_empty() { garbage.why.clone() } else { format!("`{}`: {}", garbage.field, garbage.why) }
 }
 
-fn why(held: &Held) -> String {
+fn why(held: &HoldReason) -> String {
     match held {
-        Held::RolledBack => "HEAD was moved back: the file is older than what others have".to_owned(),
-        Held::Unreadable(why) => format!("it cannot be read: {why}"),
-        Held::TooMuch(why) => format!("it is too much for the server: {why}"),
-        Held::Conflict => "it has a conflict that a person must resolve".to_owned(),
+        HoldReason::RolledBack => "HEAD was moved back: the file is older than what others have".to_owned(),
+        HoldReason::Unreadable(why) => format!("it cannot be read: {why}"),
+        HoldReason::Refused(why) => why.clone(),
+        HoldReason::Foreign => "another clone has sent a text that git has not brought here yet".to_owned(),
+        HoldReason::Conflict => "it has a conflict that a person must resolve".to_owned(),
     }
 }
 
-fn conflicts(step: &Step) -> Vec<(crate::core::name::DocPath, crate::core::merge::Conflict)> {
+fn conflicts(step: &ReconcilePlan) -> Vec<(DocPath, crate::core::merge::Conflict)> {
     let path = match (&step.file, &step.base) {
-        (FileStep::Write { path, .. }, _) | (_, Some(Base { path, .. })) => path.clone(),
+        (FileAction::Write { path, .. }, _) | (_, Some(SyncBase { path, .. })) => path.clone(),
         _ => return Vec::new(),
     };
     step.conflicts.iter().map(|conflict| (path.clone(), conflict.clone())).collect()
@@ -342,4 +362,36 @@ fn conflicts(step: &Step) -> Vec<(crate::core::name::DocPath, crate::core::merge
 /// A document in a message.
 pub(super) fn label((kind, id): &Item) -> String {
     format!("{kind} {id}")
+}
+
+/// Returns where a remote has a document.
+fn path_there(there: &RemoteDocument) -> Option<&DocPath> {
+    match &there.content {
+        RemoteContent::Mirrored(remote) => Some(&remote.path),
+        RemoteContent::Gone { path, .. } => Some(path),
+        _ => None,
+    }
+}
+
+fn codec<'a>(state: &'a State, (kind, id): &'a Item) -> DocumentCodec<'a> {
+    DocumentCodec { kind: *kind, id, node: &state.node, now: state.workspace.now() }
+}
+
+/// Returns the writes of a plan as they go to the server; what it refuses is held.
+fn encode(state: &mut State, plan: &mut Vec<Planned>) -> Vec<(String, RedisWrite)> {
+    let (mut writes, mut refused) = (Vec::new(), Vec::new());
+    plan.retain(|planned| {
+        let Some(send) = &planned.step.send else { return true };
+        let encoded = codec(state, &planned.item).encode(send);
+        match encoded {
+            Ok(write) => writes.push((planned.hash.clone(), write)),
+            Err(why) => {
+                refused.push((label(&planned.item), why));
+                return false;
+            }
+        }
+        true
+    });
+    state.held.extend(refused);
+    writes
 }

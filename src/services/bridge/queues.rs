@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::report::PassReport;
 use super::state::State;
+use crate::adapters::redis::codec::{QueueEntry, QueuedTask, RedisKey, parse_entry, ready_queues};
 use crate::adapters::redis::{Link, QueueRound};
 use crate::adapters::store::Action;
 use crate::core::document::Value;
 use crate::core::entity::{NewTask, Priority, Task, TaskStatus, set_key};
-use crate::core::mirror::{self, Entry as QueueEntry, Key, QueuedTask};
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::time::Timestamp;
 use crate::services::ledger::task_of;
@@ -22,11 +22,11 @@ impl State {
         let mut has_taken_in = false;
         let holds = self.workspace.holds(self.sight.snapshot())?;
         let is_held = |id: &DocId| holds.get(id).is_some_and(|hold| !hold.is_over);
-        let mut all = mirror::queues(self.sight.snapshot(), &is_held);
+        let mut all = ready_queues(self.sight.snapshot(), &is_held);
         self.popped.clear();
         report.queues.clear();
         let keys = &self.keys;
-        self.garbage.retain(|key, _| !matches!(keys.parse(key), Some(Key::Queue(_))));
+        self.garbage.retain(|key, _| !matches!(keys.parse(key), Some(RedisKey::Queue(_))));
         for priority in Priority::ALL {
             let done = self.queue(link, *priority, &all.remove(priority).unwrap_or_default())?;
             report.queues.push((*priority, done.ready));
@@ -99,7 +99,7 @@ impl State {
 
     /// An entry that somebody else has pushed: the id of a task, or a whole task as JSON. Garbage is left where it is.
     fn take_in(&mut self, link: &Link, list: &str, priority: Priority, text: &str) -> Result<bool, Error> {
-        match mirror::entry(text) {
+        match parse_entry(text) {
             QueueEntry::Garbage(why) => {
                 self.garbage.insert(list.to_owned(), why.why);
                 Ok(false)
@@ -139,7 +139,7 @@ impl State {
     /// What another watcher took from a queue and did not live to write down.
     pub(super) fn finish_adopted(&mut self, link: &Link) -> Result<(), Error> {
         for (id, text) in link.adopted(&self.keys.own("adopted"))? {
-            if let (Ok(id), QueueEntry::Task(task)) = (DocId::new(id.as_str()), mirror::entry(&text)) {
+            if let (Ok(id), QueueEntry::Task(task)) = (DocId::new(id.as_str()), parse_entry(&text)) {
                 self.make(&id, *task)?;
             }
             link.settle(&self.keys.own("adopted"), &id)?;

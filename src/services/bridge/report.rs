@@ -7,8 +7,8 @@ use super::sight::Item;
 use crate::core::entity::Priority;
 use crate::core::event::Told;
 use crate::core::merge::Conflict;
-use crate::core::mirror::{FileStep, Gone, Mass, Step};
 use crate::core::name::DocPath;
+use crate::core::reconcile::{FileAction, Gone, MassDeletion, ReconcilePlan};
 
 /// Which way documents go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,7 +37,7 @@ pub struct PassOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeldRemoval {
     /// How many, and of how many.
-    pub mass: Mass,
+    pub mass: MassDeletion,
     /// The documents would be removed from this folder; else from the server.
     pub is_here: bool,
 }
@@ -88,25 +88,25 @@ pub struct PassReport {
 
 impl PassReport {
     /// One more document.
-    pub(super) fn note(&mut self, item: &Item, step: &Step) {
+    pub(super) fn note(&mut self, item: &Item, step: &ReconcilePlan) {
         if let Some(send) = &step.send {
-            let what = match send.record.gone {
+            let what = match send.gone() {
                 Some(Gone::Removed) => "removed",
                 Some(Gone::Archived) => "archived",
-                None if send.expected == 0 => "new",
+                None if send.seen.number == 0 => "new",
                 None => "changed",
             };
-            self.removed += usize::from(send.record.gone.is_some());
-            self.sent.push((send.record.path.clone(), what.to_owned()));
+            self.removed += usize::from(send.gone().is_some());
+            self.sent.push((send.path.clone(), what.to_owned()));
         }
         let base = step.base.as_ref().map(|base| base.path.clone());
         let path = || base.clone().unwrap_or_else(|| DocPath::for_new(item.0, &item.1));
         match &step.file {
-            FileStep::Keep => {}
-            FileStep::Create(_) => self.came.push((path(), "new".to_owned())),
-            FileStep::Write { path, .. } => self.came.push((path.clone(), "changed".to_owned())),
-            FileStep::Remove { .. } => self.came.push((path(), "removed".to_owned())),
-            FileStep::Archive { to, .. } => self.came.push((to.clone(), "archived".to_owned())),
+            FileAction::Keep => {}
+            FileAction::Create(_) => self.came.push((path(), "new".to_owned())),
+            FileAction::Write { path, .. } => self.came.push((path.clone(), "changed".to_owned())),
+            FileAction::Remove { .. } => self.came.push((path(), "removed".to_owned())),
+            FileAction::Archive { to, .. } => self.came.push((to.clone(), "archived".to_owned())),
         }
     }
 }

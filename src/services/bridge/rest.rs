@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::sight::Item;
 use super::state::State;
 use crate::adapters::git::Busy;
-use crate::core::mirror;
+use crate::core::reconcile;
 use crate::services::{Error, environment};
 
 /// How often it is looked whether git is done.
@@ -59,7 +59,7 @@ impl State {
         let Some(entry) = files.first() else { return true };
         let Some(base) = self.bases.get(item).filter(|base| !base.older.is_empty()) else { return false };
         let here = entry.document.bytes();
-        base.text.as_ref().is_some_and(|text| text.as_bytes() != here) && base.older.contains(&mirror::digest(here))
+        base.text.as_ref().is_some_and(|text| text.as_bytes() != here) && base.older.contains(&reconcile::digest(here))
     }
 
     fn is_locked(&self) -> bool {

@@ -10,11 +10,12 @@ use super::lead::{LEAD_LEASE, LeadTimes};
 use super::report::HeldRemoval;
 use super::sight::{Item, Sight, item_of};
 use super::wanted::Target;
+use crate::adapters::redis::codec::Keys;
 use crate::adapters::redis::{BridgeError, LeadAnswer, Link, Message};
 use crate::adapters::store::{Shelf, Unsynced};
 use crate::core::event::Told;
-use crate::core::mirror::{Back, Base, Derived, Ground, Keys, Local, Remote};
 use crate::core::name::{AgentName, DocPath, EventId, Kind, OperationId, Revision};
+use crate::core::reconcile::{ChangeAuthor, DerivedValues, HeadMotion, LocalDocument, ReconcileContext, SyncBase};
 use crate::core::snapshot::Entry;
 use crate::core::time::Timestamp;
 use crate::services::after_write::WriteOrigin;
@@ -61,6 +62,36 @@ pub(super) fn note_untold(workspace: &Project, target: &Target, first: &EventId)
     Ok(())
 }
 
+/// What this clone knows of a document.
+#[derive(Debug)]
+pub(super) struct KnownItem {
+    pub(super) item: Item,
+    pub(super) here: Option<LocalDocument>,
+    pub(super) base: Option<SyncBase>,
+    pub(super) archived: Option<LocalDocument>,
+    derived: DerivedValues,
+    seen: Option<Timestamp>,
+    by: ChangeAuthor,
+}
+
+impl KnownItem {
+    /// Returns what the document is judged with.
+    pub(super) fn context<'a>(&'a self, state: &'a State) -> ReconcileContext<'a> {
+        ReconcileContext {
+            kind: self.item.0,
+            id: &self.item.1,
+            node: &state.node,
+            now: state.workspace.now(),
+            seen: self.seen,
+            derived: self.derived.clone(),
+            by: self.by.agent.as_ref(),
+            operation: self.by.operation.as_ref(),
+            head: state.head,
+            archived: self.archived.as_ref(),
+        }
+    }
+}
+
 /// Everything that a bridge keeps in memory.
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each says something else")]
@@ -86,7 +117,7 @@ pub(super) struct State {
     /// Events that came from the server.
     arrived: HashSet<EventId>,
     pub(super) beats: BTreeMap<AgentName, Timestamp>,
-    back: Back,
+    head: HeadMotion,
     /// What was written here and waits to be committed.
     pub(super) landed: Vec<Unsynced>,
     /// What was written here could not be committed when it was.
@@ -141,7 +172,7 @@ impl State {
             told_before: Vec::new(),
             arrived: HashSet::new(),
             beats: BTreeMap::new(),
-            back: Back::Forward,
+            head: HeadMotion::Forward,
             landed: Vec::new(),
             is_uncommitted: false,
             settled: None,
@@ -257,72 +288,53 @@ impl State {
     }
 
     /// The one file of an item; an error in words where there are more.
-    pub(super) fn local(&self, item: &Item) -> Result<Option<Local>, String> {
+    pub(super) fn local(&self, item: &Item) -> Result<Option<LocalDocument>, String> {
         match self.sight.files(item).as_slice() {
             [] => Ok(None),
-            [entry] => Ok(Some(Local { path: entry.path.clone(), document: entry.document.clone() })),
+            [entry] => Ok(Some(LocalDocument { path: entry.path.clone(), document: entry.document.clone() })),
             [first, second, ..] => Err(format!("`{}` and `{}` state the same id", first.path, second.path)),
         }
     }
 
     /// What follows from other documents.
-    pub(super) fn derived(&self, entry: Option<&Entry>) -> Derived {
+    pub(super) fn derived(&self, entry: Option<&Entry>) -> DerivedValues {
         let snapshot = self.sight.snapshot();
-        let Some(workflow) = entry.and_then(Entry::workflow) else { return Derived::default() };
-        Derived {
+        let Some(workflow) = entry.and_then(Entry::workflow) else { return DerivedValues::default() };
+        DerivedValues {
             progress: snapshot.workflow_progress(workflow),
             current_task: snapshot.workflow_current_task(workflow),
         }
     }
 
-    /// Calls with all that is known of an item.
-    pub(super) fn with_ground<T>(
-        &mut self,
-        item: &Item,
-        there: &Remote,
-        work: impl FnOnce(&Ground<'_>, Option<&Base>) -> T,
-    ) -> Result<T, Error> {
+    /// Gathers what is known of an item; an error in words where more than one file states its id.
+    pub(super) fn known(&mut self, item: &Item) -> Result<Result<KnownItem, String>, Error> {
         let (kind, id) = item;
-        let base = self.bases.get(item);
-        let (derived, here) = {
-            let files = self.sight.files(item);
-            let entry = files.first().copied();
-            (self.derived(entry), entry.map(|entry| entry.path.clone()))
+        let here = match self.local(item) {
+            Ok(here) => here,
+            Err(why) => return Ok(Err(why)),
         };
+        let base = self.bases.get(item);
+        let derived = self.derived(self.sight.files(item).first().copied());
+        let path = here.as_ref().map(|here| &here.path).or(base.as_ref().map(|base| &base.path)).cloned();
         let was_here = base.as_ref().is_some_and(|base| base.text.is_some());
         // One that vanished may lie there; one that is new may not be the first of its name.
-        let looks = here.is_none() || !was_here;
-        let path = here.or_else(|| base.as_ref().map(|base| base.path.clone()));
-        let archived = if looks {
-            let there = there.record.as_ref().map(|record| &record.path);
-            let new = DocPath::for_new(*kind, id);
-            self.archived(item, &[path.as_ref().or(there), Some(&new)])?
+        let archived = if here.is_none() || !was_here {
+            self.archived(item, &[path.as_ref(), Some(&DocPath::for_new(*kind, id))])?
         } else {
             None
         };
-        let seen = if *kind == Kind::Agent {
-            AgentName::new(id.as_str()).ok().and_then(|name| self.beats.get(&name).copied())
-        } else {
-            None
+        let seen = match kind {
+            Kind::Agent => AgentName::new(id.as_str()).ok().and_then(|name| self.beats.get(&name).copied()),
+            Kind::Task | Kind::Workflow => None,
         };
-        let deed = path.as_ref().and_then(|path| self.deeds.get(path));
-        let ground = Ground {
-            kind: *kind,
-            id,
-            node: &self.node,
-            now: self.workspace.now(),
-            seen,
-            derived,
-            by: deed.and_then(|(by, _)| by.as_ref()),
-            operation: deed.and_then(|(_, operation)| operation.as_ref()),
-            back: self.back,
-            archived: archived.as_ref(),
-        };
-        Ok(work(&ground, base.as_ref()))
+        let deed = path.as_ref().and_then(|path| self.deeds.get(path)).cloned();
+        let (agent, operation) = deed.unwrap_or_default();
+        let by = ChangeAuthor { agent, operation };
+        Ok(Ok(KnownItem { item: item.clone(), here, base, archived, derived, seen, by }))
     }
 
     /// A document in the archive, by the first of these names of files that there is, unless that says that it is another.
-    fn archived(&mut self, item: &Item, paths: &[Option<&DocPath>]) -> Result<Option<Local>, Error> {
+    pub(super) fn archived(&mut self, item: &Item, paths: &[Option<&DocPath>]) -> Result<Option<LocalDocument>, Error> {
         if self.archive.is_none() {
             let names = self.workspace.store.names(Shelf::Archive)?;
             self.archive = Some(names.into_iter().map(|path| (path.file_name().to_owned(), path)).collect());
@@ -332,7 +344,7 @@ impl State {
         let path = path.clone();
         let Some((_, document)) = self.workspace.read_all(std::slice::from_ref(&path))?.pop() else { return Ok(None) };
         let is_it = item_of(&Entry::read(path.clone(), document.clone())).as_ref() == Some(item);
-        Ok(is_it.then_some(Local { path, document }))
+        Ok(is_it.then_some(LocalDocument { path, document }))
     }
 
     fn note_head(&mut self) -> Result<(), Error> {
@@ -343,25 +355,25 @@ impl State {
             self.settled = known.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| Revision::new(&text));
         }
         let known = self.settled.clone();
-        self.back = match known {
+        self.head = match known {
             Some(old) if old != tip && !self.is_forced => {
                 let is_behind = repository.view().has_behind(&tip, &[old], COMMITS_MAX).unwrap_or(false);
-                if is_behind { Back::Forward } else { Back::MovedBack }
+                if is_behind { HeadMotion::Forward } else { HeadMotion::MovedBack }
             }
-            _ => Back::Forward,
+            _ => HeadMotion::Forward,
         };
         Ok(())
     }
 
     /// HEAD only moved forward, as far as was seen.
     pub(super) fn is_forward(&self) -> bool {
-        self.back == Back::Forward
+        self.head == HeadMotion::Forward
     }
 
     /// Everything was brought to where HEAD is now.
     pub(super) fn settle_head(&mut self) -> Result<(), Error> {
         let Some(tip) = self.workspace.head()?.and_then(|head| head.revision) else { return Ok(()) };
-        self.back = Back::Forward;
+        self.head = HeadMotion::Forward;
         if self.settled.as_ref() != Some(&tip) {
             self.workspace.store.memorize(&self.server, HEAD, tip.to_string().as_bytes())?;
             self.settled = Some(tip);

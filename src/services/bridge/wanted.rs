@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::super::{Error, Project};
 use super::enabled::Record;
 use super::voice::KNOWN;
+use crate::adapters::redis::codec::Keys;
 use crate::adapters::redis::{Address, Settings};
 use crate::adapters::store;
 use crate::core::config::{Origin, without_password};
-use crate::core::mirror::Keys;
 use crate::core::name::visible;
 
 /// The server where `coordination.mode` is `redis` and no address is set.

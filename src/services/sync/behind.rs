@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use super::Exchange;
 use crate::core::document::Document;
 use crate::core::merge::MergeSide;
-use crate::core::mirror;
 use crate::core::name::{ContentId, DocPath, Revision};
+use crate::core::reconcile;
 use crate::services::Error;
 use crate::services::behind::{judge, sides_behind};
 
@@ -57,8 +57,8 @@ impl Exchange<'_> {
     ) -> Result<Option<MergeSide>, Error> {
         let here = Document::parse(self.repository.view().read(ours)?);
         let Some(base) = self.workspace.agreed(path, here) else { return Ok(None) };
-        let agreed = base.text.as_ref().map(|text| mirror::digest(text.as_bytes()));
-        let digest = |id: &ContentId| Ok::<_, Error>(mirror::digest(&self.repository.view().read(id)?));
+        let agreed = base.text.as_ref().map(|text| reconcile::digest(text.as_bytes()));
+        let digest = |id: &ContentId| Ok::<_, Error>(reconcile::digest(&self.repository.view().read(id)?));
         let (ours, theirs) = (digest(ours)?, digest(theirs)?);
         let is_older = |digest: &String| base.older.contains(digest) && agreed.as_ref() != Some(digest);
         Ok(judge(

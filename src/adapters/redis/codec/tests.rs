@@ -1,9 +1,14 @@
-//! Each rule of the decision, one after the other.
+//! Each rule of the decision, one after the other, from what a server holds to what it is sent.
 
+use super::document::excess;
 use super::*;
 use crate::core::document::Document;
 use crate::core::merge;
 use crate::core::name::{DocId, DocPath, Kind};
+use crate::core::reconcile::{
+    DerivedValues, FileAction, Gone, HeadMotion, HoldReason, LocalDocument, ReconcileContext, ReconcilePlan, SyncBase,
+    digest, reconcile,
+};
 use crate::core::time::Timestamp;
 
 const T: &str = "---\nid: task-1\nstatus: pending\ntype: t\na: 1\nb: 1\n---\n\n# T\n\n## Notes\n";
@@ -16,23 +21,23 @@ fn id() -> DocId {
     DocId::new("task-1").expect("valid")
 }
 
-fn local(text: &str) -> Local {
-    Local { path: DocPath::for_new(Kind::Task, &id()), document: Document::parse(text.as_bytes()) }
+fn local(text: &str) -> LocalDocument {
+    LocalDocument { path: DocPath::for_new(Kind::Task, &id()), document: Document::parse(text.as_bytes()) }
 }
 
-fn base(revision: u64, text: Option<&str>, older: &[&str]) -> Base {
+fn base(revision: u64, text: Option<&str>, older: &[&str]) -> SyncBase {
     let older = older.iter().map(|text| digest(text.as_bytes())).chain(["@one".to_owned()]).collect();
-    Base { revision, text: text.map(str::to_owned), path: local(T).path, older, former: None, gone_ms: None }
+    SyncBase { revision, text: text.map(str::to_owned), path: local(T).path, older, former: None, gone_ms: None }
 }
 
-fn record(revision: u64, text: &str, from: &[&str]) -> Record {
-    let Local { path, document } = local(text);
+fn record(revision: u64, text: &str, from: &[&str]) -> RedisRecord {
+    let LocalDocument { path, document } = local(text);
     let entity = crate::core::entity::read(&path, &document).entity.expect("readable");
-    Record {
+    RedisRecord {
         revision,
         text: Some(text.to_owned()),
         path,
-        wrote: fields(&entity, &Derived::default()),
+        wrote: hash_fields(&entity, &DerivedValues::default()),
         by: None,
         operation: None,
         node: "other".to_owned(),
@@ -41,42 +46,69 @@ fn record(revision: u64, text: &str, from: &[&str]) -> Record {
     }
 }
 
-fn there(record: Record) -> Remote {
+fn there(record: RedisRecord) -> RedisDocument {
     let shown = record.gone.is_none().then(|| record.wrote.clone());
-    Remote { shown, sum: "sum".to_owned(), record: Some(record), ..Remote::default() }
+    RedisDocument { shown, sum: "sum".to_owned(), record: Some(record), ..RedisDocument::default() }
 }
 
-fn gone(revision: u64, gone: Gone, from: &[&str]) -> Remote {
+fn gone(revision: u64, gone: Gone, from: &[&str]) -> RedisDocument {
     let path = DocPath::new("archive/2025-10/task-1.md").expect("valid");
     let path = if gone == Gone::Archived { path } else { local(T).path };
-    there(Record { text: None, path, wrote: Vec::new(), gone: Some(gone), ..record(revision, T, from) })
+    there(RedisRecord { text: None, path, wrote: Vec::new(), gone: Some(gone), ..record(revision, T, from) })
 }
 
 struct Case<'a> {
-    back: Back,
-    archived: Option<&'a Local>,
+    head: HeadMotion,
+    archived: Option<&'a LocalDocument>,
 }
 
-const PLAIN: Case<'static> = Case { back: Back::Forward, archived: None };
+const PLAIN: Case<'static> = Case { head: HeadMotion::Forward, archived: None };
 
-fn step_of(case: &Case<'_>, base: Option<&Base>, here: Option<&str>, there: &Remote) -> Step {
+/// A plan, with what goes to the server as the server gets it.
+#[derive(Debug)]
+struct Step {
+    plan: ReconcilePlan,
+    send: Option<RedisWrite>,
+    base: Option<SyncBase>,
+}
+
+impl std::ops::Deref for Step {
+    type Target = ReconcilePlan;
+    fn deref(&self) -> &ReconcilePlan {
+        &self.plan
+    }
+}
+
+fn step_of(case: &Case<'_>, base: Option<&SyncBase>, here: Option<&str>, there: &RedisDocument) -> Step {
     let (id, here) = (id(), here.map(local));
-    let ground = Ground {
+    let context = ReconcileContext {
         kind: Kind::Task,
         id: &id,
         node: "this",
         now: Timestamp::from_unix_ms(1_000),
         seen: None,
-        derived: Derived::default(),
+        derived: DerivedValues::default(),
         by: None,
         operation: None,
-        back: case.back,
+        head: case.head,
         archived: case.archived,
     };
-    reconcile(&ground, base, here.as_ref(), there)
+    let codec = DocumentCodec { kind: Kind::Task, id: &id, node: "this", now: context.now };
+    let there = codec.decode(&context.known(base, here.as_ref()), there);
+    let mut plan = reconcile(&context, base, here.as_ref(), &there);
+    let send = plan.send.as_ref().map(|send| codec.encode(send)).transpose();
+    if let Err(why) = &send {
+        plan = ReconcilePlan { held: Some(HoldReason::Refused(why.clone())), base: base.cloned(), ..plan };
+    }
+    let send = send.ok().flatten();
+    let mut new = plan.base.clone();
+    if let (Some(base), Some(send)) = (&mut new, &send) {
+        base.revision = send.revision;
+    }
+    Step { plan, send, base: new }
 }
 
-fn step(base: Option<&Base>, here: Option<&str>, there: &Remote) -> Step {
+fn step(base: Option<&SyncBase>, here: Option<&str>, there: &RedisDocument) -> Step {
     step_of(&PLAIN, base, here, there)
 }
 
@@ -85,12 +117,12 @@ fn sent(step: &Step) -> Option<&str> {
 }
 
 fn written(step: &Step) -> Option<&str> {
-    match &step.file {
-        FileStep::Write { document, .. } => Some(document.text()),
-        FileStep::Remove { .. } => Some("removed"),
-        FileStep::Archive { .. } => Some("archived"),
-        FileStep::Create(_) => Some("made"),
-        FileStep::Keep => None,
+    match &step.plan.file {
+        FileAction::Write { document, .. } => Some(document.text()),
+        FileAction::Remove { .. } => Some("removed"),
+        FileAction::Archive { .. } => Some("archived"),
+        FileAction::Create(_) => Some("made"),
+        FileAction::Keep => None,
     }
 }
 
@@ -108,7 +140,7 @@ fn one_that_is_the_same_everywhere_is_left_alone() {
 
 #[test]
 fn what_the_server_lost_is_told_again_and_nothing_is_removed() {
-    let nothing = Remote::default();
+    let nothing = RedisDocument::default();
     let again = step(Some(&base(5_000, Some(T), &[])), Some(T), &nothing);
     assert_eq!((written(&again), sent(&again)), (None, Some(T)));
     assert_eq!(again.send.map(|send| (send.expected, send.revision)), Some((0, 5_001)));
@@ -168,20 +200,20 @@ fn removals_are_told_and_an_edit_wins_over_one() {
         (None, there(record(5, T, &[])), None, Some("gone")),
         (None, there(record(6, &a, &[T])), Some(a.as_str()), None),
         (None, gone(6, Gone::Removed, &[T]), None, None),
-        (None, Remote::default(), None, Some("gone")),
+        (None, RedisDocument::default(), None, Some("gone")),
     ] {
         let step = step(Some(&agreed), here, &remote);
         assert_eq!((written(&step), sent(&step)), (file, send), "{here:?} {remote:?}");
     }
     let new = step(None, None, &there(record(6, T, &[])));
     assert_eq!((written(&new), sent(&new)), (Some(T), None));
-    let archived = Local { path: DocPath::new("archive/2025-10/task-1.md").expect("valid"), ..local(T) };
+    let archived = LocalDocument { path: DocPath::new("archive/2025-10/task-1.md").expect("valid"), ..local(T) };
     let case = Case { archived: Some(&archived), ..PLAIN };
     let step = step_of(&case, Some(&agreed), None, &there(record(5, T, &[])));
     let send = step.send.expect("it is told");
     assert_eq!((send.record.gone, send.record.path, send.shown), (Some(Gone::Archived), archived.path.clone(), None));
     // What changed on the way to the archive is told first.
-    let archived = Local { document: Document::parse(a.as_bytes()), ..archived };
+    let archived = LocalDocument { document: Document::parse(a.as_bytes()), ..archived };
     let case = Case { archived: Some(&archived), ..PLAIN };
     let step = step_of(&case, Some(&agreed), None, &there(record(5, T, &[])));
     assert_eq!((written(&step), sent(&step)), (None, Some(a.as_str())));
@@ -190,9 +222,9 @@ fn removals_are_told_and_an_edit_wins_over_one() {
 #[test]
 fn a_removed_document_is_not_mistaken_for_an_earlier_one_in_the_archive() {
     let old = with("status: pending", "status: completed");
-    let archived = Local { path: DocPath::new("archive/2025-10/task-1.md").expect("valid"), ..local(&old) };
+    let archived = LocalDocument { path: DocPath::new("archive/2025-10/task-1.md").expect("valid"), ..local(&old) };
     let case = Case { archived: Some(&archived), ..PLAIN };
-    let made = step_of(&case, None, Some(T), &Remote::default());
+    let made = step_of(&case, None, Some(T), &RedisDocument::default());
     let agreed = made.base.expect("something is agreed on");
     let edited = with("a: 1", "a: 2");
     let on = step_of(&case, Some(&agreed), Some(&edited), &there(record(agreed.revision, T, &[])));
@@ -201,7 +233,7 @@ fn a_removed_document_is_not_mistaken_for_an_earlier_one_in_the_archive() {
     assert_eq!(written(&step), None);
     assert_eq!(step.send.map(|send| send.record.gone), Some(Some(Gone::Removed)));
     // Once it goes there itself, it is what lies there.
-    let archived = Local { document: Document::parse(edited.as_bytes()), ..archived };
+    let archived = LocalDocument { document: Document::parse(edited.as_bytes()), ..archived };
     let case = Case { archived: Some(&archived), ..PLAIN };
     let step = step_of(&case, Some(&agreed), None, &there(record(agreed.revision, &edited, &[T])));
     assert_eq!(step.send.map(|send| send.record.gone), Some(Some(Gone::Archived)));
@@ -210,14 +242,14 @@ fn a_removed_document_is_not_mistaken_for_an_earlier_one_in_the_archive() {
 #[test]
 fn what_is_long_gone_is_forgotten() {
     let now = 1_000;
-    let month = i64::try_from(Base::GONE_LIFE.as_millis()).expect("small");
+    let month = i64::try_from(SyncBase::GONE_LIFE.as_millis()).expect("small");
     let seen = step(Some(&base(5, Some(T), &[])), None, &gone(6, Gone::Removed, &[T])).base.expect("it is remembered");
     assert_eq!(seen.gone_ms, Some(now));
     // A server that lost its data has not told everybody.
-    assert_eq!(step(Some(&seen), None, &Remote::default()).base.as_ref(), Some(&seen));
-    let old = Base { gone_ms: Some(now - month), ..seen };
+    assert_eq!(step(Some(&seen), None, &RedisDocument::default()).base.as_ref(), Some(&seen));
+    let old = SyncBase { gone_ms: Some(now - month), ..seen };
     assert_eq!(step(Some(&old), None, &gone(6, Gone::Removed, &[T])).base.as_ref(), Some(&old));
-    assert_eq!(step(Some(&old), None, &Remote::default()).base, None);
+    assert_eq!(step(Some(&old), None, &RedisDocument::default()).base, None);
     let sent = step(Some(&base(5, Some(T), &[])), None, &there(record(5, T, &[])));
     assert_eq!(sent.base.and_then(|base| base.gone_ms), Some(now));
 }
@@ -227,12 +259,12 @@ fn what_cannot_be_read_is_held_and_takes_what_comes() {
     let (odd, a) = (with("status: pending", "status: odd"), with("a: 1", "a: 2"));
     let held = step(Some(&base(5, Some(T), &[])), Some(&odd), &there(record(6, &a, &[T])));
     assert_eq!((written(&held), sent(&held)), (Some(odd.replace("a: 1", "a: 2").as_str()), None));
-    assert!(matches!(held.held, Some(Held::Unreadable(_))));
+    assert!(matches!(held.held, Some(HoldReason::Unreadable(_))));
     assert_eq!(held.base.and_then(|base| base.text).as_deref(), Some(a.as_str()));
-    assert_eq!(step(None, Some(&odd), &Remote::default()).send, None);
+    assert_eq!(step(None, Some(&odd), &RedisDocument::default()).send, None);
     let (one, other) = (with("a: 1", "a: 3"), a);
     let clash = step(Some(&base(5, Some(T), &[])), Some(&one), &there(record(6, &other, &[T])));
-    assert_eq!((clash.held.as_ref(), sent(&clash), clash.conflicts.len()), (Some(&Held::Conflict), None, 1));
+    assert_eq!((clash.held.as_ref(), sent(&clash), clash.conflicts.len()), (Some(&HoldReason::Conflict), None, 1));
     assert!(written(&clash).is_some_and(|text| merge::sides(text).is_some()));
     assert_eq!(clash.base.map(|base| base.revision), Some(6));
 }
@@ -245,24 +277,24 @@ fn what_nobody_could_take_in_is_held() {
     let large = with("## Notes\n", &format!("## Payload\n\n[{json}0]\n\n## Result\n\n[{json}0]\n"));
     assert_eq!(sent(&step(Some(&agreed), Some(&large), &told)), Some(large.as_str()));
     let held = step(Some(&agreed), Some(&with("a: 1\n", &keys)), &told);
-    assert!(matches!(&held.held, Some(Held::TooMuch(why)) if why.contains("fields")), "{:?}", held.held);
+    assert!(matches!(&held.held, Some(HoldReason::Refused(why)) if why.contains("fields")), "{:?}", held.held);
     assert_eq!((held.send, held.base), (None, Some(agreed)));
-    let mut send = step(None, Some(T), &Remote::default()).send.expect("it goes out");
-    assert_eq!(outgoing::excess(&send), None);
+    let mut send = step(None, Some(T), &RedisDocument::default()).send.expect("it goes out");
+    assert_eq!(excess(&send), None);
     send.record.wrote[0].1 = "\u{1}".repeat(600_000);
-    assert!(outgoing::excess(&send).is_some_and(|why| why.contains("bytes")));
+    assert!(excess(&send).is_some_and(|why| why.contains("bytes")));
 }
 
 #[test]
 fn a_checkout_of_old_work_rolls_nobody_back() {
     let a = with("a: 1", "a: 2");
     let agreed = base(5, Some(&a), &[T]);
-    let back = Case { back: Back::MovedBack, ..PLAIN };
+    let back = Case { head: HeadMotion::MovedBack, ..PLAIN };
     for here in [Some(T), None] {
         let step = step_of(&back, Some(&agreed), here, &there(record(5, &a, &[T])));
         assert_eq!(
             (written(&step), sent(&step), step.held.as_ref()),
-            (None, None, Some(&Held::RolledBack)),
+            (None, None, Some(&HoldReason::RolledBack)),
             "{here:?}"
         );
     }
@@ -286,22 +318,25 @@ fn a_hash_that_expired_is_shown_again_and_others_are_heard() {
     assert_eq!(heard.send.map(|send| send.seen).as_deref(), Some("sum"));
     remote.shown.as_mut().expect("shown").last_mut().expect("one").1 = "\u{1b}".to_owned();
     let left = step(Some(&agreed), Some(T), &remote);
-    assert_eq!((written(&left), sent(&left), left.garbage.len()), (None, None, 1), "it stays, and is told of");
+    assert_eq!((written(&left), sent(&left), left.rejected.len()), (None, None, 1), "it stays, and is told of");
     remote.shown.as_mut().expect("shown").push(("d".to_owned(), "1".to_owned()));
     let heard = step(Some(&agreed), Some(T), &remote);
     assert!(written(&heard).is_some_and(|text| text.contains("d: 1")) && sent(&heard) == written(&heard));
-    assert_eq!(heard.garbage.len(), 1);
+    assert_eq!(heard.rejected.len(), 1);
     // A hash without a record.
     let fields = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    let alone = |pairs| Remote { shown: Some(fields(pairs)), is_touched: true, ..Remote::default() };
+    let alone = |pairs| RedisDocument { shown: Some(fields(pairs)), is_touched: true, ..RedisDocument::default() };
     assert_eq!(written(&step(None, None, &alone(&[("type", "t")]))), Some("made"));
     assert_eq!(written(&step(None, None, &alone(&[("status", "completed")]))), None);
     let taken = step(Some(&agreed), Some(T), &alone(&[("status", "completed")]));
     assert_eq!(written(&taken), Some(with("status: pending", "status: completed").as_str()));
-    let late =
-        Remote { shown: Some(fields(&[("status", "completed")])), is_touched: true, ..gone(6, Gone::Removed, &[T]) };
+    let late = RedisDocument {
+        shown: Some(fields(&[("status", "completed")])),
+        is_touched: true,
+        ..gone(6, Gone::Removed, &[T])
+    };
     let late = step(None, None, &late);
-    assert_eq!((written(&late), sent(&late), late.garbage.len()), (None, Some("gone"), 1));
+    assert_eq!((written(&late), sent(&late), late.rejected.len()), (None, Some("gone"), 1));
 }
 
 #[test]
@@ -309,11 +344,11 @@ fn a_record_names_no_file_of_something_else() {
     let archived = |path: &str| {
         let there = gone(6, Gone::Archived, &[T]);
         let path = DocPath::new(path).expect("valid");
-        Remote { record: there.record.map(|record| Record { path, ..record }), ..there }
+        RedisDocument { record: there.record.map(|record| RedisRecord { path, ..record }), ..there }
     };
     let agreed = base(5, Some(T), &[]);
-    let to = |path| match step(Some(&agreed), Some(T), &archived(path)).file {
-        FileStep::Archive { to, .. } => Some(to.to_string()),
+    let to = |path| match step(Some(&agreed), Some(T), &archived(path)).plan.file {
+        FileAction::Archive { to, .. } => Some(to.to_string()),
         _ => None,
     };
     let own = Some("archive/2025-10/task-1.md".to_owned());
@@ -321,18 +356,19 @@ fn a_record_names_no_file_of_something_else() {
     assert_eq!(to("archive/2025-10/events-a.md"), None);
     let told = step(None, None, &archived("archive/2025-10/task-2.md"));
     assert_eq!(told.base.map(|base| base.path.to_string()).as_deref(), Some("archive/2025-10/task-1.md"));
-    let events = Record { path: DocPath::new("events-a.md").expect("valid"), ..record(6, T, &[]) };
+    let events = RedisRecord { path: DocPath::new("events-a.md").expect("valid"), ..record(6, T, &[]) };
     let new = step(None, None, &there(events));
-    assert!(matches!(new.file, FileStep::Write { path, .. } if path.as_str() == "task-1.md"));
+    assert!(matches!(new.plan.file, FileAction::Write { path, .. } if path.as_str() == "task-1.md"));
 }
 
 #[test]
 fn a_record_about_something_else_is_not_believed() {
     for text in [with("id: task-1", "id: task-2"), with("status: pending", "status: odd"), "x".to_owned()] {
-        let hostile = Record { text: Some(text), ..record(7, T, &[]) };
-        let step_ = step(Some(&base(5, Some(T), &[])), Some(T), &Remote { shown: None, ..there(hostile.clone()) });
-        assert_eq!((written(&step_), sent(&step_), step_.garbage.len()), (None, Some(T), 1));
-        let step = step(None, None, &Remote { shown: None, ..there(hostile) });
-        assert_eq!((written(&step), sent(&step), step.garbage.len()), (None, None, 1));
+        let hostile = RedisRecord { text: Some(text), ..record(7, T, &[]) };
+        let step_ =
+            step(Some(&base(5, Some(T), &[])), Some(T), &RedisDocument { shown: None, ..there(hostile.clone()) });
+        assert_eq!((written(&step_), sent(&step_), step_.rejected.len()), (None, Some(T), 1));
+        let step = step(None, None, &RedisDocument { shown: None, ..there(hostile) });
+        assert_eq!((written(&step), sent(&step), step.rejected.len()), (None, None, 1));
     }
 }

@@ -1,47 +1,112 @@
-//! One field that others changed, as an edit of the document; and what the texts of fields must be.
+//! Fields that others changed on a remote, applied to the document as if it were edited by hand: the smallest edits, and what
+//! cannot be used is left out and reported.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::take::FIELD_BYTES_MAX;
+use super::field_text::{ids, json, moment, moment_fault, name, one_line, plain, seconds, texts, word};
 use crate::core::document::{Document, FRONTMATTER_BYTES_MAX, Value};
 use crate::core::entity::agent::{self, AgentUpdate};
 use crate::core::entity::claim::{self, Hold};
 use crate::core::entity::task::{self, TaskUpdate};
 use crate::core::entity::{
-    self, ActiveTask, AgentStatus, DependencyBullet, Entity, Priority, Refusal, Review, Task, TaskStatus, UnknownWord,
+    self, ActiveTask, AgentStatus, DependencyBullet, Entity, Priority, Refusal, Review, Task, TaskStatus,
     WorkflowStatus, add_ids, remove_ids, remove_key, set_key, set_outcome,
 };
-use crate::core::name::{AgentName, DocId, DocPath, Kind, NameError, is_unsafe_to_show, visible};
+use crate::core::name::{AgentName, DocId, DocPath, Kind, visible};
 use crate::core::time::{Timestamp, parse_span};
 
-/// For how long somebody has a task who took it without saying so.
+/// Longest text of a field, in bytes.
+pub const FIELD_BYTES_MAX: usize = crate::core::document::JSON_BYTES_MAX;
+/// The lease of an agent that took a task without saying for how long.
 const LEASE_DEFAULT: Duration = Duration::from_secs(300);
-/// How much further than the document a hash may count: a number at the end of all numbers leaves none for the next holder.
+/// How much further than the document a remote may count: the highest of all numbers leaves none for the next holder.
 const COUNT_AHEAD_MAX: u64 = 1_000;
-/// The highest number that is taken: beyond it scripts of the server cannot count one by one.
+/// The highest number that is taken: above it scripts of a server lose precision.
 const COUNT_MAX: u64 = 1 << 52;
-/// Most entries of a list in a field.
-const LIST_MAX: usize = 1_000;
 /// Characters of a text that a complaint repeats.
 const SHOWN_MAX: usize = 60;
 
 type Edit = Result<Document, String>;
 
-/// All that others changed in a hash, and the document that it is about.
-pub(super) struct Wish<'a> {
-    pub(super) kind: Kind,
-    pub(super) id: &'a DocId,
-    pub(super) before: &'a Document,
-    pub(super) wishes: &'a [(&'a str, Option<&'a str>)],
-    pub(super) now: Timestamp,
+/// A field that cannot be used, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedField {
+    /// Which field, safe to show; empty for the document as a whole.
+    pub field: String,
+    /// What is wrong with it, in plain words.
+    pub why: String,
 }
 
-impl Wish<'_> {
-    /// The document with one field as it is wished; without it where there is no text.
-    pub(super) fn apply(&self, document: &Document, field: &str, text: Option<&str>) -> Edit {
+impl RejectedField {
+    /// Makes the name of the field safe to show.
+    pub fn new(field: &str, why: impl Into<String>) -> Self {
+        Self { field: short(field), why: why.into() }
+    }
+}
+
+/// What became of fields that others changed.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FieldEdits {
+    /// The document with all that could be used; `None` if that changes nothing.
+    pub document: Option<Document>,
+    /// Who made the change, as far as the fields say.
+    pub author: Option<AgentName>,
+    /// What could not be used.
+    pub rejected: Vec<RejectedField>,
+}
+
+/// Fields that others changed, and the document that they are about.
+#[derive(Debug)]
+pub struct FieldUpdates<'a> {
+    /// The kind of the document.
+    pub kind: Kind,
+    /// Its id.
+    pub id: &'a DocId,
+    /// The document as it was before.
+    pub before: &'a Document,
+    /// Names and texts; without a text the field was removed.
+    pub updates: Vec<(&'a str, Option<&'a str>)>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl<'a> FieldUpdates<'a> {
+    /// Applies all of them; what cannot be used is left out.
+    #[must_use]
+    pub fn apply(mut self) -> FieldEdits {
+        self.updates.sort_by_key(|(field, _)| order(field));
+        let (mut document, mut rejected) = (self.before.clone(), Vec::new());
+        for (field, text) in &self.updates {
+            match self.apply_field(&document, field, *text) {
+                Ok(new) if new == document => {}
+                Ok(new) if self.is_sound(&new) => document = new,
+                Ok(_) => rejected.push(RejectedField::new(field, "the document could not be read with it")),
+                Err(why) => rejected.push(RejectedField::new(field, why)),
+            }
+        }
+        let author = self.author(&document);
+        FieldEdits { document: (document != *self.before).then_some(document), author, rejected }
+    }
+
+    /// Returns true if a document is still the one that it was.
+    fn is_sound(&self, after: &Document) -> bool {
+        let path = DocPath::for_new(self.kind, self.id);
+        let of = |document: &Document| entity::read(&path, document).entity.map(|entity| entity.id());
+        after.is_readable() && of(after).is_some_and(|after| Some(after) == of(self.before))
+    }
+
+    fn author(&self, document: &Document) -> Option<AgentName> {
+        match self.kind {
+            Kind::Agent => AgentName::new(self.id.as_str()).ok(),
+            Kind::Workflow => None,
+            Kind::Task => self.read(document).and_then(|task| task.claimed_by.or(task.assigned_to)),
+        }
+    }
+
+    /// Returns the document with one field changed.
+    fn apply_field(&self, document: &Document, field: &str, text: Option<&str>) -> Edit {
         if text.is_some_and(|text| text.len() > FIELD_BYTES_MAX) {
             return Err(format!("it has more than {FIELD_BYTES_MAX} bytes"));
         }
@@ -78,7 +143,7 @@ impl Wish<'_> {
         let title = one_line(text)?;
         if self.kind == Kind::Task {
             let update = TaskUpdate { title: Some(title), ..TaskUpdate::default() };
-            return task::update(document, &update).map_err(|refusal| told(&refusal));
+            return task::update(document, &update).map_err(|refusal| refused(&refusal));
         }
         if document.field("title").is_some() {
             return key(document, "title", &Value::text(title));
@@ -105,9 +170,9 @@ impl Wish<'_> {
             (Kind::Workflow, "tasks") => return list(document, field, "Tasks", &[]),
             // It stands in a heading.
             (_, "title") if document.field("title").is_none() => return Ok(document.clone()),
-            _ => return remove_key(document, field).map_err(|refusal| told(&refusal)),
+            _ => return remove_key(document, field).map_err(|refusal| refused(&refusal)),
         };
-        let document = remove_key(document, field).map_err(|refusal| told(&refusal))?;
+        let document = remove_key(document, field).map_err(|refusal| refused(&refusal))?;
         match document.section(section) {
             None => Ok(document),
             Some(_) => document.set_section_text(section, "").map_err(|error| error.diagnostic().message),
@@ -141,7 +206,7 @@ impl Wish<'_> {
             }
             _ => return extra(document, field, text),
         }
-        agent::set(document, &update).map_err(|refusal| told(&refusal))
+        agent::set(document, &update).map_err(|refusal| refused(&refusal))
     }
 
     fn task(&self, document: &Document, field: &str, text: &str) -> Edit {
@@ -165,7 +230,7 @@ impl Wish<'_> {
                 parse_span(text).map_err(|error| error.to_string())?;
                 key(document, field, &Value::text(text))
             }
-            "assigned_to" if text.is_empty() => remove_key(document, field).map_err(|refusal| told(&refusal)),
+            "assigned_to" if text.is_empty() => remove_key(document, field).map_err(|refusal| refused(&refusal)),
             "assigned_to" => key(document, field, &Value::text(name::<AgentName>(text)?.as_str())),
             "priority" => {
                 let priority = word::<Priority>(text)?;
@@ -181,8 +246,8 @@ impl Wish<'_> {
         }
     }
 
-    fn wished(&self, field: &str) -> Option<&str> {
-        self.wishes.iter().find(|(known, _)| *known == field).and_then(|(_, text)| *text)
+    fn updated(&self, field: &str) -> Option<&'a str> {
+        self.updates.iter().find(|(known, _)| *known == field).and_then(|(_, text)| *text)
     }
 
     fn read(&self, document: &Document) -> Option<Task> {
@@ -192,17 +257,17 @@ impl Wish<'_> {
         }
     }
 
-    /// Who is to have the task that is to run.
+    /// Returns the agent that is to have the task that is to run.
     fn holder(&self, task: &Task) -> Option<AgentName> {
-        let named = |field| self.wished(field).and_then(|text| AgentName::new(text).ok());
+        let named = |field| self.updated(field).and_then(|text| AgentName::new(text).ok());
         let assigned = || named("assigned_to").or_else(|| task.assigned_to.clone());
         named("claimed_by").or_else(|| task.claimed_by.clone()).or_else(assigned)
     }
 
     fn has_new_holder(&self) -> bool {
         let Some(task) = self.read(self.before) else { return false };
-        let wished = self.wished("status").and_then(|text| text.parse::<TaskStatus>().ok());
-        let runs = wished.unwrap_or(task.status) == TaskStatus::Running;
+        let status = self.updated("status").and_then(|text| text.parse::<TaskStatus>().ok());
+        let runs = status.unwrap_or(task.status) == TaskStatus::Running;
         let holder = self.holder(&task);
         runs && holder.is_some() && (holder != task.claimed_by || task.status != TaskStatus::Running)
     }
@@ -215,12 +280,12 @@ impl Wish<'_> {
             return if self.has_new_holder() { give(document, &task, holder) } else { Ok(document.clone()) };
         }
         let new = key(document, "status", &Value::text(to.word()))?;
-        if to != TaskStatus::Pending || self.wished("claimed_by").is_some() {
+        if to != TaskStatus::Pending || self.updated("claimed_by").is_some() {
             return Ok(new);
         }
-        // Whoever had it has it no longer.
-        let new = remove_key(&new, "claimed_by").map_err(|refusal| told(&refusal))?;
-        remove_key(&new, "lease").map_err(|refusal| told(&refusal))
+        // The last holder has it no longer.
+        let new = remove_key(&new, "claimed_by").map_err(|refusal| refused(&refusal))?;
+        remove_key(&new, "lease").map_err(|refusal| refused(&refusal))
     }
 
     fn claimed(&self, document: &Document, by: &AgentName) -> Edit {
@@ -245,31 +310,31 @@ fn workflow(document: &Document, field: &str, text: &str) -> Edit {
     }
 }
 
-/// The task runs and is theirs, as if they had claimed it.
+/// Returns the document as if the agent had claimed the task.
 fn give(document: &Document, task: &Task, by: AgentName) -> Edit {
     let is_new = task.claimed_by.as_ref() != Some(&by) || task.fence.is_none();
     let fence = task.fence.unwrap_or(0).saturating_add(u64::from(is_new));
     let hold = Hold { by, fence, lease: task.lease.unwrap_or(LEASE_DEFAULT) };
     match claim::take(document, &hold) {
         Err(Refusal::IllegalStep { .. }) => {
-            // As an edit by hand would; `check` tells of the step.
+            // As an edit by hand would; `check` reports the step.
             let running = key(document, "status", &Value::text(TaskStatus::Running.word()))?;
-            claim::take(&running, &hold).map_err(|refusal| told(&refusal))
+            claim::take(&running, &hold).map_err(|refusal| refused(&refusal))
         }
-        taken => taken.map_err(|refusal| told(&refusal)),
+        taken => taken.map_err(|refusal| refused(&refusal)),
     }
 }
 
-fn told(refusal: &Refusal) -> String {
+fn refused(refusal: &Refusal) -> String {
     refusal.findings().first().map_or_else(|| refusal.to_string(), |finding| finding.message.clone())
 }
 
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     visible(&text.chars().take(SHOWN_MAX).collect::<String>())
 }
 
 fn key(document: &Document, key: &str, value: &Value) -> Edit {
-    set_key(document, key, value).map_err(|refusal| told(&refusal))
+    set_key(document, key, value).map_err(|refusal| refused(&refusal))
 }
 
 /// A key that means nothing to this program: whatever JSON it is, else a text.
@@ -314,7 +379,7 @@ fn outcome(document: &Document, heading: &str, field: &str, text: &str) -> Edit 
     if document.section(heading).is_none() && document.field(field).is_some() {
         return key(document, field, &Value::from_json(&value));
     }
-    set_outcome(document, heading, &value).map_err(|refusal| told(&refusal))
+    set_outcome(document, heading, &value).map_err(|refusal| refused(&refusal))
 }
 
 fn section(document: &Document, heading: &str, field: &str, value: &Json) -> Edit {
@@ -335,67 +400,14 @@ fn list(document: &Document, field: &str, heading: &str, ids: &[DocId]) -> Edit 
     let before: Vec<DocId> = texts.into_iter().filter_map(|text| DocId::new(text).ok()).collect();
     let gone: Vec<DocId> = before.iter().filter(|id| !ids.contains(id)).cloned().collect();
     let new: Vec<DocId> = ids.iter().filter(|id| !before.contains(id)).cloned().collect();
-    let document = add_ids(document, field, heading, &new).map_err(|refusal| told(&refusal))?;
-    remove_ids(&document, field, heading, &gone).map_err(|refusal| told(&refusal))
+    let document = add_ids(document, field, heading, &new).map_err(|refusal| refused(&refusal))?;
+    remove_ids(&document, field, heading, &gone).map_err(|refusal| refused(&refusal))
 }
 
-// What the texts of fields must be.
-
-/// A text that a document can hold and a terminal show.
-pub(super) fn plain(text: &str) -> Result<&str, String> {
-    match text.chars().find(|c| is_unsafe_to_show(*c) && !matches!(c, '\n' | '\r' | '\t')) {
-        Some(c) => Err(format!("it has the character {}", visible(&c.to_string()))),
-        None => Ok(text),
-    }
-}
-
-pub(super) fn one_line(text: &str) -> Result<String, String> {
-    let text = plain(text)?.trim();
-    if text.is_empty() || text.contains(['\n', '\r']) || text.len() > 1_000 {
-        return Err("it is not one short line".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-pub(super) fn word<W: FromStr<Err = UnknownWord>>(text: &str) -> Result<W, String> {
-    if text.len() > SHOWN_MAX {
-        return Err(format!("`{}…` is none of its words", short(text)));
-    }
-    text.parse().map_err(|unknown: UnknownWord| unknown.to_string())
-}
-
-pub(super) fn name<N: FromStr<Err = NameError>>(text: &str) -> Result<N, String> {
-    text.parse().map_err(|error: NameError| error.to_string())
-}
-
-pub(super) fn json(text: &str) -> Result<Json, String> {
-    serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))
-}
-
-pub(super) fn texts(text: &str) -> Result<Vec<String>, String> {
-    let fault = || "it is not a JSON list of texts".to_owned();
-    let list = json(text)?;
-    let list = list.as_array().ok_or_else(fault)?;
-    if list.len() > LIST_MAX {
-        return Err(format!("it has more than {LIST_MAX} entries"));
-    }
-    list.iter().map(|item| one_line(item.as_str().ok_or_else(fault)?)).collect()
-}
-
-pub(super) fn ids(text: &str) -> Result<Vec<DocId>, String> {
-    texts(text)?.iter().map(|text| name(text)).collect()
-}
-
-pub(super) fn seconds(text: &str) -> Result<u64, String> {
-    let seconds = text.trim().parse::<u64>().ok().filter(|seconds| (1..=31_536_000).contains(seconds));
-    seconds.ok_or_else(|| format!("`{}` is not a number of seconds, a year at most", short(text)))
-}
-
-/// A moment that is not still to come: a clock that is wrong makes nobody live for ever.
-pub(super) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    text.parse::<Timestamp>().map(|at| at.min(now)).map_err(|_| moment_fault(text))
-}
-
-fn moment_fault(text: &str) -> String {
-    format!("`{}` is not a moment such as 2025-10-17T00:00:00Z", short(text))
+/// The state comes first, then what says more than it about the same.
+fn order(field: &str) -> usize {
+    ["status", "claimed_by", "active_tasks", "metadata", "result", "error", "ttl", "last_updated"]
+        .iter()
+        .position(|known| *known == field)
+        .map_or(8, |place| if place >= 6 { place + 4 } else { place })
 }

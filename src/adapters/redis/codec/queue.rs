@@ -6,10 +6,10 @@ use crate::core::entity::Priority;
 use crate::core::name::DocId;
 use crate::core::snapshot::Snapshot;
 
-/// The ready tasks of each priority that nobody holds, in the order in which workers are to get them: the oldest first.
+/// Returns the ready tasks of each priority without a holder, in the order in which workers are to get them: the oldest first.
 /// Assigned ones are among them. A priority without tasks has an empty list.
 #[must_use]
-pub fn queues(snapshot: &Snapshot, held: &dyn Fn(&DocId) -> bool) -> BTreeMap<Priority, Vec<DocId>> {
+pub fn ready_queues(snapshot: &Snapshot, held: &dyn Fn(&DocId) -> bool) -> BTreeMap<Priority, Vec<DocId>> {
     let mut queues: BTreeMap<Priority, Vec<DocId>> =
         Priority::ALL.iter().map(|priority| (*priority, Vec::new())).collect();
     for task in snapshot.ready_tasks() {
@@ -41,7 +41,7 @@ mod tests {
             let text = format!("---\ntype: t\n{keys}\n---\n");
             (DocPath::new(*path).expect("valid"), Document::parse(text.into_bytes()))
         }));
-        let queues = queues(&snapshot, &|id| id.as_str() == "task-d");
+        let queues = ready_queues(&snapshot, &|id| id.as_str() == "task-d");
         let of = |priority| queues[&priority].iter().map(DocId::as_str).collect::<Vec<_>>();
         assert_eq!(of(Priority::Critical), ["task-c"]);
         assert_eq!(of(Priority::Normal), ["task-b", "task-a"]);

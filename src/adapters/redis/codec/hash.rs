@@ -1,30 +1,21 @@
-//! A document as the fields of the hash that everybody sees, and how long that hash lives.
+//! A document as the fields of the hash that every program sees, and how long that hash lives.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
-use sha1::{Digest as _, Sha1};
 
-use super::remote::Fields;
+use super::record::HashFields;
 use crate::core::entity::{Agent, Entity, Pulse, Review, Task, Workflow, span_text};
 use crate::core::name::{AgentName, DocId};
+use crate::core::reconcile::{DerivedValues, digest};
 use crate::core::time::Timestamp;
 
-/// For how long a workflow is shown that nobody tells of again.
+/// For how long the hash of a workflow is shown that is not written again.
 pub const WORKFLOW_LIFE: Duration = Duration::from_secs(3_600);
-
-/// What follows from other documents, worked out by the caller.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Derived {
-    /// How far a workflow is by its tasks, from 0 to 1.
-    pub progress: Option<f64>,
-    /// The task it is at.
-    pub current_task: Option<DocId>,
-}
 
 /// How long a hash is to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Life {
+pub enum HashLife {
     /// For good.
     Ever,
     /// For so long from now.
@@ -33,9 +24,9 @@ pub enum Life {
     Over,
 }
 
-/// The hash that everybody sees, in the order in which it is written.
+/// Returns the hash that every program sees, in the order in which it is written.
 #[must_use]
-pub fn fields(entity: &Entity, derived: &Derived) -> Fields {
+pub fn hash_fields(entity: &Entity, derived: &DerivedValues) -> HashFields {
     match entity {
         Entity::Agent(agent) => of_agent(agent),
         Entity::Task(task) => of_task(task),
@@ -43,42 +34,34 @@ pub fn fields(entity: &Entity, derived: &Derived) -> Fields {
     }
 }
 
-/// How long the hash of a document lives: an agent's until it counts as dead, a task's for good.
+/// Returns how long the hash of a document lives: an agent's until it is stale, a task's for good.
 #[must_use]
-pub fn ttl(entity: &Entity, seen: Option<Timestamp>, now: Timestamp) -> Life {
+pub fn hash_life(entity: &Entity, seen: Option<Timestamp>, now: Timestamp) -> HashLife {
     let agent = match entity {
         Entity::Agent(agent) => agent,
-        Entity::Task(_) => return Life::Ever,
-        Entity::Workflow(_) => return Life::For(WORKFLOW_LIFE),
+        Entity::Task(_) => return HashLife::Ever,
+        Entity::Workflow(_) => return HashLife::For(WORKFLOW_LIFE),
     };
     let Pulse { seen, ttl, .. } = Pulse::of(agent, seen, now);
     let silent = seen.and_then(|seen| u64::try_from(now.unix_ms() - seen.unix_ms()).ok()).unwrap_or(0);
     match ttl.checked_sub(Duration::from_millis(silent)) {
-        Some(left) if !left.is_zero() => Life::For(left),
-        _ => Life::Over,
+        Some(left) if !left.is_zero() => HashLife::For(left),
+        _ => HashLife::Over,
     }
-}
-
-/// The SHA-1 of a text in hexadecimal digits: which version it is.
-#[must_use]
-pub fn digest(text: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
-    Sha1::digest(text).iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// The digest of a hash, in whichever order its fields are: a server gives them in another one after a while.
 #[must_use]
-pub fn sum(fields: &Fields) -> String {
+pub fn hash_sum(fields: &HashFields) -> String {
     let mut sorted: Vec<&(String, String)> = fields.iter().collect();
     sorted.sort();
     let parts: Vec<&str> = sorted.iter().flat_map(|(field, text)| [field.as_str(), text.as_str()]).collect();
     digest(parts.join("\0").as_bytes())
 }
 
-/// Tells whether two hashes hold the same, in whichever order.
-pub(super) fn same(a: &Fields, b: &Fields) -> bool {
-    let sorted = |fields: &Fields| {
+/// Returns true if two hashes hold the same, in whichever order.
+pub(super) fn same(a: &HashFields, b: &HashFields) -> bool {
+    let sorted = |fields: &HashFields| {
         let mut fields = fields.clone();
         fields.sort();
         fields
@@ -87,11 +70,11 @@ pub(super) fn same(a: &Fields, b: &Fields) -> bool {
 }
 
 /// The text of a field, if the hash has it.
-pub(super) fn find<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
+pub(super) fn find<'a>(fields: &'a HashFields, name: &str) -> Option<&'a str> {
     fields.iter().find(|(key, _)| key == name).map(|(_, text)| text.as_str())
 }
 
-struct Hash(Fields);
+struct Hash(HashFields);
 
 impl Hash {
     fn put(&mut self, key: &str, text: impl Into<String>) {
@@ -113,7 +96,7 @@ impl Hash {
     }
 
     /// Unknown keys; one that bears the name of something else does not replace it.
-    fn extra(mut self, extra: &Map<String, Json>) -> Fields {
+    fn extra(mut self, extra: &Map<String, Json>) -> HashFields {
         for (key, value) in extra {
             if find(&self.0, key).is_none() {
                 self.put(key, plain(value));
@@ -131,7 +114,7 @@ fn ids(ids: &[DocId]) -> String {
     ids.iter().map(|id| Json::from(id.as_str())).collect::<Json>().to_string()
 }
 
-fn of_agent(agent: &Agent) -> Fields {
+fn of_agent(agent: &Agent) -> HashFields {
     let mut hash = Hash(Vec::new());
     hash.put("status", agent.status.word());
     hash.put_if("last_updated", agent.last_updated.map(|at| at.to_string()));
@@ -142,7 +125,7 @@ fn of_agent(agent: &Agent) -> Fields {
     hash.extra(&agent.extra)
 }
 
-fn of_task(task: &Task) -> Fields {
+fn of_task(task: &Task) -> HashFields {
     let mut hash = Hash(Vec::new());
     hash.put("id", task.id.as_str());
     hash.put("type", task.kind.as_str());
@@ -166,7 +149,7 @@ fn of_task(task: &Task) -> Fields {
     hash.extra(&task.extra)
 }
 
-fn of_workflow(workflow: &Workflow, derived: &Derived) -> Fields {
+fn of_workflow(workflow: &Workflow, derived: &DerivedValues) -> HashFields {
     let mut hash = Hash(Vec::new());
     hash.put("id", workflow.id.as_str());
     hash.put("type", workflow.kind.as_str());
@@ -195,7 +178,7 @@ mod tests {
         crate::core::entity::read(&path, &Document::parse(text.as_bytes())).entity.expect("readable")
     }
 
-    fn lines(fields: &Fields) -> Vec<String> {
+    fn lines(fields: &HashFields) -> Vec<String> {
         fields.iter().map(|(field, text)| format!("{field}={text}")).collect()
     }
 
@@ -207,7 +190,7 @@ mod tests {
     fn a_task_has_the_fields_of_the_reference_schema_and_its_own() {
         let text = "---\nid: task-1\ntype: t\nstatus: failed\nassigned_to: b\npriority: high\ndepends_on: [a]\ncreated: 2025-10-17\nclaimed_by: b\nfence: 2\nlease: 5m\nattempt: 3\nprogress: 0.5\nown: [1, x]\nword: yes\n---\n\n# Train\n\n## Payload\n\n{\"n\": 1}\n\n## Error\n\nout of memory\n";
         assert_eq!(
-            lines(&fields(&entity("task-1.md", text), &Derived::default())),
+            lines(&hash_fields(&entity("task-1.md", text), &DerivedValues::default())),
             [
                 "id=task-1",
                 "type=t",
@@ -235,14 +218,14 @@ mod tests {
         let text = "---\nagent: a\nstatus: busy\nlast_updated: 2025-10-17T00:00:00Z\nttl: 60\n---\n\n## Active Tasks\n\n- x (started: 2025-10-17T00:00:00Z)\n- y\n";
         let agent = entity("agent-a.md", text);
         assert_eq!(
-            lines(&fields(&agent, &Derived::default())),
+            lines(&hash_fields(&agent, &DerivedValues::default())),
             ["status=busy", "last_updated=2025-10-17T00:00:00Z", "active_tasks=[\"x\",\"y\"]", "metadata={}", "ttl=60"]
         );
         let text = "---\nid: w\ntype: t\nstatus: running\ntasks: [a, b]\n---\n\n## Metadata\n\n{\"a\": 1}\n";
         let workflow = entity("workflow-w.md", text);
-        let derived = Derived { progress: Some(0.5), current_task: DocId::new("b").ok() };
+        let derived = DerivedValues { progress: Some(0.5), current_task: DocId::new("b").ok() };
         assert_eq!(
-            lines(&fields(&workflow, &derived)),
+            lines(&hash_fields(&workflow, &derived)),
             [
                 "id=w",
                 "type=t",
@@ -253,29 +236,29 @@ mod tests {
                 "metadata={\"a\":1}"
             ]
         );
-        assert!(lines(&fields(&workflow, &Derived::default())).contains(&"progress=0.0".to_owned()));
+        assert!(lines(&hash_fields(&workflow, &DerivedValues::default())).contains(&"progress=0.0".to_owned()));
     }
 
     #[test]
     fn a_hash_lives_as_long_as_its_agent() {
         let text = |keys: &str| format!("---\nagent: a\nstatus: idle\n{keys}---\n");
         let old = "last_updated: 2025-10-17T00:00:00Z\n";
-        let seconds = |n| Life::For(Duration::from_secs(n));
+        let seconds = |n| HashLife::For(Duration::from_secs(n));
         for (keys, seen, now, life) in [
             (old, None, "2025-10-17T00:01:00Z", seconds(240)),
-            (old, None, "2025-10-17T00:05:00Z", Life::Over),
+            (old, None, "2025-10-17T00:05:00Z", HashLife::Over),
             (old, Some("2025-10-17T00:04:00Z"), "2025-10-17T00:05:00Z", seconds(240)),
             ("last_updated: 2025-10-17T00:00:00Z\nttl: 1h\n", None, "2025-10-17T00:05:00Z", seconds(3_300)),
             ("last_updated: 2025-10-18T00:00:00Z\n", None, "2025-10-17T00:05:00Z", seconds(300)),
             ("", None, "2025-10-17T00:05:00Z", seconds(300)),
         ] {
             let agent = entity("agent-a.md", &text(keys));
-            assert_eq!(ttl(&agent, seen.map(at), at(now)), life, "{keys} {seen:?} {now}");
+            assert_eq!(hash_life(&agent, seen.map(at), at(now)), life, "{keys} {seen:?} {now}");
         }
         let now = at("2025-10-17T00:00:00Z");
         let task = entity("task-1.md", "---\nid: task-1\ntype: t\nstatus: pending\n---\n");
         let workflow = entity("workflow-w.md", "---\nid: w\ntype: t\nstatus: running\n---\n");
-        assert_eq!((ttl(&task, None, now), ttl(&workflow, None, now)), (Life::Ever, seconds(3_600)));
+        assert_eq!((hash_life(&task, None, now), hash_life(&workflow, None, now)), (HashLife::Ever, seconds(3_600)));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Every field of every kind, as others may write it.
 
 use super::*;
-use crate::core::mirror::{Derived, fields};
+use crate::adapters::redis::codec::{create, hash_fields};
+use crate::core::entity;
+use crate::core::name::DocPath;
+use crate::core::reconcile::{DerivedValues, NewDocument};
 
 const TASK: &str = "---\nid: task-1\nstatus: pending\ntype: t\nassigned_to: ann\ncreated: 2025-10-17T00:00:00Z\ntags: [a]\n# more\n---\n\n# T\n\n## Payload\n\n## Result\n\n## Error\n\n## Notes\n";
 const AGENT: &str = "---\nagent: ann\nstatus: idle\nlast_updated: 2025-10-17T00:00:00Z\nttl: 60\ngpu: 1\n---\n\n# ann\n\n## Active Tasks\n\n- x\n\n## Metadata\n";
@@ -20,13 +23,13 @@ fn case(kind: Kind) -> (&'static str, &'static str) {
     }
 }
 
-fn shown_of(kind: Kind, document: &Document) -> Fields {
+fn shown_of(kind: Kind, document: &Document) -> HashFields {
     let path = DocPath::for_new(kind, &DocId::new(case(kind).0).expect("valid"));
-    fields(&entity::read(&path, document).entity.expect("readable"), &Derived::default())
+    hash_fields(&entity::read(&path, document).entity.expect("readable"), &DerivedValues::default())
 }
 
 /// Sets fields; without a text they are removed.
-fn with(shown: &Fields, changes: &[(&str, Option<&str>)]) -> Fields {
+fn with(shown: &HashFields, changes: &[(&str, Option<&str>)]) -> HashFields {
     let mut shown = shown.clone();
     for (field, text) in changes {
         shown.retain(|(known, _)| known != field);
@@ -35,14 +38,14 @@ fn with(shown: &Fields, changes: &[(&str, Option<&str>)]) -> Fields {
     shown
 }
 
-fn taken_from(kind: Kind, text: &str, changes: &[(&str, Option<&str>)]) -> (Document, Taken) {
+fn taken_from(kind: Kind, text: &str, changes: &[(&str, Option<&str>)]) -> (Document, FieldEdits) {
     let document = Document::parse(text.as_bytes());
     let wrote = shown_of(kind, &document);
-    let taken = take(kind, case(kind).0, &document, &wrote, &with(&wrote, changes), now());
+    let taken = changed_fields(kind, case(kind).0, &document, &wrote, &with(&wrote, changes), now());
     (taken.document.clone().unwrap_or(document), taken)
 }
 
-fn taken(kind: Kind, changes: &[(&str, Option<&str>)]) -> (Document, Taken) {
+fn taken(kind: Kind, changes: &[(&str, Option<&str>)]) -> (Document, FieldEdits) {
     taken_from(kind, case(kind).1, changes)
 }
 
@@ -86,7 +89,7 @@ fn what_is_taken_is_shown_as_it_was_written() {
         (Kind::Workflow, "title", "Other"),
     ] {
         let (document, taken) = taken(kind, &[(field, Some(text))]);
-        assert_eq!(taken.garbage, [], "{kind} {field}");
+        assert_eq!(taken.rejected, [], "{kind} {field}");
         assert_eq!(find(&shown_of(kind, &document), field), Some(text), "{kind} {field}: {}", document.text());
     }
 }
@@ -138,17 +141,21 @@ fn what_cannot_be_used_changes_nothing_and_says_why() {
     ] {
         let (document, taken) = taken(kind, &[(field, Some(text))]);
         let shown = &text[..text.len().min(20)];
-        assert_eq!(taken.garbage.len(), 1, "{kind} {field} {shown}: {:?}", document.text().len());
-        assert_eq!((taken.garbage[0].field.as_str(), document.text()), (field, case(kind).1), "{kind} {field} {shown}");
+        assert_eq!(taken.rejected.len(), 1, "{kind} {field} {shown}: {:?}", document.text().len());
+        assert_eq!(
+            (taken.rejected[0].field.as_str(), document.text()),
+            (field, case(kind).1),
+            "{kind} {field} {shown}"
+        );
     }
     let (document, taken) = taken(Kind::Task, &[("status", Some("done")), ("progress", Some("0.5"))]);
-    assert_eq!((taken.garbage.len(), document.text().contains("\nprogress: 0.5\n")), (1, true));
+    assert_eq!((taken.rejected.len(), document.text().contains("\nprogress: 0.5\n")), (1, true));
     let many: Vec<(String, String)> = (0..1_000).map(|n| (format!("x{n}"), "1".to_owned())).collect();
     let document = Document::parse(TASK.as_bytes());
     let wrote = shown_of(Kind::Task, &document);
-    let taken = take(Kind::Task, "task-1", &document, &wrote, &[wrote.clone(), many].concat(), now());
-    assert_eq!(taken.garbage.len(), 1);
-    assert!(take(Kind::Task, "../x", &document, &wrote, &Vec::new(), now()).document.is_none());
+    let taken = changed_fields(Kind::Task, "task-1", &document, &wrote, &[wrote.clone(), many].concat(), now());
+    assert_eq!(taken.rejected.len(), 1);
+    assert!(changed_fields(Kind::Task, "../x", &document, &wrote, &Vec::new(), now()).document.is_none());
 }
 
 #[test]
@@ -170,7 +177,7 @@ fn whoever_runs_a_task_has_claimed_it() {
         (&done, &[to("running"), by("bob")], "running\nclaimed_by: bob\nfence: 1\nlease: 5m\nattempt: 1"),
     ] {
         let (document, taken) = taken_from(Kind::Task, text, changes);
-        assert_eq!(taken.garbage, [], "{changes:?}");
+        assert_eq!(taken.rejected, [], "{changes:?}");
         assert!(document.text().contains(&format!("status: {keys}")), "{changes:?}\n{}", document.text());
     }
     let author = |changes: &[(&str, Option<&str>)]| taken(Kind::Task, changes).1.author.map(|name| name.to_string());
@@ -195,32 +202,32 @@ fn a_sign_of_life_is_never_still_to_come() {
 #[test]
 fn what_is_removed_goes_unless_the_hash_was_written_anew() {
     let (document, taken_) = taken(Kind::Task, &[("assigned_to", None), ("tags", None)]);
-    assert_eq!(taken_.garbage, []);
+    assert_eq!(taken_.rejected, []);
     assert_eq!(document.text(), TASK.replace("assigned_to: ann\n", "").replace("tags: [a]\n", ""));
     let (document, taken_) = taken(Kind::Task, &[("status", None), ("tags", None)]);
-    assert_eq!((document.text(), taken_.garbage[0].field.as_str()), (TASK, "status"));
+    assert_eq!((document.text(), taken_.rejected[0].field.as_str()), (TASK, "status"));
     let (document, taken_) = taken(Kind::Agent, &[("gpu", None)]);
-    assert_eq!((document.text(), taken_.garbage.len()), (AGENT.replace("gpu: 1\n", "").as_str(), 0));
+    assert_eq!((document.text(), taken_.rejected.len()), (AGENT.replace("gpu: 1\n", "").as_str(), 0));
     // An agent that comes back writes what every agent has, and knows of nothing else.
     let (document, taken_) = taken(Kind::Agent, &[("gpu", None), ("ttl", None), ("status", Some("busy"))]);
-    assert!(document.text().contains("\nttl: 60\ngpu: 1\n") && taken_.garbage.is_empty());
+    assert!(document.text().contains("\nttl: 60\ngpu: 1\n") && taken_.rejected.is_empty());
     let wrote = shown_of(Kind::Agent, &Document::parse(AGENT.as_bytes()));
     let shown = vec![("status".to_owned(), "busy".to_owned())];
-    let taken = take(Kind::Agent, "ann", &Document::parse(AGENT.as_bytes()), &wrote, &shown, now());
-    assert!(taken.garbage.is_empty() && taken.document.is_some_and(|new| new.text().contains("\nttl: 60\n")));
+    let taken = changed_fields(Kind::Agent, "ann", &Document::parse(AGENT.as_bytes()), &wrote, &shown, now());
+    assert!(taken.rejected.is_empty() && taken.document.is_some_and(|new| new.text().contains("\nttl: 60\n")));
 }
 
 #[test]
 fn a_hash_makes_a_document_if_it_says_enough() {
     let hash =
-        |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Fields>();
-    let make = |kind, id: &str, pairs: &[(&str, &str)]| crate::core::mirror::create(kind, id, &hash(pairs), now());
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<HashFields>();
+    let make = |kind, id: &str, pairs: &[(&str, &str)]| create(kind, id, &hash(pairs), now());
     let task = make(Kind::Task, "task-9", &[("type", "train"), ("status", "running"), ("priority", "soon")]);
-    assert!(matches!(task, Ok(NewDoc::Task(new)) if new.kind == "train" && new.created == now()));
+    assert!(matches!(task, Ok(NewDocument::Task(new)) if new.kind == "train" && new.created == now()));
     let agent = make(Kind::Agent, "bob", &[("status", "busy"), ("active_tasks", "[\"x\"]"), ("metadata", "{}")]);
-    assert!(matches!(agent, Ok(NewDoc::Agent(new)) if new.active_tasks.len() == 1 && new.metadata.is_none()));
+    assert!(matches!(agent, Ok(NewDocument::Agent(new)) if new.active_tasks.len() == 1 && new.metadata.is_none()));
     let workflow = make(Kind::Workflow, "v", &[("status", "running"), ("progress", "0.1")]);
-    assert!(matches!(workflow, Ok(NewDoc::Workflow(new)) if new.kind == "workflow"));
+    assert!(matches!(workflow, Ok(NewDocument::Workflow(new)) if new.kind == "workflow"));
     for (kind, id, pairs, field) in [
         (Kind::Task, "../x", &[("type", "t")][..], ""),
         (Kind::Task, "x/y", &[("type", "t")], ""),

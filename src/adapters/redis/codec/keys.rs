@@ -14,7 +14,7 @@ pub struct Keys {
 
 /// What a key is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Key {
+pub enum RedisKey {
     /// The hash of a document. The id is as it stands there and may be none of ours.
     Document(Kind, String),
     /// The list of the ready tasks of a priority.
@@ -84,12 +84,12 @@ impl Keys {
 
     /// What a key is about; `None` for our own and foreign ones.
     #[must_use]
-    pub fn parse(&self, key: &str) -> Option<Key> {
+    pub fn parse(&self, key: &str) -> Option<RedisKey> {
         let key = key.strip_prefix(&self.prefix)?;
         if let Some(word) = key.strip_prefix("tasks:queue:") {
-            return Priority::ALL.iter().copied().find(|priority| priority.word() == word).map(Key::Queue);
+            return Priority::ALL.iter().copied().find(|priority| priority.word() == word).map(RedisKey::Queue);
         }
-        let of = |kind| key.strip_prefix(start(kind)).map(|id| Key::Document(kind, id.to_owned()));
+        let of = |kind| key.strip_prefix(start(kind)).map(|id| RedisKey::Document(kind, id.to_owned()));
         Kind::ALL.into_iter().find_map(of)
     }
 
@@ -133,8 +133,8 @@ mod tests {
             assert_eq!(keys.document(Kind::Task, &id), document);
             assert_eq!(keys.record(document), record);
             assert_eq!(keys.of_record(record), Some(document));
-            assert_eq!(keys.parse(document), Some(Key::Document(Kind::Task, "task-1".to_owned())));
-            assert_eq!(keys.parse(&keys.queue(Priority::High)), Some(Key::Queue(Priority::High)));
+            assert_eq!(keys.parse(document), Some(RedisKey::Document(Kind::Task, "task-1".to_owned())));
+            assert_eq!(keys.parse(&keys.queue(Priority::High)), Some(RedisKey::Queue(Priority::High)));
             assert_eq!(keys.parse(record), None);
         }
         assert_eq!(Keys::default().parse("tasks:queue:soon"), None);
