@@ -68,7 +68,7 @@ fn many_go_at_once_as_one_commit_of_renames_and_are_found_as_before() {
     write(&sandbox, "task-live", "pending", "depends_on: [task-1, task-2]\n");
     commit(&sandbox, None);
     let workspace = open(&sandbox, &[]);
-    let before = workspace.snapshot(Scope::All).unwrap();
+    let before = workspace.documents().snapshot(Scope::All).unwrap();
     let began = Instant::now();
     let done = workspace.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
     #[allow(clippy::print_stdout, reason = "a figure for whoever looks")]
@@ -86,12 +86,12 @@ fn many_go_at_once_as_one_commit_of_renames_and_are_found_as_before() {
     sandbox.git(&["fsck", "--strict"]);
     assert_eq!(sandbox.documents(), ["archive", "task-live.md"]);
     for n in (0..many).step_by(7) {
-        let found = workspace.find(Some(Kind::Task), &format!("task-{n}")).unwrap();
+        let found = workspace.documents().find(Some(Kind::Task), &format!("task-{n}")).unwrap();
         assert_eq!(found.path.as_str(), format!("archive/2025-{:02}/task-{n}.md", n % 12 + 1));
         let old = before.get(&DocPath::new(format!("task-{n}.md")).unwrap()).unwrap();
         assert_eq!(found.document.bytes(), old.document.bytes(), "to the byte");
     }
-    let named = workspace.snapshot(Scope::Named).unwrap();
+    let named = workspace.documents().snapshot(Scope::Named).unwrap();
     assert!(named.ready(named.tasks().find(|task| task.id.as_str() == "task-live").unwrap()), "dependencies count");
     let again = workspace.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
     assert!(again.moved.is_empty() && again.operations.is_empty());
@@ -136,8 +136,9 @@ fn a_whole_id_means_its_document_whatever_else_begins_so() {
     }
     write(&sandbox, "task-alone", "pending", "");
     let workspace = open(&sandbox, &[]);
-    let path =
-        |id: &str| workspace.find(None, id).map(|found| found.path.to_string()).map_err(|error| error.to_string());
+    let path = |id: &str| {
+        workspace.documents().find(None, id).map(|found| found.path.to_string()).map_err(|error| error.to_string())
+    };
     let ids = ["task-1".to_owned(), "task-x".to_owned()];
     workspace.archive(Wanted::These(&ids), None, Run::Real).unwrap();
     assert_eq!(path("task-1"), Ok("archive/2025-10/task-1.md".into()), "not the one live document that begins so");
@@ -230,7 +231,7 @@ fn nothing_is_lost_where_others_write_what_is_being_archived() {
         writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
     });
     assert_eq!(written.len(), 3 * rounds * TASKS, "every note was written in the end");
-    let all = open(&sandbox, &flags).snapshot(Scope::All).unwrap();
+    let all = open(&sandbox, &flags).documents().snapshot(Scope::All).unwrap();
     assert_eq!(all.of_kind(Kind::Task).count(), TASKS, "each lies in one place");
     for (id, note) in written {
         let entry = all.find(Some(Kind::Task), &id).unwrap();
@@ -282,21 +283,21 @@ fn a_batch_finds_and_brings_back_what_is_archived() {
     let paths: Vec<String> = results.into_iter().map(|done| done.unwrap().path.to_string()).collect();
     assert_eq!(paths, ["archive/2025-10/task-1.md", "task-1.md", "task-1.md", "task-2.md"]);
     assert_eq!(sandbox.documents(), ["archive", "task-1.md", "task-11.md", "task-2.md"]);
-    let found = workspace.find(None, "task-1").unwrap();
+    let found = workspace.documents().find(None, "task-1").unwrap();
     assert!(found.document.text().contains("- one\n- two\n"), "{}", found.document.text());
-    assert!(!workspace.find(None, "task-11").unwrap().document.text().contains("Notes"));
+    assert!(!workspace.documents().find(None, "task-11").unwrap().document.text().contains("Notes"));
     assert_eq!(sandbox.git(&["status", "--porcelain"]), format!("?? {FOLDER}/task-11.md"));
 }
 
 /// What anybody could ask of the documents, but for where they lie.
 fn answers(workspace: &Project) -> BTreeMap<String, String> {
-    let named = workspace.snapshot(Scope::Named).unwrap();
-    let all = workspace.snapshot(Scope::All).unwrap();
+    let named = workspace.documents().snapshot(Scope::Named).unwrap();
+    let all = workspace.documents().snapshot(Scope::All).unwrap();
     let mut answers = BTreeMap::new();
     let mut tell = |what: String, answer: String| assert_eq!(answers.insert(what, answer), None);
     for entry in all.entries() {
         let Some(id) = &entry.id else { continue };
-        let found = workspace.find(entry.kind, id.as_str()).unwrap();
+        let found = workspace.documents().find(entry.kind, id.as_str()).unwrap();
         tell(format!("{id} says"), String::from_utf8_lossy(found.document.bytes()).into_owned());
         if let Some(task) = entry.task().filter(|task| task.status.word() == "pending") {
             tell(format!("{id} waits for"), format!("{:?} {}", named.blockers(task), named.ready(task)));
@@ -350,9 +351,9 @@ proptest! {
             sandbox.write(&format!("{FOLDER}/workflow-w{n}.md"), &text);
         }
         let workspace = open(&sandbox, &[("commit.auto", "false"), ("markdown.durability", "off")]);
-        let before = (answers(&workspace), findings(&workspace.snapshot(Scope::All).unwrap()));
+        let before = (answers(&workspace), findings(&workspace.documents().snapshot(Scope::All).unwrap()));
         let done = workspace.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
-        let all = workspace.snapshot(Scope::All).unwrap();
+        let all = workspace.documents().snapshot(Scope::All).unwrap();
         prop_assert_eq!((answers(&workspace), findings(&all)), before);
         let archived: Vec<&Entry> = all.entries().filter(|entry| entry.path.is_archived()).collect();
         prop_assert_eq!(archived.len(), done.moved.len());

@@ -84,7 +84,7 @@ fn operations(bench: &Bench) {
         });
         if suffix.is_empty() {
             at_once(bench, "document-get", &sandbox, commit, 10 * count, &|workspace, agent, _| {
-                assert!(workspace.find(Some(Kind::Agent), &name(agent)).unwrap().entity.is_some());
+                assert!(workspace.documents().find(Some(Kind::Agent), &name(agent)).unwrap().entity.is_some());
             });
         }
         at_once(bench, &format!("document-create{suffix}"), &sandbox, commit, count, &|workspace, _, _| {

@@ -247,7 +247,7 @@ pub(crate) fn store(workspace: &Project, agent: usize, number: usize) {
 }
 
 fn get(workspace: &Project, agent: usize, _: usize) {
-    assert!(workspace.find(Some(Kind::Agent), &name(agent)).unwrap().entity.is_some());
+    assert!(workspace.documents().find(Some(Kind::Agent), &name(agent)).unwrap().entity.is_some());
 }
 
 fn create(workspace: &Project, _: usize, _: usize) {

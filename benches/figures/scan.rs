@@ -24,7 +24,7 @@ pub(crate) fn run(bench: &Bench) {
         let opening = || Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() };
         let workspace = Project::open(opening()).unwrap();
         let scan = || assert_eq!(workspace.store().scan().unwrap().files.len(), tasks.all());
-        let read = || assert_eq!(workspace.snapshot(Scope::All).unwrap().len(), tasks.all());
+        let read = || assert_eq!(workspace.documents().snapshot(Scope::All).unwrap().len(), tasks.all());
         let each = |work: &dyn Fn()| median((0..rounds).map(|_| ms(timed(work).1)));
         bench.show(&format!("scan-{all}"), &format!("{:.1} ms", each(&scan)));
         bench.show(&format!("read-all-{all}"), &format!("{:.1} ms", each(&read)));
@@ -50,7 +50,7 @@ fn reads(bench: &Bench, workspace: &Project, tasks: Tasks) {
         let reading = entity::read(path, &mycelium::document::Document::parse(bytes));
         assert!(black_box(reading).entity.is_some(), "{path} is a task");
     });
-    let snapshot = workspace.snapshot(Scope::All).unwrap();
+    let snapshot = workspace.documents().snapshot(Scope::All).unwrap();
     let ids: Vec<String> = (0..tasks.live).map(live).collect();
     let held = rate(time, |n| {
         let entry = snapshot.find(Some(Kind::Task), &ids[n % ids.len()]).unwrap();

@@ -141,7 +141,7 @@ impl Project {
 
     /// What would move now, and what stays though it is done with.
     fn going(&self, wanted: Wanted<'_>, older: Option<Duration>) -> Result<(Vec<Going>, Archived), Error> {
-        let live = self.snapshot(Scope::Live)?;
+        let live = self.documents().snapshot(Scope::Live)?;
         let named = match wanted {
             Wanted::These(ids) => Some(self.named_entries(&live, ids)?),
             Wanted::Finished => None,
@@ -157,9 +157,9 @@ impl Project {
         let is_quiet = |entry: &Entry| changed.get(&entry.path).is_some_and(|(_, quiet)| *quiet == Quiet::Yes);
         let workflows = finished.iter().filter(|entry| entry.workflow().is_some() && is_quiet(entry));
         let leaving: BTreeSet<DocId> = workflows.filter_map(|entry| entry.id.clone()).collect();
-        let mut shelves = Shelves::new(self.document_names(Shelf::Archive)?);
+        let mut shelves = Shelves::new(self.documents().document_names(Shelf::Archive)?);
         if named.is_some() {
-            self.refuse_left_to_git(finished.iter().map(|entry| &entry.path))?;
+            self.documents().refuse_left_to_git(finished.iter().map(|entry| &entry.path))?;
         }
         let (mut going, mut left) = (Vec::new(), Archived::default());
         for entry in finished {
@@ -169,7 +169,7 @@ impl Project {
                 .and_then(|()| shelves.place(entry, at, |there| self.is_copy(there, entry)));
             let (id, from) = (called(entry), entry.path.clone());
             let judged = match judged {
-                Ok(to) => self.first_left_to_git([&from, &to])?.map_or(Ok(to), |(path, gap)| {
+                Ok(to) => self.documents().first_left_to_git([&from, &to])?.map_or(Ok(to), |(path, gap)| {
                     Err(Stay::LeftToGit { hint: gap.way_back(&path), why: gap.to_string(), path })
                 }),
                 stays => stays,
@@ -200,7 +200,7 @@ impl Project {
                 paths.insert(path);
                 continue;
             }
-            let found = self.find_in(live, None, id)?;
+            let found = self.documents().find_in(live, None, id)?;
             if found.path.is_archived() {
                 there.push(found.path);
             } else {
@@ -251,7 +251,10 @@ impl Project {
         let touched = repository.log().changed_since(&self.target(), self.folder(), before)?;
         for entry in entries.iter().filter(|entry| paths.contains(&entry.path) && !touched.contains(&entry.path)) {
             let Some(id) = held.get(&entry.path) else { continue };
-            if repository.attributes().content_id(&self.in_repository(&entry.path), entry.document.bytes())?.as_ref()
+            if repository
+                .attributes()
+                .content_id(&self.documents().in_repository(&entry.path), entry.document.bytes())?
+                .as_ref()
                 == Some(id)
             {
                 changed.insert(entry.path.clone(), (before, Quiet::Yes));

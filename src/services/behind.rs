@@ -1,11 +1,14 @@
 //! Base by content: if one side of a merge holds a version from which the other side has gone on, that side is what both came
 //! from. So it is after a squash merge: the branch that goes on has no commit in common with what was squashed.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::index::{DocumentReader, held_back};
 use super::pushed::GitMerge;
 use super::{Error, Project, environment};
-use crate::adapters::git::{Repository, Target};
+use crate::adapters::git::{Repository, Target, Unmerged};
+use crate::core::diagnostic::Diagnostic;
 use crate::core::document::Document;
 use crate::core::merge::MergeSide;
 use crate::core::name::{ContentId, DocPath, Revision};
@@ -71,6 +74,23 @@ pub(super) fn behind_in_merge(
         }
     }
     Ok(None)
+}
+
+/// The conflicts in documents whose versions in the index are their texts; each of the others is a finding.
+pub(super) fn own_conflicts(
+    documents: DocumentReader<'_>,
+    repository: &Repository,
+    findings: &mut Vec<Diagnostic>,
+) -> Result<BTreeMap<DocPath, Unmerged>, Error> {
+    let mut own = BTreeMap::new();
+    for (path, unmerged) in repository.view().conflicts(documents.folder())? {
+        let in_repository = documents.in_repository(&path);
+        match repository.attributes().attribute_gap(&in_repository)? {
+            None => drop(own.insert(path, unmerged)),
+            Some(gap) => findings.push(held_back::not_merged(&path, &in_repository, &gap)),
+        }
+    }
+    Ok(own)
 }
 
 impl Project {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::adopt::{Adoption, AskRemote};
-use super::{Error, Project, Waiting, held_back};
+use super::index::held_back;
+use super::{Error, Project, Waiting};
 use crate::adapters::git::{CheckoutMark, CodeVersions, Repository, Target};
 use crate::adapters::store::{self, Action};
 use crate::core::diagnostic::{Code, Diagnostic};
@@ -132,7 +133,7 @@ impl Project {
         };
         let own = self.left_by_operations()?;
         for path in &paths {
-            let in_repository = self.in_repository(path);
+            let in_repository = self.documents().in_repository(path);
             if let Some(gap) = repository.attributes().attribute_gap(&in_repository)? {
                 findings.push(held_back::left_to_git(path, &in_repository, &gap));
                 continue;
@@ -156,9 +157,10 @@ impl Project {
                 let message = "it was changed here and on the branch, and no rule merges that; what is here stands";
                 let tip = tip.map_or("", Revision::short);
                 findings.push(
-                    Diagnostic::warning(Code::ChangedTwice, message)
-                        .in_file(path)
-                        .hint(format!("run `git show {tip}:{}` to see the other", self.in_repository(path))),
+                    Diagnostic::warning(Code::ChangedTwice, message).in_file(path).hint(format!(
+                        "run `git show {tip}:{}` to see the other",
+                        self.documents().in_repository(path)
+                    )),
                 );
             }
         }
@@ -203,7 +205,7 @@ impl Project {
         is_current: &dyn Fn(&ContentId) -> bool,
         left: Option<&Option<Vec<u8>>>,
     ) -> Result<bool, Error> {
-        let in_repository = self.in_repository(one.path);
+        let in_repository = self.documents().in_repository(one.path);
         let step = |current: Option<&Vec<u8>>| -> Result<FollowStep, Error> {
             let here =
                 current.map(|bytes| repository.attributes().content_id(&in_repository, bytes)).transpose()?.flatten();

@@ -106,7 +106,7 @@ impl Project {
         ask: &LeaseRequest,
         skipped: &mut SkippedTasks,
     ) -> Result<Option<Claimed>, Error> {
-        let live = self.snapshot(Scope::Named)?;
+        let live = self.documents().snapshot(Scope::Named)?;
         skipped.note_unusable(&live, kind);
         let mut free = self.free_tasks(&live, kind, ask)?;
         free.retain(|task| !skipped.contains(&task.id));
@@ -158,7 +158,7 @@ impl Project {
     }
 
     fn claimed(&self, mut outcome: Outcome) -> Result<Claimed, Error> {
-        let decision = outcome.claim.take().ok_or_else(|| self.gone(&outcome.path))?;
+        let decision = outcome.claim.take().ok_or_else(|| self.documents().gone(&outcome.path))?;
         let until = self.after(decision.entry.lease);
         let ClaimDecision { entry: LeaseEntry { by, fence, lease, since, .. }, origin, decided } = decision;
         Ok(Claimed { by, fence, lease, since, until, origin, outcome, decided, skipped: SkippedTasks::default() })
@@ -171,9 +171,9 @@ impl Project {
     /// not theirs; [`Error::NotHeld`] if nobody has it; others if the folder fails.
     pub fn renew(&self, id: &str, fence: Option<u64>) -> Result<Renewed, Error> {
         let by = self.agent.as_ref().ok_or(Error::NoAgent)?;
-        let path = self.find(Some(Kind::Task), id)?.path;
+        let path = self.documents().find(Some(Kind::Task), id)?.path;
         let lock = self.lock_claims()?;
-        let file = self.store.read(&path)?.ok_or_else(|| self.gone(&path))?;
+        let file = self.store.read(&path)?.ok_or_else(|| self.documents().gone(&path))?;
         let task = task_of(&path, &Document::parse(file.bytes)).ok_or_else(|| Error::Gone { path: path.clone() })?;
         let (evidence, now) = (self.sight(&task.id, &path, LeaseFacts::of(&task))?, self.moment());
         self.let_pass(&path, &task, &evidence, &Passing { fence, ..Passing::default() })?;

@@ -8,9 +8,10 @@ use super::adopt::AskRemote;
 use super::attribution::recorded;
 use super::branch::Followed;
 use super::error::again;
+use super::index::held_back;
 use super::intake::refused_record;
 use super::survey::Survey;
-use super::{Error, Project, Waiting, held_back};
+use super::{Error, Project, Waiting};
 use crate::adapters::git::{Beside, CommitError, CommitPlan, CommitTerms, Repository, Target, ViewGap};
 use crate::adapters::store::{LateOutcome, LateSave, StoreError, Unsynced};
 use crate::core::diagnostic::{Code, Diagnostic};
@@ -363,15 +364,19 @@ impl Project {
         let contents = repository.view().contents_of(base, self.folder(), &paths)?;
         let mut compared = Compared::default();
         let is_new = |path: &&DocPath| self.target() == Target::Current && !contents.contains_key(*path);
-        let new: Vec<String> = paths.iter().filter(is_new).map(|path| self.in_repository(path)).collect();
+        let new: Vec<String> = paths.iter().filter(is_new).map(|path| self.documents().in_repository(path)).collect();
         let left_out = repository.ignore_rules().ignored(new.iter().map(String::as_str))?;
         let work = self.progress.begin("comparing documents", paths.len());
         for path in paths {
             work.step();
             let id = contents.get(&path);
-            let in_repository = self.in_repository(&path);
+            let in_repository = self.documents().in_repository(&path);
             if left_out.contains(in_repository.as_str()) {
-                self.leave_out_ignored(repository, &in_repository, &mut compared.left_out)?;
+                // The rules are read again for it: once is enough.
+                if compared.left_out.is_none() {
+                    let ignored = repository.ignore_rules().ignored_document(self.folder(), &in_repository)?;
+                    compared.left_out = Some(Waiting::Ignored(ignored));
+                }
                 continue;
             }
             if let Some(gap) = self.gap(repository, &in_repository)? {
@@ -450,7 +455,7 @@ impl Project {
         });
         let Some((base, found)) = first else { return Ok(false) };
         let held = repository.view().contents_of(Some(base), self.folder(), &BTreeSet::from([path.clone()]))?;
-        let id = |bytes: &Arc<[u8]>| repository.attributes().content_id(&self.in_repository(path), bytes);
+        let id = |bytes: &Arc<[u8]>| repository.attributes().content_id(&self.documents().in_repository(path), bytes);
         let found = found.as_ref().map(id).transpose()?.flatten();
         Ok(held.get(path) == found.as_ref())
     }

@@ -62,7 +62,7 @@ impl Project {
             settings: self.config.findings.clone(),
             undurable: self.config.text("markdown.durability") == Some("off"),
             ground,
-            documents: self.documents().map_err(|error| fault(&error)),
+            documents: self.document_facts().map_err(|error| fault(&error)),
             standing: self.standing_facts().map_err(|error| fault(&error)),
             events: self.watches(),
             bridge: self.bridge_facts(),
@@ -77,8 +77,8 @@ impl Project {
         Ok(ground)
     }
 
-    fn documents(&self) -> Result<Documents, Error> {
-        let snapshot = self.snapshot(Scope::All)?;
+    fn document_facts(&self) -> Result<Documents, Error> {
+        let snapshot = self.documents().snapshot(Scope::All)?;
         let findings = self.check(&snapshot)?;
         Ok(Documents {
             count: snapshot.len(),
@@ -115,7 +115,7 @@ impl Project {
             leftovers: told(repository.committer().leftovers(), &mut faults),
             unmerged: told(repository.view().unmerged(self.folder()), &mut faults),
             identity: repository.setup().identity().err().map(of),
-            ignored: self.ignored_folder().map(|document| document.way_out()),
+            ignored: self.documents().ignored_folder().map(|document| document.way_out()),
             excluded: told(repository.ignore_rules().is_excluded(self.folder()), &mut faults),
             left_to_git: told(self.left_to_git_fact(), &mut faults),
             secret_remotes: repository.remotes().secret_remotes(),
@@ -151,7 +151,7 @@ impl Project {
 
     /// How many documents only git can store, and what the first one says of itself.
     fn left_to_git_fact(&self) -> Result<Option<(usize, Fault)>, Error> {
-        let findings = self.left_to_git(&self.snapshot(Scope::Live)?)?;
+        let findings = self.left_to_git(&self.documents().snapshot(Scope::Live)?)?;
         let Some(first) = findings.first() else { return Ok(None) };
         let name = first.path.as_ref().map_or_else(String::new, ToString::to_string);
         let message = format!("`{name}`: {}", first.message);

@@ -96,7 +96,7 @@ impl Project {
     /// Adds events to this work tree's file of them; what is full goes to the archive.
     fn append(&self, operation: &Operation, events: &[Published]) -> Result<(), Error> {
         let path = self.own_log()?;
-        self.refuse_left_to_git([&path])?;
+        self.documents().refuse_left_to_git([&path])?;
         let mut places: Vec<DocPath> = Vec::new();
         let turn = unless_read_only(self.store.publish_turn(TURN).map_err(Error::from))?;
         let mut at = operation.at;

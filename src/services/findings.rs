@@ -1,6 +1,7 @@
 //! Every finding about the folder: what its documents say, what only git can store, what is no document. Only looks.
 
-use super::{Error, Project, held_back};
+use super::index::held_back;
+use super::{Error, Project};
 use crate::adapters::store::{Scan, Strange, What};
 use crate::core::check;
 use crate::core::diagnostic::{Code, Diagnostic};
@@ -15,7 +16,7 @@ impl Project {
     /// # Errors
     /// [`Error`] if the folder or the newest commit cannot be read.
     pub fn check(&self, now: &Snapshot) -> Result<Vec<Diagnostic>, Error> {
-        let mut findings = check::check(now, self.head_snapshot()?.as_ref());
+        let mut findings = check::check(now, self.documents().head_snapshot()?.as_ref());
         for entry in now.entries().filter(|entry| entry.path.is_events()) {
             findings.extend(event::read_log(&entry.path, entry.document.bytes()).1);
         }
@@ -65,7 +66,7 @@ impl Project {
         let Some(repository) = &self.repository else { return Ok(Vec::new()) };
         let mut findings = Vec::new();
         for entry in now.entries().filter(|entry| !entry.path.is_archived()) {
-            let in_repository = self.in_repository(&entry.path);
+            let in_repository = self.documents().in_repository(&entry.path);
             if let Some(gap) = repository.attributes().attribute_gap(&in_repository)? {
                 findings.push(held_back::left_to_git(&entry.path, &in_repository, &gap));
             }

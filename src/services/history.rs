@@ -114,7 +114,7 @@ impl Project {
     /// # Errors
     /// [`Error::Find`] if there is no such task; others if the history cannot be read.
     pub fn completed_by(&self, id: &str) -> Result<Option<String>, Error> {
-        let found = self.find(Some(Kind::Task), id)?;
+        let found = self.documents().find(Some(Kind::Task), id)?;
         let Some(Entity::Task(task)) = found.entity.filter(|_| self.repository.is_some()) else { return Ok(None) };
         if task.status != TaskStatus::Completed {
             return Ok(None);

@@ -100,7 +100,7 @@ impl Project {
                 });
             }
         };
-        let is_here = entry.place.root == self.root && entry.place.document == self.in_repository(path);
+        let is_here = entry.place.root == self.root && entry.place.document == self.documents().in_repository(path);
         Some(Holding {
             by: entry.by,
             fence: entry.fence,

@@ -59,7 +59,7 @@ impl Project {
 
     /// A document of this work tree, as the place of a claim, without the branch.
     pub(super) fn here(&self, path: &DocPath) -> LeasePlace {
-        LeasePlace { root: self.root.clone(), document: self.in_repository(path), branch: None }
+        LeasePlace { root: self.root.clone(), document: self.documents().in_repository(path), branch: None }
     }
 
     /// The same with the branch, for an entry of the ledger.
@@ -93,12 +93,13 @@ impl Project {
         let Some(mut entry) = entry else {
             return Ok(LeaseEvidence { record: Some(LeaseRecord::Torn), writer, ..LeaseEvidence::of_document(here) });
         };
-        let holder_document = if entry.place.root == self.root && entry.place.document == self.in_repository(path) {
-            HolderDocument::Here
-        } else {
-            entry.place.branch = self.repository.as_ref().and_then(|here| branch_of(here, &entry.place));
-            there(&entry.place)
-        };
+        let holder_document =
+            if entry.place.root == self.root && entry.place.document == self.documents().in_repository(path) {
+                HolderDocument::Here
+            } else {
+                entry.place.branch = self.repository.as_ref().and_then(|here| branch_of(here, &entry.place));
+                there(&entry.place)
+            };
         let at_home = if let HolderDocument::There(facts) = &holder_document { facts } else { &here };
         let may_be_held = entry.state.is_held() || entry.state == EntryState::Expired;
         let last_seen = may_be_held.then(|| self.heard(&entry, at_home, &self.moment())).flatten();
@@ -193,7 +194,7 @@ impl Project {
             return Ok(());
         }
         let lock = self.lock_claims()?;
-        let here = self.in_repository(path);
+        let here = self.documents().in_repository(path);
         let entries =
             self.store.claim_records(id)?.into_iter().filter_map(|record| LeaseEntry::from_bytes(&record.bytes));
         let is_elsewhere =

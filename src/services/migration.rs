@@ -95,7 +95,7 @@ impl Project {
             _ => BTreeSet::new(),
         };
         if let Some(path) = missing.into_iter().find(|path| !removed.contains(*path)) {
-            let why = format!("`{}` is not on the dedicated branch", self.in_repository(path));
+            let why = format!("`{}` is not on the dedicated branch", self.documents().in_repository(path));
             let hint = "run `mycelium commit` to see what holds it back, and try again then";
             return Err(MigrationError { why, hint: Some(hint.to_owned()) }.into());
         }

@@ -239,7 +239,7 @@ impl Look {
         }
         let gone: Vec<&DocPath> = observer.fold.documents().keys().filter(|path| !here.contains(path)).collect();
         if !gone.is_empty() {
-            let out = workspace.kept_out(&|path| gone.contains(&path))?;
+            let out = workspace.documents().kept_out(&|path| gone.contains(&path))?;
             let is_out = |path: &DocPath| out.iter().any(|(other, _)| other == path);
             changed.extend(gone.into_iter().filter(|path| !is_out(path)).map(|path| (path.clone(), None)));
         }
@@ -466,7 +466,7 @@ impl Project {
         for (path, found) in changed {
             let here = match found {
                 Some((entry, _)) => {
-                    repository.attributes().content_id(&self.in_repository(path), entry.document.bytes())?
+                    repository.attributes().content_id(&self.documents().in_repository(path), entry.document.bytes())?
                 }
                 None => None,
             };

@@ -80,11 +80,13 @@ impl Project {
             Store::open(&place, durability)?.telling(teller::teller(&on)).taking_in(intake::rules(root.clone()));
         let progress = Progress::default();
         let auto = config.flag("commit.auto");
-        let group = Group::of(&run, durability, target(&config), auto);
+        let target = target(&config);
+        let group = Group::of(&run, durability, target.clone(), auto);
         Ok(Self {
             root,
             repository,
             store,
+            target,
             config,
             flags,
             agent,
@@ -118,6 +120,7 @@ impl Project {
             root: self.root.clone(),
             repository,
             store: self.store.clone(),
+            target: self.target.clone(),
             config: self.config.clone(),
             agent: self.agent.clone(),
             durability: self.durability,
@@ -133,7 +136,7 @@ impl Project {
 }
 
 /// Where commits go.
-pub(super) fn target(config: &Config) -> Target {
+fn target(config: &Config) -> Target {
     config.text("commit.branch").map_or(Target::Current, |name| Target::Branch(name.to_owned()))
 }
 

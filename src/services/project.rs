@@ -1,43 +1,31 @@
 //! An open workspace: the folder, its repository and its configuration, and reading from them. Nothing here writes.
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::after_write::WriteOrigin;
-use super::cache::{self, Cache, Read};
 use super::claim_arbiter::RemoteClaims;
 use super::error::again;
-use super::progress::Work;
+use super::index::DocumentReader;
 use super::teller::On;
 use super::together::Group;
-use super::{Error, Progress, environment, held_back};
+use super::{Error, Progress, environment};
 use crate::adapters::git::{Head, Repository, Target};
-use crate::adapters::store::{Durability, FileRead, Shelf, Stamp, Store, StoreError};
+use crate::adapters::store::{Durability, Store};
 use crate::core::config::Config;
 use crate::core::diagnostic::Diagnostic;
-use crate::core::document::Document;
 use crate::core::engine::DELETIONS_MAX;
-use crate::core::entity::{Entity, Task, Workflow};
-use crate::core::name::{AgentName, DocId, DocPath, Kind, Revision, composed};
-use crate::core::snapshot::{Entry, FindError, Snapshot};
+use crate::core::name::{AgentName, DocId, Kind, Revision};
 use crate::core::time::Timestamp;
-
-/// Below this many documents a second thread costs more than it saves.
-const PARALLEL_MIN: usize = 256;
-/// Threads that read documents: more than cores, because a cold disk makes them wait.
-const READERS_MAX: usize = 8;
-
-/// Reads some documents and counts them.
-type Reader<'a, T> = dyn Fn(&[DocPath], &Work) -> Result<Vec<T>, Error> + Sync + 'a;
 
 /// A coordination folder that can be read and written.
 pub struct Project {
     pub(super) root: PathBuf,
     pub(super) repository: Option<Repository>,
     pub(super) store: Store,
+    /// Where commits go.
+    pub(super) target: Target,
     pub(super) config: Config,
     /// The settings that won over every file when it was opened.
     pub(super) flags: Vec<(String, String)>,
@@ -80,30 +68,6 @@ pub struct Context {
     pub revision: Option<Revision>,
     /// Tells whether there is a repository.
     pub in_git: bool,
-}
-
-/// Which documents to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// Those that are not archived.
-    Live,
-    /// Those that are not archived, and the archived tasks that they name.
-    Named,
-    /// All.
-    All,
-}
-
-/// One document that was looked up.
-#[derive(Debug, Clone)]
-pub struct Found {
-    /// Where it is.
-    pub path: DocPath,
-    /// Its text.
-    pub document: Document,
-    /// What it says; `None` if it cannot be read as one of the kinds.
-    pub entity: Option<Entity>,
-    /// What is wrong with it.
-    pub findings: Vec<Diagnostic>,
 }
 
 impl Project {
@@ -219,219 +183,6 @@ impl Project {
         environment::new_id(kind)
     }
 
-    /// Reads the documents. One that cannot be read is in the snapshot with its findings.
-    ///
-    /// # Errors
-    /// [`Error::Store`] if the folder cannot be read.
-    pub fn snapshot(&self, scope: Scope) -> Result<Snapshot, Error> {
-        let mut entries = self.entries(Shelf::Live)?;
-        if scope == Scope::All {
-            entries.extend(self.entries(Shelf::Archive)?);
-        }
-        let out = self.kept_out_documents(&|path| scope == Scope::All || !path.is_archived())?;
-        entries.extend(out.into_iter().map(|(path, document)| Entry::read(path, document)));
-        let mut snapshot = Snapshot::from_entries(entries);
-        let named = if scope == Scope::Named { named_elsewhere(&snapshot) } else { BTreeSet::new() };
-        if !named.is_empty() {
-            let fits = |path: &DocPath| {
-                let stem = &*composed(path.stem());
-                named.contains(stem) || stem.strip_prefix(Kind::Task.prefix()).is_some_and(|id| named.contains(id))
-            };
-            let paths: Vec<DocPath> = self.document_names(Shelf::Archive)?.into_iter().filter(fits).collect();
-            for (path, document) in self.read_all(&paths)? {
-                snapshot.insert(path, document);
-            }
-        }
-        Ok(snapshot)
-    }
-
-    /// The documents as the newest commit has them; `None` without a commit.
-    ///
-    /// # Errors
-    /// [`Error::Git`] if they cannot be read.
-    pub fn head_snapshot(&self) -> Result<Option<Snapshot>, Error> {
-        let Some(repository) = &self.repository else { return Ok(None) };
-        let Some(revision) = repository.view().head(&self.target())?.revision else { return Ok(None) };
-        let contents = repository.view().contents(Some(&revision), self.folder())?;
-        let live = contents.into_iter().filter(|(path, _)| !path.is_archived());
-        let read = live.map(|(path, id)| Ok((path, Document::parse(repository.view().read(&id)?))));
-        Ok(Some(Snapshot::from_documents(read.collect::<Result<Vec<_>, Error>>()?)))
-    }
-
-    /// Looks up a document by its id or a unique start of it; among the archived ones by file name. A whole id means the file
-    /// that is called so, if it states that id, whatever other files state it too.
-    ///
-    /// # Errors
-    /// [`Error::Find`] if there is none, or more than one; others if the folder cannot be read.
-    pub fn find(&self, kind: Option<Kind>, id: &str) -> Result<Found, Error> {
-        match self.at_its_place(kind, id)? {
-            Some(found) => Ok(found),
-            None => self.find_in(&self.snapshot(Scope::Live)?, kind, id),
-        }
-    }
-
-    /// The document that lies where its whole id says: no other one is read.
-    pub(super) fn at_its_place(&self, kind: Option<Kind>, id: &str) -> Result<Option<Found>, Error> {
-        let Ok(whole) = DocId::new(id) else { return Ok(None) };
-        let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
-        let places: BTreeSet<DocPath> = kinds.iter().map(|kind| DocPath::for_new(*kind, &whole)).collect();
-        let places: Vec<DocPath> = places.into_iter().collect();
-        let read = Snapshot::from_documents(self.read_all(&places)?);
-        let mut fits = read.entries().filter(|entry| {
-            entry.id.as_ref() == Some(&whole) && entry.kind.is_some_and(|found| kinds.contains(&found))
-        });
-        let found = fits.next();
-        // A link, folder or device in its place is a fault worth a message of its own.
-        for place in places.iter().filter(|_| found.is_none()) {
-            if let Err(error @ StoreError::Strange { .. }) = self.store.read(place) {
-                return Err(error.into());
-            }
-        }
-        // Without a kind, an id may mean a task as well as an agent.
-        Ok(found.filter(|_| fits.next().is_none()).map(Found::from))
-    }
-
-    pub(super) fn find_in(&self, live: &Snapshot, kind: Option<Kind>, id: &str) -> Result<Found, Error> {
-        match live.find(kind, id) {
-            Ok(entry) if is_whole(entry, id) => Ok(Found::from(entry)),
-            Err(error @ FindError::Duplicate { .. }) => Err(Error::Find(error)),
-            // A whole id means that document, wherever it lies, whatever else begins so.
-            other => match (self.find_whole(kind, id)?, other) {
-                (Some(found), _) => Ok(found),
-                (None, Ok(entry)) => Ok(Found::from(entry)),
-                (None, Err(error @ FindError::NotFound { .. })) => {
-                    self.find_archived(kind, id)?.ok_or(Error::Find(error))
-                }
-                (None, Err(error)) => Err(Error::Find(error)),
-            },
-        }
-    }
-
-    /// The document with exactly this id: in the archive, else outside of it, where it may have come back to since the
-    /// others were listed.
-    pub(super) fn find_whole(&self, kind: Option<Kind>, id: &str) -> Result<Option<Found>, Error> {
-        let Ok(whole) = DocId::new(id) else { return Ok(None) };
-        let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
-        let names: BTreeSet<DocPath> = kinds.iter().map(|kind| DocPath::for_new(*kind, &whole)).collect();
-        let mut months: BTreeSet<String> = self.store.months()?.into_iter().collect();
-        let out = self.kept_out(&|path| path.is_archived())?;
-        months.extend(out.iter().filter_map(|(path, _)| path.as_str().split('/').nth(1).map(str::to_owned)));
-        let archived = names.iter().flat_map(|name| months.iter().map(move |month| format!("archive/{month}/{name}")));
-        let archived: Vec<DocPath> = archived.filter_map(|path| DocPath::new(path).ok()).collect();
-        for paths in [archived, names.into_iter().collect()] {
-            let found = Snapshot::from_documents(self.read_all(&paths)?);
-            let fits = |entry: &Entry| is_whole(entry, id) && kind.is_none_or(|kind| entry.kind == Some(kind));
-            if found.entries().any(fits) {
-                return found.find(kind, id).map(|entry| Some(Found::from(entry))).map_err(Error::Find);
-            }
-        }
-        Ok(None)
-    }
-
-    pub(super) fn find_archived(&self, kind: Option<Kind>, id: &str) -> Result<Option<Found>, Error> {
-        let id = &*composed(id);
-        let fits = |path: &DocPath| {
-            let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
-            let stem = composed(path.stem());
-            kinds.iter().any(|k| stem.starts_with(id) || stem.starts_with(&format!("{}{id}", k.prefix())))
-        };
-        let paths: Vec<DocPath> = self.document_names(Shelf::Archive)?.into_iter().filter(fits).collect();
-        if paths.is_empty() {
-            return Ok(None);
-        }
-        let snapshot = Snapshot::from_documents(self.read_all(&paths)?);
-        match snapshot.find(kind, id) {
-            Ok(entry) => Ok(Some(Found::from(entry))),
-            Err(FindError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(Error::Find(error)),
-        }
-    }
-
-    /// Reads a part of the folder. What was kept of many documents is used where they have not changed since.
-    fn entries(&self, from: Shelf) -> Result<Vec<Entry>, Error> {
-        let paths = self.store.names(from)?;
-        if paths.len() < cache::DOCUMENTS_MIN {
-            let read = self.read_entries(&paths, None)?.into_iter();
-            return Ok(read.map(|read| read.entry).collect());
-        }
-        let began_ns = environment::now().unix_ms().saturating_mul(1_000_000);
-        let kept = self.store.kept(from).and_then(|bytes| Cache::decode(&bytes, self.folder()));
-        let read = self.read_entries(&paths, kept.as_ref())?;
-        if let Some(bytes) = cache::encode(&read, self.folder(), began_ns) {
-            // It saves work the next time; where it cannot be written, there is that work to do.
-            let _ = self.store.keep(from, &bytes);
-        }
-        Ok(read.into_iter().map(|read| read.entry).collect())
-    }
-
-    fn read_entries(&self, paths: &[DocPath], kept: Option<&Cache>) -> Result<Vec<Read>, Error> {
-        let (store, folder) = (&self.store, self.folder());
-        let knows = |path: &DocPath, stamp: &Stamp| kept.is_some_and(|kept| kept.knows(path, stamp));
-        self.each_reader(paths, &|paths, work| {
-            let mut entries = Vec::with_capacity(paths.len());
-            let mut odd = Vec::new();
-            store.read_unknown(paths, &knows, &mut |path, read| {
-                work.step();
-                match read {
-                    FileRead::Known(stamp) => match kept.and_then(|kept| kept.entry(path)) {
-                        Some(entry) => entries.push(Read { entry, stamp, is_kept: true }),
-                        None => odd.push(path.clone()),
-                    },
-                    other => entries.extend(new_entry(folder, path, other)),
-                }
-            })?;
-            store.read_each(&odd, &mut |path, read| entries.extend(new_entry(folder, path, read)))?;
-            Ok(entries)
-        })
-    }
-
-    /// Reads and parses these documents; those that vanished meanwhile are left out.
-    pub(super) fn read_all(&self, paths: &[DocPath]) -> Result<Vec<(DocPath, Document)>, Error> {
-        let (store, folder) = (&self.store, self.folder());
-        let mut all = self.each_reader(paths, &|paths, work| {
-            let mut documents = Vec::with_capacity(paths.len());
-            store.read_each(paths, &mut |path, read| {
-                documents.extend(held_back::document_of(folder, path, read).map(|document| (path.clone(), document)));
-                work.step();
-            })?;
-            Ok(documents)
-        })?;
-        if all.len() < paths.len() {
-            let missing: BTreeSet<&DocPath> =
-                paths.iter().filter(|path| all.iter().all(|(read, _)| read != *path)).collect();
-            all.extend(self.kept_out_documents(&|path| missing.contains(path))?);
-        }
-        Ok(all)
-    }
-
-    /// Gives parts of these documents to as many readers as pay, and what they give in the order of the documents.
-    fn each_reader<T: Send>(&self, paths: &[DocPath], read: &Reader<'_, T>) -> Result<Vec<T>, Error> {
-        let work = &self.progress.begin("reading documents", paths.len());
-        if paths.len() < PARALLEL_MIN {
-            return read(paths, work);
-        }
-        let threads = std::thread::available_parallelism().map_or(1, NonZero::get).saturating_mul(2).min(READERS_MAX);
-        let share = paths.len().div_ceil(threads);
-        std::thread::scope(|scope| {
-            let start = |chunk| std::thread::Builder::new().spawn_scoped(scope, move || read(chunk, work));
-            let readers: Vec<_> = paths.chunks(share).map(|chunk| (chunk, start(chunk))).collect();
-            let mut all = Vec::with_capacity(paths.len());
-            for (chunk, reader) in readers {
-                all.extend(match reader {
-                    Ok(reader) => reader.join().expect("a reader does not panic")?,
-                    // Where there is no thread to be had, it takes longer.
-                    Err(_) => read(chunk, work)?,
-                });
-            }
-            Ok(all)
-        })
-    }
-
-    /// A document's path as the repository has it.
-    pub(super) fn in_repository(&self, path: &DocPath) -> String {
-        format!("{}/{path}", self.folder())
-    }
-
     /// How safe commits are, in git's words.
     pub(super) const fn git_durability(&self) -> crate::adapters::git::Durability {
         match self.durability {
@@ -441,59 +192,19 @@ impl Project {
         }
     }
 
+    /// Returns the reader of the documents.
+    #[must_use]
+    pub fn documents(&self) -> DocumentReader<'_> {
+        DocumentReader::new(self.folder(), &self.store, self.repository.as_ref(), &self.target, &self.progress)
+    }
+
     /// Where commits go.
     #[must_use]
     pub fn target(&self) -> Target {
-        super::opening::target(&self.config)
+        self.target.clone()
     }
 
     pub(super) fn head(&self) -> Result<Option<Head>, Error> {
-        again(|| Ok(self.repository.as_ref().map(|repository| repository.view().head(&self.target())).transpose()?))
-    }
-}
-
-/// Tells whether a text is the whole id of a document: as it stands, or without the prefix of its kind.
-pub(super) fn is_whole(entry: &Entry, text: &str) -> bool {
-    let Some(whole) = &entry.id else { return false };
-    let kind = entry.kind.filter(|kind| *kind != Kind::Agent);
-    let short = kind.and_then(|kind| whole.as_str().strip_prefix(kind.prefix()));
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    let text = &*composed(text);
-    whole.as_str() == text || short == Some(text) && !is_number
-}
-
-/// A document that was not kept, as it was read.
-fn new_entry(folder: &str, path: &DocPath, read: FileRead) -> Option<Read> {
-    // A file that cannot be read has findings, so its stamp is never kept.
-    let stamp = if let FileRead::Contents(contents) = &read { contents.stamp } else { Stamp::default() };
-    let document = held_back::document_of(folder, path, read)?;
-    Some(Read { entry: read_entry(path, document), stamp, is_kept: false })
-}
-
-/// A document with what it says. Of an archived one the structure is not kept: there may be very many, and few are looked at.
-fn read_entry(path: &DocPath, document: Document) -> Entry {
-    let mut entry = Entry::read(path.clone(), document);
-    if path.is_archived() && !entry.document.is_unavailable() {
-        entry.document = entry.document.unread();
-    }
-    entry
-}
-
-/// The ids of tasks that live documents name and that are not live.
-fn named_elsewhere(live: &Snapshot) -> BTreeSet<String> {
-    let by_tasks = live.tasks().flat_map(Task::references);
-    let by_workflows = live.workflows().flat_map(Workflow::references);
-    let ids = by_tasks.chain(by_workflows).map(|reference| &reference.id);
-    ids.filter(|id| live.named_task(id).is_none()).map(ToString::to_string).collect()
-}
-
-impl From<&Entry> for Found {
-    fn from(entry: &Entry) -> Self {
-        Self {
-            path: entry.path.clone(),
-            document: entry.document.clone(),
-            entity: entry.entity.clone(),
-            findings: entry.findings.clone(),
-        }
+        again(|| Ok(self.repository.as_ref().map(|repository| repository.view().head(&self.target)).transpose()?))
     }
 }

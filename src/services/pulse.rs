@@ -86,7 +86,7 @@ impl Project {
     /// # Errors
     /// [`Error`] if the folder or the repository fails; then nothing is removed.
     pub fn prune(&self, older: Duration, pruning: Pruning) -> Result<Pruned, Error> {
-        let snapshot = self.snapshot(Scope::Live)?;
+        let snapshot = self.documents().snapshot(Scope::Live)?;
         let (mut gone, mut kept) = (Vec::new(), Vec::new());
         for stale in self.stale_for(&snapshot, older)? {
             if stale.holds.is_empty() { gone.push(stale) } else { kept.push(stale) }

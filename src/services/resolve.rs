@@ -108,7 +108,7 @@ impl Project {
         let mut done = Resolution::default();
         let staging = self.repository.as_ref().filter(|_| self.target() == Target::Current);
         let unmerged = match staging {
-            Some(repository) => self.own_conflicts(repository, &mut done.findings)?,
+            Some(repository) => super::behind::own_conflicts(self.documents(), repository, &mut done.findings)?,
             None => BTreeMap::new(),
         };
         done.under_way = staging.and_then(|repository| repository.view().operation());
@@ -118,7 +118,7 @@ impl Project {
             done.waiting = Some(Waiting::Busy(busy));
             return Ok(done);
         }
-        let all = self.snapshot(Scope::All)?;
+        let all = self.documents().snapshot(Scope::All)?;
         let (marked, unfinished) = (marked(&all, &unmerged, &done.findings), unfinished_in_archive(&all, &unmerged));
         self.check_names(names, &unmerged.keys().chain(&marked).chain(&unfinished))?;
         let is_wanted = |path: &DocPath| names.is_empty() || names.iter().any(|name| self.means(name, path));
@@ -174,7 +174,7 @@ impl Project {
                 Err(_) => false,
             };
             if !is_there {
-                match self.find(None, path) {
+                match self.documents().find(None, path) {
                     Ok(_) | Err(Error::Find(FindError::Duplicate { .. })) => {}
                     Err(error) => return Err(error),
                 }
@@ -346,7 +346,7 @@ impl Project {
             };
             let is_decided = match here.as_ref().filter(|_| *is_whole) {
                 Some(here) if *here == versions.ours && !versions.is_left_without_markers(target) => {
-                    !repository.index().may_leave_ours(&self.in_repository(target))?
+                    !repository.index().may_leave_ours(&self.documents().in_repository(target))?
                 }
                 here => here == Some(&versions.theirs),
             };
@@ -370,8 +370,8 @@ impl Project {
         }
         staging.operations.extend((!applied.changes.is_empty()).then_some(operation.id));
         if out.conflicts.is_empty() {
-            staging.entries.push((self.in_repository(target), bytes, *is_executable));
-            staging.entries.extend(others.iter().map(|path| (self.in_repository(path), None, false)));
+            staging.entries.push((self.documents().in_repository(target), bytes, *is_executable));
+            staging.entries.extend(others.iter().map(|path| (self.documents().in_repository(path), None, false)));
             out.staged = true;
             out.from.clone_from(others);
         }
@@ -445,8 +445,8 @@ impl Project {
         if let Some(staging) = staging {
             changed.wait()?;
             staging.operations.push(operation.id);
-            staging.entries.push((self.in_repository(&live), Some(bytes), false));
-            staging.entries.push((self.in_repository(path), None, false));
+            staging.entries.push((self.documents().in_repository(&live), Some(bytes), false));
+            staging.entries.push((self.documents().in_repository(path), None, false));
             out.staged = true;
         } else {
             written.push((operation.id, changed));

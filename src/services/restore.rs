@@ -99,7 +99,7 @@ impl Project {
         }
         let mut found = BTreeMap::new();
         for (path, content) in missing {
-            if target != Target::Current || !repository.index().is_kept_out(&self.in_repository(&path))? {
+            if target != Target::Current || !repository.index().is_kept_out(&self.documents().in_repository(&path))? {
                 found.insert(path, content);
             }
         }

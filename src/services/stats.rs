@@ -116,7 +116,7 @@ impl Project {
     /// # Errors
     /// [`Error::Store`] if the folder or the run state cannot be read.
     pub fn stats(&self) -> Result<Stats, Error> {
-        self.stats_of(&self.snapshot(Scope::Named)?)
+        self.stats_of(&self.documents().snapshot(Scope::Named)?)
     }
 
     /// The same of documents that were read already.

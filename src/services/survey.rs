@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Error, Project, environment, held_back};
+use super::index::held_back;
+use super::{Error, Project, environment};
 use crate::adapters::git::{IgnoredDocument, Indexed, Repository, Target};
 use crate::adapters::store::{DOCUMENT_BYTES_MAX, Scan, Stamp};
 use crate::core::diagnostic::{Code, Diagnostic, Severity};
@@ -78,7 +79,7 @@ impl Survey {
         let work = workspace.progress.begin("looking at documents", scan.files.len());
         for (path, stamp) in &scan.files {
             work.step();
-            let in_repository = workspace.in_repository(path);
+            let in_repository = workspace.documents().in_repository(path);
             if workspace.target() == Target::Current
                 && !tracked.contains_key(path)
                 && repository.ignore_rules().is_ignored(&in_repository)?
@@ -168,7 +169,7 @@ fn missing(
     let missing: Vec<_> = tracked.iter().filter(|(path, _)| !files.contains_key(*path)).collect();
     let is_current = workspace.target() == Target::Current;
     for (path, content) in missing {
-        let in_repository = workspace.in_repository(path);
+        let in_repository = workspace.documents().in_repository(path);
         let unknown = |fault| Seen { content: None, stamp: 0, fault: Some(fault) };
         let seen = if let Some(why) = scan.in_the_way(path) {
             Some(unknown(held_back::in_the_way(workspace.folder(), path, &why)))
@@ -192,7 +193,7 @@ fn hold_back(
     files: &mut BTreeMap<DocPath, Seen>,
 ) -> Result<(), Error> {
     for (path, seen) in files.iter_mut().filter(|(path, seen)| seen.content.as_ref() != tracked.get(*path)) {
-        let in_repository = workspace.in_repository(path);
+        let in_repository = workspace.documents().in_repository(path);
         if let Some(gap) = repository.attributes().index_gap(&in_repository)? {
             (seen.content, seen.fault) = (None, Some(held_back::left_to_git(path, &in_repository, &gap)));
         }
@@ -299,7 +300,9 @@ fn own(
     for (path, after) in last {
         let written = match after {
             Some(bytes) => {
-                let Some(id) = repository.attributes().content_id(&workspace.in_repository(&path), &bytes)? else {
+                let Some(id) =
+                    repository.attributes().content_id(&workspace.documents().in_repository(&path), &bytes)?
+                else {
                     continue;
                 };
                 Some(id)

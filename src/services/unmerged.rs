@@ -118,7 +118,7 @@ impl Project {
         let subjects = |before: &Snapshot| -> BTreeSet<String> {
             change::diff(before, &there).iter().filter_map(|change| subject(&change.what)).collect()
         };
-        let lacking = subjects(&self.snapshot_of(std::slice::from_ref(path))?);
+        let lacking = subjects(&self.documents().snapshot_of(std::slice::from_ref(path))?);
         Ok(subjects(&at(bases.first())?).intersection(&lacking).count())
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::project::Found;
+use super::index::Found;
 use super::{Error, Project};
 use crate::adapters::watch::{Places, Watcher};
-use crate::core::entity::{Entity, TaskStatus};
+use crate::core::entity::Entity;
 use crate::core::follow::FollowScope;
 use crate::core::name::Kind;
 
@@ -31,15 +31,6 @@ pub struct Waited {
     pub tasks: Vec<Found>,
     /// The wait ended because enough of them have ended, not because its time was over.
     pub is_over: bool,
-}
-
-impl Found {
-    /// Tells whether this is a task that is completed or has failed.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
-        let task = self.entity.as_ref().and_then(Entity::as_task);
-        task.is_some_and(|task| matches!(task.status, TaskStatus::Completed | TaskStatus::Failed))
-    }
 }
 
 impl Project {
@@ -76,12 +67,12 @@ impl Project {
     /// The tasks as they are now; those whose file is still where it was are read alone.
     fn look_again(&self, ids: &[String], before: &[Found]) -> Result<Vec<Found>, Error> {
         let look = |(index, id): (usize, &String)| {
-            let Some(found) = before.get(index) else { return self.find(Some(Kind::Task), id) };
+            let Some(found) = before.get(index) else { return self.documents().find(Some(Kind::Task), id) };
             let wanted = found.entity.as_ref().map(Entity::id);
-            let now = self.snapshot_of(std::slice::from_ref(&found.path))?;
+            let now = self.documents().snapshot_of(std::slice::from_ref(&found.path))?;
             match now.get(&found.path).filter(|entry| wanted.is_none() || entry.id == wanted) {
                 Some(entry) => Ok(Found::from(entry)),
-                None => self.find(Some(Kind::Task), wanted.as_ref().map_or(id.as_str(), |id| id.as_str())),
+                None => self.documents().find(Some(Kind::Task), wanted.as_ref().map_or(id.as_str(), |id| id.as_str())),
             }
         };
         ids.iter().enumerate().map(look).collect()

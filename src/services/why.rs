@@ -85,11 +85,11 @@ impl Project {
     /// # Errors
     /// [`Error::Find`] if there is no such task, or more than one; others if the folder cannot be read.
     pub fn why(&self, id: &str) -> Result<Why, Error> {
-        let mut snapshot = self.snapshot(Scope::Named)?;
+        let mut snapshot = self.documents().snapshot(Scope::Named)?;
         let path = match snapshot.find(Some(Kind::Task), id) {
             Ok(entry) => entry.path.clone(),
             Err(error @ FindError::NotFound { .. }) => {
-                let found = self.find_archived(Some(Kind::Task), id)?.ok_or(Error::Find(error))?;
+                let found = self.documents().find_archived(Some(Kind::Task), id)?.ok_or(Error::Find(error))?;
                 snapshot.insert(found.path.clone(), found.document);
                 found.path
             }

@@ -23,7 +23,7 @@ fn agent(workspace: &Project, name: &str, updated: &str) -> AgentName {
 }
 
 fn names(workspace: &Project) -> Vec<String> {
-    let snapshot = workspace.snapshot(mycelium::services::Scope::Live).expect("read");
+    let snapshot = workspace.documents().snapshot(mycelium::services::Scope::Live).expect("read");
     snapshot.agents().map(|agent| agent.name.to_string()).collect()
 }
 

@@ -55,7 +55,7 @@ fn a_step_sees_what_the_steps_before_it_did() {
     assert!(outcomes.iter().all(|outcome| outcome.committed.is_some()));
     let missing: Vec<_> = outcomes[1].findings.iter().map(|finding| finding.message.clone()).collect();
     assert_eq!(missing, ["there is no task `task-nobody` yet"], "task-c came later in the same batch");
-    let live = workspace.snapshot(Scope::Live).expect("read");
+    let live = workspace.documents().snapshot(Scope::Live).expect("read");
     let statuses: Vec<_> = live.tasks().map(|task| (task.id.to_string(), task.status)).collect();
     let expected =
         [("task-a", TaskStatus::Completed), ("task-b", TaskStatus::Pending), ("task-c", TaskStatus::Pending)];
@@ -102,7 +102,7 @@ fn all_or_none() {
     let told = told(&results);
     assert_eq!(told[0], "not done: step 2 of the batch failed, and all belong together");
     assert!(told[1].contains("cannot go from pending to completed"), "{}", told[1]);
-    assert!(workspace.snapshot(Scope::All).expect("read").is_empty());
+    assert!(workspace.documents().snapshot(Scope::All).expect("read").is_empty());
 
     let steps = [create(&workspace, "task-a", &[]), create(&workspace, "task-b", &[])];
     let results = workspace.batch(&steps, Together::All).expect("applied");
@@ -124,7 +124,7 @@ fn an_agent_is_made_once_and_then_changed() {
     };
     let results = workspace.batch(&[set(10), set(20)], Together::All).expect("applied");
     assert!(results.iter().all(Result::is_ok), "{results:?}");
-    let live = workspace.snapshot(Scope::Live).expect("read");
+    let live = workspace.documents().snapshot(Scope::Live).expect("read");
     assert_eq!(live.agents().next().and_then(|agent| agent.ttl).map(|ttl| ttl.as_secs()), Some(20));
 }
 
@@ -185,7 +185,7 @@ fn others_write_at_the_same_time_and_nothing_is_lost() {
             });
         }
     });
-    let live = workspace.snapshot(Scope::Live).expect("read");
+    let live = workspace.documents().snapshot(Scope::Live).expect("read");
     assert!(live.tasks().all(|task| task.notes.len() == WRITERS * ROUNDS), "every note of everybody is there");
     assert_eq!(git(dir.path(), &["status", "--porcelain"]), "", "and committed");
 }
@@ -208,7 +208,7 @@ fn a_batch_claims_what_it_begins_and_respects_what_others_have() {
     let made: Vec<Step> = tasks.iter().map(|id| create(&mine, id, &[])).collect();
     mine.batch(&made, Together::All).expect("made");
     let held = |workspace: &Project| -> Vec<String> {
-        let live = workspace.snapshot(Scope::Live).expect("read");
+        let live = workspace.documents().snapshot(Scope::Live).expect("read");
         let holdings = workspace.claims(&live).expect("read");
         holdings.iter().map(|(id, holding)| format!("{id} {} {}", holding.by, holding.fence)).collect()
     };
@@ -257,7 +257,7 @@ fn many_claims_at_once_need_few_open_files() {
     let begun: Vec<Step> = ids.iter().map(|id| status(id, TaskStatus::Running)).collect();
     let results = workspace.batch(&begun, Together::All).expect("applied");
     assert!(results.iter().all(Result::is_ok));
-    let live = workspace.snapshot(Scope::Live).expect("read");
+    let live = workspace.documents().snapshot(Scope::Live).expect("read");
     assert_eq!(workspace.claims(&live).expect("read").len(), ids.len());
 }
 

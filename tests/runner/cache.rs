@@ -60,7 +60,7 @@ impl Scene {
     }
 
     fn snapshot(&self) -> Snapshot {
-        self.workspace.snapshot(Scope::Live).expect("read")
+        self.workspace.documents().snapshot(Scope::Live).expect("read")
     }
 
     /// What the files say, read by nobody but this test.
@@ -216,6 +216,6 @@ fn looking_leaves_no_trace_where_nothing_was_written() {
         fs::write(folder.join(format!("task-{number:04}.md")), text(number, "pending")).expect("written");
     }
     sleep(SETTLED);
-    assert_eq!(open(&dir, "ai-engineer").snapshot(Scope::All).expect("read").len(), TASKS);
+    assert_eq!(open(&dir, "ai-engineer").documents().snapshot(Scope::All).expect("read").len(), TASKS);
     assert!(!dir.path().join(".git/mycelium").exists());
 }

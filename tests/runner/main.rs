@@ -140,7 +140,7 @@ fn an_ignored_folder_is_respected_and_said() {
     assert_eq!(made.committed, None);
     let waiting = made.waiting.expect("says why");
     assert_eq!(waiting.to_string(), "git ignores `.claude/coordination/task-1.md`");
-    assert!(workspace.find(Some(Kind::Task), "task-1").is_ok());
+    assert!(workspace.documents().find(Some(Kind::Task), "task-1").is_ok());
 }
 
 #[test]
@@ -265,13 +265,13 @@ fn what_only_looks_like_a_document_is_reported_and_not_read() {
     let link = dir.path().join(".claude/coordination/task-2.md");
     std::os::unix::fs::symlink("../../secret.md", link).expect("linked");
     let findings: Vec<String> = workspace
-        .check(&workspace.snapshot(Scope::All).expect("reads"))
+        .check(&workspace.documents().snapshot(Scope::All).expect("reads"))
         .expect("reads")
         .iter()
         .map(ToString::to_string)
         .collect();
     assert_eq!(findings, ["warning[MYC208]: `task-2.md` is a symbolic link, not a document; it is not read"]);
-    assert!(workspace.find(Some(Kind::Task), "task-2").is_err());
+    assert!(workspace.documents().find(Some(Kind::Task), "task-2").is_err());
     assert_eq!(workspace.commit_all(Force::No).expect("commits").done.revisions, vec![]);
 }
 
@@ -302,7 +302,7 @@ fn many_files_are_known_from_the_index_and_edits_are_still_seen() {
     assert_eq!(shown, ["archive/2025-10/task-a9.md", "task-7.md", "task-99.md"]);
     assert_eq!(standing.held.len(), 1);
 
-    let named = workspace.snapshot(Scope::Named).expect("reads");
+    let named = workspace.documents().snapshot(Scope::Named).expect("reads");
     let archived: Vec<&str> = named.entries().map(|e| e.path.as_str()).filter(|p| p.starts_with("archive")).collect();
     assert_eq!(archived, ["archive/2025-10/task-a7.md"]);
 }
@@ -397,7 +397,7 @@ fn work_trees_that_share_a_branch_of_its_own_take_over_from_each_other() {
         here.create(&new_task(&here, id), Taken::LookUp).expect("made");
     }
     let there = apart(&second, "b");
-    assert!(there.find(Some(Kind::Task), "task-2").is_ok());
+    assert!(there.documents().find(Some(Kind::Task), "task-2").is_ok());
     there.create(&new_task(&there, "task-9"), Taken::LookUp).expect("made");
     assert_eq!(there.commit_all(Force::No).expect("commits").done.revisions, vec![]);
     assert_eq!(there.standing().expect("reads").uncommitted, vec![]);

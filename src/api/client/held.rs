@@ -111,7 +111,7 @@ impl State {
         let mut read = Vec::with_capacity(paths.len());
         workspace.store().read_each(paths, &mut |path, found| {
             let stamp = if let FileRead::Contents(contents) = &found { contents.stamp } else { Stamp::default() };
-            read.extend(workspace.document_of(path, found).map(|document| (path.clone(), stamp, document)));
+            read.extend(workspace.documents().document_of(path, found).map(|document| (path.clone(), stamp, document)));
         })?;
         if read.len() < paths.len() {
             let there: std::collections::HashSet<&DocPath> = read.iter().map(|(path, ..)| path).collect();
@@ -136,7 +136,7 @@ impl State {
 
 /// What the workspace says of a document, which may be archived; one that cannot be understood is refused with the reason.
 fn understood(workspace: &Project, kind: Kind, id: &str) -> Result<Entity, Error> {
-    let found = workspace.find(Some(kind), id)?;
+    let found = workspace.documents().find(Some(kind), id)?;
     found.entity.ok_or_else(|| {
         let id = found.path.stem().to_owned();
         let source = Box::new(crate::core::entity::Refusal::Unreadable { id, findings: found.findings });

@@ -118,7 +118,7 @@ impl CoordinationClient {
     pub async fn ready_tasks(&self) -> Result<Vec<Task>, Error> {
         let ready = |_: &_, workspace: &Project| {
             // What a task depends on may be archived.
-            let live = workspace.snapshot(crate::services::Scope::Named)?;
+            let live = workspace.documents().snapshot(crate::services::Scope::Named)?;
             let holds = workspace.holds(&live)?;
             let is_free = |task: &&Task| !holds.get(&task.id).is_some_and(Hold::keeps_off);
             Ok(live.ready_tasks().into_iter().filter(is_free).cloned().collect())

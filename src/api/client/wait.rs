@@ -142,7 +142,7 @@ impl CoordinationClient {
             let wanted = what.clone();
             let look = move |crew: &Crew, workspace: &Project| {
                 crew.follow(workspace);
-                Ok(progress(&workspace.snapshot(Scope::Named)?, &wanted)?)
+                Ok(progress(&workspace.documents().snapshot(Scope::Named)?, &wanted)?)
             };
             let now = self.crew.run(self.agent.clone(), look).await?;
             if told.as_ref() != Some(&now) {

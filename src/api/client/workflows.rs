@@ -46,7 +46,7 @@ impl CoordinationClient {
     pub async fn get_workflow(&self, id: impl AsRef<str>) -> Result<Workflow, Error> {
         let id = id.as_ref().to_owned();
         let find = move |_: &_, workspace: &Project| {
-            let snapshot = workspace.snapshot(Scope::Named)?;
+            let snapshot = workspace.documents().snapshot(Scope::Named)?;
             let found = snapshot.find(Some(Kind::Workflow), &id).map_err(services::Error::from)?;
             let Some(workflow) = found.workflow() else { return Err(not_found(Kind::Workflow, &id)) };
             Ok(Workflow {

@@ -36,7 +36,7 @@ impl CommittedDocuments<'_> {
             return Ok(new(of(&committed), &of(&old)));
         }
         // A document may be in the middle of its next save.
-        let live = workspace.snapshot(Scope::Named)?;
+        let live = workspace.documents().snapshot(Scope::Named)?;
         let with = |documents: &Snapshot| {
             let mut all = live.clone();
             for path in &paths {

@@ -215,7 +215,7 @@ pub fn greeting(workspace: &Project) -> Option<Notice> {
     let common = repository.common_dir();
     // A mark that cannot be left is no reason to be silent, nor one not to watch.
     if workspace.target() == Target::Current
-        && let Some(ignored) = workspace.ignored_folder()
+        && let Some(ignored) = workspace.documents().ignored_folder()
     {
         // What is ignored is not committed: the greeting would promise what does not come.
         return Some(Notice::Ignored(Waiting::Ignored(ignored)));

@@ -139,7 +139,7 @@ fn set(args: &Set, session: &Session) -> Result<Answer, Failure> {
 
 fn get(args: &Get, session: &Session) -> Result<Option<Answer>, Failure> {
     let workspace = session.open()?;
-    let found = workspace.find(Some(Kind::Agent), &args.name)?;
+    let found = workspace.documents().find(Some(Kind::Agent), &args.name)?;
     if args.raw {
         return show::raw(&found).map(|()| None);
     }
@@ -221,7 +221,7 @@ fn prune_words(args: &Prune, pruned: &Pruned, now: Timestamp) -> String {
 
 fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
     let workspace = session.open()?;
-    let snapshot = workspace.snapshot(Scope::Live)?;
+    let snapshot = workspace.documents().snapshot(Scope::Live)?;
     let (now, beats) = (workspace.now(), workspace.beats()?);
     let mut rows = Rows::new("agent.list", &["AGENT", "STATUS", "SEEN", "ACTIVE TASKS"]);
     for entry in snapshot.of_kind(Kind::Agent) {

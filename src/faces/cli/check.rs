@@ -24,7 +24,7 @@ pub(crate) struct Args {}
 /// Checks everything.
 pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, Failure> {
     let workspace = session.open_any()?;
-    let snapshot = workspace.snapshot(Scope::All)?;
+    let snapshot = workspace.documents().snapshot(Scope::All)?;
     let mut findings = workspace.check(&snapshot)?;
     findings.splice(0..0, workspace.config().findings.iter().cloned());
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();

@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Fail
 
 /// A document that is there, else one that was removed: its history is not.
 fn path_of(workspace: &Project, id: &str) -> Result<DocPath, Failure> {
-    match workspace.find(None, id) {
+    match workspace.documents().find(None, id) {
         Ok(found) => Ok(found.path),
         Err(error @ Error::Find(FindError::NotFound { .. })) => {
             let gone = removed(workspace, id)?;

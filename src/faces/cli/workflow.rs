@@ -167,14 +167,14 @@ fn create(args: &Create, session: &Session) -> Result<Answer, Failure> {
 
 fn get(args: &Get, session: &Session) -> Result<Option<Answer>, Failure> {
     let workspace = session.open()?;
-    let mut found = workspace.find(Some(Kind::Workflow), &args.id)?;
+    let mut found = workspace.documents().find(Some(Kind::Workflow), &args.id)?;
     if args.raw {
         return show::raw(&found).map(|()| None);
     }
     if let Some(Entity::Workflow(workflow)) = &mut found.entity {
         // The tasks of an archived one are nobody else's business, so nothing short of all names them.
         let scope = if found.path.is_archived() { Scope::All } else { Scope::Named };
-        derive(workflow, &workspace.snapshot(scope)?);
+        derive(workflow, &workspace.documents().snapshot(scope)?);
     }
     show::document("workflow.get", &workspace, &found, &args.wording).map(Some)
 }
@@ -191,7 +191,7 @@ fn derive(workflow: &mut Workflow, snapshot: &Snapshot) {
 
 fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
     let workspace = session.open()?;
-    let snapshot = workspace.snapshot(Scope::Named)?;
+    let snapshot = workspace.documents().snapshot(Scope::Named)?;
     let mut rows = Rows::new("workflow.list", &["ID", "STATUS", "PROGRESS", "TASKS", "WHAT"]);
     for entry in snapshot.of_kind(Kind::Workflow) {
         let Some(workflow) = entry.workflow() else {

@@ -85,7 +85,7 @@ impl State {
     }
 
     fn lying(&self, path: &DocPath) -> Result<Option<Document>, Error> {
-        Ok(self.workspace.read_all(std::slice::from_ref(path))?.pop().map(|(_, document)| document))
+        Ok(self.workspace.documents().read_all(std::slice::from_ref(path))?.pop().map(|(_, document)| document))
     }
 
     /// What is in the way at a path: a file that is about something else.
@@ -101,7 +101,9 @@ impl State {
         deed: &Deed<'_>,
         changes: &[(DocPath, Option<Document>, Option<Document>)],
     ) -> Result<Landed, Error> {
-        if let Some((path, gap)) = self.workspace.first_left_to_git(changes.iter().map(|(path, ..)| path))? {
+        if let Some((path, gap)) =
+            self.workspace.documents().first_left_to_git(changes.iter().map(|(path, ..)| path))?
+        {
             return Ok(Landed::Held(format!("`{path}` is left to git: {gap}")));
         }
         let made = self.workspace.operation("bridge.take")?;

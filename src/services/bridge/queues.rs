@@ -120,7 +120,7 @@ impl State {
                     None => environment::new_id(Kind::Task)?,
                 };
                 let path = DocPath::for_new(Kind::Task, &id);
-                if let Some((path, gap)) = self.workspace.first_left_to_git([&path])? {
+                if let Some((path, gap)) = self.workspace.documents().first_left_to_git([&path])? {
                     self.garbage.insert(list.to_owned(), format!("`{path}` is left to git: {gap}"));
                     return Ok(false);
                 }

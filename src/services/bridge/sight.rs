@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::adapters::store::{FileRead, Shelf, Stamp};
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::snapshot::{Entry, Snapshot};
-use crate::services::{Error, Project, environment, held_back};
+use crate::services::index::held_back;
+use crate::services::{Error, Project, environment};
 
 /// A file written so shortly before it was read may be written again without a new time on it, in nanoseconds.
 const YOUNG_NS: i64 = 20_000_000;
@@ -35,16 +36,19 @@ impl Sight {
             here.insert(path.clone());
             let stamp = if let FileRead::Contents(contents) = &found { contents.stamp } else { Stamp::default() };
             // One that cannot be read is there, and held back: it must not look like one that was removed.
-            read.extend(workspace.document_of(path, found).map(|document| (path.clone(), stamp, document)));
+            read.extend(workspace.documents().document_of(path, found).map(|document| (path.clone(), stamp, document)));
         })?;
-        for path in
-            workspace.kept_out(&|path| is_mirrored(path) && !path.is_archived())?.into_iter().map(|(path, _)| path)
+        for path in workspace
+            .documents()
+            .kept_out(&|path| is_mirrored(path) && !path.is_archived())?
+            .into_iter()
+            .map(|(path, _)| path)
         {
             here.insert(path.clone());
             read.push((path.clone(), Stamp::default(), held_back::kept_out(&path)));
         }
         for (path, _, document) in &mut read {
-            workspace.keep_from_servers(path, document)?;
+            workspace.documents().keep_from_servers(path, document)?;
         }
         let mut changed = BTreeSet::new();
         let gone: Vec<DocPath> = self.stamps.keys().filter(|path| !here.contains(*path)).cloned().collect();
@@ -70,8 +74,8 @@ impl Sight {
 
     /// Reads these documents alone.
     pub(super) fn look_at(&mut self, workspace: &Project, paths: &[DocPath]) -> Result<(), Error> {
-        for (path, mut document) in workspace.read_all(paths)? {
-            workspace.keep_from_servers(&path, &mut document)?;
+        for (path, mut document) in workspace.documents().read_all(paths)? {
+            workspace.documents().keep_from_servers(&path, &mut document)?;
             self.snapshot.insert(path, document);
         }
         self.sort();

@@ -342,7 +342,9 @@ impl State {
         let Some(archive) = &self.archive else { return Ok(None) };
         let Some(path) = paths.iter().flatten().find_map(|path| archive.get(path.file_name())) else { return Ok(None) };
         let path = path.clone();
-        let Some((_, document)) = self.workspace.read_all(std::slice::from_ref(&path))?.pop() else { return Ok(None) };
+        let Some((_, document)) = self.workspace.documents().read_all(std::slice::from_ref(&path))?.pop() else {
+            return Ok(None);
+        };
         let is_it = item_of(&Entry::read(path.clone(), document.clone())).as_ref() == Some(item);
         Ok(is_it.then_some(LocalDocument { path, document }))
     }

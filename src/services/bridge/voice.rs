@@ -127,7 +127,8 @@ impl State {
         Kind::ALL.into_iter().any(|kind| {
             let id = told.body.get(&format!("{}_id", kind.word())).and_then(Json::as_str);
             let path = id.and_then(|id| DocId::new(id).ok()).map(|id| DocPath::for_new(kind, &id));
-            let gap = path.map(|path| repository.attributes().attribute_gap(&self.workspace.in_repository(&path)));
+            let gap = path
+                .map(|path| repository.attributes().attribute_gap(&self.workspace.documents().in_repository(&path)));
             gap.is_some_and(|gap| !matches!(gap, Ok(None)))
         })
     }

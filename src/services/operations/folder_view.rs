@@ -48,7 +48,7 @@ impl<'a> FolderView<'a> {
         if let Some(live) = self.live.get() {
             return Ok(live);
         }
-        let mut live = self.workspace.snapshot(Scope::Live)?;
+        let mut live = self.workspace.documents().snapshot(Scope::Live)?;
         for (path, document) in self.read.borrow().iter().filter(|(path, _)| !path.is_archived()) {
             match document {
                 Some(document) => live.insert(path.clone(), document.clone()),
@@ -63,7 +63,8 @@ impl<'a> FolderView<'a> {
         if let Some(known) = self.read.borrow().get(path) {
             return Ok(known.clone());
         }
-        let document = self.workspace.read_all(std::slice::from_ref(path))?.pop().map(|(_, document)| document);
+        let document =
+            self.workspace.documents().read_all(std::slice::from_ref(path))?.pop().map(|(_, document)| document);
         if document.is_none() {
             // A link, folder or device in its place is an error that names it.
             if let Err(error @ StoreError::Strange { .. }) = self.workspace.store.read(path) {
@@ -133,7 +134,7 @@ impl<'a> FolderView<'a> {
         let is_unknown = |path: &&DocPath| !self.read.borrow().contains_key(*path);
         let unknown: Vec<DocPath> = paths.iter().filter(is_unknown).cloned().collect();
         if !unknown.is_empty() {
-            let documents = self.workspace.read_all(&unknown)?;
+            let documents = self.workspace.documents().read_all(&unknown)?;
             self.read.borrow_mut().extend(documents.into_iter().map(|(path, document)| (path, Some(document))));
         }
         let read = self.read.borrow();

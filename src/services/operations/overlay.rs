@@ -8,7 +8,7 @@ use crate::core::entity::Task;
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::snapshot::{Blocker, Entry, FindError, Snapshot};
 use crate::services::Error;
-use crate::services::project::is_whole;
+use crate::services::index::is_whole;
 
 /// The folder as the steps so far left it.
 #[derive(Debug, Default)]
@@ -99,7 +99,7 @@ impl Overlay {
         let live = live.map(|entry| (is_whole(entry, id), entry.path.clone(), entry.document.clone()));
         if !matches!(&live, Ok((true, ..)) | Err(FindError::Duplicate { .. })) {
             // A whole id means that document, wherever it lies, whatever else begins so.
-            if let Some(found) = view.workspace.find_whole(Some(kind), id)? {
+            if let Some(found) = view.workspace.documents().find_whole(Some(kind), id)? {
                 match self.documents.get(&found.path) {
                     None => return Ok((found.path, found.document)),
                     Some(Sides { now: Some(now), .. }) => return Ok((found.path, now.clone())),

@@ -299,10 +299,10 @@ impl Plan {
             DocumentRef::Id(id) => self.folder.find(view, kind, id)?,
             DocumentRef::Path(path) => {
                 let document = self.folder.document(view, path)?;
-                (path.clone(), document.ok_or_else(|| view.workspace.gone(path))?)
+                (path.clone(), document.ok_or_else(|| view.workspace.documents().gone(path))?)
             }
         };
-        view.workspace.refuse_kept_out(&found.0)?;
+        view.workspace.documents().refuse_kept_out(&found.0)?;
         Ok(found)
     }
 

@@ -111,7 +111,7 @@ impl Project {
         results: Vec<Result<Outcome, Error>>,
     ) -> Vec<Result<Outcome, Error>> {
         let vanished = |(index, result): (usize, _)| match (result, found.get(index)) {
-            (Err(Error::Find(FindError::NotFound { .. })), Some(Some(path))) => Err(self.gone(path)),
+            (Err(Error::Find(FindError::NotFound { .. })), Some(Some(path))) => Err(self.documents().gone(path)),
             (result, _) => result,
         };
         results.into_iter().enumerate().map(vanished).collect()
@@ -139,7 +139,7 @@ impl Project {
         mut plan: Plan,
     ) -> Result<Option<Vec<Result<Outcome, Error>>>, Error> {
         let paths = plan.paths();
-        self.refuse_left_to_git(&paths)?;
+        self.documents().refuse_left_to_git(&paths)?;
         self.note_holders_heard(&plan.leases)?;
         let Some(mut seats) = self.begin_leases(&plan.leases)? else { return Ok(None) };
         let mut operation = self.operation(&plan.verb(steps))?;

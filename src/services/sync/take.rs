@@ -97,7 +97,8 @@ impl Exchange<'_> {
     /// Refuses a change of a document that only git can store, here or as the other side has it: its contents in the history are
     /// not those of its file.
     fn refuse_left_to_git(&self, changes: &[(DocPath, Option<Vec<u8>>)], theirs: &Revision) -> Result<(), Error> {
-        let paths: Vec<String> = changes.iter().map(|(path, _)| self.workspace.in_repository(path)).collect();
+        let paths: Vec<String> =
+            changes.iter().map(|(path, _)| self.workspace.documents().in_repository(path)).collect();
         for path in &paths {
             if let Some(gap) = self.repository.attributes().attribute_gap(path)? {
                 return Err(self.left_to_git(path.clone(), gap).into());
@@ -189,14 +190,15 @@ impl Exchange<'_> {
         let operation = Operation { agent: None, ..workspace.operation("sync.take")? };
         let paths: Vec<DocPath> = changes.iter().map(|(path, _)| path.clone()).collect();
         let mut stranger = None;
-        let out = workspace.kept_out(&|path| paths.contains(path))?;
+        let out = workspace.documents().kept_out(&|path| paths.contains(path))?;
         let is_out = |path: &DocPath| out.iter().any(|(other, _)| other == path);
         workspace.store.apply(&operation, &paths, &mut |current| -> Result<_, Error> {
             stranger = None;
             let mut actions = Vec::with_capacity(paths.len());
             for ((path, after), now) in changes.iter().zip(current) {
-                let id =
-                    |bytes: &Vec<u8>| self.repository.attributes().content_id(&workspace.in_repository(path), bytes);
+                let id = |bytes: &Vec<u8>| {
+                    self.repository.attributes().content_id(&workspace.documents().in_repository(path), bytes)
+                };
                 if now.is_none() && is_out(path) {
                     // Git keeps it out of the worktree; the index alone follows.
                     actions.push(Action::Keep);

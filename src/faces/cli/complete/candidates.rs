@@ -83,8 +83,9 @@ impl Candidates {
     fn entity(&self, kind: Kind) -> Result<Option<Entity>, Error> {
         let Some(id) = self.line.values.first() else { return Ok(None) };
         let workspace = self.look()?;
-        let named = workspace.names()?.into_iter().map(|named| named.path).filter(|path| may_be(path, kind, id));
-        let snapshot = workspace.snapshot_of(&named.take(READ_MAX).collect::<Vec<_>>())?;
+        let named =
+            workspace.documents().names()?.into_iter().map(|named| named.path).filter(|path| may_be(path, kind, id));
+        let snapshot = workspace.documents().snapshot_of(&named.take(READ_MAX).collect::<Vec<_>>())?;
         Ok(snapshot.find(Some(kind), id).ok().and_then(|entry| entry.entity.clone()))
     }
 }
@@ -101,9 +102,10 @@ fn short(id: &str, kind: Kind) -> &str {
 /// Ids of documents: those under way first, then the newest. Where there are too many to be read, the rest goes by name.
 fn documents(workspace: &Project, kinds: &[Kind], statuses: &[&str], typed: &str) -> Result<Vec<Offer>, Error> {
     let is_asked = |path: &DocPath| path.kind().is_some_and(|kind| kinds.contains(&kind) && begins(path, kind, typed));
-    let mut paths: Vec<DocPath> = workspace.names()?.into_iter().map(|named| named.path).filter(is_asked).collect();
+    let mut paths: Vec<DocPath> =
+        workspace.documents().names()?.into_iter().map(|named| named.path).filter(is_asked).collect();
     let unread = paths.split_off(paths.len().min(READ_MAX));
-    let snapshot = workspace.snapshot_of(&paths)?;
+    let snapshot = workspace.documents().snapshot_of(&paths)?;
     let entries = paths.iter().filter_map(|path| snapshot.get(path));
     let mut read: Vec<(usize, Offer)> = entries.filter_map(|entry| offer_of(entry, statuses)).collect();
     read.sort_by_key(|(rank, _)| *rank);
@@ -160,8 +162,8 @@ fn offer_of(entry: &Entry, statuses: &[&str]) -> Option<(usize, Offer)> {
 /// The types that the newest documents have.
 fn types(workspace: &Project, kind: Kind) -> Result<Vec<Offer>, Error> {
     let is_asked = |path: &DocPath| path.kind() == Some(kind);
-    let names = workspace.names()?.into_iter().map(|named| named.path).filter(is_asked);
-    let snapshot = workspace.snapshot_of(&names.take(READ_MAX).collect::<Vec<_>>())?;
+    let names = workspace.documents().names()?.into_iter().map(|named| named.path).filter(is_asked);
+    let snapshot = workspace.documents().snapshot_of(&names.take(READ_MAX).collect::<Vec<_>>())?;
     let mut types: Vec<&str> = match kind {
         Kind::Workflow => snapshot.workflows().map(|workflow| workflow.kind.as_str()).collect(),
         _ => snapshot.tasks().map(|task| task.kind.as_str()).collect(),

@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
 
 /// One look, as an answer.
 fn look(workspace: &Project, wording: &Wording) -> Result<Answer, Failure> {
-    let snapshot = workspace.snapshot(Scope::Named)?;
+    let snapshot = workspace.documents().snapshot(Scope::Named)?;
     let stats = workspace.stats_of(&snapshot)?;
     let standing = workspace.standing()?;
     let mut answer = session::answer("status", workspace)?;

@@ -31,7 +31,7 @@ pub(crate) struct Args {
 /// Opens the editor on a copy and applies what was saved.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let workspace = session.open()?;
-    let found = workspace.find(Some(Kind::Task), &args.id)?;
+    let found = workspace.documents().find(Some(Kind::Task), &args.id)?;
     let mut copy = Copy::make(&found.path, found.document.bytes())?;
     let result = copy.open().and_then(|()| copy.read()).and_then(|after| {
         accept(&found.path, &found.document, &after)?;

@@ -22,7 +22,7 @@ pub(crate) struct Args {
 /// Shows the task.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Failure> {
     let workspace = session.open()?;
-    let found = workspace.find(Some(Kind::Task), &args.id)?;
+    let found = workspace.documents().find(Some(Kind::Task), &args.id)?;
     if args.raw {
         return show::raw(&found).map(|()| None);
     }

@@ -38,7 +38,7 @@ pub(crate) struct Args {
 /// Lists the tasks.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let workspace = session.open()?;
-    let snapshot = workspace.snapshot(if args.archived { Scope::All } else { Scope::Named })?;
+    let snapshot = workspace.documents().snapshot(if args.archived { Scope::All } else { Scope::Named })?;
     let holds = workspace.holds(&snapshot)?;
     let queue = workspace.queue(&snapshot, &holds);
     let mut rows = Rows::new("task.list", &["ID", "STATUS", "PRIORITY", "ASSIGNED TO", "WHAT", "WAITS FOR"]);

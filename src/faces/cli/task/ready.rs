@@ -43,7 +43,7 @@ fn unusable_item(task: &Task) -> Value {
 /// Lists them.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let workspace = session.open()?;
-    let snapshot = workspace.snapshot(Scope::Named)?;
+    let snapshot = workspace.documents().snapshot(Scope::Named)?;
     let holds = workspace.holds(&snapshot)?;
     let queue = workspace.queue(&snapshot, &holds);
     let is_elsewhere = |task: &&Task| holds.get(&task.id).is_some_and(Hold::keeps_off);

@@ -1,13 +1,11 @@
 //! Documents that are git's alone: those that it keeps out of the worktree (`git sparse-checkout`, `--skip-worktree`), which exist and are read from the last commit, and those that only it can store. Neither is ever changed here.
 
-use std::collections::BTreeMap;
-
-use super::{Error, Project, Waiting, held_back};
-use crate::adapters::git::{IgnoredDocument, Repository, Target, Unmerged, ViewGap};
+use super::{DocumentReader, held_back};
+use crate::adapters::git::{IgnoredDocument, Target, ViewGap};
 use crate::adapters::store::{FileRead, Shelf};
-use crate::core::diagnostic::Diagnostic;
 use crate::core::document::Document;
 use crate::core::name::{ContentId, DocPath};
+use crate::services::Error;
 
 /// Says why a document is not changed here.
 #[derive(Debug, thiserror::Error)]
@@ -41,34 +39,23 @@ impl GitsAlone {
     }
 }
 
-impl Project {
-    /// Says that a document is left out of a commit because git ignores it, unless something is said already: the rules are
-    /// read again for it.
-    pub(super) fn leave_out_ignored(
-        &self,
-        repository: &Repository,
-        path: &str,
-        left_out: &mut Option<Waiting>,
-    ) -> Result<(), Error> {
-        if left_out.is_none() {
-            *left_out = Some(Waiting::Ignored(repository.ignore_rules().ignored_document(self.folder(), path)?));
-        }
-        Ok(())
-    }
-
+impl DocumentReader<'_> {
     /// Returns how a new document of the folder would be ignored by git; `None` if it would be committed.
     #[must_use]
     pub fn ignored_folder(&self) -> Option<IgnoredDocument> {
-        let repository = self.repository.as_ref()?;
-        let path = format!("{}/task-x.md", self.folder());
+        let repository = self.repository?;
+        let path = format!("{}/task-x.md", self.folder);
         let is_ignored = repository.ignore_rules().is_ignored(&path).unwrap_or(false);
-        is_ignored.then(|| repository.ignore_rules().ignored_document(self.folder(), &path).ok()).flatten()
+        is_ignored.then(|| repository.ignore_rules().ignored_document(self.folder, &path).ok()).flatten()
     }
 
     /// The documents that are kept out of the worktree and are wanted, with their contents in the last commit, by path. It costs
     /// a look at the head of the index where none is.
-    pub(super) fn kept_out(&self, wanted: &dyn Fn(&DocPath) -> bool) -> Result<Vec<(DocPath, ContentId)>, Error> {
-        let Some(repository) = self.repository.as_ref().filter(|_| self.target() == Target::Current) else {
+    pub(in crate::services) fn kept_out(
+        &self,
+        wanted: &dyn Fn(&DocPath) -> bool,
+    ) -> Result<Vec<(DocPath, ContentId)>, Error> {
+        let Some(repository) = self.repository.filter(|_| *self.target == Target::Current) else {
             return Ok(Vec::new());
         };
         if !repository.index().may_keep_out() {
@@ -76,7 +63,7 @@ impl Project {
         }
         let head = repository.view().head(&Target::Current)?.revision;
         let mut found = Vec::new();
-        for (path, id) in repository.view().contents(head.as_ref(), self.folder())? {
+        for (path, id) in repository.view().contents(head.as_ref(), self.folder)? {
             let is_out = wanted(&path) && repository.index().is_kept_out(&self.in_repository(&path))?;
             // What lies there all the same is read from there, whether that can be done or not.
             if is_out && matches!(self.store.stamp(&path), Ok(None)) {
@@ -87,11 +74,11 @@ impl Project {
     }
 
     /// The same with their texts.
-    pub(super) fn kept_out_documents(
+    pub(in crate::services) fn kept_out_documents(
         &self,
         wanted: &dyn Fn(&DocPath) -> bool,
     ) -> Result<Vec<(DocPath, Document)>, Error> {
-        let Some(repository) = &self.repository else { return Ok(Vec::new()) };
+        let Some(repository) = self.repository else { return Ok(Vec::new()) };
         let mut documents = Vec::new();
         for (path, id) in self.kept_out(wanted)? {
             let in_repository = self.in_repository(&path);
@@ -105,7 +92,7 @@ impl Project {
     }
 
     /// The names of the documents of a part of the folder, those included that are kept out of the worktree.
-    pub(super) fn document_names(&self, from: Shelf) -> Result<Vec<DocPath>, Error> {
+    pub(in crate::services) fn document_names(&self, from: Shelf) -> Result<Vec<DocPath>, Error> {
         let mut paths = self.store.names(from)?;
         let out = self.kept_out(&|path| path.is_archived() == (from == Shelf::Archive))?;
         if !out.is_empty() {
@@ -117,7 +104,7 @@ impl Project {
     }
 
     /// Refuses a document that is kept out of the worktree: it cannot be changed here.
-    pub(super) fn refuse_kept_out(&self, path: &DocPath) -> Result<(), Error> {
+    pub(in crate::services) fn refuse_kept_out(&self, path: &DocPath) -> Result<(), Error> {
         match self.gone(path) {
             error @ Error::GitsAlone(_) => Err(error),
             _ => Ok(()),
@@ -125,7 +112,10 @@ impl Project {
     }
 
     /// Refuses documents that only git can store: a change of them would never be committed here.
-    pub(super) fn refuse_left_to_git<'p>(&self, paths: impl IntoIterator<Item = &'p DocPath>) -> Result<(), Error> {
+    pub(in crate::services) fn refuse_left_to_git<'p>(
+        &self,
+        paths: impl IntoIterator<Item = &'p DocPath>,
+    ) -> Result<(), Error> {
         match self.first_left_to_git(paths)? {
             Some((path, gap)) => Err(GitsAlone::LeftToGit { path, gap }.into()),
             None => Ok(()),
@@ -133,11 +123,11 @@ impl Project {
     }
 
     /// The first of these documents that only git can store, by its path in the repository, and why.
-    pub(super) fn first_left_to_git<'p>(
+    pub(in crate::services) fn first_left_to_git<'p>(
         &self,
         paths: impl IntoIterator<Item = &'p DocPath>,
     ) -> Result<Option<(String, ViewGap)>, Error> {
-        let Some(repository) = &self.repository else { return Ok(None) };
+        let Some(repository) = self.repository else { return Ok(None) };
         for path in paths {
             let in_repository = self.in_repository(path);
             if let Some(gap) = repository.attributes().attribute_gap(&in_repository)? {
@@ -148,9 +138,9 @@ impl Project {
     }
 
     /// The error for a document that is not where it was found: it is kept out of the worktree, or gone.
-    pub(super) fn gone(&self, path: &DocPath) -> Error {
+    pub(in crate::services) fn gone(&self, path: &DocPath) -> Error {
         let is_out = self.kept_out(&|other| other == path).is_ok_and(|out| !out.is_empty());
-        match self.repository.as_ref().filter(|_| is_out) {
+        match self.repository.filter(|_| is_out) {
             Some(repository) => {
                 let command = repository.ignore_rules().bring_in_command(&self.in_repository(path));
                 GitsAlone::KeptOut { path: path.clone(), command }.into()
@@ -161,34 +151,17 @@ impl Project {
 
     /// The document that a file of the folder holds; one that says why it cannot be read is a document too.
     pub(crate) fn document_of(&self, path: &DocPath, read: FileRead) -> Option<Document> {
-        held_back::document_of(self.folder(), path, read)
+        held_back::document_of(self.folder, path, read)
     }
 
     /// Replaces a document that its repository declares encrypted, or of another encoding, by one that says so: its text leaves
     /// this machine as git stores it, and in no other way.
-    pub(super) fn keep_from_servers(&self, path: &DocPath, document: &mut Document) -> Result<(), Error> {
-        let Some(repository) = &self.repository else { return Ok(()) };
+    pub(in crate::services) fn keep_from_servers(&self, path: &DocPath, document: &mut Document) -> Result<(), Error> {
+        let Some(repository) = self.repository else { return Ok(()) };
         let in_repository = self.in_repository(path);
         if let Some(gap) = repository.attributes().attribute_gap(&in_repository)? {
             *document = Document::unavailable(held_back::left_to_git(path, &in_repository, &gap));
         }
         Ok(())
-    }
-
-    /// The conflicts in documents whose versions in the index are their texts; each of the others is a finding.
-    pub(super) fn own_conflicts(
-        &self,
-        repository: &Repository,
-        findings: &mut Vec<Diagnostic>,
-    ) -> Result<BTreeMap<DocPath, Unmerged>, Error> {
-        let mut own = BTreeMap::new();
-        for (path, unmerged) in repository.view().conflicts(self.folder())? {
-            let in_repository = self.in_repository(&path);
-            match repository.attributes().attribute_gap(&in_repository)? {
-                None => drop(own.insert(path, unmerged)),
-                Some(gap) => findings.push(held_back::not_merged(&path, &in_repository, &gap)),
-            }
-        }
-        Ok(own)
     }
 }
