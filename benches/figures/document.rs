@@ -140,12 +140,13 @@ fn files(bench: &Bench) {
             verb: "bench".to_owned(),
             at: Timestamp::from_unix_ms(1_760_659_200_000),
             base: None,
+            branch: None,
         };
         let decide = &mut |_: &[Option<Vec<u8>>]| {
             Ok::<_, std::convert::Infallible>(vec![Action::Write(text(number).into_bytes())])
         };
         let (_, took) = timed(|| workspace.store().apply(&operation, std::slice::from_ref(&path), decide).unwrap());
-        let (_, commits) = timed(|| workspace.commit_now(mycelium::services::Edits::None).unwrap());
+        let (_, commits) = timed(|| workspace.commits().commit_now(mycelium::services::Edits::None).unwrap());
         (ms(took), ms(commits))
     };
     let written: Vec<(f64, f64)> = (0..rounds).map(write).collect();

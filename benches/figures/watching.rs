@@ -109,7 +109,7 @@ impl Eyes {
     fn look(&mut self) -> BTreeMap<DocPath, Option<ContentId>> {
         while self.bell.try_recv().is_ok() {}
         self.watcher.arm().unwrap();
-        let sight = self.survey.look(&self.workspace, &self.tracked).unwrap();
+        let sight = self.survey.look(&self.workspace.commits(), &self.tracked).unwrap();
         sight.files.into_iter().map(|(path, seen)| (path, seen.content)).collect()
     }
 
@@ -209,7 +209,7 @@ fn burst_seen(bench: &Bench) {
         let calm = eyes.until(|known| known.len() == files);
         (eyes.look(), last, calm)
     });
-    let full = Survey::default().look(&eyes.workspace, &BTreeMap::new()).unwrap();
+    let full = Survey::default().look(&eyes.workspace.commits(), &BTreeMap::new()).unwrap();
     let full: BTreeMap<_, _> = full.files.into_iter().map(|(path, seen)| (path, seen.content)).collect();
     let is_equal = known == full && full.len() == files;
     assert!(is_equal, "{} of {} files are known", known.len(), full.len());

@@ -39,6 +39,7 @@ fn operation() -> Operation {
         verb: "bench".to_owned(),
         at: Timestamp::from_unix_ms(1_760_659_200_000),
         base: None,
+        branch: None,
     }
 }
 

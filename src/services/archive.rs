@@ -209,7 +209,7 @@ impl Project {
         }
         if !there.is_empty() {
             let mut keep = |current: &[Option<Vec<u8>>]| Ok::<_, Error>(vec![Action::Keep; current.len()]);
-            self.store.apply(&self.operation("archive")?, &there, &mut keep)?;
+            self.store.apply(&self.records().operation("archive")?, &there, &mut keep)?;
         }
         Ok(paths)
     }
@@ -241,7 +241,7 @@ impl Project {
         let paths = young(&changed);
         let Some(repository) = self.repository.as_ref().filter(|_| !paths.is_empty()) else { return Ok(changed) };
         let held = repository.view().contents_of(
-            self.head()?.and_then(|head| head.revision).as_ref(),
+            self.records().head()?.and_then(|head| head.revision).as_ref(),
             self.folder(),
             &paths,
         )?;
@@ -266,7 +266,7 @@ impl Project {
     /// Moves some documents as one operation. One that somebody else changed since it was judged stays where it is.
     fn move_all(&self, chunk: &[Going], done: &mut Archived) -> Result<(Vec<Moved>, Option<Unsynced>), Error> {
         let paths: Vec<DocPath> = chunk.iter().flat_map(|one| [one.moved.to.clone(), one.moved.from.clone()]).collect();
-        let operation = self.operation("archive")?;
+        let operation = self.records().operation("archive")?;
         let mut moved = Vec::new();
         let written = self.store.apply_unsynced(&operation, &paths, &mut |current| -> Result<_, Error> {
             moved.clear();

@@ -12,13 +12,13 @@ use crate::core::health::{Documents, Facts, Fault, GitFacts, Ground, Inside, Loc
 /// Does what can be done without asking anybody, and tells what it did; nothing where nothing can be opened.
 #[must_use]
 pub fn mend(opening: Opening) -> Vec<String> {
-    Project::open(opening).map_or_else(|_| Vec::new(), |workspace| workspace.mend())
+    prepared(opening).map_or_else(|_| Vec::new(), |workspace| workspace.mend())
 }
 
 /// Everything that can be seen from here, and the workspace if it could be opened.
 #[must_use]
 pub fn facts(opening: Opening) -> (Facts, Option<Project>) {
-    let (place, workspace) = match Project::open(opening) {
+    let (place, workspace) = match prepared(opening) {
         Ok(workspace) => {
             let root = workspace.root.display().to_string();
             let has_git_dir = workspace.root.join(".git").exists();
@@ -34,6 +34,12 @@ pub fn facts(opening: Opening) -> (Facts, Option<Project>) {
         now: environment::now(),
     };
     (facts, workspace)
+}
+
+fn prepared(opening: Opening) -> Result<Project, Error> {
+    let workspace = Project::open(opening)?;
+    let _ = workspace.prepare();
+    Ok(workspace)
 }
 
 /// An error with its causes in one line.
@@ -88,7 +94,7 @@ impl Project {
     }
 
     fn standing_facts(&self) -> Result<Standing, Error> {
-        let standing = self.standing_by(|repository| repository.view().seems_busy())?;
+        let standing = self.commits().standing_by(|repository| repository.view().seems_busy())?;
         let waiting = |waiting: &super::Waiting| Fault { message: waiting.to_string(), hint: waiting.hint() };
         Ok(Standing {
             uncommitted: standing.uncommitted.len(),
@@ -119,7 +125,7 @@ impl Project {
             excluded: told(repository.ignore_rules().is_excluded(self.folder()), &mut faults),
             left_to_git: told(self.left_to_git_fact(), &mut faults),
             secret_remotes: repository.remotes().secret_remotes(),
-            still_tracked: told(self.still_tracked(), &mut faults),
+            still_tracked: told(self.commits().still_tracked(), &mut faults),
             ..GitFacts::default()
         };
         let broken = told(repository.references().broken_references(), &mut faults);

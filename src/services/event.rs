@@ -75,7 +75,7 @@ impl Project {
         }
         let agent =
             events[0].agent.clone().filter(|agent| events.iter().all(|event| event.agent.as_ref() == Some(agent)));
-        let operation = Operation { agent, ..self.operation("event.publish")? };
+        let operation = Operation { agent, ..self.records().operation("event.publish")? };
         let mut published = Vec::with_capacity(events.len());
         let mut results = Vec::with_capacity(events.len());
         for (number, event) in events.into_iter().enumerate() {
@@ -134,7 +134,7 @@ impl Project {
     /// The file to which this work tree publishes on this branch. Its name is random, so that no two branches, and no two
     /// clones, ever change one file.
     fn own_log(&self) -> Result<DocPath, Error> {
-        let branch = self.head()?.and_then(|head| head.branch).unwrap_or_default();
+        let branch = self.records().head()?.and_then(|head| head.branch).unwrap_or_default();
         // Where this process may not write local state, its files are remembered in the outbox.
         let path = match self.store.make_feed() {
             Err(error) if error.is_state_read_only() => {

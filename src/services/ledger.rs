@@ -64,7 +64,7 @@ impl Project {
 
     /// The same with the branch, for an entry of the ledger.
     pub(super) fn place(&self, path: &DocPath) -> Result<LeasePlace, Error> {
-        let branch = self.head()?.and_then(|head| head.branch);
+        let branch = self.records().head()?.and_then(|head| head.branch);
         Ok(LeasePlace { branch, ..self.here(path) })
     }
 

@@ -1,16 +1,13 @@
 //! Carries out what the pure modules decide: opens the workspace, applies operations, makes commits. Reads clock, environment and randomness; prints nothing.
 #![allow(clippy::disallowed_methods, reason = "the runner is the place that reads the clock and the environment")]
 
-mod adopt;
 mod after_write;
 mod archive;
-mod attribution;
 mod behind;
-mod branch;
 mod bridge;
 mod claim;
 mod claim_arbiter;
-mod commit;
+mod commits;
 mod condition;
 mod cycle;
 mod driver;
@@ -26,7 +23,6 @@ mod index;
 mod intake;
 mod late;
 mod ledger;
-mod migration;
 mod observer;
 mod opening;
 mod operations;
@@ -35,27 +31,21 @@ mod progress;
 mod project;
 mod pulse;
 mod pushed;
-mod put_back;
 mod resolve;
 mod restore;
 mod settings;
 mod setup;
 mod skipped;
-mod standing;
 mod stats;
 mod subscription;
-mod survey;
 mod sync;
 mod teller;
-mod together;
 mod unmerged;
 mod versions;
 mod wait;
-mod waiting;
 mod why;
 
 pub use crate::adapters::store::PAUSE_MAX;
-pub use adopt::UnknownBranch;
 pub use archive::{Archived, Kept, Moved, Run, Wanted};
 pub use bridge::{
     BridgeStats, Detected, Direction, Enabling, Follower, Health, Known, PassOptions, PassReport, Patience, State,
@@ -63,7 +53,10 @@ pub use bridge::{
 };
 pub use claim::{Claimed, Renewed, Which};
 pub use claim_arbiter::{Decided, RemoteClaims};
-pub use commit::{CommitReport, Committed, Edits};
+pub use commits::{
+    BranchMigration, CommitReport, Committed, Committer, DedicatedBranch, Edits, KeptOperation, MigrationError, Sight,
+    Standing, Survey, UnknownBranch, Waiting,
+};
 pub use condition::{facts, mend};
 pub use driver::{Driver, Drivers, merge_files, shown_file};
 pub use environment::{home, now, user_config, variable};
@@ -73,7 +66,6 @@ pub use history::HistoryEntry;
 pub use hold::Hold;
 pub use holding::{Holding, TakenBack};
 pub use index::{DocumentName, DocumentReader, Found, GitsAlone, Scope};
-pub use migration::{BranchMigration, MigrationError};
 pub use observer::Observer;
 pub use opening::Opening;
 pub use operations::{
@@ -82,17 +74,13 @@ pub use operations::{
 pub use progress::{Doing, Progress};
 pub use project::{Context, Project};
 pub use pulse::{Pruned, Pruning, Stale};
-pub use put_back::KeptOperation;
 pub use resolve::{How, Resolution, Resolved};
 pub use restore::{Restorable, RestoreReport, RestoredDocument};
 pub use settings::NewSettings;
 pub use setup::{InitReport, Templates};
 pub use skipped::{SkippedTask, SkippedTasks};
-pub use standing::Standing;
 pub use stats::{Flow, Line, Member, Stats, status_anywhere};
 pub use subscription::Subscription;
-pub use survey::{Sight, Survey};
 pub use sync::{DroppedCommits, LostClaim, SyncError, SyncOptions, SyncReport, Unpushed, way_around};
 pub use wait::{Until, Waited};
-pub use waiting::Waiting;
 pub use why::{Fault, Need, Why};

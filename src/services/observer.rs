@@ -431,7 +431,7 @@ fn number(stamp: &Stamp) -> u64 {
 
 impl Project {
     fn branch_now(&self) -> Result<Branch, Error> {
-        let head = self.head()?;
+        let head = self.records().head()?;
         let revision = head.as_ref().and_then(|head| head.revision.as_ref()).map(ToString::to_string);
         Ok(Branch { name: head.and_then(|head| head.branch), revision })
     }

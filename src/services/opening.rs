@@ -3,15 +3,15 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::adopt::agreed_branch;
 use super::after_write::WriteOrigin;
 use super::claim_arbiter::RemoteClaims;
+use super::commits::{Group, agreed_branch};
 use super::error::again;
-use super::together::Group;
 use super::{Error, Progress, Project, environment, intake, teller};
 use crate::adapters::git::{Hooks, Repository, Target};
 use crate::adapters::store::{self, Durability, Place, Store};
 use crate::core::config::{CONFIG_BYTES_MAX, Config, Layer, Origin, REPOSITORY_CONFIG, Shown};
+use crate::core::diagnostic::Diagnostic;
 use crate::core::follow::FollowScope;
 use crate::core::name::AgentName;
 
@@ -34,23 +34,11 @@ impl fmt::Debug for Opening {
 }
 
 impl Project {
-    /// Opens the workspace that the opening names.
+    /// Opens the workspace that the opening names. Writes nothing: [`Project::prepare`] brings the folder up to date.
     ///
     /// # Errors
     /// [`Error`] for a folder that is not there, a repository that is not safe to use, or a bad agent name or flag.
     pub fn open(opening: Opening) -> Result<Self, Error> {
-        let workspace = Self::look(opening)?;
-        // What is in the way of that is said by the next write; reading goes on with what the folder holds.
-        let found = workspace.follow_branch(FollowScope::Everything).unwrap_or_default();
-        let _ = workspace.realign_index();
-        Ok(Self { news: found, ..workspace })
-    }
-
-    /// The same for a glance: a folder with a branch of its own is not brought up to date, so nothing at all is written.
-    ///
-    /// # Errors
-    /// As [`Project::open`].
-    pub fn look(opening: Opening) -> Result<Self, Error> {
         let named = opening.root.or_else(|| environment::variable("MYCELIUM_ROOT").map(PathBuf::from));
         let start = named.clone().map_or_else(environment::current_folder, Ok)?;
         let start = store::folder_of(&start).map_err(|source| Error::Folder { path: start.clone(), source })?;
@@ -74,10 +62,8 @@ impl Project {
         };
         let folder = config.text("markdown.folder").unwrap_or(".claude/coordination").to_owned();
         let durability = durability(&config);
-        let on = teller::On::default();
         let place = Place { root: root.clone(), folder, run: run.clone(), shared };
-        let store =
-            Store::open(&place, durability)?.telling(teller::teller(&on)).taking_in(intake::rules(root.clone()));
+        let store = Store::open(&place, durability)?.telling(teller::teller()).taking_in(intake::rules(root.clone()));
         let progress = Progress::default();
         let auto = config.flag("commit.auto");
         let target = target(&config);
@@ -93,8 +79,6 @@ impl Project {
             durability,
             progress,
             group,
-            news: Vec::new(),
-            on,
             origin: WriteOrigin::Here,
             claims: RemoteClaims::IfLive,
         })
@@ -102,6 +86,16 @@ impl Project {
 }
 
 impl Project {
+    /// Brings the folder to the tip of its dedicated branch, and sets index entries right that a racing git took back. Returns
+    /// what a person should know of it. What is in the way of it is said by the next write: reading goes on with what the
+    /// folder holds.
+    #[must_use]
+    pub fn prepare(&self) -> Vec<Diagnostic> {
+        let found = self.commits().branch().follow_branch(FollowScope::Everything).unwrap_or_default();
+        let _ = self.commits().realign_index();
+        found
+    }
+
     /// How to open it once more, in another thread.
     pub(super) fn once_more(&self) -> Opening {
         Opening { root: Some(self.root.clone()), agent: self.agent.clone(), flags: self.flags.clone() }
@@ -127,8 +121,6 @@ impl Project {
             progress: self.progress.clone(),
             flags: self.flags.clone(),
             group: std::sync::Arc::clone(&self.group),
-            news: Vec::new(),
-            on: std::sync::Arc::clone(&self.on),
             origin: self.origin,
             claims: self.claims,
         })

@@ -13,7 +13,7 @@ impl Project {
     /// commit fails.
     pub fn pause_writers(&self, until: Timestamp) -> Result<CommitReport, Error> {
         self.store.pause(until)?;
-        self.commit_all(Force::No)
+        self.commits().commit_all(Force::No)
     }
 
     /// Ends a pause; false if there is none.

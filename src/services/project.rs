@@ -6,16 +6,12 @@ use std::sync::Arc;
 
 use super::after_write::WriteOrigin;
 use super::claim_arbiter::RemoteClaims;
-use super::error::again;
+use super::commits::{Committer, Group, OperationRecords};
 use super::index::DocumentReader;
-use super::teller::On;
-use super::together::Group;
 use super::{Error, Progress, environment};
-use crate::adapters::git::{Head, Repository, Target};
+use crate::adapters::git::{Repository, Target};
 use crate::adapters::store::{Durability, Store};
 use crate::core::config::Config;
-use crate::core::diagnostic::Diagnostic;
-use crate::core::engine::DELETIONS_MAX;
 use crate::core::name::{AgentName, DocId, Kind, Revision};
 use crate::core::time::Timestamp;
 
@@ -34,10 +30,6 @@ pub struct Project {
     pub(super) progress: Progress,
     /// Those in this process with whom it commits.
     pub(super) group: Arc<Group>,
-    /// What a person should know of how the folder was brought up to date when this was opened.
-    pub(super) news: Vec<Diagnostic>,
-    /// The branch of the newest operation, for those who are told of it.
-    pub(super) on: On,
     /// Where what it writes comes from.
     pub(super) origin: WriteOrigin,
     /// Whether a claim may be decided in this clone alone.
@@ -76,7 +68,7 @@ impl Project {
     /// # Errors
     /// [`Error::Git`] if HEAD cannot be read.
     pub fn context(&self) -> Result<Context, Error> {
-        let head = self.head()?;
+        let head = self.records().head()?;
         Ok(Context {
             root: self.root.clone(),
             folder: self.folder().to_owned(),
@@ -84,19 +76,6 @@ impl Project {
             revision: head.and_then(|head| head.revision),
             in_git: self.repository.is_some(),
         })
-    }
-
-    /// What a person should know of how the folder was brought up to date when this was opened.
-    #[must_use]
-    pub fn news(&self) -> &[Diagnostic] {
-        &self.news
-    }
-
-    /// Most deletions by hand that one commit takes without being asked for. Git ignores the folder of a dedicated branch, and
-    /// removes what it ignores in many ways: there every deletion is asked for.
-    #[must_use]
-    pub fn deletions_max(&self) -> usize {
-        if self.target() == Target::Current { DELETIONS_MAX } else { 0 }
     }
 
     /// The settings in force.
@@ -198,13 +177,20 @@ impl Project {
         DocumentReader::new(self.folder(), &self.store, self.repository.as_ref(), &self.target, &self.progress)
     }
 
+    /// Returns what makes the records of operations.
+    pub(super) const fn records(&self) -> OperationRecords<'_> {
+        OperationRecords::new(self.repository.as_ref(), &self.target, self.agent.as_ref())
+    }
+
+    /// Returns what makes commits.
+    #[must_use]
+    pub fn commits(&self) -> Committer<'_> {
+        Committer::new(self.documents(), self.records(), &self.config, self.git_durability(), &self.group)
+    }
+
     /// Where commits go.
     #[must_use]
     pub fn target(&self) -> Target {
         self.target.clone()
-    }
-
-    pub(super) fn head(&self) -> Result<Option<Head>, Error> {
-        again(|| Ok(self.repository.as_ref().map(|repository| repository.view().head(&self.target)).transpose()?))
     }
 }

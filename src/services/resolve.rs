@@ -335,7 +335,7 @@ impl Project {
         paths.extend(others.iter().cloned());
         let mut out = Resolved { how: *how, ..untouched(target, Vec::new()) };
         let mut bytes = None;
-        let operation = self.operation(&verb(target))?;
+        let operation = self.records().operation(&verb(target))?;
         let applied = self.store.apply(&operation, &paths, &mut |current| -> Result<_, Error> {
             let here = current.iter().flatten().next().map(|bytes| Document::parse(bytes.as_slice()));
             let at_target = current.first().and_then(Option::as_deref);
@@ -393,7 +393,7 @@ impl Project {
         side: Option<MergeSide>,
         written: &mut Vec<(OperationId, Unsynced)>,
     ) -> Result<Option<Resolved>, Error> {
-        let operation = self.operation(&verb(path))?;
+        let operation = self.records().operation(&verb(path))?;
         let mut out = None;
         let changed = self.store.apply_unsynced(&operation, std::slice::from_ref(path), &mut |current| -> Result<
             _,
@@ -430,7 +430,7 @@ impl Project {
     ) -> Result<Option<Resolved>, Error> {
         let Some(live) = out_of_the_archive(path) else { return Ok(None) };
         let paths = [live.clone(), path.clone()];
-        let operation = self.operation(&verb(path))?;
+        let operation = self.records().operation(&verb(path))?;
         let mut moved = None;
         let changed = self.store.apply_unsynced(&operation, &paths, &mut |current| -> Result<_, Error> {
             let [None, Some(bytes)] = current else {

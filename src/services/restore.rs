@@ -3,9 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::commit::Edits;
+use super::commits::{Edits, KeptOperation};
 use super::ledger::task_of;
-use super::put_back::KeptOperation;
 use super::{Error, Project, Waiting};
 use crate::adapters::git::{Repository, Target};
 use crate::adapters::store::{Action, Unsynced};
@@ -15,7 +14,7 @@ use crate::core::entity::TaskStatus;
 use crate::core::lease::{self, LeaseFacts, LeaseProof};
 use crate::core::merge::{self, Conflict, Decision, MergeSides};
 use crate::core::name::{ContentId, DocId, DocPath, OperationId, Revision};
-use crate::core::plan::{self, Content};
+use crate::core::plan::Content;
 
 /// What can be brought back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,11 +71,11 @@ impl Project {
     /// [`Error::OutsideGit`] without a repository; others if what is kept, or the folder, cannot be read.
     pub fn restorable(&self) -> Result<Restorable, Error> {
         let Some(repository) = &self.repository else { return Err(Error::OutsideGit(self.root.clone())) };
-        let waiting = match self.commit_now(Edits::None) {
+        let waiting = match self.commits().commit_now(Edits::None) {
             Ok(done) => done.waiting,
             Err(error) => Some(Waiting::failed(&error)),
         };
-        let (operations, removed) = (self.put_back_operations()?, self.removed_documents(repository)?);
+        let (operations, removed) = (self.commits().put_back_operations()?, self.removed_documents(repository)?);
         let waiting = waiting.filter(|_| self.store.journal().is_ok_and(|journal| !journal.is_empty()));
         Ok(Restorable { operations, removed, waiting })
     }
@@ -86,7 +85,9 @@ impl Project {
         let target = self.target();
         let head = match &target {
             Target::Current => repository.view().head(&Target::Current)?.revision,
-            Target::Branch(name) => self.followed(name)?.or(repository.view().head(&target)?.revision),
+            Target::Branch(name) => {
+                self.commits().branch().followed(name)?.or(repository.view().head(&target)?.revision)
+            }
         };
         let mut missing = repository.view().contents(head.as_ref(), self.folder())?;
         for (path, _) in self.store.scan()?.files {
@@ -143,7 +144,7 @@ impl Project {
         let is_open =
             |path: &&DocPath| report.documents.iter().any(|one| one.path == **path && !one.conflicts.is_empty());
         for one in &wanted.operations {
-            let lacking = self.put_back_operations()?.into_iter().find(|other| other.id == one.id);
+            let lacking = self.commits().put_back_operations()?.into_iter().find(|other| other.id == one.id);
             if one.changes.keys().any(|path| is_open(&path)) || lacking.is_some() {
                 continue;
             }
@@ -160,7 +161,7 @@ impl Project {
         written: &mut Vec<(OperationId, Unsynced)>,
     ) -> Result<RestoredDocument, Error> {
         let verb = path.kind().map_or_else(|| "restore".to_owned(), |kind| format!("{kind}.restore"));
-        let operation = self.operation(&verb)?;
+        let operation = self.records().operation(&verb)?;
         let mut done = RestoredDocument {
             path: path.clone(),
             operations: Vec::new(),
@@ -206,37 +207,6 @@ impl Project {
             repository.kept_commits().drop_put_back(&one.name)?;
         }
         Ok(operations.iter().map(|one| one.id.clone()).collect())
-    }
-
-    /// Keeps no longer what came back by another way, such as `git stash pop`, and is committed by now: what is done to it
-    /// later is no loss.
-    pub(super) fn drop_committed(&self, repository: &Repository) -> Result<(), Error> {
-        let all = repository.kept_commits().kept_put_back(self.folder())?;
-        if all.is_empty() {
-            return Ok(());
-        }
-        let head = repository.view().head(&self.target())?.revision;
-        for kept in all {
-            let paths: BTreeSet<DocPath> = kept.changes.keys().cloned().collect();
-            let committed = repository.view().contents_of(head.as_ref(), self.folder(), &paths)?;
-            let (name, changes) = (kept.name.clone(), kept.changes.clone());
-            let Some(one) = self.read_kept(repository, kept)? else { continue };
-            if !one.changes.is_empty() || one.elsewhere.is_some() {
-                continue;
-            }
-            let read = |id: Option<&ContentId>| -> Result<Content, Error> {
-                Ok(id.map(|id| repository.view().read(id)).transpose()?.map(Into::into))
-            };
-            let mut is_committed = true;
-            for (path, (before, after)) in &changes {
-                let (before, after, now) = (read(before.as_ref())?, read(after.as_ref())?, read(committed.get(path))?);
-                is_committed &= plan::holds(path, &before, &after, &now);
-            }
-            if is_committed {
-                repository.kept_commits().drop_put_back(&name)?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -37,7 +37,7 @@ impl Project {
         if changed(&self.config, &now).is_empty() {
             return Ok(NewSettings::Same);
         }
-        let workspace = Self { progress: self.progress.clone(), ..Self::look(self.once_more())? };
+        let workspace = Self { progress: self.progress.clone(), ..Self::open(self.once_more())? };
         // They may have changed again since they were read.
         if let Some(fault) = fault(&workspace.config) {
             return Ok(NewSettings::Broken(Box::new(fault)));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Error, Project, environment};
+use super::{Edits, Error, Project, environment};
 use crate::adapters::git::{Repository, Target};
 use crate::adapters::store;
 use crate::core::config::{self, CONFIG_BYTES_MAX, Origin, REPOSITORY_CONFIG};
@@ -77,11 +77,11 @@ impl Project {
         if MOVES_WORK.contains(&key) && self.has_usable_branch() {
             // What cannot be committed now stays in the folder and in the journal. It must not keep a setting from being
             // corrected, since that setting may be why.
-            let _ = self.commit_before_move();
+            let _ = self.commits().commit_now(Edits::None);
         }
         let path = self.write_config(to, key, value)?;
         if let (Some(""), Origin::Repository) = (branch, to) {
-            self.forget_branch()?;
+            self.commits().branch().forget_branch()?;
         }
         Ok(path)
     }

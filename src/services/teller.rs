@@ -1,22 +1,15 @@
 //! What an operation adds to the feed, and how the feed's lines are written and read. Touches no file.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::adapters::store::{Record, RecordedChange, Teller};
 use crate::core::event::{self, Branch, Deed, Fold, Line};
 use crate::core::name::DocPath;
 
-/// The name of the branch on which a workspace acts, as it was when the last operation was asked for.
-pub(super) type On = Arc<Mutex<Option<String>>>;
-
 /// What tells the operations of a store.
-pub(super) fn teller(on: &On) -> Teller {
-    let on = Arc::clone(on);
+pub(super) fn teller() -> Teller {
     Teller {
-        lines: Arc::new(move |record, again| {
-            let name = on.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            text(&told(record, again, name))
-        }),
+        lines: Arc::new(|record, again| text(&told(record, again, record.operation.branch.clone()))),
         base: Arc::new(|base, segment| {
             let mut fold = Fold::default();
             for line in lines(base).chain(lines(segment)) {

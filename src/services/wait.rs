@@ -51,7 +51,7 @@ impl Project {
             // Armed before each look: what comes after the look rings.
             let is_deaf = watcher.arm().is_err();
             // What is in the way of that is told by whoever writes; the look goes on with what the folder holds.
-            let _ = self.follow_branch(FollowScope::Everything);
+            let _ = self.commits().branch().follow_branch(FollowScope::Everything);
             tasks = self.look_again(ids, &tasks)?;
             let mut ended = tasks.iter().map(Found::has_ended);
             let is_over = if until == Until::All { ended.all(|one| one) } else { ended.any(|one| one) };

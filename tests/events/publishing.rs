@@ -127,6 +127,22 @@ fn a_writer_that_dies_between_exchange_and_telling_is_told_for() {
 }
 
 #[test]
+fn what_a_dead_writer_left_is_on_the_branch_of_the_operation_that_finishes_it() {
+    let sandbox = Sandbox::new();
+    sandbox.mycelium(&["task", "create", "--id", "task-1", "--type", "t"]).ok();
+    let mut command = sandbox.mycelium_command(&["task", "note", "task-1", "one"]);
+    assert!(!command.env(crate::support::SABOTAGE, "die-after-exchange").output().unwrap().status.success());
+    sandbox.mycelium(&["task", "note", "task-1", "two"]).ok();
+    let branch = sandbox.git(&["symbolic-ref", "--short", "HEAD"]);
+    let feed = sandbox.path(".git/mycelium/feed");
+    let newest = crate::support::names(&feed).into_iter().rfind(|name| name.ends_with(".jsonl")).unwrap();
+    let text = std::fs::read_to_string(feed.join(&newest)).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let bases: Vec<_> = lines.filter(|line| line["e"].is_array()).map(|line| line["r"]["n"].clone()).collect();
+    assert_eq!(bases, [branch.trim(), branch.trim(), branch.trim()], "{text}");
+}
+
+#[test]
 fn a_torn_line_is_cut_off_and_found_again() {
     let sandbox = Sandbox::new();
     sandbox.mycelium(&["task", "create", "--id", "task-1", "--type", "t"]).ok();

@@ -50,7 +50,7 @@ impl Watching {
     fn start(sandbox: &Sandbox, url: &str) -> Self {
         let child = command(sandbox, url, &["watch", "--json"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let watching = Self(child.unwrap());
-        let store = Project::look(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
+        let store = Project::open(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
         eventually("a watcher runs", || matches!(store.store().watcher(), Ok(Some(_))));
         watching
     }

@@ -98,11 +98,11 @@ fn edits_by_hand_are_committed_when_asked_for() {
     let file = dir.path().join(".claude/coordination/task-1.md");
     let text = std::fs::read_to_string(&file).expect("there").replace("pending", "running");
     std::fs::write(&file, text).expect("written");
-    let report = workspace.commit_all(Force::No).expect("commits");
+    let report = workspace.commits().commit_all(Force::No).expect("commits");
     assert_eq!(report.done.revisions.len(), 1);
     assert_eq!(git(dir.path(), &["log", "-1", "--format=%an %s"]), "User task-1: pending → running\n");
     std::fs::write(&file, "---\nid: [\n").expect("written");
-    let report = workspace.commit_all(Force::No).expect("commits");
+    let report = workspace.commits().commit_all(Force::No).expect("commits");
     assert_eq!((report.done.revisions.len(), report.held.len()), (0, 1));
 }
 
@@ -127,7 +127,7 @@ fn a_branch_of_its_own_stays_out_of_the_users_way() {
     assert_eq!(git(dir.path(), &["log", "--format=%an", "coordination"]), "ai-engineer\nai-engineer\n");
     let files = git(dir.path(), &["ls-tree", "-r", "--name-only", "coordination"]);
     assert_eq!(files, ".claude/coordination/task-1.md\n.claude/coordination/task-2.md\n");
-    assert_eq!(workspace.standing().expect("reads").uncommitted, vec![]);
+    assert_eq!(workspace.commits().standing().expect("reads").uncommitted, vec![]);
     git(dir.path(), &["fsck", "--strict"]);
 }
 
@@ -173,7 +173,7 @@ fn a_reverted_file_is_not_committed_again() {
     assert_eq!(waits.expect("runs").waiting.map(|w| w.to_string()), Some("a git merge is under way".into()));
     std::fs::remove_file(dir.path().join(".git/MERGE_HEAD")).expect("removed");
     git(dir.path(), &["checkout", "--", ".claude"]);
-    let report = workspace.commit_all(Force::No).expect("commits");
+    let report = workspace.commits().commit_all(Force::No).expect("commits");
     assert_eq!(report.done.revisions, vec![]);
     assert!(workspace.store().journal().expect("reads").is_empty());
 }
@@ -232,7 +232,7 @@ fn the_classic_shape_tells_how_far_a_dependency_is() {
     // A line that somebody let drift is mended by the next call, and that is committed too.
     let text = std::fs::read_to_string(&file).expect("there").replace("COMPLETED ✅", "PENDING");
     std::fs::write(&file, text).expect("written");
-    workspace.commit_all(Force::No).expect("commits");
+    workspace.commits().commit_all(Force::No).expect("commits");
     let same = TaskUpdate { status: Some(TaskStatus::Completed), ..TaskUpdate::default() };
     let mended = workspace
         .change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, &same))
@@ -272,7 +272,7 @@ fn what_only_looks_like_a_document_is_reported_and_not_read() {
         .collect();
     assert_eq!(findings, ["warning[MYC208]: `task-2.md` is a symbolic link, not a document; it is not read"]);
     assert!(workspace.documents().find(Some(Kind::Task), "task-2").is_err());
-    assert_eq!(workspace.commit_all(Force::No).expect("commits").done.revisions, vec![]);
+    assert_eq!(workspace.commits().commit_all(Force::No).expect("commits").done.revisions, vec![]);
 }
 
 #[test]
@@ -291,13 +291,13 @@ fn many_files_are_known_from_the_index_and_edits_are_still_seen() {
     std::fs::write(folder.join("task-w.md"), waits).expect("written");
     git(dir.path(), &["add", "."]);
     git(dir.path(), &["commit", "-qm", "seed"]);
-    assert_eq!(workspace.standing().expect("reads").uncommitted, vec![]);
+    assert_eq!(workspace.commits().standing().expect("reads").uncommitted, vec![]);
 
     let edited = text("task-7").replace("# task-7", "# task-8");
     std::fs::write(folder.join("task-7.md"), edited).expect("written");
     std::fs::write(folder.join("archive/2025-10/task-a9.md"), "---\nid: [").expect("written");
     std::fs::remove_file(folder.join("task-99.md")).expect("removed");
-    let standing = workspace.standing().expect("reads");
+    let standing = workspace.commits().standing().expect("reads");
     let shown: Vec<&str> = standing.uncommitted.iter().map(mycelium::name::DocPath::as_str).collect();
     assert_eq!(shown, ["archive/2025-10/task-a9.md", "task-7.md", "task-99.md"]);
     assert_eq!(standing.held.len(), 1);
@@ -323,8 +323,8 @@ fn what_a_sparse_checkout_keeps_out_is_not_deleted() {
         assert!(!dir.path().join(".claude/coordination/task-1.md").exists());
         workspace.create(&new_task(&workspace, "task-3"), Taken::LookUp).expect("made");
         let workspace = open(&dir, "a");
-        assert_eq!(workspace.standing().expect("reads").uncommitted, vec![]);
-        assert_eq!(workspace.commit_all(Force::Yes).expect("commits").done.revisions, vec![]);
+        assert_eq!(workspace.commits().standing().expect("reads").uncommitted, vec![]);
+        assert_eq!(workspace.commits().commit_all(Force::Yes).expect("commits").done.revisions, vec![]);
         let files = git(dir.path(), &["ls-tree", "-r", "--name-only", "HEAD", ".claude/"]);
         assert_eq!(files.lines().count(), 3, "{index}: {files}");
         git(dir.path(), &["fsck", "--strict"]);
@@ -345,7 +345,7 @@ fn what_was_done_and_undone_while_commits_waited_is_told() {
             .expect("runs");
     }
     std::fs::remove_file(dir.path().join(".git/MERGE_HEAD")).expect("removed");
-    assert_eq!(a.commit_all(Force::No).expect("commits").done.revisions.len(), 3);
+    assert_eq!(a.commits().commit_all(Force::No).expect("commits").done.revisions.len(), 3);
     let log = git(dir.path(), &["log", "--format=%an %s", "-3"]);
     assert_eq!(log, "b task-1: mood good (b)\na task-1: no mood (a)\na task-1: mood good (a)\n");
     assert_eq!(a.store().journal().expect("reads"), vec![]);
@@ -369,7 +369,7 @@ fn what_a_person_committed_while_commits_waited_is_not_taken_back() {
     edit("## Notes", "## Notes\n\n- by a person");
     git(dir.path(), &["commit", "-qam", "all of it"]);
     edit("- by a person", "- by a person, again");
-    let done = a.commit_all(Force::No).expect("commits").done;
+    let done = a.commits().commit_all(Force::No).expect("commits").done;
     assert_eq!(done.revisions.len(), 1, "{:?}", done.revisions);
     assert!(git(dir.path(), &["show", "--format=", "HEAD"]).contains("+- by a person, again"));
     assert!(git(dir.path(), &["show", "HEAD:.claude/coordination/task-1.md"]).contains("status: running"));
@@ -397,10 +397,13 @@ fn work_trees_that_share_a_branch_of_its_own_take_over_from_each_other() {
         here.create(&new_task(&here, id), Taken::LookUp).expect("made");
     }
     let there = apart(&second, "b");
+    let state = dir.path().join(".git/worktrees/second/mycelium");
+    assert!(!second.join(".claude").exists() && !state.exists(), "opening writes nothing");
+    assert_eq!(there.prepare(), []);
     assert!(there.documents().find(Some(Kind::Task), "task-2").is_ok());
     there.create(&new_task(&there, "task-9"), Taken::LookUp).expect("made");
-    assert_eq!(there.commit_all(Force::No).expect("commits").done.revisions, vec![]);
-    assert_eq!(there.standing().expect("reads").uncommitted, vec![]);
+    assert_eq!(there.commits().commit_all(Force::No).expect("commits").done.revisions, vec![]);
+    assert_eq!(there.commits().standing().expect("reads").uncommitted, vec![]);
 
     let update = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
     there
@@ -410,7 +413,7 @@ fn work_trees_that_share_a_branch_of_its_own_take_over_from_each_other() {
     let file = dir.path().join(".claude/coordination/task-2.md");
     let text = std::fs::read_to_string(&file).expect("there").replace("## Notes", "## Notes\n\nhere");
     std::fs::write(&file, text).expect("written");
-    assert_eq!(here.commit_all(Force::No).expect("commits").done.revisions.len(), 1);
+    assert_eq!(here.commits().commit_all(Force::No).expect("commits").done.revisions.len(), 1);
     let running = std::fs::read_to_string(dir.path().join(".claude/coordination/task-1.md")).expect("there");
     assert!(running.contains("status: running"), "{running}");
     assert!(!dir.path().join(".claude/coordination/task-3.md").exists());
@@ -421,7 +424,7 @@ fn work_trees_that_share_a_branch_of_its_own_take_over_from_each_other() {
          b task-9: created, train-model (b)\n"
     );
     for (workspace, root) in [(&here, dir.path()), (&there, second.as_path())] {
-        assert_eq!(workspace.commit_all(Force::No).expect("commits").done.revisions, vec![]);
+        assert_eq!(workspace.commits().commit_all(Force::No).expect("commits").done.revisions, vec![]);
         assert_eq!(git(root, &["status", "--porcelain"]), "");
     }
     git(dir.path(), &["fsck", "--strict"]);
@@ -433,7 +436,7 @@ fn an_emptied_file_is_held_back() {
     let workspace = open(&dir, "a");
     workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
     std::fs::write(dir.path().join(".claude/coordination/task-1.md"), "").expect("written");
-    let report = workspace.commit_all(Force::No).expect("commits");
+    let report = workspace.commits().commit_all(Force::No).expect("commits");
     assert_eq!((report.done.revisions.len(), report.held.len()), (0, 1));
     assert_eq!(report.held[0].why.to_string(), "it is empty");
 }

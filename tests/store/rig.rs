@@ -101,6 +101,7 @@ pub(crate) fn operation(id: &str) -> Operation {
         verb: "test".to_owned(),
         at: Timestamp::from_unix_ms(1_700_000_000_000),
         base: None,
+        branch: None,
     }
 }
 

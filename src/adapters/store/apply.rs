@@ -136,7 +136,7 @@ impl Store {
     ) -> Result<(Applied, Option<Unsynced>), ApplyError<E>> {
         let mut again = 0;
         for attempts in 1..=ATTEMPTS_MAX {
-            let held = if attempts > FREE_ATTEMPTS { Some(self.guard_folder()?) } else { None };
+            let held = if attempts > FREE_ATTEMPTS { Some(self.guard_folder(operation)?) } else { None };
             let mut walk = Walk::new(self);
             let read = paths.iter().map(|path| self.read_settled(&mut walk, path)).collect::<Result<Vec<_>, _>>()?;
             let bytes: Vec<_> = read.iter().map(|read| read.as_ref().map(|contents| contents.bytes.clone())).collect();
@@ -182,7 +182,7 @@ impl Store {
         let entry = entry_of(operation, &drafts);
         let frame = self.frame_of(&entry)?;
         let lines = self.lines_of(&entry.record, *again);
-        let mut held = held.map_or_else(|| self.hold_to_write(), Ok)?;
+        let mut held = held.map_or_else(|| self.hold_to_write(operation.branch.as_deref()), Ok)?;
         let Some(swaps) = self.compare(plan, &drafts)? else { return Ok(None) };
         let state_at = held.journal.append(&frame)?;
         // From here on the journal knows the temporary files, and sweeping removes them.
@@ -231,8 +231,8 @@ impl Store {
     }
 
     /// Holds the folder from reading to exchanging.
-    fn guard_folder(&self) -> Result<FolderGuard, StoreError> {
-        match self.hold_to_write() {
+    fn guard_folder(&self, operation: &Operation) -> Result<FolderGuard, StoreError> {
+        match self.hold_to_write(operation.branch.as_deref()) {
             Err(error) if error.is_state_read_only() => self.lock_unpaused_read_only().map(FolderGuard::Outbox),
             held => held.map(FolderGuard::Journal),
         }
@@ -349,7 +349,7 @@ impl Store {
 
     /// Takes an operation back that was never acknowledged. `false` if others have built on it: then it stays.
     pub(super) fn take_back(&self, entry: &Entry, swaps: &[Swap]) -> Result<bool, StoreError> {
-        let held = self.hold()?;
+        let held = self.hold(None)?;
         let frames = held.journal.frames()?;
         let Some(frame) = frames.iter().rev().find(|frame| frame.entry.temps == entry.temps) else { return Ok(false) };
         for swap in swaps {

@@ -168,7 +168,7 @@ impl Store {
         still: &mut dyn FnMut() -> Result<bool, E>,
         addition: Addition<'_>,
     ) -> Result<FeedAdded, E> {
-        let held = match self.hold() {
+        let held = match self.hold(None) {
             Err(error) if error.is_state_read_only() => None,
             held => Some(held?),
         };
@@ -205,7 +205,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the run state cannot be locked or written.
     pub fn feed_append(&self, lines: &[u8]) -> Result<(), StoreError> {
-        let held = self.hold()?;
+        let held = self.hold(None)?;
         let rotated = self.append_feed(lines)?;
         drop(held);
         if rotated { self.prune_feed() } else { Ok(()) }

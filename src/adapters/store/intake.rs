@@ -96,12 +96,15 @@ impl Store {
     }
 
     /// Moves the operations of the outbox into the journal. The caller holds the folder lock.
-    pub(super) fn take_in(&self, journal: &mut Journal) -> Result<(), StoreError> {
+    pub(super) fn take_in(&self, journal: &mut Journal, branch: Option<&str>) -> Result<(), StoreError> {
         let Some(outbox) = self.filled_outbox()? else { return Ok(()) };
         self.finish_half_done(&outbox)?;
-        let honoured = self.judge(&outbox)?.honoured;
+        let mut honoured = self.judge(&outbox)?.honoured;
         if honoured.is_empty() {
             return Ok(());
+        }
+        for one in &mut honoured {
+            one.record.operation.branch = branch.map(str::to_owned);
         }
         let known: Vec<_> = journal.frames()?.into_iter().map(|frame| frame.entry.record.operation.id).collect();
         let temps = self.temp_folder()?;
@@ -151,7 +154,7 @@ impl Store {
         if file_names(&outbox)?.is_empty() {
             return Ok(Vec::new());
         }
-        let _held = self.hold()?;
+        let _held = self.hold(None)?;
         let mut refused = Vec::new();
         for (found, why) in self.judge(&outbox)?.refused {
             for change in found.record.iter().flat_map(|record| &record.changes) {

@@ -83,7 +83,7 @@ impl OutboxRecord {
 
     /// The record as JSON with a line end.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let Operation { id, agent, verb, at, base } = &self.operation;
+        let Operation { id, agent, verb, at, base, .. } = &self.operation;
         let change = |change: &OutboxChange| WrittenChange {
             path: change.path.to_string(),
             before: change.before.clone(),
@@ -118,6 +118,7 @@ impl OutboxRecord {
             verb: written.verb,
             at: Timestamp::from_unix_ms(written.at_ms),
             base: written.base.map(|base| Revision::new(base).ok_or(())).transpose().ok()?,
+            branch: None,
         };
         let changes: Vec<OutboxChange> = written.changes.into_iter().map(change).collect::<Option<_>>()?;
         (written.version == VERSION && !changes.is_empty()).then_some(Self { operation, changes })
@@ -303,6 +304,7 @@ mod tests {
                 verb: "task.note".to_owned(),
                 at: Timestamp::from_unix_ms(1_234_567),
                 base: Revision::new("0123456789abcdef0123456789abcdef01234567"),
+                branch: None,
             },
             changes: vec![change("task-1.md", Some("a"), Some("b")), change("archive/2025-10/x.md", None, None)],
         }

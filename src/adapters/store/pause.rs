@@ -76,8 +76,8 @@ impl Store {
     }
 
     /// Locks the folder for a write, outside of a pause. Who holds it when a pause begins ends first.
-    pub(super) fn hold_to_write(&self) -> Result<Held, StoreError> {
-        self.outside_pause(|| self.hold())
+    pub(super) fn hold_to_write(&self, branch: Option<&str>) -> Result<Held, StoreError> {
+        self.outside_pause(|| self.hold(branch))
     }
 
     /// The same for a process that may not write local state.

@@ -24,6 +24,9 @@ pub struct Operation {
     pub at: Timestamp,
     /// The newest commit at that moment, if there is one. It is kept for whoever makes commits of the journal.
     pub base: Option<Revision>,
+    /// The branch at that moment. The journal does not hold it: a record that is read has none, or that of the operation that
+    /// recovered it.
+    pub branch: Option<String>,
 }
 
 /// What an operation did to one document.
@@ -187,7 +190,7 @@ fn decode_entry(payload: &[u8]) -> Option<Entry> {
         changes.push(change);
         temps.push(reader.text().filter(|name| is_temp_name(name))?);
     }
-    let record = Record { operation: Operation { id, agent, verb, at, base }, changes };
+    let record = Record { operation: Operation { id, agent, verb, at, base, branch: None }, changes };
     reader.0.is_empty().then_some(Entry { record, temps })
 }
 
@@ -274,6 +277,7 @@ mod tests {
             base: id
                 .is_multiple_of(3)
                 .then(|| Revision::new("0123456789abcdef0123456789abcdef01234567").expect("valid")),
+            branch: None,
         };
         let path = |n: usize| DocPath::new(format!("task-{n}.md")).expect("valid");
         let temps = (0..contents.len()).map(|n| format!("temp-{n}")).collect();

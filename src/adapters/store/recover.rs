@@ -49,7 +49,7 @@ impl Store {
         if !self.has_journal()? {
             return Ok(Recovered::default());
         }
-        Ok(self.hold()?.recovered)
+        Ok(self.hold(None)?.recovered)
     }
 
     /// Every operation that was applied and is not yet forgotten, in the order in which they were applied.
@@ -60,7 +60,7 @@ impl Store {
         if !self.has_journal()? && !self.outbox_folder().exists() {
             return Ok(Vec::new());
         }
-        let (journal, waiting) = match self.hold() {
+        let (journal, waiting) = match self.hold(None) {
             Ok(held) => (Some(held.unlock()), Vec::new()),
             // What is half done cannot be finished here; what lies in the outbox will be taken in by somebody else.
             Err(error) if error.is_state_read_only() => {
@@ -84,37 +84,50 @@ impl Store {
         path.try_exists().map_err(|error| StoreError::io("look at", &path, error))
     }
 
-    /// Locks the folder, recovers where needed, and takes in what lies in the outbox.
-    pub(super) fn hold(&self) -> Result<Held, StoreError> {
+    /// Locks the folder, recovers where needed, and takes in what lies in the outbox: on the branch of the operation for which
+    /// it is locked.
+    pub(super) fn hold(&self, branch: Option<&str>) -> Result<Held, StoreError> {
         loop {
             self.make_run()?;
             let lock = if sabotage::active(Sabotage::NoLock) { None } else { Some(self.lock_folder()?) };
             let Some(mut journal) = Journal::open(&self.journal_path(), self.boot)? else { continue };
             let mut recovered = Recovered::default();
             if journal.header.boot != self.boot {
-                self.recover_all(&mut journal, &mut recovered)?;
+                self.recover_all(&mut journal, branch, &mut recovered)?;
             } else if journal.header.busy {
-                self.recover_newest(&mut journal, &mut recovered)?;
+                self.recover_newest(&mut journal, branch, &mut recovered)?;
             }
-            self.take_in(&mut journal)?;
+            self.take_in(&mut journal, branch)?;
             return Ok(Held { lock, journal, recovered });
         }
     }
 
     /// The last holder died: only its own record, the newest, can be half done.
-    fn recover_newest(&self, journal: &mut Journal, recovered: &mut Recovered) -> Result<(), StoreError> {
+    fn recover_newest(
+        &self,
+        journal: &mut Journal,
+        branch: Option<&str>,
+        recovered: &mut Recovered,
+    ) -> Result<(), StoreError> {
         if sabotage::active(Sabotage::IgnoreJournal) {
             return journal.set_header(Header { busy: false, ..journal.header });
         }
-        let Some(frame) = journal.newest()? else { return self.recover_all(journal, recovered) };
+        let Some(mut frame) = journal.newest()? else { return self.recover_all(journal, branch, recovered) };
+        frame.entry.record.operation.branch = branch.map(str::to_owned);
         self.recover_frame(journal, &frame, recovered)?;
         journal.set_header(Header { busy: false, ..journal.header })
     }
 
     /// The machine was started anew since: any number of records may be ahead of their exchanges.
-    fn recover_all(&self, journal: &mut Journal, recovered: &mut Recovered) -> Result<(), StoreError> {
-        let frames = journal.frames()?;
-        for frame in &frames {
+    fn recover_all(
+        &self,
+        journal: &mut Journal,
+        branch: Option<&str>,
+        recovered: &mut Recovered,
+    ) -> Result<(), StoreError> {
+        let mut frames = journal.frames()?;
+        for frame in &mut frames {
+            frame.entry.record.operation.branch = branch.map(str::to_owned);
             self.recover_frame(journal, frame, recovered)?;
         }
         let start = Header::fresh(self.boot);

@@ -71,7 +71,7 @@ impl Store {
             return Ok(Swept::default());
         }
         let wanted: HashSet<&OperationId> = operations.iter().collect();
-        let mut held = self.hold()?;
+        let mut held = self.hold(None)?;
         let listed = self.listed_temps()?;
         let mut frames = held.journal.frames()?;
         for frame in frames.iter_mut().filter(|frame| wanted.contains(&frame.entry.record.operation.id)) {
@@ -102,7 +102,7 @@ impl Store {
         }
         // Listed before the journal is read: what is recorded in between is not taken for an orphan.
         let listed = self.listed_temps()?;
-        let frames = self.hold()?.unlock().frames()?;
+        let frames = self.hold(None)?.unlock().frames()?;
         self.sweep_listed(&listed, &frames)
     }
 
@@ -127,7 +127,7 @@ impl Store {
 
     /// Notes in the journal which records have no temporary files left, and drops those that nobody needs.
     fn settle(&self, settled: &HashSet<Vec<String>>) -> Result<(), StoreError> {
-        let mut held = self.hold()?;
+        let mut held = self.hold(None)?;
         for frame in held.journal.frames()? {
             if settled.contains(&frame.entry.temps) {
                 settle(&held, &frame)?;
@@ -174,7 +174,7 @@ impl Store {
 
     /// Puts a late save into the document if nobody changed it since, else keeps a copy.
     fn save_late(&self, frame: &Frame, index: usize) -> Result<Option<LateSave>, StoreError> {
-        let _held = self.hold()?;
+        let _held = self.hold(None)?;
         let change = &frame.entry.record.changes[index];
         let saved = |outcome| {
             let operation = frame.entry.record.operation.id.clone();

@@ -127,7 +127,7 @@ impl Crew {
     pub(super) fn follow(&self, workspace: &Project) {
         if self.opened.follows {
             // What is in the way of that is told by whoever writes; reading goes on with what the folder holds.
-            let _ = workspace.follow_branch(FollowScope::Everything);
+            let _ = workspace.commits().branch().follow_branch(FollowScope::Everything);
         }
     }
 

@@ -144,7 +144,9 @@ impl CoordinationClient {
 }
 
 fn open(opening: Opening, wanted: ChannelPattern, since: Option<EventId>) -> Result<Subscription, Error> {
-    Ok(Project::open(opening)?.subscribe(vec![wanted], since)?)
+    let workspace = Project::open(opening)?;
+    let _ = workspace.prepare();
+    Ok(workspace.subscribe(vec![wanted], since)?)
 }
 
 /// Hands on what is told until nobody listens.

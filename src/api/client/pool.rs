@@ -172,6 +172,7 @@ impl Desk {
         }
         let opening = Opening { agent: agent.cloned(), ..self.opening.clone() };
         let workspace = Project::open(opening)?;
+        let _ = workspace.prepare();
         let workspace = if self.decides_there { workspace.deciding_there() } else { workspace };
         if self.open.len() == OPEN_MAX {
             self.open.remove(0);

@@ -163,7 +163,7 @@ impl<'a> Watched<'a> {
     pub(super) fn finish_journal(&mut self) {
         let done = match self.workspace.store().journal() {
             Ok(journal) if journal.is_empty() => return,
-            Ok(_) => self.workspace.commit_now(Edits::None),
+            Ok(_) => self.workspace.commits().commit_now(Edits::None),
             Err(error) => Err(error.into()),
         };
         match done {
@@ -211,7 +211,7 @@ impl<'a> Watched<'a> {
     /// The branch as the folder was brought to it; its documents are read again only when that has moved.
     fn branch(&mut self) -> Result<Branch, Error> {
         let Some(repository) = self.workspace.repository() else { return Ok(Branch::default()) };
-        let revision = self.workspace.folder_base(repository)?;
+        let revision = self.workspace.commits().branch().folder_base(repository)?;
         if let Some(known) = self.branch.as_ref().filter(|known| known.revision == revision) {
             return Ok(known.clone());
         }
@@ -241,7 +241,7 @@ impl<'a> Watched<'a> {
     /// by hand since. An old one that meets a HEAD that has moved on would be told where it does not belong.
     fn empty_journal(&mut self) {
         // What goes wrong here goes wrong again, and is told, when something is to be committed.
-        if let Ok(done) = self.workspace.commit_now(Edits::None) {
+        if let Ok(done) = self.workspace.commits().commit_now(Edits::None) {
             self.tell_outcome(done);
         }
     }
@@ -255,7 +255,8 @@ impl<'a> Watched<'a> {
             (self.listener)(&Notice::Committed { revision, subject });
         }
         if has_committed {
-            let was_on_no_branch = std::mem::replace(&mut self.is_on_no_branch, self.workspace.is_on_no_branch());
+            let was_on_no_branch =
+                std::mem::replace(&mut self.is_on_no_branch, self.workspace.commits().is_on_no_branch());
             if self.is_on_no_branch && !was_on_no_branch {
                 (self.listener)(&Notice::OnNoBranch);
             }
@@ -334,13 +335,19 @@ impl World for Watched<'_> {
         for notice in self.mirror.news() {
             self.tell(&notice);
         }
-        for finding in self.workspace.follow_branch(FollowScope::LeaveCheckedOut).map_err(|error| reason(&error))? {
+        for finding in self
+            .workspace
+            .commits()
+            .branch()
+            .follow_branch(FollowScope::LeaveCheckedOut)
+            .map_err(|error| reason(&error))?
+        {
             (self.listener)(&Notice::Finding(finding));
         }
-        self.workspace.realign_index().map_err(|error| reason(&error))?;
+        self.workspace.commits().realign_index().map_err(|error| reason(&error))?;
         self.witness.look(&self.workspace);
         let tracked = self.branch().map_err(|error| reason(&error))?.contents;
-        let sight = self.survey.look(&self.workspace, &tracked).map_err(|error| reason(&error))?;
+        let sight = self.survey.look(&self.workspace.commits(), &tracked).map_err(|error| reason(&error))?;
         if sight.ignored.is_some() {
             self.empty_journal();
         }
@@ -356,7 +363,7 @@ impl World for Watched<'_> {
         if matches!(readiness, Readiness::Never(_)) {
             self.empty_journal();
         }
-        Ok(Head { revision, contents, readiness, deletions_max: self.workspace.deletions_max() })
+        Ok(Head { revision, contents, readiness, deletions_max: self.workspace.commits().deletions_max() })
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<BTreeSet<DocPath>, Refusal> {
@@ -365,7 +372,7 @@ impl World for Watched<'_> {
             Refusal { reason: reason(error), retry }
         };
         let before = self.branch().map_err(|error| failed(&error))?.contents;
-        let mut done = self.workspace.commit_now(Edits::Of(batch)).map_err(|error| failed(&error))?;
+        let mut done = self.workspace.commits().commit_now(Edits::Of(batch)).map_err(|error| failed(&error))?;
         let by_hand = std::mem::take(&mut done.by_hand);
         // They are among the findings of the documents, which are reported once.
         done.findings.retain(|finding| finding.code != Code::OpenBlock);
@@ -407,7 +414,7 @@ impl World for Watched<'_> {
             self.stay(Reason { what: fault.message, hint: fault.hint });
         }
         // What was put back while nothing watched was said once, to whom it may not have concerned.
-        for finding in self.workspace.put_back_findings().unwrap_or_default() {
+        for finding in self.workspace.commits().put_back_findings().unwrap_or_default() {
             (self.listener)(&Notice::Finding(finding));
         }
         self.start_mirror();
@@ -421,7 +428,7 @@ impl World for Watched<'_> {
         self.witness.look_if_due(&self.workspace);
         if self.realign_at.take_if(|at| *at <= Instant::now()).is_some() {
             // What is in the way of that is said by the next look.
-            let _ = self.workspace.realign_index();
+            let _ = self.workspace.commits().realign_index();
         }
         if self.archivist.take_due() {
             self.archive();

@@ -29,13 +29,13 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     // To ask for a commit is to want one, whatever happens by itself.
     let workspace = session.open_with(vec![("commit.auto".to_owned(), "true".to_owned())])?;
-    let report = workspace.commit_all(if args.force { Force::Yes } else { Force::No })?;
+    let report = workspace.commits().commit_all(if args.force { Force::Yes } else { Force::No })?;
     let mut answer = session::answer("commit", &workspace)?;
     let file = |path: &crate::core::name::DocPath| show::file(&workspace, path);
     for (revision, subject) in &report.done.revisions {
         let _ = writeln!(answer.text, "{}  {}", paint(Ink::Warn, revision.short()), visible(subject));
     }
-    if !report.done.revisions.is_empty() && workspace.is_on_no_branch() {
+    if !report.done.revisions.is_empty() && workspace.commits().is_on_no_branch() {
         answer.words.push_str(&write::no_branch_hint());
     }
     if report.done.revisions.is_empty() && report.held.is_empty() && report.done.waiting.is_none() {
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
             answer.words.push_str(&render::hint(&hint));
         }
     }
-    let lacking = workspace.put_back_findings()?;
+    let lacking = workspace.commits().put_back_findings()?;
     // Those that are kept are among `lacking`; an error is one that could not be kept.
     let is_kept = |one: &Diagnostic| one.code == Code::PutBack && one.severity != Severity::Error;
     answer.findings = report.done.findings.iter().filter(|one| !is_kept(one)).cloned().chain(lacking).collect();

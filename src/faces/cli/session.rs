@@ -59,6 +59,7 @@ impl Session {
         flags.extend(self.global.require_mode.map(|mode| ("coordination.mode".to_owned(), mode.word().to_owned())));
         let opening = Opening { root: self.global.root.clone(), agent: self.global.agent.clone(), flags };
         let workspace = Project::open(opening)?;
+        let news = workspace.prepare();
         let is_deciding_there = self.global.require_mode == Some(Required::Redis);
         let workspace = if is_deciding_there { workspace.deciding_there() } else { workspace };
         if !self.global.quiet && !self.global.json && progress::is_wanted() {
@@ -67,7 +68,7 @@ impl Session {
         if self.global.verbose {
             self.face.say(&whereabouts(&workspace)?);
         }
-        for finding in workspace.news() {
+        for finding in &news {
             self.face.say(&render::finding(finding, workspace.folder(), None));
         }
         self.require(&workspace)?;

@@ -144,7 +144,7 @@ fn words(notice: &Notice) -> String {
 /// Makes sure that a watcher runs: the one that does, or a new one in the background.
 fn detach(workspace: &Project) -> Result<Answer, Failure> {
     let mut answer = session::answer("watch", workspace)?;
-    if let Some(pid) = workspace.standing()?.watcher.and_then(|watcher| watcher.pid) {
+    if let Some(pid) = workspace.commits().standing()?.watcher.and_then(|watcher| watcher.pid) {
         answer.words = format!("a watcher is running already (process {pid})\n");
         answer.data = data(pid, "running");
         return Ok(answer);

@@ -238,7 +238,7 @@ fn words(workspace: &Project, outcome: &Outcome, lines: &[String]) -> String {
         return "no changes\n".to_owned();
     }
     let mut out = String::new();
-    let is_on_no_branch = outcome.committed.is_some() && workspace.is_on_no_branch();
+    let is_on_no_branch = outcome.committed.is_some() && workspace.commits().is_on_no_branch();
     for (index, line) in lines.iter().enumerate() {
         let fate = if index + 1 == lines.len() { fate(outcome, is_on_no_branch) } else { String::new() };
         let _ = writeln!(out, "{}{fate}", visible(line));

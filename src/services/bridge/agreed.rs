@@ -74,7 +74,7 @@ impl Project {
     pub(in crate::services) fn agree_to_change(&self, key: &str) {
         if SETTINGS.contains(&key)
             && self.unagreed_terms().is_empty()
-            && let Ok(changed) = Self::look(self.once_more())
+            && let Ok(changed) = Self::open(self.once_more())
         {
             // What cannot be noted is asked for when it is needed.
             let _ = changed.agree_to_terms();

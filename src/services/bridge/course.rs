@@ -47,7 +47,7 @@ impl Project {
             return Ok(Err(NO_BRANCH.to_owned()));
         }
         let follows = &target.branch;
-        Ok(match self.head()?.and_then(|head| head.branch) {
+        Ok(match self.records().head()?.and_then(|head| head.branch) {
             Some(branch) if branch == *follows => Ok(()),
             Some(other) => Err(format!("`{other}` is checked out; the bridge follows `{follows}`")),
             None => Err(format!("no branch is checked out; the bridge follows `{follows}`")),

@@ -232,7 +232,7 @@ impl Project {
         if target.branch.is_empty() {
             return Some(format!("paused: {}", super::course::NO_BRANCH));
         }
-        let head = self.head().ok().flatten()?;
+        let head = self.records().head().ok().flatten()?;
         let here = head.branch.unwrap_or_else(|| "no branch".to_owned());
         let is_other = here != target.branch;
         is_other.then(|| {

@@ -82,7 +82,7 @@ impl Project {
             // Another address is no word about another branch.
             branch: match before.filter(|before| !before.branch.is_empty()) {
                 Some(before) => before.branch.clone(),
-                None => self.head()?.and_then(|head| head.branch).unwrap_or_default(),
+                None => self.records().head()?.and_then(|head| head.branch).unwrap_or_default(),
             },
             node: before.map_or_else(environment::new_node, |before| Ok(before.node.clone()))?,
             ..Record::default()
@@ -153,7 +153,7 @@ impl Project {
         let address = settings.address.to_string();
         let same = before.as_ref().filter(|before| before.address == address);
         let was_enabled = same.is_some_and(|record| self.is_vouched(record));
-        let here = || Ok::<_, Error>(self.head()?.and_then(|head| head.branch).unwrap_or_default());
+        let here = || Ok::<_, Error>(self.records().head()?.and_then(|head| head.branch).unwrap_or_default());
         let record = Record {
             branch: branch.map_or_else(here, |branch| Ok(branch.to_owned()))?,
             node: before.as_ref().map_or_else(environment::new_node, |before| Ok(before.node.clone()))?,

@@ -40,8 +40,8 @@ impl AfterWrite for Project {
         if matches!(self.store.is_followed(), Ok(true)) {
             return;
         }
-        let branch = self.head().ok().flatten().and_then(|head| head.branch);
-        let told: Vec<Told> = teller::told(record, 0, branch).into_iter().flat_map(|line| line.told).collect();
+        let told: Vec<Told> =
+            teller::told(record, 0, record.operation.branch.clone()).into_iter().flat_map(|line| line.told).collect();
         let is_live = self.bridge_health(&target).is_some_and(|health| health.state == health::State::Live);
         let connect = if is_live { CONNECT_LIVE } else { CONNECT };
         let line = Line::of(&target);

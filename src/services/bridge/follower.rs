@@ -90,7 +90,7 @@ impl Follower {
         let ring = wake.clone();
         let run = move || {
             // A workspace stays with its thread. Where it cannot be opened any more, whoever started this is told by others.
-            if let Ok(workspace) = Project::look(opening) {
+            if let Ok(workspace) = Project::open(opening) {
                 let new = Loop::new(workspace, *target, ring, woken, Box::new(tell));
                 Loop { gives_way, ..new }.run();
             }

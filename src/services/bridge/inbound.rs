@@ -10,7 +10,7 @@ use crate::core::document::Document;
 use crate::core::name::{AgentName, DocPath, EventId, OperationId};
 use crate::core::reconcile::{FileAction, LocalDocument, NewDocument, ReconcilePlan};
 use crate::core::snapshot::Entry;
-use crate::services::commit::CommitTurn;
+use crate::services::commits::CommitTurn;
 use crate::services::{Class, Edits, Error, New};
 
 /// How long whoever ends waits for git, and how often it is tried meanwhile.
@@ -106,7 +106,7 @@ impl State {
         {
             return Ok(Landed::Held(format!("`{path}` is left to git: {gap}")));
         }
-        let made = self.workspace.operation("bridge.take")?;
+        let made = self.workspace.records().operation("bridge.take")?;
         let operation =
             Operation { id: deed.operation.cloned().unwrap_or(made.id), agent: deed.author.cloned(), ..made };
         let paths: Vec<DocPath> = changes.iter().map(|(path, ..)| path.clone()).collect();
@@ -174,7 +174,7 @@ impl State {
         let workspace = &self.workspace;
         let is_watched = workspace.repository.is_some() && matches!(workspace.store.watcher(), Ok(Some(_)));
         self.is_uncommitted = !is_watched
-            && match workspace.commit_in_turn(turn, Edits::None, written) {
+            && match workspace.commits().commit_in_turn(turn, Edits::None, written) {
                 Ok(done) => done.waiting.is_some_and(|waiting| waiting.is_passing()),
                 // What fails in another way is committed with what follows.
                 Err(error) => error.class() == Class::Busy,

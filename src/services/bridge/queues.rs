@@ -84,7 +84,7 @@ impl State {
         let Ok(new) = set_key(&local.document, "status", &Value::text(TaskStatus::Pending.word())) else {
             return Ok(false);
         };
-        let operation = self.workspace.operation("bridge.return")?;
+        let operation = self.workspace.records().operation("bridge.return")?;
         let (before, after) = (local.document.bytes().to_vec(), new.bytes().to_vec());
         let paths = std::slice::from_ref(&local.path);
         let written = self.workspace.store.apply_unsynced(&operation, paths, &mut |current| {
@@ -164,7 +164,7 @@ impl State {
         let rendered = self.workspace.render(&New::Task(new))?;
         let path = DocPath::for_new(Kind::Task, id);
         let bytes = rendered.bytes().to_vec();
-        let operation = self.workspace.operation("bridge.take")?;
+        let operation = self.workspace.records().operation("bridge.take")?;
         let written = self.workspace.store.apply_unsynced(&operation, std::slice::from_ref(&path), &mut |current| {
             Ok::<_, Error>(match current {
                 [None] => vec![Action::Write(bytes.clone())],

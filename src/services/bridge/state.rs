@@ -351,7 +351,7 @@ impl State {
 
     fn note_head(&mut self) -> Result<(), Error> {
         let Some(repository) = &self.workspace.repository else { return Ok(()) };
-        let Some(tip) = self.workspace.head()?.and_then(|head| head.revision) else { return Ok(()) };
+        let Some(tip) = self.workspace.records().head()?.and_then(|head| head.revision) else { return Ok(()) };
         if self.settled.is_none() {
             let known = self.workspace.store.recall(&self.server, HEAD);
             self.settled = known.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| Revision::new(&text));
@@ -374,7 +374,7 @@ impl State {
 
     /// Everything was brought to where HEAD is now.
     pub(super) fn settle_head(&mut self) -> Result<(), Error> {
-        let Some(tip) = self.workspace.head()?.and_then(|head| head.revision) else { return Ok(()) };
+        let Some(tip) = self.workspace.records().head()?.and_then(|head| head.revision) else { return Ok(()) };
         self.head = HeadMotion::Forward;
         if self.settled.as_ref() != Some(&tip) {
             self.workspace.store.memorize(&self.server, HEAD, tip.to_string().as_bytes())?;

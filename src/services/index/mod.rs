@@ -65,10 +65,10 @@ pub struct DocumentName {
 #[derive(Debug, Clone, Copy)]
 pub struct DocumentReader<'a> {
     folder: &'a str,
-    store: &'a Store,
-    repository: Option<&'a Repository>,
-    target: &'a Target,
-    progress: &'a Progress,
+    pub(super) store: &'a Store,
+    pub(super) repository: Option<&'a Repository>,
+    pub(super) target: &'a Target,
+    pub(super) progress: &'a Progress,
 }
 
 impl<'a> DocumentReader<'a> {

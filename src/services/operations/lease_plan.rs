@@ -368,7 +368,7 @@ impl LeasePlan {
 /// Where a claim is written down, with the branch, which is looked up once.
 fn place(branch: &OnceCell<Option<String>>, workspace: &Project, path: &DocPath) -> Result<LeasePlace, Error> {
     if branch.get().is_none() {
-        let _ = branch.set(workspace.head()?.and_then(|head| head.branch));
+        let _ = branch.set(workspace.records().head()?.and_then(|head| head.branch));
     }
     Ok(LeasePlace { branch: branch.get().cloned().flatten(), ..workspace.here(path) })
 }

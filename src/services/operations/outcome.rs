@@ -1,9 +1,7 @@
 //! What an operation came to, the record that it leaves in the journal, and its commit.
 
-use std::sync::PoisonError;
-
 use super::New;
-use crate::adapters::store::{self, Operation, Unsynced};
+use crate::adapters::store::{self, Unsynced};
 use crate::core::config::REPOSITORY_CONFIG;
 use crate::core::diagnostic::Diagnostic;
 use crate::core::document::Document;
@@ -13,7 +11,7 @@ use crate::core::name::{DocPath, Kind, OperationId, Revision};
 use crate::core::template::{self, Shape, TEMPLATE_BYTES_MAX};
 use crate::services::after_write::AfterWrite;
 use crate::services::claim_arbiter::Decided;
-use crate::services::{Error, Project, Waiting, environment};
+use crate::services::{Error, Project, Waiting};
 
 /// What an operation came to. It is on disk for good when this is returned (with the default durability).
 #[derive(Debug, Clone)]
@@ -50,20 +48,6 @@ pub struct ClaimDecision {
 }
 
 impl Project {
-    /// The record of a new operation by the acting agent, on the branch that is checked out.
-    pub(in crate::services) fn operation(&self, verb: &str) -> Result<Operation, Error> {
-        let head = self.head()?;
-        let on = head.as_ref().and_then(|head| head.branch.clone());
-        *self.on.lock().unwrap_or_else(PoisonError::into_inner) = on;
-        Ok(Operation {
-            id: environment::new_operation()?,
-            agent: self.agent.clone(),
-            verb: verb.to_owned(),
-            at: environment::now(),
-            base: head.and_then(|head| head.revision),
-        })
-    }
-
     /// The text of a new document.
     pub(in crate::services) fn render(&self, new: &New) -> Result<Document, Error> {
         let shape = match self.config.text("markdown.shape") {
@@ -106,14 +90,14 @@ impl Project {
         let is_watched = matches!(watcher, Ok(Some(_))) && self.repository.is_some();
         match watcher {
             Ok(Some(_)) if self.repository.is_some() => outcome.waiting = Some(Waiting::Watcher),
-            _ => match self.commit_together(written) {
+            _ => match self.commits().commit_together(written) {
                 Ok(done) => {
                     outcome.findings.clone_from(&done.findings);
                     let Some(operation) = operation else { return Ok(outcome) };
                     outcome.committed = done.operations.get(operation).cloned();
                     outcome.waiting = if outcome.committed.is_some() { None } else { done.waiting.clone() };
                     if outcome.committed.is_none() && outcome.waiting.is_none() {
-                        outcome.committed = self.committed_by_another(operation);
+                        outcome.committed = self.commits().committed_by_another(operation);
                     }
                 }
                 Err(error) => outcome.waiting = Some(Waiting::failed(&error)),

@@ -142,7 +142,7 @@ impl Project {
         self.documents().refuse_left_to_git(&paths)?;
         self.note_holders_heard(&plan.leases)?;
         let Some(mut seats) = self.begin_leases(&plan.leases)? else { return Ok(None) };
-        let mut operation = self.operation(&plan.verb(steps))?;
+        let mut operation = self.records().operation(&plan.verb(steps))?;
         operation.agent = actor(steps, operation.agent);
         let applied = self.store.apply_unsynced(&operation, &paths, &mut |current| {
             if !plan.is_of(&paths, current) {

@@ -43,7 +43,7 @@ impl Project {
         if let Some(agent) = &self.agent {
             report.find_lost(agent);
         }
-        report.tip = self.head()?.and_then(|head| head.revision);
+        report.tip = self.records().head()?.and_then(|head| head.revision);
         Ok(report)
     }
 
@@ -95,7 +95,7 @@ impl Exchange<'_> {
 
     /// Commits what can be; gives what is held back.
     fn commit(&self, report: &mut SyncReport) -> Result<Vec<Held>, Error> {
-        let all = self.workspace.commit_all(Force::No)?;
+        let all = self.workspace.commits().commit_all(Force::No)?;
         report.findings.extend(all.done.findings);
         report.committed.extend(all.done.revisions);
         match all.done.waiting {

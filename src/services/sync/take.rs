@@ -14,7 +14,7 @@ use crate::core::follow::FollowScope;
 use crate::core::merge::{self, Conflict, Decision, Loss, MergeSide, MergeSides};
 use crate::core::name::{DocPath, Revision, visible};
 use crate::core::snapshot::Snapshot;
-use crate::services::adopt::AskRemote;
+use crate::services::commits::AskRemote;
 use crate::services::{Edits, Error, Waiting, environment};
 
 /// Longest wait for another process that commits.
@@ -175,10 +175,11 @@ impl Exchange<'_> {
                 Err(MergeCommitError::Moved) => return Ok(None),
                 Err(error) => return Err(self.not_united(error).into()),
             };
-        let mut followed = workspace.follow(repository, FollowScope::LeaveCheckedOut, AskRemote::BeforeMaking)?;
+        let mut followed =
+            workspace.commits().branch().follow(repository, FollowScope::LeaveCheckedOut, AskRemote::BeforeMaking)?;
         report.findings.append(&mut followed.findings);
         // What the journal says of it is in the branch now, and must not meet a later one.
-        let swept = workspace.try_commit(repository, &followed, Edits::None, &[])?;
+        let swept = workspace.commits().try_commit(repository, &followed, Edits::None, &[])?;
         report.findings.extend(swept.findings);
         report.committed.extend(swept.revisions);
         Ok(Some(tip))
@@ -187,7 +188,7 @@ impl Exchange<'_> {
     /// Writes the documents as one operation, if each is as it is committed; else nothing, and one that is not.
     fn write(&self, changes: &[(DocPath, Option<Vec<u8>>)], mine: &Contents) -> Result<Option<DocPath>, Error> {
         let workspace = self.workspace;
-        let operation = Operation { agent: None, ..workspace.operation("sync.take")? };
+        let operation = Operation { agent: None, ..workspace.records().operation("sync.take")? };
         let paths: Vec<DocPath> = changes.iter().map(|(path, _)| path.clone()).collect();
         let mut stranger = None;
         let out = workspace.documents().kept_out(&|path| paths.contains(path))?;

@@ -76,7 +76,7 @@ impl Candidates {
     }
 
     fn look(&self) -> Result<Project, Error> {
-        Project::look(Opening { root: self.line.root.clone(), ..Opening::default() })
+        Project::open(Opening { root: self.line.root.clone(), ..Opening::default() })
     }
 
     /// What the document that the line names says.

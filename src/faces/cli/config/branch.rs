@@ -13,7 +13,7 @@ use crate::services::{BranchMigration, Project};
 
 /// Moves the documents to the dedicated branch, and adds to the answer what became of that.
 pub(super) fn migrate(untrack: bool, workspace: &Project, answer: &mut Answer) -> Result<(), Failure> {
-    let report = workspace.migrate_branch(untrack)?;
+    let report = workspace.commits().migrate_branch(untrack)?;
     let Some(branch) = &report.branch else { return Ok(()) };
     for finding in &report.findings {
         answer.words.push_str(&render::finding(finding, workspace.folder(), None));

@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
 fn look(workspace: &Project, wording: &Wording) -> Result<Answer, Failure> {
     let snapshot = workspace.documents().snapshot(Scope::Named)?;
     let stats = workspace.stats_of(&snapshot)?;
-    let standing = workspace.standing()?;
+    let standing = workspace.commits().standing()?;
     let mut answer = session::answer("status", workspace)?;
     let seen = Seen { workspace, snapshot: &snapshot, stats: &stats, standing: &standing };
     answer.data = data::data(&seen);
@@ -53,7 +53,7 @@ fn look(workspace: &Project, wording: &Wording) -> Result<Answer, Failure> {
     answer.text = view::text(&seen, &answer.head);
     answer.findings.clone_from(&workspace.config().findings);
     answer.words = answer.findings.iter().map(|one| finding(one, "", None)).collect();
-    let put_back = workspace.put_back_findings()?;
+    let put_back = workspace.commits().put_back_findings()?;
     answer.words.extend(put_back.iter().map(|one| finding(one, workspace.folder(), None)));
     answer.findings.extend(put_back);
     Ok(answer)

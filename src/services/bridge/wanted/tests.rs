@@ -14,7 +14,7 @@ fn workspace(folder: &tempfile::TempDir, config: &str, flags: &[(&str, &str)]) -
     write(".git/objects/info/.keep", "");
     write(".git/refs/heads/.keep", "");
     let flags = flags.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
-    Project::look(Opening { root: Some(folder.path().to_owned()), agent: None, flags }).expect("opened")
+    Project::open(Opening { root: Some(folder.path().to_owned()), agent: None, flags }).expect("opened")
 }
 
 fn told(wanted: &Wanted) -> String {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::adopt::{Adoption, AskRemote};
-use super::{Committed, Edits, Error, Project, Waiting, environment};
+use super::branch::{Adoption, AskRemote};
+use super::{Committed, Committer, LOCK_WAIT, Waiting};
 use crate::adapters::git::{Author, CommitError, CommitPlan, Repository, Target};
 use crate::core::config::REPOSITORY_CONFIG;
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::engine::{Force, Held};
 use crate::core::name::{DocPath, Revision};
+use crate::services::{Error, environment};
 
 /// What a change of `commit.branch` came to.
 #[derive(Debug, Default)]
@@ -39,18 +40,18 @@ pub struct MigrationError {
     pub hint: Option<String>,
 }
 
-impl Project {
+impl Committer<'_> {
     /// Brings the documents to the dedicated branch that the configuration names. If `untrack` is set, they are then removed
     /// from the branch that is checked out, in one commit that touches no file of the worktree and nothing that is staged.
     ///
     /// # Errors
     /// [`Error`] if a branch or the folder cannot be used, or one of the documents is not on the dedicated branch.
     pub fn migrate_branch(&self, untrack: bool) -> Result<BranchMigration, Error> {
-        let (Some(repository), Target::Branch(name)) = (&self.repository, self.target()) else {
+        let (Some(repository), Target::Branch(name)) = (&self.repository, self.target) else {
             return Ok(BranchMigration::default());
         };
         let mut report = BranchMigration { branch: Some(name.clone()), ..BranchMigration::default() };
-        self.find_branch(repository, &name, &mut report)?;
+        self.find_branch(repository, name, &mut report)?;
         let all = self.commit_all(Force::No)?;
         (report.done, report.held) = (all.done, all.held);
         let head = repository.view().head(&Target::Current)?;
@@ -66,15 +67,15 @@ impl Project {
 
     /// Looks for the branch on the remote at once. A person has just named it: if the remote cannot be asked, it is made here.
     fn find_branch(&self, repository: &Repository, name: &str, report: &mut BranchMigration) -> Result<(), Error> {
-        if repository.view().head(&self.target())?.revision.is_some() {
+        if repository.view().head(self.target)?.revision.is_some() {
             return Ok(());
         }
-        let Some(_lock) = self.store.lock_commits(super::commit::LOCK_WAIT)? else { return Ok(()) };
-        match self.adopt_branch(repository, name, AskRemote::Now)? {
+        let Some(_lock) = self.store.lock_commits(LOCK_WAIT)? else { return Ok(()) };
+        match self.branch().adopt_branch(repository, name, AskRemote::Now)? {
             Adoption::Adopted { finding, .. } => report.findings.push(finding),
             Adoption::Nowhere => {}
             Adoption::Unknown(why) => {
-                self.allow_making(name)?;
+                self.branch().allow_making(name)?;
                 let message = format!("{why}; it is made here, and the next sync merges the two if there are two");
                 report.findings.push(Diagnostic::warning(Code::BranchUnknown, message));
             }
@@ -87,7 +88,7 @@ impl Project {
         if let Some(waiting) = report.done.waiting.clone() {
             return Err(MigrationError { why: waiting.to_string(), hint: waiting.hint() }.into());
         }
-        let base = self.folder_base(repository)?;
+        let base = self.branch().folder_base(repository)?;
         let there = repository.view().contents(base.as_ref(), self.folder())?;
         let missing: Vec<&DocPath> = report.tracked.1.iter().filter(|path| !there.contains_key(*path)).collect();
         let removed = match &base {
@@ -95,11 +96,11 @@ impl Project {
             _ => BTreeSet::new(),
         };
         if let Some(path) = missing.into_iter().find(|path| !removed.contains(*path)) {
-            let why = format!("`{}` is not on the dedicated branch", self.documents().in_repository(path));
+            let why = format!("`{}` is not on the dedicated branch", self.documents.in_repository(path));
             let hint = "run `mycelium commit` to see what holds it back, and try again then";
             return Err(MigrationError { why, hint: Some(hint.to_owned()) }.into());
         }
-        let Some(_lock) = self.store.lock_commits(super::commit::LOCK_WAIT)? else {
+        let Some(_lock) = self.store.lock_commits(LOCK_WAIT)? else {
             let waiting = Waiting::Committer;
             return Err(MigrationError { why: waiting.to_string(), hint: waiting.hint() }.into());
         };
@@ -116,13 +117,8 @@ impl Project {
             report.branch.as_deref().unwrap_or_default(),
         );
         let plan = CommitPlan { author: Author::User, at: environment::now(), message, changes };
-        let made = repository.committer().commit(
-            &Target::Current,
-            self.folder(),
-            head.as_ref(),
-            &[plan],
-            self.git_durability(),
-        )?;
+        let made =
+            repository.committer().commit(&Target::Current, self.folder(), head.as_ref(), &[plan], self.durability)?;
         made.into_iter()
             .next_back()
             .ok_or_else(|| MigrationError { why: "nothing was committed".to_owned(), hint: None }.into())
@@ -133,13 +129,8 @@ impl Project {
     /// # Errors
     /// [`Error::Git`] if it cannot be read.
     pub fn still_tracked(&self) -> Result<usize, Error> {
-        let (Some(repository), Target::Branch(_)) = (&self.repository, self.target()) else { return Ok(0) };
+        let (Some(repository), Target::Branch(_)) = (&self.repository, self.target) else { return Ok(0) };
         let head = repository.view().head(&Target::Current)?.revision;
         Ok(repository.view().contents(head.as_ref(), self.folder())?.len())
-    }
-
-    /// Commits what waits where it belongs now, before a setting moves the place: afterwards nothing would look there.
-    pub(super) fn commit_before_move(&self) -> Result<(), Error> {
-        self.commit_now(Edits::None).map(drop)
     }
 }

@@ -1,11 +1,12 @@
 //! What stands between the folder and its history: what is not committed yet, and why. Only looks.
 
 use super::survey::Survey;
-use super::{Error, Project, Waiting};
+use super::{Committer, Waiting};
 use crate::adapters::git::{Busy, GitError, Repository, Target};
 use crate::adapters::store::{self, WatcherInfo};
 use crate::core::engine::{self, Force, Held};
 use crate::core::name::DocPath;
+use crate::services::Error;
 
 /// How the folder stands to its history.
 #[derive(Debug, Clone, Default)]
@@ -25,14 +26,14 @@ pub struct Standing {
 }
 
 /// A way to see what a commit would have to wait for.
-pub(super) type Look = fn(&Repository) -> Result<Option<Busy>, GitError>;
+pub(in crate::services) type Look = fn(&Repository) -> Result<Option<Busy>, GitError>;
 
-impl Project {
+impl Committer<'_> {
     /// Returns true if commits go to a detached HEAD: no branch holds them.
     #[must_use]
     pub fn is_on_no_branch(&self) -> bool {
-        let head = self.head().ok().flatten();
-        self.target() == Target::Current && head.is_some_and(|head| head.detached)
+        let head = self.records.head().ok().flatten();
+        *self.target == Target::Current && head.is_some_and(|head| head.detached)
     }
 
     /// How the folder stands to its history.
@@ -44,29 +45,29 @@ impl Project {
     }
 
     /// The same with another way to see what a commit would have to wait for.
-    pub(super) fn standing_by(&self, busy: Look) -> Result<Standing, Error> {
+    pub(in crate::services) fn standing_by(&self, busy: Look) -> Result<Standing, Error> {
         let watcher = self.store.watcher()?;
-        let Some(repository) = &self.repository else {
+        let Some(repository) = self.repository else {
             return Ok(Standing { waiting: Some(Waiting::OutsideGit), watcher, ..Standing::default() });
         };
-        let head = self.folder_base(repository)?;
+        let head = self.branch().folder_base(repository)?;
         let tracked = repository.view().contents(head.as_ref(), self.folder())?;
         let sight = Survey::default().look(self, &tracked)?;
         let changes = engine::changes(&tracked, &sight.files, &sight.own);
         let admission = engine::admit(&changes, tracked.len(), self.deletions_max(), Force::No);
         let waiting = if self.config.flag("commit.auto") {
-            let at_work = || repository.view().at_work().filter(|_| self.target() == Target::Current);
+            let at_work = || repository.view().at_work().filter(|_| *self.target == Target::Current);
             let paused = self.store.paused_until()?.map(Waiting::Paused);
             paused.or(busy(repository)?.or_else(at_work).map(Waiting::Busy)).or(sight.ignored.map(Waiting::Ignored))
         } else {
             Some(Waiting::Off)
         };
-        let conflicts = match self.target() {
+        let conflicts = match self.target {
             Target::Current => repository.view().conflicts(self.folder())?.into_keys().collect(),
             Target::Branch(_) => Vec::new(),
         };
         let uncommitted: Vec<DocPath> = changes.into_keys().collect();
-        let is_state_read_only = store::is_state_read_only(&self.store);
+        let is_state_read_only = store::is_state_read_only(self.store);
         let is_left_to_others = is_state_read_only && !uncommitted.is_empty() && watcher.is_none();
         let waiting = waiting.or_else(|| is_left_to_others.then_some(Waiting::ReadOnly));
         Ok(Standing { uncommitted, held: admission.held, conflicts, waiting, is_state_read_only, watcher })

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::index::held_back;
-use super::{Error, Project, environment};
+use super::Committer;
 use crate::adapters::git::{IgnoredDocument, Indexed, Repository, Target};
 use crate::adapters::store::{DOCUMENT_BYTES_MAX, Scan, Stamp};
 use crate::core::diagnostic::{Code, Diagnostic, Severity};
 use crate::core::document::Document;
 use crate::core::engine::Seen;
 use crate::core::name::{ContentId, DocPath};
+use crate::services::index::held_back;
+use crate::services::{Error, environment};
 
 /// A file that was written so shortly before it was read may be written again without a new time on it: the clock of
 /// the file system ticks in steps of some milliseconds.
@@ -68,31 +69,30 @@ impl Survey {
     ///
     /// # Errors
     /// [`Error`] if the folder or the repository cannot be read.
-    pub fn look(&mut self, workspace: &Project, tracked: &BTreeMap<DocPath, ContentId>) -> Result<Sight, Error> {
-        let Some(repository) = &workspace.repository else { return Ok(Sight::default()) };
+    pub fn look(&mut self, commits: &Committer<'_>, tracked: &BTreeMap<DocPath, ContentId>) -> Result<Sight, Error> {
+        let Some(repository) = commits.repository else { return Ok(Sight::default()) };
         let mut sight = Sight::default();
         let (mut known, mut seen) = (Vec::new(), Vec::new());
         let now_ns = environment::now().unix_ms().saturating_mul(1_000_000);
-        let scan = workspace.store.scan()?;
-        self.ask_index(workspace, repository, &scan.files)?;
+        let scan = commits.store.scan()?;
+        self.ask_index(commits, repository, &scan.files)?;
         let mut added = AddedFiles::default();
-        let work = workspace.progress.begin("looking at documents", scan.files.len());
+        let work = commits.progress.begin("looking at documents", scan.files.len());
         for (path, stamp) in &scan.files {
             work.step();
-            let in_repository = workspace.documents().in_repository(path);
-            if workspace.target() == Target::Current
+            let in_repository = commits.documents.in_repository(path);
+            if *commits.target == Target::Current
                 && !tracked.contains_key(path)
                 && repository.ignore_rules().is_ignored(&in_repository)?
             {
                 if sight.ignored.is_none() {
-                    sight.ignored =
-                        Some(repository.ignore_rules().ignored_document(workspace.folder(), &in_repository)?);
+                    sight.ignored = Some(repository.ignore_rules().ignored_document(commits.folder(), &in_repository)?);
                 }
                 continue;
             }
             let one = match self.known.remove(path) {
                 Some(one) if one.holds(stamp, tracked.get(path), now_ns) => Some(one),
-                _ => read(workspace, repository, path, &in_repository, &mut added)?,
+                _ => read(commits, repository, path, &in_repository, &mut added)?,
             };
             if let Some(one) = one {
                 seen.push((path.clone(), one.seen.clone()));
@@ -102,12 +102,12 @@ impl Survey {
         drop(work);
         // A map is made of many at once much sooner than one by one.
         (self.known, sight.files) = (known.into_iter().collect(), seen.into_iter().collect());
-        missing(workspace, repository, tracked, &scan, &mut sight.files)?;
-        sight.own = own(workspace, repository, &sight.files)?;
-        if workspace.target() == Target::Current {
-            hold_back(workspace, repository, tracked, &scan, &mut sight.files)?;
+        missing(commits, repository, tracked, &scan, &mut sight.files)?;
+        sight.own = own(commits, repository, &sight.files)?;
+        if *commits.target == Target::Current {
+            hold_back(commits, repository, tracked, &scan, &mut sight.files)?;
         } else {
-            pass_over_checked_out(workspace, repository, tracked, &mut sight)?;
+            pass_over_checked_out(commits, repository, tracked, &mut sight)?;
         }
         Ok(sight)
     }
@@ -115,15 +115,15 @@ impl Survey {
     /// Takes over from the index what it knows of files that were never read.
     fn ask_index(
         &mut self,
-        workspace: &Project,
+        commits: &Committer<'_>,
         repository: &Repository,
         files: &[(DocPath, Stamp)],
     ) -> Result<(), Error> {
         let unread = files.iter().filter(|(path, _)| !self.known.contains_key(path));
-        if workspace.target() != Target::Current || unread.clone().count() < INDEX_MIN {
+        if *commits.target != Target::Current || unread.clone().count() < INDEX_MIN {
             return Ok(());
         }
-        let indexed = repository.index().indexed(workspace.folder())?;
+        let indexed = repository.index().indexed(commits.folder())?;
         let told = unread.filter_map(|(path, stamp)| {
             let one = indexed.get(path)?;
             let is_as_added = one.is(stamp.ino, stamp.mtime_ns, stamp.ctime_ns, stamp.size);
@@ -142,13 +142,13 @@ struct AddedFiles(Option<BTreeMap<DocPath, Indexed>>);
 
 impl AddedFiles {
     /// The content that a file was added with, if it is for sure the one that was added.
-    fn content(&mut self, workspace: &Project, path: &DocPath, stamp: &Stamp) -> Result<Option<ContentId>, Error> {
-        let Some(repository) = workspace.repository.as_ref().filter(|_| workspace.target() == Target::Current) else {
+    fn content(&mut self, commits: &Committer<'_>, path: &DocPath, stamp: &Stamp) -> Result<Option<ContentId>, Error> {
+        let Some(repository) = commits.repository.filter(|_| *commits.target == Target::Current) else {
             return Ok(None);
         };
         let added = match self.0.take() {
             Some(added) => added,
-            None => repository.index().indexed(workspace.folder())?,
+            None => repository.index().indexed(commits.folder())?,
         };
         let added = self.0.insert(added).get(path);
         Ok(added
@@ -160,19 +160,19 @@ impl AddedFiles {
 /// Tracked documents that were not found. What something else is in the place of, or what git keeps out of the work tree
 /// (`git sparse-checkout`), was not deleted; and a deletion of what only git can store is left to git as well.
 fn missing(
-    workspace: &Project,
+    commits: &Committer<'_>,
     repository: &Repository,
     tracked: &BTreeMap<DocPath, ContentId>,
     scan: &Scan,
     files: &mut BTreeMap<DocPath, Seen>,
 ) -> Result<(), Error> {
     let missing: Vec<_> = tracked.iter().filter(|(path, _)| !files.contains_key(*path)).collect();
-    let is_current = workspace.target() == Target::Current;
+    let is_current = *commits.target == Target::Current;
     for (path, content) in missing {
-        let in_repository = workspace.documents().in_repository(path);
+        let in_repository = commits.documents.in_repository(path);
         let unknown = |fault| Seen { content: None, stamp: 0, fault: Some(fault) };
         let seen = if let Some(why) = scan.in_the_way(path) {
-            Some(unknown(held_back::in_the_way(workspace.folder(), path, &why)))
+            Some(unknown(held_back::in_the_way(commits.folder(), path, &why)))
         } else if is_current && repository.index().is_kept_out(&in_repository)? {
             Some(Seen { content: Some(content.clone()), stamp: 0, fault: None })
         } else {
@@ -186,26 +186,26 @@ fn missing(
 
 /// Holds back changed documents that git does not look at, and those whose mode alone has changed.
 fn hold_back(
-    workspace: &Project,
+    commits: &Committer<'_>,
     repository: &Repository,
     tracked: &BTreeMap<DocPath, ContentId>,
     scan: &Scan,
     files: &mut BTreeMap<DocPath, Seen>,
 ) -> Result<(), Error> {
     for (path, seen) in files.iter_mut().filter(|(path, seen)| seen.content.as_ref() != tracked.get(*path)) {
-        let in_repository = workspace.documents().in_repository(path);
+        let in_repository = commits.documents.in_repository(path);
         if let Some(gap) = repository.attributes().index_gap(&in_repository)? {
             (seen.content, seen.fault) = (None, Some(held_back::left_to_git(path, &in_repository, &gap)));
         }
     }
-    let Some(programs) = repository.index().programs(workspace.folder())? else { return Ok(()) };
+    let Some(programs) = repository.index().programs(commits.folder())? else { return Ok(()) };
     for (path, stamp) in &scan.files {
         let is_program = stamp.mode & OWNER_RUNS != 0;
         let same = |seen: &&mut Seen| seen.content.is_some() && seen.content.as_ref() == tracked.get(path);
         if let Some(seen) = files.get_mut(path).filter(same)
             && programs.contains(path) != is_program
         {
-            (seen.content, seen.fault) = (None, Some(held_back::mode_changed(workspace.folder(), path, is_program)));
+            (seen.content, seen.fault) = (None, Some(held_back::mode_changed(commits.folder(), path, is_program)));
         }
     }
     Ok(())
@@ -214,13 +214,13 @@ fn hold_back(
 /// On a dedicated branch, what equals the commit that is checked out was put there by git: it counts as being as it is on
 /// the branch. If the branch held it once and removed it, it counts as not being there.
 fn pass_over_checked_out(
-    workspace: &Project,
+    commits: &Committer<'_>,
     repository: &Repository,
     tracked: &BTreeMap<DocPath, ContentId>,
     sight: &mut Sight,
 ) -> Result<(), Error> {
     let head = repository.view().head(&Target::Current)?.revision;
-    let code = repository.view().contents(head.as_ref(), workspace.folder())?;
+    let code = repository.view().contents(head.as_ref(), commits.folder())?;
     let mut removed = None;
     for (path, content) in code {
         let is_as_committed = sight.files.get(&path).is_some_and(|seen| seen.content.as_ref() == Some(&content));
@@ -232,9 +232,9 @@ fn pass_over_checked_out(
             continue;
         }
         if removed.is_none() {
-            let tip = workspace.folder_base(repository)?;
+            let tip = commits.branch().folder_base(repository)?;
             removed = Some(
-                tip.map_or_else(|| Ok(BTreeSet::new()), |tip| repository.log().removed_from(&tip, workspace.folder()))?,
+                tip.map_or_else(|| Ok(BTreeSet::new()), |tip| repository.log().removed_from(&tip, commits.folder()))?,
             );
         }
         if removed.as_ref().is_some_and(|removed| removed.contains(&path)) {
@@ -245,18 +245,18 @@ fn pass_over_checked_out(
 }
 
 fn read(
-    workspace: &Project,
+    commits: &Committer<'_>,
     repository: &Repository,
     path: &DocPath,
     in_repository: &str,
     added: &mut AddedFiles,
 ) -> Result<Option<Known>, Error> {
     let known = |stamp, seen| Ok(Some(Known { stamp, seen, source: Source::File }));
-    let file = match workspace.store.read(path) {
+    let file = match commits.store.read(path) {
         Ok(Some(file)) => file,
         Ok(None) => return Ok(None),
         Err(error) if error.concerns_one_file() => {
-            let fault = held_back::cannot_be_read(workspace.folder(), path, &error);
+            let fault = held_back::cannot_be_read(commits.folder(), path, &error);
             return known(Stamp::default(), Seen { content: None, stamp: 0, fault: Some(fault) });
         }
         Err(error) => return Err(error.into()),
@@ -269,7 +269,7 @@ fn read(
         return known(file.stamp, Seen { content: None, stamp, fault: Some(fault) });
     }
     let Some(content) = repository.attributes().content_id(in_repository, &file.bytes)? else {
-        let content = added.content(workspace, path, &file.stamp)?;
+        let content = added.content(commits, path, &file.stamp)?;
         let fault = match (&content, repository.attributes().attribute_gap(in_repository)?) {
             (None, Some(gap)) => Some(held_back::left_to_git(path, in_repository, &gap)),
             _ => None,
@@ -286,12 +286,12 @@ fn read(
 
 /// The paths that are as the journal's last operation on them left them.
 fn own(
-    workspace: &Project,
+    commits: &Committer<'_>,
     repository: &Repository,
     files: &BTreeMap<DocPath, Seen>,
 ) -> Result<BTreeSet<DocPath>, Error> {
     let mut last = BTreeMap::new();
-    for record in workspace.store.journal()? {
+    for record in commits.store.journal()? {
         for change in record.changes {
             last.insert(change.path, change.after);
         }
@@ -300,8 +300,7 @@ fn own(
     for (path, after) in last {
         let written = match after {
             Some(bytes) => {
-                let Some(id) =
-                    repository.attributes().content_id(&workspace.documents().in_repository(&path), &bytes)?
+                let Some(id) = repository.attributes().content_id(&commits.documents.in_repository(&path), &bytes)?
                 else {
                     continue;
                 };

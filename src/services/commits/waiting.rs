@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use super::Error;
-use super::adopt::UnknownBranch;
+use super::UnknownBranch;
 use crate::adapters::git::{Busy, IgnoredDocument};
 use crate::core::diagnostic::Diagnostic;
 use crate::core::time::Timestamp;
+use crate::services::Error;
 
 /// Why a change that is safely written is not committed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub enum Waiting {
 
 impl Waiting {
     /// It is over by itself in a moment: trying again is worth it.
-    pub(super) fn is_passing(&self) -> bool {
+    pub(in crate::services) fn is_passing(&self) -> bool {
         match self {
             Self::Committer | Self::Busy(Busy::Locked(_) | Busy::AtWork(_) | Busy::Contended { .. }) | Self::Moving => {
                 true

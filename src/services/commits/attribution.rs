@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Project, environment};
+use super::Committer;
 use crate::adapters::git::{Author, CommitPlan};
 use crate::adapters::store::Record;
 use crate::core::change;
@@ -13,15 +13,16 @@ use crate::core::message::{self, Attribution, OperationNote};
 use crate::core::name::{AgentName, DocId, DocPath};
 use crate::core::plan::{self, Content, Group, HandEdit};
 use crate::core::snapshot::Snapshot;
+use crate::services::environment;
 
 /// The setting that names the author of every commit.
 const AUTHOR: &str = "commit.author";
 /// The setting that names the author of edits by hand.
 const HAND_EDITS: &str = "commit.hand_edits";
 
-impl Project {
+impl Committer<'_> {
     /// Returns the author and the holder of an edit by hand. `commit.author = user` wins over `commit.hand_edits = holder`.
-    pub(super) fn attribute(&self, path: &DocPath, before: &Content, after: &Content) -> HandEdit {
+    pub(in crate::services) fn attribute(&self, path: &DocPath, before: &Content, after: &Content) -> HandEdit {
         let holder = holder(path, before, after);
         if self.config.text(HAND_EDITS) == Some("holder") && self.config.text(AUTHOR) != Some("user") {
             HandEdit { agent: holder, holder: None }
@@ -31,7 +32,7 @@ impl Project {
     }
 
     /// Returns the commit that a group of changes becomes.
-    pub(super) fn plan(&self, group: &Group) -> CommitPlan {
+    pub(in crate::services) fn plan(&self, group: &Group) -> CommitPlan {
         let side = |after: bool| {
             let documents = group.changes.iter().filter_map(|(path, (old, new))| {
                 let content = if after { new } else { old };
@@ -52,7 +53,7 @@ impl Project {
 }
 
 /// Returns a record of the journal as the planning of commits reads it.
-pub(super) fn recorded(record: Record) -> plan::Recorded {
+pub(in crate::services) fn recorded(record: Record) -> plan::Recorded {
     let content = |bytes: Option<Vec<u8>>| -> Content { bytes.map(Arc::from) };
     let changes: Vec<(DocPath, Content, Content)> =
         record.changes.into_iter().map(|one| (one.path, content(one.before), content(one.after))).collect();

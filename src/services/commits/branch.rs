@@ -1,20 +1,25 @@
 //! Keeps the folder in step with a branch of its own, which other work trees and clones move too. Git does not check that branch out, so this does.
 
+mod adopt;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::adopt::{Adoption, AskRemote};
-use super::index::held_back;
-use super::{Error, Project, Waiting};
+pub use self::adopt::UnknownBranch;
+pub(in crate::services) use self::adopt::{Adoption, AskRemote, agreed_branch};
+use super::{OperationRecords, Waiting};
 use crate::adapters::git::{CheckoutMark, CodeVersions, Repository, Target};
-use crate::adapters::store::{self, Action};
+use crate::adapters::store::{self, Action, Store};
+use crate::core::config::Config;
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::document::Document;
 use crate::core::follow::{self, DocumentVersions, FollowScope, FollowStep};
 use crate::core::merge::{self, MergeSides};
 use crate::core::name::{ContentId, DocPath, Revision};
 use crate::core::plan;
+use crate::services::index::{DocumentReader, held_back};
+use crate::services::{Error, Progress};
 
 /// Largest record of the revision that the folder was brought to, in bytes.
 const RECORD_BYTES_MAX: usize = 1024;
@@ -23,15 +28,15 @@ const REFLOG_BYTES_READ_AGAIN: u64 = 4096;
 
 /// What following found: what a commit has to be made on, and why there can be none.
 #[derive(Debug, Default)]
-pub(super) struct Followed {
+pub(in crate::services) struct Followed {
     /// The revision that the folder holds now.
-    pub(super) base: Option<Revision>,
+    pub(in crate::services) base: Option<Revision>,
     /// What git had checked out when this was looked at.
-    pub(super) mark: CheckoutMark,
+    pub(in crate::services) mark: CheckoutMark,
     /// What a person has to look at.
-    pub(super) findings: Vec<Diagnostic>,
+    pub(in crate::services) findings: Vec<Diagnostic>,
     /// Why commits have to wait, if so.
-    pub(super) waiting: Option<Waiting>,
+    pub(in crate::services) waiting: Option<Waiting>,
 }
 
 /// One document that may have to be brought up to date.
@@ -43,16 +48,37 @@ struct Compared<'a> {
     was_removed: bool,
 }
 
-impl Project {
+/// The branch of their own on which documents are kept; nothing to do where commits go to the branch that is checked out.
+#[derive(Debug, Clone, Copy)]
+pub struct DedicatedBranch<'a> {
+    documents: DocumentReader<'a>,
+    store: &'a Store,
+    repository: Option<&'a Repository>,
+    target: &'a Target,
+    progress: &'a Progress,
+    records: OperationRecords<'a>,
+    config: &'a Config,
+}
+
+impl<'a> DedicatedBranch<'a> {
+    pub(super) const fn new(documents: DocumentReader<'a>, records: OperationRecords<'a>, config: &'a Config) -> Self {
+        let DocumentReader { store, repository, target, progress, .. } = documents;
+        Self { documents, store, repository, target, progress, records, config }
+    }
+
+    const fn folder(&self) -> &'a str {
+        self.documents.folder()
+    }
+
     /// Brings the folder to the tip of its branch, unless another process is at it; in step already, it costs a look.
     ///
     /// # Errors
     /// [`Error`] if the branch or the folder cannot be used.
     pub fn follow_branch(&self, scope: FollowScope) -> Result<Vec<Diagnostic>, Error> {
-        let Some(repository) = &self.repository else { return Ok(Vec::new()) };
-        let Target::Branch(name) = self.target() else { return Ok(Vec::new()) };
-        let tip = repository.view().head(&self.target())?.revision;
-        if tip.is_some() && self.followed(&name)? == tip && self.code_versions(repository)?.is_empty() {
+        let Some(repository) = self.repository else { return Ok(Vec::new()) };
+        let Target::Branch(name) = self.target else { return Ok(Vec::new()) };
+        let tip = repository.view().head(self.target)?.revision;
+        if tip.is_some() && self.followed(name)? == tip && self.code_versions(repository)?.is_empty() {
             return Ok(Vec::new());
         }
         match self.store.lock_commits(Duration::ZERO)? {
@@ -64,24 +90,24 @@ impl Project {
     /// Brings the folder to the tip of its branch: what changed there since the last time is written; what was changed here
     /// too is merged. Where that takes a person, it stays as it is here, and is reported. What git put into the folder or
     /// took out of it is undone. A branch that only the remote has is made here first. The caller holds the commit lock.
-    pub(super) fn follow(
+    pub(in crate::services) fn follow(
         &self,
         repository: &Repository,
         scope: FollowScope,
         ask: AskRemote,
     ) -> Result<Followed, Error> {
-        let Target::Branch(name) = self.target() else {
+        let Target::Branch(name) = self.target else {
             let base = repository.view().head(&Target::Current)?.revision;
             return Ok(Followed { base, ..Followed::default() });
         };
         let mut done = Followed { mark: repository.log().checkout_mark()?, ..Followed::default() };
-        let mut tip = repository.view().head(&self.target())?.revision;
-        if repository.view().head(&Target::Current)?.branch.as_deref() == Some(&*name) {
+        let mut tip = repository.view().head(self.target)?.revision;
+        if repository.view().head(&Target::Current)?.branch.as_deref() == Some(name) {
             // Git itself brings the folder to a branch that is checked out here. No commit is made on it, which says why.
             return Ok(Followed { base: tip, ..done });
         }
         if tip.is_none() {
-            match self.adopt_branch(repository, &name, ask)? {
+            match self.adopt_branch(repository, name, ask)? {
                 Adoption::Adopted { revision, finding } => {
                     tip = Some(revision);
                     done.findings.push(finding);
@@ -96,8 +122,8 @@ impl Project {
                 Adoption::Nowhere => {}
             }
         }
-        let base = self.followed(&name)?;
-        if base.is_none() && repository.references().check_branch_name(&name).is_ok() {
+        let base = self.followed(name)?;
+        if base.is_none() && repository.references().check_branch_name(name).is_ok() {
             // Before the first document is written, or `git stash -u` and `git clean` would take it.
             repository.ignore_rules().exclude(self.folder())?;
         }
@@ -107,7 +133,7 @@ impl Project {
         }
         self.note_followed(tip.as_ref())?;
         self.note_checkout(&done.mark, &code)?;
-        self.remember_branch(repository, &name)?;
+        self.remember_branch(repository, name)?;
         done.base = tip;
         Ok(done)
     }
@@ -133,7 +159,7 @@ impl Project {
         };
         let own = self.left_by_operations()?;
         for path in &paths {
-            let in_repository = self.documents().in_repository(path);
+            let in_repository = self.documents.in_repository(path);
             if let Some(gap) = repository.attributes().attribute_gap(&in_repository)? {
                 findings.push(held_back::left_to_git(path, &in_repository, &gap));
                 continue;
@@ -157,10 +183,9 @@ impl Project {
                 let message = "it was changed here and on the branch, and no rule merges that; what is here stands";
                 let tip = tip.map_or("", Revision::short);
                 findings.push(
-                    Diagnostic::warning(Code::ChangedTwice, message).in_file(path).hint(format!(
-                        "run `git show {tip}:{}` to see the other",
-                        self.documents().in_repository(path)
-                    )),
+                    Diagnostic::warning(Code::ChangedTwice, message)
+                        .in_file(path)
+                        .hint(format!("run `git show {tip}:{}` to see the other", self.documents.in_repository(path))),
                 );
             }
         }
@@ -179,8 +204,12 @@ impl Project {
     }
 
     /// Returns true if git has checked out something since, or does so at this moment.
-    pub(super) fn has_git_moved(&self, repository: &Repository, since: &CheckoutMark) -> Result<bool, Error> {
-        let is_apart = self.target() != Target::Current;
+    pub(in crate::services) fn has_git_moved(
+        &self,
+        repository: &Repository,
+        since: &CheckoutMark,
+    ) -> Result<bool, Error> {
+        let is_apart = *self.target != Target::Current;
         Ok(is_apart && (repository.log().checkout_mark()? != *since || repository.view().index_is_locked()))
     }
 
@@ -190,9 +219,9 @@ impl Project {
     /// # Errors
     /// [`Error`] if the branch or the record of it cannot be read.
     pub fn folder_base(&self, repository: &Repository) -> Result<Option<Revision>, Error> {
-        match self.target() {
+        match self.target {
             Target::Current => Ok(repository.view().head(&Target::Current)?.revision),
-            Target::Branch(name) => self.followed(&name),
+            Target::Branch(name) => self.followed(name),
         }
     }
 
@@ -205,7 +234,7 @@ impl Project {
         is_current: &dyn Fn(&ContentId) -> bool,
         left: Option<&Option<Vec<u8>>>,
     ) -> Result<bool, Error> {
-        let in_repository = self.documents().in_repository(one.path);
+        let in_repository = self.documents.in_repository(one.path);
         let step = |current: Option<&Vec<u8>>| -> Result<FollowStep, Error> {
             let here =
                 current.map(|bytes| repository.attributes().content_id(&in_repository, bytes)).transpose()?.flatten();
@@ -228,7 +257,7 @@ impl Project {
         let base = one.base.or(one.code.first().copied());
         let base = base.map(|id| repository.view().read(id)).transpose()?.map(Document::parse);
         let mut agree = true;
-        let operation = self.operation(plan::FOLLOW_VERB)?;
+        let operation = self.records.operation(plan::FOLLOW_VERB)?;
         self.store.apply(&operation, std::slice::from_ref(one.path), &mut |current| -> Result<_, Error> {
             let here = current.first().and_then(Option::as_ref);
             agree = true;
@@ -253,7 +282,7 @@ impl Project {
     }
 
     /// The revision of the branch that the folder was brought to last, or made itself; `None` if there was none.
-    pub(super) fn followed(&self, name: &str) -> Result<Option<Revision>, Error> {
+    pub(in crate::services) fn followed(&self, name: &str) -> Result<Option<Revision>, Error> {
         let Some(path) = self.record() else { return Ok(None) };
         let text = store::read_text(&path, RECORD_BYTES_MAX).map_err(|source| Error::Folder { path, source })?;
         let revision = text.as_deref().and_then(|text| text.trim().rsplit_once(' '));
@@ -261,11 +290,11 @@ impl Project {
     }
 
     /// Remembers that the folder holds what this revision of its branch holds.
-    pub(super) fn note_followed(&self, revision: Option<&Revision>) -> Result<(), Error> {
-        let (Target::Branch(name), Some(path), Some(revision)) = (self.target(), self.record(), revision) else {
+    pub(in crate::services) fn note_followed(&self, revision: Option<&Revision>) -> Result<(), Error> {
+        let (Target::Branch(name), Some(path), Some(revision)) = (self.target, self.record(), revision) else {
             return Ok(());
         };
-        if self.followed(&name)?.as_ref() == Some(revision) {
+        if self.followed(name)?.as_ref() == Some(revision) {
             return Ok(());
         }
         store::replace_state_text(&path, &format!("{name} {revision}\n"))
@@ -273,7 +302,7 @@ impl Project {
     }
 
     fn record(&self) -> Option<PathBuf> {
-        Some(self.repository.as_ref()?.git_dir().join("mycelium").join("branch"))
+        Some(self.repository?.git_dir().join("mycelium").join("branch"))
     }
 
     /// What git had checked out when the folder was brought to its branch last.
@@ -297,7 +326,7 @@ impl Project {
     }
 
     fn checkout_record(&self) -> Option<PathBuf> {
-        Some(self.repository.as_ref()?.git_dir().join("mycelium").join("checkout"))
+        Some(self.repository?.git_dir().join("mycelium").join("checkout"))
     }
 }
 

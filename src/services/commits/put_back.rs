@@ -5,18 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::attribution::recorded;
-use super::commit::{Edits, Unfinished};
-use super::history::{operation, trailers};
-use super::teller::text;
-use super::{Error, Project};
+use super::unfinished::Unfinished;
+use super::{Committer, Edits, operation, trailers};
 use crate::adapters::git::{CommitPlan, GitError, KeptCommit, PUT_BACK_REFS, Repository, ToKeep};
 use crate::adapters::store::{Record, Store};
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::event;
 use crate::core::message::AGENT_TRAILER;
-use crate::core::name::{AgentName, DocId, DocPath, OperationId};
+use crate::core::name::{AgentName, ContentId, DocId, DocPath, OperationId};
 use crate::core::plan::{self, Content, Group, PutBack};
 use crate::core::time::Timestamp;
+use crate::services::{Error, environment};
 
 /// In which work tree an operation was put back; the main one has no name.
 const WORK_TREE: &str = "Mycelium-Worktree";
@@ -47,9 +46,9 @@ pub struct KeptOperation {
     /// The linked work tree in which it was put back, if it is another one than this.
     pub elsewhere: Option<String>,
     /// Its name below `refs/mycelium/put-back/`.
-    pub(super) name: String,
+    pub(in crate::services) name: String,
     /// Its place among those of the same moment.
-    pub(super) place: usize,
+    pub(in crate::services) place: usize,
 }
 
 impl KeptOperation {
@@ -60,15 +59,15 @@ impl KeptOperation {
     }
 
     /// The order in which operations were made.
-    pub(super) fn order(&self, other: &Self) -> std::cmp::Ordering {
+    pub(in crate::services) fn order(&self, other: &Self) -> std::cmp::Ordering {
         (self.at, self.place, &self.id).cmp(&(other.at, other.place, &other.id))
     }
 }
 
-impl Project {
+impl Committer<'_> {
     /// Keeps what the journal is about to forget and was never committed. Returns the operations that the journal must not
     /// forget yet, and a finding for each document.
-    pub(super) fn keep_put_back(
+    pub(in crate::services) fn keep_put_back(
         &self,
         repository: &Repository,
         unfinished: &Unfinished,
@@ -78,7 +77,7 @@ impl Project {
             return Default::default();
         }
         let mut findings = Vec::new();
-        let (asked, lost, mut unkept) = match find_lost(&self.store, repository, unfinished, &lost) {
+        let (asked, lost, mut unkept) = match find_lost(self.store, repository, unfinished, &lost) {
             Ok(found) => found,
             Err(error) => {
                 let all = lost.iter().map(|one| one.recorded.operation.id.clone()).collect();
@@ -100,7 +99,7 @@ impl Project {
         let to_keep: Vec<ToKeep> = groups
             .iter()
             .map(|(place, (id, group))| {
-                let at = asked.get(id).copied().unwrap_or_else(|| self.now());
+                let at = asked.get(id).copied().unwrap_or_else(environment::now);
                 self.to_keep(repository, id, group, (at, *place))
             })
             .collect();
@@ -108,7 +107,7 @@ impl Project {
             return (unkept, findings);
         }
         let kept: Vec<(OperationId, Group)> = groups.into_values().collect();
-        if let Err(error) = repository.kept_commits().keep_put_back(self.folder(), &to_keep, self.git_durability()) {
+        if let Err(error) = repository.kept_commits().keep_put_back(self.folder(), &to_keep, self.durability) {
             findings.extend(lost.first().map(|one| not_kept(one.path, &error.into())));
             unkept.extend(kept.into_iter().map(|(id, _)| id));
             return (unkept, findings);
@@ -123,7 +122,7 @@ impl Project {
     }
 
     fn to_keep(
-        &self,
+        self,
         repository: &Repository,
         id: &OperationId,
         group: &Group,
@@ -139,7 +138,7 @@ impl Project {
 
     /// Tells subscribers. They are told by a copy, so that what cannot be written there is no failure.
     fn tell_put_back(&self, kept: &[(OperationId, Group)]) {
-        let at = super::environment::now();
+        let at = environment::now();
         let lines: Vec<event::Line> = kept
             .iter()
             .map(|(id, group)| {
@@ -151,7 +150,8 @@ impl Project {
             })
             .collect();
         if !lines.is_empty() {
-            let _ = self.store.feed_append(&text(&lines));
+            let lines: Vec<u8> = lines.iter().flat_map(|line| line.text().into_bytes()).collect();
+            let _ = self.store.feed_append(&lines);
         }
     }
 
@@ -160,7 +160,7 @@ impl Project {
     /// # Errors
     /// [`Error`] if what is kept, or the folder, cannot be read.
     pub fn put_back_operations(&self) -> Result<Vec<KeptOperation>, Error> {
-        let Some(repository) = &self.repository else { return Ok(Vec::new()) };
+        let Some(repository) = self.repository else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for kept in repository.kept_commits().kept_put_back(self.folder())? {
             found.extend(self.read_kept(repository, kept)?);
@@ -170,7 +170,11 @@ impl Project {
     }
 
     /// A kept operation with those of its documents that lack it; `None` for a commit that names no operation.
-    pub(super) fn read_kept(&self, repository: &Repository, kept: KeptCommit) -> Result<Option<KeptOperation>, Error> {
+    pub(in crate::services) fn read_kept(
+        &self,
+        repository: &Repository,
+        kept: KeptCommit,
+    ) -> Result<Option<KeptOperation>, Error> {
         let Some(line) = trailers(&kept.message, "Mycelium-Operation").next() else { return Ok(None) };
         let Some(id) = operation(line) else { return Ok(None) };
         let work_tree = trailers(&kept.message, WORK_TREE).next().unwrap_or_default().to_owned();
@@ -180,7 +184,7 @@ impl Project {
         let (ms, place) = order.unwrap_or_default();
         let at = ms.parse().map_or(kept.at, Timestamp::from_unix_ms);
         let place = place.parse().unwrap_or_default();
-        let read = |id: &Option<crate::core::name::ContentId>| -> Result<Content, Error> {
+        let read = |id: &Option<ContentId>| -> Result<Content, Error> {
             Ok(id.as_ref().map(|id| repository.view().read(id)).transpose()?.map(std::sync::Arc::from))
         };
         let mut changes = BTreeMap::new();
@@ -224,7 +228,7 @@ impl Project {
 
     /// The operations that git has put back and that the next commit will keep, each with its document.
     fn not_yet_kept(&self) -> Result<Vec<(DocPath, plan::Operation)>, Error> {
-        let Some(repository) = self.repository.as_ref().filter(|_| self.config.flag("commit.auto")) else {
+        let Some(repository) = self.repository.filter(|_| self.config.flag("commit.auto")) else {
             return Ok(Vec::new());
         };
         // In the middle of what git does, the documents may come back by themselves.
@@ -232,13 +236,45 @@ impl Project {
         if journal.is_empty() || repository.view().busy()?.is_some() {
             return Ok(Vec::new());
         }
-        let found = match self.unfinished(repository, self.folder_base(repository)?.as_ref(), journal, Edits::None) {
-            // What git itself cannot read, such as its ignore rules, is named by the commit, by `status` and by `doctor`.
-            Err(Error::Git(_)) => return Ok(Vec::new()),
-            found => found?,
-        };
-        let (_, lost, _) = find_lost(&self.store, repository, &found, &forgotten(&found))?;
+        let found =
+            match self.unfinished(repository, self.branch().folder_base(repository)?.as_ref(), journal, Edits::None) {
+                // What git itself cannot read, such as its ignore rules, is named by the commit, by `status` and by `doctor`.
+                Err(Error::Git(_)) => return Ok(Vec::new()),
+                found => found?,
+            };
+        let (_, lost, _) = find_lost(self.store, repository, &found, &forgotten(&found))?;
         Ok(lost.into_iter().map(|one| (one.path.clone(), one.recorded.operation.clone())).collect())
+    }
+
+    /// Keeps no longer what came back by another way, such as `git stash pop`, and is committed by now: what is done to it
+    /// later is no loss.
+    pub(in crate::services) fn drop_committed(&self, repository: &Repository) -> Result<(), Error> {
+        let all = repository.kept_commits().kept_put_back(self.folder())?;
+        if all.is_empty() {
+            return Ok(());
+        }
+        let head = repository.view().head(self.target)?.revision;
+        for kept in all {
+            let paths: BTreeSet<DocPath> = kept.changes.keys().cloned().collect();
+            let committed = repository.view().contents_of(head.as_ref(), self.folder(), &paths)?;
+            let (name, changes) = (kept.name.clone(), kept.changes.clone());
+            let Some(one) = self.read_kept(repository, kept)? else { continue };
+            if !one.changes.is_empty() || one.elsewhere.is_some() {
+                continue;
+            }
+            let read = |id: Option<&ContentId>| -> Result<Content, Error> {
+                Ok(id.map(|id| repository.view().read(id)).transpose()?.map(Into::into))
+            };
+            let mut is_committed = true;
+            for (path, (before, after)) in &changes {
+                let (before, after, now) = (read(before.as_ref())?, read(after.as_ref())?, read(committed.get(path))?);
+                is_committed &= plan::holds(path, &before, &after, &now);
+            }
+            if is_committed {
+                repository.kept_commits().drop_put_back(&name)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -316,9 +352,9 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::super::Opening;
     use super::*;
     use crate::adapters::store::Action;
+    use crate::services::{Opening, Project};
 
     const PENDING: &str = "---\nid: task-1\nstatus: pending\ntype: x\n---\n";
     const RUNNING: &str = "---\nid: task-1\nstatus: running\ntype: x\n---\n";
@@ -338,7 +374,7 @@ mod tests {
 
     /// An operation that is in the document and the journal, and in no commit.
     fn write(workspace: &Project, path: &DocPath, text: Option<&str>) {
-        let operation = workspace.operation("task.update").expect("an operation");
+        let operation = workspace.records().operation("task.update").expect("an operation");
         let action = text.map_or(Action::Remove, |text| Action::Write(text.into()));
         let mut decide = |_: &[Option<Vec<u8>>]| Ok::<_, Error>(vec![action.clone()]);
         workspace.store.apply(&operation, std::slice::from_ref(path), &mut decide).expect("written");
@@ -348,11 +384,11 @@ mod tests {
     fn overtaken(workspace: &Project, path: &DocPath, undo: Option<&str>) -> (usize, Vec<Diagnostic>) {
         let repository = workspace.repository().expect("a repository");
         let journal = workspace.store.journal().expect("read").into_iter().map(recorded).collect();
-        let base = workspace.folder_base(repository).expect("read");
+        let base = workspace.commits().branch().folder_base(repository).expect("read");
         write(workspace, path, undo);
-        let unfinished = workspace.unfinished(repository, base.as_ref(), journal, Edits::None).expect("read");
+        let unfinished = workspace.commits().unfinished(repository, base.as_ref(), journal, Edits::None).expect("read");
         assert_eq!(forgotten(&unfinished).len(), 1, "the document is as committed again");
-        let (unkept, findings) = workspace.keep_put_back(repository, &unfinished);
+        let (unkept, findings) = workspace.commits().keep_put_back(repository, &unfinished);
         (unkept.len(), findings)
     }
 
@@ -363,15 +399,15 @@ mod tests {
             let (_dir, workspace) = workspace();
             if committed.is_some() {
                 write(&workspace, &path, committed);
-                workspace.commit_now(Edits::None).expect("commits");
+                workspace.commits().commit_now(Edits::None).expect("commits");
             }
             write(&workspace, &path, changed);
             let found = overtaken(&workspace, &path, committed);
             assert_eq!(found, (1, Vec::new()), "{committed:?}: the journal has it for the next commit");
-            assert_eq!(workspace.put_back_findings().expect("looked"), []);
-            let done = workspace.commit_now(Edits::None).expect("commits");
+            assert_eq!(workspace.commits().put_back_findings().expect("looked"), []);
+            let done = workspace.commits().commit_now(Edits::None).expect("commits");
             assert_eq!(done.findings, [], "{committed:?}");
-            assert_eq!(workspace.put_back_operations().expect("listed"), [], "{committed:?}");
+            assert_eq!(workspace.commits().put_back_operations().expect("listed"), [], "{committed:?}");
             assert_eq!(workspace.store.journal().expect("read"), [], "{committed:?}");
         }
     }

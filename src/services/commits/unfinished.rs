@@ -1,48 +1,19 @@
-//! Turns the journal and the folder into commits. Holds the commit lock while it works; decides nothing about what is settled.
+//! What the journal and the folder come to on a revision, and the commit of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::adopt::AskRemote;
 use super::attribution::recorded;
 use super::branch::Followed;
-use super::error::again;
-use super::index::held_back;
-use super::intake::refused_record;
-use super::survey::Survey;
-use super::{Error, Project, Waiting};
+use super::{Committed, Committer, Edits, Waiting};
 use crate::adapters::git::{Beside, CommitError, CommitPlan, CommitTerms, Repository, Target, ViewGap};
 use crate::adapters::store::{LateOutcome, LateSave, StoreError, Unsynced};
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::document::Document;
-use crate::core::engine::{self, Batch, Force, Held};
-use crate::core::follow::FollowScope;
 use crate::core::name::{DocPath, OperationId, Revision};
 use crate::core::plan::{self, Content, Group, Known};
-
-/// Longest wait for another process that commits, which takes some ten milliseconds.
-pub(super) const LOCK_WAIT: Duration = Duration::from_secs(10);
-/// Tries when the branch moves while a commit is made.
-const ATTEMPTS_MAX: usize = 20;
-
-/// Whether others who commit at this moment are waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CommitTurn {
-    /// They are.
-    Awaited,
-    /// They are not.
-    IfFree,
-}
-
-/// What to commit beside the operations of the journal.
-#[derive(Debug, Clone, Copy)]
-pub enum Edits<'a> {
-    /// No edits by hand, but those that a journalled operation was built on.
-    None,
-    /// Edits by hand that were admitted, if the documents and the branch are still as they were then.
-    Of(&'a Batch),
-}
+use crate::services::Error;
+use crate::services::index::held_back;
 
 /// What HEAD and the folder say of some documents.
 #[derive(Default)]
@@ -56,167 +27,20 @@ struct Compared {
 }
 
 /// What is to be committed, and what of the journal needs no commit.
-pub(super) struct Unfinished {
+pub(in crate::services) struct Unfinished {
     /// Every operation that the journal had before the documents were read.
-    pub(super) read: BTreeSet<OperationId>,
+    pub(in crate::services) read: BTreeSet<OperationId>,
     /// The operations that the newest commits do not name.
-    pub(super) journal: Vec<plan::Recorded>,
+    pub(in crate::services) journal: Vec<plan::Recorded>,
     /// Those that they do.
     committed: Vec<plan::Recorded>,
-    pub(super) known: BTreeMap<DocPath, Known>,
-    pub(super) steps: Vec<plan::Step>,
+    pub(in crate::services) known: BTreeMap<DocPath, Known>,
+    pub(in crate::services) steps: Vec<plan::Step>,
     groups: Vec<Group>,
     /// The operations that the journal can forget behind the commit.
-    pub(super) finished: BTreeSet<OperationId>,
+    pub(in crate::services) finished: BTreeSet<OperationId>,
     left_out: Option<Waiting>,
     waits: Option<Waiting>,
-}
-
-/// What a commit came to.
-#[derive(Debug, Clone, Default)]
-pub struct Committed {
-    /// The new revisions, oldest first, each with its subject.
-    pub revisions: Vec<(Revision, String)>,
-    /// In which revision each operation went.
-    pub operations: BTreeMap<OperationId, Revision>,
-    /// Why nothing could be committed, if so.
-    pub waiting: Option<Waiting>,
-    /// The documents that were edited by hand.
-    pub by_hand: BTreeSet<DocPath>,
-    /// Saves that came too late to be in the file, and where they are.
-    pub findings: Vec<Diagnostic>,
-}
-
-impl Project {
-    /// Commits the journal's operations and these edits, one commit for each author.
-    ///
-    /// # Errors
-    /// [`Error`] if git or the folder fails; what can be tried again later is no error but `waiting`.
-    pub fn commit_now(&self, edits: Edits<'_>) -> Result<Committed, Error> {
-        self.commit_beside(edits, &[])
-    }
-
-    /// The same; what was just written is waited for together with the commit, if there is one.
-    pub(super) fn commit_beside(&self, edits: Edits<'_>, written: &[&Unsynced]) -> Result<Committed, Error> {
-        self.commit_in_turn(CommitTurn::Awaited, edits, written)
-    }
-
-    /// The same; whoever has something else to do does not wait for others who commit.
-    pub(super) fn commit_in_turn(
-        &self,
-        turn: CommitTurn,
-        edits: Edits<'_>,
-        written: &[&Unsynced],
-    ) -> Result<Committed, Error> {
-        again(|| self.commit_once(turn, edits, written))
-    }
-
-    fn commit_once(&self, turn: CommitTurn, edits: Edits<'_>, written: &[&Unsynced]) -> Result<Committed, Error> {
-        let Some(repository) = &self.repository else { return self.keep_no_journal(Waiting::OutsideGit) };
-        if !self.config.flag("commit.auto") {
-            return self.keep_no_journal(Waiting::Off);
-        }
-        if let Some(until) = self.store.awaited_pause()? {
-            return Ok(Committed::waits(Waiting::Paused(until)));
-        }
-        let wait = if turn == CommitTurn::Awaited { LOCK_WAIT } else { Duration::ZERO };
-        let Some(_lock) = self.store.lock_commits(wait)? else { return Ok(Committed::waits(Waiting::Committer)) };
-        self.store.recover()?;
-        repository.committer().recover()?;
-        if self.target() == Target::Current {
-            repository.index().realign(self.folder())?;
-        }
-        let mut findings: Vec<Diagnostic> = self.store.clear_outbox()?.iter().map(refused_record).collect();
-        for _ in 0..ATTEMPTS_MAX {
-            if let Some(busy) = repository.view().busy()? {
-                return Ok(Committed::waits(Waiting::Busy(busy)));
-            }
-            let mut followed = self.follow(repository, FollowScope::LeaveCheckedOut, AskRemote::BeforeMaking)?;
-            findings.append(&mut followed.findings);
-            if let Some(waiting) = followed.waiting {
-                return Ok(Committed { findings, ..Committed::waits(waiting) });
-            }
-            match self.try_commit(repository, &followed, edits, written) {
-                Err(Error::Commit(CommitError::Moved { .. })) if matches!(edits, Edits::None) => {}
-                Err(Error::Commit(CommitError::Busy(busy))) => {
-                    return Ok(Committed { findings, ..Committed::waits(Waiting::Busy(*busy)) });
-                }
-                Err(error) => return Err(error),
-                Ok(mut done) => {
-                    done.findings.append(&mut findings);
-                    // What stays kept for too long is only listed for too long.
-                    let _ = self.drop_committed(repository);
-                    return Ok(done);
-                }
-            }
-        }
-        Ok(Committed::waits(Waiting::Moving))
-    }
-}
-
-/// What a commit of everything came to.
-#[derive(Debug, Clone, Default)]
-pub struct CommitReport {
-    /// The commits.
-    pub done: Committed,
-    /// What was left out, and why.
-    pub held: Vec<Held>,
-}
-
-impl Project {
-    /// Commits everything that differs from the newest commit, except what the rules hold back.
-    ///
-    /// # Errors
-    /// [`Error`] if git or the folder fails.
-    pub fn commit_all(&self, force: Force) -> Result<CommitReport, Error> {
-        again(|| self.commit_all_once(force))
-    }
-
-    fn commit_all_once(&self, force: Force) -> Result<CommitReport, Error> {
-        let Some(repository) = &self.repository else {
-            return Ok(CommitReport { done: Committed::waits(Waiting::OutsideGit), held: Vec::new() });
-        };
-        let mut survey = Survey::default();
-        let mut findings = Vec::new();
-        for _ in 0..ATTEMPTS_MAX {
-            findings.extend(self.follow_branch(FollowScope::Everything)?);
-            let base = self.folder_base(repository)?;
-            let tracked = repository.view().contents(base.as_ref(), self.folder())?;
-            let sight = survey.look(self, &tracked)?;
-            let changes = engine::changes(&tracked, &sight.files, &sight.own);
-            let admission = engine::admit(&changes, tracked.len(), self.deletions_max(), force);
-            let content = |path: &DocPath| changes.get(path).and_then(|change| change.content().cloned());
-            let admitted = admission.commit.iter().map(|path| (path.clone(), content(path))).collect();
-            match self.commit_now(Edits::Of(&Batch { base, changes: admitted })) {
-                Err(Error::Commit(CommitError::Moved { .. })) => {}
-                Err(error) => return Err(error),
-                Ok(mut done) => {
-                    done.waiting = done.waiting.or(sight.ignored.map(Waiting::Ignored));
-                    done.findings.append(&mut findings);
-                    return Ok(CommitReport { done, held: admission.held });
-                }
-            }
-        }
-        Ok(CommitReport { done: Committed::waits(Waiting::Moving), held: Vec::new() })
-    }
-}
-
-impl Project {
-    /// Sets index entries of documents that a git of the user took back while it raced with a commit of ours, unless another
-    /// process commits at this moment; if there are none, it costs one look at the index.
-    ///
-    /// # Errors
-    /// [`Error`] if the repository cannot be read or written.
-    pub fn realign_index(&self) -> Result<(), Error> {
-        let Some(repository) = &self.repository else { return Ok(()) };
-        if self.target() != Target::Current || repository.index().is_index_aligned() {
-            return Ok(());
-        }
-        if let Some(_lock) = self.store.lock_commits(Duration::ZERO)? {
-            repository.index().realign(self.folder())?;
-        }
-        Ok(())
-    }
 }
 
 /// The documents that steps by hand changed.
@@ -247,14 +71,14 @@ impl Committed {
         }
     }
 
-    fn waits(waiting: Waiting) -> Self {
+    pub(super) fn waits(waiting: Waiting) -> Self {
         Self { waiting: Some(waiting), ..Self::default() }
     }
 }
 
-impl Project {
+impl Committer<'_> {
     /// Where nothing is ever committed, nothing needs to be remembered for a commit.
-    fn keep_no_journal(&self, waiting: Waiting) -> Result<Committed, Error> {
+    pub(super) fn keep_no_journal(&self, waiting: Waiting) -> Result<Committed, Error> {
         let operations: Vec<OperationId> =
             self.store.journal()?.into_iter().map(|record| record.operation.id).collect();
         let swept = self.store.forget(&operations)?;
@@ -263,14 +87,14 @@ impl Project {
 
     /// Commits on the revision that the caller has just brought the folder to, and on no other: what the branch got since
     /// would be missing in the folder, and count as removed by hand. The caller holds the lock of commits.
-    pub(super) fn try_commit(
+    pub(in crate::services) fn try_commit(
         &self,
         repository: &Repository,
         followed: &Followed,
         edits: Edits<'_>,
         written: &[&Unsynced],
     ) -> Result<Committed, Error> {
-        let target = self.target();
+        let target = self.target;
         let base = followed.base.clone();
         let read_at = repository.index().index_mark()?;
         if let Edits::Of(batch) = edits
@@ -280,16 +104,16 @@ impl Project {
         }
         let journal = self.store.journal()?.into_iter().map(recorded).collect();
         let unfinished = self.unfinished(repository, base.as_ref(), journal, edits)?;
-        if matches!(edits, Edits::Of(_)) && self.has_git_moved(repository, &followed.mark)? {
+        if matches!(edits, Edits::Of(_)) && self.branch().has_git_moved(repository, &followed.mark)? {
             return Err(CommitError::Moved { expected: base.clone(), found: base }.into());
         }
         let plans: Vec<CommitPlan> = unfinished.groups.iter().map(|group| self.plan(group)).collect();
         let revisions = if plans.is_empty() {
             // What is committed may be the work of a process that died before it was on the disk.
-            repository.committer().settle(&target, self.git_durability())?;
+            repository.committer().settle(target, self.durability)?;
             Vec::new()
         } else {
-            if let Target::Branch(name) = &target {
+            if let Target::Branch(name) = target {
                 repository.references().check_branch_name(name)?;
                 repository.ignore_rules().exclude(self.folder())?;
             }
@@ -297,11 +121,11 @@ impl Project {
             let _work = (!repository.committer().may_ask()).then(|| self.progress.begin("committing", 0));
             let wait = || Unsynced::wait_for_all(written).map_err(std::io::Error::other);
             let beside = (!written.is_empty()).then_some(&wait as &Beside<'_>);
-            let durability = self.git_durability();
+            let durability = self.durability;
             let terms = CommitTerms { durability, beside, read_at: Some(read_at) };
-            repository.committer().commit_on(&target, self.folder(), base.as_ref(), &plans, terms)?
+            repository.committer().commit_on(target, self.folder(), base.as_ref(), &plans, terms)?
         };
-        self.note_followed(revisions.last())?;
+        self.branch().note_followed(revisions.last())?;
         let (unkept, mut findings) = self.keep_put_back(repository, &unfinished);
         let Unfinished { journal, committed, known, steps, groups, finished, left_out, waits, .. } = unfinished;
         let unknown = |one: &&plan::Recorded| one.changes.iter().all(|(path, ..)| !known.contains_key(path));
@@ -321,7 +145,7 @@ impl Project {
 
     /// What these operations of the journal and these edits come to on this revision. The documents may have changed since the
     /// journal was read. Only reads.
-    pub(super) fn unfinished(
+    pub(in crate::services) fn unfinished(
         &self,
         repository: &Repository,
         base: Option<&Revision>,
@@ -340,7 +164,7 @@ impl Project {
         let told = if asks { self.recently_committed(repository)? } else { BTreeSet::default() };
         let (committed, journal): (Vec<_>, Vec<_>) =
             journal.into_iter().partition(|one| told.contains(&one.operation.id));
-        let is_apart = self.target() != Target::Current;
+        let is_apart = *self.target != Target::Current;
         let journal = if is_apart { plan::rebased(journal, &known) } else { journal };
         for (path, state) in known.iter_mut().filter(|(path, state)| plan::is_unclear(&journal, path, &state.head)) {
             state.has_gone_on = self.has_gone_on(repository, path, &journal)?;
@@ -363,14 +187,14 @@ impl Project {
     ) -> Result<Compared, Error> {
         let contents = repository.view().contents_of(base, self.folder(), &paths)?;
         let mut compared = Compared::default();
-        let is_new = |path: &&DocPath| self.target() == Target::Current && !contents.contains_key(*path);
-        let new: Vec<String> = paths.iter().filter(is_new).map(|path| self.documents().in_repository(path)).collect();
+        let is_new = |path: &&DocPath| *self.target == Target::Current && !contents.contains_key(*path);
+        let new: Vec<String> = paths.iter().filter(is_new).map(|path| self.documents.in_repository(path)).collect();
         let left_out = repository.ignore_rules().ignored(new.iter().map(String::as_str))?;
         let work = self.progress.begin("comparing documents", paths.len());
         for path in paths {
             work.step();
             let id = contents.get(&path);
-            let in_repository = self.documents().in_repository(&path);
+            let in_repository = self.documents.in_repository(&path);
             if left_out.contains(in_repository.as_str()) {
                 // The rules are read again for it: once is enough.
                 if compared.left_out.is_none() {
@@ -423,7 +247,7 @@ impl Project {
     /// Why only git itself can store a document.
     fn gap(&self, repository: &Repository, in_repository: &str) -> Result<Option<ViewGap>, Error> {
         let by_attributes = repository.attributes().attribute_gap(in_repository)?;
-        if by_attributes.is_some() || self.target() != Target::Current {
+        if by_attributes.is_some() || *self.target != Target::Current {
             return Ok(by_attributes);
         }
         Ok(repository.attributes().index_gap(in_repository)?)
@@ -455,7 +279,7 @@ impl Project {
         });
         let Some((base, found)) = first else { return Ok(false) };
         let held = repository.view().contents_of(Some(base), self.folder(), &BTreeSet::from([path.clone()]))?;
-        let id = |bytes: &Arc<[u8]>| repository.attributes().content_id(&self.documents().in_repository(path), bytes);
+        let id = |bytes: &Arc<[u8]>| repository.attributes().content_id(&self.documents.in_repository(path), bytes);
         let found = found.as_ref().map(id).transpose()?.flatten();
         Ok(held.get(path) == found.as_ref())
     }

@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::commit::Edits;
-use super::{Committed, Error, Project};
+use super::{Committed, Committer, Edits};
 use crate::adapters::git::Target;
 use crate::adapters::store::{Durability, Unsynced};
+use crate::services::Error;
 
 /// The groups of this process, one for each folder that is open somewhere.
 static GROUPS: Mutex<Vec<Weak<Group>>> = Mutex::new(Vec::new());
@@ -23,7 +23,7 @@ struct Key {
 
 /// Those who commit to one folder.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(in crate::services) struct Group {
     key: Key,
     state: Mutex<State>,
     /// Somebody's commit is done, or nobody leads any more.
@@ -60,7 +60,7 @@ impl Member {
 
 impl Group {
     /// The group of everybody in this process who commits so.
-    pub(super) fn of(run: &Path, durability: Durability, target: Target, auto: bool) -> Arc<Self> {
+    pub(in crate::services) fn of(run: &Path, durability: Durability, target: Target, auto: bool) -> Arc<Self> {
         let key = Key { run: run.to_owned(), durability, target, auto };
         let mut groups = GROUPS.lock().unwrap_or_else(PoisonError::into_inner);
         groups.retain(|group| group.strong_count() > 0);
@@ -116,17 +116,17 @@ impl Drop for Reign<'_> {
     }
 }
 
-impl Project {
+impl Committer<'_> {
     /// Commits the journal together with everybody in this process who does so at this moment; what was just written is
     /// waited for together with the commit, if there is one.
     ///
     /// # Errors
-    /// As [`Project::commit_now`].
-    pub(super) fn commit_together(&self, written: Option<&Unsynced>) -> Result<Arc<Committed>, Error> {
+    /// As [`Committer::commit_now`].
+    pub(in crate::services) fn commit_together(&self, written: Option<&Unsynced>) -> Result<Arc<Committed>, Error> {
         let member = Arc::new(Member { written: written.cloned(), verdict: Mutex::default() });
         match self.group.join(&member) {
             Ok(members) => {
-                let reign = Reign { group: &self.group, members };
+                let reign = Reign { group: self.group, members };
                 let written: Vec<&Unsynced> = reign.members.iter().filter_map(|one| one.written.as_ref()).collect();
                 let done = Arc::new(self.commit_beside(Edits::None, &written)?);
                 // What was found on the way is told once.

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Error, Project, environment};
+use super::DedicatedBranch;
 use crate::adapters::git::{Fetched, Repository};
 use crate::adapters::store;
 use crate::core::config::Origin;
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::name::{Revision, shell_word, visible};
+use crate::services::{Error, environment};
 
 /// Longest time for which a remote is asked whether it has the branch.
 const ASK_MAX: Duration = Duration::from_secs(10);
@@ -21,7 +22,7 @@ const RECORD_BYTES_MAX: usize = 1024;
 
 /// How soon a remote is asked again that was asked before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AskRemote {
+pub(in crate::services) enum AskRemote {
     /// For a read: rarely.
     Seldom,
     /// For a write, which would make the branch: each time, but after a failure only once a minute.
@@ -32,7 +33,7 @@ pub(super) enum AskRemote {
 
 /// Where a branch that is not in this clone comes from.
 #[derive(Debug)]
-pub(super) enum Adoption {
+pub(in crate::services) enum Adoption {
     /// From the remote, or from before it was deleted here.
     Adopted {
         /// Where it points now.
@@ -64,10 +65,15 @@ impl UnknownBranch {
     }
 }
 
-impl Project {
+impl DedicatedBranch<'_> {
     /// Makes the branch in this clone if it was here before or the remote has it. The network is used only where neither is
     /// known, and for a bounded time. The caller holds the commit lock.
-    pub(super) fn adopt_branch(&self, repository: &Repository, name: &str, ask: AskRemote) -> Result<Adoption, Error> {
+    pub(in crate::services) fn adopt_branch(
+        &self,
+        repository: &Repository,
+        name: &str,
+        ask: AskRemote,
+    ) -> Result<Adoption, Error> {
         if let Some(revision) = self.followed(name)?
             && repository.view().contents(Some(&revision), self.folder()).is_ok()
             && repository.references().make_branch(name, &revision, "mycelium: make the branch again")?
@@ -124,12 +130,12 @@ impl Project {
     }
 
     /// Lets the branch be made here though its remote cannot be asked: a person has just named it.
-    pub(super) fn allow_making(&self, name: &str) -> Result<(), Error> {
+    pub(in crate::services) fn allow_making(&self, name: &str) -> Result<(), Error> {
         self.write_shared(MADE_HERE, name)
     }
 
     /// Remembers, for every worktree of this clone, which branch the repository's configuration names.
-    pub(super) fn remember_branch(&self, repository: &Repository, name: &str) -> Result<(), Error> {
+    pub(in crate::services) fn remember_branch(&self, repository: &Repository, name: &str) -> Result<(), Error> {
         let is_agreed = self.config.get("commit.branch").is_some_and(|setting| setting.origin == Origin::Repository);
         // A name that cannot be one, such as the branch that is checked out, is forgotten with the configuration that says it.
         let is_known = agreed_branch(repository).as_deref() == Some(name);
@@ -140,7 +146,7 @@ impl Project {
     }
 
     /// Forgets it: from now on only the configuration counts.
-    pub(super) fn forget_branch(&self) -> Result<(), Error> {
+    pub(in crate::services) fn forget_branch(&self) -> Result<(), Error> {
         self.write_shared(AGREED, "")
     }
 
@@ -163,11 +169,11 @@ impl Project {
     }
 
     fn read_shared(&self, name: &str) -> Option<String> {
-        read_record(self.repository.as_ref()?, name)
+        read_record(self.repository?, name)
     }
 
     fn write_shared(&self, name: &str, text: &str) -> Result<(), Error> {
-        let Some(repository) = &self.repository else { return Ok(()) };
+        let Some(repository) = self.repository else { return Ok(()) };
         let path = shared(repository, name);
         store::replace_text(&path, &format!("{text}\n")).map_err(|source| Error::Folder { path, source })
     }
@@ -188,7 +194,7 @@ const MADE_HERE: &str = "made-here";
 const ASKED: &str = "asked-remote";
 
 /// The dedicated branch that this clone agreed on; it counts where the configuration of the checked-out commit names none.
-pub(super) fn agreed_branch(repository: &Repository) -> Option<String> {
+pub(in crate::services) fn agreed_branch(repository: &Repository) -> Option<String> {
     read_record(repository, AGREED)
 }
 
