@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use mycelium::client::{AgentReport, CoordinationClient, Error, NewTask, TimedOut};
+use mycelium::problem::Problem;
 use tokio::time::timeout;
 
 #[tokio::main]

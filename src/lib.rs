@@ -23,6 +23,6 @@ pub use self::adapters::{git, redis, store, watch};
 pub use self::api::{client, daemon};
 pub use self::core::{
     archive, change, check, config, diagnostic, document, engine, entity, event, follow, health, lease, merge, message,
-    name, plan, reconcile, sabotage, snapshot, template, time,
+    name, plan, problem, reconcile, sabotage, snapshot, template, time,
 };
 pub use self::faces::cli;

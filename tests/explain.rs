@@ -38,10 +38,10 @@ fn sources(folder: &Path, out: &mut Vec<String>) {
     }
 }
 
-/// The words of errors in the code of the command line: the first text behind each mark, and the arms of `fn code`.
+/// The words of errors in the code: the first text behind each mark, and the arms of each `fn code` of an error type.
 fn words() -> BTreeSet<String> {
     let mut texts = Vec::new();
-    sources(&root().join("src/faces/cli"), &mut texts);
+    sources(&root().join("src"), &mut texts);
     let mut words = BTreeSet::new();
     for text in texts {
         for mark in MARKS {
@@ -51,11 +51,13 @@ fn words() -> BTreeSet<String> {
                 words.extend(call.split('"').nth(1).filter(|word| is_word(word)).map(str::to_owned));
             }
         }
-        for start in ["fn code(error", "let code = "] {
-            let Some(at) = text.find(start) else { continue };
-            let end = if start == "fn code(error" { "\n}\n" } else { ";" };
-            let body = &text[at..at + text[at..].find(end).unwrap()];
-            words.extend(body.split('"').skip(1).step_by(2).filter(|word| is_word(word)).map(str::to_owned));
+        for (start, end) in
+            [("fn code(&self) -> &'static str {", "\n    }\n"), ("let code = if error", ";"), ("let code = \"", ";")]
+        {
+            for (at, _) in text.match_indices(start) {
+                let body = &text[at..at + text[at..].find(end).unwrap()];
+                words.extend(body.split('"').skip(1).step_by(2).filter(|word| is_word(word)).map(str::to_owned));
+            }
         }
     }
     words

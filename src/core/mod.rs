@@ -9,6 +9,8 @@ pub mod time;
 
 pub mod diagnostic;
 
+pub mod problem;
+
 // What the tests break on purpose.
 pub mod sabotage;
 

@@ -7,7 +7,7 @@ use super::claim_arbiter::{ClaimArbiter, ClaimRequest, Decided};
 use super::ledger::task_of;
 use super::operations::{ClaimDecision, DocumentRef, Step};
 use super::skipped::SkippedTasks;
-use super::{Class, Error, Outcome, Passing, Project, Scope};
+use super::{Error, Outcome, Passing, Project, Scope};
 use crate::adapters::store::StoreError;
 use crate::core::document::Document;
 use crate::core::entity::Task;
@@ -15,6 +15,7 @@ use crate::core::lease::{
     EntryState, LeaseEntry, LeaseFacts, LeaseRequest, LeaseState, Override, PreviousHolder, lease_state,
 };
 use crate::core::name::{AgentName, DocId, DocPath, Kind};
+use crate::core::problem::{ErrorClass, Problem};
 use crate::core::snapshot::{Snapshot, sort_by_urgency};
 use crate::core::time::Timestamp;
 
@@ -131,7 +132,7 @@ impl Project {
                 }
                 Err(Error::Gone { .. }) => {}
                 // Another agent was faster.
-                Err(error) if error.class() == Class::Conflict => {}
+                Err(error) if error.class() == ErrorClass::Conflict => {}
                 Err(error) => return Err(error),
             }
         }

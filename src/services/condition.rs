@@ -8,6 +8,7 @@ use crate::adapters::store::LateOutcome;
 use crate::adapters::watch::{self, Watcher};
 use crate::core::diagnostic::{Diagnostic, Severity};
 use crate::core::health::{Documents, Facts, Fault, GitFacts, Ground, Inside, LockFact, Place, Standing};
+use crate::core::problem::Problem;
 
 /// Does what can be done without asking anybody, and tells what it did; nothing where nothing can be opened.
 #[must_use]

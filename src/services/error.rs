@@ -7,16 +7,16 @@ use super::bridge::AGREE;
 use super::skipped::SkippedTasks;
 use super::unmerged::UnmergedWork;
 use super::{GitsAlone, MigrationError, SyncError};
-use crate::adapters::git::{CommitError, GitError, Trouble};
+use crate::adapters::git::{CommitError, GitError};
 use crate::adapters::redis::BridgeError;
-use crate::adapters::store::{ApplyError, StoreError, What};
+use crate::adapters::store::{ApplyError, StoreError};
 use crate::core::archive::Stay;
-use crate::core::diagnostic::{Code, Diagnostic};
-use crate::core::document::EditError;
+use crate::core::diagnostic::Diagnostic;
 use crate::core::entity::{Refusal, RenderError, TaskStatus};
 use crate::core::event::PublishError;
 use crate::core::lease::LostLease;
 use crate::core::name::{AgentName, DocId, DocPath, Kind, NameError, visible};
+use crate::core::problem::{ErrorClass, Problem};
 use crate::core::snapshot::{Blocker, FindError, Wait};
 
 /// Says why an operation could not be carried out. Nothing was changed, unless it says so.
@@ -227,23 +227,6 @@ pub enum Error {
     },
 }
 
-/// How a caller should take an error; each has its own exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    /// The documents, the disk or the repository are at fault.
-    Problem,
-    /// The call is at fault.
-    Usage,
-    /// No such document.
-    NotFound,
-    /// The rules or another writer forbid it.
-    Conflict,
-    /// The repository is not safe to use.
-    Unsafe,
-    /// Somebody else is at it; the same call may work in a moment.
-    Busy,
-}
-
 /// How often something is done again that a signal interrupted.
 const INTERRUPTIONS_MAX: usize = 10;
 
@@ -277,68 +260,93 @@ impl Error {
     pub const fn is_state_read_only(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_state_read_only())
     }
+}
 
-    /// How to take it.
-    #[must_use]
-    pub fn class(&self) -> Class {
+impl Problem for Error {
+    fn code(&self) -> &'static str {
         match self {
-            Self::Find(FindError::NotFound { .. }) | Self::Gone { .. } | Self::NothingReady { .. } => Class::NotFound,
-            Self::Find(_)
-            | Self::Exists { .. }
-            | Self::GitsAlone(_)
+            Self::Find(error) => error.code(),
+            Self::Refused { source, .. } => source.code(),
+            Self::Render(error) => error.code(),
+            Self::Exists { .. } => "exists",
+            Self::Gone { .. } => "gone",
+            Self::GitsAlone(error) => error.code(),
+            Self::Publish(error) => error.code(),
+            Self::Stays { .. } => "stays",
+            Self::ClaimLost(loss) => loss.code(),
+            Self::Assigned { .. } => "assigned",
+            Self::Unmerged { .. } => "unmerged-work",
+            Self::NotReady { .. } | Self::NotPending { .. } => "not-ready",
+            Self::Unusable { .. } => "unusable-value",
+            Self::NothingReady { .. } => "nothing-ready",
+            Self::NotHeld { .. } => "not-held",
+            Self::NoAgent => "no-agent",
+            Self::TooManySteps { .. } => "too-many-steps",
+            Self::Undone { .. } => "not-done",
+            Self::Name(_) => "bad-name",
+            Self::Config(_) => "bad-config",
+            Self::Folder { .. } => "folder",
+            Self::NoHome => "no-home",
+            Self::Randomness(_) => "randomness",
+            Self::OutsideGit(_) => "outside-git",
+            Self::Store(error) => error.code(),
+            Self::Git(error) => error.code(),
+            Self::Commit(error) => error.code(),
+            Self::Sync(error) => error.code(),
+            Self::NoServer => "no-server",
+            Self::UntrustedServer { .. } | Self::UnagreedServer { .. } => "untrusted-server",
+            Self::BadServer { .. } => "bad-server",
+            Self::Unreached { .. } => "unreached",
+            Self::Bridge(error) => error.code(),
+            Self::Undecided { .. } => "undecided",
+            Self::NotMoved(error) => error.code(),
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Find(error) => error.class(),
+            Self::Refused { source, .. } => source.class(),
+            Self::Render(error) => error.class(),
+            Self::GitsAlone(error) => error.class(),
+            Self::Publish(error) => error.class(),
+            Self::ClaimLost(loss) => loss.class(),
+            Self::Store(error) => error.class(),
+            Self::Git(error) => error.class(),
+            Self::Commit(error) => error.class(),
+            Self::Sync(error) => error.class(),
+            Self::Bridge(error) => error.class(),
+            Self::NotMoved(error) => error.class(),
+            Self::Gone { .. } | Self::NothingReady { .. } => ErrorClass::NotFound,
+            Self::Folder { source, .. } if source.kind() == io::ErrorKind::NotFound => ErrorClass::NotFound,
+            Self::Exists { .. }
             | Self::Stays { .. }
             | Self::Undone { .. }
-            | Self::ClaimLost(_)
             | Self::Assigned { .. }
             | Self::Unmerged { .. }
             | Self::Unusable { .. }
             | Self::NotReady { .. }
             | Self::NotPending { .. }
-            | Self::NotHeld { .. } => Class::Conflict,
-            Self::Refused { source, .. } => match **source {
-                Refusal::IllegalStep { .. }
-                | Refusal::NotCompleted { .. }
-                | Refusal::OwnWork { .. }
-                | Refusal::DependencyCycle { .. } => Class::Conflict,
-                Refusal::Unreadable { .. } => Class::Problem,
-                Refusal::BadValue { .. } => Class::Usage,
-                Refusal::Edit(ref error) => of_edit(error),
-            },
+            | Self::NotHeld { .. } => ErrorClass::Conflict,
             Self::Name(_)
             | Self::Config(_)
             | Self::NoAgent
-            | Self::Publish(_)
             | Self::TooManySteps { .. }
             | Self::NoServer
-            | Self::BadServer { .. } => Class::Usage,
-            Self::Unreached { .. }
-            | Self::Undecided { .. }
-            | Self::Bridge(_)
-            | Self::Store(
-                StoreError::Busy { .. }
-                | StoreError::Restless { .. }
-                | StoreError::Paused { .. }
-                | StoreError::StateReadOnly { .. },
-            ) => Class::Busy,
-            Self::UntrustedServer { .. }
-            | Self::UnagreedServer { .. }
-            | Self::Store(StoreError::Strange { what: What::Symlink, .. }) => Class::Unsafe,
-            Self::Git(error) => of_trouble(error.trouble()),
-            Self::Commit(error) => of_trouble(error.trouble()),
-            Self::Sync(error) => error.class(),
-            _ => Class::Problem,
+            | Self::BadServer { .. } => ErrorClass::Usage,
+            Self::Unreached { .. } | Self::Undecided { .. } => ErrorClass::Busy,
+            Self::UntrustedServer { .. } | Self::UnagreedServer { .. } => ErrorClass::Unsafe,
+            Self::Folder { .. } | Self::NoHome | Self::Randomness(_) | Self::OutsideGit(_) => ErrorClass::Problem,
         }
     }
 
-    /// What to do next, in the imperative.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Find(error) => error.hint(),
             Self::Refused { source, .. } => source.hint(),
-            Self::Render(error) => Some(error.hint()),
+            Self::Render(error) => error.hint(),
             Self::Exists { kind, id, .. } => Some(format!("run `mycelium {kind} get {id}` to see it")),
-            Self::GitsAlone(error) => Some(error.hint()),
+            Self::GitsAlone(error) => error.hint(),
             Self::Gone { .. } => Some("run `mycelium status` to see what is there now".to_owned()),
             Self::Stays { id, why, .. } => why.hint(id),
             Self::ClaimLost(loss) => loss.hint(),
@@ -364,7 +372,7 @@ impl Error {
             Self::TooManySteps { .. } => Some("give it in parts".to_owned()),
             Self::Undone { step } => Some(format!("correct step {step}, then give all of them again")),
             Self::Config(finding) => finding.hint.clone(),
-            Self::Publish(error) => Some(error.hint()),
+            Self::Publish(error) => error.hint(),
             Self::NoHome => Some("set the variable HOME".to_owned()),
             Self::OutsideGit(_) => Some("run `git init`, then try again".to_owned()),
             Self::Store(error) => error.hint(),
@@ -378,16 +386,17 @@ impl Error {
             Self::Unreached { hint, .. } | Self::NotMoved(MigrationError { hint, .. }) => hint.clone(),
             Self::Undecided { .. } => Some("try again; `mycelium bridge status` says how the server is".to_owned()),
             Self::Bridge(error) => error.hint(),
+            Self::Folder { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Some("name a directory that is there, with `--root DIR`".to_owned())
+            }
             Self::Name(_) | Self::Folder { .. } | Self::Randomness(_) => None,
         }
     }
 
-    /// The findings that say where in a document it fails, if any.
-    #[must_use]
-    pub fn findings(&self) -> Vec<Diagnostic> {
+    fn findings(&self) -> Vec<Diagnostic> {
         match self {
             Self::Refused { path, source } => source.findings().into_iter().map(|f| f.in_file(path)).collect(),
-            Self::Render(RenderError::Unreadable { findings, .. }) => findings.clone(),
+            Self::Render(error) => error.findings(),
             Self::Config(finding) | Self::Unusable { finding, .. } => vec![(**finding).clone()],
             _ => Vec::new(),
         }
@@ -434,31 +443,5 @@ impl From<ApplyError<Error>> for Error {
             ApplyError::Refused(error) => error,
             ApplyError::Store(error) => Self::Store(error),
         }
-    }
-}
-
-fn of_edit(error: &EditError) -> Class {
-    match error {
-        EditError::NoSection(_) | EditError::NoStep { .. } | EditError::NoBullet { .. } => Class::NotFound,
-        EditError::BadKey(_)
-        | EditError::NotAMap(_)
-        | EditError::NotAList(_)
-        | EditError::BadText { .. }
-        | EditError::Value(_) => Class::Usage,
-        // What was to be written makes the file too large.
-        EditError::Refused(fault)
-            if matches!(fault.code, Code::FileTooBig | Code::FrontmatterTooBig | Code::TooManyValues) =>
-        {
-            Class::Usage
-        }
-        _ => Class::Problem,
-    }
-}
-
-pub(super) fn of_trouble(trouble: Trouble) -> Class {
-    match trouble {
-        Trouble::Failed => Class::Problem,
-        Trouble::Unsafe => Class::Unsafe,
-        Trouble::Busy | Trouble::Moved => Class::Busy,
     }
 }

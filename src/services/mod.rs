@@ -60,7 +60,7 @@ pub use commits::{
 pub use condition::{facts, mend};
 pub use driver::{Driver, Drivers, merge_files, shown_file};
 pub use environment::{home, now, user_config, variable};
-pub use error::{Class, Error};
+pub use error::Error;
 pub use event::Filter;
 pub use history::HistoryEntry;
 pub use hold::Hold;

@@ -6,6 +6,7 @@ use super::Error;
 use crate::core::diagnostic::Diagnostic;
 use crate::core::entity::TaskStatus;
 use crate::core::name::{DocId, DocPath, Kind};
+use crate::core::problem::Problem;
 use crate::core::snapshot::Snapshot;
 
 /// Most that are named in a message.

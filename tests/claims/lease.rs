@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::scene::{Scene, ask};
 use crate::support::{FOLDER, Run, could_not_run, has_program};
+use mycelium::problem::Problem;
 
 const TASK: &str = "task-0000";
 

@@ -12,6 +12,7 @@ use crate::actor;
 use crate::ground::{FOLDER, Ground, change, commit, must_fail, plan, words};
 use crate::isolated;
 use crate::stop::StopOnDrop;
+use mycelium::problem::Problem;
 
 /// A repository with work of the user in every state.
 fn with_users_work() -> Ground {

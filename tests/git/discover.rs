@@ -7,6 +7,7 @@ use mycelium::git::{GitError, Repository, Target, Trouble};
 
 use crate::ground::{Ground, cannot_run, change, commit, plan};
 use crate::isolated;
+use mycelium::problem::Problem;
 
 fn refused(ground: &Ground, at: &str) -> GitError {
     let error = Repository::discover(&ground.root.join(at)).expect_err("refused");

@@ -8,6 +8,7 @@ use mycelium::git::{Author, CommitError, Hooks, Repository, Target, Trouble};
 
 use crate::ground::{FOLDER, Ground, change, commit, home, plan};
 use crate::isolated;
+use mycelium::problem::Problem;
 
 fn hook(ground: &Ground, name: &str, script: &str) {
     let path = ground.root.join(".git/hooks").join(name);

@@ -8,6 +8,7 @@ use mycelium::git::{Author, CommitError, Maintained, Target, ViewGap};
 use crate::ground::{FOLDER, Ground, cannot_run, change, commit, has, knows_reftable, plan};
 use crate::isolated;
 use crate::programs::PROGRAMS;
+use mycelium::problem::Problem;
 
 /// Commands of ours that an alias of the repository may try to stand in for.
 const ALIASES: [&str; 2] = ["alias.log", "alias.update-ref"];

@@ -8,6 +8,7 @@ use mycelium::name::DocPath;
 
 use crate::ground::{FOLDER, Ground, agent, change, commit, plan};
 use crate::isolated;
+use mycelium::problem::Problem;
 
 isolated!(a_commit_holds_the_document_and_leaves_nothing_to_do, {
     let ground = Ground::new();

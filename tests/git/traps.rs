@@ -11,6 +11,7 @@ use crate::actor;
 use crate::ground::{FOLDER, Ground, cannot_run, change, commit, has, must_fail, plan};
 use crate::isolated;
 use crate::stop::StopOnDrop;
+use mycelium::problem::Problem;
 
 isolated!(the_users_next_commit_reverts_nothing, {
     let ground = Ground::new();

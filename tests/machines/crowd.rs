@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use mycelium::entity::task;
 use mycelium::lease::{LeaseRequest, Override};
 use mycelium::name::Kind;
-use mycelium::services::{Class, Opening, Passing, Project, Which};
+use mycelium::services::{Opening, Passing, Project, Which};
 
 use crate::fleet::{Dice, Fleet, LONG, SOON, until};
 use crate::server::Server;
 use crate::support::{FOLDER, number, sized};
+use mycelium::problem::{ErrorClass, Problem};
 
 const CLONES: usize = 4;
 const WORKERS: usize = 8;
@@ -61,7 +62,9 @@ fn inside() {
                 if is_all_done(&workspace, tasks) {
                     return;
                 }
-                if !matches!(error.class(), Class::Busy | Class::Conflict) && !error.to_string().contains("ready") {
+                if !matches!(error.class(), ErrorClass::Busy | ErrorClass::Conflict)
+                    && !error.to_string().contains("ready")
+                {
                     println!("\nodd {error}");
                 }
                 std::thread::sleep(Duration::from_millis(20));
@@ -75,7 +78,7 @@ fn inside() {
             let edit = |document: &_| task::complete(document, None);
             match workspace.change(Kind::Task, &id, "task.complete", &passing, &edit) {
                 Ok(_) => println!("\ncompleted {id} {fence}"),
-                Err(error) if error.class() == Class::Busy => {
+                Err(error) if error.class() == ErrorClass::Busy => {
                     std::thread::sleep(Duration::from_millis(20));
                     continue;
                 }

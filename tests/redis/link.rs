@@ -10,6 +10,7 @@ use mycelium::redis::{
 use crate::documents::{apply, version};
 use crate::server::{PATIENCE, Server, eventually, settings};
 use crate::support::{Run, Sandbox};
+use mycelium::problem::Problem;
 
 #[test]
 fn an_address_is_read_and_shown_without_its_password() {

@@ -8,6 +8,7 @@ use mycelium::redis::{BridgeError, Link};
 
 use crate::documents::{apply, fetch, version};
 use crate::server::{PATIENCE, Server, eventually, free_port, settings};
+use mycelium::problem::Problem;
 
 const SHORT: Duration = Duration::from_millis(200);
 /// What a busy machine may add.

@@ -13,6 +13,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::server::{PATIENCE, Server, free_port, settings};
 use crate::support::{Run, Sandbox, could_not_run, has_program};
+use mycelium::problem::Problem;
 
 /// Who speaks something else may wait for more, for ever.
 const SHORT: Duration = Duration::from_millis(300);

@@ -7,6 +7,7 @@ use mycelium::redis::{BridgeError, Link, Settings};
 
 use crate::secure::Certificates;
 use crate::server::{PATIENCE, Server, eventually, settings};
+use mycelium::problem::Problem;
 
 /// A real sentinel that watches over a master called `main`.
 fn sentinel(test: &str, port: u16, start: impl FnOnce(&str) -> Option<Server>) -> Option<(Server, tempfile::TempDir)> {

@@ -23,7 +23,7 @@ const fn apart(modules: &'static [&'static str]) -> Rank {
 
 /// From the bottom (rank 0) to the top. A module uses only modules of lower ranks.
 const RANKS: &[Rank] = &[
-    Rank { modules: &["name", "time", "diagnostic", "sabotage"], siblings: Siblings::InOrder },
+    Rank { modules: &["name", "time", "diagnostic", "problem", "sabotage"], siblings: Siblings::InOrder },
     apart(&["document", "config", "template"]),
     apart(&["entity"]),
     apart(&["snapshot"]),

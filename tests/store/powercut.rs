@@ -8,6 +8,7 @@ use crate::child::{opened, sealed, value};
 use crate::rig::{Rig, child, write};
 use crate::support::could_not_run;
 use crate::support::disk::Disk;
+use mycelium::problem::Problem;
 
 const DISK_BYTES: u64 = 64 << 20;
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::view::busy::Busy;
 use crate::core::name::{Revision, visible};
+use crate::core::problem::{ErrorClass, Problem};
 
 /// How a caller should take an error (exit codes are made of it).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,16 @@ pub enum Trouble {
     Busy,
     /// The history moved on; plan again from its new tip.
     Moved,
+}
+
+impl Trouble {
+    fn class(self) -> ErrorClass {
+        match self {
+            Self::Failed => ErrorClass::Problem,
+            Self::Unsafe => ErrorClass::Unsafe,
+            Self::Busy | Self::Moved => ErrorClass::Busy,
+        }
+    }
 }
 
 /// Says why the repository could not be read or written.
@@ -91,22 +102,30 @@ impl GitError {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
-    /// What to do next, where there is something.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unsafe { hint, .. } | Self::Refused { hint, .. } => Some(hint.clone()),
-            Self::Object { .. } => Some("run `git fsck` to see whether the repository is sound".to_owned()),
-            Self::Io { .. } | Self::Program { .. } => None,
-        }
-    }
-
     /// How to take it.
     #[must_use]
     pub fn trouble(&self) -> Trouble {
         match self {
             Self::Unsafe { .. } => Trouble::Unsafe,
             _ => Trouble::Failed,
+        }
+    }
+}
+
+impl Problem for GitError {
+    fn code(&self) -> &'static str {
+        "git"
+    }
+
+    fn class(&self) -> ErrorClass {
+        self.trouble().class()
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unsafe { hint, .. } | Self::Refused { hint, .. } => Some(hint.clone()),
+            Self::Object { .. } => Some("run `git fsck` to see whether the repository is sound".to_owned()),
+            Self::Io { .. } | Self::Program { .. } => None,
         }
     }
 }
@@ -152,9 +171,28 @@ pub enum CommitError {
 }
 
 impl CommitError {
-    /// What to do next, where there is something.
+    /// How to take it.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::Busy(_) => Trouble::Busy,
+            Self::Moved { .. } => Trouble::Moved,
+            Self::NoIdentity | Self::Signing(_) | Self::Hook { .. } | Self::Undurable { .. } => Trouble::Failed,
+            Self::Git(error) => error.trouble(),
+        }
+    }
+}
+
+impl Problem for CommitError {
+    fn code(&self) -> &'static str {
+        "commit"
+    }
+
+    fn class(&self) -> ErrorClass {
+        self.trouble().class()
+    }
+
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Busy(busy) => Some(busy.hint()),
             Self::Moved { .. } => Some("commit again: the plan is then made from the new tip".to_owned()),
@@ -174,17 +212,6 @@ impl CommitError {
             ),
             Self::Undurable { .. } => Some("look after the disk: a sync that failed once is not to be trusted".to_owned()),
             Self::Git(error) => error.hint(),
-        }
-    }
-
-    /// How to take it.
-    #[must_use]
-    pub fn trouble(&self) -> Trouble {
-        match self {
-            Self::Busy(_) => Trouble::Busy,
-            Self::Moved { .. } => Trouble::Moved,
-            Self::NoIdentity | Self::Signing(_) | Self::Hook { .. } | Self::Undurable { .. } => Trouble::Failed,
-            Self::Git(error) => error.trouble(),
         }
     }
 }

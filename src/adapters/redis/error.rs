@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use super::address::{Address, NO_CLUSTER_HINT};
+use crate::core::problem::{ErrorClass, Problem};
 
 /// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,10 +103,16 @@ pub enum BridgeError {
     },
 }
 
-impl BridgeError {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Problem for BridgeError {
+    fn code(&self) -> &'static str {
+        "unreached"
+    }
+
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Busy
+    }
+
+    fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unreachable { .. } => {
                 "start the server, or correct its address in `coordination.redis.url`".to_owned()
@@ -126,7 +133,9 @@ impl BridgeError {
             Self::Closed { .. } | Self::Protocol { .. } => return None,
         })
     }
+}
 
+impl BridgeError {
     /// The key holds something else than it should.
     #[must_use]
     pub fn is_wrong_type(&self) -> bool {

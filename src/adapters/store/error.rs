@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use crate::core::name::shell_word;
+use crate::core::problem::{ErrorClass, Problem};
 use crate::core::time::Timestamp;
 
 /// The action of [`StoreError::Io`] where a hard link could not be made.
@@ -172,10 +173,28 @@ impl StoreError {
             other => other.to_string(),
         }
     }
+}
 
-    /// Advice in the imperative, where there is any.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Problem for StoreError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::StateReadOnly { .. } => "read-only-state",
+            Self::Paused { .. } => "paused",
+            _ => "store",
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Busy { .. } | Self::Restless { .. } | Self::Paused { .. } | Self::StateReadOnly { .. } => {
+                ErrorClass::Busy
+            }
+            Self::Strange { what: What::Symlink, .. } => ErrorClass::Unsafe,
+            _ => ErrorClass::Problem,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Io { action: LINK, source, .. } if is_without_links(source) => {
                 "use a file system that has hard links: FAT, exFAT and some network shares have none"

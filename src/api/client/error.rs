@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::mode::{Mode, Unreached};
 use crate::core::lease::LostLease;
-use crate::services::{self, Class};
+use crate::core::problem::{ErrorClass, Problem};
+use crate::services;
 
 /// Why a method did not do its work. Nothing was changed, but for [`Error::Timeout`], which says what is known.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +100,7 @@ impl Error {
             Self::BadInput(cause) if matches!(**cause, services::Error::NoAgent) => {
                 Some("say who acts, with `.agent(NAME)` at the builder or `acting_as`".to_owned())
             }
-            other => other.cause().and_then(services::Error::hint),
+            other => other.cause().and_then(Problem::hint),
         }
     }
 
@@ -146,13 +147,15 @@ impl From<services::Error> for Error {
             other => Box::new(other),
         };
         match class {
-            Class::NotFound => Self::NotFound(error),
-            Class::Conflict if is_refusal => Self::Refused(error),
-            Class::Conflict => Self::Conflict(error),
-            Class::Usage => Self::BadInput(error),
-            Class::Unsafe => Self::Unsafe(error),
-            Class::Busy => Self::Busy(error),
-            Class::Problem => Self::Failed(error),
+            // The folder that the client was to work in is no document.
+            _ if matches!(*error, Met::Folder { .. }) => Self::Failed(error),
+            ErrorClass::NotFound => Self::NotFound(error),
+            ErrorClass::Conflict if is_refusal => Self::Refused(error),
+            ErrorClass::Conflict => Self::Conflict(error),
+            ErrorClass::Usage => Self::BadInput(error),
+            ErrorClass::Unsafe => Self::Unsafe(error),
+            ErrorClass::Busy => Self::Busy(error),
+            ErrorClass::Problem | ErrorClass::Interrupted => Self::Failed(error),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::notice::Notice;
+use crate::core::problem::Problem;
 use crate::services::{Follower, Health, Project};
 
 /// Wakes the loop.

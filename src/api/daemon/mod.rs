@@ -32,7 +32,8 @@ use crate::adapters::store::{WatcherInfo, write_new_in};
 use crate::adapters::watch::{Gap, Locks, Places, Watcher};
 use crate::core::engine::{Batch, Effect, Engine, Head, Input, Reason, Report, Retry, Seen};
 use crate::core::name::{DocPath, visible};
-use crate::services::{self, Class, Project, Waiting};
+use crate::core::problem::{ErrorClass, Problem};
+use crate::services::{self, Project, Waiting};
 use workspace::Watched;
 
 /// After a wake-up the bell is not heard for this long: a burst of events is a few wake-ups, not thousands.
@@ -143,10 +144,17 @@ pub enum WatchError {
     Loop(#[from] io::Error),
 }
 
-impl WatchError {
-    /// What to do next, in the imperative.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Problem for WatchError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Taken { .. } => "watched",
+            Self::OutsideGit(_) => "outside-git",
+            Self::Project(error) => error.code(),
+            Self::Loop(_) => "watch",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Taken { info } => info.pid.map(|pid| format!("run `kill {pid}` to stop that one")),
             Self::OutsideGit(_) => Some("run `git init`, then try again".to_owned()),
@@ -155,13 +163,11 @@ impl WatchError {
         }
     }
 
-    /// How to take it.
-    #[must_use]
-    pub fn class(&self) -> Class {
+    fn class(&self) -> ErrorClass {
         match self {
-            Self::Taken { .. } => Class::Conflict,
+            Self::Taken { .. } => ErrorClass::Conflict,
             Self::Project(error) => error.class(),
-            Self::OutsideGit(_) | Self::Loop(_) => Class::Problem,
+            Self::OutsideGit(_) | Self::Loop(_) => ErrorClass::Problem,
         }
     }
 }

@@ -21,7 +21,8 @@ use crate::core::diagnostic::Code;
 use crate::core::engine::{Batch, Head, Readiness, Reason, Report, Retry};
 use crate::core::follow::FollowScope;
 use crate::core::name::{ContentId, DocPath, Revision};
-use crate::services::{Class, Committed, Edits, Error, NewSettings, Project, Run, Survey, Waiting, Wanted};
+use crate::core::problem::{ErrorClass, Problem};
+use crate::services::{Committed, Edits, Error, NewSettings, Project, Run, Survey, Waiting, Wanted};
 
 /// How long after a commit the index is looked at once more.
 const REALIGN_DELAY: Duration = Duration::from_millis(500);
@@ -368,7 +369,7 @@ impl World for Watched<'_> {
 
     fn commit(&mut self, batch: &Batch) -> Result<BTreeSet<DocPath>, Refusal> {
         let failed = |error: &Error| {
-            let retry = if error.class() == Class::Busy { Retry::Soon } else { Retry::Late };
+            let retry = if error.class() == ErrorClass::Busy { Retry::Soon } else { Retry::Late };
             Refusal { reason: reason(error), retry }
         };
         let before = self.branch().map_err(|error| failed(&error))?.contents;

@@ -11,6 +11,7 @@ use super::status::{AgentStatus, Priority, TaskStatus, WorkflowStatus};
 use crate::core::diagnostic::{Code, Diagnostic, Severity};
 use crate::core::document::{Document, json_fault};
 use crate::core::name::{AgentName, DocId, DocPath, Kind};
+use crate::core::problem::Problem;
 use crate::core::template::{self, Shape, TemplateError, one_line};
 use crate::core::time::Timestamp;
 
@@ -41,16 +42,22 @@ pub enum RenderError {
     },
 }
 
-impl RenderError {
-    /// Advice in the imperative.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        let kind = match self {
-            Self::Template(error) => return format!("correct `{}` among your templates, or remove it", error.name),
-            Self::Value(fault) => return fault.hint.clone().unwrap_or_else(|| "give another value".to_owned()),
-            Self::Unreadable { kind, .. } | Self::Lost { kind, .. } => kind,
+impl Problem for RenderError {
+    fn code(&self) -> &'static str {
+        "template"
+    }
+
+    fn hint(&self) -> Option<String> {
+        let file = match self {
+            Self::Value(fault) => return fault.hint.clone().or_else(|| Some("give another value".to_owned())),
+            Self::Template(error) => error.name.clone(),
+            Self::Unreadable { kind, .. } | Self::Lost { kind, .. } => template::file_name(*kind),
         };
-        format!("correct `{}` among your templates, or remove it", template::file_name(*kind))
+        Some(format!("correct `{file}` among your templates, or remove it"))
+    }
+
+    fn findings(&self) -> Vec<Diagnostic> {
+        if let Self::Unreadable { findings, .. } = self { findings.clone() } else { Vec::new() }
     }
 }
 
@@ -440,7 +447,7 @@ mod tests {
         assert!(plain.render(Shape::Lean, Some(own)).is_ok());
         let error = new_task().render(Shape::Lean, Some(own)).expect_err("loses values");
         assert_eq!(error.to_string(), "the task template does not keep `assigned_to`");
-        assert_eq!(error.hint(), "correct `task.md` among your templates, or remove it");
+        assert_eq!(error.hint().as_deref(), Some("correct `task.md` among your templates, or remove it"));
         let error = plain.render(Shape::Lean, Some("# {{ title }}\n")).expect_err("no frontmatter");
         assert!(matches!(error, RenderError::Unreadable { .. }));
         let error = plain.render(Shape::Lean, Some("{{ nobody }}\n")).expect_err("unknown name");

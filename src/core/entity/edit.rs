@@ -11,6 +11,7 @@ use super::status::{IllegalStep, TaskStatus, UnknownWord};
 use crate::core::diagnostic::{Code, Diagnostic, Severity};
 use crate::core::document::{Document, EditError, Value};
 use crate::core::name::{DocId, Kind, composed};
+use crate::core::problem::{ErrorClass, Problem};
 use crate::core::template::one_line;
 
 /// Says why an operation left a document as it was.
@@ -126,10 +127,37 @@ impl Refusal {
         }
         self
     }
+    pub(super) fn bad_value(id: String, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::BadValue { id, findings: vec![Diagnostic::error(Code::BadValue, message).hint(hint)] }
+    }
+}
 
-    /// Advice in the imperative, if there is any.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Problem for Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::IllegalStep { .. } => "illegal-step",
+            Self::NotCompleted { .. } => "not-completed",
+            Self::OwnWork { .. } => "own-work",
+            Self::DependencyCycle { .. } => "dependency-cycle",
+            Self::Unreadable { .. } | Self::Edit(EditError::Unreadable(_)) => "unreadable",
+            Self::BadValue { .. } => "bad-value",
+            Self::Edit(_) => "edit-refused",
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::IllegalStep { .. }
+            | Self::NotCompleted { .. }
+            | Self::OwnWork { .. }
+            | Self::DependencyCycle { .. } => ErrorClass::Conflict,
+            Self::Unreadable { .. } => ErrorClass::Problem,
+            Self::BadValue { .. } => ErrorClass::Usage,
+            Self::Edit(error) => edit_class(error),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Unreadable { findings, .. } | Self::BadValue { findings, .. } => {
                 findings.iter().find_map(|finding| finding.hint.clone())
@@ -144,9 +172,7 @@ impl Refusal {
         }
     }
 
-    /// The findings behind it; none where the document is sound.
-    #[must_use]
-    pub fn findings(&self) -> Vec<Diagnostic> {
+    fn findings(&self) -> Vec<Diagnostic> {
         match self {
             Self::Unreadable { findings, .. } | Self::BadValue { findings, .. } => findings.clone(),
             Self::IllegalStep { .. }
@@ -156,9 +182,23 @@ impl Refusal {
             Self::Edit(error) => vec![error.diagnostic()],
         }
     }
+}
 
-    pub(super) fn bad_value(id: String, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::BadValue { id, findings: vec![Diagnostic::error(Code::BadValue, message).hint(hint)] }
+fn edit_class(error: &EditError) -> ErrorClass {
+    match error {
+        EditError::NoSection(_) | EditError::NoStep { .. } | EditError::NoBullet { .. } => ErrorClass::NotFound,
+        EditError::BadKey(_)
+        | EditError::NotAMap(_)
+        | EditError::NotAList(_)
+        | EditError::BadText { .. }
+        | EditError::Value(_) => ErrorClass::Usage,
+        // What was to be written makes the file too large.
+        EditError::Refused(fault)
+            if matches!(fault.code, Code::FileTooBig | Code::FrontmatterTooBig | Code::TooManyValues) =>
+        {
+            ErrorClass::Usage
+        }
+        _ => ErrorClass::Problem,
     }
 }
 

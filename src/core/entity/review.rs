@@ -153,6 +153,7 @@ pub(super) fn forget(document: &Document) -> Result<Document, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::problem::Problem;
 
     fn not_own(name: &str) -> Approver<'_> {
         Approver { name, has_completed_it: false }

@@ -111,6 +111,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::core::problem::Problem;
 
     const LEAN: &str = "---\nid: wf-1\nstatus: running\ntype: t\ntasks:\n  - a\ncreated: 2025-10-17T00:00:00Z\n# run\n# more\n---\n\n# T\n\n## Metadata\n\n## Result\n\n## Notes\n";
 

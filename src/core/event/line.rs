@@ -14,6 +14,7 @@ use serde_json::{Map, Value as Json};
 use super::CHANNELS;
 use super::feed::Told;
 use crate::core::name::{AgentName, Channel, EventId, NameError, is_unsafe_to_show};
+use crate::core::problem::{ErrorClass, Problem};
 use crate::core::time::Timestamp;
 
 /// Largest JSON of one published event, in bytes.
@@ -68,11 +69,17 @@ pub enum PublishError {
     TooDeep(usize),
 }
 
-impl PublishError {
-    /// Advice in the imperative.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        match self {
+impl Problem for PublishError {
+    fn code(&self) -> &'static str {
+        "bad-event"
+    }
+
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
             Self::Name(_) => "use letters, digits, `-`, `_` and `.` in the event's name".to_owned(),
             Self::Lifecycle(_) => {
                 "publish on a channel of your own, such as `training:events`; a change of a document is reported by itself"
@@ -82,7 +89,7 @@ impl PublishError {
             Self::Reserved(key) => format!("give the key `{key}` another name"),
             Self::TooBig { .. } => "put bulky data into a file, and its path into the event".to_owned(),
             Self::TooDeep(_) => "put the data into a file, and its path into the event".to_owned(),
-        }
+        })
     }
 }
 

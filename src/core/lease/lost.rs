@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::entry::LeasePlace;
 use crate::core::name::{AgentName, shell_word, visible};
+use crate::core::problem::{ErrorClass, Problem};
 use crate::core::time::Timestamp;
 
 /// Why an agent does not get a lease or has lost it.
@@ -131,10 +132,18 @@ impl LostLease {
             _ => Ok(()),
         }
     }
+}
 
-    /// Returns what to do next, in the imperative.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Problem for LostLease {
+    fn code(&self) -> &'static str {
+        "claim-lost"
+    }
+
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Conflict
+    }
+
+    fn hint(&self) -> Option<String> {
         let task = visible(&self.task);
         // A note is never refused, so that no result is lost.
         if let Some(late) = self.late.as_ref().filter(|_| !matches!(self.why, LossReason::BeingClaimed)) {

@@ -15,6 +15,7 @@ use crate::core::entity::{
     WorkflowStatus, add_ids, remove_ids, remove_key, set_key, set_outcome,
 };
 use crate::core::name::{AgentName, DocId, DocPath, Kind, visible};
+use crate::core::problem::Problem;
 use crate::core::time::{Timestamp, parse_span};
 
 /// Longest text of a field, in bytes.

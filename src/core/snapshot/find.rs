@@ -5,6 +5,7 @@ use std::ops::Bound;
 use super::{Entry, Snapshot};
 use crate::core::entity::status::distance_at_most;
 use crate::core::name::{DocId, DocPath, Kind, composed, visible};
+use crate::core::problem::{ErrorClass, Problem};
 
 /// How many ids an answer names when none or several were meant.
 const CANDIDATES_MAX: usize = 10;
@@ -40,12 +41,27 @@ pub enum FindError {
     },
 }
 
-impl FindError {
-    /// Advice in the imperative, if there is any.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Problem for FindError {
+    fn code(&self) -> &'static str {
         match self {
-            Self::NotFound { near, .. } if near.is_empty() => None,
+            Self::NotFound { .. } => "not-found",
+            Self::Ambiguous { .. } => "ambiguous-id",
+            Self::Duplicate { .. } => "duplicate-id",
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        if matches!(self, Self::NotFound { .. }) { ErrorClass::NotFound } else { ErrorClass::Conflict }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotFound { what: "document", near, .. } if near.is_empty() => {
+                Some("run `mycelium status` to see what there is".to_owned())
+            }
+            Self::NotFound { what, near, .. } if near.is_empty() => {
+                Some(format!("run `mycelium {what} list` to see what there is"))
+            }
             Self::NotFound { near, .. } => Some(format!("did you mean {}?", listed(near))),
             Self::Ambiguous { candidates, .. } if candidates.len() == 1 => Some("say which kind is meant".to_owned()),
             Self::Ambiguous { .. } => Some("give more of the id".to_owned()),

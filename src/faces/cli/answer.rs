@@ -12,10 +12,11 @@ use super::args::{Color, Global};
 use super::caller;
 use super::envelope::{Head, Written, envelope};
 use super::exit::Exit;
-use super::failure::{Class, Failure};
+use super::failure::Failure;
 use super::pager::{self, Paging};
 use super::shield;
 use crate::core::diagnostic::Diagnostic;
+use crate::core::problem::ErrorClass;
 
 /// The answer of a command that did its work.
 #[derive(Debug)]
@@ -113,7 +114,7 @@ impl Face {
             Err(failure) => {
                 // Nobody is left to tell if standard error is gone too.
                 let _ = self.fail(&failure);
-                failure.class.exit().into()
+                Exit::of(failure.class).into()
             }
         }
     }
@@ -200,7 +201,7 @@ const READER_GONE: &str = "reader-gone";
 #[expect(clippy::needless_pass_by_value, reason = "it ends an `or_else`")]
 fn output_fault(error: io::Error) -> Result<(), Failure> {
     let code = if error.kind() == io::ErrorKind::BrokenPipe { READER_GONE } else { "output" };
-    Err(Failure::new(Class::Problem, code, "could not write to standard output").cause(error.to_string()))
+    Err(Failure::new(ErrorClass::Problem, code, "could not write to standard output").cause(error.to_string()))
 }
 
 /// Columns of the terminal on standard output, or as many as `COLUMNS` says it has; `None` if it is none.

@@ -8,9 +8,10 @@ use serde_json::json;
 use super::answer::Answer;
 use super::complete::{self, program};
 use super::envelope::Head;
-use super::failure::{Class, Failure};
+use super::failure::Failure;
 use crate::adapters::store;
 use crate::core::name::visible;
+use crate::core::problem::ErrorClass;
 use crate::services::{home, variable};
 
 /// Largest start file of a shell that a line is added to, in bytes.
@@ -135,7 +136,7 @@ fn hint(shell: Shell, recipe: &Recipe) -> String {
 fn install(recipe: &Recipe) -> Result<bool, Failure> {
     let shown = visible(&recipe.file.display().to_string());
     let fault = |error: std::io::Error| {
-        let failure = Failure::new(Class::Problem, "not-installed", format!("could not add a line to `{shown}`"));
+        let failure = Failure::new(ErrorClass::Problem, "not-installed", format!("could not add a line to `{shown}`"));
         failure.cause(error.to_string()).hint(format!("add it yourself: {}", recipe.line))
     };
     let file = store::real_path(&recipe.file).map_err(fault)?;
@@ -154,7 +155,7 @@ fn unknown() -> Failure {
 }
 
 fn no_home() -> Failure {
-    Failure::new(Class::Problem, "no-home", "you have no home folder").hint("set the variable HOME")
+    Failure::new(ErrorClass::Problem, "no-home", "you have no home folder").hint("set the variable HOME")
 }
 
 #[cfg(test)]

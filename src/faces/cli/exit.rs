@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::core::problem::ErrorClass;
+
 /// How a command ended. The numbers are an interface: they never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -36,6 +38,20 @@ impl Exit {
         Self::Busy,
         Self::Interrupted,
     ];
+
+    /// Returns how a command ends that failed so.
+    #[must_use]
+    pub const fn of(class: ErrorClass) -> Self {
+        match class {
+            ErrorClass::Problem => Self::Problems,
+            ErrorClass::Usage => Self::Usage,
+            ErrorClass::NotFound => Self::NotFound,
+            ErrorClass::Conflict => Self::Conflict,
+            ErrorClass::Unsafe => Self::Unsafe,
+            ErrorClass::Busy => Self::Busy,
+            ErrorClass::Interrupted => Self::Interrupted,
+        }
+    }
 
     /// The number that the process ends with.
     #[must_use]

@@ -8,66 +8,16 @@ use super::caller;
 use super::excerpt::Excerpt;
 use super::exit::Exit;
 use super::render::{self, Ink, paint};
-use crate::adapters::store::StoreError;
-use crate::core::document::EditError;
-use crate::core::entity::Refusal;
 use crate::core::lease::LostLease;
 use crate::core::name::visible;
-use crate::core::snapshot::FindError;
-use crate::services::{self, Error, GitsAlone};
-
-/// Why a command failed, as its exit code tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Class {
-    /// No class of its own.
-    Problem,
-    /// The command line or a value.
-    Usage,
-    /// Nothing there.
-    NotFound,
-    /// Clashes with the state of a document.
-    Conflict,
-    /// Not safe to go on.
-    Unsafe,
-    /// Somebody else is at it.
-    Busy,
-    /// Stopped by the user.
-    Interrupted,
-}
-
-impl Class {
-    /// The word in JSON.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Problem => "problem",
-            Self::Usage => "usage",
-            Self::NotFound => "not-found",
-            Self::Conflict => "conflict",
-            Self::Unsafe => "unsafe",
-            Self::Busy => "busy",
-            Self::Interrupted => "interrupted",
-        }
-    }
-
-    /// The exit code.
-    pub(crate) const fn exit(self) -> Exit {
-        match self {
-            Self::Problem => Exit::Problems,
-            Self::Usage => Exit::Usage,
-            Self::NotFound => Exit::NotFound,
-            Self::Conflict => Exit::Conflict,
-            Self::Unsafe => Exit::Unsafe,
-            Self::Busy => Exit::Busy,
-            Self::Interrupted => Exit::Interrupted,
-        }
-    }
-}
+use crate::core::problem::{ErrorClass, Problem};
+use crate::services::Error;
 
 /// A failed command.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
     /// Decides the exit code.
-    pub class: Class,
+    pub class: ErrorClass,
     /// Stable word for programs, `bad-json`.
     pub code: &'static str,
     /// What and where: a lower-case fragment without a full stop.
@@ -84,14 +34,19 @@ pub(crate) struct Failure {
 
 impl Failure {
     /// A failure of this class.
-    pub(crate) fn new(class: Class, code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(class: ErrorClass, code: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { class, code, message, causes: Vec::new(), excerpt: None, hint: None, claim: None }
     }
 
+    /// The failure that an error describes.
+    pub(crate) fn of(error: &(impl Problem + 'static)) -> Self {
+        Self { hint: error.hint(), ..Self::new(error.class(), error.code(), error.to_string()).because(error) }
+    }
+
     /// A wrong value or command line.
     pub(crate) fn usage(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Class::Usage, code, message)
+        Self::new(ErrorClass::Usage, code, message)
     }
 
     /// The same with advice.
@@ -151,13 +106,13 @@ impl Failure {
             "error": {
                 "code": self.code,
                 "class": self.class.word(),
-                "exit": self.class.exit().code(),
+                "exit": Exit::of(self.class).code(),
                 "message": self.message,
                 "causes": self.causes,
                 "hint": caller::completed(self.hint.as_deref()),
                 "place": place,
                 // Nothing that this process does again opens the sandbox.
-                "retryable": self.class == Class::Busy && self.code != "read-only-state",
+                "retryable": self.class == ErrorClass::Busy && self.code != "read-only-state",
             },
         });
         if let Some(claim) = &self.claim {
@@ -169,18 +124,12 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let class = match &error {
-            Error::Folder { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Class::NotFound,
-            other => other.class().into(),
-        };
-        let hint = error.hint().or_else(|| advice(&error));
-        let claim = if let Error::ClaimLost(loss) = &error { Some(Box::new(holder(loss))) } else { None };
-        // A refusal names the document itself.
-        let failure = match &error {
-            Error::Refused { source, .. } => Self::new(class, code(&error), source.to_string()),
-            other => Self::new(class, code(other), other.to_string()).because(other),
-        };
-        Self { hint, claim, ..failure }
+        match &error {
+            // A refusal names the document itself.
+            Error::Refused { source, .. } => Self { causes: Vec::new(), ..Self::of(&**source) },
+            Error::ClaimLost(loss) => Self { claim: Some(Box::new(holder(loss))), ..Self::of(&error) },
+            _ => Self::of(&error),
+        }
     }
 }
 
@@ -199,88 +148,6 @@ fn holder(loss: &LostLease) -> Value {
         "late": loss.late.as_ref().map(ToString::to_string),
         "ended": loss.ended.map(|at| at.to_string()),
     })
-}
-
-/// A way on where the error itself knows none.
-fn advice(error: &Error) -> Option<String> {
-    match error {
-        Error::Find(FindError::NotFound { what: "document", .. }) => {
-            Some("run `mycelium status` to see what there is".to_owned())
-        }
-        Error::Find(FindError::NotFound { what, .. }) => {
-            Some(format!("run `mycelium {what} list` to see what there is"))
-        }
-        Error::Folder { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            Some("name a directory that is there, with `--root DIR`".to_owned())
-        }
-        _ => None,
-    }
-}
-
-impl From<services::Class> for Class {
-    fn from(class: services::Class) -> Self {
-        match class {
-            services::Class::Problem => Self::Problem,
-            services::Class::Usage => Self::Usage,
-            services::Class::NotFound => Self::NotFound,
-            services::Class::Conflict => Self::Conflict,
-            services::Class::Unsafe => Self::Unsafe,
-            services::Class::Busy => Self::Busy,
-        }
-    }
-}
-
-/// The stable word for an error.
-fn code(error: &Error) -> &'static str {
-    match error {
-        Error::Find(FindError::NotFound { .. }) => "not-found",
-        Error::Find(FindError::Ambiguous { .. }) => "ambiguous-id",
-        Error::Find(FindError::Duplicate { .. }) => "duplicate-id",
-        Error::Refused { source, .. } => match **source {
-            Refusal::IllegalStep { .. } => "illegal-step",
-            Refusal::NotCompleted { .. } => "not-completed",
-            Refusal::OwnWork { .. } => "own-work",
-            Refusal::DependencyCycle { .. } => "dependency-cycle",
-            Refusal::Unreadable { .. } | Refusal::Edit(EditError::Unreadable(_)) => "unreadable",
-            Refusal::BadValue { .. } => "bad-value",
-            Refusal::Edit(_) => "edit-refused",
-        },
-        Error::Render(_) => "template",
-        Error::Exists { .. } => "exists",
-        Error::Gone { .. } => "gone",
-        Error::GitsAlone(GitsAlone::LeftToGit { .. }) => "left-to-git",
-        Error::GitsAlone(GitsAlone::KeptOut { .. }) => "kept-out",
-        Error::Publish(_) => "bad-event",
-        Error::Stays { .. } => "stays",
-        Error::ClaimLost(_) => "claim-lost",
-        Error::Assigned { .. } => "assigned",
-        Error::Unmerged { .. } => "unmerged-work",
-        Error::NotReady { .. } | Error::NotPending { .. } => "not-ready",
-        Error::Unusable { .. } => "unusable-value",
-        Error::NothingReady { .. } => "nothing-ready",
-        Error::NotHeld { .. } => "not-held",
-        Error::NoAgent => "no-agent",
-        Error::TooManySteps { .. } => "too-many-steps",
-        Error::Undone { .. } => "not-done",
-        Error::Name(_) => "bad-name",
-        Error::Config(_) => "bad-config",
-        Error::Folder { .. } => "folder",
-        Error::NoHome => "no-home",
-        Error::Randomness(_) => "randomness",
-        Error::OutsideGit(_) => "outside-git",
-        Error::Store(error) if error.is_state_read_only() => "read-only-state",
-        Error::Store(StoreError::Paused { .. }) => "paused",
-        Error::Store(_) => "store",
-        Error::Git(_) => "git",
-        Error::Commit(_) => "commit",
-        Error::Sync(error) => super::sync::code(error),
-        Error::NoServer => "no-server",
-        Error::UntrustedServer { .. } | Error::UnagreedServer { .. } => "untrusted-server",
-        Error::BadServer { .. } => "bad-server",
-        Error::Unreached { .. } | Error::Bridge(_) => "unreached",
-        Error::Undecided { .. } => "undecided",
-        Error::NotMoved(_) => "not-moved",
-    }
 }
 
 #[cfg(test)]

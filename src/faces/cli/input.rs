@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use super::excerpt::Excerpt;
-use super::failure::{Class, Failure};
+use super::failure::Failure;
 use crate::core::diagnostic::Place;
 use crate::core::name::visible;
+use crate::core::problem::ErrorClass;
 
 /// Largest value taken from a file or standard input, in bytes: no document may be larger.
 pub(crate) const VALUE_BYTES_MAX: usize = 1024 * 1024;
@@ -145,7 +146,7 @@ fn limited(source: impl std::io::Read, option: &str, shown: &str) -> Result<Stri
 }
 
 pub(crate) fn unreadable(option: &str, shown: &str, error: &std::io::Error) -> Failure {
-    let class = if error.kind() == std::io::ErrorKind::NotFound { Class::NotFound } else { Class::Usage };
+    let class = if error.kind() == std::io::ErrorKind::NotFound { ErrorClass::NotFound } else { ErrorClass::Usage };
     Failure::new(class, "unreadable-value", format!("`{option}`: could not read {shown}"))
         .cause(error.to_string())
         .hint(format!("a text that begins with `@` is written `@@`: {option} '@@{shown}'"))
@@ -242,7 +243,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary directory");
         let path = dir.path().join("v");
         let at = format!("@{}", path.display());
-        assert_eq!(given(&at).text("--x").expect_err("missing").class, Class::NotFound);
+        assert_eq!(given(&at).text("--x").expect_err("missing").class, ErrorClass::NotFound);
         std::fs::write(&path, "line\r\n").expect("written");
         assert_eq!(given(&at).text("--x").expect("read"), "line");
         std::fs::write(&path, vec![b'a'; VALUE_BYTES_MAX]).expect("written");

@@ -11,10 +11,11 @@ use serde_json::json;
 use super::answer::{Answer, on_terminal};
 use super::args::Cli;
 use super::envelope::Head;
-use super::failure::{Class, Failure};
+use super::failure::Failure;
 use super::render::count;
 use crate::adapters::store;
 use crate::core::name::visible;
+use crate::core::problem::ErrorClass;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -88,7 +89,7 @@ fn pages() -> Result<Vec<Page>, Failure> {
 fn collect(command: &clap::Command, pages: &mut Vec<Page>) -> Result<(), Failure> {
     let man = Man::new(command.clone());
     let text = page(&man, command).map_err(|error| {
-        Failure::new(Class::Problem, "man", "could not make a manual page").cause(error.to_string())
+        Failure::new(ErrorClass::Problem, "man", "could not make a manual page").cause(error.to_string())
     })?;
     pages.push(Page { name: man.get_filename(), text });
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
@@ -140,10 +141,12 @@ fn extra(text: &str) -> Roff {
 
 fn no_page(command: &[String]) -> Failure {
     let message = format!("there is no page on `{}`", visible(&command.join(" ")));
-    Failure::new(Class::NotFound, "no-page", message).hint("run `mycelium --help` to see every command")
+    Failure::new(ErrorClass::NotFound, "no-page", message).hint("run `mycelium --help` to see every command")
 }
 
 fn not_written(path: &Path, error: &std::io::Error) -> Failure {
     let message = format!("could not write `{}`", visible(&path.display().to_string()));
-    Failure::new(Class::Problem, "man", message).cause(error.to_string()).hint("name a folder that you may write to")
+    Failure::new(ErrorClass::Problem, "man", message)
+        .cause(error.to_string())
+        .hint("name a folder that you may write to")
 }

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::envelope::Head;
 use super::exit::Exit;
-use super::failure::{Class, Failure};
+use super::failure::Failure;
 use super::render::{Ink, paint};
 use crate::core::merge::{Conflict, Decision};
 use crate::core::name::visible;
+use crate::core::problem::ErrorClass;
 use crate::services;
 
 /// Longest value told of a conflict, in characters.
@@ -38,7 +39,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer, Failure> {
     let merged = services::merge_files(&args.base, &args.ours, &args.theirs, &args.path).map_err(|error| {
         let failure = Failure::from(error);
         // 1 says that conflicts are left in the file, and nothing of the kind happened.
-        let class = if failure.class == Class::Problem { Class::Usage } else { failure.class };
+        let class = if failure.class == ErrorClass::Problem { ErrorClass::Usage } else { failure.class };
         Failure { class, hint: None, ..failure }
     })?;
     let mut answer = Answer::new("merge-driver", Head::default());

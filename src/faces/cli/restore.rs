@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::envelope::{ITEMS_DEFAULT, Written};
 use super::exit::Exit;
-use super::failure::{Class, Failure};
+use super::failure::Failure;
 use super::merge_driver::{conflict, decision, told};
 use super::render::{self, Ink, count, finding, listed, paint};
 use super::session::{self, Session};
 use super::show;
 use crate::core::name::visible;
+use crate::core::problem::ErrorClass;
 use crate::services::{KeptOperation, Project, Restorable, RestoreReport, RestoredDocument, Waiting};
 
 /// Bring back what git put back before it was committed, and documents that were removed
@@ -49,9 +50,8 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     } else if args.names.is_empty() {
         if args.dismiss {
             let message = "missing what to dismiss";
-            return Err(
-                Failure::new(Class::Usage, "usage", message).hint("name an operation or a document, or pass --all")
-            );
+            return Err(Failure::new(ErrorClass::Usage, "usage", message)
+                .hint("name an operation or a document, or pass --all"));
         }
         return list(&workspace, &restorable);
     } else {
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
                 || "run `mycelium restore` to list what can be brought back".to_owned(),
                 |waiting| format!("{waiting}; what git put back is known afterwards"),
             );
-            return Err(Failure::new(Class::NotFound, "not-found", message).hint(visible(&hint)));
+            return Err(Failure::new(ErrorClass::NotFound, "not-found", message).hint(visible(&hint)));
         }
         chosen
     };

@@ -3,8 +3,9 @@
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use super::failure::{Class, Failure};
+use super::failure::Failure;
 use crate::core::name::{shell_word, visible};
+use crate::core::problem::ErrorClass;
 
 /// Tries for a name that nobody has.
 const ATTEMPTS_MAX: u32 = 100;
@@ -28,7 +29,7 @@ impl Scratch {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     let shown = visible(&path.display().to_string());
-                    let failure = Failure::new(Class::Problem, "scratch", format!("could not make `{shown}`"));
+                    let failure = Failure::new(ErrorClass::Problem, "scratch", format!("could not make `{shown}`"));
                     return Err(failure
                         .cause(error.to_string())
                         .hint("set TMPDIR to a directory that you may write to"));
@@ -41,7 +42,7 @@ impl Scratch {
         let hint = format!(
             "see whether a text of yours is kept in one of them, then run `rm -r {folder}/mycelium-{purpose}-*`"
         );
-        Err(Failure::new(Class::Problem, "scratch", message).hint(hint))
+        Err(Failure::new(ErrorClass::Problem, "scratch", message).hint(hint))
     }
 
     /// Where it is.

@@ -6,10 +6,11 @@ use super::answer::{Answer, Face};
 use super::args::{Global, Required};
 use super::caller;
 use super::envelope::Head;
-use super::failure::{Class, Failure};
+use super::failure::Failure;
 use super::progress::{self, Shown};
 use super::render;
 use crate::core::name::visible;
+use crate::core::problem::ErrorClass;
 use crate::services::{Error, Opening, Patience, Project};
 
 /// One run of the command line.
@@ -86,7 +87,7 @@ impl Session {
         let message = format!("`{}` was required and is not live: {why}", mode.word());
         let hint =
             found.hint.unwrap_or_else(|| "leave out `--require-mode`: every command works on the files".to_owned());
-        Err(Failure::new(Class::Busy, "mode-unreached", message).hint(hint))
+        Err(Failure::new(ErrorClass::Busy, "mode-unreached", message).hint(hint))
     }
 }
 

@@ -11,9 +11,9 @@ use super::failure::Failure;
 use super::render::{self, Ink, paint};
 use super::session::{self, Session};
 use super::show;
-use crate::adapters::git::{Came, FailureKind, MergeCommitError};
+use crate::adapters::git::Came;
 use crate::core::name::{DocPath, visible};
-use crate::services::{DroppedCommits, LostClaim, Project, SyncError, SyncOptions, SyncReport, Unpushed, way_around};
+use crate::services::{DroppedCommits, LostClaim, Project, SyncOptions, SyncReport, Unpushed, way_around};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -193,32 +193,4 @@ fn data(workspace: &Project, report: &SyncReport) -> Value {
         "unpushed": unpushed,
         "tries": report.tries,
     })
-}
-
-/// The stable word for an error of an exchange.
-pub(crate) const fn code(error: &SyncError) -> &'static str {
-    match error {
-        SyncError::NoRemote => "no-remote",
-        SyncError::Detached => "detached",
-        SyncError::Remote { failure, .. } => match failure.kind {
-            FailureKind::Unreachable | FailureKind::TooSlow | FailureKind::Here => "unreachable",
-            FailureKind::Transport => "bad-transport",
-            FailureKind::Access => "no-access",
-            FailureKind::Missing => "no-repository",
-        },
-        SyncError::NotCommitted(_) | SyncError::Uncommitted { .. } => "not-committed",
-        SyncError::LeftToGit { .. } => "left-to-git",
-        SyncError::BothChanged { .. } | SyncError::Code { .. } => "other-files",
-        SyncError::Unite(MergeCommitError::InTheWay { .. }) => "in-the-way",
-        SyncError::Unite(_) => "commit",
-        SyncError::ByHand { error, .. } => match **error {
-            MergeCommitError::Clash { .. } => "other-files",
-            MergeCommitError::Drivers { .. } => "foreign-program",
-            _ => "commit",
-        },
-        SyncError::Odd { .. } => "odd-file",
-        SyncError::Refused { .. } => "push-refused",
-        SyncError::Rewritten { .. } | SyncError::BranchGone { .. } => "rewritten",
-        SyncError::Raced { .. } => "raced",
-    }
 }

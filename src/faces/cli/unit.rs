@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::failure::{Class, Failure};
+use super::failure::Failure;
 use crate::core::name::{is_unsafe_to_show, visible};
+use crate::core::problem::ErrorClass;
 
 /// The unit for this program in this work tree.
 ///
@@ -68,7 +69,7 @@ fn checked(path: &Path) -> Result<String, Failure> {
     let text = path.to_str().filter(|text| !text.chars().any(is_unsafe_to_show) && !text.ends_with([' ', '\\']));
     text.map(ToOwned::to_owned).ok_or_else(|| {
         let shown = visible(&path.to_string_lossy());
-        let failure = Failure::new(Class::Problem, "bad-path", format!("no unit can name `{shown}`"));
+        let failure = Failure::new(ErrorClass::Problem, "bad-path", format!("no unit can name `{shown}`"));
         failure.hint("give the folder a name of letters and digits")
     })
 }

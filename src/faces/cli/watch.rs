@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use super::answer::{Answer, print, print_line};
 use super::envelope::{Head, envelope};
 use super::exit::Exit;
-use super::failure::{Class, Failure};
+use super::failure::Failure;
 use super::render::{self, Ink, finding, paint};
 use super::session::{self, Session};
 use super::unit;
 use crate::api::daemon::{self, Detached, ForcedEnd, Notice, READY, Span, WatchError};
 use crate::core::name::visible;
+use crate::core::problem::ErrorClass;
 use crate::services::Project;
 
 /// Watch the folder and commit what changes
@@ -66,7 +67,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Fail
         print_line(&envelope("watch.end", &end, &json!({ "events": told }), &[], None))?;
     }
     if args.once && troubles > 0 {
-        return Err(Failure::new(Class::Problem, "not-committed", "not everything is committed")
+        return Err(Failure::new(ErrorClass::Problem, "not-committed", "not everything is committed")
             .hint("run `mycelium status` to see what is not, and why"));
     }
     Ok(None)
@@ -89,7 +90,7 @@ fn forced_end(args: &Args, session: &Session) -> ForcedEnd {
 
 fn print_unit(workspace: &Project) -> Result<Answer, Failure> {
     let program = std::env::current_exe().map_err(|error| {
-        Failure::new(Class::Problem, "watch", "could not find this program's own path").cause(error.to_string())
+        Failure::new(ErrorClass::Problem, "watch", "could not find this program's own path").cause(error.to_string())
     })?;
     let mut answer = session::answer("watch.unit", workspace)?;
     answer.text = unit::unit(&program, workspace.root())?;
@@ -163,7 +164,7 @@ fn detach(workspace: &Project) -> Result<Answer, Failure> {
         Detached::Ended { status, said } => {
             let cause = said.lines().next().unwrap_or("it said nothing").trim_start_matches("error: ");
             let hint = said.lines().find_map(|line| line.strip_prefix("hint: ")).map(ToOwned::to_owned);
-            let class = if status.code() == Some(Class::Busy.exit() as i32) { Class::Busy } else { Class::Problem };
+            let class = if status.code() == Some(Exit::Busy as i32) { ErrorClass::Busy } else { ErrorClass::Problem };
             Err(Failure { class, hint, ..not_started() }.cause(cause))
         }
     }
@@ -174,21 +175,14 @@ fn data(pid: u32, state: &str) -> Value {
 }
 
 fn not_started() -> Failure {
-    Failure::new(Class::Problem, "watch", "the watcher did not start")
+    Failure::new(ErrorClass::Problem, "watch", "the watcher did not start")
 }
 
 impl From<WatchError> for Failure {
     fn from(error: WatchError) -> Self {
-        let hint = error.hint();
-        let code = match &error {
-            WatchError::Taken { .. } => "watched",
-            WatchError::OutsideGit(_) => "outside-git",
-            WatchError::Project(_) | WatchError::Loop(_) => "watch",
-        };
-        let failure = Self::new(error.class().into(), code, error.to_string()).because(&error);
         match error {
             WatchError::Project(error) => error.into(),
-            _ => Self { hint, ..failure },
+            other => Self::of(&other),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::core::entity::{Refusal, span_text};
 use crate::core::lease::PreviousHolder;
 use crate::core::message;
 use crate::core::name::{DocPath, Kind, visible};
+use crate::core::problem::{ErrorClass, Problem};
 use crate::core::snapshot::Snapshot;
 use crate::services::{ClaimDecision, Claimed, Decided, Error, New, Outcome, Passing, Project, Renewed, Taken};
 
@@ -81,7 +82,7 @@ impl Edit<'_> {
                 result => return result,
             }
         }
-        Err(Failure::new(super::failure::Class::Busy, "restless", format!("`{}` comes and goes all the time", self.id)))
+        Err(Failure::new(ErrorClass::Busy, "restless", format!("`{}` comes and goes all the time", self.id)))
     }
 }
 

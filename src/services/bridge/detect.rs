@@ -6,6 +6,7 @@ use super::super::{Project, environment};
 use super::health::{Health, State};
 use super::wanted::{AGREE, Target, Wanted};
 use crate::adapters::redis::{BridgeError, Link, Server};
+use crate::core::problem::Problem;
 use crate::core::time::Timestamp;
 
 /// What a look of a command may cost in all, and the connection of it.

@@ -7,6 +7,7 @@ use super::pass::Which;
 use super::report::{Direction, PassOptions, PassReport};
 use super::state::State;
 use crate::adapters::redis::Link;
+use crate::core::problem::Problem;
 use crate::services::{Error, Project};
 
 impl Project {

@@ -6,6 +6,7 @@ use super::super::{Project, environment};
 use super::wanted::{AGREE, Target, Wanted};
 use crate::adapters::redis::{BridgeError, Link};
 use crate::core::health::{BridgeFacts, Fault, Reached};
+use crate::core::problem::Problem;
 
 impl Project {
     /// What is to be seen of the server.

@@ -20,6 +20,7 @@ use super::wanted::{Target, Wanted};
 use crate::adapters::redis::{BridgeError, Link};
 use crate::adapters::store::FollowLock;
 use crate::adapters::watch::Watcher;
+use crate::core::problem::Problem;
 use crate::services::{Error, NewSettings, Project, environment};
 
 /// Longest wait for a connection in one try: whoever asks for more waits for a server that answers slowly, not for one that

@@ -9,9 +9,10 @@ use crate::adapters::store::{Action, ApplyError, Operation, Unsynced};
 use crate::core::document::Document;
 use crate::core::name::{AgentName, DocPath, EventId, OperationId};
 use crate::core::reconcile::{FileAction, LocalDocument, NewDocument, ReconcilePlan};
+use crate::core::problem::{ErrorClass, Problem};
 use crate::core::snapshot::Entry;
 use crate::services::commits::CommitTurn;
-use crate::services::{Class, Edits, Error, New};
+use crate::services::{Edits, Error, New};
 
 /// How long whoever ends waits for git, and how often it is tried meanwhile.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -177,7 +178,7 @@ impl State {
             && match workspace.commits().commit_in_turn(turn, Edits::None, written) {
                 Ok(done) => done.waiting.is_some_and(|waiting| waiting.is_passing()),
                 // What fails in another way is committed with what follows.
-                Err(error) => error.class() == Class::Busy,
+                Err(error) => error.class() == ErrorClass::Busy,
             };
     }
 

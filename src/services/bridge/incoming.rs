@@ -9,6 +9,7 @@ use super::sight::Item;
 use super::state::State;
 use crate::adapters::redis::codec::RedisKey;
 use crate::adapters::redis::{BridgeError, Link};
+use crate::core::problem::Problem;
 use crate::services::Error;
 
 impl Loop {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::health::{Health, State};
 use super::wanted::Target;
 use crate::adapters::redis::{BridgeError, Link, Settings};
+use crate::core::problem::Problem;
 use crate::services::{Error, Project};
 
 /// The lines of this process, one for each server and clone.

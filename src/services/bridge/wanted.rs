@@ -10,6 +10,7 @@ use crate::adapters::redis::{Address, Settings};
 use crate::adapters::store;
 use crate::core::config::{Origin, without_password};
 use crate::core::name::visible;
+use crate::core::problem::Problem;
 
 /// The server where `coordination.mode` is `redis` and no address is set.
 const DEFAULT_URL: &str = "redis://127.0.0.1:6379";

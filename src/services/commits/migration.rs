@@ -9,6 +9,7 @@ use crate::core::config::REPOSITORY_CONFIG;
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::engine::{Force, Held};
 use crate::core::name::{DocPath, Revision};
+use crate::core::problem::Problem;
 use crate::services::{Error, environment};
 
 /// What a change of `commit.branch` came to.
@@ -38,6 +39,16 @@ pub struct MigrationError {
     pub why: String,
     /// What to do.
     pub hint: Option<String>,
+}
+
+impl Problem for MigrationError {
+    fn code(&self) -> &'static str {
+        "not-moved"
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
 }
 
 impl Committer<'_> {

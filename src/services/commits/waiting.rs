@@ -5,6 +5,7 @@ use std::fmt;
 use super::UnknownBranch;
 use crate::adapters::git::{Busy, IgnoredDocument};
 use crate::core::diagnostic::Diagnostic;
+use crate::core::problem::Problem;
 use crate::core::time::Timestamp;
 use crate::services::Error;
 

@@ -6,6 +6,7 @@ use crate::adapters::store::{FileRead, Shelf};
 use crate::core::document::Document;
 use crate::core::name::{ContentId, DocPath};
 use crate::services::Error;
+use crate::core::problem::{ErrorClass, Problem};
 
 /// Says why a document is not changed here.
 #[derive(Debug, thiserror::Error)]
@@ -28,14 +29,23 @@ pub enum GitsAlone {
     },
 }
 
-impl GitsAlone {
-    /// What to do next, in the imperative.
-    #[must_use]
-    pub fn hint(&self) -> String {
+impl Problem for GitsAlone {
+    fn code(&self) -> &'static str {
         match self {
+            Self::LeftToGit { .. } => "left-to-git",
+            Self::KeptOut { .. } => "kept-out",
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Conflict
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
             Self::LeftToGit { path, gap } => gap.way_back(path),
             Self::KeptOut { command, .. } => format!("run `{command}`, then try again"),
-        }
+        })
     }
 }
 

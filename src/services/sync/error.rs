@@ -1,8 +1,9 @@
 //! Why a sync could not be done, how a caller should take it, and what to do next. Wording only.
 
-use super::super::{Class, Waiting};
-use crate::adapters::git::{FailureKind, MergeCommitError, RemoteFailure, ViewGap};
+use super::super::Waiting;
+use crate::adapters::git::{FailureKind, RemoteFailure, MergeCommitError, ViewGap};
 use crate::core::name::{DocPath, shell_word, visible};
+use crate::core::problem::{ErrorClass, Problem};
 
 /// Says why a sync could not be done. What was committed and fetched before stays; nothing is lost.
 #[derive(Debug, thiserror::Error)]
@@ -117,34 +118,59 @@ pub enum SyncError {
     Unite(MergeCommitError),
 }
 
-impl SyncError {
-    /// How to take it.
-    #[must_use]
-    pub(in super::super) fn class(&self) -> Class {
+impl Problem for SyncError {
+    fn code(&self) -> &'static str {
         match self {
-            Self::NoRemote | Self::Odd { .. } => Class::Problem,
-            Self::ByHand { error, .. } if matches!(**error, MergeCommitError::TooOld) => Class::Problem,
+            Self::NoRemote => "no-remote",
+            Self::Detached => "detached",
+            Self::Remote { failure, .. } => match failure.kind {
+                FailureKind::Unreachable | FailureKind::TooSlow | FailureKind::Here => "unreachable",
+                FailureKind::Transport => "bad-transport",
+                FailureKind::Access => "no-access",
+                FailureKind::Missing => "no-repository",
+            },
+            Self::NotCommitted(_) | Self::Uncommitted { .. } => "not-committed",
+            Self::LeftToGit { .. } => "left-to-git",
+            Self::BothChanged { .. } | Self::Code { .. } => "other-files",
+            Self::Unite(MergeCommitError::InTheWay { .. }) => "in-the-way",
+            Self::Unite(_) => "commit",
+            Self::ByHand { error, .. } => match **error {
+                MergeCommitError::Clash { .. } => "other-files",
+                MergeCommitError::Drivers { .. } => "foreign-program",
+                _ => "commit",
+            },
+            Self::Odd { .. } => "odd-file",
+            Self::Refused { .. } => "push-refused",
+            Self::Rewritten { .. } | Self::BranchGone { .. } => "rewritten",
+            Self::Raced { .. } => "raced",
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::NoRemote | Self::Odd { .. } => ErrorClass::Problem,
+            Self::ByHand { error, .. } if matches!(**error, MergeCommitError::TooOld) => ErrorClass::Problem,
             Self::Remote { failure, .. }
                 if !matches!(failure.kind, FailureKind::Unreachable | FailureKind::TooSlow) =>
             {
-                Class::Problem
+                ErrorClass::Problem
             }
-            Self::Remote { .. } | Self::Raced { .. } | Self::Unite(MergeCommitError::Moved) => Class::Busy,
+            Self::Remote { .. } | Self::Raced { .. } | Self::Unite(MergeCommitError::Moved) => ErrorClass::Busy,
             Self::NotCommitted(waiting) => match waiting {
                 Waiting::OutsideGit
                 | Waiting::Ignored(_)
                 | Waiting::HeldBack(_)
                 | Waiting::Off
                 | Waiting::Remote(_)
-                | Waiting::Failed { .. } => Class::Problem,
+                | Waiting::Failed { .. } => ErrorClass::Problem,
                 Waiting::Watcher
                 | Waiting::Committer
                 | Waiting::Busy(_)
                 | Waiting::Paused(_)
                 | Waiting::Moving
-                | Waiting::ReadOnly => Class::Busy,
+                | Waiting::ReadOnly => ErrorClass::Busy,
             },
-            Self::Unite(MergeCommitError::Commit(error)) => super::super::error::of_trouble(error.trouble()),
+            Self::Unite(MergeCommitError::Commit(error)) => error.class(),
             Self::Detached
             | Self::Rewritten { .. }
             | Self::BranchGone { .. }
@@ -154,13 +180,11 @@ impl SyncError {
             | Self::Refused { .. }
             | Self::Code { .. }
             | Self::ByHand { .. }
-            | Self::Unite(_) => Class::Conflict,
+            | Self::Unite(_) => ErrorClass::Conflict,
         }
     }
 
-    /// What to do next, in the imperative.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoRemote => "run `git remote add origin URL`".to_owned(),
             Self::Detached => "run `git switch BRANCH`".to_owned(),

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::super::read::reread;
 use super::*;
+use crate::core::problem::Problem;
 
 const CLASSIC: &str = "---\nid: task-123\ntype: train-model\nstatus: pending\nassigned_to: ai-engineer\ncreated: 2025-10-17T00:00:00Z\n---\n\n# Task: train-model\n\n**Type**: train-model\n**Status**: pending\n**Assigned To**: ai-engineer\n\n## Dependencies\n\n- task-122 (prepare-dataset) - RUNNING\n\n## Payload\n\n{\n  \"epochs\": 3\n}\n\n## Progress\n\n- [x] Load dataset\n- [ ] Training\n\n## Result\n\n_In progress..._\n";
 const LEAN: &str = "---\nid: task-1\nstatus: pending\ntype: t\ncreated: 2025-10-17T00:00:00Z\n# waits for\n# run\n# review\n# approval\n# more\n---\n\n# T\n\n## Payload\n\n## Progress\n\n## Result\n\n## Notes\n";

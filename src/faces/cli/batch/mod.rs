@@ -15,12 +15,13 @@ use super::answer::{Answer, print, print_line};
 use super::envelope::{Head, Written, envelope};
 use super::excerpt::Excerpt;
 use super::exit::Exit;
-use super::failure::{Class, Failure};
+use super::failure::Failure;
 use super::session::{self, Session};
 use super::write::{add_decision, decided_alone};
 use super::{input, show};
 use crate::core::diagnostic::{Diagnostic, Place};
 use crate::core::name::{OperationId, visible};
+use crate::core::problem::ErrorClass;
 use crate::services::{Error, Outcome, Project, STEPS_MAX, Step, Together};
 
 /// Most bytes that are done together or not at all.
@@ -58,7 +59,7 @@ struct Count {
     done: usize,
     failed: usize,
     /// How the first line that failed by itself would have ended a command.
-    first: Option<Class>,
+    first: Option<ErrorClass>,
     committed: Option<String>,
     waiting: Option<String>,
 }
@@ -97,7 +98,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     answer.words = count.words();
     answer.exit = match count.first {
         None => Exit::Ok,
-        Some(class) if args.atomic => class.exit(),
+        Some(class) if args.atomic => Exit::of(class),
         Some(_) => Exit::Problems,
     };
     Ok(answer)

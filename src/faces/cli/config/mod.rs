@@ -8,7 +8,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, width};
-use super::failure::{Class, Failure};
+use super::failure::Failure;
 use super::format;
 use super::render::{Cell, Ink, Table};
 use super::session::{self, Session};
@@ -16,6 +16,7 @@ use crate::adapters::redis::Address;
 use crate::core::config::{self, KEYS, Key, Origin, Saved, Setting, check_format, key};
 use crate::core::diagnostic::Severity;
 use crate::core::name::{shell_word, visible};
+use crate::core::problem::ErrorClass;
 use crate::services::Project;
 
 /// Every command about settings.
@@ -243,7 +244,7 @@ fn known(name: &str) -> Result<&'static Key, Failure> {
 
 fn unknown(name: &str) -> Failure {
     let failure =
-        Failure::new(Class::NotFound, "unknown-config-key", format!("there is no setting `{}`", visible(name)));
+        Failure::new(ErrorClass::NotFound, "unknown-config-key", format!("there is no setting `{}`", visible(name)));
     let words: Vec<&'static str> = KEYS.iter().map(|key| key.name).collect();
     match crate::core::entity::status::nearest(name, &words) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::api::daemon;
 use crate::core::name::visible;
-use crate::faces::cli::failure::{Class, Failure};
+use crate::core::problem::ErrorClass;
+use crate::faces::cli::failure::Failure;
 use crate::faces::cli::render::{Ink, paint};
 use crate::faces::cli::scratch::Scratch;
 use crate::faces::cli::session::Session;
@@ -83,7 +84,7 @@ impl Stage {
         let root = keep.map_or_else(|| scratch.path().join("project"), Path::to_owned);
         if std::fs::read_dir(&root).is_ok_and(|mut entries| entries.next().is_some()) {
             let message = format!("`{}` is not empty", visible(&root.display().to_string()));
-            let failure = Failure::new(Class::Conflict, "not-empty", message);
+            let failure = Failure::new(ErrorClass::Conflict, "not-empty", message);
             return Err(failure.hint("name a directory that is not there yet: `mycelium demo --keep DIR`"));
         }
         make(&root)?;
@@ -178,7 +179,7 @@ impl Stage {
             return Ok(());
         }
         let left = if self.keep { "what was made so far is left there" } else { "its repository is removed" };
-        Err(Failure::new(Class::Interrupted, "interrupted", format!("the demo was interrupted; {left}")))
+        Err(Failure::new(ErrorClass::Interrupted, "interrupted", format!("the demo was interrupted; {left}")))
     }
 
     /// A command in the repository that sees nothing of the user's own settings.
@@ -297,7 +298,7 @@ fn failed(what: &str, error: &std::io::Error) -> Failure {
 }
 
 fn broken(what: &str) -> Failure {
-    Failure::new(Class::Problem, "demo", what)
+    Failure::new(ErrorClass::Problem, "demo", what)
 }
 
 /// An argument as a shell would want it.

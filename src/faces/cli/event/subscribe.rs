@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::core::name::{ChannelPattern, EventId};
+use crate::core::problem::ErrorClass;
 use crate::core::time::parse_span;
 use crate::faces::cli::answer::{print, print_line};
 use crate::faces::cli::envelope::envelope;
-use crate::faces::cli::failure::{Class, Failure};
+use crate::faces::cli::failure::Failure;
 use crate::faces::cli::session::{self, Session};
 
 /// How soon a signal is noticed.
@@ -57,7 +58,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<(), Failure> {
     let mut seen = 0;
     while args.count.is_none_or(|count| seen < count) {
         if interrupted.load(Ordering::SeqCst) {
-            return Err(Failure::new(Class::Interrupted, "interrupted", "interrupted"));
+            return Err(Failure::new(ErrorClass::Interrupted, "interrupted", "interrupted"));
         }
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let wait = left.unwrap_or(SIGNAL_WAIT).min(SIGNAL_WAIT);
@@ -78,6 +79,6 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<(), Failure> {
 /// The time is up: that is well where no number of events was asked for.
 fn ended(seen: usize, wanted: Option<usize>) -> Result<(), Failure> {
     let Some(wanted) = wanted else { return Ok(()) };
-    Err(Failure::new(Class::Busy, "timeout", format!("only {seen} of {wanted} events came in time"))
+    Err(Failure::new(ErrorClass::Busy, "timeout", format!("only {seen} of {wanted} events came in time"))
         .hint("run `mycelium event list` to see what happened before"))
 }

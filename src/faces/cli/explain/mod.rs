@@ -16,9 +16,10 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::envelope::Head;
-use super::failure::{Class, Failure};
+use super::failure::Failure;
 use super::render::{Ink, paint};
 use crate::core::name::visible;
+use crate::core::problem::ErrorClass;
 use page::Page;
 
 /// Explain what a code means, why, and how to fix it
@@ -76,7 +77,7 @@ fn find(code: &str) -> Option<(&'static str, &'static Page)> {
 
 fn unknown(code: &str) -> Failure {
     let message = format!("there is no code `{}`", visible(code));
-    Failure::new(Class::NotFound, "unknown-code", message).hint("run `mycelium explain` to see every code")
+    Failure::new(ErrorClass::NotFound, "unknown-code", message).hint("run `mycelium explain` to see every code")
 }
 
 fn list() -> String {

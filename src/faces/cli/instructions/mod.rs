@@ -9,11 +9,12 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::exit::Exit;
-use super::failure::{Class, Failure};
+use super::failure::Failure;
 use super::render::{Ink, paint};
 use super::session::{self, Session};
 use crate::adapters::store::{self, Replaced};
 use crate::core::name::visible;
+use crate::core::problem::ErrorClass;
 
 /// The file that agents of most makers read.
 const FILE: &str = "AGENTS.md";
@@ -148,7 +149,7 @@ fn change(path: &Path, file: &Path, change: Change<'_>) -> Result<&'static str, 
         }
     }
     let message = format!("`{}` is being saved by another program all the time", visible(&file.display().to_string()));
-    Err(Failure::new(Class::Busy, "restless", message).hint("try again in a moment"))
+    Err(Failure::new(ErrorClass::Busy, "restless", message).hint("try again in a moment"))
 }
 
 fn read(path: &Path, file: &Path) -> Result<Option<Vec<u8>>, Failure> {
@@ -157,7 +158,7 @@ fn read(path: &Path, file: &Path) -> Result<Option<Vec<u8>>, Failure> {
 
 fn unusable(file: &Path, error: &std::io::Error) -> Failure {
     let name = visible(&file.display().to_string());
-    let failure = Failure::new(Class::Problem, "folder", format!("cannot use `{name}`")).cause(error.to_string());
+    let failure = Failure::new(ErrorClass::Problem, "folder", format!("cannot use `{name}`")).cause(error.to_string());
     // ELOOP is what opening a link without following it says; `ErrorKind` has no stable word for it.
     match error.raw_os_error() {
         Some(ELOOP) => failure.hint("it is a symbolic link: name the file that it leads to"),
@@ -170,7 +171,7 @@ const ELOOP: i32 = if cfg!(target_os = "linux") { 40 } else { 62 };
 
 fn refuse(file: &Path, broken: block::Broken) -> Failure {
     let message = format!("`{}`:{}: {}", visible(&file.display().to_string()), broken.line, broken.why);
-    Failure::new(Class::Conflict, "bad-block", message).hint(
+    Failure::new(ErrorClass::Conflict, "bad-block", message).hint(
         "delete the lines with the marks `mycelium:begin` and `mycelium:end` and what is between them, then try again",
     )
 }

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use super::{data, look};
 use crate::adapters::watch::Watcher;
 use crate::api::daemon;
+use crate::core::problem::ErrorClass;
 use crate::faces::cli::answer::{Answer, choice, on_terminal, print, print_bytes, print_line};
 use crate::faces::cli::envelope::envelope;
 use crate::faces::cli::exit::Exit;
-use crate::faces::cli::failure::{Class, Failure};
+use crate::faces::cli::failure::Failure;
 use crate::faces::cli::format::Wording;
 use crate::faces::cli::render::{Ink, paint};
 use crate::faces::cli::session::Session;
@@ -62,8 +63,9 @@ fn listen(is_ended: &Arc<AtomicBool>, ring: SyncSender<()>) -> Result<(), Failur
         is_ended.store(true, Ordering::Relaxed);
         ring_once(&ring);
     };
-    daemon::when_interrupted(end)
-        .map_err(|error| Failure::new(Class::Problem, "watch", "cannot listen to signals").cause(error.to_string()))
+    daemon::when_interrupted(end).map_err(|error| {
+        Failure::new(ErrorClass::Problem, "watch", "cannot listen to signals").cause(error.to_string())
+    })
 }
 
 /// One ring is as good as many.

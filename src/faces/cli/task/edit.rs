@@ -10,9 +10,10 @@ use crate::core::diagnostic::Diagnostic;
 use crate::core::document::{Document, FILE_BYTES_MAX};
 use crate::core::entity;
 use crate::core::name::{DocPath, Kind, visible};
+use crate::core::problem::ErrorClass;
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::excerpt::Excerpt;
-use crate::faces::cli::failure::{Class, Failure};
+use crate::faces::cli::failure::Failure;
 use crate::faces::cli::scratch::Scratch;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
@@ -50,7 +51,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
 
 fn overtaken(id: &str) -> Failure {
     let message = format!("`{id}` was changed while you edited it; your text is not saved");
-    Failure::new(Class::Conflict, "overtaken", message).hint(format!("run `mycelium task edit {id}` again"))
+    Failure::new(ErrorClass::Conflict, "overtaken", message).hint(format!("run `mycelium task edit {id}` again"))
 }
 
 /// The result must say as much as the file did before.
@@ -58,7 +59,7 @@ fn accept(path: &DocPath, before: &Document, after: &Document) -> Result<(), Fai
     let (was, is) = (entity::read(path, before), entity::read(path, after));
     let refuse = |finding: &Diagnostic| {
         let message = format!("your text is not saved: {}", finding.message);
-        let failure = Failure::new(Class::Usage, finding.code.as_str(), message);
+        let failure = Failure::new(ErrorClass::Usage, finding.code.as_str(), message);
         let failure = match finding.place {
             Some(place) => failure.at(Excerpt::new(path.file_name(), after.bytes(), place)),
             None => failure,
@@ -131,13 +132,13 @@ fn ended(editor: &str, status: ExitStatus) -> Failure {
     let how = match (status.code(), status.signal()) {
         (Some(130), _) | (_, Some(INTERRUPT)) => {
             let message = format!("the editor `{editor}` was interrupted; your text is not saved");
-            return Failure::new(Class::Interrupted, "interrupted", message);
+            return Failure::new(ErrorClass::Interrupted, "interrupted", message);
         }
         (Some(code), _) => format!("exit code {code}"),
         (None, signal) => format!("signal {}", signal.unwrap_or_default()),
     };
     let message = format!("the editor `{editor}` ended with {how}; your text is not saved");
-    let failure = Failure::new(Class::Problem, "editor", message);
+    let failure = Failure::new(ErrorClass::Problem, "editor", message);
     failure.hint("set EDITOR to the program you like: `EDITOR=nano mycelium task edit ID`")
 }
 
@@ -149,5 +150,5 @@ fn editor() -> OsString {
 
 fn fault(what: &str, file: &Path, error: &std::io::Error) -> Failure {
     let message = format!("{what} `{}`", visible(&file.display().to_string()));
-    Failure::new(Class::Problem, "editor", message).cause(error.to_string())
+    Failure::new(ErrorClass::Problem, "editor", message).cause(error.to_string())
 }

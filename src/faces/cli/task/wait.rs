@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use crate::core::entity::{Entity, Task, TaskStatus};
 use crate::core::name::visible;
+use crate::core::problem::ErrorClass;
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::exit::Exit;
-use crate::faces::cli::failure::{Class, Failure};
+use crate::faces::cli::failure::Failure;
 use crate::faces::cli::render::{count, listed, status};
 use crate::faces::cli::session::{self, Session};
 use crate::faces::cli::show;
@@ -80,7 +81,7 @@ fn too_late(tasks: &[Found], after: Duration) -> Failure {
             format!("{number} have not ended in {} ms: {}", after.as_millis(), listed(several))
         }
     };
-    let failure = Failure::new(Class::Busy, "timeout", message);
+    let failure = Failure::new(ErrorClass::Busy, "timeout", message);
     match open.first() {
         Some(found) => failure.hint(format!("run `mycelium task get {}` to see how far it is", found.path.stem())),
         None => failure,
