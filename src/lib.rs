@@ -20,7 +20,7 @@ pub mod fuzzing;
 
 // Short paths for tests, benches and the program.
 pub use self::adapters::{git, redis, store, watch};
-pub use self::api::{client, daemon};
+pub use self::api::{client, daemon, view};
 pub use self::core::{
     archive, change, check, config, diagnostic, document, engine, entity, event, follow, health, lease, merge, message,
     name, plan, problem, reconcile, sabotage, snapshot, template, time,

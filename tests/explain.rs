@@ -13,7 +13,7 @@ use serde_json::Value;
 use support::{FOLDER, Sandbox};
 
 /// What code says before the word of an error.
-const MARKS: [&str; 3] = ["Failure::usage(", "Failure::new(", "Self::new(class,"];
+const MARKS: [&str; 2] = ["ErrorReport::usage(", "ErrorReport::new("];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -74,9 +74,9 @@ fn every_error_has_its_page_and_the_other_way_round() {
     let said = words();
     assert!(said.len() > 40, "only {} words were found: {said:?}", said.len());
     let missing: Vec<_> = said.difference(&explained).collect();
-    assert!(missing.is_empty(), "src/faces/cli/explain/errors.rs does not explain {missing:?}");
+    assert!(missing.is_empty(), "src/api/view/codes/errors.rs does not explain {missing:?}");
     let unknown: Vec<_> = explained.difference(&said).collect();
-    assert!(unknown.is_empty(), "src/faces/cli/explain/errors.rs explains {unknown:?}, which nobody says");
+    assert!(unknown.is_empty(), "src/api/view/codes/errors.rs explains {unknown:?}, which nobody says");
 }
 
 #[test]

@@ -1,4 +1,6 @@
-//! What programs use: the library for agents, and the process that watches.
+//! What programs and faces use: the library for agents, the process that watches, and what every face shows.
+
+pub mod view;
 
 pub mod client;
 

@@ -1,6 +1,6 @@
-//! What every error tells a caller: a stable code, how to take it, what to do next, and the findings behind it.
+//! What a caller gets of every error: a stable code, its class, what to do next, and the findings behind it.
 
-use super::diagnostic::Diagnostic;
+use crate::core::diagnostic::Diagnostic;
 
 /// How a caller should take an error; each class has its own exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

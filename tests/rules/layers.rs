@@ -32,7 +32,7 @@ const RANKS: &[Rank] = &[
     apart(&["engine"]),
     apart(&["store", "git", "watch", "redis"]),
     apart(&["services"]),
-    apart(&["client", "daemon"]),
+    apart(&["client", "daemon", "view"]),
     apart(&["cli", "mcp", "board", "web", "fuzzing"]),
 ];
 
@@ -77,10 +77,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("signal_hook", &["cli"]),
     ("similar", &["change", "merge"]),
     ("terminal_size", &["cli"]),
-    ("tokio", &["redis", "client", "daemon"]),
+    ("tokio", &["redis", "client", "daemon", "view"]),
     ("tokio_rustls", &["redis"]),
     ("unicode_normalization", &["name"]),
-    ("unicode_width", &["template", "cli"]),
+    ("unicode_width", &["template", "view", "cli"]),
 ];
 
 /// Crates that only give a type its form; anybody may use them.

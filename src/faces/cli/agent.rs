@@ -6,14 +6,13 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::envelope::Written;
-use super::failure::Failure;
 use super::format::Wording;
 use super::input::Given;
 use super::list::{self, Rows};
 use super::render::{Cell, Ink, count, listed, paint, status};
 use super::session::{self, Session};
 use super::{show, write};
+use crate::api::view::{ErrorReport, WriteState, document_path};
 use crate::core::entity::agent::AgentUpdate;
 use crate::core::entity::{ActiveTask, AgentStatus, Entity, Pulse};
 use crate::core::name::{AgentName, Kind, OperationId, visible};
@@ -108,7 +107,7 @@ pub(crate) struct Prune {
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>, Failure> {
+pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>, ErrorReport> {
     match command {
         Command::Set(args) => set(args, session).map(Some),
         Command::Beat(args) => beat(args, session).map(Some),
@@ -119,7 +118,7 @@ pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>
     }
 }
 
-fn set(args: &Set, session: &Session) -> Result<Answer, Failure> {
+fn set(args: &Set, session: &Session) -> Result<Answer, ErrorReport> {
     let metadata = args.metadata.as_ref().map(|given| given.object("--metadata")).transpose()?;
     // Who sets an agent without saying who acts is that agent.
     let workspace = session.open()?.or_acting_as(&args.name);
@@ -137,7 +136,7 @@ fn set(args: &Set, session: &Session) -> Result<Answer, Failure> {
     edit.apply_or_create(&workspace, &|document| crate::core::entity::agent::set(document, &update), &new)
 }
 
-fn get(args: &Get, session: &Session) -> Result<Option<Answer>, Failure> {
+fn get(args: &Get, session: &Session) -> Result<Option<Answer>, ErrorReport> {
     let workspace = session.open()?;
     let found = workspace.documents().find(Some(Kind::Agent), &args.name)?;
     if args.raw {
@@ -160,10 +159,10 @@ fn since(pulse: &Pulse, now: Timestamp) -> String {
     if pulse.is_stale() { format!("{ago}, stale") } else { ago }
 }
 
-fn beat(args: &Beat, session: &Session) -> Result<Answer, Failure> {
+fn beat(args: &Beat, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let name = args.name.clone().or_else(|| workspace.agent().cloned()).ok_or_else(|| {
-        Failure::usage("no-agent", "no agent given whose heartbeat this is")
+        ErrorReport::usage("no-agent", "no agent given whose heartbeat this is")
             .hint("name the agent: `mycelium agent beat NAME`, or `--as NAME`")
     })?;
     let at = workspace.beat(&name)?;
@@ -173,7 +172,7 @@ fn beat(args: &Beat, session: &Session) -> Result<Answer, Failure> {
     Ok(answer)
 }
 
-fn prune(args: &Prune, session: &Session) -> Result<Answer, Failure> {
+fn prune(args: &Prune, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let pruning = if args.dry_run { Pruning::DryRun } else { Pruning::Real };
     let pruned = workspace.prune(args.older, pruning)?;
@@ -182,7 +181,7 @@ fn prune(args: &Prune, session: &Session) -> Result<Answer, Failure> {
             "agent": stale.name.as_str(),
             "seen": stale.seen.map(|at| at.to_string()),
             "holds": stale.holds,
-            "path": show::file(&workspace, &stale.path),
+            "path": document_path(&workspace, &stale.path),
         })
     };
     let mut answer = session::answer("agent.prune", &workspace)?;
@@ -192,7 +191,7 @@ fn prune(args: &Prune, session: &Session) -> Result<Answer, Failure> {
         "dry_run": args.dry_run,
         "operation": pruned.operation.as_ref().map(OperationId::as_str),
     });
-    answer.written = (!args.dry_run).then(|| Written {
+    answer.written = (!args.dry_run).then(|| WriteState {
         committed: pruned.committed.as_ref().map(ToString::to_string),
         waiting: pruned.waiting.as_ref().map(ToString::to_string),
     });
@@ -219,7 +218,7 @@ fn prune_words(args: &Prune, pruned: &Pruned, now: Timestamp) -> String {
     lines.join("\n") + "\n"
 }
 
-fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
+fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let snapshot = workspace.documents().snapshot(Scope::Live)?;
     let (now, beats) = (workspace.now(), workspace.beats()?);
@@ -241,7 +240,7 @@ fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
             "seen": pulse.seen.map(|at| at.to_string()),
             "stale": pulse.is_stale(),
             "active_tasks": active,
-            "path": show::file(&workspace, &entry.path),
+            "path": document_path(&workspace, &entry.path),
         });
         let cells = vec![
             agent.name.as_str().into(),
@@ -254,7 +253,7 @@ fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
     rows.answer(&workspace, &args.part)
 }
 
-fn remove(args: &Remove, session: &Session) -> Result<Answer, Failure> {
+fn remove(args: &Remove, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     write::removed("agent.remove", &workspace, Kind::Agent, &args.name)
 }

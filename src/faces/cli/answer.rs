@@ -9,12 +9,11 @@ use anstream::{AutoStream, ColorChoice};
 use serde_json::{Value, json};
 
 use super::args::{Color, Global};
-use super::caller;
-use super::envelope::{Head, Written, envelope};
-use super::exit::Exit;
-use super::failure::Failure;
 use super::pager::{self, Paging};
-use super::shield;
+use super::render;
+use crate::api::view::{
+    AnswerHead, ErrorReport, Exit, WriteState, complete_commands, envelope, sanitize_json, sanitize_text,
+};
 use crate::core::diagnostic::Diagnostic;
 use crate::core::problem::ErrorClass;
 
@@ -24,13 +23,13 @@ pub(crate) struct Answer {
     /// What it is, in JSON: `task.create`.
     pub kind: &'static str,
     /// Where it was read or written.
-    pub head: Head,
+    pub head: AnswerHead,
     /// The data, for programs.
     pub data: Value,
     /// What is wrong with the documents in question.
     pub findings: Vec<Diagnostic>,
     /// For writers: what became of the write.
-    pub written: Option<Written>,
+    pub written: Option<WriteState>,
     /// The data, for people; goes to standard output.
     pub text: String,
     /// The pager that the user set, for a text that is long.
@@ -43,7 +42,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// An answer without data yet.
-    pub(crate) fn new(kind: &'static str, head: Head) -> Self {
+    pub(crate) fn new(kind: &'static str, head: AnswerHead) -> Self {
         Self {
             kind,
             head,
@@ -103,7 +102,7 @@ impl Face {
     }
 
     /// Prints how a command ended, and gives the exit code.
-    pub(crate) fn finish(&self, result: Result<Option<Answer>, Failure>) -> ExitCode {
+    pub(crate) fn finish(&self, result: Result<Option<Answer>, ErrorReport>) -> ExitCode {
         let result = result.and_then(|answer| match answer {
             Some(answer) => self.show(&answer).map(|()| answer.exit),
             None => Ok(Exit::Ok),
@@ -120,12 +119,12 @@ impl Face {
     }
 
     /// Prints an answer.
-    pub(crate) fn show(&self, answer: &Answer) -> Result<(), Failure> {
+    pub(crate) fn show(&self, answer: &Answer) -> Result<(), ErrorReport> {
         if self.json {
             let Answer { kind, head, data, findings, written, .. } = answer;
             return print_line(&envelope(kind, head, data, findings, written.as_ref()));
         }
-        if !pager::show(&shield::text(&answer.text), answer.pager.as_deref(), self.paging) {
+        if !pager::show(&sanitize_text(&answer.text), answer.pager.as_deref(), self.paging) {
             print(&answer.text)?;
         }
         self.say(&answer.words);
@@ -136,23 +135,23 @@ impl Face {
     pub(crate) fn say(&self, words: &str) {
         if !self.quiet && !self.json && !words.is_empty() {
             // Words that nobody can read are no reason to fail.
-            let _ = coloured(io::stderr().lock()).write_all(shield::text(&caller::complete(words)).as_bytes());
+            let _ = coloured(io::stderr().lock()).write_all(sanitize_text(&complete_commands(words)).as_bytes());
         }
     }
 
     /// A failure that is not the end, on standard error; in JSON it is part of the answer.
-    pub(crate) fn warn(&self, failure: &Failure) {
+    pub(crate) fn warn(&self, failure: &ErrorReport) {
         if !self.json {
             // As with words.
             let _ = self.fail(failure);
         }
     }
 
-    fn fail(&self, failure: &Failure) -> io::Result<()> {
+    fn fail(&self, failure: &ErrorReport) -> io::Result<()> {
         if self.json {
-            io::stderr().lock().write_all(format!("{}\n", shield::json(&failure.json())).as_bytes())
+            io::stderr().lock().write_all(format!("{}\n", sanitize_json(&failure.to_json())).as_bytes())
         } else {
-            coloured(io::stderr().lock()).write_all(shield::text(&failure.text()).as_bytes())
+            coloured(io::stderr().lock()).write_all(sanitize_text(&render::failure(failure)).as_bytes())
         }
     }
 }
@@ -179,29 +178,29 @@ fn by_environment(is_terminal: bool, variable: &dyn Fn(&str) -> Option<String>) 
 }
 
 /// Text on standard output; its colours only on a terminal.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
+pub(crate) fn print(text: &str) -> Result<(), ErrorReport> {
     let mut out = coloured(io::stdout().lock());
-    out.write_all(shield::text(text).as_bytes()).and_then(|()| out.flush()).or_else(output_fault)
+    out.write_all(sanitize_text(text).as_bytes()).and_then(|()| out.flush()).or_else(output_fault)
 }
 
 /// Bytes on standard output, as they are: for a document that was asked for byte by byte, and for [`print_line`].
-pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), ErrorReport> {
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).or_else(output_fault)
 }
 
 /// One JSON object on a line of its own.
-pub(crate) fn print_line(value: &Value) -> Result<(), Failure> {
-    print_bytes(format!("{}\n", shield::json(value)).as_bytes())
+pub(crate) fn print_line(value: &Value) -> Result<(), ErrorReport> {
+    print_bytes(format!("{}\n", sanitize_json(value)).as_bytes())
 }
 
 /// A reader that went away (`| head`) ends the command in silence, as with every other tool.
 const READER_GONE: &str = "reader-gone";
 
 #[expect(clippy::needless_pass_by_value, reason = "it ends an `or_else`")]
-fn output_fault(error: io::Error) -> Result<(), Failure> {
+fn output_fault(error: io::Error) -> Result<(), ErrorReport> {
     let code = if error.kind() == io::ErrorKind::BrokenPipe { READER_GONE } else { "output" };
-    Err(Failure::new(ErrorClass::Problem, code, "could not write to standard output").cause(error.to_string()))
+    Err(ErrorReport::new(ErrorClass::Problem, code, "could not write to standard output").cause(error.to_string()))
 }
 
 /// Columns of the terminal on standard output, or as many as `COLUMNS` says it has; `None` if it is none.

@@ -6,12 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::caller;
-use super::envelope::{ITEMS_DEFAULT, Written};
-use super::failure::Failure;
 use super::render::{self, Ink, paint};
 use super::session::{self, Session};
-use super::show;
+use crate::api::view::{ErrorReport, ITEMS_DEFAULT, WriteState, complete_hint, document_path};
 use crate::core::name::{OperationId, visible};
 use crate::core::time::parse_span;
 use crate::services::{Archived, Kept, Moved, Project, Run, Wanted};
@@ -32,7 +29,7 @@ pub(crate) struct Args {
 }
 
 /// Archives.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let (wanted, older) = if args.ids.is_empty() {
         (Wanted::Finished, Some(args.older.unwrap_or_else(|| workspace.quiet_span())))
@@ -46,7 +43,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     answer.words = words(&workspace, &done, run, wanted);
     answer.data = data(&workspace, &done, run);
     answer.findings.clone_from(&done.findings);
-    answer.written = (run != Run::Dry).then(|| Written {
+    answer.written = (run != Run::Dry).then(|| WriteState {
         committed: done.committed.as_ref().map(ToString::to_string),
         waiting: done.waiting.as_ref().map(ToString::to_string),
     });
@@ -55,7 +52,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
 
 /// `task-7  .claude/coordination/archive/2025-10/task-7.md`
 fn line(workspace: &Project, one: &Moved) -> String {
-    format!("{}  {}\n", visible(&one.id), visible(&show::file(workspace, &one.to)))
+    format!("{}  {}\n", visible(&one.id), visible(&document_path(workspace, &one.to)))
 }
 
 fn words(workspace: &Project, done: &Archived, run: Run, wanted: Wanted<'_>) -> String {
@@ -96,10 +93,10 @@ fn words(workspace: &Project, done: &Archived, run: Run, wanted: Wanted<'_>) -> 
 }
 
 fn data(workspace: &Project, done: &Archived, run: Run) -> Value {
-    let moved = |one: &Moved| json!({ "id": one.id, "from": show::file(workspace, &one.from), "path": show::file(workspace, &one.to) });
+    let moved = |one: &Moved| json!({ "id": one.id, "from": document_path(workspace, &one.from), "path": document_path(workspace, &one.to) });
     let kept = |one: &Kept| {
         let why = one.why.to_string();
-        json!({ "id": one.id, "path": show::file(workspace, &one.path), "why": why, "hint": caller::completed(one.why.hint(&one.id)) })
+        json!({ "id": one.id, "path": document_path(workspace, &one.path), "why": why, "hint": complete_hint(one.why.hint(&one.id)) })
     };
     json!({
         "dry_run": run == Run::Dry,

@@ -198,8 +198,8 @@ pub(crate) enum Command {
 
 #[cfg(test)]
 mod tests {
-    use super::super::exit::Exit;
     use super::*;
+    use crate::api::view::Exit;
 
     #[test]
     fn the_help_names_every_exit_code() {

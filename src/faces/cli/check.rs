@@ -6,11 +6,9 @@ use serde_json::json;
 
 use super::answer::Answer;
 
-use super::exit::Exit;
-use super::failure::Failure;
 use super::render::{Ink, count, finding, paint};
 use super::session::{self, Session};
-use super::show;
+use crate::api::view::{ErrorReport, Exit, document_path};
 use crate::core::check;
 use crate::core::diagnostic::Severity;
 use crate::core::name::{DocId, visible};
@@ -22,7 +20,7 @@ use crate::services::Scope;
 pub(crate) struct Args {}
 
 /// Checks everything.
-pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open_any()?;
     let snapshot = workspace.documents().snapshot(Scope::All)?;
     let mut findings = workspace.check(&snapshot)?;
@@ -53,7 +51,7 @@ pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, Failure> {
     if !taken.is_empty() {
         let item = |(entry, ids): &(&Entry, Vec<DocId>)| {
             let ids: Vec<_> = ids.iter().map(DocId::as_str).collect();
-            json!({ "path": show::file(&workspace, &entry.path), "depends_on": ids })
+            json!({ "path": document_path(&workspace, &entry.path), "depends_on": ids })
         };
         answer.data["body_dependencies"] = taken.iter().map(item).collect();
     }

@@ -5,13 +5,10 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::answer::Answer;
-use super::caller;
-use super::envelope::{ITEMS_DEFAULT, Written};
-use super::exit::Exit;
-use super::failure::Failure;
 use super::render::{self, Ink, finding, paint};
 use super::session::{self, Session};
-use super::{show, write};
+use super::write;
+use crate::api::view::{ErrorReport, Exit, ITEMS_DEFAULT, WriteState, complete_hint, document_path};
 use crate::core::diagnostic::{Code, Diagnostic, Severity};
 use crate::core::engine::Force;
 use crate::core::name::visible;
@@ -26,12 +23,12 @@ pub(crate) struct Args {
 }
 
 /// Commits.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     // To ask for a commit is to want one, whatever happens by itself.
     let workspace = session.open_with(vec![("commit.auto".to_owned(), "true".to_owned())])?;
     let report = workspace.commits().commit_all(if args.force { Force::Yes } else { Force::No })?;
     let mut answer = session::answer("commit", &workspace)?;
-    let file = |path: &crate::core::name::DocPath| show::file(&workspace, path);
+    let file = |path: &crate::core::name::DocPath| document_path(&workspace, path);
     for (revision, subject) in &report.done.revisions {
         let _ = writeln!(answer.text, "{}  {}", paint(Ink::Warn, revision.short()), visible(subject));
     }
@@ -72,11 +69,11 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
             "revision": revision.as_str(), "subject": subject,
         })).collect::<Vec<_>>(),
         "held": report.held.iter().take(ITEMS_DEFAULT).map(|held| json!({
-            "path": file(&held.path), "why": held.why.to_string(), "hint": caller::completed(held.why.hint()),
+            "path": file(&held.path), "why": held.why.to_string(), "hint": complete_hint(held.why.hint()),
         })).collect::<Vec<_>>(),
         "held_count": report.held.len(),
     });
-    answer.written = Some(Written {
+    answer.written = Some(WriteState {
         committed: report.done.revisions.last().map(|(revision, _)| revision.to_string()),
         waiting: report.done.waiting.as_ref().map(ToString::to_string),
     });

@@ -7,9 +7,8 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::complete::{self, program};
-use super::envelope::Head;
-use super::failure::Failure;
 use crate::adapters::store;
+use crate::api::view::{AnswerHead, ErrorReport};
 use crate::core::name::visible;
 use crate::core::problem::ErrorClass;
 use crate::services::{home, variable};
@@ -62,11 +61,11 @@ struct Recipe {
 }
 
 /// Prints the script, or how to use it, or puts it to use.
-pub(crate) fn run(args: &Args) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args) -> Result<Answer, ErrorReport> {
     let shell = args.shell.or_else(of_user).ok_or_else(unknown)?;
     let recipe = recipe(shell, &home().ok_or_else(no_home)?, &variable, &program());
     let script = complete::script_for(shell.0).unwrap_or_default();
-    let mut answer = Answer::new("completions", Head::default());
+    let mut answer = Answer::new("completions", AnswerHead::default());
     answer.data = json!({
         "shell": shell.0,
         "file": recipe.file.display().to_string(),
@@ -133,10 +132,11 @@ fn hint(shell: Shell, recipe: &Recipe) -> String {
 }
 
 /// Adds the line to the file; `false` if it is there. A start file that is a link stays one: somebody keeps it elsewhere.
-fn install(recipe: &Recipe) -> Result<bool, Failure> {
+fn install(recipe: &Recipe) -> Result<bool, ErrorReport> {
     let shown = visible(&recipe.file.display().to_string());
     let fault = |error: std::io::Error| {
-        let failure = Failure::new(ErrorClass::Problem, "not-installed", format!("could not add a line to `{shown}`"));
+        let failure =
+            ErrorReport::new(ErrorClass::Problem, "not-installed", format!("could not add a line to `{shown}`"));
         failure.cause(error.to_string()).hint(format!("add it yourself: {}", recipe.line))
     };
     let file = store::real_path(&recipe.file).map_err(fault)?;
@@ -148,14 +148,14 @@ fn install(recipe: &Recipe) -> Result<bool, Failure> {
     Ok(true)
 }
 
-fn unknown() -> Failure {
+fn unknown() -> ErrorReport {
     let message = "the variable SHELL names no shell that can be taught";
     let names = complete::shells().join(", ");
-    Failure::usage("unknown-shell", message).hint(format!("name it: `mycelium completions SHELL`, one of {names}"))
+    ErrorReport::usage("unknown-shell", message).hint(format!("name it: `mycelium completions SHELL`, one of {names}"))
 }
 
-fn no_home() -> Failure {
-    Failure::new(ErrorClass::Problem, "no-home", "you have no home folder").hint("set the variable HOME")
+fn no_home() -> ErrorReport {
+    ErrorReport::new(ErrorClass::Problem, "no-home", "you have no home folder").hint("set the variable HOME")
 }
 
 #[cfg(test)]

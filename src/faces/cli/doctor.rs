@@ -5,11 +5,9 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::caller;
-use super::envelope::Head;
-use super::exit::Exit;
 use super::render::{Ink, count, paint};
 use super::session::{self, Session};
+use crate::api::view::{AnswerHead, Exit, complete_commands, complete_hint};
 use crate::core::health::{Check, Group, Verdict, judge, redact};
 use crate::core::name::visible;
 use crate::services::{self, Opening};
@@ -48,7 +46,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Answer {
     answer(head, &checks, &deeds)
 }
 
-fn answer(head: Head, checks: &[Check], deeds: &[String]) -> Answer {
+fn answer(head: AnswerHead, checks: &[Check], deeds: &[String]) -> Answer {
     let number = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
     let (problems, warnings) = (number(Verdict::Problem), number(Verdict::Warning));
     let mut answer = Answer::new("doctor", head);
@@ -75,7 +73,7 @@ fn data(check: &Check) -> Value {
         "name": check.name,
         "verdict": check.verdict.word(),
         "message": check.message,
-        "fix": caller::completed(check.fix.as_deref()),
+        "fix": complete_hint(check.fix.as_deref()),
     })
 }
 
@@ -92,7 +90,7 @@ fn text(checks: &[Check], deeds: &[String]) -> String {
         for check in own {
             let _ = writeln!(out, "  {} {:<NAME_COLUMNS$} {}", mark(check.verdict), check.name, check.message);
             if let Some(fix) = &check.fix {
-                let _ = writeln!(out, "    {} {}", paint(Ink::Hint, "fix:"), caller::complete(fix));
+                let _ = writeln!(out, "    {} {}", paint(Ink::Hint, "fix:"), complete_commands(fix));
             }
         }
     }

@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use super::excerpt::Excerpt;
-use super::failure::Failure;
 use super::render::{Ink, Table, paint};
+use crate::api::view::{ErrorReport, Excerpt};
 use crate::core::config::{Config, format_name};
 use crate::core::name::visible;
 use crate::core::template::{COLORS, FILTERS, Format, FormatError};
@@ -196,7 +195,7 @@ pub(crate) struct Template {
 
 impl Wording {
     /// What was asked for, for an answer of this kind; `None` if nothing was.
-    pub(crate) fn words(&self, kind: &'static str, workspace: &Project) -> Result<Option<Words>, Failure> {
+    pub(crate) fn words(&self, kind: &'static str, workspace: &Project) -> Result<Option<Words>, ErrorReport> {
         let Some(given) = self.format.as_deref() else { return Ok(None) };
         if given == "help" {
             return Ok(Some(Words::Help(help(kind, workspace.config()))));
@@ -212,7 +211,7 @@ impl Wording {
 
 impl Words {
     /// The text for these items: a line each. What an item does not have is null.
-    pub(crate) fn text<'a>(&self, items: impl IntoIterator<Item = &'a Value>) -> Result<String, Failure> {
+    pub(crate) fn text<'a>(&self, items: impl IntoIterator<Item = &'a Value>) -> Result<String, ErrorReport> {
         match self {
             Self::Help(text) => Ok(text.clone()),
             Self::Template(template) => items.into_iter().map(|item| template.line(item)).collect(),
@@ -221,7 +220,7 @@ impl Words {
 }
 
 impl Template {
-    fn line(&self, item: &Value) -> Result<String, Failure> {
+    fn line(&self, item: &Value) -> Result<String, ErrorReport> {
         let known = fields(self.kind).iter().map(|(name, _)| ((*name).to_owned(), Value::Null));
         let mut values: Map<String, Value> = known.collect();
         if let Value::Object(item) = item {
@@ -246,7 +245,7 @@ pub(crate) fn of_document(data: &Value, kind: &str) -> Value {
 }
 
 /// The saved format that is meant: `@name`, or a bare word, which as a template would say nothing.
-fn saved(given: &str, config: &Config) -> Result<Option<(String, String)>, Failure> {
+fn saved(given: &str, config: &Config) -> Result<Option<(String, String)>, ErrorReport> {
     let is_word = !given.is_empty() && given.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     let Some(name) = given.strip_prefix('@').or_else(|| is_word.then_some(given)) else { return Ok(None) };
     if let Some(saved) = config.format(name) {
@@ -259,17 +258,17 @@ fn saved(given: &str, config: &Config) -> Result<Option<(String, String)>, Failu
     } else {
         format!("there are {}; a template has fields in it, as in '{{{{id}}}} {{{{title}}}}'", others.join(", "))
     };
-    Err(Failure::usage("unknown-format", message).hint(hint))
+    Err(ErrorReport::usage("unknown-format", message).hint(hint))
 }
 
 /// Checks a template that is to be saved.
-pub(crate) fn check(key: &str, text: &str, workspace: &Project) -> Result<(), Failure> {
+pub(crate) fn check(key: &str, text: &str, workspace: &Project) -> Result<(), ErrorReport> {
     let fault = |fault| failure("task.list", key, text, &fault);
     Format::new(text, workspace.now()).map(|_| ()).map_err(fault)
 }
 
-fn failure(kind: &str, name: &str, text: &str, fault: &FormatError) -> Failure {
-    let failure = Failure::usage("bad-format", format!("`{name}` cannot be used: {}", fault.message));
+fn failure(kind: &str, name: &str, text: &str, fault: &FormatError) -> ErrorReport {
+    let failure = ErrorReport::usage("bad-format", format!("`{name}` cannot be used: {}", fault.message));
     let failure = match fault.place {
         Some(place) => failure.at(Excerpt::new(name, text.as_bytes(), place)),
         None => failure,

@@ -9,10 +9,8 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::args::Cli;
-use super::envelope::Head;
-use super::exit::Exit;
-use super::failure::Failure;
 use super::usage;
+use crate::api::view::{AnswerHead, ErrorReport, Exit};
 use crate::core::config::KEYS;
 use crate::core::name::visible;
 
@@ -36,7 +34,7 @@ const TOPICS: [Topic; 6] = [
 ];
 
 /// The answer to a command line that asks for a topic; `None` if it asks for something else.
-pub(crate) fn topic(error: &clap::Error, arguments: &[OsString]) -> Option<Result<Answer, Failure>> {
+pub(crate) fn topic(error: &clap::Error, arguments: &[OsString]) -> Option<Result<Answer, ErrorReport>> {
     let words = words(arguments);
     let ["help", name] = words[..] else { return None };
     if error.kind() != ErrorKind::InvalidSubcommand {
@@ -49,20 +47,20 @@ pub(crate) fn topic(error: &clap::Error, arguments: &[OsString]) -> Option<Resul
 }
 
 fn answer(topic: &Topic) -> Answer {
-    let mut answer = Answer::new("help", Head::default());
+    let mut answer = Answer::new("help", AnswerHead::default());
     answer.text = (topic.text)();
     answer.data = json!({ "topic": topic.name, "text": answer.text });
     answer
 }
 
 /// A slip: the parser knows whether it was meant for a command.
-fn unknown(name: &str) -> Failure {
+fn unknown(name: &str) -> ErrorReport {
     let line: Vec<OsString> = ["mycelium", name].map(OsString::from).to_vec();
     let slip = Cli::try_parse_from(&line).err().map(|error| usage::failure(&error, &line));
     let near = slip.and_then(|slip| slip.hint).filter(|hint| hint.starts_with("did you mean"));
     let names: Vec<&str> = TOPICS.iter().map(|topic| topic.name).collect();
     let hint = near.unwrap_or_else(|| format!("run `mycelium help`; the topics are {}", names.join(", ")));
-    Failure::usage("usage", format!("there is no command or topic `{}`", visible(name))).hint(hint)
+    ErrorReport::usage("usage", format!("there is no command or topic `{}`", visible(name))).hint(hint)
 }
 
 /// The words of a command line that are no global options, the program's name left out.
@@ -223,7 +221,7 @@ mod tests {
 
     use clap::CommandFactory as _;
 
-    fn asked(line: &str) -> Option<Result<Answer, Failure>> {
+    fn asked(line: &str) -> Option<Result<Answer, ErrorReport>> {
         let line: Vec<OsString> = ["mycelium"].into_iter().chain(line.split(' ')).map(OsString::from).collect();
         topic(&Cli::try_parse_from(&line).expect_err("help is no command that runs"), &line)
     }

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::answer::Answer;
-use super::failure::Failure;
 use super::render;
 use super::session::{self, Session};
 use crate::adapters::store::real_path;
+use crate::api::view::ErrorReport;
 use crate::core::name::{is_unsafe_to_show, visible};
 use crate::core::problem::ErrorClass;
 use crate::core::template::Shape;
@@ -32,7 +32,7 @@ pub(crate) struct Args {
 }
 
 /// Makes what is missing.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let report = workspace.init(args.templates.map_or(Templates::BuiltIn, Templates::Own))?;
     let mut answer = session::answer("init", &workspace)?;
@@ -75,9 +75,10 @@ fn tell(answer: &mut Answer, done: &Drivers) {
 }
 
 /// How git's shell starts this program: by its name, if that leads here, else by its path.
-fn program() -> Result<String, Failure> {
+fn program() -> Result<String, ErrorReport> {
     let here = std::env::current_exe().and_then(|path| real_path(&path)).map_err(|error| {
-        Failure::new(ErrorClass::Problem, "bad-path", "could not find this program's own path").cause(error.to_string())
+        ErrorReport::new(ErrorClass::Problem, "bad-path", "could not find this program's own path")
+            .cause(error.to_string())
     })?;
     let folders = crate::services::variable("PATH").unwrap_or_default();
     let known = std::env::split_paths(&folders).map(|folder| folder.join(NAME)).find(|path| path.is_file());
@@ -87,7 +88,7 @@ fn program() -> Result<String, Failure> {
     let text = here.to_str().filter(|text| !text.chars().any(is_unsafe_to_show));
     let text = text.ok_or_else(|| {
         let shown = visible(&here.to_string_lossy());
-        Failure::new(ErrorClass::Problem, "bad-path", format!("no setting of git can name `{shown}`"))
+        ErrorReport::new(ErrorClass::Problem, "bad-path", format!("no setting of git can name `{shown}`"))
             .hint("put the program into a folder of your PATH")
     })?;
     // Git replaces what begins with `%`.

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use super::excerpt::Excerpt;
-use super::failure::Failure;
+use crate::api::view::{ErrorReport, Excerpt};
 use crate::core::diagnostic::Place;
 use crate::core::name::visible;
 use crate::core::problem::ErrorClass;
@@ -50,7 +49,7 @@ struct Taken {
 
 impl Given {
     /// The value as text, without a last line end.
-    pub(crate) fn text(&self, option: &str) -> Result<String, Failure> {
+    pub(crate) fn text(&self, option: &str) -> Result<String, ErrorReport> {
         let mut text = self.take(option)?.text;
         if !matches!(self, Self::Text(_)) {
             text.truncate(text.trim_end_matches(['\n', '\r']).len());
@@ -59,24 +58,25 @@ impl Given {
     }
 
     /// The value as JSON.
-    pub(crate) fn json(&self, option: &str) -> Result<Value, Failure> {
+    pub(crate) fn json(&self, option: &str) -> Result<Value, ErrorReport> {
         let taken = self.take(option)?;
         serde_json::from_str(&taken.text).map_err(|error| taken.fault(&error))
     }
 
     /// The value as a JSON object.
-    pub(crate) fn object(&self, option: &str) -> Result<serde_json::Map<String, Value>, Failure> {
+    pub(crate) fn object(&self, option: &str) -> Result<serde_json::Map<String, Value>, ErrorReport> {
         match self.json(option)? {
             Value::Object(map) => Ok(map),
             other => {
                 let message = format!("`{option}` is {}, not a JSON object", described(&other));
-                Err(Failure::usage("not-an-object", message).hint(format!("write {option} '{{\"key\": \"value\"}}'")))
+                Err(ErrorReport::usage("not-an-object", message)
+                    .hint(format!("write {option} '{{\"key\": \"value\"}}'")))
             }
         }
     }
 
     /// The value as JSON if it looks like JSON, else as a plain text.
-    pub(crate) fn json_or_text(&self, option: &str) -> Result<Value, Failure> {
+    pub(crate) fn json_or_text(&self, option: &str) -> Result<Value, ErrorReport> {
         let taken = self.take(option)?;
         let text = taken.text.trim();
         match serde_json::from_str(text) {
@@ -87,7 +87,7 @@ impl Given {
         }
     }
 
-    fn take(&self, option: &str) -> Result<Taken, Failure> {
+    fn take(&self, option: &str) -> Result<Taken, ErrorReport> {
         let option = option.to_owned();
         match self {
             Self::Text(text) => Ok(Taken { name: option.clone(), option, text: text.clone() }),
@@ -100,7 +100,9 @@ impl Given {
             Self::Stdin => {
                 if STDIN_TAKEN.swap(true, Ordering::SeqCst) {
                     let message = format!("`{option} -` cannot read standard input: another option took it");
-                    return Err(Failure::usage("stdin-twice", message).hint(format!("use `{option} @FILE` instead")));
+                    return Err(
+                        ErrorReport::usage("stdin-twice", message).hint(format!("use `{option} @FILE` instead"))
+                    );
                 }
                 let text = limited(std::io::stdin().lock(), &option, "standard input")?;
                 Ok(Taken { option, name: "<stdin>".to_owned(), text })
@@ -110,10 +112,10 @@ impl Given {
 }
 
 impl Taken {
-    fn fault(&self, error: &serde_json::Error) -> Failure {
+    fn fault(&self, error: &serde_json::Error) -> ErrorReport {
         let text = error.to_string();
         let why = text.split(" at line ").next().unwrap_or(&text);
-        let failure = Failure::usage("bad-json", format!("`{}` is not JSON: {why}", self.option));
+        let failure = ErrorReport::usage("bad-json", format!("`{}` is not JSON: {why}", self.option));
         let failure = match error.line() {
             0 => failure,
             line => failure.at(Excerpt::new(&self.name, self.text.as_bytes(), place(&self.text, line, error.column()))),
@@ -129,31 +131,31 @@ fn place(text: &str, line: usize, column: usize) -> Place {
     Place { line, column: String::from_utf8_lossy(before).chars().count() + 1 }
 }
 
-fn limited(source: impl std::io::Read, option: &str, shown: &str) -> Result<String, Failure> {
+fn limited(source: impl std::io::Read, option: &str, shown: &str) -> Result<String, ErrorReport> {
     let mut bytes = Vec::new();
     let most = VALUE_BYTES_MAX as u64 + 1;
     source.take(most).read_to_end(&mut bytes).map_err(|error| unreadable(option, shown, &error))?;
     if bytes.len() > VALUE_BYTES_MAX {
         let message = format!("`{option}`: {shown} is larger than {VALUE_BYTES_MAX} bytes");
         return Err(
-            Failure::usage("value-too-big", message).hint("keep big data in a file of its own and name its path")
+            ErrorReport::usage("value-too-big", message).hint("keep big data in a file of its own and name its path")
         );
     }
     String::from_utf8(bytes).map_err(|error| {
         let message = format!("`{option}`: {shown} is not UTF-8 at byte {}", error.utf8_error().valid_up_to() + 1);
-        Failure::usage("not-utf8", message).hint("keep other data in a file of its own and name its path")
+        ErrorReport::usage("not-utf8", message).hint("keep other data in a file of its own and name its path")
     })
 }
 
-pub(crate) fn unreadable(option: &str, shown: &str, error: &std::io::Error) -> Failure {
+pub(crate) fn unreadable(option: &str, shown: &str, error: &std::io::Error) -> ErrorReport {
     let class = if error.kind() == std::io::ErrorKind::NotFound { ErrorClass::NotFound } else { ErrorClass::Usage };
-    Failure::new(class, "unreadable-value", format!("`{option}`: could not read {shown}"))
+    ErrorReport::new(class, "unreadable-value", format!("`{option}`: could not read {shown}"))
         .cause(error.to_string())
         .hint(format!("a text that begins with `@` is written `@@`: {option} '@@{shown}'"))
 }
 
 /// The lines of a file, or of standard input if the file is `-`, with the name that they are told by.
-pub(crate) fn lines_of(file: &Path) -> Result<(String, Box<dyn BufRead + Send>), Failure> {
+pub(crate) fn lines_of(file: &Path) -> Result<(String, Box<dyn BufRead + Send>), ErrorReport> {
     if file.as_os_str() == "-" {
         return Ok(("<stdin>".to_owned(), Box::new(BufReader::new(std::io::stdin()))));
     }
@@ -166,7 +168,10 @@ pub(crate) fn lines_of(file: &Path) -> Result<(String, Box<dyn BufRead + Send>),
         Ok(opened) => Ok((shown, Box::new(BufReader::new(opened)))),
         Err(error) => {
             let failure = unreadable("FILE", &shown, &error);
-            Err(Failure { hint: Some("name a file of operations, or `-` for standard input".to_owned()), ..failure })
+            Err(ErrorReport {
+                hint: Some("name a file of operations, or `-` for standard input".to_owned()),
+                ..failure
+            })
         }
     }
 }
@@ -184,10 +189,10 @@ pub(crate) fn described(value: &Value) -> &'static str {
 }
 
 /// A `key=value` pair; the value is JSON if it reads as such, else a text.
-pub(crate) fn pair(option: &str, text: &str) -> Result<(String, Value), Failure> {
+pub(crate) fn pair(option: &str, text: &str) -> Result<(String, Value), ErrorReport> {
     let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.trim().is_empty()) else {
         let message = format!("`{option} {}` is not KEY=VALUE", visible(text));
-        return Err(Failure::usage("bad-pair", message).hint(format!("write {option} current_epoch=2")));
+        return Err(ErrorReport::usage("bad-pair", message).hint(format!("write {option} current_epoch=2")));
     };
     let value = Given::Text(value.to_owned()).json_or_text(option)?;
     Ok((key.trim().to_owned(), value))

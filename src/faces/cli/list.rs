@@ -3,11 +3,10 @@
 use serde_json::{Value, json};
 
 use super::answer::{Answer, limit, width};
-use super::envelope::{Item, Page, Wanted, finding};
-use super::failure::Failure;
 use super::format::Wording;
 use super::render::{Cell, Ink, Table, cut, paint};
 use super::{session, show};
+use crate::api::view::{ErrorReport, ListItem, ListPage, ListRequest, document_path, finding_data};
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::entity;
 use crate::core::name::{DocId, visible};
@@ -51,7 +50,7 @@ type MakeRow<'a> = Box<dyn FnOnce() -> Row + 'a>;
 pub(crate) struct Rows<'a> {
     kind: &'static str,
     headings: &'static [&'static str],
-    all: Vec<Item<MakeRow<'a>>>,
+    all: Vec<ListItem<MakeRow<'a>>>,
     findings: Vec<Diagnostic>,
 }
 
@@ -62,9 +61,9 @@ impl<'a> Rows<'a> {
     }
 
     /// Adds a row. Rows are sorted by key.
-    pub(crate) fn push(&mut self, row: Item<(Value, Vec<Cell>)>) {
-        let Item { key, value: (item, cells) } = row;
-        self.all.push(Item { key, value: Box::new(move || (item, cells, String::new())) });
+    pub(crate) fn push(&mut self, row: ListItem<(Value, Vec<Cell>)>) {
+        let ListItem { key, value: (item, cells) } = row;
+        self.all.push(ListItem { key, value: Box::new(move || (item, cells, String::new())) });
     }
 
     /// Adds the row of a document. It is made only if it is shown, and says what about the document will surprise.
@@ -80,13 +79,13 @@ impl<'a> Rows<'a> {
             let surprising: Vec<&Diagnostic> =
                 entry.findings.iter().filter(|finding| is_surprising(entry, finding)).take(FINDINGS_MAX).collect();
             if !surprising.is_empty() {
-                item["findings"] = surprising.iter().map(|one| finding(workspace.folder(), one)).collect();
+                item["findings"] = surprising.iter().map(|one| finding_data(workspace.folder(), one)).collect();
             }
             let line =
                 |one: &&Diagnostic| format!("{} {}\n", paint(Ink::Warn, "!"), visible(&in_folder(workspace, one)));
             (item, cells, surprising.iter().map(line).collect())
         };
-        self.all.push(Item { key, value: Box::new(make) });
+        self.all.push(ListItem { key, value: Box::new(make) });
     }
 
     /// Adds a document that cannot be read: it is listed with what is wrong, never left out. It sorts first.
@@ -99,8 +98,8 @@ impl<'a> Rows<'a> {
             "id": entry.id.as_ref().map(DocId::as_str),
             "status": Value::Null,
             "title": title,
-            "path": show::file(workspace, &entry.path),
-            "findings": entry.findings.iter().map(|one| finding(workspace.folder(), one)).collect::<Vec<_>>(),
+            "path": document_path(workspace, &entry.path),
+            "findings": entry.findings.iter().map(|one| finding_data(workspace.folder(), one)).collect::<Vec<_>>(),
         });
         let mut cells = vec![
             Cell::new(Ink::Bold, entry.id.as_ref().map_or(entry.path.stem(), DocId::as_str)),
@@ -114,13 +113,13 @@ impl<'a> Rows<'a> {
         }
         let below = format!("{} {}\n", paint(Ink::Bad, "!"), visible(&why));
         self.findings.extend(entry.findings.iter().cloned());
-        self.all.push(Item { key: format!("!{}", entry.path), value: Box::new(move || (item, cells, below)) });
+        self.all.push(ListItem { key: format!("!{}", entry.path), value: Box::new(move || (item, cells, below)) });
     }
 
     /// The part that is wanted, as an answer.
-    pub(crate) fn answer(self, workspace: &Project, part: &Part) -> Result<Answer, Failure> {
-        let wanted = Wanted { limit: part.limit, after: part.after.clone() };
-        let page = Page::of(self.all, &wanted, |make| make(), |(item, ..)| item.to_string().len());
+    pub(crate) fn answer(self, workspace: &Project, part: &Part) -> Result<Answer, ErrorReport> {
+        let wanted = ListRequest { limit: part.limit, after: part.after.clone() };
+        let page = ListPage::cut(self.all, &wanted, |make| make(), |(item, ..)| item.to_string().len());
         let mut answer = session::answer(self.kind, workspace)?;
         let mut table = Table::new(self.headings);
         let mut items = Vec::new();
@@ -145,7 +144,7 @@ impl<'a> Rows<'a> {
             None if items.is_empty() => "nothing to list\n".to_owned(),
             None => String::new(),
         };
-        answer.data = Page { items, total: page.total, limit: page.limit, next: page.next }.json();
+        answer.data = ListPage { items, total: page.total, limit: page.limit, next: page.next }.json();
         answer.findings = self.findings;
         Ok(answer)
     }

@@ -5,11 +5,10 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, print_line};
-use super::envelope::{ANSWER_BYTES_MAX, Head, ITEMS_DEFAULT, envelope};
-use super::failure::Failure;
 use super::format::Wording;
 use super::render::{Ink, paint};
 use super::session::{self, Session};
+use crate::api::view::{ANSWER_BYTES_MAX, AnswerHead, ErrorReport, ITEMS_DEFAULT, envelope};
 use crate::core::change::{Change, How, What};
 use crate::core::message;
 use crate::core::name::{AgentName, DocId, DocPath, Kind, OperationId, visible};
@@ -45,7 +44,7 @@ pub(crate) struct Args {
 }
 
 /// Tells the story.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, ErrorReport> {
     let workspace = session.open()?;
     let path = args.id.as_deref().map(|id| path_of(&workspace, id)).transpose()?;
     let limit = args.limit.unwrap_or(ITEMS_DEFAULT);
@@ -69,18 +68,18 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Fail
 }
 
 /// A document that is there, else one that was removed: its history is not.
-fn path_of(workspace: &Project, id: &str) -> Result<DocPath, Failure> {
+fn path_of(workspace: &Project, id: &str) -> Result<DocPath, ErrorReport> {
     match workspace.documents().find(None, id) {
         Ok(found) => Ok(found.path),
         Err(error @ Error::Find(FindError::NotFound { .. })) => {
             let gone = removed(workspace, id)?;
-            gone.ok_or_else(|| Failure::from(error))
+            gone.ok_or_else(|| ErrorReport::from(error))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn removed(workspace: &Project, id: &str) -> Result<Option<DocPath>, Failure> {
+fn removed(workspace: &Project, id: &str) -> Result<Option<DocPath>, ErrorReport> {
     let Ok(id) = DocId::new(id) else { return Ok(None) };
     for kind in Kind::ALL {
         let path = DocPath::for_new(kind, &id);
@@ -178,7 +177,7 @@ fn length(entries: &[HistoryEntry], more: bool, limit: usize, agent: Option<&Age
 }
 
 /// One object a commit, then one that says how it ended.
-fn stream(head: &Head, entries: &[HistoryEntry], bounded: bool, mut more: bool) -> Result<(), Failure> {
+fn stream(head: &AnswerHead, entries: &[HistoryEntry], bounded: bool, mut more: bool) -> Result<(), ErrorReport> {
     let mut left = if bounded { ANSWER_BYTES_MAX } else { usize::MAX };
     let mut shown = 0;
     for entry in entries {

@@ -10,10 +10,9 @@ use serde_json::json;
 
 use super::answer::{Answer, on_terminal};
 use super::args::Cli;
-use super::envelope::Head;
-use super::failure::Failure;
 use super::render::count;
 use crate::adapters::store;
+use crate::api::view::{AnswerHead, ErrorReport};
 use crate::core::name::visible;
 use crate::core::problem::ErrorClass;
 
@@ -40,8 +39,8 @@ pub(crate) struct Args {
 }
 
 /// Prints a page, or writes all.
-pub(crate) fn run(args: &Args) -> Result<Answer, Failure> {
-    let mut answer = Answer::new("man", Head::default());
+pub(crate) fn run(args: &Args) -> Result<Answer, ErrorReport> {
+    let mut answer = Answer::new("man", AnswerHead::default());
     let folder = args.install.as_ref().map(|folder| folder.join("man1")).or_else(|| args.pages.clone());
     if let Some(folder) = folder {
         let mut wrote = Vec::new();
@@ -78,7 +77,7 @@ struct Page {
     text: String,
 }
 
-fn pages() -> Result<Vec<Page>, Failure> {
+fn pages() -> Result<Vec<Page>, ErrorReport> {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
     let mut pages = Vec::new();
@@ -86,10 +85,10 @@ fn pages() -> Result<Vec<Page>, Failure> {
     Ok(pages)
 }
 
-fn collect(command: &clap::Command, pages: &mut Vec<Page>) -> Result<(), Failure> {
+fn collect(command: &clap::Command, pages: &mut Vec<Page>) -> Result<(), ErrorReport> {
     let man = Man::new(command.clone());
     let text = page(&man, command).map_err(|error| {
-        Failure::new(ErrorClass::Problem, "man", "could not make a manual page").cause(error.to_string())
+        ErrorReport::new(ErrorClass::Problem, "man", "could not make a manual page").cause(error.to_string())
     })?;
     pages.push(Page { name: man.get_filename(), text });
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
@@ -139,14 +138,14 @@ fn extra(text: &str) -> Roff {
     roff
 }
 
-fn no_page(command: &[String]) -> Failure {
+fn no_page(command: &[String]) -> ErrorReport {
     let message = format!("there is no page on `{}`", visible(&command.join(" ")));
-    Failure::new(ErrorClass::NotFound, "no-page", message).hint("run `mycelium --help` to see every command")
+    ErrorReport::new(ErrorClass::NotFound, "no-page", message).hint("run `mycelium --help` to see every command")
 }
 
-fn not_written(path: &Path, error: &std::io::Error) -> Failure {
+fn not_written(path: &Path, error: &std::io::Error) -> ErrorReport {
     let message = format!("could not write `{}`", visible(&path.display().to_string()));
-    Failure::new(ErrorClass::Problem, "man", message)
+    ErrorReport::new(ErrorClass::Problem, "man", message)
         .cause(error.to_string())
         .hint("name a folder that you may write to")
 }

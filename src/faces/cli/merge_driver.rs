@@ -6,10 +6,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::envelope::Head;
-use super::exit::Exit;
-use super::failure::Failure;
 use super::render::{Ink, paint};
+use crate::api::view::{AnswerHead, ErrorReport, Exit};
 use crate::core::merge::{Conflict, Decision};
 use crate::core::name::visible;
 use crate::core::problem::ErrorClass;
@@ -35,14 +33,14 @@ pub(crate) struct Args {
 }
 
 /// Merges.
-pub(crate) fn run(args: &Args) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args) -> Result<Answer, ErrorReport> {
     let merged = services::merge_files(&args.base, &args.ours, &args.theirs, &args.path).map_err(|error| {
-        let failure = Failure::from(error);
+        let failure = ErrorReport::from(error);
         // 1 says that conflicts are left in the file, and nothing of the kind happened.
         let class = if failure.class == ErrorClass::Problem { ErrorClass::Usage } else { failure.class };
-        Failure { class, hint: None, ..failure }
+        ErrorReport { class, hint: None, ..failure }
     })?;
-    let mut answer = Answer::new("merge-driver", Head::default());
+    let mut answer = Answer::new("merge-driver", AnswerHead::default());
     answer.words = told(&args.path, &merged.decisions, &merged.conflicts);
     answer.data = json!({
         "path": args.path,

@@ -10,7 +10,6 @@ mod archive;
 mod args;
 mod batch;
 mod bridge;
-mod caller;
 mod check;
 mod commit;
 mod complete;
@@ -18,12 +17,8 @@ mod completions;
 mod config;
 mod demo;
 mod doctor;
-mod envelope;
 mod event;
-mod excerpt;
-mod exit;
 mod explain;
-mod failure;
 mod format;
 mod help;
 mod init;
@@ -42,7 +37,6 @@ mod resolve;
 mod restore;
 mod scratch;
 mod session;
-mod shield;
 mod show;
 mod status;
 mod sync;
@@ -61,11 +55,12 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-pub use exit::Exit;
+pub use crate::api::view::Exit;
+
+use crate::api::view::ErrorReport;
 
 use answer::{Answer, Face};
 use args::{Cli, Command};
-use failure::Failure;
 use session::Session;
 
 /// Runs the command line and gives the exit code; everything it has to say is printed by then.
@@ -89,7 +84,7 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
     }
 }
 
-fn dispatch(command: &Command, session: &Session) -> Result<Option<Answer>, Failure> {
+fn dispatch(command: &Command, session: &Session) -> Result<Option<Answer>, ErrorReport> {
     match command {
         Command::Status(args) => status::run(args, session).map(Some),
         Command::Task(command) => task::run(command, session),

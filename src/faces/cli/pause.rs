@@ -6,10 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::failure::Failure;
 use super::render::{Ink, count, paint};
 use super::session::{self, Session};
-use super::show;
+use crate::api::view::{ErrorReport, document_path};
 use crate::core::name::visible;
 use crate::core::time::{Timestamp, parse_span};
 use crate::services::PAUSE_MAX;
@@ -33,13 +32,13 @@ pub(crate) struct PauseArgs {
 pub(crate) struct ResumeArgs {}
 
 /// Begins a pause.
-pub(crate) fn pause(args: &PauseArgs, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn pause(args: &PauseArgs, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let ms = i64::try_from(args.span.as_millis()).unwrap_or(i64::MAX);
     let until = Timestamp::from_unix_ms(workspace.now().unix_ms().saturating_add(ms));
     let report = workspace.pause_writers(until)?;
     let mut answer = session::answer("pause", &workspace)?;
-    let held: Vec<String> = report.held.iter().map(|held| show::file(&workspace, &held.path)).collect();
+    let held: Vec<String> = report.held.iter().map(|held| document_path(&workspace, &held.path)).collect();
     answer.data = json!({
         "until": until.to_string(),
         "revisions": report.done.revisions.iter().map(|(revision, _)| revision.as_str()).collect::<Vec<_>>(),
@@ -58,7 +57,7 @@ pub(crate) fn pause(args: &PauseArgs, session: &Session) -> Result<Answer, Failu
 }
 
 /// Ends a pause.
-pub(crate) fn resume(_: &ResumeArgs, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn resume(_: &ResumeArgs, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let was_paused = workspace.resume_writers()?;
     let mut answer = session::answer("resume", &workspace)?;

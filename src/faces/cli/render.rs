@@ -6,12 +6,10 @@ use clap::builder::styling::{AnsiColor, Color, Style};
 use comfy_table::{ContentArrangement, Table as Grid, presets};
 use unicode_width::UnicodeWidthStr;
 
+use crate::api::view::{ErrorReport, Excerpt, complete_commands};
 use crate::core::diagnostic::{Diagnostic, Severity};
 use crate::core::name::visible;
 use crate::core::template;
-
-use super::caller;
-use super::excerpt::Excerpt;
 
 /// What a colour stands for; colour is never the only sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,9 +237,24 @@ pub(crate) fn finding(finding: &Diagnostic, folder: &str, source: Option<&[u8]>)
     out
 }
 
-/// A line with advice. Its commands work as they are printed: see [`caller::complete`].
+/// Returns a failure for people: `error:`, place, causes, `hint:`; each on lines of its own.
+pub(crate) fn failure(failure: &ErrorReport) -> String {
+    let mut out = format!("{} {}\n", paint(Ink::Bad, "error:"), visible(&failure.message));
+    if let Some(excerpt) = &failure.excerpt {
+        out.push_str(&excerpt.with_name());
+    }
+    for cause in &failure.causes {
+        let _ = writeln!(out, "{} {}", paint(Ink::Dim, "cause:"), visible(cause));
+    }
+    if let Some(hint) = &failure.hint {
+        out.push_str(&self::hint(hint));
+    }
+    out
+}
+
+/// A line with advice. Its commands work as they are printed: see [`complete_commands`].
 pub(crate) fn hint(hint: &str) -> String {
-    format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(&caller::complete(hint)))
+    format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(&complete_commands(hint)))
 }
 
 /// `1 task`, `2 tasks`.
@@ -264,6 +277,8 @@ pub(crate) fn listed<T: AsRef<str>>(items: &[T]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::view::sanitize_text;
+    use crate::core::diagnostic::Place;
 
     fn plain(text: &str) -> String {
         anstream::adapter::strip_str(text).to_string()
@@ -320,5 +335,34 @@ mod tests {
         assert_eq!(count(1, "task"), "1 task");
         assert_eq!(count(0, "task"), "0 tasks");
         assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
+    }
+
+    #[test]
+    fn our_own_colours_pass() {
+        for ink in [Ink::Plain, Ink::Dim, Ink::Bold, Ink::Good, Ink::Live, Ink::Warn, Ink::Bad, Ink::Hint] {
+            let painted = paint(ink, "word");
+            assert_eq!(sanitize_text(&painted), painted, "{ink:?}");
+        }
+    }
+
+    #[test]
+    fn the_text_has_what_where_why_and_what_next() {
+        let failure = ErrorReport::usage("bad-json", "`--payload` is not JSON")
+            .at(Excerpt::new("--payload", b"{\"a\" 1}", Place { line: 1, column: 6 }))
+            .cause("expected `:`")
+            .hint("quote it");
+        let plain = anstream::adapter::strip_str(&super::failure(&failure)).to_string();
+        let expected = "error: `--payload` is not JSON\n --> --payload:1:6\n1 | {\"a\" 1}\n  |      ^\ncause: expected `:`\nhint: quote it\n";
+        assert_eq!(plain, expected);
+        assert_eq!(failure.to_json()["error"]["place"]["column"], 6);
+        assert_eq!(failure.to_json()["error"]["exit"], 2);
+        assert_eq!(failure.to_json()["error"]["retryable"], false);
+    }
+
+    #[test]
+    fn hostile_text_reaches_no_terminal() {
+        let failure = ErrorReport::usage("x", "bad \u{1b}[2J name").hint("\u{202e}");
+        let plain = anstream::adapter::strip_str(&super::failure(&failure)).to_string();
+        assert!(!plain.chars().any(|c| c != '\n' && crate::core::name::is_unsafe_to_show(c)), "{plain:?}");
     }
 }

@@ -5,14 +5,11 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::envelope::Written;
-use super::exit::Exit;
-use super::failure::Failure;
 use super::merge_driver::{conflict, decision, told};
 use super::render::{self, Ink, count, paint};
 use super::session::{self, Session};
-use super::show;
 use crate::adapters::git::Operation;
+use crate::api::view::{ErrorReport, Exit, WriteState, document_path};
 use crate::core::merge::MergeSide;
 use crate::core::name::visible;
 use crate::services::{How, Project, Resolution, Resolved};
@@ -40,7 +37,7 @@ pub(crate) struct Args {
 }
 
 /// Resolves.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let side = match (args.ours, args.theirs) {
         (true, _) => Some(MergeSide::Ours),
@@ -51,7 +48,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let mut answer = session::answer("resolve", &workspace)?;
     let (mut merged, mut left) = (Vec::new(), Vec::new());
     for one in &done.documents {
-        let file = show::file(&workspace, &one.path);
+        let file = document_path(&workspace, &one.path);
         if one.conflicts.is_empty() {
             let _ =
                 writeln!(answer.text, "{}  {}", paint(Ink::Good, "resolved"), visible(&said(one, &file, &workspace)));
@@ -82,7 +79,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     });
     if done.documents.iter().any(|one| !one.staged && one.conflicts.is_empty()) {
         let waiting = done.waiting.as_ref().map(ToString::to_string);
-        answer.written = Some(Written { committed: done.committed.as_ref().map(ToString::to_string), waiting });
+        answer.written = Some(WriteState { committed: done.committed.as_ref().map(ToString::to_string), waiting });
     }
     answer.findings.clone_from(&done.findings);
     answer.exit = match (left.is_empty(), done.documents.is_empty() && done.waiting.is_some()) {
@@ -102,7 +99,7 @@ fn said(one: &Resolved, file: &str, workspace: &Project) -> String {
         How::Removed => "removed on both sides",
         How::Returned => "not finished, so it leaves the archive",
     };
-    let from: Vec<String> = one.from.iter().map(|path| show::file(workspace, path)).collect();
+    let from: Vec<String> = one.from.iter().map(|path| document_path(workspace, path)).collect();
     let from = if from.is_empty() { String::new() } else { format!(", out of {}", from.join(", ")) };
     let staged = if one.staged { ", staged" } else { "" };
     format!("{file}  {how}{from}{staged}")
@@ -139,8 +136,8 @@ fn item(one: &Resolved, workspace: &Project) -> Value {
         How::Returned => "returned",
     };
     json!({
-        "path": show::file(workspace, &one.path),
-        "from": one.from.iter().map(|path| show::file(workspace, path)).collect::<Vec<_>>(),
+        "path": document_path(workspace, &one.path),
+        "from": one.from.iter().map(|path| document_path(workspace, path)).collect::<Vec<_>>(),
         "how": how,
         "staged": one.staged,
         "decisions": one.decisions.iter().map(decision).collect::<Vec<_>>(),

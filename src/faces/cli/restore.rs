@@ -5,13 +5,10 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::envelope::{ITEMS_DEFAULT, Written};
-use super::exit::Exit;
-use super::failure::Failure;
 use super::merge_driver::{conflict, decision, told};
 use super::render::{self, Ink, count, finding, listed, paint};
 use super::session::{self, Session};
-use super::show;
+use crate::api::view::{ErrorReport, Exit, ITEMS_DEFAULT, WriteState, document_path};
 use crate::core::name::visible;
 use crate::core::problem::ErrorClass;
 use crate::services::{KeptOperation, Project, Restorable, RestoreReport, RestoredDocument, Waiting};
@@ -40,7 +37,7 @@ pub(crate) struct Args {
 }
 
 /// Restores.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let restorable = workspace.restorable()?;
     let chosen = if args.all {
@@ -50,7 +47,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     } else if args.names.is_empty() {
         if args.dismiss {
             let message = "missing what to dismiss";
-            return Err(Failure::new(ErrorClass::Usage, "usage", message)
+            return Err(ErrorReport::new(ErrorClass::Usage, "usage", message)
                 .hint("name an operation or a document, or pass --all"));
         }
         return list(&workspace, &restorable);
@@ -62,14 +59,14 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
                 || "run `mycelium restore` to list what can be brought back".to_owned(),
                 |waiting| format!("{waiting}; what git put back is known afterwards"),
             );
-            return Err(Failure::new(ErrorClass::NotFound, "not-found", message).hint(visible(&hint)));
+            return Err(ErrorReport::new(ErrorClass::NotFound, "not-found", message).hint(visible(&hint)));
         }
         chosen
     };
     if args.dismiss { dismiss(&workspace, &chosen) } else { bring_back(&workspace, &chosen) }
 }
 
-fn list(workspace: &Project, restorable: &Restorable) -> Result<Answer, Failure> {
+fn list(workspace: &Project, restorable: &Restorable) -> Result<Answer, ErrorReport> {
     let mut answer = session::answer("restore", workspace)?;
     for one in restorable.operations.iter().take(ITEMS_DEFAULT) {
         let place = one.elsewhere.as_ref().map_or_else(String::new, |name| format!(", put back in worktree {name}"));
@@ -78,7 +75,7 @@ fn list(workspace: &Project, restorable: &Restorable) -> Result<Answer, Failure>
         let _ = writeln!(answer.text, "    {}", paint(Ink::Dim, &format!("git show {}", one.reference())));
     }
     for path in restorable.removed.keys().take(ITEMS_DEFAULT) {
-        let _ = writeln!(answer.text, "{}  removed from the folder", visible(&show::file(workspace, path)));
+        let _ = writeln!(answer.text, "{}  removed from the folder", visible(&document_path(workspace, path)));
     }
     let total = restorable.operations.len() + restorable.removed.len();
     let shown = restorable.operations.len().min(ITEMS_DEFAULT) + restorable.removed.len().min(ITEMS_DEFAULT);
@@ -97,7 +94,7 @@ fn list(workspace: &Project, restorable: &Restorable) -> Result<Answer, Failure>
     }
     answer.data = json!({
         "operations": restorable.operations.iter().take(ITEMS_DEFAULT).map(|one| operation(workspace, one)).collect::<Vec<_>>(),
-        "removed": restorable.removed.keys().take(ITEMS_DEFAULT).map(|path| show::file(workspace, path)).collect::<Vec<_>>(),
+        "removed": restorable.removed.keys().take(ITEMS_DEFAULT).map(|path| document_path(workspace, path)).collect::<Vec<_>>(),
         "total": total,
     });
     Ok(answer)
@@ -110,13 +107,13 @@ fn operation(workspace: &Project, one: &KeptOperation) -> Value {
         "agent": one.agent.as_ref().map(ToString::to_string),
         "at": one.at.to_string(),
         "subject": one.subject,
-        "paths": one.changes.keys().map(|path| show::file(workspace, path)).collect::<Vec<_>>(),
+        "paths": one.changes.keys().map(|path| document_path(workspace, path)).collect::<Vec<_>>(),
         "reference": one.reference(),
         "elsewhere": one.elsewhere,
     })
 }
 
-fn dismiss(workspace: &Project, chosen: &Restorable) -> Result<Answer, Failure> {
+fn dismiss(workspace: &Project, chosen: &Restorable) -> Result<Answer, ErrorReport> {
     let dropped = workspace.dismiss_put_back(&chosen.operations)?;
     let mut answer = session::answer("restore", workspace)?;
     for one in &chosen.operations {
@@ -129,12 +126,12 @@ fn dismiss(workspace: &Project, chosen: &Restorable) -> Result<Answer, Failure> 
     Ok(answer)
 }
 
-fn bring_back(workspace: &Project, chosen: &Restorable) -> Result<Answer, Failure> {
+fn bring_back(workspace: &Project, chosen: &Restorable) -> Result<Answer, ErrorReport> {
     let done = workspace.restore(chosen)?;
     let mut answer = session::answer("restore", workspace)?;
     let mut is_open = false;
     for one in &done.documents {
-        let file = show::file(workspace, &one.path);
+        let file = document_path(workspace, &one.path);
         let operations: Vec<&str> = one.operations.iter().map(AsRef::as_ref).collect();
         let what = if operations.is_empty() { String::new() } else { format!(": {}", listed(&operations)) };
         if one.conflicts.is_empty() {
@@ -167,7 +164,7 @@ fn bring_back(workspace: &Project, chosen: &Restorable) -> Result<Answer, Failur
         "dropped": done.dropped.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     let waiting = done.waiting.as_ref().map(ToString::to_string);
-    answer.written = Some(Written { committed: done.committed.as_ref().map(ToString::to_string), waiting });
+    answer.written = Some(WriteState { committed: done.committed.as_ref().map(ToString::to_string), waiting });
     answer.exit = if is_open { Exit::Conflict } else { Exit::Ok };
     Ok(answer)
 }
@@ -182,7 +179,7 @@ fn fate(done: &RestoreReport) -> String {
 
 fn document(workspace: &Project, one: &RestoredDocument) -> Value {
     json!({
-        "path": show::file(workspace, &one.path),
+        "path": document_path(workspace, &one.path),
         "operations": one.operations.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "restored": one.conflicts.is_empty(),
         "decisions": one.decisions.iter().map(decision).collect::<Vec<_>>(),

@@ -3,7 +3,7 @@
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use super::failure::Failure;
+use crate::api::view::ErrorReport;
 use crate::core::name::{shell_word, visible};
 use crate::core::problem::ErrorClass;
 
@@ -19,7 +19,7 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     /// Makes one; `purpose` is part of its name.
-    pub(crate) fn new(purpose: &str) -> Result<Self, Failure> {
+    pub(crate) fn new(purpose: &str) -> Result<Self, ErrorReport> {
         let base = std::env::temp_dir();
         let process = std::process::id();
         for attempt in 0..ATTEMPTS_MAX {
@@ -29,7 +29,7 @@ impl Scratch {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     let shown = visible(&path.display().to_string());
-                    let failure = Failure::new(ErrorClass::Problem, "scratch", format!("could not make `{shown}`"));
+                    let failure = ErrorReport::new(ErrorClass::Problem, "scratch", format!("could not make `{shown}`"));
                     return Err(failure
                         .cause(error.to_string())
                         .hint("set TMPDIR to a directory that you may write to"));
@@ -42,7 +42,7 @@ impl Scratch {
         let hint = format!(
             "see whether a text of yours is kept in one of them, then run `rm -r {folder}/mycelium-{purpose}-*`"
         );
-        Err(Failure::new(ErrorClass::Problem, "scratch", message).hint(hint))
+        Err(ErrorReport::new(ErrorClass::Problem, "scratch", message).hint(hint))
     }
 
     /// Where it is.

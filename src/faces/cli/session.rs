@@ -1,14 +1,13 @@
 //! What every command shares: the global options, the workspace, and where its answers belong. Knows no command.
 
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 
 use super::answer::{Answer, Face};
 use super::args::{Global, Required};
-use super::caller;
-use super::envelope::Head;
-use super::failure::Failure;
 use super::progress::{self, Shown};
 use super::render;
+use crate::api::view::{AnswerHead, ErrorReport, remember_caller};
 use crate::core::name::visible;
 use crate::core::problem::ErrorClass;
 use crate::services::{Error, Opening, Patience, Project};
@@ -27,18 +26,19 @@ pub(crate) struct Session {
 impl Session {
     /// A run with these options.
     pub(crate) fn new(global: Global) -> Self {
-        caller::remember(&global);
+        let root = global.root.clone();
+        remember_caller(global.agent.as_ref().map(ToString::to_string), root, top(global.root.as_deref()));
         let face = Face::new(&global);
         Self { global, face, shown: RefCell::new(None) }
     }
 
     /// Opens the workspace that the options name.
-    pub(crate) fn open(&self) -> Result<Project, Failure> {
+    pub(crate) fn open(&self) -> Result<Project, ErrorReport> {
         self.open_with(Vec::new())
     }
 
     /// Opens the workspace for a command that shows or changes settings: no value keeps it from working.
-    pub(crate) fn open_any(&self) -> Result<Project, Failure> {
+    pub(crate) fn open_any(&self) -> Result<Project, ErrorReport> {
         self.open_unchecked(Vec::new())
     }
 
@@ -48,7 +48,7 @@ impl Session {
     }
 
     /// The same with settings that win over every file.
-    pub(crate) fn open_with(&self, flags: Vec<(String, String)>) -> Result<Project, Failure> {
+    pub(crate) fn open_with(&self, flags: Vec<(String, String)>) -> Result<Project, ErrorReport> {
         let workspace = self.open_unchecked(flags)?;
         match workspace.config().refused() {
             Some(finding) => Err(Error::Config(Box::new(finding.clone())).into()),
@@ -56,7 +56,7 @@ impl Session {
         }
     }
 
-    fn open_unchecked(&self, mut flags: Vec<(String, String)>) -> Result<Project, Failure> {
+    fn open_unchecked(&self, mut flags: Vec<(String, String)>) -> Result<Project, ErrorReport> {
         flags.extend(self.global.require_mode.map(|mode| ("coordination.mode".to_owned(), mode.word().to_owned())));
         let opening = Opening { root: self.global.root.clone(), agent: self.global.agent.clone(), flags };
         let workspace = Project::open(opening)?;
@@ -77,7 +77,7 @@ impl Session {
     }
 
     /// Refuses to go on without the follower that is required.
-    fn require(&self, workspace: &Project) -> Result<(), Failure> {
+    fn require(&self, workspace: &Project) -> Result<(), ErrorReport> {
         let Some(mode) = self.global.require_mode.filter(|mode| *mode != Required::Markdown) else { return Ok(()) };
         let found = workspace.detect_bridge(Patience::Full);
         if found.mode == mode.word() {
@@ -87,12 +87,12 @@ impl Session {
         let message = format!("`{}` was required and is not live: {why}", mode.word());
         let hint =
             found.hint.unwrap_or_else(|| "leave out `--require-mode`: every command works on the files".to_owned());
-        Err(Failure::new(ErrorClass::Busy, "mode-unreached", message).hint(hint))
+        Err(ErrorReport::new(ErrorClass::Busy, "mode-unreached", message).hint(hint))
     }
 }
 
 /// Where this works, for `--verbose`.
-fn whereabouts(workspace: &Project) -> Result<String, Failure> {
+fn whereabouts(workspace: &Project) -> Result<String, ErrorReport> {
     let context = workspace.context()?;
     let branch = match (context.in_git, context.branch) {
         (_, Some(branch)) => format!("on {branch}"),
@@ -105,9 +105,9 @@ fn whereabouts(workspace: &Project) -> Result<String, Failure> {
 }
 
 /// Where a workspace's answers are read from.
-pub(crate) fn head(workspace: &Project) -> Result<Head, Failure> {
+pub(crate) fn head(workspace: &Project) -> Result<AnswerHead, ErrorReport> {
     let context = workspace.context()?;
-    Ok(Head {
+    Ok(AnswerHead {
         root: context.root.display().to_string(),
         folder: context.folder,
         branch: context.branch,
@@ -116,8 +116,22 @@ pub(crate) fn head(workspace: &Project) -> Result<Head, Failure> {
 }
 
 /// An answer about a workspace, without data yet.
-pub(crate) fn answer(kind: &'static str, workspace: &Project) -> Result<Answer, Failure> {
+pub(crate) fn answer(kind: &'static str, workspace: &Project) -> Result<Answer, ErrorReport> {
     let mut answer = Answer::new(kind, head(workspace)?);
     answer.pager = workspace.config().text("ui.pager").map(ToOwned::to_owned);
     Ok(answer)
+}
+
+/// The nearest folder at or above a place with a `.git`, as a path from the working directory.
+fn top(root: Option<&Path>) -> Option<PathBuf> {
+    let begin = root.map_or_else(PathBuf::new, Path::to_path_buf);
+    let depth = std::env::current_dir().ok()?.join(&begin).components().count();
+    let mut above = begin.clone();
+    for _ in 0..depth {
+        if above.join(".git").exists() {
+            return Some(above).filter(|top| !top.as_os_str().is_empty());
+        }
+        above.push("..");
+    }
+    root.map(Path::to_path_buf)
 }

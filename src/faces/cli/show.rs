@@ -6,44 +6,22 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, on_terminal, print, print_bytes};
-use super::failure::Failure;
 use super::format::{Wording, of_document};
 use super::render::{Cell, Ink, Table, count, cut, finding, paint, status};
 use super::session;
+use crate::api::view::{ErrorReport, document_data, document_path};
 use crate::core::document::{Document, Note, Step};
 use crate::core::entity::{self, Agent, Entity, Reading, Task, TaskStatus, Workflow};
-use crate::core::name::{DocId, DocPath, visible};
-use crate::services::{Found, Hold, Project};
+use crate::core::name::{DocId, visible};
+use crate::services::{Found, Project};
 
 /// Columns of a status that is none.
 const STATUS_COLUMNS_MAX: usize = 12;
 /// Longest value shown on one line, in characters.
 const VALUE_CHARS_MAX: usize = 200;
 
-/// A document's path as the user would write it, below the root.
-pub(crate) fn file(workspace: &Project, path: &DocPath) -> String {
-    format!("{}/{path}", workspace.folder())
-}
-
-/// A document as an answer's data: its path, and what it says under the word for its kind.
-pub(crate) fn data(workspace: &Project, path: &DocPath, entity: Option<&Entity>) -> Value {
-    let mut data = json!({ "path": file(workspace, path) });
-    match (entity, path.kind()) {
-        (Some(entity), _) => {
-            data["id"] = json!(entity.id().as_str());
-            data[entity.kind().word()] = entity.to_json();
-        }
-        (None, Some(kind)) => {
-            data["id"] = Value::Null;
-            data[kind.word()] = Value::Null;
-        }
-        (None, None) => {}
-    }
-    data
-}
-
 /// Exact bytes to a pipe or a file; on a terminal what it would act on is made visible.
-pub(crate) fn raw(found: &Found) -> Result<(), Failure> {
+pub(crate) fn raw(found: &Found) -> Result<(), ErrorReport> {
     let bytes = found.document.bytes();
     if !on_terminal() {
         return print_bytes(bytes);
@@ -59,9 +37,9 @@ pub(crate) fn document(
     workspace: &Project,
     found: &Found,
     wording: &Wording,
-) -> Result<Answer, Failure> {
+) -> Result<Answer, ErrorReport> {
     let mut answer = session::answer(kind, workspace)?;
-    answer.data = data(workspace, &found.path, found.entity.as_ref());
+    answer.data = document_data(workspace, &found.path, found.entity.as_ref());
     if found.entity.is_none() {
         let (id, title) = identity(found);
         answer.data["id"] = json!(id.as_ref().map(DocId::as_str));
@@ -73,7 +51,7 @@ pub(crate) fn document(
         answer.text = words.text([&of_document(&answer.data, word)])?;
         return Ok(answer);
     }
-    let file = ("file".to_owned(), file(workspace, &found.path));
+    let file = ("file".to_owned(), document_path(workspace, &found.path));
     let mut sheet = match &found.entity {
         Some(Entity::Task(task)) => task_sheet(task),
         Some(Entity::Agent(agent)) => agent_sheet(agent),
@@ -284,20 +262,6 @@ pub(crate) fn span(span: Duration) -> String {
         left %= unit;
     }
     parts.join(" ")
-}
-
-/// Who holds a task, for programs. The lease and what is left of it are in seconds.
-pub(crate) fn hold(hold: &Hold) -> Value {
-    json!({
-        "by": hold.by.as_str(),
-        "state": hold.state.word(),
-        "since": hold.since.map(|at| at.to_string()),
-        "lease": hold.lease.map(|lease| lease.as_secs()),
-        "left": hold.left.map(|left| left.as_secs()),
-        "over": hold.is_over,
-        "elsewhere": hold.elsewhere,
-        "branch": hold.branch,
-    })
 }
 
 fn optional<T: ToString>(value: Option<&T>) -> String {

@@ -5,13 +5,10 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::envelope::{ITEMS_DEFAULT, Written};
-use super::exit::Exit;
-use super::failure::Failure;
 use super::render::{self, Ink, paint};
 use super::session::{self, Session};
-use super::show;
 use crate::adapters::git::Came;
+use crate::api::view::{ErrorReport, Exit, ITEMS_DEFAULT, WriteState, document_path};
 use crate::core::name::{DocPath, visible};
 use crate::services::{DroppedCommits, LostClaim, Project, SyncOptions, SyncReport, Unpushed, way_around};
 
@@ -48,7 +45,7 @@ pub(crate) struct Args {
 }
 
 /// Syncs.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     // To ask for an exchange is to want commits, whatever happens by itself.
     let workspace = session.open_with(vec![("commit.auto".to_owned(), "true".to_owned())])?;
     let Args { remote, no_push, merge, with_code, keep_dropped } = args.clone();
@@ -59,7 +56,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     answer.words = words(&workspace, &report);
     answer.data = data(&workspace, &report);
     answer.findings.clone_from(&report.findings);
-    answer.written = Some(Written { committed: report.tip.as_ref().map(ToString::to_string), waiting: None });
+    answer.written = Some(WriteState { committed: report.tip.as_ref().map(ToString::to_string), waiting: None });
     answer.exit = exit(&report);
     Ok(answer)
 }
@@ -81,7 +78,7 @@ fn text(workspace: &Project, report: &SyncReport) -> String {
         for one in all.iter().take(ITEMS_DEFAULT) {
             let by: Vec<&str> = one.by.iter().map(String::as_str).collect();
             let by = paint(Ink::Dim, &format!("({})", visible(&by.join(", "))));
-            let _ = writeln!(out, "{word}  {}  {by}", visible(&show::file(workspace, &one.path)));
+            let _ = writeln!(out, "{word}  {}  {by}", visible(&document_path(workspace, &one.path)));
         }
         if all.len() > ITEMS_DEFAULT {
             let _ = writeln!(out, "{word}  … and {} more", all.len() - ITEMS_DEFAULT);
@@ -93,7 +90,7 @@ fn text(workspace: &Project, report: &SyncReport) -> String {
 fn words(workspace: &Project, report: &SyncReport) -> String {
     let other = visible(&format!("{}/{}", report.remote, report.branch));
     let hint = |text: &str| format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(text));
-    let file = |path: &DocPath| visible(&show::file(workspace, path));
+    let file = |path: &DocPath| visible(&document_path(workspace, path));
     let mut out = String::new();
     for (path, one) in &report.decisions {
         let line = format!("{}: `{}` stands, `{}` gave way ({})", one.what, one.kept, one.lost, one.rule);
@@ -159,7 +156,7 @@ fn words(workspace: &Project, report: &SyncReport) -> String {
 }
 
 fn data(workspace: &Project, report: &SyncReport) -> Value {
-    let came = |one: &Came| json!({ "path": show::file(workspace, &one.path), "by": one.by });
+    let came = |one: &Came| json!({ "path": document_path(workspace, &one.path), "by": one.by });
     let unpushed = report.unpushed.as_ref().map(|unpushed| match unpushed {
         Unpushed::Asked { commits } => json!({ "why": "asked", "commits": commits }),
         Unpushed::Code { commits, paths } => {
@@ -178,17 +175,17 @@ fn data(workspace: &Project, report: &SyncReport) -> Value {
         "commits": report.went,
         "merged": report.merged.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "decisions": report.decisions.iter().map(|(path, one)| json!({
-            "path": show::file(workspace, path), "rule": one.rule, "what": one.what, "kept": one.kept, "lost": one.lost,
+            "path": document_path(workspace, path), "rule": one.rule, "what": one.what, "kept": one.kept, "lost": one.lost,
             "winner": one.winner.as_ref().map(ToString::to_string), "loser": one.loser.as_ref().map(ToString::to_string),
         })).collect::<Vec<_>>(),
         "losses": report.losses.iter().map(|(path, one)| json!({
-            "path": show::file(workspace, path), "winner": one.winner, "loser": one.loser, "says": one.line,
+            "path": document_path(workspace, path), "winner": one.winner, "loser": one.loser, "says": one.line,
         })).collect::<Vec<_>>(),
         "lost": report.lost.iter().map(|one| json!({
-            "path": show::file(workspace, &one.path), "loser": one.loser, "winner": one.winner,
+            "path": document_path(workspace, &one.path), "loser": one.loser, "winner": one.winner,
         })).collect::<Vec<_>>(),
         "conflicts": report.conflicts.iter().map(|(path, one)| json!({
-            "path": show::file(workspace, path), "rule": one.rule, "what": one.what,
+            "path": document_path(workspace, path), "rule": one.rule, "what": one.what,
         })).collect::<Vec<_>>(),
         "unpushed": unpushed,
         "tries": report.tries,

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::answer::{self, Answer};
-use super::envelope::Head;
-use super::failure::Failure;
+use crate::api::view::{AnswerHead, ErrorReport};
 use crate::core::document::Document;
 use crate::core::name::visible;
 use crate::services;
@@ -21,14 +20,14 @@ pub(crate) struct Args {
 }
 
 /// Prints it.
-pub(crate) fn run(args: &Args) -> Result<Option<Answer>, Failure> {
+pub(crate) fn run(args: &Args) -> Result<Option<Answer>, ErrorReport> {
     let bytes = services::shown_file(&args.file)?;
     let document = Document::parse(bytes.as_slice());
     if !document.is_readable() {
         // Git shows what it is given, and takes care of its own terminal no more than without this.
         return answer::print_bytes(&bytes).map(|()| None);
     }
-    let mut answer = Answer::new("textconv", Head::default());
+    let mut answer = Answer::new("textconv", AnswerHead::default());
     answer.text = facts(&document);
     answer.data = json!({ "text": answer.text });
     Ok(Some(answer))

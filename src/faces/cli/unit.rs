@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::failure::Failure;
+use crate::api::view::ErrorReport;
 use crate::core::name::{is_unsafe_to_show, visible};
 use crate::core::problem::ErrorClass;
 
@@ -10,7 +10,7 @@ use crate::core::problem::ErrorClass;
 ///
 /// What is locked down is what neither git nor signing needs: the agents of gpg and ssh are reached over sockets in the
 /// user's runtime folder and read the user's home, so those stay open.
-pub(crate) fn unit(program: &Path, root: &Path) -> Result<String, Failure> {
+pub(crate) fn unit(program: &Path, root: &Path) -> Result<String, ErrorReport> {
     let (program, root) = (checked(program)?, checked(root)?);
     Ok(format!(
         "\
@@ -65,11 +65,11 @@ fn name(root: &str) -> String {
 }
 
 /// A path that a unit can hold: text without control characters.
-fn checked(path: &Path) -> Result<String, Failure> {
+fn checked(path: &Path) -> Result<String, ErrorReport> {
     let text = path.to_str().filter(|text| !text.chars().any(is_unsafe_to_show) && !text.ends_with([' ', '\\']));
     text.map(ToOwned::to_owned).ok_or_else(|| {
         let shown = visible(&path.to_string_lossy());
-        let failure = Failure::new(ErrorClass::Problem, "bad-path", format!("no unit can name `{shown}`"));
+        let failure = ErrorReport::new(ErrorClass::Problem, "bad-path", format!("no unit can name `{shown}`"));
         failure.hint("give the folder a name of letters and digits")
     })
 }

@@ -6,13 +6,13 @@ use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::Cli;
-use super::failure::Failure;
 use super::render::listed;
+use crate::api::view::ErrorReport;
 use crate::core::entity::UnknownWord;
 use crate::core::name::visible;
 
 /// The parser's error as a failure of ours.
-pub(crate) fn failure(error: &clap::Error, arguments: &[OsString]) -> Failure {
+pub(crate) fn failure(error: &clap::Error, arguments: &[OsString]) -> ErrorReport {
     let text = |kind| context(error, kind);
     let first = |kind| text(kind).into_iter().next().unwrap_or_default();
     let argument = || tidy(&first(ContextKind::InvalidArg));
@@ -37,7 +37,7 @@ pub(crate) fn failure(error: &clap::Error, arguments: &[OsString]) -> Failure {
         ErrorKind::TooManyValues => format!("`{}` is one value too many for `{}`", value(), argument()),
         _ => plain(error),
     };
-    Failure::usage("usage", message).hint(hint(error, arguments))
+    ErrorReport::usage("usage", message).hint(hint(error, arguments))
 }
 
 /// Why a value does not fit.

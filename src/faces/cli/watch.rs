@@ -7,13 +7,11 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, print, print_line};
-use super::envelope::{Head, envelope};
-use super::exit::Exit;
-use super::failure::Failure;
 use super::render::{self, Ink, finding, paint};
 use super::session::{self, Session};
 use super::unit;
 use crate::api::daemon::{self, Detached, ForcedEnd, Notice, READY, Span, WatchError};
+use crate::api::view::{AnswerHead, ErrorReport, Exit, envelope};
 use crate::core::name::visible;
 use crate::core::problem::ErrorClass;
 use crate::services::Project;
@@ -37,7 +35,7 @@ pub(crate) struct Args {
 }
 
 /// Watches until it is stopped.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, ErrorReport> {
     let workspace = session.open()?;
     if args.print_unit {
         return print_unit(&workspace).map(Some);
@@ -63,11 +61,11 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Fail
     session.done();
     daemon::watch(&workspace, span, Some(forced_end(args, session)), &mut listener)?;
     if session.face.json() {
-        let end = Head { folder: head.folder, ..session::head(&workspace)? };
+        let end = AnswerHead { folder: head.folder, ..session::head(&workspace)? };
         print_line(&envelope("watch.end", &end, &json!({ "events": told }), &[], None))?;
     }
     if args.once && troubles > 0 {
-        return Err(Failure::new(ErrorClass::Problem, "not-committed", "not everything is committed")
+        return Err(ErrorReport::new(ErrorClass::Problem, "not-committed", "not everything is committed")
             .hint("run `mycelium status` to see what is not, and why"));
     }
     Ok(None)
@@ -88,9 +86,10 @@ fn forced_end(args: &Args, session: &Session) -> ForcedEnd {
     ForcedEnd { code: exit.code(), last_words }
 }
 
-fn print_unit(workspace: &Project) -> Result<Answer, Failure> {
+fn print_unit(workspace: &Project) -> Result<Answer, ErrorReport> {
     let program = std::env::current_exe().map_err(|error| {
-        Failure::new(ErrorClass::Problem, "watch", "could not find this program's own path").cause(error.to_string())
+        ErrorReport::new(ErrorClass::Problem, "watch", "could not find this program's own path")
+            .cause(error.to_string())
     })?;
     let mut answer = session::answer("watch.unit", workspace)?;
     answer.text = unit::unit(&program, workspace.root())?;
@@ -99,7 +98,7 @@ fn print_unit(workspace: &Project) -> Result<Answer, Failure> {
 }
 
 /// Tells one thing. Whoever listens may go away: the watcher's work is to commit, not to be heard.
-fn tell(notice: &Notice, args: &Args, session: &Session, head: &Head) {
+fn tell(notice: &Notice, args: &Args, session: &Session, head: &AnswerHead) {
     if matches!(notice, Notice::Ready) && !args.once {
         // Where no service manager started this, there is nobody to tell.
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -143,7 +142,7 @@ fn words(notice: &Notice) -> String {
 }
 
 /// Makes sure that a watcher runs: the one that does, or a new one in the background.
-fn detach(workspace: &Project) -> Result<Answer, Failure> {
+fn detach(workspace: &Project) -> Result<Answer, ErrorReport> {
     let mut answer = session::answer("watch", workspace)?;
     if let Some(pid) = workspace.commits().standing()?.watcher.and_then(|watcher| watcher.pid) {
         answer.words = format!("a watcher is running already (process {pid})\n");
@@ -165,7 +164,7 @@ fn detach(workspace: &Project) -> Result<Answer, Failure> {
             let cause = said.lines().next().unwrap_or("it said nothing").trim_start_matches("error: ");
             let hint = said.lines().find_map(|line| line.strip_prefix("hint: ")).map(ToOwned::to_owned);
             let class = if status.code() == Some(Exit::Busy as i32) { ErrorClass::Busy } else { ErrorClass::Problem };
-            Err(Failure { class, hint, ..not_started() }.cause(cause))
+            Err(ErrorReport { class, hint, ..not_started() }.cause(cause))
         }
     }
 }
@@ -174,11 +173,11 @@ fn data(pid: u32, state: &str) -> Value {
     json!({ "pid": pid, "watcher": state })
 }
 
-fn not_started() -> Failure {
-    Failure::new(ErrorClass::Problem, "watch", "the watcher did not start")
+fn not_started() -> ErrorReport {
+    ErrorReport::new(ErrorClass::Problem, "watch", "the watcher did not start")
 }
 
-impl From<WatchError> for Failure {
+impl From<WatchError> for ErrorReport {
     fn from(error: WatchError) -> Self {
         match error {
             WatchError::Project(error) => error.into(),

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, width};
-use super::failure::Failure;
 use super::render::{Cell, Ink, Table, paint, status};
 use super::session::{self, Session};
 use super::show;
+use crate::api::view::{ErrorReport, document_path, lease_data};
 use crate::core::diagnostic::Diagnostic;
 use crate::core::entity::TaskStatus;
 use crate::core::lease::EntryState;
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 }
 
 /// Tells it.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let why = workspace.why(&args.id)?;
     let verdict = Verdict::of(&why);
@@ -294,7 +294,7 @@ fn data(why: &Why, verdict: &Verdict, workspace: &Project) -> Value {
             "met": need.wait.is_none(),
             "wait": need.wait.map(Wait::word),
             "holder": need.holder.as_ref().map(AgentName::as_str),
-            "held": need.elsewhere.as_ref().map(show::hold),
+            "held": need.elsewhere.as_ref().map(lease_data),
             "archived": need.is_archived,
             "near": names(&need.near),
         })
@@ -305,7 +305,7 @@ fn data(why: &Why, verdict: &Verdict, workspace: &Project) -> Value {
             Some(Fault::Unreadable(finding)) => json!(finding),
             Some(Fault::Unusable(finding)) => json!(finding.message),
             Some(Fault::Duplicate(paths)) => {
-                json!(paths.iter().map(|path| show::file(workspace, path)).collect::<Vec<_>>())
+                json!(paths.iter().map(|path| document_path(workspace, path)).collect::<Vec<_>>())
             }
             _ => Value::Null,
         };
@@ -335,11 +335,11 @@ fn data(why: &Why, verdict: &Verdict, workspace: &Project) -> Value {
         "needs_total": why.needs.len(),
         "chain": names(&why.chain),
         "root": root,
-        "held": why.hold.as_ref().map(show::hold),
+        "held": why.hold.as_ref().map(lease_data),
         "review": review,
         "sentence": format!("{} {}", why.task.id, verdict.sentence),
         "command": verdict.command,
-        "path": show::file(workspace, &why.path),
+        "path": document_path(workspace, &why.path),
     })
 }
 

@@ -4,7 +4,6 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::failure::Failure;
 use super::format::Wording;
 use super::input::Given;
 use super::list::{self, Rows};
@@ -12,6 +11,7 @@ use super::render::{Cell, status};
 use super::session::Session;
 use super::task::{fraction, pairs};
 use super::{show, write};
+use crate::api::view::{ErrorReport, document_path};
 use crate::core::entity::workflow::WorkflowUpdate;
 use crate::core::entity::{Entity, NewWorkflow, Workflow, WorkflowStatus};
 use crate::core::name::{DocId, Kind};
@@ -135,7 +135,7 @@ pub(crate) struct Fail {
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>, Failure> {
+pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>, ErrorReport> {
     match command {
         Command::Create(args) => create(args, session).map(Some),
         Command::Get(args) => get(args, session),
@@ -146,7 +146,7 @@ pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>
     }
 }
 
-fn create(args: &Create, session: &Session) -> Result<Answer, Failure> {
+fn create(args: &Create, session: &Session) -> Result<Answer, ErrorReport> {
     let metadata = args.metadata.as_ref().map(|given| given.object("--metadata")).transpose()?;
     let workspace = session.open()?;
     let (id, taken) = match &args.id {
@@ -165,7 +165,7 @@ fn create(args: &Create, session: &Session) -> Result<Answer, Failure> {
     write::created("workflow.create", &workspace, &New::Workflow(new), taken)
 }
 
-fn get(args: &Get, session: &Session) -> Result<Option<Answer>, Failure> {
+fn get(args: &Get, session: &Session) -> Result<Option<Answer>, ErrorReport> {
     let workspace = session.open()?;
     let mut found = workspace.documents().find(Some(Kind::Workflow), &args.id)?;
     if args.raw {
@@ -189,7 +189,7 @@ fn derive(workflow: &mut Workflow, snapshot: &Snapshot) {
     workflow.tasks = tasks;
 }
 
-fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
+fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let snapshot = workspace.documents().snapshot(Scope::Named)?;
     let mut rows = Rows::new("workflow.list", &["ID", "STATUS", "PROGRESS", "TASKS", "WHAT"]);
@@ -204,7 +204,7 @@ fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
         // Running ones first, then the oldest.
         let rank = WorkflowStatus::ALL.iter().position(|status| *status == workflow.status).unwrap_or(9);
         let key = list::key(rank, 0, workflow.created, &workflow.id);
-        let path = show::file(&workspace, &entry.path);
+        let path = document_path(&workspace, &entry.path);
         let snapshot = &snapshot;
         rows.push_document(&workspace, entry, key, move || row(snapshot, workflow, &path));
     }
@@ -233,7 +233,7 @@ fn row(snapshot: &Snapshot, workflow: &Workflow, path: &str) -> (Value, Vec<Cell
     (item, cells)
 }
 
-fn update(args: &Update, session: &Session) -> Result<Answer, Failure> {
+fn update(args: &Update, session: &Session) -> Result<Answer, ErrorReport> {
     let metadata = args.metadata.as_ref().map(|given| given.object("--metadata")).transpose()?;
     let update = WorkflowUpdate {
         status: args.status,
@@ -247,7 +247,7 @@ fn update(args: &Update, session: &Session) -> Result<Answer, Failure> {
         unset: args.unset.clone(),
     };
     if update == WorkflowUpdate::default() {
-        let failure = Failure::usage("nothing-to-do", "nothing to update is given");
+        let failure = ErrorReport::usage("nothing-to-do", "nothing to update is given");
         return Err(failure.hint("run `mycelium workflow update --help` to see what can change"));
     }
     let workspace = session.open()?;
@@ -255,14 +255,14 @@ fn update(args: &Update, session: &Session) -> Result<Answer, Failure> {
     edit.apply(&workspace, &|document| crate::core::entity::workflow::update(document, &update))
 }
 
-fn complete(args: &Complete, session: &Session) -> Result<Answer, Failure> {
+fn complete(args: &Complete, session: &Session) -> Result<Answer, ErrorReport> {
     let result = args.result.as_ref().map(|given| given.json_or_text("--result")).transpose()?;
     let workspace = session.open()?;
     let edit = write::Edit { answer: "workflow.complete", kind: Kind::Workflow, id: &args.id, verb: "complete" };
     edit.apply(&workspace, &|document| crate::core::entity::workflow::complete(document, result.as_ref()))
 }
 
-fn fail(args: &Fail, session: &Session) -> Result<Answer, Failure> {
+fn fail(args: &Fail, session: &Session) -> Result<Answer, ErrorReport> {
     let error = args.error.json_or_text("--error")?;
     let workspace = session.open()?;
     let edit = write::Edit { answer: "workflow.fail", kind: Kind::Workflow, id: &args.id, verb: "fail" };

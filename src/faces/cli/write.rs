@@ -5,12 +5,10 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::envelope::Written;
-use super::excerpt::Excerpt;
-use super::failure::Failure;
 use super::log::telling;
 use super::render::{self, Ink, paint};
-use super::{session, show};
+use super::session;
+use crate::api::view::{ErrorReport, Excerpt, WriteState, document_data, document_path};
 use crate::core::change;
 use crate::core::diagnostic::Severity;
 use crate::core::document::Document;
@@ -45,7 +43,7 @@ pub(crate) type Change<'a> = &'a dyn Fn(&Document) -> Result<Document, Refusal>;
 
 impl Edit<'_> {
     /// Applies the change and tells what it did.
-    pub(crate) fn apply(self, workspace: &Project, change: Change<'_>) -> Result<Answer, Failure> {
+    pub(crate) fn apply(self, workspace: &Project, change: Change<'_>) -> Result<Answer, ErrorReport> {
         self.apply_as(workspace, &Passing::default(), change)
     }
 
@@ -55,7 +53,7 @@ impl Edit<'_> {
         workspace: &Project,
         passing: &Passing,
         change: Change<'_>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Answer, ErrorReport> {
         let changed = workspace.change(self.kind, self.id, self.verb, passing, change);
         let outcome = changed.map_err(|error| refused(workspace, error))?;
         let mut answer = written(self.answer, workspace, &outcome)?;
@@ -65,7 +63,12 @@ impl Edit<'_> {
     }
 
     /// Applies the change to the document with exactly this id; where there is none, makes it.
-    pub(crate) fn apply_or_create(self, workspace: &Project, change: Change<'_>, new: &New) -> Result<Answer, Failure> {
+    pub(crate) fn apply_or_create(
+        self,
+        workspace: &Project,
+        change: Change<'_>,
+        new: &New,
+    ) -> Result<Answer, ErrorReport> {
         for _ in 0..ATTEMPTS_MAX {
             match workspace.create(new, Taken::LookUp) {
                 Err(Error::Exists { .. }) => {}
@@ -82,27 +85,27 @@ impl Edit<'_> {
                 result => return result,
             }
         }
-        Err(Failure::new(ErrorClass::Busy, "restless", format!("`{}` comes and goes all the time", self.id)))
+        Err(ErrorReport::new(ErrorClass::Busy, "restless", format!("`{}` comes and goes all the time", self.id)))
     }
 }
 
 /// A refusal, with the line of the document that is at fault.
-fn refused(workspace: &Project, error: Error) -> Failure {
+fn refused(workspace: &Project, error: Error) -> ErrorReport {
     let found = error.findings().into_iter().find_map(|finding| Some((finding.path?, finding.place?)));
-    let failure = Failure::from(error);
+    let failure = ErrorReport::from(error);
     let Some((path, place)) = found else { return failure };
     match workspace.store().read(&path) {
-        Ok(Some(file)) => failure.at(Excerpt::new(&show::file(workspace, &path), &file.bytes, place)),
+        Ok(Some(file)) => failure.at(Excerpt::new(&document_path(workspace, &path), &file.bytes, place)),
         _ => failure,
     }
 }
 
 /// The answer to a creation: the id, and nothing else, for people.
-pub(crate) fn created(kind: &'static str, workspace: &Project, new: &New, taken: Taken) -> Result<Answer, Failure> {
+pub(crate) fn created(kind: &'static str, workspace: &Project, new: &New, taken: Taken) -> Result<Answer, ErrorReport> {
     let outcome = workspace.create(new, taken)?;
     let mut answer = written(kind, workspace, &outcome)?;
     answer.text = format!("{}\n", new.id());
-    answer.words = words(workspace, &outcome, &[format!("created {}", show::file(workspace, &outcome.path))]);
+    answer.words = words(workspace, &outcome, &[format!("created {}", document_path(workspace, &outcome.path))]);
     add_faults_of_settings(&mut answer, workspace);
     Ok(answer)
 }
@@ -117,7 +120,7 @@ fn add_faults_of_settings(answer: &mut Answer, workspace: &Project) {
 }
 
 /// The answer to a claim: the id, and nothing else, for people.
-pub(crate) fn claimed(kind: &'static str, workspace: &Project, claimed: &Claimed) -> Result<Answer, Failure> {
+pub(crate) fn claimed(kind: &'static str, workspace: &Project, claimed: &Claimed) -> Result<Answer, ErrorReport> {
     let outcome = &claimed.outcome;
     let id = outcome.entity.as_ref().map_or_else(|| outcome.path.stem().to_owned(), |entity| entity.id().to_string());
     let mut answer = written(kind, workspace, outcome)?;
@@ -169,12 +172,12 @@ fn name_skipped(answer: &mut Answer, claimed: &Claimed) {
 }
 
 /// The answer to a renewal.
-pub(crate) fn renewed(kind: &'static str, workspace: &Project, renewed: &Renewed) -> Result<Answer, Failure> {
+pub(crate) fn renewed(kind: &'static str, workspace: &Project, renewed: &Renewed) -> Result<Answer, ErrorReport> {
     let Renewed { task, path, by, fence, lease, until } = renewed;
     let mut answer = session::answer(kind, workspace)?;
     answer.data = json!({
         "id": task.as_str(),
-        "path": show::file(workspace, path),
+        "path": document_path(workspace, path),
         "claim": {
             "holder": by.as_str(),
             "fence": fence,
@@ -187,23 +190,23 @@ pub(crate) fn renewed(kind: &'static str, workspace: &Project, renewed: &Renewed
 }
 
 /// The answer to a removal.
-pub(crate) fn removed(kind: &'static str, workspace: &Project, which: Kind, id: &str) -> Result<Answer, Failure> {
+pub(crate) fn removed(kind: &'static str, workspace: &Project, which: Kind, id: &str) -> Result<Answer, ErrorReport> {
     let outcome = workspace.remove(which, id)?;
     let mut answer = written(kind, workspace, &outcome)?;
-    answer.words = words(workspace, &outcome, &[format!("removed {}", show::file(workspace, &outcome.path))]);
+    answer.words = words(workspace, &outcome, &[format!("removed {}", document_path(workspace, &outcome.path))]);
     Ok(answer)
 }
 
 /// The answer to any write, without words yet.
-fn written(kind: &'static str, workspace: &Project, outcome: &Outcome) -> Result<Answer, Failure> {
+fn written(kind: &'static str, workspace: &Project, outcome: &Outcome) -> Result<Answer, ErrorReport> {
     let mut answer = session::answer(kind, workspace)?;
-    let mut data = show::data(workspace, &outcome.path, outcome.entity.as_ref());
+    let mut data = document_data(workspace, &outcome.path, outcome.entity.as_ref());
     data["operation"] = outcome.operation.as_ref().map_or(Value::Null, |id| json!(id.as_str()));
     data["changed"] = json!(outcome.operation.is_some());
     add_decision(&mut data, outcome);
     answer.data = data;
     answer.findings.clone_from(&outcome.findings);
-    answer.written = Some(Written {
+    answer.written = Some(WriteState {
         committed: outcome.committed.as_ref().map(ToString::to_string),
         waiting: outcome.waiting.as_ref().map(ToString::to_string),
     });

@@ -1,7 +1,7 @@
 //! Why a sync could not be done, how a caller should take it, and what to do next. Wording only.
 
 use super::super::Waiting;
-use crate::adapters::git::{FailureKind, RemoteFailure, MergeCommitError, ViewGap};
+use crate::adapters::git::{FailureKind, MergeCommitError, RemoteFailure, ViewGap};
 use crate::core::name::{DocPath, shell_word, visible};
 use crate::core::problem::{ErrorClass, Problem};
 

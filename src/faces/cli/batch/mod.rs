@@ -12,13 +12,10 @@ use self::fields::Fault;
 use self::lines::{LINE_BYTES_MAX, Line, Lines};
 use self::operation::Given;
 use super::answer::{Answer, print, print_line};
-use super::envelope::{Head, Written, envelope};
-use super::excerpt::Excerpt;
-use super::exit::Exit;
-use super::failure::Failure;
+use super::input;
 use super::session::{self, Session};
 use super::write::{add_decision, decided_alone};
-use super::{input, show};
+use crate::api::view::{AnswerHead, ErrorReport, Excerpt, Exit, WriteState, document_path, envelope};
 use crate::core::diagnostic::{Diagnostic, Place};
 use crate::core::name::{OperationId, visible};
 use crate::core::problem::ErrorClass;
@@ -50,7 +47,7 @@ pub(crate) struct Args {
 struct Told {
     line: usize,
     op: Option<String>,
-    result: Result<Outcome, Failure>,
+    result: Result<Outcome, ErrorReport>,
 }
 
 /// How many lines did what they say, and how many did not.
@@ -65,7 +62,7 @@ struct Count {
 }
 
 /// Carries them out.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let (name, source) = input::lines_of(&args.file)?;
     let workspace = session.open()?;
     let mut lines = Lines::of(source);
@@ -105,13 +102,13 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
 }
 
 /// What is done together is held in memory.
-fn limit(lines: usize, bytes: usize) -> Result<(), Failure> {
+fn limit(lines: usize, bytes: usize) -> Result<(), ErrorReport> {
     if lines > STEPS_MAX {
         return Err(Error::TooManySteps { count: lines }.into());
     }
     if bytes > ATOMIC_BYTES_MAX {
         let message = format!("`--atomic`: more than {ATOMIC_BYTES_MAX} bytes of operations");
-        return Err(Failure::usage("value-too-big", message).hint("give it in parts"));
+        return Err(ErrorReport::usage("value-too-big", message).hint("give it in parts"));
     }
     Ok(())
 }
@@ -124,14 +121,14 @@ fn carry_out(
     lines: &[Line],
     how: Together,
     count: &mut Count,
-) -> Result<(), Failure> {
+) -> Result<(), ErrorReport> {
     let given = Given {
         now: workspace.now(),
         made: &|| workspace.moment_of_creation(),
         new_id: &|kind| workspace.new_id(kind),
     };
     let mut steps: Vec<Step> = Vec::new();
-    let read: Vec<(usize, Result<String, Failure>)> = lines
+    let read: Vec<(usize, Result<String, ErrorReport>)> = lines
         .iter()
         .map(|line| {
             (
@@ -160,15 +157,15 @@ fn carry_out(
                 }
                 other => other,
             });
-            Told { line, op: Some(op), result: result.map_err(Failure::from) }
+            Told { line, op: Some(op), result: result.map_err(ErrorReport::from) }
         }
     });
     tell(workspace, session, told.collect(), count)
 }
 
 /// The folder failed: of these lines none was done.
-fn not_done(error: Error, lines: &[Line]) -> Failure {
-    let failure = Failure::from(error);
+fn not_done(error: Error, lines: &[Line]) -> ErrorReport {
+    let failure = ErrorReport::from(error);
     match (lines.first(), lines.last()) {
         (Some(first), Some(last)) => {
             failure.cause(format!("nothing was done of lines {} to {}", first.number, last.number))
@@ -177,31 +174,31 @@ fn not_done(error: Error, lines: &[Line]) -> Failure {
     }
 }
 
-fn read(line: &Line, name: &str, given: &Given<'_>) -> Result<(String, Step<'static>), Failure> {
+fn read(line: &Line, name: &str, given: &Given<'_>) -> Result<(String, Step<'static>), ErrorReport> {
     if line.bytes.len() > LINE_BYTES_MAX {
         let message = format!("the line is longer than {LINE_BYTES_MAX} bytes");
         return Err(
-            Failure::usage("value-too-big", message).hint("keep big data in a file of its own and name its path")
+            ErrorReport::usage("value-too-big", message).hint("keep big data in a file of its own and name its path")
         );
     }
     let text = std::str::from_utf8(&line.bytes).map_err(|error| {
-        Failure::usage("not-utf8", format!("the line is not UTF-8 at byte {}", error.valid_up_to() + 1))
+        ErrorReport::usage("not-utf8", format!("the line is not UTF-8 at byte {}", error.valid_up_to() + 1))
             .hint("keep other data in a file of its own and name its path")
     })?;
     operation::read(text, given).map_err(|fault| at_fault(fault, line.number, text, name))
 }
 
-fn at_fault(fault: Fault, line: usize, text: &str, name: &str) -> Failure {
+fn at_fault(fault: Fault, line: usize, text: &str, name: &str) -> ErrorReport {
     let before = text.get(..fault.at).unwrap_or(text);
     let column = before.chars().count() + 1;
     let mut excerpt = Excerpt::new(name, text.as_bytes(), Place { line: 1, column });
     excerpt.place.line = line;
-    let failure = Failure::usage(fault.code, fault.message).at(excerpt);
-    Failure { hint: fault.hint, ..failure }
+    let failure = ErrorReport::usage(fault.code, fault.message).at(excerpt);
+    ErrorReport { hint: fault.hint, ..failure }
 }
 
 /// One result a line: data to standard output, for people failures to standard error.
-fn tell(workspace: &Project, session: &Session, told: Vec<Told>, count: &mut Count) -> Result<(), Failure> {
+fn tell(workspace: &Project, session: &Session, told: Vec<Told>, count: &mut Count) -> Result<(), ErrorReport> {
     let head = session::head(workspace)?;
     for told in told {
         match &told.result {
@@ -239,7 +236,8 @@ fn tell(workspace: &Project, session: &Session, told: Vec<Told>, count: &mut Cou
             // One reason is enough for people.
             Err(failure) if failure.code == NOT_DONE => {}
             Err(failure) => {
-                let named = Failure { message: format!("line {}: {}", told.line, failure.message), ..failure.clone() };
+                let named =
+                    ErrorReport { message: format!("line {}: {}", told.line, failure.message), ..failure.clone() };
                 session.face.warn(&named);
             }
         }
@@ -263,14 +261,14 @@ fn word(told: &Told, outcome: &Outcome) -> &'static str {
 }
 
 /// The result of a line, in the envelope.
-fn result(workspace: &Project, head: &Head, told: &Told) -> Value {
+fn result(workspace: &Project, head: &AnswerHead, told: &Told) -> Value {
     let mut data = json!({ "line": told.line, "op": told.op, "ok": told.result.is_ok() });
     let mut findings: &[Diagnostic] = &[];
-    let mut written = Written::default();
+    let mut written = WriteState::default();
     match &told.result {
         Ok(outcome) => {
             data["id"] = json!(id(outcome));
-            data["path"] = json!(show::file(workspace, &outcome.path));
+            data["path"] = json!(document_path(workspace, &outcome.path));
             data["changed"] = json!(outcome.operation.is_some());
             data["operation"] = json!(outcome.operation.as_ref().map(OperationId::as_str));
             add_decision(&mut data, outcome);
@@ -278,7 +276,7 @@ fn result(workspace: &Project, head: &Head, told: &Told) -> Value {
             written.committed = outcome.committed.as_ref().map(ToString::to_string);
             written.waiting = outcome.waiting.as_ref().map(ToString::to_string);
         }
-        Err(failure) => data["error"] = failure.json()["error"].clone(),
+        Err(failure) => data["error"] = failure.to_json()["error"].clone(),
     }
     envelope("batch.result", head, &data, findings, Some(&written))
 }

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
+use crate::api::view::ErrorReport;
 use crate::core::config::Origin;
 use crate::core::name::visible;
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::render::{self, Ink, paint};
 use crate::faces::cli::session::{self, Session};
 use crate::services::Patience;
@@ -31,7 +31,7 @@ pub(crate) struct Enable {
 }
 
 /// Agrees, and looks whether the server is there.
-pub(super) fn enable(args: &Enable, session: &Session) -> Result<Answer, Failure> {
+pub(super) fn enable(args: &Enable, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let enabling = workspace.enable_bridge(args.url.as_deref(), args.branch.as_deref())?;
     let target = &enabling.target;
@@ -68,7 +68,7 @@ fn visible_lines(lines: &[String]) -> String {
 }
 
 /// Forgets the server.
-pub(super) fn disable(session: &Session) -> Result<Answer, Failure> {
+pub(super) fn disable(session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let address = workspace.disable_bridge()?;
     let still = match workspace.bridge_origin() {

@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::api::view::{ErrorReport, complete_hint};
 use crate::core::name::visible;
 use crate::faces::cli::answer::{Answer, width};
-use crate::faces::cli::caller;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::render::{self, Cell, Ink, Table};
 use crate::faces::cli::session::{self, Session};
 use crate::services::{Error, Patience, WantedBridge};
@@ -19,7 +18,7 @@ struct Found {
 }
 
 /// Looks.
-pub(super) fn run(session: &Session) -> Result<Answer, Failure> {
+pub(super) fn run(session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let wanted = workspace.wanted_bridge();
     if let WantedBridge::Broken { why, hint } = wanted {
@@ -74,5 +73,5 @@ fn unasked(mode: &str) -> String {
 }
 
 fn data(found: &Found) -> Value {
-    json!({ "follower": found.follower, "live": found.is_live, "told": found.told, "hint": caller::completed(found.hint.as_deref()) })
+    json!({ "follower": found.follower, "live": found.is_live, "told": found.told, "hint": complete_hint(found.hint.as_deref()) })
 }

@@ -5,13 +5,13 @@ mod detect;
 mod pass;
 mod status;
 
-pub(super) use status::{data, line};
+pub(super) use status::line;
 
 use clap::Subcommand;
 
 use super::answer::Answer;
-use super::failure::Failure;
 use super::session::Session;
+use crate::api::view::ErrorReport;
 
 /// Every command about the bridge.
 #[derive(Debug, Subcommand)]
@@ -31,7 +31,7 @@ pub(crate) enum Command {
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: &Command, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(command: &Command, session: &Session) -> Result<Answer, ErrorReport> {
     match command {
         Command::Status => status::run(session),
         Command::Detect => detect::run(session),

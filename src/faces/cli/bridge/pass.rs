@@ -4,14 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
+use crate::api::view::{ErrorReport, Exit, ITEMS_DEFAULT, document_path};
 use crate::core::name::{DocPath, visible};
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::envelope::ITEMS_DEFAULT;
-use crate::faces::cli::exit::Exit;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::render::{self, Ink, count, paint};
 use crate::faces::cli::session::{self, Session};
-use crate::faces::cli::show;
 use crate::services::{Direction, PassOptions, PassReport, Project};
 
 /// Exchange with the server, at once
@@ -30,16 +27,16 @@ pub(crate) struct Args {
 }
 
 /// What is here goes there.
-pub(super) fn push(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(super) fn push(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     run("bridge.push", Direction::Push, args, session)
 }
 
 /// What is there comes here.
-pub(super) fn pull(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(super) fn pull(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     run("bridge.pull", Direction::Pull, args, session)
 }
 
-fn run(kind: &'static str, direction: Direction, args: &Args, session: &Session) -> Result<Answer, Failure> {
+fn run(kind: &'static str, direction: Direction, args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let report = workspace.bridge_pass(&PassOptions { direction, dry_run: args.dry_run, force: args.force })?;
     let mut answer = session::answer(kind, &workspace)?;
@@ -65,7 +62,7 @@ fn text(workspace: &Project, report: &PassReport) -> String {
     let mut out = String::new();
     for (word, all) in [("sent", &report.sent), ("came", &report.came)] {
         for (path, what) in all.iter().take(ITEMS_DEFAULT) {
-            let _ = writeln!(out, "{word}  {}  {}", visible(&show::file(workspace, path)), visible(what));
+            let _ = writeln!(out, "{word}  {}  {}", visible(&document_path(workspace, path)), visible(what));
         }
         if all.len() > ITEMS_DEFAULT {
             let _ = writeln!(out, "{word}  … and {} more", all.len() - ITEMS_DEFAULT);
@@ -86,7 +83,7 @@ fn words(workspace: &Project, report: &PassReport) -> String {
     }
     for (path, one) in report.conflicts.iter().take(ITEMS_DEFAULT) {
         let line = format!("{}: both sides say something else ({})", one.what, one.rule);
-        let file = show::file(workspace, path);
+        let file = document_path(workspace, path);
         let _ = writeln!(out, "{} {}: {}", paint(Ink::Bad, "conflict:"), visible(&file), visible(&line));
     }
     if let Some((path, _)) = report.conflicts.first() {
@@ -110,7 +107,7 @@ fn words(workspace: &Project, report: &PassReport) -> String {
 fn data(workspace: &Project, report: &PassReport) -> Value {
     let documents = |all: &[(DocPath, String)]| {
         let all = all.iter().take(ITEMS_DEFAULT);
-        all.map(|(path, what)| json!({ "path": show::file(workspace, path), "what": what })).collect::<Vec<_>>()
+        all.map(|(path, what)| json!({ "path": document_path(workspace, path), "what": what })).collect::<Vec<_>>()
     };
     let named = |all: &[(String, String)]| {
         all.iter().take(ITEMS_DEFAULT).map(|(name, why)| json!({ "name": name, "why": why })).collect::<Vec<_>>()
@@ -128,7 +125,7 @@ fn data(workspace: &Project, report: &PassReport) -> Value {
         "garbage": named(&report.garbage),
         "garbage_count": report.garbage.len(),
         "conflicts": report.conflicts.iter().take(ITEMS_DEFAULT).map(|(path, one)| json!({
-            "path": show::file(workspace, path), "rule": one.rule, "what": one.what,
+            "path": document_path(workspace, path), "rule": one.rule, "what": one.what,
         })).collect::<Vec<_>>(),
         "conflicts_count": report.conflicts.len(),
         "queues": queues.collect::<Map<_, _>>(),

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::api::view::{ErrorReport, bridge_data};
 use crate::core::entity::span_text;
 use crate::core::name::visible;
 use crate::core::time::{Timestamp, ago};
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::render::{self, Ink, count, paint};
 use crate::faces::cli::session::{self, Session};
 use crate::services::{BRIDGE_UNKNOWN, BridgeStats, Health, Project, WantedBridge};
 
 /// Tells.
-pub(super) fn run(session: &Session) -> Result<Answer, Failure> {
+pub(super) fn run(session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let (mode, stats) = workspace.bridge_stats();
     let health = match workspace.wanted_bridge() {
@@ -25,7 +25,7 @@ pub(super) fn run(session: &Session) -> Result<Answer, Failure> {
     let mut answer = session::answer("bridge.status", &workspace)?;
     answer.data = json!({
         "mode": mode,
-        "bridge": stats.as_ref().map(data),
+        "bridge": stats.as_ref().map(bridge_data),
         "more": health.as_ref().map(more),
     });
     answer.text = text(&workspace, stats.as_ref(), health.as_ref(), workspace.now());
@@ -36,20 +36,6 @@ pub(super) fn run(session: &Session) -> Result<Answer, Failure> {
     };
     answer.words = hint.map_or_else(String::new, render::hint);
     Ok(answer)
-}
-
-/// How it stands, for programs.
-pub(crate) fn data(stats: &BridgeStats) -> Value {
-    json!({
-        "address": stats.address,
-        "state": stats.state,
-        "server": stats.server,
-        "why": stats.why,
-        "branch": stats.branch,
-        "behind": stats.behind,
-        "last_pass": stats.last_pass.map(|at| at.to_string()),
-        "follower": stats.follower,
-    })
 }
 
 fn more(health: &Health) -> Value {

@@ -15,7 +15,7 @@ use clap_complete::engine::{ArgValueCompleter, PathCompleter, ValueCompleter as 
 use clap_complete::env::{EnvCompleter, Shells};
 
 use super::args::Cli;
-use super::exit::Exit;
+use crate::api::view::Exit;
 use candidates::Candidates;
 use line::Line;
 use source::Source;

@@ -4,15 +4,15 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
+use crate::api::view::ErrorReport;
 use crate::core::config::REPOSITORY_CONFIG;
 use crate::core::name::{Revision, shell_word, visible};
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::render::{self, Ink, count, paint};
 use crate::services::{BranchMigration, Project};
 
 /// Moves the documents to the dedicated branch, and adds to the answer what became of that.
-pub(super) fn migrate(untrack: bool, workspace: &Project, answer: &mut Answer) -> Result<(), Failure> {
+pub(super) fn migrate(untrack: bool, workspace: &Project, answer: &mut Answer) -> Result<(), ErrorReport> {
     let report = workspace.commits().migrate_branch(untrack)?;
     let Some(branch) = &report.branch else { return Ok(()) };
     for finding in &report.findings {

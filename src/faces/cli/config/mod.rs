@@ -8,11 +8,11 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, width};
-use super::failure::Failure;
 use super::format;
 use super::render::{Cell, Ink, Table};
 use super::session::{self, Session};
 use crate::adapters::redis::Address;
+use crate::api::view::ErrorReport;
 use crate::core::config::{self, KEYS, Key, Origin, Saved, Setting, check_format, key};
 use crate::core::diagnostic::Severity;
 use crate::core::name::{shell_word, visible};
@@ -65,7 +65,7 @@ pub(crate) struct List {
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: &Command, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(command: &Command, session: &Session) -> Result<Answer, ErrorReport> {
     match command {
         Command::Get(args) => get(args, session),
         Command::Set(args) => set(args, session),
@@ -73,7 +73,7 @@ pub(crate) fn run(command: &Command, session: &Session) -> Result<Answer, Failur
     }
 }
 
-fn get(args: &Get, session: &Session) -> Result<Answer, Failure> {
+fn get(args: &Get, session: &Session) -> Result<Answer, ErrorReport> {
     if let Some(name) = format::of_key(&args.key) {
         return get_format(args, name, session);
     }
@@ -87,7 +87,7 @@ fn get(args: &Get, session: &Session) -> Result<Answer, Failure> {
     Ok(answer)
 }
 
-fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
+fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open_any()?;
     let settings = workspace.config().settings();
     let mut answer = about_config("config.list", &workspace)?;
@@ -132,7 +132,7 @@ fn format_item(name: &str, saved: &Saved) -> Value {
     })
 }
 
-fn get_format(args: &Get, name: &str, session: &Session) -> Result<Answer, Failure> {
+fn get_format(args: &Get, name: &str, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open_any()?;
     let saved = workspace.config().format(name).ok_or_else(|| unknown(&args.key))?;
     let mut answer = about_config("config.get", &workspace)?;
@@ -143,10 +143,10 @@ fn get_format(args: &Get, name: &str, session: &Session) -> Result<Answer, Failu
 }
 
 /// A format is tried before it is saved.
-fn set_format(args: &Set, name: &str, session: &Session) -> Result<Answer, Failure> {
+fn set_format(args: &Set, name: &str, session: &Session) -> Result<Answer, ErrorReport> {
     let value = Value::from(args.value.as_str());
     let text = check_format(name, &value).map_err(|why| {
-        let failure = Failure::usage("bad-config-value", format!("`{}` {why}", visible(&args.key)));
+        let failure = ErrorReport::usage("bad-config-value", format!("`{}` {why}", visible(&args.key)));
         failure.hint("write `mycelium config set formats.NAME '{{id}} {{title}}'`")
     })?;
     let workspace = session.open_any()?;
@@ -154,13 +154,13 @@ fn set_format(args: &Set, name: &str, session: &Session) -> Result<Answer, Failu
     write(args, &args.key, &value, &workspace)
 }
 
-fn set(args: &Set, session: &Session) -> Result<Answer, Failure> {
+fn set(args: &Set, session: &Session) -> Result<Answer, ErrorReport> {
     if let Some(name) = format::of_key(&args.key) {
         return set_format(args, name, session);
     }
     let key = known(&args.key)?;
     let value = key.read(&args.value).map_err(|why| {
-        let failure = Failure::usage("bad-config-value", format!("`{}` {why}", key.name));
+        let failure = ErrorReport::usage("bad-config-value", format!("`{}` {why}", key.name));
         let option = if args.user { "--user " } else { "" };
         failure.hint(format!("give {}, as in {}", key.rule, key.example_command(option)))
     })?;
@@ -168,22 +168,22 @@ fn set(args: &Set, session: &Session) -> Result<Answer, Failure> {
         // The table of settings knows no addresses.
         Address::parse(&args.value, None, 0).map_err(|error| {
             let message = format!("`{}`: {error}", key.name);
-            Failure::usage("bad-config-value", message).hint("give an address such as redis://localhost:6379")
+            ErrorReport::usage("bad-config-value", message).hint("give an address such as redis://localhost:6379")
         })?;
     }
     if key.user_only && !args.user {
         let message = format!("`{}` counts only from your own configuration: it could loosen safety", key.name);
         let hint = format!("run `mycelium config set --user {} {}`", key.name, shell_word(&args.value));
-        return Err(Failure::usage("untrusted-config-key", message).hint(hint));
+        return Err(ErrorReport::usage("untrusted-config-key", message).hint(hint));
     }
     if !args.user && key.holds_password(&value) {
         let message = format!("`{}` would put a password into a tracked file", key.name);
         let hint = format!("set REDIS_PASSWORD, or run `mycelium config set --user {} VALUE`", key.name);
-        return Err(Failure::usage("tracked-password", message).hint(hint));
+        return Err(ErrorReport::usage("tracked-password", message).hint(hint));
     }
     if args.untrack && key.name != BRANCH {
         let message = format!("`--untrack` goes with `{BRANCH}` only");
-        return Err(Failure::usage("usage", message).hint("leave it out"));
+        return Err(ErrorReport::usage("usage", message).hint("leave it out"));
     }
     let workspace = session.open_any()?;
     let is_repair = workspace.config().findings.iter().any(|finding| finding.severity == Severity::Error);
@@ -203,7 +203,7 @@ fn set(args: &Set, session: &Session) -> Result<Answer, Failure> {
 /// The setting that names the dedicated branch.
 const BRANCH: &str = "commit.branch";
 
-fn write(args: &Set, key: &str, value: &Value, workspace: &Project) -> Result<Answer, Failure> {
+fn write(args: &Set, key: &str, value: &Value, workspace: &Project) -> Result<Answer, ErrorReport> {
     let origin = if args.user { Origin::User } else { Origin::Repository };
     let path = workspace.set_config(origin, key, value)?;
     let value = config::key(key).map_or_else(|| value.clone(), |key| key.shown(value));
@@ -214,7 +214,7 @@ fn write(args: &Set, key: &str, value: &Value, workspace: &Project) -> Result<An
     Ok(answer)
 }
 
-fn about_config(kind: &'static str, workspace: &Project) -> Result<Answer, Failure> {
+fn about_config(kind: &'static str, workspace: &Project) -> Result<Answer, ErrorReport> {
     let mut answer = session::answer(kind, workspace)?;
     answer.findings.clone_from(&workspace.config().findings);
     answer.words = answer.findings.iter().map(|finding| super::render::finding(finding, "", None)).collect();
@@ -238,13 +238,16 @@ fn shown(setting: &Setting) -> String {
     }
 }
 
-fn known(name: &str) -> Result<&'static Key, Failure> {
+fn known(name: &str) -> Result<&'static Key, ErrorReport> {
     key(name).ok_or_else(|| unknown(name))
 }
 
-fn unknown(name: &str) -> Failure {
-    let failure =
-        Failure::new(ErrorClass::NotFound, "unknown-config-key", format!("there is no setting `{}`", visible(name)));
+fn unknown(name: &str) -> ErrorReport {
+    let failure = ErrorReport::new(
+        ErrorClass::NotFound,
+        "unknown-config-key",
+        format!("there is no setting `{}`", visible(name)),
+    );
     let words: Vec<&'static str> = KEYS.iter().map(|key| key.name).collect();
     match crate::core::entity::status::nearest(name, &words) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::stage::{FOLDER, Stage};
-use crate::faces::cli::failure::Failure;
+use crate::api::view::ErrorReport;
 
 /// Time an agent takes between two saves; longer than the watcher waits for quiet.
 const THINK: Duration = Duration::from_millis(350);
@@ -18,7 +18,7 @@ fn file(name: &str) -> String {
 }
 
 /// Makes three tasks that wait for each other, and the workflow around them.
-pub(super) fn plan(stage: &Stage) -> Result<(), Failure> {
+pub(super) fn plan(stage: &Stage) -> Result<(), ErrorReport> {
     stage.note(DATA, "plans three tasks and a workflow with `mycelium task create`")?;
     let steps = ["--step", "Load dataset", "--step", "Train", "--step", "Save checkpoint"];
     stage.as_agent(
@@ -84,7 +84,7 @@ pub(super) fn plan(stage: &Stage) -> Result<(), Failure> {
 }
 
 /// Lets the three work side by side.
-pub(super) fn work(stage: &Stage) -> Result<(), Failure> {
+pub(super) fn work(stage: &Stage) -> Result<(), ErrorReport> {
     thread::scope(|scope| {
         let agents = [
             scope.spawn(|| data_engineer(stage)),
@@ -96,7 +96,7 @@ pub(super) fn work(stage: &Stage) -> Result<(), Failure> {
 }
 
 /// Works with the command line alone.
-fn data_engineer(stage: &Stage) -> Result<(), Failure> {
+fn data_engineer(stage: &Stage) -> Result<(), ErrorReport> {
     let run = |arguments: &[&str]| stage.as_agent(DATA, arguments).map(|_| thread::sleep(THINK));
     stage.note(DATA, "starts task-prepare on the command line")?;
     run(&["agent", "set", DATA, "--status", "busy", "--active-task", "task-prepare"])?;
@@ -109,7 +109,7 @@ fn data_engineer(stage: &Stage) -> Result<(), Failure> {
 }
 
 /// Edits files as text, with no command at all.
-fn ai_engineer(stage: &Stage) -> Result<(), Failure> {
+fn ai_engineer(stage: &Stage) -> Result<(), ErrorReport> {
     let train = file("task-train");
     stage.write(&file("agent-ai-engineer"), "---\nagent: ai-engineer\nstatus: idle\n---\n\n# Agent: ai-engineer\n")?;
     stage.wait_for(&file("task-prepare"), "status: completed")?;
@@ -130,7 +130,7 @@ fn ai_engineer(stage: &Stage) -> Result<(), Failure> {
 }
 
 /// Writes its own task as a file, then goes on with the command line.
-fn performance_engineer(stage: &Stage) -> Result<(), Failure> {
+fn performance_engineer(stage: &Stage) -> Result<(), ErrorReport> {
     stage.note(PERFORMANCE, "writes task-evaluate.md with an editor")?;
     stage.write(&file("task-evaluate"), EVALUATE)?;
     thread::sleep(THINK);

@@ -8,10 +8,9 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::answer::Answer;
-use super::envelope::Head;
-use super::failure::Failure;
 use super::render::{Ink, count, paint};
 use super::session::Session;
+use crate::api::view::{AnswerHead, ErrorReport};
 use stage::Stage;
 
 /// Let three agents work in a throw-away repository and show what came of it
@@ -23,7 +22,7 @@ pub(crate) struct Args {
 }
 
 /// Plays the demo and shows files, git history and log.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, ErrorReport> {
     let stage = Stage::build(args.keep.as_deref(), session)?;
     stage.tell("1. A repository, with work of its own", INTRO_REPOSITORY)?;
     stage.show("git", &["log", "--oneline"])?;
@@ -49,7 +48,11 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Fail
     stage.show("git", &["fsck", "--strict"])?;
     let commits = stage.commits()?;
     let seconds = stage.seconds();
-    let head = Head { root: stage.root().display().to_string(), folder: stage::FOLDER.to_owned(), ..Head::default() };
+    let head = AnswerHead {
+        root: stage.root().display().to_string(),
+        folder: stage::FOLDER.to_owned(),
+        ..AnswerHead::default()
+    };
     let kept = stage.leave();
     let mut answer = Answer::new("demo", head);
     answer.data =

@@ -9,9 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::api::daemon;
+use crate::api::view::ErrorReport;
 use crate::core::name::visible;
 use crate::core::problem::ErrorClass;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::render::{Ink, paint};
 use crate::faces::cli::scratch::Scratch;
 use crate::faces::cli::session::Session;
@@ -45,7 +45,7 @@ pub(super) struct Watcher(Child);
 
 impl Watcher {
     /// Asks it to stop and waits until its last commits are made.
-    pub(super) fn stop(mut self) -> Result<(), Failure> {
+    pub(super) fn stop(mut self) -> Result<(), ErrorReport> {
         let id = self.0.id().to_string();
         // The shell's own `kill` is there wherever a shell is.
         let asked = Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", &id]).status();
@@ -75,7 +75,7 @@ impl Drop for Watcher {
 
 impl Stage {
     /// Makes the repository with a first commit, one staged change and one unknown file.
-    pub(super) fn build(keep: Option<&Path>, session: &Session) -> Result<Self, Failure> {
+    pub(super) fn build(keep: Option<&Path>, session: &Session) -> Result<Self, ErrorReport> {
         let program = std::env::current_exe().map_err(|error| failed("could not find this program", &error))?;
         // Before there is anything to clean up.
         let interrupted =
@@ -84,7 +84,7 @@ impl Stage {
         let root = keep.map_or_else(|| scratch.path().join("project"), Path::to_owned);
         if std::fs::read_dir(&root).is_ok_and(|mut entries| entries.next().is_some()) {
             let message = format!("`{}` is not empty", visible(&root.display().to_string()));
-            let failure = Failure::new(ErrorClass::Conflict, "not-empty", message);
+            let failure = ErrorReport::new(ErrorClass::Conflict, "not-empty", message);
             return Err(failure.hint("name a directory that is not there yet: `mycelium demo --keep DIR`"));
         }
         make(&root)?;
@@ -100,7 +100,7 @@ impl Stage {
         Ok(stage)
     }
 
-    fn first_commit(&self) -> Result<(), Failure> {
+    fn first_commit(&self) -> Result<(), ErrorReport> {
         self.git(&["init", "--quiet", "--initial-branch=main"])?;
         self.write("README.md", "# Voice model\n")?;
         self.write("train.py", "epochs = 3\n")?;
@@ -122,17 +122,17 @@ impl Stage {
     }
 
     /// A headline and a sentence.
-    pub(super) fn tell(&self, headline: &str, words: &str) -> Result<(), Failure> {
+    pub(super) fn tell(&self, headline: &str, words: &str) -> Result<(), ErrorReport> {
         self.print(&format!("\n{}\n{words}\n", paint(Ink::Bold, headline)))
     }
 
     /// A line about what somebody does.
-    pub(super) fn note(&self, who: &str, words: &str) -> Result<(), Failure> {
+    pub(super) fn note(&self, who: &str, words: &str) -> Result<(), ErrorReport> {
         self.print(&format!("  {}  {}\n", paint(Ink::Live, &format!("{who:<20}")), visible(words)))
     }
 
     /// Runs a command and shows it with what it says.
-    pub(super) fn show(&self, program: &str, arguments: &[&str]) -> Result<(), Failure> {
+    pub(super) fn show(&self, program: &str, arguments: &[&str]) -> Result<(), ErrorReport> {
         let said = self.run(program, arguments, None)?;
         let quoted: Vec<String> = arguments.iter().map(|argument| quoted(argument)).collect();
         let line = format!("$ {program} {}", quoted.join(" "));
@@ -141,16 +141,16 @@ impl Stage {
     }
 
     /// Runs git.
-    pub(super) fn git(&self, arguments: &[&str]) -> Result<String, Failure> {
+    pub(super) fn git(&self, arguments: &[&str]) -> Result<String, ErrorReport> {
         self.run("git", arguments, None)
     }
 
     /// Runs this program as an agent.
-    pub(super) fn as_agent(&self, agent: &str, arguments: &[&str]) -> Result<String, Failure> {
+    pub(super) fn as_agent(&self, agent: &str, arguments: &[&str]) -> Result<String, ErrorReport> {
         self.run("mycelium", arguments, Some(agent))
     }
 
-    fn run(&self, program: &str, arguments: &[&str], agent: Option<&str>) -> Result<String, Failure> {
+    fn run(&self, program: &str, arguments: &[&str], agent: Option<&str>) -> Result<String, ErrorReport> {
         let mut command = self.command(program);
         command.args(arguments);
         if let Some(agent) = agent {
@@ -168,18 +168,18 @@ impl Stage {
             let message = format!("`{program} {}` ended with {}", arguments.join(" "), output.status);
             let said = String::from_utf8_lossy(&output.stderr);
             let causes = said.lines().map(|line| line.trim_start_matches("error: "));
-            return Err(causes.fold(broken(&message), Failure::cause));
+            return Err(causes.fold(broken(&message), ErrorReport::cause));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Ends the demo if somebody asked for it: with its owner the stage goes.
-    fn go_on(&self) -> Result<(), Failure> {
+    fn go_on(&self) -> Result<(), ErrorReport> {
         if !self.interrupted.load(Ordering::Relaxed) {
             return Ok(());
         }
         let left = if self.keep { "what was made so far is left there" } else { "its repository is removed" };
-        Err(Failure::new(ErrorClass::Interrupted, "interrupted", format!("the demo was interrupted; {left}")))
+        Err(ErrorReport::new(ErrorClass::Interrupted, "interrupted", format!("the demo was interrupted; {left}")))
     }
 
     /// A command in the repository that sees nothing of the user's own settings.
@@ -204,7 +204,7 @@ impl Stage {
     }
 
     /// Starts the watcher and waits until it watches.
-    pub(super) fn start_watcher(&self) -> Result<Watcher, Failure> {
+    pub(super) fn start_watcher(&self) -> Result<Watcher, ErrorReport> {
         let mut command = self.command("mycelium");
         command.args(["watch", "--quiet"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut watcher = Watcher(command.spawn().map_err(|error| failed("could not start the watcher", &error))?);
@@ -219,18 +219,18 @@ impl Stage {
     }
 
     /// Waits until everything is committed.
-    pub(super) fn settle(&self) -> Result<(), Failure> {
+    pub(super) fn settle(&self) -> Result<(), ErrorReport> {
         self.wait("the watcher did not commit everything", || {
             Ok(self.status()?["data"]["uncommitted"].as_array().is_some_and(Vec::is_empty))
         })
     }
 
     /// Waits until a file holds a text.
-    pub(super) fn wait_for(&self, file: &str, text: &str) -> Result<(), Failure> {
+    pub(super) fn wait_for(&self, file: &str, text: &str) -> Result<(), ErrorReport> {
         self.wait(&format!("`{file}` never said `{text}`"), || Ok(self.read(file)?.contains(text)))
     }
 
-    fn wait(&self, or_else: &str, mut done: impl FnMut() -> Result<bool, Failure>) -> Result<(), Failure> {
+    fn wait(&self, or_else: &str, mut done: impl FnMut() -> Result<bool, ErrorReport>) -> Result<(), ErrorReport> {
         let until = Instant::now() + PATIENCE;
         while !done()? {
             self.go_on()?;
@@ -242,14 +242,14 @@ impl Stage {
         Ok(())
     }
 
-    fn status(&self) -> Result<serde_json::Value, Failure> {
+    fn status(&self) -> Result<serde_json::Value, ErrorReport> {
         let said = self.run("mycelium", &["status", "--json"], None)?;
         serde_json::from_str(&said)
             .map_err(|error| broken("`mycelium status --json` gave no JSON").cause(error.to_string()))
     }
 
     /// A file below the repository; empty if it is not there.
-    pub(super) fn read(&self, file: &str) -> Result<String, Failure> {
+    pub(super) fn read(&self, file: &str) -> Result<String, ErrorReport> {
         match std::fs::read_to_string(self.root.join(file)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(failed(&format!("could not read `{file}`"), &error))
@@ -259,12 +259,12 @@ impl Stage {
     }
 
     /// Writes a file below the repository, as a simple editor does.
-    pub(super) fn write(&self, file: &str, text: &str) -> Result<(), Failure> {
+    pub(super) fn write(&self, file: &str, text: &str) -> Result<(), ErrorReport> {
         std::fs::write(self.root.join(file), text).map_err(|error| failed(&format!("could not write `{file}`"), &error))
     }
 
     /// Replaces the first occurrence of a text in a file, as a person at an editor does.
-    pub(super) fn edit(&self, file: &str, from: &str, to: &str) -> Result<(), Failure> {
+    pub(super) fn edit(&self, file: &str, from: &str, to: &str) -> Result<(), ErrorReport> {
         let text = self.read(file)?;
         if !text.contains(from) {
             return Err(broken(&format!("`{file}` does not hold `{from}`")));
@@ -273,7 +273,7 @@ impl Stage {
     }
 
     /// How many commits touch the folder.
-    pub(super) fn commits(&self) -> Result<usize, Failure> {
+    pub(super) fn commits(&self) -> Result<usize, ErrorReport> {
         let said = self.git(&["rev-list", "--count", "HEAD", "--", FOLDER])?;
         said.trim().parse().map_err(|_| broken("git did not count the commits"))
     }
@@ -283,22 +283,22 @@ impl Stage {
         self.keep.then(|| self.root.clone())
     }
 
-    fn print(&self, text: &str) -> Result<(), Failure> {
+    fn print(&self, text: &str) -> Result<(), ErrorReport> {
         if self.quiet { Ok(()) } else { crate::faces::cli::answer::print(text) }
     }
 }
 
-fn make(path: &Path) -> Result<(), Failure> {
+fn make(path: &Path) -> Result<(), ErrorReport> {
     let what = format!("could not make `{}`", visible(&path.display().to_string()));
     std::fs::create_dir_all(path).map_err(|error| failed(&what, &error))
 }
 
-fn failed(what: &str, error: &std::io::Error) -> Failure {
+fn failed(what: &str, error: &std::io::Error) -> ErrorReport {
     broken(what).cause(error.to_string())
 }
 
-fn broken(what: &str) -> Failure {
-    Failure::new(ErrorClass::Problem, "demo", what)
+fn broken(what: &str) -> ErrorReport {
+    ErrorReport::new(ErrorClass::Problem, "demo", what)
 }
 
 /// An argument as a shell would want it.

@@ -2,11 +2,10 @@
 
 use serde_json::json;
 
+use crate::api::view::{ANSWER_BYTES_MAX, ErrorReport, ITEMS_DEFAULT};
 use crate::core::event::Event;
 use crate::core::name::{ChannelPattern, EventId};
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::envelope::{ANSWER_BYTES_MAX, ITEMS_DEFAULT};
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::session::{self, Session};
 use crate::services::Filter;
 
@@ -26,7 +25,7 @@ pub(crate) struct Args {
 }
 
 /// Lists them.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let filter = Filter { patterns: args.patterns.clone(), since: args.since.clone(), limit: None };
     let mut events = workspace.events(&filter)?;

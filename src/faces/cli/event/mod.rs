@@ -7,9 +7,9 @@ mod subscribe;
 use clap::Subcommand;
 
 use super::answer::Answer;
-use super::failure::Failure;
 use super::render::{Ink, paint};
 use super::session::Session;
+use crate::api::view::ErrorReport;
 use crate::core::event::Event;
 use crate::core::name::visible;
 
@@ -25,7 +25,7 @@ pub(crate) enum Command {
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>, Failure> {
+pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>, ErrorReport> {
     match command {
         Command::Publish(args) => publish::run(args, session).map(Some),
         Command::Subscribe(args) => subscribe::run(args, session).map(|()| None),

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::api::view::ErrorReport;
 use crate::core::name::Channel;
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::input::Given;
 use crate::faces::cli::session::{self, Session};
 
@@ -22,7 +22,7 @@ pub(crate) struct Args {
 }
 
 /// Publishes it.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let mut value = match &args.data {
         Some(given) => given.json_or_text("JSON")?,
         None => Value::Null,

@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::api::view::{ErrorReport, envelope};
 use crate::core::name::{ChannelPattern, EventId};
 use crate::core::problem::ErrorClass;
 use crate::core::time::parse_span;
 use crate::faces::cli::answer::{print, print_line};
-use crate::faces::cli::envelope::envelope;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::session::{self, Session};
 
 /// How soon a signal is noticed.
@@ -35,7 +34,7 @@ pub(crate) struct Args {
 }
 
 /// Listens.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<(), ErrorReport> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
         // A second signal ends it at once, as it would without this.
@@ -58,7 +57,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<(), Failure> {
     let mut seen = 0;
     while args.count.is_none_or(|count| seen < count) {
         if interrupted.load(Ordering::SeqCst) {
-            return Err(Failure::new(ErrorClass::Interrupted, "interrupted", "interrupted"));
+            return Err(ErrorReport::new(ErrorClass::Interrupted, "interrupted", "interrupted"));
         }
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let wait = left.unwrap_or(SIGNAL_WAIT).min(SIGNAL_WAIT);
@@ -77,8 +76,8 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<(), Failure> {
 }
 
 /// The time is up: that is well where no number of events was asked for.
-fn ended(seen: usize, wanted: Option<usize>) -> Result<(), Failure> {
+fn ended(seen: usize, wanted: Option<usize>) -> Result<(), ErrorReport> {
     let Some(wanted) = wanted else { return Ok(()) };
-    Err(Failure::new(ErrorClass::Busy, "timeout", format!("only {seen} of {wanted} events came in time"))
+    Err(ErrorReport::new(ErrorClass::Busy, "timeout", format!("only {seen} of {wanted} events came in time"))
         .hint("run `mycelium event list` to see what happened before"))
 }

@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::answer::Answer;
-use super::exit::Exit;
-use super::failure::Failure;
 use super::render::{Ink, paint};
 use super::session::{self, Session};
 use crate::adapters::store::{self, Replaced};
+use crate::api::view::{ErrorReport, Exit};
 use crate::core::name::visible;
 use crate::core::problem::ErrorClass;
 
@@ -50,7 +49,7 @@ enum Deed {
 }
 
 /// Prints the guide, or keeps it.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let mut answer = session::answer("instructions", &workspace)?;
     let folder = visible(workspace.folder());
@@ -114,7 +113,7 @@ fn told(state: &str, name: &str, size: &str) -> (String, String) {
 }
 
 /// Whether the file has the block as it should be.
-fn state(path: &Path, file: &Path, block: &str) -> Result<&'static str, Failure> {
+fn state(path: &Path, file: &Path, block: &str) -> Result<&'static str, ErrorReport> {
     let Some(text) = read(path, file)? else { return Ok("missing") };
     match block::find(&text).map_err(|broken| refuse(file, broken))? {
         None => Ok("missing"),
@@ -127,7 +126,7 @@ fn state(path: &Path, file: &Path, block: &str) -> Result<&'static str, Failure>
 type Change<'a> = &'a dyn Fn(&[u8]) -> Result<Vec<u8>, block::Broken>;
 
 /// Changes the file, unless somebody else saves it in between: then it is looked at again.
-fn change(path: &Path, file: &Path, change: Change<'_>) -> Result<&'static str, Failure> {
+fn change(path: &Path, file: &Path, change: Change<'_>) -> Result<&'static str, ErrorReport> {
     for _ in 0..ATTEMPTS_MAX {
         let old = read(path, file)?;
         let text = old.as_deref().unwrap_or_default();
@@ -149,16 +148,17 @@ fn change(path: &Path, file: &Path, change: Change<'_>) -> Result<&'static str, 
         }
     }
     let message = format!("`{}` is being saved by another program all the time", visible(&file.display().to_string()));
-    Err(Failure::new(ErrorClass::Busy, "restless", message).hint("try again in a moment"))
+    Err(ErrorReport::new(ErrorClass::Busy, "restless", message).hint("try again in a moment"))
 }
 
-fn read(path: &Path, file: &Path) -> Result<Option<Vec<u8>>, Failure> {
+fn read(path: &Path, file: &Path) -> Result<Option<Vec<u8>>, ErrorReport> {
     store::read_bytes(path, BYTES_MAX).map_err(|error| unusable(file, &error))
 }
 
-fn unusable(file: &Path, error: &std::io::Error) -> Failure {
+fn unusable(file: &Path, error: &std::io::Error) -> ErrorReport {
     let name = visible(&file.display().to_string());
-    let failure = Failure::new(ErrorClass::Problem, "folder", format!("cannot use `{name}`")).cause(error.to_string());
+    let failure =
+        ErrorReport::new(ErrorClass::Problem, "folder", format!("cannot use `{name}`")).cause(error.to_string());
     // ELOOP is what opening a link without following it says; `ErrorKind` has no stable word for it.
     match error.raw_os_error() {
         Some(ELOOP) => failure.hint("it is a symbolic link: name the file that it leads to"),
@@ -169,9 +169,9 @@ fn unusable(file: &Path, error: &std::io::Error) -> Failure {
 /// What the system says to opening a symbolic link that is not to be followed.
 const ELOOP: i32 = if cfg!(target_os = "linux") { 40 } else { 62 };
 
-fn refuse(file: &Path, broken: block::Broken) -> Failure {
+fn refuse(file: &Path, broken: block::Broken) -> ErrorReport {
     let message = format!("`{}`:{}: {}", visible(&file.display().to_string()), broken.line, broken.why);
-    Failure::new(ErrorClass::Conflict, "bad-block", message).hint(
+    ErrorReport::new(ErrorClass::Conflict, "bad-block", message).hint(
         "delete the lines with the marks `mycelium:begin` and `mycelium:end` and what is between them, then try again",
     )
 }

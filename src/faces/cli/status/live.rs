@@ -7,18 +7,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{data, look};
+use super::look;
 use crate::adapters::watch::Watcher;
 use crate::api::daemon;
+use crate::api::view::{ErrorReport, Exit, envelope, sanitize_text, status_without_time};
 use crate::core::problem::ErrorClass;
 use crate::faces::cli::answer::{Answer, choice, on_terminal, print, print_bytes, print_line};
-use crate::faces::cli::envelope::envelope;
-use crate::faces::cli::exit::Exit;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::format::Wording;
 use crate::faces::cli::render::{Ink, paint};
 use crate::faces::cli::session::Session;
-use crate::faces::cli::{session, shield, show};
+use crate::faces::cli::{session, show};
 use crate::services::{Project, variable};
 
 /// A look is never sooner after the one before than this: a burst of changes is a few looks.
@@ -33,7 +31,7 @@ const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE: &[u8] = b"\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 /// Shows the overview until it is interrupted.
-pub(super) fn watch(workspace: &Project, interval: Duration, session: &Session) -> Result<Answer, Failure> {
+pub(super) fn watch(workspace: &Project, interval: Duration, session: &Session) -> Result<Answer, ErrorReport> {
     let interval = interval.max(INTERVAL_MIN);
     let is_ended = Arc::new(AtomicBool::new(false));
     let (ring, woken) = sync_channel(1);
@@ -57,14 +55,14 @@ pub(super) fn watch(workspace: &Project, interval: Duration, session: &Session) 
 }
 
 /// The signals that ask to end wake the loop.
-fn listen(is_ended: &Arc<AtomicBool>, ring: SyncSender<()>) -> Result<(), Failure> {
+fn listen(is_ended: &Arc<AtomicBool>, ring: SyncSender<()>) -> Result<(), ErrorReport> {
     let is_ended = Arc::clone(is_ended);
     let end = move || {
         is_ended.store(true, Ordering::Relaxed);
         ring_once(&ring);
     };
     daemon::when_interrupted(end).map_err(|error| {
-        Failure::new(ErrorClass::Problem, "watch", "cannot listen to signals").cause(error.to_string())
+        ErrorReport::new(ErrorClass::Problem, "watch", "cannot listen to signals").cause(error.to_string())
     })
 }
 
@@ -107,8 +105,8 @@ impl<'a> Screen<'a> {
     }
 
     /// In place on a terminal; elsewhere only if something has changed.
-    fn show(&mut self, answer: &Answer) -> Result<(), Failure> {
-        let still = Some(data::still(&answer.data));
+    fn show(&mut self, answer: &Answer) -> Result<(), ErrorReport> {
+        let still = Some(status_without_time(&answer.data));
         let is_new = still != self.last;
         self.last = still;
         if self.is_terminal {
@@ -155,7 +153,7 @@ fn frame(text: &str, footer: &str, rows: usize, has_colours: bool) -> String {
     shown.extend([String::new(), footer.to_owned()]);
     let mut out = String::from("\u{1b}[H");
     for (index, line) in shown.iter().enumerate() {
-        let line = shield::text(line).into_owned();
+        let line = sanitize_text(line).into_owned();
         let line = if has_colours { line } else { anstream::adapter::strip_str(&line).to_string() };
         out.push_str(if index == 0 { "" } else { "\r\n" });
         // Before the text: behind a line as wide as the terminal the cursor stands on its last letter.

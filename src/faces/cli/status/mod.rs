@@ -1,20 +1,15 @@
 //! `status` (`stats`): what is going on at one glance, once or as it changes. Only looks.
 
 mod bar;
-mod data;
 mod live;
 mod view;
 
 use super::answer::Answer;
-use super::failure::Failure;
 use super::format::Wording;
 use super::render::finding;
 use super::session::{self, Session};
-use crate::core::snapshot::Snapshot;
-use crate::services::{Project, Scope, Standing, Stats};
-
-/// Rows of each part of the overview; the rest is counted.
-const ROWS_MAX: usize = 10;
+use crate::api::view::{ErrorReport, StatusOverview, status_data};
+use crate::services::{Project, Scope};
 
 /// Show what is going on: agents, tasks, what waits and why
 #[derive(Debug, clap::Args)]
@@ -30,7 +25,7 @@ pub(crate) struct Args {
 }
 
 /// Looks around.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     if args.watch {
         return live::watch(&workspace, args.interval, session);
@@ -39,13 +34,13 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
 }
 
 /// One look, as an answer.
-fn look(workspace: &Project, wording: &Wording) -> Result<Answer, Failure> {
+fn look(workspace: &Project, wording: &Wording) -> Result<Answer, ErrorReport> {
     let snapshot = workspace.documents().snapshot(Scope::Named)?;
     let stats = workspace.stats_of(&snapshot)?;
     let standing = workspace.commits().standing()?;
     let mut answer = session::answer("status", workspace)?;
-    let seen = Seen { workspace, snapshot: &snapshot, stats: &stats, standing: &standing };
-    answer.data = data::data(&seen);
+    let seen = StatusOverview { workspace, snapshot: &snapshot, stats: &stats, standing: &standing };
+    answer.data = status_data(&seen);
     if let Some(words) = wording.words("status", workspace)? {
         answer.text = words.text([&answer.data])?;
         return Ok(answer);
@@ -57,12 +52,4 @@ fn look(workspace: &Project, wording: &Wording) -> Result<Answer, Failure> {
     answer.words.extend(put_back.iter().map(|one| finding(one, workspace.folder(), None)));
     answer.findings.extend(put_back);
     Ok(answer)
-}
-
-/// Everything the overview is made of.
-struct Seen<'a> {
-    workspace: &'a Project,
-    snapshot: &'a Snapshot,
-    stats: &'a Stats,
-    standing: &'a Standing,
 }

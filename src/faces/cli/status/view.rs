@@ -3,28 +3,27 @@
 use std::fmt::Write as _;
 
 use super::bar::{Signs, bar, columns};
-use super::{ROWS_MAX, Seen};
+use crate::api::view::{AnswerHead, STATUS_ROWS_MAX, StatusOverview, complete_commands, is_unreadable};
 use crate::core::entity::{self, AgentStatus, Priority};
 use crate::core::name::{DocId, DocPath, visible};
 use crate::core::snapshot::Entry;
 use crate::core::time::ago;
 use crate::faces::cli::answer::{limit, width};
-use crate::faces::cli::caller;
 use crate::faces::cli::render::{Cell, Ink, Table, count, cut, finding, paint, status};
-use crate::faces::cli::{bridge, envelope, show, task};
+use crate::faces::cli::{bridge, show, task};
 use crate::services::{Line, Member};
 
 /// Columns of a title in the overview; `task get` shows all of it.
 const TITLE_COLUMNS_MAX: usize = 32;
 
 /// All of it.
-pub(super) fn text(seen: &Seen<'_>, head: &envelope::Head) -> String {
+pub(super) fn text(seen: &StatusOverview<'_>, head: &AnswerHead) -> String {
     let parts =
-        [team(seen), tasks(seen), workflows(seen), seen.unreadable(), seen.history(), mirror(seen), latency(seen)];
+        [team(seen), tasks(seen), workflows(seen), unreadable(seen), history(seen), mirror(seen), latency(seen)];
     headline(head) + &parts.concat()
 }
 
-fn headline(head: &envelope::Head) -> String {
+fn headline(head: &AnswerHead) -> String {
     let branch = match (&head.branch, &head.revision) {
         (Some(branch), Some(revision)) => format!(" on {branch} at {}", revision.get(..7).unwrap_or(revision)),
         (Some(branch), None) => format!(" on {branch}, without a commit yet"),
@@ -36,11 +35,11 @@ fn headline(head: &envelope::Head) -> String {
 }
 
 /// Everybody who has work or could have some, with a bar of it: running, then queued, as wide as the busiest has.
-fn team(seen: &Seen<'_>) -> String {
+fn team(seen: &StatusOverview<'_>) -> String {
     let team = &seen.stats.team;
     let most = team.iter().map(|member| member.running.len() + member.queued).max().unwrap_or_default();
     let mut table = Table::new(&[]);
-    for member in team.iter().take(ROWS_MAX) {
+    for member in team.iter().take(STATUS_ROWS_MAX) {
         table.row(member_row(seen, member, most));
     }
     let states = AgentStatus::ALL.iter().map(|status| (seen.stats.agents(*status), status.word()));
@@ -57,7 +56,7 @@ fn team(seen: &Seen<'_>) -> String {
     part(&headline, &table, team.len())
 }
 
-fn member_row(seen: &Seen<'_>, member: &Member, most: usize) -> Vec<Cell> {
+fn member_row(seen: &StatusOverview<'_>, member: &Member, most: usize) -> Vec<Cell> {
     let (running, queued) = (member.running.len(), member.queued);
     let load = match (running, queued) {
         (0, 0) => "nothing to do".to_owned(),
@@ -89,7 +88,7 @@ fn member_row(seen: &Seen<'_>, member: &Member, most: usize) -> Vec<Cell> {
     ]
 }
 
-fn tasks(seen: &Seen<'_>) -> String {
+fn tasks(seen: &StatusOverview<'_>) -> String {
     let stats = seen.stats;
     let total: usize = stats.tasks.iter().map(|(_, count)| count).sum();
     let by_status =
@@ -104,26 +103,26 @@ fn tasks(seen: &Seen<'_>) -> String {
         total => format!("{}: {}{queue}", count(total, "task"), by_status.collect::<Vec<_>>().join(", ")),
     };
     let mut table = Table::new(&[]);
-    for line in stats.running.iter().take(ROWS_MAX) {
+    for line in stats.running.iter().take(STATUS_ROWS_MAX) {
         table.row(row(line, status("running"), &under_way(line)));
     }
-    for line in stats.ended_elsewhere.iter().take(ROWS_MAX) {
+    for line in stats.ended_elsewhere.iter().take(STATUS_ROWS_MAX) {
         let Some(hold) = &line.hold else { continue };
         table.row(row(line, status(hold.state.word()), &task::ended_elsewhere(hold)));
     }
-    for line in stats.ready.iter().take(ROWS_MAX) {
+    for line in stats.ready.iter().take(STATUS_ROWS_MAX) {
         let who = line.task.assigned_to.as_ref().map_or_else(String::new, |name| format!("for {name}"));
         table.row(row(line, status("ready"), &who));
     }
-    for line in stats.waiting.iter().take(ROWS_MAX) {
+    for line in stats.waiting.iter().take(STATUS_ROWS_MAX) {
         table.row(row(line, status("waiting"), &format!("for {}", waits(line))));
     }
-    for line in stats.blocked.iter().take(ROWS_MAX) {
+    for line in stats.blocked.iter().take(STATUS_ROWS_MAX) {
         let is_its_own = line.root.as_ref().is_some_and(|root| root.path.length() == 1);
         let by = if is_its_own { "" } else { "by " };
         table.row(row(line, status("blocked"), &format!("{by}{}", waits(line))));
     }
-    for line in stats.failed.iter().take(ROWS_MAX) {
+    for line in stats.failed.iter().take(STATUS_ROWS_MAX) {
         let text = |error: &serde_json::Value| error.as_str().map_or_else(|| error.to_string(), ToOwned::to_owned);
         table.row(row(line, status("failed"), &line.task.error.as_ref().map_or_else(String::new, text)));
     }
@@ -152,14 +151,14 @@ fn waits(line: &Line) -> String {
     task::told(&line.waits_for, line.root.as_ref())
 }
 
-fn workflows(seen: &Seen<'_>) -> String {
+fn workflows(seen: &StatusOverview<'_>) -> String {
     const WHOLE: usize = 1_000;
     let flows = &seen.stats.workflows;
     if flows.is_empty() {
         return String::new();
     }
     let mut table = Table::new(&[]);
-    for flow in flows.iter().take(ROWS_MAX) {
+    for flow in flows.iter().take(STATUS_ROWS_MAX) {
         // A share from 0 to 1, in thousandths.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between 0 and 1000")]
         let done = flow.progress.map(|progress| (progress.clamp(0.0, 1.0) * 1_000.0) as usize);
@@ -178,14 +177,14 @@ fn workflows(seen: &Seen<'_>) -> String {
 }
 
 /// The server and how it stands, where one is wanted.
-fn mirror(seen: &Seen<'_>) -> String {
+fn mirror(seen: &StatusOverview<'_>) -> String {
     let Some(stats) = &seen.stats.bridge else { return String::new() };
     let behind = if stats.behind > 0 { format!(", {} behind", stats.behind) } else { String::new() };
     format!("mirror {}{behind}\n", bridge::line(stats))
 }
 
 /// How fast writes are, where there was one.
-fn latency(seen: &Seen<'_>) -> String {
+fn latency(seen: &StatusOverview<'_>) -> String {
     let stats = seen.stats;
     let Some(ms) = stats.avg_latency else { return String::new() };
     let told = match stats.latency_of {
@@ -195,73 +194,66 @@ fn latency(seen: &Seen<'_>) -> String {
     paint(Ink::Dim, &format!("mode {}; {told}", stats.mode)) + "\n"
 }
 
-impl Seen<'_> {
-    fn unreadable(&self) -> String {
-        let mut out = String::new();
-        let all: Vec<&Entry> = self.snapshot.entries().filter(|entry| is_unreadable(entry)).collect();
-        for entry in all.iter().take(ROWS_MAX) {
-            let id = entry.id.as_ref().map_or(entry.path.stem(), DocId::as_str);
-            let title = entry.kind.and_then(|kind| entity::title(kind, &entry.document));
-            if let Some(title) = title.filter(|title| title != id) {
-                let word = show::unusable(&entry.document).painted();
-                let _ = writeln!(out, "  {}  {word}  {}", visible(id), visible(&cut(&title, limit(TITLE_COLUMNS_MAX))));
-            }
-            for one in entry.findings.iter().take(1) {
-                out.push_str(&finding(one, self.workspace.folder(), Some(entry.document.bytes())));
-            }
+fn unreadable(seen: &StatusOverview<'_>) -> String {
+    let mut out = String::new();
+    let all: Vec<&Entry> = seen.snapshot.entries().filter(|entry| is_unreadable(entry)).collect();
+    for entry in all.iter().take(STATUS_ROWS_MAX) {
+        let id = entry.id.as_ref().map_or(entry.path.stem(), DocId::as_str);
+        let title = entry.kind.and_then(|kind| entity::title(kind, &entry.document));
+        if let Some(title) = title.filter(|title| title != id) {
+            let word = show::unusable(&entry.document).painted();
+            let _ = writeln!(out, "  {}  {word}  {}", visible(id), visible(&cut(&title, limit(TITLE_COLUMNS_MAX))));
         }
-        if all.len() > ROWS_MAX {
-            let more = caller::complete("`mycelium check` shows all").into_owned();
-            let _ = writeln!(out, "  … and {} more; {more}", all.len() - ROWS_MAX);
+        for one in entry.findings.iter().take(1) {
+            out.push_str(&finding(one, seen.workspace.folder(), Some(entry.document.bytes())));
         }
-        if out.is_empty() { out } else { format!("\n{}\n{out}", paint(Ink::Bad, "unreadable")) }
     }
-
-    fn history(&self) -> String {
-        let watcher = match &self.standing.watcher {
-            Some(watcher) => {
-                let process = watcher.pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
-                format!("{}{process}", paint(Ink::Good, "a watcher is running"))
-            }
-            None if self.workspace.repository().is_none() => {
-                caller::complete("history needs git: `git init` starts one").into_owned()
-            }
-            None if self.standing.is_state_read_only => {
-                "no watcher is running; `mycelium watch` outside of the sandbox starts one".to_owned()
-            }
-            None => caller::complete("no watcher is running; `mycelium watch --detach` starts one").into_owned(),
-        };
-        let uncommitted = &self.standing.uncommitted;
-        let mut out = match (uncommitted.len(), &self.standing.waiting) {
-            (0, None) => "everything is committed".to_owned(),
-            (0, Some(waiting)) => format!("nothing to commit; {waiting}"),
-            (n, None) => format!("{} not committed yet", count(n, "document")),
-            (n, Some(waiting)) => format!("{} not committed: {waiting}", count(n, "document")),
-        };
-        out = visible(&out);
-        for path in uncommitted.iter().take(ROWS_MAX) {
-            let _ = write!(out, "\n  {}", visible(&self.why(path)));
-        }
-        if uncommitted.len() > ROWS_MAX {
-            let _ = write!(out, "\n  … and {} more", uncommitted.len() - ROWS_MAX);
-        }
-        let conflicts = match self.standing.conflicts.len() {
-            0 => String::new(),
-            n => format!("{} in conflict; `mycelium resolve` merges what can be merged\n", count(n, "document")),
-        };
-        format!("\n{out}\n{}{watcher}\n", paint(Ink::Warn, &conflicts))
+    if all.len() > STATUS_ROWS_MAX {
+        let more = complete_commands("`mycelium check` shows all").into_owned();
+        let _ = writeln!(out, "  … and {} more; {more}", all.len() - STATUS_ROWS_MAX);
     }
-
-    /// A document that is not committed, with the reason where it has one of its own.
-    fn why(&self, path: &DocPath) -> String {
-        let held = self.standing.held.iter().find(|held| held.path == *path);
-        held.map_or_else(|| path.to_string(), |held| format!("{path}  held back: {}", held.why))
-    }
+    if out.is_empty() { out } else { format!("\n{}\n{out}", paint(Ink::Bad, "unreadable")) }
 }
 
-/// A document that should say something and does not, or a file of any sort that cannot be read.
-pub(super) fn is_unreadable(entry: &Entry) -> bool {
-    !entry.document.is_readable() || entry.kind.is_some() && entry.entity.is_none()
+fn history(seen: &StatusOverview<'_>) -> String {
+    let watcher = match &seen.standing.watcher {
+        Some(watcher) => {
+            let process = watcher.pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
+            format!("{}{process}", paint(Ink::Good, "a watcher is running"))
+        }
+        None if seen.workspace.repository().is_none() => {
+            complete_commands("history needs git: `git init` starts one").into_owned()
+        }
+        None if seen.standing.is_state_read_only => {
+            "no watcher is running; `mycelium watch` outside of the sandbox starts one".to_owned()
+        }
+        None => complete_commands("no watcher is running; `mycelium watch --detach` starts one").into_owned(),
+    };
+    let uncommitted = &seen.standing.uncommitted;
+    let mut out = match (uncommitted.len(), &seen.standing.waiting) {
+        (0, None) => "everything is committed".to_owned(),
+        (0, Some(waiting)) => format!("nothing to commit; {waiting}"),
+        (n, None) => format!("{} not committed yet", count(n, "document")),
+        (n, Some(waiting)) => format!("{} not committed: {waiting}", count(n, "document")),
+    };
+    out = visible(&out);
+    for path in uncommitted.iter().take(STATUS_ROWS_MAX) {
+        let _ = write!(out, "\n  {}", visible(&why(seen, path)));
+    }
+    if uncommitted.len() > STATUS_ROWS_MAX {
+        let _ = write!(out, "\n  … and {} more", uncommitted.len() - STATUS_ROWS_MAX);
+    }
+    let conflicts = match seen.standing.conflicts.len() {
+        0 => String::new(),
+        n => format!("{} in conflict; `mycelium resolve` merges what can be merged\n", count(n, "document")),
+    };
+    format!("\n{out}\n{}{watcher}\n", paint(Ink::Warn, &conflicts))
+}
+
+/// A document that is not committed, with the reason where it has one of its own.
+fn why(seen: &StatusOverview<'_>, path: &DocPath) -> String {
+    let held = seen.standing.held.iter().find(|held| held.path == *path);
+    held.map_or_else(|| path.to_string(), |held| format!("{path}  held back: {}", held.why))
 }
 
 fn row(line: &Line, word: Cell, about: &str) -> Vec<Cell> {

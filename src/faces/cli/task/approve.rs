@@ -1,9 +1,9 @@
 //! `task approve`: a completed task is good, so those that wait for it may start.
 
+use crate::api::view::ErrorReport;
 use crate::core::entity::review::{self, Approver};
 use crate::core::name::{Kind, visible};
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::input::Given;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
@@ -22,7 +22,7 @@ pub(crate) struct Args {
 }
 
 /// Approves it.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let note = args.note.as_ref().map(|given| given.text("--note")).transpose()?;
     let note = note.as_deref().filter(|note| !note.trim().is_empty());
     let workspace = session.open()?;
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     }
     if let Some(agent) = workspace.agent() {
         let message = format!("`{agent}` is an agent; only a person may approve their own work");
-        let failure = Failure::usage("not-a-person", message);
+        let failure = ErrorReport::usage("not-a-person", message);
         return Err(failure.hint("run it without `--as` and without MYCELIUM_AGENT, or have another agent approve"));
     }
     edit.apply(&workspace, &|document| review::approve_own(document, by, note))

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::api::view::ErrorReport;
 use crate::core::lease::{LeaseRequest, Override};
 use crate::core::name::visible;
 use crate::core::time::parse_span;
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
 use crate::services::{Error, SyncOptions, Which};
@@ -45,7 +45,7 @@ pub(crate) struct Args {
 }
 
 /// Claims the task.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     // Only what is committed can be pushed.
     let flags = if args.push { vec![("commit.auto".to_owned(), "true".to_owned())] } else { Vec::new() };
     let workspace = session.open_with(flags)?;

@@ -1,10 +1,10 @@
 //! `task complete`: a running task is done.
 
 use super::right::Right;
+use crate::api::view::ErrorReport;
 use crate::core::entity::task;
 use crate::core::name::Kind;
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::input::Given;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
@@ -22,7 +22,7 @@ pub(crate) struct Args {
 }
 
 /// Completes the task.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let result = args.result.as_ref().map(|given| given.json_or_text("--result")).transpose()?;
     let workspace = session.open()?;
     let edit = write::Edit { answer: "task.complete", kind: Kind::Task, id: &args.id, verb: "complete" };

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
+use crate::api::view::ErrorReport;
 use crate::core::entity::{NewTask, Priority};
 use crate::core::name::{AgentName, DocId, Kind};
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::input::Given;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
@@ -47,7 +47,7 @@ pub(crate) struct Args {
 }
 
 /// Creates the task.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let payload: Option<Value> = args.payload.as_ref().map(|given| given.json("--payload")).transpose()?;
     let description = args.description.as_ref().map(|given| given.text("--description")).transpose()?;
     let workspace = session.open()?;

@@ -6,14 +6,13 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
+use crate::api::view::{ErrorReport, Excerpt};
 use crate::core::diagnostic::Diagnostic;
 use crate::core::document::{Document, FILE_BYTES_MAX};
 use crate::core::entity;
 use crate::core::name::{DocPath, Kind, visible};
 use crate::core::problem::ErrorClass;
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::excerpt::Excerpt;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::scratch::Scratch;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
@@ -30,7 +29,7 @@ pub(crate) struct Args {
 }
 
 /// Opens the editor on a copy and applies what was saved.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let found = workspace.documents().find(Some(Kind::Task), &args.id)?;
     let mut copy = Copy::make(&found.path, found.document.bytes())?;
@@ -49,27 +48,27 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     result.map_err(|failure| copy.keep(failure, &found.document))
 }
 
-fn overtaken(id: &str) -> Failure {
+fn overtaken(id: &str) -> ErrorReport {
     let message = format!("`{id}` was changed while you edited it; your text is not saved");
-    Failure::new(ErrorClass::Conflict, "overtaken", message).hint(format!("run `mycelium task edit {id}` again"))
+    ErrorReport::new(ErrorClass::Conflict, "overtaken", message).hint(format!("run `mycelium task edit {id}` again"))
 }
 
 /// The result must say as much as the file did before.
-fn accept(path: &DocPath, before: &Document, after: &Document) -> Result<(), Failure> {
+fn accept(path: &DocPath, before: &Document, after: &Document) -> Result<(), ErrorReport> {
     let (was, is) = (entity::read(path, before), entity::read(path, after));
     let refuse = |finding: &Diagnostic| {
         let message = format!("your text is not saved: {}", finding.message);
-        let failure = Failure::new(ErrorClass::Usage, finding.code.as_str(), message);
+        let failure = ErrorReport::new(ErrorClass::Usage, finding.code.as_str(), message);
         let failure = match finding.place {
             Some(place) => failure.at(Excerpt::new(path.file_name(), after.bytes(), place)),
             None => failure,
         };
-        Failure { hint: finding.hint.clone(), ..failure }
+        ErrorReport { hint: finding.hint.clone(), ..failure }
     };
     match is.findings.first() {
         Some(finding) if is.entity.is_none() => Err(refuse(finding)),
         _ if was.id.is_some() && was.id != is.id => {
-            let failure = Failure::usage("id-changed", "your text is not saved: its `id` is another one");
+            let failure = ErrorReport::usage("id-changed", "your text is not saved: its `id` is another one");
             Err(failure.hint("make a new task with the other id: `mycelium task create --id ID --type TYPE`"))
         }
         _ => Ok(()),
@@ -84,14 +83,14 @@ struct Copy {
 }
 
 impl Copy {
-    fn make(path: &DocPath, bytes: &[u8]) -> Result<Self, Failure> {
+    fn make(path: &DocPath, bytes: &[u8]) -> Result<Self, ErrorReport> {
         let scratch = Scratch::new("edit")?;
         let file = scratch.path().join(path.file_name());
         std::fs::write(&file, bytes).map_err(|error| fault("could not write", &file, &error))?;
         Ok(Self { scratch, file })
     }
 
-    fn open(&self) -> Result<(), Failure> {
+    fn open(&self) -> Result<(), ErrorReport> {
         // The variable may hold arguments, as with git, so a shell reads it; the file stays one argument.
         let mut line = editor();
         let shown = visible(&line.to_string_lossy());
@@ -104,41 +103,41 @@ impl Copy {
         Err(ended(&shown, status))
     }
 
-    fn read(&self) -> Result<Document, Failure> {
+    fn read(&self) -> Result<Document, ErrorReport> {
         let bytes = std::fs::read(&self.file).map_err(|error| fault("could not read", &self.file, &error))?;
         if bytes.len() > FILE_BYTES_MAX {
             let message = format!("your text is not saved: it is larger than {FILE_BYTES_MAX} bytes");
-            let failure = Failure::usage("value-too-big", message);
+            let failure = ErrorReport::usage("value-too-big", message);
             return Err(failure.hint("keep bulky data in a file of its own and name its path"));
         }
         Ok(Document::parse(bytes))
     }
 
     /// Says where the user's text is, if there is any; it is not removed then.
-    fn keep(&mut self, failure: Failure, before: &Document) -> Failure {
+    fn keep(&mut self, failure: ErrorReport, before: &Document) -> ErrorReport {
         if std::fs::read(&self.file).is_ok_and(|bytes| bytes != before.bytes()) {
             self.scratch.keep();
             let kept = format!("your text is kept in `{}`, not saved", visible(&self.file.display().to_string()));
             let message = failure.message.replacen(NOT_SAVED, &kept, 1);
-            return Failure { message, ..failure };
+            return ErrorReport { message, ..failure };
         }
         failure
     }
 }
 
 /// What an editor's end that is no success means.
-fn ended(editor: &str, status: ExitStatus) -> Failure {
+fn ended(editor: &str, status: ExitStatus) -> ErrorReport {
     const INTERRUPT: i32 = 2;
     let how = match (status.code(), status.signal()) {
         (Some(130), _) | (_, Some(INTERRUPT)) => {
             let message = format!("the editor `{editor}` was interrupted; your text is not saved");
-            return Failure::new(ErrorClass::Interrupted, "interrupted", message);
+            return ErrorReport::new(ErrorClass::Interrupted, "interrupted", message);
         }
         (Some(code), _) => format!("exit code {code}"),
         (None, signal) => format!("signal {}", signal.unwrap_or_default()),
     };
     let message = format!("the editor `{editor}` ended with {how}; your text is not saved");
-    let failure = Failure::new(ErrorClass::Problem, "editor", message);
+    let failure = ErrorReport::new(ErrorClass::Problem, "editor", message);
     failure.hint("set EDITOR to the program you like: `EDITOR=nano mycelium task edit ID`")
 }
 
@@ -148,7 +147,7 @@ fn editor() -> OsString {
     set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| OsString::from("vi"))
 }
 
-fn fault(what: &str, file: &Path, error: &std::io::Error) -> Failure {
+fn fault(what: &str, file: &Path, error: &std::io::Error) -> ErrorReport {
     let message = format!("{what} `{}`", visible(&file.display().to_string()));
-    Failure::new(ErrorClass::Problem, "editor", message).cause(error.to_string())
+    ErrorReport::new(ErrorClass::Problem, "editor", message).cause(error.to_string())
 }

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::right::Right;
+use crate::api::view::ErrorReport;
 use crate::core::entity::task;
 use crate::core::name::Kind;
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::input::Given;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
@@ -27,7 +27,7 @@ pub(crate) struct Args {
 }
 
 /// Fails the task.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let error = reason(args)?;
     let workspace = session.open()?;
     let edit = write::Edit { answer: "task.fail", kind: Kind::Task, id: &args.id, verb: "fail" };
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
 }
 
 /// The error, with the stack trace as a key of its own if there is one.
-fn reason(args: &Args) -> Result<Value, Failure> {
+fn reason(args: &Args) -> Result<Value, ErrorReport> {
     let error = args.error.json_or_text("--error")?;
     let Some(trace) = &args.stack_trace else { return Ok(error) };
     let trace = trace.text("--stack-trace")?;

@@ -1,8 +1,8 @@
 //! `task get`: what a task's document says, or its exact bytes.
 
+use crate::api::view::ErrorReport;
 use crate::core::name::Kind;
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::format::Wording;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::show;
@@ -20,7 +20,7 @@ pub(crate) struct Args {
 }
 
 /// Shows the task.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, ErrorReport> {
     let workspace = session.open()?;
     let found = workspace.documents().find(Some(Kind::Task), &args.id)?;
     if args.raw {

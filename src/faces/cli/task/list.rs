@@ -2,16 +2,15 @@
 
 use serde_json::{Value, json};
 
+use crate::api::view::{ErrorReport, document_path, lease_data};
 use crate::core::entity::{Priority, Task, TaskStatus};
 use crate::core::lease::EntryState;
 use crate::core::name::{AgentName, DocId, Kind};
 use crate::core::snapshot::{Blocker, CHAIN_SHOWN_MAX, Cause, Outlook, Queue, Root};
 use crate::faces::cli::answer::{Answer, limit};
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::list::{self, Part, Rows};
 use crate::faces::cli::render::{Cell, cut, status};
 use crate::faces::cli::session::Session;
-use crate::faces::cli::show;
 use crate::services::{Hold, Scope, status_anywhere};
 
 /// Columns of a title in the table; `task get` shows all of it.
@@ -36,7 +35,7 @@ pub(crate) struct Args {
 }
 
 /// Lists the tasks.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let snapshot = workspace.documents().snapshot(if args.archived { Scope::All } else { Scope::Named })?;
     let holds = workspace.holds(&snapshot)?;
@@ -52,7 +51,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
         {
             continue;
         }
-        let (queue, path) = (&queue, show::file(&workspace, &entry.path));
+        let (queue, path) = (&queue, document_path(&workspace, &entry.path));
         let hold = holds.get(&task.id).filter(|hold| hold.keeps_off());
         let key = key(task, status_anywhere(task, &holds));
         rows.push_document(&workspace, entry, key, move || (item(task, queue, hold, &path), cells(task, queue, hold)));
@@ -96,7 +95,7 @@ fn item(task: &Task, queue: &Queue<'_>, hold: Option<&Hold>, path: &str) -> Valu
         item["reason"] = json!(reason);
     }
     if let Some(hold) = hold {
-        item["held"] = show::hold(hold);
+        item["held"] = lease_data(hold);
     }
     item
 }

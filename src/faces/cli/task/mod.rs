@@ -27,9 +27,9 @@ pub(crate) use update::{fraction, pairs};
 use clap::Subcommand;
 
 use super::answer::Answer;
-use super::failure::Failure;
 use super::late::Late;
 use super::session::Session;
+use crate::api::view::ErrorReport;
 
 /// Every command about tasks.
 #[derive(Debug, Subcommand)]
@@ -75,7 +75,7 @@ pub(crate) enum Command {
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>, Failure> {
+pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>, ErrorReport> {
     match command {
         Command::Create(args) => create::run(args, session).map(Some),
         Command::Get(args) => get::run(args, session),

@@ -1,9 +1,9 @@
 //! `task note`: one more line under a task's notes.
 
+use crate::api::view::ErrorReport;
 use crate::core::entity::task;
 use crate::core::name::Kind;
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::input::Given;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
@@ -19,10 +19,10 @@ pub(crate) struct Args {
 }
 
 /// Adds the note.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let text = args.text.text("TEXT")?;
     if text.trim().is_empty() {
-        return Err(Failure::usage("empty-note", "the note is empty")
+        return Err(ErrorReport::usage("empty-note", "the note is empty")
             .hint("write something: `mycelium task note ID \"loss is flat\"`"));
     }
     let workspace = session.open()?;

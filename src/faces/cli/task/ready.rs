@@ -2,17 +2,15 @@
 
 use serde_json::{Value, json};
 
+use crate::api::view::{ErrorReport, ListItem, document_path};
 use crate::core::entity::{Task, TaskStatus};
 use crate::core::name::{AgentName, Kind, visible};
 use crate::core::snapshot::{Outlook, Queue, Snapshot};
 use crate::core::time::ago;
 use crate::faces::cli::answer::{Answer, limit};
-use crate::faces::cli::envelope::Item;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::list::{Part, Rows};
 use crate::faces::cli::render::{Cell, Ink, count, cut, paint};
 use crate::faces::cli::session::Session;
-use crate::faces::cli::show;
 use crate::services::{Hold, Project, Scope};
 
 use super::list::reason;
@@ -41,7 +39,7 @@ fn unusable_item(task: &Task) -> Value {
 }
 
 /// Lists them.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let snapshot = workspace.documents().snapshot(Scope::Named)?;
     let holds = workspace.holds(&snapshot)?;
@@ -59,7 +57,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
     let mut rows = Rows::new("task.ready", &["ID", "PRIORITY", "TYPE", "ASSIGNED TO", "WHAT", "AGE"]);
     for (index, task) in ready.iter().enumerate() {
         // In the order of the queue.
-        rows.push(Item { key: format!("{index:09}.{}", task.id), value: row(task, &workspace, &snapshot) });
+        rows.push(ListItem { key: format!("{index:09}.{}", task.id), value: row(task, &workspace, &snapshot) });
     }
     let mut answer = rows.answer(&workspace, &args.part)?;
     let others = Others { queue: &queue, held: &held, left_out: all - ready.len() };
@@ -78,7 +76,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
 }
 
 fn row(task: &Task, workspace: &Project, snapshot: &Snapshot) -> (Value, Vec<Cell>) {
-    let path = snapshot.named_task(&task.id).map(|entry| show::file(workspace, &entry.path));
+    let path = snapshot.named_task(&task.id).map(|entry| document_path(workspace, &entry.path));
     let item = json!({
         "id": task.id.as_str(),
         "priority": task.priority.word(),

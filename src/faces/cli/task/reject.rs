@@ -1,9 +1,9 @@
 //! `task reject`: a completed task is not good: it is pending again, with the reason as a note.
 
+use crate::api::view::ErrorReport;
 use crate::core::entity::review;
 use crate::core::name::Kind;
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::input::Given;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
@@ -19,7 +19,7 @@ pub(crate) struct Args {
 }
 
 /// Rejects it.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let reason = args.reason.text("--reason")?;
     let workspace = session.open()?;
     let by = workspace.actor();

@@ -1,10 +1,10 @@
 //! `task release`: a running task goes back to pending; nobody holds it then.
 
 use super::right::Right;
+use crate::api::view::ErrorReport;
 use crate::core::entity::task;
 use crate::core::name::Kind;
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
 
@@ -18,7 +18,7 @@ pub(crate) struct Args {
 }
 
 /// Does it.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let edit = write::Edit { answer: "task.release", kind: Kind::Task, id: &args.id, verb: "release" };
     edit.apply_as(&workspace, &args.right.passing(), &task::release)

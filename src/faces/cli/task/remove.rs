@@ -1,8 +1,8 @@
 //! `task remove`: a task's file goes; git keeps its history.
 
+use crate::api::view::ErrorReport;
 use crate::core::name::Kind;
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
 
@@ -14,7 +14,7 @@ pub(crate) struct Args {
 }
 
 /// Removes the file.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     write::removed("task.remove", &workspace, Kind::Task, &args.id)
 }

@@ -1,7 +1,7 @@
 //! `task renew`: the holder of a task says that they are at it.
 
+use crate::api::view::ErrorReport;
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
 
@@ -16,7 +16,7 @@ pub(crate) struct Args {
 }
 
 /// Renews the lease.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     write::renewed("task.renew", &workspace, &workspace.renew(&args.id, args.fence)?)
 }

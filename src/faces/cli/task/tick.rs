@@ -1,10 +1,10 @@
 //! `task tick`: one check box of a task.
 
+use crate::api::view::ErrorReport;
 use crate::core::document::Mark;
 use crate::core::entity::task;
 use crate::core::name::Kind;
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
 
@@ -21,7 +21,7 @@ pub(crate) struct Args {
 }
 
 /// Ticks the step.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let mark = if args.open { Mark::Open } else { Mark::Done };
     let edit = write::Edit { answer: "task.tick", kind: Kind::Task, id: &args.id, verb: "tick" };

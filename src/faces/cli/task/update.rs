@@ -3,12 +3,12 @@
 use serde_json::Value as Json;
 
 use super::right::Right;
+use crate::api::view::ErrorReport;
 use crate::core::document::Value;
 use crate::core::entity::task::{self, TaskUpdate};
 use crate::core::entity::{Priority, TaskStatus};
 use crate::core::name::{AgentName, DocId, Kind};
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::input::{self, Given};
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
@@ -62,14 +62,14 @@ pub(crate) struct Args {
 }
 
 /// Updates the task.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let update = update(args)?;
     let workspace = session.open()?;
     let edit = write::Edit { answer: "task.update", kind: Kind::Task, id: &args.id, verb: "update" };
     edit.apply_as(&workspace, &args.right.passing(), &|document| task::update(document, &update))
 }
 
-fn update(args: &Args) -> Result<TaskUpdate, Failure> {
+fn update(args: &Args) -> Result<TaskUpdate, ErrorReport> {
     let update = TaskUpdate {
         status: args.status,
         progress: args.progress,
@@ -86,14 +86,14 @@ fn update(args: &Args) -> Result<TaskUpdate, Failure> {
         steps_add: args.step.clone(),
     };
     if update == TaskUpdate::default() {
-        let failure = Failure::usage("nothing-to-do", "nothing to update is given");
+        let failure = ErrorReport::usage("nothing-to-do", "nothing to update is given");
         return Err(failure.hint("run `mycelium task update --help` to see what can change"));
     }
     Ok(update)
 }
 
 /// The `--set` options as document values.
-pub(crate) fn pairs(texts: &[String]) -> Result<Vec<(String, Value)>, Failure> {
+pub(crate) fn pairs(texts: &[String]) -> Result<Vec<(String, Value)>, ErrorReport> {
     let pair =
         |text: &String| input::pair("--set", text).map(|(key, json): (String, Json)| (key, Value::from_json(&json)));
     texts.iter().map(pair).collect()

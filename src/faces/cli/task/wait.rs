@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::api::view::{ErrorReport, Exit, document_data};
 use crate::core::entity::{Entity, Task, TaskStatus};
 use crate::core::name::visible;
 use crate::core::problem::ErrorClass;
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::exit::Exit;
-use crate::faces::cli::failure::Failure;
 use crate::faces::cli::render::{count, listed, status};
 use crate::faces::cli::session::{self, Session};
-use crate::faces::cli::show;
 use crate::services::{Found, Until};
 
 /// Wait until tasks are completed or have failed
@@ -34,7 +32,7 @@ pub(crate) struct Args {
 }
 
 /// Waits.
-pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let until = if args.any { Until::Any } else { Until::All };
     let waited = workspace.wait_for_tasks(&args.ids, until, args.timeout)?;
@@ -42,7 +40,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, Failure> {
         return Err(too_late(&waited.tasks, args.timeout.unwrap_or_default()));
     }
     let mut answer = session::answer("task.wait", &workspace)?;
-    let data = |found: &Found| show::data(&workspace, &found.path, found.entity.as_ref());
+    let data = |found: &Found| document_data(&workspace, &found.path, found.entity.as_ref());
     answer.data = json!({ "tasks": waited.tasks.iter().map(data).collect::<Vec<Value>>() });
     for task in waited.tasks.iter().filter(|found| found.has_ended()).filter_map(task) {
         let why = task.error.as_ref().filter(|_| task.status == TaskStatus::Failed).and_then(reason);
@@ -67,7 +65,7 @@ fn reason(error: &Value) -> Option<String> {
 }
 
 /// The time is over.
-fn too_late(tasks: &[Found], after: Duration) -> Failure {
+fn too_late(tasks: &[Found], after: Duration) -> ErrorReport {
     let open: Vec<&Found> = tasks.iter().filter(|found| !found.has_ended()).collect();
     let name = |found: &&Found| match task(found) {
         Some(task) => format!("`{}` ({})", task.id, task.status),
@@ -81,7 +79,7 @@ fn too_late(tasks: &[Found], after: Duration) -> Failure {
             format!("{number} have not ended in {} ms: {}", after.as_millis(), listed(several))
         }
     };
-    let failure = Failure::new(ErrorClass::Busy, "timeout", message);
+    let failure = ErrorReport::new(ErrorClass::Busy, "timeout", message);
     match open.first() {
         Some(found) => failure.hint(format!("run `mycelium task get {}` to see how far it is", found.path.stem())),
         None => failure,

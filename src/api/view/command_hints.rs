@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::args::Global;
 use crate::core::name::shell_word;
 
 static CALLER: OnceLock<Caller> = OnceLock::new();
@@ -21,49 +20,34 @@ const WITH_PATHS: [&str; 8] = ["add", "rm", "mv", "restore", "checkout", "commit
 /// Programs whose paths are read from where the user stands.
 const FILE_PROGRAMS: [&str; 4] = ["mv", "rm", "chmod", "printf"];
 
-/// The options of the command line that every command to come needs too, and the way to the top of the work tree.
+/// The options of the command line that every command to come needs too, and the way to the top of the worktree.
 #[derive(Debug, Default)]
 struct Caller {
     /// The value of `--as`; none if the environment named the agent.
     agent: Option<String>,
     /// The value of `--root`.
     root: Option<PathBuf>,
-    /// The top of the work tree, as seen from where the user stands; none if the user stands there.
+    /// The top of the worktree, as seen from where the user stands; none if the user stands there.
     top: Option<PathBuf>,
 }
 
-/// Remembers the options of this run. The first run of a process counts.
-pub(crate) fn remember(global: &Global) {
-    let _ = CALLER.get_or_init(|| Caller {
-        agent: global.agent.as_ref().map(ToString::to_string),
-        root: global.root.clone(),
-        top: top(global.root.as_deref()),
-    });
+/// Remembers what every command to come needs too: the agent and the root that the command line named, and the way to the
+/// top of the worktree; `None` where the user stands there. The first call of a process counts.
+pub fn remember_caller(agent: Option<String>, root: Option<PathBuf>, top: Option<PathBuf>) {
+    let _ = CALLER.get_or_init(|| Caller { agent, root, top });
 }
 
 /// Returns a text with the commands between backticks completed: `--as` and `--root` of this run, and the folder that
 /// relative paths begin at. A command that has them already is left as it is.
-pub(crate) fn complete(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn complete_commands(text: &str) -> Cow<'_, str> {
     CALLER.get().map_or(Cow::Borrowed(text), |caller| caller.complete(text))
 }
 
 /// Returns advice with its commands completed, for programs.
-pub(crate) fn completed(hint: Option<impl AsRef<str>>) -> Option<String> {
-    hint.map(|hint| complete(hint.as_ref()).into_owned())
-}
-
-/// The nearest folder at or above a place with a `.git`, as a path from the working directory.
-fn top(root: Option<&Path>) -> Option<PathBuf> {
-    let begin = root.map_or_else(PathBuf::new, Path::to_path_buf);
-    let depth = std::env::current_dir().ok()?.join(&begin).components().count();
-    let mut above = begin.clone();
-    for _ in 0..depth {
-        if above.join(".git").exists() {
-            return Some(above).filter(|top| !top.as_os_str().is_empty());
-        }
-        above.push("..");
-    }
-    root.map(Path::to_path_buf)
+#[must_use]
+pub fn complete_hint(hint: Option<impl AsRef<str>>) -> Option<String> {
+    hint.map(|hint| complete_commands(hint.as_ref()).into_owned())
 }
 
 impl Caller {

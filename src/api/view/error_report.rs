@@ -1,21 +1,18 @@
-//! What a command says when it could not do its work: text for people, an object for programs, one exit code. Prints nothing.
-
-use std::fmt::Write as _;
+//! Why a call failed, as every face shows it: class, code, message, causes, place, hint. Prints nothing.
 
 use serde_json::{Value, json};
 
-use super::caller;
+use super::command_hints::complete_hint;
+use super::envelope::SCHEMA;
 use super::excerpt::Excerpt;
 use super::exit::Exit;
-use super::render::{self, Ink, paint};
 use crate::core::lease::LostLease;
-use crate::core::name::visible;
 use crate::core::problem::{ErrorClass, Problem};
 use crate::services::Error;
 
-/// A failed command.
+/// A failed call.
 #[derive(Debug, Clone)]
-pub(crate) struct Failure {
+pub struct ErrorReport {
     /// Decides the exit code.
     pub class: ErrorClass,
     /// Stable word for programs, `bad-json`.
@@ -32,41 +29,48 @@ pub(crate) struct Failure {
     pub claim: Option<Box<Value>>,
 }
 
-impl Failure {
+impl ErrorReport {
     /// A failure of this class.
-    pub(crate) fn new(class: ErrorClass, code: &'static str, message: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn new(class: ErrorClass, code: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { class, code, message, causes: Vec::new(), excerpt: None, hint: None, claim: None }
     }
 
     /// The failure that an error describes.
-    pub(crate) fn of(error: &(impl Problem + 'static)) -> Self {
+    #[must_use]
+    pub fn of(error: &(impl Problem + 'static)) -> Self {
         Self { hint: error.hint(), ..Self::new(error.class(), error.code(), error.to_string()).because(error) }
     }
 
     /// A wrong value or command line.
-    pub(crate) fn usage(code: &'static str, message: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn usage(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(ErrorClass::Usage, code, message)
     }
 
     /// The same with advice.
-    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
     /// The same with the place at fault.
-    pub(crate) fn at(self, excerpt: Excerpt) -> Self {
+    #[must_use]
+    pub fn at(self, excerpt: Excerpt) -> Self {
         Self { excerpt: Some(Box::new(excerpt)), ..self }
     }
 
     /// The same with one more cause.
-    pub(crate) fn cause(mut self, cause: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn cause(mut self, cause: impl Into<String>) -> Self {
         self.causes.push(cause.into());
         self
     }
 
     /// The same with the causes of an error, outermost first.
-    pub(crate) fn because(mut self, error: &dyn std::error::Error) -> Self {
+    #[must_use]
+    pub fn because(mut self, error: &dyn std::error::Error) -> Self {
         let mut next = error.source();
         while let Some(cause) = next {
             self.causes.push(cause.to_string());
@@ -75,23 +79,9 @@ impl Failure {
         self
     }
 
-    /// The text for people: `error:`, place, causes, `hint:`; each on lines of its own.
-    pub(crate) fn text(&self) -> String {
-        let mut out = format!("{} {}\n", paint(Ink::Bad, "error:"), visible(&self.message));
-        if let Some(excerpt) = &self.excerpt {
-            out.push_str(&excerpt.with_name());
-        }
-        for cause in &self.causes {
-            let _ = writeln!(out, "{} {}", paint(Ink::Dim, "cause:"), visible(cause));
-        }
-        if let Some(hint) = &self.hint {
-            out.push_str(&render::hint(hint));
-        }
-        out
-    }
-
     /// The object for programs.
-    pub(crate) fn json(&self) -> Value {
+    #[must_use]
+    pub fn to_json(&self) -> Value {
         let place = self.excerpt.as_ref().map(|excerpt| {
             json!({
                 "file": excerpt.name,
@@ -101,7 +91,7 @@ impl Failure {
             })
         });
         let mut out = json!({
-            "schema": super::envelope::SCHEMA,
+            "schema": SCHEMA,
             "kind": "error",
             "error": {
                 "code": self.code,
@@ -109,7 +99,7 @@ impl Failure {
                 "exit": Exit::of(self.class).code(),
                 "message": self.message,
                 "causes": self.causes,
-                "hint": caller::completed(self.hint.as_deref()),
+                "hint": complete_hint(self.hint.as_deref()),
                 "place": place,
                 // Nothing that this process does again opens the sandbox.
                 "retryable": self.class == ErrorClass::Busy && self.code != "read-only-state",
@@ -122,7 +112,7 @@ impl Failure {
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for ErrorReport {
     fn from(error: Error) -> Self {
         match &error {
             // A refusal names the document itself.
@@ -148,31 +138,4 @@ fn holder(loss: &LostLease) -> Value {
         "late": loss.late.as_ref().map(ToString::to_string),
         "ended": loss.ended.map(|at| at.to_string()),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::diagnostic::Place;
-
-    #[test]
-    fn the_text_has_what_where_why_and_what_next() {
-        let failure = Failure::usage("bad-json", "`--payload` is not JSON")
-            .at(Excerpt::new("--payload", b"{\"a\" 1}", Place { line: 1, column: 6 }))
-            .cause("expected `:`")
-            .hint("quote it");
-        let plain = anstream::adapter::strip_str(&failure.text()).to_string();
-        let expected = "error: `--payload` is not JSON\n --> --payload:1:6\n1 | {\"a\" 1}\n  |      ^\ncause: expected `:`\nhint: quote it\n";
-        assert_eq!(plain, expected);
-        assert_eq!(failure.json()["error"]["place"]["column"], 6);
-        assert_eq!(failure.json()["error"]["exit"], 2);
-        assert_eq!(failure.json()["error"]["retryable"], false);
-    }
-
-    #[test]
-    fn hostile_text_reaches_no_terminal() {
-        let failure = Failure::usage("x", "bad \u{1b}[2J name").hint("\u{202e}");
-        let plain = anstream::adapter::strip_str(&failure.text()).to_string();
-        assert!(!plain.chars().any(|c| c != '\n' && crate::core::name::is_unsafe_to_show(c)), "{plain:?}");
-    }
 }

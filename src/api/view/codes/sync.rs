@@ -1,135 +1,135 @@
 //! What the errors about other clones mean. Words only; a test runs every example.
 
-use super::page::{Example, Page};
+use super::page::{CodeExample, CodePage};
 
 /// Every error of an exchange with a remote, by name.
-pub(super) const PAGES: &[Page] = &[
-    Page {
+pub(super) const PAGES: &[CodePage] = &[
+    CodePage {
         code: "bad-transport",
         title: "the remote's address needs a transport that git cannot use",
         means: "Git has no program for this kind of address, or may not use it: the address comes from the repository, and `NAME::…` or an unknown `NAME://…` would start the program `git-remote-NAME`. Trying again does not help.",
         why: "No program is started because a repository names it. The transports file, ssh, git, http and https are open; others only if your own configuration allows them, and `ext` never.",
-        example: Example::Words(
+        example: CodeExample::Words(
             "`mycelium sync` with the address `gopher://host/x`, or `evil::x` in an unpacked archive",
         ),
         remedy: "give the remote another address with `git remote set-url`, or allow a transport that you installed yourself: `git config --global protocol.NAME.allow always`",
     },
-    Page {
+    CodePage {
         code: "detached",
         title: "no branch is checked out",
         means: "HEAD points to a commit instead of a branch, so there is nothing that could be exchanged.",
         why: "A push needs to know which branch it is for.",
-        example: Example::Words("`mycelium sync` after `git checkout v1.0`"),
+        example: CodeExample::Words("`mycelium sync` after `git checkout v1.0`"),
         remedy: "switch to a branch, or let the documents have one of their own with `commit.branch`",
     },
-    Page {
+    CodePage {
         code: "foreign-program",
         title: "other files need a program that the repository names",
         means: "The repository's own configuration names a filter or merge driver, and files beside the documents have changed on the remote. Nothing was changed.",
         why: "No program is started because a repository names it, and without it the files would come out wrong.",
-        example: Example::Words(
+        example: CodeExample::Words(
             "`mycelium sync` where `.git/config` has `filter.lfs.smudge` and the remote has new code",
         ),
         remedy: "merge them with `git merge origin/main`, then sync again; or set the filter in your own configuration",
     },
-    Page {
+    CodePage {
         code: "in-the-way",
         title: "changes that are not committed are in the way",
         means: "Files beside the documents have changed on the remote, and here too, without being committed. Nothing was changed.",
         why: "They would be overwritten. `git merge` refuses as well.",
-        example: Example::Words(
+        example: CodeExample::Words(
             "`mycelium sync` with an edited `main.c` of which a change was pushed from another clone",
         ),
         remedy: "commit them or put them aside with `git stash`, then sync again",
     },
-    Page {
+    CodePage {
         code: "no-access",
         title: "the remote does not let you in",
         means: "The server wants a password or key that git does not have, or your machine does not trust the server's certificate or host key. What is here is committed and stays; a claim that was to be pushed is undone. Trying again does not help.",
         why: "A sync asks nothing on a terminal. What the repository's own configuration says of passwords, ssh and http is not used: it could send yours elsewhere.",
-        example: Example::Words("`mycelium sync` with an address of https and no `credential.helper`"),
+        example: CodeExample::Words("`mycelium sync` with an address of https and no `credential.helper`"),
         remedy: "log in with `git fetch` in a terminal, set up an ssh key, or set `credential.helper` or `http.…` in your own configuration (`git config --global`)",
     },
-    Page {
+    CodePage {
         code: "no-remote",
         title: "there is no remote",
         means: "The repository has no remote, or several of which none is called `origin` and none is tracked by the branch.",
         why: "There is no remote to exchange with.",
-        example: Example::Line("mycelium sync"),
+        example: CodeExample::Line("mycelium sync"),
         remedy: "add one with `git remote add origin URL`, or name one with `--remote`",
     },
-    Page {
+    CodePage {
         code: "no-repository",
         title: "there is no repository at the remote's address",
         means: "The server answers that it has no such repository, or hides it from you; or the path is no repository. Trying again does not help.",
         why: "Nothing can be exchanged with this address.",
-        example: Example::Words("`mycelium sync` after the repository was renamed or removed on the server"),
+        example: CodeExample::Words("`mycelium sync` after the repository was renamed or removed on the server"),
         remedy: "see the address with `git remote get-url origin`; create the repository, ask for access to it, or change the address with `git remote set-url`",
     },
-    Page {
+    CodePage {
         code: "not-committed",
         title: "what is here cannot be committed",
         means: "A sync commits first what is here. Git is in the middle of something, or a document that came in another version is held back here. The message says which.",
         why: "Only what is committed can be merged without being lost.",
-        example: Example::Words(
+        example: CodeExample::Words(
             "`mycelium sync` during a `git rebase`, or with a broken task-7 that another clone has changed",
         ),
         remedy: "end what git is at, or fix the document; `mycelium commit` says more",
     },
-    Page {
+    CodePage {
         code: "not-moved",
         title: "the documents stay on the code branch",
         means: "`config set commit.branch NAME --untrack` was to stop tracking the documents on the branch that is checked out. One of them is not safe on the dedicated branch yet. No commit was made.",
         why: "What is on neither branch has no history and is in no other clone.",
-        example: Example::Words("a document that cannot be read is held back, and `--untrack` is given"),
+        example: CodeExample::Words("a document that cannot be read is held back, and `--untrack` is given"),
         remedy: "do what the hint says, then run the command again",
     },
-    Page {
+    CodePage {
         code: "odd-file",
         title: "a path with the name of a document is something else",
         means: "One side has a symbolic link or a submodule where a document may be, or changed a file's mode. Nothing was changed.",
         why: "A sync merges what documents say. It does not decide whether a link replaces a document. On a branch of its own such things are carried along, and only a document that was replaced stops it.",
-        example: Example::Words("`mycelium sync` after another clone pushed `task-7.md` as a symbolic link"),
+        example: CodeExample::Words("`mycelium sync` after another clone pushed `task-7.md` as a symbolic link"),
         remedy: "merge it with git, as the hint says, and then sync again; or ask for the link to be removed there",
     },
-    Page {
+    CodePage {
         code: "other-files",
         title: "other files than documents are concerned",
         means: "Both sides changed files beside the documents, or commits that are not pushed yet would take such files along with a claim. Nothing was changed.",
         why: "Whether code is merged and pushed is yours to say.",
-        example: Example::Words("`mycelium sync` where you committed code and code was pushed from another clone"),
+        example: CodeExample::Words("`mycelium sync` where you committed code and code was pushed from another clone"),
         remedy: "run `mycelium sync --merge` to have git merge them, `--with-code` to push them too, or do it with git yourself",
     },
-    Page {
+    CodePage {
         code: "push-refused",
         title: "the server does not take the push",
         means: "The server refused: the branch is protected, or a hook declined. A claim that was to be pushed is undone; the message has the server's reason.",
         why: "A claim that the others cannot see is none among clones.",
-        example: Example::Words("`mycelium task claim task-7 --push` where `main` takes requests only"),
+        example: CodeExample::Words("`mycelium task claim task-7 --push` where `main` takes requests only"),
         remedy: "let the documents have a branch of their own (`mycelium config set commit.branch coordination`), or claim without `--push`",
     },
-    Page {
+    CodePage {
         code: "raced",
         title: "others pushed first each time",
         means: "Each time that this clone had merged what was there, another clone had pushed again. What was merged stays merged here.",
         why: "A push is never forced.",
-        example: Example::Words("`mycelium sync` while very many clones sync without a pause"),
+        example: CodeExample::Words("`mycelium sync` while very many clones sync without a pause"),
         remedy: "try again in a moment",
     },
-    Page {
+    CodePage {
         code: "rewritten",
         title: "the remote's branch dropped commits that are here",
         means: "The branch was rewritten by a forced push, renamed or removed on the remote. Commits that it had are on your branch still. Nothing was merged or pushed.",
         why: "A merge would bring back in silence what was taken out on purpose: a secret, a mistake.",
-        example: Example::Words("`mycelium sync` after another clone ran `git push --force`"),
+        example: CodeExample::Words("`mycelium sync` after another clone ran `git push --force`"),
         remedy: "follow the remote with `git rebase --fork-point origin/main`, or bring the commits back with `mycelium sync --keep-dropped`",
     },
-    Page {
+    CodePage {
         code: "unreachable",
         title: "the remote cannot be reached",
         means: "The remote gives no answer. What is here is committed and stays; a claim that was to be pushed is undone.",
         why: "Work goes on without a server, and is exchanged later.",
-        example: Example::Words("`mycelium sync` in a train"),
+        example: CodeExample::Words("`mycelium sync` in a train"),
         remedy: "go on working, and sync again later; if it lasts, see what `git fetch` says",
     },
 ];

@@ -1,426 +1,429 @@
 //! What each finding about a document or a setting means. Words only; a test makes every example and looks for its code.
 
-use super::page::{Example, Page};
+use super::page::{CodeExample, CodePage};
 
 /// Every finding, in the order of the codes.
-pub(super) const PAGES: &[Page] = &[
-    Page {
+pub(super) const PAGES: &[CodePage] = &[
+    CodePage {
         code: "MYC001",
         title: "the file is not UTF-8",
         means: "A byte of the file belongs to no UTF-8 character. It was saved in another encoding, or is no text.",
         why: "A text that cannot be decoded cannot be edited without damage, so the file is left alone and not committed.",
-        example: Example::Words("a file saved as Latin-1 with `é` in its title"),
+        example: CodeExample::Words("a file saved as Latin-1 with `é` in its title"),
         remedy: "save the file as UTF-8 in the editor, or `iconv -f latin1 -t utf-8`",
     },
-    Page {
+    CodePage {
         code: "MYC002",
         title: "a NUL byte",
         means: "The file holds a byte of value 0, which no text has.",
         why: "It is the mark of a file that was torn by a crash, or of data that is no text.",
-        example: Example::Words("a file whose end is zeros after a power cut"),
+        example: CodeExample::Words("a file whose end is zeros after a power cut"),
         remedy: "restore the file with `git restore FILE`, or remove the byte",
     },
-    Page {
+    CodePage {
         code: "MYC003",
         title: "the file is too big",
         means: "The file is larger than 1 MiB.",
         why: "Documents are read whole and often, by agents too; a limit keeps one file from costing everybody.",
-        example: Example::Words("a log of 2 MB pasted into a task"),
+        example: CodeExample::Words("a log of 2 MB pasted into a task"),
         remedy: "split the document, or move bulky data to a file of its own and name its path",
     },
-    Page {
+    CodePage {
         code: "MYC004",
         title: "merge conflict markers",
         means: "The file holds the lines that git leaves where two sides changed the same place.",
         why: "Neither side counts before a person has decided, so the file is held back until the marks are gone.",
-        example: Example::Files(&[(
+        example: CodeExample::Files(&[(
             "task-7.md",
             "---\n<<<<<<< HEAD\nstatus: running\n=======\nstatus: failed\n>>>>>>> theirs\n---\n",
         )]),
         remedy: "run `mycelium resolve`, which merges what the document says; where it cannot decide, keep one side and delete the marker lines, or give it `--ours` or `--theirs`",
     },
-    Page {
+    CodePage {
         code: "MYC005",
         title: "the frontmatter is not closed",
         means: "The file begins with `---`, and no second line `---` ends the frontmatter.",
         why: "Without its end keys and text cannot be told apart.",
-        example: Example::Files(&[("task-7.md", "---\nid: task-7\nstatus: pending\n\n# Train\n")]),
+        example: CodeExample::Files(&[("task-7.md", "---\nid: task-7\nstatus: pending\n\n# Train\n")]),
         remedy: "put a line `---` behind the last key",
     },
-    Page {
+    CodePage {
         code: "MYC006",
         title: "the frontmatter is too big",
         means: "The frontmatter is larger than 64 KiB.",
         why: "It is read at every look at the folder, and is meant for a few keys.",
-        example: Example::Words("a list of 10,000 paths under `metadata`"),
+        example: CodeExample::Words("a list of 10,000 paths under `metadata`"),
         remedy: "move bulky values into the body, or to a file of their own",
     },
-    Page {
+    CodePage {
         code: "MYC007",
         title: "not valid YAML",
         means: "The frontmatter cannot be read as YAML. The message says what is wrong, line and column say where.",
         why: "A guess at what was meant could lose data, so the file is listed, left alone and not committed.",
-        example: Example::Files(&[("task-7.md", "---\nid: task-7\nstatus: pending\ntitle: \"Train\n---\n")]),
+        example: CodeExample::Files(&[("task-7.md", "---\nid: task-7\nstatus: pending\ntitle: \"Train\n---\n")]),
         remedy: "close the quote or bracket; put values with `: `, `#` or `@` in double quotes",
     },
-    Page {
+    CodePage {
         code: "MYC008",
         title: "a key stands twice",
         means: "The same key is written twice in one map.",
         why: "Programs differ in which of the two counts, so neither does.",
-        example: Example::Files(&[(
+        example: CodeExample::Files(&[(
             "task-7.md",
             "---\nid: task-7\ntype: train\nstatus: pending\nstatus: running\n---\n",
         )]),
         remedy: "keep one of the two lines",
     },
-    Page {
+    CodePage {
         code: "MYC009",
         title: "an anchor or alias",
         means: "A value begins with `&` or `*`, with which YAML names a value and repeats it elsewhere.",
         why: "A few lines of aliases can stand for gigabytes, and an edit at one place would change another.",
-        example: Example::Files(&[("task-7.md", "---\nid: task-7\ntype: train\nstatus: pending\nnote: *x\n---\n")]),
+        example: CodeExample::Files(&[("task-7.md", "---\nid: task-7\ntype: train\nstatus: pending\nnote: *x\n---\n")]),
         remedy: "write the value out, or put it in quotes if it is a text",
     },
-    Page {
+    CodePage {
         code: "MYC010",
         title: "nested too deep",
         means: "Maps and lists are nested deeper than 32 levels.",
         why: "Nothing that people write is so deep; reading it could exhaust the stack of other programs.",
-        example: Example::Words("`payload: [[[[…]]]]` with 40 brackets"),
+        example: CodeExample::Words("`payload: [[[[…]]]]` with 40 brackets"),
         remedy: "flatten the value, or move it into the body",
     },
-    Page {
+    CodePage {
         code: "MYC011",
         title: "the frontmatter is not a map of keys",
         means: "Between the `---` lines stands a list or a plain text.",
         why: "Everything that is known of a document is known by key.",
-        example: Example::Files(&[("task-7.md", "---\n- task-7\n- pending\n---\n")]),
+        example: CodeExample::Files(&[("task-7.md", "---\n- task-7\n- pending\n---\n")]),
         remedy: "write one `key: value` to a line",
     },
-    Page {
+    CodePage {
         code: "MYC012",
         title: "YAML that is not accepted",
         means: "A tag, a directive, a second YAML document, or a key that is not plain text.",
         why: "Such things make programs build objects or read the same file in different ways.",
-        example: Example::Files(&[("task-7.md", "---\nid: task-7\ntype: train\nstatus: !!str pending\n---\n")]),
+        example: CodeExample::Files(&[("task-7.md", "---\nid: task-7\ntype: train\nstatus: !!str pending\n---\n")]),
         remedy: "remove the tag; quote the value to make it a text",
     },
-    Page {
+    CodePage {
         code: "MYC013",
         title: "too many values",
         means: "The frontmatter holds more than 10,000 values.",
         why: "As with its size: it is read at every look, and is meant for a few keys.",
-        example: Example::Words("a list of 20,000 numbers under `metadata`"),
+        example: CodeExample::Words("a list of 20,000 numbers under `metadata`"),
         remedy: "move bulky data into another file",
     },
-    Page {
+    CodePage {
         code: "MYC014",
         title: "no frontmatter",
         means: "A file with the name of a task, agent or workflow does not begin with `---` and keys. The message says what stands before them, if they are there.",
         why: "Without keys it has no status, so no command knows what it is.",
-        example: Example::Files(&[("task-7.md", "# Train the model\n")]),
+        example: CodeExample::Files(&[("task-7.md", "# Train the model\n")]),
         remedy: "take away what stands before the first `---`; a file without keys begins with `---`, `id`, `type`, `status` and `---`",
     },
-    Page {
+    CodePage {
         code: "MYC101",
         title: "a key is missing",
         means: "A key that every document of its kind needs is not there: `status`, for a task or workflow also `type`.",
         why: "Commands and agents decide by these keys.",
-        example: Example::Files(&[("task-7.md", "---\nid: task-7\ntype: train\n---\n")]),
+        example: CodeExample::Files(&[("task-7.md", "---\nid: task-7\ntype: train\n---\n")]),
         remedy: "add the line that the hint names",
     },
-    Page {
+    CodePage {
         code: "MYC102",
         title: "an unknown status",
         means: "The value of `status` is no status of this kind of document. A task is pending, running, completed or failed.",
         why: "A status with a slip is neither ready nor done: others would wait for it for ever.",
-        example: Example::Files(&[("task-7.md", "---\nid: task-7\ntype: train\nstatus: runing\n---\n")]),
+        example: CodeExample::Files(&[("task-7.md", "---\nid: task-7\ntype: train\nstatus: runing\n---\n")]),
         remedy: "write one of the words that the message names",
     },
-    Page {
+    CodePage {
         code: "MYC103",
         title: "a value of the wrong shape",
         means: "A known key holds something that does not fit it: a text for a number, a list for a single value.",
         why: "Whoever reads the key relies on its shape.",
-        example: Example::Files(&[(
+        example: CodeExample::Files(&[(
             "task-7.md",
             "---\nid: task-7\ntype: train\nstatus: pending\nprogress: half\n---\n",
         )]),
         remedy: "write a value as the hint says, such as `progress: 0.5`",
     },
-    Page {
+    CodePage {
         code: "MYC104",
         title: "a bad id or name",
         means: "An id or the name of an agent breaks the rules of names: letters, digits, `-`, `_` and `.`, no path.",
         why: "Ids become file names and appear in commit messages; a name such as `../x` must lead nowhere.",
-        example: Example::Files(&[("task-7.md", "---\nid: \"../x\"\ntype: train\nstatus: pending\n---\n")]),
+        example: CodeExample::Files(&[("task-7.md", "---\nid: \"../x\"\ntype: train\nstatus: pending\n---\n")]),
         remedy: "give it a plain name; `mycelium help ids` has the rules",
     },
-    Page {
+    CodePage {
         code: "MYC105",
         title: "a section that is not JSON",
         means: "The block of a section that holds JSON (`## Payload`, `## Result`, `## Metadata`) cannot be read as JSON.",
         why: "Agents read it by program; half a JSON is none.",
-        example: Example::Files(&[(
+        example: CodeExample::Files(&[(
             "task-7.md",
             "---\nid: task-7\ntype: train\nstatus: pending\n---\n\n## Payload\n\n```json\n{\"epochs\": }\n```\n",
         )]),
         remedy: "fix the JSON: double quotes around keys and texts, no comma at the end",
     },
-    Page {
+    CodePage {
         code: "MYC106",
         title: "a markdown file that is no document",
         means: "A `.md` file of the folder has neither the name nor the keys of an agent, task, workflow or event log.",
         why: "It is committed with the rest, but no command shows it; most often a name was mistyped.",
-        example: Example::Files(&[("notes.md", "Some notes.\n")]),
+        example: CodeExample::Files(&[("notes.md", "Some notes.\n")]),
         remedy: "rename it (`task-ID.md`, `agent-NAME.md`, `workflow-ID.md`), or move it out of the folder",
     },
-    Page {
+    CodePage {
         code: "MYC107",
         title: "a line of an event log that is no event",
         means: "A line of `events.md` or `events-<x>.md` does not have the form of an event; empty lines and headings are allowed.",
         why: "The line says nothing; it is torn, or was written by hand. It stays as it is, and the others are read.",
-        example: Example::Words("the line `- something was done` in `events.md`"),
+        example: CodeExample::Words("the line `- something was done` in `events.md`"),
         remedy: "fix the line (`mycelium event publish` writes such lines), or remove it",
     },
-    Page {
+    CodePage {
         code: "MYC108",
         title: "a document that can be read and not edited",
         means: "The frontmatter is valid YAML, written in a way in which one key cannot be changed without touching another.",
         why: "No operation can change the document: a claim could not be written, so no agent gets such a task and an expired lease on it is not taken back. All other documents go on.",
-        example: Example::Files(&[("task-1.md", "---\n? id\n: task-1\n? type\n: train\n? status\n: pending\n---\n")]),
+        example: CodeExample::Files(&[(
+            "task-1.md",
+            "---\n? id\n: task-1\n? type\n: train\n? status\n: pending\n---\n",
+        )]),
         remedy: "write the frontmatter as one `key: value` to a line, as other documents do",
     },
-    Page {
+    CodePage {
         code: "MYC109",
         title: "a block that is never closed",
         means: "A code fence, a comment `<!--`, or `<pre>`, `<script>`, `<style>`, `<textarea>`, `<?`, `<![CDATA[` opens a block in the body, and nothing closes it.",
         why: "By the rules of markdown all that follows belongs to the block, and viewers show it so. For Mycelium the next `##` heading ends it, so no section is hidden. A command that changes a section closes such blocks first; where that would change something else it refuses and names the line.",
-        example: Example::Files(&[(
+        example: CodeExample::Files(&[(
             "task-7.md",
             "---\nid: task-7\ntype: train\nstatus: pending\n---\n\n## Result\n\n```json\n{\"loss\": 1}\n\n## Notes\n\n- a note\n",
         )]),
         remedy: "end the block with the line that the hint names, where its text ends",
     },
-    Page {
+    CodePage {
         code: "MYC201",
         title: "two documents with one id",
         means: "Two files of one kind state the same id.",
         why: "The id means the one that is called so; where none is, no command could know which is meant. Two agents could work on what looks like one task.",
-        example: Example::Files(&[
+        example: CodeExample::Files(&[
             ("task-7.md", "---\nid: task-7\ntype: train\nstatus: pending\n---\n"),
             ("task-7-copy.md", "---\nid: task-7\ntype: train\nstatus: pending\n---\n"),
         ]),
         remedy: "compare the files, keep one and remove the others (a program that keeps folders in step may have left copies); where two tasks are meant, give one of them another id and a file name that fits it",
     },
-    Page {
+    CodePage {
         code: "MYC202",
         title: "a dependency that does not exist",
         means: "`depends_on` names a task that has no file.",
         why: "A task waits for all that it names: for one that is not there it waits for ever.",
-        example: Example::Files(&[(
+        example: CodeExample::Files(&[(
             "task-7.md",
             "---\nid: task-7\ntype: train\nstatus: pending\ndepends_on: [task-3]\n---\n",
         )]),
         remedy: "correct the id, create the task, or `mycelium task update task-7 --no-depends-on task-3`",
     },
-    Page {
+    CodePage {
         code: "MYC203",
         title: "tasks that wait for each other",
         means: "Following `depends_on` leads back to where it began: a task depends on itself, or on one that depends on it. `task create` and `task update` refuse that; a file that was changed by hand, a merge or a server can still bring it.",
         why: "None of these tasks can ever become ready.",
-        example: Example::Files(&[
+        example: CodeExample::Files(&[
             ("task-7.md", "---\nid: task-7\ntype: train\nstatus: pending\ndepends_on: [task-8]\n---\n"),
             ("task-8.md", "---\nid: task-8\ntype: train\nstatus: pending\ndepends_on: [task-7]\n---\n"),
         ]),
         remedy: "take one of the dependencies out: `mycelium task update task-8 --no-depends-on task-7`",
     },
-    Page {
+    CodePage {
         code: "MYC204",
         title: "the body says something else",
         means: "A line of the body (`**Status**: …`, a bullet under `## Dependencies`) differs from the frontmatter.",
         why: "People read the body and programs the frontmatter; they would act on different things.",
-        example: Example::Files(&[(
+        example: CodeExample::Files(&[(
             "task-7.md",
             "---\nid: task-7\ntype: train\nstatus: running\n---\n\n# Train\n\n**Status**: pending\n",
         )]),
         remedy: "the frontmatter counts: correct the line of the body, or take it out",
     },
-    Page {
+    CodePage {
         code: "MYC205",
         title: "a step that the status machine does not have",
         means: "Since the last commit a status went where one step does not lead, such as from pending to completed.",
         why: "Often an edit by hand that forgot something in between. The file is the truth all the same.",
-        example: Example::Change(
+        example: CodeExample::Change(
             "task-7.md",
             "---\nid: task-7\ntype: train\nstatus: pending\n---\n",
             "---\nid: task-7\ntype: train\nstatus: completed\n---\n",
         ),
         remedy: "if that is what happened, commit it as it is; else set the status that is true",
     },
-    Page {
+    CodePage {
         code: "MYC206",
         title: "a file name that does not fit the id",
         means: "The file is called otherwise than the id in it asks for.",
         why: "The id counts, so everything works; but people look for the file under its id.",
-        example: Example::Files(&[("task-x.md", "---\nid: task-7\ntype: train\nstatus: pending\n---\n")]),
+        example: CodeExample::Files(&[("task-x.md", "---\nid: task-7\ntype: train\nstatus: pending\n---\n")]),
         remedy: "rename the file to `task-7.md`; where a file of that name is there, one of the two states a wrong id",
     },
-    Page {
+    CodePage {
         code: "MYC207",
         title: "a workflow lists a task that does not exist",
         means: "`tasks` or `current_task` of a workflow names a task that has no file.",
         why: "The workflow's progress is counted from its tasks, so it could never be complete.",
-        example: Example::Files(&[(
+        example: CodeExample::Files(&[(
             "workflow-w1.md",
             "---\nid: w1\ntype: release\nstatus: running\ntasks: [task-3]\n---\n",
         )]),
         remedy: "correct the id, create the task, or take it out of the list",
     },
-    Page {
+    CodePage {
         code: "MYC208",
         title: "an entry that is not a document",
         means: "Something in the folder ends in `.md` (or is called `archive`) and is a symbolic link, a folder or a device; or a file ends in `.MD` or `.markdown`, or has a name that no document may have.",
         why: "A link could lead out of the repository, so none is followed. A file with another ending is not read, and not committed.",
-        example: Example::Words("`ln -s ../../secrets.md task-7.md` in the folder"),
+        example: CodeExample::Words("`ln -s ../../secrets.md task-7.md` in the folder"),
         remedy: "replace a link by the real file; rename a file with another ending, `mv task-7.MD task-7.md`",
     },
-    Page {
+    CodePage {
         code: "MYC209",
         title: "a late save",
         means: "A program that had a file open wrote to it after the file had been replaced by an operation.",
         why: "Nothing is lost: the text was put back into the document, or lies in the file that the message names.",
-        example: Example::Words("an editor without a swap file saves while an agent changes the same task"),
+        example: CodeExample::Words("an editor without a swap file saves while an agent changes the same task"),
         remedy: "look at the document; if a copy is named, take over what you want and remove it",
     },
-    Page {
+    CodePage {
         code: "MYC210",
         title: "changed here and on the branch",
         means: "With `commit.branch`, a document was changed in the folder and, by another work tree, on the branch, and no rule makes one version of both.",
         why: "What is here stands and is committed on top; the other version is in the history. What can be merged is merged.",
-        example: Example::Words("two work trees give task-7 another goal at the same moment"),
+        example: CodeExample::Words("two work trees give task-7 another goal at the same moment"),
         remedy: "run the `git show` that the hint names, and take over what should stay",
     },
-    Page {
+    CodePage {
         code: "MYC211",
         title: "unfinished in the archive",
         means: "A document lies in the archive and is not finished. One branch archived it, another reopened it.",
         why: "Lists and ready tasks leave the archive out, so it would never be done.",
-        example: Example::Words(
+        example: CodeExample::Words(
             "a merge of two branches, of which one ran `archive` and the other `task reopen task-7`",
         ),
         remedy: "run `mycelium resolve`, which moves it back, or finish it",
     },
-    Page {
+    CodePage {
         code: "MYC215",
         title: "a file that cannot be read",
         means: "The file of a document, or a folder of the archive, is there and the system does not let it be read: its rights, its owner, or the disk. Or a tracked document was replaced by a folder, a link or a device.",
         why: "Nothing is known of what it says, so it is neither changed nor committed, and it counts neither as empty nor as removed. Every other document goes on.",
-        example: Example::Words("`chmod 000 task-7.md`, or a task that another user made with `umask 077`"),
+        example: CodeExample::Words("`chmod 000 task-7.md`, or a task that another user made with `umask 077`"),
         remedy: "run `ls -l` on it, then `chmod u+rw` as its owner; where something else is in its place, move that away",
     },
-    Page {
+    CodePage {
         code: "MYC216",
         title: "a document that is left to git",
         means: "Git would store something else for the document than Mycelium can: its attributes name a filter or an encoding, or cannot be read, the file is marked `assume-unchanged` or `skip-worktree`, or only its executable bit has changed.",
         why: "Filters such as git-crypt, transcrypt, sops and LFS are programs, and Mycelium starts none. Stored without the filter, a document that should be encrypted would be in the history as plain text. So it is not committed, synced, merged or mirrored.",
-        example: Example::Words("`.claude/coordination/*.md filter=git-crypt` in `.gitattributes`"),
+        example: CodeExample::Words("`.claude/coordination/*.md filter=git-crypt` in `.gitattributes`"),
         remedy: "commit it with `git add` and `git commit`, which run the filter; or take the documents out of it with a line `.claude/coordination/*.md -filter` in `.gitattributes`",
     },
-    Page {
+    CodePage {
         code: "MYC217",
         title: "two names that are one file elsewhere",
         means: "Two file names, or two ids, differ only by case (`task-abc`, `task-ABC`), or their letters are the same and spelled with other characters.",
         why: "Windows and macOS take them for one file: a checkout there has only one of the two, and git shows the other as changed.",
-        example: Example::Files(&[
+        example: CodeExample::Files(&[
             ("task-abc.md", "---\nid: task-abc\ntype: train\nstatus: pending\n---\n"),
             ("task-ABC.md", "---\nid: task-ABC\ntype: train\nstatus: pending\n---\n"),
         ]),
         remedy: "give one of them another id and a file name that fits it, and correct the dependencies on it",
     },
-    Page {
+    CodePage {
         code: "MYC218",
         title: "open tasks of a completed workflow",
         means: "A command completed a workflow that has tasks which are not completed.",
         why: "The tasks stay as they are, and agents are still offered them.",
-        example: Example::Words("`mycelium workflow complete wf-1` while `task-7` is pending"),
+        example: CodeExample::Words("`mycelium workflow complete wf-1` while `task-7` is pending"),
         remedy: "complete the tasks or take them out of the workflow; `mycelium workflow update wf-1 --status running` opens it again",
     },
-    Page {
+    CodePage {
         code: "MYC220",
         title: "the dedicated branch was taken over",
         means: "`commit.branch` names a branch that was not in this clone. The remote has it, so it was made here from that, and the folder was brought to it. Or it was deleted here, and points to its newest known commit again.",
         why: "A second branch of that name, with a history of its own, would split the tasks of a team.",
-        example: Example::Words("`mycelium task list` in a fresh clone, or after a pull that brought the setting"),
+        example: CodeExample::Words("`mycelium task list` in a fresh clone, or after a pull that brought the setting"),
         remedy: "nothing has to be done; `mycelium commit` commits documents that were only here, `mycelium sync` shares them",
     },
-    Page {
+    CodePage {
         code: "MYC221",
         title: "the remote could not be asked for the dedicated branch",
         means: "`commit.branch` names a branch that is not in this clone, and whether the remote has it is not known. Documents are written and kept, but not committed.",
         why: "If the branch were made here and the remote had one, there would be two. The remote is asked for at most 10 seconds, and not again for a while.",
-        example: Example::Words("the first `mycelium task create` in a clone without network"),
+        example: CodeExample::Words("the first `mycelium task create` in a clone without network"),
         remedy: "try again with network; to make the branch here all the same, run `mycelium config set commit.branch NAME`",
     },
-    Page {
+    CodePage {
         code: "MYC222",
         title: "an operation record that is not honoured",
         means: "A process in a sandbox with a read-only `.git` leaves a record of each change in `.operations` beside the documents. This one was removed: git tracks it, it belongs to another user, it cannot be read, or its document has changed since.",
         why: "Such a record says in whose name a change is committed, so it must be the user's own and fit the document. The document itself stays as it is, and counts as edited by hand.",
-        example: Example::Words(
+        example: CodeExample::Words(
             "an agent in a sandbox changes a task, and a person edits the same file before the commit",
         ),
         remedy: "run `mycelium log` to see the commit; write `mycelium task note` if the agent's part should be recorded",
     },
-    Page {
+    CodePage {
         code: "MYC230",
         title: "put back before the commit",
         means: "An operation was written and acknowledged while commits had to wait, and then git replaced the document: by `git rebase --abort` or `--skip`, `git stash`, `git checkout -- .`, `git restore` or `git reset --hard`.",
         why: "Nothing is lost: what the operation wrote is kept below `refs/mycelium/put-back/`. It is not written back by itself, because you may have discarded it on purpose.",
-        example: Example::Words(
+        example: CodeExample::Words(
             "an agent adds a note to task-7 while a rebase stands still, and you run `git rebase --abort`",
         ),
         remedy: "run `mycelium restore task-7` to bring it back, or `mycelium restore --dismiss task-7` to drop it",
     },
-    Page {
+    CodePage {
         code: "MYC301",
         title: "an unknown setting",
         means: "A configuration file holds a key that is not known.",
         why: "A slip in a key would otherwise be a setting without effect.",
-        example: Example::Settings("{\"commit\": {\"authr\": \"user\"}}"),
+        example: CodeExample::Settings("{\"commit\": {\"authr\": \"user\"}}"),
         remedy: "run `mycelium config list` to see every key",
     },
-    Page {
+    CodePage {
         code: "MYC302",
         title: "a setting's value does not fit",
         means: "A key of the configuration holds a value of the wrong shape, or one that is not among its words.",
         why: "The default is used instead, which may not be what you meant.",
-        example: Example::Settings("{\"commit\": {\"author\": \"nobody\"}}"),
+        example: CodeExample::Settings("{\"commit\": {\"author\": \"nobody\"}}"),
         remedy: "set a value that fits: `mycelium config set commit.author agent`",
     },
-    Page {
+    CodePage {
         code: "MYC303",
         title: "a setting that counts only from yourself",
         means: "The repository's configuration sets something that could loosen safety, such as `commit.hooks`.",
         why: "Whoever can push could change it, so it is ignored there.",
-        example: Example::Settings("{\"commit\": {\"hooks\": true}}"),
+        example: CodeExample::Settings("{\"commit\": {\"hooks\": true}}"),
         remedy: "set it for yourself: `mycelium config set --user commit.hooks true`",
     },
-    Page {
+    CodePage {
         code: "MYC304",
         title: "a configuration file that is not JSON",
         means: "The file cannot be read as a JSON object; nothing in it counts.",
         why: "Half a configuration could mean the opposite of the whole.",
-        example: Example::Settings("{\"commit\": "),
+        example: CodeExample::Settings("{\"commit\": "),
         remedy: "fix the JSON at the place that the message names, or remove the file",
     },
-    Page {
+    CodePage {
         code: "MYC305",
         title: "a password in a tracked file",
         means: "The repository's configuration holds the password of a server, by itself or in an address. It is used all the same.",
         why: "Whoever has the repository has the password, also when it was taken out, as long as its history is kept.",
-        example: Example::Settings("{\"coordination\": {\"redis\": {\"password\": \"secret\"}}}"),
+        example: CodeExample::Settings("{\"coordination\": {\"redis\": {\"password\": \"secret\"}}}"),
         remedy: "take it out, change it on the server, and put it into REDIS_PASSWORD or your own configuration",
     },
 ];

@@ -2,21 +2,37 @@
 
 use serde_json::{Map, Value, json};
 
-use super::view::is_unreadable;
-use super::{ROWS_MAX, Seen};
+use super::command_hints::complete_hint;
+use super::document::{document_path, lease_data};
+use super::envelope::finding_data;
 use crate::core::entity::{self, AgentStatus, Pulse, fraction_json};
 use crate::core::name::{AgentName, DocId};
-use crate::core::snapshot::CHAIN_SHOWN_MAX;
-use crate::faces::cli::caller;
-use crate::faces::cli::{bridge, envelope, show};
-use crate::services::{Flow, Line, Member, Stats};
+use crate::core::snapshot::{CHAIN_SHOWN_MAX, Entry, Snapshot};
+use crate::services::{BridgeStats, Flow, Line, Member, Project, Standing, Stats};
 
 /// What changes by itself as time goes by: not what `--watch` calls a change.
-const RESTLESS: [&str; 5] = ["seen", "left", "avg_latency", "latency_of", "last_pass"];
+const CHANGING_FIELDS: [&str; 5] = ["seen", "left", "avg_latency", "latency_of", "last_pass"];
 
-/// Everything, each list cut to its first rows and counted.
-pub(super) fn data(seen: &Seen<'_>) -> Value {
-    let Seen { workspace, snapshot, stats, standing } = seen;
+/// Rows of each part of the overview; the rest is counted.
+pub const STATUS_ROWS_MAX: usize = 10;
+
+/// Everything the overview is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct StatusOverview<'a> {
+    /// The project.
+    pub workspace: &'a Project,
+    /// Its documents.
+    pub snapshot: &'a Snapshot,
+    /// Its figures.
+    pub stats: &'a Stats,
+    /// What is not committed, and why.
+    pub standing: &'a Standing,
+}
+
+/// Returns the overview as data, each list cut to its first rows and counted.
+#[must_use]
+pub fn status_data(seen: &StatusOverview<'_>) -> Value {
+    let StatusOverview { workspace, snapshot, stats, standing } = seen;
     let mut data = figures(stats);
     let unreadable = snapshot.entries().filter(|entry| is_unreadable(entry));
     let rest = json!({
@@ -27,16 +43,16 @@ pub(super) fn data(seen: &Seen<'_>) -> Value {
         "waits": some(&stats.waiting, waits),
         "blocked": some(&stats.blocked, waits),
         "workflows": some(&stats.workflows, workflow),
-        "unreadable": unreadable.take(ROWS_MAX).map(|entry| json!({
-            "path": show::file(workspace, &entry.path),
+        "unreadable": unreadable.take(STATUS_ROWS_MAX).map(|entry| json!({
+            "path": document_path(workspace, &entry.path),
             "title": entry.kind.and_then(|kind| entity::title(kind, &entry.document)),
-            "findings": entry.findings.iter().map(|one| envelope::finding(workspace.folder(), one)).collect::<Vec<_>>(),
+            "findings": entry.findings.iter().map(|one| finding_data(workspace.folder(), one)).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
-        "uncommitted": some(&standing.uncommitted, |path| json!(show::file(workspace, path))),
+        "uncommitted": some(&standing.uncommitted, |path| json!(document_path(workspace, path))),
         "held": some(&standing.held, |held| json!({
-            "path": show::file(workspace, &held.path), "why": held.why.to_string(), "hint": caller::completed(held.why.hint()),
+            "path": document_path(workspace, &held.path), "why": held.why.to_string(), "hint": complete_hint(held.why.hint()),
         })),
-        "conflicts": some(&standing.conflicts, |path| json!(show::file(workspace, path))),
+        "conflicts": some(&standing.conflicts, |path| json!(document_path(workspace, path))),
         "uncommitted_count": standing.uncommitted.len(),
         "waiting": standing.waiting.as_ref().map(ToString::to_string),
     });
@@ -44,6 +60,27 @@ pub(super) fn data(seen: &Seen<'_>) -> Value {
         data.extend(rest);
     }
     data
+}
+
+/// A document that should say something and does not, or a file of any sort that cannot be read.
+#[must_use]
+pub fn is_unreadable(entry: &Entry) -> bool {
+    !entry.document.is_readable() || entry.kind.is_some() && entry.entity.is_none()
+}
+
+/// Returns the state of the bridge as data.
+#[must_use]
+pub fn bridge_data(stats: &BridgeStats) -> Value {
+    json!({
+        "address": stats.address,
+        "state": stats.state,
+        "server": stats.server,
+        "why": stats.why,
+        "branch": stats.branch,
+        "behind": stats.behind,
+        "last_pass": stats.last_pass.map(|at| at.to_string()),
+        "follower": stats.follower,
+    })
 }
 
 /// The figures alone.
@@ -55,7 +92,7 @@ fn figures(stats: &Stats) -> Value {
     let tasks = stats.tasks.iter().map(|(status, count)| (status.word().to_owned(), json!(count)));
     json!({
         "mode": stats.mode,
-        "bridge": stats.bridge.as_ref().map(bridge::data),
+        "bridge": stats.bridge.as_ref().map(bridge_data),
         "agent_count": stats.agent_count,
         "agent_states": agents,
         "task_queue_size": stats.task_queue_size,
@@ -75,7 +112,7 @@ fn figures(stats: &Stats) -> Value {
 }
 
 fn some<T>(all: &[T], one: impl Fn(&T) -> Value) -> Vec<Value> {
-    all.iter().take(ROWS_MAX).map(one).collect()
+    all.iter().take(STATUS_ROWS_MAX).map(one).collect()
 }
 
 fn agent(member: &Member) -> Value {
@@ -97,7 +134,7 @@ fn running(line: &Line) -> Value {
         "id": line.task.id.as_str(),
         "holder": line.hold.as_ref().map(|hold| &hold.by).or_else(|| line.task.holder()).map(AgentName::as_str),
         "progress": fraction_json(line.task.progress),
-        "held": line.hold.as_ref().map(show::hold),
+        "held": line.hold.as_ref().map(lease_data),
     })
 }
 
@@ -125,14 +162,15 @@ fn workflow(flow: &Flow) -> Value {
     })
 }
 
-/// The data without what changes by itself, to tell whether anything happened.
-pub(super) fn still(data: &Value) -> Value {
+/// Returns the data without what changes by itself, to see whether anything happened.
+#[must_use]
+pub fn status_without_time(data: &Value) -> Value {
     match data {
         Value::Object(map) => {
-            let kept = map.iter().filter(|(key, _)| !RESTLESS.contains(&key.as_str()));
-            Value::Object(kept.map(|(key, value)| (key.clone(), still(value))).collect())
+            let kept = map.iter().filter(|(key, _)| !CHANGING_FIELDS.contains(&key.as_str()));
+            Value::Object(kept.map(|(key, value)| (key.clone(), status_without_time(value))).collect())
         }
-        Value::Array(items) => Value::Array(items.iter().map(still).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(status_without_time).collect()),
         other => other.clone(),
     }
 }
@@ -144,6 +182,6 @@ mod tests {
     #[test]
     fn what_passes_by_itself_is_no_change() {
         let data = json!({"avg_latency": 1.5, "agents": [{"agent": "a", "seen": "x", "held": {"left": 9, "by": "a"}}]});
-        assert_eq!(still(&data), json!({"agents": [{"agent": "a", "held": {"by": "a"}}]}));
+        assert_eq!(status_without_time(&data), json!({"agents": [{"agent": "a", "held": {"by": "a"}}]}));
     }
 }

@@ -1,471 +1,471 @@
 //! What each error of a command means: the word in `error.code` of the JSON. Words only; a test runs every example.
 
-use super::page::{Example, Page};
+use super::page::{CodeExample, CodePage};
 
 /// Every error, by name.
-pub(super) const PAGES: &[Page] = &[
-    Page {
+pub(super) const PAGES: &[CodePage] = &[
+    CodePage {
         code: "ambiguous-id",
         title: "the beginning of an id fits several documents",
         means: "An id may be shortened to a unique beginning; this one is the beginning of more than one.",
         why: "The wrong document could be changed.",
-        example: Example::Line("mycelium task get task-ab"),
+        example: CodeExample::Line("mycelium task get task-ab"),
         remedy: "write more of the id; the message lists what fits",
     },
-    Page {
+    CodePage {
         code: "bad-block",
         title: "the managed block is broken",
         means: "The marks around the managed block of a file stand twice, in the wrong order, or one of them is missing.",
         why: "It would not be clear which lines are ours, and the others must not be touched.",
-        example: Example::Words("`mycelium instructions --write` on a file with the first mark and not the second"),
+        example: CodeExample::Words("`mycelium instructions --write` on a file with the first mark and not the second"),
         remedy: "delete the marks and what is between them, then run the command again",
     },
-    Page {
+    CodePage {
         code: "bad-config",
         title: "a setting given with the call does not fit",
         means: "A setting that a command sets for itself, or a file that is to be changed, does not fit.",
         why: "Nothing is changed in a file that cannot be read.",
-        example: Example::Words("`mycelium config set commit.author user` on a file that is not JSON"),
+        example: CodeExample::Words("`mycelium config set commit.author user` on a file that is not JSON"),
         remedy: "fix the file at the place that the message names",
     },
-    Page {
+    CodePage {
         code: "bad-config-value",
         title: "a value does not fit its setting",
         means: "The value is not one that the key may have.",
         why: "It would be ignored later on, in silence.",
-        example: Example::Line("mycelium config set commit.author nobody"),
+        example: CodeExample::Line("mycelium config set commit.author nobody"),
         remedy: "give a value that the message names",
     },
-    Page {
+    CodePage {
         code: "bad-event",
         title: "an event cannot be published as it is",
         means: "The event's name breaks the rules of names, a key of it is one that is set for it, or it is too big or too deep.",
         why: "An event is one line of a file; a reader must find in it what its publisher said.",
-        example: Example::Line("mycelium event publish training:events --event .hidden"),
+        example: CodeExample::Line("mycelium event publish training:events --event .hidden"),
         remedy: "do what the message says: another name, another key, or a file for bulky data",
     },
-    Page {
+    CodePage {
         code: "bad-format",
         title: "a format cannot be used",
         means: "The template of `--format`, or one that is to be saved, has a mistake: a filter or field that does not exist, a brace too many.",
         why: "The place is named, so that it can be fixed; nothing was printed.",
-        example: Example::Line("mycelium task list --format '{{id|shout}}'"),
+        example: CodeExample::Line("mycelium task list --format '{{id|shout}}'"),
         remedy: "follow the mark under the template; `--format help` lists fields and filters",
     },
-    Page {
+    CodePage {
         code: "bad-json",
         title: "a value is not JSON",
         means: "An option that wants JSON got a text that cannot be read as JSON.",
         why: "Agents read it by program.",
-        example: Example::Line("mycelium task create --type train --payload {epochs}"),
+        example: CodeExample::Line("mycelium task create --type train --payload {epochs}"),
         remedy: "double quotes around keys and texts, single quotes around the whole: '{\"epochs\": 3}'",
     },
-    Page {
+    CodePage {
         code: "bad-name",
         title: "a name breaks the rules of names",
         means: "An id or the name of an agent holds a sign that it may not hold, or is empty or too long.",
         why: "Names become file names and appear in commit messages.",
-        example: Example::Words("MYCELIUM_AGENT=../x in the environment"),
+        example: CodeExample::Words("MYCELIUM_AGENT=../x in the environment"),
         remedy: "`mycelium help ids` has the rules",
     },
-    Page {
+    CodePage {
         code: "bad-operation",
         title: "a line of a batch is no operation",
         means: "The line is JSON, but names no operation that there is, lacks a field, or has one that is wrong or unknown.",
         why: "A field that is misspelt would be dropped in silence.",
-        example: Example::Words("{\"op\": \"task.create\", \"titel\": \"Train\"} in a file for `mycelium batch`"),
+        example: CodeExample::Words("{\"op\": \"task.create\", \"titel\": \"Train\"} in a file for `mycelium batch`"),
         remedy: "follow the mark under the line; `mycelium batch --help` lists operations and fields",
     },
-    Page {
+    CodePage {
         code: "bad-pair",
         title: "not KEY=VALUE",
         means: "`--set` wants a key, an equals sign and a value.",
         why: "Without the sign key and value cannot be told apart.",
-        example: Example::Line("mycelium task update task-7 --set epochs"),
+        example: CodeExample::Line("mycelium task update task-7 --set epochs"),
         remedy: "write `--set epochs=3`",
     },
-    Page {
+    CodePage {
         code: "bad-path",
         title: "a path cannot be written in a systemd unit or a setting of git",
         means: "The path of the program or of the work tree has a line break, a control character, or (in a unit) a space or backslash at its end, or it is not known.",
         why: "It would end the line, and what follows could be read as another setting.",
-        example: Example::Words("`mycelium watch --print-unit` in a folder whose name ends in a space"),
+        example: CodeExample::Words("`mycelium watch --print-unit` in a folder whose name ends in a space"),
         remedy: "rename the folder",
     },
-    Page {
+    CodePage {
         code: "bad-value",
         title: "a value cannot be used",
         means: "The operation would leave a document that cannot be read: a value of the wrong shape, a key that is not set by name.",
         why: "A command never writes what `mycelium check` would call an error.",
-        example: Example::Line("mycelium task update task-7 --set status=done"),
+        example: CodeExample::Line("mycelium task update task-7 --set status=done"),
         remedy: "follow the hint, which names the option or the values that fit",
     },
-    Page {
+    CodePage {
         code: "commit",
         title: "the commit failed",
         means: "What was written is on disk and stays; the commit of it was refused or failed. The message says why.",
         why: "It is committed later, by the next command or the watcher.",
-        example: Example::Words("git does not know your name; the disk is full; `pre-commit` refused"),
+        example: CodeExample::Words("git does not know your name; the disk is full; `pre-commit` refused"),
         remedy: "follow the hint, then run `mycelium commit`; `mycelium doctor` looks at everything around it",
     },
-    Page {
+    CodePage {
         code: "demo",
         title: "the demo did not play",
         means: "A step of the demo failed in its throw-away repository. Nothing of yours was touched.",
         why: "It plays with the real program, so what fails there may fail for you.",
-        example: Example::Words("`git` is missing"),
+        example: CodeExample::Words("`git` is missing"),
         remedy: "see the causes; run `mycelium doctor`",
     },
-    Page {
+    CodePage {
         code: "duplicate-id",
         title: "several documents state this id",
         means: "The id is exact, more than one file states it, and none of them is called so.",
         why: "The wrong one could be changed. Where one is called so (`task-7.md` for `task-7`), that one is meant.",
-        example: Example::Line("mycelium task get task-dup"),
+        example: CodeExample::Line("mycelium task get task-dup"),
         remedy: "give one of the files another id, or remove it; `mycelium explain MYC201` says more",
     },
-    Page {
+    CodePage {
         code: "edit-refused",
         title: "the text does not allow the edit",
         means: "The document is sound, but not what the operation needs: there is no such step or section, or the place is written in a way that cannot be changed without touching something else.",
         why: "An edit touches its own lines and nothing else, or is not made.",
-        example: Example::Line("mycelium task tick task-7 9"),
+        example: CodeExample::Line("mycelium task tick task-7 9"),
         remedy: "follow the hint, or change the file with `mycelium task edit`",
     },
-    Page {
+    CodePage {
         code: "editor",
         title: "the editor did not end well",
         means: "The program of `$VISUAL` or `$EDITOR` could not be started, or ended with an error.",
         why: "What it left is not taken for what you meant; your text is kept, and the message says where.",
-        example: Example::Words("EDITOR=nosuchprogram mycelium task edit task-7"),
+        example: CodeExample::Words("EDITOR=nosuchprogram mycelium task edit task-7"),
         remedy: "set EDITOR to an editor that waits until you are done, such as `code --wait`",
     },
-    Page {
+    CodePage {
         code: "empty-note",
         title: "the note is empty",
         means: "A note without a word was to be added.",
         why: "It would be a line that says nothing.",
-        example: Example::Line("mycelium task note task-7 ''"),
+        example: CodeExample::Line("mycelium task note task-7 ''"),
         remedy: "give the text, or `-` to read it from standard input",
     },
-    Page {
+    CodePage {
         code: "exists",
         title: "the id is taken",
         means: "There is a document of that id already.",
         why: "Nothing is overwritten.",
-        example: Example::Line("mycelium task create --type train --id task-7"),
+        example: CodeExample::Line("mycelium task create --type train --id task-7"),
         remedy: "choose another id, or none: then one is made up",
     },
-    Page {
+    CodePage {
         code: "folder",
         title: "a file or folder could not be used",
         means: "The directory to work in, or a file beside the documents, is missing or refused. The cause is the system's own word.",
         why: "Nothing can be done without it.",
-        example: Example::Line("mycelium --root nowhere status"),
+        example: CodeExample::Line("mycelium --root nowhere status"),
         remedy: "name a directory that is there; check who owns it",
     },
-    Page {
+    CodePage {
         code: "git",
         title: "the repository failed or is refused",
         means: "The repository cannot be read, or is not safe to work in: it belongs to another user, is bare, or has an unknown format.",
         why: "A repository can name programs; only one that you trust is used.",
-        example: Example::Words("`mycelium status` in a repository of another user"),
+        example: CodeExample::Words("`mycelium status` in a repository of another user"),
         remedy: "follow the hint; `mycelium doctor` says more",
     },
-    Page {
+    CodePage {
         code: "gone",
         title: "the document is gone",
         means: "It was removed or renamed while it was being changed.",
         why: "It is not created again: it was removed on purpose.",
-        example: Example::Words("`mycelium task note` in the moment in which the task is removed"),
+        example: CodeExample::Words("`mycelium task note` in the moment in which the task is removed"),
         remedy: "run `mycelium status` to see what is there now",
     },
-    Page {
+    CodePage {
         code: "id-changed",
         title: "the edited text has another id",
         means: "In `task edit` the `id` was changed.",
         why: "It would be another document; others name this one by its id.",
-        example: Example::Words("`mycelium task edit task-7`, and `id: task-8` is saved"),
+        example: CodeExample::Words("`mycelium task edit task-7`, and `id: task-8` is saved"),
         remedy: "create a new task with the other id, and remove this one",
     },
-    Page {
+    CodePage {
         code: "interrupted",
         title: "stopped by the user",
         means: "Ctrl-C, or a signal that asks to end.",
         why: "What was acknowledged before is on disk; nothing else was changed.",
-        example: Example::Words("Ctrl-C in the editor of `mycelium task edit`"),
+        example: CodeExample::Words("Ctrl-C in the editor of `mycelium task edit`"),
         remedy: "run the command again",
     },
-    Page {
+    CodePage {
         code: "man",
         title: "the manual pages could not be written",
         means: "The folder, or a file in it, could not be made or written.",
         why: "What is written stays; the rest is missing.",
-        example: Example::Words("`mycelium man --pages /proc`"),
+        example: CodeExample::Words("`mycelium man --pages /proc`"),
         remedy: "name a folder that you may write to",
     },
-    Page {
+    CodePage {
         code: "no-home",
         title: "no home folder",
         means: "Outside git the run state lies in the user's state folder, and there is none; or your own settings have no place.",
         why: "Locks and journal must lie somewhere that is not the folder itself.",
-        example: Example::Words("a service without HOME, outside a repository"),
+        example: CodeExample::Words("a service without HOME, outside a repository"),
         remedy: "set the variable HOME",
     },
-    Page {
+    CodePage {
         code: "no-page",
         title: "there is no such manual page",
         means: "Pages are named like commands: `task create`.",
         why: "Nothing was printed.",
-        example: Example::Line("mycelium man task build"),
+        example: CodeExample::Line("mycelium man task build"),
         remedy: "`mycelium --help` lists the commands",
     },
-    Page {
+    CodePage {
         code: "not-an-object",
         title: "not a JSON object",
         means: "`--metadata` wants an object, `{…}`, and got another sort of JSON.",
         why: "Metadata are known by key.",
-        example: Example::Line("mycelium agent set worker --metadata [1]"),
+        example: CodeExample::Line("mycelium agent set worker --metadata [1]"),
         remedy: "write '{\"key\": \"value\"}'",
     },
-    Page {
+    CodePage {
         code: "not-committed",
         title: "not everything is committed",
         means: "`watch --once` ended and left something: held back, or git was busy.",
         why: "A script has to know.",
-        example: Example::Words("`mycelium watch --once` while a merge is under way"),
+        example: CodeExample::Words("`mycelium watch --once` while a merge is under way"),
         remedy: "run `mycelium status` to see what is left, and why",
     },
-    Page {
+    CodePage {
         code: "not-done",
         title: "another step of the batch failed",
         means: "The step itself could be done, but another one of the batch failed, and they were to be done together or not at all.",
         why: "Half a batch would be there, and half of it is not what you asked for.",
-        example: Example::Words("`mycelium batch --atomic` with a line that completes a pending task"),
+        example: CodeExample::Words("`mycelium batch --atomic` with a line that completes a pending task"),
         remedy: "correct the step that the message names, then give all of them again",
     },
-    Page {
+    CodePage {
         code: "not-empty",
         title: "the directory is not empty",
         means: "`demo --keep` makes a repository in a new or empty directory only.",
         why: "Nothing of yours is overwritten.",
-        example: Example::Line("mycelium demo --keep ."),
+        example: CodeExample::Line("mycelium demo --keep ."),
         remedy: "name a directory that is not there yet",
     },
-    Page {
+    CodePage {
         code: "not-found",
         title: "no such document",
         means: "No document has this id, or begins with it.",
         why: "Nothing is made up.",
-        example: Example::Line("mycelium task get task-99"),
+        example: CodeExample::Line("mycelium task get task-99"),
         remedy: "run `mycelium task list`; archived tasks need `--archived`",
     },
-    Page {
+    CodePage {
         code: "not-installed",
         title: "completion could not be set up",
         means: "The start file of the shell could not be read or written.",
         why: "It is left as it was.",
-        example: Example::Words("`mycelium completions bash --install` with a `.bashrc` that may not be written"),
+        example: CodeExample::Words("`mycelium completions bash --install` with a `.bashrc` that may not be written"),
         remedy: "add the line that the hint names yourself",
     },
-    Page {
+    CodePage {
         code: "not-utf8",
         title: "a value is not UTF-8",
         means: "A value from a file or from standard input is no UTF-8 text.",
         why: "Documents are text.",
-        example: Example::Words("`mycelium task note task-7 @photo.jpg`"),
+        example: CodeExample::Words("`mycelium task note task-7 @photo.jpg`"),
         remedy: "keep other data in a file of its own and name its path",
     },
-    Page {
+    CodePage {
         code: "nothing-to-do",
         title: "nothing to update is given",
         means: "`update` was called without saying what to change.",
         why: "Most likely an option was forgotten.",
-        example: Example::Line("mycelium task update task-7"),
+        example: CodeExample::Line("mycelium task update task-7"),
         remedy: "give `--status`, `--progress`, `--set` or another option",
     },
-    Page {
+    CodePage {
         code: "output",
         title: "the answer could not be printed",
         means: "Standard output refused what was written to it.",
         why: "The work may be done all the same: look before you repeat it.",
-        example: Example::Words("`mycelium task list > /dev/full`"),
+        example: CodeExample::Words("`mycelium task list > /dev/full`"),
         remedy: "free some space where the output goes",
     },
-    Page {
+    CodePage {
         code: "outside-git",
         title: "not in a git repository",
         means: "The command needs a history, and there is no repository around the directory.",
         why: "Watching means committing.",
-        example: Example::Words("`mycelium watch` in a plain directory"),
+        example: CodeExample::Words("`mycelium watch` in a plain directory"),
         remedy: "run `git init`, then try again",
     },
-    Page {
+    CodePage {
         code: "overtaken",
         title: "the document was changed in between",
         means: "While your editor was open, another one changed the same task.",
         why: "Neither text is thrown away: theirs stands, yours is kept, and the message says where.",
-        example: Example::Words("`mycelium task edit task-7` beside an agent that ticks a step"),
+        example: CodeExample::Words("`mycelium task edit task-7` beside an agent that ticks a step"),
         remedy: "run `mycelium task edit` again and take over what you want from your text",
     },
-    Page {
+    CodePage {
         code: "randomness",
         title: "the system gives no random bytes",
         means: "A new id is made of random bytes, and the system gave none.",
         why: "An id that is not random could be made twice.",
-        example: Example::Words("a sandbox without `getrandom`"),
+        example: CodeExample::Words("a sandbox without `getrandom`"),
         remedy: "give the id yourself: `--id task-12`",
     },
-    Page {
+    CodePage {
         code: "restless",
         title: "a document comes and goes",
         means: "Each time it was looked up it was gone, and each time it was made it was there.",
         why: "Somebody makes and removes it all the time; the call was given up after ten tries.",
-        example: Example::Words("two scripts that make and remove one agent in a loop"),
+        example: CodeExample::Words("two scripts that make and remove one agent in a loop"),
         remedy: "try again in a moment",
     },
-    Page {
+    CodePage {
         code: "scratch",
         title: "no place for temporary files",
         means: "A private directory could not be made in the system's folder for temporary files.",
         why: "The text for the editor, or the demo, lies there.",
-        example: Example::Words("TMPDIR names a directory that is not there"),
+        example: CodeExample::Words("TMPDIR names a directory that is not there"),
         remedy: "set TMPDIR to a directory that you may write to",
     },
-    Page {
+    CodePage {
         code: "stays",
         title: "the document may not go into the archive",
         means: "A document that was named for the archive has something left to do, or could not be found or counted there.",
         why: "What is archived must be done with, and everything that names it must still be right.",
-        example: Example::Words("`mycelium archive task-7` while the task is running"),
+        example: CodeExample::Words("`mycelium archive task-7` while the task is running"),
         remedy: "follow the hint; `mycelium archive --dry-run` says what may go",
     },
-    Page {
+    CodePage {
         code: "stdin-twice",
         title: "two values from standard input",
         means: "`-` stands for standard input, which can be read once only.",
         why: "The second value would be empty.",
-        example: Example::Line("mycelium task fail task-7 --error - --stack-trace -"),
+        example: CodeExample::Line("mycelium task fail task-7 --error - --stack-trace -"),
         remedy: "give one of them as `@FILE`",
     },
-    Page {
+    CodePage {
         code: "store",
         title: "the folder or its run state failed",
         means: "A document, the journal or a lock could not be read or written. The cause is the system's own word.",
         why: "Nothing was acknowledged; what was there before is intact.",
-        example: Example::Words("the disk is full; another process held the folder for ten seconds (exit code 75)"),
+        example: CodeExample::Words("the disk is full; another process held the folder for ten seconds (exit code 75)"),
         remedy: "follow the hint; `mycelium doctor` looks at space, rights and locks",
     },
-    Page {
+    CodePage {
         code: "template",
         title: "a new document's template is at fault",
         means: "The file in `.mycelium/templates` cannot be used, or makes a document that cannot be read.",
         why: "A command never writes what `mycelium check` would call an error.",
-        example: Example::Words("a template with `{{ titel }}`"),
+        example: CodeExample::Words("a template with `{{ titel }}`"),
         remedy: "fix the template at the place that the message names, or remove it to use the built-in one",
     },
-    Page {
+    CodePage {
         code: "timeout",
         title: "the time to wait is over",
         means: "What was waited for has not happened in the time that was given. Nothing was changed.",
         why: "Whoever waits decides for how long; the same call may succeed later.",
-        example: Example::Line("mycelium task wait task-7 --timeout 10ms"),
+        example: CodeExample::Line("mycelium task wait task-7 --timeout 10ms"),
         remedy: "wait again, longer or without `--timeout`; `mycelium task get` says how far a task is",
     },
-    Page {
+    CodePage {
         code: "too-many-steps",
         title: "a batch with too many steps",
         means: "One batch takes at most 10,000 steps: they are held in memory and written under one lock.",
         why: "Nobody else could write for as long as it takes.",
-        example: Example::Words("`mycelium batch --atomic` with 10,001 lines"),
+        example: CodeExample::Words("`mycelium batch --atomic` with 10,001 lines"),
         remedy: "give it in parts; without `--atomic` there is no limit",
     },
-    Page {
+    CodePage {
         code: "unknown-code",
         title: "there is no such code",
         means: "`explain` knows the codes of findings (`MYC201`) and of errors (`not-found`).",
         why: "",
-        example: Example::Line("mycelium explain MYC999"),
+        example: CodeExample::Line("mycelium explain MYC999"),
         remedy: "run `mycelium explain` to see them all",
     },
-    Page {
+    CodePage {
         code: "unknown-config-key",
         title: "there is no such setting",
         means: "The key is not one of the known settings.",
         why: "A slip would otherwise be a setting without effect.",
-        example: Example::Line("mycelium config get commit.authr"),
+        example: CodeExample::Line("mycelium config get commit.authr"),
         remedy: "run `mycelium config list`",
     },
-    Page {
+    CodePage {
         code: "unknown-format",
         title: "no format is saved under this name",
         means: "`--format` was given a name without fields in braces, and no setting `formats.NAME` has it.",
         why: "A text without fields would print the same line for each item.",
-        example: Example::Line("mycelium task list --format shrot"),
+        example: CodeExample::Line("mycelium task list --format shrot"),
         remedy: "use one that the hint names, or save it: `mycelium config set --user formats.short '{{id}} {{title}}'`",
     },
-    Page {
+    CodePage {
         code: "unknown-shell",
         title: "the shell is not known",
         means: "`$SHELL` names none of the shells that there is completion for.",
         why: "The scripts differ.",
-        example: Example::Words("`mycelium completions` with SHELL=/bin/tcsh"),
+        example: CodeExample::Words("`mycelium completions` with SHELL=/bin/tcsh"),
         remedy: "name one: `mycelium completions bash`",
     },
-    Page {
+    CodePage {
         code: "unreadable",
         title: "the document must be repaired first",
         means: "The document has faults, so no operation on it is safe.",
         why: "What cannot be read cannot be changed without guessing.",
-        example: Example::Line("mycelium task note task-broken later"),
+        example: CodeExample::Line("mycelium task note task-broken later"),
         remedy: "run `mycelium check`, fix the line that it shows",
     },
-    Page {
+    CodePage {
         code: "unreadable-value",
         title: "a value's file could not be read",
         means: "`@FILE` names a file that is not there or may not be read.",
         why: "The value would be missing.",
-        example: Example::Line("mycelium task note task-7 @gone.txt"),
+        example: CodeExample::Line("mycelium task note task-7 @gone.txt"),
         remedy: "correct the path; a text that begins with `@` is written `@@`",
     },
-    Page {
+    CodePage {
         code: "untrusted-config-key",
         title: "a setting that counts only from yourself",
         means: "This key could loosen safety, so the repository's configuration may not set it.",
         why: "Whoever can push could change it.",
-        example: Example::Line("mycelium config set commit.hooks true"),
+        example: CodeExample::Line("mycelium config set commit.hooks true"),
         remedy: "set it for yourself: `mycelium config set --user commit.hooks true`",
     },
-    Page {
+    CodePage {
         code: "usage",
         title: "a wrong command line",
         means: "A command, option or value that does not exist, or one that is missing.",
         why: "Nothing was done.",
-        example: Example::Line("mycelium task lst"),
+        example: CodeExample::Line("mycelium task lst"),
         remedy: "follow the hint; every command has `--help`",
     },
-    Page {
+    CodePage {
         code: "value-too-big",
         title: "a value is too big",
         means: "A value of the command line, a file or standard input has more than 1 MiB.",
         why: "Documents are read whole and often.",
-        example: Example::Words("`mycelium task note task-7 @dump.sql` with 5 MB"),
+        example: CodeExample::Words("`mycelium task note task-7 @dump.sql` with 5 MB"),
         remedy: "keep big data in a file of its own and name its path",
     },
-    Page {
+    CodePage {
         code: "watch",
         title: "the watcher did not start",
         means: "The process in the background ended before it watched, or gets no signals or file events.",
         why: "Commands commit by themselves all the same.",
-        example: Example::Words("`mycelium watch --detach` where no more processes may be started"),
+        example: CodeExample::Words("`mycelium watch --detach` where no more processes may be started"),
         remedy: "run `mycelium watch` to see what it says",
     },
-    Page {
+    CodePage {
         code: "watched",
         title: "a watcher runs already",
         means: "There is one watcher for each work tree, and it is alive.",
         why: "Two would commit the same changes.",
-        example: Example::Words("`mycelium watch` in a second terminal"),
+        example: CodeExample::Words("`mycelium watch` in a second terminal"),
         remedy: "use the one that runs, or stop it with the `kill` that the hint names",
     },
 ];

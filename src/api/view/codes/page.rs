@@ -1,15 +1,14 @@
-//! One code's page: what it means, why, an example, the way out; as text, as JSON and as a section of docs/codes.md.
+//! One code's page: what it means, why, an example, how to fix it; as JSON and as a section of docs/codes.md.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
 use crate::core::config::REPOSITORY_CONFIG;
-use crate::faces::cli::render::{Ink, paint};
 
 /// What is known of one code.
 #[derive(Debug)]
-pub(crate) struct Page {
+pub struct CodePage {
     /// The code: `MYC201`, `not-found`.
     pub code: &'static str,
     /// What it is, in a few words.
@@ -19,14 +18,14 @@ pub(crate) struct Page {
     /// Why it is looked for, or why nothing was done.
     pub why: &'static str,
     /// How it comes about.
-    pub example: Example,
-    /// How how to fix it.
+    pub example: CodeExample,
+    /// How to fix it.
     pub remedy: &'static str,
 }
 
 /// How a code comes about.
 #[derive(Debug)]
-pub(crate) enum Example {
+pub enum CodeExample {
     /// Files of the folder, by name.
     Files(&'static [(&'static str, &'static str)]),
     /// A file as it was committed, and as it is now.
@@ -39,9 +38,10 @@ pub(crate) enum Example {
     Words(&'static str),
 }
 
-impl Example {
+impl CodeExample {
     /// The example as text: what it is, and its lines if it has some.
-    fn parts(&self) -> Vec<(String, &'static str)> {
+    #[must_use]
+    pub fn parts(&self) -> Vec<(String, &'static str)> {
         match self {
             Self::Files(files) => files.iter().map(|(name, text)| (format!("`{name}`"), *text)).collect(),
             Self::Change(name, before, after) => {
@@ -59,26 +59,10 @@ impl Example {
     }
 }
 
-impl Page {
-    /// The page for people.
-    pub(super) fn text(&self) -> String {
-        let mut out = format!("{} {}\n\n{}\n", paint(Ink::Bold, self.code), self.title, self.means);
-        if !self.why.is_empty() {
-            let _ = writeln!(out, "{}", self.why);
-        }
-        let _ = writeln!(out, "\n{}", paint(Ink::Bold, "example"));
-        for (head, lines) in self.example.parts() {
-            let _ = writeln!(out, "  {head}");
-            for line in lines.lines() {
-                let _ = writeln!(out, "    {line}");
-            }
-        }
-        let _ = writeln!(out, "\n{}\n  {}", paint(Ink::Bold, "how to fix it"), self.remedy);
-        out
-    }
-
+impl CodePage {
     /// The page for programs.
-    pub(super) fn json(&self, kind: &str) -> Value {
+    #[must_use]
+    pub fn to_json(&self, kind: &str) -> Value {
         json!({
             "code": self.code,
             "kind": kind,
@@ -91,7 +75,8 @@ impl Page {
     }
 
     /// The page as a section of a markdown document.
-    pub(super) fn markdown(&self) -> String {
+    #[must_use]
+    pub fn markdown(&self) -> String {
         let mut out = format!("### {}: {}\n\n{}\n", self.code, self.title, self.means);
         if !self.why.is_empty() {
             let _ = writeln!(out, "{}", self.why);

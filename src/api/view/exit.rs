@@ -1,4 +1,4 @@
-//! Exit codes: the one list of what a finished command may tell its caller. Decides nothing itself.
+//! Exit codes: the one list of the ways in which a command ends. Decides nothing itself.
 
 use std::process::ExitCode;
 
@@ -20,7 +20,7 @@ pub enum Exit {
     Conflict = 4,
     /// The repository or folder cannot be trusted or used safely; nothing was done.
     Unsafe = 5,
-    /// Somebody else is at it; the same command may work in a moment.
+    /// Another process is at work; the same command may work in a moment.
     Busy = 75,
     /// Stopped by the user.
     Interrupted = 130,

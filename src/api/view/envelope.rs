@@ -2,22 +2,22 @@
 
 use serde_json::{Value, json};
 
-use super::caller;
+use super::command_hints::complete_hint;
 use crate::core::diagnostic::Diagnostic;
 
 /// The version of the envelope; it rises when a field changes its meaning.
-pub(crate) const SCHEMA: u64 = 1;
+pub const SCHEMA: u64 = 1;
 /// Largest list answered when no limit was asked for, in bytes of JSON.
-pub(crate) const ANSWER_BYTES_MAX: usize = 8 * 1024;
+pub const ANSWER_BYTES_MAX: usize = 8 * 1024;
 /// Items in a list when no limit was asked for.
-pub(crate) const ITEMS_DEFAULT: usize = 20;
+pub const ITEMS_DEFAULT: usize = 20;
 /// What the envelope itself may take of [`ANSWER_BYTES_MAX`].
 const ENVELOPE_BYTES: usize = 1024;
 
 /// Where the answer was read or written.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Head {
-    /// The work tree or plain directory.
+pub struct AnswerHead {
+    /// The worktree or plain directory.
     pub root: String,
     /// The folder below it.
     pub folder: String,
@@ -29,7 +29,7 @@ pub(crate) struct Head {
 
 /// What became of a write.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Written {
+pub struct WriteState {
     /// The commit that holds it.
     pub committed: Option<String>,
     /// Why there is none yet.
@@ -37,12 +37,13 @@ pub(crate) struct Written {
 }
 
 /// Puts an answer's data into the envelope.
-pub(crate) fn envelope(
+#[must_use]
+pub fn envelope(
     kind: &str,
-    head: &Head,
+    head: &AnswerHead,
     data: &Value,
     findings: &[Diagnostic],
-    written: Option<&Written>,
+    written: Option<&WriteState>,
 ) -> Value {
     let mut out = json!({
         "schema": SCHEMA,
@@ -52,7 +53,7 @@ pub(crate) fn envelope(
         "branch": head.branch,
         "revision": head.revision,
         "data": data,
-        "findings": findings.iter().map(|one| finding(&head.folder, one)).collect::<Vec<_>>(),
+        "findings": findings.iter().map(|one| finding_data(&head.folder, one)).collect::<Vec<_>>(),
     });
     if let Some(written) = written {
         out["committed"] = json!(written.committed);
@@ -61,8 +62,9 @@ pub(crate) fn envelope(
     out
 }
 
-/// A finding as an object; its path is one below the work tree, as every path is that is told.
-pub(crate) fn finding(folder: &str, finding: &Diagnostic) -> Value {
+/// A finding as an object; its path is one below the worktree, as every path is.
+#[must_use]
+pub fn finding_data(folder: &str, finding: &Diagnostic) -> Value {
     json!({
         "severity": finding.severity.to_string(),
         "code": finding.code.as_str(),
@@ -70,13 +72,13 @@ pub(crate) fn finding(folder: &str, finding: &Diagnostic) -> Value {
         "path": finding.path.as_ref().map(|path| format!("{folder}/{path}")),
         "line": finding.place.map(|place| place.line),
         "column": finding.place.map(|place| place.column),
-        "hint": caller::completed(finding.hint.as_deref()),
+        "hint": complete_hint(finding.hint.as_deref()),
     })
 }
 
 /// One item of a list with the key that it is sorted by; keys are unique and sort as text.
 #[derive(Debug, Clone)]
-pub(crate) struct Item<T> {
+pub struct ListItem<T> {
     /// Its place in the order; also the cursor that stands after it.
     pub key: String,
     /// The item.
@@ -85,7 +87,7 @@ pub(crate) struct Item<T> {
 
 /// How much of a list is asked for.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Wanted {
+pub struct ListRequest {
     /// At most this many; `None` for the default, which also bounds the bytes.
     pub limit: Option<usize>,
     /// Only what stands after this cursor.
@@ -94,7 +96,7 @@ pub(crate) struct Wanted {
 
 /// A part of a list.
 #[derive(Debug)]
-pub(crate) struct Page<T> {
+pub struct ListPage<T> {
     /// The items, in order.
     pub items: Vec<T>,
     /// How many there are before the limit and the cursor.
@@ -105,11 +107,11 @@ pub(crate) struct Page<T> {
     pub next: Option<String>,
 }
 
-impl<T> Page<T> {
+impl<T> ListPage<T> {
     /// Sorts by key and makes the part that is wanted. `size` gives an item's bytes in the answer.
-    pub(crate) fn of<S>(
-        mut all: Vec<Item<S>>,
-        wanted: &Wanted,
+    pub fn cut<S>(
+        mut all: Vec<ListItem<S>>,
+        wanted: &ListRequest,
         make: impl Fn(S) -> T,
         size: impl Fn(&T) -> usize,
     ) -> Self {
@@ -120,7 +122,7 @@ impl<T> Page<T> {
         let mut left = if wanted.limit.is_none() { ANSWER_BYTES_MAX - ENVELOPE_BYTES } else { usize::MAX };
         let mut page = Self { items: Vec::new(), total, limit, next: None };
         let mut last = None;
-        for Item { key, value } in all.into_iter().skip(from) {
+        for ListItem { key, value } in all.into_iter().skip(from) {
             if page.items.len() >= limit {
                 page.next = last;
                 return page;
@@ -140,9 +142,10 @@ impl<T> Page<T> {
     }
 }
 
-impl Page<Value> {
+impl ListPage<Value> {
     /// The list as the envelope's `data`.
-    pub(crate) fn json(self) -> Value {
+    #[must_use]
+    pub fn json(self) -> Value {
         json!({ "items": self.items, "total": self.total, "limit": self.limit, "next": self.next })
     }
 }
@@ -152,8 +155,8 @@ mod tests {
     use super::*;
 
     fn page(count: usize, limit: Option<usize>, after: Option<&str>, bytes: usize) -> (Vec<usize>, Option<String>) {
-        let all = (0..count).rev().map(|n| Item { key: format!("{n:03}"), value: n }).collect();
-        let page = Page::of(all, &Wanted { limit, after: after.map(ToOwned::to_owned) }, |n| n, |_| bytes);
+        let all = (0..count).rev().map(|n| ListItem { key: format!("{n:03}"), value: n }).collect();
+        let page = ListPage::cut(all, &ListRequest { limit, after: after.map(ToOwned::to_owned) }, |n| n, |_| bytes);
         assert_eq!(page.total, count);
         (page.items, page.next)
     }
@@ -177,9 +180,9 @@ mod tests {
 
     #[test]
     fn only_writers_speak_of_commits() {
-        let head = Head::default();
+        let head = AnswerHead::default();
         assert!(envelope("task.get", &head, &json!({}), &[], None).get("committed").is_none());
-        let written = Written { committed: None, waiting: Some("a merge is under way".to_owned()) };
+        let written = WriteState { committed: None, waiting: Some("a merge is under way".to_owned()) };
         let value = envelope("task.update", &head, &json!({}), &[], Some(&written));
         assert_eq!(value["waiting"], "a merge is under way");
         assert_eq!(value["committed"], Value::Null);

@@ -10,7 +10,7 @@ const SHOWN_CHARS_MAX: usize = 100;
 
 /// One place in a named text, with its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Excerpt {
+pub struct Excerpt {
     /// The text's name as the user would write it: a file, an option.
     pub name: String,
     /// Where.
@@ -23,7 +23,8 @@ pub(crate) struct Excerpt {
 
 impl Excerpt {
     /// The place in this text.
-    pub(crate) fn new(name: &str, bytes: &[u8], place: Place) -> Self {
+    #[must_use]
+    pub fn new(name: &str, bytes: &[u8], place: Place) -> Self {
         let found = bytes.split(|b| *b == b'\n').nth(place.line.saturating_sub(1));
         let (line, caret) = match found {
             Some(raw) => {
@@ -37,13 +38,15 @@ impl Excerpt {
     }
 
     /// ` --> FILE:LINE:COLUMN` and the lines of [`Self::lines`].
-    pub(crate) fn with_name(&self) -> String {
+    #[must_use]
+    pub fn with_name(&self) -> String {
         let margin = " ".repeat(self.place.line.to_string().len());
         format!("{margin}--> {}:{}:{}\n{}", self.name, self.place.line, self.place.column, self.lines())
     }
 
     /// The source line and the caret below it; empty if there is no such line.
-    pub(crate) fn lines(&self) -> String {
+    #[must_use]
+    pub fn lines(&self) -> String {
         let Some(line) = &self.line else { return String::new() };
         let number = self.place.line.to_string();
         let margin = " ".repeat(number.len());
