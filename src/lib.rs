@@ -1,17 +1,71 @@
 //! Coordination of agents, tasks and workflows as markdown files in a git repository.
 //!
-//! Four floors: `core` (pure decisions), `adapters` (one outside thing each), `services` (what carries out decisions), and
-//! `api` and `faces` (what programs and people use). A module uses only floors below it.
+//! Agents written in Rust use [`CoordinationClient`]; the [`guide`] shows all of it. [`Project`] opens a folder without an
+//! async runtime. Everything that these two need is at the top of this crate; what is not shown here may change at any time.
+//!
+//! ```no_run
+//! use mycelium::{AgentReport, CoordinationClient, NewTask};
+//! use serde_json::json;
+//!
+//! # async fn example() -> Result<(), mycelium::Error> {
+//! let client = CoordinationClient::builder().agent("ai-engineer").build().await?;
+//! client.store_agent_status("ai-engineer", AgentReport::busy()).await?;
+//! let id = client.create_task(NewTask::of("train-model").payload(json!({ "epochs": 3 }))).await?;
+//! if let Some(claim) = client.claim_next(None, ()).await? {
+//!     client.complete_task(&claim.task.id, json!({ "final_loss": 0.042 })).await?;
+//! }
+//! println!("{}", client.get_task(&id).await?.status);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The code stands on floors. A module uses only what is below it.
+//!
+//! ```text
+//!   faces      what people use: the command line
+//!   api        what programs use: client, daemon (the watching process), view (what every face shows)
+//!   services   carries out what is decided: reads the folder, applies operations, commits, syncs
+//!   adapters   one outside thing each: store (files), git, watch (events of the system), redis
+//!   core       decides, without a file, a clock or a process: documents, tasks, leases, events, merges
+//! ```
+//!
+//! Without the feature `cli`, which is on by default, only the library is built: `default-features = false`.
 
+#[doc(hidden)]
 pub mod core;
 
+#[doc(hidden)]
 pub mod adapters;
 
+#[doc(hidden)]
 pub mod services;
 
+#[doc(hidden)]
 pub mod api;
 
+#[doc(hidden)]
+#[cfg(feature = "cli")]
 pub mod faces;
+
+#[doc = include_str!("../docs/library.md")]
+pub mod guide {}
+
+#[doc(inline)]
+pub use self::api::client::*;
+#[doc(inline)]
+pub use self::core::diagnostic::{Code, Diagnostic, Severity};
+#[doc(inline)]
+pub use self::core::entity::{
+    ActiveTask, Agent, AgentStatus, Entity, Priority, Review, Task, TaskStatus, Workflow, WorkflowStatus,
+};
+#[doc(inline)]
+pub use self::core::name::{AgentName, DocId, DocPath, Kind};
+#[doc(inline)]
+pub use self::core::problem::{ErrorClass, Problem};
+#[doc(inline)]
+pub use self::core::time::Timestamp;
+#[doc(inline)]
+pub use self::services::{Opening, Project};
 
 // What must hold for any bytes; not in ordinary builds.
 #[cfg(any(test, fuzzing))]
@@ -19,10 +73,15 @@ pub mod faces;
 pub mod fuzzing;
 
 // Short paths for tests, benches and the program.
+#[doc(hidden)]
 pub use self::adapters::{git, redis, store, watch};
+#[doc(hidden)]
 pub use self::api::{client, daemon, view};
+#[doc(hidden)]
 pub use self::core::{
     archive, change, check, config, diagnostic, document, engine, entity, event, follow, health, lease, merge, message,
     name, plan, problem, reconcile, sabotage, snapshot, template, time,
 };
+#[doc(hidden)]
+#[cfg(feature = "cli")]
 pub use self::faces::cli;

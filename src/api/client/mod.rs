@@ -1,7 +1,7 @@
 //! The library: agents coordinate through [`CoordinationClient`], from any number of tasks, threads and processes at once.
 //!
 //! Every method does its work in a thread that waits for files, so an async runtime is never held up, and a future that is
-//! dropped has done its work wholly or not at all. `docs/library.md` is the guide.
+//! dropped has done its work wholly or not at all. [`crate::guide`] shows all of it.
 //!
 //! ```no_run
 //! use mycelium::client::{AgentReport, CoordinationClient, NewTask};
@@ -15,11 +15,6 @@
 //! # Ok(())
 //! # }
 //! ```
-
-/// The guide's code compiles.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/library.md")]
-struct Guide;
 
 mod agents;
 mod bell;

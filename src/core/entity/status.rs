@@ -258,7 +258,8 @@ pub fn nearest(text: &str, words: &[&'static str]) -> Option<&'static str> {
 }
 
 /// How many letters differ, if by so few that the one was probably meant by the other; as in [`nearest`].
-pub(crate) fn letters_apart(wrong: &str, right: &str) -> Option<usize> {
+#[must_use]
+pub fn letters_apart(wrong: &str, right: &str) -> Option<usize> {
     let wrong: Vec<char> = wrong.chars().collect();
     distance_at_most(&wrong, right, 2).filter(|distance| distance * 2 < right.chars().count())
 }

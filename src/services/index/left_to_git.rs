@@ -5,8 +5,8 @@ use crate::adapters::git::{IgnoredDocument, Target, ViewGap};
 use crate::adapters::store::{FileRead, Shelf};
 use crate::core::document::Document;
 use crate::core::name::{ContentId, DocPath};
-use crate::services::Error;
 use crate::core::problem::{ErrorClass, Problem};
+use crate::services::Error;
 
 /// Says why a document is not changed here.
 #[derive(Debug, thiserror::Error)]
