@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::bridge::AGREE;
 use super::skipped::SkippedTasks;
@@ -95,6 +96,9 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// What several share failed, such as the reading of events for all who subscribe.
+    #[error(transparent)]
+    Shared(Arc<Error>),
     /// The server of a bridge cannot be used.
     #[error(transparent)]
     Bridge(#[from] BridgeError),
@@ -293,6 +297,7 @@ impl Problem for Error {
             Self::Git(error) => error.code(),
             Self::Commit(error) => error.code(),
             Self::Sync(error) => error.code(),
+            Self::Shared(error) => error.code(),
             Self::NoServer => "no-server",
             Self::UntrustedServer { .. } | Self::UnagreedServer { .. } => "untrusted-server",
             Self::BadServer { .. } => "bad-server",
@@ -315,6 +320,7 @@ impl Problem for Error {
             Self::Git(error) => error.class(),
             Self::Commit(error) => error.class(),
             Self::Sync(error) => error.class(),
+            Self::Shared(error) => error.class(),
             Self::Bridge(error) => error.class(),
             Self::NotMoved(error) => error.class(),
             Self::Gone { .. } | Self::NothingReady { .. } => ErrorClass::NotFound,
@@ -379,6 +385,7 @@ impl Problem for Error {
             Self::Git(error) => error.hint(),
             Self::Commit(error) => error.hint(),
             Self::Sync(error) => error.hint(),
+            Self::Shared(error) => error.hint(),
             Self::NoServer => Some("set REDIS_URL, or run `mycelium bridge enable URL`".to_owned()),
             Self::UntrustedServer { .. } => Some("run `mycelium bridge enable` if you trust that server".to_owned()),
             Self::UnagreedServer { .. } => Some(AGREE.to_owned()),
@@ -397,6 +404,7 @@ impl Problem for Error {
         match self {
             Self::Refused { path, source } => source.findings().into_iter().map(|f| f.in_file(path)).collect(),
             Self::Render(error) => error.findings(),
+            Self::Shared(error) => error.findings(),
             Self::Config(finding) | Self::Unusable { finding, .. } => vec![(**finding).clone()],
             _ => Vec::new(),
         }

@@ -16,6 +16,7 @@ mod events;
 mod methods;
 mod reads;
 mod redis;
+mod subscriptions;
 mod wait;
 mod watcher;
 mod ways;

@@ -261,16 +261,67 @@ fn what_others_publish_there_is_written_down_and_comes_once() {
 }
 
 #[test]
-fn a_subscription_that_ends_leaves_no_connection() {
-    let Some(server) = Server::start("a_subscription_that_ends_leaves_no_connection") else { return };
+fn all_subscriptions_share_one_connection_and_the_last_one_closes_it() {
+    let Some(server) = Server::start("all_subscriptions_share_one_connection_and_the_last_one_closes_it") else {
+        return;
+    };
     let url = server.url();
     let (_here, ours) = clone_of(&url, "");
     let connections = || server.cli(&["CLIENT", "LIST"]).lines().filter(|line| !line.contains(" psub=0")).count();
     let before = connections();
-    let subscriptions = [listen(&ours, "*"), listen(&ours, "a:*")];
-    eventually("both listen", || connections() == before + 2);
+    let mut subscriptions = vec![listen(&ours, "training:*")];
+    eventually("it listens", || connections() == before + 1);
+    for pattern in ["a:*", "*", "b:c", "training:*"] {
+        subscriptions.push(listen(&ours, pattern));
+    }
+    // The second one has begun before the first one ends.
+    eventually("one listens for all", || connections() == before + 1);
     drop(subscriptions);
     eventually("none is left", || connections() == before);
+}
+
+#[test]
+fn every_subscriber_of_a_clone_hears_each_event_of_another_once_and_in_order() {
+    let Some(server) = Server::start("every_subscriber_of_a_clone_hears_each_event_of_another_once_and_in_order")
+    else {
+        return;
+    };
+    let url = server.url();
+    let ((here, ours), (there, theirs)) = (clone_of(&url, ""), clone_of(&url, ""));
+    let (_a, _b) = (follow(&ours), follow(&theirs));
+    live(&ours);
+    live(&theirs);
+    let patterns = ["training:*", "training:events", "*", "tasks:completed", "tasks:*"];
+    let mut all: Vec<_> = patterns.iter().map(|pattern| (*pattern, listen(&theirs, pattern))).collect();
+    // It comes and goes all the time.
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let end = StopOnDrop(&is_over);
+        scope.spawn(|| {
+            let workspace = open(&there, &url, "");
+            while !is_over.load(Ordering::SeqCst) {
+                let heard = numbers(&heard(&mut listen(&workspace, "?raining:*"), 0, Duration::from_millis(20)));
+                assert!(heard.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{heard:?}");
+            }
+        });
+        for n in 0..30 {
+            publish(&ours, n);
+        }
+        cli(&here, &url, &["task", "create", "--id", "task-1", "--type", "t"]);
+        cli(&here, &url, &["task", "claim", "task-1", "--as", "bob"]);
+        cli(&here, &url, &["task", "complete", "task-1", "--as", "bob"]);
+        for (pattern, subscription) in &mut all {
+            let steps = usize::from(pattern.starts_with("training") || *pattern == "*") * 30;
+            let wanted = steps + usize::from(pattern.starts_with("tasks") || *pattern == "*");
+            let heard = heard(subscription, wanted, QUIET);
+            assert_eq!(numbers(&heard), (0..u64::try_from(steps).unwrap()).collect::<Vec<_>>(), "{pattern}");
+            let completed = heard.iter().filter(|(_, event)| event["event"] == "completed").count();
+            assert_eq!(completed, usize::from(wanted > steps), "{pattern}: {heard:#?}");
+            let ids: std::collections::BTreeSet<_> = heard.iter().map(|(_, event)| event["id"].to_string()).collect();
+            assert_eq!(ids.len(), heard.len(), "{pattern}: {heard:#?}");
+        }
+        drop(end);
+    });
 }
 
 #[test]

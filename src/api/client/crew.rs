@@ -34,7 +34,6 @@ const WITHDRAWN: u8 = 2;
 /// Everything that the clones of a client share.
 pub(super) struct Crew {
     pool: Arc<Pool>,
-    opening: Opening,
     timeout: Option<Duration>,
     opened: Opened,
     following: Following,
@@ -86,8 +85,7 @@ impl Crew {
         opening.root = Some(root);
         first.close();
         Ok(Self {
-            pool: Pool::new(opening.clone(), decides_there),
-            opening,
+            pool: Pool::new(opening, decides_there),
             timeout,
             opened,
             following,
@@ -131,11 +129,6 @@ impl Crew {
         }
     }
 
-    /// How to open the workspace once more.
-    pub(super) fn opening(&self) -> Opening {
-        Opening { agent: self.opened.agent.clone(), ..self.opening.clone() }
-    }
-
     /// What rings when a document changes; made when somebody waits for the first time.
     pub(super) fn bell(&self, workspace: &Project) -> &Bell {
         self.bell.get_or_init(|| Bell::new(workspace))
@@ -172,6 +165,8 @@ impl Crew {
             bell.ring();
         }
         self.pool.wait().await;
+        // Those that were beginning.
+        self.subscriptions.end(None);
         self.following.end().await;
     }
 }
