@@ -99,9 +99,10 @@ fn reconciled(kind: Kind, id: &str, document: &Document, shown: &HashFields, now
         unusable: None,
     };
     let here = LocalDocument { path: path.clone(), document: document.clone() };
+    let key = (kind, id.clone());
     for here in [None, Some(&here)] {
         let codec = DocumentCodec { kind, id: &id, node: "n", now };
-        let there = codec.decode(&context.known(None, here), &there);
+        let there = codec.decode(&context.known(&key, None, here), &there);
         assert!(!matches!(there.content, RemoteContent::Gone { .. }));
         let step = reconcile(&context, None, here, &there);
         if let FileAction::Write { path: to, document, .. } = &step.file {

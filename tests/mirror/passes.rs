@@ -50,7 +50,7 @@ impl World {
             archived: this.archive.get(id),
         };
         let codec = DocumentCodec { kind, id, node: &node, now };
-        let there = codec.decode(&context.known(base.as_ref(), here.as_ref()), &there);
+        let there = codec.decode(&context.known(&(kind, id.clone()), base.as_ref(), here.as_ref()), &there);
         let mut step = reconcile(&context, base.as_ref(), here.as_ref(), &there);
         let send = step.send.as_ref().map(|send| codec.encode(send).expect("it is not too much"));
         if let (Some(send), Some(base)) = (&send, &mut step.base)

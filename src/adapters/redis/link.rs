@@ -15,24 +15,12 @@ use super::server::Server;
 use super::wire::{self, Ground, Opened, Push, Wire, all};
 
 use crate::core::name::Kind;
+use crate::core::reconcile::LeadAnswer;
 
 /// How many keys one step of a scan looks at.
 const SCAN_STEP: usize = 1_000;
 /// The most keys that a scan finds.
 const SCAN_KEYS_MAX: usize = 1_000_000;
-
-/// Who has the lead among the clones that share a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeadAnswer {
-    /// Another node has it.
-    Other,
-    /// The node has it from now on.
-    Taken,
-    /// The same, and the node that had it last did not let go of it: it died, or was cut off.
-    Inherited,
-    /// The node has it, and no other node has had it since the node had it last.
-    Kept,
-}
 
 /// A message that is published.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! A remote is decoded into a [`RemoteDocument`] before it is judged. The files are the source of truth: whatever a remote
 //! loses is sent again from them.
 
+mod adapter;
 mod ancestry;
 mod decision;
 mod digest;
@@ -14,6 +15,7 @@ mod plan;
 mod remote;
 mod sync_base;
 
+pub use adapter::{AppliedWrite, DocumentRemote, LeadAnswer, LeaderLease, RemoteHead, RemoteListing};
 pub use ancestry::Ancestry;
 pub use digest::digest;
 pub use field_update::{FIELD_BYTES_MAX, FieldEdits, FieldUpdates, RejectedField};
@@ -24,3 +26,6 @@ pub use remote::{
     RemoteDocument, RemoteEdit, RemoteText, RemoteVersion, RemoteWrite, WriteContent, entity_of,
 };
 pub use sync_base::{LocalDocument, SyncBase};
+
+#[cfg(test)]
+mod tests;

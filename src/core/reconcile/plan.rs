@@ -9,8 +9,8 @@ use super::decision::ThreeWayDecision;
 use super::digest::digest;
 use super::field_update::RejectedField;
 use super::remote::{
-    ChangeAuthor, DerivedValues, Gone, KnownDocument, NewDocument, RemoteContent, RemoteDocument, RemoteText,
-    RemoteWrite,
+    ChangeAuthor, DerivedValues, DocumentKey, Gone, KnownDocument, NewDocument, RemoteContent, RemoteDocument,
+    RemoteText, RemoteWrite,
 };
 use super::sync_base::{LocalDocument, SyncBase};
 use crate::core::document::Document;
@@ -239,12 +239,18 @@ fn is_former(
 impl<'a> ReconcileContext<'a> {
     /// Returns what a remote is decoded with.
     #[must_use]
-    pub fn known<'k>(&'k self, base: Option<&'k SyncBase>, here: Option<&'k LocalDocument>) -> KnownDocument<'k>
+    pub fn known<'k>(
+        &'k self,
+        key: &'k DocumentKey,
+        base: Option<&'k SyncBase>,
+        here: Option<&'k LocalDocument>,
+    ) -> KnownDocument<'k>
     where
         'a: 'k,
     {
         let archived = self.archived.filter(|archived| !is_earlier(base, archived));
         KnownDocument {
+            key,
             base,
             local: local_side(base, here, archived),
             is_archived: archived.is_some(),

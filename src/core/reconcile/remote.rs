@@ -158,6 +158,8 @@ pub struct DerivedValues {
 /// What this clone knows of a document; a remote is decoded with it.
 #[derive(Debug, Clone, Copy)]
 pub struct KnownDocument<'a> {
+    /// The document.
+    pub key: &'a DocumentKey,
     /// The sync base.
     pub base: Option<&'a SyncBase>,
     /// What is here, see [`super::local_side`].
@@ -174,7 +176,7 @@ pub struct KnownDocument<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct RemoteWrite {
     /// The document.
-    pub item: DocumentKey,
+    pub key: DocumentKey,
     /// The version that the remote is expected to hold.
     pub seen: RemoteVersion,
     /// The highest number of a version that this clone knows: the new one is higher.

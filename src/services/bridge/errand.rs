@@ -10,7 +10,7 @@ use super::report::{PassOptions, PassReport};
 use super::sight::{Item, item_of};
 use super::state::{self, State};
 use super::wanted::{Target, Wanted};
-use crate::adapters::redis::Link;
+use crate::adapters::redis::{Link, RedisRemote};
 use crate::adapters::store::{Record, RecordedChange};
 use crate::core::document::Document;
 use crate::core::event::Told;
@@ -84,7 +84,12 @@ impl Project {
         let mut report = PassReport::default();
         let written = items.clone();
         // Whoever removes much here has been asked.
-        state.settle(link, items, PassOptions { force: true, ..PassOptions::default() }, &mut report)?;
+        state.settle(
+            &mut RedisRemote::new(link, &target.node),
+            items,
+            PassOptions { force: true, ..PassOptions::default() },
+            &mut report,
+        )?;
         if let Some(agent) = &record.operation.agent {
             self.renew_held(target, link, agent, &written)?;
         }

@@ -6,7 +6,7 @@ use super::lead::LeadTimes;
 use super::pass::Which;
 use super::report::{Direction, PassOptions, PassReport};
 use super::state::State;
-use crate::adapters::redis::Link;
+use crate::adapters::redis::{Link, RedisRemote};
 use crate::core::problem::Problem;
 use crate::services::{Error, Project};
 
@@ -36,7 +36,7 @@ impl Project {
                 } else {
                     state.lead(&link)?;
                 }
-                let mut report = state.pass(&link, Which::All, *options)?;
+                let mut report = state.pass(&mut RedisRemote::new(&link, &target.node), Which::All, *options)?;
                 if let Some(why) = report.paused {
                     state.let_go(&link);
                     return Err(Error::Unreached { why, hint: None });
@@ -46,7 +46,7 @@ impl Project {
                     // What was pushed there is a document now: once more, with its place in the queue.
                     if state.still_leads(&link)? && state.queues(&link, &mut report)?.is_some_and(|next| next.is_zero())
                     {
-                        state.pass(&link, Which::All, *options)?;
+                        state.pass(&mut RedisRemote::new(&link, &target.node), Which::All, *options)?;
                         state.queues(&link, &mut report)?;
                     }
                     state.tell(&link, &report.told)?;

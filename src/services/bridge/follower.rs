@@ -17,7 +17,7 @@ use super::sight::Item;
 use super::state::{self, State};
 use super::voice::{self, Hearing};
 use super::wanted::{Target, Wanted};
-use crate::adapters::redis::{BridgeError, Link};
+use crate::adapters::redis::{BridgeError, Link, RedisRemote};
 use crate::adapters::store::FollowLock;
 use crate::adapters::watch::Watcher;
 use crate::core::problem::Problem;
@@ -341,7 +341,7 @@ impl Loop {
         let is_everything = due.everything <= now || was_paused;
         let which = if is_everything { Which::All } else { Which::Of(std::mem::take(items)) };
         items.clear();
-        let mut report = state.pass(link, which, PassOptions::default())?;
+        let mut report = state.pass(&mut RedisRemote::new(link, &self.target.node), which, PassOptions::default())?;
         if let Some(why) = report.paused {
             // It goes out when documents do.
             state.untold = report.told;

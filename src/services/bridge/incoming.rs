@@ -8,7 +8,7 @@ use super::follower::{BEAT, Due, Loop};
 use super::sight::Item;
 use super::state::State;
 use crate::adapters::redis::codec::RedisKey;
-use crate::adapters::redis::{BridgeError, Link};
+use crate::adapters::redis::{BridgeError, Link, document_key};
 use crate::core::problem::Problem;
 use crate::services::Error;
 
@@ -100,15 +100,12 @@ impl Loop {
 /// A key that was changed; says whether documents are to be looked at.
 fn see_key(state: &mut State, key: &str, items: &mut BTreeSet<Item>) -> bool {
     let hash = state.keys.of_record(key).unwrap_or(key).to_owned();
-    match state.keys.parse(&hash) {
-        Some(RedisKey::Document(..)) => {
-            let known = state.garbage.len();
-            let item = state.item_of(&hash);
-            let is_stale = item.is_some() || state.garbage.len() > known;
-            items.extend(item);
-            is_stale
+    match document_key(&state.keys, &hash) {
+        Some(Ok(item)) => {
+            items.insert(item);
+            true
         }
-        Some(RedisKey::Queue(_)) => true,
-        None => false,
+        Some(Err(why)) => state.garbage.insert(hash, why).is_none(),
+        None => matches!(state.keys.parse(&hash), Some(RedisKey::Queue(_))),
     }
 }

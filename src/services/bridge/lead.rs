@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// How long the lease of the lead lasts on the server without a word.
-pub(super) const LEAD_LEASE: Duration = Duration::from_secs(4);
+use crate::adapters::redis::LEADER_LEASE;
+
 /// How long this clone counts on it: somewhat less, so that no two do at the same time.
 const COUNTED: Duration = Duration::from_millis(3_500);
 /// How often it is renewed while something takes long.
@@ -33,7 +33,7 @@ impl LeadTimes {
             *end = until.max(*end);
         } else {
             // The one before counted on it for less than the server did: so much is left.
-            let margin = LEAD_LEASE.saturating_sub(COUNTED);
+            let margin = LEADER_LEASE.saturating_sub(COUNTED);
             let from = answered.checked_sub(margin).map_or(asked, |at| at.max(asked));
             self.spans.push_back((from, until));
         }

@@ -8,22 +8,25 @@ use std::time::Instant;
 use super::inbound::Landed;
 use super::report::{Direction, HeldRemoval, PassOptions, PassReport};
 use super::sight::Item;
-use super::state::State;
-use crate::adapters::redis::codec::{DocumentCodec, RedisDocument, RedisKey, RedisWrite};
-use crate::adapters::redis::{Applied, Fetched, Link};
+use super::state::{KnownItem, State};
+use crate::adapters::redis::BridgeError;
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::reconcile::{
-    self, FileAction, HoldReason, MassDeletion, ReconcilePlan, RejectedField, RemoteContent, RemoteDocument, SyncBase,
+    self, AppliedWrite, DocumentRemote, FileAction, HoldReason, KnownDocument, MassDeletion, ReconcileContext,
+    ReconcilePlan, RejectedField, RemoteContent, RemoteDocument, RemoteHead, RemoteWrite, SyncBase,
 };
 use crate::services::Error;
 
-/// How often a document is decided anew that others change meanwhile.
+/// How often a document is decided that others change at the same time.
 const ROUNDS_MAX: usize = 8;
 /// Documents that are looked at in one go.
 const CHUNK: usize = 500;
 
 /// Why a document does not go out where nothing may come in.
 const CAME: &str = "it has changes of others: `mycelium bridge pull` takes them";
+
+/// The remote that a pass keeps equal to the folder.
+pub(super) type Bridged<'a> = dyn DocumentRemote<Error = BridgeError> + 'a;
 
 /// Which documents a pass is about.
 #[derive(Debug, Clone)]
@@ -37,7 +40,6 @@ pub(super) enum Which {
 /// A document with what is to be done about it.
 struct Planned {
     item: Item,
-    hash: String,
     step: ReconcilePlan,
     /// What comes in is somebody's without an operation of ours: it gets its number here.
     is_named_here: bool,
@@ -45,7 +47,12 @@ struct Planned {
 
 impl State {
     /// Brings both sides together.
-    pub(super) fn pass(&mut self, link: &Link, which: Which, options: PassOptions) -> Result<PassReport, Error> {
+    pub(super) fn pass(
+        &mut self,
+        remote: &mut Bridged<'_>,
+        which: Which,
+        options: PassOptions,
+    ) -> Result<PassReport, Error> {
         let began = Instant::now();
         let mut report = PassReport { is_dry: options.dry_run, ..PassReport::default() };
         self.is_forced = options.force;
@@ -62,19 +69,19 @@ impl State {
                 self.garbage.clear();
                 self.held.clear();
                 self.mass = None;
-                self.out_of_step(link)?
+                self.out_of_step(remote)?
             }
             Which::Of(items) => &items | &changed,
         };
         let tasks: BTreeSet<DocId> =
             items.iter().filter(|(kind, _)| *kind == Kind::Task).map(|(_, id)| id.clone()).collect();
-        self.settle(link, items, options, &mut report)?;
+        self.settle(remote, items, options, &mut report)?;
         if report.paused.is_none() && !tasks.is_empty() {
             // What a workflow shows follows from its tasks as they are now.
             let more = self.sight.look(&self.workspace)?;
             self.pending.extend(more);
             let workflows = self.workflows_of(&tasks);
-            self.settle(link, workflows, options, &mut report)?;
+            self.settle(remote, workflows, options, &mut report)?;
         }
         if report.paused.is_some() {
             return Ok(report);
@@ -100,7 +107,7 @@ impl State {
     /// Decides and carries out until nothing is left to do about these.
     pub(super) fn settle(
         &mut self,
-        link: &Link,
+        remote: &mut Bridged<'_>,
         mut items: BTreeSet<Item>,
         options: PassOptions,
         report: &mut PassReport,
@@ -109,8 +116,8 @@ impl State {
             if items.is_empty() {
                 break;
             }
-            let plan = self.plan(link, &items)?;
-            items = self.carry_out(link, plan, options, report)?;
+            let plan = self.plan(remote, &items)?;
+            items = self.carry_out(remote, plan, options, report)?;
             if options.dry_run {
                 break;
             }
@@ -129,112 +136,90 @@ impl State {
     }
 
     /// Everything that is not the same on both sides and in what is remembered.
-    fn out_of_step(&mut self, link: &Link) -> Result<BTreeSet<Item>, Error> {
-        let mut all: BTreeSet<Item> = self.sight.items().cloned().chain(self.bases.items()?).collect();
-        let records = link.scan(&format!("{}*", self.keys.records()))?;
-        let mut hashes: BTreeSet<String> =
-            records.iter().filter_map(|record| self.keys.of_record(record)).map(str::to_owned).collect();
-        for kind in Kind::ALL {
-            hashes.extend(link.scan(&format!("{}*", self.keys.all(kind)))?);
-        }
-        all.extend(hashes.iter().filter_map(|hash| self.item_of(hash)));
-        let items: Vec<Item> = all.into_iter().collect();
-        let mut out = BTreeSet::new();
-        for chunk in items.chunks(CHUNK) {
-            let hashes: Vec<String> = chunk.iter().map(|(kind, id)| self.keys.document(*kind, id)).collect();
-            for (item, look) in chunk.iter().zip(link.look(&hashes)?) {
-                if !self.is_in_step(item, &look) {
-                    out.insert(item.clone());
-                }
-            }
-        }
-        Ok(out)
+    fn out_of_step(&mut self, remote: &mut Bridged<'_>) -> Result<BTreeSet<Item>, Error> {
+        let known = self.sight.items().cloned().chain(self.bases.items()?).collect();
+        let listing = remote.list(known)?;
+        self.garbage.extend(listing.unusable);
+        let out = listing.heads.into_iter().filter(|head| !self.is_in_step(head));
+        Ok(out.map(|head| head.key).collect())
     }
 
-    fn is_in_step(&self, item: &Item, look: &crate::adapters::redis::Look) -> bool {
-        let Some(base) = self.bases.get(item) else { return false };
-        let files = self.sight.files(item);
+    fn is_in_step(&self, head: &RemoteHead) -> bool {
+        let Some(base) = self.bases.get(&head.key) else { return false };
+        let files = self.sight.files(&head.key);
         let here = match files.as_slice() {
             [] => None,
             [entry] => Some(entry),
             _ => return false,
         };
-        if look.revision != base.revision || look.is_touched || look.gone != base.text.is_none() {
+        if head.number != base.revision || head.is_touched || head.is_gone != base.text.is_none() {
             return false;
         }
         match (here, &base.text) {
             (None, None) => true,
             (Some(entry), Some(text)) => {
-                // A workflow shows what follows from its tasks, and what lives for a while must be shown anew.
+                // A workflow shows what follows from its tasks, and what lives for a while must be shown again.
                 entry.document.bytes() == text.as_bytes()
-                    && look.digest == reconcile::digest(text.as_bytes())
-                    && look.is_shown
+                    && head.digest == reconcile::digest(text.as_bytes())
+                    && head.is_shown
                     && entry.workflow().is_none()
             }
             _ => false,
         }
     }
 
-    /// What a key on the server is about; what is no document of ours is reported and left alone.
-    pub(super) fn item_of(&mut self, hash: &str) -> Option<Item> {
-        let RedisKey::Document(kind, id) = self.keys.parse(hash)? else { return None };
-        match DocId::new(id) {
-            Ok(id) => Some((kind, id)),
-            Err(error) => {
-                self.garbage.insert(hash.to_owned(), error.to_string());
-                None
-            }
-        }
-    }
-
-    fn plan(&mut self, link: &Link, items: &BTreeSet<Item>) -> Result<Vec<Planned>, Error> {
+    fn plan(&mut self, remote: &mut Bridged<'_>, items: &BTreeSet<Item>) -> Result<Vec<Planned>, Error> {
         let items: Vec<&Item> = items.iter().collect();
         let mut plan = Vec::with_capacity(items.len());
         for chunk in items.chunks(CHUNK) {
-            let hashes: Vec<String> = chunk.iter().map(|(kind, id)| self.keys.document(*kind, id)).collect();
-            let fetched = link.fetch(&hashes)?;
-            self.keep_lead(link)?;
-            for ((item, hash), fetched) in chunk.iter().zip(hashes).zip(fetched) {
-                self.garbage.remove(&hash);
+            let mut known = Vec::with_capacity(chunk.len());
+            for item in chunk {
                 self.held.remove(&label(item));
-                match fetched {
-                    Fetched::Read(remote) => plan.extend(self.decide(item, hash, &remote)?),
-                    Fetched::Garbage(why) => drop(self.garbage.insert(hash, why)),
+                self.garbage.remove(&remote.place(item));
+                match self.known(item)? {
+                    Ok(one) => known.push(one),
+                    Err(why) => drop(self.held.insert(label(item), why)),
+                }
+            }
+            let fetched = {
+                let contexts: Vec<ReconcileContext<'_>> = known.iter().map(|known| known.context(self)).collect();
+                let asked = known.iter().zip(&contexts);
+                let asked: Vec<KnownDocument<'_>> = asked
+                    .map(|(known, context)| context.known(&known.item, known.base.as_ref(), known.here.as_ref()))
+                    .collect();
+                remote.fetch(&asked, self.workspace.now())?
+            };
+            self.keep_lead(remote.leader())?;
+            for (known, there) in known.into_iter().zip(fetched) {
+                let place = remote.place(&known.item);
+                if let RemoteContent::Unusable(why) = there.content {
+                    self.garbage.insert(place, why);
+                } else {
+                    plan.push(self.decide(known, &place, &there)?);
                 }
             }
         }
         Ok(plan)
     }
 
-    fn decide(&mut self, item: &Item, hash: String, remote: &RedisDocument) -> Result<Option<Planned>, Error> {
-        let mut known = match self.known(item)? {
-            Ok(known) => known,
-            Err(why) => {
-                self.held.insert(label(item), why);
-                return Ok(None);
-            }
-        };
-        let there = {
-            let context = known.context(self);
-            codec(self, item).decode(&context.known(known.base.as_ref(), known.here.as_ref()), remote)
-        };
+    fn decide(&mut self, mut known: KnownItem, place: &str, there: &RemoteDocument) -> Result<Planned, Error> {
         // Nothing else says where it may lie in the archive.
         let is_new = known.here.is_none() && known.base.is_none() && known.archived.is_none();
-        if let Some(path) = path_there(&there).filter(|_| is_new) {
-            known.archived = self.archived(item, &[Some(path)])?;
+        if let Some(path) = path_there(there).filter(|_| is_new) {
+            known.archived = self.archived(&known.item, &[Some(path)])?;
         }
         let context = known.context(self);
-        let mut step = reconcile::reconcile(&context, known.base.as_ref(), known.here.as_ref(), &there);
+        let mut step = reconcile::reconcile(&context, known.base.as_ref(), known.here.as_ref(), there);
         let is_named_here = Self::name_deed(&mut step)?;
         for rejected in &step.rejected {
             // What goes with the next version is reported until everything is compared again.
-            let key = if step.send.is_some() { format!("{hash} (written over)") } else { hash.clone() };
+            let key = if step.send.is_some() { format!("{place} (written over)") } else { place.to_owned() };
             self.garbage.insert(key, words(rejected));
         }
         if let Some(held) = &step.held {
-            self.held.insert(label(item), why(held));
+            self.held.insert(label(&known.item), why(held));
         }
-        Ok(Some(Planned { item: item.clone(), hash, step, is_named_here }))
+        Ok(Planned { item: known.item, step, is_named_here })
     }
 
     /// Gives what a client without operations has done the number of one, here and there: so every clone tells it alike.
@@ -258,7 +243,7 @@ impl State {
     /// Carries out what was decided; gives what has to be decided anew.
     fn carry_out(
         &mut self,
-        link: &Link,
+        remote: &mut Bridged<'_>,
         mut plan: Vec<Planned>,
         options: PassOptions,
         report: &mut PassReport,
@@ -286,20 +271,24 @@ impl State {
             }
             return Ok(again);
         }
-        let writes = encode(self, &mut plan);
-        let answers = link.apply(&writes)?;
-        let mut answers = writes.iter().map(|(_, write)| write.revision).zip(answers);
+        let writes: Vec<RemoteWrite> = plan.iter().filter_map(|planned| planned.step.send.clone()).collect();
+        let mut answers = remote.apply(&writes, self.workspace.now())?.into_iter();
         let mut landed = Vec::new();
         for mut planned in plan {
-            self.keep_lead(link)?;
+            self.keep_lead(remote.leader())?;
             if planned.step.send.is_some() {
-                match (answers.next(), &mut planned.step.base) {
-                    (Some((_, Applied::Conflict)), _) => {
+                match answers.next() {
+                    Some(AppliedWrite::Written(number)) => {
+                        planned.step.base = planned.step.base.map(|base| numbered(base, number));
+                    }
+                    Some(AppliedWrite::Refused(why)) => {
+                        self.held.insert(label(&planned.item), why);
+                        continue;
+                    }
+                    Some(AppliedWrite::Conflict) | None => {
                         again.insert(planned.item);
                         continue;
                     }
-                    (Some((revision, _)), Some(base)) if base.revision == 0 => base.revision = revision,
-                    _ => {}
                 }
             }
             match self.land(&planned.item, &planned.step, planned.is_named_here)? {
@@ -364,6 +353,12 @@ pub(super) fn label((kind, id): &Item) -> String {
     format!("{kind} {id}")
 }
 
+/// Returns a sync base with the number that the remote gave to what was sent.
+fn numbered(base: SyncBase, number: u64) -> SyncBase {
+    let revision = if base.revision == 0 { number } else { base.revision };
+    SyncBase { revision, ..base }
+}
+
 /// Returns where a remote has a document.
 fn path_there(there: &RemoteDocument) -> Option<&DocPath> {
     match &there.content {
@@ -371,27 +366,4 @@ fn path_there(there: &RemoteDocument) -> Option<&DocPath> {
         RemoteContent::Gone { path, .. } => Some(path),
         _ => None,
     }
-}
-
-fn codec<'a>(state: &'a State, (kind, id): &'a Item) -> DocumentCodec<'a> {
-    DocumentCodec { kind: *kind, id, node: &state.node, now: state.workspace.now() }
-}
-
-/// Returns the writes of a plan as they go to the server; what it refuses is held.
-fn encode(state: &mut State, plan: &mut Vec<Planned>) -> Vec<(String, RedisWrite)> {
-    let (mut writes, mut refused) = (Vec::new(), Vec::new());
-    plan.retain(|planned| {
-        let Some(send) = &planned.step.send else { return true };
-        let encoded = codec(state, &planned.item).encode(send);
-        match encoded {
-            Ok(write) => writes.push((planned.hash.clone(), write)),
-            Err(why) => {
-                refused.push((label(&planned.item), why));
-                return false;
-            }
-        }
-        true
-    });
-    state.held.extend(refused);
-    writes
 }

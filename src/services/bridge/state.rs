@@ -6,16 +6,18 @@ use std::time::{Duration, Instant};
 
 use super::bases::Bases;
 use super::errand::REDIS;
-use super::lead::{LEAD_LEASE, LeadTimes};
+use super::lead::LeadTimes;
 use super::report::HeldRemoval;
 use super::sight::{Item, Sight, item_of};
 use super::wanted::Target;
 use crate::adapters::redis::codec::Keys;
-use crate::adapters::redis::{BridgeError, LeadAnswer, Link, Message};
+use crate::adapters::redis::{BridgeError, Message};
 use crate::adapters::store::{Shelf, Unsynced};
 use crate::core::event::Told;
 use crate::core::name::{AgentName, DocPath, EventId, Kind, OperationId, Revision};
-use crate::core::reconcile::{ChangeAuthor, DerivedValues, HeadMotion, LocalDocument, ReconcileContext, SyncBase};
+use crate::core::reconcile::{
+    ChangeAuthor, DerivedValues, HeadMotion, LeadAnswer, LeaderLease, LocalDocument, ReconcileContext, SyncBase,
+};
 use crate::core::snapshot::Entry;
 use crate::core::time::Timestamp;
 use crate::services::after_write::WriteOrigin;
@@ -35,12 +37,6 @@ const STREAM: &str = "stream";
 const TOLD_BEFORE_MAX: usize = 1_000;
 /// Ids of events that came from the server and are not told there again.
 const ARRIVED_MAX: usize = 20_000;
-
-/// The key by which one of several clones has the lead.
-const RECORDER: &str = "recorder";
-/// The key that remembers which of them had it last, and for how long.
-const LAST_RECORDER: &str = "last_recorder";
-const REMEMBERED: Duration = Duration::from_secs(3_600);
 
 /// What is told from now on is told to the server as well, as soon as it can be reached.
 pub(super) fn begin_telling(workspace: &Project, target: &Target) -> Result<(), Error> {
@@ -91,6 +87,9 @@ impl KnownItem {
         }
     }
 }
+
+/// The lease by which one of several clones leads.
+pub(super) type Lease<'a> = dyn LeaderLease<Error = BridgeError> + 'a;
 
 /// Everything that a bridge keeps in memory.
 #[derive(Debug)]
@@ -385,15 +384,10 @@ impl State {
 
     /// Takes the lead, or keeps it: of several clones one keeps the queues, and writes down what only the server knows. Says
     /// whether this one has become it.
-    pub(super) fn lead(&mut self, link: &Link) -> Result<bool, Error> {
+    pub(super) fn lead(&mut self, lease: &Lease<'_>) -> Result<bool, Error> {
         let (was_recorder, asked) = (self.leads(), Instant::now());
         self.is_recorder = false;
-        let keys = [self.keys.own(RECORDER), self.keys.own(LAST_RECORDER)];
-        let answer = match link.lead([&keys[0], &keys[1]], &self.holder()?, LEAD_LEASE, REMEMBERED) {
-            // Another clone may still renew it.
-            Err(BridgeError::Full { .. }) => LeadAnswer::Other,
-            answer => answer?,
-        };
+        let answer = lease.take(&self.holder()?)?;
         self.is_recorder = answer != LeadAnswer::Other;
         self.has_inherited |= answer == LeadAnswer::Inherited;
         if self.is_recorder {
@@ -410,32 +404,28 @@ impl State {
     }
 
     /// Renews the lead in the midst of something that may take longer than it lasts.
-    pub(super) fn keep_lead(&mut self, link: &Link) -> Result<(), Error> {
+    pub(super) fn keep_lead(&mut self, lease: &Lease<'_>) -> Result<(), Error> {
         if self.is_recorder && self.led.is_due(Instant::now()) {
-            self.lead(link)?;
+            self.lead(lease)?;
         }
         Ok(())
     }
 
     /// The same after something that may have taken longer than the lead lasts.
-    pub(super) fn still_leads(&mut self, link: &Link) -> Result<bool, Error> {
+    pub(super) fn still_leads(&mut self, lease: &Lease<'_>) -> Result<bool, Error> {
         if self.is_recorder && !self.leads() {
-            self.lead(link)?;
+            self.lead(lease)?;
         }
         Ok(self.leads())
     }
 
     /// Lets go of the lead, so that nobody has to wait until it is over.
-    pub(super) fn let_go(&mut self, link: &Link) {
+    pub(super) fn let_go(&mut self, lease: &Lease<'_>) {
         if std::mem::take(&mut self.is_recorder)
             && let Ok(holder) = self.holder()
         {
             self.led.end(Instant::now());
-            // Else it ends by itself.
-            let held = link.hold(&self.keys.own(RECORDER), &holder, Duration::from_millis(1));
-            if matches!(held, Ok(true)) {
-                let _ = link.delete(&[self.keys.own(LAST_RECORDER)]);
-            }
+            lease.resign(&holder);
         }
     }
 

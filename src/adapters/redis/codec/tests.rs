@@ -94,7 +94,7 @@ fn step_of(case: &Case<'_>, base: Option<&SyncBase>, here: Option<&str>, there: 
         archived: case.archived,
     };
     let codec = DocumentCodec { kind: Kind::Task, id: &id, node: "this", now: context.now };
-    let there = codec.decode(&context.known(base, here.as_ref()), there);
+    let there = codec.decode(&context.known(&(Kind::Task, id.clone()), base, here.as_ref()), there);
     let mut plan = reconcile(&context, base, here.as_ref(), &there);
     let send = plan.send.as_ref().map(|send| codec.encode(send)).transpose();
     if let Err(why) = &send {

@@ -51,7 +51,7 @@ impl ThreeWayDecision<'_> {
             gone_ms: text.is_none().then(|| self.context.now.unix_ms()),
         };
         let write = RemoteWrite {
-            item: (self.context.kind, self.context.id.clone()),
+            key: (self.context.kind, self.context.id.clone()),
             seen: self.there.version.clone(),
             known_number: self.base.map_or(0, |base| base.revision),
             content,
