@@ -162,6 +162,48 @@ isolated!(changed_attributes_count_at_once, {
     assert_eq!(ground.at_head("task-1.md"), "a\n");
 });
 
+isolated!(a_pinned_view_looks_at_attributes_and_configuration_once, {
+    let ground = Ground::new();
+    let repo = ground.open();
+    let path = format!("{FOLDER}/task-1.md");
+    let is_kept = || {
+        let [raw, stored] =
+            [&b"a\r\n"[..], b"a\n"].map(|bytes| repo.attributes().content_id(&path, bytes).expect("an id"));
+        raw != stored
+    };
+    let pinned = repo.pin().expect("a view");
+    assert!(is_kept());
+    ground.put(".gitattributes", "*.md text\n");
+    ground.git(&["config", "core.autocrlf", "input"]);
+    assert!(is_kept(), "there is one look");
+    pinned.renew().expect("renewed");
+    assert!(!is_kept(), "the attributes count");
+    drop(pinned);
+    std::fs::remove_file(ground.root.join(".gitattributes")).expect("removed");
+    assert!(!is_kept(), "the configuration counts");
+    ground.git(&["config", "--unset", "core.autocrlf"]);
+    assert!(is_kept(), "without a view every reading looks");
+});
+
+isolated!(a_reference_is_read_whatever_its_file_is_like, {
+    let ground = Ground::new();
+    let first = ground.git(&["rev-parse", "HEAD"]);
+    let first = first.trim();
+    let (file, branch) = (ground.root.join(".git/refs/heads/side"), Target::Branch("side".to_owned()));
+    let head = || ground.open().view().head(&branch).expect("a head").revision;
+    assert_eq!(head(), None);
+    for text in
+        [format!("{first}\n"), first.to_owned(), format!("{first}\n\n"), format!("{first}\n{}", " ".repeat(2_000))]
+    {
+        std::fs::write(&file, &text).expect("written");
+        assert_eq!(head().expect("a commit").as_str(), first, "{text:?}");
+    }
+    ground.git(&["pack-refs", "--all"]);
+    assert_eq!(head().expect("a commit").as_str(), first, "packed");
+    std::fs::write(&file, "ref: refs/heads/../../x\n").expect("written");
+    ground.open().view().head(&branch).expect_err("a name that cannot be one");
+});
+
 isolated!(a_repository_shared_by_a_group_stays_shared, {
     let ground = Ground::empty(&["--shared=group"]);
     ground.save(&[("task-1.md", "one\n")]);

@@ -2,7 +2,8 @@
 
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::Write;
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -151,6 +152,15 @@ impl Leftover {
         let workspace = Project { run, stem, journal: None, keep: false, shared };
         PURPOSES.iter().filter(|purpose| workspace.file(purpose).exists()).count()
     }
+}
+
+/// Reads a file that is shorter than `bytes`; `None` if there is none, it is longer, or it cannot be read. Never waits at a
+/// pipe.
+pub(super) fn read_short<'b>(path: &Path, bytes: &'b mut [u8]) -> Option<&'b [u8]> {
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).ok()?;
+    let mut file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
+    let length = file.read(bytes).ok()?;
+    (length < bytes.len()).then_some(&bytes[..length])
 }
 
 /// Lists a folder; a signal in between is no error.

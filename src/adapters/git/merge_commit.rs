@@ -218,7 +218,7 @@ impl MergeCommitter<'_> {
             }
             std::thread::sleep(jittered(wait));
             wait = (wait * 2).min(WAIT_MAX);
-            self.repo.refresh()?;
+            self.repo.refresh_now()?;
         }
     }
 

@@ -73,7 +73,7 @@ pub use references::broken::BrokenReference;
 pub use references::{GitReferences, Head, Target};
 pub use remote::failure::{FailureKind, RemoteFailure};
 pub use remote::{Fetched, GitRemote, Pushed, Remote};
-pub use repository::Repository;
+pub use repository::{PinnedView, Repository};
 pub use setup::{GitSetup, program_version};
 pub use view::GitView;
 pub use view::busy::{Busy, Operation};

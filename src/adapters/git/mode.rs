@@ -78,6 +78,9 @@ impl SharedMode {
 
     /// Gives an open new file the rights that are asked for.
     pub(super) fn apply_to(self, file: &File) -> io::Result<()> {
+        if self == Self::Umask {
+            return Ok(());
+        }
         let mode = file.metadata()?.permissions().mode() & 0o7777;
         let wanted = self.of(mode, false);
         if wanted == mode { Ok(()) } else { file.set_permissions(Permissions::from_mode(wanted)) }

@@ -1,6 +1,7 @@
 //! Finding and opening a repository, and refusing those that are not safe to work in. Writes nothing.
 
-use std::cell::{Ref, RefCell};
+use std::cell::{Cell, Ref, RefCell};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ use super::references::GitReferences;
 use super::remote::GitRemote;
 use super::rule_file;
 use super::setup::GitSetup;
-use super::trust::{self, Found, real};
+use super::trust::{self, Found, RealPaths};
 use super::view::GitView;
 
 /// How long a commit waits for locks of others by default.
@@ -37,6 +38,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How many packs can be kept track of between two openings.
 const PACKS_MIN: usize = 128;
+
+/// How much of the objects that were read last is kept: a commit reads the same trees several times.
+const OBJECTS_BYTES_MAX: usize = 1024 * 1024;
 
 /// Extensions of the repository format that are understood; any other is refused, as git does.
 const EXTENSIONS: [&str; 9] = [
@@ -62,6 +66,12 @@ pub(super) enum RefStorage {
 pub struct Repository {
     gix: RefCell<gix::Repository>,
     stamps: RefCell<Vec<(PathBuf, Option<FileId>)>>,
+    /// How often the configuration was compared with its files.
+    refreshes: Cell<u64>,
+    /// How many [`PinnedView`]s there are.
+    pins: Cell<usize>,
+    /// The folders whose attribute files were looked at since a refresh, and which one that was.
+    pub(super) attributes_seen: RefCell<(u64, BTreeSet<String>)>,
     pub(super) converter: RefCell<Option<Converter>>,
     pub(super) last_index: RefCell<Option<(Option<FileId>, gix::index::File)>>,
     /// The pack of a commit that is to be tried again.
@@ -114,22 +124,27 @@ impl Repository {
         Self::checked(repo, found.as_ref()).map(Some)
     }
 
-    fn checked(repo: gix::Repository, found: Option<&Found>) -> Result<Self, GitError> {
+    fn checked(mut repo: gix::Repository, found: Option<&Found>) -> Result<Self, GitError> {
         let Some(work_tree) = repo.workdir().map(Path::to_owned) else {
             return Err(bare(repo.git_dir()));
         };
-        trust::check(&repo, found)?;
+        let paths = RealPaths::default();
+        trust::check(&repo, found, &paths)?;
         let refs = check_format(&repo)?;
-        let (git_dir, common_dir) = (real(repo.git_dir()), real(repo.common_dir()));
+        let (git_dir, common_dir) = (paths.find(repo.git_dir()), paths.find(repo.common_dir()));
         rule_file::refuse_odd_files(&git_dir, &common_dir)?;
         let stamps = RefCell::new(stamps(&git_dir, &common_dir));
+        repo.object_cache_size_if_unset(OBJECTS_BYTES_MAX);
         Ok(Self {
             gix: RefCell::new(repo),
             stamps,
+            refreshes: Cell::new(0),
+            pins: Cell::new(0),
+            attributes_seen: RefCell::default(),
             converter: RefCell::new(None),
             last_index: RefCell::new(None),
             published: RefCell::new(None),
-            work_tree: real(&work_tree),
+            work_tree: paths.find(&work_tree),
             git_dir,
             common_dir,
             refs,
@@ -271,13 +286,37 @@ impl Repository {
         Program::new(&self.git_dir, &self.work_tree)
     }
 
+    /// Compares configuration and packs with their files once for all that is read while the answer lives.
+    ///
+    /// What a commit must not miss is not read through it: index, HEAD, branch and processes are looked at under the locks.
+    ///
+    /// # Errors
+    /// [`GitError::Object`] if the configuration changed and cannot be read.
+    pub fn pin(&self) -> Result<PinnedView<'_>, GitError> {
+        self.refresh_now()?;
+        self.pins.set(self.pins.get() + 1);
+        Ok(PinnedView { repo: self })
+    }
+
+    /// The number of the last refresh, while there is a [`PinnedView`].
+    pub(super) fn pinned_refresh(&self) -> Option<u64> {
+        (self.pins.get() > 0).then(|| self.refreshes.get())
+    }
+
+    /// Does as [`Self::refresh_now`], unless a [`PinnedView`] did for all.
+    pub(super) fn refresh(&self) -> Result<(), GitError> {
+        if self.pins.get() > 0 { Ok(()) } else { self.refresh_now() }
+    }
+
     /// Opens the repository again if a file of its configuration or its set of packs changed. Without that, a process that
     /// lives through many a `git gc` runs out of places for packs.
-    pub(super) fn refresh(&self) -> Result<(), GitError> {
+    pub(super) fn refresh_now(&self) -> Result<(), GitError> {
+        self.refreshes.set(self.refreshes.get() + 1);
         let now = stamps(&self.git_dir, &self.common_dir);
         if *self.stamps.borrow() != now {
             self.gix.borrow_mut().reload().map_err(GitError::object("open the repository again"))?;
             self.gix.borrow_mut().clear_namespace();
+            self.gix.borrow_mut().object_cache_size_if_unset(OBJECTS_BYTES_MAX);
             self.converter.borrow_mut().take();
             *self.stamps.borrow_mut() = now;
         }
@@ -331,6 +370,28 @@ impl Repository {
     #[must_use]
     pub fn has_work_tree(&self, name: &str) -> bool {
         !name.contains('/') && self.common_dir().join("worktrees").join(name).join("HEAD").exists()
+    }
+}
+
+/// While it lives, what is read of a repository shares one look at its configuration and attributes.
+#[derive(Debug)]
+pub struct PinnedView<'r> {
+    repo: &'r Repository,
+}
+
+impl PinnedView<'_> {
+    /// Looks again.
+    ///
+    /// # Errors
+    /// [`GitError::Object`] if the configuration changed and cannot be read.
+    pub fn renew(&self) -> Result<(), GitError> {
+        self.repo.refresh_now()
+    }
+}
+
+impl Drop for PinnedView<'_> {
+    fn drop(&mut self) {
+        self.repo.pins.set(self.repo.pins.get() - 1);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whose a repository is, and whether it lies where it was found. The user's own `safe.directory` decides what else may be used; a repository has no say in it.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -18,7 +20,7 @@ pub(super) struct Found {
 }
 
 /// Refuses a repository of somebody else's, and one that would be read or written elsewhere than it was found.
-pub(super) fn check(repo: &gix::Repository, found: Option<&Found>) -> Result<(), GitError> {
+pub(super) fn check(repo: &gix::Repository, found: Option<&Found>, paths: &RealPaths) -> Result<(), GitError> {
     // Without a find, the user's own `GIT_DIR` named it.
     let dir = found.map_or_else(|| repo.workdir().unwrap_or(repo.git_dir()), |found| &found.dir);
     let is_allowed = || is_allowed(repo, dir);
@@ -26,7 +28,7 @@ pub(super) fn check(repo: &gix::Repository, found: Option<&Found>) -> Result<(),
     if repo.git_dir_trust() != Trust::Full || !is_own {
         return Err(refused(dir, "it belongs to another user"));
     }
-    match found.and_then(|found| leads_elsewhere(repo, &found.dir)) {
+    match found.and_then(|found| leads_elsewhere(repo, &found.dir, paths)) {
         Some(why) if !is_allowed() => Err(refused(dir, &why)),
         _ => Ok(()),
     }
@@ -41,9 +43,9 @@ fn refused(dir: &Path, why: &str) -> GitError {
 }
 
 /// Why a repository is not that of the folder in which its `.git` lies; `None` if it is.
-fn leads_elsewhere(repo: &gix::Repository, dir: &Path) -> Option<String> {
-    let (here, git_dir) = (real(dir), real(repo.git_dir()));
-    let work_tree = repo.workdir().map(real);
+fn leads_elsewhere(repo: &gix::Repository, dir: &Path, paths: &RealPaths) -> Option<String> {
+    let (here, git_dir) = (paths.find(dir), paths.find(repo.git_dir()));
+    let work_tree = repo.workdir().map(|dir| paths.find(dir));
     if let Some(work_tree) = work_tree.filter(|work_tree| *work_tree != here) {
         return Some(format!("its `core.worktree` leads elsewhere, to `{}`", shown(work_tree)));
     }
@@ -97,7 +99,29 @@ fn from_home(path: &str) -> PathBuf {
     }
 }
 
+/// The real paths of the folders of one repository; each is found once.
+#[derive(Default)]
+pub(super) struct RealPaths(RefCell<BTreeMap<PathBuf, PathBuf>>);
+
+impl RealPaths {
+    /// Finds a path without `..` and links. What lies in a folder that was found before needs one look.
+    pub(super) fn find(&self, path: &Path) -> PathBuf {
+        let mut known = self.0.borrow_mut();
+        if let Some(found) = known.get(path) {
+            return found.clone();
+        }
+        let inside = || {
+            let place = known.get(path.parent()?)?.join(path.file_name()?);
+            let is_link = fs::symlink_metadata(&place).ok()?.is_symlink();
+            (!is_link).then_some(place)
+        };
+        let found = inside().unwrap_or_else(|| real(path));
+        known.insert(path.to_owned(), found.clone());
+        found
+    }
+}
+
 /// A path without `..` and links where it exists, so that paths can be compared.
-pub(super) fn real(path: &Path) -> PathBuf {
+fn real(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }

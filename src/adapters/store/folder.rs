@@ -7,6 +7,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(target_os = "linux")]
+use rustix::fs::ResolveFlags;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
@@ -71,6 +73,19 @@ impl Dir {
             Err(Errno::LOOP | Errno::NOTDIR) => Err(self.strange(name, "a folder")),
             Err(errno) => Err(StoreError::io("open", &path, errno)),
         }
+    }
+
+    /// Opens a directory below this one in one step, where the system can refuse links on the whole way; `None` also if it
+    /// cannot, or if there is none.
+    fn descendant(&self, parts: &[String]) -> Option<Self> {
+        #[cfg(target_os = "linux")]
+        if !sabotage::active(Sabotage::FollowLinks) {
+            let below = parts.join("/");
+            let without_links = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+            let fd = rustix::fs::openat2(&self.fd, &below, FOLDER, Mode::empty(), without_links).ok()?;
+            return Some(Self { fd, path: self.path.join(below) });
+        }
+        None
     }
 
     /// Opens a directory inside this one, making it first where it is missing, durably.
@@ -325,6 +340,9 @@ impl Store {
         let Some(mut dir) = Dir::open(&self.root)? else {
             return Err(StoreError::io("open", &self.root, io::Error::from(io::ErrorKind::NotFound)));
         };
+        if let Some(folder) = dir.descendant(&self.parts) {
+            return Ok(Some(folder));
+        }
         for part in &self.parts {
             match dir.child(part)? {
                 Some(child) => dir = child,

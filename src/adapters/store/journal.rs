@@ -32,6 +32,7 @@ pub(super) struct Journal {
     path: PathBuf,
     boot: [u8; 36],
     pub(super) header: Header,
+    pub(super) is_writable: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,11 +92,11 @@ pub(super) fn boot_id() -> [u8; 36] {
 impl Journal {
     /// Opens the journal; `None` if there is none yet. A torn header is replaced by one that asks for a full check.
     pub(super) fn open(path: &Path, boot: [u8; 36]) -> Result<Option<Self>, StoreError> {
-        let file = match OpenOptions::new().read(true).write(true).open(path) {
-            Ok(file) => file,
+        let (file, is_writable) = match OpenOptions::new().read(true).write(true).open(path) {
+            Ok(file) => (file, true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) if is_refusal(&error) => {
-                File::open(path).map_err(|source| StoreError::io("open", path, source))?
+                (File::open(path).map_err(|source| StoreError::io("open", path, source))?, false)
             }
             Err(source) => return Err(StoreError::io("open", path, source)),
         };
@@ -106,7 +107,7 @@ impl Journal {
         }
         // Zeros are no boot: the frames behind a torn header are read as after a power cut.
         let header = Header::decode(&bytes).unwrap_or(Header::fresh([0; 36]));
-        Ok(Some(Self { file, path: path.to_owned(), boot, header }))
+        Ok(Some(Self { file, path: path.to_owned(), boot, header, is_writable }))
     }
 
     fn fault(&self, action: &'static str) -> impl Fn(io::Error) -> StoreError {
@@ -231,7 +232,7 @@ impl Journal {
             file.sync_all().map_err(|source| StoreError::NotDurable { path: draft.clone(), source })?;
         }
         fs::rename(&draft, &self.path).map_err(self.fault("replace"))?;
-        Ok(Self { file, path: self.path.clone(), boot: self.boot, header })
+        Ok(Self { file, path: self.path.clone(), boot: self.boot, header, is_writable: true })
     }
 }
 

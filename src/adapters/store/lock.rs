@@ -78,10 +78,14 @@ pub(super) struct Locked {
 pub(super) fn exclusive(path: &Path, wait: Duration) -> Result<Option<Locked>, StoreError> {
     let state = path.parent().unwrap_or(path);
     wait_for(path, wait, || {
-        let file = OpenOptions::new().create(true).read(true).append(true).open(path);
-        let file = file.map_err(|source| StoreError::in_state("open", state, path, source))?;
-        share::open_up(path);
-        Ok(file)
+        let mut options = OpenOptions::new();
+        let opened = match options.read(true).append(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                options.create(true).open(path).inspect(|_| share::open_up(path))
+            }
+            opened => opened,
+        };
+        opened.map_err(|source| StoreError::in_state("open", state, path, source))
     })
 }
 

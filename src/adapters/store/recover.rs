@@ -88,9 +88,19 @@ impl Store {
     /// it is locked.
     pub(super) fn hold(&self, branch: Option<&str>) -> Result<Held, StoreError> {
         loop {
-            self.make_run()?;
-            let lock = if sabotage::active(Sabotage::NoLock) { None } else { Some(self.lock_folder()?) };
-            let Some(mut journal) = Journal::open(&self.journal_path(), self.boot)? else { continue };
+            let lock = match (!sabotage::active(Sabotage::NoLock)).then(|| self.lock_folder()).transpose() {
+                Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                    self.make_run()?;
+                    continue;
+                }
+                locked => locked?,
+            };
+            let journal = Journal::open(&self.journal_path(), self.boot)?;
+            let Some(mut journal) = journal.filter(|journal| journal.is_writable) else {
+                drop(lock);
+                self.make_run()?;
+                continue;
+            };
             let mut recovered = Recovered::default();
             if journal.header.boot != self.boot {
                 self.recover_all(&mut journal, branch, &mut recovered)?;

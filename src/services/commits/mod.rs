@@ -156,12 +156,16 @@ impl Committer<'_> {
         let wait = if turn == CommitTurn::Awaited { LOCK_WAIT } else { Duration::ZERO };
         let Some(_lock) = self.store.lock_commits(wait)? else { return Ok(Committed::waits(Waiting::Committer)) };
         self.store.recover()?;
+        let pinned = repository.pin()?;
         repository.committer().recover()?;
         if *self.target == Target::Current {
             repository.index().realign(self.folder())?;
         }
         let mut findings: Vec<Diagnostic> = self.store.clear_outbox()?.iter().map(refused_record).collect();
-        for _ in 0..ATTEMPTS_MAX {
+        for attempt in 0..ATTEMPTS_MAX {
+            if attempt > 0 {
+                pinned.renew()?;
+            }
             if let Some(busy) = repository.view().busy()? {
                 return Ok(Committed::waits(Waiting::Busy(busy)));
             }

@@ -122,6 +122,12 @@ impl GitAttributes<'_> {
         let failed = || GitError::object(format!("read the attributes of `{}`", visible(path_in_repo)));
         let repo = self.repo.gix();
         let mut slot = self.repo.converter.borrow_mut();
+        let folder = path_in_repo.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if self.is_folder_seen(folder)
+            && let Some(converter) = &mut *slot
+        {
+            return work(converter, &repo).map(Ok).map_err(failed());
+        }
         let looked = self.attribute_files(&repo, path_in_repo)?;
         let is_fresh =
             |known: &Converter| looked.iter().all(|(file, state)| known.files.get(file).is_none_or(|k| k == state));
@@ -138,8 +144,24 @@ impl GitAttributes<'_> {
             files.extend(looked);
             *slot = Some(make(&repo, files).map_err(failed())?);
         }
+        self.note_folder_seen(folder);
         let Some(converter) = &mut *slot else { return Err(failed()("no rules were read".into())) };
         work(converter, &repo).map(Ok).map_err(failed())
+    }
+
+    /// Returns true if the attribute files of a folder were looked at for the [`PinnedView`](super::PinnedView) that there is.
+    fn is_folder_seen(self, folder: &str) -> bool {
+        let seen = self.repo.attributes_seen.borrow();
+        self.repo.pinned_refresh() == Some(seen.0) && seen.1.contains(folder)
+    }
+
+    fn note_folder_seen(self, folder: &str) {
+        let Some(refresh) = self.repo.pinned_refresh() else { return };
+        let mut seen = self.repo.attributes_seen.borrow_mut();
+        if seen.0 != refresh {
+            *seen = (refresh, BTreeSet::new());
+        }
+        seen.1.insert(folder.to_owned());
     }
 
     /// The first of these attribute files that cannot be read, and why.

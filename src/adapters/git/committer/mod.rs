@@ -121,8 +121,8 @@ impl GitCommitter<'_> {
         let job = Job { target, folder, base, plans, terms };
         let (mut began, approved) = (Instant::now(), Cell::new(None));
         let (mut wait, mut unread) = (WAIT_MIN, 0);
+        self.repo.refresh()?;
         loop {
-            self.repo.refresh()?;
             let known = approved.get();
             let tried = self.attempt(&job, &approved);
             if approved.get() != known {
@@ -158,6 +158,7 @@ impl GitCommitter<'_> {
             }
             std::thread::sleep(jittered(wait));
             wait = (wait * 2).min(WAIT_MAX);
+            self.repo.refresh_now()?;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::adapters::git::durable::{self, Beside, Durability};
 use crate::adapters::git::error::{CommitError, GitError};
 use crate::adapters::git::identity::User;
 use crate::adapters::git::index::{self, FileId, IndexMark, Prepared, Refresh};
-use crate::adapters::git::journal::{Journal, LockNote, Project, Role};
+use crate::adapters::git::journal::{self, Journal, LockNote, Project, Role};
 use crate::adapters::git::lock::{Lock, Refusal};
 use crate::adapters::git::mode::{self, SharedMode};
 use crate::adapters::git::pack::{Object, Published};
@@ -26,7 +26,6 @@ use crate::adapters::git::repository::{RefStorage, Repository};
 use crate::adapters::git::sabotage::{self, Sabotage};
 use crate::adapters::git::view::contents::revision;
 use crate::adapters::git::view::processes::GitProcess;
-use crate::core::name::Revision;
 
 /// A look for git that ended longer ago is repeated, so often at most. From its start to its reading of HEAD, git takes about a
 /// millisecond.
@@ -366,8 +365,9 @@ impl GitCommitter<'_> {
     }
 
     fn is_durable(self, takes_index: bool, revision_id: ObjectId) -> bool {
-        let noted = fs::read_to_string(self.durable_mark(takes_index));
-        noted.is_ok_and(|text| Revision::new(text.trim()) == Some(revision(revision_id)))
+        let mut bytes = [0; MARK_BYTES_MAX];
+        let noted = journal::read_short(&self.durable_mark(takes_index), &mut bytes);
+        noted.is_some_and(|text| text.trim_ascii() == revision(revision_id).as_str().as_bytes())
     }
 
     /// Holds the last revision that is known to be on disk with all of its history.
@@ -376,6 +376,9 @@ impl GitCommitter<'_> {
         self.repo.run_dir().join(name)
     }
 }
+
+/// What is read of the mark of a durable revision; it is shorter.
+const MARK_BYTES_MAX: usize = 128;
 
 /// The locks of one swap, in the order in which they were taken.
 #[derive(Default)]

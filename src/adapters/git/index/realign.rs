@@ -17,7 +17,7 @@ use crate::adapters::git::build::{self, Overlay, join, tree_of};
 use crate::adapters::git::committer::swap::overwrite;
 use crate::adapters::git::error::GitError;
 use crate::adapters::git::index::{self, FileId, Refresh};
-use crate::adapters::git::journal::Project;
+use crate::adapters::git::journal::{self, Project};
 use crate::adapters::git::lock::Lock;
 use crate::adapters::git::references::Target;
 use crate::adapters::git::sabotage::{self, Sabotage};
@@ -74,6 +74,9 @@ struct StaleEntry {
 /// The files of documents: each path in the repository, and the bytes.
 type DocumentFiles = BTreeMap<DocPath, (String, Option<Vec<u8>>)>;
 
+/// What is read of the mark of an index that is in order; it is shorter.
+const MARK_BYTES_MAX: usize = 512;
+
 /// How far an index entry could be brought in step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::adapters::git) enum Step {
@@ -103,6 +106,7 @@ impl GitIndex<'_> {
         {
             return Ok(0);
         }
+        let _pinned = self.repo.pin()?;
         let hash = self.repo.gix().object_hash();
         // In a sparse index whole folders are one entry, and none of them says anything about a document.
         let is_sparse = self.read(hash).map_err(GitError::object("read the index"))?.is_sparse();
@@ -127,8 +131,9 @@ impl GitIndex<'_> {
 
     /// Returns true if this is the index that was found in order last, or made from it.
     pub(in crate::adapters::git) fn is_aligned(self, index: FileId) -> bool {
-        let noted = fs::read(self.aligned_mark()).ok();
-        noted.and_then(|text| serde_json::from_slice::<FileId>(&text).ok()) == Some(index)
+        let mut bytes = [0; MARK_BYTES_MAX];
+        let noted = journal::read_short(&self.aligned_mark(), &mut bytes);
+        noted.and_then(|text| serde_json::from_slice::<FileId>(text).ok()) == Some(index)
     }
 
     /// Remembers the index in which no entry is stale. If that is lost, it is looked for once more.

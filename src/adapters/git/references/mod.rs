@@ -22,6 +22,9 @@ use crate::core::name::{Revision, shell_word, visible};
 /// Longest chain of symbolic branches that is followed, as in git.
 const CHAIN_MAX: usize = 5;
 
+/// What is read of the file of a reference; a longer one is left to the library.
+const LOOSE_BYTES_MAX: usize = 512;
+
 /// Where commits go.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Target {
@@ -97,8 +100,11 @@ impl GitReferences<'_> {
             return self.look_up_by_program(name);
         }
         let what = format!("read the branch `{}`", visible(name));
-        let repo = self.repo.gix();
         let partial: &PartialNameRef = name.try_into().map_err(GitError::object(what.as_str()))?;
+        if let Some(value) = self.read_loose(name) {
+            return Ok(Some(value));
+        }
+        let repo = self.repo.gix();
         let found = repo.refs.try_find(partial).map_err(|error| match self.broken_reference(name) {
             Some(broken) => broken.error(),
             None => GitError::object(what)(error),
@@ -107,6 +113,18 @@ impl GitReferences<'_> {
             gix::refs::Target::Object(id) => Value::Object(id),
             gix::refs::Target::Symbolic(next) => Value::Symbolic(next.as_bstr().to_string()),
         }))
+    }
+
+    /// The value of a reference that has a file of its own of the usual form; every other one is left to the library.
+    fn read_loose(self, name: &str) -> Option<Value> {
+        let mut bytes = [0; LOOSE_BYTES_MAX];
+        let text = std::str::from_utf8(journal::read_short(&self.ref_file(name), &mut bytes)?).ok()?;
+        let text = text.strip_suffix('\n')?;
+        if let Some(next) = text.strip_prefix("ref: ") {
+            return FullName::try_from(next).ok().map(|_| Value::Symbolic(next.to_owned()));
+        }
+        let id = ObjectId::from_hex(text.as_bytes()).ok()?;
+        (id.kind() == self.repo.gix().object_hash()).then_some(Value::Object(id))
     }
 
     fn look_up_by_program(self, name: &str) -> Result<Option<Value>, GitError> {

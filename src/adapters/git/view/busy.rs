@@ -150,9 +150,11 @@ impl GitView<'_> {
             return None;
         }
         let has = |name: &str| self.repo.git_dir().join(name).exists();
+        if has("rebase-apply") {
+            let is_patches = has("rebase-apply/applying");
+            return Some(if is_patches { Operation::ApplyPatches } else { Operation::Rebase });
+        }
         [
-            ("rebase-apply/applying", Operation::ApplyPatches),
-            ("rebase-apply", Operation::Rebase),
             ("rebase-merge", Operation::Rebase),
             ("CHERRY_PICK_HEAD", Operation::CherryPick),
             ("REVERT_HEAD", Operation::Revert),
