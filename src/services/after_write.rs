@@ -1,5 +1,6 @@
 //! What follows once an operation is durable: backends are told what it changed.
 
+use super::BackendId;
 use crate::adapters::store::Record;
 
 /// Called once an operation is durable. It cannot fail the operation.
@@ -17,7 +18,3 @@ pub(super) enum WriteOrigin {
     /// From a backend, which knows it already.
     Backend(BackendId),
 }
-
-/// The name of a backend, `redis`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct BackendId(pub(super) &'static str);

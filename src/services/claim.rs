@@ -190,7 +190,7 @@ impl Project {
         drop(lock);
         let ask = LeaseRequest { by: entry.by.clone(), lease: entry.lease, over: Override::None };
         let request = ClaimRequest::new(&Task { fence: Some(entry.fence), ..task.clone() }, &ask);
-        ClaimArbiter::renew(self, &request, self.claims).map_err(|denied| self.denied(denied))?;
+        self.bridge().arbiter().renew(&request, self.claims).map_err(|denied| self.denied(denied))?;
         if let Some(written) = written {
             written.close()?;
             self.sync_claim(&written)?;

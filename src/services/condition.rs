@@ -72,7 +72,7 @@ impl Project {
             documents: self.document_facts().map_err(|error| fault(&error)),
             standing: self.standing_facts().map_err(|error| fault(&error)),
             events: self.watches(),
-            bridge: self.bridge_facts(),
+            bridge: self.bridge().probe(),
             git,
         }
     }

@@ -59,7 +59,7 @@ impl Project {
             drop(lock);
             // The server, where there is one, counts by itself; where it cannot be asked the bridge tells it.
             let ask = LeaseRequest { by: entry.by, lease: entry.lease, over: Override::None };
-            let _ = ClaimArbiter::renew(self, &ClaimRequest::new(task, &ask), self.claims);
+            let _ = self.bridge().arbiter().renew(&ClaimRequest::new(task, &ask), self.claims);
         }
         Ok(())
     }

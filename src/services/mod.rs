@@ -3,6 +3,7 @@
 
 mod after_write;
 mod archive;
+mod backend_id;
 mod behind;
 mod bridge;
 mod claim;
@@ -47,9 +48,10 @@ mod why;
 
 pub use crate::adapters::store::PAUSE_MAX;
 pub use archive::{Archived, Kept, Moved, Run, Wanted};
+pub use backend_id::BackendId;
 pub use bridge::{
-    BridgeStats, Detected, Direction, Enabling, Follower, Health, Known, PassOptions, PassReport, Patience, State,
-    Target, UNKNOWN as BRIDGE_UNKNOWN, Wanted as WantedBridge,
+    BackendHealth, BackendState, Backends, BridgeStats, DetectedBackend, Direction, Enabling, Follower, HealthRecord,
+    PassOptions, PassReport, Patience, RedisTarget, UNKNOWN as BRIDGE_UNKNOWN,
 };
 pub use claim::{Claimed, Renewed, Which};
 pub use claim_arbiter::{Decided, RemoteClaims};

@@ -8,7 +8,7 @@ use super::after_write::WriteOrigin;
 use super::claim_arbiter::RemoteClaims;
 use super::commits::{Committer, Group, OperationRecords};
 use super::index::DocumentReader;
-use super::{Error, Progress, environment};
+use super::{Backends, Error, Progress, environment};
 use crate::adapters::git::{Repository, Target};
 use crate::adapters::store::{Durability, Store};
 use crate::core::config::Config;
@@ -186,6 +186,12 @@ impl Project {
     #[must_use]
     pub fn commits(&self) -> Committer<'_> {
         Committer::new(self.documents(), self.records(), &self.config, self.git_durability(), &self.group)
+    }
+
+    /// Returns the backends that mirror the documents.
+    #[must_use]
+    pub fn bridge(&self) -> Backends<'_> {
+        Backends::new(self)
     }
 
     /// Where commits go.

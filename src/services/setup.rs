@@ -112,7 +112,7 @@ impl Project {
             let path = self.root.join(REPOSITORY_CONFIG);
             let text = put(&path, store::read_text_in(&self.root, REPOSITORY_CONFIG, CONFIG_BYTES_MAX)?)?;
             store::replace_text_in(&self.root, REPOSITORY_CONFIG, &text)?;
-            self.agree_to_change(key);
+            self.bridge().agree_to_change(key);
             return Ok(path);
         }
         let path = environment::user_config().ok_or(Error::NoHome)?;

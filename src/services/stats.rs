@@ -144,7 +144,7 @@ impl Project {
         let pending: Vec<&&Task> = tasks.iter().filter(|task| status(task) == TaskStatus::Pending).collect();
         let of = |priority: Priority| pending.iter().filter(|task| task.priority == priority).count();
         let latencies = self.store.latencies();
-        let (mode, bridge) = self.bridge_stats();
+        let (mode, bridge) = self.bridge().stats();
         Ok(Stats {
             at,
             mode,

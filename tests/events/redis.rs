@@ -65,9 +65,9 @@ impl Drop for Watching {
 }
 
 fn live(workspace: &Project) {
-    let known = workspace.bridge_known().expect("a server");
+    let record = workspace.bridge().health().expect("a server");
     eventually("it is followed", || {
-        known.health().is_some_and(|health| health.state.word() == "live" && health.follower.is_some())
+        record.read().is_some_and(|health| health.state.word() == "live" && health.follower.is_some())
     });
 }
 

@@ -1,12 +1,14 @@
 //! Who has a task: one at a time, with a number that only grows, also when the server forgets.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use mycelium::reconcile::LeadAnswer;
 use mycelium::redis::codec::RedisDocument;
 use mycelium::redis::{ClaimAnswer, ClaimAsk, Renewal};
 
 use crate::documents::{apply, fetch, hash, version};
 use crate::server::{Server, eventually};
+use crate::single::SingleClaims as _;
 use crate::support::{Run, Sandbox};
 
 const LEASE: Duration = Duration::from_secs(60);
@@ -110,12 +112,12 @@ fn a_server_that_lost_its_data_waits_for_those_who_have_tasks() {
     let Some(mut server) = Server::start("a_server_that_lost_its_data_waits_for_those_who_have_tasks") else { return };
     let quiet = Duration::from_millis(250);
     let link = server.link();
-    let first = link.enter_space("", "space-1", quiet).expect("an answer");
+    let first = link.enter_space("", "space-1", quiet, "").expect("an answer");
     assert_eq!(
         (first.id.as_str(), first.opens_in, first.is_new, first.has_changed),
         ("space-1", Duration::ZERO, true, false)
     );
-    let again = link.enter_space("space-1", "space-2", quiet).expect("an answer");
+    let again = link.enter_space("space-1", "space-2", quiet, "").expect("an answer");
     assert_eq!(
         (again.id.as_str(), again.opens_in, again.is_new, again.has_changed),
         ("space-1", Duration::ZERO, false, false)
@@ -125,7 +127,7 @@ fn a_server_that_lost_its_data_waits_for_those_who_have_tasks() {
     server.restart();
     let link = server.link();
     assert_ne!(link.server().identity, before);
-    let space = link.enter_space("space-1", "space-3", quiet).expect("an answer");
+    let space = link.enter_space("space-1", "space-3", quiet, "").expect("an answer");
     assert!(space.is_new && space.has_changed && space.id == "space-3" && space.opens_in > Duration::ZERO, "{space:?}");
     assert!(matches!(link.claim(&ask("a", "thief", 1)), Ok(ClaimAnswer::Settling { .. })));
     assert_eq!(link.renew(&ask("a", "coder", 1)), Ok(Renewal::Renewed), "told anew");
@@ -133,7 +135,7 @@ fn a_server_that_lost_its_data_waits_for_those_who_have_tasks() {
     assert!(matches!(link.claim(&ask("a", "thief", 1)), Ok(ClaimAnswer::Lost { .. })));
     eventually("it opens", || link.claim(&ask("b", "thief", 0)) == Ok(won(1)));
     // A clone that was away longer finds another set than it knew.
-    let late = link.enter_space("space-1", "space-4", quiet).expect("an answer");
+    let late = link.enter_space("space-1", "space-4", quiet, "").expect("an answer");
     assert!(!late.is_new && late.has_changed && late.opens_in > Duration::ZERO, "{late:?}");
     assert!(matches!(link.claim(&ask("c", "thief", 0)), Ok(ClaimAnswer::Settling { .. })));
 }
@@ -142,7 +144,7 @@ fn a_server_that_lost_its_data_waits_for_those_who_have_tasks() {
 fn a_claim_counts_in_the_data_and_for_the_branch_that_it_is_about() {
     let Some(server) = Server::start("a_claim_counts_in_the_data_and_for_the_branch_that_it_is_about") else { return };
     let (link, quiet) = (server.link(), Duration::ZERO);
-    let space = link.enter_space_with("", "space-1", quiet, "main").expect("an answer");
+    let space = link.enter_space("", "space-1", quiet, "main").expect("an answer");
     assert_eq!(space.branch, "main");
     assert_eq!(link.claim_in(&ask("a", "coder", 0), "space-1", "main"), Ok(won(1)));
     assert_eq!(link.claim_in(&ask("b", "coder", 0), "", ""), Ok(won(1)), "of somebody who knows nothing");
@@ -223,13 +225,25 @@ fn each_operation_of_the_holder_renews_the_lease_on_the_server() {
 }
 
 #[test]
-fn one_node_holds_the_lease_of_a_duty() {
-    let Some(server) = Server::start("one_node_holds_the_lease_of_a_duty") else { return };
+fn one_node_leads_and_gives_the_lead_back_also_to_a_server_that_hangs() {
+    let test = "one_node_leads_and_gives_the_lead_back_also_to_a_server_that_hangs";
+    let Some(mut server) = Server::start(test) else { return };
     let link = server.link();
-    let key = link.keys().own("recorder");
+    let (lead, last) = (link.keys().own("recorder"), link.keys().own("last_recorder"));
+    let keys = [lead.as_str(), last.as_str()];
     let short = Duration::from_millis(60);
-    assert_eq!(link.hold(&key, "a", short), Ok(true));
-    assert_eq!(link.hold(&key, "b", short), Ok(false));
-    assert_eq!(link.hold(&key, "a", short), Ok(true));
-    eventually("it ends", || link.hold(&key, "b", short) == Ok(true));
+    assert_eq!(link.lead(keys, "a", short, LEASE), Ok(LeadAnswer::Taken));
+    assert_eq!(link.lead(keys, "b", short, LEASE), Ok(LeadAnswer::Other));
+    assert_eq!(link.lead(keys, "a", short, LEASE), Ok(LeadAnswer::Kept));
+    eventually("it ends", || link.lead(keys, "b", LEASE, LEASE) == Ok(LeadAnswer::Inherited));
+    assert_eq!(link.end_lead(keys, "a"), Ok(false));
+    assert_eq!(link.lead(keys, "a", LEASE, LEASE), Ok(LeadAnswer::Other));
+    server.stop();
+    let began = Instant::now();
+    assert!(link.end_lead(keys, "b").is_err_and(|error| error.is_unknown()));
+    assert!(began.elapsed() < server.settings().operation_timeout, "nobody waits for it");
+    drop(link);
+    server.go_on();
+    let link = server.link();
+    eventually("it is given back", || link.lead(keys, "a", LEASE, LEASE) == Ok(LeadAnswer::Taken));
 }

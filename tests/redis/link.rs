@@ -9,6 +9,7 @@ use mycelium::redis::{
 
 use crate::documents::{apply, version};
 use crate::server::{PATIENCE, Server, eventually, settings};
+use crate::single::SingleClaims as _;
 use crate::support::{Run, Sandbox};
 use mycelium::problem::Problem;
 
@@ -148,8 +149,10 @@ fn few_rights_are_enough_and_what_is_lacking_is_told() {
         takes_popped: false,
     };
     assert!(matches!(link.claim(&ask), Ok(ClaimAnswer::Won { .. })));
-    link.enter_space("", "space", Duration::ZERO).expect("permitted");
-    link.hold("mycelium:recorder", "n", PATIENCE).expect("permitted");
+    link.enter_space("", "space", Duration::ZERO, "").expect("permitted");
+    let lead = ["mycelium:recorder", "mycelium:last_recorder"];
+    link.lead(lead, "n", PATIENCE, PATIENCE).expect("permitted");
+    assert_eq!(link.end_lead(lead, "n"), Ok(true));
     let queue = QueueRound {
         queue: "tasks:queue:high".to_owned(),
         lease: PATIENCE,
@@ -184,7 +187,7 @@ fn a_socket_leads_there_too() {
     let link = Link::connect(&settings(&format!("redis+unix://{}", path.display())), PATIENCE).expect("a connection");
     link.delete(&["tasks:a".to_owned()]).expect("done");
     let link = Link::connect(&settings(&format!("unix://{}?db=3", path.display())), PATIENCE).expect("a connection");
-    link.hold("mycelium:x", "n", PATIENCE).expect("done");
+    link.lead(["mycelium:x"; 2], "n", PATIENCE, PATIENCE).expect("done");
     assert_eq!(server.cli(&["EXISTS", "mycelium:x"]), "0", "it is in another database");
 }
 

@@ -76,7 +76,7 @@ fn a_hung_server_keeps_nobody() {
     let error = Link::listen(&server.settings(), SHORT, &["*".to_owned()], |_| {}).expect_err("it hangs");
     assert!(start.elapsed() < SHORT + SLACK && error.is_lost());
     server.go_on();
-    server.link().ping().expect("it lives");
+    server.link().space().expect("it lives");
 }
 
 #[test]
@@ -92,11 +92,11 @@ fn a_server_killed_in_mid_call_leaves_the_outcome_unknown() {
     assert!(matches!(error, BridgeError::Closed { .. }), "{error:?}");
     assert!(error.is_lost() && error.is_unknown() && start.elapsed() < SLACK);
     let start = Instant::now();
-    assert!(link.ping().expect_err("it is dead").is_lost());
+    assert!(link.space().expect_err("it is dead").is_lost());
     assert!(start.elapsed() < SLACK, "at once");
     server.restart();
-    assert!(link.ping().expect_err("the caller makes it anew").is_lost());
-    server.link().ping().expect("it lives");
+    assert!(link.space().expect_err("the caller makes it anew").is_lost());
+    server.link().space().expect("it lives");
 }
 
 #[test]

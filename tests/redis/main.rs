@@ -15,5 +15,6 @@ mod queue;
 mod secure;
 mod sentinel;
 mod server;
+mod single;
 #[path = "../support/mod.rs"]
 mod support;

@@ -56,7 +56,7 @@ fn every_change_is_told_and_a_flush_and_the_end() {
     });
     server.kill();
     until(&news, "the end", |news| matches!(news, News::Lost(_)));
-    let error = link.ping().expect_err("it is dead");
+    let error = link.space().expect_err("it is dead");
     assert!(error.is_lost() && error.is_unknown(), "{error:?}");
     server.restart();
     let (_again, news) = listen(&server.settings(), &[]);

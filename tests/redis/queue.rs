@@ -5,6 +5,7 @@ use std::time::Duration;
 use mycelium::redis::{ClaimAnswer, ClaimAsk, Link, QueueReport, QueueRound};
 
 use crate::server::{Server, eventually};
+use crate::single::SingleClaims as _;
 
 const QUEUE: &str = "tasks:queue:high";
 

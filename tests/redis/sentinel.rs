@@ -64,7 +64,7 @@ fn sentinels_name_the_master_also_after_it_was_replaced() {
     let hung = TcpListener::bind("127.0.0.1:0").expect("a port");
     let at = at(&[hung.local_addr().expect("bound").port(), 1, sentinel.port()]);
     let link = Link::connect(&at, PATIENCE).expect("a connection");
-    link.hold("mycelium:x", "n", PATIENCE).expect("done");
+    link.lead(["mycelium:x"; 2], "n", PATIENCE, PATIENCE).expect("done");
     assert_eq!(master.cli(&["GET", "mycelium:x"]), "n");
     let first = link.server().identity.clone();
     eventually("the sentinel agrees", || sentinel.cli(&["SENTINEL", "FAILOVER", "main"]) == "OK");
@@ -75,7 +75,7 @@ fn sentinels_name_the_master_also_after_it_was_replaced() {
         now.is_some()
     });
     let now = now.expect("a connection");
-    assert_eq!(now.hold("mycelium:y", "n", PATIENCE), Ok(true));
+    now.lead(["mycelium:y"; 2], "n", PATIENCE, PATIENCE).expect("done");
     assert_eq!(replica.cli(&["GET", "mycelium:y"]), "n");
 }
 
@@ -90,7 +90,7 @@ fn what_a_sentinel_says_is_not_believed_blindly() {
     assert!(error.is_lost() && !error.is_unknown() && error.hint().is_some());
     let right = fake_sentinel(names(master.port()));
     let link = Link::connect(&at(&[behind, right]), PATIENCE).expect("another one knows better");
-    link.hold("mycelium:x", "n", PATIENCE).expect("done");
+    link.lead(["mycelium:x"; 2], "n", PATIENCE, PATIENCE).expect("done");
     assert_eq!(master.cli(&["GET", "mycelium:x"]), "n");
     for (answer, word) in [
         ("*-1\r\n", "they know none that is called `main`"),
@@ -129,7 +129,7 @@ fn a_password_and_encryption_are_those_of_the_master() {
         ..settings(&format!("{scheme}://{login}127.0.0.1:{port}/main/2"))
     };
     let link = Link::connect(&at("rediss+sentinel", ":s3cret-pass@", port), PATIENCE).expect("a connection");
-    link.hold("mycelium:x", "n", PATIENCE).expect("done");
+    link.lead(["mycelium:x"; 2], "n", PATIENCE, PATIENCE).expect("done");
     let own = settings(&format!("redis://:s3cret-pass@127.0.0.1:{}/2", master.port()));
     assert_eq!(Link::connect(&own, PATIENCE).expect("a connection").scan("*").expect("keys"), ["mycelium:x"]);
     let error = Link::connect(&at("rediss+sentinel", "", port), PATIENCE).expect_err("a password is needed");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::{Value, cmd};
 
-use super::codec::RedisKey;
+use super::codec::{Keys, RedisKey};
 use super::error::BridgeError;
 use super::link::{Link, ms};
 use super::news::{list, number, text};
@@ -96,25 +96,8 @@ pub struct Space {
 }
 
 impl Link {
-    /// Asks for a task.
-    ///
-    /// # Errors
-    /// [`BridgeError`]; if [`BridgeError::is_unknown`] the agent may have it: ask again, and it is kept.
-    pub fn claim(&self, ask: &ClaimAsk) -> Result<ClaimAnswer, BridgeError> {
-        self.claim_in(ask, "", "")
-    }
-
-    /// The same in a set of data and for a branch: if the server holds another one by now, nothing is decided.
-    ///
-    /// # Errors
-    /// As [`Link::claim`].
-    pub fn claim_in(&self, ask: &ClaimAsk, known: &str, branch: &str) -> Result<ClaimAnswer, BridgeError> {
-        let answers = self.claim_each(std::slice::from_ref(ask), known, branch)?;
-        answers.into_iter().next().unwrap_or_else(|| Err(self.place().protocol("a claim without an answer")))
-    }
-
-    /// Asks for several tasks in one go, each as [`Link::claim_in`] does; the answers in the same order. What is wrong with
-    /// the keys of one task concerns that task alone.
+    /// Asks for several tasks in one go, in a set of data and for a branch; the answers in the same order. If the server holds
+    /// another set of data by now, nothing is decided. What is wrong with the keys of one task concerns that task alone.
     ///
     /// # Errors
     /// [`BridgeError`] if the connection is lost or there is no answer in time: the agents may have the tasks.
@@ -131,42 +114,21 @@ impl Link {
             .zip(&records)
             .map(|(ask, record)| {
                 let keys = vec![ask.hash.as_str(), record.as_str(), popped.as_str(), space.as_str()];
-                (keys, self.claim_args(ask, known, branch))
+                (keys, claim_args(self.keys(), ask, known, branch))
             })
             .collect();
         let answers = self.run_apart(&self.scripts.claim, &each)?.into_iter();
-        Ok(answers.map(|answer| self.read_claim(answer?)).collect())
-    }
-
-    fn claim_args(&self, ask: &ClaimAsk, known: &str, branch: &str) -> Vec<Vec<u8>> {
-        let id = match self.keys().parse(&ask.hash) {
-            Some(RedisKey::Document(_, id)) => id,
-            _ => ask.hash.clone(),
+        let read = |answer: Value| {
+            let parts: Vec<String> = list(answer).unwrap_or_default().into_iter().filter_map(text).collect();
+            read_claim(&parts).ok_or_else(|| self.place().protocol("a claim without an answer"))
         };
-        let (fence, lease) = (ask.fence.to_string(), ms(ask.lease).to_string());
-        let popped_too = if ask.takes_popped { "1" } else { "" };
-        let args = [&ask.agent, &ask.node, &fence, &lease, &id, known, popped_too, branch];
-        args.map(|arg| arg.as_bytes().to_vec()).to_vec()
-    }
-
-    fn read_claim(&self, answer: Value) -> Result<ClaimAnswer, BridgeError> {
-        let parts: Vec<String> = list(answer).unwrap_or_default().into_iter().filter_map(text).collect();
-        read_claim(&parts).ok_or_else(|| self.place().protocol("a claim without an answer"))
-    }
-
-    /// Gives a task back; whether it was the agent's.
-    ///
-    /// # Errors
-    /// [`BridgeError`]. To do it again is harmless.
-    pub fn unclaim(&self, hash: &str, agent: &str, fence: u64) -> Result<bool, BridgeError> {
-        let given = self.unclaim_each(&[(hash.to_owned(), agent.to_owned(), fence)])?;
-        Ok(given.first() == Some(&true))
+        Ok(answers.map(|answer| answer.and_then(read)).collect())
     }
 
     /// Gives several tasks back in one go: hash, agent and fence of each; whether it was the agent's.
     ///
     /// # Errors
-    /// As [`Link::unclaim`].
+    /// [`BridgeError`]. To do it again is harmless.
     pub fn unclaim_each(&self, claims: &[(String, String, u64)]) -> Result<Vec<bool>, BridgeError> {
         let records: Vec<String> = claims.iter().map(|(hash, ..)| self.keys().record(hash)).collect();
         let each: Vec<(Vec<&str>, Vec<Vec<u8>>)> = claims
@@ -187,7 +149,7 @@ impl Link {
     /// [`BridgeError`]. To do it again is harmless.
     pub fn renew(&self, ask: &ClaimAsk) -> Result<Renewal, BridgeError> {
         let answers = self.renew_each(std::slice::from_ref(ask))?;
-        answers.into_iter().next().unwrap_or_else(|| Err(self.no_renewal()))
+        answers.into_iter().next().unwrap_or_else(|| Err(self.place().protocol("a renewal without an answer")))
     }
 
     /// Renews several leases in one go, each as [`Link::renew`] does; the answers in the same order.
@@ -206,14 +168,10 @@ impl Link {
             .collect();
         let read = |answer: Value| {
             let parts: Vec<String> = list(answer).unwrap_or_default().into_iter().filter_map(text).collect();
-            read_renewal(&parts).ok_or_else(|| self.no_renewal())
+            read_renewal(&parts).ok_or_else(|| self.place().protocol("a renewal without an answer"))
         };
         let answers = self.run_apart(&self.scripts.renew, &each)?.into_iter();
         Ok(answers.map(|answer| answer.and_then(read)).collect())
-    }
-
-    fn no_renewal(&self) -> BridgeError {
-        self.place().protocol("a renewal without an answer")
     }
 
     /// The set of data on the server; `None` if nobody has come to it yet.
@@ -228,24 +186,11 @@ impl Link {
 
     /// Comes to the set of data on the server. If it is not the one that was `known` (empty for none), no task can be
     /// claimed for the `quiet` time, so that those who have some can tell. `fresh` is its id if there is none yet.
+    /// `branch` is the one that is mirrored there; the first who names one decides which it is.
     ///
     /// # Errors
     /// [`BridgeError`]. To do it again is harmless.
-    pub fn enter_space(&self, known: &str, fresh: &str, quiet: Duration) -> Result<Space, BridgeError> {
-        self.enter_space_with(known, fresh, quiet, "")
-    }
-
-    /// The same for somebody who mirrors a branch; the first who names one decides which it is.
-    ///
-    /// # Errors
-    /// As [`Link::enter_space`].
-    pub fn enter_space_with(
-        &self,
-        known: &str,
-        fresh: &str,
-        quiet: Duration,
-        branch: &str,
-    ) -> Result<Space, BridgeError> {
+    pub fn enter_space(&self, known: &str, fresh: &str, quiet: Duration, branch: &str) -> Result<Space, BridgeError> {
         let space = self.keys().own("space");
         let args = [known.into(), fresh.into(), quiet.as_millis().to_string().into(), branch.into()];
         let answer = self.run(&self.scripts.space, &[&space], &args)?;
@@ -261,6 +206,17 @@ impl Link {
         };
         read().ok_or_else(|| self.place().protocol("a set of data without an id"))
     }
+}
+
+fn claim_args(own: &Keys, ask: &ClaimAsk, known: &str, branch: &str) -> Vec<Vec<u8>> {
+    let id = match own.parse(&ask.hash) {
+        Some(RedisKey::Document(_, id)) => id,
+        _ => ask.hash.clone(),
+    };
+    let (fence, lease) = (ask.fence.to_string(), ms(ask.lease).to_string());
+    let popped_too = if ask.takes_popped { "1" } else { "" };
+    let args = [&ask.agent, &ask.node, &fence, &lease, &id, known, popped_too, branch];
+    args.map(|arg| arg.as_bytes().to_vec()).to_vec()
 }
 
 fn read_claim(parts: &[String]) -> Option<ClaimAnswer> {

@@ -22,6 +22,9 @@ const SCAN_STEP: usize = 1_000;
 /// The most keys that a scan finds.
 const SCAN_KEYS_MAX: usize = 1_000_000;
 
+/// Longest wait for the answer to a resignation.
+const RESIGN: Duration = Duration::from_millis(20);
+
 /// A message that is published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -75,23 +78,14 @@ impl Link {
         patterns: &[String],
         on_news: impl Fn(News) + Send + Sync + 'static,
     ) -> Result<Self, BridgeError> {
-        Self::open(settings, within, patterns, on_news, true)
+        Self::hear(settings, within, patterns, on_news, true)
     }
 
-    /// The same without what changes: only what is published.
+    /// The same, and if not `is_tracking` without what changes: only what is published.
     ///
     /// # Errors
     /// As [`Link::listen`].
     pub fn hear(
-        settings: &Settings,
-        within: Duration,
-        patterns: &[String],
-        on_news: impl Fn(News) + Send + Sync + 'static,
-    ) -> Result<Self, BridgeError> {
-        Self::open(settings, within, patterns, on_news, false)
-    }
-
-    fn open(
         settings: &Settings,
         within: Duration,
         patterns: &[String],
@@ -191,14 +185,6 @@ impl Link {
         &self.settings.keys
     }
 
-    /// Asks for a sign of life.
-    ///
-    /// # Errors
-    /// [`BridgeError`] if there is none.
-    pub fn ping(&self) -> Result<(), BridgeError> {
-        self.one(&cmd("PING")).map(|_| ())
-    }
-
     /// The keys that fit a pattern (with its prefix), each once. Every step has the time of a call.
     ///
     /// # Errors
@@ -247,15 +233,6 @@ impl Link {
         .map(|_| ())
     }
 
-    /// Takes or renews a lease that one node at a time has; whether it is this node's.
-    ///
-    /// # Errors
-    /// [`BridgeError`]; if [`BridgeError::is_unknown`] the node may have it.
-    pub fn hold(&self, key: &str, node: &str, for_: Duration) -> Result<bool, BridgeError> {
-        let answer = self.run(&self.scripts.hold, &[key], &[node.into(), ms(for_).to_string().into()])?;
-        Ok(answer == Value::Int(1))
-    }
-
     /// Takes or renews the lead, which one node at a time has. `before` is the key that remembers who had it last. A renewal
     /// works also where the server has no memory left.
     ///
@@ -278,14 +255,31 @@ impl Link {
         }
     }
 
+    /// Gives the lead back; returns whether it is free or another node's now. A server that hangs does it when it goes on: this
+    /// waits only 20 ms for the answer.
+    ///
+    /// # Errors
+    /// [`BridgeError`]; the lead ends with its lease at the latest.
+    pub fn end_lead(&self, [key, before]: [&str; 2], node: &str) -> Result<bool, BridgeError> {
+        let mut wire = self.wire.clone();
+        let (keys, args) = ([key, before], [node.into()]);
+        // Whole: if the server did not know it, nothing would be sent after that answer.
+        let answer = self.call_within(RESIGN, self.scripts.resign.run_whole(&mut wire, &keys, &args))?;
+        Ok(answer == Value::Int(1))
+    }
+
     pub(super) fn place(&self) -> Place<'_> {
         Place { address: &self.settings.address, is_connecting: false, limit: self.settings.operation_timeout }
     }
 
     /// Waits for something, as long as a call may take.
     pub(super) fn call<T>(&self, work: impl Future<Output = RedisResult<T>>) -> Result<T, BridgeError> {
-        let place = self.place();
-        let result = self.ground.run(self.settings.operation_timeout, work).ok_or_else(|| place.late())?;
+        self.call_within(self.settings.operation_timeout, work)
+    }
+
+    fn call_within<T>(&self, limit: Duration, work: impl Future<Output = RedisResult<T>>) -> Result<T, BridgeError> {
+        let place = Place { limit, ..self.place() };
+        let result = self.ground.run(limit, work).ok_or_else(|| place.late())?;
         result.map_err(|error| place.error(&error))
     }
 

@@ -141,10 +141,8 @@ impl LeaderLease for Link {
     }
 
     fn resign(&self, holder: &str) {
-        let held = self.hold(&self.keys().own(LEADER), holder, Duration::from_millis(1));
-        if matches!(held, Ok(true)) {
-            let _ = self.delete(&[self.keys().own(LAST_LEADER)]);
-        }
+        // Else it ends by itself.
+        let _ = self.end_lead([&self.keys().own(LEADER), &self.keys().own(LAST_LEADER)], holder);
     }
 }
 

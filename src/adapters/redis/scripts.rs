@@ -25,18 +25,24 @@ impl Script {
     /// Runs it. A server that does not know it has done nothing, and gets it whole: to load it first would leave a moment
     /// in which it can be forgotten again.
     pub(super) async fn run(&self, wire: &mut Wire, keys: &[&str], args: &[Vec<u8>]) -> RedisResult<Value> {
-        let command = |name: &str, script: &str| -> Cmd {
-            let mut command = redis::cmd(name);
-            command.arg(script).arg(keys.len()).arg(keys).arg(args);
-            command
-        };
-        match command("EVALSHA", &self.digest).query_async(wire).await {
+        match command("EVALSHA", &self.digest, keys, args).query_async(wire).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                command("EVAL", self.code).query_async(wire).await
+                self.run_whole(wire, keys, args).await
             }
             result => result,
         }
     }
+
+    /// Sends the code itself and runs it.
+    pub(super) async fn run_whole(&self, wire: &mut Wire, keys: &[&str], args: &[Vec<u8>]) -> RedisResult<Value> {
+        command("EVAL", self.code, keys, args).query_async(wire).await
+    }
+}
+
+fn command(name: &str, script: &str, keys: &[&str], args: &[Vec<u8>]) -> Cmd {
+    let mut command = redis::cmd(name);
+    command.arg(script).arg(keys.len()).arg(keys).arg(args);
+    command
 }
 
 /// All of them; they are sent by their digest, and whole where the server does not know one.
@@ -49,8 +55,8 @@ pub(super) struct Scripts {
     pub(super) unclaim: Script,
     pub(super) renew: Script,
     pub(super) space: Script,
-    pub(super) hold: Script,
     pub(super) lead: Script,
+    pub(super) resign: Script,
     pub(super) adopt: Script,
 }
 
@@ -65,8 +71,8 @@ impl Scripts {
             unclaim: script!("scripts/unclaim.lua"),
             renew: script!("scripts/renew.lua"),
             space: script!("scripts/space.lua"),
-            hold: script!("scripts/hold.lua"),
             lead: script!("scripts/lead.lua"),
+            resign: script!("scripts/resign.lua"),
             adopt: script!("scripts/adopt.lua"),
         }
     }

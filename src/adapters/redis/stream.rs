@@ -1,6 +1,6 @@
 //! Events: messages for those who listen now, and a stream of them for those who come later.
 
-use redis::{Value, cmd};
+use redis::{Cmd, Value, cmd};
 
 use super::error::BridgeError;
 use super::link::{Link, Message};
@@ -16,13 +16,7 @@ impl Link {
     /// [`BridgeError`]; some may have been put there.
     pub fn keep(&self, messages: &[Message]) -> Result<(), BridgeError> {
         let stream = self.keys().own("events");
-        self.send(messages.iter().map(|message| {
-            let mut add = cmd("XADD");
-            add.arg(&stream).arg("MAXLEN").arg("~").arg(STREAM_LENGTH).arg("*");
-            add.arg("channel").arg(&message.channel).arg("payload").arg(&message.payload);
-            add
-        }))
-        .map(|_| ())
+        self.send(messages.iter().map(|message| append(&stream, message))).map(|_| ())
     }
 
     /// Publishes messages, and puts them into the stream for those who come later (about [`STREAM_LENGTH`] messages are kept).
@@ -35,10 +29,7 @@ impl Link {
             messages.iter().flat_map(|message| {
                 let mut publish = cmd("PUBLISH");
                 publish.arg(format!("{}{}", self.keys().prefix(), message.channel)).arg(&message.payload);
-                let mut add = cmd("XADD");
-                add.arg(&stream).arg("MAXLEN").arg("~").arg(STREAM_LENGTH).arg("*");
-                add.arg("channel").arg(&message.channel).arg("payload").arg(&message.payload);
-                [publish, add]
+                [publish, append(&stream, message)]
             })
         };
         match self.send(commands()) {
@@ -88,4 +79,11 @@ fn entry(value: Value) -> Option<(String, Message)> {
         }
     }
     Some((id, Message { channel: channel?, payload: payload? }))
+}
+
+fn append(stream: &str, message: &Message) -> Cmd {
+    let mut add = cmd("XADD");
+    add.arg(stream).arg("MAXLEN").arg("~").arg(STREAM_LENGTH).arg("*");
+    add.arg("channel").arg(&message.channel).arg("payload").arg(&message.payload);
+    add
 }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::Error;
 use super::mode::{Mode, Modes, Unreached};
-use crate::services::{self, Follower, Health, Known, Project, State};
+use crate::services::{self, BackendHealth, BackendState, Follower, HealthRecord, Project};
 
 /// How long a look at what was written down counts.
 const LOOK: Duration = Duration::from_millis(250);
@@ -18,8 +18,8 @@ const LOOK: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(super) struct Following {
     seen: Mutex<Seen>,
-    /// Where it is written down how the server is.
-    known: Option<Known>,
+    /// The health of the server in local state.
+    health: Option<HealthRecord>,
     follower: Mutex<Option<Follower>>,
 }
 
@@ -32,20 +32,20 @@ struct Seen {
 impl Following {
     /// Begins with what was found, and follows the server unless a watcher does. With no server nothing is begun.
     pub(super) fn new(workspace: &Project, modes: Modes) -> Result<Self, Error> {
-        let known = workspace.bridge_known();
-        let follower = if known.is_some() { Follower::start_unless_watched(workspace)? } else { None };
+        let health = workspace.bridge().health();
+        let follower = if health.is_some() { Follower::start_unless_watched(workspace)? } else { None };
         let seen = Seen { modes, at: Instant::now() };
-        Ok(Self { seen: Mutex::new(seen), known, follower: Mutex::new(follower) })
+        Ok(Self { seen: Mutex::new(seen), health, follower: Mutex::new(follower) })
     }
 
     /// The follower that is live. Asks nobody: it reads a small file, four times a second at most.
     pub(super) fn modes(&self) -> Modes {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = &self.known
+        if let Some(record) = &self.health
             && seen.at.elapsed() >= LOOK
         {
             seen.at = Instant::now();
-            if let Some(health) = known.health().filter(|health| health.is_fresh(services::now())) {
+            if let Some(health) = record.read().filter(|health| health.is_fresh(services::now())) {
                 seen.modes = modes(health);
             }
         }
@@ -87,8 +87,8 @@ impl Drop for Following {
     }
 }
 
-fn modes(health: Health) -> Modes {
-    if health.state == State::Live {
+fn modes(health: BackendHealth) -> Modes {
+    if health.state == BackendState::Live {
         return Modes { mode: Mode::Redis, unreached: None };
     }
     let why = health.why.unwrap_or_else(|| "it was not reached".to_owned());

@@ -71,8 +71,8 @@ pub(super) struct Modes {
 
 /// Looks for a follower, as the workspace's settings ask for.
 pub(super) fn detect(workspace: &Project, patience: Patience) -> Modes {
-    let found = workspace.detect_bridge(patience);
-    modes(workspace.config(), found.mode, found.unreached)
+    let found = workspace.bridge().detect(patience);
+    modes(workspace.config(), found.mode(), found.unreached)
 }
 
 /// What figures that were just taken say of it.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::notice::Notice;
 use crate::core::problem::Problem;
-use crate::services::{Follower, Health, Project};
+use crate::services::{BackendHealth, Follower, Project};
 
 /// Wakes the loop.
 pub(super) type Ring = Arc<dyn Fn() + Send + Sync>;
@@ -45,9 +45,9 @@ impl Mirror {
     pub(super) fn start(&mut self, workspace: &Project) -> Option<Notice> {
         // One at a time: the new one waits until the old one has let go.
         let _ = self.end();
-        (self.has_begun, self.choice) = (true, workspace.bridge_choice());
+        (self.has_begun, self.choice) = (true, workspace.bridge().consent_text());
         let (news, ring) = (Arc::clone(&self.news), self.ring.clone());
-        let tell = move |state: &Health| {
+        let tell = move |state: &BackendHealth| {
             let notice = Notice::Bridge { state: state.state.word(), what: words(state), hint: state.hint.clone() };
             news.lock().unwrap_or_else(PoisonError::into_inner).push(notice);
             if let Some(ring) = &ring {
@@ -69,12 +69,14 @@ impl Mirror {
         if !self.has_begun {
             return false;
         }
-        let choice = workspace.bridge_choice();
+        let choice = workspace.bridge().consent_text();
         if self.choice == choice {
             return false;
         }
         self.choice = choice;
-        self.follower.as_ref().map_or_else(|| workspace.wants_bridge(), |follower| !follower.is_for(workspace))
+        self.follower
+            .as_ref()
+            .map_or_else(|| workspace.bridge().target().is_ok(), |follower| !follower.is_for(workspace))
     }
 
     /// Ends it in a thread of its own, for the server may hang; what is given tells when that is done.
@@ -105,7 +107,7 @@ impl Drop for Mirror {
     }
 }
 
-fn words(health: &Health) -> String {
+fn words(health: &BackendHealth) -> String {
     let address = &health.address;
     match (&health.why, &health.server) {
         (Some(why), _) => format!("the bridge is {}: {why}", health.state.word()),

@@ -79,8 +79,8 @@ impl Session {
     /// Refuses to go on without the follower that is required.
     fn require(&self, workspace: &Project) -> Result<(), ErrorReport> {
         let Some(mode) = self.global.require_mode.filter(|mode| *mode != Required::Markdown) else { return Ok(()) };
-        let found = workspace.detect_bridge(Patience::Full);
-        if found.mode == mode.word() {
+        let found = workspace.bridge().detect(Patience::Full);
+        if found.mode() == mode.word() {
             return Ok(());
         }
         let why = found.unreached.unwrap_or_else(|| "it was not found".to_owned());

@@ -8,15 +8,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::health::{self, Health};
+use super::health::{BackendHealth, BackendState};
 use super::inbox::Inbox;
 use super::lead::LeadTimes;
 use super::pass::Which;
+use super::redis_target::RedisTarget;
 use super::report::{PassOptions, PassReport};
 use super::sight::Item;
 use super::state::{self, State};
 use super::voice::{self, Hearing};
-use super::wanted::{Target, Wanted};
 use crate::adapters::redis::{BridgeError, Link, RedisRemote};
 use crate::adapters::store::FollowLock;
 use crate::adapters::watch::Watcher;
@@ -57,7 +57,7 @@ enum Wake {
 /// A bridge that is followed in a thread of its own. Dropped, it ends.
 #[derive(Debug)]
 pub struct Follower {
-    target: Target,
+    target: RedisTarget,
     wake: Sender<Wake>,
     thread: Option<JoinHandle<()>>,
 }
@@ -68,7 +68,7 @@ impl Follower {
     ///
     /// # Errors
     /// [`Error`] if the workspace cannot be opened once more, or there is no thread to be had.
-    pub fn start(workspace: &Project, tell: impl Fn(&Health) + Send + 'static) -> Result<Option<Self>, Error> {
+    pub fn start(workspace: &Project, tell: impl Fn(&BackendHealth) + Send + 'static) -> Result<Option<Self>, Error> {
         Self::begin(workspace, false, tell)
     }
 
@@ -83,9 +83,9 @@ impl Follower {
     fn begin(
         workspace: &Project,
         gives_way: bool,
-        tell: impl Fn(&Health) + Send + 'static,
+        tell: impl Fn(&BackendHealth) + Send + 'static,
     ) -> Result<Option<Self>, Error> {
-        let Wanted::Redis(target) = workspace.wanted_bridge() else { return Ok(None) };
+        let Ok(target) = workspace.bridge().target() else { return Ok(None) };
         let (opening, followed) = (workspace.once_more(), (*target).clone());
         let (wake, woken) = channel();
         let ring = wake.clone();
@@ -104,7 +104,7 @@ impl Follower {
     /// Whether this is what a workspace asks for now.
     #[must_use]
     pub fn is_for(&self, workspace: &Project) -> bool {
-        matches!(workspace.wanted_bridge(), Wanted::Redis(target) if *target == self.target)
+        workspace.bridge().target().is_ok_and(|target| *target == self.target)
     }
 }
 
@@ -120,12 +120,12 @@ impl Drop for Follower {
 #[allow(clippy::struct_excessive_bools, reason = "each says something else")]
 pub(super) struct Loop {
     pub(super) workspace: Project,
-    pub(super) target: Target,
+    pub(super) target: RedisTarget,
     wake: Sender<Wake>,
     woken: Receiver<Wake>,
     watcher: Watcher,
-    pub(super) tell: Box<dyn Fn(&Health) + Send>,
-    pub(super) health: Health,
+    pub(super) tell: Box<dyn Fn(&BackendHealth) + Send>,
+    pub(super) health: BackendHealth,
     told_at: Option<Instant>,
     /// It rests while a watcher runs.
     gives_way: bool,
@@ -152,17 +152,17 @@ pub(super) struct Due {
 impl Loop {
     fn new(
         workspace: Project,
-        target: Target,
+        target: RedisTarget,
         wake: Sender<Wake>,
         woken: Receiver<Wake>,
-        tell: Box<dyn Fn(&Health) + Send>,
+        tell: Box<dyn Fn(&BackendHealth) + Send>,
     ) -> Self {
         let ring = wake.clone();
         let watcher = Watcher::new(workspace.places(), move || {
             let _ = ring.send(Wake::Files);
         })
         .beside(workspace.store.feed_folder());
-        let mut health = Health::of(&target);
+        let mut health = BackendHealth::of(&target);
         health.follower = Some(std::process::id());
         let (told_at, gives_way, is_over, is_renewed, is_uncommitted) = (None, false, false, false, false);
         Self {
@@ -263,7 +263,7 @@ impl Loop {
         };
         let link = voice::listen(&self.target, within, Hearing::Everything, &[], on_news)?;
         let mut state = State::open(self.workspace.another()?, &self.target);
-        super::claims::enter(&state.workspace, &self.target, &link)?;
+        state.workspace.bridge().enter(&self.target, &link)?;
         state.is_uncommitted = self.is_uncommitted;
         state.led = std::mem::take(&mut self.led);
         // What came before, and could not be dealt with then.
@@ -310,9 +310,9 @@ impl Loop {
         if let Ok(NewSettings::Changed { workspace, .. }) = self.workspace.renewed() {
             self.workspace = *workspace;
             self.watcher.turn_to(self.workspace.places());
-            match self.workspace.wanted_bridge() {
-                Wanted::Redis(target) if *target == self.target => {}
-                Wanted::Redis(target) => {
+            match self.workspace.bridge().target() {
+                Ok(target) if *target == self.target => {}
+                Ok(target) => {
                     self.target = *target;
                     self.is_renewed = true;
                 }
@@ -322,7 +322,7 @@ impl Loop {
     }
 
     fn work(&mut self, state: &mut State, link: &Link, due: &mut Due, items: &mut BTreeSet<Item>) -> Result<(), Error> {
-        if let Err(why) = self.workspace.is_followed_branch(&self.target)? {
+        if let Err(why) = self.workspace.bridge().branch().check(&self.target)? {
             items.clear();
             self.pause(why, state, link, due);
             return Ok(());
@@ -350,7 +350,7 @@ impl Loop {
         }
         if is_everything {
             due.everything = Instant::now() + self.target.scan_every;
-            let space = super::claims::enter(&state.workspace, &self.target, link)?;
+            let space = state.workspace.bridge().enter(&self.target, link)?;
             state.refill(link, &space)?;
             state.finish_adopted(link)?;
         }
@@ -366,14 +366,14 @@ impl Loop {
         // Another clone is to write down what happens meanwhile.
         state.let_go(link);
         due.everything = Instant::now() + if state.is_git_at_work { GIT } else { self.target.scan_every };
-        let is_news = self.health.state != health::State::Paused;
+        let is_news = self.health.state != BackendState::Paused;
         let hint = if state.is_git_at_work { GIT_HINT } else { self.target.pause_hint() };
         self.health = self.health.clone().paused(why, Some(hint.to_owned()), self.workspace.now());
         self.report(is_news);
     }
 
     pub(super) fn is_live(&self) -> bool {
-        self.health.state == health::State::Live
+        self.health.state == BackendState::Live
     }
 
     fn note(&mut self, report: &PassReport, state: &State, link: &Link, is_everything: bool) {
@@ -470,7 +470,7 @@ impl Loop {
     pub(super) fn report(&mut self, is_news: bool) {
         self.told_at = Some(Instant::now());
         // Whoever asks and finds nothing looks by itself.
-        let _ = self.workspace.note_bridge_health(&self.health);
+        let _ = self.workspace.bridge().health_of(&self.target).write(&self.health);
         if is_news {
             (self.tell)(&self.health);
         }

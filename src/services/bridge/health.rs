@@ -1,16 +1,16 @@
-//! What is known of the server without asking it: run state that whoever talked to it last leaves for the others.
+//! What is known of a backend without asking it: local state that the process which talked to it last leaves for the others.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Error, Project};
+use super::redis_target::RedisTarget;
 use super::report::{HeldRemoval, PassReport};
-use super::wanted::{Target, Wanted};
 use crate::adapters::store::Store;
 use crate::core::time::Timestamp;
+use crate::services::{BackendId, Error};
 
-/// Its name in the run state.
+/// Its name in local state.
 pub(super) const FILE: &str = "health.json";
 /// The first pause after a failure, and the longest.
 const RETRY_MIN_MS: u64 = 1_000;
@@ -26,7 +26,7 @@ pub const UNKNOWN: &str = "redis:unknown";
 /// How the bridge stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum BackendState {
     /// The server answers.
     Live,
     /// It does not, or refuses.
@@ -36,7 +36,7 @@ pub enum State {
     Paused,
 }
 
-impl State {
+impl BackendState {
     /// The word for it.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -49,11 +49,11 @@ impl State {
 }
 
 /// What was seen last.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Health {
+pub struct BackendHealth {
     /// How it stands.
-    pub state: State,
+    pub state: BackendState,
     /// Since when it stands so.
     pub since: Timestamp,
     /// When that was seen last.
@@ -98,40 +98,10 @@ pub struct Health {
     pub follower: Option<u32>,
 }
 
-impl Default for Health {
-    fn default() -> Self {
-        let never = Timestamp::from_unix_ms(0);
-        Self {
-            state: State::default(),
-            since: never,
-            checked: never,
-            why: None,
-            hint: None,
-            failures: 0,
-            retry_after_ms: 0,
-            answer_ms: 0,
-            server: None,
-            address: String::new(),
-            behind: 0,
-            sent: 0,
-            came: 0,
-            last_pass: None,
-            last_pass_ms: 0,
-            garbage: Vec::new(),
-            held: Vec::new(),
-            popped: Vec::new(),
-            lost: 0,
-            gaps: 0,
-            branch: String::new(),
-            follower: None,
-        }
-    }
-}
-
-impl Health {
+impl BackendHealth {
     /// Nothing is known yet of this server.
     #[must_use]
-    pub fn of(target: &Target) -> Self {
+    pub fn of(target: &RedisTarget) -> Self {
         Self { address: target.address(), branch: target.branch.clone(), ..Self::default() }
     }
 
@@ -153,7 +123,7 @@ impl Health {
 
     /// It stands so now.
     #[must_use]
-    pub fn seen(self, state: State, now: Timestamp) -> Self {
+    pub fn seen(self, state: BackendState, now: Timestamp) -> Self {
         let since = if self.state == state && self.since <= now { self.since } else { now };
         Self { state, since, checked: now, ..self }
     }
@@ -162,7 +132,7 @@ impl Health {
     #[must_use]
     pub fn live(self, server: Option<String>, now: Timestamp) -> Self {
         let server = server.or_else(|| self.server.clone());
-        Self { why: None, hint: None, failures: 0, retry_after_ms: 0, server, ..self.seen(State::Live, now) }
+        Self { why: None, hint: None, failures: 0, retry_after_ms: 0, server, ..self.seen(BackendState::Live, now) }
     }
 
     /// Everything was compared and exchanged.
@@ -183,7 +153,7 @@ impl Health {
     /// The server answered, but nothing is exchanged: another branch is checked out, or git is at work.
     #[must_use]
     pub fn paused(self, why: String, hint: Option<String>, now: Timestamp) -> Self {
-        Self { why: Some(why), hint, failures: 0, retry_after_ms: 0, ..self.seen(State::Paused, now) }
+        Self { why: Some(why), hint, failures: 0, retry_after_ms: 0, ..self.seen(BackendState::Paused, now) }
     }
 
     /// The server did not answer, or refused: it is left alone for a second, and twice as long after each further failure.
@@ -192,20 +162,20 @@ impl Health {
         let failures = self.failures.saturating_add(1);
         let retry_after_ms = 1_u64.checked_shl(failures - 1).unwrap_or(u64::MAX).saturating_mul(RETRY_MIN_MS);
         let retry_after_ms = retry_after_ms.min(RETRY_MAX_MS);
-        Self { why: Some(why), hint, failures, retry_after_ms, ..self.seen(State::Down, now) }
+        Self { why: Some(why), hint, failures, retry_after_ms, ..self.seen(BackendState::Down, now) }
     }
 
     /// Whether the server may be asked again. A clock that was set back makes nobody wait.
     #[must_use]
     pub fn may_try(&self, now: Timestamp) -> bool {
-        self.state != State::Down || age_ms(self.checked, now).is_none_or(|age| age >= self.retry_after_ms)
+        self.state != BackendState::Down || age_ms(self.checked, now).is_none_or(|age| age >= self.retry_after_ms)
     }
 
     /// How long it is left alone yet.
     #[must_use]
     pub fn pause_left(&self, now: Timestamp) -> Duration {
         let left = age_ms(self.checked, now).map_or(0, |age| self.retry_after_ms.saturating_sub(age));
-        Duration::from_millis(if self.state == State::Down { left } else { 0 })
+        Duration::from_millis(if self.state == BackendState::Down { left } else { 0 })
     }
 
     /// Whether somebody who follows said so a moment ago. A moment in the future counts as now.
@@ -220,48 +190,34 @@ fn age_ms(then: Timestamp, now: Timestamp) -> Option<u64> {
     u64::try_from(now.unix_ms().saturating_sub(then.unix_ms())).ok()
 }
 
-/// Where it is written down how a server is, for those who ask again and again.
+/// The health of one server as it stands in local state.
 #[derive(Debug, Clone)]
-pub struct Known {
-    store: Store,
-    address: String,
+pub struct HealthRecord {
+    pub(super) store: Store,
+    pub(super) backend: BackendId,
+    /// Which server, without a password. What is recorded of another one does not count.
+    pub(super) address: String,
 }
 
-impl Known {
-    /// What was seen last.
+impl HealthRecord {
+    /// What was recorded last.
     #[must_use]
-    pub fn health(&self) -> Option<Health> {
-        let text = self.store.bridge_text(FILE).ok().flatten()?;
-        Health::read(&text).filter(|health| health.address == self.address)
-    }
-}
-
-impl Project {
-    /// Where it is written down how the wanted server is; `None` where none is wanted, or may be used.
-    #[must_use]
-    pub fn bridge_known(&self) -> Option<Known> {
-        match self.wanted_bridge() {
-            Wanted::Redis(target) => Some(Known { store: self.store.clone(), address: target.address() }),
-            _ => None,
-        }
+    pub fn read(&self) -> Option<BackendHealth> {
+        let text = self.store.bridge_text(&self.backend.file(FILE)).ok().flatten()?;
+        BackendHealth::read(&text).filter(|health| health.address == self.address)
     }
 
-    /// What was seen last of this server.
-    #[must_use]
-    pub fn bridge_health(&self, target: &Target) -> Option<Health> {
-        if !self.store.has_bridge() {
-            return None;
-        }
-        let health = self.store.bridge_text(FILE).ok().flatten().and_then(|text| Health::read(&text))?;
-        (health.address == target.address()).then_some(health)
-    }
-
-    /// Leaves word for others. Nobody waits for the disk.
+    /// Records it for other processes. It is not synced to the disk.
     ///
     /// # Errors
     /// [`Error::Store`] if it cannot be written.
-    pub fn note_bridge_health(&self, health: &Health) -> Result<(), Error> {
-        Ok(self.store.note_bridge_text(FILE, &health.text())?)
+    pub(super) fn write(&self, health: &BackendHealth) -> Result<(), Error> {
+        Ok(self.store.note_bridge_text(&self.backend.file(FILE), &health.text())?)
+    }
+
+    /// Returns true if a process keeps mirroring.
+    pub(super) fn is_followed(&self) -> bool {
+        matches!(self.store.is_followed(), Ok(true))
     }
 }
 
@@ -273,9 +229,9 @@ mod tests {
         Timestamp::from_unix_ms(1_760_659_200_000 + ms)
     }
 
-    fn failed(times: u32) -> Health {
-        let fail = |health: Health, _| health.failed("dead".to_owned(), None, at(0));
-        (0..times).fold(Health::default(), fail)
+    fn failed(times: u32) -> BackendHealth {
+        let fail = |health: BackendHealth, _| health.failed("dead".to_owned(), None, at(0));
+        (0..times).fold(BackendHealth::default(), fail)
     }
 
     #[test]
@@ -286,7 +242,7 @@ mod tests {
             assert!(health.may_try(at(wait_ms)), "{times}");
             assert_eq!(health.pause_left(at(1)).as_millis(), u128::from(wait_ms.unsigned_abs()) - 1);
         }
-        assert!(Health::default().may_try(at(0)));
+        assert!(BackendHealth::default().may_try(at(0)));
         let live = failed(3).live(Some("Redis 7".to_owned()), at(5));
         assert!(live.may_try(at(5)) && live.failures == 0 && live.why.is_none());
         assert_eq!(live.failed("again".to_owned(), None, at(6)).retry_after_ms, 1_000);
@@ -297,25 +253,28 @@ mod tests {
         let health = failed(9);
         assert!(health.may_try(at(-1)) && health.pause_left(at(-1)).is_zero());
         assert!(health.may_try(at(86_400_000)));
-        let live = Health::default().live(None, at(0));
+        let live = BackendHealth::default().live(None, at(0));
         for (ms, is_fresh) in [(0, true), (2_999, true), (3_000, false), (-3_600_000, true), (86_400_000, false)] {
             assert_eq!(live.is_fresh(at(ms)), is_fresh, "{ms}");
         }
-        assert_eq!(live.clone().seen(State::Live, at(-50)).since, at(-50));
-        assert_eq!(live.seen(State::Live, at(50)).since, at(0));
+        assert_eq!(live.clone().seen(BackendState::Live, at(-50)).since, at(-50));
+        assert_eq!(live.seen(BackendState::Live, at(50)).since, at(0));
     }
 
     #[test]
     fn what_is_kept_is_read_back_and_anything_else_is_nothing() {
         let garbage = (0..30).map(|n| n.to_string()).collect();
-        let health = Health { garbage, follower: Some(7), address: "redis://h:1/0".to_owned(), ..failed(2) };
-        let back = Health::read(&health.text()).expect("kept");
+        let health = BackendHealth { garbage, follower: Some(7), address: "redis://h:1/0".to_owned(), ..failed(2) };
+        let back = BackendHealth::read(&health.text()).expect("kept");
         assert_eq!(back.garbage.len(), NAMED_MAX);
-        assert_eq!((back.state, back.failures, back.follower), (State::Down, 2, Some(7)));
-        assert_eq!(Health::read("{}"), Some(Health::default()));
-        assert_eq!(Health::read(r#"{"state": "live", "more": 1}"#).map(|health| health.state), Some(State::Live));
+        assert_eq!((back.state, back.failures, back.follower), (BackendState::Down, 2, Some(7)));
+        assert_eq!(BackendHealth::read("{}"), Some(BackendHealth::default()));
+        assert_eq!(
+            BackendHealth::read(r#"{"state": "live", "more": 1}"#).map(|health| health.state),
+            Some(BackendState::Live)
+        );
         for text in ["", "7", "{", r#"{"state": "odd"}"#] {
-            assert_eq!(Health::read(text), None, "{text}");
+            assert_eq!(BackendHealth::read(text), None, "{text}");
         }
     }
 }

@@ -1,37 +1,40 @@
-//! The bridge: which server is wanted and trusted, whether it is live, and what keeps both sides alike.
+//! The bridge: which backends are configured, agreed to and live, and what keeps each of them equal to the files.
 
-mod agreed;
-mod bases;
+mod backends;
+mod branch_guard;
+mod bridge_config;
 mod claims;
-mod course;
+mod connection_cache;
+mod consent;
+mod dataset;
 mod detect;
-mod ear;
-mod enabled;
-mod errand;
-mod exchange;
-mod facts;
+mod event_listener;
 mod follower;
 mod health;
 mod inbound;
 mod inbox;
 mod incoming;
 mod lead;
-mod line;
 mod pass;
+mod probe;
 mod queues;
+mod redis_target;
 mod report;
 mod rest;
 mod sight;
 mod state;
+mod sync_bases;
+mod sync_once;
 mod voice;
-mod wanted;
+mod write_through;
 
-pub use detect::{BridgeStats, Detected, Patience};
-pub(super) use ear::Ear;
-pub use enabled::Enabling;
-pub(super) use enabled::changed_path;
+pub use backends::Backends;
+pub(super) use bridge_config::AGREE;
+pub use bridge_config::Enabling;
+pub(super) use consent::changed_path;
+pub use detect::{BridgeStats, DetectedBackend, Patience};
+pub(super) use event_listener::EventListener;
 pub use follower::Follower;
-pub use health::{Health, Known, State, UNKNOWN};
+pub use health::{BackendHealth, BackendState, HealthRecord, UNKNOWN};
+pub use redis_target::RedisTarget;
 pub use report::{Direction, PassOptions, PassReport};
-pub(super) use wanted::AGREE;
-pub use wanted::{Target, Wanted};

@@ -69,7 +69,7 @@ impl State {
 
     /// Why nothing is exchanged at this moment: another branch is checked out, or git is in the middle of something.
     pub(super) fn pause(&self) -> Result<Option<String>, Error> {
-        if let Err(why) = self.workspace.is_followed_branch(&self.target)? {
+        if let Err(why) = self.workspace.bridge().branch().check(&self.target)? {
             return Ok(Some(why));
         }
         let own = self.workspace.repository.as_ref().filter(|_| self.workspace.config.text("commit.branch").is_none());

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use super::bases::Bases;
-use super::errand::REDIS;
 use super::lead::LeadTimes;
+use super::redis_target::RedisTarget;
 use super::report::HeldRemoval;
 use super::sight::{Item, Sight, item_of};
-use super::wanted::Target;
+use super::sync_bases::SyncBases;
 use crate::adapters::redis::codec::Keys;
 use crate::adapters::redis::{BridgeError, Message};
 use crate::adapters::store::{Shelf, Unsynced};
@@ -21,7 +20,7 @@ use crate::core::reconcile::{
 use crate::core::snapshot::Entry;
 use crate::core::time::Timestamp;
 use crate::services::after_write::WriteOrigin;
-use crate::services::{Error, Observer, Project, environment};
+use crate::services::{BackendId, Error, Observer, Project, environment};
 
 /// How far back it is looked whether HEAD has only moved forward, in commits.
 const COMMITS_MAX: usize = 10_000;
@@ -39,7 +38,7 @@ const TOLD_BEFORE_MAX: usize = 1_000;
 const ARRIVED_MAX: usize = 20_000;
 
 /// What is told from now on is told to the server as well, as soon as it can be reached.
-pub(super) fn begin_telling(workspace: &Project, target: &Target) -> Result<(), Error> {
+pub(super) fn begin_telling(workspace: &Project, target: &RedisTarget) -> Result<(), Error> {
     let server = target.memory_name();
     if workspace.store.recall(&server, TOLD).is_none() {
         let told = Observer::default().follow(workspace)?;
@@ -50,7 +49,7 @@ pub(super) fn begin_telling(workspace: &Project, target: &Target) -> Result<(), 
 }
 
 /// The server could not be told of this event, and of all that follow it.
-pub(super) fn note_untold(workspace: &Project, target: &Target, first: &EventId) -> Result<(), Error> {
+pub(super) fn note_untold(workspace: &Project, target: &RedisTarget, first: &EventId) -> Result<(), Error> {
     let server = target.memory_name();
     if workspace.store.recall(&server, UNTOLD).is_none() {
         workspace.store.memorize(&server, UNTOLD, first.as_str().as_bytes())?;
@@ -98,9 +97,9 @@ pub(super) struct State {
     pub(super) workspace: Project,
     pub(super) keys: Keys,
     pub(super) node: String,
-    pub(super) target: Target,
+    pub(super) target: RedisTarget,
     pub(super) sight: Sight,
-    pub(super) bases: Bases,
+    pub(super) bases: SyncBases,
     /// Which server, as a name for the run state.
     server: String,
     observer: Observer,
@@ -151,10 +150,10 @@ pub(super) struct State {
 
 impl State {
     /// Begins with what is remembered.
-    pub(super) fn open(mut workspace: Project, target: &Target) -> Self {
-        workspace.origin = WriteOrigin::Backend(REDIS);
+    pub(super) fn open(mut workspace: Project, target: &RedisTarget) -> Self {
+        workspace.origin = WriteOrigin::Backend(BackendId::Redis);
         let server = target.memory_name();
-        let bases = Bases::open(&workspace.store, &server);
+        let bases = SyncBases::open(&workspace.store, &server);
         Self {
             keys: target.keys.clone(),
             node: target.node.clone(),
@@ -387,7 +386,13 @@ impl State {
     pub(super) fn lead(&mut self, lease: &Lease<'_>) -> Result<bool, Error> {
         let (was_recorder, asked) = (self.leads(), Instant::now());
         self.is_recorder = false;
-        let answer = lease.take(&self.holder()?)?;
+        let holder = self.holder()?;
+        let answer = lease.take(&holder).inspect_err(|error| {
+            // It may be this clone's, and nobody here would know.
+            if error.is_unknown() && !was_recorder {
+                lease.resign(&holder);
+            }
+        })?;
         self.is_recorder = answer != LeadAnswer::Other;
         self.has_inherited |= answer == LeadAnswer::Inherited;
         if self.is_recorder {

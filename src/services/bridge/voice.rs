@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::inbox::Heard;
+use super::redis_target::RedisTarget;
 use super::state::State;
-use super::wanted::Target;
 use crate::adapters::redis::{BridgeError, Link, Message, News};
 use crate::core::event::{Event, Told};
 use crate::core::name::{AgentName, Channel, DocId, DocPath, EventId, Kind};
@@ -45,7 +45,7 @@ pub(super) enum Hearing {
 
 /// Connects and listens to `own` patterns, or to all that is of interest; where that is not permitted, to what is known.
 pub(super) fn listen(
-    target: &Target,
+    target: &RedisTarget,
     within: Duration,
     hearing: Hearing,
     own: &[String],
@@ -53,7 +53,7 @@ pub(super) fn listen(
 ) -> Result<Link, BridgeError> {
     let connect = |patterns: &[String]| match hearing {
         Hearing::Everything => Link::listen(&target.settings, within, patterns, on_news.clone()),
-        Hearing::Channels => Link::hear(&target.settings, within, patterns, on_news.clone()),
+        Hearing::Channels => Link::hear(&target.settings, within, patterns, on_news.clone(), false),
     };
     let patterns = patterns(target, own);
     let link = connect(&patterns)?;
@@ -64,7 +64,7 @@ pub(super) fn listen(
 }
 
 /// What to listen to. Ours are always among it: there what others publish is told again.
-fn patterns(target: &Target, own: &[String]) -> Vec<String> {
+fn patterns(target: &RedisTarget, own: &[String]) -> Vec<String> {
     let all = [String::from("*")];
     let wanted: &[String] = match own {
         [] if target.keys.prefix().is_empty() => &target.channels,

@@ -9,8 +9,7 @@ use super::queue::EventQueue;
 use super::reader::EventReader;
 use crate::adapters::git;
 use crate::core::name::EventId;
-use crate::services::bridge::{Target, Wanted};
-use crate::services::{Error, Opening, Project};
+use crate::services::{Error, Opening, Project, RedisTarget};
 
 /// The hubs of this process.
 static HUBS: Mutex<Vec<Weak<EventHub>>> = Mutex::new(Vec::new());
@@ -21,15 +20,12 @@ struct HubKey {
     root: PathBuf,
     folder: String,
     target: git::Target,
-    server: Option<Box<Target>>,
+    server: Option<Box<RedisTarget>>,
 }
 
 impl HubKey {
     fn of(workspace: &Project) -> Self {
-        let server = match workspace.wanted_bridge() {
-            Wanted::Redis(server) => Some(server),
-            _ => None,
-        };
+        let server = workspace.bridge().target().ok();
         let (root, folder) = (workspace.root().to_owned(), workspace.folder().to_owned());
         Self { root, folder, target: workspace.target(), server }
     }

@@ -12,9 +12,9 @@ use super::seen::{HeardOn, SeenEvents};
 use crate::adapters::watch::Watcher;
 use crate::core::event::{Arrivals, Event, Told};
 use crate::core::name::{ChannelPattern, EventId};
-use crate::services::bridge::{Ear, Target};
+use crate::services::bridge::EventListener;
 use crate::services::intake::unless_read_only;
-use crate::services::{Error, Observer, Project, environment};
+use crate::services::{Error, Observer, Project, RedisTarget, environment};
 
 /// A writer records what it has done right after it has done it: so long it is waited before the folder is compared.
 const COMPARE_DELAY: Duration = Duration::from_millis(3);
@@ -47,10 +47,10 @@ pub(super) struct EventReader {
 
 /// The one listener on the server.
 struct ServerEvents {
-    target: Target,
+    target: RedisTarget,
     ring: Ring,
     patterns: Vec<String>,
-    listener: Option<Ear>,
+    listener: Option<EventListener>,
 }
 
 impl ServerEvents {
@@ -63,7 +63,8 @@ impl ServerEvents {
         }
         let patterns = if self.listener.is_some() { all() } else { own };
         let ring = Arc::clone(&self.ring);
-        let before = self.listener.replace(Ear::start(self.target.clone(), patterns.clone(), move || ring())?);
+        let before =
+            self.listener.replace(EventListener::start(self.target.clone(), patterns.clone(), move || ring())?);
         self.patterns = patterns;
         drop(before);
         Ok(())
@@ -74,7 +75,7 @@ impl EventReader {
     /// Begins to watch a folder; `ring` is called on other threads whenever there may be something to read.
     pub(super) fn open(
         workspace: Project,
-        server: Option<Target>,
+        server: Option<RedisTarget>,
         ring: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         unless_read_only(workspace.store.make_feed().map_err(Error::from))?;
@@ -127,7 +128,7 @@ impl EventReader {
     fn admit(&mut self, members: &[Arc<EventQueue>], joining: Vec<Joining>) -> Result<(), Error> {
         if let Some(server) = &mut self.server {
             // What came over a listener that is replaced goes first.
-            let heard: Vec<Event> = server.listener.iter().flat_map(Ear::events).collect();
+            let heard: Vec<Event> = server.listener.iter().flat_map(EventListener::events).collect();
             for one in &joining {
                 server.listen_to(one.queue.patterns())?;
             }
@@ -186,7 +187,8 @@ impl EventReader {
             }
         }
         self.hand_on_logged(members, read.told);
-        let heard = self.server.iter().filter_map(|server| server.listener.as_ref()).flat_map(Ear::events).collect();
+        let heard =
+            self.server.iter().filter_map(|server| server.listener.as_ref()).flat_map(EventListener::events).collect();
         self.hand_on_heard(members, heard);
         Ok(())
     }

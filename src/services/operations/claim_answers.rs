@@ -28,12 +28,15 @@ pub(super) fn key(request: &ClaimRequest) -> ClaimKey {
 impl ClaimAnswers {
     /// Nothing was asked yet. What a backend brings it has decided already.
     pub(super) fn new(workspace: &Project) -> Self {
-        Self { is_asking: workspace.origin == WriteOrigin::Here && workspace.is_asked(), ..Self::default() }
+        Self {
+            is_asking: workspace.origin == WriteOrigin::Here && workspace.bridge().arbiter().is_asked(),
+            ..Self::default()
+        }
     }
 
     /// Asks the arbiter for tasks.
     pub(super) fn ask(&mut self, workspace: &Project, requests: &[ClaimRequest]) {
-        let answers = workspace.reserve(requests, workspace.claims);
+        let answers = workspace.bridge().arbiter().reserve(requests, workspace.claims);
         self.answers.extend(requests.iter().map(key).zip(answers));
     }
 
@@ -62,7 +65,7 @@ impl ClaimAnswers {
         });
         let unneeded: Vec<RemoteLease> = remote.filter(is_unneeded).cloned().collect();
         if !unneeded.is_empty() {
-            workspace.release(&unneeded, workspace.claims);
+            workspace.bridge().arbiter().release(&unneeded, workspace.claims);
         }
     }
 }

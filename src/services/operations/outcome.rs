@@ -106,7 +106,7 @@ impl Project {
         // Where there was no commit to wait with.
         written.map_or(Ok(()), Unsynced::wait)?;
         if let Some(written) = written.filter(|_| !is_watched) {
-            self.after_write(written.record(), self.origin);
+            self.bridge().after_write(written.record(), self.origin);
         }
         Ok(outcome)
     }

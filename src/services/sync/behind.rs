@@ -56,7 +56,8 @@ impl Exchange<'_> {
         theirs: &ContentId,
     ) -> Result<Option<MergeSide>, Error> {
         let here = Document::parse(self.repository.view().read(ours)?);
-        let Some(base) = self.workspace.agreed(path, here) else { return Ok(None) };
+        let bases = self.workspace.bridge().sync_bases();
+        let Some(base) = bases.and_then(|bases| bases.find(path, here)) else { return Ok(None) };
         let agreed = base.text.as_ref().map(|text| reconcile::digest(text.as_bytes()));
         let digest = |id: &ContentId| Ok::<_, Error>(reconcile::digest(&self.repository.view().read(id)?));
         let (ours, theirs) = (digest(ours)?, digest(theirs)?);

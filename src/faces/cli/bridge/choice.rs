@@ -33,9 +33,9 @@ pub(crate) struct Enable {
 /// Agrees, and looks whether the server is there.
 pub(super) fn enable(args: &Enable, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
-    let enabling = workspace.enable_bridge(args.url.as_deref(), args.branch.as_deref())?;
+    let enabling = workspace.bridge().enable(args.url.as_deref(), args.branch.as_deref())?;
     let target = &enabling.target;
-    let detected = workspace.detect_bridge(Patience::Full);
+    let detected = workspace.bridge().detect(Patience::Full);
     let mut answer = session::answer("bridge.enable", &workspace)?;
     answer.data = json!({
         "address": target.address(),
@@ -70,8 +70,8 @@ fn visible_lines(lines: &[String]) -> String {
 /// Forgets the server.
 pub(super) fn disable(session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
-    let address = workspace.disable_bridge()?;
-    let still = match workspace.bridge_origin() {
+    let address = workspace.bridge().disable()?;
+    let still = match workspace.bridge().url_origin() {
         Some(Origin::Environment) => Some("a variable still names a server, which counts by itself"),
         Some(Origin::User) => Some("your own configuration still names a server, which counts by itself"),
         _ => None,

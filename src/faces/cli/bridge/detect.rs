@@ -7,7 +7,7 @@ use crate::core::name::visible;
 use crate::faces::cli::answer::{Answer, width};
 use crate::faces::cli::render::{self, Cell, Ink, Table};
 use crate::faces::cli::session::{self, Session};
-use crate::services::{Error, Patience, WantedBridge};
+use crate::services::{Error, Patience};
 
 /// One follower and what came of the look.
 struct Found {
@@ -20,19 +20,19 @@ struct Found {
 /// Looks.
 pub(super) fn run(session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
-    let wanted = workspace.wanted_bridge();
-    if let WantedBridge::Broken { why, hint } = wanted {
-        return Err(Error::BadServer { why, hint }.into());
-    }
+    let target = match workspace.bridge().target() {
+        Err(error @ Error::BadServer { .. }) => return Err(error.into()),
+        target => target,
+    };
     let mode = workspace.config().text("coordination.mode").unwrap_or("auto").to_owned();
-    let detected = workspace.detect_bridge(Patience::Full);
-    let redis = match &wanted {
-        WantedBridge::Redis(target) => {
+    let detected = workspace.bridge().detect(Patience::Full);
+    let redis = match &target {
+        Ok(target) => {
             let server = detected.server.as_ref().map_or("", |server| server.name.as_str());
             let told = detected.unreached.clone().unwrap_or_else(|| format!("{} at {}", server, target.address()));
             Found { follower: "redis", is_live: detected.unreached.is_none(), told, hint: detected.hint.clone() }
         }
-        WantedBridge::Untrusted { .. } | WantedBridge::Unagreed { .. } => {
+        Err(Error::UntrustedServer { .. } | Error::UnagreedServer { .. }) => {
             let told = detected.unreached.clone().unwrap_or_default();
             Found { follower: "redis", is_live: false, told, hint: detected.hint.clone() }
         }
@@ -47,7 +47,7 @@ pub(super) fn run(session: &Session) -> Result<Answer, ErrorReport> {
     let mut answer = session::answer("bridge.detect", &workspace)?;
     let took = detected.took.as_millis();
     answer.data = json!({
-        "mode": detected.mode,
+        "mode": detected.mode(),
         "asked": mode,
         "took_ms": u64::try_from(took).unwrap_or(u64::MAX),
         "found": found.iter().map(data).collect::<Vec<_>>(),
@@ -60,7 +60,7 @@ pub(super) fn run(session: &Session) -> Result<Answer, ErrorReport> {
         let (sign, ink) = if one.is_live { ("✓", Ink::Good) } else { ("·", Ink::Dim) };
         table.row(vec![Cell::new(ink, sign), one.follower.into(), visible(&one.told).into()]);
     }
-    answer.text = format!("{}mode {} ({took} ms)\n", table.text(width()), detected.mode);
+    answer.text = format!("{}mode {} ({took} ms)\n", table.text(width()), detected.mode());
     answer.words = found.iter().filter_map(|one| one.hint.as_deref()).map(render::hint).collect();
     Ok(answer)
 }

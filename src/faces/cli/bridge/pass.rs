@@ -38,7 +38,7 @@ pub(super) fn pull(args: &Args, session: &Session) -> Result<Answer, ErrorReport
 
 fn run(kind: &'static str, direction: Direction, args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
-    let report = workspace.bridge_pass(&PassOptions { direction, dry_run: args.dry_run, force: args.force })?;
+    let report = workspace.bridge().sync_once(PassOptions { direction, dry_run: args.dry_run, force: args.force })?;
     let mut answer = session::answer(kind, &workspace)?;
     answer.data = data(&workspace, &report);
     answer.text = text(&workspace, &report);

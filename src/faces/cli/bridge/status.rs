@@ -12,16 +12,13 @@ use crate::core::time::{Timestamp, ago};
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::render::{self, Ink, count, paint};
 use crate::faces::cli::session::{self, Session};
-use crate::services::{BRIDGE_UNKNOWN, BridgeStats, Health, Project, WantedBridge};
+use crate::services::{BRIDGE_UNKNOWN, BackendHealth, BridgeStats, Project};
 
 /// Tells.
 pub(super) fn run(session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
-    let (mode, stats) = workspace.bridge_stats();
-    let health = match workspace.wanted_bridge() {
-        WantedBridge::Redis(target) => workspace.bridge_health(&target),
-        _ => None,
-    };
+    let (mode, stats) = workspace.bridge().stats();
+    let health = workspace.bridge().health().and_then(|record| record.read());
     let mut answer = session::answer("bridge.status", &workspace)?;
     answer.data = json!({
         "mode": mode,
@@ -38,7 +35,7 @@ pub(super) fn run(session: &Session) -> Result<Answer, ErrorReport> {
     Ok(answer)
 }
 
-fn more(health: &Health) -> Value {
+fn more(health: &BackendHealth) -> Value {
     json!({
         "since": health.since.to_string(),
         "checked": health.checked.to_string(),
@@ -71,7 +68,7 @@ pub(crate) fn line(stats: &BridgeStats) -> String {
     line.trim_end().to_owned()
 }
 
-fn text(workspace: &Project, stats: Option<&BridgeStats>, health: Option<&Health>, now: Timestamp) -> String {
+fn text(workspace: &Project, stats: Option<&BridgeStats>, health: Option<&BackendHealth>, now: Timestamp) -> String {
     let Some(stats) = stats else {
         return match workspace.config().text("coordination.mode") {
             Some("taskqueue") => "this version has no bridge to TaskQueue; the files work alone\n".to_owned(),

@@ -1,31 +1,35 @@
-//! What this clone and the server last agreed on, one document at a time: kept in memory, and in the run state for the next
-//! start. What nobody asks about is not read.
+//! What this clone and the server last agreed on, one document at a time: kept in memory, and in local state for the next
+//! start. Only what is asked for is read.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::sight::{Item, item_of};
-use super::wanted::Wanted;
 use crate::adapters::store::Store;
 use crate::core::document::Document;
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::reconcile::SyncBase;
 use crate::core::snapshot::Entry;
-use crate::services::{Error, Project};
+use crate::services::Error;
 
 /// The last agreed versions.
 #[derive(Debug)]
-pub(super) struct Bases {
+pub(in crate::services) struct SyncBases {
     store: Store,
     /// Which server, as a name for a folder.
     server: String,
     known: RefCell<BTreeMap<Item, Option<SyncBase>>>,
 }
 
-impl Bases {
+impl SyncBases {
     /// What is remembered about a server.
     pub(super) fn open(store: &Store, server: &str) -> Self {
         Self { store: store.clone(), server: server.to_owned(), known: RefCell::default() }
+    }
+
+    /// What was agreed on about the document at this path.
+    pub(in crate::services) fn find(&self, path: &DocPath, document: Document) -> Option<SyncBase> {
+        self.get(&item_of(&Entry::read(path.clone(), document))?)
     }
 
     pub(super) fn get(&self, item: &Item) -> Option<SyncBase> {
@@ -59,15 +63,6 @@ impl Bases {
         }
         self.known.borrow_mut().insert(item.clone(), base);
         Ok(())
-    }
-}
-
-impl Project {
-    /// What this clone and its server last agreed on about a document; `None` where none is wanted, or nothing is known.
-    pub(in crate::services) fn agreed(&self, path: &DocPath, document: Document) -> Option<SyncBase> {
-        let Wanted::Redis(target) = self.wanted_bridge() else { return None };
-        let item = item_of(&Entry::read(path.clone(), document))?;
-        Bases::open(&self.store, &target.memory_name()).get(&item)
     }
 }
 

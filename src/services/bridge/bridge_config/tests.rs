@@ -1,7 +1,7 @@
 //! Whose word counts, as a table.
 
-use super::super::super::Opening;
 use super::*;
+use crate::services::{Opening, Project};
 
 /// A plain folder with this configuration of the repository, and a workspace with these flags.
 fn workspace(folder: &tempfile::TempDir, config: &str, flags: &[(&str, &str)]) -> Project {
@@ -17,13 +17,13 @@ fn workspace(folder: &tempfile::TempDir, config: &str, flags: &[(&str, &str)]) -
     Project::open(Opening { root: Some(folder.path().to_owned()), agent: None, flags }).expect("opened")
 }
 
-fn told(wanted: &Wanted) -> String {
-    match wanted {
-        Wanted::Nothing => "nothing".to_owned(),
-        Wanted::Untrusted { address } => format!("untrusted {address}"),
-        Wanted::Unagreed { address, why } => format!("{address} {why}"),
-        Wanted::Broken { why, .. } => format!("broken {why}"),
-        Wanted::Redis(target) => format!("{}{}", target.address(), if target.is_forced { " forced" } else { "" }),
+fn described(configured: &Result<Box<RedisTarget>, Error>) -> String {
+    match configured {
+        Err(Error::NoServer) => "nothing".to_owned(),
+        Err(Error::UntrustedServer { address }) => format!("untrusted {address}"),
+        Err(Error::UnagreedServer { address, why }) => format!("{address} {why}"),
+        Err(other) => format!("broken {other}"),
+        Ok(target) => target.address(),
     }
 }
 
@@ -39,13 +39,13 @@ fn whose_word_counts() {
         ("", &[mode("markdown"), url], "nothing"),
         ("", &[mode("taskqueue"), url], "nothing"),
         ("", &[url], "redis://me@env:1/0"),
-        ("", &[mode("redis"), url], "redis://me@env:1/0 forced"),
-        ("", &[mode("redis")], &format!("{own} forced")),
+        ("", &[mode("redis"), url], "redis://me@env:1/0"),
+        ("", &[mode("redis")], own),
         (theirs, &[], "untrusted redis://evil:6379/0"),
         (theirs, &[mode("redis")], "untrusted redis://evil:6379/0"),
         (theirs, &[url], "redis://me@env:1/0"),
         (their_mode, &[], &format!("untrusted {own}")),
-        (their_mode, &[url], "redis://me@env:1/0 forced"),
+        (their_mode, &[url], "redis://me@env:1/0"),
         (their_mode, &[mode("auto")], "nothing"),
         (
             r#"{"coordination": {"redis": {"prefix": "other:", "db": 0}}, "bridge": {"channels": "*"}}"#,
@@ -70,8 +70,8 @@ fn whose_word_counts() {
         ),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
-        let wanted = workspace(&folder, config, flags).wanted_bridge();
-        assert_eq!(told(&wanted), expected, "{config} {flags:?}");
+        let wanted = workspace(&folder, config, flags).bridge().target();
+        assert_eq!(described(&wanted), expected, "{config} {flags:?}");
         assert!(!format!("{wanted:?}").contains("geheim"), "{wanted:?}");
     }
 }
@@ -81,8 +81,8 @@ fn a_server_is_remembered_with_its_branch_and_a_name_that_stays() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |url, more: &[(&str, &str)]| {
         let flags = [&[("coordination.redis.url", url)], more].concat();
-        match workspace(&folder, "", &flags).wanted_bridge() {
-            Wanted::Redis(target) => target,
+        match workspace(&folder, "", &flags).bridge().target() {
+            Ok(target) => target,
             other => panic!("{other:?}"),
         }
     };
@@ -101,7 +101,7 @@ fn a_server_is_remembered_with_its_branch_and_a_name_that_stays() {
     let forged =
         r#"{"address": "redis://evil:6379/0", "branch": "main", "node": "n", "is_given": true, "token": "../x"}"#;
     open().store().set_bridge_text("enabled.json", forged).expect("written");
-    assert_eq!(told(&open().wanted_bridge()), "untrusted redis://evil:6379/0");
+    assert_eq!(described(&open().bridge().target()), "untrusted redis://evil:6379/0");
 }
 
 #[test]
@@ -110,10 +110,10 @@ fn to_know_what_is_wanted_costs_next_to_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let cost = |flags: &[(&str, &str)]| {
         let workspace = workspace(&folder, "", flags);
-        let _ = workspace.wanted_bridge();
+        let _ = workspace.bridge().target();
         let began = std::time::Instant::now();
         for _ in 0..TIMES {
-            assert!(!matches!(workspace.wanted_bridge(), Wanted::Broken { .. }));
+            assert!(!matches!(workspace.bridge().target(), Err(Error::BadServer { .. })));
         }
         began.elapsed() / TIMES
     };
@@ -128,7 +128,7 @@ fn a_repository_replaces_no_password_of_an_address() {
     for (url, expected) in [("redis://:own@h", "redis://:own@h"), ("redis://h", "redis://:theirs@h")] {
         let folder = tempfile::tempdir().expect("a folder");
         let workspace = workspace(&folder, config, &[("coordination.redis.url", url)]);
-        let Wanted::Redis(target) = workspace.wanted_bridge() else { panic!("{url}") };
+        let Ok(target) = workspace.bridge().target() else { panic!("{url}") };
         assert!(Ok(target.settings.address) == Address::parse(expected, None, 0), "{url}");
     }
 }

@@ -1,5 +1,5 @@
-//! Listens on the server for those who subscribe: what other clones tell comes from there first. The files tell everything as
-//! well; whoever listens takes both and knows each event by its id, so a server that goes away costs time and no event.
+//! Listens on the server for subscriptions: events of other clones come from there first. The files have all of them as well.
+//! A subscription takes both and knows each event by its id, so a server that goes away costs time and no event.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel}
 use std::time::{Duration, Instant};
 
 use super::inbox::Inbox;
+use super::redis_target::RedisTarget;
 use super::voice::{Hearing, WRITTEN_DOWN, event_of, listen};
-use super::wanted::Target;
 use crate::adapters::redis::Link;
 use crate::core::event::Event;
 use crate::core::time::Timestamp;
@@ -32,25 +32,25 @@ const ASK: Duration = Duration::from_secs(1);
 /// How much clocks may differ where it is told by the time what is old, in milliseconds.
 const CLOCKS_MS: i64 = 60_000;
 
-/// One that listens on the server, in a thread of its own. Dropped, it ends by itself.
+/// Listens on the server, in a thread of its own. Dropped, it ends by itself.
 #[derive(Debug)]
-pub(in crate::services) struct Ear {
+pub(in crate::services) struct EventListener {
     events: Receiver<Event>,
     is_over: Arc<AtomicBool>,
 }
 
-impl Ear {
-    /// Begins to listen to these patterns, or to all that is of interest; `ring` is called when there is something to take. A server that answers is listened to when this
-    /// returns.
+impl EventListener {
+    /// Begins to listen to these patterns, or with none to all channels of interest. `ring` is called when there are events to
+    /// take. If the server answers within 200 ms, no event is missed that is published after this returns.
     pub(in crate::services) fn start(
-        target: Target,
+        target: RedisTarget,
         patterns: Vec<String>,
         ring: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let (sender, events) = sync_channel(WAITING_MAX);
         let (begun, begins) = channel();
         let is_over = Arc::new(AtomicBool::new(false));
-        let mut listener = Listener {
+        let mut listener = ListenerThread {
             target,
             patterns,
             space: None,
@@ -67,7 +67,7 @@ impl Ear {
                 let _ = begun.send(());
             });
         };
-        let started = std::thread::Builder::new().name("mycelium-ear".to_owned()).spawn(run);
+        let started = std::thread::Builder::new().name("mycelium-events".to_owned()).spawn(run);
         started.map_err(|source| Error::Folder { path: std::path::PathBuf::from("."), source })?;
         // One that does not answer is listened to when it does.
         let _ = begins.recv_timeout(BEGIN);
@@ -80,14 +80,14 @@ impl Ear {
     }
 }
 
-impl Drop for Ear {
+impl Drop for EventListener {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
     }
 }
 
-struct Listener {
-    target: Target,
+struct ListenerThread {
+    target: RedisTarget,
     patterns: Vec<String>,
     /// The set of data on the server, and when it was asked for because an event named another.
     space: Option<String>,
@@ -103,7 +103,7 @@ struct Listener {
     pending: Option<Event>,
 }
 
-impl Listener {
+impl ListenerThread {
     fn run(&mut self, begun: &dyn Fn()) {
         let mut pause = PAUSE_MIN;
         let mut is_first = true;

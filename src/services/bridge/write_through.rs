@@ -1,0 +1,128 @@
+//! What a command sends to the server by itself if no watcher does: the documents of one operation, their queues and their
+//! events. Only if the server is known to be live, or nothing is known; a dead one costs a few milliseconds, once.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::claims;
+use super::connection_cache::{ConnectionLimits, SharedConnection};
+use super::health::BackendState;
+use super::redis_target::RedisTarget;
+use super::report::{PassOptions, PassReport};
+use super::sight::{Item, item_of};
+use super::state::{self, State};
+use crate::adapters::redis::{Link, RedisRemote};
+use crate::adapters::store::{Record, RecordedChange};
+use crate::core::document::Document;
+use crate::core::event::Told;
+use crate::core::lease::{LeaseRequest, Override};
+use crate::core::name::{DocId, DocPath, Kind};
+use crate::core::snapshot::Entry;
+use crate::services::claim_arbiter::ClaimRequest;
+use crate::services::ledger::task_of;
+use crate::services::{Error, Project, teller};
+
+/// Longest wait for a connection, to a server of which nothing is known and to one that was live.
+const CONNECT: Duration = Duration::from_millis(5);
+const CONNECT_LIVE: Duration = Duration::from_millis(50);
+/// Longest wait for an answer.
+const ANSWER: Duration = Duration::from_millis(50);
+
+/// Sends what an operation has changed. What fails is left to the next pass.
+pub(super) fn run(project: &Project, target: &RedisTarget, operation: &Record) {
+    let record = project.bridge().health_of(target);
+    // A follower sees it by itself.
+    if record.is_followed() {
+        return;
+    }
+    let events: Vec<Told> =
+        teller::told(operation, 0, operation.operation.branch.clone()).into_iter().flat_map(|line| line.told).collect();
+    let is_live = record.read().is_some_and(|health| health.state == BackendState::Live);
+    let connect = if is_live { CONNECT_LIVE } else { CONNECT };
+    let limits = ConnectionLimits { connect, answer: ANSWER, insists: false };
+    let done =
+        SharedConnection::of(target).with(&record, limits, |link| send(project, target, link, operation, &events));
+    // The health of the server is recorded already; the operation stays in any case.
+    if let (Err(_), Some(first)) = (done, events.first()) {
+        let _ = state::note_untold(project, target, &first.id);
+    }
+}
+
+fn send(
+    project: &Project,
+    target: &RedisTarget,
+    link: &Link,
+    operation: &Record,
+    events: &[Told],
+) -> Result<(), Error> {
+    let mut state = State::open(project.another()?, target);
+    if project.bridge().branch().check(target)?.is_err() {
+        return Ok(());
+    }
+    match project.bridge().enter(target, link) {
+        // The server is for those who mirror another branch.
+        Err(Error::Unreached { .. }) => return Ok(()),
+        entered => drop(entered?),
+    }
+    let mut items: BTreeSet<Item> = operation.changes.iter().filter_map(item).collect();
+    state.note_deeds(events);
+    let moves: Vec<DocId> = operation.changes.iter().filter_map(moved).collect();
+    let has_workflow = items.iter().any(|(kind, _)| *kind == Kind::Workflow);
+    if moves.is_empty() && !has_workflow {
+        let paths = operation.changes.iter().map(|change| &change.path).filter(|path| !path.is_archived());
+        let paths: Vec<DocPath> = paths.cloned().collect();
+        state.look_at(&items, &paths)?;
+    } else {
+        state.look()?;
+        // What a workflow shows follows from its tasks.
+        let workflows = state.sight.snapshot().workflows();
+        let shows = workflows.filter(|workflow| workflow.tasks.iter().any(|task| moves.contains(task)));
+        items.extend(shows.map(|workflow| (Kind::Workflow, workflow.id.clone())).collect::<Vec<_>>());
+    }
+    let mut report = PassReport::default();
+    let written = items.clone();
+    // The user has been asked already about many removals.
+    state.settle(
+        &mut RedisRemote::new(link, &target.node),
+        items,
+        PassOptions { force: true, ..PassOptions::default() },
+        &mut report,
+    )?;
+    if let Some(agent) = &operation.operation.agent {
+        // Each operation of a holder renews its leases, whatever it is about. The documents of this one renewed theirs.
+        let held = project.held_by(agent)?.into_iter();
+        let others = held.filter(|(task, _)| !written.contains(&(Kind::Task, task.id.clone())));
+        let ask = |lease| LeaseRequest { by: agent.clone(), lease, over: Override::None };
+        let requests: Vec<_> = others.map(|(task, lease)| ClaimRequest::new(&task, &ask(lease))).collect();
+        claims::renew_each(target, link, &requests)?;
+    }
+    // If another clone keeps the queues, it sees the change by itself.
+    if !moves.is_empty() && state.lead(link)? {
+        let done = state.queues(link, &mut report);
+        // Also after a failure: else no clone leads until the lease is over.
+        state.let_go(link);
+        done?;
+    }
+    // Events that could not be sent before come first.
+    let mut all = if state.has_untold() { state.hear()? } else { Vec::new() };
+    all.extend(events.iter().filter(|new| all.iter().all(|old| old.id != new.id)).cloned().collect::<Vec<_>>());
+    state.tell(link, &all)?;
+    Ok(())
+}
+
+/// The task of a change after which other tasks may be ready.
+fn moved(change: &RecordedChange) -> Option<DocId> {
+    let (_, id) = item(change).filter(|(kind, _)| *kind == Kind::Task)?;
+    let read = |bytes: &Option<Vec<u8>>| {
+        let task = task_of(&change.path, &Document::parse(bytes.clone()?))?;
+        Some((task.status, task.priority, task.depends_on, task.claimed_by, task.fence))
+    };
+    let (before, after) = (read(&change.before), read(&change.after));
+    (before.is_none() || before != after).then_some(id)
+}
+
+/// What a change is about, by what the document says.
+fn item(change: &RecordedChange) -> Option<Item> {
+    let bytes = change.after.as_ref().or(change.before.as_ref())?;
+    item_of(&Entry::read(change.path.clone(), Document::parse(bytes.clone())))
+}
