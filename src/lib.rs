@@ -80,7 +80,7 @@ pub use self::api::{client, daemon, view};
 #[doc(hidden)]
 pub use self::core::{
     archive, change, check, config, diagnostic, document, engine, entity, event, follow, health, lease, merge, message,
-    name, plan, problem, reconcile, sabotage, snapshot, template, time,
+    name, operation, plan, problem, reconcile, sabotage, snapshot, template, time,
 };
 #[doc(hidden)]
 #[cfg(feature = "cli")]

@@ -10,7 +10,8 @@ use mycelium::archive::Stay;
 use mycelium::document::Document;
 use mycelium::entity::{Refusal, task};
 use mycelium::name::{DocPath, Kind};
-use mycelium::services::{Error, Opening, Passing, Project, Run, Scope, Step, Together, Wanted};
+use mycelium::operation::{Passing, Request, TaskChange};
+use mycelium::services::{Error, Opening, Outcome, Project, Run, Scope, Together, Wanted};
 use mycelium::snapshot::{Entry, Snapshot};
 use proptest::prelude::*;
 
@@ -175,6 +176,15 @@ fn two_clones_archive_the_same_at_different_times_and_merge_clean() {
     assert!(files.lines().all(|file| file.contains("/archive/2025-10/")), "{files}");
 }
 
+fn change(
+    workspace: &Project,
+    id: &str,
+    verb: &'static str,
+    edit: &(dyn Fn(&Document) -> Result<Document, Refusal> + Sync),
+) -> Result<Outcome, Error> {
+    workspace.operations().change(workspace.actor(), Kind::Task, id, verb, &Passing::default(), edit)
+}
+
 #[test]
 fn nothing_is_lost_where_others_write_what_is_being_archived() {
     const TASKS: usize = 12;
@@ -194,9 +204,7 @@ fn nothing_is_lost_where_others_write_what_is_being_archived() {
                         let (id, note) = (format!("task-{}", n % TASKS), format!("note {writer}-{n}"));
                         // It may have gone between look-up and write: then it is looked up again.
                         for _ in 0..1_000 {
-                            match workspace.change(Kind::Task, &id, "note", &Passing::default(), &|document| {
-                                task::note(document, &note)
-                            }) {
+                            match change(&workspace, &id, "note", &|document| task::note(document, &note)) {
                                 Ok(_) => {
                                     written.push((id.clone(), note.clone()));
                                     break;
@@ -215,7 +223,7 @@ fn nothing_is_lost_where_others_write_what_is_being_archived() {
             workspace.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
             for n in 0..TASKS {
                 let id = format!("task-{n}");
-                let back = workspace.change(Kind::Task, &id, "reopen", &Passing::default(), &task::reopen);
+                let back = change(&workspace, &id, "reopen", &task::reopen);
                 assert!(
                     matches!(back, Ok(_) | Err(Error::Gone { .. } | Error::Refused { .. } | Error::Find(_))),
                     "{back:?}"
@@ -225,7 +233,7 @@ fn nothing_is_lost_where_others_write_what_is_being_archived() {
                     let running = task::update(document, &update(mycelium::entity::TaskStatus::Running))?;
                     task::complete(&running, None)
                 };
-                let _ = workspace.change(Kind::Task, &id, "complete", &Passing::default(), &finish);
+                let _ = change(&workspace, &id, "complete", &finish);
             }
         }
         writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
@@ -266,20 +274,14 @@ fn a_batch_finds_and_brings_back_what_is_archived() {
     let workspace = open(&sandbox, &[]);
     let ids = ["task-1".to_owned(), "task-2".to_owned()];
     workspace.archive(Wanted::These(&ids), None, Run::Real).unwrap();
-    let change = |id: &str, verb, edit: fn(&Document) -> Result<Document, Refusal>| Step::Change {
-        kind: Kind::Task,
-        id: id.to_owned(),
-        verb,
-        passing: Passing::default(),
-        edit: Box::new(edit),
-    };
+    let note = |text: &str| Request::task("task-1", TaskChange::Note(text.to_owned()));
     let steps = [
-        change("task-1", "note", |document| task::note(document, "one")),
-        change("task-1", "reopen", task::reopen),
-        change("task-1", "note", |document| task::note(document, "two")),
-        change("task-2", "reopen", task::reopen),
+        note("one"),
+        Request::task("task-1", TaskChange::Reopen),
+        note("two"),
+        Request::task("task-2", TaskChange::Reopen),
     ];
-    let results = workspace.batch(&steps, Together::All).unwrap();
+    let results = workspace.operations().batch(workspace.actor(), &steps, Together::All).unwrap();
     let paths: Vec<String> = results.into_iter().map(|done| done.unwrap().path.to_string()).collect();
     assert_eq!(paths, ["archive/2025-10/task-1.md", "task-1.md", "task-1.md", "task-2.md"]);
     assert_eq!(sandbox.documents(), ["archive", "task-1.md", "task-11.md", "task-2.md"]);

@@ -60,7 +60,7 @@ fn new_task(workspace: &Project, id: String) -> New {
 /// Makes an agent's document.
 fn store_first(workspace: &Project, name: &str) {
     let new = AgentUpdate::at(workspace.now()).into_new(AgentName::new(name).unwrap());
-    workspace.create(&New::Agent(new), Taken::FileName).unwrap();
+    workspace.operations().create(workspace.actor(), &New::Agent(new), Taken::FileName).unwrap();
 }
 
 /// Changes an agent's status.
@@ -68,7 +68,12 @@ fn store(workspace: &Project, name: &str, number: usize) {
     let status = if number.is_multiple_of(2) { AgentStatus::Busy } else { AgentStatus::Idle };
     let metadata = Some(serde_json::json!({ "round": number }));
     let update = AgentUpdate { status: Some(status), metadata, ..AgentUpdate::at(workspace.now()) };
-    workspace.change(Kind::Agent, name, "set", &Passing::default(), &|document| agent::set(document, &update)).unwrap();
+    workspace
+        .operations()
+        .change(workspace.actor(), Kind::Agent, name, "set", &Passing::default(), &|document| {
+            agent::set(document, &update)
+        })
+        .unwrap();
 }
 
 /// Store, get and create by 20 agents at once: durable, then durable and committed.
@@ -90,7 +95,7 @@ fn operations(bench: &Bench) {
         at_once(bench, &format!("document-create{suffix}"), &sandbox, commit, count, &|workspace, _, _| {
             // As in the reference document's call, the id is made up.
             let id = workspace.new_id(Kind::Task).unwrap().to_string();
-            workspace.create(&new_task(workspace, id), Taken::FileName).unwrap();
+            workspace.operations().create(workspace.actor(), &new_task(workspace, id), Taken::FileName).unwrap();
         });
     }
 }
@@ -169,7 +174,7 @@ fn overhead(bench: &Bench) {
     for number in 0..AGENTS * tasks {
         let New::Task(mut new) = new_task(&maker, format!("task-{number:05}")) else { unreachable!() };
         new.assigned_to = AgentName::new(name(number / tasks)).ok();
-        maker.create(&New::Task(new), Taken::FileName).unwrap();
+        maker.operations().create(maker.actor(), &New::Task(new), Taken::FileName).unwrap();
     }
     let began = Instant::now();
     thread::scope(|scope| {
@@ -181,13 +186,15 @@ fn overhead(bench: &Bench) {
                     let id = format!("task-{:05}", agent * tasks + number);
                     let running = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
                     workspace
-                        .change(Kind::Task, &id, "update", &Passing::default(), &|document| {
+                        .operations()
+                        .change(workspace.actor(), Kind::Task, &id, "update", &Passing::default(), &|document| {
                             task::update(document, &running)
                         })
                         .unwrap();
                     thread::sleep(WORK);
                     workspace
-                        .change(Kind::Task, &id, "complete", &Passing::default(), &|document| {
+                        .operations()
+                        .change(workspace.actor(), Kind::Task, &id, "complete", &Passing::default(), &|document| {
                             task::complete(document, None)
                         })
                         .unwrap();
@@ -206,7 +213,10 @@ fn sizes(bench: &Bench) {
     let sandbox = repository(disk.path(), Tasks::flat(0));
     let workspace = open(&sandbox, &name(0), "true");
     store_first(&workspace, &name(0));
-    workspace.create(&new_task(&workspace, "task-1".to_owned()), Taken::FileName).unwrap();
+    workspace
+        .operations()
+        .create(workspace.actor(), &new_task(&workspace, "task-1".to_owned()), Taken::FileName)
+        .unwrap();
     let size = |file: &str| fs::metadata(sandbox.path(&format!("{FOLDER}/{file}"))).unwrap().len();
     bench.show("document-disk-agent", &format!("{} bytes", size("agent-agent-00.md")));
     bench.show("document-disk-task", &format!("{} bytes", size("task-1.md")));

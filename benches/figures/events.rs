@@ -32,8 +32,11 @@ pub(crate) fn run(bench: &Bench) {
     told(bench, &sandbox, &workspace);
     let count = bench.pick(200, 50, 3);
     let channel = Channel::new("bench:ticks").unwrap();
-    let publish =
-        || (0..count).for_each(|number| drop(workspace.publish(channel.clone(), json!({ "n": number })).unwrap()));
+    let publish = || {
+        (0..count).for_each(|number| {
+            drop(workspace.publish(workspace.actor(), channel.clone(), json!({ "n": number })).unwrap())
+        })
+    };
     let rate = each_second(count, timed(publish).1);
     bench.show("event-publish", &format!("{} per s (one caller, each durable and committed)", whole(rate)));
     let count = bench.pick(20_000, 5_000, 10);
@@ -54,7 +57,10 @@ fn told(bench: &Bench, sandbox: &Sandbox, workspace: &Project) {
         };
         let edit = |document: &_| task::update(document, &next);
         let began = Instant::now();
-        workspace.change(Kind::Task, &id, "update", &Passing::default(), &edit).unwrap();
+        workspace
+            .operations()
+            .change(workspace.actor(), Kind::Task, &id, "update", &Passing::default(), &edit)
+            .unwrap();
         writes.push(ms(listener.told(&id).saturating_duration_since(began)));
         sleep(Duration::from_millis(120));
         let path = format!("{FOLDER}/{id}.md");

@@ -28,8 +28,10 @@ pub(crate) fn run(bench: &Bench) {
         let workspace = Project::open(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
         for number in 0..changes {
             let edit = |document: &Document| Ok(document.set("epoch", &Value::text(number.to_string())).unwrap());
-            let outcome =
-                workspace.change(Kind::Task, &live(number % tasks.live), "update", &Passing::default(), &edit).unwrap();
+            let outcome = workspace
+                .operations()
+                .change(workspace.actor(), Kind::Task, &live(number % tasks.live), "update", &Passing::default(), &edit)
+                .unwrap();
             assert!(outcome.committed.is_some(), "{:?}", outcome.waiting);
         }
         let loose = Bytes::below(&objects).since(&before, changes);

@@ -1,9 +1,10 @@
 //! Many operations in one call, as a pipeline gives them: real documents, created and changed, durable and committed.
 
-use mycelium::entity::task::{self, TaskUpdate};
+use mycelium::entity::task::TaskUpdate;
 use mycelium::entity::{NewTask, Priority, TaskStatus};
-use mycelium::name::{DocId, Kind};
-use mycelium::services::{New, Opening, Outcome, Passing, Project, Step, Taken, Together};
+use mycelium::name::DocId;
+use mycelium::operation::{DocumentChange, New, Request, Taken, TaskChange};
+use mycelium::services::{Opening, Outcome, Project, Together};
 
 use crate::bench::{Bench, Tasks, Verdict, disk, each_second, live, median, repository, timed, whole};
 use crate::support::Sandbox;
@@ -32,8 +33,9 @@ fn rates(sandbox: &Sandbox, count: usize, rounds: usize, commit: &str) -> [f64; 
     let flags = vec![("commit.auto".to_owned(), commit.to_owned())];
     let opening = Opening { root: Some(sandbox.root().to_owned()), flags, ..Opening::default() };
     let workspace = Project::open(opening).unwrap();
-    let rate = |steps: Vec<Step>| {
-        let (results, took) = timed(|| workspace.batch(&steps, Together::Each).unwrap());
+    let rate = |steps: Vec<Request<'_>>| {
+        let (results, took) =
+            timed(|| workspace.operations().batch(workspace.actor(), &steps, Together::Each).unwrap());
         let done: Vec<Outcome> = results.into_iter().map(Result::unwrap).collect();
         assert!(done.iter().all(|outcome| outcome.operation.is_some()), "each is a change");
         assert!(commit == "false" || done.iter().all(|outcome| outcome.committed.is_some()), "each is committed");
@@ -50,15 +52,14 @@ fn rates(sandbox: &Sandbox, count: usize, rounds: usize, commit: &str) -> [f64; 
     [updates, median(creates)]
 }
 
-fn step(id: String, status: TaskStatus) -> Step<'static> {
+fn step(id: String, status: TaskStatus) -> Request<'static> {
     let update = TaskUpdate { status: Some(status), ..TaskUpdate::default() };
     let back = status == TaskStatus::Pending;
-    let edit =
-        Box::new(move |document: &_| if back { task::release(document) } else { task::update(document, &update) });
-    Step::Change { kind: Kind::Task, id, verb: "update", passing: Passing::default(), edit }
+    let change = if back { TaskChange::Release } else { update.into() };
+    Request::task(&id, change)
 }
 
-fn create(workspace: &Project, id: String) -> Step<'static> {
+fn create(workspace: &Project, id: String) -> Request<'static> {
     let new = NewTask {
         id: DocId::new(id).unwrap(),
         kind: "train-model".to_owned(),
@@ -72,5 +73,5 @@ fn create(workspace: &Project, id: String) -> Step<'static> {
         steps: vec!["Load the data".to_owned(), "Train".to_owned()],
         created: workspace.now(),
     };
-    Step::Create { new: New::Task(new), taken: Taken::LookUp }
+    DocumentChange::Create { new: New::Task(new), taken: Taken::LookUp }.into()
 }

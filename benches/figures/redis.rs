@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use mycelium::entity::agent::{self, AgentUpdate};
 use mycelium::entity::{AgentStatus, NewTask, Priority};
 use mycelium::name::{AgentName, Channel, ChannelPattern, DocId, DocPath, Kind};
+use mycelium::operation::{DocumentChange, New, Passing, Request, Taken};
 use mycelium::redis::Link;
 use mycelium::redis::codec::{RedisRecord, RedisWrite};
-use mycelium::services::{Follower, New, Opening, Passing, Project, Step, Taken, Together};
+use mycelium::services::{Follower, Opening, Project, Together};
 use serde_json::json;
 
 use crate::bench::{Bench, Tasks, Verdict, disk, each_second, ms, quantile, repository, timed, whole};
@@ -157,7 +158,7 @@ fn operations(bench: &Bench, server: &Server, agents: usize) {
     let first = open(&sandbox, "first", "");
     for number in 0..agents {
         let new = AgentUpdate::at(first.now()).into_new(AgentName::new(name(number)).unwrap());
-        first.create(&New::Agent(new), Taken::FileName).unwrap();
+        first.operations().create(first.actor(), &New::Agent(new), Taken::FileName).unwrap();
     }
     let watcher = Watching::start(&sandbox, &url);
     until(|| (0..agents).all(|number| server.cli(&["HGET", &key(number), "status"]) == "idle"));
@@ -220,11 +221,13 @@ fn pipeline(bench: &Bench, server: &Server, workspace: &Project, agents: usize) 
         let step = |agent: usize| {
             let metadata = Some(json!({ "in_one_call": round }));
             let update = AgentUpdate { status: Some(AgentStatus::Busy), metadata, ..AgentUpdate::at(workspace.now()) };
-            let edit = Box::new(move |document: &_| agent::set(document, &update));
-            Step::Change { kind: Kind::Agent, id: name(agent), verb: "set", passing: Passing::default(), edit }
+            let name = AgentName::new(name(agent)).unwrap();
+            Request::from(DocumentChange::SetAgent { name, update: Box::new(update) })
         };
-        let steps: Vec<Step> = (0..agents).map(step).collect();
-        assert!(workspace.batch(&steps, Together::Each).unwrap().iter().all(Result::is_ok));
+        let steps: Vec<Request<'_>> = (0..agents).map(step).collect();
+        assert!(
+            workspace.operations().batch(workspace.actor(), &steps, Together::Each).unwrap().iter().all(Result::is_ok)
+        );
     }
     let metadata = json!({ "in_one_call": rounds - 1 }).to_string();
     until(|| (0..agents).all(|agent| server.cli(&["HGET", &key(agent), "metadata"]) == metadata));
@@ -242,7 +245,10 @@ pub(crate) fn store(workspace: &Project, agent: usize, number: usize) {
     let metadata = Some(json!({ "round": number }));
     let update = AgentUpdate { status: Some(status), metadata, ..AgentUpdate::at(workspace.now()) };
     workspace
-        .change(Kind::Agent, &name(agent), "set", &Passing::default(), &|document| agent::set(document, &update))
+        .operations()
+        .change(workspace.actor(), Kind::Agent, &name(agent), "set", &Passing::default(), &|document| {
+            agent::set(document, &update)
+        })
         .unwrap();
 }
 
@@ -264,12 +270,12 @@ fn create(workspace: &Project, _: usize, _: usize) {
         steps: Vec::new(),
         created: workspace.now(),
     };
-    workspace.create(&New::Task(new), Taken::FileName).unwrap();
+    workspace.operations().create(workspace.actor(), &New::Task(new), Taken::FileName).unwrap();
 }
 
 fn publish(workspace: &Project, _: usize, number: usize) {
     let channel = Channel::new("training:events").unwrap();
-    workspace.publish(channel, json!({ "event": "saved", "step": number })).unwrap();
+    workspace.publish(workspace.actor(), channel, json!({ "event": "saved", "step": number })).unwrap();
 }
 
 /// How long calls took, and how long it was until all was there.
@@ -373,7 +379,7 @@ fn memory(bench: &Bench, server: &Server) {
         let before = used();
         for number in 0..agents {
             let new = AgentUpdate::at(workspace.now()).into_new(AgentName::new(name(number)).unwrap());
-            workspace.create(&New::Agent(new), Taken::FileName).unwrap();
+            workspace.operations().create(workspace.actor(), &New::Agent(new), Taken::FileName).unwrap();
         }
         for number in 0..tasks {
             create(&workspace, 0, number);

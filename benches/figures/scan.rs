@@ -30,7 +30,10 @@ pub(crate) fn run(bench: &Bench) {
         bench.show(&format!("read-all-{all}"), &format!("{:.1} ms", each(&read)));
         // From the first write on, what was read is kept.
         workspace
-            .change(Kind::Task, &live(0), "note", &Passing::default(), &|document| task::note(document, "seen"))
+            .operations()
+            .change(workspace.actor(), Kind::Task, &live(0), "note", &Passing::default(), &|document| {
+                task::note(document, "seen")
+            })
             .unwrap();
         read();
         bench.show(&format!("read-kept-{all}"), &format!("{:.1} ms", each(&read)));

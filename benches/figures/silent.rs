@@ -54,7 +54,7 @@ fn watched(bench: &Bench, sandboxes: &[Sandbox; 3], urls: [&str; 3]) -> Times {
     let workspaces: [Project; 3] = std::array::from_fn(|at| open(&sandboxes[at], "agent-000", urls[at]));
     for workspace in &workspaces {
         let new = AgentUpdate::at(workspace.now()).into_new(AgentName::new("agent-000").unwrap());
-        workspace.create(&New::Agent(new), Taken::FileName).unwrap();
+        workspace.operations().create(workspace.actor(), &New::Agent(new), Taken::FileName).unwrap();
     }
     let mut times = Times::default();
     for round in 0..bench.pick(5_000, 1_000, 2) {

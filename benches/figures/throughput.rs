@@ -30,7 +30,8 @@ fn open(sandbox: &Sandbox) -> Project {
 /// Changes one field of a task; when this returns, the change is a commit and on the disk.
 fn change(workspace: &Project, id: &str, number: usize) {
     let edit = |document: &Document| Ok(document.set("epoch", &Value::text(number.to_string())).unwrap());
-    let outcome = workspace.change(Kind::Task, id, "update", &Passing::default(), &edit).unwrap();
+    let outcome =
+        workspace.operations().change(workspace.actor(), Kind::Task, id, "update", &Passing::default(), &edit).unwrap();
     assert!(outcome.committed.is_some(), "{id} is committed: {:?}", outcome.waiting);
 }
 

@@ -52,3 +52,6 @@ pub mod health;
 pub mod reconcile;
 
 pub mod engine;
+
+// What is to be done to the documents.
+pub mod operation;

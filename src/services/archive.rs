@@ -131,7 +131,7 @@ impl Project {
             }
         }
         drop(work);
-        let fate = self.commit_written(done.operations.last(), last.as_ref())?;
+        let fate = self.operations().commit_written(&self.actor, done.operations.last(), last.as_ref())?;
         if last.is_some() {
             (done.committed, done.waiting) = (fate.committed, fate.waiting);
         }

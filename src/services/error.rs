@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::bridge::AGREE;
-use super::skipped::SkippedTasks;
+use super::operations::SkippedTasks;
 use super::unmerged::UnmergedWork;
 use super::{GitsAlone, MigrationError, SyncError};
 use crate::adapters::git::{CommitError, GitError};
@@ -51,6 +51,12 @@ pub enum Error {
     #[error("`{path}` is gone: it was removed or renamed just now")]
     Gone {
         /// Where it was.
+        path: DocPath,
+    },
+    /// The document is not as the request expected it.
+    #[error("`{path}` was changed by somebody else just now")]
+    Overtaken {
+        /// Which document.
         path: DocPath,
     },
     /// A document that is git's alone is not changed.
@@ -103,7 +109,7 @@ pub enum Error {
     #[error(transparent)]
     Bridge(#[from] BridgeError),
     /// A value that restricts the task cannot be used, so it is given to no agent.
-    #[error("`{}` is not ready: {}", crate::core::name::visible(.task), super::skipped::described(.finding))]
+    #[error("`{}` is not ready: {}", crate::core::name::visible(.task), super::operations::described(.finding))]
     Unusable {
         /// Which task.
         task: String,
@@ -274,6 +280,7 @@ impl Problem for Error {
             Self::Render(error) => error.code(),
             Self::Exists { .. } => "exists",
             Self::Gone { .. } => "gone",
+            Self::Overtaken { .. } => "overtaken",
             Self::GitsAlone(error) => error.code(),
             Self::Publish(error) => error.code(),
             Self::Stays { .. } => "stays",
@@ -328,6 +335,7 @@ impl Problem for Error {
             Self::Exists { .. }
             | Self::Stays { .. }
             | Self::Undone { .. }
+            | Self::Overtaken { .. }
             | Self::Assigned { .. }
             | Self::Unmerged { .. }
             | Self::Unusable { .. }
@@ -354,6 +362,7 @@ impl Problem for Error {
             Self::Exists { kind, id, .. } => Some(format!("run `mycelium {kind} get {id}` to see it")),
             Self::GitsAlone(error) => error.hint(),
             Self::Gone { .. } => Some("run `mycelium status` to see what is there now".to_owned()),
+            Self::Overtaken { .. } => Some("look at what it says now, and try again".to_owned()),
             Self::Stays { id, why, .. } => why.hint(id),
             Self::ClaimLost(loss) => loss.hint(),
             Self::Unmerged { task, work } => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::intake::unless_read_only;
-use super::{Error, Observer, Project, Subscription, environment};
+use super::{Actor, Error, Observer, Project, Subscription, environment};
 use crate::adapters::store::{self, Action, Operation, Shelf};
 use crate::core::event::{self, Arrivals, Event, Fold, PublishError, Published, Seen, Told};
 use crate::core::name::{AgentName, Channel, ChannelPattern, DocPath, EventId};
@@ -47,17 +47,8 @@ impl Project {
     ///
     /// # Errors
     /// [`Error::Publish`] if the event does not fit into a line; others if the folder fails.
-    pub fn publish(&self, channel: Channel, value: serde_json::Value) -> Result<EventId, Error> {
-        self.publish_as(self.agent.clone(), channel, value)
-    }
-
-    fn publish_as(
-        &self,
-        agent: Option<AgentName>,
-        channel: Channel,
-        value: serde_json::Value,
-    ) -> Result<EventId, Error> {
-        let done = self.publish_all(vec![NewEvent { agent, channel, value }])?;
+    pub fn publish(&self, by: &Actor, channel: Channel, value: serde_json::Value) -> Result<EventId, Error> {
+        let done = self.publish_all(by, vec![NewEvent { agent: by.agent.clone(), channel, value }])?;
         match done.into_iter().next() {
             Some(published) => Ok(published?),
             None => Err(Error::Gone { path: self.own_log()? }),
@@ -69,7 +60,11 @@ impl Project {
     ///
     /// # Errors
     /// [`Error`] if the folder fails; then none is published.
-    pub(super) fn publish_all(&self, events: Vec<NewEvent>) -> Result<Vec<Result<EventId, PublishError>>, Error> {
+    pub(super) fn publish_all(
+        &self,
+        by: &Actor,
+        events: Vec<NewEvent>,
+    ) -> Result<Vec<Result<EventId, PublishError>>, Error> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
@@ -88,13 +83,13 @@ impl Project {
             }));
         }
         if !published.is_empty() {
-            self.append(&operation, &published)?;
+            self.append(by, &operation, &published)?;
         }
         Ok(results)
     }
 
     /// Adds events to this work tree's file of them; what is full goes to the archive.
-    fn append(&self, operation: &Operation, events: &[Published]) -> Result<(), Error> {
+    fn append(&self, by: &Actor, operation: &Operation, events: &[Published]) -> Result<(), Error> {
         let path = self.own_log()?;
         self.documents().refuse_left_to_git([&path])?;
         let mut places: Vec<DocPath> = Vec::new();
@@ -118,7 +113,7 @@ impl Project {
             if written.is_some() {
                 drop(turn);
                 // What goes wrong with the commit is no fault of the event: it is written, and committed later.
-                self.commit_written(Some(&operation.id), written.as_ref())?;
+                self.operations().commit_written(by, Some(&operation.id), written.as_ref())?;
                 return Ok(());
             }
             if is_taken {

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use super::claim_arbiter::{ClaimArbiter, ClaimRequest};
+use super::claim_arbiter::{ClaimArbiter, ClaimRequest, RemoteClaims};
 use super::intake::unless_read_only;
 use super::ledger::task_of;
 use super::{Error, Project};
@@ -42,9 +42,9 @@ impl Project {
         now.ms.checked_sub(u64::try_from(wall - newest).ok()?)
     }
 
-    /// Gives a sign of life for the acting agent: who does something is alive. That never fails what is done.
-    pub(super) fn beat_of_operation(&self) {
-        if let Some(agent) = &self.agent {
+    /// Gives a sign of life for an agent that acts: who does something is alive. That never fails what is done.
+    pub(super) fn beat_of_operation(&self, agent: Option<&AgentName>) {
+        if let Some(agent) = agent {
             let _ = self.store.beat(agent, self.now());
         }
     }
@@ -59,15 +59,20 @@ impl Project {
             drop(lock);
             // The server, where there is one, counts by itself; where it cannot be asked the bridge tells it.
             let ask = LeaseRequest { by: entry.by, lease: entry.lease, over: Override::None };
-            let _ = self.bridge().arbiter().renew(&ClaimRequest::new(task, &ask), self.claims);
+            let _ = self.bridge().arbiter().renew(&ClaimRequest::new(task, &ask), RemoteClaims::IfLive);
         }
         Ok(())
     }
 
     /// Notes that an operation of somebody else wrote a document that an agent holds: such a save renews no lease.
-    pub(super) fn note_foreign_save(&self, path: &DocPath, document: &Document) -> Result<(), Error> {
+    pub(super) fn note_foreign_save(
+        &self,
+        agent: Option<&AgentName>,
+        path: &DocPath,
+        document: &Document,
+    ) -> Result<(), Error> {
         let Some(task) = task_of(path, document) else { return Ok(()) };
-        if task.claimed_by.is_none() || task.claimed_by == self.agent || task.status != TaskStatus::Running {
+        if task.claimed_by.is_none() || task.claimed_by.as_ref() == agent || task.status != TaskStatus::Running {
             return Ok(());
         }
         let lock = self.lock_claims()?;
@@ -83,9 +88,14 @@ impl Project {
     }
 
     /// Notes the signs of life of the holder before an operation of somebody else writes the document.
-    pub(super) fn note_heard_before(&self, path: &DocPath, task: &Task) -> Result<(), Error> {
+    pub(super) fn note_heard_before(
+        &self,
+        agent: Option<&AgentName>,
+        path: &DocPath,
+        task: &Task,
+    ) -> Result<(), Error> {
         let is_of_another =
-            task.status == TaskStatus::Running && task.claimed_by.is_some() && task.claimed_by != self.agent;
+            task.status == TaskStatus::Running && task.claimed_by.is_some() && task.claimed_by.as_ref() != agent;
         if is_of_another { unless_read_only(self.note_heard(&task.id, path, task)) } else { Ok(()) }
     }
 
@@ -135,6 +145,12 @@ impl Project {
         let extra = former.len().saturating_sub(FORMER_MAX);
         former.drain(..extra);
         former
+    }
+
+    /// So long before now, by the clock on the wall.
+    pub(super) fn before(&self, span: std::time::Duration) -> Timestamp {
+        let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_unix_ms(self.now().unix_ms().saturating_sub(ms))
     }
 
     /// When the lease of an entry ended, by the clock on the wall.

@@ -1,12 +1,11 @@
-//! Who has which task, and taking back what nobody is at any more.
+//! Who has which task.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::ledger::task_of;
-use super::operations::Step;
-use super::{Error, Outcome, Project};
+use super::{Error, Project};
 use crate::adapters::store::ClaimPart;
 use crate::core::document::Document;
 use crate::core::entity::{Task, TaskStatus};
@@ -38,17 +37,6 @@ pub struct Holding {
     pub branch: Option<String>,
     /// Tells whether that is this work tree.
     pub is_here: bool,
-}
-
-/// A task that was taken back.
-#[derive(Debug, Clone)]
-pub struct TakenBack {
-    /// Which task.
-    pub task: DocId,
-    /// Who had it.
-    pub by: AgentName,
-    /// What became of the document.
-    pub outcome: Outcome,
 }
 
 impl Project {
@@ -115,30 +103,6 @@ impl Project {
         })
     }
 
-    /// Takes back the tasks of this work tree whose lease is over: they are pending again, and free for whoever asks.
-    ///
-    /// # Errors
-    /// [`Error`] if the ledger or the folder fails; what was taken back stays so. One document that fails keeps no other.
-    pub fn take_back(&self) -> Result<Vec<TakenBack>, Error> {
-        let (mut taken, mut failed) = (Vec::new(), None);
-        for (id, path, left) in self.held_here()? {
-            if !left.is_over() {
-                continue;
-            }
-            let by = self.task_at(&path)?.and_then(|task| task.claimed_by);
-            match (self.run_step(Step::Expire { path }), by) {
-                (Ok(outcome), Some(by)) => taken.push(TakenBack { task: id, by, outcome }),
-                // Renewed, released or finished at the same time.
-                (Ok(_), None)
-                | (Err(Error::NotHeld { .. } | Error::Refused { .. } | Error::Gone { .. } | Error::GitsAlone(_)), _) => {
-                }
-                // One that cannot be taken back keeps no other.
-                (Err(error), _) => failed = failed.or(Some(error)),
-            }
-        }
-        failed.filter(|_| taken.is_empty()).map_or(Ok(taken), Err)
-    }
-
     /// How long until the next lease of this work tree is over; `None` if nobody has anything here.
     ///
     /// # Errors
@@ -149,7 +113,7 @@ impl Project {
 
     /// The tasks that somebody has in this work tree, and how much of the lease is left. Those that nobody knows how long
     /// they are held are counted anew from now on.
-    fn held_here(&self) -> Result<Vec<(DocId, DocPath, TimeLeft)>, Error> {
+    pub(super) fn held_here(&self) -> Result<Vec<(DocId, DocPath, TimeLeft)>, Error> {
         let mut held = Vec::new();
         for id in self.store.claimed(ClaimPart::Held)? {
             let Some((_, path)) = self.claimed_here(&id)? else { continue };
@@ -202,7 +166,7 @@ impl Project {
         }))
     }
 
-    fn task_at(&self, path: &DocPath) -> Result<Option<Task>, Error> {
+    pub(super) fn task_at(&self, path: &DocPath) -> Result<Option<Task>, Error> {
         match self.store.read(path) {
             Ok(file) => Ok(file.and_then(|file| task_of(path, &Document::parse(file.bytes)))),
             // The leases of all other tasks must still end.

@@ -1,38 +1,39 @@
 //! An agent whose lease ended: what it may still do, and what it is told where another one has had the task since.
 
 use super::claim_arbiter::Reservation;
-use super::operations::refusing;
+use super::operations::{Actor, refusing};
 use super::{Error, Project};
 use crate::core::document::Document;
 use crate::core::entity::claim::{Hold, retake};
 use crate::core::entity::{Task, TaskStatus};
-use crate::core::lease::{self, LeaseEvidence, LeaseRequest, Override, expired_holder};
+use crate::core::lease::{self, LeaseEvidence, LeaseRequest, LostLease, Override, expired_holder};
 use crate::core::name::DocPath;
+use crate::core::operation::TaskChange;
 
-/// The operation that adds a note: it is never refused, whatever became of the task.
-pub(super) const NOTE: &str = "task.note";
-/// What the last holder of a task may do though the lease ended and the task is pending again.
-const TAKES_UP: [&str; 4] = ["task.update", "task.complete", "task.fail", "task.tick"];
+/// Returns true if an operation may be that of a last holder whose task is pending again.
+pub(super) fn may_take_up(by: &Actor, task: &Task, change: Option<&TaskChange>) -> bool {
+    by.agent.is_some() && task.status == TaskStatus::Pending && change.is_some_and(TaskChange::takes_up)
+}
+
+/// The request by which an agent takes a task up again whose lease ended; `None` if it is not the last holder, or if another
+/// agent has had the task since.
+pub(super) fn late_ask(by: &Actor, evidence: &LeaseEvidence) -> Option<LeaseRequest> {
+    let by = by.agent.as_ref()?;
+    let entry = expired_holder(evidence, by)?;
+    Some(LeaseRequest { by: by.clone(), lease: entry.lease, over: Override::None })
+}
 
 impl Project {
-    /// Returns true if an operation may be that of a last holder whose task is pending again.
-    pub(super) fn may_take_up(&self, task: &Task, verb: &str) -> bool {
-        self.agent.is_some() && task.status == TaskStatus::Pending && TAKES_UP.contains(&verb)
-    }
-
-    /// The request by which the acting agent takes a task up again whose lease ended; `None` if it is not the last holder, or
-    /// if another agent has had the task since.
-    pub(super) fn late_ask(&self, evidence: &LeaseEvidence) -> Option<LeaseRequest> {
-        let by = self.agent.as_ref()?;
-        let entry = expired_holder(evidence, by)?;
-        Some(LeaseRequest { by: by.clone(), lease: entry.lease, over: Override::None })
-    }
-
-    /// Why the acting agent may not end a task: its lease ended, and another one has had the task since.
-    pub(super) fn lost_since(&self, path: &DocPath, task: &Task, evidence: &LeaseEvidence) -> Option<Error> {
-        let by = self.agent.as_ref()?;
-        let lost = lease::taken_over_since(task.id.as_str(), evidence, by, &self.moment(), &self.here(path))?;
-        Some(self.lost(*lost))
+    /// Why an agent may not end a task: its lease ended, and another one has had the task since.
+    pub(super) fn taken_over_since(
+        &self,
+        by: &Actor,
+        path: &DocPath,
+        task: &Task,
+        evidence: &LeaseEvidence,
+    ) -> Option<LostLease> {
+        let by = by.agent.as_ref()?;
+        lease::taken_over_since(task.id.as_str(), evidence, by, &self.moment(), &self.here(path)).map(|loss| *loss)
     }
 }
 

@@ -6,11 +6,9 @@ mod archive;
 mod backend_id;
 mod behind;
 mod bridge;
-mod claim;
 mod claim_arbiter;
 mod commits;
 mod condition;
-mod cycle;
 mod driver;
 mod environment;
 mod error;
@@ -37,7 +35,6 @@ mod resolve;
 mod restore;
 mod settings;
 mod setup;
-mod skipped;
 mod stats;
 mod sync;
 mod teller;
@@ -47,13 +44,15 @@ mod wait;
 mod why;
 
 pub use crate::adapters::store::PAUSE_MAX;
+pub use crate::core::operation::{
+    DocumentChange, DocumentRef, EditFn, Expect, New, Passing, Request, Taken, TaskChange, WorkflowChange,
+};
 pub use archive::{Archived, Kept, Moved, Run, Wanted};
 pub use backend_id::BackendId;
 pub use bridge::{
     BackendHealth, BackendState, Backends, BridgeStats, DetectedBackend, Direction, Enabling, Follower, HealthRecord,
     PassOptions, PassReport, Patience, RedisTarget, UNKNOWN as BRIDGE_UNKNOWN,
 };
-pub use claim::{Claimed, Renewed, Which};
 pub use claim_arbiter::{Decided, RemoteClaims};
 pub use commits::{
     BranchMigration, CommitReport, Committed, Committer, DedicatedBranch, Edits, KeptOperation, MigrationError, Sight,
@@ -67,21 +66,20 @@ pub use event::Filter;
 pub use events::{StopHandle, Subscription};
 pub use history::HistoryEntry;
 pub use hold::Hold;
-pub use holding::{Holding, TakenBack};
+pub use holding::Holding;
 pub use index::{DocumentName, DocumentReader, Found, GitsAlone, Scope};
 pub use observer::Observer;
 pub use opening::Opening;
 pub use operations::{
-    ClaimDecision, DocumentRef, EditFn, Editing, New, Outcome, Passing, STEPS_MAX, Step, Taken, Together,
+    Actor, ClaimDecision, Claimed, Operations, Outcome, Pruned, Pruning, Renewed, STEPS_MAX, SkippedTask, SkippedTasks,
+    Stale, TakenBack, Together, Which,
 };
 pub use progress::{Doing, Progress};
 pub use project::{Context, Project};
-pub use pulse::{Pruned, Pruning, Stale};
 pub use resolve::{How, Resolution, Resolved};
 pub use restore::{Restorable, RestoreReport, RestoredDocument};
 pub use settings::NewSettings;
 pub use setup::{InitReport, Templates};
-pub use skipped::{SkippedTask, SkippedTasks};
 pub use stats::{Flow, Line, Member, Stats, status_anywhere};
 pub use sync::{DroppedCommits, LostClaim, SyncError, SyncOptions, SyncReport, Unpushed, way_around};
 pub use wait::{Until, Waited};

@@ -3,10 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::after_write::WriteOrigin;
-use super::claim_arbiter::RemoteClaims;
 use super::commits::{Group, agreed_branch};
 use super::error::again;
+use super::operations::Actor;
 use super::{Error, Progress, Project, environment, intake, teller};
 use crate::adapters::git::{Hooks, Repository, Target};
 use crate::adapters::store::{self, Durability, Place, Store};
@@ -75,12 +74,10 @@ impl Project {
             target,
             config,
             flags,
-            agent,
+            actor: Actor { agent, ..Actor::default() },
             durability,
             progress,
             group,
-            origin: WriteOrigin::Here,
-            claims: RemoteClaims::IfLive,
         })
     }
 }
@@ -98,7 +95,7 @@ impl Project {
 
     /// How to open it once more, in another thread.
     pub(super) fn once_more(&self) -> Opening {
-        Opening { root: Some(self.root.clone()), agent: self.agent.clone(), flags: self.flags.clone() }
+        Opening { root: Some(self.root.clone()), agent: self.actor.agent.clone(), flags: self.flags.clone() }
     }
 
     /// The same workspace once more, for somebody who uses it beside this one.
@@ -116,13 +113,11 @@ impl Project {
             store: self.store.clone(),
             target: self.target.clone(),
             config: self.config.clone(),
-            agent: self.agent.clone(),
+            actor: self.actor.clone(),
             durability: self.durability,
             progress: self.progress.clone(),
             flags: self.flags.clone(),
             group: std::sync::Arc::clone(&self.group),
-            origin: self.origin,
-            claims: self.claims,
         })
     }
 }

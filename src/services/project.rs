@@ -4,13 +4,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::after_write::WriteOrigin;
-use super::claim_arbiter::RemoteClaims;
+use super::after_write::{AfterWrite, WriteOrigin};
+use super::claim_arbiter::{ClaimArbiter, ClaimDenied, ClaimRequest, RemoteClaims, RemoteLease, Reservation};
 use super::commits::{Committer, Group, OperationRecords};
 use super::index::DocumentReader;
+use super::operations::{Actor, Operations};
 use super::{Backends, Error, Progress, environment};
 use crate::adapters::git::{Repository, Target};
-use crate::adapters::store::{Durability, Store};
+use crate::adapters::store::{Durability, Record, Store};
 use crate::core::config::Config;
 use crate::core::name::{AgentName, DocId, Kind, Revision};
 use crate::core::time::Timestamp;
@@ -25,23 +26,20 @@ pub struct Project {
     pub(super) config: Config,
     /// The settings that won over every file when it was opened.
     pub(super) flags: Vec<(String, String)>,
-    pub(super) agent: Option<AgentName>,
+    /// Who acts unless a call names another actor.
+    pub(super) actor: Actor,
     pub(super) durability: Durability,
     pub(super) progress: Progress,
     /// Those in this process with whom it commits.
     pub(super) group: Arc<Group>,
-    /// Where what it writes comes from.
-    pub(super) origin: WriteOrigin,
-    /// Whether a claim may be decided in this clone alone.
-    pub(super) claims: RemoteClaims,
 }
 
 impl fmt::Debug for Project {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { root, agent, config, .. } = self;
+        let Self { root, actor, config, .. } = self;
         f.debug_struct("Project")
             .field("root", root)
-            .field("agent", agent)
+            .field("actor", actor)
             .field("config", config)
             .finish_non_exhaustive()
     }
@@ -84,17 +82,10 @@ impl Project {
         &self.config
     }
 
-    /// The same workspace with this agent acting, unless somebody was named when it was opened.
+    /// The same workspace where another actor acts unless a call names one.
     #[must_use]
-    pub fn or_acting_as(mut self, agent: &AgentName) -> Self {
-        self.agent.get_or_insert_with(|| agent.clone());
-        self
-    }
-
-    /// The same workspace in which no claim is decided in this clone alone: where the server cannot decide, there is none.
-    #[must_use]
-    pub fn deciding_there(mut self) -> Self {
-        self.claims = RemoteClaims::Required;
+    pub fn acting(mut self, change: impl FnOnce(Actor) -> Actor) -> Self {
+        self.actor = change(self.actor);
         self
     }
 
@@ -107,13 +98,25 @@ impl Project {
     /// Who acts, if anybody said so.
     #[must_use]
     pub const fn agent(&self) -> Option<&AgentName> {
-        self.agent.as_ref()
+        self.actor.agent.as_ref()
+    }
+
+    /// Who acts unless a call names another actor.
+    #[must_use]
+    pub const fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// The operations that change documents.
+    #[must_use]
+    pub const fn operations(&self) -> Operations<'_> {
+        Operations { project: self, arbiter: self, after: self }
     }
 
     /// The name of who acts: the agent, else the user as git knows them, else as the system does.
     #[must_use]
-    pub fn actor(&self) -> String {
-        let agent = self.agent.as_ref().map(ToString::to_string);
+    pub fn actor_name(&self) -> String {
+        let agent = self.actor.agent.as_ref().map(ToString::to_string);
         let by_git = || self.repository.as_ref().and_then(|repository| repository.setup().user_name().ok());
         agent.or_else(by_git).or_else(|| environment::variable("USER")).unwrap_or_else(|| "somebody".to_owned())
     }
@@ -179,7 +182,7 @@ impl Project {
 
     /// Returns what makes the records of operations.
     pub(super) const fn records(&self) -> OperationRecords<'_> {
-        OperationRecords::new(self.repository.as_ref(), &self.target, self.agent.as_ref())
+        OperationRecords::new(self.repository.as_ref(), &self.target, self.actor.agent.as_ref())
     }
 
     /// Returns what makes commits.
@@ -198,5 +201,31 @@ impl Project {
     #[must_use]
     pub fn target(&self) -> Target {
         self.target.clone()
+    }
+}
+
+// Its backends arbitrate claims and hear of what was written, for services that know no backend.
+
+impl ClaimArbiter for Project {
+    fn is_asked(&self) -> bool {
+        self.bridge().arbiter().is_asked()
+    }
+
+    fn reserve(&self, requests: &[ClaimRequest], mode: RemoteClaims) -> Vec<Result<Reservation, ClaimDenied>> {
+        self.bridge().arbiter().reserve(requests, mode)
+    }
+
+    fn release(&self, unused: &[RemoteLease], mode: RemoteClaims) {
+        self.bridge().arbiter().release(unused, mode);
+    }
+
+    fn renew(&self, request: &ClaimRequest, mode: RemoteClaims) -> Result<(), ClaimDenied> {
+        self.bridge().arbiter().renew(request, mode)
+    }
+}
+
+impl AfterWrite for Project {
+    fn after_write(&self, written: &Record, origin: WriteOrigin) {
+        self.bridge().after_write(written, origin);
     }
 }

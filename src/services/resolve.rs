@@ -152,7 +152,7 @@ impl Project {
         for (_, one) in written {
             one.wait()?;
         }
-        let fate = self.commit_written(Some(&last), None)?;
+        let fate = self.operations().commit_written(&self.actor, Some(&last), None)?;
         (done.committed, done.waiting) = (fate.committed, fate.waiting);
         done.findings.extend(fate.findings);
         Ok(())

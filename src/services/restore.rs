@@ -138,7 +138,7 @@ impl Project {
             for (_, one) in written.iter().take(written.len() - 1) {
                 one.clone().wait()?;
             }
-            let fate = self.commit_written(Some(id), Some(last))?;
+            let fate = self.operations().commit_written(&self.actor, Some(id), Some(last))?;
             (report.committed, report.waiting, report.findings) = (fate.committed, fate.waiting, fate.findings);
         }
         let is_open =
@@ -194,7 +194,7 @@ impl Project {
         let evidence = self.sight(&task.id, path, LeaseFacts::of(&task))?;
         let pass = LeaseProof { by: Some(holder), fence: None };
         lease::authorize(task.id.as_str(), &evidence, pass, &self.moment(), &self.here(path))
-            .map_err(|loss| self.lost(*loss))
+            .map_err(|loss| self.operations().lost(*loss))
     }
 
     /// Forgets these kept operations for good.

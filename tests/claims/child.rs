@@ -45,7 +45,7 @@ fn work(workspace: &Project, me: &AgentName, lease: Duration, board_every: usize
     let board = std::env::var("CLAIMS_BOARD").expect("a board");
     let mut count = 0;
     loop {
-        let claimed = match workspace.claim(Which::Next { kind: Some("work") }, &ask) {
+        let claimed = match workspace.operations().claim(workspace.actor(), Which::Next { kind: Some("work") }, &ask) {
             Ok(claimed) => claimed,
             Err(Error::NothingReady { .. }) => break,
             Err(error) => panic!("{error}: {error:?}"),
@@ -57,17 +57,27 @@ fn work(workspace: &Project, me: &AgentName, lease: Duration, board_every: usize
             let set = vec![(key.to_owned(), Value::text(value))];
             task::update(document, &TaskUpdate { set, ..TaskUpdate::default() })
         };
-        match workspace
-            .change(Kind::Task, &id, "update", &Passing::default(), &|document| key(document, "worker", me.as_str()))
-        {
+        match workspace.operations().change(
+            workspace.actor(),
+            Kind::Task,
+            &id,
+            "update",
+            &Passing::default(),
+            &|document| key(document, "worker", me.as_str()),
+        ) {
             Ok(_) => {}
             // The lease was short, and this process slow.
             Err(Error::ClaimLost(_)) => continue,
             Err(error) => panic!("{error}: {error:?}"),
         }
-        match workspace
-            .change(Kind::Task, &id, "complete", &Passing::default(), &|document| task::complete(document, None))
-        {
+        match workspace.operations().change(
+            workspace.actor(),
+            Kind::Task,
+            &id,
+            "complete",
+            &Passing::default(),
+            &|document| task::complete(document, None),
+        ) {
             Ok(_) => say(&format!("completed {id} {fence}")),
             Err(Error::ClaimLost(_) | Error::Refused { .. }) => continue,
             Err(error) => panic!("{error}: {error:?}"),
@@ -76,7 +86,10 @@ fn work(workspace: &Project, me: &AgentName, lease: Duration, board_every: usize
         if count % board_every == 0 {
             let (count, me) = (count.to_string(), me.as_str());
             workspace
-                .change(Kind::Task, &board, "update", &Passing::default(), &|document| key(document, me, &count))
+                .operations()
+                .change(workspace.actor(), Kind::Task, &board, "update", &Passing::default(), &|document| {
+                    key(document, me, &count)
+                })
                 .expect("written");
             say(&format!("board {count}"));
         }
@@ -90,7 +103,7 @@ fn race(workspace: &Project, me: &AgentName) {
     say("ready");
     for line in std::io::stdin().lock().lines() {
         let id = line.expect("a line");
-        match workspace.claim(Which::Task(&id), &ask) {
+        match workspace.operations().claim(workspace.actor(), Which::Task(&id), &ask) {
             Ok(claimed) => say(&format!("won {id} {}", claimed.fence)),
             Err(Error::ClaimLost(loss)) => {
                 say(&format!("lost {id} {}", loss.by.map_or_else(String::new, |by| by.to_string())));

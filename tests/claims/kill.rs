@@ -77,7 +77,7 @@ fn nothing_claimed_is_lost_to_kills_and_nothing_is_given_twice() {
 }
 
 fn claim_next(workspace: &Project, ask: &LeaseRequest) -> Option<Claimed> {
-    match workspace.claim(Which::Next { kind: Some("work") }, ask) {
+    match workspace.operations().claim(workspace.actor(), Which::Next { kind: Some("work") }, ask) {
         Ok(claimed) => Some(claimed),
         Err(Error::NothingReady { .. }) => None,
         Err(error) => panic!("{error}"),
@@ -89,7 +89,8 @@ fn finish(scene: &Scene) {
     let workspace = scene.workspace(0, "survivor");
     std::thread::sleep(Duration::from_millis(400));
     let began = Instant::now();
-    let first = workspace.claim(Which::Next { kind: Some("work") }, &ask("survivor", 60_000));
+    let first =
+        workspace.operations().claim(workspace.actor(), Which::Next { kind: Some("work") }, &ask("survivor", 60_000));
     assert!(began.elapsed() < BLOCKED, "blocked for {:?}", began.elapsed());
     let mut next = Some(first.unwrap());
     // What the dead committed on the branch of the other work tree keeps their tasks from polite claims here.
@@ -98,7 +99,8 @@ fn finish(scene: &Scene) {
         while let Some(claimed) = next.take().or_else(|| claim_next(&workspace, &ask)) {
             let id = claimed.outcome.entity.unwrap().id().to_string();
             workspace
-                .change(Kind::Task, &id, "complete", &Passing::default(), &|document: &Document| {
+                .operations()
+                .change(workspace.actor(), Kind::Task, &id, "complete", &Passing::default(), &|document: &Document| {
                     task::complete(document, None)
                 })
                 .unwrap();

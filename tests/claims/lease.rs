@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use mycelium::entity::{TaskStatus, task};
 use mycelium::lease::{LeaseRequest, LossReason, Override, PreviousHolder};
-use mycelium::name::Kind;
-use mycelium::services::{Claimed, Error, Outcome, Passing, Step, Together, Which};
+use mycelium::name::{AgentName, Kind};
+use mycelium::operation::{DocumentChange, Passing, Request, TaskChange};
+use mycelium::services::{Actor, Claimed, Error, Outcome, Together, Which};
 use serde_json::json;
 
 use crate::scene::{Scene, ask};
@@ -15,8 +16,16 @@ use mycelium::problem::Problem;
 
 const TASK: &str = "task-0000";
 
+fn by(agent: &str) -> Actor {
+    Actor::agent(&AgentName::new(agent).unwrap())
+}
+
+fn complete() -> TaskChange {
+    TaskChange::Complete { result: None }
+}
+
 fn claim(scene: &Scene, tree: usize, agent: &str, lease_ms: u64) -> Result<Claimed, Error> {
-    scene.workspace(tree, agent).claim(Which::Task(TASK), &ask(agent, lease_ms))
+    scene.workspace(tree, agent).operations().claim(&by(agent), Which::Task(TASK), &ask(agent, lease_ms))
 }
 
 #[track_caller]
@@ -58,7 +67,7 @@ fn a_lease_that_is_over_is_taken_over_with_a_new_fence() {
     let left = lost_to(claim(&scene, 1, "b", 60_000), "a");
     assert!(left > Duration::from_secs(30) && left <= Duration::from_secs(60), "{left:?}");
     pass(&scene, 59_000);
-    let again = scene.workspace(0, "a").renew(TASK, Some(1)).unwrap();
+    let again = scene.workspace(0, "a").operations().renew(&by("a").with_fence(Some(1)), TASK).unwrap();
     assert_eq!((again.fence, again.lease), (1, Duration::from_secs(60)));
     pass(&scene, 59_000);
     lost_to(claim(&scene, 1, "b", 60_000), "a");
@@ -68,16 +77,13 @@ fn a_lease_that_is_over_is_taken_over_with_a_new_fence() {
     lost_to(claim(&scene, 0, "a", 60_000), "b");
     let workspace = scene.workspace(0, "a");
     for result in [
+        workspace.operations().run_one(workspace.actor(), Request::task(TASK, complete())).map(drop),
         workspace
-            .change(Kind::Task, TASK, "complete", &Passing::default(), &|document| task::complete(document, None))
+            .operations()
+            .run_one(workspace.actor(), Request::task(TASK, TaskChange::Fail { error: None }))
             .map(drop),
-        workspace
-            .change(Kind::Task, TASK, "fail", &Passing::default(), &|document| task::fail(document, None))
-            .map(drop),
-        workspace
-            .change(Kind::Task, TASK, "update", &Passing::default(), &|document| task::update(document, &progress()))
-            .map(drop),
-        workspace.renew(TASK, None).map(drop),
+        workspace.operations().run_one(workspace.actor(), Request::task(TASK, progress().into())).map(drop),
+        workspace.operations().renew(workspace.actor(), TASK).map(drop),
     ] {
         let Err(Error::ClaimLost(loss)) = result else { panic!("{result:?}") };
         assert_eq!((loss.by.unwrap().as_str(), loss.fence, loss.why), ("b", 2, LossReason::Held));
@@ -93,10 +99,7 @@ fn each_operation_heartbeat_and_save_of_the_holder_renews_the_lease() {
     let signs: [(&str, &dyn Fn()); 5] = [
         ("an update", &|| {
             assert!(
-                scene
-                    .workspace(0, "a")
-                    .change(Kind::Task, TASK, "update", &Passing::default(), &|d| task::update(d, &progress()))
-                    .is_ok()
+                scene.workspace(0, "a").operations().run_one(&by("a"), Request::task(TASK, progress().into())).is_ok()
             );
         }),
         ("an operation elsewhere", &|| {
@@ -115,30 +118,35 @@ fn each_operation_heartbeat_and_save_of_the_holder_renews_the_lease() {
     }
     // What others do to the document is no sign that the holder lives.
     pass(&scene, 59_000);
-    let note = |d: &mycelium::document::Document| task::note(d, "seen");
-    scene.workspace(0, "b").change(Kind::Task, TASK, "note", &Passing::default(), &note).unwrap();
+    scene
+        .workspace(0, "b")
+        .operations()
+        .run_one(&by("b"), Request::task(TASK, TaskChange::Note("seen".to_owned())))
+        .unwrap();
     assert!(lost_to(claim(&scene, 1, "b", 60_000), "a") < Duration::from_secs(15));
     pass(&scene, 60_000);
     // What the holder did in the other worktree has to be merged first, or is left behind on purpose.
     assert!(matches!(claim(&scene, 1, "b", 60_000), Err(Error::Unmerged { .. })));
     let ask = LeaseRequest { over: Override::Force, ..ask("b", 60_000) };
-    assert_eq!(scene.workspace(1, "b").claim(Which::Task(TASK), &ask).unwrap().fence, 2);
+    assert_eq!(scene.workspace(1, "b").operations().claim(&by("b"), Which::Task(TASK), &ask).unwrap().fence, 2);
 }
 
 #[test]
 fn the_last_holder_goes_on_after_the_lease_until_another_one_has_had_the_task() {
     let scene = Scene::new(1, 2);
     let a = scene.workspace(0, "a");
-    let complete =
-        || a.change(Kind::Task, TASK, "complete", &Passing::default(), &|d| task::complete(d, Some(&json!("made"))));
+    let complete = || {
+        let change = TaskChange::Complete { result: Some(json!("made")) };
+        a.operations().run_one(a.actor(), Request::task(TASK, change))
+    };
     for (how, by_watcher) in [("running", false), ("pending", true)] {
         claim(&scene, 0, "a", 60_000).unwrap();
         pass(&scene, 61_000);
-        let taken_back = if by_watcher { a.take_back().unwrap().len() } else { 0 };
+        let taken_back = if by_watcher { a.operations().take_back().unwrap().len() } else { 0 };
         assert_eq!((taken_back, scene.keys(0, TASK)["status"].as_str()), (usize::from(by_watcher), how));
         let fence: u64 = scene.keys(0, TASK)["fence"].parse().unwrap();
         let passing = Passing { fence: Some(fence), ..Passing::default() };
-        a.change(Kind::Task, TASK, "update", &passing, &|d| task::update(d, &progress())).unwrap();
+        a.operations().run_one(a.actor(), Request::task(TASK, progress().into()).with(passing)).unwrap();
         let keys = scene.keys(0, TASK);
         assert_eq!((keys["status"].as_str(), keys["claimed_by"].as_str()), ("running", "a"), "{how}");
         assert_eq!(keys["fence"], fence.to_string(), "the fence is the same");
@@ -146,16 +154,16 @@ fn the_last_holder_goes_on_after_the_lease_until_another_one_has_had_the_task() 
         assert!(lost_to(claim(&scene, 1, "b", 60_000), "a") > Duration::from_secs(45), "the lease begins again");
         pass(&scene, 61_000);
         if by_watcher {
-            a.take_back().unwrap();
+            a.operations().take_back().unwrap();
         }
         complete().unwrap();
         assert_eq!(scene.entry(TASK).unwrap()["state"], "completed", "{how}");
-        a.change(Kind::Task, TASK, "reopen", &Passing::default(), &task::reopen).unwrap();
+        a.operations().run_one(a.actor(), Request::task(TASK, TaskChange::Reopen)).unwrap();
     }
     // Another one has it: refused, with when the lease ended; it is not lost what was done.
     claim(&scene, 0, "a", 60_000).unwrap();
     pass(&scene, 61_000);
-    scene.workspace(0, "b").claim(Which::Task(TASK), &ask("b", 60_000)).unwrap();
+    scene.workspace(0, "b").operations().claim(&by("b"), Which::Task(TASK), &ask("b", 60_000)).unwrap();
     let refused = |what: &str| {
         let run = scene.run(0, &["task", "complete", TASK, "--result", "made", "--as", "a"]);
         assert_eq!(run.code, Some(4), "{what}: {run:?}");
@@ -167,7 +175,7 @@ fn the_last_holder_goes_on_after_the_lease_until_another_one_has_had_the_task() 
     refused("b holds it");
     scene.run(0, &["task", "release", TASK, "--as", "b"]).ok();
     refused("b had it");
-    scene.workspace(0, "b").claim(Which::Task(TASK), &ask("b", 60_000)).unwrap();
+    scene.workspace(0, "b").operations().claim(&by("b"), Which::Task(TASK), &ask("b", 60_000)).unwrap();
     scene.run(0, &["task", "complete", TASK, "--as", "b"]).ok();
     refused("b completed it");
     let text = std::fs::read_to_string(scene.trees[0].join(FOLDER).join(format!("{TASK}.md"))).unwrap();
@@ -192,16 +200,9 @@ fn a_batch_of_a_late_holder_goes_on_too() {
     let scene = Scene::new(1, 1);
     claim(&scene, 0, "a", 60_000).unwrap();
     pass(&scene, 61_000);
-    scene.workspace(0, "").take_back().unwrap();
-    let step = |verb, edit: fn(&mycelium::document::Document) -> _| Step::Change {
-        kind: Kind::Task,
-        id: TASK.to_owned(),
-        verb,
-        passing: Passing::default(),
-        edit: Box::new(edit),
-    };
-    let steps = [step("update", |d| task::update(d, &progress())), step("complete", |d| task::complete(d, None))];
-    let done = scene.workspace(0, "a").batch(&steps, Together::All).unwrap();
+    scene.workspace(0, "").operations().take_back().unwrap();
+    let steps = [Request::task(TASK, progress().into()), Request::task(TASK, complete())];
+    let done = scene.workspace(0, "a").operations().batch(&by("a"), &steps, Together::All).unwrap();
     assert!(done.iter().all(Result::is_ok), "{done:?}");
     assert_eq!((scene.keys(0, TASK)["status"].as_str(), scene.keys(0, TASK)["fence"].as_str()), ("completed", "1"));
     assert_eq!(scene.entry(TASK).unwrap()["state"], "completed");
@@ -302,8 +303,7 @@ fn what_another_clone_has_is_only_stolen() {
 /// `a` claims the task in the second worktree and completes it there.
 fn complete_elsewhere(scene: &Scene) {
     claim(scene, 1, "a", 60_000).unwrap();
-    let complete = |document: &_| task::complete(document, None);
-    scene.workspace(1, "a").change(Kind::Task, TASK, "complete", &Passing::default(), &complete).unwrap();
+    scene.workspace(1, "a").operations().run_one(&by("a"), Request::task(TASK, complete())).unwrap();
 }
 
 #[test]
@@ -337,11 +337,12 @@ fn what_is_finished_in_another_work_tree_is_not_given_again() {
     let Err(Error::ClaimLost(loss)) = claim(&scene, 0, "b", 60_000) else { panic!("it is not lost") };
     assert_eq!((loss.why, loss.place.clone().unwrap().branch.unwrap().as_str()), (LossReason::Completed, "branch-1"));
     assert_eq!(loss.hint().unwrap(), "run `git merge branch-1` first");
-    let none = scene.workspace(0, "b").claim(Which::Next { kind: Some("work") }, &ask("b", 60_000));
+    let none =
+        scene.workspace(0, "b").operations().claim(&by("b"), Which::Next { kind: Some("work") }, &ask("b", 60_000));
     assert!(matches!(none, Err(Error::NothingReady { .. })), "{none:?}");
     scene.git(0, &["merge", "--quiet", "branch-1"]);
     assert!(matches!(claim(&scene, 0, "b", 60_000), Err(Error::NotPending { .. })));
-    scene.workspace(0, "b").change(Kind::Task, TASK, "reopen", &Passing::default(), &task::reopen).unwrap();
+    scene.workspace(0, "b").operations().run_one(&by("b"), Request::task(TASK, TaskChange::Reopen)).unwrap();
     assert_eq!(claim(&scene, 0, "b", 60_000).unwrap().fence, 2);
 }
 
@@ -380,7 +381,7 @@ fn a_fence_that_is_named_must_be_the_one_now() {
     assert!(person.agent().is_none());
     let complete = |fence| {
         let passing = Passing { fence: Some(fence), ..Passing::default() };
-        person.change(Kind::Task, TASK, "complete", &passing, &|document| task::complete(document, None))
+        person.operations().run_one(person.actor(), Request::task(TASK, complete()).with(passing))
     };
     let Err(Error::ClaimLost(loss)) = complete(7) else { panic!("it is not lost") };
     assert_eq!((loss.why, loss.fence), (LossReason::Fence, 1));
@@ -407,17 +408,14 @@ fn an_agent_that_begins_a_task_claims_it() {
 #[test]
 fn a_batch_obeys_the_ledger_and_tells_it() {
     let scene = Scene::new(4, 2);
-    let claimed = |n: usize| scene.workspace(0, "a").claim(Which::Task(&format!("task-000{n}")), &ask("a", 60_000));
+    let claimed = |n: usize| {
+        scene.workspace(0, "a").operations().claim(&by("a"), Which::Task(&format!("task-000{n}")), &ask("a", 60_000))
+    };
     claimed(0).unwrap();
     claimed(1).unwrap();
-    let step = |n: usize, status: TaskStatus| Step::Change {
-        kind: Kind::Task,
-        id: format!("task-000{n}"),
-        verb: "update",
-        passing: Passing::default(),
-        edit: Box::new(move |document| {
-            task::update(document, &task::TaskUpdate { status: Some(status), ..task::TaskUpdate::default() })
-        }),
+    let step = |n: usize, status: TaskStatus| {
+        let update = task::TaskUpdate { status: Some(status), ..task::TaskUpdate::default() };
+        Request::task(&format!("task-000{n}"), update.into())
     };
     let steps = || {
         [
@@ -436,24 +434,27 @@ fn a_batch_obeys_the_ledger_and_tells_it() {
         results.into_iter().map(one).collect()
     };
     // In the other work tree `b` sees pending tasks, and begins two of them; what `a` has it does not get.
-    let mut theirs: Vec<Step> = steps().into_iter().skip(1).collect();
+    let mut theirs: Vec<Request<'_>> = steps().into_iter().skip(1).collect();
     theirs.push(step(1, TaskStatus::Running));
-    let b = scene.workspace(1, "b").batch(&theirs, Together::Each);
+    let b = scene.workspace(1, "b").operations().batch(&by("b"), &theirs, Together::Each);
     assert_eq!(told(b.unwrap()), ["running", "running", "completed", "lost to a"]);
     let (two, three) = (scene.entry("task-0002").unwrap(), scene.entry("task-0003").unwrap());
     assert_eq!((two["by"].as_str(), two["state"].as_str(), two["fence"].as_u64()), (Some("b"), Some("held"), Some(1)));
     assert_eq!((three["by"].as_str(), three["state"].as_str()), (Some("b"), Some("completed")));
     assert_eq!(scene.keys(1, "task-0002")["claimed_by"], "b");
     assert_eq!(scene.keys(1, "task-0003")["fence"], "1");
-    let a = scene.workspace(0, "a").batch(&steps(), Together::Each).unwrap();
+    let a = scene.workspace(0, "a").operations().batch(&by("a"), &steps(), Together::Each).unwrap();
     assert_eq!(told(a)[..3], ["completed", "lost to b", "lost to b"]);
     assert_eq!(scene.entry("task-0000").unwrap()["state"], "completed");
-    let all =
-        scene.workspace(0, "a").batch(&[step(1, TaskStatus::Completed), step(2, TaskStatus::Running)], Together::All);
+    let all = scene.workspace(0, "a").operations().batch(
+        &by("a"),
+        &[step(1, TaskStatus::Completed), step(2, TaskStatus::Running)],
+        Together::All,
+    );
     assert!(all.unwrap().iter().all(Result::is_err));
     assert_eq!(scene.entry("task-0001").unwrap()["state"], "held", "nothing of it was done");
-    let removed = Step::Remove { kind: Kind::Task, id: "task-0001".to_owned() };
-    assert!(scene.workspace(0, "a").batch(&[removed], Together::Each).unwrap()[0].is_ok());
+    let removed = DocumentChange::Remove { kind: Kind::Task, id: "task-0001".to_owned() }.into();
+    assert!(scene.workspace(0, "a").operations().batch(&by("a"), &[removed], Together::Each).unwrap()[0].is_ok());
     assert_eq!(scene.entry("task-0001"), None);
 }
 

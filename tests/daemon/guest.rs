@@ -205,7 +205,10 @@ fn an_ignored_folder_is_left_alone_and_said_once() {
     let task = |text: &mycelium::document::Document| {
         task::update(text, &TaskUpdate { progress: Some(0.5), ..TaskUpdate::default() })
     };
-    workspace.change(Kind::Task, "task-1", "update", &Passing::default(), &task).unwrap();
+    workspace
+        .operations()
+        .change(workspace.actor(), Kind::Task, "task-1", "update", &Passing::default(), &task)
+        .unwrap();
     until("the journal is swept", || workspace.store().journal().unwrap().is_empty());
     let said = process.stop();
     assert_eq!(said.iter().filter(|notice| notice["event"] == "ignored").count(), 1);

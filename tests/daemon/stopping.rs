@@ -95,7 +95,7 @@ fn what_is_written_while_the_watcher_leaves_is_committed() {
     watch(&watched, Span::Once, None, &mut |notice| {
         // By now the watcher looks no more, and still holds its lock.
         if matches!(notice, Notice::Committed { .. }) && answer.is_none() {
-            answer = Some(writing.remove(Kind::Task, "task-1").unwrap().waiting);
+            answer = Some(writing.operations().remove(writing.actor(), Kind::Task, "task-1").unwrap().waiting);
         }
     })
     .unwrap();

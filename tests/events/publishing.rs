@@ -22,9 +22,9 @@ fn a_full_file_goes_to_the_archive_and_nothing_is_lost() {
     let mut published = Vec::new();
     for n in 0..160 {
         let event = serde_json::json!({ "event": "big", "n": n, "text": text });
-        published.push(workspace.publish(channel.clone(), event).unwrap().to_string());
+        published.push(workspace.publish(workspace.actor(), channel.clone(), event).unwrap().to_string());
     }
-    workspace.publish(channel, serde_json::json!({ "event": "the-end" })).unwrap();
+    workspace.publish(workspace.actor(), channel, serde_json::json!({ "event": "the-end" })).unwrap();
     let archive = sandbox.path(&format!("{FOLDER}/archive"));
     let months = crate::support::names(&archive);
     let files = crate::support::names(&archive.join(&months[0]));
@@ -43,7 +43,7 @@ fn what_lies_in_the_archive_already_stays() {
     let channel = Channel::new("big:one").unwrap();
     let publish = |n: usize| {
         let event = serde_json::json!({ "event": "big", "n": n, "text": "x".repeat(9_000) });
-        workspace.publish(channel.clone(), event).unwrap().to_string()
+        workspace.publish(workspace.actor(), channel.clone(), event).unwrap().to_string()
     };
     let mut ids = vec![publish(0), publish(1)];
     let archive = sandbox.path(&format!("{FOLDER}/archive"));

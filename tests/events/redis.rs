@@ -91,7 +91,10 @@ fn heard(subscription: &mut Subscription, count: usize, quiet: Duration) -> Vec<
 }
 
 fn publish(workspace: &Project, n: usize) -> String {
-    workspace.publish(Channel::new("training:events").unwrap(), json!({ "event": "step", "n": n })).unwrap().to_string()
+    workspace
+        .publish(workspace.actor(), Channel::new("training:events").unwrap(), json!({ "event": "step", "n": n }))
+        .unwrap()
+        .to_string()
 }
 
 fn numbers(heard: &[(Instant, Value)]) -> Vec<u64> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mycelium::entity::task;
 use mycelium::lease::{LeaseRequest, Override};
 use mycelium::name::Kind;
-use mycelium::services::{Opening, Passing, Project, Which};
+use mycelium::services::{Opening, Passing, Project, RemoteClaims, Which};
 
 use crate::fleet::{Dice, Fleet, LONG, SOON, until};
 use crate::server::Server;
@@ -52,11 +52,11 @@ fn start(fleet: &Fleet, worker: usize, tasks: usize) -> Child {
 #[ignore = "run by `a_crowd_claims_each_task_once_while_the_server_dies_and_comes_back`"]
 fn inside() {
     let tasks: usize = number("TASKS", 0);
-    let workspace = Project::open(Opening::default()).unwrap().deciding_there();
+    let workspace = Project::open(Opening::default()).unwrap().acting(|by| by.with_claims(RemoteClaims::Required));
     let by = workspace.agent().cloned().unwrap();
     let ask = LeaseRequest { by, lease: span(), over: Override::None };
     loop {
-        let claimed = match workspace.claim(Which::Next { kind: None }, &ask) {
+        let claimed = match workspace.operations().claim(workspace.actor(), Which::Next { kind: None }, &ask) {
             Ok(claimed) => claimed,
             Err(error) => {
                 if is_all_done(&workspace, tasks) {
@@ -76,7 +76,7 @@ fn inside() {
         let passing = Passing { fence: Some(fence), ..Passing::default() };
         loop {
             let edit = |document: &_| task::complete(document, None);
-            match workspace.change(Kind::Task, &id, "task.complete", &passing, &edit) {
+            match workspace.operations().change(workspace.actor(), Kind::Task, &id, "task.complete", &passing, &edit) {
                 Ok(_) => println!("\ncompleted {id} {fence}"),
                 Err(error) if error.class() == ErrorClass::Busy => {
                     std::thread::sleep(Duration::from_millis(20));

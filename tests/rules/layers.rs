@@ -29,7 +29,7 @@ const RANKS: &[Rank] = &[
     apart(&["snapshot"]),
     apart(&["archive", "check", "change", "lease", "merge"]),
     apart(&["event", "follow", "health", "message", "plan", "reconcile"]),
-    apart(&["engine"]),
+    apart(&["engine", "operation"]),
     apart(&["store", "git", "watch", "redis"]),
     apart(&["services"]),
     apart(&["client", "daemon", "view"]),

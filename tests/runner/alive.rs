@@ -18,7 +18,10 @@ fn agent(workspace: &Project, name: &str, updated: &str) -> AgentName {
     let name = AgentName::new(name).expect("valid");
     let at: Timestamp = updated.parse().expect("a moment");
     let update = AgentUpdate { status: Some(AgentStatus::Busy), ..AgentUpdate::at(at) };
-    workspace.create(&New::Agent(update.into_new(name.clone())), Taken::LookUp).expect("made");
+    workspace
+        .operations()
+        .create(workspace.actor(), &New::Agent(update.into_new(name.clone())), Taken::LookUp)
+        .expect("made");
     name
 }
 
@@ -117,32 +120,32 @@ fn only_who_is_stale_and_holds_nothing_is_cleared_away() {
     workspace.beat(&old).expect("beats");
     std::fs::write(beats_folder(&dir).join("old"), "2025-10-18T00:00:00Z\n").expect("written");
     workspace.beat(&back).expect("beats");
-    workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
     let holds = "---\nid: task-1\ntype: x\nstatus: running\nclaimed_by: holder\n---\n";
     std::fs::write(dir.path().join(".claude/coordination/task-1.md"), holds).expect("written");
 
     let week = Duration::from_secs(7 * 86_400);
-    let told = workspace.prune(week, Pruning::DryRun).expect("looks");
+    let told = workspace.operations().prune(workspace.actor(), week, Pruning::DryRun).expect("looks");
     assert_eq!(told.gone.iter().map(|stale| &stale.name).collect::<Vec<_>>(), [&old]);
     assert_eq!(
         told.kept.iter().map(|stale| (&stale.name, stale.holds.clone())).collect::<Vec<_>>(),
         [(&holder, vec!["task-1".to_owned()])]
     );
     assert_eq!(names(&workspace), ["back", "holder", "old", "young"]);
-    let done = workspace.prune(week, Pruning::Real).expect("clears");
+    let done = workspace.operations().prune(workspace.actor(), week, Pruning::Real).expect("clears");
     assert!(done.operation.is_some() && done.committed.is_some(), "{done:?}");
     assert_eq!(names(&workspace), ["back", "holder", "young"]);
     assert!(!beats_folder(&dir).join("old").exists());
     let subject = git(dir.path(), &["log", "-1", "--format=%s"]);
     assert!(subject.contains("old") && subject.contains("removed"), "{subject}");
-    assert!(workspace.prune(week, Pruning::Real).expect("clears").operation.is_none());
+    assert!(workspace.operations().prune(workspace.actor(), week, Pruning::Real).expect("clears").operation.is_none());
 }
 
 #[test]
 fn an_approval_opens_the_way_and_the_figures_follow() {
     let dir = repository();
     let coder = open(&dir, "coder");
-    coder.create(&new_task(&coder, "task-1"), Taken::LookUp).expect("made");
+    coder.operations().create(coder.actor(), &new_task(&coder, "task-1"), Taken::LookUp).expect("made");
     let folder = dir.path().join(".claude/coordination");
     let done = "---\nid: task-1\ntype: x\nstatus: completed\nclaimed_by: coder\nreview: required\n---\n";
     std::fs::write(folder.join("task-1.md"), done).expect("written");
@@ -150,10 +153,15 @@ fn an_approval_opens_the_way_and_the_figures_follow() {
     std::fs::write(folder.join("task-2.md"), next).expect("written");
     assert_eq!(coder.why("task-2").expect("told").outlook, Outlook::Waiting);
     let approve = |workspace: &Project| {
-        let by = workspace.actor();
-        workspace.change(Kind::Task, "task-1", "approve", &Passing::default(), &|document| {
-            review::approve(document, review::Approver { name: &by, has_completed_it: false }, None)
-        })
+        let by = workspace.actor_name();
+        workspace.operations().change(
+            workspace.actor(),
+            Kind::Task,
+            "task-1",
+            "approve",
+            &Passing::default(),
+            &|document| review::approve(document, review::Approver { name: &by, has_completed_it: false }, None),
+        )
     };
     assert!(approve(&coder).is_err(), "nobody approves their own work");
     approve(&open(&dir, "reviewer")).expect("approved");
@@ -168,7 +176,7 @@ fn an_approval_opens_the_way_and_the_figures_follow() {
 fn the_measure_of_writes_stays_small_and_is_about_the_last() {
     let dir = repository();
     let workspace = open(&dir, "a");
-    workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
     let store = workspace.store();
     for _ in 0..20_000 {
         store.note_latency(Duration::from_millis(3));

@@ -3,32 +3,31 @@
 use std::fs;
 
 use mycelium::entity::TaskStatus;
-use mycelium::entity::agent::{self, AgentUpdate};
-use mycelium::entity::task::{self, TaskUpdate};
+use mycelium::entity::agent::AgentUpdate;
+use mycelium::entity::task::TaskUpdate;
 use mycelium::name::{AgentName, DocId, Kind};
-use mycelium::services::{Error, New, Passing, Project, STEPS_MAX, Scope, Step, Taken, Together};
+use mycelium::operation::{DocumentChange, New, Request, Taken, TaskChange};
+use mycelium::services::{Error, Project, STEPS_MAX, Scope, Together};
 
 use super::{git, new_task, open, repository};
 
-fn create(workspace: &Project, id: &str, depends_on: &[&str]) -> Step<'static> {
+fn create(workspace: &Project, id: &str, depends_on: &[&str]) -> Request<'static> {
     let New::Task(mut new) = new_task(workspace, id) else { unreachable!("a task") };
     new.depends_on = depends_on.iter().map(|id| DocId::new(*id).expect("valid")).collect();
-    Step::Create { new: New::Task(new), taken: Taken::LookUp }
+    DocumentChange::Create { new: New::Task(new), taken: Taken::LookUp }.into()
 }
 
-fn status(id: &str, status: TaskStatus) -> Step<'static> {
+fn status(id: &str, status: TaskStatus) -> Request<'static> {
     let update = TaskUpdate { status: Some(status), ..TaskUpdate::default() };
-    let edit = Box::new(move |document: &_| task::update(document, &update));
-    Step::Change { kind: Kind::Task, id: id.to_owned(), verb: "update", passing: Passing::default(), edit }
+    Request::task(id, update.into())
 }
 
-fn complete(id: &str) -> Step<'static> {
-    let edit = Box::new(|document: &_| task::complete(document, None));
-    Step::Change { kind: Kind::Task, id: id.to_owned(), verb: "complete", passing: Passing::default(), edit }
+fn complete(id: &str) -> Request<'static> {
+    Request::task(id, TaskChange::Complete { result: None })
 }
 
-fn remove(id: &str) -> Step<'static> {
-    Step::Remove { kind: Kind::Task, id: id.to_owned() }
+fn remove(id: &str) -> Request<'static> {
+    DocumentChange::Remove { kind: Kind::Task, id: id.to_owned() }.into()
 }
 
 /// `ok`, or the error's words.
@@ -49,7 +48,7 @@ fn a_step_sees_what_the_steps_before_it_did() {
         create(&workspace, "task-gone", &[]),
         remove("task-gone"),
     ];
-    let results = workspace.batch(&steps, Together::Each).expect("applied");
+    let results = workspace.operations().batch(workspace.actor(), &steps, Together::Each).expect("applied");
     assert_eq!(told(&results), ["ok"; 7]);
     let outcomes: Vec<_> = results.into_iter().map(|result| result.expect("done")).collect();
     assert!(outcomes.iter().all(|outcome| outcome.committed.is_some()));
@@ -69,7 +68,7 @@ fn a_step_sees_what_the_steps_before_it_did() {
 fn each_step_fails_alone() {
     let dir = repository();
     let workspace = open(&dir, "ai-engineer");
-    workspace.create(&new_task(&workspace, "task-old"), Taken::LookUp).expect("made");
+    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-old"), Taken::LookUp).expect("made");
     fs::create_dir(dir.path().join(".claude/coordination/task-folder.md")).expect("made");
     let steps = [
         create(&workspace, "task-a", &[]),
@@ -81,7 +80,7 @@ fn each_step_fails_alone() {
         status("task-old", TaskStatus::Running),
         status("task-old", TaskStatus::Running),
     ];
-    let results = workspace.batch(&steps, Together::Each).expect("applied");
+    let results = workspace.operations().batch(workspace.actor(), &steps, Together::Each).expect("applied");
     let told = told(&results);
     assert_eq!([&told[0], &told[6], &told[7]], ["ok"; 3], "{told:#?}");
     assert_eq!(told[1], "task `task-a` is there already, in `task-a.md`");
@@ -98,14 +97,14 @@ fn all_or_none() {
     let dir = repository();
     let workspace = open(&dir, "ai-engineer");
     let steps = [create(&workspace, "task-a", &[]), complete("task-a"), create(&workspace, "task-b", &[])];
-    let results = workspace.batch(&steps, Together::All).expect("played");
+    let results = workspace.operations().batch(workspace.actor(), &steps, Together::All).expect("played");
     let told = told(&results);
     assert_eq!(told[0], "not done: step 2 of the batch failed, and all belong together");
     assert!(told[1].contains("cannot go from pending to completed"), "{}", told[1]);
     assert!(workspace.documents().snapshot(Scope::All).expect("read").is_empty());
 
     let steps = [create(&workspace, "task-a", &[]), create(&workspace, "task-b", &[])];
-    let results = workspace.batch(&steps, Together::All).expect("applied");
+    let results = workspace.operations().batch(workspace.actor(), &steps, Together::All).expect("applied");
     assert!(results.iter().all(Result::is_ok), "{results:?}");
     let ids: Vec<_> = results.iter().flatten().map(|outcome| outcome.operation.clone()).collect();
     assert_eq!(ids[0], ids[1], "one operation");
@@ -119,10 +118,10 @@ fn an_agent_is_made_once_and_then_changed() {
     let set = |ttl: u64| {
         let mut update = AgentUpdate::at(workspace.now());
         update.ttl = Some(std::time::Duration::from_secs(ttl));
-        let new = New::Agent(update.clone().into_new(AgentName::new("a").expect("valid")));
-        Step::Set { new, verb: "set", edit: Box::new(move |document| agent::set(document, &update)) }
+        let name = AgentName::new("a").expect("valid");
+        Request::from(DocumentChange::SetAgent { name, update: Box::new(update) })
     };
-    let results = workspace.batch(&[set(10), set(20)], Together::All).expect("applied");
+    let results = workspace.operations().batch(workspace.actor(), &[set(10), set(20)], Together::All).expect("applied");
     assert!(results.iter().all(Result::is_ok), "{results:?}");
     let live = workspace.documents().snapshot(Scope::Live).expect("read");
     assert_eq!(live.agents().next().and_then(|agent| agent.ttl).map(|ttl| ttl.as_secs()), Some(20));
@@ -135,15 +134,14 @@ fn archived_tasks_are_found_and_their_ids_are_taken() {
     let month = dir.path().join(".claude/coordination/archive/2025-10");
     fs::create_dir_all(&month).expect("made");
     fs::write(month.join("task-old.md"), "---\nid: task-old\nstatus: completed\ntype: x\n---\n").expect("written");
-    let note = Box::new(|document: &_| task::note(document, "seen"));
     let steps = [
         create(&workspace, "task-old", &[]),
-        Step::Change { kind: Kind::Task, id: "old".to_owned(), verb: "note", passing: Passing::default(), edit: note },
+        Request::task("old", TaskChange::Note("seen".to_owned())),
         create(&workspace, "task-new", &["task-old"]),
         remove("task-old"),
         create(&workspace, "task-old", &[]),
     ];
-    let results = workspace.batch(&steps, Together::Each).expect("applied");
+    let results = workspace.operations().batch(workspace.actor(), &steps, Together::Each).expect("applied");
     let told = told(&results);
     assert_eq!(told[0], "task `task-old` is there already, in `archive/2025-10/task-old.md`");
     assert_eq!(told[1..], ["ok"; 4], "removed, its id is free again");
@@ -158,28 +156,19 @@ fn others_write_at_the_same_time_and_nothing_is_lost() {
     let dir = repository();
     let workspace = open(&dir, "ai-engineer");
     let tasks: Vec<String> = (0..20).map(|number| format!("task-{number:02}")).collect();
-    let steps: Vec<Step> = tasks.iter().map(|id| create(&workspace, id, &[])).collect();
-    workspace.batch(&steps, Together::All).expect("made");
+    let steps: Vec<Request<'_>> = tasks.iter().map(|id| create(&workspace, id, &[])).collect();
+    workspace.operations().batch(workspace.actor(), &steps, Together::All).expect("made");
     std::thread::scope(|scope| {
         for writer in 0..WRITERS {
             let (dir, tasks) = (&dir, &tasks);
             scope.spawn(move || {
                 let workspace = open(dir, "ai-engineer");
                 for round in 0..ROUNDS {
-                    let note = |id: &String| {
-                        let text = format!("writer {writer} round {round}");
-                        let edit = Box::new(move |document: &_| task::note(document, &text));
-                        Step::Change {
-                            kind: Kind::Task,
-                            id: id.clone(),
-                            verb: "note",
-                            passing: Passing::default(),
-                            edit,
-                        }
-                    };
-                    let steps: Vec<Step> = tasks.iter().map(note).collect();
+                    let text = format!("writer {writer} round {round}");
+                    let note = |id: &String| Request::task(id, TaskChange::Note(text.clone()));
+                    let steps: Vec<Request<'_>> = tasks.iter().map(note).collect();
                     let how = if round % 2 == 0 { Together::All } else { Together::Each };
-                    let results = workspace.batch(&steps, how).expect("applied");
+                    let results = workspace.operations().batch(workspace.actor(), &steps, how).expect("applied");
                     assert!(results.iter().all(Result::is_ok), "{results:?}");
                 }
             });
@@ -194,10 +183,16 @@ fn others_write_at_the_same_time_and_nothing_is_lost() {
 fn a_batch_has_a_limit() {
     let dir = repository();
     let workspace = open(&dir, "ai-engineer");
-    assert!(workspace.batch(&[], Together::All).expect("nothing to do").is_empty());
-    let steps: Vec<Step> = (0..=STEPS_MAX).map(|_| remove("task-x")).collect();
-    assert!(matches!(workspace.batch(&steps, Together::Each), Err(Error::TooManySteps { .. })));
-    assert_eq!(workspace.batch(&steps[1..], Together::Each).expect("played").len(), STEPS_MAX);
+    assert!(workspace.operations().batch(workspace.actor(), &[], Together::All).expect("nothing to do").is_empty());
+    let steps: Vec<Request<'_>> = (0..=STEPS_MAX).map(|_| remove("task-x")).collect();
+    assert!(matches!(
+        workspace.operations().batch(workspace.actor(), &steps, Together::Each),
+        Err(Error::TooManySteps { .. })
+    ));
+    assert_eq!(
+        workspace.operations().batch(workspace.actor(), &steps[1..], Together::Each).expect("played").len(),
+        STEPS_MAX
+    );
 }
 
 #[test]
@@ -205,26 +200,38 @@ fn a_batch_claims_what_it_begins_and_respects_what_others_have() {
     let dir = repository();
     let (mine, theirs) = (open(&dir, "ai-engineer"), open(&dir, "data-engineer"));
     let tasks = ["task-a", "task-b", "task-c", "task-d"];
-    let made: Vec<Step> = tasks.iter().map(|id| create(&mine, id, &[])).collect();
-    mine.batch(&made, Together::All).expect("made");
+    let made: Vec<Request<'_>> = tasks.iter().map(|id| create(&mine, id, &[])).collect();
+    mine.operations().batch(mine.actor(), &made, Together::All).expect("made");
     let held = |workspace: &Project| -> Vec<String> {
         let live = workspace.documents().snapshot(Scope::Live).expect("read");
         let holdings = workspace.claims(&live).expect("read");
         holdings.iter().map(|(id, holding)| format!("{id} {} {}", holding.by, holding.fence)).collect()
     };
     let run = |id: &str| status(id, TaskStatus::Running);
-    let results = mine.batch(&[run("task-a"), run("task-b"), complete("task-b")], Together::Each).expect("applied");
+    let results = mine
+        .operations()
+        .batch(mine.actor(), &[run("task-a"), run("task-b"), complete("task-b")], Together::Each)
+        .expect("applied");
     assert_eq!(told(&results), ["ok"; 3]);
     assert_eq!(held(&mine), ["task-a ai-engineer 1"], "the other is done");
-    let results = theirs.batch(&[run("task-a"), complete("task-a"), run("task-c")], Together::Each).expect("applied");
+    let results = theirs
+        .operations()
+        .batch(theirs.actor(), &[run("task-a"), complete("task-a"), run("task-c")], Together::Each)
+        .expect("applied");
     assert!(matches!(results[0], Err(Error::ClaimLost(_))), "{results:?}");
     assert!(matches!(results[1], Err(Error::ClaimLost(_))), "{results:?}");
     assert!(results[2].is_ok());
     assert_eq!(held(&mine), ["task-a ai-engineer 1", "task-c data-engineer 1"]);
-    let results = mine.batch(&[run("task-d"), run("task-c"), complete("task-a")], Together::All).expect("played");
+    let results = mine
+        .operations()
+        .batch(mine.actor(), &[run("task-d"), run("task-c"), complete("task-a")], Together::All)
+        .expect("played");
     assert!(matches!(results[1], Err(Error::ClaimLost(_))), "{results:?}");
     assert_eq!(held(&mine), ["task-a ai-engineer 1", "task-c data-engineer 1"], "the ledger is as it was");
-    let results = theirs.batch(&[run("task-d"), complete("task-d")], Together::All).expect("applied");
+    let results = theirs
+        .operations()
+        .batch(theirs.actor(), &[run("task-d"), complete("task-d")], Together::All)
+        .expect("applied");
     assert_eq!(told(&results), ["ok"; 2], "nobody has it");
     assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
 }
@@ -241,7 +248,7 @@ fn what_waits_for_an_earlier_step_can_be_begun_after_it() {
         complete("task-a"),
         status("task-b", TaskStatus::Running),
     ];
-    let results = workspace.batch(&steps, Together::Each).expect("applied");
+    let results = workspace.operations().batch(workspace.actor(), &steps, Together::Each).expect("applied");
     assert!(matches!(results[2], Err(Error::NotReady { .. })), "{results:?}");
     assert!(results[5].is_ok(), "{results:?}");
     assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
@@ -252,10 +259,10 @@ fn many_claims_at_once_need_few_open_files() {
     let dir = repository();
     let workspace = open(&dir, "ai-engineer");
     let ids: Vec<String> = (0..150).map(|number| format!("task-{number:03}")).collect();
-    let made: Vec<Step> = ids.iter().map(|id| create(&workspace, id, &[])).collect();
-    workspace.batch(&made, Together::All).expect("made");
-    let begun: Vec<Step> = ids.iter().map(|id| status(id, TaskStatus::Running)).collect();
-    let results = workspace.batch(&begun, Together::All).expect("applied");
+    let made: Vec<Request<'_>> = ids.iter().map(|id| create(&workspace, id, &[])).collect();
+    workspace.operations().batch(workspace.actor(), &made, Together::All).expect("made");
+    let begun: Vec<Request<'_>> = ids.iter().map(|id| status(id, TaskStatus::Running)).collect();
+    let results = workspace.operations().batch(workspace.actor(), &begun, Together::All).expect("applied");
     assert!(results.iter().all(Result::is_ok));
     let live = workspace.documents().snapshot(Scope::Live).expect("read");
     assert_eq!(workspace.claims(&live).expect("read").len(), ids.len());
@@ -267,8 +274,7 @@ fn a_batch_closes_no_cycle_and_names_what_is_left() {
     let workspace = open(&dir, "ai-engineer");
     let depend = |id: &str, on: &str| {
         let update = TaskUpdate { depends_on_add: vec![DocId::new(on).expect("valid")], ..TaskUpdate::default() };
-        let edit = Box::new(move |document: &_| task::update(document, &update));
-        Step::Change { kind: Kind::Task, id: id.to_owned(), verb: "update", passing: Passing::default(), edit }
+        Request::task(id, update.into())
     };
     let steps = [
         create(&workspace, "task-self", &["task-self"]),
@@ -280,7 +286,7 @@ fn a_batch_closes_no_cycle_and_names_what_is_left() {
         create(&workspace, "task-c", &["task-b"]),
         remove("task-b"),
     ];
-    let results = workspace.batch(&steps, Together::Each).expect("applied");
+    let results = workspace.operations().batch(workspace.actor(), &steps, Together::Each).expect("applied");
     let cycle = |on: &str| {
         format!(
             "task-b.md: `task-b` cannot depend on `{on}`: these tasks would wait for each other: task-b → {on} → task-b"

@@ -39,7 +39,10 @@ impl Scene {
         let dir = repository();
         let workspace = open(&dir, "ai-engineer");
         // From the first write on there is a run state.
-        workspace.create(&new_task(&workspace, "task-first"), Taken::LookUp).expect("made");
+        workspace
+            .operations()
+            .create(workspace.actor(), &new_task(&workspace, "task-first"), Taken::LookUp)
+            .expect("made");
         let scene = Self { dir, workspace };
         for number in 0..TASKS {
             fs::write(scene.file(number), text(number, "pending")).expect("written");

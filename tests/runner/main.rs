@@ -5,6 +5,7 @@ mod alive;
 mod batch;
 mod cache;
 mod calls;
+mod one_path;
 mod put_back;
 #[path = "../support/ratchet.rs"]
 mod ratchet;
@@ -70,11 +71,15 @@ fn new_task(workspace: &Project, id: &str) -> New {
 fn an_operation_is_a_commit_by_its_agent_and_one_line() {
     let dir = repository();
     let workspace = open(&dir, "ai-engineer");
-    let made = workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    let made =
+        workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
     assert!(made.committed.is_some(), "{:?}", made.waiting);
     let update = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
     let outcome = workspace
-        .change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, &update))
+        .operations()
+        .change(workspace.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
+            task::update(document, &update)
+        })
         .expect("runs");
     assert!(outcome.committed.is_some(), "{:?}", outcome.waiting);
     let log = git(dir.path(), &["log", "--format=%an %s"]);
@@ -94,7 +99,7 @@ fn an_operation_is_a_commit_by_its_agent_and_one_line() {
 fn edits_by_hand_are_committed_when_asked_for() {
     let dir = repository();
     let workspace = open(&dir, "ai-engineer");
-    workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
     let file = dir.path().join(".claude/coordination/task-1.md");
     let text = std::fs::read_to_string(&file).expect("there").replace("pending", "running");
     std::fs::write(&file, text).expect("written");
@@ -119,7 +124,8 @@ fn a_branch_of_its_own_stays_out_of_the_users_way() {
     };
     let workspace = Project::open(opening).expect("opens");
     for id in ["task-1", "task-2"] {
-        let made = workspace.create(&new_task(&workspace, id), Taken::LookUp).expect("made");
+        let made =
+            workspace.operations().create(workspace.actor(), &new_task(&workspace, id), Taken::LookUp).expect("made");
         assert!(made.committed.is_some(), "{:?}", made.waiting);
     }
     assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
@@ -136,7 +142,8 @@ fn an_ignored_folder_is_respected_and_said() {
     let dir = repository();
     std::fs::write(dir.path().join(".gitignore"), ".claude/\n").expect("written");
     let workspace = open(&dir, "ai-engineer");
-    let made = workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    let made =
+        workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
     assert_eq!(made.committed, None);
     let waiting = made.waiting.expect("says why");
     assert_eq!(waiting.to_string(), "git ignores `.claude/coordination/task-1.md`");
@@ -147,13 +154,16 @@ fn an_ignored_folder_is_respected_and_said() {
 fn what_is_acted_on_by_hand_before_an_operation_is_told_apart() {
     let dir = repository();
     let workspace = open(&dir, "ai-engineer");
-    workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
     let file = dir.path().join(".claude/coordination/task-1.md");
     let text = std::fs::read_to_string(&file).expect("there").replace("## Notes", "## Notes\n\nby hand");
     std::fs::write(&file, text).expect("written");
     let update = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
     workspace
-        .change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, &update))
+        .operations()
+        .change(workspace.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
+            task::update(document, &update)
+        })
         .expect("runs");
     let log = git(dir.path(), &["log", "--format=%an", "-2"]);
     assert_eq!(log, "ai-engineer\nUser\n");
@@ -164,12 +174,18 @@ fn what_is_acted_on_by_hand_before_an_operation_is_told_apart() {
 fn a_reverted_file_is_not_committed_again() {
     let dir = repository();
     let workspace = open(&dir, "ai-engineer");
-    workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
     // A merge under way makes commits wait, so the operation stays in the journal.
     std::fs::write(dir.path().join(".git/MERGE_HEAD"), git(dir.path(), &["rev-parse", "HEAD"])).expect("written");
     let update = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
-    let waits = workspace
-        .change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, &update));
+    let waits = workspace.operations().change(
+        workspace.actor(),
+        Kind::Task,
+        "task-1",
+        "update",
+        &Passing::default(),
+        &|document| task::update(document, &update),
+    );
     assert_eq!(waits.expect("runs").waiting.map(|w| w.to_string()), Some("a git merge is under way".into()));
     std::fs::remove_file(dir.path().join(".git/MERGE_HEAD")).expect("removed");
     git(dir.path(), &["checkout", "--", ".claude"]);
@@ -187,7 +203,11 @@ fn threads_that_commit_for_each_other_all_learn_their_commit() {
             scope.spawn(move || {
                 let workspace = open(dir, agent);
                 for n in 0..5 {
-                    let made = workspace.create(&new_task(&workspace, &format!("task-{agent}{n}")), Taken::FileName);
+                    let made = workspace.operations().create(
+                        workspace.actor(),
+                        &new_task(&workspace, &format!("task-{agent}{n}")),
+                        Taken::FileName,
+                    );
                     let made = made.expect("made");
                     let revision = made.committed.expect("committed");
                     let shown = git(dir.path(), &["show", "-s", "--format=%an%n%B", revision.as_str()]);
@@ -210,10 +230,10 @@ fn the_classic_shape_tells_how_far_a_dependency_is() {
         flags: vec![("markdown.shape".into(), "classic".into())],
     };
     let workspace = Project::open(opening).expect("opens");
-    workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
     let New::Task(second) = new_task(&workspace, "task-2") else { unreachable!("a task was asked for") };
     let waits = NewTask { depends_on: vec![DocId::new("task-1").expect("valid")], ..second };
-    workspace.create(&New::Task(waits), Taken::LookUp).expect("made");
+    workspace.operations().create(workspace.actor(), &New::Task(waits), Taken::LookUp).expect("made");
     let file = dir.path().join(".claude/coordination/task-2.md");
     let line = || {
         let text = std::fs::read_to_string(&file).expect("there");
@@ -222,10 +242,16 @@ fn the_classic_shape_tells_how_far_a_dependency_is() {
     assert_eq!(line().as_deref(), Some("- task-1 (train-model) - PENDING"));
     let start = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
     workspace
-        .change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, &start))
+        .operations()
+        .change(workspace.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
+            task::update(document, &start)
+        })
         .expect("runs");
     workspace
-        .change(Kind::Task, "task-1", "complete", &Passing::default(), &|document| task::complete(document, None))
+        .operations()
+        .change(workspace.actor(), Kind::Task, "task-1", "complete", &Passing::default(), &|document| {
+            task::complete(document, None)
+        })
         .expect("completes");
     assert_eq!(line().as_deref(), Some("- task-1 (train-model) - COMPLETED ✅"));
     assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
@@ -235,7 +261,10 @@ fn the_classic_shape_tells_how_far_a_dependency_is() {
     workspace.commits().commit_all(Force::No).expect("commits");
     let same = TaskUpdate { status: Some(TaskStatus::Completed), ..TaskUpdate::default() };
     let mended = workspace
-        .change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, &same))
+        .operations()
+        .change(workspace.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
+            task::update(document, &same)
+        })
         .expect("runs");
     assert_eq!(line().as_deref(), Some("- task-1 (train-model) - COMPLETED ✅"));
     assert!(mended.committed.is_some(), "{mended:?}");
@@ -250,7 +279,10 @@ fn where_nothing_is_committed_nothing_piles_up() {
         Opening { flags: vec![("commit.auto".into(), "false".into())], root: Some(dir.path().to_owned()), agent: None };
     for workspace in [open(&dir, "a"), Project::open(off).expect("opens")] {
         let id = workspace.new_id(Kind::Task).expect("random");
-        let made = workspace.create(&new_task(&workspace, id.as_str()), Taken::FileName).expect("made");
+        let made = workspace
+            .operations()
+            .create(workspace.actor(), &new_task(&workspace, id.as_str()), Taken::FileName)
+            .expect("made");
         assert!(made.waiting.is_some());
         assert_eq!(workspace.store().journal().expect("reads"), vec![]);
     }
@@ -260,7 +292,7 @@ fn where_nothing_is_committed_nothing_piles_up() {
 fn what_only_looks_like_a_document_is_reported_and_not_read() {
     let dir = repository();
     let workspace = open(&dir, "a");
-    workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
     std::fs::write(dir.path().join("secret.md"), "---\nid: task-2\nstatus: pending\n---\n").expect("written");
     let link = dir.path().join(".claude/coordination/task-2.md");
     std::os::unix::fs::symlink("../../secret.md", link).expect("linked");
@@ -317,11 +349,11 @@ fn what_a_sparse_checkout_keeps_out_is_not_deleted() {
         git(dir.path(), &["add", "src"]);
         git(dir.path(), &["commit", "-qm", "user"]);
         for id in ["task-1", "task-2"] {
-            workspace.create(&new_task(&workspace, id), Taken::LookUp).expect("made");
+            workspace.operations().create(workspace.actor(), &new_task(&workspace, id), Taken::LookUp).expect("made");
         }
         git(dir.path(), &["sparse-checkout", "set", "--cone", index, "src"]);
         assert!(!dir.path().join(".claude/coordination/task-1.md").exists());
-        workspace.create(&new_task(&workspace, "task-3"), Taken::LookUp).expect("made");
+        workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-3"), Taken::LookUp).expect("made");
         let workspace = open(&dir, "a");
         assert_eq!(workspace.commits().standing().expect("reads").uncommitted, vec![]);
         assert_eq!(workspace.commits().commit_all(Force::Yes).expect("commits").done.revisions, vec![]);
@@ -335,13 +367,16 @@ fn what_a_sparse_checkout_keeps_out_is_not_deleted() {
 fn what_was_done_and_undone_while_commits_waited_is_told() {
     let dir = repository();
     let (a, b) = (open(&dir, "a"), open(&dir, "b"));
-    a.create(&new_task(&a, "task-1"), Taken::LookUp).expect("made");
+    a.operations().create(a.actor(), &new_task(&a, "task-1"), Taken::LookUp).expect("made");
     std::fs::write(dir.path().join(".git/MERGE_HEAD"), git(dir.path(), &["rev-parse", "HEAD"])).expect("written");
     let start = TaskUpdate { set: vec![("mood".to_owned(), Value::text("good"))], ..TaskUpdate::default() };
     let back = TaskUpdate { unset: vec!["mood".to_owned()], ..TaskUpdate::default() };
     for (workspace, update) in [(&a, &start), (&a, &back), (&b, &start)] {
         workspace
-            .change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, update))
+            .operations()
+            .change(workspace.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
+                task::update(document, update)
+            })
             .expect("runs");
     }
     std::fs::remove_file(dir.path().join(".git/MERGE_HEAD")).expect("removed");
@@ -355,7 +390,7 @@ fn what_was_done_and_undone_while_commits_waited_is_told() {
 fn what_a_person_committed_while_commits_waited_is_not_taken_back() {
     let dir = repository();
     let a = open(&dir, "a");
-    a.create(&new_task(&a, "task-1"), Taken::LookUp).expect("made");
+    a.operations().create(a.actor(), &new_task(&a, "task-1"), Taken::LookUp).expect("made");
     let file = dir.path().join(".claude/coordination/task-1.md");
     let edit = |from: &str, to: &str| {
         let text = std::fs::read_to_string(&file).expect("it is there");
@@ -363,7 +398,10 @@ fn what_a_person_committed_while_commits_waited_is_not_taken_back() {
     };
     std::fs::write(dir.path().join(".git/MERGE_HEAD"), git(dir.path(), &["rev-parse", "HEAD"])).expect("written");
     let start = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
-    a.change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, &start))
+    a.operations()
+        .change(a.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
+            task::update(document, &start)
+        })
         .expect("runs");
     std::fs::remove_file(dir.path().join(".git/MERGE_HEAD")).expect("removed");
     edit("## Notes", "## Notes\n\n- by a person");
@@ -394,22 +432,25 @@ fn work_trees_that_share_a_branch_of_its_own_take_over_from_each_other() {
     git(dir.path(), &["worktree", "add", "-q", "-b", "topic", second.to_str().expect("utf-8")]);
     let here = apart(dir.path(), "a");
     for id in ["task-1", "task-2", "task-3"] {
-        here.create(&new_task(&here, id), Taken::LookUp).expect("made");
+        here.operations().create(here.actor(), &new_task(&here, id), Taken::LookUp).expect("made");
     }
     let there = apart(&second, "b");
     let state = dir.path().join(".git/worktrees/second/mycelium");
     assert!(!second.join(".claude").exists() && !state.exists(), "opening writes nothing");
     assert_eq!(there.prepare(), []);
     assert!(there.documents().find(Some(Kind::Task), "task-2").is_ok());
-    there.create(&new_task(&there, "task-9"), Taken::LookUp).expect("made");
+    there.operations().create(there.actor(), &new_task(&there, "task-9"), Taken::LookUp).expect("made");
     assert_eq!(there.commits().commit_all(Force::No).expect("commits").done.revisions, vec![]);
     assert_eq!(there.commits().standing().expect("reads").uncommitted, vec![]);
 
     let update = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
     there
-        .change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, &update))
+        .operations()
+        .change(there.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
+            task::update(document, &update)
+        })
         .expect("runs");
-    there.remove(Kind::Task, "task-3").expect("removed");
+    there.operations().remove(there.actor(), Kind::Task, "task-3").expect("removed");
     let file = dir.path().join(".claude/coordination/task-2.md");
     let text = std::fs::read_to_string(&file).expect("there").replace("## Notes", "## Notes\n\nhere");
     std::fs::write(&file, text).expect("written");
@@ -434,7 +475,7 @@ fn work_trees_that_share_a_branch_of_its_own_take_over_from_each_other() {
 fn an_emptied_file_is_held_back() {
     let dir = repository();
     let workspace = open(&dir, "a");
-    workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
     std::fs::write(dir.path().join(".claude/coordination/task-1.md"), "").expect("written");
     let report = workspace.commits().commit_all(Force::No).expect("commits");
     assert_eq!((report.done.revisions.len(), report.held.len()), (0, 1));

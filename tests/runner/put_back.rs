@@ -17,7 +17,7 @@ const DOCUMENT: &str = ".claude/coordination/task-1.md";
 fn stopped_rebase() -> (TempDir, Project) {
     let dir = repository();
     let workspace = open(&dir, "ann");
-    workspace.create(&new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
     let commit = |text: &str| {
         std::fs::write(dir.path().join("code"), text).expect("written");
         git(dir.path(), &["add", "code"]);
@@ -43,14 +43,20 @@ fn may_fail(dir: &TempDir, arguments: &[&str]) {
 
 fn note(workspace: &Project, text: &str) -> Outcome {
     workspace
-        .change(Kind::Task, "task-1", "note", &Passing::default(), &|document| task::note(document, text))
+        .operations()
+        .change(workspace.actor(), Kind::Task, "task-1", "note", &Passing::default(), &|document| {
+            task::note(document, text)
+        })
         .expect("noted")
 }
 
 fn set(workspace: &Project, priority: Priority) -> Outcome {
     let update = TaskUpdate { priority: Some(priority), ..TaskUpdate::default() };
     workspace
-        .change(Kind::Task, "task-1", "task.update", &Passing::default(), &|document| task::update(document, &update))
+        .operations()
+        .change(workspace.actor(), Kind::Task, "task-1", "task.update", &Passing::default(), &|document| {
+            task::update(document, &update)
+        })
         .expect("set")
 }
 
@@ -166,18 +172,21 @@ fn what_later_operations_undid_is_not_reported() {
     let release = TaskUpdate { status: Some(TaskStatus::Pending), ..TaskUpdate::default() };
     for (agent, update) in [(&ann, &claim), (&ann, &release), (&ben, &claim), (&ben, &release)] {
         agent
-            .change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, update))
+            .operations()
+            .change(agent.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
+                task::update(document, update)
+            })
             .expect("changed");
     }
     // One agent undoes what the other did.
     set(&ann, Priority::High);
     set(&ben, Priority::Normal);
     // A new task, edited by a person and removed.
-    ann.create(&new_task(&ann, "task-2"), Taken::LookUp).expect("made");
+    ann.operations().create(ann.actor(), &new_task(&ann, "task-2"), Taken::LookUp).expect("made");
     let file = dir.path().join(".claude/coordination/task-2.md");
     let text = std::fs::read_to_string(&file).expect("there");
     std::fs::write(&file, text + "\nA line.\n").expect("written");
-    let removed = ben.remove(Kind::Task, "task-2").expect("removed");
+    let removed = ben.operations().remove(ben.actor(), Kind::Task, "task-2").expect("removed");
     assert!(removed.waiting.is_some(), "nothing is committed yet");
     // Ends the rebase without a change of any file.
     may_fail(&dir, &["rebase", "--quit"]);
@@ -250,8 +259,8 @@ fn what_only_a_person_can_merge_is_left_and_named() {
 #[test]
 fn new_and_removed_documents_come_back_and_go_again() {
     let (dir, workspace) = stopped_rebase();
-    workspace.create(&new_task(&workspace, "task-2"), Taken::LookUp).expect("made");
-    workspace.remove(Kind::Task, "task-1").expect("removed");
+    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-2"), Taken::LookUp).expect("made");
+    workspace.operations().remove(workspace.actor(), Kind::Task, "task-1").expect("removed");
     may_fail(&dir, &["clean", "-q", "-fd", ".claude"]);
     may_fail(&dir, &["checkout", "--", "."]);
     may_fail(&dir, &["rebase", "--abort"]);
@@ -276,7 +285,7 @@ fn a_document_that_was_removed_from_the_folder_comes_back_whole() {
     workspace.restore(&all.select(&["task-1".to_owned()]).0).expect("restored");
     assert_eq!(text(&dir), before);
     // One that an operation removed is not missing.
-    workspace.remove(Kind::Task, "task-1").expect("removed");
+    workspace.operations().remove(workspace.actor(), Kind::Task, "task-1").expect("removed");
     assert!(workspace.restorable().expect("listed").removed.is_empty());
 }
 
@@ -284,7 +293,10 @@ fn a_document_that_was_removed_from_the_folder_comes_back_whole() {
 fn a_claim_is_not_brought_back_over_the_one_who_has_the_task_now() {
     let (dir, ann) = stopped_rebase();
     let run = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
-    ann.change(Kind::Task, "task-1", "update", &Passing::default(), &|document| task::update(document, &run))
+    ann.operations()
+        .change(ann.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
+            task::update(document, &run)
+        })
         .expect("claimed");
     may_fail(&dir, &["rebase", "--abort"]);
     commit(&ann);
@@ -302,7 +314,9 @@ fn a_claim_is_not_brought_back_over_the_one_who_has_the_task_now() {
     assert_eq!(ben.commits().put_back_findings().expect("looked"), [], "it was put back in the other work tree");
     assert!(ben.restorable().expect("listed").operations.iter().all(|one| one.elsewhere.is_some()));
     let ask = Passing { over: mycelium::lease::Override::Steal, fence: None };
-    ben.change(Kind::Task, "task-1", "update", &ask, &|document| task::update(document, &run)).expect("taken over");
+    ben.operations()
+        .change(ben.actor(), Kind::Task, "task-1", "update", &ask, &|document| task::update(document, &run))
+        .expect("taken over");
     let error = ann.restore(&ann.restorable().expect("listed")).expect_err("ben has it");
     assert!(matches!(error, mycelium::services::Error::ClaimLost(_)), "{error}");
     assert!(text(&dir).contains("status: pending"));

@@ -3,13 +3,14 @@
 use std::ops::Deref;
 
 use super::values::agent_name;
-use super::{AgentReport, CoordinationClient, Error, Receipt};
+use super::{AgentReport, CoordinationClient, Error, Receipt, actor};
 use crate::core::entity::agent::AgentUpdate;
-use crate::core::entity::{self, Agent, Entity, Pulse};
+use crate::core::entity::{Agent, Entity, Pulse};
 use crate::core::name::{AgentName, Kind};
+use crate::core::operation::{DocumentChange, Request};
 use crate::core::snapshot::FindError;
 use crate::core::time::Timestamp;
-use crate::services::{self, New, Project, Step};
+use crate::services::{self, Project};
 
 /// An agent as it is known at this moment: what its document says, and its signs of life.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,9 +40,11 @@ impl CoordinationClient {
     /// others as they are.
     pub async fn store_agent_status(&self, agent: &str, report: impl Into<AgentReport>) -> Result<Receipt, Error> {
         let (name, report) = (agent_name(agent)?, report.into());
-        let acting = self.agent().cloned().unwrap_or_else(|| name.clone());
-        let store = move |_: &_, workspace: &Project| Ok(workspace.run_step(set(workspace, name, report))?.into());
-        self.crew.run(Some(acting), store).await
+        let by = actor(self).or_agent(&name);
+        let store = move |_: &_, workspace: &Project| {
+            Ok(workspace.operations().run_one(&by, set(workspace, name, report))?.into())
+        };
+        self.crew.run(store).await
     }
 
     /// What an agent says of itself.
@@ -67,7 +70,7 @@ impl CoordinationClient {
     /// [`Error::BadInput`] for a name that is none.
     pub async fn beat(&self, agent: &str) -> Result<Timestamp, Error> {
         let name = agent_name(agent)?;
-        self.crew.run(self.agent.clone(), move |_, workspace| Ok(workspace.beat(&name)?)).await
+        self.crew.run(move |_, workspace| Ok(workspace.beat(&name)?)).await
     }
 
     /// The names of all agents that have a document, in order.
@@ -86,14 +89,16 @@ impl CoordinationClient {
     /// [`Error::NotFound`] if it has none.
     pub async fn remove_agent_status(&self, agent: &str) -> Result<Receipt, Error> {
         let name = agent_name(agent)?;
-        let acting = self.agent().cloned().unwrap_or_else(|| name.clone());
-        let remove = move |_: &_, workspace: &Project| Ok(workspace.remove(Kind::Agent, name.as_str())?.into());
-        self.crew.run(Some(acting), remove).await
+        let by = actor(self).or_agent(&name);
+        let remove = move |_: &_, workspace: &Project| {
+            Ok(workspace.operations().remove(&by, Kind::Agent, name.as_str())?.into())
+        };
+        self.crew.run(remove).await
     }
 }
 
-/// The step that says so: it changes the agent's document or makes it, whichever is possible.
-pub(super) fn set(workspace: &Project, name: AgentName, report: AgentReport) -> Step<'static> {
+/// The request that says so: it changes the agent's document or makes it, whichever is possible.
+pub(super) fn set(workspace: &Project, name: AgentName, report: AgentReport) -> Request<'static> {
     let update = AgentUpdate {
         status: Some(report.status),
         active_tasks: report.active_tasks,
@@ -101,8 +106,7 @@ pub(super) fn set(workspace: &Project, name: AgentName, report: AgentReport) -> 
         ttl: report.ttl,
         ..AgentUpdate::at(workspace.now())
     };
-    let new = New::Agent(update.clone().into_new(name));
-    Step::Set { new, verb: "set", edit: Box::new(move |document| entity::agent::set(document, &update)) }
+    DocumentChange::SetAgent { name, update: Box::new(update) }.into()
 }
 
 /// There is no such document.

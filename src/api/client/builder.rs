@@ -10,7 +10,7 @@ use super::mode::{self, Mode};
 use super::{CoordinationClient, Error};
 use crate::core::config::Shown;
 use crate::core::name::AgentName;
-use crate::services::{Opening, Patience};
+use crate::services::{Opening, Patience, RemoteClaims};
 
 /// Makes a [`CoordinationClient`]. Everything has a default.
 #[derive(Clone, Default)]
@@ -95,8 +95,8 @@ impl Builder {
         flags.extend(wish.map(|mode| ("coordination.mode".to_owned(), mode.word().to_owned())));
         let opening = Opening { root: self.root, agent, flags };
         let patience = if self.required.is_some() { Patience::Full } else { Patience::Opening };
-        let decides_there = self.required == Some(Mode::Redis);
-        let crew = Crew::open(opening, self.operation_timeout, decides_there, move |workspace| {
+        let claims = if self.required == Some(Mode::Redis) { RemoteClaims::Required } else { RemoteClaims::IfLive };
+        let crew = Crew::open(opening, self.operation_timeout, claims, move |workspace| {
             let modes = mode::detect(workspace, patience);
             match (&modes.unreached, self.required) {
                 (Some(unreached), Some(_)) => Err(unreached.clone().into()),

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::agents::not_found;
-use super::{CoordinationClient, Error, Receipt};
-use crate::core::entity::{Entity, Task, task};
+use super::{CoordinationClient, Error, Receipt, actor};
+use crate::core::entity::{Entity, Task};
 use crate::core::lease::{LeaseRequest, Override};
 use crate::core::name::{AgentName, Kind};
+use crate::core::operation::{Request, TaskChange};
 use crate::core::time::Timestamp;
-use crate::services::{self, Claimed, Decided, Project, Renewed, Which};
+use crate::services::{self, Actor, Claimed, Decided, Project, Renewed, Which};
 
 /// How a task is claimed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,8 +40,8 @@ impl Terms {
         self
     }
 
-    fn ask(&self, workspace: &Project) -> Result<LeaseRequest, services::Error> {
-        let by = workspace.agent().cloned().ok_or(services::Error::NoAgent)?;
+    fn ask(&self, workspace: &Project, by: &Actor) -> Result<LeaseRequest, services::Error> {
+        let by = by.agent.clone().ok_or(services::Error::NoAgent)?;
         let lease = self.lease.filter(|lease| !lease.is_zero()).unwrap_or_else(|| workspace.lease());
         Ok(LeaseRequest { by, lease, over: self.over.unwrap_or(Override::None) })
     }
@@ -105,10 +106,12 @@ impl CoordinationClient {
     /// assigned to another agent; [`Error::NotFound`]; [`Error::BadInput`] if nobody acts by name; [`Error::Busy`] if the server
     /// has to decide ([`super::Builder::require_mode`]) and cannot.
     pub async fn claim_task(&self, id: impl AsRef<str>, terms: impl Into<Terms>) -> Result<Claim, Error> {
-        let (id, terms) = (id.as_ref().to_owned(), terms.into());
-        let claim =
-            move |_: &_, workspace: &Project| workspace.claim(Which::Task(&id), &terms.ask(workspace)?)?.try_into();
-        self.crew.run(self.agent.clone(), claim).await
+        let (id, terms, by) = (id.as_ref().to_owned(), terms.into(), actor(self));
+        let claim = move |_: &_, workspace: &Project| {
+            let ask = terms.ask(workspace, &by)?;
+            workspace.operations().claim(&by, Which::Task(&id), &ask)?.try_into()
+        };
+        self.crew.run(claim).await
     }
 
     /// Takes the most urgent task that is ready, of this type if one is given; `None` if there is none. Two who ask at the
@@ -119,15 +122,15 @@ impl CoordinationClient {
     /// # Errors
     /// [`Error::BadInput`] if nobody acts by name; others if the folder fails.
     pub async fn claim_next(&self, kind: Option<&str>, terms: impl Into<Terms>) -> Result<Option<Claim>, Error> {
-        let (kind, terms) = (kind.map(str::to_owned), terms.into());
+        let (kind, terms, by) = (kind.map(str::to_owned), terms.into(), actor(self));
         let claim = move |_: &_, workspace: &Project| {
             let next = Which::Next { kind: kind.as_deref() };
-            match workspace.claim(next, &terms.ask(workspace)?) {
+            match workspace.operations().claim(&by, next, &terms.ask(workspace, &by)?) {
                 Err(services::Error::NothingReady { .. }) => Ok(None),
                 claimed => Claim::try_from(claimed?).map(Some),
             }
         };
-        self.crew.run(self.agent.clone(), claim).await
+        self.crew.run(claim).await
     }
 
     /// Says that the holder of a task is still at it: the lease begins anew. No document changes.
@@ -137,9 +140,9 @@ impl CoordinationClient {
     /// # Errors
     /// [`Error::Lost`] if another agent has it by now; [`Error::Refused`] if nobody has it.
     pub async fn renew_task(&self, id: impl AsRef<str>) -> Result<Renewed, Error> {
-        let (id, fence) = (id.as_ref().to_owned(), self.fence);
-        let renew = move |_: &_, workspace: &Project| Ok(workspace.renew(&id, fence)?);
-        self.crew.run(self.agent.clone(), renew).await
+        let (id, by) = (id.as_ref().to_owned(), actor(self));
+        let renew = move |_: &_, workspace: &Project| Ok(workspace.operations().renew(&by, &id)?);
+        self.crew.run(renew).await
     }
 
     /// Gives a running task back: it is pending, and anybody may have it.
@@ -149,7 +152,7 @@ impl CoordinationClient {
     /// # Errors
     /// [`Error::Lost`] if another agent has it by now; [`Error::Refused`] if it is not running.
     pub async fn release_task(&self, id: impl AsRef<str>) -> Result<Receipt, Error> {
-        self.change(Kind::Task, id.as_ref(), "release", Box::new(task::release)).await
+        self.change(Request::task(id.as_ref(), TaskChange::Release)).await
     }
 
     /// The same client, whose changes of tasks are made only while the task's fence is this one: whoever lost the task,

@@ -24,8 +24,8 @@ use crate::adapters::git::Target;
 use crate::adapters::store::Store;
 use crate::core::entity::{Agent, Entity, Pulse};
 use crate::core::follow::FollowScope;
-use crate::core::name::{AgentName, Kind};
-use crate::services::{Opening, Project};
+use crate::core::name::Kind;
+use crate::services::{Actor, Opening, Project, RemoteClaims};
 
 const WAITING: u8 = 0;
 const BEGUN: u8 = 1;
@@ -46,7 +46,7 @@ pub(super) struct Crew {
 /// What a first look at the workspace told.
 struct Opened {
     /// Who acts unless a call says otherwise.
-    agent: Option<AgentName>,
+    actor: Actor,
     store: Store,
     /// The folder is kept in step with a branch of its own: reading it alone does not tell what others wrote.
     follows: bool,
@@ -63,18 +63,17 @@ impl Crew {
     pub(super) async fn open(
         mut opening: Opening,
         timeout: Option<Duration>,
-        decides_there: bool,
+        claims: RemoteClaims,
         detect: impl FnOnce(&Project) -> Result<Modes, Error> + Send + 'static,
     ) -> Result<Self, Error> {
-        let first = Pool::new(opening.clone(), decides_there);
-        let named = opening.agent.clone();
+        let first = Pool::new(opening.clone());
         let looked = carry_out(&first, timeout, move |desk| {
-            let workspace = desk.workspace(named.as_ref())?;
+            let workspace = desk.workspace()?;
             if let Some(finding) = workspace.config().refused() {
                 return Err(crate::services::Error::Config(Box::new(finding.clone())).into());
             }
             let opened = Opened {
-                agent: workspace.agent().cloned(),
+                actor: workspace.actor().clone().with_claims(claims),
                 store: workspace.store().clone(),
                 follows: workspace.target() != Target::Current,
             };
@@ -85,7 +84,7 @@ impl Crew {
         opening.root = Some(root);
         first.close();
         Ok(Self {
-            pool: Pool::new(opening, decides_there),
+            pool: Pool::new(opening),
             timeout,
             opened,
             following,
@@ -101,8 +100,9 @@ impl Crew {
         &self.following
     }
 
-    pub(super) const fn agent(&self) -> Option<&AgentName> {
-        self.opened.agent.as_ref()
+    /// Who acts unless a call says otherwise.
+    pub(super) const fn actor(&self) -> &Actor {
+        &self.opened.actor
     }
 
     pub(super) const fn held(&self) -> &Held {
@@ -134,18 +134,14 @@ impl Crew {
         self.bell.get_or_init(|| Bell::new(workspace))
     }
 
-    /// Has an operation carried out by a thread that owns it, with this agent acting.
+    /// Has an operation carried out by a thread that owns it.
     pub(super) async fn run<T: Send + 'static>(
         self: &Arc<Self>,
-        agent: Option<AgentName>,
         work: impl FnOnce(&Self, &Project) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let began = Instant::now();
         let crew = Arc::clone(self);
-        let own = move |desk: &mut Desk| {
-            let agent = agent.as_ref().or(crew.opened.agent.as_ref());
-            work(&crew, desk.workspace(agent)?)
-        };
+        let own = move |desk: &mut Desk| work(&crew, desk.workspace()?);
         let done = carry_out(&self.pool, self.timeout, own).await;
         self.latency.note(began.elapsed());
         done

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use serde_json::Value as Json;
 
-use super::{CoordinationClient, Error};
+use super::{CoordinationClient, Error, actor};
 use crate::core::event::Event;
 use crate::core::name::{Channel, ChannelPattern, EventId};
 use crate::services::{self, Project, StopHandle, Subscription};
@@ -66,7 +66,8 @@ impl CoordinationClient {
     /// [`Error::BadInput`] for a channel whose name is none, or an event that does not fit into a line.
     pub async fn publish_event(&self, channel: &str, event: impl Into<Json>) -> Result<EventId, Error> {
         let (channel, event) = (Channel::new(channel).map_err(services::Error::from)?, event.into());
-        self.crew.run(self.agent.clone(), move |_, workspace| Ok(workspace.publish(channel, event)?)).await
+        let by = actor(self);
+        self.crew.run(move |_, workspace| Ok(workspace.publish(&by, channel, event)?)).await
     }
 
     /// Listens to the channels that fit a pattern (`tasks:completed`, `tasks:*`, `*`): what is told after this returns comes,
@@ -100,6 +101,6 @@ impl CoordinationClient {
             crew.subscriptions.add(pattern, subscription.stop_handle());
             Ok(Events(subscription))
         };
-        self.crew.run(self.agent.clone(), subscribe).await
+        self.crew.run(subscribe).await
     }
 }

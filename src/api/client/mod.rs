@@ -52,6 +52,7 @@ pub use values::{AgentReport, Failure, Fields, NewTask, NewWorkflow, Receipt};
 pub use wait::{Monitored, Progress};
 
 use crate::core::name::AgentName;
+use crate::services::Actor;
 pub use crate::services::Decided;
 use crew::Crew;
 
@@ -106,7 +107,7 @@ impl CoordinationClient {
     /// Who acts, if anybody was named.
     #[must_use]
     pub fn agent(&self) -> Option<&AgentName> {
-        self.agent.as_ref().or_else(|| self.crew.agent())
+        self.agent.as_ref().or(self.crew.actor().agent.as_ref())
     }
 
     /// Waits until everything that this client and its clones have begun is done, dropped futures included, and refuses what
@@ -115,4 +116,9 @@ impl CoordinationClient {
     pub async fn close(&self) {
         self.crew.close().await;
     }
+}
+
+/// Who acts, with the fence and the demands of this client.
+fn actor(client: &CoordinationClient) -> Actor {
+    client.crew.actor().clone().with_agent(client.agent().cloned()).with_fence(client.fence)
 }

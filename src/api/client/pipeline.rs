@@ -2,15 +2,16 @@
 
 use serde_json::Value as Json;
 
-use super::tasks::{changing, completing, failing, making, updating};
+use super::tasks::{completing, failing, making, updating};
 use super::values::agent_name;
-use super::{AgentReport, CoordinationClient, Error, Failure, Fields, NewTask, Receipt, TaskChanges, agents};
+use super::{AgentReport, CoordinationClient, Error, Failure, Fields, NewTask, Receipt, TaskChanges, actor, agents};
 use crate::core::entity::TaskStatus;
 use crate::core::name::Kind;
-use crate::services::{self, Editing, New, Outcome, Passing, Project, Step, Together};
+use crate::core::operation::{DocumentChange, New, Request, TaskChange};
+use crate::services::{self, Actor, Outcome, Project, Together};
 
 /// What is left to be worked out where the workspace is.
-type Plan = Box<dyn FnOnce(&Project) -> Result<Step<'static>, Error> + Send>;
+type Plan = Box<dyn FnOnce(&Project) -> Result<Request<'static>, Error> + Send>;
 
 /// Operations that are collected and then carried out as one; see [`CoordinationClient::pipeline`]. Each finds the documents
 /// as those before it left them.
@@ -53,7 +54,7 @@ impl Pipeline {
     pub fn create_task(&mut self, new: NewTask) -> &mut Self {
         self.plan(move |workspace| {
             let (new, taken) = making(workspace, new)?;
-            Ok(Step::Create { new: New::Task(new), taken })
+            Ok(DocumentChange::Create { new: New::Task(new), taken }.into())
         })
     }
 
@@ -64,37 +65,36 @@ impl Pipeline {
         status: TaskStatus,
         fields: impl Into<Fields>,
     ) -> &mut Self {
-        self.change(id.as_ref(), "update", updating(status, fields.into()))
+        self.change(id.as_ref(), updating(status, fields.into()))
     }
 
     /// As [`CoordinationClient::update_task`].
     pub fn update_task(&mut self, id: impl AsRef<str>, changes: TaskChanges) -> &mut Self {
-        self.change(id.as_ref(), "update", changing(changes))
+        self.change(id.as_ref(), changes.into_update().map(TaskChange::from))
     }
 
     /// As [`CoordinationClient::complete_task`].
     pub fn complete_task(&mut self, id: impl AsRef<str>, result: impl Into<Json>) -> &mut Self {
-        self.change(id.as_ref(), "complete", Ok(completing(result.into())))
+        self.change(id.as_ref(), Ok(completing(result.into())))
     }
 
     /// As [`CoordinationClient::fail_task`].
     pub fn fail_task(&mut self, id: impl AsRef<str>, failure: impl Into<Failure>) -> &mut Self {
-        self.change(id.as_ref(), "fail", Ok(failing(failure.into())))
+        self.change(id.as_ref(), Ok(failing(failure.into())))
     }
 
     /// As [`CoordinationClient::remove_agent_status`].
     pub fn remove_agent_status(&mut self, agent: &str) -> &mut Self {
         let name = agent_name(agent);
-        self.plan(move |_| Ok(Step::Remove { kind: Kind::Agent, id: name?.to_string() }))
+        self.plan(move |_| Ok(DocumentChange::Remove { kind: Kind::Agent, id: name?.to_string() }.into()))
     }
 
-    fn change(&mut self, id: &str, verb: &'static str, edit: Result<Editing, Error>) -> &mut Self {
+    fn change(&mut self, id: &str, change: Result<TaskChange, Error>) -> &mut Self {
         let id = id.to_owned();
-        let passing = Passing { fence: self.client.fence, ..Passing::default() };
-        self.plan(move |_| Ok(Step::Change { kind: Kind::Task, id, verb, passing, edit: edit? }))
+        self.plan(move |_| Ok(Request::task(&id, change?)))
     }
 
-    fn plan(&mut self, plan: impl FnOnce(&Project) -> Result<Step<'static>, Error> + Send + 'static) -> &mut Self {
+    fn plan(&mut self, plan: impl FnOnce(&Project) -> Result<Request<'static>, Error> + Send + 'static) -> &mut Self {
         self.plans.push(Box::new(plan));
         self
     }
@@ -107,12 +107,18 @@ impl Pipeline {
     /// [`Error`] if none was done: for more than [`services::STEPS_MAX`] operations, or a folder that fails.
     pub async fn execute(self) -> Result<Vec<Result<Receipt, Error>>, Error> {
         let Self { client, plans, how } = self;
-        let carry_out = move |_: &_, workspace: &Project| carry_out(workspace, plans, how);
-        client.crew.run(client.agent.clone(), carry_out).await
+        let by = actor(&client);
+        let carry_out = move |_: &_, workspace: &Project| carry_out(workspace, &by, plans, how);
+        client.crew.run(carry_out).await
     }
 }
 
-fn carry_out(workspace: &Project, plans: Vec<Plan>, how: Together) -> Result<Vec<Result<Receipt, Error>>, Error> {
+fn carry_out(
+    workspace: &Project,
+    by: &Actor,
+    plans: Vec<Plan>,
+    how: Together,
+) -> Result<Vec<Result<Receipt, Error>>, Error> {
     let mut steps = Vec::with_capacity(plans.len());
     let planned: Vec<Result<(), Error>> =
         plans.into_iter().map(|plan| plan(workspace).map(|step| steps.push(step))).collect();
@@ -121,7 +127,7 @@ fn carry_out(workspace: &Project, plans: Vec<Plan>, how: Together) -> Result<Vec
         // A value that is wrong before anything is tried.
         Some(fault) => steps.iter().map(|_| Err(services::Error::Undone { step: fault + 1 })).collect(),
         None if steps.is_empty() => Vec::new(),
-        None => workspace.batch(&steps, how)?,
+        None => workspace.operations().batch(by, &steps, how)?,
     }
     .into_iter();
     let result = |planned: Result<(), Error>| {

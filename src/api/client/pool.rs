@@ -11,15 +11,12 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::core::name::AgentName;
 use crate::services::{Error, Opening, Project};
 
 /// Most threads of one client. They wait for the disk most of the time, and those that write at once share what they wait for.
 const THREADS_MAX: usize = 16;
 /// How long a thread waits for work before it ends.
 const IDLE: Duration = Duration::from_secs(10);
-/// Workspaces that a thread keeps open: one for each agent that acted last.
-const OPEN_MAX: usize = 4;
 
 /// Work for a thread.
 pub(super) type Job = Box<dyn FnOnce(&mut Desk) + Send>;
@@ -27,8 +24,6 @@ pub(super) type Job = Box<dyn FnOnce(&mut Desk) + Send>;
 /// Threads and the work that waits for them.
 pub(super) struct Pool {
     opening: Opening,
-    /// Claims are decided by the server or not at all.
-    decides_there: bool,
     state: Mutex<State>,
     /// There is work, or there will never be any.
     work: Condvar,
@@ -58,8 +53,8 @@ impl fmt::Debug for Pool {
 
 impl Pool {
     /// A pool whose threads work with this workspace. None is started yet.
-    pub(super) fn new(opening: Opening, decides_there: bool) -> Arc<Self> {
-        Arc::new(Self { opening, decides_there, state: Mutex::default(), work: Condvar::new(), quiet: Notify::new() })
+    pub(super) fn new(opening: Opening) -> Arc<Self> {
+        Arc::new(Self { opening, state: Mutex::default(), work: Condvar::new(), quiet: Notify::new() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -95,8 +90,7 @@ impl Pool {
 
     /// One thread's life.
     fn serve(&self) {
-        let (opening, decides_there) = (self.opening.clone(), self.decides_there);
-        let mut desk = Desk { opening, decides_there, open: Vec::new() };
+        let mut desk = Desk { opening: self.opening.clone(), open: None };
         while let Some(job) = self.next() {
             job(&mut desk);
         }
@@ -159,25 +153,19 @@ impl Pool {
 #[derive(Debug)]
 pub(super) struct Desk {
     opening: Opening,
-    decides_there: bool,
-    open: Vec<Project>,
+    open: Option<Project>,
 }
 
 impl Desk {
-    /// The workspace in which this agent acts; the one that was opened for, if none is named.
-    pub(super) fn workspace(&mut self, agent: Option<&AgentName>) -> Result<&Project, Error> {
-        let fits = |workspace: &Project| workspace.agent() == agent;
-        if let Some(place) = self.open.iter().position(fits) {
-            return Ok(&self.open[place]);
-        }
-        let opening = Opening { agent: agent.cloned(), ..self.opening.clone() };
-        let workspace = Project::open(opening)?;
-        let _ = workspace.prepare();
-        let workspace = if self.decides_there { workspace.deciding_there() } else { workspace };
-        if self.open.len() == OPEN_MAX {
-            self.open.remove(0);
-        }
-        self.open.push(workspace);
-        Ok(&self.open[self.open.len() - 1])
+    /// The workspace, opened when it is needed first.
+    pub(super) fn workspace(&mut self) -> Result<&Project, Error> {
+        let open = if let Some(open) = self.open.take() {
+            open
+        } else {
+            let open = Project::open(self.opening.clone())?;
+            let _ = open.prepare();
+            open
+        };
+        Ok(self.open.insert(open))
     }
 }

@@ -82,7 +82,7 @@ impl CoordinationClient {
             crew.following().note(modes.clone());
             Ok((overview, modes))
         };
-        let (overview, modes) = self.crew.run(self.agent.clone(), look).await?;
+        let (overview, modes) = self.crew.run(look).await?;
         let (operations, avg_latency) = self.crew.latency.average_ms();
         let with = |status| overview.tasks.iter().filter(|(other, _)| *other == status).map(|(_, count)| *count).sum();
         let mut task_queue_size = QueueSize::default();

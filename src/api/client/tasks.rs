@@ -4,12 +4,13 @@ use serde_json::Value as Json;
 
 use super::agents::not_found;
 use super::values::{agent_name, doc_id, doc_ids, document_values, take_number};
-use super::{CoordinationClient, Error, Failure, Fields, NewTask, Receipt, TaskChanges};
-use crate::core::entity::task::{self, TaskUpdate};
+use super::{CoordinationClient, Error, Failure, Fields, NewTask, Receipt, TaskChanges, actor};
+use crate::core::entity::task::TaskUpdate;
 use crate::core::entity::{self, Entity, Task, TaskStatus};
 use crate::core::name::Kind;
+use crate::core::operation::{New, Request, Taken, TaskChange};
 use crate::core::snapshot::Snapshot;
-use crate::services::{Editing, Hold, New, Passing, Project, Taken};
+use crate::services::{Hold, Project};
 
 impl CoordinationClient {
     /// Makes a task, pending. The receipt has its id, can be used as the id, and says what is odd about the task: a
@@ -20,11 +21,12 @@ impl CoordinationClient {
     /// # Errors
     /// [`Error::Conflict`] if the given id is taken; [`Error::BadInput`] for a name that is none, or a value that is too big.
     pub async fn create_task(&self, new: NewTask) -> Result<Receipt, Error> {
+        let by = actor(self);
         let create = move |_: &_, workspace: &Project| {
             let (new, taken) = making(workspace, new)?;
-            Ok(workspace.create(&New::Task(new), taken)?.into())
+            Ok(workspace.operations().create(&by, &New::Task(new), taken)?.into())
         };
-        self.crew.run(self.agent.clone(), create).await
+        self.crew.run(create).await
     }
 
     /// A task, by its id or the unique beginning of it; archived ones too. Answered from memory where the file is as it was
@@ -52,7 +54,7 @@ impl CoordinationClient {
         status: TaskStatus,
         fields: impl Into<Fields>,
     ) -> Result<Receipt, Error> {
-        self.change(Kind::Task, id.as_ref(), "update", updating(status, fields.into())?).await
+        self.change(Request::task(id.as_ref(), updating(status, fields.into())?)).await
     }
 
     /// Changes what a task says: its description, payload, steps, type, title and the like.
@@ -63,7 +65,7 @@ impl CoordinationClient {
     /// [`Error::NotFound`]; [`Error::BadInput`] for a name that is none, or a value that does not fit; [`Error::Lost`] if another
     /// agent has the task.
     pub async fn update_task(&self, id: impl AsRef<str>, changes: TaskChanges) -> Result<Receipt, Error> {
-        self.change(Kind::Task, id.as_ref(), "update", changing(changes)?).await
+        self.change(Request::task(id.as_ref(), changes.into_update()?.into())).await
     }
 
     /// Marks a running task as completed, with its result.
@@ -73,7 +75,7 @@ impl CoordinationClient {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Refused`] if it is not running.
     pub async fn complete_task(&self, id: impl AsRef<str>, result: impl Into<Json>) -> Result<Receipt, Error> {
-        self.change(Kind::Task, id.as_ref(), "complete", completing(result.into())).await
+        self.change(Request::task(id.as_ref(), completing(result.into()))).await
     }
 
     /// Marks a running task as failed, with the reason and, if given, the stack trace.
@@ -83,7 +85,7 @@ impl CoordinationClient {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Refused`] if it is not running.
     pub async fn fail_task(&self, id: impl AsRef<str>, failure: impl Into<Failure>) -> Result<Receipt, Error> {
-        self.change(Kind::Task, id.as_ref(), "fail", failing(failure.into())).await
+        self.change(Request::task(id.as_ref(), failing(failure.into()))).await
     }
 
     /// Every task that is assigned to an agent or held by it and not archived, whatever its status: running ones first, then
@@ -123,20 +125,13 @@ impl CoordinationClient {
             let is_free = |task: &&Task| !holds.get(&task.id).is_some_and(Hold::keeps_off);
             Ok(live.ready_tasks().into_iter().filter(is_free).cloned().collect())
         };
-        self.crew.run(self.agent.clone(), ready).await
+        self.crew.run(ready).await
     }
 
-    /// Changes a document by a pure edit.
-    pub(super) async fn change(
-        &self,
-        kind: Kind,
-        id: &str,
-        verb: &'static str,
-        edit: Editing,
-    ) -> Result<Receipt, Error> {
-        let (id, passing) = (id.to_owned(), Passing { fence: self.fence, ..Passing::default() });
-        let change = move |_: &_, workspace: &Project| Ok(workspace.change(kind, &id, verb, &passing, &edit)?.into());
-        self.crew.run(self.agent.clone(), change).await
+    /// Makes one change.
+    pub(super) async fn change(&self, request: Request<'static>) -> Result<Receipt, Error> {
+        let by = actor(self);
+        self.crew.run(move |_, workspace| Ok(workspace.operations().run_one(&by, request)?.into())).await
     }
 
     /// One document, from memory if that is still true.
@@ -151,7 +146,7 @@ impl CoordinationClient {
             crew.follow(workspace);
             Ok(crew.held().find(workspace, kind, &id)?)
         };
-        self.crew.run(self.agent.clone(), find).await
+        self.crew.run(find).await
     }
 
     /// Looks at every live document as it is now.
@@ -163,33 +158,26 @@ impl CoordinationClient {
             crew.follow(workspace);
             Ok(crew.held().look(workspace, look)?)
         };
-        self.crew.run(self.agent.clone(), look).await
+        self.crew.run(look).await
     }
 }
 
-/// The edit that sets a status and fields beside it.
-pub(super) fn updating(status: TaskStatus, fields: Fields) -> Result<Editing, Error> {
+/// The change that sets a status and fields beside it.
+pub(super) fn updating(status: TaskStatus, fields: Fields) -> Result<TaskChange, Error> {
     let mut fields = fields.into_pairs()?;
     let progress = take_number(&mut fields, "progress");
-    let update = TaskUpdate { status: Some(status), progress, set: document_values(fields), ..TaskUpdate::default() };
-    Ok(Box::new(move |document| task::update(document, &update)))
+    let set = document_values(fields);
+    Ok(TaskUpdate { status: Some(status), progress, set, ..TaskUpdate::default() }.into())
 }
 
-/// The edit that changes what a task says.
-pub(super) fn changing(changes: TaskChanges) -> Result<Editing, Error> {
-    let update = changes.into_update()?;
-    Ok(Box::new(move |document| task::update(document, &update)))
+/// The change that completes a task.
+pub(super) fn completing(result: Json) -> TaskChange {
+    TaskChange::Complete { result: Some(result).filter(|result| !result.is_null()) }
 }
 
-/// The edit that completes a task.
-pub(super) fn completing(result: Json) -> Editing {
-    Box::new(move |document| task::complete(document, Some(&result).filter(|result| !result.is_null())))
-}
-
-/// The edit that fails a task.
-pub(super) fn failing(failure: Failure) -> Editing {
-    let error = failure.into_json();
-    Box::new(move |document| task::fail(document, Some(&error)))
+/// The change that fails a task.
+pub(super) fn failing(failure: Failure) -> TaskChange {
+    TaskChange::Fail { error: Some(failure.into_json()) }
 }
 
 /// The task as it is to be made, and how careful to be about its id.

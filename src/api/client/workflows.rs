@@ -4,11 +4,12 @@ use serde_json::Value as Json;
 
 use super::agents::not_found;
 use super::values::{doc_id, doc_ids, document_values, take_number};
-use super::{CoordinationClient, Error, Failure, Fields, NewWorkflow, Receipt};
-use crate::core::entity::workflow::{self, WorkflowUpdate};
+use super::{CoordinationClient, Error, Failure, Fields, NewWorkflow, Receipt, actor};
+use crate::core::entity::workflow::WorkflowUpdate;
 use crate::core::entity::{self, Workflow};
 use crate::core::name::Kind;
-use crate::services::{self, New, Project, Scope, Taken};
+use crate::core::operation::{New, Request, Taken, WorkflowChange};
+use crate::services::{self, Project, Scope};
 
 impl CoordinationClient {
     /// Makes a workflow, running. The receipt has its id, can be used as the id, and says what is odd about the workflow: a
@@ -19,6 +20,7 @@ impl CoordinationClient {
     /// # Errors
     /// [`Error::Conflict`] if the given id is taken; [`Error::BadInput`] for a name that is none, or a value that is too big.
     pub async fn create_workflow(&self, new: NewWorkflow) -> Result<Receipt, Error> {
+        let by = actor(self);
         let create = move |_: &_, workspace: &Project| {
             let (id, taken) = match new.id {
                 Some(id) => (doc_id(id)?, Taken::LookUp),
@@ -33,9 +35,9 @@ impl CoordinationClient {
                 metadata: new.metadata,
                 created: workspace.moment_of_creation(),
             };
-            Ok(workspace.create(&New::Workflow(new), taken)?.into())
+            Ok(workspace.operations().create(&by, &New::Workflow(new), taken)?.into())
         };
-        self.crew.run(self.agent.clone(), create).await
+        self.crew.run(create).await
     }
 
     /// A workflow, by its id or the unique beginning of it. Its `tasks` are those that it lists and those that name it;
@@ -56,7 +58,7 @@ impl CoordinationClient {
                 ..workflow.clone()
             })
         };
-        self.crew.run(self.agent.clone(), find).await
+        self.crew.run(find).await
     }
 
     /// Sets fields of a workflow: `progress` (0 to 1), `current_task` and keys of one's own.
@@ -69,8 +71,7 @@ impl CoordinationClient {
         let mut fields = fields.into().into_pairs()?;
         let progress = take_number(&mut fields, "progress");
         let update = WorkflowUpdate { progress, set: document_values(fields), ..WorkflowUpdate::default() };
-        let edit = Box::new(move |document: &_| workflow::update(document, &update));
-        self.change(Kind::Workflow, id.as_ref(), "update", edit).await
+        self.change(Request::workflow(id.as_ref(), update.into())).await
     }
 
     /// Marks a running workflow as completed, with its result.
@@ -81,8 +82,7 @@ impl CoordinationClient {
     /// [`Error::NotFound`]; [`Error::Refused`] if it is not running.
     pub async fn complete_workflow(&self, id: impl AsRef<str>, result: impl Into<Json>) -> Result<Receipt, Error> {
         let result = Some(result.into()).filter(|result| !result.is_null());
-        let edit = Box::new(move |document: &_| workflow::complete(document, result.as_ref()));
-        self.change(Kind::Workflow, id.as_ref(), "complete", edit).await
+        self.change(Request::workflow(id.as_ref(), WorkflowChange::Complete { result })).await
     }
 
     /// Marks a running workflow as failed, with the reason.
@@ -92,8 +92,7 @@ impl CoordinationClient {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Refused`] if it is not running.
     pub async fn fail_workflow(&self, id: impl AsRef<str>, failure: impl Into<Failure>) -> Result<Receipt, Error> {
-        let error = failure.into().into_json();
-        let edit = Box::new(move |document: &_| workflow::fail(document, Some(&error)));
-        self.change(Kind::Workflow, id.as_ref(), "fail", edit).await
+        let error = Some(failure.into().into_json());
+        self.change(Request::workflow(id.as_ref(), WorkflowChange::Fail { error })).await
     }
 }

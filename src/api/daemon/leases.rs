@@ -42,7 +42,7 @@ impl Leases {
     /// Looks at the leases, and takes back what is over.
     pub(super) fn take_back(&mut self, workspace: &Project) -> Result<Vec<Notice>, Error> {
         self.due = Some(Instant::now() + RETRY);
-        let taken = workspace.take_back()?;
+        let taken = workspace.operations().take_back()?;
         let end = workspace.next_lease_end()?;
         // What is over and still there is in the way of nobody: whoever asks gets it.
         let pause = |left: Duration| if left.is_zero() { RETRY } else { pause(left) };

@@ -17,7 +17,7 @@ use crate::core::entity::agent::AgentUpdate;
 use crate::core::entity::{ActiveTask, AgentStatus, Entity, Pulse};
 use crate::core::name::{AgentName, Kind, OperationId, visible};
 use crate::core::time::{Timestamp, ago};
-use crate::services::{New, Pruned, Pruning, Scope, Stale};
+use crate::services::{Pruned, Pruning, Scope, Stale};
 
 /// Every command about agents.
 #[derive(Debug, Subcommand)]
@@ -121,7 +121,7 @@ pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>
 fn set(args: &Set, session: &Session) -> Result<Answer, ErrorReport> {
     let metadata = args.metadata.as_ref().map(|given| given.object("--metadata")).transpose()?;
     // Who sets an agent without saying who acts is that agent.
-    let workspace = session.open()?.or_acting_as(&args.name);
+    let workspace = session.open()?.acting(|by| by.or_agent(&args.name));
     let tasks =
         args.active_task.iter().map(|task| ActiveTask { task: task.clone(), started: None }).collect::<Vec<_>>();
     let update = AgentUpdate {
@@ -131,9 +131,7 @@ fn set(args: &Set, session: &Session) -> Result<Answer, ErrorReport> {
         ttl: args.ttl,
         ..AgentUpdate::at(workspace.now())
     };
-    let edit = write::Edit { answer: "agent.set", kind: Kind::Agent, id: args.name.as_str(), verb: "set" };
-    let new = New::Agent(update.clone().into_new(args.name.clone()));
-    edit.apply_or_create(&workspace, &|document| crate::core::entity::agent::set(document, &update), &new)
+    write::set_agent(&workspace, &args.name, &update)
 }
 
 fn get(args: &Get, session: &Session) -> Result<Option<Answer>, ErrorReport> {
@@ -175,7 +173,7 @@ fn beat(args: &Beat, session: &Session) -> Result<Answer, ErrorReport> {
 fn prune(args: &Prune, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let pruning = if args.dry_run { Pruning::DryRun } else { Pruning::Real };
-    let pruned = workspace.prune(args.older, pruning)?;
+    let pruned = workspace.operations().prune(workspace.actor(), args.older, pruning)?;
     let told = |stale: &Stale| {
         json!({
             "agent": stale.name.as_str(),

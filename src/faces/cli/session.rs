@@ -10,7 +10,7 @@ use super::render;
 use crate::api::view::{AnswerHead, ErrorReport, remember_caller};
 use crate::core::name::visible;
 use crate::core::problem::ErrorClass;
-use crate::services::{Error, Opening, Patience, Project};
+use crate::services::{Error, Opening, Patience, Project, RemoteClaims};
 
 /// One run of the command line.
 #[derive(Debug)]
@@ -62,7 +62,8 @@ impl Session {
         let workspace = Project::open(opening)?;
         let news = workspace.prepare();
         let is_deciding_there = self.global.require_mode == Some(Required::Redis);
-        let workspace = if is_deciding_there { workspace.deciding_there() } else { workspace };
+        let workspace =
+            if is_deciding_there { workspace.acting(|by| by.with_claims(RemoteClaims::Required)) } else { workspace };
         if !self.global.quiet && !self.global.json && progress::is_wanted() {
             *self.shown.borrow_mut() = Some(Shown::of(workspace.progress()));
         }

@@ -15,8 +15,9 @@ use crate::api::view::{ErrorReport, document_path};
 use crate::core::entity::workflow::WorkflowUpdate;
 use crate::core::entity::{Entity, NewWorkflow, Workflow, WorkflowStatus};
 use crate::core::name::{DocId, Kind};
+use crate::core::operation::{New, Request, Taken, WorkflowChange};
 use crate::core::snapshot::Snapshot;
-use crate::services::{New, Scope, Taken};
+use crate::services::Scope;
 
 /// Every command about workflows.
 #[derive(Debug, Subcommand)]
@@ -251,20 +252,19 @@ fn update(args: &Update, session: &Session) -> Result<Answer, ErrorReport> {
         return Err(failure.hint("run `mycelium workflow update --help` to see what can change"));
     }
     let workspace = session.open()?;
-    let edit = write::Edit { answer: "workflow.update", kind: Kind::Workflow, id: &args.id, verb: "update" };
-    edit.apply(&workspace, &|document| crate::core::entity::workflow::update(document, &update))
+    write::apply("workflow.update", &workspace, Request::workflow(&args.id, update.into()))
 }
 
 fn complete(args: &Complete, session: &Session) -> Result<Answer, ErrorReport> {
     let result = args.result.as_ref().map(|given| given.json_or_text("--result")).transpose()?;
     let workspace = session.open()?;
-    let edit = write::Edit { answer: "workflow.complete", kind: Kind::Workflow, id: &args.id, verb: "complete" };
-    edit.apply(&workspace, &|document| crate::core::entity::workflow::complete(document, result.as_ref()))
+    let change = WorkflowChange::Complete { result };
+    write::apply("workflow.complete", &workspace, Request::workflow(&args.id, change))
 }
 
 fn fail(args: &Fail, session: &Session) -> Result<Answer, ErrorReport> {
     let error = args.error.json_or_text("--error")?;
     let workspace = session.open()?;
-    let edit = write::Edit { answer: "workflow.fail", kind: Kind::Workflow, id: &args.id, verb: "fail" };
-    edit.apply(&workspace, &|document| crate::core::entity::workflow::fail(document, Some(&error)))
+    let change = WorkflowChange::Fail { error: Some(error) };
+    write::apply("workflow.fail", &workspace, Request::workflow(&args.id, change))
 }

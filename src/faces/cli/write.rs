@@ -11,82 +11,56 @@ use super::session;
 use crate::api::view::{ErrorReport, Excerpt, WriteState, document_data, document_path};
 use crate::core::change;
 use crate::core::diagnostic::Severity;
-use crate::core::document::Document;
-use crate::core::entity::{Refusal, span_text};
+use crate::core::entity::agent::AgentUpdate;
+use crate::core::entity::span_text;
 use crate::core::lease::PreviousHolder;
 use crate::core::message;
-use crate::core::name::{DocPath, Kind, visible};
+use crate::core::name::{AgentName, DocPath, Kind, visible};
+use crate::core::operation::{DocumentChange, New, Request, Taken};
 use crate::core::problem::{ErrorClass, Problem};
 use crate::core::snapshot::Snapshot;
-use crate::services::{ClaimDecision, Claimed, Decided, Error, New, Outcome, Passing, Project, Renewed, Taken};
+use crate::services::{ClaimDecision, Claimed, Decided, Error, Outcome, Project, Renewed};
 
 /// Most skipped tasks that are named after a claim; `--json` has all.
 const SKIPPED_SHOWN_MAX: usize = 5;
 /// Tries when a document comes and goes between look-up and write.
 const ATTEMPTS_MAX: usize = 10;
 
-/// One change of one document.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Edit<'a> {
-    /// The answer's kind, `task.update`.
-    pub answer: &'static str,
-    /// What sort of document.
-    pub kind: Kind,
-    /// Its id or the beginning of it.
-    pub id: &'a str,
-    /// What the journal calls it.
-    pub verb: &'static str,
+/// Makes one change and tells what it did.
+pub(crate) fn apply<'r>(
+    answer: &'static str,
+    workspace: &Project,
+    request: impl Into<Request<'r>>,
+) -> Result<Answer, ErrorReport> {
+    let changed = workspace.operations().run_one(workspace.actor(), request);
+    let outcome = changed.map_err(|error| refused(workspace, error))?;
+    let mut answer = written(answer, workspace, &outcome)?;
+    answer.words = words(workspace, &outcome, &changed_lines(&outcome));
+    answer.words.extend(outcome.claim.as_ref().map(|claim| decided_alone(&claim.decided)));
+    Ok(answer)
 }
 
-/// A pure change of a document.
-pub(crate) type Change<'a> = &'a dyn Fn(&Document) -> Result<Document, Refusal>;
-
-impl Edit<'_> {
-    /// Applies the change and tells what it did.
-    pub(crate) fn apply(self, workspace: &Project, change: Change<'_>) -> Result<Answer, ErrorReport> {
-        self.apply_as(workspace, &Passing::default(), change)
-    }
-
-    /// The same, with what whoever changes a task says about their right to.
-    pub(crate) fn apply_as(
-        self,
-        workspace: &Project,
-        passing: &Passing,
-        change: Change<'_>,
-    ) -> Result<Answer, ErrorReport> {
-        let changed = workspace.change(self.kind, self.id, self.verb, passing, change);
-        let outcome = changed.map_err(|error| refused(workspace, error))?;
-        let mut answer = written(self.answer, workspace, &outcome)?;
-        answer.words = words(workspace, &outcome, &changed_lines(&outcome));
-        answer.words.extend(outcome.claim.as_ref().map(|claim| decided_alone(&claim.decided)));
-        Ok(answer)
-    }
-
-    /// Applies the change to the document with exactly this id; where there is none, makes it.
-    pub(crate) fn apply_or_create(
-        self,
-        workspace: &Project,
-        change: Change<'_>,
-        new: &New,
-    ) -> Result<Answer, ErrorReport> {
-        for _ in 0..ATTEMPTS_MAX {
-            match workspace.create(new, Taken::LookUp) {
-                Err(Error::Exists { .. }) => {}
-                created => {
-                    let outcome = created?;
-                    let mut answer = written(self.answer, workspace, &outcome)?;
-                    answer.words = words(workspace, &outcome, &changed_lines(&outcome));
-                    add_faults_of_settings(&mut answer, workspace);
-                    return Ok(answer);
-                }
-            }
-            match self.apply(workspace, change) {
-                Err(failure) if failure.code == "gone" || failure.code == "not-found" => {}
-                result => return result,
+/// Makes the document of an agent; where there is one, says there what the agent does.
+pub(crate) fn set_agent(workspace: &Project, name: &AgentName, update: &AgentUpdate) -> Result<Answer, ErrorReport> {
+    let new = New::Agent(update.clone().into_new(name.clone()));
+    for _ in 0..ATTEMPTS_MAX {
+        match workspace.operations().create(workspace.actor(), &new, Taken::LookUp) {
+            Err(Error::Exists { .. }) => {}
+            created => {
+                let outcome = created?;
+                let mut answer = written("agent.set", workspace, &outcome)?;
+                answer.words = words(workspace, &outcome, &changed_lines(&outcome));
+                add_faults_of_settings(&mut answer, workspace);
+                return Ok(answer);
             }
         }
-        Err(ErrorReport::new(ErrorClass::Busy, "restless", format!("`{}` comes and goes all the time", self.id)))
+        let set = DocumentChange::SetAgent { name: name.clone(), update: Box::new(update.clone()) };
+        match apply("agent.set", workspace, set) {
+            Err(failure) if failure.code == "gone" || failure.code == "not-found" => {}
+            result => return result,
+        }
     }
+    Err(ErrorReport::new(ErrorClass::Busy, "restless", format!("`{name}` comes and goes all the time")))
 }
 
 /// A refusal, with the line of the document that is at fault.
@@ -102,7 +76,7 @@ fn refused(workspace: &Project, error: Error) -> ErrorReport {
 
 /// The answer to a creation: the id, and nothing else, for people.
 pub(crate) fn created(kind: &'static str, workspace: &Project, new: &New, taken: Taken) -> Result<Answer, ErrorReport> {
-    let outcome = workspace.create(new, taken)?;
+    let outcome = workspace.operations().create(workspace.actor(), new, taken)?;
     let mut answer = written(kind, workspace, &outcome)?;
     answer.text = format!("{}\n", new.id());
     answer.words = words(workspace, &outcome, &[format!("created {}", document_path(workspace, &outcome.path))]);
@@ -191,7 +165,7 @@ pub(crate) fn renewed(kind: &'static str, workspace: &Project, renewed: &Renewed
 
 /// The answer to a removal.
 pub(crate) fn removed(kind: &'static str, workspace: &Project, which: Kind, id: &str) -> Result<Answer, ErrorReport> {
-    let outcome = workspace.remove(which, id)?;
+    let outcome = workspace.operations().remove(workspace.actor(), which, id)?;
     let mut answer = written(kind, workspace, &outcome)?;
     answer.words = words(workspace, &outcome, &[format!("removed {}", document_path(workspace, &outcome.path))]);
     Ok(answer)

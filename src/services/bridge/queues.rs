@@ -7,13 +7,14 @@ use super::report::PassReport;
 use super::state::State;
 use crate::adapters::redis::codec::{QueueEntry, QueuedTask, RedisKey, parse_entry, ready_queues};
 use crate::adapters::redis::{Link, QueueRound};
-use crate::adapters::store::Action;
-use crate::core::document::Value;
+use crate::core::document::{Document, Value};
 use crate::core::entity::{NewTask, Priority, Task, TaskStatus, set_key};
+use crate::core::lease::Override;
 use crate::core::name::{DocId, DocPath, Kind};
+use crate::core::operation::{DocumentChange, Expect, New, Passing, Request, Taken};
 use crate::core::time::Timestamp;
 use crate::services::ledger::task_of;
-use crate::services::{Error, New, environment};
+use crate::services::{Error, environment};
 
 impl State {
     /// Brings the queues up to date; gives when the next task comes back by itself.
@@ -76,7 +77,7 @@ impl State {
     /// A task that somebody popped and let run without a name, and did not end in time, is ready again.
     fn put_back(&mut self, id: &str) -> Result<bool, Error> {
         let Ok(id) = DocId::new(id) else { return Ok(false) };
-        let Ok(Some(local)) = self.local(&(Kind::Task, id)) else { return Ok(false) };
+        let Ok(Some(local)) = self.local(&(Kind::Task, id.clone())) else { return Ok(false) };
         let is_nobodys = |task: &Task| task.status == TaskStatus::Running && task.claimed_by.is_none();
         if !task_of(&local.path, &local.document).as_ref().is_some_and(is_nobodys) {
             return Ok(false);
@@ -84,17 +85,17 @@ impl State {
         let Ok(new) = set_key(&local.document, "status", &Value::text(TaskStatus::Pending.word())) else {
             return Ok(false);
         };
-        let operation = self.workspace.records().operation("bridge.return")?;
-        let (before, after) = (local.document.bytes().to_vec(), new.bytes().to_vec());
-        let paths = std::slice::from_ref(&local.path);
-        let written = self.workspace.store.apply_unsynced(&operation, paths, &mut |current| {
-            Ok::<_, Error>(match current {
-                [Some(now)] if *now == before => vec![Action::Write(after.clone())],
-                _ => vec![Action::Keep],
-            })
-        })?;
-        self.workspace.commit_written(Some(&operation.id), written.as_ref())?;
-        Ok(written.is_some())
+        let edit = Box::new(move |_: &Document| Ok(new.clone()));
+        let change = DocumentChange::Replace { kind: Kind::Task, id: id.to_string(), verb: "return", edit };
+        let request = Request::from(change).expecting(Expect::text_of(&local.document)).called("bridge.return");
+        // No agent holds it, whatever the registry of this clone says.
+        let request = request.with(Passing { over: Override::Force, ..Passing::default() });
+        match self.workspace.operations().run_one(&self.workspace.actor, request) {
+            Ok(done) => Ok(done.operation.is_some()),
+            // Another process was faster, or only git can store it.
+            Err(Error::Overtaken { .. } | Error::Gone { .. } | Error::Find(_) | Error::GitsAlone(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// An entry that somebody else has pushed: the id of a task, or a whole task as JSON. Garbage is left where it is.
@@ -140,7 +141,11 @@ impl State {
     pub(super) fn finish_adopted(&mut self, link: &Link) -> Result<(), Error> {
         for (id, text) in link.adopted(&self.keys.own("adopted"))? {
             if let (Ok(id), QueueEntry::Task(task)) = (DocId::new(id.as_str()), parse_entry(&text)) {
-                self.make(&id, *task)?;
+                match self.make(&id, *task) {
+                    // It stays adopted until git lets it in.
+                    Err(Error::GitsAlone(_)) => continue,
+                    made => made?,
+                }
             }
             link.settle(&self.keys.own("adopted"), &id)?;
         }
@@ -161,18 +166,13 @@ impl State {
             steps: Vec::new(),
             created: task.created.unwrap_or_else(|| self.workspace.moment_of_creation()),
         };
-        let rendered = self.workspace.render(&New::Task(new))?;
-        let path = DocPath::for_new(Kind::Task, id);
-        let bytes = rendered.bytes().to_vec();
-        let operation = self.workspace.records().operation("bridge.take")?;
-        let written = self.workspace.store.apply_unsynced(&operation, std::slice::from_ref(&path), &mut |current| {
-            Ok::<_, Error>(match current {
-                [None] => vec![Action::Write(bytes.clone())],
-                _ => vec![Action::Keep],
-            })
-        })?;
-        self.workspace.commit_written(Some(&operation.id), written.as_ref())?;
-        Ok(())
+        let change = DocumentChange::Create { new: New::Task(new), taken: Taken::FileName };
+        let request = Request::from(change).called("bridge.take");
+        match self.workspace.operations().run_one(&self.workspace.actor, request) {
+            // What lies there was made of the same entry.
+            Ok(_) | Err(Error::Exists { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 

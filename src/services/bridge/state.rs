@@ -151,7 +151,7 @@ pub(super) struct State {
 impl State {
     /// Begins with what is remembered.
     pub(super) fn open(mut workspace: Project, target: &RedisTarget) -> Self {
-        workspace.origin = WriteOrigin::Backend(BackendId::Redis);
+        workspace.actor.origin = WriteOrigin::Backend(BackendId::Redis);
         let server = target.memory_name();
         let bases = SyncBases::open(&workspace.store, &server);
         Self {

@@ -173,7 +173,7 @@ impl State {
     fn publish_foreign(&mut self, events: Vec<NewEvent>) -> Result<Vec<EventId>, Error> {
         let channels: Vec<Channel> = events.iter().map(|event| event.channel.clone()).collect();
         let mut ids = Vec::with_capacity(events.len());
-        for (channel, result) in channels.iter().zip(self.workspace.publish_all(events)?) {
+        for (channel, result) in channels.iter().zip(self.workspace.publish_all(&self.workspace.actor, events)?) {
             match result {
                 Ok(id) => {
                     self.note_arrived(id.clone());

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{Actor, Operations};
+use crate::adapters::store::Store;
 use crate::core::lease::{LeaseEntry, Override};
 use crate::core::name::DocId;
-use crate::services::Project;
 use crate::services::after_write::WriteOrigin;
-use crate::services::claim_arbiter::{ClaimArbiter, ClaimDenied, ClaimRequest, RemoteLease, Reservation};
+use crate::services::claim_arbiter::{ClaimArbiter, ClaimDenied, ClaimRequest, RemoteClaims, RemoteLease, Reservation};
 
 /// The answers are kept while the steps are planned again, so no task is asked for twice; what was reserved and is not needed
 /// in the end is given back.
@@ -27,16 +28,13 @@ pub(super) fn key(request: &ClaimRequest) -> ClaimKey {
 
 impl ClaimAnswers {
     /// Nothing was asked yet. What a backend brings it has decided already.
-    pub(super) fn new(workspace: &Project) -> Self {
-        Self {
-            is_asking: workspace.origin == WriteOrigin::Here && workspace.bridge().arbiter().is_asked(),
-            ..Self::default()
-        }
+    pub(super) fn new(arbiter: &dyn ClaimArbiter, by: &Actor) -> Self {
+        Self { is_asking: by.origin == WriteOrigin::Here && arbiter.is_asked(), ..Self::default() }
     }
 
     /// Asks the arbiter for tasks.
-    pub(super) fn ask(&mut self, workspace: &Project, requests: &[ClaimRequest]) {
-        let answers = workspace.bridge().arbiter().reserve(requests, workspace.claims);
+    pub(super) fn ask(&mut self, arbiter: &dyn ClaimArbiter, requests: &[ClaimRequest], mode: RemoteClaims) {
+        let answers = arbiter.reserve(requests, mode);
         self.answers.extend(requests.iter().map(key).zip(answers));
     }
 
@@ -55,9 +53,11 @@ impl ClaimAnswers {
     }
 
     /// Gives back what was reserved and is not needed.
-    pub(super) fn release_unneeded(&self, workspace: &Project) {
+    pub(super) fn release_unneeded(&self, operations: Operations<'_>, mode: RemoteClaims) {
         let is_unneeded = |lease: &&RemoteLease| {
-            lease.is_new && !self.needed.contains(&identity(lease)) && !is_held_by_another_process(workspace, lease)
+            lease.is_new
+                && !self.needed.contains(&identity(lease))
+                && !is_held_by_another_process(&operations.project.store, lease)
         };
         let remote = self.answers.values().flatten().filter_map(|reserved| match reserved {
             Reservation::Remote(lease) => Some(lease),
@@ -65,7 +65,7 @@ impl ClaimAnswers {
         });
         let unneeded: Vec<RemoteLease> = remote.filter(is_unneeded).cloned().collect();
         if !unneeded.is_empty() {
-            workspace.bridge().arbiter().release(&unneeded, workspace.claims);
+            operations.arbiter.release(&unneeded, mode);
         }
     }
 }
@@ -75,8 +75,8 @@ fn identity(lease: &RemoteLease) -> (DocId, u64) {
 }
 
 /// Returns true if another process of the same agent has got the task in this clone by what is reserved.
-fn is_held_by_another_process(workspace: &Project, lease: &RemoteLease) -> bool {
-    let records = workspace.store.claim_records(&lease.id).unwrap_or_default();
+fn is_held_by_another_process(store: &Store, lease: &RemoteLease) -> bool {
+    let records = store.claim_records(&lease.id).unwrap_or_default();
     let mut entries = records.iter().filter_map(|record| LeaseEntry::from_bytes(&record.bytes));
     entries.any(|entry| entry.by == lease.by && entry.fence >= lease.fence && entry.state.is_held())
 }

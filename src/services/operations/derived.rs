@@ -6,8 +6,9 @@ use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::document::Document;
 use crate::core::entity::{self, Entity, Refusal};
 use crate::core::name::{DocId, DocPath};
+use crate::core::operation::New;
 use crate::core::snapshot::{Entry, Snapshot};
-use crate::services::{Error, New};
+use crate::services::Error;
 
 /// A new task in the reference document's shape with the status of each of its dependencies.
 pub(super) fn described_in(live: &Snapshot, new: &New, mut document: Document) -> Document {

@@ -6,16 +6,19 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 
 use super::claim_answers::ClaimAnswers;
+use super::{Actor, Operations};
 use crate::adapters::store::{Shelf, StoreError};
 use crate::core::document::Document;
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::snapshot::{FindError, Snapshot};
-use crate::services::{Error, Project, Scope};
+use crate::services::claim_arbiter::ClaimRequest;
+use crate::services::{Error, Scope};
 
 /// What the folder holds before the first step. Once something was read it stays so until [`FolderView::update`].
 #[derive(Debug)]
 pub(super) struct FolderView<'a> {
-    pub(super) workspace: &'a Project,
+    pub(super) operations: Operations<'a>,
+    pub(super) by: &'a Actor,
     /// All documents that are not archived.
     live: OnceCell<Cow<'a, Snapshot>>,
     /// Documents that were read one by one; `None` where there is none.
@@ -28,19 +31,30 @@ pub(super) struct FolderView<'a> {
 
 impl<'a> FolderView<'a> {
     /// A view that has read nothing yet.
-    pub(super) fn new(workspace: &'a Project) -> Self {
+    pub(super) fn new(operations: Operations<'a>, by: &'a Actor) -> Self {
         Self {
-            workspace,
+            operations,
+            by,
             live: OnceCell::new(),
             read: RefCell::default(),
             archive: OnceCell::new(),
-            answers: ClaimAnswers::new(workspace),
+            answers: ClaimAnswers::new(operations.arbiter, by),
         }
     }
 
     /// A view of a folder whose live documents were read already.
-    pub(super) fn of(workspace: &'a Project, live: &'a Snapshot) -> Self {
-        Self { live: OnceCell::from(Cow::Borrowed(live)), ..Self::new(workspace) }
+    pub(super) fn of(operations: Operations<'a>, by: &'a Actor, live: &'a Snapshot) -> Self {
+        Self { live: OnceCell::from(Cow::Borrowed(live)), ..Self::new(operations, by) }
+    }
+
+    /// Asks the arbiter for tasks.
+    pub(super) fn ask(&mut self, requests: &[ClaimRequest]) {
+        self.answers.ask(self.operations.arbiter, requests, self.by.claims);
+    }
+
+    /// Gives back what was reserved and is not needed.
+    pub(super) fn release_unneeded(&self) {
+        self.answers.release_unneeded(self.operations, self.by.claims);
     }
 
     /// All documents that are not archived.
@@ -48,7 +62,7 @@ impl<'a> FolderView<'a> {
         if let Some(live) = self.live.get() {
             return Ok(live);
         }
-        let mut live = self.workspace.documents().snapshot(Scope::Live)?;
+        let mut live = self.operations.project.documents().snapshot(Scope::Live)?;
         for (path, document) in self.read.borrow().iter().filter(|(path, _)| !path.is_archived()) {
             match document {
                 Some(document) => live.insert(path.clone(), document.clone()),
@@ -63,11 +77,16 @@ impl<'a> FolderView<'a> {
         if let Some(known) = self.read.borrow().get(path) {
             return Ok(known.clone());
         }
-        let document =
-            self.workspace.documents().read_all(std::slice::from_ref(path))?.pop().map(|(_, document)| document);
+        let document = self
+            .operations
+            .project
+            .documents()
+            .read_all(std::slice::from_ref(path))?
+            .pop()
+            .map(|(_, document)| document);
         if document.is_none() {
             // A link, folder or device in its place is an error that names it.
-            if let Err(error @ StoreError::Strange { .. }) = self.workspace.store.read(path) {
+            if let Err(error @ StoreError::Strange { .. }) = self.operations.project.store.read(path) {
                 return Err(error.into());
             }
         }
@@ -124,7 +143,7 @@ impl<'a> FolderView<'a> {
         if let Some(listed) = self.archive.get() {
             return Ok(listed);
         }
-        let paths = self.workspace.store.names(Shelf::Archive)?.into_iter();
+        let paths = self.operations.project.store.names(Shelf::Archive)?.into_iter();
         let mut listed: Vec<(String, DocPath)> = paths.map(|path| (path.stem().to_owned(), path)).collect();
         listed.sort_unstable();
         Ok(self.archive.get_or_init(|| listed))
@@ -134,7 +153,7 @@ impl<'a> FolderView<'a> {
         let is_unknown = |path: &&DocPath| !self.read.borrow().contains_key(*path);
         let unknown: Vec<DocPath> = paths.iter().filter(is_unknown).cloned().collect();
         if !unknown.is_empty() {
-            let documents = self.workspace.documents().read_all(&unknown)?;
+            let documents = self.operations.project.documents().read_all(&unknown)?;
             self.read.borrow_mut().extend(documents.into_iter().map(|(path, document)| (path, Some(document))));
         }
         let read = self.read.borrow();

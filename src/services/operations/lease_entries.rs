@@ -1,26 +1,29 @@
 //! Writes what an operation makes of the lease registry: before its documents change, and after.
 
 use super::lease_plan::LeasePlan;
+use super::{Actor, Operations};
 use crate::core::lease::EntryState;
+use crate::services::Error;
 use crate::services::ledger::Seat;
-use crate::services::{Error, Project};
 
 /// From so many entries on, all of the file system is written to the disk at once.
 const SYNC_TOGETHER_MIN: usize = 16;
 
-impl Project {
+impl Operations<'_> {
     /// Notes the signs of life of the holders before another agent's operation writes their documents.
-    pub(super) fn note_holders_heard(&self, plan: &LeasePlan) -> Result<(), Error> {
+    pub(super) fn note_holders_heard(&self, by: &Actor, plan: &LeasePlan) -> Result<(), Error> {
         let changed = plan.tasks.iter().filter(|(_, lease)| lease.is_changed);
-        changed.into_iter().try_for_each(|(path, lease)| self.note_heard_before(path, &lease.task))
+        changed
+            .into_iter()
+            .try_for_each(|(path, lease)| self.project.note_heard_before(by.agent.as_ref(), path, &lease.task))
     }
 
     /// Counts leases of unknown age from now on.
     pub(super) fn measure_leases(&self, plan: &LeasePlan) -> Result<(), Error> {
         for (id, path, facts, by) in &plan.unmeasured {
-            let lock = self.lock_claims()?;
-            let evidence = self.sight(id, path, facts.clone())?;
-            self.count_anew(&lock, id, &evidence, by, self.place(path)?)?;
+            let lock = self.project.lock_claims()?;
+            let evidence = self.project.sight(id, path, facts.clone())?;
+            self.project.count_anew(&lock, id, &evidence, by, self.project.place(path)?)?;
         }
         Ok(())
     }
@@ -34,12 +37,12 @@ impl Project {
         }
         // A lease that ends, and one that the last holder takes up again, are judged by the document.
         let gives = changed.iter().any(|(_, lease, entry)| entry.state.is_held() && lease.is_claimed);
-        let lock = match self.lock_claims() {
+        let lock = match self.project.lock_claims() {
             Err(error) if error.is_state_read_only() && !gives => None,
             lock => Some(lock?),
         };
         for (path, lease, _) in &changed {
-            if self.sight(&lease.task.id, path, lease.found.here.clone())?.record != lease.found.record {
+            if self.project.sight(&lease.task.id, path, lease.found.here.clone())?.record != lease.found.record {
                 return Ok(None);
             }
         }
@@ -47,7 +50,7 @@ impl Project {
         let mut seats = Vec::with_capacity(changed.len());
         for (_, lease, entry) in changed {
             let state = if lease.is_given && entry.state == EntryState::Held { EntryState::Begun } else { entry.state };
-            seats.push(self.take_seat(&lock, &lease.task.id, entry.in_state(state))?);
+            seats.push(self.project.take_seat(&lock, &lease.task.id, entry.in_state(state))?);
         }
         Ok(Some(seats))
     }
@@ -56,20 +59,20 @@ impl Project {
     pub(super) fn confirm_leases(&self, seats: &mut [Seat]) {
         for seat in seats {
             // An entry that cannot be brought up to date now is judged by its document.
-            let _ = self.confirm(seat);
+            let _ = self.project.confirm(seat);
         }
     }
 
     /// The documents were not changed.
     pub(super) fn withdraw_leases(&self, seats: &[Seat]) -> Result<(), Error> {
-        seats.iter().try_for_each(|seat| self.withdraw(seat))
+        seats.iter().try_for_each(|seat| self.project.withdraw(seat))
     }
 
     /// Waits until what the registry must not lose is on the disk.
     pub(super) fn sync_leases(&self, seats: &[Seat]) -> Result<(), Error> {
         if seats.len() < SYNC_TOGETHER_MIN {
-            return seats.iter().try_for_each(|seat| self.sync_claim(&seat.file));
+            return seats.iter().try_for_each(|seat| self.project.sync_claim(&seat.file));
         }
-        if self.shares_claims() { Ok(self.store.sync_claims()?) } else { Ok(()) }
+        if self.project.shares_claims() { Ok(self.project.store.sync_claims()?) } else { Ok(()) }
     }
 }

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::claim_answers::{ClaimKey, key};
 use super::derived::refusing;
 use super::folder_view::FolderView;
-use super::guards::refused_edit;
 use super::outcome::ClaimDecision;
 use crate::adapters::store::{FOLDER_WAIT, StoreError};
 use crate::core::document::Document;
@@ -18,19 +17,20 @@ use crate::core::lease::{
     LeaseRecord, LeaseRequest, Override, PreviousHolder, decide,
 };
 use crate::core::name::{AgentName, DocId, DocPath};
+use crate::core::operation::{Passing, TaskChange};
 use crate::core::snapshot::Blocker;
 use crate::services::claim_arbiter::{ClaimRequest, RemoteLease, Reservation};
-use crate::services::late::{NOTE, taken_up};
+use crate::services::late::{late_ask, may_take_up, taken_up};
 use crate::services::ledger::task_of;
-use crate::services::{Error, Passing, Project};
+use crate::services::{Error, Project};
 
 /// What is to be done to a task.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum TaskAction<'a> {
     /// It is claimed.
     Claim(&'a LeaseRequest),
-    /// It is changed in any other way.
-    Change(&'a Passing),
+    /// It is changed in any other way, as data where it is known what way that is.
+    Change(Option<&'a TaskChange>, &'a Passing),
     /// Its lease ended: it is pending again.
     Expire,
 }
@@ -38,8 +38,6 @@ pub(super) enum TaskAction<'a> {
 /// A step that changes a task.
 pub(super) struct TaskEdit<'a> {
     pub(super) path: &'a DocPath,
-    /// What is done, as the journal calls it.
-    pub(super) verb: &'a str,
     pub(super) before: &'a Document,
     /// What the edit made of it.
     pub(super) edited: Result<Document, entity::Refusal>,
@@ -148,16 +146,16 @@ impl LeasePlan {
         view: &FolderView<'_>,
         path: &DocPath,
         before: &Document,
-        verb: &str,
+        change: Option<&TaskChange>,
         passing: &Passing,
     ) -> Result<Option<Document>, Error> {
-        let workspace = view.workspace;
-        let Some(task) = task_of(path, before).filter(|task| workspace.may_take_up(task, verb)) else {
+        let (workspace, operations) = (view.operations.project, view.operations);
+        let Some(task) = task_of(path, before).filter(|task| may_take_up(view.by, task, change)) else {
             return Ok(None);
         };
         let evidence = self.lease(workspace, path, &task)?.evidence.clone();
-        let Some(ask) = workspace.late_ask(&evidence) else { return Ok(None) };
-        workspace.check_fence(path, &task, &evidence, passing)?;
+        let Some(ask) = late_ask(view.by, &evidence) else { return Ok(None) };
+        operations.check_fence(view.by, path, &task, &evidence, passing)?;
         let reserved = self.ask(view, &task, &ask)?;
         let again = taken_up(path, before, &evidence, &ask, &reserved)?;
         self.lease(workspace, path, &task)?.reserved = Some(reserved);
@@ -168,7 +166,7 @@ impl LeasePlan {
     fn ask(&mut self, view: &FolderView<'_>, task: &Task, ask: &LeaseRequest) -> Result<Reservation, Error> {
         let request = ClaimRequest::new(task, ask);
         if let Some(answer) = view.answers.answer(&request) {
-            return answer.map_err(|denied| view.workspace.denied(denied));
+            return answer.map_err(|denied| view.operations.denied(denied));
         }
         self.open.insert(key(&request), request);
         Ok(Reservation::NotAsked)
@@ -181,11 +179,11 @@ impl LeasePlan {
         edit: TaskEdit<'_>,
         blockers: &mut Blockers<'_>,
     ) -> Result<(Document, Option<ClaimDecision>), Error> {
-        let TaskEdit { path, verb, before, edited, action } = edit;
+        let TaskEdit { path, before, edited, action } = edit;
         let Some(task) = task_of(path, before) else {
             return match action {
                 // Whether it can be changed at all is for the edit to say.
-                TaskAction::Change(_) => Ok((refusing(path, edited)?, None)),
+                TaskAction::Change(..) => Ok((refusing(path, edited)?, None)),
                 TaskAction::Claim(_) | TaskAction::Expire => {
                     let findings = entity::read(path, before).findings;
                     let source = entity::Refusal::Unreadable { id: path.stem().to_owned(), findings };
@@ -199,7 +197,7 @@ impl LeasePlan {
                 self.claimed(path, &task, refusing(path, edited)?, given, ask.over)
             }
             TaskAction::Expire => Ok((self.expire(view, path, &task, refusing(path, edited)?)?, None)),
-            TaskAction::Change(passing) => self.change(view, path, (verb, &task), edited, passing, blockers),
+            TaskAction::Change(change, passing) => self.change(view, path, (change, &task), edited, passing, blockers),
         }
     }
 
@@ -208,26 +206,28 @@ impl LeasePlan {
         &mut self,
         view: &FolderView<'_>,
         path: &DocPath,
-        (verb, task): (&str, &Task),
+        (change, task): (Option<&TaskChange>, &Task),
         edited: Result<Document, entity::Refusal>,
         passing: &Passing,
         blockers: &mut Blockers<'_>,
     ) -> Result<(Document, Option<ClaimDecision>), Error> {
-        let workspace = view.workspace;
+        let (workspace, operations) = (view.operations.project, view.operations);
         let lease = self.lease(workspace, path, task)?;
         lease.is_changed = true;
-        if verb == NOTE {
+        if change.is_some_and(TaskChange::is_open_to_all) {
             return Ok((refusing(path, edited)?, None));
         }
         let after = match edited {
             Ok(after) => after,
-            Err(refusal) => return Err(refused_edit(workspace, path, (task, &lease.evidence), refusal, passing)?),
+            Err(refusal) => {
+                return Err(operations.refused_edit(view.by, path, (task, &lease.evidence), refusal, passing)?);
+            }
         };
         let next = task_of(path, &after);
         let status = next.as_ref().map_or(task.status, |next| next.status);
-        match (task.status, status, &workspace.agent) {
+        match (task.status, status, &view.by.agent) {
             (TaskStatus::Pending, TaskStatus::Running, Some(by)) => {
-                workspace.check_fence(path, task, &lease.evidence, passing)?;
+                operations.check_fence(view.by, path, task, &lease.evidence, passing)?;
                 let ask = LeaseRequest { by: by.clone(), lease: workspace.lease(), over: passing.over };
                 // Who begins a task may have it assigned to them in one go.
                 let assigned = match next {
@@ -238,16 +238,16 @@ impl LeasePlan {
                 self.claimed(path, task, after, given, passing.over)
             }
             (from, to, _) if from != to && to != TaskStatus::Running => {
-                workspace.let_pass(path, task, &lease.evidence, passing)?;
+                operations.let_pass(view.by, path, task, &lease.evidence, passing)?;
                 let place = || place(&self.branch, workspace, path);
                 let Some(lease) = self.tasks.get_mut(path) else { return Ok((after, None)) };
-                if let Some(entry) = workspace.end_entry(task, &lease.evidence, place)? {
+                if let Some(entry) = operations.end_entry(task, &lease.evidence, place)? {
                     lease.put(entry.in_state(end_of(to)));
                 }
                 Ok((after, None))
             }
             _ => {
-                workspace.let_pass(path, task, &lease.evidence, passing)?;
+                operations.let_pass(view.by, path, task, &lease.evidence, passing)?;
                 if let Some(entry) = lease.evidence.entry().filter(|entry| is_taken_up(entry, task)) {
                     let entry = entry.in_state(EntryState::Held).renewed_at(&workspace.moment());
                     lease.put(LeaseEntry { fence: task.fence.unwrap_or(entry.fence), ..entry });
@@ -269,7 +269,7 @@ impl LeasePlan {
         ask: &LeaseRequest,
         blockers: &mut Blockers<'_>,
     ) -> Result<(LeaseEntry, Option<PreviousHolder>, Reservation), Error> {
-        let workspace = view.workspace;
+        let (workspace, operations) = (view.operations.project, view.operations);
         let lease = self.lease(workspace, path, task)?;
         let facts = LeaseFacts::of(assigned);
         (lease.evidence.here.assigned_to, lease.evidence.here.unusable) = (facts.assigned_to, facts.unusable);
@@ -310,7 +310,7 @@ impl LeasePlan {
             }
             ClaimVerdict::Lost { lost, reanchor } => {
                 self.unmeasured.extend(reanchor.map(|by| (task.id.clone(), path.clone(), evidence.here.clone(), by)));
-                Err(workspace.lost(*lost))
+                Err(operations.lost(*lost))
             }
             ClaimVerdict::Refused(refusal) => Err(refused(task.id.as_str(), refusal)),
         }
@@ -350,14 +350,14 @@ impl LeasePlan {
         task: &Task,
         released: Document,
     ) -> Result<Document, Error> {
-        let workspace = view.workspace;
+        let (workspace, operations) = (view.operations.project, view.operations);
         let lease = self.lease(workspace, path, task)?;
         if !lease::lease_state(&lease.evidence, &workspace.moment()).is_over() {
             return Err(Error::NotHeld { task: task.id.to_string(), by: None });
         }
         let place = || place(&self.branch, workspace, path);
         let Some(lease) = self.tasks.get_mut(path) else { return Ok(released) };
-        if let Some(entry) = workspace.end_entry(task, &lease.evidence, place)? {
+        if let Some(entry) = operations.end_entry(task, &lease.evidence, place)? {
             let ended = workspace.ended(&entry, &lease.evidence);
             lease.put(LeaseEntry { ended, ..entry.in_state(EntryState::Expired) });
         }

@@ -1,6 +1,6 @@
 //! What an operation came to, the record that it leaves in the journal, and its commit.
 
-use super::New;
+use super::{Actor, Operations};
 use crate::adapters::store::{self, Unsynced};
 use crate::core::config::REPOSITORY_CONFIG;
 use crate::core::diagnostic::Diagnostic;
@@ -8,8 +8,8 @@ use crate::core::document::Document;
 use crate::core::entity::{Entity, Refusal, RenderError};
 use crate::core::lease::{LeaseEntry, PreviousHolder};
 use crate::core::name::{DocPath, Kind, OperationId, Revision};
+use crate::core::operation::New;
 use crate::core::template::{self, Shape, TEMPLATE_BYTES_MAX};
-use crate::services::after_write::AfterWrite;
 use crate::services::claim_arbiter::Decided;
 use crate::services::{Error, Project, Waiting};
 
@@ -77,27 +77,30 @@ impl Project {
         let path = format!("{folder}templates/{}", template::file_name(kind));
         Ok(store::read_text_in(&self.root, &path, TEMPLATE_BYTES_MAX)?)
     }
+}
 
+impl Operations<'_> {
     /// Commits what was written, unless a watcher does, and waits until it is on the disk.
     pub(in crate::services) fn commit_written(
         &self,
+        by: &Actor,
         operation: Option<&OperationId>,
         written: Option<&Unsynced>,
     ) -> Result<CommitOutcome, Error> {
         let mut outcome = CommitOutcome::default();
-        self.beat_of_operation();
-        let watcher = self.store.watcher();
-        let is_watched = matches!(watcher, Ok(Some(_))) && self.repository.is_some();
+        self.project.beat_of_operation(by.agent.as_ref());
+        let watcher = self.project.store.watcher();
+        let is_watched = matches!(watcher, Ok(Some(_))) && self.project.repository.is_some();
         match watcher {
-            Ok(Some(_)) if self.repository.is_some() => outcome.waiting = Some(Waiting::Watcher),
-            _ => match self.commits().commit_together(written) {
+            Ok(Some(_)) if self.project.repository.is_some() => outcome.waiting = Some(Waiting::Watcher),
+            _ => match self.project.commits().commit_together(written) {
                 Ok(done) => {
                     outcome.findings.clone_from(&done.findings);
                     let Some(operation) = operation else { return Ok(outcome) };
                     outcome.committed = done.operations.get(operation).cloned();
                     outcome.waiting = if outcome.committed.is_some() { None } else { done.waiting.clone() };
                     if outcome.committed.is_none() && outcome.waiting.is_none() {
-                        outcome.committed = self.commits().committed_by_another(operation);
+                        outcome.committed = self.project.commits().committed_by_another(operation);
                     }
                 }
                 Err(error) => outcome.waiting = Some(Waiting::failed(&error)),
@@ -106,7 +109,7 @@ impl Project {
         // Where there was no commit to wait with.
         written.map_or(Ok(()), Unsynced::wait)?;
         if let Some(written) = written.filter(|_| !is_watched) {
-            self.bridge().after_write(written.record(), self.origin);
+            self.after.after_write(written.record(), by.origin);
         }
         Ok(outcome)
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::cycle::{self, refuse_cycle};
 use super::derived::{
     action, described_in, is_to_return, missing, named_tasks, out_of_the_archive, refusing, repeat_status, repeating,
 };
@@ -11,14 +12,13 @@ use super::lease_plan::{LeasePlan, TaskAction, TaskEdit};
 use super::left_behind::{dependents_left, open_tasks};
 use super::outcome::ClaimDecision;
 use super::overlay::{Overlay, Sides};
-use super::{DocumentRef, New, Step, Taken};
 use crate::adapters::store::{Action, DOCUMENT_BYTES_MAX, StoreError};
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::document::Document;
-use crate::core::entity::{self, Entity, Refusal, task};
+use crate::core::entity::{self, Entity, Refusal, agent, task};
 use crate::core::name::{AgentName, DocId, DocPath, Kind};
-use crate::services::cycle::{self, refuse_cycle};
-use crate::services::{Error, Passing};
+use crate::core::operation::{DocumentChange, DocumentRef, New, Request, Taken, TaskChange};
+use crate::services::Error;
 
 /// What the steps came to.
 #[derive(Debug)]
@@ -53,16 +53,16 @@ pub(super) struct StepOutcome {
 
 impl Plan {
     /// Plans the steps.
-    pub(super) fn new(view: &FolderView<'_>, steps: &[Step<'_>]) -> Self {
+    pub(super) fn new(view: &FolderView<'_>, steps: &[Request<'_>]) -> Self {
         Self::after(view, steps, None)
     }
 
     /// Plans the steps again on other bytes, with the lease registry as it was for `before`: by now it has its entries.
-    pub(super) fn again(view: &FolderView<'_>, steps: &[Step<'_>], before: &Self) -> Self {
+    pub(super) fn again(view: &FolderView<'_>, steps: &[Request<'_>], before: &Self) -> Self {
         Self::after(view, steps, Some(&before.leases))
     }
 
-    fn after(view: &FolderView<'_>, steps: &[Step<'_>], leases: Option<&LeasePlan>) -> Self {
+    fn after(view: &FolderView<'_>, steps: &[Request<'_>], leases: Option<&LeasePlan>) -> Self {
         let mut plan = Self {
             folder: Overlay::default(),
             order: Vec::new(),
@@ -77,40 +77,50 @@ impl Plan {
         plan
     }
 
-    fn step(&mut self, view: &FolderView<'_>, step: &Step<'_>, is_alone: bool) -> Result<StepOutcome, Error> {
-        match step {
-            Step::Create { new, taken } => self.create(view, new, *taken, is_alone),
-            Step::Change { kind, id, verb, passing, edit } => {
-                let found = self.find(view, *kind, DocumentRef::Id(id))?;
-                self.change(view, *kind, found, &format!("{kind}.{verb}"), passing, edit)
+    fn step(&mut self, view: &FolderView<'_>, request: &Request<'_>, is_alone: bool) -> Result<StepOutcome, Error> {
+        match &request.change {
+            DocumentChange::Create { new, taken } => self.create(view, new, *taken, is_alone),
+            DocumentChange::SetAgent { name, update } => {
+                let new = || New::Agent((**update).clone().into_new(name.clone()));
+                let Some(path) = self.folder.exactly(view, Kind::Agent, &name.clone().into())? else {
+                    return self.create(view, &new(), Taken::FileName, is_alone);
+                };
+                let (path, before) = self.find(view, request, Kind::Agent, DocumentRef::Path(&path))?;
+                let after = refusing(&path, agent::set(&before, update))?;
+                self.put_changed(view, path, before, after)
             }
-            Step::Set { new, verb, edit } => {
-                let (kind, id) = (new.kind(), new.id());
-                match self.folder.exactly(view, kind, &id)? {
-                    Some(path) => {
-                        let found = self.find(view, kind, DocumentRef::Path(&path))?;
-                        self.change(view, kind, found, &format!("{kind}.{verb}"), &Passing::default(), edit)
-                    }
-                    None => self.create(view, new, Taken::FileName, is_alone),
-                }
+            DocumentChange::Task { id, change } => {
+                let found = self.find(view, request, Kind::Task, DocumentRef::Id(id))?;
+                self.change_task(view, found, request, Some(change), &|document| change.apply(document))
             }
-            Step::Claim { task, ask } => {
-                let found = self.find(view, Kind::Task, *task)?;
+            DocumentChange::Replace { kind: Kind::Task, id, edit, .. } => {
+                let found = self.find(view, request, Kind::Task, DocumentRef::Id(id))?;
+                self.change_task(view, found, request, None, edit)
+            }
+            DocumentChange::Workflow { id, change } => {
+                let (path, before) = self.find(view, request, Kind::Workflow, DocumentRef::Id(id))?;
+                let after = refusing(&path, change.apply(&before))?;
+                self.put_changed(view, path, before, after)
+            }
+            DocumentChange::Replace { kind, id, edit, .. } => {
+                let (path, before) = self.find(view, request, *kind, DocumentRef::Id(id))?;
+                let after = refusing(&path, edit(&before))?;
+                self.put_changed(view, path, before, after)
+            }
+            DocumentChange::Claim { task, ask } => {
+                let found = self.find(view, request, Kind::Task, *task)?;
                 self.change_lease(view, found, TaskAction::Claim(ask), &|document| Ok(document.clone()))
             }
-            Step::Expire { path } => {
-                let found = self.find(view, Kind::Task, DocumentRef::Path(path))?;
+            DocumentChange::Expire { path } => {
+                let found = self.find(view, request, Kind::Task, DocumentRef::Path(path))?;
                 self.change_lease(view, found, TaskAction::Expire, &task::release)
             }
-            Step::Prune { path, judged } => {
-                let (path, before) = self.find(view, Kind::Agent, DocumentRef::Path(path))?;
-                if before != *judged {
-                    return Err(Error::Gone { path });
-                }
+            DocumentChange::Prune { path } => {
+                let (path, before) = self.find(view, request, Kind::Agent, DocumentRef::Path(path))?;
                 self.put(view, path, Some(before), None, &[])
             }
-            Step::Remove { kind, id } => {
-                let (path, before) = self.find(view, *kind, DocumentRef::Id(id))?;
+            DocumentChange::Remove { kind, id } => {
+                let (path, before) = self.find(view, request, *kind, DocumentRef::Id(id))?;
                 self.put(view, path, Some(before), None, &[])
             }
         }
@@ -130,7 +140,7 @@ impl Plan {
         if (is_known || !is_alone) && self.folder.document(view, &path)?.is_some() {
             return Err(exists(path));
         }
-        let mut document = view.workspace.render(new)?;
+        let mut document = view.operations.project.render(new)?;
         if let New::Task(task) = new
             && !task.depends_on.is_empty()
         {
@@ -141,23 +151,19 @@ impl Plan {
         self.put(view, path, None, Some(document), &[])
     }
 
-    fn change(
+    fn change_task(
         &mut self,
         view: &FolderView<'_>,
-        kind: Kind,
         (path, before): (DocPath, Document),
-        verb: &str,
-        passing: &Passing,
+        request: &Request<'_>,
+        change: Option<&TaskChange>,
         edit: &dyn Fn(&Document) -> Result<Document, Refusal>,
     ) -> Result<StepOutcome, Error> {
-        if kind != Kind::Task {
-            let after = refusing(&path, edit(&before))?;
-            return self.put_changed(view, path, before, after);
-        }
-        let again = self.leases.take_up(view, &path, &before, verb, passing)?;
+        let passing = &request.passing;
+        let again = self.leases.take_up(view, &path, &before, change, passing)?;
         let from = again.as_ref().unwrap_or(&before);
         let edited = self.without_cycle(view, &path, from, edit(from));
-        let edit = TaskEdit { path: &path, verb, before: from, edited, action: TaskAction::Change(passing) };
+        let edit = TaskEdit { path: &path, before: from, edited, action: TaskAction::Change(change, passing) };
         let (after, claim) = self.authorize(view, edit)?;
         Ok(StepOutcome { claim, ..self.put_changed(view, path, before, after)? })
     }
@@ -170,7 +176,7 @@ impl Plan {
         action: TaskAction<'_>,
         edit: &dyn Fn(&Document) -> Result<Document, Refusal>,
     ) -> Result<StepOutcome, Error> {
-        let edit = TaskEdit { path: &path, verb: "", before: &before, edited: edit(&before), action };
+        let edit = TaskEdit { path: &path, before: &before, edited: edit(&before), action };
         let (after, claim) = self.authorize(view, edit)?;
         Ok(StepOutcome { claim, ..self.put_changed(view, path, before, after)? })
     }
@@ -254,8 +260,9 @@ impl Plan {
 
     /// Keeps the lines of other documents in step that repeat the status of a task. Returns true if one had to change.
     fn repeat(&mut self, view: &FolderView<'_>, document: &Document, entity: &Entity) -> Result<bool, Error> {
-        // Only where tasks have the reference document's shape: else a change of one task would cost a look at all.
-        if document.label("Status").is_none() && self.folder.live.is_none() {
+        // Only for a task in the reference document's shape: else a change of one task would cost a look at all. It is so
+        // whatever was read for other steps, so that a step comes to the same alone and among others.
+        if document.label("Status").is_none() {
             return Ok(false);
         }
         let live = self.folder.live(view)?;
@@ -288,22 +295,23 @@ impl Plan {
         }
     }
 
-    /// The document that a step is about, as the steps so far left it.
+    /// The document that a step is about, as the steps so far left it, if it is as the request expects.
     fn find(
         &mut self,
         view: &FolderView<'_>,
+        request: &Request<'_>,
         kind: Kind,
         which: DocumentRef<'_>,
     ) -> Result<(DocPath, Document), Error> {
-        let found = match which {
+        let (path, document) = match which {
             DocumentRef::Id(id) => self.folder.find(view, kind, id)?,
             DocumentRef::Path(path) => {
                 let document = self.folder.document(view, path)?;
-                (path.clone(), document.ok_or_else(|| view.workspace.documents().gone(path))?)
+                (path.clone(), document.ok_or_else(|| view.operations.project.documents().gone(path))?)
             }
         };
-        view.workspace.documents().refuse_kept_out(&found.0)?;
-        Ok(found)
+        view.operations.project.documents().refuse_kept_out(&path)?;
+        if request.expects.is_met(Some(&document)) { Ok((path, document)) } else { Err(Error::Overtaken { path }) }
     }
 
     /// Returns true if a step failed.
@@ -327,7 +335,7 @@ impl Plan {
     }
 
     /// What the journal calls all of it: what every step is that changes something, if they are all the same.
-    pub(super) fn verb(&self, steps: &[Step<'_>]) -> String {
+    pub(super) fn verb(&self, steps: &[Request<'_>]) -> String {
         let changes = |result: &Result<StepOutcome, Error>| result.as_ref().is_ok_and(|done| done.changed);
         let changing = steps.iter().zip(&self.results).filter(|(_, result)| changes(result));
         let mut verbs = changing.map(|(step, _)| step.verb());

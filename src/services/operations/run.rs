@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use super::folder_view::FolderView;
 use super::outcome::CommitOutcome;
 use super::plan::Plan;
-use super::{Outcome, Step};
-use crate::adapters::store::{ApplyError, StoreError, Unsynced};
+use super::{Actor, Operations, Outcome};
+use crate::adapters::store::{ApplyError, Operation, StoreError, Unsynced};
 use crate::core::name::{AgentName, DocPath, OperationId};
+use crate::core::operation::{DocumentChange, Request};
 use crate::core::snapshot::FindError;
+use crate::services::Error;
 use crate::services::intake::unless_read_only;
-use crate::services::{Error, Project};
 
 /// Most steps of one batch: its documents are held in memory and under one lock.
 pub const STEPS_MAX: usize = 10_000;
@@ -38,7 +39,7 @@ enum PlanConflict {
     Elsewhere,
 }
 
-impl Project {
+impl Operations<'_> {
     /// Carries out many operations as one: one operation of the journal, one wait for the disk, one commit. A step finds
     /// the documents as the steps before it left them, so it may name a task that an earlier one creates.
     ///
@@ -48,26 +49,31 @@ impl Project {
     ///
     /// # Errors
     /// [`Error::TooManySteps`] for more than [`STEPS_MAX`]; others if the folder fails. Then no step was done.
-    pub fn batch(&self, steps: &[Step<'_>], how: Together) -> Result<Vec<Result<Outcome, Error>>, Error> {
+    pub fn batch(
+        &self,
+        by: &Actor,
+        steps: &[Request<'_>],
+        how: Together,
+    ) -> Result<Vec<Result<Outcome, Error>>, Error> {
         if steps.len() > STEPS_MAX {
             return Err(Error::TooManySteps { count: steps.len() });
         }
-        self.run(&mut FolderView::new(self), steps, how)
+        self.run(&mut FolderView::new(*self, by), steps, how)
     }
 
     /// The one path of every step.
     pub(super) fn run(
         &self,
         view: &mut FolderView<'_>,
-        steps: &[Step<'_>],
+        steps: &[Request<'_>],
         how: Together,
     ) -> Result<Vec<Result<Outcome, Error>>, Error> {
         let began = Instant::now();
         let done = self.try_run(view, steps, how);
-        view.answers.release_unneeded(self);
+        view.release_unneeded();
         let is_changed = |outcome: &Outcome| outcome.operation.is_some();
         if done.as_ref().is_ok_and(|results| results.iter().flatten().any(is_changed)) {
-            self.store.note_latency(began.elapsed());
+            self.project.store.note_latency(began.elapsed());
         }
         done
     }
@@ -75,13 +81,13 @@ impl Project {
     fn try_run(
         &self,
         view: &mut FolderView<'_>,
-        steps: &[Step<'_>],
+        steps: &[Request<'_>],
         how: Together,
     ) -> Result<Vec<Result<Outcome, Error>>, Error> {
         // Where the steps found their documents first.
         let mut found = Vec::new();
         for attempt in 1..=ATTEMPTS_MAX {
-            let plan = self.decide_claims(view, steps)?;
+            let plan = decide_claims(view, steps)?;
             if found.is_empty() {
                 found = plan.found();
             }
@@ -101,7 +107,7 @@ impl Project {
                 return Ok(self.with_vanished(&found, results));
             }
         }
-        Err(StoreError::Restless { path: self.root.join(self.folder()), attempts: ATTEMPTS_MAX }.into())
+        Err(StoreError::Restless { path: self.project.root.join(self.project.folder()), attempts: ATTEMPTS_MAX }.into())
     }
 
     /// The results, where what a step found first and then no longer is gone, instead of unknown.
@@ -111,40 +117,31 @@ impl Project {
         results: Vec<Result<Outcome, Error>>,
     ) -> Vec<Result<Outcome, Error>> {
         let vanished = |(index, result): (usize, _)| match (result, found.get(index)) {
-            (Err(Error::Find(FindError::NotFound { .. })), Some(Some(path))) => Err(self.documents().gone(path)),
+            (Err(Error::Find(FindError::NotFound { .. })), Some(Some(path))) => {
+                Err(self.project.documents().gone(path))
+            }
             (result, _) => result,
         };
         results.into_iter().enumerate().map(vanished).collect()
-    }
-
-    /// Plans the steps, and asks the server for the tasks that they claim until it has said something of each. What it says
-    /// may change what the steps after a claim come to.
-    fn decide_claims(&self, view: &mut FolderView<'_>, steps: &[Step<'_>]) -> Result<Plan, Error> {
-        loop {
-            let plan = Plan::new(view, steps);
-            let open = plan.leases.open();
-            if open.is_empty() {
-                return Ok(plan);
-            }
-            view.answers.ask(self, &open);
-        }
     }
 
     /// Applies a plan; `None` if other processes changed so much that the steps have to be planned again.
     fn apply(
         &self,
         view: &mut FolderView<'_>,
-        steps: &[Step<'_>],
+        steps: &[Request<'_>],
         how: Together,
         mut plan: Plan,
     ) -> Result<Option<Vec<Result<Outcome, Error>>>, Error> {
         let paths = plan.paths();
-        self.documents().refuse_left_to_git(&paths)?;
-        self.note_holders_heard(&plan.leases)?;
+        self.project.documents().refuse_left_to_git(&paths)?;
+        self.note_holders_heard(view.by, &plan.leases)?;
         let Some(mut seats) = self.begin_leases(&plan.leases)? else { return Ok(None) };
-        let mut operation = self.records().operation(&plan.verb(steps))?;
-        operation.agent = actor(steps, operation.agent);
-        let applied = self.store.apply_unsynced(&operation, &paths, &mut |current| {
+        let agent = actor(steps, view.by.agent.as_ref());
+        let made = self.project.records().operation(&plan.verb(steps))?;
+        let given = steps.iter().find_map(|request| request.id.clone());
+        let operation = Operation { id: given.unwrap_or(made.id), agent: agent.cloned(), ..made };
+        let applied = self.project.store.apply_unsynced(&operation, &paths, &mut |current| {
             if !plan.is_of(&paths, current) {
                 view.update(&paths, current);
                 let again = Plan::again(view, steps, &plan);
@@ -171,12 +168,12 @@ impl Project {
         self.confirm_leases(&mut seats);
         let removed = plan.removed_tasks();
         for (task, path) in &removed {
-            unless_read_only(self.forget_claim(task, path))?;
+            unless_read_only(self.project.forget_claim(task, path))?;
         }
         for agent in plan.removed_agents() {
-            unless_read_only(self.store.forget_beat(&agent).map_err(Error::from))?;
+            unless_read_only(self.project.store.forget_beat(&agent).map_err(Error::from))?;
         }
-        let done = match self.commit(operation.id, written.as_ref()) {
+        let done = match self.commit(view.by, operation.id, written.as_ref()) {
             Ok(done) => done,
             Err(error) => {
                 self.withdraw_leases(&seats)?;
@@ -186,23 +183,25 @@ impl Project {
         view.answers.need(plan.leases.needed(&removed));
         self.sync_leases(&seats)?;
         plan.warn(view)?;
-        self.finish(plan, done).map(Some)
+        self.finish(view.by, plan, done).map(Some)
     }
 
     /// Commits what was written, unless a watcher does.
     fn commit(
         &self,
+        by: &Actor,
         operation: OperationId,
         written: Option<&Unsynced>,
     ) -> Result<(Option<OperationId>, CommitOutcome), Error> {
         let id = written.is_some().then_some(operation);
-        let committed = self.commit_written(id.as_ref(), written)?;
+        let committed = self.commit_written(by, id.as_ref(), written)?;
         Ok((id, committed))
     }
 
     /// The results of a plan that was applied.
     fn finish(
         &self,
+        by: &Actor,
         plan: Plan,
         (id, committed): (Option<OperationId>, CommitOutcome),
     ) -> Result<Vec<Result<Outcome, Error>>, Error> {
@@ -210,17 +209,30 @@ impl Project {
         let results = results(plan, id.as_ref(), &committed);
         let is_free = |outcome: &&Outcome| outcome.operation.is_some() && !with_entry.contains(&outcome.path);
         for outcome in results.iter().flatten().filter(is_free) {
-            unless_read_only(self.note_foreign_save(&outcome.path, &outcome.document))?;
+            unless_read_only(self.project.note_foreign_save(by.agent.as_ref(), &outcome.path, &outcome.document))?;
         }
         Ok(results)
     }
 }
 
+/// Plans the steps, and asks the arbiter for the tasks that they claim until it has said something of each. What it says
+/// may change what the steps after a claim come to.
+fn decide_claims(view: &mut FolderView<'_>, steps: &[Request<'_>]) -> Result<Plan, Error> {
+    loop {
+        let plan = Plan::new(view, steps);
+        let open = plan.leases.open();
+        if open.is_empty() {
+            return Ok(plan);
+        }
+        view.ask(&open);
+    }
+}
+
 /// In whose name an operation is recorded: a claim in that of the agent that gets the task, an expired lease in none.
-fn actor(steps: &[Step<'_>], acting: Option<AgentName>) -> Option<AgentName> {
+fn actor<'a>(steps: &'a [Request<'_>], acting: Option<&'a AgentName>) -> Option<&'a AgentName> {
     match steps {
-        [Step::Claim { ask, .. }] => Some(ask.by.clone()),
-        [Step::Expire { .. }] => None,
+        [Request { change: DocumentChange::Claim { ask, .. }, .. }] => Some(&ask.by),
+        [Request { change: DocumentChange::Expire { .. }, .. }] => None,
         _ => acting,
     }
 }

@@ -16,7 +16,7 @@ impl Project {
     ///
     /// # Errors
     /// [`Error::ClaimLost`] if somebody else has it, here or there; [`Error::Sync`] if the remote cannot be reached or does not
-    /// take it. In each case the claim is undone here. Others as [`Project::claim`] and [`Project::sync`].
+    /// take it. In each case the claim is undone here. Others as [`Operations::claim`](crate::services::Operations::claim) and [`Project::sync`].
     pub fn claim_pushed(
         &self,
         which: Which<'_>,
@@ -34,7 +34,7 @@ impl Project {
         if let Some((_, _, paths)) = exchange.ahead(theirs.as_ref())?.filter(|(_, _, paths)| !paths.is_empty()) {
             return Err(SyncError::Code { paths: some(paths) }.into());
         }
-        let claimed = self.claim(which, ask)?;
+        let claimed = self.operations().claim(&self.actor, which, ask)?;
         let mut stake = Stake { exchange: &exchange, ask, claimed: &claimed, known: Vec::new() };
         let found = claimed.outcome.before.as_ref().and_then(|found| task_of(stake.path(), found));
         stake.known = [stake.there(theirs.as_ref())?, found].iter().flatten().map(said).collect();
@@ -133,10 +133,17 @@ impl Stake<'_> {
         let workspace = self.exchange.workspace;
         let (found, left) = (&self.claimed.outcome.before, &self.claimed.outcome.document);
         let passing = Passing { fence: Some(self.claimed.fence), ..Passing::default() };
-        let undone = workspace.change(Kind::Task, self.path().stem(), "release", &passing, &|document| match found {
-            Some(found) if document == left => Ok(found.clone()),
-            _ => task::release(document),
-        });
+        let undone = workspace.operations().change(
+            &workspace.actor,
+            Kind::Task,
+            self.path().stem(),
+            "release",
+            &passing,
+            &|document| match found {
+                Some(found) if document == left => Ok(found.clone()),
+                _ => task::release(document),
+            },
+        );
         match undone {
             // Somebody else has it here too by now, or it is finished or gone: nothing of the claim stands.
             Ok(_) | Err(Error::ClaimLost(_) | Error::Gone { .. } | Error::Find(_) | Error::Refused { .. }) => Ok(()),

@@ -40,7 +40,7 @@ impl Project {
             let theirs = exchange.fetch()?;
             Ok(exchange.take(theirs.as_ref(), &mut report)? && exchange.push(theirs.as_ref(), &mut report)?)
         })?;
-        if let Some(agent) = &self.agent {
+        if let Some(agent) = &self.actor.agent {
             report.find_lost(agent);
         }
         report.tip = self.records().head()?.and_then(|head| head.revision);

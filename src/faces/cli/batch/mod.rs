@@ -18,8 +18,9 @@ use super::write::{add_decision, decided_alone};
 use crate::api::view::{AnswerHead, ErrorReport, Excerpt, Exit, WriteState, document_path, envelope};
 use crate::core::diagnostic::{Diagnostic, Place};
 use crate::core::name::{OperationId, visible};
+use crate::core::operation::Request;
 use crate::core::problem::ErrorClass;
-use crate::services::{Error, Outcome, Project, STEPS_MAX, Step, Together};
+use crate::services::{Error, Outcome, Project, STEPS_MAX, Together};
 
 /// Most bytes that are done together or not at all.
 const ATOMIC_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -127,7 +128,7 @@ fn carry_out(
         made: &|| workspace.moment_of_creation(),
         new_id: &|kind| workspace.new_id(kind),
     };
-    let mut steps: Vec<Step> = Vec::new();
+    let mut steps: Vec<Request<'_>> = Vec::new();
     let read: Vec<(usize, Result<String, ErrorReport>)> = lines
         .iter()
         .map(|line| {
@@ -143,7 +144,7 @@ fn carry_out(
     let bad = read.iter().position(|(_, op)| op.is_err());
     let results = match bad {
         Some(index) if how == Together::All => steps.iter().map(|_| Err(Error::Undone { step: index + 1 })).collect(),
-        _ => workspace.batch(&steps, how).map_err(|error| not_done(error, lines))?,
+        _ => workspace.operations().batch(workspace.actor(), &steps, how).map_err(|error| not_done(error, lines))?,
     };
     let mut results = results.into_iter();
     let told = read.into_iter().map(|(line, op)| match op {
@@ -174,7 +175,7 @@ fn not_done(error: Error, lines: &[Line]) -> ErrorReport {
     }
 }
 
-fn read(line: &Line, name: &str, given: &Given<'_>) -> Result<(String, Step<'static>), ErrorReport> {
+fn read(line: &Line, name: &str, given: &Given<'_>) -> Result<(String, Request<'static>), ErrorReport> {
     if line.bytes.len() > LINE_BYTES_MAX {
         let message = format!("the line is longer than {LINE_BYTES_MAX} bytes");
         return Err(

@@ -1,18 +1,19 @@
-//! One line of a batch as a step: which operation, on which document, with which fields. Carries nothing out.
+//! One line of a batch as a request: which operation, on which document, with which fields. Carries nothing out.
 
 use serde_json::{Map, Value as Json, json};
 
 use super::fields::{Fault, Fields};
-use crate::core::document::{Document, Mark, Value};
-use crate::core::entity::agent::{self, AgentUpdate};
-use crate::core::entity::task::{self, TaskUpdate};
-use crate::core::entity::workflow::{self, WorkflowUpdate};
-use crate::core::entity::{ActiveTask, NewTask, NewWorkflow, Priority, Refusal};
+use crate::core::document::{Mark, Value};
+use crate::core::entity::agent::AgentUpdate;
+use crate::core::entity::task::TaskUpdate;
+use crate::core::entity::workflow::WorkflowUpdate;
+use crate::core::entity::{ActiveTask, NewTask, NewWorkflow, Priority};
 use crate::core::lease::Override;
 use crate::core::name::{AgentName, DocId, Kind, visible};
+use crate::core::operation::{DocumentChange, New, Passing, Request, Taken, TaskChange, WorkflowChange};
 use crate::core::time::{Timestamp, parse_span};
 use crate::faces::cli::task::fraction;
-use crate::services::{Editing, Error, New, Passing, Step, Taken};
+use crate::services::Error;
 
 /// Every operation with its fields, as `--help` shows them; `*` marks what must be there.
 pub(super) const OPERATIONS: &str = "\
@@ -45,8 +46,8 @@ pub(super) struct Given<'a> {
     pub(super) new_id: &'a dyn Fn(Kind) -> Result<DocId, Error>,
 }
 
-/// A line as a step, with the operation's name.
-pub(super) fn read(line: &str, given: &Given<'_>) -> Result<(String, Step<'static>), Fault> {
+/// A line as a request, with the operation's name.
+pub(super) fn read(line: &str, given: &Given<'_>) -> Result<(String, Request<'static>), Fault> {
     let mut fields = Fields::read(line)?;
     let Some(op) = fields.text("op")? else {
         let fault = Fault::new(0, "the line names no operation");
@@ -61,63 +62,39 @@ pub(super) fn read(line: &str, given: &Given<'_>) -> Result<(String, Step<'stati
     Ok((op, step))
 }
 
-/// The step of an operation; `None` if there is no such operation.
-fn step(op: &str, fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Option<Step<'static>>, Fault> {
+/// The request of an operation; `None` if there is no such operation.
+fn step(op: &str, fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Option<Request<'static>>, Fault> {
     Ok(Some(match op {
         "task.create" => create_task(fields, given)?,
         "task.update" => update_task(fields)?,
         "task.complete" => {
-            let (id, result, passing) = (id(fields, op)?, fields.json("result")?, passing(fields)?);
-            let edit = move |document: &_| task::complete(document, result.as_ref());
-            change_as(Kind::Task, id, "complete", passing, edit)
+            let (id, result) = (id(fields, op)?, fields.json("result")?);
+            Request::task(&id, TaskChange::Complete { result }).with(passing(fields)?)
         }
         "task.fail" => {
-            let (id, error, passing) = (id(fields, op)?, reason(fields, op)?, passing(fields)?);
-            change_as(Kind::Task, id, "fail", passing, move |document| task::fail(document, Some(&error)))
+            let (id, error) = (id(fields, op)?, Some(reason(fields, op)?));
+            Request::task(&id, TaskChange::Fail { error }).with(passing(fields)?)
         }
-        "task.release" => {
-            let (id, passing) = (id(fields, op)?, passing(fields)?);
-            change_as(Kind::Task, id, "release", passing, task::release)
-        }
-        "task.retry" => change(Kind::Task, id(fields, op)?, "retry", task::retry),
-        "task.reopen" => change(Kind::Task, id(fields, op)?, "reopen", task::reopen),
+        "task.release" => Request::task(&id(fields, op)?, TaskChange::Release).with(passing(fields)?),
+        "task.retry" => Request::task(&id(fields, op)?, TaskChange::Retry),
+        "task.reopen" => Request::task(&id(fields, op)?, TaskChange::Reopen),
         "task.note" => note(fields)?,
         "task.tick" => tick(fields)?,
-        "task.remove" => Step::Remove { kind: Kind::Task, id: id(fields, op)? },
+        "task.remove" => DocumentChange::Remove { kind: Kind::Task, id: id(fields, op)? }.into(),
         "agent.set" => set_agent(fields, given)?,
-        "agent.remove" => Step::Remove { kind: Kind::Agent, id: need(fields, op, "name")? },
+        "agent.remove" => DocumentChange::Remove { kind: Kind::Agent, id: need(fields, op, "name")? }.into(),
         "workflow.create" => create_workflow(fields, given)?,
         "workflow.update" => update_workflow(fields)?,
         "workflow.complete" => {
             let (id, result) = (id(fields, op)?, fields.json("result")?);
-            change(Kind::Workflow, id, "complete", move |document| workflow::complete(document, result.as_ref()))
+            Request::workflow(&id, WorkflowChange::Complete { result })
         }
         "workflow.fail" => {
-            let (id, error) = (id(fields, op)?, reason(fields, op)?);
-            change(Kind::Workflow, id, "fail", move |document| workflow::fail(document, Some(&error)))
+            let (id, error) = (id(fields, op)?, Some(reason(fields, op)?));
+            Request::workflow(&id, WorkflowChange::Fail { error })
         }
         _ => return Ok(None),
     }))
-}
-
-fn change(
-    kind: Kind,
-    id: String,
-    verb: &'static str,
-    edit: impl Fn(&Document) -> Result<Document, Refusal> + Send + Sync + 'static,
-) -> Step<'static> {
-    change_as(kind, id, verb, Passing::default(), edit)
-}
-
-fn change_as(
-    kind: Kind,
-    id: String,
-    verb: &'static str,
-    passing: Passing,
-    edit: impl Fn(&Document) -> Result<Document, Refusal> + Send + Sync + 'static,
-) -> Step<'static> {
-    let edit: Editing = Box::new(edit);
-    Step::Change { kind, id, verb, passing, edit }
 }
 
 /// The fence that the line names, and whether it goes on also if another agent has the task.
@@ -146,7 +123,7 @@ fn new_id(fields: &mut Fields<'_>, given: &Given<'_>, kind: Kind) -> Result<(Doc
     }
 }
 
-fn create_task(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Step<'static>, Fault> {
+fn create_task(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Request<'static>, Fault> {
     let (id, taken) = new_id(fields, given, Kind::Task)?;
     let new = NewTask {
         id,
@@ -161,10 +138,10 @@ fn create_task(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Step<'stati
         steps: fields.words("step")?,
         created: (given.made)(),
     };
-    Ok(Step::Create { new: New::Task(new), taken })
+    Ok(DocumentChange::Create { new: New::Task(new), taken }.into())
 }
 
-fn update_task(fields: &mut Fields<'_>) -> Result<Step<'static>, Fault> {
+fn update_task(fields: &mut Fields<'_>) -> Result<Request<'static>, Fault> {
     let (id, passing) = (id(fields, "task.update")?, passing(fields)?);
     let update = TaskUpdate {
         status: fields.word("status")?,
@@ -184,25 +161,25 @@ fn update_task(fields: &mut Fields<'_>) -> Result<Step<'static>, Fault> {
     if update == TaskUpdate::default() {
         return Err(fields.missing("task.update", "something to change"));
     }
-    Ok(change_as(Kind::Task, id, "update", passing, move |document| task::update(document, &update)))
+    Ok(Request::task(&id, update.into()).with(passing))
 }
 
-fn note(fields: &mut Fields<'_>) -> Result<Step<'static>, Fault> {
+fn note(fields: &mut Fields<'_>) -> Result<Request<'static>, Fault> {
     let (id, text) = (id(fields, "task.note")?, need(fields, "task.note", "text")?);
     if text.trim().is_empty() {
         return Err(fields.missing("task.note", "text"));
     }
-    Ok(change(Kind::Task, id, "note", move |document| task::note(document, &text)))
+    Ok(Request::task(&id, TaskChange::Note(text)))
 }
 
-fn tick(fields: &mut Fields<'_>) -> Result<Step<'static>, Fault> {
+fn tick(fields: &mut Fields<'_>) -> Result<Request<'static>, Fault> {
     let id = id(fields, "task.tick")?;
     let step = fields.made("step", str::parse::<usize>)?.ok_or_else(|| fields.missing("task.tick", "step"))?;
     let mark = if fields.flag("open")? { Mark::Open } else { Mark::Done };
-    Ok(change(Kind::Task, id, "tick", move |document| task::tick(document, step, mark)))
+    Ok(Request::task(&id, TaskChange::Tick { item: step, mark }))
 }
 
-fn set_agent(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Step<'static>, Fault> {
+fn set_agent(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Request<'static>, Fault> {
     let name = fields.word::<AgentName>("name")?.ok_or_else(|| fields.missing("agent.set", "name"))?;
     let tasks: Vec<String> = fields.words("active_task")?;
     let none = fields.flag("no_active_task")?;
@@ -214,11 +191,10 @@ fn set_agent(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Step<'static>
         ttl: fields.made("ttl", parse_span)?,
         ..AgentUpdate::at(given.now)
     };
-    let new = New::Agent(update.clone().into_new(name));
-    Ok(Step::Set { new, verb: "set", edit: Box::new(move |document| agent::set(document, &update)) })
+    Ok(DocumentChange::SetAgent { name, update: Box::new(update) }.into())
 }
 
-fn create_workflow(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Step<'static>, Fault> {
+fn create_workflow(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Request<'static>, Fault> {
     let (id, taken) = new_id(fields, given, Kind::Workflow)?;
     let new = NewWorkflow {
         id,
@@ -229,10 +205,10 @@ fn create_workflow(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Step<'s
         metadata: fields.object("metadata")?.map(Json::Object),
         created: (given.made)(),
     };
-    Ok(Step::Create { new: New::Workflow(new), taken })
+    Ok(DocumentChange::Create { new: New::Workflow(new), taken }.into())
 }
 
-fn update_workflow(fields: &mut Fields<'_>) -> Result<Step<'static>, Fault> {
+fn update_workflow(fields: &mut Fields<'_>) -> Result<Request<'static>, Fault> {
     let id = id(fields, "workflow.update")?;
     let update = WorkflowUpdate {
         status: fields.word("status")?,
@@ -248,7 +224,7 @@ fn update_workflow(fields: &mut Fields<'_>) -> Result<Step<'static>, Fault> {
     if update == WorkflowUpdate::default() {
         return Err(fields.missing("workflow.update", "something to change"));
     }
-    Ok(change(Kind::Workflow, id, "update", move |document| workflow::update(document, &update)))
+    Ok(Request::workflow(&id, update.into()))
 }
 
 fn pairs(map: Option<Map<String, Json>>) -> Vec<(String, Value)> {

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
         value = Value::Object(map);
     }
     let workspace = session.open()?;
-    let id = workspace.publish(args.channel.clone(), value)?;
+    let id = workspace.publish(workspace.actor(), args.channel.clone(), value)?;
     let mut answer = session::answer("event.publish", &workspace)?;
     answer.text = format!("{id}\n");
     answer.data = json!({ "id": id.as_str(), "channel": args.channel.as_str() });

@@ -1,8 +1,8 @@
 //! `task approve`: a completed task is good, so those that wait for it may start.
 
 use crate::api::view::ErrorReport;
-use crate::core::entity::review::{self, Approver};
-use crate::core::name::{Kind, visible};
+use crate::core::name::visible;
+use crate::core::operation::{Request, TaskChange};
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::input::Given;
 use crate::faces::cli::session::Session;
@@ -26,12 +26,12 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     let note = args.note.as_ref().map(|given| given.text("--note")).transpose()?;
     let note = note.as_deref().filter(|note| !note.trim().is_empty());
     let workspace = session.open()?;
-    let name = workspace.actor();
+    let name = workspace.actor_name();
     let has_completed_it = workspace.completed_by(&args.id)?.as_ref() == Some(&name);
-    let by = Approver { name: &name, has_completed_it };
-    let edit = write::Edit { answer: "task.approve", kind: Kind::Task, id: &args.id, verb: "approve" };
+    let change = TaskChange::Approve { by: name, has_completed_it, note: note.map(ToOwned::to_owned), own: args.own };
+    let request = Request::task(&args.id, change);
     if !args.own {
-        return edit.apply(&workspace, &|document| review::approve(document, by, note)).map_err(|failure| {
+        return write::apply("task.approve", &workspace, request).map_err(|failure| {
             let is_person = failure.code == "own-work" && workspace.agent().is_none();
             let hint = || {
                 format!(
@@ -47,5 +47,5 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
         let failure = ErrorReport::usage("not-a-person", message);
         return Err(failure.hint("run it without `--as` and without MYCELIUM_AGENT, or have another agent approve"));
     }
-    edit.apply(&workspace, &|document| review::approve_own(document, by, note))
+    write::apply("task.approve", &workspace, request)
 }

@@ -58,7 +58,11 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     let ask = LeaseRequest { by, lease: args.lease.unwrap_or_else(|| workspace.lease()), over };
     let which = args.id.as_deref().map_or(Which::Next { kind: args.kind.as_deref() }, Which::Task);
     if !args.push {
-        return write::claimed("task.claim", &workspace, &workspace.claim(which, &ask)?);
+        return write::claimed(
+            "task.claim",
+            &workspace,
+            &workspace.operations().claim(workspace.actor(), which, &ask)?,
+        );
     }
     let options = SyncOptions { remote: args.remote.clone(), ..SyncOptions::default() };
     let (claimed, report) = workspace.claim_pushed(which, &ask, &options)?;

@@ -2,8 +2,7 @@
 
 use super::right::Right;
 use crate::api::view::ErrorReport;
-use crate::core::entity::task;
-use crate::core::name::Kind;
+use crate::core::operation::{Request, TaskChange};
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::input::Given;
 use crate::faces::cli::session::Session;
@@ -25,6 +24,6 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let result = args.result.as_ref().map(|given| given.json_or_text("--result")).transpose()?;
     let workspace = session.open()?;
-    let edit = write::Edit { answer: "task.complete", kind: Kind::Task, id: &args.id, verb: "complete" };
-    edit.apply_as(&workspace, &args.right.passing(), &|document| task::complete(document, result.as_ref()))
+    let change = TaskChange::Complete { result };
+    write::apply("task.complete", &workspace, Request::task(&args.id, change).with(args.right.passing()))
 }

@@ -1,6 +1,5 @@
 //! `task edit`: the task's file in the user's own editor; the result goes through the store like every other write.
 
-use std::cell::Cell;
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -11,6 +10,7 @@ use crate::core::diagnostic::Diagnostic;
 use crate::core::document::{Document, FILE_BYTES_MAX};
 use crate::core::entity;
 use crate::core::name::{DocPath, Kind, visible};
+use crate::core::operation::{DocumentChange, Expect, Request};
 use crate::core::problem::ErrorClass;
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::scratch::Scratch;
@@ -36,14 +36,12 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     let result = copy.open().and_then(|()| copy.read()).and_then(|after| {
         accept(&found.path, &found.document, &after)?;
         let id = found.entity.as_ref().map_or_else(|| args.id.clone(), |entity| entity.id().to_string());
-        let edit = write::Edit { answer: "task.edit", kind: Kind::Task, id: &id, verb: "edit" };
-        let moved = Cell::new(false);
-        let answer = edit.apply(&workspace, &|now| {
-            moved.set(*now != found.document);
-            // What somebody else wrote meanwhile is kept; the user decides what becomes of both.
-            Ok(if moved.get() { now.clone() } else { after.clone() })
-        })?;
-        if moved.get() { Err(overtaken(&id)) } else { Ok(answer) }
+        // What somebody else wrote meanwhile is kept; the user decides what becomes of both.
+        let edit = Box::new(|_: &Document| Ok(after.clone()));
+        let change = DocumentChange::Replace { kind: Kind::Task, id: id.clone(), verb: "edit", edit };
+        let request = Request::from(change).expecting(Expect::text_of(&found.document));
+        write::apply("task.edit", &workspace, request)
+            .map_err(|failure| if failure.code == "overtaken" { overtaken(&id) } else { failure })
     });
     result.map_err(|failure| copy.keep(failure, &found.document))
 }

@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 
 use super::right::Right;
 use crate::api::view::ErrorReport;
-use crate::core::entity::task;
-use crate::core::name::Kind;
+use crate::core::operation::{Request, TaskChange};
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::input::Given;
 use crate::faces::cli::session::Session;
@@ -30,8 +29,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let error = reason(args)?;
     let workspace = session.open()?;
-    let edit = write::Edit { answer: "task.fail", kind: Kind::Task, id: &args.id, verb: "fail" };
-    edit.apply_as(&workspace, &args.right.passing(), &|document| task::fail(document, Some(&error)))
+    let change = TaskChange::Fail { error: Some(error) };
+    write::apply("task.fail", &workspace, Request::task(&args.id, change).with(args.right.passing()))
 }
 
 /// The error, with the stack trace as a key of its own if there is one.

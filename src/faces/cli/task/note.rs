@@ -1,8 +1,7 @@
 //! `task note`: one more line under a task's notes.
 
 use crate::api::view::ErrorReport;
-use crate::core::entity::task;
-use crate::core::name::Kind;
+use crate::core::operation::{Request, TaskChange};
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::input::Given;
 use crate::faces::cli::session::Session;
@@ -26,6 +25,6 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
             .hint("write something: `mycelium task note ID \"loss is flat\"`"));
     }
     let workspace = session.open()?;
-    let edit = write::Edit { answer: "task.note", kind: Kind::Task, id: &args.id, verb: "note" };
-    edit.apply(&workspace, &|document| task::note(document, &text))
+    let change = TaskChange::Note(text);
+    write::apply("task.note", &workspace, Request::task(&args.id, change))
 }

@@ -1,8 +1,7 @@
 //! `task reject`: a completed task is not good: it is pending again, with the reason as a note.
 
 use crate::api::view::ErrorReport;
-use crate::core::entity::review;
-use crate::core::name::Kind;
+use crate::core::operation::{Request, TaskChange};
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::input::Given;
 use crate::faces::cli::session::Session;
@@ -22,7 +21,6 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let reason = args.reason.text("--reason")?;
     let workspace = session.open()?;
-    let by = workspace.actor();
-    let edit = write::Edit { answer: "task.reject", kind: Kind::Task, id: &args.id, verb: "reject" };
-    edit.apply(&workspace, &|document| review::reject(document, &by, &reason))
+    let change = TaskChange::Reject { by: workspace.actor_name(), reason };
+    write::apply("task.reject", &workspace, Request::task(&args.id, change))
 }

@@ -2,8 +2,7 @@
 
 use super::right::Right;
 use crate::api::view::ErrorReport;
-use crate::core::entity::task;
-use crate::core::name::Kind;
+use crate::core::operation::{Request, TaskChange};
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
@@ -20,6 +19,5 @@ pub(crate) struct Args {
 /// Does it.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
-    let edit = write::Edit { answer: "task.release", kind: Kind::Task, id: &args.id, verb: "release" };
-    edit.apply_as(&workspace, &args.right.passing(), &task::release)
+    write::apply("task.release", &workspace, Request::task(&args.id, TaskChange::Release).with(args.right.passing()))
 }

@@ -18,5 +18,9 @@ pub(crate) struct Args {
 /// Renews the lease.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
-    write::renewed("task.renew", &workspace, &workspace.renew(&args.id, args.fence)?)
+    write::renewed(
+        "task.renew",
+        &workspace,
+        &workspace.operations().renew(&workspace.actor().clone().with_fence(args.fence), &args.id)?,
+    )
 }

@@ -1,8 +1,7 @@
 //! `task reopen`: a completed task becomes pending again; only on purpose.
 
 use crate::api::view::ErrorReport;
-use crate::core::entity::task;
-use crate::core::name::Kind;
+use crate::core::operation::{Request, TaskChange};
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
@@ -17,6 +16,5 @@ pub(crate) struct Args {
 /// Does it.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
-    let edit = write::Edit { answer: "task.reopen", kind: Kind::Task, id: &args.id, verb: "reopen" };
-    edit.apply(&workspace, &task::reopen)
+    write::apply("task.reopen", &workspace, Request::task(&args.id, TaskChange::Reopen))
 }

@@ -1,7 +1,7 @@
 //! What whoever changes a task says about their right to: options that several commands share.
 
 use crate::core::lease::Override;
-use crate::services::Passing;
+use crate::core::operation::Passing;
 
 /// The right to change a task that an agent has.
 #[derive(Debug, clap::Args)]

@@ -2,8 +2,7 @@
 
 use crate::api::view::ErrorReport;
 use crate::core::document::Mark;
-use crate::core::entity::task;
-use crate::core::name::Kind;
+use crate::core::operation::{Request, TaskChange};
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
@@ -24,6 +23,6 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let mark = if args.open { Mark::Open } else { Mark::Done };
-    let edit = write::Edit { answer: "task.tick", kind: Kind::Task, id: &args.id, verb: "tick" };
-    edit.apply(&workspace, &|document| task::tick(document, args.step, mark))
+    let change = TaskChange::Tick { item: args.step, mark };
+    write::apply("task.tick", &workspace, Request::task(&args.id, change))
 }

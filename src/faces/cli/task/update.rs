@@ -5,9 +5,10 @@ use serde_json::Value as Json;
 use super::right::Right;
 use crate::api::view::ErrorReport;
 use crate::core::document::Value;
-use crate::core::entity::task::{self, TaskUpdate};
+use crate::core::entity::task::TaskUpdate;
 use crate::core::entity::{Priority, TaskStatus};
-use crate::core::name::{AgentName, DocId, Kind};
+use crate::core::name::{AgentName, DocId};
+use crate::core::operation::Request;
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::input::{self, Given};
 use crate::faces::cli::session::Session;
@@ -65,8 +66,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let update = update(args)?;
     let workspace = session.open()?;
-    let edit = write::Edit { answer: "task.update", kind: Kind::Task, id: &args.id, verb: "update" };
-    edit.apply_as(&workspace, &args.right.passing(), &|document| task::update(document, &update))
+    let request = Request::task(&args.id, update.into()).with(args.right.passing());
+    write::apply("task.update", &workspace, request)
 }
 
 fn update(args: &Args) -> Result<TaskUpdate, ErrorReport> {

@@ -3,11 +3,8 @@
 
 use std::time::Duration;
 
-use super::claim_arbiter::{ClaimArbiter, ClaimRequest, Decided};
-use super::ledger::task_of;
-use super::operations::{ClaimDecision, DocumentRef, Step};
 use super::skipped::SkippedTasks;
-use super::{Error, Outcome, Passing, Project, Scope};
+use super::{Actor, ClaimDecision, Operations, Outcome};
 use crate::adapters::store::StoreError;
 use crate::core::document::Document;
 use crate::core::entity::Task;
@@ -15,9 +12,13 @@ use crate::core::lease::{
     EntryState, LeaseEntry, LeaseFacts, LeaseRequest, LeaseState, Override, PreviousHolder, lease_state,
 };
 use crate::core::name::{AgentName, DocId, DocPath, Kind};
+use crate::core::operation::{DocumentChange, DocumentRef, Passing};
 use crate::core::problem::{ErrorClass, Problem};
 use crate::core::snapshot::{Snapshot, sort_by_urgency};
 use crate::core::time::Timestamp;
+use crate::services::claim_arbiter::{ClaimRequest, Decided};
+use crate::services::ledger::task_of;
+use crate::services::{Error, Scope};
 
 /// How often the list of what is ready is made anew when others take everything on it.
 const ATTEMPTS_MAX: u32 = 50;
@@ -74,7 +75,7 @@ pub struct Renewed {
     pub until: Timestamp,
 }
 
-impl Project {
+impl Operations<'_> {
     /// Gives a task to an agent: it is theirs and nobody else's when this returns, and stays so through a power cut.
     /// Whoever has it already keeps it, and their lease begins anew.
     ///
@@ -82,20 +83,24 @@ impl Project {
     /// [`Error::ClaimLost`] if somebody else has it; [`Error::Assigned`], [`Error::NotReady`] and [`Error::NotPending`] if
     /// nobody is to have it now, or not this agent; [`Error::NothingReady`] if there is no next one; others if the folder
     /// fails.
-    pub fn claim(&self, which: Which<'_>, ask: &LeaseRequest) -> Result<Claimed, Error> {
+    pub fn claim(&self, by: &Actor, which: Which<'_>, ask: &LeaseRequest) -> Result<Claimed, Error> {
         match which {
             Which::Task(id) => {
                 let task = DocumentRef::Id(id);
-                self.claimed(self.run_step(Step::Claim { task, ask: ask.clone() })?)
+                self.claimed(self.run_one(by, DocumentChange::Claim { task, ask: ask.clone() })?)
             }
             Which::Next { kind } => {
                 let mut skipped = SkippedTasks::default();
                 for _ in 0..ATTEMPTS_MAX {
-                    if let Some(claimed) = self.claim_next(kind, ask, &mut skipped)? {
+                    if let Some(claimed) = self.claim_next(by, kind, ask, &mut skipped)? {
                         return Ok(Claimed { skipped, ..claimed });
                     }
                 }
-                Err(StoreError::Restless { path: self.root.join(self.folder()), attempts: ATTEMPTS_MAX }.into())
+                Err(StoreError::Restless {
+                    path: self.project.root.join(self.project.folder()),
+                    attempts: ATTEMPTS_MAX,
+                }
+                .into())
             }
         }
     }
@@ -103,11 +108,12 @@ impl Project {
     /// One try; `None` if other agents took everything that was ready when it began.
     fn claim_next(
         &self,
+        by: &Actor,
         kind: Option<&str>,
         ask: &LeaseRequest,
         skipped: &mut SkippedTasks,
     ) -> Result<Option<Claimed>, Error> {
-        let live = self.documents().snapshot(Scope::Named)?;
+        let live = self.project.documents().snapshot(Scope::Named)?;
         skipped.note_unusable(&live, kind);
         let mut free = self.free_tasks(&live, kind, ask)?;
         free.retain(|task| !skipped.contains(&task.id));
@@ -118,8 +124,8 @@ impl Project {
         // The list is not of this moment: the first that is still free is theirs.
         for task in free {
             let Some(path) = live.paths_of(Kind::Task, task.id.as_str()).first() else { continue };
-            let step = Step::Claim { task: DocumentRef::Path(path), ask: ask.clone() };
-            match self.run_step_over(&live, step) {
+            let claim = DocumentChange::Claim { task: DocumentRef::Path(path), ask: ask.clone() };
+            match self.run_one_over(by, &live, claim) {
                 Ok(outcome) => return self.claimed(outcome).map(Some),
                 // This document takes no edit; the others do.
                 Err(error @ Error::Refused { .. }) => skipped.note(task.id.clone(), path, &error),
@@ -146,7 +152,7 @@ impl Project {
         kind: Option<&str>,
         ask: &LeaseRequest,
     ) -> Result<Vec<&'a Task>, Error> {
-        let holdings = self.claims(live)?;
+        let holdings = self.project.claims(live)?;
         // Of a task that runs and names an agent, the ledger may know that nobody has it any more.
         let is_free = |task: &Task| holdings.get(&task.id).is_none_or(|holding| holding.is_over);
         let mut free = live.ready_tasks();
@@ -159,7 +165,7 @@ impl Project {
     }
 
     fn claimed(&self, mut outcome: Outcome) -> Result<Claimed, Error> {
-        let decision = outcome.claim.take().ok_or_else(|| self.documents().gone(&outcome.path))?;
+        let decision = outcome.claim.take().ok_or_else(|| self.project.documents().gone(&outcome.path))?;
         let until = self.after(decision.entry.lease);
         let ClaimDecision { entry: LeaseEntry { by, fence, lease, since, .. }, origin, decided } = decision;
         Ok(Claimed { by, fence, lease, since, until, origin, outcome, decided, skipped: SkippedTasks::default() })
@@ -168,32 +174,32 @@ impl Project {
     /// The holder of a task says that they are at it: their lease begins anew. No document changes.
     ///
     /// # Errors
-    /// [`Error::NoAgent`] without an acting agent; [`Error::ClaimLost`] if somebody else has the task, or if the fence is
+    /// [`Error::NoAgent`] if no agent acts; [`Error::ClaimLost`] if somebody else has the task, or if the fence is
     /// not theirs; [`Error::NotHeld`] if nobody has it; others if the folder fails.
-    pub fn renew(&self, id: &str, fence: Option<u64>) -> Result<Renewed, Error> {
-        let by = self.agent.as_ref().ok_or(Error::NoAgent)?;
-        let path = self.documents().find(Some(Kind::Task), id)?.path;
-        let lock = self.lock_claims()?;
-        let file = self.store.read(&path)?.ok_or_else(|| self.documents().gone(&path))?;
+    pub fn renew(&self, actor: &Actor, id: &str) -> Result<Renewed, Error> {
+        let (by, project) = (actor.agent.as_ref().ok_or(Error::NoAgent)?, self.project);
+        let path = project.documents().find(Some(Kind::Task), id)?.path;
+        let lock = project.lock_claims()?;
+        let file = project.store.read(&path)?.ok_or_else(|| self.project.documents().gone(&path))?;
         let task = task_of(&path, &Document::parse(file.bytes)).ok_or_else(|| Error::Gone { path: path.clone() })?;
-        let (evidence, now) = (self.sight(&task.id, &path, LeaseFacts::of(&task))?, self.moment());
-        self.let_pass(&path, &task, &evidence, &Passing { fence, ..Passing::default() })?;
+        let (evidence, now) = (project.sight(&task.id, &path, LeaseFacts::of(&task))?, project.moment());
+        self.let_pass(actor, &path, &task, &evidence, &Passing::default())?;
         let entry = match lease_state(&evidence, &now) {
             LeaseState::Held { entry, .. } if entry.by == *by => entry.in_state(EntryState::Held).renewed_at(&now),
             LeaseState::Elsewhere(holder) | LeaseState::Lost(holder) if holder == *by => {
-                self.new_entry(by, &evidence.here, self.place(&path)?)
+                project.new_entry(by, &evidence.here, project.place(&path)?)
             }
             _ => return Err(Error::NotHeld { task: task.id.to_string(), by: Some(by.clone()) }),
         };
         // Where the file came back by a revert, the registry keeps the higher fence.
-        let written = if evidence.is_reverted { None } else { Some(self.note(&lock, &task.id, &entry)?) };
+        let written = if evidence.is_reverted { None } else { Some(project.note(&lock, &task.id, &entry)?) };
         drop(lock);
         let ask = LeaseRequest { by: entry.by.clone(), lease: entry.lease, over: Override::None };
         let request = ClaimRequest::new(&Task { fence: Some(entry.fence), ..task.clone() }, &ask);
-        self.bridge().arbiter().renew(&request, self.claims).map_err(|denied| self.denied(denied))?;
+        self.arbiter.renew(&request, actor.claims).map_err(|denied| self.denied(denied))?;
         if let Some(written) = written {
             written.close()?;
-            self.sync_claim(&written)?;
+            project.sync_claim(&written)?;
         }
         let until = self.after(entry.lease);
         Ok(Renewed { task: task.id, path, by: entry.by, fence: entry.fence, lease: entry.lease, until })
@@ -202,12 +208,6 @@ impl Project {
     /// So long after now, by the clock on the wall.
     fn after(&self, span: Duration) -> Timestamp {
         let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-        Timestamp::from_unix_ms(self.now().unix_ms().saturating_add(ms))
-    }
-
-    /// So long before now, by the clock on the wall.
-    pub(super) fn before(&self, span: Duration) -> Timestamp {
-        let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-        Timestamp::from_unix_ms(self.now().unix_ms().saturating_sub(ms))
+        Timestamp::from_unix_ms(self.project.now().unix_ms().saturating_add(ms))
     }
 }

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use super::Error;
 use crate::core::diagnostic::Diagnostic;
 use crate::core::entity::TaskStatus;
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::problem::Problem;
 use crate::core::snapshot::Snapshot;
+use crate::services::Error;
 
 /// Most that are named in a message.
 const NAMED_MAX: usize = 5;
@@ -49,12 +49,12 @@ impl SkippedTasks {
         self.tasks.iter()
     }
 
-    pub(super) fn contains(&self, id: &DocId) -> bool {
+    pub(in crate::services) fn contains(&self, id: &DocId) -> bool {
         self.tasks.iter().any(|task| task.id == *id)
     }
 
     /// Adds the pending tasks of a type that state something unusable.
-    pub(super) fn note_unusable(&mut self, live: &Snapshot, kind: Option<&str>) {
+    pub(in crate::services) fn note_unusable(&mut self, live: &Snapshot, kind: Option<&str>) {
         let entries = live.of_kind(Kind::Task).filter(|entry| !entry.path.is_archived());
         let tasks = entries.filter_map(|entry| Some((entry, entry.task()?)));
         for (entry, task) in tasks.filter(|(_, task)| task.status == TaskStatus::Pending) {
@@ -65,13 +65,13 @@ impl SkippedTasks {
     }
 
     /// Adds a task whose document takes no edit.
-    pub(super) fn note(&mut self, id: DocId, path: &DocPath, error: &Error) {
+    pub(in crate::services) fn note(&mut self, id: DocId, path: &DocPath, error: &Error) {
         let why = error.findings().first().map_or_else(|| error.to_string(), |finding| located(path, finding));
         self.push(id, why, error.hint(), true);
     }
 
     /// Adds a task that is refused for what the error says.
-    pub(super) fn note_refused(&mut self, id: DocId, error: &Error) {
+    pub(in crate::services) fn note_refused(&mut self, id: DocId, error: &Error) {
         self.push(id, error.to_string(), error.hint(), false);
     }
 
@@ -82,7 +82,7 @@ impl SkippedTasks {
     }
 
     /// What to do about the first.
-    pub(super) fn hint(&self) -> Option<String> {
+    pub(in crate::services) fn hint(&self) -> Option<String> {
         let first = self.tasks.first()?;
         if !first.is_broken {
             return first.hint.clone();
@@ -93,7 +93,7 @@ impl SkippedTasks {
 }
 
 /// A finding with the place that it states itself.
-pub(super) fn described(finding: &Diagnostic) -> String {
+pub(in crate::services) fn described(finding: &Diagnostic) -> String {
     finding.path.as_ref().map_or_else(|| finding.message.clone(), |path| located(path, finding))
 }
 
