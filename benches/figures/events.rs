@@ -41,7 +41,8 @@ pub(crate) fn run(bench: &Bench) {
     bench.show("event-publish", &format!("{} per s (one caller, each durable and committed)", whole(rate)));
     let count = bench.pick(20_000, 5_000, 10);
     let name = AgentName::new("ai-engineer").unwrap();
-    let rate = each_second(count, timed(|| (0..count).for_each(|_| _ = workspace.beat(&name).unwrap())).1);
+    let rate =
+        each_second(count, timed(|| (0..count).for_each(|_| _ = workspace.leases().heartbeat(&name).unwrap())).1);
     bench.tell("beats", &format!("{} per s", whole(rate)), "5,000 per s", Verdict::of(rate >= BEATS_MIN));
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::bridge::AGREE;
+use super::leases::UnmergedWork;
 use super::operations::SkippedTasks;
-use super::unmerged::UnmergedWork;
 use super::{GitsAlone, MigrationError, SyncError};
 use crate::adapters::git::{CommitError, GitError};
 use crate::adapters::redis::BridgeError;

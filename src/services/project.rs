@@ -8,6 +8,7 @@ use super::after_write::{AfterWrite, WriteOrigin};
 use super::claim_arbiter::{ClaimArbiter, ClaimDenied, ClaimRequest, RemoteClaims, RemoteLease, Reservation};
 use super::commits::{Committer, Group, OperationRecords};
 use super::index::DocumentReader;
+use super::leases::{self, Leases};
 use super::operations::{Actor, Operations};
 use super::{Backends, Error, Progress, environment};
 use crate::adapters::git::{Repository, Target};
@@ -105,6 +106,22 @@ impl Project {
     #[must_use]
     pub const fn actor(&self) -> &Actor {
         &self.actor
+    }
+
+    /// Returns the leases of tasks.
+    #[must_use]
+    pub fn leases(&self) -> Leases<'_> {
+        Leases {
+            store: &self.store,
+            documents: self.documents(),
+            repository: self.repository.as_ref(),
+            root: &self.root,
+            folder: self.folder(),
+            target: &self.target,
+            durability: self.durability,
+            default_lease: leases::default_lease(&self.config),
+            arbiter: self,
+        }
     }
 
     /// The operations that change documents.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::commits::{Edits, KeptOperation};
-use super::ledger::task_of;
+use super::leases::{claim_lost, task_of};
 use super::{Error, Project, Waiting};
 use crate::adapters::git::{Repository, Target};
 use crate::adapters::store::{Action, Unsynced};
@@ -191,10 +191,10 @@ impl Project {
     fn check_holder(&self, path: &DocPath, next: Option<&[u8]>) -> Result<(), Error> {
         let Some(task) = next.and_then(|bytes| task_of(path, &Document::parse(bytes))) else { return Ok(()) };
         let Some(holder) = task.holder().filter(|_| task.status == TaskStatus::Running) else { return Ok(()) };
-        let evidence = self.sight(&task.id, path, LeaseFacts::of(&task))?;
+        let evidence = self.leases().evidence(&task.id, path, LeaseFacts::of(&task))?;
         let pass = LeaseProof { by: Some(holder), fence: None };
-        lease::authorize(task.id.as_str(), &evidence, pass, &self.moment(), &self.here(path))
-            .map_err(|loss| self.operations().lost(*loss))
+        lease::authorize(task.id.as_str(), &evidence, pass, &self.leases().boot_time(), &self.leases().here(path))
+            .map_err(|loss| claim_lost(*loss))
     }
 
     /// Forgets these kept operations for good.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::bridge::BridgeStats;
-use super::hold::Hold;
+use super::leases::{TaskHolder, queue};
 use super::{Error, Project, Scope};
 use crate::adapters::store::WatcherInfo;
-use crate::core::entity::{Agent, AgentStatus, Priority, Pulse, Task, TaskStatus, Workflow, WorkflowStatus};
+use crate::core::entity::{Agent, AgentStatus, Liveness, Priority, Task, TaskStatus, Workflow, WorkflowStatus};
 use crate::core::lease::EntryState;
 use crate::core::name::{AgentName, DocId};
 use crate::core::snapshot::{Blocker, Entry, Outlook, Queue, Root, Snapshot};
@@ -63,7 +63,7 @@ pub struct Member {
     /// What it says it is doing; `None` if it has no document.
     pub status: Option<AgentStatus>,
     /// Its signs of life; `None` if it has no document.
-    pub pulse: Option<Pulse>,
+    pub pulse: Option<Liveness>,
     /// Running tasks that it holds.
     pub running: Vec<DocId>,
     /// How many pending tasks are assigned to it.
@@ -78,7 +78,7 @@ pub struct Line {
     /// The task.
     pub task: Task,
     /// Who holds it.
-    pub hold: Option<Hold>,
+    pub hold: Option<TaskHolder>,
     /// What it waits for.
     pub waits_for: Vec<Blocker>,
     /// What blocks it at the root.
@@ -106,7 +106,7 @@ impl Stats {
     /// How many agents gave no sign of life for too long.
     #[must_use]
     pub fn stale(&self) -> usize {
-        self.team.iter().filter(|member| member.pulse.as_ref().is_some_and(Pulse::is_stale)).count()
+        self.team.iter().filter(|member| member.pulse.as_ref().is_some_and(Liveness::is_stale)).count()
     }
 }
 
@@ -125,14 +125,14 @@ impl Project {
     /// [`Error::Store`] if the run state cannot be read.
     pub fn stats_of(&self, snapshot: &Snapshot) -> Result<Stats, Error> {
         let at = self.now();
-        let holds = self.holds(snapshot)?;
-        let queue = self.queue(snapshot, &holds);
+        let holds = self.leases().holders(snapshot)?;
+        let queue = queue(snapshot, &holds);
         let tasks: Vec<&Task> =
             snapshot.entries().filter(|entry| !entry.path.is_archived()).filter_map(Entry::task).collect();
         let lines = |outlook: Outlook| -> Vec<Line> {
             queue.with(outlook).into_iter().map(|task| line(task, &queue, &holds)).collect()
         };
-        let is_elsewhere = |line: &Line| line.hold.as_ref().is_some_and(Hold::keeps_off);
+        let is_elsewhere = |line: &Line| line.hold.as_ref().is_some_and(TaskHolder::is_unavailable);
         let [ready, waiting, blocked] = [Outlook::Ready, Outlook::Waiting, Outlook::Blocked].map(lines);
         let mut ended_elsewhere = Vec::new();
         let [ready, waiting, blocked] = [ready, waiting, blocked].map(|all| {
@@ -150,7 +150,7 @@ impl Project {
             mode,
             bridge,
             agent_count: snapshot.agents().count(),
-            team: team(snapshot, &tasks, &self.beats()?, &holds, at),
+            team: team(snapshot, &tasks, &self.leases().heartbeats()?, &holds, at),
             task_queue_size: pending.len(),
             task_queue: Priority::ALL.iter().rev().map(|priority| (*priority, of(*priority))).collect(),
             tasks: TaskStatus::ALL
@@ -173,8 +173,8 @@ impl Project {
 
 /// Returns the status of a task, by its worktree where another one has it or has finished it.
 #[must_use]
-pub fn status_anywhere(task: &Task, holds: &BTreeMap<DocId, Hold>) -> TaskStatus {
-    let hold = holds.get(&task.id).filter(|hold| hold.keeps_off() && task.status == TaskStatus::Pending);
+pub fn status_anywhere(task: &Task, holds: &BTreeMap<DocId, TaskHolder>) -> TaskStatus {
+    let hold = holds.get(&task.id).filter(|hold| hold.is_unavailable() && task.status == TaskStatus::Pending);
     match hold.map(|hold| hold.state) {
         Some(EntryState::Begun | EntryState::Held) => TaskStatus::Running,
         Some(EntryState::Completed) => TaskStatus::Completed,
@@ -183,7 +183,7 @@ pub fn status_anywhere(task: &Task, holds: &BTreeMap<DocId, Hold>) -> TaskStatus
     }
 }
 
-fn line(task: &Task, queue: &Queue<'_>, holds: &BTreeMap<DocId, Hold>) -> Line {
+fn line(task: &Task, queue: &Queue<'_>, holds: &BTreeMap<DocId, TaskHolder>) -> Line {
     Line {
         task: task.clone(),
         hold: holds.get(&task.id).cloned(),
@@ -207,7 +207,7 @@ fn team(
     snapshot: &Snapshot,
     tasks: &[&Task],
     beats: &BTreeMap<AgentName, Timestamp>,
-    holds: &BTreeMap<DocId, Hold>,
+    holds: &BTreeMap<DocId, TaskHolder>,
     now: Timestamp,
 ) -> Vec<Member> {
     let mut team: BTreeMap<&AgentName, Member> = BTreeMap::new();
@@ -240,7 +240,7 @@ fn member(agent: &Agent, beats: &BTreeMap<AgentName, Timestamp>, now: Timestamp)
     Member {
         name: agent.name.clone(),
         status: Some(agent.status),
-        pulse: Some(Pulse::of(agent, beats.get(&agent.name).copied(), now)),
+        pulse: Some(Liveness::new(agent, beats.get(&agent.name).copied(), now)),
         running: Vec::new(),
         queued: 0,
         says: agent.active_tasks.iter().map(|active| active.task.clone()).collect(),

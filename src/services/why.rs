@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value as Json;
 
-use super::hold::Hold;
+use super::leases::{TaskHolder, queue};
 use super::{Error, Project, Scope};
 use crate::core::diagnostic::Diagnostic;
 use crate::core::entity::{Task, TaskStatus};
@@ -36,7 +36,7 @@ pub struct Why {
     /// What the last of the chain lacks, and who holds it.
     pub last: Option<Need>,
     /// Who holds the task, here or in another work tree.
-    pub hold: Option<Hold>,
+    pub hold: Option<TaskHolder>,
     /// It is assigned to somebody else than who asks.
     pub is_anothers: bool,
 }
@@ -53,7 +53,7 @@ pub struct Need {
     /// Who did or does it.
     pub holder: Option<AgentName>,
     /// Who holds or has finished it in another worktree.
-    pub elsewhere: Option<Hold>,
+    pub elsewhere: Option<TaskHolder>,
     /// It lies in the archive.
     pub is_archived: bool,
     /// Ids that look like it, where there is none; empty behind the first ten such dependencies.
@@ -99,8 +99,8 @@ impl Project {
         };
         let entry = snapshot.get(&path).ok_or_else(|| Error::Gone { path: path.clone() })?;
         let task = entry.task().ok_or_else(|| unreadable(entry))?;
-        let holds = self.holds(&snapshot)?;
-        let queue = self.queue(&snapshot, &holds);
+        let holds = self.leases().holders(&snapshot)?;
+        let queue = queue(&snapshot, &holds);
         let root = queue.root(&task.id).filter(|_| queue.outlook(task) == Outlook::Blocked);
         let (chain, last) = chain(&snapshot, &queue, &holds, task);
         let me = self.agent();
@@ -129,7 +129,7 @@ fn unreadable(entry: &Entry) -> Error {
 }
 
 /// Who holds which task.
-type Holds = BTreeMap<DocId, Hold>;
+type Holds = BTreeMap<DocId, TaskHolder>;
 
 fn needs(snapshot: &Snapshot, queue: &Queue<'_>, holds: &Holds, task: &Task) -> Vec<Need> {
     let mut blockers = snapshot.blockers(task);
@@ -158,7 +158,7 @@ fn needs(snapshot: &Snapshot, queue: &Queue<'_>, holds: &Holds, task: &Task) -> 
 fn need(snapshot: &Snapshot, queue: &Queue<'_>, holds: &Holds, id: &DocId, wait: Option<Wait>) -> Need {
     let entry = snapshot.named_task(id);
     let task = entry.and_then(Entry::task);
-    let elsewhere = task.and_then(|task| holds.get(&task.id)).filter(|hold| hold.keeps_off()).cloned();
+    let elsewhere = task.and_then(|task| holds.get(&task.id)).filter(|hold| hold.is_unavailable()).cloned();
     Need {
         id: id.clone(),
         outlook: task.map(|task| queue.outlook(task)),

@@ -105,7 +105,7 @@ fn each_operation_heartbeat_and_save_of_the_holder_renews_the_lease() {
         ("an operation elsewhere", &|| {
             scene.run(1, &["agent", "set", "a", "--status", "busy", "--as", "a"]).ok();
         }),
-        ("a heartbeat", &|| assert!(scene.workspace(1, "a").beat(&"a".parse().unwrap()).is_ok())),
+        ("a heartbeat", &|| assert!(scene.workspace(1, "a").leases().heartbeat(&"a".parse().unwrap()).is_ok())),
         ("a save of the document", &|| {
             save(&scene, 0, &format!("{TASK}.md"), &(std::fs::read_to_string(&path).unwrap() + "\n"));
         }),

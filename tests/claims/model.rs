@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mycelium::document::Document;
-use mycelium::entity::claim::{Hold, take};
+use mycelium::entity::claim::{HolderFields, take};
 use mycelium::entity::{Entity, read, task};
 use mycelium::lease::{
     BootTime, ClaimVerdict, EntryState, HolderDocument, LeaseEntry, LeaseEvidence, LeaseFacts, LeasePlace, LeaseProof,
@@ -309,7 +309,7 @@ impl World {
         let ask = LeaseRequest { by: agent(by), lease: Duration::from_millis(lease), over };
         match decide(TASK, &self.sight(tree), &[], &ask, &self.now(), &place(tree)) {
             ClaimVerdict::Grant(give) => {
-                let hold = Hold { by: agent(by), fence: give.fence, lease: ask.lease };
+                let hold = HolderFields { by: agent(by), fence: give.fence, lease: ask.lease };
                 let entry = LeaseEntry {
                     fence: give.fence,
                     state: EntryState::Begun,

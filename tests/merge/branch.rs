@@ -1,7 +1,7 @@
 //! Two branches of a document: what a team may do to it on either side in the meantime, by command and by hand.
 
 use mycelium::document::{Document, Mark, Value};
-use mycelium::entity::claim::{self, Hold};
+use mycelium::entity::claim::{self, HolderFields};
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::name::AgentName;
 use mycelium::template::Shape;
@@ -94,7 +94,7 @@ fn deed(seed: &mut Seed, document: &Document, name: &str) -> Option<Document> {
         "claim" => {
             let fence = document.field("fence").and_then(|field| field.value.as_text()?.parse::<u64>().ok());
             let by = AgentName::new(format!("agent-{}", seed.below(6))).unwrap();
-            let hold = Hold { by, fence: fence.unwrap_or(0) + 1, lease: std::time::Duration::from_secs(300) };
+            let hold = HolderFields { by, fence: fence.unwrap_or(0) + 1, lease: std::time::Duration::from_secs(300) };
             claim::take(document, &hold).ok()
         }
         "finish" if seed.chance() => task::complete(document, Some(&json!({ "loss": number }))).ok(),

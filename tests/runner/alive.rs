@@ -43,14 +43,14 @@ fn beats_are_quick_and_touch_no_document() {
     let (head, files) = (git(dir.path(), &["rev-parse", "HEAD"]), git(dir.path(), &["status", "--porcelain"]));
     let start = Instant::now();
     for _ in 0..BEATS {
-        workspace.beat(&name).expect("beats");
+        workspace.leases().heartbeat(&name).expect("beats");
     }
     let took = start.elapsed();
     println!("measured: {:.0} beats per second", f64::from(BEATS) / took.as_secs_f64());
     assert!(took < Duration::from_secs(10), "{took:?}");
     assert_eq!(git(dir.path(), &["rev-parse", "HEAD"]), head);
     assert_eq!(git(dir.path(), &["status", "--porcelain"]), files);
-    assert!(workspace.beats().expect("read")[&name] > "2026-01-01".parse().expect("a moment"));
+    assert!(workspace.leases().heartbeats().expect("read")[&name] > "2026-01-01".parse().expect("a moment"));
     let stats = workspace.stats().expect("looks");
     assert_eq!((stats.agent_count, stats.stale()), (1, 0));
 }
@@ -77,12 +77,12 @@ fn a_beat_is_seen_in_every_work_tree_and_never_half() {
                 }
             });
         }
-        while !here.beats().expect("read").contains_key(&name) {
+        while !here.leases().heartbeats().expect("read").contains_key(&name) {
             assert!(!stop.load(std::sync::atomic::Ordering::Relaxed), "a thread that beats has failed");
             std::thread::yield_now();
         }
         for _ in 0..2_000 {
-            assert!(here.beats().expect("read").contains_key(&name), "half a moment was read");
+            assert!(here.leases().heartbeats().expect("read").contains_key(&name), "half a moment was read");
         }
     });
 }
@@ -93,7 +93,7 @@ fn what_is_no_beat_is_none() {
     let workspace = open(&dir, "a");
     let names: Vec<AgentName> =
         ["torn", "link", "folder", "big"].iter().map(|name| AgentName::new(*name).expect("valid")).collect();
-    workspace.beat(&names[0]).expect("beats");
+    workspace.leases().heartbeat(&names[0]).expect("beats");
     let folder = beats_folder(&dir);
     std::fs::write(folder.join("torn"), "2026-1").expect("written");
     std::fs::write(folder.join("big"), "x".repeat(1 << 20)).expect("written");
@@ -101,11 +101,11 @@ fn what_is_no_beat_is_none() {
     let outside = dir.path().join("outside");
     std::fs::write(&outside, "kept").expect("written");
     std::os::unix::fs::symlink(&outside, folder.join("link")).expect("made");
-    assert!(workspace.beats().expect("read").is_empty());
-    assert!(workspace.beat(&names[1]).is_err(), "a link is not followed");
+    assert!(workspace.leases().heartbeats().expect("read").is_empty());
+    assert!(workspace.leases().heartbeat(&names[1]).is_err(), "a link is not followed");
     assert_eq!(std::fs::read_to_string(&outside).expect("there"), "kept");
-    workspace.beat(&names[0]).expect("beats");
-    assert_eq!(workspace.beats().expect("read").len(), 1);
+    workspace.leases().heartbeat(&names[0]).expect("beats");
+    assert_eq!(workspace.leases().heartbeats().expect("read").len(), 1);
 }
 
 #[test]
@@ -117,9 +117,9 @@ fn only_who_is_stale_and_holds_nothing_is_cleared_away() {
     let back = agent(&workspace, "back", "2025-10-17T00:00:00Z");
     let holder = agent(&workspace, "holder", "2025-10-17T00:00:00Z");
     agent(&workspace, "young", &workspace.now().to_string());
-    workspace.beat(&old).expect("beats");
+    workspace.leases().heartbeat(&old).expect("beats");
     std::fs::write(beats_folder(&dir).join("old"), "2025-10-18T00:00:00Z\n").expect("written");
-    workspace.beat(&back).expect("beats");
+    workspace.leases().heartbeat(&back).expect("beats");
     workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
     let holds = "---\nid: task-1\ntype: x\nstatus: running\nclaimed_by: holder\n---\n";
     std::fs::write(dir.path().join(".claude/coordination/task-1.md"), holds).expect("written");

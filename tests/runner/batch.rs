@@ -204,7 +204,7 @@ fn a_batch_claims_what_it_begins_and_respects_what_others_have() {
     mine.operations().batch(mine.actor(), &made, Together::All).expect("made");
     let held = |workspace: &Project| -> Vec<String> {
         let live = workspace.documents().snapshot(Scope::Live).expect("read");
-        let holdings = workspace.claims(&live).expect("read");
+        let holdings = workspace.leases().list(&live).expect("read");
         holdings.iter().map(|(id, holding)| format!("{id} {} {}", holding.by, holding.fence)).collect()
     };
     let run = |id: &str| status(id, TaskStatus::Running);
@@ -265,7 +265,7 @@ fn many_claims_at_once_need_few_open_files() {
     let results = workspace.operations().batch(workspace.actor(), &begun, Together::All).expect("applied");
     assert!(results.iter().all(Result::is_ok));
     let live = workspace.documents().snapshot(Scope::Live).expect("read");
-    assert_eq!(workspace.claims(&live).expect("read").len(), ids.len());
+    assert_eq!(workspace.leases().list(&live).expect("read").len(), ids.len());
 }
 
 #[test]

@@ -67,14 +67,14 @@ fn a_removed_agent_leaves_no_heartbeat() {
     let remove = |name: &str| DocumentChange::Remove { kind: Kind::Agent, id: name.to_owned() };
     for name in ["bob", "eve", "dan"] {
         let name = AgentName::new(name).expect("valid");
-        workspace.beat(&name).expect("alive");
+        workspace.leases().heartbeat(&name).expect("alive");
         let update = Box::new(AgentUpdate::at(workspace.now()));
         operations.run_one(by, DocumentChange::SetAgent { name, update }).expect("made");
     }
     operations.run_one(by, remove("bob")).expect("removed");
     let done = operations.batch(by, &[remove("eve").into(), remove("dan").into()], Together::All).expect("applied");
     assert!(done.iter().all(Result::is_ok), "{done:?}");
-    let beats: Vec<String> = workspace.beats().expect("read").keys().map(ToString::to_string).collect();
+    let beats: Vec<String> = workspace.leases().heartbeats().expect("read").keys().map(ToString::to_string).collect();
     assert_eq!(beats, ["ann"], "of those that are there");
 }
 

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use super::values::agent_name;
 use super::{AgentReport, CoordinationClient, Error, Receipt, actor};
 use crate::core::entity::agent::AgentUpdate;
-use crate::core::entity::{Agent, Entity, Pulse};
+use crate::core::entity::{Agent, Entity, Liveness};
 use crate::core::name::{AgentName, Kind};
 use crate::core::operation::{DocumentChange, Request};
 use crate::core::snapshot::FindError;
@@ -19,7 +19,7 @@ pub struct AgentState {
     /// What its document says.
     pub agent: Agent,
     /// When it was seen last, and whether that is too long ago.
-    pub pulse: Pulse,
+    pub pulse: Liveness,
 }
 
 impl Deref for AgentState {
@@ -70,7 +70,7 @@ impl CoordinationClient {
     /// [`Error::BadInput`] for a name that is none.
     pub async fn beat(&self, agent: &str) -> Result<Timestamp, Error> {
         let name = agent_name(agent)?;
-        self.crew.run(move |_, workspace| Ok(workspace.beat(&name)?)).await
+        self.crew.run(move |_, workspace| Ok(workspace.leases().heartbeat(&name)?)).await
     }
 
     /// The names of all agents that have a document, in order.

@@ -42,7 +42,7 @@ impl Terms {
 
     fn ask(&self, workspace: &Project, by: &Actor) -> Result<LeaseRequest, services::Error> {
         let by = by.agent.clone().ok_or(services::Error::NoAgent)?;
-        let lease = self.lease.filter(|lease| !lease.is_zero()).unwrap_or_else(|| workspace.lease());
+        let lease = self.lease.filter(|lease| !lease.is_zero()).unwrap_or_else(|| workspace.leases().default_lease());
         Ok(LeaseRequest { by, lease, over: self.over.unwrap_or(Override::None) })
     }
 }

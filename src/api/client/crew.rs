@@ -22,7 +22,7 @@ use super::stats::Latency;
 use super::timer;
 use crate::adapters::git::Target;
 use crate::adapters::store::Store;
-use crate::core::entity::{Agent, Entity, Pulse};
+use crate::core::entity::{Agent, Entity, Liveness};
 use crate::core::follow::FollowScope;
 use crate::core::name::Kind;
 use crate::services::{Actor, Opening, Project, RemoteClaims};
@@ -116,9 +116,9 @@ impl Crew {
     }
 
     /// Whether an agent is alive, by its document and its heart-beats.
-    pub(super) fn pulse(&self, agent: &Agent) -> Result<Pulse, Error> {
+    pub(super) fn pulse(&self, agent: &Agent) -> Result<Liveness, Error> {
         let beat = self.opened.store.beat_of(&agent.name).map_err(crate::services::Error::from)?;
-        Ok(Pulse::of(agent, beat, crate::services::now()))
+        Ok(Liveness::new(agent, beat, crate::services::now()))
     }
 
     /// Brings a folder with a branch of its own up to date before it is read.

@@ -10,7 +10,7 @@ use crate::core::entity::{self, Entity, Task, TaskStatus};
 use crate::core::name::Kind;
 use crate::core::operation::{New, Request, Taken, TaskChange};
 use crate::core::snapshot::Snapshot;
-use crate::services::{Hold, Project};
+use crate::services::{Project, TaskHolder};
 
 impl CoordinationClient {
     /// Makes a task, pending. The receipt has its id, can be used as the id, and says what is odd about the task: a
@@ -121,8 +121,8 @@ impl CoordinationClient {
         let ready = |_: &_, workspace: &Project| {
             // What a task depends on may be archived.
             let live = workspace.documents().snapshot(crate::services::Scope::Named)?;
-            let holds = workspace.holds(&live)?;
-            let is_free = |task: &&Task| !holds.get(&task.id).is_some_and(Hold::keeps_off);
+            let holds = workspace.leases().holders(&live)?;
+            let is_free = |task: &&Task| !holds.get(&task.id).is_some_and(TaskHolder::is_unavailable);
             Ok(live.ready_tasks().into_iter().filter(is_free).cloned().collect())
         };
         self.crew.run(ready).await

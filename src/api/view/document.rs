@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::core::entity::Entity;
 use crate::core::name::DocPath;
-use crate::services::{Hold, Project};
+use crate::services::{Project, TaskHolder};
 
 /// A document's path as the user would write it, below the root.
 #[must_use]
@@ -32,7 +32,7 @@ pub fn document_data(workspace: &Project, path: &DocPath, entity: Option<&Entity
 
 /// Who holds a task, for programs. The lease and what is left of it are in seconds.
 #[must_use]
-pub fn lease_data(hold: &Hold) -> Value {
+pub fn lease_data(hold: &TaskHolder) -> Value {
     json!({
         "by": hold.by.as_str(),
         "state": hold.state.word(),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::command_hints::complete_hint;
 use super::document::{document_path, lease_data};
 use super::envelope::finding_data;
-use crate::core::entity::{self, AgentStatus, Pulse, fraction_json};
+use crate::core::entity::{self, AgentStatus, Liveness, fraction_json};
 use crate::core::name::{AgentName, DocId};
 use crate::core::snapshot::{CHAIN_SHOWN_MAX, Entry, Snapshot};
 use crate::services::{BridgeStats, Flow, Line, Member, Project, Standing, Stats};
@@ -125,7 +125,7 @@ fn agent(member: &Member) -> Value {
         "running": member.running.len(),
         "queued": member.queued,
         "seen": member.pulse.and_then(|pulse| pulse.seen).map(|at| at.to_string()),
-        "stale": member.pulse.as_ref().is_some_and(Pulse::is_stale),
+        "stale": member.pulse.as_ref().is_some_and(Liveness::is_stale),
     })
 }
 

@@ -1,4 +1,4 @@
-//! What it does to a task's document that somebody takes it, as pure functions. Who may take it is decided elsewhere.
+//! The fields of a task's holder, written into its document. Who gets a task is decided elsewhere.
 
 use std::time::Duration;
 
@@ -10,38 +10,38 @@ use super::task;
 use crate::core::document::{Document, Value};
 use crate::core::name::{AgentName, Kind};
 
-/// What a document says of whoever has the task.
+/// What a document says of the holder of its task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hold {
-    /// Who has it.
+pub struct HolderFields {
+    /// The holder.
     pub by: AgentName,
-    /// Which holder this is, counted from 1 over the life of the task.
+    /// The fencing token.
     pub fence: u64,
-    /// For how long they have it without a word.
+    /// How long the lease lasts unless it is renewed.
     pub lease: Duration,
 }
 
-/// The task runs and is theirs: status, holder, fence and lease, and one more attempt.
+/// Sets status, holder, fence and lease, and counts one more attempt.
 ///
 /// # Errors
 /// [`Refusal`] if the task is finished or the document does not allow the edit.
-pub fn take(document: &Document, hold: &Hold) -> Result<Document, Refusal> {
+pub fn take(document: &Document, hold: &HolderFields) -> Result<Document, Refusal> {
     let attempts =
         reread(Kind::Task, document).entity.and_then(|entity| entity.as_task().and_then(|task| task.attempt));
     let attempt = Value::plain(attempts.unwrap_or(0).saturating_add(1).to_string());
     accept(Kind::Task, document, set_key(&held(document, hold)?, "attempt", &attempt)?)
 }
 
-/// The task runs and is theirs again: the holder whose lease ended goes on, in the same attempt.
+/// Sets status, holder, fence and lease of a holder that resumes its task, in the same attempt.
 ///
 /// # Errors
 /// [`Refusal`] if the task is finished or the document does not allow the edit.
-pub fn retake(document: &Document, hold: &Hold) -> Result<Document, Refusal> {
+pub fn retake(document: &Document, hold: &HolderFields) -> Result<Document, Refusal> {
     accept(Kind::Task, document, held(document, hold)?)
 }
 
-/// The document with the lines of a holder.
-fn held(document: &Document, hold: &Hold) -> Result<Document, Refusal> {
+/// Returns the document with the lines of a holder.
+fn held(document: &Document, hold: &HolderFields) -> Result<Document, Refusal> {
     let new = match status::<TaskStatus>(Kind::Task, document)? {
         TaskStatus::Running => document.clone(),
         _ => task::start(document)?,
@@ -57,8 +57,8 @@ mod tests {
 
     const LEAN: &str = "---\nid: task-1\nstatus: pending\ntype: t\nassigned_to: b\ncreated: 2025-10-17T00:00:00Z\n# waits for\n# run\n# review\n# approval\n# more\n---\n\n# T\n";
 
-    fn hold(by: &str, fence: u64, seconds: u64) -> Hold {
-        Hold { by: AgentName::new(by).expect("valid"), fence, lease: Duration::from_secs(seconds) }
+    fn hold(by: &str, fence: u64, seconds: u64) -> HolderFields {
+        HolderFields { by: AgentName::new(by).expect("valid"), fence, lease: Duration::from_secs(seconds) }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::field_text::{ids, json, moment, moment_fault, name, one_line, plain, seconds, texts, word};
 use crate::core::document::{Document, FRONTMATTER_BYTES_MAX, Value};
 use crate::core::entity::agent::{self, AgentUpdate};
-use crate::core::entity::claim::{self, Hold};
+use crate::core::entity::claim::{self, HolderFields};
 use crate::core::entity::task::{self, TaskUpdate};
 use crate::core::entity::{
     self, ActiveTask, AgentStatus, DependencyBullet, Entity, Priority, Refusal, Review, Task, TaskStatus,
@@ -315,7 +315,7 @@ fn workflow(document: &Document, field: &str, text: &str) -> Edit {
 fn give(document: &Document, task: &Task, by: AgentName) -> Edit {
     let is_new = task.claimed_by.as_ref() != Some(&by) || task.fence.is_none();
     let fence = task.fence.unwrap_or(0).saturating_add(u64::from(is_new));
-    let hold = Hold { by, fence, lease: task.lease.unwrap_or(LEASE_DEFAULT) };
+    let hold = HolderFields { by, fence, lease: task.lease.unwrap_or(LEASE_DEFAULT) };
     match claim::take(document, &hold) {
         Err(Refusal::IllegalStep { .. }) => {
             // As an edit by hand would; `check` reports the step.

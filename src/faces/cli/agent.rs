@@ -14,7 +14,7 @@ use super::session::{self, Session};
 use super::{show, write};
 use crate::api::view::{ErrorReport, WriteState, document_path};
 use crate::core::entity::agent::AgentUpdate;
-use crate::core::entity::{ActiveTask, AgentStatus, Entity, Pulse};
+use crate::core::entity::{ActiveTask, AgentStatus, Entity, Liveness};
 use crate::core::name::{AgentName, Kind, OperationId, visible};
 use crate::core::time::{Timestamp, ago};
 use crate::services::{Pruned, Pruning, Scope, Stale};
@@ -140,11 +140,12 @@ fn get(args: &Get, session: &Session) -> Result<Option<Answer>, ErrorReport> {
     if args.raw {
         return show::raw(&found).map(|()| None);
     }
-    let pulse = found.entity.as_ref().and_then(Entity::as_agent).map(|agent| workspace.pulse(agent)).transpose()?;
+    let pulse =
+        found.entity.as_ref().and_then(Entity::as_agent).map(|agent| workspace.leases().liveness(agent)).transpose()?;
     let mut answer = show::document("agent.get", &workspace, &found, &args.wording)?;
     answer.data["seen"] = json!(pulse.and_then(|pulse| pulse.seen).map(|at| at.to_string()));
     answer.data["stale"] = json!(pulse.is_some_and(|pulse| pulse.is_stale()));
-    if let Some(seen) = pulse.filter(Pulse::is_stale).and_then(|pulse| pulse.seen) {
+    if let Some(seen) = pulse.filter(Liveness::is_stale).and_then(|pulse| pulse.seen) {
         let silent = ago(seen, workspace.now());
         answer.words = format!("{} no sign of life for {silent}\n", paint(Ink::Warn, "stale:"));
     }
@@ -152,7 +153,7 @@ fn get(args: &Get, session: &Session) -> Result<Option<Answer>, ErrorReport> {
 }
 
 /// When an agent was seen last: `12s ago`, `6m ago, stale`.
-fn since(pulse: &Pulse, now: Timestamp) -> String {
+fn since(pulse: &Liveness, now: Timestamp) -> String {
     let ago = pulse.seen.map_or_else(String::new, |at| format!("{} ago", ago(at, now)));
     if pulse.is_stale() { format!("{ago}, stale") } else { ago }
 }
@@ -163,7 +164,7 @@ fn beat(args: &Beat, session: &Session) -> Result<Answer, ErrorReport> {
         ErrorReport::usage("no-agent", "no agent given whose heartbeat this is")
             .hint("name the agent: `mycelium agent beat NAME`, or `--as NAME`")
     })?;
-    let at = workspace.beat(&name)?;
+    let at = workspace.leases().heartbeat(&name)?;
     let mut answer = session::answer("agent.beat", &workspace)?;
     answer.data = json!({ "agent": name.as_str(), "seen": at.to_string() });
     answer.words = format!("{name} is alive\n");
@@ -219,7 +220,7 @@ fn prune_words(args: &Prune, pruned: &Pruned, now: Timestamp) -> String {
 fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let snapshot = workspace.documents().snapshot(Scope::Live)?;
-    let (now, beats) = (workspace.now(), workspace.beats()?);
+    let (now, beats) = (workspace.now(), workspace.leases().heartbeats()?);
     let mut rows = Rows::new("agent.list", &["AGENT", "STATUS", "SEEN", "ACTIVE TASKS"]);
     for entry in snapshot.of_kind(Kind::Agent) {
         let Some(agent) = entry.agent() else {
@@ -230,7 +231,7 @@ fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
             continue;
         }
         let active = agent.active_tasks.iter().map(|active| active.task.as_str()).collect::<Vec<_>>();
-        let pulse = Pulse::of(agent, beats.get(&agent.name).copied(), now);
+        let pulse = Liveness::new(agent, beats.get(&agent.name).copied(), now);
         let item = json!({
             "agent": agent.name.as_str(),
             "status": agent.status.word(),

@@ -15,7 +15,7 @@ use crate::core::lease::EntryState;
 use crate::core::name::{AgentName, DocId, visible};
 use crate::core::snapshot::{CHAIN_SHOWN_MAX, Cause, Outlook, Wait};
 use crate::core::template;
-use crate::services::{Fault, Hold, Need, Project, Why};
+use crate::services::{Fault, Need, Project, TaskHolder, Why};
 
 /// Columns of an error that is told in a sentence; `task get` shows all of it.
 const ERROR_COLUMNS_MAX: usize = 60;
@@ -58,7 +58,7 @@ impl Verdict {
     }
 
     fn of(why: &Why) -> Self {
-        let hold = why.hold.as_ref().filter(|hold| hold.keeps_off() && why.task.status == TaskStatus::Pending);
+        let hold = why.hold.as_ref().filter(|hold| hold.is_unavailable() && why.task.status == TaskStatus::Pending);
         if let Some(hold) = hold {
             return elsewhere(&why.task.id, hold);
         }
@@ -84,7 +84,7 @@ fn ready(why: &Why) -> Verdict {
 }
 
 /// It is pending here, and another worktree has it or has finished it.
-fn elsewhere(id: &DocId, hold: &Hold) -> Verdict {
+fn elsewhere(id: &DocId, hold: &TaskHolder) -> Verdict {
     let place = hold.place().unwrap_or_default();
     let by = &hold.by;
     let verb = match hold.state {
@@ -204,7 +204,7 @@ fn approver(holder: Option<&AgentName>) -> String {
 }
 
 /// Since when and until when somebody holds a task, as far as it is known.
-fn lease(hold: &Hold) -> String {
+fn lease(hold: &TaskHolder) -> String {
     let since = hold.since.map_or_else(String::new, |at| format!(" since {at}"));
     let until = match (hold.is_over, hold.left) {
         (true, _) => "; the lease has ended, and the next agent that asks gets it".to_owned(),
@@ -230,7 +230,7 @@ fn text(why: &Why, verdict: &Verdict) -> String {
     let task = &why.task;
     let title = task.title.as_deref().filter(|title| *title != task.id.as_str());
     let title = title.map_or_else(String::new, |title| format!("  {}", visible(title)));
-    let ended = why.hold.as_ref().filter(|hold| hold.keeps_off() && !hold.state.is_held());
+    let ended = why.hold.as_ref().filter(|hold| hold.is_unavailable() && !hold.state.is_held());
     let word = status(ended.map_or_else(|| why.outlook.word(), |hold| hold.state.word())).painted();
     let mut out = format!("{}  {word}{title}\n", paint(Ink::Bold, &visible(task.id.as_str())));
     let mut table = Table::new(&[]);
@@ -260,7 +260,7 @@ fn text(why: &Why, verdict: &Verdict) -> String {
 
 /// By whom, and where if that is another worktree: `by ben in ../wb on wb`.
 fn holder(need: &Need, name: &AgentName) -> String {
-    let place = need.elsewhere.as_ref().and_then(Hold::place);
+    let place = need.elsewhere.as_ref().and_then(TaskHolder::place);
     format!("by {name}{}", place.map_or_else(String::new, |place| format!(" in {place}")))
 }
 
@@ -328,7 +328,7 @@ fn data(why: &Why, verdict: &Verdict, workspace: &Project) -> Value {
         "id": why.task.id.as_str(),
         "status": why.task.status.word(),
         "outlook": why.outlook.word(),
-        "ready": why.outlook == Outlook::Ready && !why.hold.as_ref().is_some_and(Hold::keeps_off),
+        "ready": why.outlook == Outlook::Ready && !why.hold.as_ref().is_some_and(TaskHolder::is_unavailable),
         "assigned_to": why.task.assigned_to.as_ref().map(AgentName::as_str),
         "assigned_to_you": why.task.assigned_to.as_ref().map(|_| !why.is_anothers),
         "needs": needs.collect::<Vec<_>>(),

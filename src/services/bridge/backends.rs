@@ -164,12 +164,12 @@ impl<'a> Backends<'a> {
     pub(in crate::services) fn arbiter(self) -> impl ClaimArbiter {
         let (project, branch) = (self.project, self.config.branch);
         let target = self.target().ok().map(|target| (self.health_of(&target), *target));
-        RedisClaims { target, branch, store: &project.store, lease: project.lease() }
+        RedisClaims { target, branch, store: &project.store, lease: project.leases().default_lease() }
     }
 
     /// Enters the dataset that the server holds now; see [`Dataset::enter`].
     pub(super) fn enter(self, target: &RedisTarget, link: &Link) -> Result<String, Error> {
-        Dataset { store: &self.project.store, target, lease: self.project.lease() }.enter(link)
+        Dataset { store: &self.project.store, target, lease: self.project.leases().default_lease() }.enter(link)
     }
 
     /// Compares every document with the server and exchanges what differs.

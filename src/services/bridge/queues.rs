@@ -13,7 +13,7 @@ use crate::core::lease::Override;
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::operation::{DocumentChange, Expect, New, Passing, Request, Taken};
 use crate::core::time::Timestamp;
-use crate::services::ledger::task_of;
+use crate::services::leases::task_of;
 use crate::services::{Error, environment};
 
 impl State {
@@ -21,7 +21,7 @@ impl State {
     pub(super) fn queues(&mut self, link: &Link, report: &mut PassReport) -> Result<Option<Duration>, Error> {
         let mut next: Option<Duration> = None;
         let mut has_taken_in = false;
-        let holds = self.workspace.holds(self.sight.snapshot())?;
+        let holds = self.workspace.leases().holders(self.sight.snapshot())?;
         let is_held = |id: &DocId| holds.get(id).is_some_and(|hold| !hold.is_over);
         let mut all = ready_queues(self.sight.snapshot(), &is_held);
         self.popped.clear();
@@ -43,7 +43,7 @@ impl State {
         let list = self.keys.queue(priority);
         let round = QueueRound {
             queue: list.clone(),
-            lease: self.workspace.lease(),
+            lease: self.workspace.leases().default_lease(),
             tasks: self.keys.all(Kind::Task),
             ready: ready.iter().map(ToString::to_string).collect(),
         };

@@ -19,7 +19,7 @@ use crate::core::lease::{LeaseRequest, Override};
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::snapshot::Entry;
 use crate::services::claim_arbiter::ClaimRequest;
-use crate::services::ledger::task_of;
+use crate::services::leases::task_of;
 use crate::services::{Error, Project, teller};
 
 /// Longest wait for a connection, to a server of which nothing is known and to one that was live.
@@ -90,7 +90,7 @@ fn send(
     )?;
     if let Some(agent) = &operation.operation.agent {
         // Each operation of a holder renews its leases, whatever it is about. The documents of this one renewed theirs.
-        let held = project.held_by(agent)?.into_iter();
+        let held = project.leases().held_by(agent)?.into_iter();
         let others = held.filter(|(task, _)| !written.contains(&(Kind::Task, task.id.clone())));
         let ask = |lease| LeaseRequest { by: agent.clone(), lease, over: Override::None };
         let requests: Vec<_> = others.map(|(task, lease)| ClaimRequest::new(&task, &ask(lease))).collect();

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::guards::denied;
 use super::skipped::SkippedTasks;
 use super::{Actor, ClaimDecision, Operations, Outcome};
 use crate::adapters::store::StoreError;
@@ -17,7 +18,7 @@ use crate::core::problem::{ErrorClass, Problem};
 use crate::core::snapshot::{Snapshot, sort_by_urgency};
 use crate::core::time::Timestamp;
 use crate::services::claim_arbiter::{ClaimRequest, Decided};
-use crate::services::ledger::task_of;
+use crate::services::leases::task_of;
 use crate::services::{Error, Scope};
 
 /// How often the list of what is ready is made anew when others take everything on it.
@@ -152,7 +153,7 @@ impl Operations<'_> {
         kind: Option<&str>,
         ask: &LeaseRequest,
     ) -> Result<Vec<&'a Task>, Error> {
-        let holdings = self.project.claims(live)?;
+        let holdings = self.project.leases().list(live)?;
         // Of a task that runs and names an agent, the ledger may know that nobody has it any more.
         let is_free = |task: &Task| holdings.get(&task.id).is_none_or(|holding| holding.is_over);
         let mut free = live.ready_tasks();
@@ -179,27 +180,28 @@ impl Operations<'_> {
     pub fn renew(&self, actor: &Actor, id: &str) -> Result<Renewed, Error> {
         let (by, project) = (actor.agent.as_ref().ok_or(Error::NoAgent)?, self.project);
         let path = project.documents().find(Some(Kind::Task), id)?.path;
-        let lock = project.lock_claims()?;
+        let lock = project.leases().lock()?;
         let file = project.store.read(&path)?.ok_or_else(|| self.project.documents().gone(&path))?;
         let task = task_of(&path, &Document::parse(file.bytes)).ok_or_else(|| Error::Gone { path: path.clone() })?;
-        let (evidence, now) = (project.sight(&task.id, &path, LeaseFacts::of(&task))?, project.moment());
+        let (evidence, now) =
+            (project.leases().evidence(&task.id, &path, LeaseFacts::of(&task))?, project.leases().boot_time());
         self.let_pass(actor, &path, &task, &evidence, &Passing::default())?;
         let entry = match lease_state(&evidence, &now) {
             LeaseState::Held { entry, .. } if entry.by == *by => entry.in_state(EntryState::Held).renewed_at(&now),
             LeaseState::Elsewhere(holder) | LeaseState::Lost(holder) if holder == *by => {
-                project.new_entry(by, &evidence.here, project.place(&path)?)
+                project.leases().new_entry(by, &evidence.here, project.leases().place(&path)?)
             }
             _ => return Err(Error::NotHeld { task: task.id.to_string(), by: Some(by.clone()) }),
         };
         // Where the file came back by a revert, the registry keeps the higher fence.
-        let written = if evidence.is_reverted { None } else { Some(project.note(&lock, &task.id, &entry)?) };
+        let written = if evidence.is_reverted { None } else { Some(project.leases().write(&lock, &task.id, &entry)?) };
         drop(lock);
         let ask = LeaseRequest { by: entry.by.clone(), lease: entry.lease, over: Override::None };
         let request = ClaimRequest::new(&Task { fence: Some(entry.fence), ..task.clone() }, &ask);
-        self.arbiter.renew(&request, actor.claims).map_err(|denied| self.denied(denied))?;
+        self.arbiter.renew(&request, actor.claims).map_err(denied)?;
         if let Some(written) = written {
             written.close()?;
-            project.sync_claim(&written)?;
+            project.leases().sync(&written)?;
         }
         let until = self.after(entry.lease);
         Ok(Renewed { task: task.id, path, by: entry.by, fence: entry.fence, lease: entry.lease, until })

@@ -7,9 +7,9 @@ use crate::core::lease::{
 };
 use crate::core::name::DocPath;
 use crate::core::operation::Passing;
-use crate::core::time::Timestamp;
 use crate::services::Error;
 use crate::services::claim_arbiter::ClaimDenied;
+use crate::services::leases::claim_lost;
 
 impl Operations<'_> {
     /// The error of an edit that was refused. Where another agent has the task by now, or has it in another worktree, that is the
@@ -26,9 +26,9 @@ impl Operations<'_> {
         let is_illegal = matches!(refusal, entity::Refusal::IllegalStep { .. });
         if is_illegal
             && task.status != TaskStatus::Running
-            && let Some(loss) = project.taken_over_since(by, path, task, evidence)
+            && let Some(loss) = project.leases().taken_over_since(by.agent.as_ref(), path, task, evidence)
         {
-            return Ok(self.lost(loss));
+            return Ok(claim_lost(loss));
         }
         self.let_pass(by, path, task, evidence, passing)?;
         let refusal = Error::Refused { path: path.clone(), source: Box::new(refusal.about(path.stem())) };
@@ -36,11 +36,20 @@ impl Operations<'_> {
         if !is_illegal || task.status != TaskStatus::Pending {
             return Ok(refusal);
         }
-        let ask = LeaseRequest { by: by.clone(), lease: project.lease(), over: Override::None };
-        Ok(match decide(task.id.as_str(), evidence, &[], &ask, &project.moment(), &project.here(path)) {
-            ClaimVerdict::Lost { lost, .. } => self.lost(*lost),
-            _ => project.refuse_unmerged(&task.id, path, evidence, &ask).err().unwrap_or(refusal),
-        })
+        let ask = LeaseRequest { by: by.clone(), lease: project.leases().default_lease(), over: Override::None };
+        Ok(
+            match decide(
+                task.id.as_str(),
+                evidence,
+                &[],
+                &ask,
+                &project.leases().boot_time(),
+                &project.leases().here(path),
+            ) {
+                ClaimVerdict::Lost { lost, .. } => claim_lost(*lost),
+                _ => project.leases().refuse_unmerged(&task.id, path, evidence, &ask).err().unwrap_or(refusal),
+            },
+        )
     }
 
     /// Refuses a caller that the registry does not let pass.
@@ -50,8 +59,8 @@ impl Operations<'_> {
         (task, evidence): (&Task, &LeaseEvidence),
         pass: LeaseProof<'_>,
     ) -> Result<(), Error> {
-        let (moment, here) = (self.project.moment(), self.project.here(path));
-        lease::authorize(task.id.as_str(), evidence, pass, &moment, &here).map_err(|loss| self.lost(*loss))
+        let (moment, here) = (self.project.leases().boot_time(), self.project.leases().here(path));
+        lease::authorize(task.id.as_str(), evidence, pass, &moment, &here).map_err(|loss| claim_lost(*loss))
     }
 
     /// Refuses an agent that has lost the task.
@@ -99,24 +108,16 @@ impl Operations<'_> {
             (Some(entry), _) if entry.fence == evidence.here.fence => {
                 Ok(Some(LeaseEntry { place: place()?, ..entry.clone() }))
             }
-            (_, Some(by)) => Ok(Some(self.project.new_entry(by, &evidence.here, place()?))),
+            (_, Some(by)) => Ok(Some(self.project.leases().new_entry(by, &evidence.here, place()?))),
             (_, None) => Ok(None),
         }
     }
+}
 
-    /// The error of an agent to which the arbiter does not give a task.
-    pub(super) fn denied(&self, denied: ClaimDenied) -> Error {
-        match denied {
-            ClaimDenied::Lost(loss) => self.lost(*loss),
-            ClaimDenied::Undecided { task, why } => Error::Undecided { task: task.to_string(), why },
-        }
-    }
-
-    /// A claim that was lost, with the moment until which the holder has the task.
-    pub(in crate::services) fn lost(&self, mut loss: lease::LostLease) -> Error {
-        let ms = loss.left.and_then(|left| i64::try_from(left.as_millis()).ok());
-        loss.ended = loss.ended.or_else(|| loss.ended_ago.map(|ago| self.project.before(ago)));
-        loss.until = ms.map(|ms| Timestamp::from_unix_ms(self.project.now().unix_ms().saturating_add(ms)));
-        Error::ClaimLost(Box::new(loss))
+/// The error of an agent to which the arbiter does not give a task.
+pub(super) fn denied(denied: ClaimDenied) -> Error {
+    match denied {
+        ClaimDenied::Lost(loss) => claim_lost(*loss),
+        ClaimDenied::Undecided { task, why } => Error::Undecided { task: task.to_string(), why },
     }
 }

@@ -4,7 +4,7 @@ use super::lease_plan::LeasePlan;
 use super::{Actor, Operations};
 use crate::core::lease::EntryState;
 use crate::services::Error;
-use crate::services::ledger::Seat;
+use crate::services::leases::PendingLease;
 
 /// From so many entries on, all of the file system is written to the disk at once.
 const SYNC_TOGETHER_MIN: usize = 16;
@@ -13,23 +13,23 @@ impl Operations<'_> {
     /// Notes the signs of life of the holders before another agent's operation writes their documents.
     pub(super) fn note_holders_heard(&self, by: &Actor, plan: &LeasePlan) -> Result<(), Error> {
         let changed = plan.tasks.iter().filter(|(_, lease)| lease.is_changed);
-        changed
-            .into_iter()
-            .try_for_each(|(path, lease)| self.project.note_heard_before(by.agent.as_ref(), path, &lease.task))
+        changed.into_iter().try_for_each(|(path, lease)| {
+            self.project.leases().record_before_foreign_save(by.agent.as_ref(), path, &lease.task)
+        })
     }
 
     /// Counts leases of unknown age from now on.
     pub(super) fn measure_leases(&self, plan: &LeasePlan) -> Result<(), Error> {
         for (id, path, facts, by) in &plan.unmeasured {
-            let lock = self.project.lock_claims()?;
-            let evidence = self.project.sight(id, path, facts.clone())?;
-            self.project.count_anew(&lock, id, &evidence, by, self.project.place(path)?)?;
+            let lock = self.project.leases().lock()?;
+            let evidence = self.project.leases().evidence(id, path, facts.clone())?;
+            self.project.leases().reanchor(&lock, id, &evidence, by, self.project.leases().place(path)?)?;
         }
         Ok(())
     }
 
     /// Writes down what an operation makes of the registry; `None` if it is not any more what the steps were planned on.
-    pub(super) fn begin_leases(&self, plan: &LeasePlan) -> Result<Option<Vec<Seat>>, Error> {
+    pub(super) fn begin_leases(&self, plan: &LeasePlan) -> Result<Option<Vec<PendingLease>>, Error> {
         let changed: Vec<_> =
             plan.tasks.iter().filter_map(|(path, lease)| Some((path, lease, lease.entry.as_ref()?))).collect();
         if changed.is_empty() {
@@ -37,12 +37,14 @@ impl Operations<'_> {
         }
         // A lease that ends, and one that the last holder takes up again, are judged by the document.
         let gives = changed.iter().any(|(_, lease, entry)| entry.state.is_held() && lease.is_claimed);
-        let lock = match self.project.lock_claims() {
+        let lock = match self.project.leases().lock() {
             Err(error) if error.is_state_read_only() && !gives => None,
             lock => Some(lock?),
         };
         for (path, lease, _) in &changed {
-            if self.project.sight(&lease.task.id, path, lease.found.here.clone())?.record != lease.found.record {
+            if self.project.leases().evidence(&lease.task.id, path, lease.found.here.clone())?.record
+                != lease.found.record
+            {
                 return Ok(None);
             }
         }
@@ -50,29 +52,29 @@ impl Operations<'_> {
         let mut seats = Vec::with_capacity(changed.len());
         for (_, lease, entry) in changed {
             let state = if lease.is_given && entry.state == EntryState::Held { EntryState::Begun } else { entry.state };
-            seats.push(self.project.take_seat(&lock, &lease.task.id, entry.in_state(state))?);
+            seats.push(self.project.leases().begin(&lock, &lease.task.id, entry.in_state(state))?);
         }
         Ok(Some(seats))
     }
 
     /// The documents are as the entries say.
-    pub(super) fn confirm_leases(&self, seats: &mut [Seat]) {
+    pub(super) fn confirm_leases(&self, seats: &mut [PendingLease]) {
         for seat in seats {
             // An entry that cannot be brought up to date now is judged by its document.
-            let _ = self.project.confirm(seat);
+            let _ = self.project.leases().commit(seat);
         }
     }
 
     /// The documents were not changed.
-    pub(super) fn withdraw_leases(&self, seats: &[Seat]) -> Result<(), Error> {
-        seats.iter().try_for_each(|seat| self.project.withdraw(seat))
+    pub(super) fn withdraw_leases(&self, seats: &[PendingLease]) -> Result<(), Error> {
+        seats.iter().try_for_each(|seat| self.project.leases().rollback(seat))
     }
 
     /// Waits until what the registry must not lose is on the disk.
-    pub(super) fn sync_leases(&self, seats: &[Seat]) -> Result<(), Error> {
+    pub(super) fn sync_leases(&self, seats: &[PendingLease]) -> Result<(), Error> {
         if seats.len() < SYNC_TOGETHER_MIN {
-            return seats.iter().try_for_each(|seat| self.project.sync_claim(&seat.file));
+            return seats.iter().try_for_each(|seat| self.project.leases().sync(&seat.file));
         }
-        if self.project.shares_claims() { Ok(self.project.store.sync_claims()?) } else { Ok(()) }
+        if self.project.leases().must_last() { Ok(self.project.store.sync_claims()?) } else { Ok(()) }
     }
 }

@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::claim_answers::{ClaimKey, key};
 use super::derived::refusing;
 use super::folder_view::FolderView;
+use super::guards::denied;
 use super::outcome::ClaimDecision;
 use crate::adapters::store::{FOLDER_WAIT, StoreError};
 use crate::core::document::Document;
-use crate::core::entity::claim::{Hold, take};
+use crate::core::entity::claim::{HolderFields, retake, take};
 use crate::core::entity::{self, Task, TaskStatus};
 use crate::core::lease::{
     self, ClaimVerdict, EntryState, EntryWriter, HolderDocument, LeaseEntry, LeaseEvidence, LeaseFacts, LeasePlace,
@@ -20,8 +21,7 @@ use crate::core::name::{AgentName, DocId, DocPath};
 use crate::core::operation::{Passing, TaskChange};
 use crate::core::snapshot::Blocker;
 use crate::services::claim_arbiter::{ClaimRequest, RemoteLease, Reservation};
-use crate::services::late::{late_ask, may_take_up, taken_up};
-use crate::services::ledger::task_of;
+use crate::services::leases::{claim_lost, may_resume, resume_request, task_of};
 use crate::services::{Error, Project};
 
 /// What is to be done to a task.
@@ -131,7 +131,7 @@ impl LeasePlan {
             let facts = LeaseFacts::of(task);
             let evidence = match self.known.remove(path) {
                 Some(known) => LeaseEvidence { here: facts, ..known },
-                None => workspace.sight(&task.id, path, facts)?,
+                None => workspace.leases().evidence(&task.id, path, facts)?,
             };
             self.tasks.insert(path.clone(), PlannedLease::new(task.clone(), evidence));
         }
@@ -140,8 +140,8 @@ impl LeasePlan {
         Ok(lease)
     }
 
-    /// The document as its last holder takes it up again, if a step does that; see [`taken_up`].
-    pub(super) fn take_up(
+    /// Returns the document as its last holder resumes it, if a step does that.
+    pub(super) fn resume(
         &mut self,
         view: &FolderView<'_>,
         path: &DocPath,
@@ -150,14 +150,14 @@ impl LeasePlan {
         passing: &Passing,
     ) -> Result<Option<Document>, Error> {
         let (workspace, operations) = (view.operations.project, view.operations);
-        let Some(task) = task_of(path, before).filter(|task| may_take_up(view.by, task, change)) else {
+        let Some(task) = task_of(path, before).filter(|task| may_resume(view.by.agent.as_ref(), task, change)) else {
             return Ok(None);
         };
         let evidence = self.lease(workspace, path, &task)?.evidence.clone();
-        let Some(ask) = late_ask(view.by, &evidence) else { return Ok(None) };
+        let Some(ask) = resume_request(view.by.agent.as_ref(), &evidence) else { return Ok(None) };
         operations.check_fence(view.by, path, &task, &evidence, passing)?;
         let reserved = self.ask(view, &task, &ask)?;
-        let again = taken_up(path, before, &evidence, &ask, &reserved)?;
+        let again = resumed(path, before, &evidence, &ask, &reserved)?;
         self.lease(workspace, path, &task)?.reserved = Some(reserved);
         Ok(Some(again))
     }
@@ -166,7 +166,7 @@ impl LeasePlan {
     fn ask(&mut self, view: &FolderView<'_>, task: &Task, ask: &LeaseRequest) -> Result<Reservation, Error> {
         let request = ClaimRequest::new(task, ask);
         if let Some(answer) = view.answers.answer(&request) {
-            return answer.map_err(|denied| view.operations.denied(denied));
+            return answer.map_err(denied);
         }
         self.open.insert(key(&request), request);
         Ok(Reservation::NotAsked)
@@ -228,7 +228,8 @@ impl LeasePlan {
         match (task.status, status, &view.by.agent) {
             (TaskStatus::Pending, TaskStatus::Running, Some(by)) => {
                 operations.check_fence(view.by, path, task, &lease.evidence, passing)?;
-                let ask = LeaseRequest { by: by.clone(), lease: workspace.lease(), over: passing.over };
+                let ask =
+                    LeaseRequest { by: by.clone(), lease: workspace.leases().default_lease(), over: passing.over };
                 // Who begins a task may have it assigned to them in one go.
                 let assigned = match next {
                     Some(next) => Task { assigned_to: next.assigned_to, gates: next.gates, ..task.clone() },
@@ -249,7 +250,7 @@ impl LeasePlan {
             _ => {
                 operations.let_pass(view.by, path, task, &lease.evidence, passing)?;
                 if let Some(entry) = lease.evidence.entry().filter(|entry| is_taken_up(entry, task)) {
-                    let entry = entry.in_state(EntryState::Held).renewed_at(&workspace.moment());
+                    let entry = entry.in_state(EntryState::Held).renewed_at(&workspace.leases().boot_time());
                     lease.put(LeaseEntry { fence: task.fence.unwrap_or(entry.fence), ..entry });
                     lease.is_given = true;
                 }
@@ -269,16 +270,16 @@ impl LeasePlan {
         ask: &LeaseRequest,
         blockers: &mut Blockers<'_>,
     ) -> Result<(LeaseEntry, Option<PreviousHolder>, Reservation), Error> {
-        let (workspace, operations) = (view.operations.project, view.operations);
+        let workspace = view.operations.project;
         let lease = self.lease(workspace, path, task)?;
         let facts = LeaseFacts::of(assigned);
         (lease.evidence.here.assigned_to, lease.evidence.here.unusable) = (facts.assigned_to, facts.unusable);
-        workspace.refuse_unmerged(&task.id, path, &lease.evidence, ask)?;
+        workspace.leases().refuse_unmerged(&task.id, path, &lease.evidence, ask)?;
         // Where no lease can be written down, none is given.
         workspace.store.make_state()?;
         let (evidence, known) = (lease.evidence.clone(), lease.reserved.clone());
         let blockers = blockers(assigned)?;
-        let (moment, here) = (workspace.moment(), workspace.here(path));
+        let (moment, here) = (workspace.leases().boot_time(), workspace.leases().here(path));
         let decide = |ask: &LeaseRequest| decide(task.id.as_str(), &evidence, &blockers, ask, &moment, &here);
         // What is refused here is not asked for there.
         if let ClaimVerdict::Refused(refusal) = decide(ask) {
@@ -296,12 +297,16 @@ impl LeasePlan {
                     (origin, _) => origin,
                 };
                 let fence = give.fence.max(reserved.fence());
-                Ok((workspace.given_entry(&evidence, fence, &ask, EntryState::Held, place), Some(origin), reserved))
+                Ok((
+                    workspace.leases().granted_entry(&evidence, fence, &ask, EntryState::Held, place),
+                    Some(origin),
+                    reserved,
+                ))
             }
             ClaimVerdict::Keep { .. } => {
                 let known = evidence.entry().filter(|entry| entry.by == ask.by && entry.fence == evidence.here.fence);
                 let known = known.map(|entry| entry.in_state(EntryState::Held).renewed_at(&moment));
-                let entry = known.unwrap_or_else(|| workspace.new_entry(&ask.by, &evidence.here, place));
+                let entry = known.unwrap_or_else(|| workspace.leases().new_entry(&ask.by, &evidence.here, place));
                 Ok((entry, None, reserved))
             }
             ClaimVerdict::Wait => {
@@ -310,7 +315,7 @@ impl LeasePlan {
             }
             ClaimVerdict::Lost { lost, reanchor } => {
                 self.unmeasured.extend(reanchor.map(|by| (task.id.clone(), path.clone(), evidence.here.clone(), by)));
-                Err(operations.lost(*lost))
+                Err(claim_lost(*lost))
             }
             ClaimVerdict::Refused(refusal) => Err(refused(task.id.as_str(), refusal)),
         }
@@ -325,7 +330,7 @@ impl LeasePlan {
         (entry, origin, reserved): (LeaseEntry, Option<PreviousHolder>, Reservation),
         over: Override,
     ) -> Result<(Document, Option<ClaimDecision>), Error> {
-        let hold = Hold { by: entry.by.clone(), fence: entry.fence, lease: entry.lease };
+        let hold = HolderFields { by: entry.by.clone(), fence: entry.fence, lease: entry.lease };
         let is_kept = origin.is_none() && task.status == TaskStatus::Running;
         let after = if is_kept {
             edited
@@ -352,13 +357,13 @@ impl LeasePlan {
     ) -> Result<Document, Error> {
         let (workspace, operations) = (view.operations.project, view.operations);
         let lease = self.lease(workspace, path, task)?;
-        if !lease::lease_state(&lease.evidence, &workspace.moment()).is_over() {
+        if !lease::lease_state(&lease.evidence, &workspace.leases().boot_time()).is_over() {
             return Err(Error::NotHeld { task: task.id.to_string(), by: None });
         }
         let place = || place(&self.branch, workspace, path);
         let Some(lease) = self.tasks.get_mut(path) else { return Ok(released) };
         if let Some(entry) = operations.end_entry(task, &lease.evidence, place)? {
-            let ended = workspace.ended(&entry, &lease.evidence);
+            let ended = workspace.leases().expired_at(&entry, &lease.evidence);
             lease.put(LeaseEntry { ended, ..entry.in_state(EntryState::Expired) });
         }
         Ok(released)
@@ -370,7 +375,7 @@ fn place(branch: &OnceCell<Option<String>>, workspace: &Project, path: &DocPath)
     if branch.get().is_none() {
         let _ = branch.set(workspace.records().head()?.and_then(|head| head.branch));
     }
-    Ok(LeasePlace { branch: branch.get().cloned().flatten(), ..workspace.here(path) })
+    Ok(LeasePlace { branch: branch.get().cloned().flatten(), ..workspace.leases().here(path) })
 }
 
 /// Returns true if a task runs again whose lease ended: its holder took it up.
@@ -381,7 +386,12 @@ fn is_taken_up(entry: &LeaseEntry, task: &Task) -> bool {
 }
 
 /// Records in a note that a task was taken although a value that restricts it cannot be used.
-fn with_override(found: &Task, edited: Document, hold: &Hold, over: Override) -> Result<Document, entity::Refusal> {
+fn with_override(
+    found: &Task,
+    edited: Document,
+    hold: &HolderFields,
+    over: Override,
+) -> Result<Document, entity::Refusal> {
     let is_forced = over != Override::None && found.claimed_by.as_ref() != Some(&hold.by);
     match found.gates.unusable().filter(|_| is_forced) {
         Some(finding) => {
@@ -437,4 +447,16 @@ impl PlannedLease {
     fn terms(&self) -> Option<(u64, EntryState, AgentName, std::time::Duration, bool)> {
         self.entry.as_ref().map(|entry| (entry.fence, entry.state, entry.by.clone(), entry.lease, self.is_given))
     }
+}
+
+/// Returns the document as its last holder resumes it: running, with the same fencing token and a new lease.
+fn resumed(
+    path: &DocPath,
+    document: &Document,
+    evidence: &LeaseEvidence,
+    ask: &LeaseRequest,
+    reserved: &Reservation,
+) -> Result<Document, Error> {
+    let fence = evidence.entry().map_or(0, |entry| entry.fence).max(reserved.fence());
+    refusing(path, retake(document, &HolderFields { by: ask.by.clone(), fence, lease: ask.lease }))
 }

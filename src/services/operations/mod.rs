@@ -22,7 +22,7 @@ mod skipped;
 
 pub use self::actor::Actor;
 pub use self::claim::{Claimed, Renewed, Which};
-pub(super) use self::derived::{out_of_the_archive, refusing};
+pub(super) use self::derived::out_of_the_archive;
 pub use self::expire::TakenBack;
 use self::folder_view::FolderView;
 pub use self::outcome::{ClaimDecision, Outcome};

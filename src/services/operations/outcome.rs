@@ -88,7 +88,7 @@ impl Operations<'_> {
         written: Option<&Unsynced>,
     ) -> Result<CommitOutcome, Error> {
         let mut outcome = CommitOutcome::default();
-        self.project.beat_of_operation(by.agent.as_ref());
+        self.project.leases().record_activity(by.agent.as_ref());
         let watcher = self.project.store.watcher();
         let is_watched = matches!(watcher, Ok(Some(_))) && self.project.repository.is_some();
         match watcher {

@@ -160,7 +160,7 @@ impl Plan {
         edit: &dyn Fn(&Document) -> Result<Document, Refusal>,
     ) -> Result<StepOutcome, Error> {
         let passing = &request.passing;
-        let again = self.leases.take_up(view, &path, &before, change, passing)?;
+        let again = self.leases.resume(view, &path, &before, change, passing)?;
         let from = again.as_ref().unwrap_or(&before);
         let edited = self.without_cycle(view, &path, from, edit(from));
         let edit = TaskEdit { path: &path, before: from, edited, action: TaskAction::Change(change, passing) };

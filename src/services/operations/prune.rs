@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Actor, Operations, Together};
 use crate::adapters::store::ClaimPart;
 use crate::core::document::Document;
-use crate::core::entity::Pulse;
+use crate::core::entity::Liveness;
 use crate::core::lease;
 use crate::core::name::{AgentName, DocId, DocPath, OperationId, Revision};
 use crate::core::operation::{DocumentChange, Expect, Request};
@@ -73,11 +73,11 @@ impl Operations<'_> {
     }
 
     fn stale_for(&self, snapshot: &Snapshot, older: Duration) -> Result<Vec<Stale>, Error> {
-        let (now, beats) = (self.project.now(), self.project.beats()?);
+        let (now, beats) = (self.project.now(), self.project.leases().heartbeats()?);
         let held = self.held_anywhere(snapshot)?;
         let mut found = Vec::new();
         for (entry, agent) in snapshot.entries().filter_map(|entry| Some((entry, entry.agent()?))) {
-            let pulse = Pulse::of(agent, beats.get(&agent.name).copied(), now);
+            let pulse = Liveness::new(agent, beats.get(&agent.name).copied(), now);
             if let Some(stale) = pulse.stale.filter(|stale| *stale >= older) {
                 let holds = held.iter().filter(|(by, _)| *by == agent.name).map(|(_, id)| id.to_string()).collect();
                 found.push(Stale {
@@ -94,7 +94,7 @@ impl Operations<'_> {
 
     /// Who holds what: by the documents here, and by the claims of all work trees.
     fn held_anywhere(&self, snapshot: &Snapshot) -> Result<BTreeSet<(AgentName, DocId)>, Error> {
-        let here = self.project.holds(snapshot)?.into_iter().filter(|(_, hold)| hold.state.is_held());
+        let here = self.project.leases().holders(snapshot)?.into_iter().filter(|(_, hold)| hold.state.is_held());
         let mut held: BTreeSet<(AgentName, DocId)> = here.map(|(id, hold)| (hold.by, id)).collect();
         for id in self.project.store.claimed(ClaimPart::Held)? {
             let records = self.project.store.claim_records(&id)?.into_iter();

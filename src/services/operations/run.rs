@@ -168,7 +168,7 @@ impl Operations<'_> {
         self.confirm_leases(&mut seats);
         let removed = plan.removed_tasks();
         for (task, path) in &removed {
-            unless_read_only(self.project.forget_claim(task, path))?;
+            unless_read_only(self.project.leases().remove(task, path))?;
         }
         for agent in plan.removed_agents() {
             unless_read_only(self.project.store.forget_beat(&agent).map_err(Error::from))?;
@@ -209,7 +209,11 @@ impl Operations<'_> {
         let results = results(plan, id.as_ref(), &committed);
         let is_free = |outcome: &&Outcome| outcome.operation.is_some() && !with_entry.contains(&outcome.path);
         for outcome in results.iter().flatten().filter(is_free) {
-            unless_read_only(self.project.note_foreign_save(by.agent.as_ref(), &outcome.path, &outcome.document))?;
+            unless_read_only(self.project.leases().record_foreign_save(
+                by.agent.as_ref(),
+                &outcome.path,
+                &outcome.document,
+            ))?;
         }
         Ok(results)
     }

@@ -8,7 +8,7 @@ use crate::core::document::Document;
 use crate::core::entity::{Task, TaskStatus, task};
 use crate::core::lease::{LeaseRequest, LossReason, LostLease};
 use crate::core::name::{AgentName, DocPath, Kind, Revision};
-use crate::services::ledger::task_of;
+use crate::services::leases::task_of;
 use crate::services::{Claimed, Error, Passing, Project, Which};
 
 impl Project {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json, json};
 
 use super::record::HashFields;
-use crate::core::entity::{Agent, Entity, Pulse, Review, Task, Workflow, span_text};
+use crate::core::entity::{Agent, Entity, Liveness, Review, Task, Workflow, span_text};
 use crate::core::name::{AgentName, DocId};
 use crate::core::reconcile::{DerivedValues, digest};
 use crate::core::time::Timestamp;
@@ -42,7 +42,7 @@ pub fn hash_life(entity: &Entity, seen: Option<Timestamp>, now: Timestamp) -> Ha
         Entity::Task(_) => return HashLife::Ever,
         Entity::Workflow(_) => return HashLife::For(WORKFLOW_LIFE),
     };
-    let Pulse { seen, ttl, .. } = Pulse::of(agent, seen, now);
+    let Liveness { seen, ttl, .. } = Liveness::new(agent, seen, now);
     let silent = seen.and_then(|seen| u64::try_from(now.unix_ms() - seen.unix_ms()).ok()).unwrap_or(0);
     match ttl.checked_sub(Duration::from_millis(silent)) {
         Some(left) if !left.is_zero() => HashLife::For(left),

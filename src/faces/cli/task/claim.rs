@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
         (false, true) => Override::Force,
         (false, false) => Override::None,
     };
-    let ask = LeaseRequest { by, lease: args.lease.unwrap_or_else(|| workspace.lease()), over };
+    let ask = LeaseRequest { by, lease: args.lease.unwrap_or_else(|| workspace.leases().default_lease()), over };
     let which = args.id.as_deref().map_or(Which::Next { kind: args.kind.as_deref() }, Which::Task);
     if !args.push {
         return write::claimed(

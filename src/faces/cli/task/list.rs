@@ -11,7 +11,7 @@ use crate::faces::cli::answer::{Answer, limit};
 use crate::faces::cli::list::{self, Part, Rows};
 use crate::faces::cli::render::{Cell, cut, status};
 use crate::faces::cli::session::Session;
-use crate::services::{Hold, Scope, status_anywhere};
+use crate::services::{Scope, TaskHolder, queue, status_anywhere};
 
 /// Columns of a title in the table; `task get` shows all of it.
 const TITLE_COLUMNS_MAX: usize = 48;
@@ -38,8 +38,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let snapshot = workspace.documents().snapshot(if args.archived { Scope::All } else { Scope::Named })?;
-    let holds = workspace.holds(&snapshot)?;
-    let queue = workspace.queue(&snapshot, &holds);
+    let holds = workspace.leases().holders(&snapshot)?;
+    let queue = queue(&snapshot, &holds);
     let mut rows = Rows::new("task.list", &["ID", "STATUS", "PRIORITY", "ASSIGNED TO", "WHAT", "WAITS FOR"]);
     for entry in snapshot.of_kind(Kind::Task).filter(|entry| args.archived || !entry.path.is_archived()) {
         let Some(task) = entry.task() else {
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
             continue;
         }
         let (queue, path) = (&queue, document_path(&workspace, &entry.path));
-        let hold = holds.get(&task.id).filter(|hold| hold.keeps_off());
+        let hold = holds.get(&task.id).filter(|hold| hold.is_unavailable());
         let key = key(task, status_anywhere(task, &holds));
         rows.push_document(&workspace, entry, key, move || (item(task, queue, hold, &path), cells(task, queue, hold)));
     }
@@ -71,7 +71,7 @@ fn key(task: &Task, status: TaskStatus) -> String {
     list::key(rank, urgency, task.created, &task.id)
 }
 
-fn item(task: &Task, queue: &Queue<'_>, hold: Option<&Hold>, path: &str) -> Value {
+fn item(task: &Task, queue: &Queue<'_>, hold: Option<&TaskHolder>, path: &str) -> Value {
     let dependencies = queue.dependencies(task);
     let ended = hold.map(|hold| hold.state).filter(|state| !state.is_held());
     let mut item = json!({
@@ -105,7 +105,7 @@ fn some<'a>(ids: impl Iterator<Item = &'a DocId>) -> Vec<&'a str> {
     ids.take(IDS_SHOWN_MAX).map(DocId::as_str).collect()
 }
 
-fn cells(task: &Task, queue: &Queue<'_>, hold: Option<&Hold>) -> Vec<Cell> {
+fn cells(task: &Task, queue: &Queue<'_>, hold: Option<&TaskHolder>) -> Vec<Cell> {
     let word = match (queue.outlook(task), hold) {
         (_, Some(hold)) if !hold.state.is_held() => hold.state.word(),
         (Outlook::Blocked, _) => Outlook::Blocked.word(),
@@ -131,7 +131,7 @@ fn cells(task: &Task, queue: &Queue<'_>, hold: Option<&Hold>) -> Vec<Cell> {
 }
 
 /// Where a task was finished that is pending here, and what brings it: `in ../wb by ben; git merge wb`.
-pub(crate) fn ended_elsewhere(hold: &Hold) -> String {
+pub(crate) fn ended_elsewhere(hold: &TaskHolder) -> String {
     let place = hold.elsewhere.as_deref().unwrap_or_default();
     let merge = hold.branch.as_ref().map_or_else(String::new, |branch| format!("; git merge {branch}"));
     format!("in {place} by {}{merge}", hold.by)

@@ -11,7 +11,7 @@ use crate::faces::cli::answer::{Answer, limit};
 use crate::faces::cli::list::{Part, Rows};
 use crate::faces::cli::render::{Cell, Ink, count, cut, paint};
 use crate::faces::cli::session::Session;
-use crate::services::{Hold, Project, Scope};
+use crate::services::{Project, Scope, TaskHolder, queue};
 
 use super::list::reason;
 
@@ -42,9 +42,9 @@ fn unusable_item(task: &Task) -> Value {
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let workspace = session.open()?;
     let snapshot = workspace.documents().snapshot(Scope::Named)?;
-    let holds = workspace.holds(&snapshot)?;
-    let queue = workspace.queue(&snapshot, &holds);
-    let is_elsewhere = |task: &&Task| holds.get(&task.id).is_some_and(Hold::keeps_off);
+    let holds = workspace.leases().holders(&snapshot)?;
+    let queue = queue(&snapshot, &holds);
+    let is_elsewhere = |task: &&Task| holds.get(&task.id).is_some_and(TaskHolder::is_unavailable);
     let held: Vec<&Task> =
         snapshot.tasks().filter(|task| task.status == TaskStatus::Pending).filter(is_elsewhere).collect();
     let ready: Vec<&Task> = queue.ready().into_iter().filter(|task| !is_elsewhere(task)).collect();

@@ -1,11 +1,10 @@
-//! Who has which task.
+//! The leases of tasks: who holds which, and for how long.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::ledger::task_of;
-use super::{Error, Project};
+use super::{Leases, task_of};
 use crate::adapters::store::ClaimPart;
 use crate::core::document::Document;
 use crate::core::entity::{Task, TaskStatus};
@@ -13,43 +12,44 @@ use crate::core::lease::{EntryState, LeaseEntry, LeaseEvidence, LeaseFacts, Leas
 use crate::core::name::{AgentName, DocId, DocPath, Kind};
 use crate::core::snapshot::Snapshot;
 use crate::core::time::Timestamp;
+use crate::services::Error;
 
-/// Who has a task, or has finished it where this work tree does not see it.
+/// The lease of a task, or the end of one in a worktree whose work is not merged here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holding {
-    /// Who.
+pub struct Lease {
+    /// The holder.
     pub by: AgentName,
-    /// Which holder that is, counted from 1.
+    /// The fencing token.
     pub fence: u64,
-    /// [`EntryState::Held`], or [`EntryState::Completed`] and [`EntryState::Failed`] for what is finished in another work tree.
+    /// [`EntryState::Held`], or [`EntryState::Completed`] or [`EntryState::Failed`] if it ended in another worktree.
     pub state: EntryState,
-    /// Since when, by the clock on the wall; `None` where only the file says so.
+    /// Since when, by the wall clock; `None` if only the document says so.
     pub since: Option<Timestamp>,
-    /// For how long they have it without a word.
+    /// How long the lease lasts unless it is renewed.
     pub lease: Option<Duration>,
-    /// How much of that is left; `None` where nobody can know in this clone.
+    /// How much of that is left; `None` if that is unknown in this clone.
     pub left: Option<Duration>,
-    /// Tells whether the lease is over: whoever asks next gets it.
+    /// It has expired: the next request gets the task.
     pub is_over: bool,
-    /// The work tree in which it was claimed, if it is known.
+    /// The worktree in which it was claimed, if that is known.
     pub work_tree: Option<PathBuf>,
     /// The branch that was checked out there.
     pub branch: Option<String>,
-    /// Tells whether that is this work tree.
+    /// It was claimed in this worktree.
     pub is_here: bool,
 }
 
-impl Project {
-    /// Who has the tasks of a snapshot, and who has finished one that is not finished here. Tasks that nobody has are not in
-    /// the answer. Reads the ledger, and of another work tree only documents that are claimed there.
+impl Leases<'_> {
+    /// Lists the leases of the tasks of a snapshot, and those that ended in another worktree. Reads the registry, and of other
+    /// worktrees only documents that are claimed there.
     ///
     /// # Errors
-    /// [`Error::Store`] if the ledger cannot be read.
-    pub fn claims(&self, snapshot: &Snapshot) -> Result<BTreeMap<DocId, Holding>, Error> {
+    /// [`Error::Store`] if the registry cannot be read.
+    pub fn list(&self, snapshot: &Snapshot) -> Result<BTreeMap<DocId, Lease>, Error> {
         let mut known: BTreeSet<DocId> = self.store.claimed(ClaimPart::Held)?.into_iter().collect();
         known.extend(self.store.claimed(ClaimPart::Past)?);
-        let now = self.moment();
-        let mut holdings = BTreeMap::new();
+        let now = self.boot_time();
+        let mut leases = BTreeMap::new();
         for entry in snapshot.of_kind(Kind::Task).filter(|entry| !entry.path.is_archived()) {
             let Some(task) = entry.task() else { continue };
             if !matches!(task.status, TaskStatus::Pending | TaskStatus::Running) {
@@ -57,24 +57,24 @@ impl Project {
             }
             let here = LeaseFacts::of(task);
             let evidence = if known.contains(&task.id) {
-                self.sight(&task.id, &entry.path, here)?
+                self.evidence(&task.id, &entry.path, here)?
             } else {
                 LeaseEvidence::of_document(here)
             };
-            if let Some(holding) = self.holding(&entry.path, &evidence, lease_state(&evidence, &now)) {
-                holdings.insert(task.id.clone(), holding);
+            if let Some(lease) = self.lease(&entry.path, &evidence, lease_state(&evidence, &now)) {
+                leases.insert(task.id.clone(), lease);
             }
         }
-        Ok(holdings)
+        Ok(leases)
     }
 
-    fn holding(&self, path: &DocPath, evidence: &LeaseEvidence, standing: LeaseState) -> Option<Holding> {
-        let (entry, left) = match standing {
+    fn lease(&self, path: &DocPath, evidence: &LeaseEvidence, state: LeaseState) -> Option<Lease> {
+        let (entry, left) = match state {
             LeaseState::Free | LeaseState::Unnamed => return None,
             LeaseState::Held { entry, left } => (entry, Some(left)),
             LeaseState::Finished(entry) => (entry, None),
             LeaseState::Elsewhere(by) | LeaseState::Lost(by) => {
-                return Some(Holding {
+                return Some(Lease {
                     by,
                     fence: evidence.here.fence,
                     state: EntryState::Held,
@@ -88,8 +88,8 @@ impl Project {
                 });
             }
         };
-        let is_here = entry.place.root == self.root && entry.place.document == self.documents().in_repository(path);
-        Some(Holding {
+        let is_here = entry.place.root == *self.root && entry.place.document == self.here(path).document;
+        Some(Lease {
             by: entry.by,
             fence: entry.fence,
             state: entry.state,
@@ -103,31 +103,31 @@ impl Project {
         })
     }
 
-    /// How long until the next lease of this work tree is over; `None` if nobody has anything here.
+    /// Returns how long until the next lease of this worktree expires; `None` without leases.
     ///
     /// # Errors
-    /// [`Error`] if the ledger or the folder cannot be read.
-    pub fn next_lease_end(&self) -> Result<Option<Duration>, Error> {
+    /// [`Error`] if the registry or the folder cannot be read.
+    pub fn next_end(&self) -> Result<Option<Duration>, Error> {
         Ok(self.held_here()?.into_iter().map(|(_, _, left)| left.span()).min())
     }
 
-    /// The tasks that somebody has in this work tree, and how much of the lease is left. Those that nobody knows how long
-    /// they are held are counted anew from now on.
-    pub(super) fn held_here(&self) -> Result<Vec<(DocId, DocPath, TimeLeft)>, Error> {
+    /// Lists the tasks that are held in this worktree, with what is left of the lease. A lease of unknown age is measured from
+    /// now on.
+    pub(in crate::services) fn held_here(&self) -> Result<Vec<(DocId, DocPath, TimeLeft)>, Error> {
         let mut held = Vec::new();
         for id in self.store.claimed(ClaimPart::Held)? {
             let Some((_, path)) = self.claimed_here(&id)? else { continue };
             let Some(task) = self.task_at(&path)?.filter(|task| task.id == id) else { continue };
-            let evidence = self.sight(&id, &path, LeaseFacts::of(&task))?;
-            match lease_state(&evidence, &self.moment()) {
+            let evidence = self.evidence(&id, &path, LeaseFacts::of(&task))?;
+            match lease_state(&evidence, &self.boot_time()) {
                 LeaseState::Held { left: TimeLeft::Reanchored(_), entry } => {
-                    let lock = self.lock_claims()?;
-                    let evidence = self.sight(&id, &path, LeaseFacts::of(&task))?;
-                    let entry = self.count_anew(&lock, &id, &evidence, &entry.by, self.place(&path)?)?;
+                    let lock = self.lock()?;
+                    let evidence = self.evidence(&id, &path, LeaseFacts::of(&task))?;
+                    let entry = self.reanchor(&lock, &id, &evidence, &entry.by, self.place(&path)?)?;
                     held.push((id, path, TimeLeft::Known(entry.lease)));
                 }
                 LeaseState::Held { left, entry } if entry.fence == task.fence.unwrap_or(0) => {
-                    self.note_heard(&id, &path, &task)?;
+                    self.record_last_seen(&id, &path, &task)?;
                     held.push((id, path, left));
                 }
                 _ => {}
@@ -138,7 +138,7 @@ impl Project {
 
     /// Returns the tasks that an agent holds in this worktree, by the registry and by their files, and for how long a silent
     /// holder keeps each.
-    pub(super) fn held_by(&self, agent: &AgentName) -> Result<Vec<(Task, Duration)>, Error> {
+    pub(in crate::services) fn held_by(&self, agent: &AgentName) -> Result<Vec<(Task, Duration)>, Error> {
         let mut held = Vec::new();
         for id in self.store.claimed(ClaimPart::Held)? {
             let Some((entry, path)) = self.claimed_here(&id)?.filter(|(entry, _)| entry.by == *agent) else { continue };
@@ -151,14 +151,14 @@ impl Project {
         Ok(held)
     }
 
-    /// The newest entry of the ledger for a task, and the document of this work tree that it names.
+    /// Returns the newest entry of a task, and the document of this worktree that it names.
     fn claimed_here(&self, id: &DocId) -> Result<Option<(LeaseEntry, DocPath)>, Error> {
         let entries = self.store.claim_records(id)?.into_iter();
         let entries = entries.filter_map(|record| LeaseEntry::from_bytes(&record.bytes));
         let newest = entries.max_by_key(|entry| entry.fence);
-        let here = newest.filter(|entry| entry.place.root == self.root);
+        let here = newest.filter(|entry| entry.place.root == *self.root);
         let below = |document: &str| {
-            document.strip_prefix(self.folder()).and_then(|rest| rest.strip_prefix('/')).map(str::to_owned)
+            document.strip_prefix(self.folder).and_then(|rest| rest.strip_prefix('/')).map(str::to_owned)
         };
         Ok(here.and_then(|entry| {
             let path = DocPath::new(below(&entry.place.document)?).ok()?;
@@ -166,7 +166,8 @@ impl Project {
         }))
     }
 
-    pub(super) fn task_at(&self, path: &DocPath) -> Result<Option<Task>, Error> {
+    /// Reads the task at a path; `None` if there is none that can be read.
+    pub(in crate::services) fn task_at(&self, path: &DocPath) -> Result<Option<Task>, Error> {
         match self.store.read(path) {
             Ok(file) => Ok(file.and_then(|file| task_of(path, &Document::parse(file.bytes)))),
             // The leases of all other tasks must still end.

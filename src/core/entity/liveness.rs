@@ -1,28 +1,29 @@
-//! Whether an agent gives signs of life. Pure: the moment and the last heart-beat are given.
+//! Whether an agent is alive, by its document and its last heartbeat.
 
 use std::time::Duration;
 
 use super::model::Agent;
 use crate::core::time::Timestamp;
 
-/// For how long an agent that says nothing else counts as alive without a sign.
+/// How long an agent counts as alive after it was seen, if its document does not say.
 pub const TTL_DEFAULT: Duration = Duration::from_secs(300);
 
-/// An agent's signs of life. Worked out from what is known, never written.
+/// Whether an agent is alive. It is derived, never written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pulse {
-    /// The last sign: the newer of the last change and the last heart-beat; `None` if there never was one.
+pub struct Liveness {
+    /// When it was last seen: the newer of the last change of its document and the last heartbeat.
     pub seen: Option<Timestamp>,
-    /// For how long it counts as alive without one.
+    /// How long it counts as alive after that.
     pub ttl: Duration,
-    /// For how long it has been stale; `None` if it is alive, or if nothing is known.
+    /// For how long it has been stale; `None` if it is alive, or was never seen.
     pub stale: Option<Duration>,
 }
 
-impl Pulse {
-    /// The pulse of an agent whose last heart-beat was then. A sign from the future (a clock was set back) is a sign.
+impl Liveness {
+    /// Returns whether an agent is alive at a time, given its last heartbeat. A heartbeat in the future counts: a clock may have
+    /// been set back.
     #[must_use]
-    pub fn of(agent: &Agent, beat: Option<Timestamp>, now: Timestamp) -> Self {
+    pub fn new(agent: &Agent, beat: Option<Timestamp>, now: Timestamp) -> Self {
         let seen = agent.last_updated.max(beat);
         let ttl = agent.ttl.unwrap_or(TTL_DEFAULT);
         let silent =
@@ -30,7 +31,7 @@ impl Pulse {
         Self { seen, ttl, stale: silent.and_then(|silent| silent.checked_sub(ttl)).filter(|stale| !stale.is_zero()) }
     }
 
-    /// Tells whether there was no sign of life for too long.
+    /// Returns true if it was not seen for longer than its time to live.
     #[must_use]
     pub const fn is_stale(&self) -> bool {
         self.stale.is_some()
@@ -73,7 +74,7 @@ mod tests {
             (None, None, None, 601, None, None),
             (Some(900), None, None, 601, Some(900), None),
         ] {
-            let pulse = Pulse::of(&agent(updated, ttl), beat.map(at), at(now));
+            let pulse = Liveness::new(&agent(updated, ttl), beat.map(at), at(now));
             assert_eq!(
                 (pulse.seen, pulse.stale),
                 (seen.map(at), stale.map(Duration::from_secs)),

@@ -1,48 +1,49 @@
-//! Who holds which task, as far as status, queue and `why` need to know: by the claims, else by what the documents say.
+//! Who holders which task, as status, queue and `why` show it: by the leases, else by the documents.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Component, Path};
 use std::time::Duration;
 
-use super::{Error, Holding, Project};
+use super::{Lease, Leases};
 use crate::core::entity::TaskStatus;
 use crate::core::lease::EntryState;
 use crate::core::name::{AgentName, DocId, visible};
 use crate::core::snapshot::{Queue, Snapshot};
 use crate::core::time::Timestamp;
+use crate::services::Error;
 
-/// Who holds a task.
+/// Who holders a task, or has finished it in another worktree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hold {
-    /// Who.
+pub struct TaskHolder {
+    /// The agent.
     pub by: AgentName,
-    /// What they have done with it.
+    /// The state of its lease.
     pub state: EntryState,
-    /// Since when, where that is known.
+    /// Since when, if that is known.
     pub since: Option<Timestamp>,
-    /// For how long a holder that says nothing keeps it.
+    /// How long the lease lasts unless it is renewed.
     pub lease: Option<Duration>,
-    /// How much of that is left, where that is known.
+    /// How much of that is left, if that is known.
     pub left: Option<Duration>,
-    /// The lease is over: the next one who asks gets the task.
+    /// The lease has expired: the next request gets the task.
     pub is_over: bool,
-    /// Where, if it is another worktree: its path from this one, if that is short.
+    /// The other worktree, if it is held there: its path from this one, if that is short.
     pub elsewhere: Option<String>,
     /// The branch that was checked out there.
     pub branch: Option<String>,
 }
 
-impl Hold {
-    /// Tells whether nobody here can have the task: another work tree's claim is not over, or was finished there.
+impl TaskHolder {
+    /// Returns true if no agent here can get the task: it is held in another worktree, or was finished there.
     #[must_use]
-    pub fn keeps_off(&self) -> bool {
+    pub fn is_unavailable(&self) -> bool {
         self.elsewhere.is_some() && !self.is_over
     }
 
     /// Returns true if an agent works on the task in another worktree.
     #[must_use]
     pub fn runs_elsewhere(&self) -> bool {
-        self.keeps_off() && self.state.is_held()
+        self.is_unavailable() && self.state.is_held()
     }
 
     /// Returns the other worktree with its branch: `../wa on wa`.
@@ -52,28 +53,28 @@ impl Hold {
         Some(self.branch.as_ref().map_or_else(|| place.clone(), |branch| format!("{place} on {}", visible(branch))))
     }
 
-    fn of(holding: Holding, here: &Path) -> Self {
-        let Holding { by, state, since, lease, left, is_over, work_tree, branch, is_here, .. } = holding;
+    fn new(lease: Lease, here: &Path) -> Self {
+        let Lease { by, state, since, lease, left, is_over, work_tree, branch, is_here, .. } = lease;
         let elsewhere = work_tree.filter(|_| !is_here).map(|root| visible(&path_from(here, &root)));
         let branch = branch.filter(|_| elsewhere.is_some());
         Self { by, state, since, lease, left, is_over, elsewhere, branch }
     }
 }
 
-impl Project {
-    /// Who holds the tasks of a snapshot: those that are running here, and those that are held, or were finished, in another
-    /// work tree.
+impl Leases<'_> {
+    /// Lists who holders the tasks of a snapshot: those that are running here, and those that are held or were finished in
+    /// another worktree.
     ///
     /// # Errors
-    /// [`Error::Store`] if the run state cannot be read.
-    pub fn holds(&self, snapshot: &Snapshot) -> Result<BTreeMap<DocId, Hold>, Error> {
-        let claims = self.claims(snapshot)?.into_iter();
-        let mut holds: BTreeMap<DocId, Hold> =
-            claims.map(|(id, holding)| (id, Hold::of(holding, &self.root))).collect();
-        // Somebody may work on a task without having claimed it.
+    /// [`Error::Store`] if local state cannot be read.
+    pub fn holders(&self, snapshot: &Snapshot) -> Result<BTreeMap<DocId, TaskHolder>, Error> {
+        let leases = self.list(snapshot)?.into_iter();
+        let mut holders: BTreeMap<DocId, TaskHolder> =
+            leases.map(|(id, lease)| (id, TaskHolder::new(lease, self.root))).collect();
+        // A person may work on a task without a claim.
         for task in snapshot.tasks().filter(|task| task.status == TaskStatus::Running) {
             if let Some(by) = task.holder() {
-                holds.entry(task.id.clone()).or_insert_with(|| Hold {
+                holders.entry(task.id.clone()).or_insert_with(|| TaskHolder {
                     by: by.clone(),
                     state: EntryState::Held,
                     since: None,
@@ -85,16 +86,15 @@ impl Project {
                 });
             }
         }
-        Ok(holds)
+        Ok(holders)
     }
+}
 
-    /// Returns how every task of a snapshot stands: one that runs in another worktree runs.
-    #[must_use]
-    pub fn queue<'a>(&self, snapshot: &'a Snapshot, holds: &BTreeMap<DocId, Hold>) -> Queue<'a> {
-        let held: BTreeSet<DocId> =
-            holds.iter().filter(|(_, hold)| hold.runs_elsewhere()).map(|(id, _)| id.clone()).collect();
-        snapshot.queue_beside(held)
-    }
+/// Returns the queue of a snapshot; a task that is running in another worktree counts as running.
+#[must_use]
+pub fn queue<'a>(snapshot: &'a Snapshot, holders: &BTreeMap<DocId, TaskHolder>) -> Queue<'a> {
+    let running = holders.iter().filter(|(_, holder)| holder.runs_elsewhere()).map(|(id, _)| id.clone()).collect();
+    snapshot.queue_beside(running)
 }
 
 /// Most `..` of a path that is shown from another one.

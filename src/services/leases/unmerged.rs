@@ -1,9 +1,10 @@
-//! Work of a task's last holder on another branch that is not merged here: who begins the task without it does it twice.
+//! Work of a task's last holder on another branch that is not merged here: an agent that begins the task without it repeats
+//! that work.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Error, Project};
+use super::Leases;
 use crate::adapters::git::{Repository, Target};
 use crate::core::change::{self, What};
 use crate::core::document::Document;
@@ -12,6 +13,7 @@ use crate::core::message::SILENT;
 use crate::core::name::{AgentName, DocId, DocPath, Revision, visible};
 use crate::core::snapshot::Snapshot;
 use crate::core::time::Timestamp;
+use crate::services::Error;
 
 /// Commit times are whole seconds, rounded down.
 const SECOND_MS: i64 = 1_000;
@@ -19,15 +21,15 @@ const SECOND_MS: i64 = 1_000;
 /// What the last holder of a task did on a branch that is not merged here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnmergedWork {
-    /// Who had the task.
+    /// The last holder.
     pub by: AgentName,
-    /// They gave it back; otherwise their lease ended.
+    /// It released the task; otherwise its lease expired.
     pub is_released: bool,
-    /// The branch that they were on.
+    /// The branch of its worktree.
     pub branch: String,
-    /// Changes of the task's document, but for who held it.
+    /// Changes of the task's document, other than the holder.
     pub changes: usize,
-    /// Commits of other files since they claimed it.
+    /// Commits of other files since it claimed the task.
     pub commits: usize,
 }
 
@@ -47,12 +49,12 @@ impl fmt::Display for UnmergedWork {
     }
 }
 
-impl Project {
-    /// Refuses a polite claim of a task on which its last holder worked on a branch that is not merged here.
+impl Leases<'_> {
+    /// Refuses a request without override if the last holder worked on a branch that is not merged here.
     ///
     /// # Errors
     /// [`Error::Unmerged`] if it is refused; others if the repository cannot be read.
-    pub(super) fn refuse_unmerged(
+    pub(in crate::services) fn refuse_unmerged(
         &self,
         task: &DocId,
         path: &DocPath,
@@ -69,10 +71,10 @@ impl Project {
     }
 
     fn unmerged_work(&self, path: &DocPath, evidence: &LeaseEvidence) -> Result<Option<UnmergedWork>, Error> {
-        let (Some(repository), Some(entry)) = (&self.repository, evidence.entry()) else { return Ok(None) };
+        let (Some(repository), Some(entry)) = (self.repository, evidence.entry()) else { return Ok(None) };
         let is_free = match entry.state {
             EntryState::Released | EntryState::Expired => true,
-            EntryState::Held => lease_state(evidence, &self.moment()).is_over(),
+            EntryState::Held => lease_state(evidence, &self.boot_time()).is_over(),
             EntryState::Begun | EntryState::Completed | EntryState::Failed => false,
         };
         let Some(branch) = entry.place.branch.as_ref().filter(|_| is_free) else { return Ok(None) };
@@ -83,9 +85,9 @@ impl Project {
         let Some(tip) = repository.view().head(&Target::Branch(branch.clone()))?.revision else { return Ok(None) };
         let here = head.revision.as_ref();
         let since = Timestamp::from_unix_ms(entry.since.unix_ms().saturating_sub(SECOND_MS));
-        let commits = repository.log().code_commits_beside(here, &tip, self.folder(), since)?;
+        let commits = repository.log().code_commits_beside(here, &tip, self.folder, since)?;
         // On a branch of their own the documents are the same for all worktrees.
-        let is_shared = self.target() != Target::Current;
+        let is_shared = *self.target != Target::Current;
         let changes = if is_shared { 0 } else { self.unmerged_changes(repository, path, here, &tip)? };
         Ok((commits + changes > 0).then(|| UnmergedWork {
             by: entry.by.clone(),
@@ -107,7 +109,7 @@ impl Project {
         let bases = head.map_or(Ok(Vec::new()), |head| repository.log().merge_bases(head, tip))?;
         let only = BTreeSet::from([path.clone()]);
         let at = |revision: Option<&Revision>| -> Result<Snapshot, Error> {
-            let ids = repository.view().contents_of(revision, self.folder(), &only)?;
+            let ids = repository.view().contents_of(revision, self.folder, &only)?;
             let read = ids.into_iter().map(|(path, id)| Ok((path, Document::parse(repository.view().read(&id)?))));
             Ok(Snapshot::from_documents(read.collect::<Result<Vec<_>, Error>>()?))
         };
@@ -118,7 +120,7 @@ impl Project {
         let subjects = |before: &Snapshot| -> BTreeSet<String> {
             change::diff(before, &there).iter().filter_map(|change| subject(&change.what)).collect()
         };
-        let lacking = subjects(&self.documents().snapshot_of(std::slice::from_ref(path))?);
+        let lacking = subjects(&self.documents.snapshot_of(std::slice::from_ref(path))?);
         Ok(subjects(&at(bases.first())?).intersection(&lacking).count())
     }
 }

@@ -1,0 +1,112 @@
+//! Who holds which task: the lease registry of a clone, heartbeats, and what is decided from them. No document is written here.
+
+mod evidence;
+mod heartbeat;
+mod lease;
+mod registry;
+mod resume;
+mod task_holder;
+mod unmerged;
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+pub use self::lease::Lease;
+pub(super) use self::registry::PendingLease;
+pub(super) use self::resume::{may_resume, resume_request};
+pub use self::task_holder::{TaskHolder, queue};
+pub use self::unmerged::UnmergedWork;
+use super::Error;
+use super::claim_arbiter::ClaimArbiter;
+use super::environment;
+use super::error::again;
+use super::index::DocumentReader;
+use crate::adapters::git::{Repository, Target};
+use crate::adapters::store::{BootClock, Durability, Store};
+use crate::core::config::Config;
+use crate::core::document::Document;
+use crate::core::entity::{self, Task};
+use crate::core::lease::{BootTime, LeasePlace, LostLease};
+use crate::core::name::DocPath;
+use crate::core::time::{Timestamp, parse_span};
+
+/// The lease if the settings have none that can be used.
+const LEASE_DEFAULT: Duration = Duration::from_secs(1_800);
+
+/// The leases of a clone, as seen from one worktree.
+#[derive(Clone, Copy)]
+pub struct Leases<'a> {
+    pub(super) store: &'a Store,
+    pub(super) documents: DocumentReader<'a>,
+    pub(super) repository: Option<&'a Repository>,
+    /// The worktree, or the plain folder outside git.
+    pub(super) root: &'a Path,
+    /// The coordination folder below it.
+    pub(super) folder: &'a str,
+    /// The branch of the documents.
+    pub(super) target: &'a Target,
+    pub(super) durability: Durability,
+    /// How long a lease lasts if the request does not say.
+    pub(super) default_lease: Duration,
+    /// Is told of renewed leases.
+    pub(super) arbiter: &'a dyn ClaimArbiter,
+}
+
+impl fmt::Debug for Leases<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leases").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+impl Leases<'_> {
+    /// Returns how long a lease lasts if the request does not say.
+    #[must_use]
+    pub const fn default_lease(&self) -> Duration {
+        self.default_lease
+    }
+
+    /// Returns the time on the clock by which leases are measured.
+    pub(super) fn boot_time(&self) -> BootTime {
+        let BootClock { boot, ms, slept_ms } = self.store.boot_clock();
+        BootTime { boot, ms, slept_ms }
+    }
+
+    /// Returns the place of a claim on a document of this worktree, without the branch.
+    pub(super) fn here(&self, path: &DocPath) -> LeasePlace {
+        LeasePlace { root: self.root.to_owned(), document: self.documents.in_repository(path), branch: None }
+    }
+
+    /// Returns the place of a claim on a document of this worktree.
+    pub(super) fn place(&self, path: &DocPath) -> Result<LeasePlace, Error> {
+        let head = again(|| Ok(self.repository.map(|repository| repository.view().head(self.target)).transpose()?))?;
+        Ok(LeasePlace { branch: head.and_then(|head| head.branch), ..self.here(path) })
+    }
+}
+
+/// Returns how long a lease lasts by the settings.
+pub(super) fn default_lease(config: &Config) -> Duration {
+    config.text("claim.lease").and_then(|text| parse_span(text).ok()).unwrap_or(LEASE_DEFAULT)
+}
+
+/// Reads a document as a task; `None` if it is none.
+pub(super) fn task_of(path: &DocPath, document: &Document) -> Option<Task> {
+    match entity::read(path, document).entity {
+        Some(entity::Entity::Task(task)) => Some(*task),
+        _ => None,
+    }
+}
+
+/// The error of an agent that does not get a lease or has lost it, with the times by the wall clock.
+pub(super) fn claim_lost(mut lost: LostLease) -> Error {
+    lost.ended = lost.ended.or_else(|| lost.ended_ago.map(time_ago));
+    let left = lost.left.and_then(|left| i64::try_from(left.as_millis()).ok());
+    lost.until = left.map(|ms| Timestamp::from_unix_ms(environment::now().unix_ms().saturating_add(ms)));
+    Error::ClaimLost(Box::new(lost))
+}
+
+/// The time by the wall clock that was so long ago.
+fn time_ago(span: Duration) -> Timestamp {
+    let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_unix_ms(environment::now().unix_ms().saturating_sub(ms))
+}
