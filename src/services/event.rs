@@ -32,13 +32,25 @@ pub struct Filter {
 
 /// An event that is to be published, and in whose name.
 #[derive(Debug, Clone)]
-pub(super) struct NewEvent {
+pub struct NewEvent {
     /// Who publishes it, if an agent does.
-    pub(super) agent: Option<AgentName>,
+    pub agent: Option<AgentName>,
     /// Where.
-    pub(super) channel: Channel,
+    pub channel: Channel,
     /// What it says.
-    pub(super) value: serde_json::Value,
+    pub value: serde_json::Value,
+}
+
+impl NewEvent {
+    /// Checks that it can be published.
+    ///
+    /// # Errors
+    /// [`PublishError`] if it does not fit into a line, or its channel is one of documents.
+    pub fn check(&self) -> Result<(), PublishError> {
+        let id = EventId::new("check")?;
+        Published::new(id, environment::now(), self.channel.clone(), self.value.clone(), self.agent.as_ref())
+            .map(|_| ())
+    }
 }
 
 impl Project {
@@ -60,11 +72,7 @@ impl Project {
     ///
     /// # Errors
     /// [`Error`] if the folder fails; then none is published.
-    pub(super) fn publish_all(
-        &self,
-        by: &Actor,
-        events: Vec<NewEvent>,
-    ) -> Result<Vec<Result<EventId, PublishError>>, Error> {
+    pub fn publish_all(&self, by: &Actor, events: Vec<NewEvent>) -> Result<Vec<Result<EventId, PublishError>>, Error> {
         if events.is_empty() {
             return Ok(Vec::new());
         }

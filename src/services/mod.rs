@@ -56,7 +56,7 @@ pub use condition::{facts, mend};
 pub use driver::{Driver, Drivers, merge_files, shown_file};
 pub use environment::{home, now, user_config, variable};
 pub use error::Error;
-pub use event::Filter;
+pub use event::{Filter, NewEvent};
 pub use events::{StopHandle, Subscription};
 pub use history::HistoryEntry;
 pub use index::{DocumentName, DocumentReader, Found, GitsAlone, Scope};

@@ -17,6 +17,7 @@ mod methods;
 mod reads;
 mod redis;
 mod subscriptions;
+mod verbs;
 mod wait;
 mod watcher;
 mod ways;

@@ -1,16 +1,17 @@
 //! The client's methods about agents.
 
 use std::ops::Deref;
+use std::time::Duration;
 
 use super::values::agent_name;
-use super::{AgentReport, CoordinationClient, Error, Receipt, actor};
+use super::{AgentFilter, AgentReport, CoordinationClient, Error, Receipt, actor};
 use crate::core::entity::agent::AgentUpdate;
 use crate::core::entity::{Agent, Entity, Liveness};
 use crate::core::name::{AgentName, Kind};
 use crate::core::operation::{DocumentChange, Request};
 use crate::core::snapshot::FindError;
 use crate::core::time::Timestamp;
-use crate::services::{self, Project};
+use crate::services::{self, Project, Pruning};
 
 /// An agent as it is known at this moment: what its document says, and its signs of life.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +80,33 @@ impl CoordinationClient {
     /// [`Error`] if the folder cannot be read.
     pub async fn list_agents(&self) -> Result<Vec<AgentName>, Error> {
         self.look(|live| live.agents().map(|agent| agent.name.clone()).collect()).await
+    }
+
+    /// The agents that a filter lets through, in the order of their names; `()` is all.
+    ///
+    /// # Errors
+    /// [`Error`] if the folder cannot be read.
+    pub async fn list_agent_states(&self, filter: impl Into<AgentFilter>) -> Result<Vec<AgentState>, Error> {
+        let filter = filter.into();
+        let fits = move |agent: &&Agent| filter.status.is_none_or(|status| agent.status == status);
+        let agents: Vec<Agent> = self.look(move |live| live.agents().filter(fits).cloned().collect()).await?;
+        let state = |agent| Ok(AgentState { pulse: self.crew.pulse(&agent)?, agent });
+        agents.into_iter().map(state).collect()
+    }
+
+    /// Removes the documents of agents that have been stale for at least this long and hold nothing. Gives their names.
+    ///
+    /// Durable on return: the documents are gone, in one operation.
+    ///
+    /// # Errors
+    /// [`Error`] if the folder cannot be read or written; then nothing is removed.
+    pub async fn prune_agents(&self, older: Duration) -> Result<Vec<AgentName>, Error> {
+        let by = actor(self);
+        let prune = move |_: &_, workspace: &Project| {
+            let pruned = workspace.operations().prune(&by, older, Pruning::Real)?;
+            Ok(pruned.gone.into_iter().map(|stale| stale.name).collect())
+        };
+        self.crew.run(prune).await
     }
 
     /// Removes an agent's document; its history stays.

@@ -40,7 +40,7 @@ impl Terms {
         self
     }
 
-    fn ask(&self, workspace: &Project, by: &Actor) -> Result<LeaseRequest, services::Error> {
+    pub(super) fn ask(&self, workspace: &Project, by: &Actor) -> Result<LeaseRequest, services::Error> {
         let by = by.agent.clone().ok_or(services::Error::NoAgent)?;
         let lease = self.lease.filter(|lease| !lease.is_zero()).unwrap_or_else(|| workspace.leases().default_lease());
         Ok(LeaseRequest { by, lease, over: self.over.unwrap_or(Override::None) })
@@ -87,9 +87,16 @@ impl TryFrom<Claimed> for Claim {
     fn try_from(claimed: Claimed) -> Result<Self, Error> {
         let Claimed { by, fence, lease, since, until, outcome, decided, .. } = claimed;
         match outcome.entity.clone() {
-            Some(Entity::Task(task)) => {
-                Ok(Self { task: *task, by, fence, lease, since, until, decided, receipt: outcome.into() })
-            }
+            Some(Entity::Task(task)) => Ok(Self {
+                task: *task,
+                by,
+                fence,
+                lease,
+                since,
+                until,
+                decided,
+                receipt: Receipt { fence: Some(fence), ..outcome.into() },
+            }),
             _ => Err(not_found(Kind::Task, outcome.path.stem())),
         }
     }

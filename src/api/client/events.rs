@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use super::{CoordinationClient, Error, actor};
 use crate::core::event::Event;
 use crate::core::name::{Channel, ChannelPattern, EventId};
-use crate::services::{self, Project, StopHandle, Subscription};
+use crate::services::{self, Filter, Project, StopHandle, Subscription};
 
 /// The subscriptions of a client, by pattern.
 #[derive(Debug, Default)]
@@ -68,6 +68,23 @@ impl CoordinationClient {
         let (channel, event) = (Channel::new(channel).map_err(services::Error::from)?, event.into());
         let by = actor(self);
         self.crew.run(move |_, workspace| Ok(workspace.publish(&by, channel, event)?)).await
+    }
+
+    /// The events of before on the channels that fit a pattern, oldest first: published ones, and of the others those that the
+    /// change log keeps. With `since` those behind that event, in the order in which they came; with `limit` at most so many,
+    /// the newest, or the first behind `since`.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for a pattern that is none; others if the folder cannot be read.
+    pub async fn list_events(
+        &self,
+        pattern: &str,
+        since: Option<&EventId>,
+        limit: Option<usize>,
+    ) -> Result<Vec<Event>, Error> {
+        let pattern = ChannelPattern::new(pattern).map_err(services::Error::from)?;
+        let filter = Filter { patterns: vec![pattern], since: since.cloned(), limit };
+        self.crew.run(move |_, workspace| Ok(workspace.events(&filter)?)).await
     }
 
     /// Listens to the channels that fit a pattern (`tasks:completed`, `tasks:*`, `*`): what is told after this returns comes,

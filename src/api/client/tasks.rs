@@ -1,16 +1,22 @@
 //! The client's methods about tasks, and the reading that all kinds share.
 
+use std::cmp::Reverse;
+
 use serde_json::Value as Json;
 
 use super::agents::not_found;
-use super::values::{agent_name, doc_id, doc_ids, document_values, take_number};
-use super::{CoordinationClient, Error, Failure, Fields, NewTask, Receipt, TaskChanges, actor};
-use crate::core::entity::task::TaskUpdate;
+use super::edits::{Approval, approving, completing, failing, rejecting, updating};
+use super::values::{agent_name, doc_id, doc_ids};
+use super::{
+    CoordinationClient, Error, Failure, Fields, NewTask, ReadyFilter, Receipt, TaskChanges, TaskFilter, actor,
+};
+use crate::core::document::Mark;
 use crate::core::entity::{self, Entity, Task, TaskStatus};
-use crate::core::name::Kind;
-use crate::core::operation::{New, Request, Taken, TaskChange};
+use crate::core::name::{DocId, Kind};
+use crate::core::operation::{DocumentChange, New, Request, Taken, TaskChange};
 use crate::core::snapshot::Snapshot;
-use crate::services::{Project, TaskHolder};
+use crate::core::time::Timestamp;
+use crate::services::{Actor, Project, Scope, TaskHolder, status_anywhere};
 
 impl CoordinationClient {
     /// Makes a task, pending. The receipt has its id, can be used as the id, and says what is odd about the task: a
@@ -88,6 +94,124 @@ impl CoordinationClient {
         self.change(Request::task(id.as_ref(), failing(failure.into()))).await
     }
 
+    /// Adds a note at the end of a task's notes.
+    ///
+    /// Durable on return: the note.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::BadInput`] if it is empty.
+    pub async fn add_note(&self, id: impl AsRef<str>, text: &str) -> Result<Receipt, Error> {
+        self.change(Request::task(id.as_ref(), TaskChange::Note(text.to_owned()))).await
+    }
+
+    /// Marks a checklist item of a task as done; the first is 1.
+    ///
+    /// Durable on return: the mark.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no such task, or no such item in it.
+    pub async fn tick_item(&self, id: impl AsRef<str>, item: usize) -> Result<Receipt, Error> {
+        self.change(Request::task(id.as_ref(), TaskChange::Tick { item, mark: Mark::Done })).await
+    }
+
+    /// Marks a checklist item of a task as open again.
+    ///
+    /// Durable on return: the mark.
+    ///
+    /// # Errors
+    /// As [`CoordinationClient::tick_item`].
+    pub async fn untick_item(&self, id: impl AsRef<str>, item: usize) -> Result<Receipt, Error> {
+        self.change(Request::task(id.as_ref(), TaskChange::Tick { item, mark: Mark::Open })).await
+    }
+
+    /// Approves a completed task, so that those that wait for its approval may start. A note goes with it if one is given.
+    ///
+    /// Durable on return: the approval and the note.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Refused`] if it is not completed, or was done by who approves.
+    pub async fn approve_task(&self, id: impl AsRef<str>, note: Option<&str>) -> Result<Receipt, Error> {
+        self.approve(id.as_ref(), Approval::Others, note).await
+    }
+
+    /// Approves a completed task that one may have done oneself, which only a person may: a client for which no agent acts.
+    /// The approval says so.
+    ///
+    /// Durable on return: the approval and the note.
+    ///
+    /// # Errors
+    /// As [`CoordinationClient::approve_task`], which this is where an agent acts.
+    pub async fn approve_own_task(&self, id: impl AsRef<str>, note: Option<&str>) -> Result<Receipt, Error> {
+        self.approve(id.as_ref(), Approval::Own, note).await
+    }
+
+    /// Rejects a completed task: it is pending again, with the reason as a note.
+    ///
+    /// Durable on return: status and note, in one write.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Refused`] if it is not completed; [`Error::BadInput`] without a reason.
+    pub async fn reject_task(&self, id: impl AsRef<str>, reason: &str) -> Result<Receipt, Error> {
+        let (id, reason) = (id.as_ref().to_owned(), reason.to_owned());
+        self.change_with(move |workspace, by| Ok(rejecting(workspace, by, &id, reason))).await
+    }
+
+    /// Makes a failed task pending again.
+    ///
+    /// Durable on return: the document.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Refused`] if it has not failed.
+    pub async fn retry_task(&self, id: impl AsRef<str>) -> Result<Receipt, Error> {
+        self.change(Request::task(id.as_ref(), TaskChange::Retry)).await
+    }
+
+    /// Makes a completed task pending again.
+    ///
+    /// Durable on return: the document.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Refused`] if it is not completed.
+    pub async fn reopen_task(&self, id: impl AsRef<str>) -> Result<Receipt, Error> {
+        self.change(Request::task(id.as_ref(), TaskChange::Reopen)).await
+    }
+
+    /// Removes a task's document, also if an agent has it; its history stays.
+    ///
+    /// Durable on return: the document is gone.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is none.
+    pub async fn remove_task(&self, id: impl AsRef<str>) -> Result<Receipt, Error> {
+        self.change(DocumentChange::Remove { kind: Kind::Task, id: id.as_ref().to_owned() }.into()).await
+    }
+
+    /// The tasks that a filter lets through; `()` is all that are not archived. Running ones first, then pending, failed and
+    /// completed ones; among them the most urgent, then the oldest. The status is that of all worktrees: a task that is
+    /// running in another one counts as running.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for a name that is none; others if the folder cannot be read.
+    pub async fn list_tasks(&self, filter: impl Into<TaskFilter>) -> Result<Vec<Task>, Error> {
+        let filter = filter.into();
+        let assigned_to = filter.assigned_to.as_deref().map(agent_name).transpose()?;
+        let list = move |crew: &super::Crew, workspace: &Project| {
+            crew.follow(workspace);
+            let snapshot = workspace.documents().snapshot(if filter.archived { Scope::All } else { Scope::Named })?;
+            let holds = workspace.leases().holders(&snapshot)?;
+            let live = snapshot.of_kind(Kind::Task).filter(|entry| filter.archived || !entry.path.is_archived());
+            let mut tasks: Vec<(TaskStatus, &Task)> = live
+                .filter_map(|entry| entry.task())
+                .filter(|task| assigned_to.is_none() || task.assigned_to == assigned_to)
+                .map(|task| (status_anywhere(task, &holds), task))
+                .filter(|(status, _)| filter.status.is_none_or(|wanted| wanted == *status))
+                .collect();
+            tasks.sort_by_key(|(status, task)| (rank(*status), Reverse(task.priority), is_newer(task)));
+            Ok(tasks.into_iter().map(|(_, task)| task.clone()).collect())
+        };
+        self.crew.run(list).await
+    }
+
     /// Every task that is assigned to an agent or held by it and not archived, whatever its status: running ones first, then
     /// the most urgent, then the oldest.
     ///
@@ -98,15 +222,9 @@ impl CoordinationClient {
         self.look(move |live| {
             let is_its = |task: &&Task| task.claimed_by.as_ref().or(task.assigned_to.as_ref()) == Some(&name);
             let mut tasks: Vec<Task> = live.tasks().filter(is_its).cloned().collect();
-            let key = |task: &Task| {
-                (
-                    task.status != TaskStatus::Running,
-                    std::cmp::Reverse(task.priority),
-                    task.created.is_none(),
-                    task.created,
-                )
-            };
-            tasks.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id)));
+            tasks.sort_by_cached_key(|task| {
+                (task.status != TaskStatus::Running, Reverse(task.priority), is_newer(task))
+            });
             tasks
         })
         .await
@@ -118,20 +236,50 @@ impl CoordinationClient {
     /// # Errors
     /// [`Error`] if the folder cannot be read.
     pub async fn ready_tasks(&self) -> Result<Vec<Task>, Error> {
-        let ready = |_: &_, workspace: &Project| {
+        self.list_ready(()).await
+    }
+
+    /// The tasks that may be started now and that a filter lets through, in the order of
+    /// [`CoordinationClient::ready_tasks`].
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for a name that is none; others if the folder cannot be read.
+    pub async fn list_ready(&self, filter: impl Into<ReadyFilter>) -> Result<Vec<Task>, Error> {
+        let filter = filter.into();
+        let taker = filter.taker.as_deref().map(agent_name).transpose()?;
+        let ready = move |_: &_, workspace: &Project| {
             // What a task depends on may be archived.
-            let live = workspace.documents().snapshot(crate::services::Scope::Named)?;
+            let live = workspace.documents().snapshot(Scope::Named)?;
             let holds = workspace.leases().holders(&live)?;
             let is_free = |task: &&Task| !holds.get(&task.id).is_some_and(TaskHolder::is_unavailable);
-            Ok(live.ready_tasks().into_iter().filter(is_free).cloned().collect())
+            let fits = |task: &&Task| {
+                filter.kind.as_ref().is_none_or(|kind| *kind == task.kind)
+                    && (taker.is_none() || task.assigned_to.is_none() || task.assigned_to == taker)
+            };
+            Ok(live.ready_tasks().into_iter().filter(is_free).filter(fits).cloned().collect())
         };
         self.crew.run(ready).await
     }
 
+    async fn approve(&self, id: &str, approval: Approval, note: Option<&str>) -> Result<Receipt, Error> {
+        let (id, note) = (id.to_owned(), note.map(str::to_owned));
+        self.change_with(move |workspace, by| approving(workspace, by, &id, approval, note)).await
+    }
+
+    /// Makes one change that depends on the project and on who acts.
+    async fn change_with(
+        &self,
+        request: impl FnOnce(&Project, &Actor) -> Result<Request<'static>, Error> + Send + 'static,
+    ) -> Result<Receipt, Error> {
+        let by = actor(self);
+        let change =
+            move |_: &_, workspace: &Project| Ok(workspace.operations().run_one(&by, request(workspace, &by)?)?.into());
+        self.crew.run(change).await
+    }
+
     /// Makes one change.
     pub(super) async fn change(&self, request: Request<'static>) -> Result<Receipt, Error> {
-        let by = actor(self);
-        self.crew.run(move |_, workspace| Ok(workspace.operations().run_one(&by, request)?.into())).await
+        self.change_with(move |_, _| Ok(request)).await
     }
 
     /// One document, from memory if that is still true.
@@ -162,22 +310,19 @@ impl CoordinationClient {
     }
 }
 
-/// The change that sets a status and fields beside it.
-pub(super) fn updating(status: TaskStatus, fields: Fields) -> Result<TaskChange, Error> {
-    let mut fields = fields.into_pairs()?;
-    let progress = take_number(&mut fields, "progress");
-    let set = document_values(fields);
-    Ok(TaskUpdate { status: Some(status), progress, set, ..TaskUpdate::default() }.into())
+/// Running ones come first, then what is to be done, what failed and what is done.
+const fn rank(status: TaskStatus) -> u8 {
+    match status {
+        TaskStatus::Running => 0,
+        TaskStatus::Pending => 1,
+        TaskStatus::Failed => 2,
+        TaskStatus::Completed => 3,
+    }
 }
 
-/// The change that completes a task.
-pub(super) fn completing(result: Json) -> TaskChange {
-    TaskChange::Complete { result: Some(result).filter(|result| !result.is_null()) }
-}
-
-/// The change that fails a task.
-pub(super) fn failing(failure: Failure) -> TaskChange {
-    TaskChange::Fail { error: Some(failure.into_json()) }
+/// A key by which older tasks come first; one that does not say how old it is comes last.
+fn is_newer(task: &Task) -> (bool, Option<Timestamp>, DocId) {
+    (task.created.is_none(), task.created, task.id.clone())
 }
 
 /// The task as it is to be made, and how careful to be about its id.

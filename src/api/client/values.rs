@@ -9,7 +9,7 @@ use super::Error;
 use crate::core::diagnostic::Diagnostic;
 use crate::core::document::Value;
 use crate::core::entity::{ActiveTask, AgentStatus, Priority};
-use crate::core::name::{AgentName, DocId, OperationId, Revision};
+use crate::core::name::{AgentName, DocId, EventId, OperationId, Revision};
 use crate::services::{self, Decided, Outcome, Waiting};
 
 /// What an agent says of itself. What is left out stays as it is in the agent's document.
@@ -323,7 +323,7 @@ impl<T: Into<Json>> From<T> for Failure {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Receipt {
-    /// Which document.
+    /// Which document; of a published event, its id.
     pub id: DocId,
     /// The operation, as history and events name it; `None` if nothing had to change.
     pub operation: Option<OperationId>,
@@ -335,6 +335,10 @@ pub struct Receipt {
     pub findings: Vec<Diagnostic>,
     /// Where it was decided that the agent has the task, if this began one. [`Claim`](super::Claim) says it of a claim.
     pub decided: Option<Decided>,
+    /// The fence of that agent; see [`CoordinationClient::fenced`](super::CoordinationClient::fenced).
+    pub fence: Option<u64>,
+    /// The event that a pipeline has published.
+    pub event: Option<EventId>,
 }
 
 /// The id of the document: the receipt of what was made stands for it in every method.
@@ -356,11 +360,22 @@ impl From<Receipt> for DocId {
     }
 }
 
+impl Receipt {
+    /// Of an event that was published.
+    pub(super) fn of_event(event: EventId) -> Result<Self, Error> {
+        let (id, operation) = (doc_id(event.to_string())?, OperationId::new(event.as_str()).ok());
+        let (findings, event) = (Vec::new(), Some(event));
+        Ok(Self { id, operation, committed: None, waiting: None, findings, decided: None, fence: None, event })
+    }
+}
+
 impl From<Outcome> for Receipt {
     fn from(outcome: Outcome) -> Self {
         let Outcome { path, entity, findings, operation, committed, waiting, claim, .. } = outcome;
         let id = entity.map_or_else(|| DocId::of_file(&path), |entity| entity.id());
-        Self { id, operation, committed, waiting, findings, decided: claim.map(|claim| claim.decided) }
+        let fence = claim.as_ref().map(|claim| claim.entry.fence);
+        let decided = claim.map(|claim| claim.decided);
+        Self { id, operation, committed, waiting, findings, decided, fence, event: None }
     }
 }
 

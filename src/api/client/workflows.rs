@@ -3,12 +3,13 @@
 use serde_json::Value as Json;
 
 use super::agents::not_found;
-use super::values::{doc_id, doc_ids, document_values, take_number};
-use super::{CoordinationClient, Error, Failure, Fields, NewWorkflow, Receipt, actor};
-use crate::core::entity::workflow::WorkflowUpdate;
-use crate::core::entity::{self, Workflow};
+use super::edits::{completing_workflow, failing_workflow};
+use super::values::{doc_id, doc_ids};
+use super::{CoordinationClient, Error, Failure, NewWorkflow, Receipt, WorkflowChanges, WorkflowFilter, actor};
+use crate::core::entity::{self, Workflow, WorkflowStatus};
 use crate::core::name::Kind;
-use crate::core::operation::{New, Request, Taken, WorkflowChange};
+use crate::core::operation::{New, Request, Taken};
+use crate::core::snapshot::Snapshot;
 use crate::services::{self, Project, Scope};
 
 impl CoordinationClient {
@@ -22,19 +23,7 @@ impl CoordinationClient {
     pub async fn create_workflow(&self, new: NewWorkflow) -> Result<Receipt, Error> {
         let by = actor(self);
         let create = move |_: &_, workspace: &Project| {
-            let (id, taken) = match new.id {
-                Some(id) => (doc_id(id)?, Taken::LookUp),
-                None => (workspace.new_id(Kind::Workflow)?, Taken::FileName),
-            };
-            let new = entity::NewWorkflow {
-                id,
-                kind: new.kind,
-                title: new.title,
-                description: new.description,
-                tasks: doc_ids(new.tasks)?,
-                metadata: new.metadata,
-                created: workspace.moment_of_creation(),
-            };
+            let (new, taken) = making(workspace, new)?;
             Ok(workspace.operations().create(&by, &New::Workflow(new), taken)?.into())
         };
         self.crew.run(create).await
@@ -51,27 +40,43 @@ impl CoordinationClient {
             let snapshot = workspace.documents().snapshot(Scope::Named)?;
             let found = snapshot.find(Some(Kind::Workflow), &id).map_err(services::Error::from)?;
             let Some(workflow) = found.workflow() else { return Err(not_found(Kind::Workflow, &id)) };
-            Ok(Workflow {
-                tasks: snapshot.workflow_tasks(workflow),
-                progress: snapshot.workflow_progress(workflow),
-                current_task: snapshot.workflow_current_task(workflow),
-                ..workflow.clone()
-            })
+            Ok(derived(workflow, &snapshot))
         };
         self.crew.run(find).await
     }
 
-    /// Sets fields of a workflow: `progress` (0 to 1), `current_task` and keys of one's own.
+    /// The workflows that a filter lets through; `()` is all. Running ones first, then the oldest. Each is as
+    /// [`CoordinationClient::get_workflow`] gives it.
+    ///
+    /// # Errors
+    /// [`Error`] if the folder cannot be read.
+    pub async fn list_workflows(&self, filter: impl Into<WorkflowFilter>) -> Result<Vec<Workflow>, Error> {
+        let filter = filter.into();
+        let list = move |crew: &super::Crew, workspace: &Project| {
+            crew.follow(workspace);
+            let snapshot = workspace.documents().snapshot(Scope::Named)?;
+            let fits = |workflow: &&Workflow| filter.status.is_none_or(|status| workflow.status == status);
+            let mut workflows: Vec<&Workflow> = snapshot.workflows().filter(fits).collect();
+            let rank = |status: WorkflowStatus| WorkflowStatus::ALL.iter().position(|other| *other == status);
+            workflows.sort_by_key(|one| (rank(one.status), one.created.is_none(), one.created, one.id.clone()));
+            Ok(workflows.into_iter().map(|workflow| derived(workflow, &snapshot)).collect())
+        };
+        self.crew.run(list).await
+    }
+
+    /// Changes a workflow: its fields as a JSON object, or more with [`WorkflowChanges`].
     ///
     /// Durable on return: all of it, in one write.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::BadInput`] for a value that does not fit its key; [`Error::NoObject`].
-    pub async fn update_workflow(&self, id: impl AsRef<str>, fields: impl Into<Fields>) -> Result<Receipt, Error> {
-        let mut fields = fields.into().into_pairs()?;
-        let progress = take_number(&mut fields, "progress");
-        let update = WorkflowUpdate { progress, set: document_values(fields), ..WorkflowUpdate::default() };
-        self.change(Request::workflow(id.as_ref(), update.into())).await
+    /// [`Error::NotFound`]; [`Error::BadInput`] for a value that does not fit its key; [`Error::Refused`] for a transition that
+    /// the status machine does not have; [`Error::NoObject`].
+    pub async fn update_workflow(
+        &self,
+        id: impl AsRef<str>,
+        changes: impl Into<WorkflowChanges>,
+    ) -> Result<Receipt, Error> {
+        self.change(Request::workflow(id.as_ref(), changes.into().into_update()?.into())).await
     }
 
     /// Marks a running workflow as completed, with its result.
@@ -81,8 +86,7 @@ impl CoordinationClient {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Refused`] if it is not running.
     pub async fn complete_workflow(&self, id: impl AsRef<str>, result: impl Into<Json>) -> Result<Receipt, Error> {
-        let result = Some(result.into()).filter(|result| !result.is_null());
-        self.change(Request::workflow(id.as_ref(), WorkflowChange::Complete { result })).await
+        self.change(Request::workflow(id.as_ref(), completing_workflow(result.into()))).await
     }
 
     /// Marks a running workflow as failed, with the reason.
@@ -92,7 +96,34 @@ impl CoordinationClient {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Refused`] if it is not running.
     pub async fn fail_workflow(&self, id: impl AsRef<str>, failure: impl Into<Failure>) -> Result<Receipt, Error> {
-        let error = Some(failure.into().into_json());
-        self.change(Request::workflow(id.as_ref(), WorkflowChange::Fail { error })).await
+        self.change(Request::workflow(id.as_ref(), failing_workflow(failure.into()))).await
     }
+}
+
+/// The workflow with what follows from its tasks where it does not say so itself.
+fn derived(workflow: &Workflow, snapshot: &Snapshot) -> Workflow {
+    Workflow {
+        tasks: snapshot.workflow_tasks(workflow),
+        progress: snapshot.workflow_progress(workflow),
+        current_task: snapshot.workflow_current_task(workflow),
+        ..workflow.clone()
+    }
+}
+
+/// The workflow as it is to be made, and how careful to be about its id.
+pub(super) fn making(workspace: &Project, new: NewWorkflow) -> Result<(entity::NewWorkflow, Taken), Error> {
+    let (id, taken) = match new.id {
+        Some(id) => (doc_id(id)?, Taken::LookUp),
+        None => (workspace.new_id(Kind::Workflow)?, Taken::FileName),
+    };
+    let new = entity::NewWorkflow {
+        id,
+        kind: new.kind,
+        title: new.title,
+        description: new.description,
+        tasks: doc_ids(new.tasks)?,
+        metadata: new.metadata,
+        created: workspace.moment_of_creation(),
+    };
+    Ok((new, taken))
 }
