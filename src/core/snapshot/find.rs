@@ -215,13 +215,13 @@ mod tests {
         }
         for (wanted, answer) in [
             ("122", "no document `122`; did you mean `task-122`?"),
-            ("", "no document ``; "),
+            ("", "no document ``; run `mycelium status` to see what there is"),
             ("trian", "no document `trian`; did you mean `task-train`?"),
             (
                 "task-k7",
                 "`task-k7` is the beginning of 2 ids: `task-k7aaaaaaaa`, `task-k7f3q2m9xa`; give more of the id",
             ),
-            ("a\u{1b}", "no document `a\\u{1b}`; "),
+            ("a\u{1b}", "no document `a\\u{1b}`; run `mycelium status` to see what there is"),
         ] {
             assert_eq!(found(&snapshot, wanted), answer, "{wanted}");
         }
