@@ -34,8 +34,8 @@ pub(crate) fn run(bench: &Bench) {
     let channel = Channel::new("bench:ticks").unwrap();
     let publish = || {
         (0..count).for_each(|number| {
-            drop(workspace.publish(workspace.actor(), channel.clone(), json!({ "n": number })).unwrap())
-        })
+            drop(workspace.publish(workspace.actor(), channel.clone(), json!({ "n": number })).unwrap());
+        });
     };
     let rate = each_second(count, timed(publish).1);
     bench.show("event-publish", &format!("{} per s (one caller, each durable and committed)", whole(rate)));

@@ -43,7 +43,7 @@ fn rates(sandbox: &Sandbox, count: usize, rounds: usize, commit: &str) -> [f64; 
     };
     let updates = (0..2 * rounds).map(|round| {
         let next = if round % 2 == 0 { TaskStatus::Running } else { TaskStatus::Pending };
-        rate((0..count).map(|number| step(live(number), next)).collect())
+        rate((0..count).map(|number| step(&live(number), next)).collect())
     });
     let updates = median(updates);
     let creates = (0..rounds).map(|round| {
@@ -52,11 +52,11 @@ fn rates(sandbox: &Sandbox, count: usize, rounds: usize, commit: &str) -> [f64; 
     [updates, median(creates)]
 }
 
-fn step(id: String, status: TaskStatus) -> Request<'static> {
+fn step(id: &str, status: TaskStatus) -> Request<'static> {
     let update = TaskUpdate { status: Some(status), ..TaskUpdate::default() };
     let back = status == TaskStatus::Pending;
     let change = if back { TaskChange::Release } else { update.into() };
-    Request::task(&id, change)
+    Request::task(id, change)
 }
 
 fn create(workspace: &Project, id: String) -> Request<'static> {

@@ -68,7 +68,7 @@ impl Project {
     ///
     /// # Errors
     /// [`Error::Config`] if the file is not a JSON object; [`Error::Git`] for a dedicated branch that cannot be one;
-    /// [`Error::Folder`] if it cannot be written; those of [`Project::commit_now`].
+    /// [`Error::Folder`] if it cannot be written; those of `Committer::commit_now`.
     pub fn set_config(&self, to: Origin, key: &str, value: &serde_json::Value) -> Result<PathBuf, Error> {
         let branch = (key == BRANCH).then(|| value.as_str().unwrap_or_default());
         if let (Some(repository), Some(name)) = (&self.repository, branch.filter(|name| !name.is_empty())) {

@@ -80,7 +80,7 @@ pub enum Fault {
 }
 
 impl Project {
-    /// Tells why a task is ready or not. Names the task as [`Project::find`] does.
+    /// Explains why a task is ready or not. Names the task as `DocumentReader::find` does.
     ///
     /// # Errors
     /// [`Error::Find`] if there is no such task, or more than one; others if the folder cannot be read.

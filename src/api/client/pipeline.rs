@@ -24,7 +24,7 @@ type Plan = Box<dyn FnOnce(&Project, &Actor) -> Result<Planned, Error> + Send>;
 /// One operation of a pipeline.
 enum Planned {
     /// A step of the batch.
-    Step(Request<'static>),
+    Step(Box<Request<'static>>),
     /// A claim, which is a step too.
     Claim {
         /// Of which task.
@@ -216,7 +216,7 @@ impl Pipeline {
         &mut self,
         step: impl FnOnce(&Project, &Actor) -> Result<Request<'static>, Error> + Send + 'static,
     ) -> &mut Self {
-        self.plan(move |workspace, by| step(workspace, by).map(Planned::Step))
+        self.plan(move |workspace, by| Ok(Planned::Step(Box::new(step(workspace, by)?))))
     }
 
     fn plan(&mut self, plan: impl FnOnce(&Project, &Actor) -> Result<Planned, Error> + Send + 'static) -> &mut Self {
@@ -259,7 +259,7 @@ fn carry_out(
         results.push(None);
         match planned {
             Err(error) => results[place] = Some(Err(error)),
-            Ok(Planned::Step(step)) => steps.push(step),
+            Ok(Planned::Step(step)) => steps.push(*step),
             Ok(Planned::Claim { ask, .. }) => {
                 steps.push(DocumentChange::Claim { task: DocumentRef::Id(&claimed[place]), ask }.into());
             }
@@ -287,7 +287,7 @@ fn carry_out(
         results[*first] = Some(Err(error.into()));
     }
     for place in event_places.into_iter().filter(|place| failed != Some(*place)) {
-        results[place] = published.next().map(|event| Ok(Receipt::of_event(event.map_err(services::Error::from)?)?));
+        results[place] = published.next().map(|event| Receipt::of_event(event.map_err(services::Error::from)?));
     }
     let undone = || Err(not_done(failed.unwrap_or_default()));
     Ok(results.into_iter().map(|result| result.unwrap_or_else(undone)).collect())
