@@ -293,7 +293,8 @@ async fn a_workflow_is_changed_as_a_whole() {
         assert!(matches!(client.update_workflow(&workflow, wrong).await, Err(Error::BadInput(_))));
     }
     assert!(matches!(client.update_workflow(&workflow, json!(1)).await, Err(Error::NoObject(_))));
-    assert!(matches!(client.update_workflow("workflow-9", ()).await, Err(Error::NotFound(_))));
+    let missing = client.update_workflow("no-such-workflow", ()).await;
+    assert!(matches!(missing, Err(Error::NotFound(_))), "{missing:?}");
 }
 
 #[tokio::test]

@@ -35,7 +35,8 @@ use support::{Run, Sandbox};
 /// How a command begins in a hint.
 const PROGRAMS: [&str; 8] = ["mycelium ", "git ", "mv ", "rm ", "cp ", "chmod ", "printf ", "kill "];
 /// Folders and files whose texts are manuals, not hints.
-const MANUALS: [&str; 6] = ["cli/explain", "cli/instructions", "cli/demo", "cli/help.rs", "cli/args.rs", "/tests"];
+const MANUALS: [&str; 7] =
+    ["cli/explain", "api/view/codes", "cli/instructions", "cli/demo", "cli/help.rs", "cli/args.rs", "/tests"];
 
 /// What the lines of scenes begin with: `t 1` makes `task-1`, `st 1 STATUS` changes its status, `doc` is where it is.
 const WORDS: &str = r#"
