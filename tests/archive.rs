@@ -50,8 +50,8 @@ fn commit(sandbox: &Sandbox, date: Option<&str>) {
     assert!(command.status().unwrap().success());
 }
 
-fn went(workspace: &Project, older: Duration) -> Vec<String> {
-    let done = workspace.archive(Wanted::Finished, Some(older), Run::Dry).unwrap();
+fn went(project: &Project, older: Duration) -> Vec<String> {
+    let done = project.archive(Wanted::Finished, Some(older), Run::Dry).unwrap();
     done.moved.into_iter().map(|one| one.id).collect()
 }
 
@@ -68,10 +68,10 @@ fn many_go_at_once_as_one_commit_of_renames_and_are_found_as_before() {
     }
     write(&sandbox, "task-live", "pending", "depends_on: [task-1, task-2]\n");
     commit(&sandbox, None);
-    let workspace = open(&sandbox, &[]);
-    let before = workspace.documents().snapshot(Scope::All).unwrap();
+    let project = open(&sandbox, &[]);
+    let before = project.documents().snapshot(Scope::All).unwrap();
     let began = Instant::now();
-    let done = workspace.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
+    let done = project.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
     #[allow(clippy::print_stdout, reason = "a figure for whoever looks")]
     {
         println!("measured: {many} documents archived and committed in {:?}", began.elapsed());
@@ -87,14 +87,14 @@ fn many_go_at_once_as_one_commit_of_renames_and_are_found_as_before() {
     sandbox.git(&["fsck", "--strict"]);
     assert_eq!(sandbox.documents(), ["archive", "task-live.md"]);
     for n in (0..many).step_by(7) {
-        let found = workspace.documents().find(Some(Kind::Task), &format!("task-{n}")).unwrap();
+        let found = project.documents().find(Some(Kind::Task), &format!("task-{n}")).unwrap();
         assert_eq!(found.path.as_str(), format!("archive/2025-{:02}/task-{n}.md", n % 12 + 1));
         let old = before.get(&DocPath::new(format!("task-{n}.md")).unwrap()).unwrap();
         assert_eq!(found.document.bytes(), old.document.bytes(), "to the byte");
     }
-    let named = workspace.documents().snapshot(Scope::Named).unwrap();
+    let named = project.documents().snapshot(Scope::Named).unwrap();
     assert!(named.ready(named.tasks().find(|task| task.id.as_str() == "task-live").unwrap()), "dependencies count");
-    let again = workspace.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
+    let again = project.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
     assert!(again.moved.is_empty() && again.operations.is_empty());
 }
 
@@ -117,13 +117,13 @@ fn quiet_is_what_neither_the_file_nor_its_history_has_seen_change() {
     let mut command = sandbox.command("git");
     command.args(["commit", "-q", "--amend", "--no-edit"]).env_remove("GIT_COMMITTER_DATE");
     assert!(command.status().unwrap().success());
-    let workspace = open(&sandbox, &[]);
-    assert_eq!(went(&workspace, 7 * DAY), ["task-aged", "task-old", "task-young"]);
-    assert_eq!(went(&workspace, 9 * DAY), ["task-old", "task-young"], "by history");
-    assert_eq!(went(&workspace, 100 * 365 * DAY), [""; 0]);
-    assert_eq!(went(&workspace, Duration::ZERO).len(), 6);
+    let project = open(&sandbox, &[]);
+    assert_eq!(went(&project, 7 * DAY), ["task-aged", "task-old", "task-young"]);
+    assert_eq!(went(&project, 9 * DAY), ["task-old", "task-young"], "by history");
+    assert_eq!(went(&project, 100 * 365 * DAY), [""; 0]);
+    assert_eq!(went(&project, Duration::ZERO).len(), 6);
     let named = ["task-new".to_owned()];
-    let stays = workspace.archive(Wanted::These(&named), Some(DAY), Run::Real).unwrap_err();
+    let stays = project.archive(Wanted::These(&named), Some(DAY), Run::Real).unwrap_err();
     assert!(matches!(&stays, Error::Stays { why, .. } if **why == Stay::Restless), "{stays:?}");
     let plain = open(&sandbox, &[("markdown.folder", FOLDER)]);
     assert_eq!(plain.archive(Wanted::These(&named), None, Run::Dry).unwrap().moved.len(), 1, "named is asked for");
@@ -136,18 +136,18 @@ fn a_whole_id_means_its_document_whatever_else_begins_so() {
         write(&sandbox, id, "completed", "");
     }
     write(&sandbox, "task-alone", "pending", "");
-    let workspace = open(&sandbox, &[]);
+    let project = open(&sandbox, &[]);
     let path = |id: &str| {
-        workspace.documents().find(None, id).map(|found| found.path.to_string()).map_err(|error| error.to_string())
+        project.documents().find(None, id).map(|found| found.path.to_string()).map_err(|error| error.to_string())
     };
     let ids = ["task-1".to_owned(), "task-x".to_owned()];
-    workspace.archive(Wanted::These(&ids), None, Run::Real).unwrap();
+    project.archive(Wanted::These(&ids), None, Run::Real).unwrap();
     assert_eq!(path("task-1"), Ok("archive/2025-10/task-1.md".into()), "not the one live document that begins so");
     assert_eq!(path("task-x"), Ok("archive/2025-10/task-x.md".into()), "nor one of two");
     assert_eq!(path("x"), Ok("archive/2025-10/task-x.md".into()));
     assert_eq!(path("x1"), Ok("task-x1.md".into()));
     assert_eq!(path("al"), Ok("task-alone.md".into()));
-    workspace.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
+    project.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
     assert_eq!(path("task-1"), Ok("archive/2025-10/task-1.md".into()));
     assert_eq!(path("task-11"), Ok("archive/2025-10/task-11.md".into()));
     assert_eq!(path("y"), Err("no document `y`".into()));
@@ -177,12 +177,12 @@ fn two_clones_archive_the_same_at_different_times_and_merge_clean() {
 }
 
 fn change(
-    workspace: &Project,
+    project: &Project,
     id: &str,
     verb: &'static str,
     edit: &(dyn Fn(&Document) -> Result<Document, Refusal> + Sync),
 ) -> Result<Outcome, Error> {
-    workspace.operations().change(workspace.actor(), Kind::Task, id, verb, &Passing::default(), edit)
+    project.operations().change(project.actor(), Kind::Task, id, verb, &Passing::default(), edit)
 }
 
 #[test]
@@ -198,13 +198,13 @@ fn nothing_is_lost_where_others_write_what_is_being_archived() {
             .map(|writer| {
                 let sandbox = &sandbox;
                 scope.spawn(move || {
-                    let workspace = open(sandbox, &flags);
+                    let project = open(sandbox, &flags);
                     let mut written = Vec::new();
                     for n in 0..rounds * TASKS {
                         let (id, note) = (format!("task-{}", n % TASKS), format!("note {writer}-{n}"));
                         // It may have gone between look-up and write: then it is looked up again.
                         for _ in 0..1_000 {
-                            match change(&workspace, &id, "note", &|document| task::note(document, &note)) {
+                            match change(&project, &id, "note", &|document| task::note(document, &note)) {
                                 Ok(_) => {
                                     written.push((id.clone(), note.clone()));
                                     break;
@@ -218,12 +218,12 @@ fn nothing_is_lost_where_others_write_what_is_being_archived() {
                 })
             })
             .collect();
-        let workspace = open(&sandbox, &flags);
+        let project = open(&sandbox, &flags);
         for _ in 0..rounds {
-            workspace.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
+            project.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
             for n in 0..TASKS {
                 let id = format!("task-{n}");
-                let back = change(&workspace, &id, "reopen", &task::reopen);
+                let back = change(&project, &id, "reopen", &task::reopen);
                 assert!(
                     matches!(back, Ok(_) | Err(Error::Gone { .. } | Error::Refused { .. } | Error::Find(_))),
                     "{back:?}"
@@ -233,7 +233,7 @@ fn nothing_is_lost_where_others_write_what_is_being_archived() {
                     let running = task::update(document, &update(mycelium::entity::TaskStatus::Running))?;
                     task::complete(&running, None)
                 };
-                let _ = change(&workspace, &id, "complete", &finish);
+                let _ = change(&project, &id, "complete", &finish);
             }
         }
         writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
@@ -271,9 +271,9 @@ fn a_batch_finds_and_brings_back_what_is_archived() {
     for id in ["task-1", "task-11", "task-2"] {
         write(&sandbox, id, "completed", "");
     }
-    let workspace = open(&sandbox, &[]);
+    let project = open(&sandbox, &[]);
     let ids = ["task-1".to_owned(), "task-2".to_owned()];
-    workspace.archive(Wanted::These(&ids), None, Run::Real).unwrap();
+    project.archive(Wanted::These(&ids), None, Run::Real).unwrap();
     let note = |text: &str| Request::task("task-1", TaskChange::Note(text.to_owned()));
     let steps = [
         note("one"),
@@ -281,25 +281,25 @@ fn a_batch_finds_and_brings_back_what_is_archived() {
         note("two"),
         Request::task("task-2", TaskChange::Reopen),
     ];
-    let results = workspace.operations().batch(workspace.actor(), &steps, Together::All).unwrap();
+    let results = project.operations().batch(project.actor(), &steps, Together::All).unwrap();
     let paths: Vec<String> = results.into_iter().map(|done| done.unwrap().path.to_string()).collect();
     assert_eq!(paths, ["archive/2025-10/task-1.md", "task-1.md", "task-1.md", "task-2.md"]);
     assert_eq!(sandbox.documents(), ["archive", "task-1.md", "task-11.md", "task-2.md"]);
-    let found = workspace.documents().find(None, "task-1").unwrap();
+    let found = project.documents().find(None, "task-1").unwrap();
     assert!(found.document.text().contains("- one\n- two\n"), "{}", found.document.text());
-    assert!(!workspace.documents().find(None, "task-11").unwrap().document.text().contains("Notes"));
+    assert!(!project.documents().find(None, "task-11").unwrap().document.text().contains("Notes"));
     assert_eq!(sandbox.git(&["status", "--porcelain"]), format!("?? {FOLDER}/task-11.md"));
 }
 
 /// What anybody could ask of the documents, but for where they lie.
-fn answers(workspace: &Project) -> BTreeMap<String, String> {
-    let named = workspace.documents().snapshot(Scope::Named).unwrap();
-    let all = workspace.documents().snapshot(Scope::All).unwrap();
+fn answers(project: &Project) -> BTreeMap<String, String> {
+    let named = project.documents().snapshot(Scope::Named).unwrap();
+    let all = project.documents().snapshot(Scope::All).unwrap();
     let mut answers = BTreeMap::new();
     let mut tell = |what: String, answer: String| assert_eq!(answers.insert(what, answer), None);
     for entry in all.entries() {
         let Some(id) = &entry.id else { continue };
-        let found = workspace.documents().find(entry.kind, id.as_str()).unwrap();
+        let found = project.documents().find(entry.kind, id.as_str()).unwrap();
         tell(format!("{id} says"), String::from_utf8_lossy(found.document.bytes()).into_owned());
         if let Some(task) = entry.task().filter(|task| task.status.word() == "pending") {
             tell(format!("{id} waits for"), format!("{:?} {}", named.blockers(task), named.ready(task)));
@@ -352,11 +352,11 @@ proptest! {
             let text = format!("---\nid: w{n}\nstatus: {status}\ntype: t\ntasks: {tasks}\n---\n");
             sandbox.write(&format!("{FOLDER}/workflow-w{n}.md"), &text);
         }
-        let workspace = open(&sandbox, &[("commit.auto", "false"), ("markdown.durability", "off")]);
-        let before = (answers(&workspace), findings(&workspace.documents().snapshot(Scope::All).unwrap()));
-        let done = workspace.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
-        let all = workspace.documents().snapshot(Scope::All).unwrap();
-        prop_assert_eq!((answers(&workspace), findings(&all)), before);
+        let project = open(&sandbox, &[("commit.auto", "false"), ("markdown.durability", "off")]);
+        let before = (answers(&project), findings(&project.documents().snapshot(Scope::All).unwrap()));
+        let done = project.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
+        let all = project.documents().snapshot(Scope::All).unwrap();
+        prop_assert_eq!((answers(&project), findings(&all)), before);
         let archived: Vec<&Entry> = all.entries().filter(|entry| entry.path.is_archived()).collect();
         prop_assert_eq!(archived.len(), done.moved.len());
         for entry in archived {

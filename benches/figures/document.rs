@@ -41,36 +41,36 @@ fn name(number: usize) -> String {
     format!("agent-{number:02}")
 }
 
-fn new_task(workspace: &Project, id: String) -> New {
+fn new_task(project: &Project, id: String) -> New {
     New::Task(NewTask {
         id: DocId::new(id).unwrap(),
         kind: "train-model".to_owned(),
         title: Some("Train the model".to_owned()),
         description: None,
-        assigned_to: workspace.agent().cloned(),
+        assigned_to: project.agent().cloned(),
         depends_on: Vec::new(),
         priority: Priority::High,
         workflow: None,
         payload: Some(serde_json::json!({ "epochs": 3 })),
         steps: Vec::new(),
-        created: workspace.now(),
+        created: project.now(),
     })
 }
 
 /// Makes an agent's document.
-fn store_first(workspace: &Project, name: &str) {
-    let new = AgentUpdate::at(workspace.now()).into_new(AgentName::new(name).unwrap());
-    workspace.operations().create(workspace.actor(), &New::Agent(new), Taken::FileName).unwrap();
+fn store_first(project: &Project, name: &str) {
+    let new = AgentUpdate::at(project.now()).into_new(AgentName::new(name).unwrap());
+    project.operations().create(project.actor(), &New::Agent(new), Taken::FileName).unwrap();
 }
 
 /// Changes an agent's status.
-fn store(workspace: &Project, name: &str, number: usize) {
+fn store(project: &Project, name: &str, number: usize) {
     let status = if number.is_multiple_of(2) { AgentStatus::Busy } else { AgentStatus::Idle };
     let metadata = Some(serde_json::json!({ "round": number }));
-    let update = AgentUpdate { status: Some(status), metadata, ..AgentUpdate::at(workspace.now()) };
-    workspace
+    let update = AgentUpdate { status: Some(status), metadata, ..AgentUpdate::at(project.now()) };
+    project
         .operations()
-        .change(workspace.actor(), Kind::Agent, name, "set", &Passing::default(), &|document| {
+        .change(project.actor(), Kind::Agent, name, "set", &Passing::default(), &|document| {
             agent::set(document, &update)
         })
         .unwrap();
@@ -84,18 +84,18 @@ fn operations(bench: &Bench) {
         let sandbox = repository(disk.path(), Tasks::flat(bench.pick(TASKS, TASKS, 5)));
         (0..AGENTS).for_each(|number| store_first(&open(&sandbox, &name(number), commit), &name(number)));
         let count = if commit == "true" { count.div_ceil(4) } else { count };
-        at_once(bench, &format!("document-store{suffix}"), &sandbox, commit, count, &|workspace, agent, number| {
-            store(workspace, &name(agent), number);
+        at_once(bench, &format!("document-store{suffix}"), &sandbox, commit, count, &|project, agent, number| {
+            store(project, &name(agent), number);
         });
         if suffix.is_empty() {
-            at_once(bench, "document-get", &sandbox, commit, 10 * count, &|workspace, agent, _| {
-                assert!(workspace.documents().find(Some(Kind::Agent), &name(agent)).unwrap().entity.is_some());
+            at_once(bench, "document-get", &sandbox, commit, 10 * count, &|project, agent, _| {
+                assert!(project.documents().find(Some(Kind::Agent), &name(agent)).unwrap().entity.is_some());
             });
         }
-        at_once(bench, &format!("document-create{suffix}"), &sandbox, commit, count, &|workspace, _, _| {
+        at_once(bench, &format!("document-create{suffix}"), &sandbox, commit, count, &|project, _, _| {
             // As in the reference document's call, the id is made up.
-            let id = workspace.new_id(Kind::Task).unwrap().to_string();
-            workspace.operations().create(workspace.actor(), &new_task(workspace, id), Taken::FileName).unwrap();
+            let id = project.new_id(Kind::Task).unwrap().to_string();
+            project.operations().create(project.actor(), &new_task(project, id), Taken::FileName).unwrap();
         });
     }
 }
@@ -113,9 +113,9 @@ fn at_once(
     let (times, took) = thread::scope(|scope| {
         let agents = (0..AGENTS).map(|agent| {
             scope.spawn(move || {
-                let workspace = open(sandbox, &name(agent), commit);
+                let project = open(sandbox, &name(agent), commit);
                 start.wait();
-                (0..count).map(|number| ms(timed(|| work(&workspace, agent, number)).1)).collect::<Vec<f64>>()
+                (0..count).map(|number| ms(timed(|| work(&project, agent, number)).1)).collect::<Vec<f64>>()
             })
         });
         let agents: Vec<_> = agents.collect();
@@ -135,7 +135,7 @@ fn files(bench: &Bench) {
     let rounds = bench.pick(100, 30, 2);
     let disk = disk();
     let sandbox = repository(disk.path(), Tasks::flat(bench.pick(TASKS, TASKS, 5)));
-    let workspace = open(&sandbox, &name(0), "true");
+    let project = open(&sandbox, &name(0), "true");
     let path = DocPath::new("task-one.md").unwrap();
     let text = |number: usize| format!("{}\n{number}\n", task("task-one", "pending"));
     let write = |number: usize| {
@@ -150,13 +150,13 @@ fn files(bench: &Bench) {
         let decide = &mut |_: &[Option<Vec<u8>>]| {
             Ok::<_, std::convert::Infallible>(vec![Action::Write(text(number).into_bytes())])
         };
-        let (_, took) = timed(|| workspace.store().apply(&operation, std::slice::from_ref(&path), decide).unwrap());
-        let (_, commits) = timed(|| workspace.commits().commit_now(mycelium::services::Edits::None).unwrap());
+        let (_, took) = timed(|| project.store().apply(&operation, std::slice::from_ref(&path), decide).unwrap());
+        let (_, commits) = timed(|| project.commits().commit_now(mycelium::services::Edits::None).unwrap());
         (ms(took), ms(commits))
     };
     let written: Vec<(f64, f64)> = (0..rounds).map(write).collect();
-    let read = || drop(workspace.store().read(&path).unwrap().unwrap());
-    let bytes = workspace.store().read(&path).unwrap().unwrap().bytes;
+    let read = || drop(project.store().read(&path).unwrap().unwrap());
+    let bytes = project.store().read(&path).unwrap().unwrap().bytes;
     let parse = || assert_eq!(Document::parse(bytes.as_slice()).fields().len(), 6);
     let each = |work: &dyn Fn()| median((0..rounds).map(|_| ms(timed(work).1)));
     bench.show("document-write-file", &format!("{:.2} ms (durable)", median(written.iter().map(|times| times.0))));
@@ -181,20 +181,20 @@ fn overhead(bench: &Bench) {
         for agent in 0..AGENTS {
             let sandbox = &sandbox;
             scope.spawn(move || {
-                let workspace = open(sandbox, &name(agent), "true");
+                let project = open(sandbox, &name(agent), "true");
                 for number in 0..tasks {
                     let id = format!("task-{:05}", agent * tasks + number);
                     let running = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
-                    workspace
+                    project
                         .operations()
-                        .change(workspace.actor(), Kind::Task, &id, "update", &Passing::default(), &|document| {
+                        .change(project.actor(), Kind::Task, &id, "update", &Passing::default(), &|document| {
                             task::update(document, &running)
                         })
                         .unwrap();
                     thread::sleep(WORK);
-                    workspace
+                    project
                         .operations()
-                        .change(workspace.actor(), Kind::Task, &id, "complete", &Passing::default(), &|document| {
+                        .change(project.actor(), Kind::Task, &id, "complete", &Passing::default(), &|document| {
                             task::complete(document, None)
                         })
                         .unwrap();
@@ -211,12 +211,9 @@ fn overhead(bench: &Bench) {
 fn sizes(bench: &Bench) {
     let disk = disk();
     let sandbox = repository(disk.path(), Tasks::flat(0));
-    let workspace = open(&sandbox, &name(0), "true");
-    store_first(&workspace, &name(0));
-    workspace
-        .operations()
-        .create(workspace.actor(), &new_task(&workspace, "task-1".to_owned()), Taken::FileName)
-        .unwrap();
+    let project = open(&sandbox, &name(0), "true");
+    store_first(&project, &name(0));
+    project.operations().create(project.actor(), &new_task(&project, "task-1".to_owned()), Taken::FileName).unwrap();
     let size = |file: &str| fs::metadata(sandbox.path(&format!("{FOLDER}/{file}"))).unwrap().len();
     bench.show("document-disk-agent", &format!("{} bytes", size("agent-agent-00.md")));
     bench.show("document-disk-task", &format!("{} bytes", size("task-1.md")));

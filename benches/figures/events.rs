@@ -27,27 +27,26 @@ pub(crate) fn run(bench: &Bench) {
     let disk = disk();
     let sandbox = repository(disk.path(), Tasks::flat(bench.pick(100, 100, 10)));
     let agent = Some(AgentName::new("ai-engineer").unwrap());
-    let workspace = Project::open(Opening { root: Some(sandbox.root().to_owned()), agent, ..Opening::default() });
-    let workspace = workspace.unwrap();
-    told(bench, &sandbox, &workspace);
+    let project = Project::open(Opening { root: Some(sandbox.root().to_owned()), agent, ..Opening::default() });
+    let project = project.unwrap();
+    told(bench, &sandbox, &project);
     let count = bench.pick(200, 50, 3);
     let channel = Channel::new("bench:ticks").unwrap();
     let publish = || {
         (0..count).for_each(|number| {
-            drop(workspace.publish(workspace.actor(), channel.clone(), json!({ "n": number })).unwrap());
+            drop(project.publish(project.actor(), channel.clone(), json!({ "n": number })).unwrap());
         });
     };
     let rate = each_second(count, timed(publish).1);
     bench.show("event-publish", &format!("{} per s (one caller, each durable and committed)", whole(rate)));
     let count = bench.pick(20_000, 5_000, 10);
     let name = AgentName::new("ai-engineer").unwrap();
-    let rate =
-        each_second(count, timed(|| (0..count).for_each(|_| _ = workspace.leases().heartbeat(&name).unwrap())).1);
+    let rate = each_second(count, timed(|| (0..count).for_each(|_| _ = project.leases().heartbeat(&name).unwrap())).1);
     bench.tell("beats", &format!("{} per s", whole(rate)), "5,000 per s", Verdict::of(rate >= BEATS_MIN));
 }
 
 /// From the beginning of a write, and from a save by hand, until the line of another process is there.
-fn told(bench: &Bench, sandbox: &Sandbox, workspace: &Project) {
+fn told(bench: &Bench, sandbox: &Sandbox, project: &Project) {
     let listener = Listener::start(sandbox);
     let (mut writes, mut saves) = (Vec::new(), Vec::new());
     for number in 0..bench.pick(50, 20, 1) {
@@ -58,10 +57,7 @@ fn told(bench: &Bench, sandbox: &Sandbox, workspace: &Project) {
         };
         let edit = |document: &_| task::update(document, &next);
         let began = Instant::now();
-        workspace
-            .operations()
-            .change(workspace.actor(), Kind::Task, &id, "update", &Passing::default(), &edit)
-            .unwrap();
+        project.operations().change(project.actor(), Kind::Task, &id, "update", &Passing::default(), &edit).unwrap();
         writes.push(ms(listener.told(&id).saturating_duration_since(began)));
         sleep(Duration::from_millis(120));
         let path = format!("{FOLDER}/{id}.md");

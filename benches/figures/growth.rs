@@ -25,12 +25,12 @@ pub(crate) fn run(bench: &Bench) {
         sandbox.git(&["gc", "--quiet"]);
         let objects = sandbox.path(".git/objects");
         let before = Bytes::below(&objects);
-        let workspace = Project::open(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
+        let project = Project::open(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
         for number in 0..changes {
             let edit = |document: &Document| Ok(document.set("epoch", &Value::text(number.to_string())).unwrap());
-            let outcome = workspace
+            let outcome = project
                 .operations()
-                .change(workspace.actor(), Kind::Task, &live(number % tasks.live), "update", &Passing::default(), &edit)
+                .change(project.actor(), Kind::Task, &live(number % tasks.live), "update", &Passing::default(), &edit)
                 .unwrap();
             assert!(outcome.committed.is_some(), "{:?}", outcome.waiting);
         }

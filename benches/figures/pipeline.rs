@@ -32,10 +32,9 @@ pub(crate) fn run(bench: &Bench) {
 fn rates(sandbox: &Sandbox, count: usize, rounds: usize, commit: &str) -> [f64; 2] {
     let flags = vec![("commit.auto".to_owned(), commit.to_owned())];
     let opening = Opening { root: Some(sandbox.root().to_owned()), flags, ..Opening::default() };
-    let workspace = Project::open(opening).unwrap();
+    let project = Project::open(opening).unwrap();
     let rate = |steps: Vec<Request<'_>>| {
-        let (results, took) =
-            timed(|| workspace.operations().batch(workspace.actor(), &steps, Together::Each).unwrap());
+        let (results, took) = timed(|| project.operations().batch(project.actor(), &steps, Together::Each).unwrap());
         let done: Vec<Outcome> = results.into_iter().map(Result::unwrap).collect();
         assert!(done.iter().all(|outcome| outcome.operation.is_some()), "each is a change");
         assert!(commit == "false" || done.iter().all(|outcome| outcome.committed.is_some()), "each is committed");
@@ -47,7 +46,7 @@ fn rates(sandbox: &Sandbox, count: usize, rounds: usize, commit: &str) -> [f64; 
     });
     let updates = median(updates);
     let creates = (0..rounds).map(|round| {
-        rate((0..count).map(|number| create(&workspace, format!("task-new-{round}-{number:06}"))).collect())
+        rate((0..count).map(|number| create(&project, format!("task-new-{round}-{number:06}"))).collect())
     });
     [updates, median(creates)]
 }
@@ -59,7 +58,7 @@ fn step(id: &str, status: TaskStatus) -> Request<'static> {
     Request::task(id, change)
 }
 
-fn create(workspace: &Project, id: String) -> Request<'static> {
+fn create(project: &Project, id: String) -> Request<'static> {
     let new = NewTask {
         id: DocId::new(id).unwrap(),
         kind: "train-model".to_owned(),
@@ -71,7 +70,7 @@ fn create(workspace: &Project, id: String) -> Request<'static> {
         workflow: None,
         payload: Some(serde_json::json!({ "epochs": 3 })),
         steps: vec!["Load the data".to_owned(), "Train".to_owned()],
-        created: workspace.now(),
+        created: project.now(),
     };
     DocumentChange::Create { new: New::Task(new), taken: Taken::LookUp }.into()
 }

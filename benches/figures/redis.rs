@@ -43,7 +43,7 @@ pub(crate) fn run(bench: &Bench) {
     memory(bench, &server);
 }
 
-/// A workspace in which a status counts as a sign of life does: nobody waits for the disk, and commits come later.
+/// A project in which a status counts as a sign of life does: nobody waits for the disk, and commits come later.
 pub(crate) fn open(sandbox: &Sandbox, name: &str, url: &str) -> Project {
     let flags = [("markdown.durability", "off"), ("coordination.redis.url", url)];
     let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
@@ -214,20 +214,18 @@ impl Drop for Watching {
 }
 
 /// The statuses of all agents in one call, again and again, until the server has the last ones.
-fn pipeline(bench: &Bench, server: &Server, workspace: &Project, agents: usize) {
+fn pipeline(bench: &Bench, server: &Server, project: &Project, agents: usize) {
     let rounds = bench.pick(200, 40, 2);
     let began = Instant::now();
     for round in 0..rounds {
         let step = |agent: usize| {
             let metadata = Some(json!({ "in_one_call": round }));
-            let update = AgentUpdate { status: Some(AgentStatus::Busy), metadata, ..AgentUpdate::at(workspace.now()) };
+            let update = AgentUpdate { status: Some(AgentStatus::Busy), metadata, ..AgentUpdate::at(project.now()) };
             let name = AgentName::new(name(agent)).unwrap();
             Request::from(DocumentChange::SetAgent { name, update: Box::new(update) })
         };
         let steps: Vec<Request<'_>> = (0..agents).map(step).collect();
-        assert!(
-            workspace.operations().batch(workspace.actor(), &steps, Together::Each).unwrap().iter().all(Result::is_ok)
-        );
+        assert!(project.operations().batch(project.actor(), &steps, Together::Each).unwrap().iter().all(Result::is_ok));
     }
     let metadata = json!({ "in_one_call": rounds - 1 }).to_string();
     until(|| (0..agents).all(|agent| server.cli(&["HGET", &key(agent), "metadata"]) == metadata));
@@ -240,25 +238,25 @@ fn key(number: usize) -> String {
     format!("agents:status:{}", name(number))
 }
 
-pub(crate) fn store(workspace: &Project, agent: usize, number: usize) {
+pub(crate) fn store(project: &Project, agent: usize, number: usize) {
     let status = if number.is_multiple_of(2) { AgentStatus::Busy } else { AgentStatus::Idle };
     let metadata = Some(json!({ "round": number }));
-    let update = AgentUpdate { status: Some(status), metadata, ..AgentUpdate::at(workspace.now()) };
-    workspace
+    let update = AgentUpdate { status: Some(status), metadata, ..AgentUpdate::at(project.now()) };
+    project
         .operations()
-        .change(workspace.actor(), Kind::Agent, &name(agent), "set", &Passing::default(), &|document| {
+        .change(project.actor(), Kind::Agent, &name(agent), "set", &Passing::default(), &|document| {
             agent::set(document, &update)
         })
         .unwrap();
 }
 
-fn get(workspace: &Project, agent: usize, _: usize) {
-    assert!(workspace.documents().find(Some(Kind::Agent), &name(agent)).unwrap().entity.is_some());
+fn get(project: &Project, agent: usize, _: usize) {
+    assert!(project.documents().find(Some(Kind::Agent), &name(agent)).unwrap().entity.is_some());
 }
 
-fn create(workspace: &Project, _: usize, _: usize) {
+fn create(project: &Project, _: usize, _: usize) {
     let new = NewTask {
-        id: workspace.new_id(Kind::Task).unwrap(),
+        id: project.new_id(Kind::Task).unwrap(),
         kind: "train-model".to_owned(),
         title: None,
         description: None,
@@ -268,14 +266,14 @@ fn create(workspace: &Project, _: usize, _: usize) {
         workflow: None,
         payload: Some(json!({ "epochs": 3 })),
         steps: Vec::new(),
-        created: workspace.now(),
+        created: project.now(),
     };
-    workspace.operations().create(workspace.actor(), &New::Task(new), Taken::FileName).unwrap();
+    project.operations().create(project.actor(), &New::Task(new), Taken::FileName).unwrap();
 }
 
-fn publish(workspace: &Project, _: usize, number: usize) {
+fn publish(project: &Project, _: usize, number: usize) {
     let channel = Channel::new("training:events").unwrap();
-    workspace.publish(workspace.actor(), channel, json!({ "event": "saved", "step": number })).unwrap();
+    project.publish(project.actor(), channel, json!({ "event": "saved", "step": number })).unwrap();
 }
 
 /// How long calls took, and how long it was until all was there.
@@ -306,9 +304,9 @@ fn at_once(
         let threads: Vec<_> = (0..agents)
             .map(|agent| {
                 scope.spawn(move || {
-                    let workspace = open(sandbox, &name(agent), url);
+                    let project = open(sandbox, &name(agent), url);
                     start.wait();
-                    (0..count).map(|number| ms(timed(|| work(&workspace, agent, number)).1)).collect::<Vec<f64>>()
+                    (0..count).map(|number| ms(timed(|| work(&project, agent, number)).1)).collect::<Vec<f64>>()
                 })
             })
             .collect();
@@ -351,9 +349,9 @@ fn first(bench: &Bench, server: &Server) {
     let tasks = bench.pick(10_000, 2_000, 20);
     let disk = disk();
     let sandbox = repository(disk.path(), Tasks::flat(tasks));
-    let workspace = open(&sandbox, "first", &server.url());
+    let project = open(&sandbox, "first", &server.url());
     let began = Instant::now();
-    let follower = Follower::start(&workspace, |_| {}).unwrap();
+    let follower = Follower::start(&project, |_| {}).unwrap();
     let is_there = || server.cli(&["DBSIZE"]).parse::<usize>().unwrap_or(0) >= 2 * tasks;
     until(is_there);
     bench.show(
@@ -375,14 +373,14 @@ fn memory(bench: &Bench, server: &Server) {
         let (agents, tasks) = (bench.pick(agents, agents, 1), bench.pick(tasks, tasks, 1));
         let disk = disk();
         let sandbox = repository(disk.path(), Tasks::flat(1));
-        let workspace = open(&sandbox, "first", "");
+        let project = open(&sandbox, "first", "");
         let before = used();
         for number in 0..agents {
-            let new = AgentUpdate::at(workspace.now()).into_new(AgentName::new(name(number)).unwrap());
-            workspace.operations().create(workspace.actor(), &New::Agent(new), Taken::FileName).unwrap();
+            let new = AgentUpdate::at(project.now()).into_new(AgentName::new(name(number)).unwrap());
+            project.operations().create(project.actor(), &New::Agent(new), Taken::FileName).unwrap();
         }
         for number in 0..tasks {
-            create(&workspace, 0, number);
+            create(&project, 0, number);
         }
         let follower = Follower::start(&open(&sandbox, "first", &server.url()), |_| {}).unwrap();
         until(|| server.cli(&["DBSIZE"]).parse::<usize>().unwrap_or(0) >= 2 * (agents + tasks));

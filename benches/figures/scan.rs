@@ -22,38 +22,38 @@ pub(crate) fn run(bench: &Bench) {
         let tasks = Tasks::flat(all);
         let sandbox = uncommitted(disk.path(), tasks);
         let opening = || Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() };
-        let workspace = Project::open(opening()).unwrap();
-        let scan = || assert_eq!(workspace.store().scan().unwrap().files.len(), tasks.all());
-        let read = || assert_eq!(workspace.documents().snapshot(Scope::All).unwrap().len(), tasks.all());
+        let project = Project::open(opening()).unwrap();
+        let scan = || assert_eq!(project.store().scan().unwrap().files.len(), tasks.all());
+        let read = || assert_eq!(project.documents().snapshot(Scope::All).unwrap().len(), tasks.all());
         let each = |work: &dyn Fn()| median((0..rounds).map(|_| ms(timed(work).1)));
         bench.show(&format!("scan-{all}"), &format!("{:.1} ms", each(&scan)));
         bench.show(&format!("read-all-{all}"), &format!("{:.1} ms", each(&read)));
         // From the first write on, what was read is kept.
-        workspace
+        project
             .operations()
-            .change(workspace.actor(), Kind::Task, &live(0), "note", &Passing::default(), &|document| {
+            .change(project.actor(), Kind::Task, &live(0), "note", &Passing::default(), &|document| {
                 task::note(document, "seen")
             })
             .unwrap();
         read();
         bench.show(&format!("read-kept-{all}"), &format!("{:.1} ms", each(&read)));
         if all == sizes[0] {
-            reads(bench, &workspace, tasks);
+            reads(bench, &project, tasks);
         }
     }
 }
 
 /// Documents read in one thread: from their files, and from what was read before.
-fn reads(bench: &Bench, workspace: &Project, tasks: Tasks) {
+fn reads(bench: &Bench, project: &Project, tasks: Tasks) {
     let time = bench.pick(Duration::from_secs(2), Duration::from_millis(500), Duration::from_millis(20));
     let paths: Vec<DocPath> = (0..tasks.live).map(|n| DocPath::new(format!("{}.md", live(n))).unwrap()).collect();
     let from_file = rate(time, |n| {
         let path = &paths[n % paths.len()];
-        let bytes = workspace.store().read(path).unwrap().unwrap().bytes;
+        let bytes = project.store().read(path).unwrap().unwrap().bytes;
         let reading = entity::read(path, &mycelium::document::Document::parse(bytes));
         assert!(black_box(reading).entity.is_some(), "{path} is a task");
     });
-    let snapshot = workspace.documents().snapshot(Scope::All).unwrap();
+    let snapshot = project.documents().snapshot(Scope::All).unwrap();
     let ids: Vec<String> = (0..tasks.live).map(live).collect();
     let held = rate(time, |n| {
         let entry = snapshot.find(Some(Kind::Task), &ids[n % ids.len()]).unwrap();

@@ -51,15 +51,15 @@ fn commands(bench: &Bench, sandboxes: &[Sandbox; 3], urls: [&str; 3]) -> Times {
 /// A process that goes on, beside a watcher that commits and follows.
 fn watched(bench: &Bench, sandboxes: &[Sandbox; 3], urls: [&str; 3]) -> Times {
     let watchers: Vec<_> = (0..3).map(|at| Watching::start(&sandboxes[at], urls[at])).collect();
-    let workspaces: [Project; 3] = std::array::from_fn(|at| open(&sandboxes[at], "agent-000", urls[at]));
-    for workspace in &workspaces {
-        let new = AgentUpdate::at(workspace.now()).into_new(AgentName::new("agent-000").unwrap());
-        workspace.operations().create(workspace.actor(), &New::Agent(new), Taken::FileName).unwrap();
+    let projects: [Project; 3] = std::array::from_fn(|at| open(&sandboxes[at], "agent-000", urls[at]));
+    for project in &projects {
+        let new = AgentUpdate::at(project.now()).into_new(AgentName::new("agent-000").unwrap());
+        project.operations().create(project.actor(), &New::Agent(new), Taken::FileName).unwrap();
     }
     let mut times = Times::default();
     for round in 0..bench.pick(5_000, 1_000, 2) {
         for at in in_turn(round) {
-            times[at].push(ms(timed(|| store(&workspaces[at], 0, round)).1));
+            times[at].push(ms(timed(|| store(&projects[at], 0, round)).1));
         }
         // As an agent does it: now and then, not as fast as it goes.
         std::thread::sleep(Duration::from_millis(1));

@@ -28,10 +28,10 @@ fn open(sandbox: &Sandbox) -> Project {
 }
 
 /// Changes one field of a task; when this returns, the change is a commit and on the disk.
-fn change(workspace: &Project, id: &str, number: usize) {
+fn change(project: &Project, id: &str, number: usize) {
     let edit = |document: &Document| Ok(document.set("epoch", &Value::text(number.to_string())).unwrap());
     let outcome =
-        workspace.operations().change(workspace.actor(), Kind::Task, id, "update", &Passing::default(), &edit).unwrap();
+        project.operations().change(project.actor(), Kind::Task, id, "update", &Passing::default(), &edit).unwrap();
     assert!(outcome.committed.is_some(), "{id} is committed: {:?}", outcome.waiting);
 }
 
@@ -40,10 +40,10 @@ fn one(bench: &Bench) {
     let tasks = Tasks::flat(bench.pick(100, 100, 5));
     let disk = disk();
     let (here, there) = (repository(&disk.path().join("ours"), tasks), repository(&disk.path().join("theirs"), tasks));
-    let workspace = open(&here);
+    let project = open(&here);
     let before = commits(&here);
-    change(&workspace, &live(0), 0);
-    let ((), took) = timed(|| (1..=count).for_each(|number| change(&workspace, &live(number % tasks.live), number)));
+    change(&project, &live(0), 0);
+    let ((), took) = timed(|| (1..=count).for_each(|number| change(&project, &live(number % tasks.live), number)));
     assert_eq!(commits(&here), before + count + 1, "each is a commit");
     let git = count.div_ceil(3);
     let ((), gits) = timed(|| (0..git).for_each(|number| commit_with_git(&there, number)));
@@ -69,9 +69,9 @@ fn many(bench: &Bench) {
         let callers = (0..CALLERS).map(|caller| {
             let (start, sandbox) = (&start, &sandbox);
             scope.spawn(move || {
-                let workspace = open(sandbox);
+                let project = open(sandbox);
                 start.wait();
-                (0..count).for_each(|number| change(&workspace, &live(caller), number));
+                (0..count).for_each(|number| change(&project, &live(caller), number));
             })
         });
         let callers: Vec<_> = callers.collect();

@@ -81,7 +81,7 @@ impl Drop for Process {
 
 /// A subscriber in this process: woken by file events, it compares the folder with what it knew.
 struct Eyes {
-    workspace: Project,
+    project: Project,
     /// What was committed when it began: what is still so need not be read.
     tracked: BTreeMap<DocPath, ContentId>,
     survey: Survey,
@@ -92,9 +92,9 @@ struct Eyes {
 impl Eyes {
     fn open(sandbox: &Sandbox) -> Self {
         let opening = Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() };
-        let workspace = Project::open(opening).unwrap();
-        let repository = workspace.repository().unwrap();
-        let revision = repository.view().head(&workspace.target()).unwrap().revision;
+        let project = Project::open(opening).unwrap();
+        let repository = project.repository().unwrap();
+        let revision = repository.view().head(&project.target()).unwrap().revision;
         let tracked = repository.view().contents(revision.as_ref(), FOLDER).unwrap();
         let git_dir = repository.git_dir().to_owned();
         let git = Some(GitPlaces { common_dir: git_dir.clone(), git_dir, target: None });
@@ -102,14 +102,14 @@ impl Eyes {
         let (ring, bell) = channel();
         let mut watcher = Watcher::new(places, move || _ = ring.send(()));
         watcher.arm().unwrap();
-        Self { workspace, tracked, survey: Survey::default(), watcher, bell }
+        Self { project, tracked, survey: Survey::default(), watcher, bell }
     }
 
     /// Looks, and gives what is there.
     fn look(&mut self) -> BTreeMap<DocPath, Option<ContentId>> {
         while self.bell.try_recv().is_ok() {}
         self.watcher.arm().unwrap();
-        let sight = self.survey.look(&self.workspace.commits(), &self.tracked).unwrap();
+        let sight = self.survey.look(&self.project.commits(), &self.tracked).unwrap();
         sight.files.into_iter().map(|(path, seen)| (path, seen.content)).collect()
     }
 
@@ -209,7 +209,7 @@ fn burst_seen(bench: &Bench) {
         let calm = eyes.until(|known| known.len() == files);
         (eyes.look(), last, calm)
     });
-    let full = Survey::default().look(&eyes.workspace.commits(), &BTreeMap::new()).unwrap();
+    let full = Survey::default().look(&eyes.project.commits(), &BTreeMap::new()).unwrap();
     let full: BTreeMap<_, _> = full.files.into_iter().map(|(path, seen)| (path, seen.content)).collect();
     let is_equal = known == full && full.len() == files;
     assert!(is_equal, "{} of {} files are known", known.len(), full.len());

@@ -13,34 +13,34 @@ use crate::core::problem::Problem;
 /// Does what can be done without asking anybody, and tells what it did; nothing where nothing can be opened.
 #[must_use]
 pub fn mend(opening: Opening) -> Vec<String> {
-    prepared(opening).map_or_else(|_| Vec::new(), |workspace| workspace.mend())
+    prepared(opening).map_or_else(|_| Vec::new(), |project| project.mend())
 }
 
-/// Everything that can be seen from here, and the workspace if it could be opened.
+/// Everything that can be seen from here, and the project if it could be opened.
 #[must_use]
 pub fn facts(opening: Opening) -> (Facts, Option<Project>) {
-    let (place, workspace) = match prepared(opening) {
-        Ok(workspace) => {
-            let root = workspace.root.display().to_string();
-            let has_git_dir = workspace.root.join(".git").exists();
-            (Ok(Place { root, in_git: workspace.repository.is_some(), has_git_dir }), Some(workspace))
+    let (place, project) = match prepared(opening) {
+        Ok(project) => {
+            let root = project.root.display().to_string();
+            let has_git_dir = project.root.join(".git").exists();
+            (Ok(Place { root, in_git: project.repository.is_some(), has_git_dir }), Some(project))
         }
         Err(error) => (Err(fault(&error)), None),
     };
     let facts = Facts {
         program: git::program_version(),
         place,
-        inside: workspace.as_ref().map(Project::inside),
+        inside: project.as_ref().map(Project::inside),
         limits: watch::limits(),
         now: environment::now(),
     };
-    (facts, workspace)
+    (facts, project)
 }
 
 fn prepared(opening: Opening) -> Result<Project, Error> {
-    let workspace = Project::open(opening)?;
-    let _ = workspace.prepare();
-    Ok(workspace)
+    let project = Project::open(opening)?;
+    let _ = project.prepare();
+    Ok(project)
 }
 
 /// An error with its causes in one line.

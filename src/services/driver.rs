@@ -1,4 +1,4 @@
-//! What git calls: a merge of three files, and a file to be shown. Knows files and their place, opens no workspace; and setting both up in a clone.
+//! What git calls: a merge of three files, and a file to be shown. Knows files and their place, opens no project; and setting both up in a clone.
 
 use std::io;
 use std::path::{Path, PathBuf};

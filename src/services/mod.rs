@@ -1,4 +1,4 @@
-//! Carries out what the pure modules decide: opens the workspace, applies operations, makes commits. Reads clock, environment and randomness; prints nothing.
+//! Carries out what the pure modules decide: opens the project, applies operations, makes commits. Reads clock, environment and randomness; prints nothing.
 #![allow(clippy::disallowed_methods, reason = "the runner is the place that reads the clock and the environment")]
 
 mod after_write;

@@ -111,12 +111,12 @@ impl Observer {
     }
 
     /// Reads the feed from its start, with what a look at the folder adds to it.
-    pub(super) fn catch_up(&mut self, workspace: &Project) -> Result<Vec<Told>, Error> {
-        let mut told = self.read(&workspace.store)?.told;
+    pub(super) fn catch_up(&mut self, project: &Project) -> Result<Vec<Told>, Error> {
+        let mut told = self.read(&project.store)?.told;
         for _ in 0..CATCH_UP_MAX {
-            let looked = self.look(workspace)?;
+            let looked = self.look(project)?;
             told.extend(looked.told);
-            told.extend(self.read(&workspace.store)?.told);
+            told.extend(self.read(&project.store)?.told);
             if looked.again_ms != Some(0) {
                 break;
             }
@@ -129,11 +129,11 @@ impl Observer {
     ///
     /// # Errors
     /// [`Error`] if the folder or the feed cannot be read or written; it may be asked again.
-    pub fn keep_up(&mut self, workspace: &Project) -> Result<Option<Duration>, Error> {
-        workspace.store.make_feed()?;
+    pub fn keep_up(&mut self, project: &Project) -> Result<Option<Duration>, Error> {
+        project.store.make_feed()?;
         for _ in 0..CATCH_UP_MAX {
-            self.read(&workspace.store)?;
-            let looked = self.look(workspace)?;
+            self.read(&project.store)?;
+            let looked = self.look(project)?;
             if looked.again_ms != Some(0) {
                 return Ok(looked.again_ms.map(Duration::from_millis));
             }
@@ -142,18 +142,18 @@ impl Observer {
     }
 
     /// The same, and gives what was told since the last time.
-    pub(super) fn follow(&mut self, workspace: &Project) -> Result<Vec<Told>, Error> {
-        workspace.store.make_feed()?;
+    pub(super) fn follow(&mut self, project: &Project) -> Result<Vec<Told>, Error> {
+        project.store.make_feed()?;
         let mut told = Vec::new();
         for _ in 0..CATCH_UP_MAX {
-            told.extend(self.read(&workspace.store)?.told);
-            let looked = self.look(workspace)?;
+            told.extend(self.read(&project.store)?.told);
+            let looked = self.look(project)?;
             told.extend(looked.told);
             if looked.again_ms != Some(0) {
                 break;
             }
         }
-        told.extend(self.read(&workspace.store)?.told);
+        told.extend(self.read(&project.store)?.told);
         Ok(told)
     }
 
@@ -165,8 +165,8 @@ impl Observer {
     }
 
     /// Compares the folder with what was told, and tells the rest. What it tells comes with the next reading.
-    pub(super) fn look(&mut self, workspace: &Project) -> Result<Looked, Error> {
-        let look = Look::new(workspace, self)?;
+    pub(super) fn look(&mut self, project: &Project) -> Result<Looked, Error> {
+        let look = Look::new(project, self)?;
         let looked = Looked { again_ms: look.again_ms, told: Vec::new() };
         if look.lines.is_empty() && look.base.is_none() {
             return Ok(looked);
@@ -174,8 +174,8 @@ impl Observer {
         let lines = text(&look.lines);
         let base = look.base.as_ref().map(|base| text(base));
         let addition = base.as_ref().map_or(Addition::Lines(&lines), |base| Addition::Base(base, &lines));
-        let mut still = || look.holds(workspace);
-        match workspace.store.feed_add(self.at, &mut still, addition)? {
+        let mut still = || look.holds(project);
+        match project.store.feed_add(self.at, &mut still, addition)? {
             FeedAdded::Yes => Ok(looked),
             // Somebody else has told something, or saved: that is read before the next look.
             FeedAdded::No => Ok(Looked { again_ms: Some(0), ..Looked::default() }),
@@ -205,11 +205,11 @@ struct Look {
 }
 
 impl Look {
-    fn new(workspace: &Project, observer: &mut Observer) -> Result<Self, Error> {
+    fn new(project: &Project, observer: &mut Observer) -> Result<Self, Error> {
         let mut look = Self { lines: Vec::new(), base: None, again_ms: None, read: BTreeMap::new() };
-        let branch = workspace.branch_now()?;
+        let branch = project.branch_now()?;
         let now = environment::now();
-        let files = workspace.store.scan_live()?.files;
+        let files = project.store.scan_live()?.files;
         let mut changed: Changed = BTreeMap::new();
         let mut here: BTreeSet<&DocPath> = BTreeSet::new();
         let mut unread = Vec::new();
@@ -221,7 +221,7 @@ impl Look {
             }
         }
         let now_ns = now.unix_ms().saturating_mul(1_000_000);
-        for (path, contents) in workspace.read_contents(&unread)? {
+        for (path, contents) in project.read_contents(&unread)? {
             let Contents { bytes, stamp } = contents;
             let has_aged = now_ns - stamp.ctime_ns > YOUNG_NS;
             let is_told = observer
@@ -239,18 +239,18 @@ impl Look {
         }
         let gone: Vec<&DocPath> = observer.fold.documents().keys().filter(|path| !here.contains(path)).collect();
         if !gone.is_empty() {
-            let out = workspace.documents().kept_out(&|path| gone.contains(&path))?;
+            let out = project.documents().kept_out(&|path| gone.contains(&path))?;
             let is_out = |path: &DocPath| out.iter().any(|(other, _)| other == path);
             changed.extend(gone.into_iter().filter(|path| !is_out(path)).map(|path| (path.clone(), None)));
         }
         observer.unsettled.retain(|path, _| changed.contains_key(path));
-        look.decide(workspace, observer, branch, &changed, now)?;
+        look.decide(project, observer, branch, &changed, now)?;
         Ok(look)
     }
 
     fn decide(
         &mut self,
-        workspace: &Project,
+        project: &Project,
         observer: &mut Observer,
         branch: Branch,
         changed: &Changed,
@@ -262,7 +262,7 @@ impl Look {
                 // Everything there is was told since the feed began.
                 self.lines.push(Line { branch: Some(branch), whole: true, ..Line::default() });
             } else {
-                self.begin_anew(workspace, fold, changed, branch, event::replaced(&Replaced::New, now), now)?;
+                self.begin_anew(project, fold, changed, branch, event::replaced(&Replaced::New, now), now)?;
             }
             return Ok(());
         }
@@ -272,7 +272,7 @@ impl Look {
             // That HEAD has gone on is nothing to write down with every commit: it can be seen later as well.
             if has_moved && fold.head() != Some(&branch) {
                 let is_same = fold.branch().is_some_and(|from| from.name == branch.name);
-                if is_same && fold.bases().len() < BASES_MAX && workspace.went_forward(fold, &branch)? {
+                if is_same && fold.bases().len() < BASES_MAX && project.went_forward(fold, &branch)? {
                     observer.fold.note_head(branch);
                 } else {
                     self.lines.push(Line { branch: Some(branch), ..Line::default() });
@@ -281,18 +281,18 @@ impl Look {
             return Ok(());
         }
         if let Some(from) = fold.branch().filter(|_| has_moved)
-            && !workspace.went_forward(fold, &branch)?
+            && !project.went_forward(fold, &branch)?
         {
             observer.moving_since = None;
             let why = Replaced::Moved { from: fold.head().unwrap_or(from).clone(), to: branch.clone() };
-            self.begin_anew(workspace, fold, changed, branch, event::replaced(&why, now), now)?;
+            self.begin_anew(project, fold, changed, branch, event::replaced(&why, now), now)?;
             return Ok(());
         }
-        if self.may_be_git(workspace, &branch, &mut observer.moving_since, changed, now)? {
+        if self.may_be_git(project, &branch, &mut observer.moving_since, changed, now)? {
             return Ok(());
         }
         observer.moving_since = None;
-        self.tell_each(workspace, observer, changed, now)?;
+        self.tell_each(project, observer, changed, now)?;
         if has_moved && self.again_ms.is_none() {
             self.lines.push(Line { branch: Some(branch), ..Line::default() });
         }
@@ -302,13 +302,13 @@ impl Look {
     /// Git changes the files first and HEAD last: whether these are edits by hand, or those of git, shows in a moment.
     fn may_be_git(
         &mut self,
-        workspace: &Project,
+        project: &Project,
         branch: &Branch,
         since: &mut Option<i64>,
         changed: &Changed,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let wait = workspace.is_gits(branch, changed)?;
+        let wait = project.is_gits(branch, changed)?;
         let started = *since.get_or_insert(now.unix_ms());
         let waited = now.unix_ms() - started;
         if waited < 0 || waited >= wait {
@@ -321,7 +321,7 @@ impl Look {
     /// Everything as it is now, behind one notice; and behind that the published events that came with it.
     fn begin_anew(
         &mut self,
-        workspace: &Project,
+        project: &Project,
         fold: &Fold,
         changed: &Changed,
         branch: Branch,
@@ -347,7 +347,7 @@ impl Look {
         for (path, found) in changed.iter().filter(|(path, _)| path.is_events()) {
             let Some((entry, _)) = found else { continue };
             let was = fold.get(path).map(|known| &known.seen);
-            came.extend(workspace.new_lines(path, was, entry.document.bytes(), fold)?);
+            came.extend(project.new_lines(path, was, entry.document.bytes(), fold)?);
         }
         came.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
         came.drain(..came.len().saturating_sub(CAME_MAX));
@@ -359,12 +359,12 @@ impl Look {
     /// Every change by itself. What may be half saved is left for the next look.
     fn tell_each(
         &mut self,
-        workspace: &Project,
+        project: &Project,
         observer: &mut Observer,
         changed: &Changed,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let journal = workspace.store.journal()?;
+        let journal = project.store.journal()?;
         for (path, found) in changed {
             let entry = found.as_ref().map(|(entry, _)| entry);
             let bytes = entry.map(|entry| entry.document.bytes());
@@ -386,11 +386,11 @@ impl Look {
             if path.is_events() {
                 let now = bytes.map(|bytes| Seen::of(path, bytes));
                 let told = bytes
-                    .map_or_else(|| Ok(Vec::new()), |bytes| workspace.new_lines(path, was, bytes, &observer.fold))?;
+                    .map_or_else(|| Ok(Vec::new()), |bytes| project.new_lines(path, was, bytes, &observer.fold))?;
                 self.lines.push(Line { path: Some(path.clone()), was: was.cloned(), now, told, ..Line::default() });
                 continue;
             }
-            let archived = entry.is_none() && workspace.is_in_archive(path)?;
+            let archived = entry.is_none() && project.is_in_archive(path)?;
             self.lines.push(event::edited(path, was, observer.fold.last(path), entry, archived, now));
         }
         Ok(())
@@ -411,9 +411,9 @@ impl Look {
     }
 
     /// Tells whether the documents are still as they were read.
-    fn holds(&self, workspace: &Project) -> Result<bool, Error> {
+    fn holds(&self, project: &Project) -> Result<bool, Error> {
         for (path, digest) in &self.read {
-            let now = workspace.store.read(path)?.map(|file| event::digest(&[&file.bytes]));
+            let now = project.store.read(path)?.map(|file| event::digest(&[&file.bytes]));
             if now != *digest {
                 return Ok(false);
             }

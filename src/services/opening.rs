@@ -14,7 +14,7 @@ use crate::core::diagnostic::Diagnostic;
 use crate::core::follow::FollowScope;
 use crate::core::name::AgentName;
 
-/// What a caller asks for when a workspace is opened.
+/// What a caller asks for when a project is opened.
 #[derive(Clone, Default)]
 pub struct Opening {
     /// The work tree; else `MYCELIUM_ROOT`, else the repository around the current folder, else that folder.
@@ -33,7 +33,7 @@ impl fmt::Debug for Opening {
 }
 
 impl Project {
-    /// Opens the workspace that the opening names. Writes nothing: [`Project::prepare`] brings the folder up to date.
+    /// Opens the project that the opening names. Writes nothing: [`Project::prepare`] brings the folder up to date.
     ///
     /// # Errors
     /// [`Error`] for a folder that is not there, a repository that is not safe to use, or a bad agent name or flag.
@@ -98,7 +98,7 @@ impl Project {
         Opening { root: Some(self.root.clone()), agent: self.actor.agent.clone(), flags: self.flags.clone() }
     }
 
-    /// The same workspace once more, for somebody who uses it beside this one.
+    /// The same project once more, for somebody who uses it beside this one.
     ///
     /// # Errors
     /// [`Error::Git`] if the repository is gone or not safe to use any more.

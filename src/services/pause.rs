@@ -6,7 +6,7 @@ use crate::core::time::Timestamp;
 
 impl Project {
     /// Begins a pause, or changes when it ends, and commits what is not committed. All other writers of this worktree wait
-    /// until it ends; this workspace goes on.
+    /// until it ends; this project goes on.
     ///
     /// # Errors
     /// [`Error::Store`] if the local state cannot be written, or an operation that is under way does not end; others if the

@@ -14,7 +14,7 @@ pub struct Doing {
     pub total: usize,
 }
 
-/// What a workspace is doing, for those who look from another thread. A clone looks at the same work.
+/// What a project is doing, for those who look from another thread. A clone looks at the same work.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
     pieces: Arc<Mutex<Vec<Arc<Piece>>>>,

@@ -1,4 +1,4 @@
-//! An open workspace: the folder, its repository and its configuration, and reading from them. Nothing here writes.
+//! An open project: the folder, its repository and its configuration, and reading from them. Nothing here writes.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ impl fmt::Debug for Project {
     }
 }
 
-/// Where a workspace is, and on which branch and commit.
+/// Where a project is, and on which branch and commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Context {
     /// The work tree, or the plain folder outside git.
@@ -83,7 +83,7 @@ impl Project {
         &self.config
     }
 
-    /// The same workspace where another actor acts unless a call names one.
+    /// The same project where another actor acts unless a call names one.
     #[must_use]
     pub fn acting(mut self, change: impl FnOnce(Actor) -> Actor) -> Self {
         self.actor = change(self.actor);

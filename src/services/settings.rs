@@ -1,4 +1,4 @@
-//! Settings that change while a process runs: a new look at the files they come from, and the workspace that follows from it.
+//! Settings that change while a process runs: a new look at the files they come from, and the project that follows from it.
 
 use super::bridge::changed_path;
 use super::opening::read_config;
@@ -16,7 +16,7 @@ pub enum NewSettings {
     /// They are others.
     Changed {
         /// The same place with the new settings.
-        workspace: Box<Project>,
+        project: Box<Project>,
         /// The full keys of those that are others now.
         keys: Vec<&'static str>,
     },
@@ -37,13 +37,13 @@ impl Project {
         if changed(&self.config, &now).is_empty() {
             return Ok(NewSettings::Same);
         }
-        let workspace = Self { progress: self.progress.clone(), ..Self::open(self.once_more())? };
+        let project = Self { progress: self.progress.clone(), ..Self::open(self.once_more())? };
         // They may have changed again since they were read.
-        if let Some(fault) = fault(&workspace.config) {
+        if let Some(fault) = fault(&project.config) {
             return Ok(NewSettings::Broken(Box::new(fault)));
         }
-        let keys = changed(&self.config, &workspace.config);
-        Ok(NewSettings::Changed { workspace: Box::new(workspace), keys })
+        let keys = changed(&self.config, &project.config);
+        Ok(NewSettings::Changed { project: Box::new(project), keys })
     }
 
     /// What there is to watch here.

@@ -27,25 +27,25 @@ pub(crate) fn said(output: &[u8]) -> Vec<String> {
 #[ignore = "run by `every_task_is_claimed_exactly_once_in_one_work_tree`"]
 fn part() {
     let Ok(part) = std::env::var("CLAIMS_PART") else { return };
-    let workspace = Project::open(Opening::default()).expect("a workspace");
-    let me = workspace.agent().cloned().expect("an agent");
+    let project = Project::open(Opening::default()).expect("a project");
+    let me = project.agent().cloned().expect("an agent");
     match part.as_str() {
-        "work" => work(&workspace, &me, Duration::from_secs(300), BOARD_EVERY),
-        "work-shortly" => work(&workspace, &me, Duration::from_millis(300), usize::MAX),
-        "race" => race(&workspace, &me),
+        "work" => work(&project, &me, Duration::from_secs(300), BOARD_EVERY),
+        "work-shortly" => work(&project, &me, Duration::from_millis(300), usize::MAX),
+        "race" => race(&project, &me),
         other => panic!("no such part: {other}"),
     }
 }
 
 /// Claims the next task and completes it, until none is ready.
-fn work(workspace: &Project, me: &AgentName, lease: Duration, board_every: usize) {
+fn work(project: &Project, me: &AgentName, lease: Duration, board_every: usize) {
     let ask = LeaseRequest { by: me.clone(), lease, over: mycelium::lease::Override::None };
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).expect("a word to begin");
     let board = std::env::var("CLAIMS_BOARD").expect("a board");
     let mut count = 0;
     loop {
-        let claimed = match workspace.operations().claim(workspace.actor(), Which::Next { kind: Some("work") }, &ask) {
+        let claimed = match project.operations().claim(project.actor(), Which::Next { kind: Some("work") }, &ask) {
             Ok(claimed) => claimed,
             Err(Error::NothingReady { .. }) => break,
             Err(error) => panic!("{error}: {error:?}"),
@@ -57,8 +57,8 @@ fn work(workspace: &Project, me: &AgentName, lease: Duration, board_every: usize
             let set = vec![(key.to_owned(), Value::text(value))];
             task::update(document, &TaskUpdate { set, ..TaskUpdate::default() })
         };
-        match workspace.operations().change(
-            workspace.actor(),
+        match project.operations().change(
+            project.actor(),
             Kind::Task,
             &id,
             "update",
@@ -70,8 +70,8 @@ fn work(workspace: &Project, me: &AgentName, lease: Duration, board_every: usize
             Err(Error::ClaimLost(_)) => continue,
             Err(error) => panic!("{error}: {error:?}"),
         }
-        match workspace.operations().change(
-            workspace.actor(),
+        match project.operations().change(
+            project.actor(),
             Kind::Task,
             &id,
             "complete",
@@ -85,9 +85,9 @@ fn work(workspace: &Project, me: &AgentName, lease: Duration, board_every: usize
         count += 1;
         if count % board_every == 0 {
             let (count, me) = (count.to_string(), me.as_str());
-            workspace
+            project
                 .operations()
-                .change(workspace.actor(), Kind::Task, &board, "update", &Passing::default(), &|document| {
+                .change(project.actor(), Kind::Task, &board, "update", &Passing::default(), &|document| {
                     key(document, me, &count)
                 })
                 .expect("written");
@@ -98,12 +98,12 @@ fn work(workspace: &Project, me: &AgentName, lease: Duration, board_every: usize
 }
 
 /// Claims what it is told to, each time at once.
-fn race(workspace: &Project, me: &AgentName) {
+fn race(project: &Project, me: &AgentName) {
     let ask = LeaseRequest { by: me.clone(), lease: Duration::from_secs(300), over: mycelium::lease::Override::None };
     say("ready");
     for line in std::io::stdin().lock().lines() {
         let id = line.expect("a line");
-        match workspace.operations().claim(workspace.actor(), Which::Task(&id), &ask) {
+        match project.operations().claim(project.actor(), Which::Task(&id), &ask) {
             Ok(claimed) => say(&format!("won {id} {}", claimed.fence)),
             Err(Error::ClaimLost(loss)) => {
                 say(&format!("lost {id} {}", loss.by.map_or_else(String::new, |by| by.to_string())));

@@ -76,8 +76,8 @@ fn nothing_claimed_is_lost_to_kills_and_nothing_is_given_twice() {
     assert!(kills < KILLS || !claims.is_empty(), "nobody lived long enough to claim something");
 }
 
-fn claim_next(workspace: &Project, ask: &LeaseRequest) -> Option<Claimed> {
-    match workspace.operations().claim(workspace.actor(), Which::Next { kind: Some("work") }, ask) {
+fn claim_next(project: &Project, ask: &LeaseRequest) -> Option<Claimed> {
+    match project.operations().claim(project.actor(), Which::Next { kind: Some("work") }, ask) {
         Ok(claimed) => Some(claimed),
         Err(Error::NothingReady { .. }) => None,
         Err(error) => panic!("{error}"),
@@ -86,21 +86,21 @@ fn claim_next(workspace: &Project, ask: &LeaseRequest) -> Option<Claimed> {
 
 /// Whoever comes after is blocked by nobody, and gets all that is left once the leases of the dead are over.
 fn finish(scene: &Scene) {
-    let workspace = scene.workspace(0, "survivor");
+    let project = scene.project(0, "survivor");
     std::thread::sleep(Duration::from_millis(400));
     let began = Instant::now();
     let first =
-        workspace.operations().claim(workspace.actor(), Which::Next { kind: Some("work") }, &ask("survivor", 60_000));
+        project.operations().claim(project.actor(), Which::Next { kind: Some("work") }, &ask("survivor", 60_000));
     assert!(began.elapsed() < BLOCKED, "blocked for {:?}", began.elapsed());
     let mut next = Some(first.unwrap());
     // What the dead committed on the branch of the other work tree keeps their tasks from polite claims here.
     for over in [Override::None, Override::Force] {
         let ask = LeaseRequest { over, ..ask("survivor", 60_000) };
-        while let Some(claimed) = next.take().or_else(|| claim_next(&workspace, &ask)) {
+        while let Some(claimed) = next.take().or_else(|| claim_next(&project, &ask)) {
             let id = claimed.outcome.entity.unwrap().id().to_string();
-            workspace
+            project
                 .operations()
-                .change(workspace.actor(), Kind::Task, &id, "complete", &Passing::default(), &|document: &Document| {
+                .change(project.actor(), Kind::Task, &id, "complete", &Passing::default(), &|document: &Document| {
                     task::complete(document, None)
                 })
                 .unwrap();

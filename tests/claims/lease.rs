@@ -25,7 +25,7 @@ fn complete() -> TaskChange {
 }
 
 fn claim(scene: &Scene, tree: usize, agent: &str, lease_ms: u64) -> Result<Claimed, Error> {
-    scene.workspace(tree, agent).operations().claim(&by(agent), Which::Task(TASK), &ask(agent, lease_ms))
+    scene.project(tree, agent).operations().claim(&by(agent), Which::Task(TASK), &ask(agent, lease_ms))
 }
 
 #[track_caller]
@@ -67,7 +67,7 @@ fn a_lease_that_is_over_is_taken_over_with_a_new_fence() {
     let left = lost_to(claim(&scene, 1, "b", 60_000), "a");
     assert!(left > Duration::from_secs(30) && left <= Duration::from_secs(60), "{left:?}");
     pass(&scene, 59_000);
-    let again = scene.workspace(0, "a").operations().renew(&by("a").with_fence(Some(1)), TASK).unwrap();
+    let again = scene.project(0, "a").operations().renew(&by("a").with_fence(Some(1)), TASK).unwrap();
     assert_eq!((again.fence, again.lease), (1, Duration::from_secs(60)));
     pass(&scene, 59_000);
     lost_to(claim(&scene, 1, "b", 60_000), "a");
@@ -75,15 +75,12 @@ fn a_lease_that_is_over_is_taken_over_with_a_new_fence() {
     let taken = claim(&scene, 1, "b", 60_000).unwrap();
     assert_eq!((taken.fence, taken.origin), (2, PreviousHolder::Expired("a".parse().unwrap())));
     lost_to(claim(&scene, 0, "a", 60_000), "b");
-    let workspace = scene.workspace(0, "a");
+    let project = scene.project(0, "a");
     for result in [
-        workspace.operations().run_one(workspace.actor(), Request::task(TASK, complete())).map(drop),
-        workspace
-            .operations()
-            .run_one(workspace.actor(), Request::task(TASK, TaskChange::Fail { error: None }))
-            .map(drop),
-        workspace.operations().run_one(workspace.actor(), Request::task(TASK, progress().into())).map(drop),
-        workspace.operations().renew(workspace.actor(), TASK).map(drop),
+        project.operations().run_one(project.actor(), Request::task(TASK, complete())).map(drop),
+        project.operations().run_one(project.actor(), Request::task(TASK, TaskChange::Fail { error: None })).map(drop),
+        project.operations().run_one(project.actor(), Request::task(TASK, progress().into())).map(drop),
+        project.operations().renew(project.actor(), TASK).map(drop),
     ] {
         let Err(Error::ClaimLost(loss)) = result else { panic!("{result:?}") };
         assert_eq!((loss.by.unwrap().as_str(), loss.fence, loss.why), ("b", 2, LossReason::Held));
@@ -99,13 +96,13 @@ fn each_operation_heartbeat_and_save_of_the_holder_renews_the_lease() {
     let signs: [(&str, &dyn Fn()); 5] = [
         ("an update", &|| {
             assert!(
-                scene.workspace(0, "a").operations().run_one(&by("a"), Request::task(TASK, progress().into())).is_ok()
+                scene.project(0, "a").operations().run_one(&by("a"), Request::task(TASK, progress().into())).is_ok()
             );
         }),
         ("an operation elsewhere", &|| {
             scene.run(1, &["agent", "set", "a", "--status", "busy", "--as", "a"]).ok();
         }),
-        ("a heartbeat", &|| assert!(scene.workspace(1, "a").leases().heartbeat(&"a".parse().unwrap()).is_ok())),
+        ("a heartbeat", &|| assert!(scene.project(1, "a").leases().heartbeat(&"a".parse().unwrap()).is_ok())),
         ("a save of the document", &|| {
             save(&scene, 0, &format!("{TASK}.md"), &(std::fs::read_to_string(&path).unwrap() + "\n"));
         }),
@@ -119,7 +116,7 @@ fn each_operation_heartbeat_and_save_of_the_holder_renews_the_lease() {
     // What others do to the document is no sign that the holder lives.
     pass(&scene, 59_000);
     scene
-        .workspace(0, "b")
+        .project(0, "b")
         .operations()
         .run_one(&by("b"), Request::task(TASK, TaskChange::Note("seen".to_owned())))
         .unwrap();
@@ -128,13 +125,13 @@ fn each_operation_heartbeat_and_save_of_the_holder_renews_the_lease() {
     // What the holder did in the other worktree has to be merged first, or is left behind on purpose.
     assert!(matches!(claim(&scene, 1, "b", 60_000), Err(Error::Unmerged { .. })));
     let ask = LeaseRequest { over: Override::Force, ..ask("b", 60_000) };
-    assert_eq!(scene.workspace(1, "b").operations().claim(&by("b"), Which::Task(TASK), &ask).unwrap().fence, 2);
+    assert_eq!(scene.project(1, "b").operations().claim(&by("b"), Which::Task(TASK), &ask).unwrap().fence, 2);
 }
 
 #[test]
 fn the_last_holder_goes_on_after_the_lease_until_another_one_has_had_the_task() {
     let scene = Scene::new(1, 2);
-    let a = scene.workspace(0, "a");
+    let a = scene.project(0, "a");
     let complete = || {
         let change = TaskChange::Complete { result: Some(json!("made")) };
         a.operations().run_one(a.actor(), Request::task(TASK, change))
@@ -163,7 +160,7 @@ fn the_last_holder_goes_on_after_the_lease_until_another_one_has_had_the_task() 
     // Another one has it: refused, with when the lease ended; it is not lost what was done.
     claim(&scene, 0, "a", 60_000).unwrap();
     pass(&scene, 61_000);
-    scene.workspace(0, "b").operations().claim(&by("b"), Which::Task(TASK), &ask("b", 60_000)).unwrap();
+    scene.project(0, "b").operations().claim(&by("b"), Which::Task(TASK), &ask("b", 60_000)).unwrap();
     let refused = |what: &str| {
         let run = scene.run(0, &["task", "complete", TASK, "--result", "made", "--as", "a"]);
         assert_eq!(run.code, Some(4), "{what}: {run:?}");
@@ -175,7 +172,7 @@ fn the_last_holder_goes_on_after_the_lease_until_another_one_has_had_the_task() 
     refused("b holds it");
     scene.run(0, &["task", "release", TASK, "--as", "b"]).ok();
     refused("b had it");
-    scene.workspace(0, "b").operations().claim(&by("b"), Which::Task(TASK), &ask("b", 60_000)).unwrap();
+    scene.project(0, "b").operations().claim(&by("b"), Which::Task(TASK), &ask("b", 60_000)).unwrap();
     scene.run(0, &["task", "complete", TASK, "--as", "b"]).ok();
     refused("b completed it");
     let text = std::fs::read_to_string(scene.trees[0].join(FOLDER).join(format!("{TASK}.md"))).unwrap();
@@ -200,9 +197,9 @@ fn a_batch_of_a_late_holder_goes_on_too() {
     let scene = Scene::new(1, 1);
     claim(&scene, 0, "a", 60_000).unwrap();
     pass(&scene, 61_000);
-    scene.workspace(0, "").operations().take_back().unwrap();
+    scene.project(0, "").operations().take_back().unwrap();
     let steps = [Request::task(TASK, progress().into()), Request::task(TASK, complete())];
-    let done = scene.workspace(0, "a").operations().batch(&by("a"), &steps, Together::All).unwrap();
+    let done = scene.project(0, "a").operations().batch(&by("a"), &steps, Together::All).unwrap();
     assert!(done.iter().all(Result::is_ok), "{done:?}");
     assert_eq!((scene.keys(0, TASK)["status"].as_str(), scene.keys(0, TASK)["fence"].as_str()), ("completed", "1"));
     assert_eq!(scene.entry(TASK).unwrap()["state"], "completed");
@@ -303,7 +300,7 @@ fn what_another_clone_has_is_only_stolen() {
 /// `a` claims the task in the second worktree and completes it there.
 fn complete_elsewhere(scene: &Scene) {
     claim(scene, 1, "a", 60_000).unwrap();
-    scene.workspace(1, "a").operations().run_one(&by("a"), Request::task(TASK, complete())).unwrap();
+    scene.project(1, "a").operations().run_one(&by("a"), Request::task(TASK, complete())).unwrap();
 }
 
 #[test]
@@ -319,7 +316,7 @@ fn the_way_to_finished_work_is_the_branch_that_has_it_now() {
     assert_eq!(hint(), "run `git merge renamed` first");
     scene.git(1, &["checkout", "-q", "--detach"]);
     scene.git(0, &["branch", "-D", "renamed"]);
-    let root = scene.workspace(1, "a").root().display().to_string();
+    let root = scene.project(1, "a").root().display().to_string();
     assert_eq!(hint(), format!("run `git -C {root} switch -c NAME` there, then `git merge NAME` here"));
     scene.git(1, &["switch", "-q", "-c", "kept"]);
     assert_eq!(hint(), "run `git merge kept` first");
@@ -338,11 +335,11 @@ fn what_is_finished_in_another_work_tree_is_not_given_again() {
     assert_eq!((loss.why, loss.place.clone().unwrap().branch.unwrap().as_str()), (LossReason::Completed, "branch-1"));
     assert_eq!(loss.hint().unwrap(), "run `git merge branch-1` first");
     let none =
-        scene.workspace(0, "b").operations().claim(&by("b"), Which::Next { kind: Some("work") }, &ask("b", 60_000));
+        scene.project(0, "b").operations().claim(&by("b"), Which::Next { kind: Some("work") }, &ask("b", 60_000));
     assert!(matches!(none, Err(Error::NothingReady { .. })), "{none:?}");
     scene.git(0, &["merge", "--quiet", "branch-1"]);
     assert!(matches!(claim(&scene, 0, "b", 60_000), Err(Error::NotPending { .. })));
-    scene.workspace(0, "b").operations().run_one(&by("b"), Request::task(TASK, TaskChange::Reopen)).unwrap();
+    scene.project(0, "b").operations().run_one(&by("b"), Request::task(TASK, TaskChange::Reopen)).unwrap();
     assert_eq!(claim(&scene, 0, "b", 60_000).unwrap().fence, 2);
 }
 
@@ -377,7 +374,7 @@ fn a_claim_whose_process_died_is_void_or_whole() {
 fn a_fence_that_is_named_must_be_the_one_now() {
     let scene = Scene::new(1, 1);
     claim(&scene, 0, "a", 60_000).unwrap();
-    let person = scene.workspace(0, "");
+    let person = scene.project(0, "");
     assert!(person.agent().is_none());
     let complete = |fence| {
         let passing = Passing { fence: Some(fence), ..Passing::default() };
@@ -409,7 +406,7 @@ fn an_agent_that_begins_a_task_claims_it() {
 fn a_batch_obeys_the_ledger_and_tells_it() {
     let scene = Scene::new(4, 2);
     let claimed = |n: usize| {
-        scene.workspace(0, "a").operations().claim(&by("a"), Which::Task(&format!("task-000{n}")), &ask("a", 60_000))
+        scene.project(0, "a").operations().claim(&by("a"), Which::Task(&format!("task-000{n}")), &ask("a", 60_000))
     };
     claimed(0).unwrap();
     claimed(1).unwrap();
@@ -436,17 +433,17 @@ fn a_batch_obeys_the_ledger_and_tells_it() {
     // In the other work tree `b` sees pending tasks, and begins two of them; what `a` has it does not get.
     let mut theirs: Vec<Request<'_>> = steps().into_iter().skip(1).collect();
     theirs.push(step(1, TaskStatus::Running));
-    let b = scene.workspace(1, "b").operations().batch(&by("b"), &theirs, Together::Each);
+    let b = scene.project(1, "b").operations().batch(&by("b"), &theirs, Together::Each);
     assert_eq!(told(b.unwrap()), ["running", "running", "completed", "lost to a"]);
     let (two, three) = (scene.entry("task-0002").unwrap(), scene.entry("task-0003").unwrap());
     assert_eq!((two["by"].as_str(), two["state"].as_str(), two["fence"].as_u64()), (Some("b"), Some("held"), Some(1)));
     assert_eq!((three["by"].as_str(), three["state"].as_str()), (Some("b"), Some("completed")));
     assert_eq!(scene.keys(1, "task-0002")["claimed_by"], "b");
     assert_eq!(scene.keys(1, "task-0003")["fence"], "1");
-    let a = scene.workspace(0, "a").operations().batch(&by("a"), &steps(), Together::Each).unwrap();
+    let a = scene.project(0, "a").operations().batch(&by("a"), &steps(), Together::Each).unwrap();
     assert_eq!(told(a)[..3], ["completed", "lost to b", "lost to b"]);
     assert_eq!(scene.entry("task-0000").unwrap()["state"], "completed");
-    let all = scene.workspace(0, "a").operations().batch(
+    let all = scene.project(0, "a").operations().batch(
         &by("a"),
         &[step(1, TaskStatus::Completed), step(2, TaskStatus::Running)],
         Together::All,
@@ -454,7 +451,7 @@ fn a_batch_obeys_the_ledger_and_tells_it() {
     assert!(all.unwrap().iter().all(Result::is_err));
     assert_eq!(scene.entry("task-0001").unwrap()["state"], "held", "nothing of it was done");
     let removed = DocumentChange::Remove { kind: Kind::Task, id: "task-0001".to_owned() }.into();
-    assert!(scene.workspace(0, "a").operations().batch(&by("a"), &[removed], Together::Each).unwrap()[0].is_ok());
+    assert!(scene.project(0, "a").operations().batch(&by("a"), &[removed], Together::Each).unwrap()[0].is_ok());
     assert_eq!(scene.entry("task-0001"), None);
 }
 

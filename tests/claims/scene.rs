@@ -70,8 +70,8 @@ impl Scene {
         Run::of(self.sandbox.command("git").args(words).current_dir(&self.trees[tree])).ok().trim_end().to_owned()
     }
 
-    /// A workspace in this process.
-    pub(crate) fn workspace(&self, tree: usize, agent: &str) -> Project {
+    /// A project in this process.
+    pub(crate) fn project(&self, tree: usize, agent: &str) -> Project {
         open(&self.trees[tree], agent)
     }
 

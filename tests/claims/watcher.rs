@@ -60,14 +60,14 @@ impl Drop for Watcher {
 fn a_lease_that_is_over_is_taken_back_promptly() {
     let scene = Scene::new(1, 1);
     let watcher = Watcher::start(&scene);
-    let workspace = scene.workspace(0, "a");
-    workspace.operations().claim(workspace.actor(), Which::Task(TASK), &ask("a", 1_000)).unwrap();
+    let project = scene.project(0, "a");
+    project.operations().claim(project.actor(), Which::Task(TASK), &ask("a", 1_000)).unwrap();
     let mut renewed = Instant::now();
     for _ in 0..4 {
         std::thread::sleep(Duration::from_millis(400));
         // Before the lease begins again: a busy machine only makes the time longer.
         renewed = Instant::now();
-        workspace.operations().renew(&workspace.actor().clone().with_fence(Some(1)), TASK).unwrap();
+        project.operations().renew(&project.actor().clone().with_fence(Some(1)), TASK).unwrap();
     }
     let taken = watcher.hear("taken-back", LONG).expect("it is taken back");
     let took = renewed.elapsed();
@@ -83,9 +83,9 @@ fn a_lease_that_is_over_is_taken_back_promptly() {
     assert_eq!(scene.entry(TASK).unwrap()["state"], "expired");
     assert_eq!(
         scene
-            .workspace(0, "b")
+            .project(0, "b")
             .operations()
-            .claim(scene.workspace(0, "b").actor(), Which::Task(TASK), &ask("b", 60_000))
+            .claim(scene.project(0, "b").actor(), Which::Task(TASK), &ask("b", 60_000))
             .unwrap()
             .fence,
         2
@@ -95,15 +95,11 @@ fn a_lease_that_is_over_is_taken_back_promptly() {
 #[test]
 fn what_was_over_before_it_watched_is_taken_back_too() {
     let scene = Scene::new(2, 1);
+    scene.project(0, "a").operations().claim(scene.project(0, "a").actor(), Which::Task(TASK), &ask("a", 1)).unwrap();
     scene
-        .workspace(0, "a")
+        .project(0, "b")
         .operations()
-        .claim(scene.workspace(0, "a").actor(), Which::Task(TASK), &ask("a", 1))
-        .unwrap();
-    scene
-        .workspace(0, "b")
-        .operations()
-        .claim(scene.workspace(0, "b").actor(), Which::Task("task-0001"), &ask("b", 3_600_000))
+        .claim(scene.project(0, "b").actor(), Which::Task("task-0001"), &ask("b", 3_600_000))
         .unwrap();
     let watcher = Watcher::start(&scene);
     let taken = watcher.hear("taken-back", LONG).expect("it is taken back");

@@ -291,7 +291,7 @@ async fn trial(case: &Case, sandbox: &Sandbox, start: &str, (pause, most): (u64,
     let (mut done, mut not_done, pause) = (0, 0, Duration::from_micros(pause));
     for polls in 0..most {
         let caller = client(sandbox).await;
-        // So that the call itself is what the thread is doing, not opening the workspace.
+        // So that the call itself is what the thread is doing, not opening the project.
         let _ = caller.get_stats().await.unwrap();
         let gave = poll_and_drop((case.call)(caller.clone()), polls, pause);
         caller.close().await;

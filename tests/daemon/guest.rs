@@ -201,15 +201,12 @@ fn an_ignored_folder_is_left_alone_and_said_once() {
     save(&sandbox, "task-1", "pending");
     save(&sandbox, "task-2", "pending");
     assert!(!process.says("committed", Duration::from_secs(1)));
-    let workspace = Project::open(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
+    let project = Project::open(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
     let task = |text: &mycelium::document::Document| {
         task::update(text, &TaskUpdate { progress: Some(0.5), ..TaskUpdate::default() })
     };
-    workspace
-        .operations()
-        .change(workspace.actor(), Kind::Task, "task-1", "update", &Passing::default(), &task)
-        .unwrap();
-    until("the journal is swept", || workspace.store().journal().unwrap().is_empty());
+    project.operations().change(project.actor(), Kind::Task, "task-1", "update", &Passing::default(), &task).unwrap();
+    until("the journal is swept", || project.store().journal().unwrap().is_empty());
     let said = process.stop();
     assert_eq!(said.iter().filter(|notice| notice["event"] == "ignored").count(), 1);
 }

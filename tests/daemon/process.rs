@@ -170,10 +170,10 @@ pub(crate) fn is_committed(sandbox: &Sandbox) -> bool {
 #[test]
 #[ignore = "run by `a_save_is_committed_once_and_then_all_sleep`"]
 fn inside() {
-    let workspace = Project::open(Opening::default()).expect("a workspace");
+    let project = Project::open(Opening::default()).expect("a project");
     let span = if std::env::var("SPAN").unwrap() == "once" { Span::Once } else { Span::UntilStopped };
     #[allow(clippy::print_stdout, reason = "the test outside reads it")]
-    let result = watch(&workspace, span, None, &mut |notice| println!("{}", notice.to_json(workspace.folder())));
+    let result = watch(&project, span, None, &mut |notice| println!("{}", notice.to_json(project.folder())));
     match result {
         Ok(()) => {}
         Err(error @ WatchError::Taken { .. }) => {

@@ -19,8 +19,8 @@ const QUIET: Duration = Duration::from_millis(1_500);
 
 fn clone_of(url: &str, prefix: &str) -> (Sandbox, Project) {
     let sandbox = Sandbox::new();
-    let workspace = open(&sandbox, url, prefix);
-    (sandbox, workspace)
+    let project = open(&sandbox, url, prefix);
+    (sandbox, project)
 }
 
 fn open(sandbox: &Sandbox, url: &str, prefix: &str) -> Project {
@@ -29,8 +29,8 @@ fn open(sandbox: &Sandbox, url: &str, prefix: &str) -> Project {
     Project::open(Opening { root: Some(sandbox.root().to_owned()), flags, ..Opening::default() }).unwrap()
 }
 
-fn follow(workspace: &Project) -> Follower {
-    Follower::start_unless_watched(workspace).unwrap().expect("a server is wanted")
+fn follow(project: &Project) -> Follower {
+    Follower::start_unless_watched(project).unwrap().expect("a server is wanted")
 }
 
 fn cli(sandbox: &Sandbox, url: &str, arguments: &[&str]) -> String {
@@ -64,15 +64,15 @@ impl Drop for Watching {
     }
 }
 
-fn live(workspace: &Project) {
-    let record = workspace.bridge().health().expect("a server");
+fn live(project: &Project) {
+    let record = project.bridge().health().expect("a server");
     eventually("it is followed", || {
         record.read().is_some_and(|health| health.state.word() == "live" && health.follower.is_some())
     });
 }
 
-fn listen(workspace: &Project, pattern: &str) -> Subscription {
-    workspace.subscribe(vec![ChannelPattern::new(pattern).unwrap()], None).unwrap()
+fn listen(project: &Project, pattern: &str) -> Subscription {
+    project.subscribe(vec![ChannelPattern::new(pattern).unwrap()], None).unwrap()
 }
 
 /// Events until this many have come, and what comes in a quiet time after.
@@ -90,9 +90,9 @@ fn heard(subscription: &mut Subscription, count: usize, quiet: Duration) -> Vec<
     heard
 }
 
-fn publish(workspace: &Project, n: usize) -> String {
-    workspace
-        .publish(workspace.actor(), Channel::new("training:events").unwrap(), json!({ "event": "step", "n": n }))
+fn publish(project: &Project, n: usize) -> String {
+    project
+        .publish(project.actor(), Channel::new("training:events").unwrap(), json!({ "event": "step", "n": n }))
         .unwrap()
         .to_string()
 }
@@ -155,8 +155,8 @@ fn what_happens_to_tasks_has_one_id_in_all_clones() {
     }
     assert!(by_id.values().all(|count| *count == 1), "{all:#?}");
     // The files of both clones tell it under the id under which the server did.
-    for workspace in [&ours, &theirs] {
-        let told = workspace.events(&mycelium::services::Filter::default()).unwrap();
+    for project in [&ours, &theirs] {
+        let told = project.events(&mycelium::services::Filter::default()).unwrap();
         let done: Vec<_> = told.iter().filter(|event| event.event == "completed").collect();
         assert_eq!(done.len(), 1, "{told:#?}");
         assert_eq!(done[0].id.as_str(), end[0].1["id"]);
@@ -177,10 +177,10 @@ fn a_server_that_dies_costs_no_event_and_repeats_none() {
         let tell = |sandbox, first: usize| {
             let (is_over, url) = (&is_over, &url);
             move || {
-                let workspace = open(sandbox, url, "");
+                let project = open(sandbox, url, "");
                 let mut n = first;
                 while !is_over.load(Ordering::SeqCst) {
-                    publish(&workspace, n);
+                    publish(&project, n);
                     n += 1;
                     std::thread::sleep(Duration::from_millis(25));
                 }
@@ -301,9 +301,9 @@ fn every_subscriber_of_a_clone_hears_each_event_of_another_once_and_in_order() {
     std::thread::scope(|scope| {
         let end = StopOnDrop(&is_over);
         scope.spawn(|| {
-            let workspace = open(&there, &url, "");
+            let project = open(&there, &url, "");
             while !is_over.load(Ordering::SeqCst) {
-                let heard = numbers(&heard(&mut listen(&workspace, "?raining:*"), 0, Duration::from_millis(20)));
+                let heard = numbers(&heard(&mut listen(&project, "?raining:*"), 0, Duration::from_millis(20)));
                 assert!(heard.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{heard:?}");
             }
         });

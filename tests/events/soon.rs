@@ -21,11 +21,11 @@ fn a_write_and_an_edit_by_hand_are_heard_at_once() {
     sandbox.mycelium(&["task", "create", "--id", "task-1", "--type", "t"]).ok();
     let listener = Listener::start(&sandbox, &[], None);
     let opening = Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() };
-    let workspace = Project::open(opening).unwrap();
+    let project = Project::open(opening).unwrap();
     let mut writes = Vec::new();
     for n in 0..TRIES {
         let began = Instant::now();
-        workspace.publish(workspace.actor(), Channel::new("a:b").unwrap(), serde_json::json!({ "n": n })).unwrap();
+        project.publish(project.actor(), Channel::new("a:b").unwrap(), serde_json::json!({ "n": n })).unwrap();
         let (heard, event) = listener.next(PATIENCE).unwrap();
         assert_eq!(event["n"], n);
         writes.push(heard.duration_since(began));

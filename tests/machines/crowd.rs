@@ -52,14 +52,14 @@ fn start(fleet: &Fleet, worker: usize, tasks: usize) -> Child {
 #[ignore = "run by `a_crowd_claims_each_task_once_while_the_server_dies_and_comes_back`"]
 fn inside() {
     let tasks: usize = number("TASKS", 0);
-    let workspace = Project::open(Opening::default()).unwrap().acting(|by| by.with_claims(RemoteClaims::Required));
-    let by = workspace.agent().cloned().unwrap();
+    let project = Project::open(Opening::default()).unwrap().acting(|by| by.with_claims(RemoteClaims::Required));
+    let by = project.agent().cloned().unwrap();
     let ask = LeaseRequest { by, lease: span(), over: Override::None };
     loop {
-        let claimed = match workspace.operations().claim(workspace.actor(), Which::Next { kind: None }, &ask) {
+        let claimed = match project.operations().claim(project.actor(), Which::Next { kind: None }, &ask) {
             Ok(claimed) => claimed,
             Err(error) => {
-                if is_all_done(&workspace, tasks) {
+                if is_all_done(&project, tasks) {
                     return;
                 }
                 if !matches!(error.class(), ErrorClass::Busy | ErrorClass::Conflict)
@@ -76,7 +76,7 @@ fn inside() {
         let passing = Passing { fence: Some(fence), ..Passing::default() };
         loop {
             let edit = |document: &_| task::complete(document, None);
-            match workspace.operations().change(workspace.actor(), Kind::Task, &id, "task.complete", &passing, &edit) {
+            match project.operations().change(project.actor(), Kind::Task, &id, "task.complete", &passing, &edit) {
                 Ok(_) => println!("\ncompleted {id} {fence}"),
                 Err(error) if error.class() == ErrorClass::Busy => {
                     std::thread::sleep(Duration::from_millis(20));
@@ -89,8 +89,8 @@ fn inside() {
     }
 }
 
-fn is_all_done(workspace: &Project, tasks: usize) -> bool {
-    let folder = workspace.root().join(FOLDER);
+fn is_all_done(project: &Project, tasks: usize) -> bool {
+    let folder = project.root().join(FOLDER);
     let done = (0..tasks).filter(|number| {
         let text = std::fs::read_to_string(folder.join(format!("task-{number:04}.md")));
         text.is_ok_and(|text| text.contains("\nstatus: completed"))

@@ -14,19 +14,19 @@ use tempfile::TempDir;
 use super::support::stop::StopOnDrop;
 use super::{git, new_task, open, repository};
 
-fn agent(workspace: &Project, name: &str, updated: &str) -> AgentName {
+fn agent(project: &Project, name: &str, updated: &str) -> AgentName {
     let name = AgentName::new(name).expect("valid");
     let at: Timestamp = updated.parse().expect("a moment");
     let update = AgentUpdate { status: Some(AgentStatus::Busy), ..AgentUpdate::at(at) };
-    workspace
+    project
         .operations()
-        .create(workspace.actor(), &New::Agent(update.into_new(name.clone())), Taken::LookUp)
+        .create(project.actor(), &New::Agent(update.into_new(name.clone())), Taken::LookUp)
         .expect("made");
     name
 }
 
-fn names(workspace: &Project) -> Vec<String> {
-    let snapshot = workspace.documents().snapshot(mycelium::services::Scope::Live).expect("read");
+fn names(project: &Project) -> Vec<String> {
+    let snapshot = project.documents().snapshot(mycelium::services::Scope::Live).expect("read");
     snapshot.agents().map(|agent| agent.name.to_string()).collect()
 }
 
@@ -38,20 +38,20 @@ fn beats_folder(dir: &TempDir) -> std::path::PathBuf {
 fn beats_are_quick_and_touch_no_document() {
     const BEATS: u32 = 5_000;
     let dir = repository();
-    let workspace = open(&dir, "a");
-    let name = agent(&workspace, "a", "2025-10-17T00:00:00Z");
+    let project = open(&dir, "a");
+    let name = agent(&project, "a", "2025-10-17T00:00:00Z");
     let (head, files) = (git(dir.path(), &["rev-parse", "HEAD"]), git(dir.path(), &["status", "--porcelain"]));
     let start = Instant::now();
     for _ in 0..BEATS {
-        workspace.leases().heartbeat(&name).expect("beats");
+        project.leases().heartbeat(&name).expect("beats");
     }
     let took = start.elapsed();
     println!("measured: {:.0} beats per second", f64::from(BEATS) / took.as_secs_f64());
     assert!(took < Duration::from_secs(10), "{took:?}");
     assert_eq!(git(dir.path(), &["rev-parse", "HEAD"]), head);
     assert_eq!(git(dir.path(), &["status", "--porcelain"]), files);
-    assert!(workspace.leases().heartbeats().expect("read")[&name] > "2026-01-01".parse().expect("a moment"));
-    let stats = workspace.stats().expect("looks");
+    assert!(project.leases().heartbeats().expect("read")[&name] > "2026-01-01".parse().expect("a moment"));
+    let stats = project.stats().expect("looks");
     assert_eq!((stats.agent_count, stats.stale()), (1, 0));
 }
 
@@ -90,10 +90,10 @@ fn a_beat_is_seen_in_every_work_tree_and_never_half() {
 #[test]
 fn what_is_no_beat_is_none() {
     let dir = repository();
-    let workspace = open(&dir, "a");
+    let project = open(&dir, "a");
     let names: Vec<AgentName> =
         ["torn", "link", "folder", "big"].iter().map(|name| AgentName::new(*name).expect("valid")).collect();
-    workspace.leases().heartbeat(&names[0]).expect("beats");
+    project.leases().heartbeat(&names[0]).expect("beats");
     let folder = beats_folder(&dir);
     std::fs::write(folder.join("torn"), "2026-1").expect("written");
     std::fs::write(folder.join("big"), "x".repeat(1 << 20)).expect("written");
@@ -101,44 +101,44 @@ fn what_is_no_beat_is_none() {
     let outside = dir.path().join("outside");
     std::fs::write(&outside, "kept").expect("written");
     std::os::unix::fs::symlink(&outside, folder.join("link")).expect("made");
-    assert!(workspace.leases().heartbeats().expect("read").is_empty());
-    assert!(workspace.leases().heartbeat(&names[1]).is_err(), "a link is not followed");
+    assert!(project.leases().heartbeats().expect("read").is_empty());
+    assert!(project.leases().heartbeat(&names[1]).is_err(), "a link is not followed");
     assert_eq!(std::fs::read_to_string(&outside).expect("there"), "kept");
-    workspace.leases().heartbeat(&names[0]).expect("beats");
-    assert_eq!(workspace.leases().heartbeats().expect("read").len(), 1);
+    project.leases().heartbeat(&names[0]).expect("beats");
+    assert_eq!(project.leases().heartbeats().expect("read").len(), 1);
 }
 
 #[test]
 fn only_who_is_stale_and_holds_nothing_is_cleared_away() {
     let dir = repository();
     // What somebody does is a sign of life too.
-    let workspace = open(&dir, "young");
-    let old = agent(&workspace, "old", "2025-10-17T00:00:00Z");
-    let back = agent(&workspace, "back", "2025-10-17T00:00:00Z");
-    let holder = agent(&workspace, "holder", "2025-10-17T00:00:00Z");
-    agent(&workspace, "young", &workspace.now().to_string());
-    workspace.leases().heartbeat(&old).expect("beats");
+    let project = open(&dir, "young");
+    let old = agent(&project, "old", "2025-10-17T00:00:00Z");
+    let back = agent(&project, "back", "2025-10-17T00:00:00Z");
+    let holder = agent(&project, "holder", "2025-10-17T00:00:00Z");
+    agent(&project, "young", &project.now().to_string());
+    project.leases().heartbeat(&old).expect("beats");
     std::fs::write(beats_folder(&dir).join("old"), "2025-10-18T00:00:00Z\n").expect("written");
-    workspace.leases().heartbeat(&back).expect("beats");
-    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    project.leases().heartbeat(&back).expect("beats");
+    project.operations().create(project.actor(), &new_task(&project, "task-1"), Taken::LookUp).expect("made");
     let holds = "---\nid: task-1\ntype: x\nstatus: running\nclaimed_by: holder\n---\n";
     std::fs::write(dir.path().join(".claude/coordination/task-1.md"), holds).expect("written");
 
     let week = Duration::from_secs(7 * 86_400);
-    let told = workspace.operations().prune(workspace.actor(), week, Pruning::DryRun).expect("looks");
+    let told = project.operations().prune(project.actor(), week, Pruning::DryRun).expect("looks");
     assert_eq!(told.gone.iter().map(|stale| &stale.name).collect::<Vec<_>>(), [&old]);
     assert_eq!(
         told.kept.iter().map(|stale| (&stale.name, stale.holds.clone())).collect::<Vec<_>>(),
         [(&holder, vec!["task-1".to_owned()])]
     );
-    assert_eq!(names(&workspace), ["back", "holder", "old", "young"]);
-    let done = workspace.operations().prune(workspace.actor(), week, Pruning::Real).expect("clears");
+    assert_eq!(names(&project), ["back", "holder", "old", "young"]);
+    let done = project.operations().prune(project.actor(), week, Pruning::Real).expect("clears");
     assert!(done.operation.is_some() && done.committed.is_some(), "{done:?}");
-    assert_eq!(names(&workspace), ["back", "holder", "young"]);
+    assert_eq!(names(&project), ["back", "holder", "young"]);
     assert!(!beats_folder(&dir).join("old").exists());
     let subject = git(dir.path(), &["log", "-1", "--format=%s"]);
     assert!(subject.contains("old") && subject.contains("removed"), "{subject}");
-    assert!(workspace.operations().prune(workspace.actor(), week, Pruning::Real).expect("clears").operation.is_none());
+    assert!(project.operations().prune(project.actor(), week, Pruning::Real).expect("clears").operation.is_none());
 }
 
 #[test]
@@ -152,10 +152,10 @@ fn an_approval_opens_the_way_and_the_figures_follow() {
     let next = "---\nid: task-2\ntype: x\nstatus: pending\npriority: high\ndepends_on: [task-1]\n---\n";
     std::fs::write(folder.join("task-2.md"), next).expect("written");
     assert_eq!(coder.why("task-2").expect("told").outlook, Outlook::Waiting);
-    let approve = |workspace: &Project| {
-        let by = workspace.actor_name();
-        workspace.operations().change(
-            workspace.actor(),
+    let approve = |project: &Project| {
+        let by = project.actor_name();
+        project.operations().change(
+            project.actor(),
             Kind::Task,
             "task-1",
             "approve",
@@ -175,19 +175,19 @@ fn an_approval_opens_the_way_and_the_figures_follow() {
 #[test]
 fn the_measure_of_writes_stays_small_and_is_about_the_last() {
     let dir = repository();
-    let workspace = open(&dir, "a");
-    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
-    let store = workspace.store();
+    let project = open(&dir, "a");
+    project.operations().create(project.actor(), &new_task(&project, "task-1"), Taken::LookUp).expect("made");
+    let store = project.store();
     for _ in 0..20_000 {
         store.note_latency(Duration::from_millis(3));
     }
-    let stats = workspace.stats().expect("looks");
+    let stats = project.stats().expect("looks");
     assert_eq!((stats.avg_latency, stats.latency_of), (Some(3.0), 100));
     let size = std::fs::metadata(dir.path().join(".git/mycelium/latency")).expect("there").len();
     assert!(size <= 25_600, "{size}");
     // Whatever lies there is read as far as it goes.
     for bytes in [&b""[..], b"abc", &[0xff; 4_001]] {
         std::fs::write(dir.path().join(".git/mycelium/latency"), bytes).expect("written");
-        assert_eq!(workspace.stats().expect("looks").latency_of, (bytes.len() / 4).min(100));
+        assert_eq!(project.stats().expect("looks").latency_of, (bytes.len() / 4).min(100));
     }
 }

@@ -11,8 +11,8 @@ use mycelium::services::{Error, Project, STEPS_MAX, Scope, Together};
 
 use super::{git, new_task, open, repository};
 
-fn create(workspace: &Project, id: &str, depends_on: &[&str]) -> Request<'static> {
-    let New::Task(mut new) = new_task(workspace, id) else { unreachable!("a task") };
+fn create(project: &Project, id: &str, depends_on: &[&str]) -> Request<'static> {
+    let New::Task(mut new) = new_task(project, id) else { unreachable!("a task") };
     new.depends_on = depends_on.iter().map(|id| DocId::new(*id).expect("valid")).collect();
     DocumentChange::Create { new: New::Task(new), taken: Taken::LookUp }.into()
 }
@@ -38,23 +38,23 @@ fn told(results: &[Result<mycelium::services::Outcome, Error>]) -> Vec<String> {
 #[test]
 fn a_step_sees_what_the_steps_before_it_did() {
     let dir = repository();
-    let workspace = open(&dir, "ai-engineer");
+    let project = open(&dir, "ai-engineer");
     let steps = [
-        create(&workspace, "task-a", &[]),
-        create(&workspace, "task-b", &["task-a", "task-c", "task-nobody"]),
+        create(&project, "task-a", &[]),
+        create(&project, "task-b", &["task-a", "task-c", "task-nobody"]),
         status("task-a", TaskStatus::Running),
         complete("a"),
-        create(&workspace, "task-c", &[]),
-        create(&workspace, "task-gone", &[]),
+        create(&project, "task-c", &[]),
+        create(&project, "task-gone", &[]),
         remove("task-gone"),
     ];
-    let results = workspace.operations().batch(workspace.actor(), &steps, Together::Each).expect("applied");
+    let results = project.operations().batch(project.actor(), &steps, Together::Each).expect("applied");
     assert_eq!(told(&results), ["ok"; 7]);
     let outcomes: Vec<_> = results.into_iter().map(|result| result.expect("done")).collect();
     assert!(outcomes.iter().all(|outcome| outcome.committed.is_some()));
     let missing: Vec<_> = outcomes[1].findings.iter().map(|finding| finding.message.clone()).collect();
     assert_eq!(missing, ["there is no task `task-nobody` yet"], "task-c came later in the same batch");
-    let live = workspace.documents().snapshot(Scope::Live).expect("read");
+    let live = project.documents().snapshot(Scope::Live).expect("read");
     let statuses: Vec<_> = live.tasks().map(|task| (task.id.to_string(), task.status)).collect();
     let expected =
         [("task-a", TaskStatus::Completed), ("task-b", TaskStatus::Pending), ("task-c", TaskStatus::Pending)];
@@ -67,20 +67,20 @@ fn a_step_sees_what_the_steps_before_it_did() {
 #[test]
 fn each_step_fails_alone() {
     let dir = repository();
-    let workspace = open(&dir, "ai-engineer");
-    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-old"), Taken::LookUp).expect("made");
+    let project = open(&dir, "ai-engineer");
+    project.operations().create(project.actor(), &new_task(&project, "task-old"), Taken::LookUp).expect("made");
     fs::create_dir(dir.path().join(".claude/coordination/task-folder.md")).expect("made");
     let steps = [
-        create(&workspace, "task-a", &[]),
-        create(&workspace, "task-a", &[]),
-        create(&workspace, "task-old", &[]),
+        create(&project, "task-a", &[]),
+        create(&project, "task-a", &[]),
+        create(&project, "task-old", &[]),
         complete("task-old"),
         status("task-nobody", TaskStatus::Running),
-        create(&workspace, "task-folder", &[]),
+        create(&project, "task-folder", &[]),
         status("task-old", TaskStatus::Running),
         status("task-old", TaskStatus::Running),
     ];
-    let results = workspace.operations().batch(workspace.actor(), &steps, Together::Each).expect("applied");
+    let results = project.operations().batch(project.actor(), &steps, Together::Each).expect("applied");
     let told = told(&results);
     assert_eq!([&told[0], &told[6], &told[7]], ["ok"; 3], "{told:#?}");
     assert_eq!(told[1], "task `task-a` is there already, in `task-a.md`");
@@ -95,16 +95,16 @@ fn each_step_fails_alone() {
 #[test]
 fn all_or_none() {
     let dir = repository();
-    let workspace = open(&dir, "ai-engineer");
-    let steps = [create(&workspace, "task-a", &[]), complete("task-a"), create(&workspace, "task-b", &[])];
-    let results = workspace.operations().batch(workspace.actor(), &steps, Together::All).expect("played");
+    let project = open(&dir, "ai-engineer");
+    let steps = [create(&project, "task-a", &[]), complete("task-a"), create(&project, "task-b", &[])];
+    let results = project.operations().batch(project.actor(), &steps, Together::All).expect("played");
     let told = told(&results);
     assert_eq!(told[0], "not done: step 2 of the batch failed, and all belong together");
     assert!(told[1].contains("cannot go from pending to completed"), "{}", told[1]);
-    assert!(workspace.documents().snapshot(Scope::All).expect("read").is_empty());
+    assert!(project.documents().snapshot(Scope::All).expect("read").is_empty());
 
-    let steps = [create(&workspace, "task-a", &[]), create(&workspace, "task-b", &[])];
-    let results = workspace.operations().batch(workspace.actor(), &steps, Together::All).expect("applied");
+    let steps = [create(&project, "task-a", &[]), create(&project, "task-b", &[])];
+    let results = project.operations().batch(project.actor(), &steps, Together::All).expect("applied");
     assert!(results.iter().all(Result::is_ok), "{results:?}");
     let ids: Vec<_> = results.iter().flatten().map(|outcome| outcome.operation.clone()).collect();
     assert_eq!(ids[0], ids[1], "one operation");
@@ -114,34 +114,34 @@ fn all_or_none() {
 #[test]
 fn an_agent_is_made_once_and_then_changed() {
     let dir = repository();
-    let workspace = open(&dir, "ai-engineer");
+    let project = open(&dir, "ai-engineer");
     let set = |ttl: u64| {
-        let mut update = AgentUpdate::at(workspace.now());
+        let mut update = AgentUpdate::at(project.now());
         update.ttl = Some(std::time::Duration::from_secs(ttl));
         let name = AgentName::new("a").expect("valid");
         Request::from(DocumentChange::SetAgent { name, update: Box::new(update) })
     };
-    let results = workspace.operations().batch(workspace.actor(), &[set(10), set(20)], Together::All).expect("applied");
+    let results = project.operations().batch(project.actor(), &[set(10), set(20)], Together::All).expect("applied");
     assert!(results.iter().all(Result::is_ok), "{results:?}");
-    let live = workspace.documents().snapshot(Scope::Live).expect("read");
+    let live = project.documents().snapshot(Scope::Live).expect("read");
     assert_eq!(live.agents().next().and_then(|agent| agent.ttl).map(|ttl| ttl.as_secs()), Some(20));
 }
 
 #[test]
 fn archived_tasks_are_found_and_their_ids_are_taken() {
     let dir = repository();
-    let workspace = open(&dir, "ai-engineer");
+    let project = open(&dir, "ai-engineer");
     let month = dir.path().join(".claude/coordination/archive/2025-10");
     fs::create_dir_all(&month).expect("made");
     fs::write(month.join("task-old.md"), "---\nid: task-old\nstatus: completed\ntype: x\n---\n").expect("written");
     let steps = [
-        create(&workspace, "task-old", &[]),
+        create(&project, "task-old", &[]),
         Request::task("old", TaskChange::Note("seen".to_owned())),
-        create(&workspace, "task-new", &["task-old"]),
+        create(&project, "task-new", &["task-old"]),
         remove("task-old"),
-        create(&workspace, "task-old", &[]),
+        create(&project, "task-old", &[]),
     ];
-    let results = workspace.operations().batch(workspace.actor(), &steps, Together::Each).expect("applied");
+    let results = project.operations().batch(project.actor(), &steps, Together::Each).expect("applied");
     let told = told(&results);
     assert_eq!(told[0], "task `task-old` is there already, in `archive/2025-10/task-old.md`");
     assert_eq!(told[1..], ["ok"; 4], "removed, its id is free again");
@@ -154,27 +154,27 @@ fn others_write_at_the_same_time_and_nothing_is_lost() {
     const WRITERS: usize = 4;
     const ROUNDS: usize = 5;
     let dir = repository();
-    let workspace = open(&dir, "ai-engineer");
+    let project = open(&dir, "ai-engineer");
     let tasks: Vec<String> = (0..20).map(|number| format!("task-{number:02}")).collect();
-    let steps: Vec<Request<'_>> = tasks.iter().map(|id| create(&workspace, id, &[])).collect();
-    workspace.operations().batch(workspace.actor(), &steps, Together::All).expect("made");
+    let steps: Vec<Request<'_>> = tasks.iter().map(|id| create(&project, id, &[])).collect();
+    project.operations().batch(project.actor(), &steps, Together::All).expect("made");
     std::thread::scope(|scope| {
         for writer in 0..WRITERS {
             let (dir, tasks) = (&dir, &tasks);
             scope.spawn(move || {
-                let workspace = open(dir, "ai-engineer");
+                let project = open(dir, "ai-engineer");
                 for round in 0..ROUNDS {
                     let text = format!("writer {writer} round {round}");
                     let note = |id: &String| Request::task(id, TaskChange::Note(text.clone()));
                     let steps: Vec<Request<'_>> = tasks.iter().map(note).collect();
                     let how = if round % 2 == 0 { Together::All } else { Together::Each };
-                    let results = workspace.operations().batch(workspace.actor(), &steps, how).expect("applied");
+                    let results = project.operations().batch(project.actor(), &steps, how).expect("applied");
                     assert!(results.iter().all(Result::is_ok), "{results:?}");
                 }
             });
         }
     });
-    let live = workspace.documents().snapshot(Scope::Live).expect("read");
+    let live = project.documents().snapshot(Scope::Live).expect("read");
     assert!(live.tasks().all(|task| task.notes.len() == WRITERS * ROUNDS), "every note of everybody is there");
     assert_eq!(git(dir.path(), &["status", "--porcelain"]), "", "and committed");
 }
@@ -182,15 +182,15 @@ fn others_write_at_the_same_time_and_nothing_is_lost() {
 #[test]
 fn a_batch_has_a_limit() {
     let dir = repository();
-    let workspace = open(&dir, "ai-engineer");
-    assert!(workspace.operations().batch(workspace.actor(), &[], Together::All).expect("nothing to do").is_empty());
+    let project = open(&dir, "ai-engineer");
+    assert!(project.operations().batch(project.actor(), &[], Together::All).expect("nothing to do").is_empty());
     let steps: Vec<Request<'_>> = (0..=STEPS_MAX).map(|_| remove("task-x")).collect();
     assert!(matches!(
-        workspace.operations().batch(workspace.actor(), &steps, Together::Each),
+        project.operations().batch(project.actor(), &steps, Together::Each),
         Err(Error::TooManySteps { .. })
     ));
     assert_eq!(
-        workspace.operations().batch(workspace.actor(), &steps[1..], Together::Each).expect("played").len(),
+        project.operations().batch(project.actor(), &steps[1..], Together::Each).expect("played").len(),
         STEPS_MAX
     );
 }
@@ -202,9 +202,9 @@ fn a_batch_claims_what_it_begins_and_respects_what_others_have() {
     let tasks = ["task-a", "task-b", "task-c", "task-d"];
     let made: Vec<Request<'_>> = tasks.iter().map(|id| create(&mine, id, &[])).collect();
     mine.operations().batch(mine.actor(), &made, Together::All).expect("made");
-    let held = |workspace: &Project| -> Vec<String> {
-        let live = workspace.documents().snapshot(Scope::Live).expect("read");
-        let holdings = workspace.leases().list(&live).expect("read");
+    let held = |project: &Project| -> Vec<String> {
+        let live = project.documents().snapshot(Scope::Live).expect("read");
+        let holdings = project.leases().list(&live).expect("read");
         holdings.iter().map(|(id, holding)| format!("{id} {} {}", holding.by, holding.fence)).collect()
     };
     let run = |id: &str| status(id, TaskStatus::Running);
@@ -239,16 +239,16 @@ fn a_batch_claims_what_it_begins_and_respects_what_others_have() {
 #[test]
 fn what_waits_for_an_earlier_step_can_be_begun_after_it() {
     let dir = repository();
-    let workspace = open(&dir, "ai-engineer");
+    let project = open(&dir, "ai-engineer");
     let steps = [
-        create(&workspace, "task-a", &[]),
-        create(&workspace, "task-b", &["task-a"]),
+        create(&project, "task-a", &[]),
+        create(&project, "task-b", &["task-a"]),
         status("task-b", TaskStatus::Running),
         status("task-a", TaskStatus::Running),
         complete("task-a"),
         status("task-b", TaskStatus::Running),
     ];
-    let results = workspace.operations().batch(workspace.actor(), &steps, Together::Each).expect("applied");
+    let results = project.operations().batch(project.actor(), &steps, Together::Each).expect("applied");
     assert!(matches!(results[2], Err(Error::NotReady { .. })), "{results:?}");
     assert!(results[5].is_ok(), "{results:?}");
     assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
@@ -257,36 +257,36 @@ fn what_waits_for_an_earlier_step_can_be_begun_after_it() {
 #[test]
 fn many_claims_at_once_need_few_open_files() {
     let dir = repository();
-    let workspace = open(&dir, "ai-engineer");
+    let project = open(&dir, "ai-engineer");
     let ids: Vec<String> = (0..150).map(|number| format!("task-{number:03}")).collect();
-    let made: Vec<Request<'_>> = ids.iter().map(|id| create(&workspace, id, &[])).collect();
-    workspace.operations().batch(workspace.actor(), &made, Together::All).expect("made");
+    let made: Vec<Request<'_>> = ids.iter().map(|id| create(&project, id, &[])).collect();
+    project.operations().batch(project.actor(), &made, Together::All).expect("made");
     let begun: Vec<Request<'_>> = ids.iter().map(|id| status(id, TaskStatus::Running)).collect();
-    let results = workspace.operations().batch(workspace.actor(), &begun, Together::All).expect("applied");
+    let results = project.operations().batch(project.actor(), &begun, Together::All).expect("applied");
     assert!(results.iter().all(Result::is_ok));
-    let live = workspace.documents().snapshot(Scope::Live).expect("read");
-    assert_eq!(workspace.leases().list(&live).expect("read").len(), ids.len());
+    let live = project.documents().snapshot(Scope::Live).expect("read");
+    assert_eq!(project.leases().list(&live).expect("read").len(), ids.len());
 }
 
 #[test]
 fn a_batch_closes_no_cycle_and_names_what_is_left() {
     let dir = repository();
-    let workspace = open(&dir, "ai-engineer");
+    let project = open(&dir, "ai-engineer");
     let depend = |id: &str, on: &str| {
         let update = TaskUpdate { depends_on_add: vec![DocId::new(on).expect("valid")], ..TaskUpdate::default() };
         Request::task(id, update.into())
     };
     let steps = [
-        create(&workspace, "task-self", &["task-self"]),
-        create(&workspace, "task-a", &["task-b"]),
-        create(&workspace, "task-b", &["task-a"]),
-        create(&workspace, "task-b", &[]),
+        create(&project, "task-self", &["task-self"]),
+        create(&project, "task-a", &["task-b"]),
+        create(&project, "task-b", &["task-a"]),
+        create(&project, "task-b", &[]),
         // By the id without `task-`, too.
         depend("task-b", "a"),
-        create(&workspace, "task-c", &["task-b"]),
+        create(&project, "task-c", &["task-b"]),
         remove("task-b"),
     ];
-    let results = workspace.operations().batch(workspace.actor(), &steps, Together::Each).expect("applied");
+    let results = project.operations().batch(project.actor(), &steps, Together::Each).expect("applied");
     let cycle = |on: &str| {
         format!(
             "task-b.md: `task-b` cannot depend on `{on}`: these tasks would wait for each other: task-b → {on} → task-b"

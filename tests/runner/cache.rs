@@ -25,7 +25,7 @@ const SETTLED: Duration = Duration::from_millis(40);
 
 struct Scene {
     dir: TempDir,
-    workspace: Project,
+    project: Project,
 }
 
 fn text(number: usize, status: &str) -> String {
@@ -37,13 +37,10 @@ fn text(number: usize, status: &str) -> String {
 impl Scene {
     fn new() -> Self {
         let dir = repository();
-        let workspace = open(&dir, "ai-engineer");
+        let project = open(&dir, "ai-engineer");
         // From the first write on there is a run state.
-        workspace
-            .operations()
-            .create(workspace.actor(), &new_task(&workspace, "task-first"), Taken::LookUp)
-            .expect("made");
-        let scene = Self { dir, workspace };
+        project.operations().create(project.actor(), &new_task(&project, "task-first"), Taken::LookUp).expect("made");
+        let scene = Self { dir, project };
         for number in 0..TASKS {
             fs::write(scene.file(number), text(number, "pending")).expect("written");
         }
@@ -63,7 +60,7 @@ impl Scene {
     }
 
     fn snapshot(&self) -> Snapshot {
-        self.workspace.documents().snapshot(Scope::Live).expect("read")
+        self.project.documents().snapshot(Scope::Live).expect("read")
     }
 
     /// What the files say, read by nobody but this test.

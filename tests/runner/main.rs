@@ -51,7 +51,7 @@ fn open(dir: &TempDir, agent: &str) -> Project {
     Project::open(opening).expect("opens")
 }
 
-fn new_task(workspace: &Project, id: &str) -> New {
+fn new_task(project: &Project, id: &str) -> New {
     New::Task(NewTask {
         id: DocId::new(id).expect("valid"),
         kind: "train-model".into(),
@@ -63,21 +63,21 @@ fn new_task(workspace: &Project, id: &str) -> New {
         workflow: None,
         payload: None,
         steps: Vec::new(),
-        created: workspace.now(),
+        created: project.now(),
     })
 }
 
 #[test]
 fn an_operation_is_a_commit_by_its_agent_and_one_line() {
     let dir = repository();
-    let workspace = open(&dir, "ai-engineer");
+    let project = open(&dir, "ai-engineer");
     let made =
-        workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+        project.operations().create(project.actor(), &new_task(&project, "task-1"), Taken::LookUp).expect("made");
     assert!(made.committed.is_some(), "{:?}", made.waiting);
     let update = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
-    let outcome = workspace
+    let outcome = project
         .operations()
-        .change(workspace.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
+        .change(project.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
             task::update(document, &update)
         })
         .expect("runs");
@@ -98,16 +98,16 @@ fn an_operation_is_a_commit_by_its_agent_and_one_line() {
 #[test]
 fn edits_by_hand_are_committed_when_asked_for() {
     let dir = repository();
-    let workspace = open(&dir, "ai-engineer");
-    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    let project = open(&dir, "ai-engineer");
+    project.operations().create(project.actor(), &new_task(&project, "task-1"), Taken::LookUp).expect("made");
     let file = dir.path().join(".claude/coordination/task-1.md");
     let text = std::fs::read_to_string(&file).expect("there").replace("pending", "running");
     std::fs::write(&file, text).expect("written");
-    let report = workspace.commits().commit_all(Force::No).expect("commits");
+    let report = project.commits().commit_all(Force::No).expect("commits");
     assert_eq!(report.done.revisions.len(), 1);
     assert_eq!(git(dir.path(), &["log", "-1", "--format=%an %s"]), "User task-1: pending → running\n");
     std::fs::write(&file, "---\nid: [\n").expect("written");
-    let report = workspace.commits().commit_all(Force::No).expect("commits");
+    let report = project.commits().commit_all(Force::No).expect("commits");
     assert_eq!((report.done.revisions.len(), report.held.len()), (0, 1));
 }
 
@@ -122,10 +122,9 @@ fn a_branch_of_its_own_stays_out_of_the_users_way() {
         agent: AgentName::new("ai-engineer").ok(),
         flags: vec![("commit.branch".into(), "coordination".into())],
     };
-    let workspace = Project::open(opening).expect("opens");
+    let project = Project::open(opening).expect("opens");
     for id in ["task-1", "task-2"] {
-        let made =
-            workspace.operations().create(workspace.actor(), &new_task(&workspace, id), Taken::LookUp).expect("made");
+        let made = project.operations().create(project.actor(), &new_task(&project, id), Taken::LookUp).expect("made");
         assert!(made.committed.is_some(), "{:?}", made.waiting);
     }
     assert_eq!(git(dir.path(), &["status", "--porcelain"]), "");
@@ -133,7 +132,7 @@ fn a_branch_of_its_own_stays_out_of_the_users_way() {
     assert_eq!(git(dir.path(), &["log", "--format=%an", "coordination"]), "ai-engineer\nai-engineer\n");
     let files = git(dir.path(), &["ls-tree", "-r", "--name-only", "coordination"]);
     assert_eq!(files, ".claude/coordination/task-1.md\n.claude/coordination/task-2.md\n");
-    assert_eq!(workspace.commits().standing().expect("reads").uncommitted, vec![]);
+    assert_eq!(project.commits().standing().expect("reads").uncommitted, vec![]);
     git(dir.path(), &["fsck", "--strict"]);
 }
 
@@ -141,27 +140,27 @@ fn a_branch_of_its_own_stays_out_of_the_users_way() {
 fn an_ignored_folder_is_respected_and_said() {
     let dir = repository();
     std::fs::write(dir.path().join(".gitignore"), ".claude/\n").expect("written");
-    let workspace = open(&dir, "ai-engineer");
+    let project = open(&dir, "ai-engineer");
     let made =
-        workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+        project.operations().create(project.actor(), &new_task(&project, "task-1"), Taken::LookUp).expect("made");
     assert_eq!(made.committed, None);
     let waiting = made.waiting.expect("says why");
     assert_eq!(waiting.to_string(), "git ignores `.claude/coordination/task-1.md`");
-    assert!(workspace.documents().find(Some(Kind::Task), "task-1").is_ok());
+    assert!(project.documents().find(Some(Kind::Task), "task-1").is_ok());
 }
 
 #[test]
 fn what_is_acted_on_by_hand_before_an_operation_is_told_apart() {
     let dir = repository();
-    let workspace = open(&dir, "ai-engineer");
-    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    let project = open(&dir, "ai-engineer");
+    project.operations().create(project.actor(), &new_task(&project, "task-1"), Taken::LookUp).expect("made");
     let file = dir.path().join(".claude/coordination/task-1.md");
     let text = std::fs::read_to_string(&file).expect("there").replace("## Notes", "## Notes\n\nby hand");
     std::fs::write(&file, text).expect("written");
     let update = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
-    workspace
+    project
         .operations()
-        .change(workspace.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
+        .change(project.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
             task::update(document, &update)
         })
         .expect("runs");
@@ -173,13 +172,13 @@ fn what_is_acted_on_by_hand_before_an_operation_is_told_apart() {
 #[test]
 fn a_reverted_file_is_not_committed_again() {
     let dir = repository();
-    let workspace = open(&dir, "ai-engineer");
-    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    let project = open(&dir, "ai-engineer");
+    project.operations().create(project.actor(), &new_task(&project, "task-1"), Taken::LookUp).expect("made");
     // A merge under way makes commits wait, so the operation stays in the journal.
     std::fs::write(dir.path().join(".git/MERGE_HEAD"), git(dir.path(), &["rev-parse", "HEAD"])).expect("written");
     let update = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
-    let waits = workspace.operations().change(
-        workspace.actor(),
+    let waits = project.operations().change(
+        project.actor(),
         Kind::Task,
         "task-1",
         "update",
@@ -189,9 +188,9 @@ fn a_reverted_file_is_not_committed_again() {
     assert_eq!(waits.expect("runs").waiting.map(|w| w.to_string()), Some("a git merge is under way".into()));
     std::fs::remove_file(dir.path().join(".git/MERGE_HEAD")).expect("removed");
     git(dir.path(), &["checkout", "--", ".claude"]);
-    let report = workspace.commits().commit_all(Force::No).expect("commits");
+    let report = project.commits().commit_all(Force::No).expect("commits");
     assert_eq!(report.done.revisions, vec![]);
-    assert!(workspace.store().journal().expect("reads").is_empty());
+    assert!(project.store().journal().expect("reads").is_empty());
 }
 
 #[test]
@@ -201,11 +200,11 @@ fn threads_that_commit_for_each_other_all_learn_their_commit() {
         for agent in ["a", "b", "c", "d"] {
             let dir = &dir;
             scope.spawn(move || {
-                let workspace = open(dir, agent);
+                let project = open(dir, agent);
                 for n in 0..5 {
-                    let made = workspace.operations().create(
-                        workspace.actor(),
-                        &new_task(&workspace, &format!("task-{agent}{n}")),
+                    let made = project.operations().create(
+                        project.actor(),
+                        &new_task(&project, &format!("task-{agent}{n}")),
                         Taken::FileName,
                     );
                     let made = made.expect("made");
@@ -229,11 +228,11 @@ fn the_classic_shape_tells_how_far_a_dependency_is() {
         agent: None,
         flags: vec![("markdown.shape".into(), "classic".into())],
     };
-    let workspace = Project::open(opening).expect("opens");
-    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
-    let New::Task(second) = new_task(&workspace, "task-2") else { unreachable!("a task was asked for") };
+    let project = Project::open(opening).expect("opens");
+    project.operations().create(project.actor(), &new_task(&project, "task-1"), Taken::LookUp).expect("made");
+    let New::Task(second) = new_task(&project, "task-2") else { unreachable!("a task was asked for") };
     let waits = NewTask { depends_on: vec![DocId::new("task-1").expect("valid")], ..second };
-    workspace.operations().create(workspace.actor(), &New::Task(waits), Taken::LookUp).expect("made");
+    project.operations().create(project.actor(), &New::Task(waits), Taken::LookUp).expect("made");
     let file = dir.path().join(".claude/coordination/task-2.md");
     let line = || {
         let text = std::fs::read_to_string(&file).expect("there");
@@ -241,15 +240,15 @@ fn the_classic_shape_tells_how_far_a_dependency_is() {
     };
     assert_eq!(line().as_deref(), Some("- task-1 (train-model) - PENDING"));
     let start = TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() };
-    workspace
+    project
         .operations()
-        .change(workspace.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
+        .change(project.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
             task::update(document, &start)
         })
         .expect("runs");
-    workspace
+    project
         .operations()
-        .change(workspace.actor(), Kind::Task, "task-1", "complete", &Passing::default(), &|document| {
+        .change(project.actor(), Kind::Task, "task-1", "complete", &Passing::default(), &|document| {
             task::complete(document, None)
         })
         .expect("completes");
@@ -258,11 +257,11 @@ fn the_classic_shape_tells_how_far_a_dependency_is() {
     // A line that somebody let drift is mended by the next call, and that is committed too.
     let text = std::fs::read_to_string(&file).expect("there").replace("COMPLETED ✅", "PENDING");
     std::fs::write(&file, text).expect("written");
-    workspace.commits().commit_all(Force::No).expect("commits");
+    project.commits().commit_all(Force::No).expect("commits");
     let same = TaskUpdate { status: Some(TaskStatus::Completed), ..TaskUpdate::default() };
-    let mended = workspace
+    let mended = project
         .operations()
-        .change(workspace.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
+        .change(project.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
             task::update(document, &same)
         })
         .expect("runs");
@@ -277,40 +276,40 @@ fn where_nothing_is_committed_nothing_piles_up() {
     std::fs::write(dir.path().join(".gitignore"), ".claude/\n").expect("written");
     let off =
         Opening { flags: vec![("commit.auto".into(), "false".into())], root: Some(dir.path().to_owned()), agent: None };
-    for workspace in [open(&dir, "a"), Project::open(off).expect("opens")] {
-        let id = workspace.new_id(Kind::Task).expect("random");
-        let made = workspace
+    for project in [open(&dir, "a"), Project::open(off).expect("opens")] {
+        let id = project.new_id(Kind::Task).expect("random");
+        let made = project
             .operations()
-            .create(workspace.actor(), &new_task(&workspace, id.as_str()), Taken::FileName)
+            .create(project.actor(), &new_task(&project, id.as_str()), Taken::FileName)
             .expect("made");
         assert!(made.waiting.is_some());
-        assert_eq!(workspace.store().journal().expect("reads"), vec![]);
+        assert_eq!(project.store().journal().expect("reads"), vec![]);
     }
 }
 
 #[test]
 fn what_only_looks_like_a_document_is_reported_and_not_read() {
     let dir = repository();
-    let workspace = open(&dir, "a");
-    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    let project = open(&dir, "a");
+    project.operations().create(project.actor(), &new_task(&project, "task-1"), Taken::LookUp).expect("made");
     std::fs::write(dir.path().join("secret.md"), "---\nid: task-2\nstatus: pending\n---\n").expect("written");
     let link = dir.path().join(".claude/coordination/task-2.md");
     std::os::unix::fs::symlink("../../secret.md", link).expect("linked");
-    let findings: Vec<String> = workspace
-        .check(&workspace.documents().snapshot(Scope::All).expect("reads"))
+    let findings: Vec<String> = project
+        .check(&project.documents().snapshot(Scope::All).expect("reads"))
         .expect("reads")
         .iter()
         .map(ToString::to_string)
         .collect();
     assert_eq!(findings, ["warning[MYC208]: `task-2.md` is a symbolic link, not a document; it is not read"]);
-    assert!(workspace.documents().find(Some(Kind::Task), "task-2").is_err());
-    assert_eq!(workspace.commits().commit_all(Force::No).expect("commits").done.revisions, vec![]);
+    assert!(project.documents().find(Some(Kind::Task), "task-2").is_err());
+    assert_eq!(project.commits().commit_all(Force::No).expect("commits").done.revisions, vec![]);
 }
 
 #[test]
 fn many_files_are_known_from_the_index_and_edits_are_still_seen() {
     let dir = repository();
-    let workspace = open(&dir, "a");
+    let project = open(&dir, "a");
     let folder = dir.path().join(".claude/coordination");
     std::fs::create_dir_all(folder.join("archive/2025-10")).expect("made");
     let text = |id: &str| format!("---\nid: {id}\nstatus: pending\ntype: t\n---\n\n# {id}\n");
@@ -323,18 +322,18 @@ fn many_files_are_known_from_the_index_and_edits_are_still_seen() {
     std::fs::write(folder.join("task-w.md"), waits).expect("written");
     git(dir.path(), &["add", "."]);
     git(dir.path(), &["commit", "-qm", "seed"]);
-    assert_eq!(workspace.commits().standing().expect("reads").uncommitted, vec![]);
+    assert_eq!(project.commits().standing().expect("reads").uncommitted, vec![]);
 
     let edited = text("task-7").replace("# task-7", "# task-8");
     std::fs::write(folder.join("task-7.md"), edited).expect("written");
     std::fs::write(folder.join("archive/2025-10/task-a9.md"), "---\nid: [").expect("written");
     std::fs::remove_file(folder.join("task-99.md")).expect("removed");
-    let standing = workspace.commits().standing().expect("reads");
+    let standing = project.commits().standing().expect("reads");
     let shown: Vec<&str> = standing.uncommitted.iter().map(mycelium::name::DocPath::as_str).collect();
     assert_eq!(shown, ["archive/2025-10/task-a9.md", "task-7.md", "task-99.md"]);
     assert_eq!(standing.held.len(), 1);
 
-    let named = workspace.documents().snapshot(Scope::Named).expect("reads");
+    let named = project.documents().snapshot(Scope::Named).expect("reads");
     let archived: Vec<&str> = named.entries().map(|e| e.path.as_str()).filter(|p| p.starts_with("archive")).collect();
     assert_eq!(archived, ["archive/2025-10/task-a7.md"]);
 }
@@ -343,20 +342,20 @@ fn many_files_are_known_from_the_index_and_edits_are_still_seen() {
 fn what_a_sparse_checkout_keeps_out_is_not_deleted() {
     for index in ["--no-sparse-index", "--sparse-index"] {
         let dir = repository();
-        let workspace = open(&dir, "a");
+        let project = open(&dir, "a");
         std::fs::create_dir(dir.path().join("src")).expect("made");
         std::fs::write(dir.path().join("src/a.txt"), "a").expect("written");
         git(dir.path(), &["add", "src"]);
         git(dir.path(), &["commit", "-qm", "user"]);
         for id in ["task-1", "task-2"] {
-            workspace.operations().create(workspace.actor(), &new_task(&workspace, id), Taken::LookUp).expect("made");
+            project.operations().create(project.actor(), &new_task(&project, id), Taken::LookUp).expect("made");
         }
         git(dir.path(), &["sparse-checkout", "set", "--cone", index, "src"]);
         assert!(!dir.path().join(".claude/coordination/task-1.md").exists());
-        workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-3"), Taken::LookUp).expect("made");
-        let workspace = open(&dir, "a");
-        assert_eq!(workspace.commits().standing().expect("reads").uncommitted, vec![]);
-        assert_eq!(workspace.commits().commit_all(Force::Yes).expect("commits").done.revisions, vec![]);
+        project.operations().create(project.actor(), &new_task(&project, "task-3"), Taken::LookUp).expect("made");
+        let project = open(&dir, "a");
+        assert_eq!(project.commits().standing().expect("reads").uncommitted, vec![]);
+        assert_eq!(project.commits().commit_all(Force::Yes).expect("commits").done.revisions, vec![]);
         let files = git(dir.path(), &["ls-tree", "-r", "--name-only", "HEAD", ".claude/"]);
         assert_eq!(files.lines().count(), 3, "{index}: {files}");
         git(dir.path(), &["fsck", "--strict"]);
@@ -371,10 +370,10 @@ fn what_was_done_and_undone_while_commits_waited_is_told() {
     std::fs::write(dir.path().join(".git/MERGE_HEAD"), git(dir.path(), &["rev-parse", "HEAD"])).expect("written");
     let start = TaskUpdate { set: vec![("mood".to_owned(), Value::text("good"))], ..TaskUpdate::default() };
     let back = TaskUpdate { unset: vec!["mood".to_owned()], ..TaskUpdate::default() };
-    for (workspace, update) in [(&a, &start), (&a, &back), (&b, &start)] {
-        workspace
+    for (project, update) in [(&a, &start), (&a, &back), (&b, &start)] {
+        project
             .operations()
-            .change(workspace.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
+            .change(project.actor(), Kind::Task, "task-1", "update", &Passing::default(), &|document| {
                 task::update(document, update)
             })
             .expect("runs");
@@ -464,8 +463,8 @@ fn work_trees_that_share_a_branch_of_its_own_take_over_from_each_other() {
         "User task-2: notes added\nb task-3: removed (b)\nb task-1: pending → running, claimed by b (b)\n\
          b task-9: created, train-model (b)\n"
     );
-    for (workspace, root) in [(&here, dir.path()), (&there, second.as_path())] {
-        assert_eq!(workspace.commits().commit_all(Force::No).expect("commits").done.revisions, vec![]);
+    for (project, root) in [(&here, dir.path()), (&there, second.as_path())] {
+        assert_eq!(project.commits().commit_all(Force::No).expect("commits").done.revisions, vec![]);
         assert_eq!(git(root, &["status", "--porcelain"]), "");
     }
     git(dir.path(), &["fsck", "--strict"]);
@@ -474,10 +473,10 @@ fn work_trees_that_share_a_branch_of_its_own_take_over_from_each_other() {
 #[test]
 fn an_emptied_file_is_held_back() {
     let dir = repository();
-    let workspace = open(&dir, "a");
-    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    let project = open(&dir, "a");
+    project.operations().create(project.actor(), &new_task(&project, "task-1"), Taken::LookUp).expect("made");
     std::fs::write(dir.path().join(".claude/coordination/task-1.md"), "").expect("written");
-    let report = workspace.commits().commit_all(Force::No).expect("commits");
+    let report = project.commits().commit_all(Force::No).expect("commits");
     assert_eq!((report.done.revisions.len(), report.held.len()), (0, 1));
     assert_eq!(report.held[0].why.to_string(), "it is empty");
 }

@@ -16,9 +16,9 @@ fn note(text: &str) -> TaskChange {
 #[test]
 fn what_a_request_expects_of_a_document_must_hold() {
     let dir = repository();
-    let workspace = open(&dir, "ann");
-    let (operations, by) = (workspace.operations(), workspace.actor());
-    let made = operations.create(by, &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    let project = open(&dir, "ann");
+    let (operations, by) = (project.operations(), project.actor());
+    let made = operations.create(by, &new_task(&project, "task-1"), Taken::LookUp).expect("made");
     let as_made = || Expect::text_of(&made.document);
     operations.run_one(by, Request::task("task-1", note("one")).expecting(as_made())).expect("it is as it was made");
     let path = dir.path().join(FOLDER).join("task-1.md");
@@ -37,10 +37,10 @@ fn what_a_request_expects_of_a_document_must_hold() {
 #[test]
 fn an_operation_has_the_id_that_it_is_given() {
     let dir = repository();
-    let workspace = open(&dir, "ann");
+    let project = open(&dir, "ann");
     let id = OperationId::new("0123456789abcdef").expect("valid");
-    let new = DocumentChange::Create { new: new_task(&workspace, "task-1"), taken: Taken::LookUp };
-    let done = workspace.operations().run_one(workspace.actor(), Request::from(new).with_id(id.clone())).expect("made");
+    let new = DocumentChange::Create { new: new_task(&project, "task-1"), taken: Taken::LookUp };
+    let done = project.operations().run_one(project.actor(), Request::from(new).with_id(id.clone())).expect("made");
     assert_eq!(done.operation, Some(id.clone()));
     assert!(git(dir.path(), &["log", "-1", "--format=%B"]).contains(id.as_str()));
 }
@@ -48,9 +48,9 @@ fn an_operation_has_the_id_that_it_is_given() {
 #[test]
 fn an_outcome_has_the_document_as_it_was_found() {
     let dir = repository();
-    let workspace = open(&dir, "ann");
-    let (operations, by) = (workspace.operations(), workspace.actor());
-    let made = operations.create(by, &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    let project = open(&dir, "ann");
+    let (operations, by) = (project.operations(), project.actor());
+    let made = operations.create(by, &new_task(&project, "task-1"), Taken::LookUp).expect("made");
     assert_eq!(made.before, None);
     let requests = [Request::task("task-1", note("one")), Request::task("task-1", note("two"))];
     let done = operations.batch(by, &requests, Together::All).expect("applied");
@@ -62,19 +62,19 @@ fn an_outcome_has_the_document_as_it_was_found() {
 #[test]
 fn a_removed_agent_leaves_no_heartbeat() {
     let dir = repository();
-    let workspace = open(&dir, "ann");
-    let (operations, by) = (workspace.operations(), workspace.actor());
+    let project = open(&dir, "ann");
+    let (operations, by) = (project.operations(), project.actor());
     let remove = |name: &str| DocumentChange::Remove { kind: Kind::Agent, id: name.to_owned() };
     for name in ["bob", "eve", "dan"] {
         let name = AgentName::new(name).expect("valid");
-        workspace.leases().heartbeat(&name).expect("alive");
-        let update = Box::new(AgentUpdate::at(workspace.now()));
+        project.leases().heartbeat(&name).expect("alive");
+        let update = Box::new(AgentUpdate::at(project.now()));
         operations.run_one(by, DocumentChange::SetAgent { name, update }).expect("made");
     }
     operations.run_one(by, remove("bob")).expect("removed");
     let done = operations.batch(by, &[remove("eve").into(), remove("dan").into()], Together::All).expect("applied");
     assert!(done.iter().all(Result::is_ok), "{done:?}");
-    let beats: Vec<String> = workspace.leases().heartbeats().expect("read").keys().map(ToString::to_string).collect();
+    let beats: Vec<String> = project.leases().heartbeats().expect("read").keys().map(ToString::to_string).collect();
     assert_eq!(beats, ["ann"], "of those that are there");
 }
 
@@ -87,10 +87,10 @@ fn a_step_repeats_its_status_elsewhere_by_its_own_shape_alone_and_among_others()
             Project::open(Opening { root: Some(dir.path().to_owned()), agent: None, flags }).expect("opens")
         };
         let (classic, lean) = (shaped("classic"), shaped("lean"));
-        let create = |workspace: &Project, id: &str, on: &[&str]| {
-            let New::Task(mut new) = new_task(workspace, id) else { unreachable!("a task") };
+        let create = |project: &Project, id: &str, on: &[&str]| {
+            let New::Task(mut new) = new_task(project, id) else { unreachable!("a task") };
             new.depends_on = on.iter().map(|id| DocId::new(*id).expect("valid")).collect();
-            let made = workspace.operations().create(workspace.actor(), &New::Task(new), Taken::LookUp);
+            let made = project.operations().create(project.actor(), &New::Task(new), Taken::LookUp);
             made.expect("made");
         };
         create(&classic, "task-classic", &[]);

@@ -16,8 +16,8 @@ const DOCUMENT: &str = ".claude/coordination/task-1.md";
 /// A task that is committed, and a rebase that stands still at a conflict in code.
 fn stopped_rebase() -> (TempDir, Project) {
     let dir = repository();
-    let workspace = open(&dir, "ann");
-    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-1"), Taken::LookUp).expect("made");
+    let project = open(&dir, "ann");
+    project.operations().create(project.actor(), &new_task(&project, "task-1"), Taken::LookUp).expect("made");
     let commit = |text: &str| {
         std::fs::write(dir.path().join("code"), text).expect("written");
         git(dir.path(), &["add", "code"]);
@@ -31,7 +31,7 @@ fn stopped_rebase() -> (TempDir, Project) {
     git(dir.path(), &["checkout", "-q", "topic"]);
     may_fail(&dir, &["rebase", "main"]);
     assert!(dir.path().join(".git/rebase-merge").exists(), "the rebase stands still");
-    (dir, workspace)
+    (dir, project)
 }
 
 fn may_fail(dir: &TempDir, arguments: &[&str]) {
@@ -41,27 +41,27 @@ fn may_fail(dir: &TempDir, arguments: &[&str]) {
     git.output().expect("git runs");
 }
 
-fn note(workspace: &Project, text: &str) -> Outcome {
-    workspace
+fn note(project: &Project, text: &str) -> Outcome {
+    project
         .operations()
-        .change(workspace.actor(), Kind::Task, "task-1", "note", &Passing::default(), &|document| {
+        .change(project.actor(), Kind::Task, "task-1", "note", &Passing::default(), &|document| {
             task::note(document, text)
         })
         .expect("noted")
 }
 
-fn set(workspace: &Project, priority: Priority) -> Outcome {
+fn set(project: &Project, priority: Priority) -> Outcome {
     let update = TaskUpdate { priority: Some(priority), ..TaskUpdate::default() };
-    workspace
+    project
         .operations()
-        .change(workspace.actor(), Kind::Task, "task-1", "task.update", &Passing::default(), &|document| {
+        .change(project.actor(), Kind::Task, "task-1", "task.update", &Passing::default(), &|document| {
             task::update(document, &update)
         })
         .expect("set")
 }
 
-fn commit(workspace: &Project) -> CommitReport {
-    workspace.commits().commit_all(Force::No).expect("commits")
+fn commit(project: &Project) -> CommitReport {
+    project.commits().commit_all(Force::No).expect("commits")
 }
 
 fn text(dir: &TempDir) -> String {
@@ -69,8 +69,8 @@ fn text(dir: &TempDir) -> String {
 }
 
 /// The ids of the operations that can be restored.
-fn kept(workspace: &Project) -> Vec<String> {
-    workspace.commits().put_back_operations().expect("listed").iter().map(|one| one.id.to_string()).collect()
+fn kept(project: &Project) -> Vec<String> {
+    project.commits().put_back_operations().expect("listed").iter().map(|one| one.id.to_string()).collect()
 }
 
 #[test]
@@ -86,8 +86,8 @@ fn whatever_git_does_to_the_documents_before_the_commit_is_kept_and_can_be_resto
         ("rm", &[&["rm", "-q", "-f", DOCUMENT], &["rebase", "--abort"]]),
     ];
     for (way, commands) in ways {
-        let (dir, workspace) = stopped_rebase();
-        let outcome = note(&workspace, "IMPORTANT");
+        let (dir, project) = stopped_rebase();
+        let outcome = note(&project, "IMPORTANT");
         assert!(outcome.committed.is_none() && outcome.waiting.is_some(), "{way}: it waits");
         let id = outcome.operation.expect("an operation").to_string();
         for command in commands {
@@ -95,29 +95,29 @@ fn whatever_git_does_to_the_documents_before_the_commit_is_kept_and_can_be_resto
         }
         assert!(!text(&dir).contains("IMPORTANT"), "{way}: git has put it back");
         // Who only looks is told before anything is kept, in the words that come after, and nothing is written for it.
-        let looked = workspace.commits().put_back_findings().expect("looked");
+        let looked = project.commits().put_back_findings().expect("looked");
         assert_eq!(looked.len(), 1, "{way}: {looked:?}");
-        assert_eq!(kept(&workspace), Vec::<String>::new(), "{way}");
-        let report = commit(&workspace);
+        assert_eq!(kept(&project), Vec::<String>::new(), "{way}");
+        let report = commit(&project);
         let findings: Vec<_> = report.done.findings.iter().filter(|one| one.code == Code::PutBack).collect();
         assert_eq!(findings, looked.iter().collect::<Vec<_>>(), "{way}");
         assert!(findings[0].message.contains(&id) && findings[0].message.contains("task.note, ann"), "{way}");
         assert!(!text(&dir).contains("IMPORTANT"), "{way}: it is never written back by itself");
-        let checked = workspace
-            .check(&workspace.documents().snapshot(mycelium::services::Scope::All).expect("read"))
+        let checked = project
+            .check(&project.documents().snapshot(mycelium::services::Scope::All).expect("read"))
             .expect("checked");
         assert!(checked.iter().any(|one| one.code == Code::PutBack), "{way}");
-        assert_eq!(kept(&workspace), [id.as_str()], "{way}");
+        assert_eq!(kept(&project), [id.as_str()], "{way}");
         git(dir.path(), &["gc", "-q", "--prune=now"]);
         git(dir.path(), &["fsck", "--strict"]);
         assert!(git(dir.path(), &["show", &format!("refs/mycelium/put-back/{id}")]).contains("+- "), "{way}");
 
-        let (chosen, unknown) = workspace.restorable().expect("listed").select(std::slice::from_ref(&id));
+        let (chosen, unknown) = project.restorable().expect("listed").select(std::slice::from_ref(&id));
         assert_eq!(unknown, Vec::<String>::new(), "{way}");
-        let done = workspace.restore(&chosen).expect("restored");
+        let done = project.restore(&chosen).expect("restored");
         assert!(done.committed.is_some() && done.dropped.len() == 1, "{way}: {done:?}");
         assert!(text(&dir).contains("IMPORTANT"), "{way}");
-        assert_eq!(kept(&workspace), Vec::<String>::new(), "{way}");
+        assert_eq!(kept(&project), Vec::<String>::new(), "{way}");
         assert_eq!(git(dir.path(), &["for-each-ref", "refs/mycelium"]), "", "{way}");
     }
 }
@@ -125,43 +125,43 @@ fn whatever_git_does_to_the_documents_before_the_commit_is_kept_and_can_be_resto
 #[test]
 fn what_comes_back_by_itself_or_was_committed_is_not_reported() {
     // A stash that is popped before anything looks.
-    let (dir, workspace) = stopped_rebase();
-    note(&workspace, "IMPORTANT");
+    let (dir, project) = stopped_rebase();
+    note(&project, "IMPORTANT");
     // Git stashes nothing while a file is in conflict.
     may_fail(&dir, &["add", "code"]);
     may_fail(&dir, &["stash", "push", "-q", "--", ".claude"]);
     may_fail(&dir, &["rebase", "--abort"]);
     may_fail(&dir, &["stash", "pop", "-q"]);
-    assert_eq!(commit(&workspace).done.findings, []);
-    assert_eq!(kept(&workspace), Vec::<String>::new());
+    assert_eq!(commit(&project).done.findings, []);
+    assert_eq!(kept(&project), Vec::<String>::new());
 
     // One that is popped after it was reported: nothing is missing any more, and nothing is kept once it is committed.
-    let (dir, workspace) = stopped_rebase();
-    note(&workspace, "IMPORTANT");
+    let (dir, project) = stopped_rebase();
+    note(&project, "IMPORTANT");
     // Git stashes nothing while a file is in conflict.
     may_fail(&dir, &["add", "code"]);
     may_fail(&dir, &["stash", "push", "-q", "--", ".claude"]);
     may_fail(&dir, &["rebase", "--abort"]);
-    commit(&workspace);
-    assert_eq!(kept(&workspace).len(), 1);
+    commit(&project);
+    assert_eq!(kept(&project).len(), 1);
     may_fail(&dir, &["stash", "pop", "-q"]);
-    assert_eq!(kept(&workspace), Vec::<String>::new());
-    commit(&workspace);
+    assert_eq!(kept(&project), Vec::<String>::new());
+    commit(&project);
     assert_eq!(git(dir.path(), &["for-each-ref", "refs/mycelium"]), "");
-    set(&workspace, Priority::Low);
-    assert_eq!(kept(&workspace), Vec::<String>::new(), "a later change of the same document is no loss");
+    set(&project, Priority::Low);
+    assert_eq!(kept(&project), Vec::<String>::new(), "a later change of the same document is no loss");
 
     // A person who commits it, with an edit of their own beside it.
-    let (dir, workspace) = stopped_rebase();
-    note(&workspace, "IMPORTANT");
-    assert_eq!(workspace.commits().put_back_findings().expect("looked"), [], "it is in the document");
+    let (dir, project) = stopped_rebase();
+    note(&project, "IMPORTANT");
+    assert_eq!(project.commits().put_back_findings().expect("looked"), [], "it is in the document");
     std::fs::write(dir.path().join(DOCUMENT), text(&dir) + "- by hand\n").expect("written");
     std::fs::write(dir.path().join("code"), "both\n").expect("written");
     git(dir.path(), &["add", "."]);
     may_fail(&dir, &["rebase", "--continue"]);
-    assert_eq!(commit(&workspace).done.findings, []);
+    assert_eq!(commit(&project).done.findings, []);
     assert!(text(&dir).contains("IMPORTANT"));
-    assert_eq!(kept(&workspace), Vec::<String>::new());
+    assert_eq!(kept(&project), Vec::<String>::new());
 }
 
 #[test]
@@ -197,41 +197,41 @@ fn what_later_operations_undid_is_not_reported() {
 
 #[test]
 fn several_operations_come_back_in_their_order_beside_what_was_written_since() {
-    let (dir, workspace) = stopped_rebase();
-    note(&workspace, "first");
-    set(&workspace, Priority::High);
-    note(&workspace, "second");
+    let (dir, project) = stopped_rebase();
+    note(&project, "first");
+    set(&project, Priority::High);
+    note(&project, "second");
     may_fail(&dir, &["rebase", "--abort"]);
-    note(&workspace, "since");
-    assert_eq!(kept(&workspace).len(), 3);
-    let finding = &workspace.commits().put_back_findings().expect("looked")[0];
+    note(&project, "since");
+    assert_eq!(kept(&project).len(), 3);
+    let finding = &project.commits().put_back_findings().expect("looked")[0];
     assert!(finding.hint.as_deref().is_some_and(|hint| hint.contains("mycelium restore task-1")), "{finding:?}");
 
-    let (chosen, _) = workspace.restorable().expect("listed").select(&["task-1".to_owned()]);
-    let done = workspace.restore(&chosen).expect("restored");
+    let (chosen, _) = project.restorable().expect("listed").select(&["task-1".to_owned()]);
+    let done = project.restore(&chosen).expect("restored");
     assert!(done.documents.iter().all(|one| one.conflicts.is_empty()), "{done:?}");
     let now = text(&dir);
     for part in ["first", "second", "since", "priority: high"] {
         assert!(now.contains(part), "{part}: {now}");
     }
-    assert_eq!(kept(&workspace), Vec::<String>::new());
+    assert_eq!(kept(&project), Vec::<String>::new());
 }
 
 #[test]
 fn many_operations_are_kept_by_one_call_of_git() {
     const NOTES: usize = 60;
-    let (dir, workspace) = stopped_rebase();
+    let (dir, project) = stopped_rebase();
     for n in 0..NOTES {
-        note(&workspace, &format!("note {n}"));
+        note(&project, &format!("note {n}"));
     }
     may_fail(&dir, &["rebase", "--abort"]);
-    commit(&workspace);
-    assert_eq!(workspace.commits().put_back_findings().expect("looked").len(), 1);
-    assert_eq!(kept(&workspace).len(), NOTES);
+    commit(&project);
+    assert_eq!(project.commits().put_back_findings().expect("looked").len(), 1);
+    assert_eq!(kept(&project).len(), NOTES);
     // A pack is written for many objects at once, and for those of a single operation it never is.
     assert!(git(dir.path(), &["count-objects", "-v"]).contains("packs: 1\n"), "one pack for all");
-    let all = workspace.restorable().expect("listed");
-    workspace.restore(&all).expect("restored");
+    let all = project.restorable().expect("listed");
+    project.restore(&all).expect("restored");
     let text = text(&dir);
     let at = |n: usize| text.find(&format!("note {n}\n")).expect("it is there");
     assert!((1..NOTES).all(|n| at(n - 1) < at(n)), "in their order: {text}");
@@ -239,36 +239,36 @@ fn many_operations_are_kept_by_one_call_of_git() {
 
 #[test]
 fn what_only_a_person_can_merge_is_left_and_named() {
-    let (dir, workspace) = stopped_rebase();
-    set(&workspace, Priority::High);
+    let (dir, project) = stopped_rebase();
+    set(&project, Priority::High);
     may_fail(&dir, &["rebase", "--abort"]);
-    set(&workspace, Priority::Low);
-    let (chosen, _) = workspace.restorable().expect("listed").select(&["1".to_owned()]);
+    set(&project, Priority::Low);
+    let (chosen, _) = project.restorable().expect("listed").select(&["1".to_owned()]);
     let before = text(&dir);
-    let done = workspace.restore(&chosen).expect("tried");
+    let done = project.restore(&chosen).expect("tried");
     let [one] = &done.documents[..] else { panic!("one document: {done:?}") };
     assert!(!one.conflicts.is_empty() && one.reference.is_some() && done.dropped.is_empty(), "{done:?}");
     assert_eq!(text(&dir), before, "no markers in a document that agents work on");
-    assert_eq!(kept(&workspace).len(), 1);
+    assert_eq!(kept(&project).len(), 1);
 
-    workspace.dismiss_put_back(&chosen.operations).expect("dismissed");
-    assert_eq!(workspace.commits().put_back_findings().expect("looked"), []);
+    project.dismiss_put_back(&chosen.operations).expect("dismissed");
+    assert_eq!(project.commits().put_back_findings().expect("looked"), []);
     assert_eq!(git(dir.path(), &["for-each-ref", "refs/mycelium"]), "");
 }
 
 #[test]
 fn new_and_removed_documents_come_back_and_go_again() {
-    let (dir, workspace) = stopped_rebase();
-    workspace.operations().create(workspace.actor(), &new_task(&workspace, "task-2"), Taken::LookUp).expect("made");
-    workspace.operations().remove(workspace.actor(), Kind::Task, "task-1").expect("removed");
+    let (dir, project) = stopped_rebase();
+    project.operations().create(project.actor(), &new_task(&project, "task-2"), Taken::LookUp).expect("made");
+    project.operations().remove(project.actor(), Kind::Task, "task-1").expect("removed");
     may_fail(&dir, &["clean", "-q", "-fd", ".claude"]);
     may_fail(&dir, &["checkout", "--", "."]);
     may_fail(&dir, &["rebase", "--abort"]);
     assert!(!dir.path().join(".claude/coordination/task-2.md").exists() && dir.path().join(DOCUMENT).exists());
-    commit(&workspace);
-    assert_eq!(kept(&workspace).len(), 2);
-    let all = workspace.restorable().expect("listed");
-    let done = workspace.restore(&all).expect("restored");
+    commit(&project);
+    assert_eq!(kept(&project).len(), 2);
+    let all = project.restorable().expect("listed");
+    let done = project.restore(&all).expect("restored");
     assert_eq!(done.dropped.len(), 2, "{done:?}");
     assert!(dir.path().join(".claude/coordination/task-2.md").exists() && !dir.path().join(DOCUMENT).exists());
     assert!(done.committed.is_some());
@@ -276,17 +276,17 @@ fn new_and_removed_documents_come_back_and_go_again() {
 
 #[test]
 fn a_document_that_was_removed_from_the_folder_comes_back_whole() {
-    let (dir, workspace) = stopped_rebase();
+    let (dir, project) = stopped_rebase();
     may_fail(&dir, &["rebase", "--abort"]);
     let before = text(&dir);
     std::fs::remove_file(dir.path().join(DOCUMENT)).expect("removed");
-    let all = workspace.restorable().expect("listed");
+    let all = project.restorable().expect("listed");
     assert_eq!(all.removed.len(), 1);
-    workspace.restore(&all.select(&["task-1".to_owned()]).0).expect("restored");
+    project.restore(&all.select(&["task-1".to_owned()]).0).expect("restored");
     assert_eq!(text(&dir), before);
     // One that an operation removed is not missing.
-    workspace.operations().remove(workspace.actor(), Kind::Task, "task-1").expect("removed");
-    assert!(workspace.restorable().expect("listed").removed.is_empty());
+    project.operations().remove(project.actor(), Kind::Task, "task-1").expect("removed");
+    assert!(project.restorable().expect("listed").removed.is_empty());
 }
 
 #[test]
@@ -324,14 +324,14 @@ fn a_claim_is_not_brought_back_over_the_one_who_has_the_task_now() {
 
 #[test]
 fn what_cannot_be_kept_stays_in_the_journal() {
-    let (dir, workspace) = stopped_rebase();
-    note(&workspace, "IMPORTANT");
+    let (dir, project) = stopped_rebase();
+    note(&project, "IMPORTANT");
     may_fail(&dir, &["rebase", "--abort"]);
     let refs = dir.path().join(".git/refs/mycelium");
     std::fs::write(&refs, "in the way").expect("written");
-    let report = commit(&workspace);
+    let report = commit(&project);
     assert!(report.done.findings.iter().any(|one| one.message.contains("could not be kept yet")), "{report:?}");
     std::fs::remove_file(&refs).expect("removed");
-    commit(&workspace);
-    assert_eq!(kept(&workspace).len(), 1);
+    commit(&project);
+    assert_eq!(kept(&project).len(), 1);
 }

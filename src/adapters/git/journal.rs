@@ -66,7 +66,7 @@ pub(crate) fn fuzz_journal(input: &[u8]) {
 }
 
 /// The files of one commit in run state. They go when it is dropped.
-pub(super) struct Project {
+pub(super) struct CommitFiles {
     run: PathBuf,
     pub(super) stem: String,
     /// Keeps the operating system's lock on the journal.
@@ -76,7 +76,7 @@ pub(super) struct Project {
     shared: SharedMode,
 }
 
-impl Project {
+impl CommitFiles {
     /// Names for the files of a new commit; makes run state if there is none.
     pub(super) fn new(run: &Path, shared: SharedMode) -> Result<Self, GitError> {
         match fs::create_dir(run) {
@@ -95,7 +95,7 @@ impl Project {
         self.run.join(format!("{PREFIX}{}.{purpose}", self.stem))
     }
 
-    /// Writes the journal and locks it. It is not in place before [`Project::announce`].
+    /// Writes the journal and locks it. It is not in place before [`CommitFiles::announce`].
     pub(super) fn write(&mut self, journal: &Journal) -> Result<&File, GitError> {
         let path = self.file("draft");
         let failed = || GitError::io("write", &path);
@@ -123,7 +123,7 @@ impl Project {
     }
 }
 
-impl Drop for Project {
+impl Drop for CommitFiles {
     fn drop(&mut self) {
         // The journal goes last, so that it never speaks of locks without their prepared files.
         for purpose in PURPOSES.iter().filter(|_| !self.keep) {
@@ -149,8 +149,8 @@ impl Leftover {
     /// Removes its files.
     pub(super) fn sweep(self) -> usize {
         let (run, stem, shared) = (self.run, self.stem, SharedMode::Umask);
-        let workspace = Project { run, stem, journal: None, keep: false, shared };
-        PURPOSES.iter().filter(|purpose| workspace.file(purpose).exists()).count()
+        let commit_files = CommitFiles { run, stem, journal: None, keep: false, shared };
+        PURPOSES.iter().filter(|purpose| commit_files.file(purpose).exists()).count()
     }
 }
 

@@ -77,7 +77,7 @@ impl GitSetup<'_> {
         let named = self.repo.common_dir().join("config");
         let path = fs::canonicalize(&named).map_err(GitError::io("find", &named))?;
         // Swept if this process dies.
-        let at = journal::Project::new(&self.repo.run_dir(), self.repo.shared_mode())?;
+        let at = journal::CommitFiles::new(&self.repo.run_dir(), self.repo.shared_mode())?;
         self.swap_config(&path, &at.file("draft"), key, value)?;
         durable::sync_folders(path.parent())
     }

@@ -42,9 +42,8 @@ impl CoordinationClient {
     pub async fn store_agent_status(&self, agent: &str, report: impl Into<AgentReport>) -> Result<Receipt, Error> {
         let (name, report) = (agent_name(agent)?, report.into());
         let by = actor(self).or_agent(&name);
-        let store = move |_: &_, workspace: &Project| {
-            Ok(workspace.operations().run_one(&by, set(workspace, name, report))?.into())
-        };
+        let store =
+            move |_: &_, project: &Project| Ok(project.operations().run_one(&by, set(project, name, report))?.into());
         self.crew.run(store).await
     }
 
@@ -71,7 +70,7 @@ impl CoordinationClient {
     /// [`Error::BadInput`] for a name that is none.
     pub async fn beat(&self, agent: &str) -> Result<Timestamp, Error> {
         let name = agent_name(agent)?;
-        self.crew.run(move |_, workspace| Ok(workspace.leases().heartbeat(&name)?)).await
+        self.crew.run(move |_, project| Ok(project.leases().heartbeat(&name)?)).await
     }
 
     /// The names of all agents that have a document, in order.
@@ -102,8 +101,8 @@ impl CoordinationClient {
     /// [`Error`] if the folder cannot be read or written; then nothing is removed.
     pub async fn prune_agents(&self, older: Duration) -> Result<Vec<AgentName>, Error> {
         let by = actor(self);
-        let prune = move |_: &_, workspace: &Project| {
-            let pruned = workspace.operations().prune(&by, older, Pruning::Real)?;
+        let prune = move |_: &_, project: &Project| {
+            let pruned = project.operations().prune(&by, older, Pruning::Real)?;
             Ok(pruned.gone.into_iter().map(|stale| stale.name).collect())
         };
         self.crew.run(prune).await
@@ -118,21 +117,20 @@ impl CoordinationClient {
     pub async fn remove_agent_status(&self, agent: &str) -> Result<Receipt, Error> {
         let name = agent_name(agent)?;
         let by = actor(self).or_agent(&name);
-        let remove = move |_: &_, workspace: &Project| {
-            Ok(workspace.operations().remove(&by, Kind::Agent, name.as_str())?.into())
-        };
+        let remove =
+            move |_: &_, project: &Project| Ok(project.operations().remove(&by, Kind::Agent, name.as_str())?.into());
         self.crew.run(remove).await
     }
 }
 
 /// The request that says so: it changes the agent's document or makes it, whichever is possible.
-pub(super) fn set(workspace: &Project, name: AgentName, report: AgentReport) -> Request<'static> {
+pub(super) fn set(project: &Project, name: AgentName, report: AgentReport) -> Request<'static> {
     let update = AgentUpdate {
         status: Some(report.status),
         active_tasks: report.active_tasks,
         metadata: report.metadata,
         ttl: report.ttl,
-        ..AgentUpdate::at(workspace.now())
+        ..AgentUpdate::at(project.now())
     };
     DocumentChange::SetAgent { name, update: Box::new(update) }.into()
 }

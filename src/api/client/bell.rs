@@ -16,11 +16,11 @@ pub(super) struct Bell {
 
 impl Bell {
     /// Prepares to watch; nothing rings before the first [`Bell::arm`].
-    pub(super) fn new(workspace: &Project) -> Self {
+    pub(super) fn new(project: &Project) -> Self {
         let (rings, _) = watch::channel(0_u64);
         let ring = rings.clone();
         let watcher =
-            Watcher::new(workspace.document_places(), move || ring.send_modify(|count| *count = count.wrapping_add(1)));
+            Watcher::new(project.document_places(), move || ring.send_modify(|count| *count = count.wrapping_add(1)));
         Self { watcher: Mutex::new(watcher), rings }
     }
 

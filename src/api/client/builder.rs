@@ -83,7 +83,7 @@ impl Builder {
         self
     }
 
-    /// Opens the workspace. Settings are read now and hold for as long as the client lives. Nothing is written.
+    /// Opens the project. Settings are read now and hold for as long as the client lives. Nothing is written.
     ///
     /// # Errors
     /// [`Error::BadInput`] for a bad name or setting; [`Error::Unsafe`] for a repository that is not safe to use;
@@ -96,8 +96,8 @@ impl Builder {
         let opening = Opening { root: self.root, agent, flags };
         let patience = if self.required.is_some() { Patience::Full } else { Patience::Opening };
         let claims = if self.required == Some(Mode::Redis) { RemoteClaims::Required } else { RemoteClaims::IfLive };
-        let crew = Crew::open(opening, self.operation_timeout, claims, move |workspace| {
-            let modes = mode::detect(workspace, patience);
+        let crew = Crew::open(opening, self.operation_timeout, claims, move |project| {
+            let modes = mode::detect(project, patience);
             match (&modes.unreached, self.required) {
                 (Some(unreached), Some(_)) => Err(unreached.clone().into()),
                 _ => Ok(modes),

@@ -40,9 +40,9 @@ impl Terms {
         self
     }
 
-    pub(super) fn ask(&self, workspace: &Project, by: &Actor) -> Result<LeaseRequest, services::Error> {
+    pub(super) fn ask(&self, project: &Project, by: &Actor) -> Result<LeaseRequest, services::Error> {
         let by = by.agent.clone().ok_or(services::Error::NoAgent)?;
-        let lease = self.lease.filter(|lease| !lease.is_zero()).unwrap_or_else(|| workspace.leases().default_lease());
+        let lease = self.lease.filter(|lease| !lease.is_zero()).unwrap_or_else(|| project.leases().default_lease());
         Ok(LeaseRequest { by, lease, over: self.over.unwrap_or(Override::None) })
     }
 }
@@ -114,9 +114,9 @@ impl CoordinationClient {
     /// has to decide ([`super::Builder::require_mode`]) and cannot.
     pub async fn claim_task(&self, id: impl AsRef<str>, terms: impl Into<Terms>) -> Result<Claim, Error> {
         let (id, terms, by) = (id.as_ref().to_owned(), terms.into(), actor(self));
-        let claim = move |_: &_, workspace: &Project| {
-            let ask = terms.ask(workspace, &by)?;
-            workspace.operations().claim(&by, Which::Task(&id), &ask)?.try_into()
+        let claim = move |_: &_, project: &Project| {
+            let ask = terms.ask(project, &by)?;
+            project.operations().claim(&by, Which::Task(&id), &ask)?.try_into()
         };
         self.crew.run(claim).await
     }
@@ -130,9 +130,9 @@ impl CoordinationClient {
     /// [`Error::BadInput`] if nobody acts by name; others if the folder fails.
     pub async fn claim_next(&self, kind: Option<&str>, terms: impl Into<Terms>) -> Result<Option<Claim>, Error> {
         let (kind, terms, by) = (kind.map(str::to_owned), terms.into(), actor(self));
-        let claim = move |_: &_, workspace: &Project| {
+        let claim = move |_: &_, project: &Project| {
             let next = Which::Next { kind: kind.as_deref() };
-            match workspace.operations().claim(&by, next, &terms.ask(workspace, &by)?) {
+            match project.operations().claim(&by, next, &terms.ask(project, &by)?) {
                 Err(services::Error::NothingReady { .. }) => Ok(None),
                 claimed => Claim::try_from(claimed?).map(Some),
             }
@@ -148,7 +148,7 @@ impl CoordinationClient {
     /// [`Error::Lost`] if another agent has it by now; [`Error::Refused`] if nobody has it.
     pub async fn renew_task(&self, id: impl AsRef<str>) -> Result<Renewed, Error> {
         let (id, by) = (id.as_ref().to_owned(), actor(self));
-        let renew = move |_: &_, workspace: &Project| Ok(workspace.operations().renew(&by, &id)?);
+        let renew = move |_: &_, project: &Project| Ok(project.operations().renew(&by, &id)?);
         self.crew.run(renew).await
     }
 

@@ -43,7 +43,7 @@ pub(super) struct Crew {
     bell: OnceLock<Bell>,
 }
 
-/// What a first look at the workspace told.
+/// What a first look at the project told.
 struct Opened {
     /// Who acts unless a call says otherwise.
     actor: Actor,
@@ -59,7 +59,7 @@ impl fmt::Debug for Crew {
 }
 
 impl Crew {
-    /// Opens the workspace, in a thread of its own.
+    /// Opens the project, in a thread of its own.
     pub(super) async fn open(
         mut opening: Opening,
         timeout: Option<Duration>,
@@ -68,16 +68,16 @@ impl Crew {
     ) -> Result<Self, Error> {
         let first = Pool::new(opening.clone());
         let looked = carry_out(&first, timeout, move |desk| {
-            let workspace = desk.workspace()?;
-            if let Some(finding) = workspace.config().refused() {
+            let project = desk.project()?;
+            if let Some(finding) = project.config().refused() {
                 return Err(crate::services::Error::Config(Box::new(finding.clone())).into());
             }
             let opened = Opened {
-                actor: workspace.actor().clone().with_claims(claims),
-                store: workspace.store().clone(),
-                follows: workspace.target() != Target::Current,
+                actor: project.actor().clone().with_claims(claims),
+                store: project.store().clone(),
+                follows: project.target() != Target::Current,
             };
-            Ok((opened, Following::new(workspace, detect(workspace)?)?, workspace.root().to_owned()))
+            Ok((opened, Following::new(project, detect(project)?)?, project.root().to_owned()))
         });
         let (opened, following, root) = looked.await?;
         // All threads work where the first one looked, even if the process goes to another folder.
@@ -122,16 +122,16 @@ impl Crew {
     }
 
     /// Brings a folder with a branch of its own up to date before it is read.
-    pub(super) fn follow(&self, workspace: &Project) {
+    pub(super) fn follow(&self, project: &Project) {
         if self.opened.follows {
             // What is in the way of that is told by whoever writes; reading goes on with what the folder holds.
-            let _ = workspace.commits().branch().follow_branch(FollowScope::Everything);
+            let _ = project.commits().branch().follow_branch(FollowScope::Everything);
         }
     }
 
     /// What rings when a document changes; made when somebody waits for the first time.
-    pub(super) fn bell(&self, workspace: &Project) -> &Bell {
-        self.bell.get_or_init(|| Bell::new(workspace))
+    pub(super) fn bell(&self, project: &Project) -> &Bell {
+        self.bell.get_or_init(|| Bell::new(project))
     }
 
     /// Has an operation carried out by a thread that owns it.
@@ -141,7 +141,7 @@ impl Crew {
     ) -> Result<T, Error> {
         let began = Instant::now();
         let crew = Arc::clone(self);
-        let own = move |desk: &mut Desk| work(&crew, desk.workspace()?);
+        let own = move |desk: &mut Desk| work(&crew, desk.project()?);
         let done = carry_out(&self.pool, self.timeout, own).await;
         self.latency.note(began.elapsed());
         done

@@ -38,27 +38,27 @@ pub(super) enum Approval {
 
 /// The request that approves a completed task in the name of who acts.
 pub(super) fn approving(
-    workspace: &Project,
+    project: &Project,
     by: &Actor,
     id: &str,
     approval: Approval,
     note: Option<String>,
 ) -> Result<Request<'static>, Error> {
-    let name = name_of(workspace, by);
-    let has_completed_it = workspace.completed_by(id)?.as_ref() == Some(&name);
+    let name = name_of(project, by);
+    let has_completed_it = project.completed_by(id)?.as_ref() == Some(&name);
     let own = approval == Approval::Own && by.agent.is_none();
     let note = note.filter(|note| !note.trim().is_empty());
     Ok(Request::task(id, TaskChange::Approve { by: name, has_completed_it, note, own }))
 }
 
 /// The request that rejects a completed task in the name of who acts.
-pub(super) fn rejecting(workspace: &Project, by: &Actor, id: &str, reason: String) -> Request<'static> {
-    Request::task(id, TaskChange::Reject { by: name_of(workspace, by), reason })
+pub(super) fn rejecting(project: &Project, by: &Actor, id: &str, reason: String) -> Request<'static> {
+    Request::task(id, TaskChange::Reject { by: name_of(project, by), reason })
 }
 
 /// The agent that acts, else the person.
-fn name_of(workspace: &Project, by: &Actor) -> String {
-    by.agent.as_ref().map_or_else(|| workspace.actor_name(), ToString::to_string)
+fn name_of(project: &Project, by: &Actor) -> String {
+    by.agent.as_ref().map_or_else(|| project.actor_name(), ToString::to_string)
 }
 
 /// The change that completes a workflow.

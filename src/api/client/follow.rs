@@ -31,9 +31,9 @@ struct Seen {
 
 impl Following {
     /// Begins with what was found, and follows the server unless a watcher does. With no server nothing is begun.
-    pub(super) fn new(workspace: &Project, modes: Modes) -> Result<Self, Error> {
-        let health = workspace.bridge().health();
-        let follower = if health.is_some() { Follower::start_unless_watched(workspace)? } else { None };
+    pub(super) fn new(project: &Project, modes: Modes) -> Result<Self, Error> {
+        let health = project.bridge().health();
+        let follower = if health.is_some() { Follower::start_unless_watched(project)? } else { None };
         let seen = Seen { modes, at: Instant::now() };
         Ok(Self { seen: Mutex::new(seen), health, follower: Mutex::new(follower) })
     }

@@ -57,32 +57,32 @@ impl Held {
     }
 
     /// The document that is meant: by the file that its id names, verified; else by a look at every document.
-    pub(super) fn find(&self, workspace: &Project, kind: Kind, id: &str) -> Result<Entity, Error> {
+    pub(super) fn find(&self, project: &Project, kind: Kind, id: &str) -> Result<Entity, Error> {
         if let Ok(exact) = DocId::new(id)
-            && let Some(entity) = self.read_one(workspace, &DocPath::for_new(kind, &exact), kind, id)?
+            && let Some(entity) = self.read_one(project, &DocPath::for_new(kind, &exact), kind, id)?
         {
             return Ok(entity);
         }
-        let found = self.look(workspace, |live| live.find(kind.into(), id).map(|entry| entry.entity.clone()))?;
+        let found = self.look(project, |live| live.find(kind.into(), id).map(|entry| entry.entity.clone()))?;
         match found {
             Ok(Some(entity)) => Ok(entity),
-            // In the archive, or not to be understood: the workspace knows what to say.
-            Ok(None) | Err(FindError::NotFound { .. }) => understood(workspace, kind, id),
+            // In the archive, or not to be understood: the project knows what to say.
+            Ok(None) | Err(FindError::NotFound { .. }) => understood(project, kind, id),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Does something with every live document as it is now.
-    pub(super) fn look<T>(&self, workspace: &Project, look: impl FnOnce(&Snapshot) -> T) -> Result<T, Error> {
+    pub(super) fn look<T>(&self, project: &Project, look: impl FnOnce(&Snapshot) -> T) -> Result<T, Error> {
         // Waiting for another look does not make this one older: it begins when the other has ended.
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        state.refresh(workspace)?;
+        state.refresh(project)?;
         Ok(look(&state.snapshot))
     }
 
-    fn read_one(&self, workspace: &Project, path: &DocPath, kind: Kind, id: &str) -> Result<Option<Entity>, Error> {
+    fn read_one(&self, project: &Project, path: &DocPath, kind: Kind, id: &str) -> Result<Option<Entity>, Error> {
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        state.read(workspace, std::slice::from_ref(path))?;
+        state.read(project, std::slice::from_ref(path))?;
         let is_only = state.snapshot.paths_of(kind, id) == std::slice::from_ref(path);
         Ok(state.snapshot.get(path).filter(|_| is_only).and_then(|entry| entry.entity.clone()))
     }
@@ -90,8 +90,8 @@ impl Held {
 
 impl State {
     /// Brings everything up to date: names and stamps of all, contents of those that changed.
-    fn refresh(&mut self, workspace: &Project) -> Result<(), Error> {
-        let scan = workspace.store().scan_live()?;
+    fn refresh(&mut self, project: &Project) -> Result<(), Error> {
+        let scan = project.store().scan_live()?;
         let gone: Vec<DocPath> = {
             let there: std::collections::HashSet<&DocPath> = scan.files.iter().map(|(path, _)| path).collect();
             self.known.keys().filter(|path| !there.contains(path)).cloned().collect()
@@ -102,16 +102,16 @@ impl State {
         let is_known = |(path, stamp): &&(DocPath, Stamp)| self.known.get(path).is_some_and(|known| known.is_as(stamp));
         let stale: Vec<DocPath> =
             scan.files.iter().filter(|file| !is_known(file)).map(|(path, _)| path.clone()).collect();
-        self.read(workspace, &stale)
+        self.read(project, &stale)
     }
 
     /// Reads these documents; those that are not there are forgotten.
-    fn read(&mut self, workspace: &Project, paths: &[DocPath]) -> Result<(), Error> {
-        let now_ns = workspace.now().unix_ms().saturating_mul(1_000_000);
+    fn read(&mut self, project: &Project, paths: &[DocPath]) -> Result<(), Error> {
+        let now_ns = project.now().unix_ms().saturating_mul(1_000_000);
         let mut read = Vec::with_capacity(paths.len());
-        workspace.store().read_each(paths, &mut |path, found| {
+        project.store().read_each(paths, &mut |path, found| {
             let stamp = if let FileRead::Contents(contents) = &found { contents.stamp } else { Stamp::default() };
-            read.extend(workspace.documents().document_of(path, found).map(|document| (path.clone(), stamp, document)));
+            read.extend(project.documents().document_of(path, found).map(|document| (path.clone(), stamp, document)));
         })?;
         if read.len() < paths.len() {
             let there: std::collections::HashSet<&DocPath> = read.iter().map(|(path, ..)| path).collect();
@@ -134,9 +134,9 @@ impl State {
     }
 }
 
-/// What the workspace says of a document, which may be archived; one that cannot be understood is refused with the reason.
-fn understood(workspace: &Project, kind: Kind, id: &str) -> Result<Entity, Error> {
-    let found = workspace.documents().find(Some(kind), id)?;
+/// What the project says of a document, which may be archived; one that cannot be understood is refused with the reason.
+fn understood(project: &Project, kind: Kind, id: &str) -> Result<Entity, Error> {
+    let found = project.documents().find(Some(kind), id)?;
     found.entity.ok_or_else(|| {
         let id = found.path.stem().to_owned();
         let source = Box::new(crate::core::entity::Refusal::Unreadable { id, findings: found.findings });

@@ -69,18 +69,18 @@ pub(super) struct Modes {
     pub(super) unreached: Option<Unreached>,
 }
 
-/// Looks for a follower, as the workspace's settings ask for.
-pub(super) fn detect(workspace: &Project, patience: Patience) -> Modes {
-    let found = workspace.bridge().detect(patience);
-    modes(workspace.config(), found.mode(), found.unreached)
+/// Looks for a follower, as the project's settings ask for.
+pub(super) fn detect(project: &Project, patience: Patience) -> Modes {
+    let found = project.bridge().detect(patience);
+    modes(project.config(), found.mode(), found.unreached)
 }
 
 /// What figures that were just taken say of it.
-pub(super) fn of_stats(workspace: &Project, stats: &Stats) -> Modes {
+pub(super) fn of_stats(project: &Project, stats: &Stats) -> Modes {
     let why = stats.bridge.as_ref().and_then(|bridge| bridge.why.clone());
-    match (workspace.config().text("coordination.mode"), why) {
-        (Some("taskqueue"), None) => detect(workspace, Patience::Brief),
-        (_, why) => modes(workspace.config(), stats.mode, why),
+    match (project.config().text("coordination.mode"), why) {
+        (Some("taskqueue"), None) => detect(project, Patience::Brief),
+        (_, why) => modes(project.config(), stats.mode, why),
     }
 }
 

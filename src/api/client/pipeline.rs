@@ -18,7 +18,7 @@ use crate::core::name::{Channel, Kind};
 use crate::core::operation::{DocumentChange, DocumentRef, New, Request, TaskChange, WorkflowChange};
 use crate::services::{self, Actor, NewEvent, Project, Together};
 
-/// What is left to be worked out where the workspace is, and in whose name.
+/// What is left to be worked out where the project is, and in whose name.
 type Plan = Box<dyn FnOnce(&Project, &Actor) -> Result<Planned, Error> + Send>;
 
 /// One operation of a pipeline.
@@ -70,13 +70,13 @@ impl Pipeline {
     /// As [`CoordinationClient::store_agent_status`].
     pub fn store_agent_status(&mut self, agent: &str, report: impl Into<AgentReport>) -> &mut Self {
         let (name, report) = (agent_name(agent), report.into());
-        self.step(move |workspace, _| Ok(agents::set(workspace, name?, report)))
+        self.step(move |project, _| Ok(agents::set(project, name?, report)))
     }
 
     /// As [`CoordinationClient::create_task`]; a later operation of the same pipeline may name it if the task is given its id.
     pub fn create_task(&mut self, new: NewTask) -> &mut Self {
-        self.step(move |workspace, _| {
-            let (new, taken) = making(workspace, new)?;
+        self.step(move |project, _| {
+            let (new, taken) = making(project, new)?;
             Ok(DocumentChange::Create { new: New::Task(new), taken }.into())
         })
     }
@@ -84,7 +84,7 @@ impl Pipeline {
     /// As [`CoordinationClient::claim_task`]; the receipt has the fence.
     pub fn claim_task(&mut self, id: impl AsRef<str>, terms: impl Into<Terms>) -> &mut Self {
         let (id, terms) = (id.as_ref().to_owned(), terms.into());
-        self.plan(move |workspace, by| Ok(Planned::Claim { id, ask: terms.ask(workspace, by)? }))
+        self.plan(move |project, by| Ok(Planned::Claim { id, ask: terms.ask(project, by)? }))
     }
 
     /// As [`CoordinationClient::release_task`].
@@ -110,13 +110,13 @@ impl Pipeline {
     /// As [`CoordinationClient::approve_task`]. Who completed the task is looked up before the first operation.
     pub fn approve_task(&mut self, id: impl AsRef<str>, note: Option<&str>) -> &mut Self {
         let (id, note) = (id.as_ref().to_owned(), note.map(str::to_owned));
-        self.step(move |workspace, by| approving(workspace, by, &id, Approval::Others, note))
+        self.step(move |project, by| approving(project, by, &id, Approval::Others, note))
     }
 
     /// As [`CoordinationClient::reject_task`].
     pub fn reject_task(&mut self, id: impl AsRef<str>, reason: &str) -> &mut Self {
         let (id, reason) = (id.as_ref().to_owned(), reason.to_owned());
-        self.step(move |workspace, by| Ok(rejecting(workspace, by, &id, reason)))
+        self.step(move |project, by| Ok(rejecting(project, by, &id, reason)))
     }
 
     /// As [`CoordinationClient::retry_task`].
@@ -137,8 +137,8 @@ impl Pipeline {
 
     /// As [`CoordinationClient::create_workflow`].
     pub fn create_workflow(&mut self, new: NewWorkflow) -> &mut Self {
-        self.step(move |workspace, _| {
-            let (new, taken) = workflows::making(workspace, new)?;
+        self.step(move |project, _| {
+            let (new, taken) = workflows::making(project, new)?;
             Ok(DocumentChange::Create { new: New::Workflow(new), taken }.into())
         })
     }
@@ -216,7 +216,7 @@ impl Pipeline {
         &mut self,
         step: impl FnOnce(&Project, &Actor) -> Result<Request<'static>, Error> + Send + 'static,
     ) -> &mut Self {
-        self.plan(move |workspace, by| Ok(Planned::Step(Box::new(step(workspace, by)?))))
+        self.plan(move |project, by| Ok(Planned::Step(Box::new(step(project, by)?))))
     }
 
     fn plan(&mut self, plan: impl FnOnce(&Project, &Actor) -> Result<Planned, Error> + Send + 'static) -> &mut Self {
@@ -233,18 +233,18 @@ impl Pipeline {
     pub async fn execute(self) -> Result<Vec<Result<Receipt, Error>>, Error> {
         let Self { client, plans, how } = self;
         let by = actor(&client);
-        let carry_out = move |_: &_, workspace: &Project| carry_out(workspace, &by, plans, how);
+        let carry_out = move |_: &_, project: &Project| carry_out(project, &by, plans, how);
         client.crew.run(carry_out).await
     }
 }
 
 fn carry_out(
-    workspace: &Project,
+    project: &Project,
     by: &Actor,
     plans: Vec<Plan>,
     how: Together,
 ) -> Result<Vec<Result<Receipt, Error>>, Error> {
-    let planned: Vec<Result<Planned, Error>> = plans.into_iter().map(|plan| plan(workspace, by)).collect();
+    let planned: Vec<Result<Planned, Error>> = plans.into_iter().map(|plan| plan(project, by)).collect();
     if let Some(fault) = planned.iter().position(Result::is_err).filter(|_| how == Together::All) {
         // A value that is wrong before anything is tried.
         let undone = |one: Result<Planned, Error>| Err(one.err().unwrap_or_else(|| not_done(fault)));
@@ -270,14 +270,14 @@ fn carry_out(
         }
         step_places.resize(steps.len(), place);
     }
-    let done = if steps.is_empty() { Vec::new() } else { workspace.operations().batch(by, &steps, how)? };
+    let done = if steps.is_empty() { Vec::new() } else { project.operations().batch(by, &steps, how)? };
     let mut failed = None;
     for (place, done) in step_places.iter().zip(done) {
         let is_cause = matches!(&done, Err(error) if !matches!(error, services::Error::Undone { .. }));
         failed = failed.or(Some(*place).filter(|_| how == Together::All && is_cause));
         results[*place] = Some(done.map(Receipt::from).map_err(|error| in_pipeline(error, &step_places)));
     }
-    let published = if failed.is_none() { workspace.publish_all(by, events) } else { Ok(Vec::new()) };
+    let published = if failed.is_none() { project.publish_all(by, events) } else { Ok(Vec::new()) };
     let (mut published, error) = match published {
         Ok(published) => (published.into_iter(), None),
         Err(error) => (Vec::new().into_iter(), Some(error)),

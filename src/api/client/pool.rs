@@ -1,4 +1,4 @@
-//! The threads of a client. Each has open workspaces of its own, because a repository stays in the thread that opened it,
+//! The threads of a client. Each has open projects of its own, because a repository stays in the thread that opened it,
 //! which is why these are not the runtime's threads for blocking work. They start when there is work and end some time after
 //! it; how many there are is bounded, whatever the number of callers.
 #![allow(clippy::disallowed_methods, reason = "the shell waits")]
@@ -52,7 +52,7 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// A pool whose threads work with this workspace. None is started yet.
+    /// A pool whose threads work with this project. None is started yet.
     pub(super) fn new(opening: Opening) -> Arc<Self> {
         Arc::new(Self { opening, state: Mutex::default(), work: Condvar::new(), quiet: Notify::new() })
     }
@@ -157,8 +157,8 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// The workspace, opened when it is needed first.
-    pub(super) fn workspace(&mut self) -> Result<&Project, Error> {
+    /// The project, opened when it is needed first.
+    pub(super) fn project(&mut self) -> Result<&Project, Error> {
         let open = if let Some(open) = self.open.take() {
             open
         } else {

@@ -75,10 +75,10 @@ impl CoordinationClient {
     /// # Errors
     /// [`Error`] if the folder or the run state cannot be read.
     pub async fn get_stats(&self) -> Result<Stats, Error> {
-        let look = |crew: &super::Crew, workspace: &Project| {
-            crew.follow(workspace);
-            let overview = workspace.stats()?;
-            let modes = mode::of_stats(workspace, &overview);
+        let look = |crew: &super::Crew, project: &Project| {
+            crew.follow(project);
+            let overview = project.stats()?;
+            let modes = mode::of_stats(project, &overview);
             crew.following().note(modes.clone());
             Ok((overview, modes))
         };

@@ -28,9 +28,9 @@ impl CoordinationClient {
     /// [`Error::Conflict`] if the given id is taken; [`Error::BadInput`] for a name that is none, or a value that is too big.
     pub async fn create_task(&self, new: NewTask) -> Result<Receipt, Error> {
         let by = actor(self);
-        let create = move |_: &_, workspace: &Project| {
-            let (new, taken) = making(workspace, new)?;
-            Ok(workspace.operations().create(&by, &New::Task(new), taken)?.into())
+        let create = move |_: &_, project: &Project| {
+            let (new, taken) = making(project, new)?;
+            Ok(project.operations().create(&by, &New::Task(new), taken)?.into())
         };
         self.crew.run(create).await
     }
@@ -153,7 +153,7 @@ impl CoordinationClient {
     /// [`Error::NotFound`]; [`Error::Refused`] if it is not completed; [`Error::BadInput`] without a reason.
     pub async fn reject_task(&self, id: impl AsRef<str>, reason: &str) -> Result<Receipt, Error> {
         let (id, reason) = (id.as_ref().to_owned(), reason.to_owned());
-        self.change_with(move |workspace, by| Ok(rejecting(workspace, by, &id, reason))).await
+        self.change_with(move |project, by| Ok(rejecting(project, by, &id, reason))).await
     }
 
     /// Makes a failed task pending again.
@@ -195,10 +195,10 @@ impl CoordinationClient {
     pub async fn list_tasks(&self, filter: impl Into<TaskFilter>) -> Result<Vec<Task>, Error> {
         let filter = filter.into();
         let assigned_to = filter.assigned_to.as_deref().map(agent_name).transpose()?;
-        let list = move |crew: &super::Crew, workspace: &Project| {
-            crew.follow(workspace);
-            let snapshot = workspace.documents().snapshot(if filter.archived { Scope::All } else { Scope::Named })?;
-            let holds = workspace.leases().holders(&snapshot)?;
+        let list = move |crew: &super::Crew, project: &Project| {
+            crew.follow(project);
+            let snapshot = project.documents().snapshot(if filter.archived { Scope::All } else { Scope::Named })?;
+            let holds = project.leases().holders(&snapshot)?;
             let live = snapshot.of_kind(Kind::Task).filter(|entry| filter.archived || !entry.path.is_archived());
             let mut tasks: Vec<(TaskStatus, &Task)> = live
                 .filter_map(|entry| entry.task())
@@ -247,10 +247,10 @@ impl CoordinationClient {
     pub async fn list_ready(&self, filter: impl Into<ReadyFilter>) -> Result<Vec<Task>, Error> {
         let filter = filter.into();
         let taker = filter.taker.as_deref().map(agent_name).transpose()?;
-        let ready = move |_: &_, workspace: &Project| {
+        let ready = move |_: &_, project: &Project| {
             // What a task depends on may be archived.
-            let live = workspace.documents().snapshot(Scope::Named)?;
-            let holds = workspace.leases().holders(&live)?;
+            let live = project.documents().snapshot(Scope::Named)?;
+            let holds = project.leases().holders(&live)?;
             let is_free = |task: &&Task| !holds.get(&task.id).is_some_and(TaskHolder::is_unavailable);
             let fits = |task: &&Task| {
                 filter.kind.as_ref().is_none_or(|kind| *kind == task.kind)
@@ -263,7 +263,7 @@ impl CoordinationClient {
 
     async fn approve(&self, id: &str, approval: Approval, note: Option<&str>) -> Result<Receipt, Error> {
         let (id, note) = (id.to_owned(), note.map(str::to_owned));
-        self.change_with(move |workspace, by| approving(workspace, by, &id, approval, note)).await
+        self.change_with(move |project, by| approving(project, by, &id, approval, note)).await
     }
 
     /// Makes one change that depends on the project and on who acts.
@@ -273,7 +273,7 @@ impl CoordinationClient {
     ) -> Result<Receipt, Error> {
         let by = actor(self);
         let change =
-            move |_: &_, workspace: &Project| Ok(workspace.operations().run_one(&by, request(workspace, &by)?)?.into());
+            move |_: &_, project: &Project| Ok(project.operations().run_one(&by, request(project, &by)?)?.into());
         self.crew.run(change).await
     }
 
@@ -290,9 +290,9 @@ impl CoordinationClient {
             return Ok(entity);
         }
         let id = id.to_owned();
-        let find = move |crew: &super::Crew, workspace: &Project| {
-            crew.follow(workspace);
-            Ok(crew.held().find(workspace, kind, &id)?)
+        let find = move |crew: &super::Crew, project: &Project| {
+            crew.follow(project);
+            Ok(crew.held().find(project, kind, &id)?)
         };
         self.crew.run(find).await
     }
@@ -302,9 +302,9 @@ impl CoordinationClient {
         &self,
         look: impl FnOnce(&Snapshot) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let look = move |crew: &super::Crew, workspace: &Project| {
-            crew.follow(workspace);
-            Ok(crew.held().look(workspace, look)?)
+        let look = move |crew: &super::Crew, project: &Project| {
+            crew.follow(project);
+            Ok(crew.held().look(project, look)?)
         };
         self.crew.run(look).await
     }
@@ -326,10 +326,10 @@ fn is_newer(task: &Task) -> (bool, Option<Timestamp>, DocId) {
 }
 
 /// The task as it is to be made, and how careful to be about its id.
-pub(super) fn making(workspace: &Project, new: NewTask) -> Result<(entity::NewTask, Taken), Error> {
+pub(super) fn making(project: &Project, new: NewTask) -> Result<(entity::NewTask, Taken), Error> {
     let (id, taken) = match new.id {
         Some(id) => (doc_id(id)?, Taken::LookUp),
-        None => (workspace.new_id(Kind::Task)?, Taken::FileName),
+        None => (project.new_id(Kind::Task)?, Taken::FileName),
     };
     let new = entity::NewTask {
         id,
@@ -342,7 +342,7 @@ pub(super) fn making(workspace: &Project, new: NewTask) -> Result<(entity::NewTa
         workflow: new.workflow.map(doc_id).transpose()?,
         payload: new.payload,
         steps: new.steps,
-        created: workspace.moment_of_creation(),
+        created: project.moment_of_creation(),
     };
     Ok((new, taken))
 }

@@ -140,9 +140,9 @@ impl CoordinationClient {
         loop {
             let deaf = self.arm(&mut ear).await?;
             let wanted = what.clone();
-            let look = move |crew: &Crew, workspace: &Project| {
-                crew.follow(workspace);
-                Ok(progress(&workspace.documents().snapshot(Scope::Named)?, &wanted)?)
+            let look = move |crew: &Crew, project: &Project| {
+                crew.follow(project);
+                Ok(progress(&project.documents().snapshot(Scope::Named)?, &wanted)?)
             };
             let now = self.crew.run(look).await?;
             if told.as_ref() != Some(&now) {
@@ -160,13 +160,13 @@ impl CoordinationClient {
     async fn ear(&self) -> Result<watch::Receiver<u64>, Error> {
         // Told at once, not only where a task has not ended yet.
         drop(timer::sleep(Duration::ZERO)?);
-        self.crew.run(|crew, workspace| Ok(crew.bell(workspace).listen())).await
+        self.crew.run(|crew, project| Ok(crew.bell(project).listen())).await
     }
 
     /// Arms the watches; what rings from now on is heard by the next [`heard`]. Tells whether some things do not ring.
     async fn arm(&self, ear: &mut watch::Receiver<u64>) -> Result<bool, Error> {
         ear.mark_unchanged();
-        self.crew.run(|crew, workspace| Ok(crew.bell(workspace).arm().is_err())).await
+        self.crew.run(|crew, project| Ok(crew.bell(project).arm().is_err())).await
     }
 }
 

@@ -22,9 +22,9 @@ impl CoordinationClient {
     /// [`Error::Conflict`] if the given id is taken; [`Error::BadInput`] for a name that is none, or a value that is too big.
     pub async fn create_workflow(&self, new: NewWorkflow) -> Result<Receipt, Error> {
         let by = actor(self);
-        let create = move |_: &_, workspace: &Project| {
-            let (new, taken) = making(workspace, new)?;
-            Ok(workspace.operations().create(&by, &New::Workflow(new), taken)?.into())
+        let create = move |_: &_, project: &Project| {
+            let (new, taken) = making(project, new)?;
+            Ok(project.operations().create(&by, &New::Workflow(new), taken)?.into())
         };
         self.crew.run(create).await
     }
@@ -36,8 +36,8 @@ impl CoordinationClient {
     /// [`Error::NotFound`] if there is none.
     pub async fn get_workflow(&self, id: impl AsRef<str>) -> Result<Workflow, Error> {
         let id = id.as_ref().to_owned();
-        let find = move |_: &_, workspace: &Project| {
-            let snapshot = workspace.documents().snapshot(Scope::Named)?;
+        let find = move |_: &_, project: &Project| {
+            let snapshot = project.documents().snapshot(Scope::Named)?;
             let found = snapshot.find(Some(Kind::Workflow), &id).map_err(services::Error::from)?;
             let Some(workflow) = found.workflow() else { return Err(not_found(Kind::Workflow, &id)) };
             Ok(derived(workflow, &snapshot))
@@ -52,9 +52,9 @@ impl CoordinationClient {
     /// [`Error`] if the folder cannot be read.
     pub async fn list_workflows(&self, filter: impl Into<WorkflowFilter>) -> Result<Vec<Workflow>, Error> {
         let filter = filter.into();
-        let list = move |crew: &super::Crew, workspace: &Project| {
-            crew.follow(workspace);
-            let snapshot = workspace.documents().snapshot(Scope::Named)?;
+        let list = move |crew: &super::Crew, project: &Project| {
+            crew.follow(project);
+            let snapshot = project.documents().snapshot(Scope::Named)?;
             let fits = |workflow: &&Workflow| filter.status.is_none_or(|status| workflow.status == status);
             let mut workflows: Vec<&Workflow> = snapshot.workflows().filter(fits).collect();
             let rank = |status: WorkflowStatus| WorkflowStatus::ALL.iter().position(|other| *other == status);
@@ -111,10 +111,10 @@ fn derived(workflow: &Workflow, snapshot: &Snapshot) -> Workflow {
 }
 
 /// The workflow as it is to be made, and how careful to be about its id.
-pub(super) fn making(workspace: &Project, new: NewWorkflow) -> Result<(entity::NewWorkflow, Taken), Error> {
+pub(super) fn making(project: &Project, new: NewWorkflow) -> Result<(entity::NewWorkflow, Taken), Error> {
     let (id, taken) = match new.id {
         Some(id) => (doc_id(id)?, Taken::LookUp),
-        None => (workspace.new_id(Kind::Workflow)?, Taken::FileName),
+        None => (project.new_id(Kind::Workflow)?, Taken::FileName),
     };
     let new = entity::NewWorkflow {
         id,
@@ -123,7 +123,7 @@ pub(super) fn making(workspace: &Project, new: NewWorkflow) -> Result<(entity::N
         description: new.description,
         tasks: doc_ids(new.tasks)?,
         metadata: new.metadata,
-        created: workspace.moment_of_creation(),
+        created: project.moment_of_creation(),
     };
     Ok((new, taken))
 }

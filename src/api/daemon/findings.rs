@@ -25,10 +25,10 @@ impl CommittedDocuments<'_> {
     ///
     /// # Errors
     /// [`Error`] if the folder or the repository cannot be read.
-    pub(super) fn new_findings(&self, workspace: &Project) -> Result<Vec<Diagnostic>, Error> {
+    pub(super) fn new_findings(&self, project: &Project) -> Result<Vec<Diagnostic>, Error> {
         let paths: BTreeSet<DocPath> = self.after.keys().map(|path| (*path).clone()).collect();
-        let old = snapshot(workspace, paths.iter().map(|path| (path, self.before.get(path))))?;
-        let committed = snapshot(workspace, self.after.iter().map(|(path, id)| (*path, *id)))?;
+        let old = snapshot(project, paths.iter().map(|path| (path, self.before.get(path))))?;
+        let committed = snapshot(project, self.after.iter().map(|(path, id)| (*path, *id)))?;
         if self.by_hand.is_empty() {
             let of = |snapshot: &Snapshot| -> Vec<Diagnostic> {
                 snapshot.entries().flat_map(|entry| entry.findings.iter().cloned()).collect()
@@ -36,7 +36,7 @@ impl CommittedDocuments<'_> {
             return Ok(new(of(&committed), &of(&old)));
         }
         // A document may be in the middle of its next save.
-        let live = workspace.documents().snapshot(Scope::Named)?;
+        let live = project.documents().snapshot(Scope::Named)?;
         let with = |documents: &Snapshot| {
             let mut all = live.clone();
             for path in &paths {
@@ -54,11 +54,11 @@ impl CommittedDocuments<'_> {
 
 /// Reads documents of the repository.
 fn snapshot<'a>(
-    workspace: &Project,
+    project: &Project,
     ids: impl Iterator<Item = (&'a DocPath, Option<&'a ContentId>)>,
 ) -> Result<Snapshot, Error> {
     let mut documents = Snapshot::default();
-    let Some(repository) = workspace.repository() else { return Ok(documents) };
+    let Some(repository) = project.repository() else { return Ok(documents) };
     for (path, id) in ids {
         if let Some(id) = id {
             documents.insert(path.clone(), Document::parse(repository.view().read(id)?));

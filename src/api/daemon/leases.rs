@@ -32,18 +32,18 @@ impl Leases {
     }
 
     /// Looks at the leases: something has changed in the work tree, so there may be new ones.
-    pub(super) fn look(&mut self, workspace: &Project) -> Result<(), Error> {
+    pub(super) fn look(&mut self, project: &Project) -> Result<(), Error> {
         self.due = Some(Instant::now() + RETRY);
-        let end = workspace.leases().next_end()?;
+        let end = project.leases().next_end()?;
         self.due = end.and_then(|left| Instant::now().checked_add(pause(left)));
         Ok(())
     }
 
     /// Looks at the leases, and takes back what is over.
-    pub(super) fn take_back(&mut self, workspace: &Project) -> Result<Vec<Notice>, Error> {
+    pub(super) fn take_back(&mut self, project: &Project) -> Result<Vec<Notice>, Error> {
         self.due = Some(Instant::now() + RETRY);
-        let taken = workspace.operations().take_back()?;
-        let end = workspace.leases().next_end()?;
+        let taken = project.operations().take_back()?;
+        let end = project.leases().next_end()?;
         // What is over and still there is in the way of nobody: whoever asks gets it.
         let pause = |left: Duration| if left.is_zero() { RETRY } else { pause(left) };
         self.due = end.and_then(|left| Instant::now().checked_add(pause(left)));

@@ -42,10 +42,10 @@ impl Mirror {
     }
 
     /// Begins to follow what the settings ask for, or ends what they do not ask for any more.
-    pub(super) fn start(&mut self, workspace: &Project) -> Option<Notice> {
+    pub(super) fn start(&mut self, project: &Project) -> Option<Notice> {
         // One at a time: the new one waits until the old one has let go.
         let _ = self.end();
-        (self.has_begun, self.choice) = (true, workspace.bridge().consent_text());
+        (self.has_begun, self.choice) = (true, project.bridge().consent_text());
         let (news, ring) = (Arc::clone(&self.news), self.ring.clone());
         let tell = move |state: &BackendHealth| {
             let notice = Notice::Bridge { state: state.state.word(), what: words(state), hint: state.hint.clone() };
@@ -54,7 +54,7 @@ impl Mirror {
                 ring();
             }
         };
-        match Follower::start(workspace, tell) {
+        match Follower::start(project, tell) {
             Ok(follower) => {
                 self.follower = follower;
                 None
@@ -65,18 +65,16 @@ impl Mirror {
 
     /// Whether another server is enabled here than when it was looked last, or none any more, and that is another than the one
     /// that is followed.
-    pub(super) fn is_to_begin_anew(&mut self, workspace: &Project) -> bool {
+    pub(super) fn is_to_begin_anew(&mut self, project: &Project) -> bool {
         if !self.has_begun {
             return false;
         }
-        let choice = workspace.bridge().consent_text();
+        let choice = project.bridge().consent_text();
         if self.choice == choice {
             return false;
         }
         self.choice = choice;
-        self.follower
-            .as_ref()
-            .map_or_else(|| workspace.bridge().target().is_ok(), |follower| !follower.is_for(workspace))
+        self.follower.as_ref().map_or_else(|| project.bridge().target().is_ok(), |follower| !follower.is_for(project))
     }
 
     /// Ends it in a thread of its own, for the server may hang; what is given tells when that is done.

@@ -10,8 +10,8 @@ mod leases;
 mod mirror;
 mod notice;
 mod upkeep;
+mod watched_project;
 mod witness;
-mod workspace;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -34,7 +34,7 @@ use crate::core::engine::{Batch, Effect, Engine, Head, Input, Reason, Report, Re
 use crate::core::name::{DocPath, visible};
 use crate::core::problem::{ErrorClass, Problem};
 use crate::services::{self, Project, Waiting};
-use workspace::Watched;
+use watched_project::Watched;
 
 /// After a wake-up the bell is not heard for this long: a burst of events is a few wake-ups, not thousands.
 const DEAF: Duration = Duration::from_millis(10);
@@ -124,7 +124,7 @@ pub trait World {
     fn duty(&mut self) {}
 }
 
-/// Why a workspace cannot be watched.
+/// Why a project cannot be watched.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
     /// Somebody does already.
@@ -136,7 +136,7 @@ pub enum WatchError {
     /// There is no history to write.
     #[error("`{}` is not in a git repository", visible(&.0.display().to_string()))]
     OutsideGit(PathBuf),
-    /// The workspace failed.
+    /// The project failed.
     #[error(transparent)]
     Project(#[from] services::Error),
     /// The operating system gives no signals or no events.
@@ -176,38 +176,38 @@ fn process(info: &WatcherInfo) -> String {
     info.pid.map(|pid| format!(" by process {pid}")).unwrap_or_default()
 }
 
-/// Watches a workspace and commits what settles; there is one watcher for each work tree. `listener` is told everything
+/// Watches a project and commits what settles; there is one watcher for each work tree. `listener` is told everything
 /// of interest as it happens. Settings that change meanwhile are taken in. A watcher that is asked to stop and is held up by
 /// others for some seconds ends the process, if `forced_end` says how.
 ///
 /// # Errors
 /// [`WatchError`] if it cannot begin. Later trouble is told to the listener and tried again.
 pub fn watch(
-    workspace: &Project,
+    project: &Project,
     span: Span,
     forced_end: Option<ForcedEnd>,
     listener: &mut dyn FnMut(&Notice),
 ) -> Result<(), WatchError> {
-    if workspace.repository().is_none() {
-        return Err(WatchError::OutsideGit(workspace.root().to_owned()));
+    if project.repository().is_none() {
+        return Err(WatchError::OutsideGit(project.root().to_owned()));
     }
-    let store = workspace.store();
-    let Some(lock) = store.lock_watch(workspace.now()).map_err(services::Error::from)? else {
+    let store = project.store();
+    let Some(lock) = store.lock_watch(project.now()).map_err(services::Error::from)? else {
         let info = store.watcher().map_err(services::Error::from)?;
         return Err(WatchError::Taken { info: info.unwrap_or(WatcherInfo { pid: None, since: None }) });
     };
-    let mut watched = Watched::new(workspace, forced_end, listener);
+    let mut watched = Watched::new(project, forced_end, listener);
     if span == Span::UntilStopped {
         watched.keep_the_archive();
         watched.keep_the_mirror();
     }
     if span == Span::UntilStopped
-        && let Some(greeting) = greeting(workspace)
+        && let Some(greeting) = greeting(project)
     {
         watched.greet(&greeting);
     }
     watched.finish_journal();
-    run(&mut watched, workspace.places(), span)?;
+    run(&mut watched, project.places(), span)?;
     // A command that saw the lock still held has left its commit to us; whoever comes after this commits by itself.
     drop(lock);
     watched.finish_journal();
@@ -216,18 +216,18 @@ pub fn watch(
 
 /// What the first watcher in a repository has to say about where commits go; given once, and not where a branch was chosen.
 #[must_use]
-pub fn greeting(workspace: &Project) -> Option<Notice> {
-    let repository = workspace.repository()?;
+pub fn greeting(project: &Project) -> Option<Notice> {
+    let repository = project.repository()?;
     let common = repository.common_dir();
     // A mark that cannot be left is no reason to be silent, nor one not to watch.
-    if workspace.target() == Target::Current
-        && let Some(ignored) = workspace.documents().ignored_folder()
+    if project.target() == Target::Current
+        && let Some(ignored) = project.documents().ignored_folder()
     {
         // What is ignored is not committed: the greeting would promise what does not come.
         return Some(Notice::Ignored(Waiting::Ignored(ignored)));
     }
-    let is_first = workspace.target() == Target::Current && write_new_in(common, GREETED, "").unwrap_or(true);
-    is_first.then(|| Notice::FirstTime { folder: workspace.folder().to_owned() })
+    let is_first = project.target() == Target::Current && write_new_in(common, GREETED, "").unwrap_or(true);
+    is_first.then(|| Notice::FirstTime { folder: project.folder().to_owned() })
 }
 
 /// How long to watch.

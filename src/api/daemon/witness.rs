@@ -16,8 +16,8 @@ pub(super) struct Witness {
 
 impl Witness {
     /// Looks at the folder. What cannot be told now is told by the next look, or by a subscriber, who says what is wrong.
-    pub(super) fn look(&mut self, workspace: &Project) {
-        let again = self.observer.keep_up(workspace).ok().flatten();
+    pub(super) fn look(&mut self, project: &Project) {
+        let again = self.observer.keep_up(project).ok().flatten();
         self.again_at = again.and_then(|nap| Instant::now().checked_add(nap.max(NAP_MIN)));
     }
 
@@ -27,9 +27,9 @@ impl Witness {
     }
 
     /// Looks again, if that moment has come.
-    pub(super) fn look_if_due(&mut self, workspace: &Project) {
+    pub(super) fn look_if_due(&mut self, project: &Project) {
         if self.again_at.is_some_and(|at| at <= Instant::now()) {
-            self.look(workspace);
+            self.look(project);
         }
     }
 }

@@ -8,14 +8,14 @@ use crate::services::{Project, TaskHolder};
 
 /// A document's path as the user would write it, below the root.
 #[must_use]
-pub fn document_path(workspace: &Project, path: &DocPath) -> String {
-    format!("{}/{path}", workspace.folder())
+pub fn document_path(project: &Project, path: &DocPath) -> String {
+    format!("{}/{path}", project.folder())
 }
 
 /// A document as an answer's data: its path, and what it says under the word for its kind.
 #[must_use]
-pub fn document_data(workspace: &Project, path: &DocPath, entity: Option<&Entity>) -> Value {
-    let mut data = json!({ "path": document_path(workspace, path) });
+pub fn document_data(project: &Project, path: &DocPath, entity: Option<&Entity>) -> Value {
+    let mut data = json!({ "path": document_path(project, path) });
     match (entity, path.kind()) {
         (Some(entity), _) => {
             data["id"] = json!(entity.id().as_str());

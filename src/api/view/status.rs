@@ -20,7 +20,7 @@ pub const STATUS_ROWS_MAX: usize = 10;
 #[derive(Debug, Clone, Copy)]
 pub struct StatusOverview<'a> {
     /// The project.
-    pub workspace: &'a Project,
+    pub project: &'a Project,
     /// Its documents.
     pub snapshot: &'a Snapshot,
     /// Its figures.
@@ -32,7 +32,7 @@ pub struct StatusOverview<'a> {
 /// Returns the overview as data, each list cut to its first rows and counted.
 #[must_use]
 pub fn status_data(seen: &StatusOverview<'_>) -> Value {
-    let StatusOverview { workspace, snapshot, stats, standing } = seen;
+    let StatusOverview { project, snapshot, stats, standing } = seen;
     let mut data = figures(stats);
     let unreadable = snapshot.entries().filter(|entry| is_unreadable(entry));
     let rest = json!({
@@ -44,15 +44,15 @@ pub fn status_data(seen: &StatusOverview<'_>) -> Value {
         "blocked": some(&stats.blocked, waits),
         "workflows": some(&stats.workflows, workflow),
         "unreadable": unreadable.take(STATUS_ROWS_MAX).map(|entry| json!({
-            "path": document_path(workspace, &entry.path),
+            "path": document_path(project, &entry.path),
             "title": entry.kind.and_then(|kind| entity::title(kind, &entry.document)),
-            "findings": entry.findings.iter().map(|one| finding_data(workspace.folder(), one)).collect::<Vec<_>>(),
+            "findings": entry.findings.iter().map(|one| finding_data(project.folder(), one)).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
-        "uncommitted": some(&standing.uncommitted, |path| json!(document_path(workspace, path))),
+        "uncommitted": some(&standing.uncommitted, |path| json!(document_path(project, path))),
         "held": some(&standing.held, |held| json!({
-            "path": document_path(workspace, &held.path), "why": held.why.to_string(), "hint": complete_hint(held.why.hint()),
+            "path": document_path(project, &held.path), "why": held.why.to_string(), "hint": complete_hint(held.why.hint()),
         })),
-        "conflicts": some(&standing.conflicts, |path| json!(document_path(workspace, path))),
+        "conflicts": some(&standing.conflicts, |path| json!(document_path(project, path))),
         "uncommitted_count": standing.uncommitted.len(),
         "waiting": standing.waiting.as_ref().map(ToString::to_string),
     });

@@ -38,7 +38,7 @@ pub struct Place {
     pub has_git_dir: bool,
 }
 
-/// What is known of an open workspace.
+/// What is known of an open project.
 #[derive(Debug, Clone)]
 pub struct Inside {
     /// The coordination folder, below the root.

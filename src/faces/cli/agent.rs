@@ -121,7 +121,7 @@ pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>
 fn set(args: &Set, session: &Session) -> Result<Answer, ErrorReport> {
     let metadata = args.metadata.as_ref().map(|given| given.object("--metadata")).transpose()?;
     // Who sets an agent without saying who acts is that agent.
-    let workspace = session.open()?.acting(|by| by.or_agent(&args.name));
+    let project = session.open()?.acting(|by| by.or_agent(&args.name));
     let tasks =
         args.active_task.iter().map(|task| ActiveTask { task: task.clone(), started: None }).collect::<Vec<_>>();
     let update = AgentUpdate {
@@ -129,24 +129,24 @@ fn set(args: &Set, session: &Session) -> Result<Answer, ErrorReport> {
         active_tasks: (args.no_active_task || !tasks.is_empty()).then_some(tasks),
         metadata: metadata.map(Value::Object),
         ttl: args.ttl,
-        ..AgentUpdate::at(workspace.now())
+        ..AgentUpdate::at(project.now())
     };
-    write::set_agent(&workspace, &args.name, &update)
+    write::set_agent(&project, &args.name, &update)
 }
 
 fn get(args: &Get, session: &Session) -> Result<Option<Answer>, ErrorReport> {
-    let workspace = session.open()?;
-    let found = workspace.documents().find(Some(Kind::Agent), &args.name)?;
+    let project = session.open()?;
+    let found = project.documents().find(Some(Kind::Agent), &args.name)?;
     if args.raw {
         return show::raw(&found).map(|()| None);
     }
     let pulse =
-        found.entity.as_ref().and_then(Entity::as_agent).map(|agent| workspace.leases().liveness(agent)).transpose()?;
-    let mut answer = show::document("agent.get", &workspace, &found, &args.wording)?;
+        found.entity.as_ref().and_then(Entity::as_agent).map(|agent| project.leases().liveness(agent)).transpose()?;
+    let mut answer = show::document("agent.get", &project, &found, &args.wording)?;
     answer.data["seen"] = json!(pulse.and_then(|pulse| pulse.seen).map(|at| at.to_string()));
     answer.data["stale"] = json!(pulse.is_some_and(|pulse| pulse.is_stale()));
     if let Some(seen) = pulse.filter(Liveness::is_stale).and_then(|pulse| pulse.seen) {
-        let silent = ago(seen, workspace.now());
+        let silent = ago(seen, project.now());
         answer.words = format!("{} no sign of life for {silent}\n", paint(Ink::Warn, "stale:"));
     }
     Ok(Some(answer))
@@ -159,31 +159,31 @@ fn since(pulse: &Liveness, now: Timestamp) -> String {
 }
 
 fn beat(args: &Beat, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    let name = args.name.clone().or_else(|| workspace.agent().cloned()).ok_or_else(|| {
+    let project = session.open()?;
+    let name = args.name.clone().or_else(|| project.agent().cloned()).ok_or_else(|| {
         ErrorReport::usage("no-agent", "no agent given whose heartbeat this is")
             .hint("name the agent: `mycelium agent beat NAME`, or `--as NAME`")
     })?;
-    let at = workspace.leases().heartbeat(&name)?;
-    let mut answer = session::answer("agent.beat", &workspace)?;
+    let at = project.leases().heartbeat(&name)?;
+    let mut answer = session::answer("agent.beat", &project)?;
     answer.data = json!({ "agent": name.as_str(), "seen": at.to_string() });
     answer.words = format!("{name} is alive\n");
     Ok(answer)
 }
 
 fn prune(args: &Prune, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
+    let project = session.open()?;
     let pruning = if args.dry_run { Pruning::DryRun } else { Pruning::Real };
-    let pruned = workspace.operations().prune(workspace.actor(), args.older, pruning)?;
+    let pruned = project.operations().prune(project.actor(), args.older, pruning)?;
     let told = |stale: &Stale| {
         json!({
             "agent": stale.name.as_str(),
             "seen": stale.seen.map(|at| at.to_string()),
             "holds": stale.holds,
-            "path": document_path(&workspace, &stale.path),
+            "path": document_path(&project, &stale.path),
         })
     };
-    let mut answer = session::answer("agent.prune", &workspace)?;
+    let mut answer = session::answer("agent.prune", &project)?;
     answer.data = json!({
         "removed": pruned.gone.iter().map(told).collect::<Vec<_>>(),
         "kept": pruned.kept.iter().map(told).collect::<Vec<_>>(),
@@ -197,7 +197,7 @@ fn prune(args: &Prune, session: &Session) -> Result<Answer, ErrorReport> {
     for stale in &pruned.gone {
         let _ = writeln!(answer.text, "{}", stale.name);
     }
-    answer.words = prune_words(args, &pruned, workspace.now());
+    answer.words = prune_words(args, &pruned, project.now());
     Ok(answer)
 }
 
@@ -218,13 +218,13 @@ fn prune_words(args: &Prune, pruned: &Pruned, now: Timestamp) -> String {
 }
 
 fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    let snapshot = workspace.documents().snapshot(Scope::Live)?;
-    let (now, beats) = (workspace.now(), workspace.leases().heartbeats()?);
+    let project = session.open()?;
+    let snapshot = project.documents().snapshot(Scope::Live)?;
+    let (now, beats) = (project.now(), project.leases().heartbeats()?);
     let mut rows = Rows::new("agent.list", &["AGENT", "STATUS", "SEEN", "ACTIVE TASKS"]);
     for entry in snapshot.of_kind(Kind::Agent) {
         let Some(agent) = entry.agent() else {
-            rows.unreadable(&workspace, entry);
+            rows.unreadable(&project, entry);
             continue;
         };
         if args.status.is_some_and(|status| status != agent.status) {
@@ -239,7 +239,7 @@ fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
             "seen": pulse.seen.map(|at| at.to_string()),
             "stale": pulse.is_stale(),
             "active_tasks": active,
-            "path": document_path(&workspace, &entry.path),
+            "path": document_path(&project, &entry.path),
         });
         let cells = vec![
             agent.name.as_str().into(),
@@ -247,12 +247,12 @@ fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
             Cell::new(if pulse.is_stale() { Ink::Warn } else { Ink::Plain }, &since(&pulse, now)),
             active.join(", ").into(),
         ];
-        rows.push_document(&workspace, entry, agent.name.to_string(), move || (item, cells));
+        rows.push_document(&project, entry, agent.name.to_string(), move || (item, cells));
     }
-    rows.answer(&workspace, &args.part)
+    rows.answer(&project, &args.part)
 }
 
 fn remove(args: &Remove, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    write::removed("agent.remove", &workspace, Kind::Agent, &args.name)
+    let project = session.open()?;
+    write::removed("agent.remove", &project, Kind::Agent, &args.name)
 }

@@ -30,18 +30,18 @@ pub(crate) struct Args {
 
 /// Archives.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
+    let project = session.open()?;
     let (wanted, older) = if args.ids.is_empty() {
-        (Wanted::Finished, Some(args.older.unwrap_or_else(|| workspace.quiet_span())))
+        (Wanted::Finished, Some(args.older.unwrap_or_else(|| project.quiet_span())))
     } else {
         (Wanted::These(&args.ids), args.older)
     };
     let run = if args.dry_run { Run::Dry } else { Run::Real };
-    let done = workspace.archive(wanted, older, run)?;
-    let mut answer = session::answer("archive", &workspace)?;
-    answer.text = done.moved.iter().take(ITEMS_DEFAULT).map(|one| line(&workspace, one)).collect();
-    answer.words = words(&workspace, &done, run, wanted);
-    answer.data = data(&workspace, &done, run);
+    let done = project.archive(wanted, older, run)?;
+    let mut answer = session::answer("archive", &project)?;
+    answer.text = done.moved.iter().take(ITEMS_DEFAULT).map(|one| line(&project, one)).collect();
+    answer.words = words(&project, &done, run, wanted);
+    answer.data = data(&project, &done, run);
     answer.findings.clone_from(&done.findings);
     answer.written = (run != Run::Dry).then(|| WriteState {
         committed: done.committed.as_ref().map(ToString::to_string),
@@ -51,11 +51,11 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
 }
 
 /// `task-7  .claude/coordination/archive/2025-10/task-7.md`
-fn line(workspace: &Project, one: &Moved) -> String {
-    format!("{}  {}\n", visible(&one.id), visible(&document_path(workspace, &one.to)))
+fn line(project: &Project, one: &Moved) -> String {
+    format!("{}  {}\n", visible(&one.id), visible(&document_path(project, &one.to)))
 }
 
-fn words(workspace: &Project, done: &Archived, run: Run, wanted: Wanted<'_>) -> String {
+fn words(project: &Project, done: &Archived, run: Run, wanted: Wanted<'_>) -> String {
     let mut out = String::new();
     let left_out = done.moved.len().saturating_sub(ITEMS_DEFAULT);
     if left_out > 0 {
@@ -87,16 +87,16 @@ fn words(workspace: &Project, done: &Archived, run: Run, wanted: Wanted<'_>) -> 
         out.push_str(&render::hint(&hint));
     }
     for finding in &done.findings {
-        out.push_str(&render::finding(finding, workspace.folder(), None));
+        out.push_str(&render::finding(finding, project.folder(), None));
     }
     out
 }
 
-fn data(workspace: &Project, done: &Archived, run: Run) -> Value {
-    let moved = |one: &Moved| json!({ "id": one.id, "from": document_path(workspace, &one.from), "path": document_path(workspace, &one.to) });
+fn data(project: &Project, done: &Archived, run: Run) -> Value {
+    let moved = |one: &Moved| json!({ "id": one.id, "from": document_path(project, &one.from), "path": document_path(project, &one.to) });
     let kept = |one: &Kept| {
         let why = one.why.to_string();
-        json!({ "id": one.id, "path": document_path(workspace, &one.path), "why": why, "hint": complete_hint(one.why.hint(&one.id)) })
+        json!({ "id": one.id, "path": document_path(project, &one.path), "why": why, "hint": complete_hint(one.why.hint(&one.id)) })
     };
     json!({
         "dry_run": run == Run::Dry,

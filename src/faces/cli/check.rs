@@ -21,16 +21,16 @@ pub(crate) struct Args {}
 
 /// Checks everything.
 pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open_any()?;
-    let snapshot = workspace.documents().snapshot(Scope::All)?;
-    let mut findings = workspace.check(&snapshot)?;
-    findings.splice(0..0, workspace.config().findings.iter().cloned());
+    let project = session.open_any()?;
+    let snapshot = project.documents().snapshot(Scope::All)?;
+    let mut findings = project.check(&snapshot)?;
+    findings.splice(0..0, project.config().findings.iter().cloned());
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let warnings = findings.len() - errors;
-    let mut answer = session::answer("check", &workspace)?;
+    let mut answer = session::answer("check", &project)?;
     for one in &findings {
         let source = one.path.as_ref().and_then(|path| snapshot.get(path)).map(|entry| entry.document.bytes());
-        answer.text.push_str(&finding(one, workspace.folder(), source));
+        answer.text.push_str(&finding(one, project.folder(), source));
         answer.text.push('\n');
     }
     let taken = check::body_dependencies(&snapshot);
@@ -51,7 +51,7 @@ pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     if !taken.is_empty() {
         let item = |(entry, ids): &(&Entry, Vec<DocId>)| {
             let ids: Vec<_> = ids.iter().map(DocId::as_str).collect();
-            json!({ "path": document_path(&workspace, &entry.path), "depends_on": ids })
+            json!({ "path": document_path(&project, &entry.path), "depends_on": ids })
         };
         answer.data["body_dependencies"] = taken.iter().map(item).collect();
     }

@@ -25,14 +25,14 @@ pub(crate) struct Args {
 /// Commits.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     // To ask for a commit is to want one, whatever happens by itself.
-    let workspace = session.open_with(vec![("commit.auto".to_owned(), "true".to_owned())])?;
-    let report = workspace.commits().commit_all(if args.force { Force::Yes } else { Force::No })?;
-    let mut answer = session::answer("commit", &workspace)?;
-    let file = |path: &crate::core::name::DocPath| document_path(&workspace, path);
+    let project = session.open_with(vec![("commit.auto".to_owned(), "true".to_owned())])?;
+    let report = project.commits().commit_all(if args.force { Force::Yes } else { Force::No })?;
+    let mut answer = session::answer("commit", &project)?;
+    let file = |path: &crate::core::name::DocPath| document_path(&project, path);
     for (revision, subject) in &report.done.revisions {
         let _ = writeln!(answer.text, "{}  {}", paint(Ink::Warn, revision.short()), visible(subject));
     }
-    if !report.done.revisions.is_empty() && workspace.commits().is_on_no_branch() {
+    if !report.done.revisions.is_empty() && project.commits().is_on_no_branch() {
         answer.words.push_str(&write::no_branch_hint());
     }
     if report.done.revisions.is_empty() && report.held.is_empty() && report.done.waiting.is_none() {
@@ -59,11 +59,11 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
             answer.words.push_str(&render::hint(&hint));
         }
     }
-    let lacking = workspace.commits().put_back_findings()?;
+    let lacking = project.commits().put_back_findings()?;
     // Those that are kept are among `lacking`; an error is one that could not be kept.
     let is_kept = |one: &Diagnostic| one.code == Code::PutBack && one.severity != Severity::Error;
     answer.findings = report.done.findings.iter().filter(|one| !is_kept(one)).cloned().chain(lacking).collect();
-    answer.words.extend(answer.findings.iter().map(|one| finding(one, workspace.folder(), None)));
+    answer.words.extend(answer.findings.iter().map(|one| finding(one, project.folder(), None)));
     answer.data = json!({
         "revisions": report.done.revisions.iter().map(|(revision, subject)| json!({
             "revision": revision.as_str(), "subject": subject,

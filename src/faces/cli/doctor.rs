@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Answer {
         || Opening { root: session.global.root.clone(), agent: session.global.agent.clone(), flags: Vec::new() };
     // First, since to look may finish what was begun, as with every command.
     let deeds = if args.fix { services::mend(opening()) } else { Vec::new() };
-    let (facts, workspace) = services::facts(opening());
+    let (facts, project) = services::facts(opening());
     let home = services::variable("HOME");
     let clean = |text: &str| visible(&redact(text, home.as_deref()));
     let checks: Vec<Check> = judge(&facts)
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Answer {
         .collect();
     let deeds: Vec<String> = deeds.iter().map(|deed| clean(deed)).collect();
     // What cannot be read is a check of its own; the report is given all the same.
-    let head = workspace.as_ref().and_then(|workspace| session::head(workspace).ok()).unwrap_or_default();
+    let head = project.as_ref().and_then(|project| session::head(project).ok()).unwrap_or_default();
     answer(head, &checks, &deeds)
 }
 

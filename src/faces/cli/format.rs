@@ -195,16 +195,16 @@ pub(crate) struct Template {
 
 impl Wording {
     /// What was asked for, for an answer of this kind; `None` if nothing was.
-    pub(crate) fn words(&self, kind: &'static str, workspace: &Project) -> Result<Option<Words>, ErrorReport> {
+    pub(crate) fn words(&self, kind: &'static str, project: &Project) -> Result<Option<Words>, ErrorReport> {
         let Some(given) = self.format.as_deref() else { return Ok(None) };
         if given == "help" {
-            return Ok(Some(Words::Help(help(kind, workspace.config()))));
+            return Ok(Some(Words::Help(help(kind, project.config()))));
         }
-        let (name, text) = match saved(given, workspace.config())? {
+        let (name, text) = match saved(given, project.config())? {
             Some((name, text)) => (format!("formats.{name}"), text),
             None => ("--format".to_owned(), given.to_owned()),
         };
-        let format = Format::new(&text, workspace.now()).map_err(|fault| failure(kind, &name, &text, &fault))?;
+        let format = Format::new(&text, project.now()).map_err(|fault| failure(kind, &name, &text, &fault))?;
         Ok(Some(Words::Template(Box::new(Template { kind, name, text, format }))))
     }
 }
@@ -262,9 +262,9 @@ fn saved(given: &str, config: &Config) -> Result<Option<(String, String)>, Error
 }
 
 /// Checks a template that is to be saved.
-pub(crate) fn check(key: &str, text: &str, workspace: &Project) -> Result<(), ErrorReport> {
+pub(crate) fn check(key: &str, text: &str, project: &Project) -> Result<(), ErrorReport> {
     let fault = |fault| failure("task.list", key, text, &fault);
-    Format::new(text, workspace.now()).map(|_| ()).map_err(fault)
+    Format::new(text, project.now()).map(|_| ()).map_err(fault)
 }
 
 fn failure(kind: &str, name: &str, text: &str, fault: &FormatError) -> ErrorReport {

@@ -33,9 +33,9 @@ pub(crate) struct Args {
 
 /// Makes what is missing.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    let report = workspace.init(args.templates.map_or(Templates::BuiltIn, Templates::Own))?;
-    let mut answer = session::answer("init", &workspace)?;
+    let project = session.open()?;
+    let report = project.init(args.templates.map_or(Templates::BuiltIn, Templates::Own))?;
+    let mut answer = session::answer("init", &project)?;
     let names = |paths: &[std::path::PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
     let (wrote, kept) = (names(&report.wrote), names(&report.kept));
     for name in &wrote {
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     let wanted: Vec<Driver> =
         wanted.into_iter().filter(|(is_wanted, _)| *is_wanted).map(|(_, driver)| driver).collect();
     if !wanted.is_empty() {
-        let done = workspace.set_up(&wanted, &program()?)?;
+        let done = project.set_up(&wanted, &program()?)?;
         tell(&mut answer, &done);
     }
     Ok(answer)

@@ -69,7 +69,7 @@ impl<'a> Rows<'a> {
     /// Adds the row of a document. It is made only if it is shown, and says what about the document will surprise.
     pub(crate) fn push_document(
         &mut self,
-        workspace: &'a Project,
+        project: &'a Project,
         entry: &'a Entry,
         key: String,
         make: impl FnOnce() -> (Value, Vec<Cell>) + 'a,
@@ -79,27 +79,26 @@ impl<'a> Rows<'a> {
             let surprising: Vec<&Diagnostic> =
                 entry.findings.iter().filter(|finding| is_surprising(entry, finding)).take(FINDINGS_MAX).collect();
             if !surprising.is_empty() {
-                item["findings"] = surprising.iter().map(|one| finding_data(workspace.folder(), one)).collect();
+                item["findings"] = surprising.iter().map(|one| finding_data(project.folder(), one)).collect();
             }
-            let line =
-                |one: &&Diagnostic| format!("{} {}\n", paint(Ink::Warn, "!"), visible(&in_folder(workspace, one)));
+            let line = |one: &&Diagnostic| format!("{} {}\n", paint(Ink::Warn, "!"), visible(&in_folder(project, one)));
             (item, cells, surprising.iter().map(line).collect())
         };
         self.all.push(ListItem { key, value: Box::new(make) });
     }
 
     /// Adds a document that cannot be read: it is listed with what is wrong, never left out. It sorts first.
-    pub(crate) fn unreadable(&mut self, workspace: &Project, entry: &Entry) {
+    pub(crate) fn unreadable(&mut self, project: &Project, entry: &Entry) {
         let first = entry.findings.first();
-        let why = first
-            .map_or_else(|| "it says nothing that can be used".to_owned(), |finding| in_folder(workspace, finding));
+        let why =
+            first.map_or_else(|| "it says nothing that can be used".to_owned(), |finding| in_folder(project, finding));
         let title = entry.kind.and_then(|kind| entity::title(kind, &entry.document));
         let item = json!({
             "id": entry.id.as_ref().map(DocId::as_str),
             "status": Value::Null,
             "title": title,
-            "path": document_path(workspace, &entry.path),
-            "findings": entry.findings.iter().map(|one| finding_data(workspace.folder(), one)).collect::<Vec<_>>(),
+            "path": document_path(project, &entry.path),
+            "findings": entry.findings.iter().map(|one| finding_data(project.folder(), one)).collect::<Vec<_>>(),
         });
         let mut cells = vec![
             Cell::new(Ink::Bold, entry.id.as_ref().map_or(entry.path.stem(), DocId::as_str)),
@@ -117,10 +116,10 @@ impl<'a> Rows<'a> {
     }
 
     /// The part that is wanted, as an answer.
-    pub(crate) fn answer(self, workspace: &Project, part: &Part) -> Result<Answer, ErrorReport> {
+    pub(crate) fn answer(self, project: &Project, part: &Part) -> Result<Answer, ErrorReport> {
         let wanted = ListRequest { limit: part.limit, after: part.after.clone() };
         let page = ListPage::cut(self.all, &wanted, |make| make(), |(item, ..)| item.to_string().len());
-        let mut answer = session::answer(self.kind, workspace)?;
+        let mut answer = session::answer(self.kind, project)?;
         let mut table = Table::new(self.headings);
         let mut items = Vec::new();
         let mut below = String::new();
@@ -129,7 +128,7 @@ impl<'a> Rows<'a> {
             table.row(cells);
             below.push_str(&more);
         }
-        answer.text = match part.wording.words(self.kind, workspace)? {
+        answer.text = match part.wording.words(self.kind, project)? {
             Some(words) => words.text(&items)?,
             None if below.is_empty() => table.text(width()),
             None => format!("{}\n{below}", table.text(width())),
@@ -151,9 +150,9 @@ impl<'a> Rows<'a> {
 }
 
 /// A finding with its path below the work tree.
-fn in_folder(workspace: &Project, finding: &Diagnostic) -> String {
+fn in_folder(project: &Project, finding: &Diagnostic) -> String {
     match &finding.path {
-        Some(_) => format!("{}/{finding}", workspace.folder()),
+        Some(_) => format!("{}/{finding}", project.folder()),
         None => finding.to_string(),
     }
 }

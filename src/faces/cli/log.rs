@@ -45,20 +45,20 @@ pub(crate) struct Args {
 
 /// Tells the story.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, ErrorReport> {
-    let workspace = session.open()?;
-    let path = args.id.as_deref().map(|id| path_of(&workspace, id)).transpose()?;
+    let project = session.open()?;
+    let path = args.id.as_deref().map(|id| path_of(&project, id)).transpose()?;
     let limit = args.limit.unwrap_or(ITEMS_DEFAULT);
     // One more than shown tells whether there are more.
-    let mut entries = workspace.history_of(path.as_ref(), args.of_agent.as_ref(), limit.saturating_add(1))?;
+    let mut entries = project.history_of(path.as_ref(), args.of_agent.as_ref(), limit.saturating_add(1))?;
     let more = entries.len() > limit;
     entries.truncate(limit);
     if session.face.json() {
-        return stream(&session::head(&workspace)?, &entries, args.limit.is_none(), more).map(|()| None);
+        return stream(&session::head(&project)?, &entries, args.limit.is_none(), more).map(|()| None);
     }
-    let mut answer = session::answer("log", &workspace)?;
-    answer.text = match args.wording.words("log", &workspace)? {
+    let mut answer = session::answer("log", &project)?;
+    answer.text = match args.wording.words("log", &project)? {
         Some(words) => {
-            let all: Vec<Value> = entries.iter().map(|entry| data(workspace.folder(), entry)).collect();
+            let all: Vec<Value> = entries.iter().map(|entry| data(project.folder(), entry)).collect();
             words.text(&all)?
         }
         None => entries.iter().map(text).collect(),
@@ -68,22 +68,22 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Erro
 }
 
 /// A document that is there, else one that was removed: its history is not.
-fn path_of(workspace: &Project, id: &str) -> Result<DocPath, ErrorReport> {
-    match workspace.documents().find(None, id) {
+fn path_of(project: &Project, id: &str) -> Result<DocPath, ErrorReport> {
+    match project.documents().find(None, id) {
         Ok(found) => Ok(found.path),
         Err(error @ Error::Find(FindError::NotFound { .. })) => {
-            let gone = removed(workspace, id)?;
+            let gone = removed(project, id)?;
             gone.ok_or_else(|| ErrorReport::from(error))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn removed(workspace: &Project, id: &str) -> Result<Option<DocPath>, ErrorReport> {
+fn removed(project: &Project, id: &str) -> Result<Option<DocPath>, ErrorReport> {
     let Ok(id) = DocId::new(id) else { return Ok(None) };
     for kind in Kind::ALL {
         let path = DocPath::for_new(kind, &id);
-        if !workspace.history(Some(&path), 1)?.is_empty() {
+        if !project.history(Some(&path), 1)?.is_empty() {
             return Ok(Some(path));
         }
     }

@@ -1,4 +1,4 @@
-//! `merge-driver`: what git calls to merge a document. Needs no workspace, commits nothing, starts no program.
+//! `merge-driver`: what git calls to merge a document. Needs no project, commits nothing, starts no program.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

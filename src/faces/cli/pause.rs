@@ -33,12 +33,12 @@ pub(crate) struct ResumeArgs {}
 
 /// Begins a pause.
 pub(crate) fn pause(args: &PauseArgs, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
+    let project = session.open()?;
     let ms = i64::try_from(args.span.as_millis()).unwrap_or(i64::MAX);
-    let until = Timestamp::from_unix_ms(workspace.now().unix_ms().saturating_add(ms));
-    let report = workspace.pause_writers(until)?;
-    let mut answer = session::answer("pause", &workspace)?;
-    let held: Vec<String> = report.held.iter().map(|held| document_path(&workspace, &held.path)).collect();
+    let until = Timestamp::from_unix_ms(project.now().unix_ms().saturating_add(ms));
+    let report = project.pause_writers(until)?;
+    let mut answer = session::answer("pause", &project)?;
+    let held: Vec<String> = report.held.iter().map(|held| document_path(&project, &held.path)).collect();
     answer.data = json!({
         "until": until.to_string(),
         "revisions": report.done.revisions.iter().map(|(revision, _)| revision.as_str()).collect::<Vec<_>>(),
@@ -58,9 +58,9 @@ pub(crate) fn pause(args: &PauseArgs, session: &Session) -> Result<Answer, Error
 
 /// Ends a pause.
 pub(crate) fn resume(_: &ResumeArgs, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    let was_paused = workspace.resume_writers()?;
-    let mut answer = session::answer("resume", &workspace)?;
+    let project = session.open()?;
+    let was_paused = project.resume_writers()?;
+    let mut answer = session::answer("resume", &project)?;
     answer.data = json!({ "was_paused": Value::Bool(was_paused) });
     answer.text = String::from(if was_paused { "writers go on\n" } else { "no pause to end\n" });
     Ok(answer)

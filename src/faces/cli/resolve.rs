@@ -38,20 +38,19 @@ pub(crate) struct Args {
 
 /// Resolves.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
+    let project = session.open()?;
     let side = match (args.ours, args.theirs) {
         (true, _) => Some(MergeSide::Ours),
         (_, true) => Some(MergeSide::Theirs),
         _ => None,
     };
-    let done = workspace.resolve(&args.names, side)?;
-    let mut answer = session::answer("resolve", &workspace)?;
+    let done = project.resolve(&args.names, side)?;
+    let mut answer = session::answer("resolve", &project)?;
     let (mut merged, mut left) = (Vec::new(), Vec::new());
     for one in &done.documents {
-        let file = document_path(&workspace, &one.path);
+        let file = document_path(&project, &one.path);
         if one.conflicts.is_empty() {
-            let _ =
-                writeln!(answer.text, "{}  {}", paint(Ink::Good, "resolved"), visible(&said(one, &file, &workspace)));
+            let _ = writeln!(answer.text, "{}  {}", paint(Ink::Good, "resolved"), visible(&said(one, &file, &project)));
             merged.push(one);
         } else {
             let _ = writeln!(answer.text, "{}  {}", paint(Ink::Warn, "conflict"), visible(&file));
@@ -65,14 +64,14 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     if let Some(waiting) = &done.waiting {
         let _ = writeln!(answer.words, "{} {}", paint(Ink::Warn, "waiting:"), visible(&waiting.to_string()));
     }
-    answer.words.extend(done.findings.iter().map(|one| render::finding(one, workspace.folder(), None)));
+    answer.words.extend(done.findings.iter().map(|one| render::finding(one, project.folder(), None)));
     let next = next(&done, left.len());
     if let Some(next) = &next {
         answer.words.push_str(&render::hint(next));
     }
     answer.data = json!({
-        "resolved": merged.iter().map(|one| item(one, &workspace)).collect::<Vec<_>>(),
-        "conflicts": left.iter().map(|one| item(one, &workspace)).collect::<Vec<_>>(),
+        "resolved": merged.iter().map(|one| item(one, &project)).collect::<Vec<_>>(),
+        "conflicts": left.iter().map(|one| item(one, &project)).collect::<Vec<_>>(),
         "under_way": done.under_way.map(Operation::word),
         "left": done.left,
         "next": next,
@@ -91,7 +90,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
 }
 
 /// `task-1.md: merged, staged`
-fn said(one: &Resolved, file: &str, workspace: &Project) -> String {
+fn said(one: &Resolved, file: &str, project: &Project) -> String {
     let how = match one.how {
         How::Merged => "merged",
         How::ByHand => "as it was changed by hand",
@@ -99,7 +98,7 @@ fn said(one: &Resolved, file: &str, workspace: &Project) -> String {
         How::Removed => "removed on both sides",
         How::Returned => "not finished, so it leaves the archive",
     };
-    let from: Vec<String> = one.from.iter().map(|path| document_path(workspace, path)).collect();
+    let from: Vec<String> = one.from.iter().map(|path| document_path(project, path)).collect();
     let from = if from.is_empty() { String::new() } else { format!(", out of {}", from.join(", ")) };
     let staged = if one.staged { ", staged" } else { "" };
     format!("{file}  {how}{from}{staged}")
@@ -126,7 +125,7 @@ fn next(done: &Resolution, open: usize) -> Option<String> {
     }
 }
 
-fn item(one: &Resolved, workspace: &Project) -> Value {
+fn item(one: &Resolved, project: &Project) -> Value {
     let how = match one.how {
         _ if !one.conflicts.is_empty() => "open",
         How::Merged => "merged",
@@ -136,8 +135,8 @@ fn item(one: &Resolved, workspace: &Project) -> Value {
         How::Returned => "returned",
     };
     json!({
-        "path": document_path(workspace, &one.path),
-        "from": one.from.iter().map(|path| document_path(workspace, path)).collect::<Vec<_>>(),
+        "path": document_path(project, &one.path),
+        "from": one.from.iter().map(|path| document_path(project, path)).collect::<Vec<_>>(),
         "how": how,
         "staged": one.staged,
         "decisions": one.decisions.iter().map(decision).collect::<Vec<_>>(),

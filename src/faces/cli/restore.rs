@@ -38,8 +38,8 @@ pub(crate) struct Args {
 
 /// Restores.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    let restorable = workspace.restorable()?;
+    let project = session.open()?;
+    let restorable = project.restorable()?;
     let chosen = if args.all {
         let mut all = restorable;
         all.operations.retain(|one| one.elsewhere.is_none());
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
             return Err(ErrorReport::new(ErrorClass::Usage, "usage", message)
                 .hint("name an operation or a document, or pass --all"));
         }
-        return list(&workspace, &restorable);
+        return list(&project, &restorable);
     } else {
         let (chosen, unknown) = restorable.select(&args.names);
         if let Some(name) = unknown.first() {
@@ -63,11 +63,11 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
         }
         chosen
     };
-    if args.dismiss { dismiss(&workspace, &chosen) } else { bring_back(&workspace, &chosen) }
+    if args.dismiss { dismiss(&project, &chosen) } else { bring_back(&project, &chosen) }
 }
 
-fn list(workspace: &Project, restorable: &Restorable) -> Result<Answer, ErrorReport> {
-    let mut answer = session::answer("restore", workspace)?;
+fn list(project: &Project, restorable: &Restorable) -> Result<Answer, ErrorReport> {
+    let mut answer = session::answer("restore", project)?;
     for one in restorable.operations.iter().take(ITEMS_DEFAULT) {
         let place = one.elsewhere.as_ref().map_or_else(String::new, |name| format!(", put back in worktree {name}"));
         let id = paint(Ink::Warn, one.id.as_str());
@@ -75,7 +75,7 @@ fn list(workspace: &Project, restorable: &Restorable) -> Result<Answer, ErrorRep
         let _ = writeln!(answer.text, "    {}", paint(Ink::Dim, &format!("git show {}", one.reference())));
     }
     for path in restorable.removed.keys().take(ITEMS_DEFAULT) {
-        let _ = writeln!(answer.text, "{}  removed from the folder", visible(&document_path(workspace, path)));
+        let _ = writeln!(answer.text, "{}  removed from the folder", visible(&document_path(project, path)));
     }
     let total = restorable.operations.len() + restorable.removed.len();
     let shown = restorable.operations.len().min(ITEMS_DEFAULT) + restorable.removed.len().min(ITEMS_DEFAULT);
@@ -93,29 +93,29 @@ fn list(workspace: &Project, restorable: &Restorable) -> Result<Answer, ErrorRep
         answer.words.push_str(&render::hint(hint));
     }
     answer.data = json!({
-        "operations": restorable.operations.iter().take(ITEMS_DEFAULT).map(|one| operation(workspace, one)).collect::<Vec<_>>(),
-        "removed": restorable.removed.keys().take(ITEMS_DEFAULT).map(|path| document_path(workspace, path)).collect::<Vec<_>>(),
+        "operations": restorable.operations.iter().take(ITEMS_DEFAULT).map(|one| operation(project, one)).collect::<Vec<_>>(),
+        "removed": restorable.removed.keys().take(ITEMS_DEFAULT).map(|path| document_path(project, path)).collect::<Vec<_>>(),
         "total": total,
     });
     Ok(answer)
 }
 
-fn operation(workspace: &Project, one: &KeptOperation) -> Value {
+fn operation(project: &Project, one: &KeptOperation) -> Value {
     json!({
         "operation": one.id.as_str(),
         "verb": one.verb,
         "agent": one.agent.as_ref().map(ToString::to_string),
         "at": one.at.to_string(),
         "subject": one.subject,
-        "paths": one.changes.keys().map(|path| document_path(workspace, path)).collect::<Vec<_>>(),
+        "paths": one.changes.keys().map(|path| document_path(project, path)).collect::<Vec<_>>(),
         "reference": one.reference(),
         "elsewhere": one.elsewhere,
     })
 }
 
-fn dismiss(workspace: &Project, chosen: &Restorable) -> Result<Answer, ErrorReport> {
-    let dropped = workspace.dismiss_put_back(&chosen.operations)?;
-    let mut answer = session::answer("restore", workspace)?;
+fn dismiss(project: &Project, chosen: &Restorable) -> Result<Answer, ErrorReport> {
+    let dropped = project.dismiss_put_back(&chosen.operations)?;
+    let mut answer = session::answer("restore", project)?;
     for one in &chosen.operations {
         let _ = writeln!(answer.text, "{}  dismissed: {}", one.id, visible(&one.subject));
     }
@@ -126,12 +126,12 @@ fn dismiss(workspace: &Project, chosen: &Restorable) -> Result<Answer, ErrorRepo
     Ok(answer)
 }
 
-fn bring_back(workspace: &Project, chosen: &Restorable) -> Result<Answer, ErrorReport> {
-    let done = workspace.restore(chosen)?;
-    let mut answer = session::answer("restore", workspace)?;
+fn bring_back(project: &Project, chosen: &Restorable) -> Result<Answer, ErrorReport> {
+    let done = project.restore(chosen)?;
+    let mut answer = session::answer("restore", project)?;
     let mut is_open = false;
     for one in &done.documents {
-        let file = document_path(workspace, &one.path);
+        let file = document_path(project, &one.path);
         let operations: Vec<&str> = one.operations.iter().map(AsRef::as_ref).collect();
         let what = if operations.is_empty() { String::new() } else { format!(": {}", listed(&operations)) };
         if one.conflicts.is_empty() {
@@ -157,10 +157,10 @@ fn bring_back(workspace: &Project, chosen: &Restorable) -> Result<Answer, ErrorR
     if let Some(hint) = done.waiting.as_ref().and_then(Waiting::hint) {
         answer.words.push_str(&render::hint(&hint));
     }
-    answer.words.extend(done.findings.iter().map(|one| finding(one, workspace.folder(), None)));
+    answer.words.extend(done.findings.iter().map(|one| finding(one, project.folder(), None)));
     answer.findings.clone_from(&done.findings);
     answer.data = json!({
-        "documents": done.documents.iter().map(|one| document(workspace, one)).collect::<Vec<_>>(),
+        "documents": done.documents.iter().map(|one| document(project, one)).collect::<Vec<_>>(),
         "dropped": done.dropped.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     let waiting = done.waiting.as_ref().map(ToString::to_string);
@@ -177,9 +177,9 @@ fn fate(done: &RestoreReport) -> String {
     }
 }
 
-fn document(workspace: &Project, one: &RestoredDocument) -> Value {
+fn document(project: &Project, one: &RestoredDocument) -> Value {
     json!({
-        "path": document_path(workspace, &one.path),
+        "path": document_path(project, &one.path),
         "operations": one.operations.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "restored": one.conflicts.is_empty(),
         "decisions": one.decisions.iter().map(decision).collect::<Vec<_>>(),

@@ -1,4 +1,4 @@
-//! What every command shares: the global options, the workspace, and where its answers belong. Knows no command.
+//! What every command shares: the global options, the project, and where its answers belong. Knows no command.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -32,12 +32,12 @@ impl Session {
         Self { global, face, shown: RefCell::new(None) }
     }
 
-    /// Opens the workspace that the options name.
+    /// Opens the project that the options name.
     pub(crate) fn open(&self) -> Result<Project, ErrorReport> {
         self.open_with(Vec::new())
     }
 
-    /// Opens the workspace for a command that shows or changes settings: no value keeps it from working.
+    /// Opens the project for a command that shows or changes settings: no value keeps it from working.
     pub(crate) fn open_any(&self) -> Result<Project, ErrorReport> {
         self.open_unchecked(Vec::new())
     }
@@ -49,38 +49,38 @@ impl Session {
 
     /// The same with settings that win over every file.
     pub(crate) fn open_with(&self, flags: Vec<(String, String)>) -> Result<Project, ErrorReport> {
-        let workspace = self.open_unchecked(flags)?;
-        match workspace.config().refused() {
+        let project = self.open_unchecked(flags)?;
+        match project.config().refused() {
             Some(finding) => Err(Error::Config(Box::new(finding.clone())).into()),
-            None => Ok(workspace),
+            None => Ok(project),
         }
     }
 
     fn open_unchecked(&self, mut flags: Vec<(String, String)>) -> Result<Project, ErrorReport> {
         flags.extend(self.global.require_mode.map(|mode| ("coordination.mode".to_owned(), mode.word().to_owned())));
         let opening = Opening { root: self.global.root.clone(), agent: self.global.agent.clone(), flags };
-        let workspace = Project::open(opening)?;
-        let news = workspace.prepare();
+        let project = Project::open(opening)?;
+        let news = project.prepare();
         let is_deciding_there = self.global.require_mode == Some(Required::Redis);
-        let workspace =
-            if is_deciding_there { workspace.acting(|by| by.with_claims(RemoteClaims::Required)) } else { workspace };
+        let project =
+            if is_deciding_there { project.acting(|by| by.with_claims(RemoteClaims::Required)) } else { project };
         if !self.global.quiet && !self.global.json && progress::is_wanted() {
-            *self.shown.borrow_mut() = Some(Shown::of(workspace.progress()));
+            *self.shown.borrow_mut() = Some(Shown::of(project.progress()));
         }
         if self.global.verbose {
-            self.face.say(&whereabouts(&workspace)?);
+            self.face.say(&whereabouts(&project)?);
         }
         for finding in &news {
-            self.face.say(&render::finding(finding, workspace.folder(), None));
+            self.face.say(&render::finding(finding, project.folder(), None));
         }
-        self.require(&workspace)?;
-        Ok(workspace)
+        self.require(&project)?;
+        Ok(project)
     }
 
     /// Refuses to go on without the follower that is required.
-    fn require(&self, workspace: &Project) -> Result<(), ErrorReport> {
+    fn require(&self, project: &Project) -> Result<(), ErrorReport> {
         let Some(mode) = self.global.require_mode.filter(|mode| *mode != Required::Markdown) else { return Ok(()) };
-        let found = workspace.bridge().detect(Patience::Full);
+        let found = project.bridge().detect(Patience::Full);
         if found.mode() == mode.word() {
             return Ok(());
         }
@@ -93,21 +93,21 @@ impl Session {
 }
 
 /// Where this works, for `--verbose`.
-fn whereabouts(workspace: &Project) -> Result<String, ErrorReport> {
-    let context = workspace.context()?;
+fn whereabouts(project: &Project) -> Result<String, ErrorReport> {
+    let context = project.context()?;
     let branch = match (context.in_git, context.branch) {
         (_, Some(branch)) => format!("on {branch}"),
         (true, None) => "on no branch".to_owned(),
         (false, None) => "outside git".to_owned(),
     };
-    let agent = workspace.agent().map_or_else(|| "as the git user".to_owned(), |agent| format!("as {agent}"));
+    let agent = project.agent().map_or_else(|| "as the git user".to_owned(), |agent| format!("as {agent}"));
     let place = format!("{}/{}", context.root.display(), context.folder);
     Ok(format!("in {}, {}, {agent}\n", visible(&place), visible(&branch)))
 }
 
-/// Where a workspace's answers are read from.
-pub(crate) fn head(workspace: &Project) -> Result<AnswerHead, ErrorReport> {
-    let context = workspace.context()?;
+/// Where a project's answers are read from.
+pub(crate) fn head(project: &Project) -> Result<AnswerHead, ErrorReport> {
+    let context = project.context()?;
     Ok(AnswerHead {
         root: context.root.display().to_string(),
         folder: context.folder,
@@ -116,10 +116,10 @@ pub(crate) fn head(workspace: &Project) -> Result<AnswerHead, ErrorReport> {
     })
 }
 
-/// An answer about a workspace, without data yet.
-pub(crate) fn answer(kind: &'static str, workspace: &Project) -> Result<Answer, ErrorReport> {
-    let mut answer = Answer::new(kind, head(workspace)?);
-    answer.pager = workspace.config().text("ui.pager").map(ToOwned::to_owned);
+/// An answer about a project, without data yet.
+pub(crate) fn answer(kind: &'static str, project: &Project) -> Result<Answer, ErrorReport> {
+    let mut answer = Answer::new(kind, head(project)?);
+    answer.pager = project.config().text("ui.pager").map(ToOwned::to_owned);
     Ok(answer)
 }
 

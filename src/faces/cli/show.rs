@@ -34,24 +34,24 @@ pub(crate) fn raw(found: &Found) -> Result<(), ErrorReport> {
 /// What a document says.
 pub(crate) fn document(
     kind: &'static str,
-    workspace: &Project,
+    project: &Project,
     found: &Found,
     wording: &Wording,
 ) -> Result<Answer, ErrorReport> {
-    let mut answer = session::answer(kind, workspace)?;
-    answer.data = document_data(workspace, &found.path, found.entity.as_ref());
+    let mut answer = session::answer(kind, project)?;
+    answer.data = document_data(project, &found.path, found.entity.as_ref());
     if found.entity.is_none() {
         let (id, title) = identity(found);
         answer.data["id"] = json!(id.as_ref().map(DocId::as_str));
         answer.data["title"] = json!(title);
     }
     answer.findings.clone_from(&found.findings);
-    if let Some(words) = wording.words(kind, workspace)? {
+    if let Some(words) = wording.words(kind, project)? {
         let word = kind.split('.').next().unwrap_or(kind);
         answer.text = words.text([&of_document(&answer.data, word)])?;
         return Ok(answer);
     }
-    let file = ("file".to_owned(), document_path(workspace, &found.path));
+    let file = ("file".to_owned(), document_path(project, &found.path));
     let mut sheet = match &found.entity {
         Some(Entity::Task(task)) => task_sheet(task),
         Some(Entity::Agent(agent)) => agent_sheet(agent),
@@ -59,7 +59,7 @@ pub(crate) fn document(
         None => unusable_sheet(found),
     };
     sheet.facts.push(file);
-    answer.text = sheet.text() + &findings(workspace, found, &found.document);
+    answer.text = sheet.text() + &findings(project, found, &found.document);
     Ok(answer)
 }
 
@@ -130,8 +130,8 @@ impl Sheet {
     }
 }
 
-fn findings(workspace: &Project, found: &Found, document: &Document) -> String {
-    let folder = workspace.folder();
+fn findings(project: &Project, found: &Found, document: &Document) -> String {
+    let folder = project.folder();
     let shown: String = found.findings.iter().map(|one| finding(one, folder, Some(document.bytes()))).collect();
     if shown.is_empty() { shown } else { format!("\n{shown}") }
 }

@@ -47,14 +47,14 @@ pub(crate) struct Args {
 /// Syncs.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     // To ask for an exchange is to want commits, whatever happens by itself.
-    let workspace = session.open_with(vec![("commit.auto".to_owned(), "true".to_owned())])?;
+    let project = session.open_with(vec![("commit.auto".to_owned(), "true".to_owned())])?;
     let Args { remote, no_push, merge, with_code, keep_dropped } = args.clone();
     let dropped = if keep_dropped { DroppedCommits::Keep } else { DroppedCommits::Refuse };
-    let report = workspace.sync(&SyncOptions { remote, no_push, merge, with_code, dropped })?;
-    let mut answer = session::answer("sync", &workspace)?;
-    answer.text = text(&workspace, &report);
-    answer.words = words(&workspace, &report);
-    answer.data = data(&workspace, &report);
+    let report = project.sync(&SyncOptions { remote, no_push, merge, with_code, dropped })?;
+    let mut answer = session::answer("sync", &project)?;
+    answer.text = text(&project, &report);
+    answer.words = words(&project, &report);
+    answer.data = data(&project, &report);
     answer.findings.clone_from(&report.findings);
     answer.written = Some(WriteState { committed: report.tip.as_ref().map(ToString::to_string), waiting: None });
     answer.exit = exit(&report);
@@ -72,13 +72,13 @@ fn exit(report: &SyncReport) -> Exit {
 }
 
 /// `came  task-7  (ai-engineer)`, a line for each document.
-fn text(workspace: &Project, report: &SyncReport) -> String {
+fn text(project: &Project, report: &SyncReport) -> String {
     let mut out = String::new();
     for (word, all) in [("came", &report.came), ("went", &report.went_documents)] {
         for one in all.iter().take(ITEMS_DEFAULT) {
             let by: Vec<&str> = one.by.iter().map(String::as_str).collect();
             let by = paint(Ink::Dim, &format!("({})", visible(&by.join(", "))));
-            let _ = writeln!(out, "{word}  {}  {by}", visible(&document_path(workspace, &one.path)));
+            let _ = writeln!(out, "{word}  {}  {by}", visible(&document_path(project, &one.path)));
         }
         if all.len() > ITEMS_DEFAULT {
             let _ = writeln!(out, "{word}  … and {} more", all.len() - ITEMS_DEFAULT);
@@ -87,10 +87,10 @@ fn text(workspace: &Project, report: &SyncReport) -> String {
     out
 }
 
-fn words(workspace: &Project, report: &SyncReport) -> String {
+fn words(project: &Project, report: &SyncReport) -> String {
     let other = visible(&format!("{}/{}", report.remote, report.branch));
     let hint = |text: &str| format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(text));
-    let file = |path: &DocPath| visible(&document_path(workspace, path));
+    let file = |path: &DocPath| visible(&document_path(project, path));
     let mut out = String::new();
     for (path, one) in &report.decisions {
         let line = format!("{}: `{}` stands, `{}` gave way ({})", one.what, one.kept, one.lost, one.rule);
@@ -150,13 +150,13 @@ fn words(workspace: &Project, report: &SyncReport) -> String {
         }
     }
     for finding in &report.findings {
-        out.push_str(&render::finding(finding, workspace.folder(), None));
+        out.push_str(&render::finding(finding, project.folder(), None));
     }
     out
 }
 
-fn data(workspace: &Project, report: &SyncReport) -> Value {
-    let came = |one: &Came| json!({ "path": document_path(workspace, &one.path), "by": one.by });
+fn data(project: &Project, report: &SyncReport) -> Value {
+    let came = |one: &Came| json!({ "path": document_path(project, &one.path), "by": one.by });
     let unpushed = report.unpushed.as_ref().map(|unpushed| match unpushed {
         Unpushed::Asked { commits } => json!({ "why": "asked", "commits": commits }),
         Unpushed::Code { commits, paths } => {
@@ -175,17 +175,17 @@ fn data(workspace: &Project, report: &SyncReport) -> Value {
         "commits": report.went,
         "merged": report.merged.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "decisions": report.decisions.iter().map(|(path, one)| json!({
-            "path": document_path(workspace, path), "rule": one.rule, "what": one.what, "kept": one.kept, "lost": one.lost,
+            "path": document_path(project, path), "rule": one.rule, "what": one.what, "kept": one.kept, "lost": one.lost,
             "winner": one.winner.as_ref().map(ToString::to_string), "loser": one.loser.as_ref().map(ToString::to_string),
         })).collect::<Vec<_>>(),
         "losses": report.losses.iter().map(|(path, one)| json!({
-            "path": document_path(workspace, path), "winner": one.winner, "loser": one.loser, "says": one.line,
+            "path": document_path(project, path), "winner": one.winner, "loser": one.loser, "says": one.line,
         })).collect::<Vec<_>>(),
         "lost": report.lost.iter().map(|one| json!({
-            "path": document_path(workspace, &one.path), "loser": one.loser, "winner": one.winner,
+            "path": document_path(project, &one.path), "loser": one.loser, "winner": one.winner,
         })).collect::<Vec<_>>(),
         "conflicts": report.conflicts.iter().map(|(path, one)| json!({
-            "path": document_path(workspace, path), "rule": one.rule, "what": one.what,
+            "path": document_path(project, path), "rule": one.rule, "what": one.what,
         })).collect::<Vec<_>>(),
         "unpushed": unpushed,
         "tries": report.tries,

@@ -36,14 +36,14 @@ pub(crate) struct Args {
 
 /// Watches until it is stopped.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, ErrorReport> {
-    let workspace = session.open()?;
+    let project = session.open()?;
     if args.print_unit {
-        return print_unit(&workspace).map(Some);
+        return print_unit(&project).map(Some);
     }
     if args.detach {
-        return detach(&workspace).map(Some);
+        return detach(&project).map(Some);
     }
-    let mut head = session::head(&workspace)?;
+    let mut head = session::head(&project)?;
     let span = if args.once { Span::Once } else { Span::UntilStopped };
     let mut told = 0_usize;
     let mut troubles = 0_usize;
@@ -59,9 +59,9 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Erro
     };
     // From here on it waits more than it works.
     session.done();
-    daemon::watch(&workspace, span, Some(forced_end(args, session)), &mut listener)?;
+    daemon::watch(&project, span, Some(forced_end(args, session)), &mut listener)?;
     if session.face.json() {
-        let end = AnswerHead { folder: head.folder, ..session::head(&workspace)? };
+        let end = AnswerHead { folder: head.folder, ..session::head(&project)? };
         print_line(&envelope("watch.end", &end, &json!({ "events": told }), &[], None))?;
     }
     if args.once && troubles > 0 {
@@ -86,13 +86,13 @@ fn forced_end(args: &Args, session: &Session) -> ForcedEnd {
     ForcedEnd { code: exit.code(), last_words }
 }
 
-fn print_unit(workspace: &Project) -> Result<Answer, ErrorReport> {
+fn print_unit(project: &Project) -> Result<Answer, ErrorReport> {
     let program = std::env::current_exe().map_err(|error| {
         ErrorReport::new(ErrorClass::Problem, "watch", "could not find this program's own path")
             .cause(error.to_string())
     })?;
-    let mut answer = session::answer("watch.unit", workspace)?;
-    answer.text = unit::unit(&program, workspace.root())?;
+    let mut answer = session::answer("watch.unit", project)?;
+    answer.text = unit::unit(&program, project.root())?;
     answer.data = json!({ "unit": answer.text });
     Ok(answer)
 }
@@ -142,18 +142,18 @@ fn words(notice: &Notice) -> String {
 }
 
 /// Makes sure that a watcher runs: the one that does, or a new one in the background.
-fn detach(workspace: &Project) -> Result<Answer, ErrorReport> {
-    let mut answer = session::answer("watch", workspace)?;
-    if let Some(pid) = workspace.commits().standing()?.watcher.and_then(|watcher| watcher.pid) {
+fn detach(project: &Project) -> Result<Answer, ErrorReport> {
+    let mut answer = session::answer("watch", project)?;
+    if let Some(pid) = project.commits().standing()?.watcher.and_then(|watcher| watcher.pid) {
         answer.words = format!("a watcher is running already (process {pid})\n");
         answer.data = data(pid, "running");
         return Ok(answer);
     }
     // The process in the background has nobody to tell it to.
-    let greeting = daemon::greeting(workspace).map(|notice| words(&notice)).unwrap_or_default();
+    let greeting = daemon::greeting(project).map(|notice| words(&notice)).unwrap_or_default();
     let fault = |error: std::io::Error| not_started().cause(error.to_string());
     let mut command = Command::new(std::env::current_exe().map_err(fault)?);
-    command.args(["watch", "--detached", "--root"]).arg(workspace.root());
+    command.args(["watch", "--detached", "--root"]).arg(project.root());
     match daemon::detach(command).map_err(fault)? {
         Detached::Watching { pid } => {
             answer.words = format!("{greeting}watching in the background (process {pid}); `kill {pid}` stops it\n");

@@ -31,11 +31,11 @@ pub(crate) struct Args {
 
 /// Tells it.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    let why = workspace.why(&args.id)?;
+    let project = session.open()?;
+    let why = project.why(&args.id)?;
     let verdict = Verdict::of(&why);
-    let mut answer = session::answer("why", &workspace)?;
-    answer.data = data(&why, &verdict, &workspace);
+    let mut answer = session::answer("why", &project)?;
+    answer.data = data(&why, &verdict, &project);
     answer.text = text(&why, &verdict);
     Ok(answer)
 }
@@ -286,7 +286,7 @@ fn need_word(need: &Need) -> &'static str {
     }
 }
 
-fn data(why: &Why, verdict: &Verdict, workspace: &Project) -> Value {
+fn data(why: &Why, verdict: &Verdict, project: &Project) -> Value {
     let needs = shown_needs(why).into_iter().map(|need| {
         json!({
             "id": need.id.as_str(),
@@ -305,7 +305,7 @@ fn data(why: &Why, verdict: &Verdict, workspace: &Project) -> Value {
             Some(Fault::Unreadable(finding)) => json!(finding),
             Some(Fault::Unusable(finding)) => json!(finding.message),
             Some(Fault::Duplicate(paths)) => {
-                json!(paths.iter().map(|path| document_path(workspace, path)).collect::<Vec<_>>())
+                json!(paths.iter().map(|path| document_path(project, path)).collect::<Vec<_>>())
             }
             _ => Value::Null,
         };
@@ -339,7 +339,7 @@ fn data(why: &Why, verdict: &Verdict, workspace: &Project) -> Value {
         "review": review,
         "sentence": format!("{} {}", why.task.id, verdict.sentence),
         "command": verdict.command,
-        "path": document_path(workspace, &why.path),
+        "path": document_path(project, &why.path),
     })
 }
 

@@ -149,10 +149,10 @@ pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>
 
 fn create(args: &Create, session: &Session) -> Result<Answer, ErrorReport> {
     let metadata = args.metadata.as_ref().map(|given| given.object("--metadata")).transpose()?;
-    let workspace = session.open()?;
+    let project = session.open()?;
     let (id, taken) = match &args.id {
         Some(id) => (id.clone(), Taken::LookUp),
-        None => (workspace.new_id(Kind::Workflow)?, Taken::FileName),
+        None => (project.new_id(Kind::Workflow)?, Taken::FileName),
     };
     let new = NewWorkflow {
         id,
@@ -161,23 +161,23 @@ fn create(args: &Create, session: &Session) -> Result<Answer, ErrorReport> {
         description: args.description.as_ref().map(|given| given.text("--description")).transpose()?,
         tasks: args.tasks.clone(),
         metadata: metadata.map(Value::Object),
-        created: workspace.moment_of_creation(),
+        created: project.moment_of_creation(),
     };
-    write::created("workflow.create", &workspace, &New::Workflow(new), taken)
+    write::created("workflow.create", &project, &New::Workflow(new), taken)
 }
 
 fn get(args: &Get, session: &Session) -> Result<Option<Answer>, ErrorReport> {
-    let workspace = session.open()?;
-    let mut found = workspace.documents().find(Some(Kind::Workflow), &args.id)?;
+    let project = session.open()?;
+    let mut found = project.documents().find(Some(Kind::Workflow), &args.id)?;
     if args.raw {
         return show::raw(&found).map(|()| None);
     }
     if let Some(Entity::Workflow(workflow)) = &mut found.entity {
         // The tasks of an archived one are nobody else's business, so nothing short of all names them.
         let scope = if found.path.is_archived() { Scope::All } else { Scope::Named };
-        derive(workflow, &workspace.documents().snapshot(scope)?);
+        derive(workflow, &project.documents().snapshot(scope)?);
     }
-    show::document("workflow.get", &workspace, &found, &args.wording).map(Some)
+    show::document("workflow.get", &project, &found, &args.wording).map(Some)
 }
 
 /// What follows from the tasks where the workflow itself does not say it.
@@ -191,12 +191,12 @@ fn derive(workflow: &mut Workflow, snapshot: &Snapshot) {
 }
 
 fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    let snapshot = workspace.documents().snapshot(Scope::Named)?;
+    let project = session.open()?;
+    let snapshot = project.documents().snapshot(Scope::Named)?;
     let mut rows = Rows::new("workflow.list", &["ID", "STATUS", "PROGRESS", "TASKS", "WHAT"]);
     for entry in snapshot.of_kind(Kind::Workflow) {
         let Some(workflow) = entry.workflow() else {
-            rows.unreadable(&workspace, entry);
+            rows.unreadable(&project, entry);
             continue;
         };
         if args.status.is_some_and(|status| status != workflow.status) {
@@ -205,11 +205,11 @@ fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
         // Running ones first, then the oldest.
         let rank = WorkflowStatus::ALL.iter().position(|status| *status == workflow.status).unwrap_or(9);
         let key = list::key(rank, 0, workflow.created, &workflow.id);
-        let path = document_path(&workspace, &entry.path);
+        let path = document_path(&project, &entry.path);
         let snapshot = &snapshot;
-        rows.push_document(&workspace, entry, key, move || row(snapshot, workflow, &path));
+        rows.push_document(&project, entry, key, move || row(snapshot, workflow, &path));
     }
-    rows.answer(&workspace, &args.part)
+    rows.answer(&project, &args.part)
 }
 
 fn row(snapshot: &Snapshot, workflow: &Workflow, path: &str) -> (Value, Vec<Cell>) {
@@ -251,20 +251,20 @@ fn update(args: &Update, session: &Session) -> Result<Answer, ErrorReport> {
         let failure = ErrorReport::usage("nothing-to-do", "nothing to update is given");
         return Err(failure.hint("run `mycelium workflow update --help` to see what can change"));
     }
-    let workspace = session.open()?;
-    write::apply("workflow.update", &workspace, Request::workflow(&args.id, update.into()))
+    let project = session.open()?;
+    write::apply("workflow.update", &project, Request::workflow(&args.id, update.into()))
 }
 
 fn complete(args: &Complete, session: &Session) -> Result<Answer, ErrorReport> {
     let result = args.result.as_ref().map(|given| given.json_or_text("--result")).transpose()?;
-    let workspace = session.open()?;
+    let project = session.open()?;
     let change = WorkflowChange::Complete { result };
-    write::apply("workflow.complete", &workspace, Request::workflow(&args.id, change))
+    write::apply("workflow.complete", &project, Request::workflow(&args.id, change))
 }
 
 fn fail(args: &Fail, session: &Session) -> Result<Answer, ErrorReport> {
     let error = args.error.json_or_text("--error")?;
-    let workspace = session.open()?;
+    let project = session.open()?;
     let change = WorkflowChange::Fail { error: Some(error) };
-    write::apply("workflow.fail", &workspace, Request::workflow(&args.id, change))
+    write::apply("workflow.fail", &project, Request::workflow(&args.id, change))
 }

@@ -29,33 +29,33 @@ const ATTEMPTS_MAX: usize = 10;
 /// Makes one change and tells what it did.
 pub(crate) fn apply<'r>(
     answer: &'static str,
-    workspace: &Project,
+    project: &Project,
     request: impl Into<Request<'r>>,
 ) -> Result<Answer, ErrorReport> {
-    let changed = workspace.operations().run_one(workspace.actor(), request);
-    let outcome = changed.map_err(|error| refused(workspace, error))?;
-    let mut answer = written(answer, workspace, &outcome)?;
-    answer.words = words(workspace, &outcome, &changed_lines(&outcome));
+    let changed = project.operations().run_one(project.actor(), request);
+    let outcome = changed.map_err(|error| refused(project, error))?;
+    let mut answer = written(answer, project, &outcome)?;
+    answer.words = words(project, &outcome, &changed_lines(&outcome));
     answer.words.extend(outcome.claim.as_ref().map(|claim| decided_alone(&claim.decided)));
     Ok(answer)
 }
 
 /// Makes the document of an agent; where there is one, says there what the agent does.
-pub(crate) fn set_agent(workspace: &Project, name: &AgentName, update: &AgentUpdate) -> Result<Answer, ErrorReport> {
+pub(crate) fn set_agent(project: &Project, name: &AgentName, update: &AgentUpdate) -> Result<Answer, ErrorReport> {
     let new = New::Agent(update.clone().into_new(name.clone()));
     for _ in 0..ATTEMPTS_MAX {
-        match workspace.operations().create(workspace.actor(), &new, Taken::LookUp) {
+        match project.operations().create(project.actor(), &new, Taken::LookUp) {
             Err(Error::Exists { .. }) => {}
             created => {
                 let outcome = created?;
-                let mut answer = written("agent.set", workspace, &outcome)?;
-                answer.words = words(workspace, &outcome, &changed_lines(&outcome));
-                add_faults_of_settings(&mut answer, workspace);
+                let mut answer = written("agent.set", project, &outcome)?;
+                answer.words = words(project, &outcome, &changed_lines(&outcome));
+                add_faults_of_settings(&mut answer, project);
                 return Ok(answer);
             }
         }
         let set = DocumentChange::SetAgent { name: name.clone(), update: Box::new(update.clone()) };
-        match apply("agent.set", workspace, set) {
+        match apply("agent.set", project, set) {
             Err(failure) if failure.code == "gone" || failure.code == "not-found" => {}
             result => return result,
         }
@@ -64,29 +64,29 @@ pub(crate) fn set_agent(workspace: &Project, name: &AgentName, update: &AgentUpd
 }
 
 /// A refusal, with the line of the document that is at fault.
-fn refused(workspace: &Project, error: Error) -> ErrorReport {
+fn refused(project: &Project, error: Error) -> ErrorReport {
     let found = error.findings().into_iter().find_map(|finding| Some((finding.path?, finding.place?)));
     let failure = ErrorReport::from(error);
     let Some((path, place)) = found else { return failure };
-    match workspace.store().read(&path) {
-        Ok(Some(file)) => failure.at(Excerpt::new(&document_path(workspace, &path), &file.bytes, place)),
+    match project.store().read(&path) {
+        Ok(Some(file)) => failure.at(Excerpt::new(&document_path(project, &path), &file.bytes, place)),
         _ => failure,
     }
 }
 
 /// The answer to a creation: the id, and nothing else, for people.
-pub(crate) fn created(kind: &'static str, workspace: &Project, new: &New, taken: Taken) -> Result<Answer, ErrorReport> {
-    let outcome = workspace.operations().create(workspace.actor(), new, taken)?;
-    let mut answer = written(kind, workspace, &outcome)?;
+pub(crate) fn created(kind: &'static str, project: &Project, new: &New, taken: Taken) -> Result<Answer, ErrorReport> {
+    let outcome = project.operations().create(project.actor(), new, taken)?;
+    let mut answer = written(kind, project, &outcome)?;
     answer.text = format!("{}\n", new.id());
-    answer.words = words(workspace, &outcome, &[format!("created {}", document_path(workspace, &outcome.path))]);
-    add_faults_of_settings(&mut answer, workspace);
+    answer.words = words(project, &outcome, &[format!("created {}", document_path(project, &outcome.path))]);
+    add_faults_of_settings(&mut answer, project);
     Ok(answer)
 }
 
 /// Says which settings are at fault: the folder or the branch of a new document may be another one than was meant.
-fn add_faults_of_settings(answer: &mut Answer, workspace: &Project) {
-    let faults = workspace.config().findings.iter().filter(|finding| finding.severity == Severity::Error);
+fn add_faults_of_settings(answer: &mut Answer, project: &Project) {
+    let faults = project.config().findings.iter().filter(|finding| finding.severity == Severity::Error);
     for finding in faults {
         answer.words.push_str(&render::finding(finding, "", None));
         answer.findings.push(finding.clone());
@@ -94,10 +94,10 @@ fn add_faults_of_settings(answer: &mut Answer, workspace: &Project) {
 }
 
 /// The answer to a claim: the id, and nothing else, for people.
-pub(crate) fn claimed(kind: &'static str, workspace: &Project, claimed: &Claimed) -> Result<Answer, ErrorReport> {
+pub(crate) fn claimed(kind: &'static str, project: &Project, claimed: &Claimed) -> Result<Answer, ErrorReport> {
     let outcome = &claimed.outcome;
     let id = outcome.entity.as_ref().map_or_else(|| outcome.path.stem().to_owned(), |entity| entity.id().to_string());
-    let mut answer = written(kind, workspace, outcome)?;
+    let mut answer = written(kind, project, outcome)?;
     let (origin, from) = match &claimed.origin {
         PreviousHolder::None => ("free", None),
         PreviousHolder::Expired(from) => ("expired", Some(from)),
@@ -125,7 +125,7 @@ pub(crate) fn claimed(kind: &'static str, workspace: &Project, claimed: &Claimed
         PreviousHolder::Stolen(from) => format!("{id} taken from {from} by {by}, fence {fence}, until {until}"),
     };
     answer.words = match outcome.operation {
-        Some(_) => words(workspace, outcome, &[line]),
+        Some(_) => words(project, outcome, &[line]),
         None => format!("{}\n", visible(&line)),
     };
     name_skipped(&mut answer, claimed);
@@ -146,12 +146,12 @@ fn name_skipped(answer: &mut Answer, claimed: &Claimed) {
 }
 
 /// The answer to a renewal.
-pub(crate) fn renewed(kind: &'static str, workspace: &Project, renewed: &Renewed) -> Result<Answer, ErrorReport> {
+pub(crate) fn renewed(kind: &'static str, project: &Project, renewed: &Renewed) -> Result<Answer, ErrorReport> {
     let Renewed { task, path, by, fence, lease, until } = renewed;
-    let mut answer = session::answer(kind, workspace)?;
+    let mut answer = session::answer(kind, project)?;
     answer.data = json!({
         "id": task.as_str(),
-        "path": document_path(workspace, path),
+        "path": document_path(project, path),
         "claim": {
             "holder": by.as_str(),
             "fence": fence,
@@ -164,17 +164,17 @@ pub(crate) fn renewed(kind: &'static str, workspace: &Project, renewed: &Renewed
 }
 
 /// The answer to a removal.
-pub(crate) fn removed(kind: &'static str, workspace: &Project, which: Kind, id: &str) -> Result<Answer, ErrorReport> {
-    let outcome = workspace.operations().remove(workspace.actor(), which, id)?;
-    let mut answer = written(kind, workspace, &outcome)?;
-    answer.words = words(workspace, &outcome, &[format!("removed {}", document_path(workspace, &outcome.path))]);
+pub(crate) fn removed(kind: &'static str, project: &Project, which: Kind, id: &str) -> Result<Answer, ErrorReport> {
+    let outcome = project.operations().remove(project.actor(), which, id)?;
+    let mut answer = written(kind, project, &outcome)?;
+    answer.words = words(project, &outcome, &[format!("removed {}", document_path(project, &outcome.path))]);
     Ok(answer)
 }
 
 /// The answer to any write, without words yet.
-fn written(kind: &'static str, workspace: &Project, outcome: &Outcome) -> Result<Answer, ErrorReport> {
-    let mut answer = session::answer(kind, workspace)?;
-    let mut data = document_data(workspace, &outcome.path, outcome.entity.as_ref());
+fn written(kind: &'static str, project: &Project, outcome: &Outcome) -> Result<Answer, ErrorReport> {
+    let mut answer = session::answer(kind, project)?;
+    let mut data = document_data(project, &outcome.path, outcome.entity.as_ref());
     data["operation"] = outcome.operation.as_ref().map_or(Value::Null, |id| json!(id.as_str()));
     data["changed"] = json!(outcome.operation.is_some());
     add_decision(&mut data, outcome);
@@ -211,12 +211,12 @@ fn changed_lines(outcome: &Outcome) -> Vec<String> {
 }
 
 /// What happened, then what became of it: `task-7: pending → running (committed 1a2b3c4)`.
-fn words(workspace: &Project, outcome: &Outcome, lines: &[String]) -> String {
+fn words(project: &Project, outcome: &Outcome, lines: &[String]) -> String {
     if outcome.operation.is_none() {
         return "no changes\n".to_owned();
     }
     let mut out = String::new();
-    let is_on_no_branch = outcome.committed.is_some() && workspace.commits().is_on_no_branch();
+    let is_on_no_branch = outcome.committed.is_some() && project.commits().is_on_no_branch();
     for (index, line) in lines.iter().enumerate() {
         let fate = if index + 1 == lines.len() { fate(outcome, is_on_no_branch) } else { String::new() };
         let _ = writeln!(out, "{}{fate}", visible(line));
@@ -228,7 +228,7 @@ fn words(workspace: &Project, outcome: &Outcome, lines: &[String]) -> String {
         out.push_str(&render::hint(&hint));
     }
     for finding in &outcome.findings {
-        out.push_str(&render::finding(finding, workspace.folder(), Some(outcome.document.bytes())));
+        out.push_str(&render::finding(finding, project.folder(), Some(outcome.document.bytes())));
     }
     out
 }

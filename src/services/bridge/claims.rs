@@ -213,7 +213,7 @@ fn loss(
 impl State {
     /// Running workflows, now and then: their hashes live for a while only, and nobody need change them for longer.
     fn workflows_to_renew(&mut self) -> Vec<(String, Duration)> {
-        let now = self.workspace.now();
+        let now = self.project.now();
         let is_due = |last: Timestamp| !(0..RENEW_MS).contains(&(now.unix_ms() - last.unix_ms()));
         if !self.renewed.is_none_or(is_due) {
             return Vec::new();
@@ -226,8 +226,8 @@ impl State {
 
     /// Signs of life that came since, passed on: the hash of a living agent stays.
     pub(super) fn pass_on_beats(&mut self, link: &Link) -> Result<(), Error> {
-        let beats = self.workspace.store.beats()?;
-        let now = self.workspace.now();
+        let beats = self.project.store.beats()?;
+        let now = self.project.now();
         let mut ttls = Vec::new();
         for (agent, at) in &beats {
             if self.beats.get(agent) == Some(at) {

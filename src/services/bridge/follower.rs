@@ -63,36 +63,36 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Begins to follow what the settings of a workspace ask for; with nothing configured it begins nothing. `tell` is called
+    /// Begins to follow what the settings of a project ask for; with nothing configured it begins nothing. `tell` is called
     /// with every change of what is known.
     ///
     /// # Errors
-    /// [`Error`] if the workspace cannot be opened once more, or there is no thread to be had.
-    pub fn start(workspace: &Project, tell: impl Fn(&BackendHealth) + Send + 'static) -> Result<Option<Self>, Error> {
-        Self::begin(workspace, false, tell)
+    /// [`Error`] if the project cannot be opened once more, or there is no thread to be had.
+    pub fn start(project: &Project, tell: impl Fn(&BackendHealth) + Send + 'static) -> Result<Option<Self>, Error> {
+        Self::begin(project, false, tell)
     }
 
     /// The same for somebody who is no watcher: it rests while one runs here.
     ///
     /// # Errors
     /// As [`Follower::start`].
-    pub fn start_unless_watched(workspace: &Project) -> Result<Option<Self>, Error> {
-        Self::begin(workspace, true, |_| {})
+    pub fn start_unless_watched(project: &Project) -> Result<Option<Self>, Error> {
+        Self::begin(project, true, |_| {})
     }
 
     fn begin(
-        workspace: &Project,
+        project: &Project,
         gives_way: bool,
         tell: impl Fn(&BackendHealth) + Send + 'static,
     ) -> Result<Option<Self>, Error> {
-        let Ok(target) = workspace.bridge().target() else { return Ok(None) };
-        let (opening, followed) = (workspace.once_more(), (*target).clone());
+        let Ok(target) = project.bridge().target() else { return Ok(None) };
+        let (opening, followed) = (project.once_more(), (*target).clone());
         let (wake, woken) = channel();
         let ring = wake.clone();
         let run = move || {
-            // A workspace stays with its thread. Where it cannot be opened any more, whoever started this is told by others.
-            if let Ok(workspace) = Project::open(opening) {
-                let new = Loop::new(workspace, *target, ring, woken, Box::new(tell));
+            // A project stays with its thread. Where it cannot be opened any more, whoever started this is told by others.
+            if let Ok(project) = Project::open(opening) {
+                let new = Loop::new(project, *target, ring, woken, Box::new(tell));
                 Loop { gives_way, ..new }.run();
             }
         };
@@ -101,10 +101,10 @@ impl Follower {
         Ok(Some(Self { target: followed, wake, thread: Some(thread) }))
     }
 
-    /// Whether this is what a workspace asks for now.
+    /// Whether this is what a project asks for now.
     #[must_use]
-    pub fn is_for(&self, workspace: &Project) -> bool {
-        workspace.bridge().target().is_ok_and(|target| *target == self.target)
+    pub fn is_for(&self, project: &Project) -> bool {
+        project.bridge().target().is_ok_and(|target| *target == self.target)
     }
 }
 
@@ -119,7 +119,7 @@ impl Drop for Follower {
 
 #[allow(clippy::struct_excessive_bools, reason = "each says something else")]
 pub(super) struct Loop {
-    pub(super) workspace: Project,
+    pub(super) project: Project,
     pub(super) target: RedisTarget,
     wake: Sender<Wake>,
     woken: Receiver<Wake>,
@@ -151,22 +151,22 @@ pub(super) struct Due {
 
 impl Loop {
     fn new(
-        workspace: Project,
+        project: Project,
         target: RedisTarget,
         wake: Sender<Wake>,
         woken: Receiver<Wake>,
         tell: Box<dyn Fn(&BackendHealth) + Send>,
     ) -> Self {
         let ring = wake.clone();
-        let watcher = Watcher::new(workspace.places(), move || {
+        let watcher = Watcher::new(project.places(), move || {
             let _ = ring.send(Wake::Files);
         })
-        .beside(workspace.store.feed_folder());
+        .beside(project.store.feed_folder());
         let mut health = BackendHealth::of(&target);
         health.follower = Some(std::process::id());
         let (told_at, gives_way, is_over, is_renewed, is_uncommitted) = (None, false, false, false, false);
         Self {
-            workspace,
+            project,
             target,
             wake,
             woken,
@@ -198,7 +198,7 @@ impl Loop {
                 Err(error) => {
                     let was_live = self.is_live();
                     let is_news = self.health.why.as_ref() != Some(&error.to_string());
-                    let now = self.workspace.now();
+                    let now = self.project.now();
                     self.health = match &error {
                         // It answers, and is for others.
                         Error::Unreached { why, hint } => self.health.clone().paused(why.clone(), hint.clone(), now),
@@ -223,18 +223,18 @@ impl Loop {
             return None;
         }
         lock.or_else(|| {
-            if matches!(self.workspace.store.is_followed(), Ok(true)) {
+            if matches!(self.project.store.is_followed(), Ok(true)) {
                 return None;
             }
-            let lock = self.workspace.store.lock_follow().ok().flatten()?;
+            let lock = self.project.store.lock_follow().ok().flatten()?;
             // Where that cannot be written, what is told before the server is reached is in the files alone.
-            let _ = state::begin_telling(&self.workspace, &self.target);
+            let _ = state::begin_telling(&self.project, &self.target);
             Some(lock)
         })
     }
 
     fn is_to_give_way(&self) -> bool {
-        self.gives_way && matches!(self.workspace.store.watcher(), Ok(Some(_)))
+        self.gives_way && matches!(self.project.store.watcher(), Ok(Some(_)))
     }
 
     /// Waits, unless it is to end; what happens meanwhile is seen by the look at everything that follows.
@@ -262,8 +262,8 @@ impl Loop {
             }
         };
         let link = voice::listen(&self.target, within, Hearing::Everything, &[], on_news)?;
-        let mut state = State::open(self.workspace.another()?, &self.target);
-        state.workspace.bridge().enter(&self.target, &link)?;
+        let mut state = State::open(self.project.another()?, &self.target);
+        state.project.bridge().enter(&self.target, &link)?;
         state.is_uncommitted = self.is_uncommitted;
         state.led = std::mem::take(&mut self.led);
         // What came before, and could not be dealt with then.
@@ -307,10 +307,10 @@ impl Loop {
 
     /// Takes in settings that have changed: with others it begins anew.
     fn settings(&mut self) {
-        if let Ok(NewSettings::Changed { workspace, .. }) = self.workspace.renewed() {
-            self.workspace = *workspace;
-            self.watcher.turn_to(self.workspace.places());
-            match self.workspace.bridge().target() {
+        if let Ok(NewSettings::Changed { project, .. }) = self.project.renewed() {
+            self.project = *project;
+            self.watcher.turn_to(self.project.places());
+            match self.project.bridge().target() {
                 Ok(target) if *target == self.target => {}
                 Ok(target) => {
                     self.target = *target;
@@ -322,7 +322,7 @@ impl Loop {
     }
 
     fn work(&mut self, state: &mut State, link: &Link, due: &mut Due, items: &mut BTreeSet<Item>) -> Result<(), Error> {
-        if let Err(why) = self.workspace.bridge().branch().check(&self.target)? {
+        if let Err(why) = self.project.bridge().branch().check(&self.target)? {
             items.clear();
             self.pause(why, state, link, due);
             return Ok(());
@@ -350,7 +350,7 @@ impl Loop {
         }
         if is_everything {
             due.everything = Instant::now() + self.target.scan_every;
-            let space = state.workspace.bridge().enter(&self.target, link)?;
+            let space = state.project.bridge().enter(&self.target, link)?;
             state.refill(link, &space)?;
             state.finish_adopted(link)?;
         }
@@ -368,7 +368,7 @@ impl Loop {
         due.everything = Instant::now() + if state.is_git_at_work { GIT } else { self.target.scan_every };
         let is_news = self.health.state != BackendState::Paused;
         let hint = if state.is_git_at_work { GIT_HINT } else { self.target.pause_hint() };
-        self.health = self.health.clone().paused(why, Some(hint.to_owned()), self.workspace.now());
+        self.health = self.health.clone().paused(why, Some(hint.to_owned()), self.project.now());
         self.report(is_news);
     }
 
@@ -378,7 +378,7 @@ impl Loop {
 
     fn note(&mut self, report: &PassReport, state: &State, link: &Link, is_everything: bool) {
         let was_live = self.is_live();
-        let now = self.workspace.now();
+        let now = self.project.now();
         let mut health = self.health.clone().live(Some(link.server().name.clone()), now);
         if is_everything {
             health.note_pass(report, now);
@@ -460,7 +460,7 @@ impl Loop {
             due.everything = Instant::now();
         }
         if self.told_at.is_none_or(|at| at.elapsed() >= REPORT) {
-            self.health.checked = self.workspace.now();
+            self.health.checked = self.project.now();
             self.report(false);
         }
         Ok(())
@@ -470,7 +470,7 @@ impl Loop {
     pub(super) fn report(&mut self, is_news: bool) {
         self.told_at = Some(Instant::now());
         // Whoever asks and finds nothing looks by itself.
-        let _ = self.workspace.bridge().health_of(&self.target).write(&self.health);
+        let _ = self.project.bridge().health_of(&self.target).write(&self.health);
         if is_news {
             (self.tell)(&self.health);
         }

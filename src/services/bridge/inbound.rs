@@ -86,7 +86,7 @@ impl State {
     }
 
     fn lying(&self, path: &DocPath) -> Result<Option<Document>, Error> {
-        Ok(self.workspace.documents().read_all(std::slice::from_ref(path))?.pop().map(|(_, document)| document))
+        Ok(self.project.documents().read_all(std::slice::from_ref(path))?.pop().map(|(_, document)| document))
     }
 
     /// What is in the way at a path: a file that is about something else.
@@ -102,17 +102,15 @@ impl State {
         deed: &Deed<'_>,
         changes: &[(DocPath, Option<Document>, Option<Document>)],
     ) -> Result<Landed, Error> {
-        if let Some((path, gap)) =
-            self.workspace.documents().first_left_to_git(changes.iter().map(|(path, ..)| path))?
-        {
+        if let Some((path, gap)) = self.project.documents().first_left_to_git(changes.iter().map(|(path, ..)| path))? {
             return Ok(Landed::Held(format!("`{path}` is left to git: {gap}")));
         }
-        let made = self.workspace.records().operation("bridge.take")?;
+        let made = self.project.records().operation("bridge.take")?;
         let operation =
             Operation { id: deed.operation.cloned().unwrap_or(made.id), agent: deed.author.cloned(), ..made };
         let paths: Vec<DocPath> = changes.iter().map(|(path, ..)| path.clone()).collect();
         let mut is_overtaken = false;
-        let written = self.workspace.store.apply_unsynced(&operation, &paths, &mut |current| -> Result<_, Error> {
+        let written = self.project.store.apply_unsynced(&operation, &paths, &mut |current| -> Result<_, Error> {
             is_overtaken = false;
             let mut actions = Vec::with_capacity(changes.len());
             for ((_, before, after), now) in changes.iter().zip(current) {
@@ -172,10 +170,10 @@ impl State {
     }
 
     fn commit_waiting(&mut self, turn: CommitTurn, written: &[&Unsynced]) {
-        let workspace = &self.workspace;
-        let is_watched = workspace.repository.is_some() && matches!(workspace.store.watcher(), Ok(Some(_)));
+        let project = &self.project;
+        let is_watched = project.repository.is_some() && matches!(project.store.watcher(), Ok(Some(_)));
         self.is_uncommitted = !is_watched
-            && match workspace.commits().commit_in_turn(turn, Edits::None, written) {
+            && match project.commits().commit_in_turn(turn, Edits::None, written) {
                 Ok(done) => done.waiting.is_some_and(|waiting| waiting.is_passing()),
                 // What fails in another way is committed with what follows.
                 Err(error) => error.class() == ErrorClass::Busy,
@@ -189,7 +187,7 @@ impl State {
             NewDocument::Task(task) => task.assigned_to.clone(),
             NewDocument::Workflow(_) => None,
         };
-        let document = self.workspace.render(&made(new.clone()))?;
+        let document = self.project.render(&made(new.clone()))?;
         let deed = Deed { author: author.as_ref(), operation: None, is_told: false };
         let path = DocPath::for_new(item.0, &item.1);
         match self.write(&deed, &[(path, None, Some(document))])? {

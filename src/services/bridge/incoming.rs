@@ -46,7 +46,7 @@ impl Loop {
     /// The server has no memory left. It is tried again; what it says until then is heard.
     pub(super) fn note_full(&mut self, error: &BridgeError, due: &mut Due) {
         let is_news = self.health.why.as_ref() != Some(&error.to_string());
-        self.health = self.health.clone().failed(error.to_string(), error.hint(), self.workspace.now());
+        self.health = self.health.clone().failed(error.to_string(), error.hint(), self.project.now());
         self.report(is_news);
         due.everything = Instant::now() + BEAT;
     }

@@ -78,7 +78,7 @@ impl State {
         self.settle(remote, items, options, &mut report)?;
         if report.paused.is_none() && !tasks.is_empty() {
             // What a workflow shows follows from its tasks as they are now.
-            let more = self.sight.look(&self.workspace)?;
+            let more = self.sight.look(&self.project)?;
             self.pending.extend(more);
             let workflows = self.workflows_of(&tasks);
             self.settle(remote, workflows, options, &mut report)?;
@@ -187,7 +187,7 @@ impl State {
                 let asked: Vec<KnownDocument<'_>> = asked
                     .map(|(known, context)| context.known(&known.item, known.base.as_ref(), known.here.as_ref()))
                     .collect();
-                remote.fetch(&asked, self.workspace.now())?
+                remote.fetch(&asked, self.project.now())?
             };
             self.keep_lead(remote.leader())?;
             for (known, there) in known.into_iter().zip(fetched) {
@@ -272,7 +272,7 @@ impl State {
             return Ok(again);
         }
         let writes: Vec<RemoteWrite> = plan.iter().filter_map(|planned| planned.step.send.clone()).collect();
-        let mut answers = remote.apply(&writes, self.workspace.now())?.into_iter();
+        let mut answers = remote.apply(&writes, self.project.now())?.into_iter();
         let mut landed = Vec::new();
         for mut planned in plan {
             self.keep_lead(remote.leader())?;

@@ -21,7 +21,7 @@ impl State {
     pub(super) fn queues(&mut self, link: &Link, report: &mut PassReport) -> Result<Option<Duration>, Error> {
         let mut next: Option<Duration> = None;
         let mut has_taken_in = false;
-        let holds = self.workspace.leases().holders(self.sight.snapshot())?;
+        let holds = self.project.leases().holders(self.sight.snapshot())?;
         let is_held = |id: &DocId| holds.get(id).is_some_and(|hold| !hold.is_over);
         let mut all = ready_queues(self.sight.snapshot(), &is_held);
         self.popped.clear();
@@ -43,7 +43,7 @@ impl State {
         let list = self.keys.queue(priority);
         let round = QueueRound {
             queue: list.clone(),
-            lease: self.workspace.leases().default_lease(),
+            lease: self.project.leases().default_lease(),
             tasks: self.keys.all(Kind::Task),
             ready: ready.iter().map(ToString::to_string).collect(),
         };
@@ -69,7 +69,7 @@ impl State {
 
     /// What was popped without a word, and when it comes back.
     pub(super) fn popped_until(&self) -> Vec<(String, Timestamp)> {
-        let now = self.workspace.now().unix_ms();
+        let now = self.project.now().unix_ms();
         let until = |left: &Duration| now.saturating_add(i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
         self.popped.iter().map(|(id, left)| (id.clone(), Timestamp::from_unix_ms(until(left)))).collect()
     }
@@ -90,7 +90,7 @@ impl State {
         let request = Request::from(change).expecting(Expect::text_of(&local.document)).called("bridge.return");
         // No agent holds it, whatever the registry of this clone says.
         let request = request.with(Passing { over: Override::Force, ..Passing::default() });
-        match self.workspace.operations().run_one(&self.workspace.actor, request) {
+        match self.project.operations().run_one(&self.project.actor, request) {
             Ok(done) => Ok(done.operation.is_some()),
             // Another process was faster, or only git can store it.
             Err(Error::Overtaken { .. } | Error::Gone { .. } | Error::Find(_) | Error::GitsAlone(_)) => Ok(false),
@@ -121,7 +121,7 @@ impl State {
                     None => environment::new_id(Kind::Task)?,
                 };
                 let path = DocPath::for_new(Kind::Task, &id);
-                if let Some((path, gap)) = self.workspace.documents().first_left_to_git([&path])? {
+                if let Some((path, gap)) = self.project.documents().first_left_to_git([&path])? {
                     self.garbage.insert(list.to_owned(), format!("`{path}` is left to git: {gap}"));
                     return Ok(false);
                 }
@@ -164,11 +164,11 @@ impl State {
             workflow: task.workflow,
             payload: task.payload,
             steps: Vec::new(),
-            created: task.created.unwrap_or_else(|| self.workspace.moment_of_creation()),
+            created: task.created.unwrap_or_else(|| self.project.moment_of_creation()),
         };
         let change = DocumentChange::Create { new: New::Task(new), taken: Taken::FileName };
         let request = Request::from(change).called("bridge.take");
-        match self.workspace.operations().run_one(&self.workspace.actor, request) {
+        match self.project.operations().run_one(&self.project.actor, request) {
             // What lies there was made of the same entry.
             Ok(_) | Err(Error::Exists { .. }) => Ok(()),
             Err(error) => Err(error),

@@ -27,7 +27,7 @@ impl State {
         let mut changed = BTreeSet::new();
         loop {
             let was_locked = self.is_locked();
-            let new = self.sight.look(&self.workspace)?;
+            let new = self.sight.look(&self.project)?;
             changed.extend(new.iter().cloned());
             let is_at_rest = !(was_locked || self.is_locked() || new.iter().any(|item| self.is_suspicious(item)));
             self.is_git_at_work = false;
@@ -63,16 +63,16 @@ impl State {
     }
 
     fn is_locked(&self) -> bool {
-        let made = self.workspace.repository.as_ref().and_then(|repository| repository.view().index_locked_since());
+        let made = self.project.repository.as_ref().and_then(|repository| repository.view().index_locked_since());
         made.is_some_and(|made| environment::now().unix_ms().saturating_sub(unix_ms(made)) < STALE_MS)
     }
 
     /// Why nothing is exchanged at this moment: another branch is checked out, or git is in the middle of something.
     pub(super) fn pause(&self) -> Result<Option<String>, Error> {
-        if let Err(why) = self.workspace.bridge().branch().check(&self.target)? {
+        if let Err(why) = self.project.bridge().branch().check(&self.target)? {
             return Ok(Some(why));
         }
-        let own = self.workspace.repository.as_ref().filter(|_| self.workspace.config.text("commit.branch").is_none());
+        let own = self.project.repository.as_ref().filter(|_| self.project.config.text("commit.branch").is_none());
         let operation = own.and_then(|repository| repository.view().operation());
         let at_work = self.is_git_at_work.then(|| "git is at work".to_owned());
         Ok(operation.map(|operation| Busy::Operation(operation).to_string()).or(at_work))

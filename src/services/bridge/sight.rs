@@ -24,21 +24,21 @@ pub(super) struct Sight {
 
 impl Sight {
     /// Looks again; gives what has changed since.
-    pub(super) fn look(&mut self, workspace: &Project) -> Result<BTreeSet<Item>, Error> {
+    pub(super) fn look(&mut self, project: &Project) -> Result<BTreeSet<Item>, Error> {
         let now_ns = environment::now().unix_ms().saturating_mul(1_000_000);
-        let paths: Vec<DocPath> = workspace.store.names(Shelf::Live)?.into_iter().filter(is_mirrored).collect();
+        let paths: Vec<DocPath> = project.store.names(Shelf::Live)?.into_iter().filter(is_mirrored).collect();
         let (mut read, mut here) = (Vec::new(), BTreeSet::new());
         let stamps = &self.stamps;
         let is_known = |path: &DocPath, stamp: &Stamp| {
             stamps.get(path) == Some(stamp) && now_ns.saturating_sub(stamp.ctime_ns) > YOUNG_NS
         };
-        workspace.store.read_unknown(&paths, &is_known, &mut |path, found| {
+        project.store.read_unknown(&paths, &is_known, &mut |path, found| {
             here.insert(path.clone());
             let stamp = if let FileRead::Contents(contents) = &found { contents.stamp } else { Stamp::default() };
             // One that cannot be read is there, and held back: it must not look like one that was removed.
-            read.extend(workspace.documents().document_of(path, found).map(|document| (path.clone(), stamp, document)));
+            read.extend(project.documents().document_of(path, found).map(|document| (path.clone(), stamp, document)));
         })?;
-        for path in workspace
+        for path in project
             .documents()
             .kept_out(&|path| is_mirrored(path) && !path.is_archived())?
             .into_iter()
@@ -48,7 +48,7 @@ impl Sight {
             read.push((path.clone(), Stamp::default(), held_back::kept_out(&path)));
         }
         for (path, _, document) in &mut read {
-            workspace.documents().keep_from_servers(path, document)?;
+            project.documents().keep_from_servers(path, document)?;
         }
         let mut changed = BTreeSet::new();
         let gone: Vec<DocPath> = self.stamps.keys().filter(|path| !here.contains(*path)).cloned().collect();
@@ -73,9 +73,9 @@ impl Sight {
     }
 
     /// Reads these documents alone.
-    pub(super) fn look_at(&mut self, workspace: &Project, paths: &[DocPath]) -> Result<(), Error> {
-        for (path, mut document) in workspace.documents().read_all(paths)? {
-            workspace.documents().keep_from_servers(&path, &mut document)?;
+    pub(super) fn look_at(&mut self, project: &Project, paths: &[DocPath]) -> Result<(), Error> {
+        for (path, mut document) in project.documents().read_all(paths)? {
+            project.documents().keep_from_servers(&path, &mut document)?;
             self.snapshot.insert(path, document);
         }
         self.sort();

@@ -38,21 +38,21 @@ const TOLD_BEFORE_MAX: usize = 1_000;
 const ARRIVED_MAX: usize = 20_000;
 
 /// What is told from now on is told to the server as well, as soon as it can be reached.
-pub(super) fn begin_telling(workspace: &Project, target: &RedisTarget) -> Result<(), Error> {
+pub(super) fn begin_telling(project: &Project, target: &RedisTarget) -> Result<(), Error> {
     let server = target.memory_name();
-    if workspace.store.recall(&server, TOLD).is_none() {
-        let told = Observer::default().follow(workspace)?;
+    if project.store.recall(&server, TOLD).is_none() {
+        let told = Observer::default().follow(project)?;
         let last = told.last().map_or("", |told| told.id.as_str());
-        workspace.store.memorize(&server, TOLD, last.as_bytes())?;
+        project.store.memorize(&server, TOLD, last.as_bytes())?;
     }
     Ok(())
 }
 
 /// The server could not be told of this event, and of all that follow it.
-pub(super) fn note_untold(workspace: &Project, target: &RedisTarget, first: &EventId) -> Result<(), Error> {
+pub(super) fn note_untold(project: &Project, target: &RedisTarget, first: &EventId) -> Result<(), Error> {
     let server = target.memory_name();
-    if workspace.store.recall(&server, UNTOLD).is_none() {
-        workspace.store.memorize(&server, UNTOLD, first.as_str().as_bytes())?;
+    if project.store.recall(&server, UNTOLD).is_none() {
+        project.store.memorize(&server, UNTOLD, first.as_str().as_bytes())?;
     }
     Ok(())
 }
@@ -76,7 +76,7 @@ impl KnownItem {
             kind: self.item.0,
             id: &self.item.1,
             node: &state.node,
-            now: state.workspace.now(),
+            now: state.project.now(),
             seen: self.seen,
             derived: self.derived.clone(),
             by: self.by.agent.as_ref(),
@@ -94,7 +94,7 @@ pub(super) type Lease<'a> = dyn LeaderLease<Error = BridgeError> + 'a;
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each says something else")]
 pub(super) struct State {
-    pub(super) workspace: Project,
+    pub(super) project: Project,
     pub(super) keys: Keys,
     pub(super) node: String,
     pub(super) target: RedisTarget,
@@ -150,15 +150,15 @@ pub(super) struct State {
 
 impl State {
     /// Begins with what is remembered.
-    pub(super) fn open(mut workspace: Project, target: &RedisTarget) -> Self {
-        workspace.actor.origin = WriteOrigin::Backend(BackendId::Redis);
+    pub(super) fn open(mut project: Project, target: &RedisTarget) -> Self {
+        project.actor.origin = WriteOrigin::Backend(BackendId::Redis);
         let server = target.memory_name();
-        let bases = SyncBases::open(&workspace.store, &server);
+        let bases = SyncBases::open(&project.store, &server);
         Self {
             keys: target.keys.clone(),
             node: target.node.clone(),
             target: target.clone(),
-            workspace,
+            project,
             sight: Sight::default(),
             bases,
             server,
@@ -192,7 +192,7 @@ impl State {
     /// Looks at the folder and at HEAD; gives what has changed.
     pub(super) fn look(&mut self) -> Result<BTreeSet<Item>, Error> {
         self.archive = None;
-        self.beats = self.workspace.store.beats()?;
+        self.beats = self.project.store.beats()?;
         let mut changed = std::mem::take(&mut self.pending);
         changed.extend(self.look_at_rest()?);
         // After the files: git moves HEAD last.
@@ -205,23 +205,22 @@ impl State {
         self.archive = None;
         for name in items.iter().filter(|(kind, _)| *kind == Kind::Agent).map(|(_, id)| AgentName::new(id.as_str())) {
             let Ok(name) = name else { continue };
-            if let Some(at) = self.workspace.store.beat_of(&name)? {
+            if let Some(at) = self.project.store.beat_of(&name)? {
                 self.beats.insert(name, at);
             }
         }
-        self.sight.look_at(&self.workspace, paths)
+        self.sight.look_at(&self.project, paths)
     }
 
     /// Reads on in the feed: gives what was told here since, without what came from the server.
     pub(super) fn hear(&mut self) -> Result<Vec<Told>, Error> {
         let mut told = std::mem::take(&mut self.untold);
-        let mut new = self.observer.follow(&self.workspace)?;
+        let mut new = self.observer.follow(&self.project)?;
         self.note_deeds(&new);
         if !self.has_heard {
             self.has_heard = true;
             // Where it was told up to is only a hint: what is told twice has the same id.
-            let known =
-                |name| self.workspace.store.recall(&self.server, name).and_then(|id| String::from_utf8(id).ok());
+            let known = |name| self.project.store.recall(&self.server, name).and_then(|id| String::from_utf8(id).ok());
             let place = |id: &str| new.iter().position(|told| told.id.as_str() == id);
             let behind = |last: String| if last.is_empty() { Some(0) } else { place(&last).map(|at| at + 1) };
             let first = known(UNTOLD).and_then(|first| place(&first)).or_else(|| known(TOLD).and_then(behind));
@@ -234,7 +233,7 @@ impl State {
 
     /// The server was told everything up to this event.
     pub(super) fn note_told(&self, last: &EventId) -> Result<(), Error> {
-        let store = &self.workspace.store;
+        let store = &self.project.store;
         store.memorize(&self.server, TOLD, last.as_str().as_bytes())?;
         Ok(store.unlearn(&self.server, UNTOLD)?)
     }
@@ -242,11 +241,11 @@ impl State {
     /// What was told before is lost with the data of the server: whoever was away would miss it. Gives it once for each set of
     /// data, the oldest first.
     pub(super) fn lost_before(&mut self, space: &str) -> Result<Vec<Told>, Error> {
-        let known = self.workspace.store.recall(&self.server, STREAM);
+        let known = self.project.store.recall(&self.server, STREAM);
         if known.as_deref() == Some(space.as_bytes()) {
             return Ok(Vec::new());
         }
-        self.workspace.store.memorize(&self.server, STREAM, space.as_bytes())?;
+        self.project.store.memorize(&self.server, STREAM, space.as_bytes())?;
         let mut told = std::mem::take(&mut self.told_before);
         told.reverse();
         Ok(if known.is_some() { told } else { Vec::new() })
@@ -254,7 +253,7 @@ impl State {
 
     /// Whether the server could not be told something.
     pub(super) fn has_untold(&self) -> bool {
-        self.workspace.store.recall(&self.server, UNTOLD).is_some()
+        self.project.store.recall(&self.server, UNTOLD).is_some()
     }
 
     /// Remembers who changed what, from what was told.
@@ -334,13 +333,13 @@ impl State {
     /// A document in the archive, by the first of these names of files that there is, unless that says that it is another.
     pub(super) fn archived(&mut self, item: &Item, paths: &[Option<&DocPath>]) -> Result<Option<LocalDocument>, Error> {
         if self.archive.is_none() {
-            let names = self.workspace.store.names(Shelf::Archive)?;
+            let names = self.project.store.names(Shelf::Archive)?;
             self.archive = Some(names.into_iter().map(|path| (path.file_name().to_owned(), path)).collect());
         }
         let Some(archive) = &self.archive else { return Ok(None) };
         let Some(path) = paths.iter().flatten().find_map(|path| archive.get(path.file_name())) else { return Ok(None) };
         let path = path.clone();
-        let Some((_, document)) = self.workspace.documents().read_all(std::slice::from_ref(&path))?.pop() else {
+        let Some((_, document)) = self.project.documents().read_all(std::slice::from_ref(&path))?.pop() else {
             return Ok(None);
         };
         let is_it = item_of(&Entry::read(path.clone(), document.clone())).as_ref() == Some(item);
@@ -348,10 +347,10 @@ impl State {
     }
 
     fn note_head(&mut self) -> Result<(), Error> {
-        let Some(repository) = &self.workspace.repository else { return Ok(()) };
-        let Some(tip) = self.workspace.records().head()?.and_then(|head| head.revision) else { return Ok(()) };
+        let Some(repository) = &self.project.repository else { return Ok(()) };
+        let Some(tip) = self.project.records().head()?.and_then(|head| head.revision) else { return Ok(()) };
         if self.settled.is_none() {
-            let known = self.workspace.store.recall(&self.server, HEAD);
+            let known = self.project.store.recall(&self.server, HEAD);
             self.settled = known.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| Revision::new(&text));
         }
         let known = self.settled.clone();
@@ -372,10 +371,10 @@ impl State {
 
     /// Everything was brought to where HEAD is now.
     pub(super) fn settle_head(&mut self) -> Result<(), Error> {
-        let Some(tip) = self.workspace.records().head()?.and_then(|head| head.revision) else { return Ok(()) };
+        let Some(tip) = self.project.records().head()?.and_then(|head| head.revision) else { return Ok(()) };
         self.head = HeadMotion::Forward;
         if self.settled.as_ref() != Some(&tip) {
-            self.workspace.store.memorize(&self.server, HEAD, tip.to_string().as_bytes())?;
+            self.project.store.memorize(&self.server, HEAD, tip.to_string().as_bytes())?;
             self.settled = Some(tip);
         }
         Ok(())

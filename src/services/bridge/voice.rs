@@ -123,12 +123,12 @@ impl State {
 
     /// Returns true if an event is about a document whose text leaves this machine only as git stores it.
     fn is_left_to_git(&self, told: &Told) -> bool {
-        let Some(repository) = &self.workspace.repository else { return false };
+        let Some(repository) = &self.project.repository else { return false };
         Kind::ALL.into_iter().any(|kind| {
             let id = told.body.get(&format!("{}_id", kind.word())).and_then(Json::as_str);
             let path = id.and_then(|id| DocId::new(id).ok()).map(|id| DocPath::for_new(kind, &id));
-            let gap = path
-                .map(|path| repository.attributes().attribute_gap(&self.workspace.documents().in_repository(&path)));
+            let gap =
+                path.map(|path| repository.attributes().attribute_gap(&self.project.documents().in_repository(&path)));
             gap.is_some_and(|gap| !matches!(gap, Ok(None)))
         })
     }
@@ -173,7 +173,7 @@ impl State {
     fn publish_foreign(&mut self, events: Vec<NewEvent>) -> Result<Vec<EventId>, Error> {
         let channels: Vec<Channel> = events.iter().map(|event| event.channel.clone()).collect();
         let mut ids = Vec::with_capacity(events.len());
-        for (channel, result) in channels.iter().zip(self.workspace.publish_all(&self.workspace.actor, events)?) {
+        for (channel, result) in channels.iter().zip(self.project.publish_all(&self.project.actor, events)?) {
             match result {
                 Ok(id) => {
                     self.note_arrived(id.clone());

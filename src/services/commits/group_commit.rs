@@ -12,7 +12,7 @@ use crate::services::Error;
 /// The groups of this process, one for each folder that is open somewhere.
 static GROUPS: Mutex<Vec<Weak<Group>>> = Mutex::new(Vec::new());
 
-/// What workspaces must have in common for one to commit for another.
+/// What projects must have in common for one to commit for another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
     run: PathBuf,

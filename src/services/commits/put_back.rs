@@ -359,7 +359,7 @@ mod tests {
     const PENDING: &str = "---\nid: task-1\nstatus: pending\ntype: x\n---\n";
     const RUNNING: &str = "---\nid: task-1\nstatus: running\ntype: x\n---\n";
 
-    fn workspace() -> (TempDir, Project) {
+    fn project() -> (TempDir, Project) {
         let dir = TempDir::new().expect("a folder");
         for arguments in
             [["init", "-q", "."], ["config", "user.name", "User"], ["config", "user.email", "u@example.com"]]
@@ -368,27 +368,27 @@ mod tests {
             assert!(done.success());
         }
         let opening = Opening { root: Some(dir.path().to_owned()), agent: None, flags: Vec::new() };
-        let workspace = Project::open(opening).expect("opens");
-        (dir, workspace)
+        let project = Project::open(opening).expect("opens");
+        (dir, project)
     }
 
     /// An operation that is in the document and the journal, and in no commit.
-    fn write(workspace: &Project, path: &DocPath, text: Option<&str>) {
-        let operation = workspace.records().operation("task.update").expect("an operation");
+    fn write(project: &Project, path: &DocPath, text: Option<&str>) {
+        let operation = project.records().operation("task.update").expect("an operation");
         let action = text.map_or(Action::Remove, |text| Action::Write(text.into()));
         let mut decide = |_: &[Option<Vec<u8>>]| Ok::<_, Error>(vec![action.clone()]);
-        workspace.store.apply(&operation, std::slice::from_ref(path), &mut decide).expect("written");
+        project.store.apply(&operation, std::slice::from_ref(path), &mut decide).expect("written");
     }
 
     /// What a commit makes of the journal as it was before `undo` was written.
-    fn overtaken(workspace: &Project, path: &DocPath, undo: Option<&str>) -> (usize, Vec<Diagnostic>) {
-        let repository = workspace.repository().expect("a repository");
-        let journal = workspace.store.journal().expect("read").into_iter().map(recorded).collect();
-        let base = workspace.commits().branch().folder_base(repository).expect("read");
-        write(workspace, path, undo);
-        let unfinished = workspace.commits().unfinished(repository, base.as_ref(), journal, Edits::None).expect("read");
+    fn overtaken(project: &Project, path: &DocPath, undo: Option<&str>) -> (usize, Vec<Diagnostic>) {
+        let repository = project.repository().expect("a repository");
+        let journal = project.store.journal().expect("read").into_iter().map(recorded).collect();
+        let base = project.commits().branch().folder_base(repository).expect("read");
+        write(project, path, undo);
+        let unfinished = project.commits().unfinished(repository, base.as_ref(), journal, Edits::None).expect("read");
         assert_eq!(forgotten(&unfinished).len(), 1, "the document is as committed again");
-        let (unkept, findings) = workspace.commits().keep_put_back(repository, &unfinished);
+        let (unkept, findings) = project.commits().keep_put_back(repository, &unfinished);
         (unkept.len(), findings)
     }
 
@@ -396,19 +396,19 @@ mod tests {
     fn what_was_undone_while_a_commit_began_was_not_put_back_by_git() {
         let path = DocPath::new("task-1.md").expect("valid");
         for (committed, changed) in [(Some(PENDING), Some(RUNNING)), (None, Some(PENDING)), (Some(PENDING), None)] {
-            let (_dir, workspace) = workspace();
+            let (_dir, project) = project();
             if committed.is_some() {
-                write(&workspace, &path, committed);
-                workspace.commits().commit_now(Edits::None).expect("commits");
+                write(&project, &path, committed);
+                project.commits().commit_now(Edits::None).expect("commits");
             }
-            write(&workspace, &path, changed);
-            let found = overtaken(&workspace, &path, committed);
+            write(&project, &path, changed);
+            let found = overtaken(&project, &path, committed);
             assert_eq!(found, (1, Vec::new()), "{committed:?}: the journal has it for the next commit");
-            assert_eq!(workspace.commits().put_back_findings().expect("looked"), []);
-            let done = workspace.commits().commit_now(Edits::None).expect("commits");
+            assert_eq!(project.commits().put_back_findings().expect("looked"), []);
+            let done = project.commits().commit_now(Edits::None).expect("commits");
             assert_eq!(done.findings, [], "{committed:?}");
-            assert_eq!(workspace.commits().put_back_operations().expect("listed"), [], "{committed:?}");
-            assert_eq!(workspace.store.journal().expect("read"), [], "{committed:?}");
+            assert_eq!(project.commits().put_back_operations().expect("listed"), [], "{committed:?}");
+            assert_eq!(project.store.journal().expect("read"), [], "{committed:?}");
         }
     }
 }

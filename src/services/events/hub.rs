@@ -24,10 +24,10 @@ struct HubKey {
 }
 
 impl HubKey {
-    fn of(workspace: &Project) -> Self {
-        let server = workspace.bridge().target().ok();
-        let (root, folder) = (workspace.root().to_owned(), workspace.folder().to_owned());
-        Self { root, folder, target: workspace.target(), server }
+    fn of(project: &Project) -> Self {
+        let server = project.bridge().target().ok();
+        let (root, folder) = (project.root().to_owned(), project.folder().to_owned());
+        Self { root, folder, target: project.target(), server }
     }
 }
 
@@ -78,20 +78,20 @@ impl Begins {
 impl EventHub {
     /// Has a queue filled by the hub of its folder, which is made if there is none.
     pub(super) fn join(
-        workspace: &Project,
+        project: &Project,
         queue: &Arc<EventQueue>,
         since: Option<EventId>,
     ) -> Result<(Arc<Self>, Begins), Error> {
         let (begun, begins) = sync_channel(1);
         let mut joining = Some(Joining { queue: Arc::clone(queue), since, begun });
-        let key = HubKey::of(workspace);
+        let key = HubKey::of(project);
         let mut hubs = HUBS.lock().unwrap_or_else(PoisonError::into_inner);
         hubs.retain(|hub| hub.strong_count() > 0);
         let running = hubs.iter().filter_map(Weak::upgrade).find(|hub| hub.key == key && hub.add(&mut joining));
         let hub = if let Some(hub) = running {
             hub
         } else {
-            let hub = Self::start(key, workspace.once_more(), &mut joining)?;
+            let hub = Self::start(key, project.once_more(), &mut joining)?;
             hubs.push(Arc::downgrade(&hub));
             hub
         };

@@ -28,7 +28,7 @@ type Ring = Arc<dyn Fn() + Send + Sync>;
 
 /// What one thread reads with.
 pub(super) struct EventReader {
-    workspace: Project,
+    project: Project,
     observer: Observer,
     watcher: Watcher,
     /// A file event has come.
@@ -74,22 +74,22 @@ impl ServerEvents {
 impl EventReader {
     /// Begins to watch a folder; `ring` is called on other threads whenever there may be something to read.
     pub(super) fn open(
-        workspace: Project,
+        project: Project,
         server: Option<RedisTarget>,
         ring: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        unless_read_only(workspace.store.make_feed().map_err(Error::from))?;
+        unless_read_only(project.store.make_feed().map_err(Error::from))?;
         let ring: Ring = Arc::new(ring);
         let is_changed = Arc::new(AtomicBool::new(false));
         let (changed, wake) = (Arc::clone(&is_changed), Arc::clone(&ring));
-        let watcher = Watcher::new(workspace.places(), move || {
+        let watcher = Watcher::new(project.places(), move || {
             changed.store(true, Ordering::SeqCst);
             wake();
         });
-        let watcher = watcher.beside(workspace.store.feed_folder());
+        let watcher = watcher.beside(project.store.feed_folder());
         let server = server.map(|target| ServerEvents { target, ring, patterns: Vec::new(), listener: None });
         Ok(Self {
-            workspace,
+            project,
             observer: Observer::default(),
             watcher,
             is_changed,
@@ -164,9 +164,9 @@ impl EventReader {
     /// What stands behind an event, and which of all events were not read here yet: the next reading brings those again.
     fn behind(&self, since: &EventId) -> Result<(Vec<Told>, HashSet<EventId>), Error> {
         let mut observer = Observer::default();
-        let logged = observer.catch_up(&self.workspace)?;
+        let logged = observer.catch_up(&self.project)?;
         let unordered = observer.unordered().clone();
-        let published = if unordered.contains(since) { self.workspace.published()? } else { Vec::new() };
+        let published = if unordered.contains(since) { self.project.published()? } else { Vec::new() };
         let is_logged = logged.iter().any(|event| event.id == *since);
         let notices = if is_logged { 0 } else { logged.iter().take_while(|event| event.is_notice()).count() };
         let is_new = |id: &&EventId| !self.observer.fold().has_told(id);
@@ -176,7 +176,7 @@ impl EventReader {
     }
 
     fn read_on(&mut self, members: &[Arc<EventQueue>]) -> Result<(), Error> {
-        let read = self.observer.read(&self.workspace.store)?;
+        let read = self.observer.read(&self.project.store)?;
         if read.has_gap {
             self.compare_within(Duration::ZERO);
             let is_there =
@@ -216,7 +216,7 @@ impl EventReader {
         self.compare_at = None;
         self.arm();
         let began = Instant::now();
-        let found = self.observer.look(&self.workspace);
+        let found = self.observer.look(&self.project);
         let end = Instant::now();
         self.rested_at = end + (end - began) * 2;
         let found = found?;

@@ -24,12 +24,12 @@ pub struct Subscription {
 
 impl Subscription {
     pub(in crate::services) fn new(
-        workspace: &Project,
+        project: &Project,
         patterns: Vec<ChannelPattern>,
         since: Option<EventId>,
     ) -> Result<Self, Error> {
         let queue = Arc::new(EventQueue::new(patterns));
-        let (hub, begun) = EventHub::join(workspace, &queue, since)?;
+        let (hub, begun) = EventHub::join(project, &queue, since)?;
         // Dropped, it leaves the hub.
         let mut subscription = Self { hub, queue, gap: None };
         subscription.gap = begun.wait()?;

@@ -121,7 +121,7 @@ impl Stake<'_> {
     fn document(&self, at: Option<&Revision>) -> Result<Option<Document>, Error> {
         let exchange = self.exchange;
         let paths = BTreeSet::from([self.path().clone()]);
-        let contents = exchange.repository.view().contents_of(at, exchange.workspace.folder(), &paths)?;
+        let contents = exchange.repository.view().contents_of(at, exchange.project.folder(), &paths)?;
         Ok(contents.get(self.path()).map(|id| exchange.repository.view().read(id)).transpose()?.map(Document::parse))
     }
 
@@ -130,11 +130,11 @@ impl Stake<'_> {
         if self.claimed.outcome.operation.is_none() {
             return Ok(());
         }
-        let workspace = self.exchange.workspace;
+        let project = self.exchange.project;
         let (found, left) = (&self.claimed.outcome.before, &self.claimed.outcome.document);
         let passing = Passing { fence: Some(self.claimed.fence), ..Passing::default() };
-        let undone = workspace.operations().change(
-            &workspace.actor,
+        let undone = project.operations().change(
+            &project.actor,
             Kind::Task,
             self.path().stem(),
             "release",
@@ -156,7 +156,7 @@ impl Stake<'_> {
         let Error::ClaimLost(mut loss) = error else { return error };
         let exchange = self.exchange;
         let paths = [self.path().clone()];
-        let newest = exchange.repository.log().history(&exchange.target, exchange.workspace.folder(), &paths, 1);
+        let newest = exchange.repository.log().history(&exchange.target, exchange.project.folder(), &paths, 1);
         loss.since = loss.since.or_else(|| newest.ok()?.first().map(|commit| commit.at));
         Error::ClaimLost(loss)
     }

@@ -56,13 +56,13 @@ impl Project {
             Target::Current => repository.view().head(&target)?.branch.ok_or(SyncError::Detached)?,
         };
         let remote = repository.remotes().remote(&branch, options.remote.as_deref())?.ok_or(SyncError::NoRemote)?;
-        Ok(Exchange { workspace: self, repository, remote, target, branch, options })
+        Ok(Exchange { project: self, repository, remote, target, branch, options })
     }
 }
 
 /// Two sides of one branch.
 struct Exchange<'a> {
-    workspace: &'a Project,
+    project: &'a Project,
     repository: &'a Repository,
     remote: Remote,
     target: Target,
@@ -95,7 +95,7 @@ impl Exchange<'_> {
 
     /// Commits what can be; gives what is held back.
     fn commit(&self, report: &mut SyncReport) -> Result<Vec<Held>, Error> {
-        let all = self.workspace.commits().commit_all(Force::No)?;
+        let all = self.project.commits().commit_all(Force::No)?;
         report.findings.extend(all.done.findings);
         report.committed.extend(all.done.revisions);
         match all.done.waiting {
@@ -105,7 +105,7 @@ impl Exchange<'_> {
     }
 
     fn fetch(&self) -> Result<Option<Revision>, Error> {
-        let _work = self.workspace.progress.begin("fetching", 0);
+        let _work = self.project.progress.begin("fetching", 0);
         match self.repository.remotes().fetch(&self.remote, &self.branch, self.limit())? {
             Fetched::At(revision) => {
                 if self.options.dropped == DroppedCommits::Refuse {
@@ -136,7 +136,7 @@ impl Exchange<'_> {
     /// they could not in a process group of its own, and Ctrl-C ends the wait.
     fn limit(&self) -> Option<Duration> {
         let is_attended = std::io::stdin().is_terminal() || std::io::stderr().is_terminal();
-        (!is_attended).then(|| Duration::from_secs(self.workspace.config.number("sync.timeout_seconds")))
+        (!is_attended).then(|| Duration::from_secs(self.project.config.number("sync.timeout_seconds")))
     }
 
     fn failed(&self, failure: RemoteFailure) -> Error {
@@ -148,7 +148,7 @@ impl Exchange<'_> {
         let tip = self.repository.view().head(&self.target)?.revision;
         let Some(tip) = tip.filter(|tip| Some(tip) != theirs) else { return Ok(None) };
         let (commits, mut paths) =
-            self.repository.log().ahead(theirs, &tip, Some(&self.remote), self.workspace.folder())?;
+            self.repository.log().ahead(theirs, &tip, Some(&self.remote), self.project.folder())?;
         if self.target != Target::Current || self.options.with_code {
             paths.clear();
         }
@@ -168,8 +168,8 @@ impl Exchange<'_> {
             return Ok(true);
         }
         // Behind the push the remote has all of it.
-        let went = self.repository.log().came(theirs, &tip, Some(&self.remote), self.workspace.folder())?;
-        let _work = self.workspace.progress.begin("pushing", 0);
+        let went = self.repository.log().came(theirs, &tip, Some(&self.remote), self.project.folder())?;
+        let _work = self.project.progress.begin("pushing", 0);
         match self.repository.remotes().push(&self.remote, &tip, &self.branch, self.limit())? {
             Pushed::Accepted => {
                 report.went = commits;

@@ -14,7 +14,7 @@ use super::GitCommitter;
 use crate::adapters::git::build::{self, Built};
 use crate::adapters::git::durable::Durability;
 use crate::adapters::git::error::{CommitError, GitError};
-use crate::adapters::git::journal::Project;
+use crate::adapters::git::journal::CommitFiles;
 use crate::adapters::git::pack::Object;
 use crate::adapters::git::quarantine::Quarantine;
 use crate::core::name::visible;
@@ -56,23 +56,23 @@ impl GitCommitter<'_> {
         approved: &Cell<Option<ObjectId>>,
     ) -> Result<(), CommitError> {
         let Hooks::Run { limit } = self.repo.hooks else { return Ok(()) };
-        let workspace = Project::new(&self.repo.run_dir(), self.repo.shared_mode())?;
+        let commit_files = CommitFiles::new(&self.repo.run_dir(), self.repo.shared_mode())?;
         // The hook's git has to find the objects. They are written again, and synced, once it has agreed.
         let objects: Vec<&Object> = built.objects.iter().collect();
-        let quarantine = Quarantine::write(self.repo, &workspace.stem, &objects)?;
+        let quarantine = Quarantine::write(self.repo, &commit_files.stem, &objects)?;
         quarantine.publish(&self.repo.objects_dir(), Durability::Off)?;
         let tree = build::tree_of(&self.repo.gix(), Some(new))?;
         if approved.get() == Some(tree) {
             return Ok(());
         }
-        let index = workspace.file("tree");
+        let index = commit_files.file("tree");
         self.write_index_of(tree, &index)?;
-        let why = match self.run_hook("pre-commit", Some(&index), &workspace, limit)? {
+        let why = match self.run_hook("pre-commit", Some(&index), &commit_files, limit)? {
             Some(status) if status.success() => {
                 approved.set(Some(tree));
                 return Ok(());
             }
-            Some(_) => format!("refused the commit{}", words(&workspace.file("words"))),
+            Some(_) => format!("refused the commit{}", words(&commit_files.file("words"))),
             None => format!("did not end within {} s and was stopped", limit.as_secs_f32()),
         };
         Err(CommitError::Hook { why })
@@ -81,9 +81,9 @@ impl GitCommitter<'_> {
     /// Lets `post-commit` know. Whatever becomes of it, the commit is made.
     pub(in crate::adapters::git) fn tell_hook(self) {
         if let Hooks::Run { limit } = self.repo.hooks
-            && let Ok(workspace) = Project::new(&self.repo.run_dir(), self.repo.shared_mode())
+            && let Ok(commit_files) = CommitFiles::new(&self.repo.run_dir(), self.repo.shared_mode())
         {
-            let _ = self.run_hook("post-commit", None, &workspace, limit);
+            let _ = self.run_hook("post-commit", None, &commit_files, limit);
         }
     }
 
@@ -99,10 +99,10 @@ impl GitCommitter<'_> {
         self,
         name: &str,
         index: Option<&Path>,
-        workspace: &Project,
+        commit_files: &CommitFiles,
         limit: Duration,
     ) -> Result<Option<ExitStatus>, GitError> {
-        let path = workspace.file("words");
+        let path = commit_files.file("words");
         let words = File::create(&path).map_err(GitError::io("make", &path))?;
         let failed =
             |error| GitError::Program { verb: "hook run".to_owned(), why: format!("it could not be run ({error})") };

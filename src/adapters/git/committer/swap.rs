@@ -16,7 +16,7 @@ use crate::adapters::git::durable::{self, Beside, Durability};
 use crate::adapters::git::error::{CommitError, GitError};
 use crate::adapters::git::identity::User;
 use crate::adapters::git::index::{self, FileId, IndexMark, Prepared, Refresh};
-use crate::adapters::git::journal::{self, Journal, LockNote, Project, Role};
+use crate::adapters::git::journal::{self, CommitFiles, Journal, LockNote, Role};
 use crate::adapters::git::lock::{Lock, Refusal};
 use crate::adapters::git::mode::{self, SharedMode};
 use crate::adapters::git::pack::{Object, Published};
@@ -81,17 +81,17 @@ impl Swap<'_> {
     /// Writes everything, takes the locks, swaps, and makes it durable.
     pub(in crate::adapters::git) fn run(&self) -> Result<(), Stop> {
         let objects_dir = self.repo.objects_dir();
-        let mut workspace = Project::new(&self.repo.run_dir(), self.repo.shared_mode())?;
+        let mut commit_files = CommitFiles::new(&self.repo.run_dir(), self.repo.shared_mode())?;
         let objects = self.unpublished();
-        let quarantine = Quarantine::write(self.repo, &workspace.stem, &objects)?;
-        let index = self.takes_index.then(|| self.prepare_index(&workspace)).transpose()?;
-        let (locks, files) = self.prepare_locks(&workspace, index.as_ref())?;
-        let journal = workspace.write(&self.journal(locks.clone()))?;
+        let quarantine = Quarantine::write(self.repo, &commit_files.stem, &objects)?;
+        let index = self.takes_index.then(|| self.prepare_index(&commit_files)).transpose()?;
+        let (locks, files) = self.prepare_locks(&commit_files, index.as_ref())?;
+        let journal = commit_files.write(&self.journal(locks.clone()))?;
         let written: Vec<&File> = quarantine.files().chain(&files).chain([journal]).collect();
         self.sync(&written)?;
         let pack = quarantine.pack.clone();
         let mut touched = quarantine.publish(&objects_dir, self.durability)?;
-        workspace.announce()?;
+        commit_files.announce()?;
         touched.insert(self.repo.run_dir());
         if self.durability == Durability::Full {
             durable::sync_folders(touched.iter().map(PathBuf::as_path))?;
@@ -103,7 +103,7 @@ impl Swap<'_> {
         let is_new_folder = !self.repo.references().ref_file(&self.tip.name).parent().is_some_and(Path::exists);
         if let Err(stop) = self.swap(&locks, index.as_ref()) {
             if self.has_moved.get() || locks.iter().any(recover::is_ours) {
-                workspace.abandon();
+                commit_files.abandon();
             }
             return Err(stop);
         }
@@ -114,9 +114,9 @@ impl Swap<'_> {
         }
         if locks.iter().any(recover::is_ours) {
             // One could not be removed. What says that it is ours stays, so that the next commit can.
-            workspace.abandon();
+            commit_files.abandon();
         } else {
-            drop(workspace);
+            drop(commit_files);
         }
         if let Some(index) = index {
             self.keep_aligned(&index);
@@ -131,7 +131,7 @@ impl Swap<'_> {
         self.built.objects.iter().filter(|(id, ..)| known.is_none_or(|ids| !ids.contains(id))).collect()
     }
 
-    fn prepare_index(&self, workspace: &Project) -> Result<Prepared, GitError> {
+    fn prepare_index(&self, commit_files: &CommitFiles) -> Result<Prepared, GitError> {
         let refreshes: Vec<Refresh<'_>> = self
             .built
             .paths
@@ -139,11 +139,15 @@ impl Swap<'_> {
             .map(|(path, state)| Refresh { path, stored: state.stored, bytes: state.bytes })
             .collect();
         let folders = |folder: &str| self.built.folders.get(folder).copied();
-        index::prepare(self.repo, &workspace.file("index"), &refreshes, &folders)
+        index::prepare(self.repo, &commit_files.file("index"), &refreshes, &folders)
     }
 
     /// The locks to take, in the order of git: index, HEAD, branch; and the files to sync before.
-    fn prepare_locks(&self, at: &Project, index: Option<&Prepared>) -> Result<(Vec<LockNote>, Vec<File>), GitError> {
+    fn prepare_locks(
+        &self,
+        at: &CommitFiles,
+        index: Option<&Prepared>,
+    ) -> Result<(Vec<LockNote>, Vec<File>), GitError> {
         let (mut locks, mut files, shared) = (Vec::new(), Vec::new(), self.repo.shared_mode());
         let mut note = |role: Role, prepared: PathBuf, target: PathBuf, file: File| {
             // A branch without a file of its own is packed; HEAD always has one.

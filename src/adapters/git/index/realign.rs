@@ -17,7 +17,7 @@ use crate::adapters::git::build::{self, Overlay, join, tree_of};
 use crate::adapters::git::committer::swap::overwrite;
 use crate::adapters::git::error::GitError;
 use crate::adapters::git::index::{self, FileId, Refresh};
-use crate::adapters::git::journal::{self, Project};
+use crate::adapters::git::journal::{self, CommitFiles};
 use crate::adapters::git::lock::Lock;
 use crate::adapters::git::references::Target;
 use crate::adapters::git::sabotage::{self, Sabotage};
@@ -150,8 +150,8 @@ impl GitIndex<'_> {
     /// Gives index entries their new values, unless the index changes meanwhile.
     pub(in crate::adapters::git) fn set_entries(self, refreshes: &[Refresh<'_>]) -> Result<Step, GitError> {
         let shared = self.repo.shared_mode();
-        let workspace = Project::new(&self.repo.run_dir(), shared)?;
-        let prepared = workspace.file("index");
+        let commit_files = CommitFiles::new(&self.repo.run_dir(), shared)?;
+        let prepared = commit_files.file("index");
         let next = index::prepare(self.repo, &prepared, refreshes, &|_| None)?;
         shared.apply_to(&next.file).map_err(GitError::io("set the permissions of", &prepared))?;
         let Ok(lock) = Lock::take(&prepared, &self.repo.index_path(), shared) else { return Ok(Step::Later) };

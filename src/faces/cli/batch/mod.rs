@@ -65,7 +65,7 @@ struct Count {
 /// Carries them out.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let (name, source) = input::lines_of(&args.file)?;
-    let workspace = session.open()?;
+    let project = session.open()?;
     let mut lines = Lines::of(source);
     let mut count = Count::default();
     let unreadable = |error: std::io::Error| input::unreadable("FILE", &name, &error);
@@ -81,17 +81,17 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
             all.extend(chunk);
             limit(all.len(), bytes)?;
         }
-        carry_out(&workspace, session, &name, &all, Together::All, &mut count)?;
+        carry_out(&project, session, &name, &all, Together::All, &mut count)?;
     } else {
         loop {
             let chunk = lines.chunk().map_err(unreadable)?;
             if chunk.is_empty() {
                 break;
             }
-            carry_out(&workspace, session, &name, &chunk, Together::Each, &mut count)?;
+            carry_out(&project, session, &name, &chunk, Together::Each, &mut count)?;
         }
     }
-    let mut answer = session::answer("batch.end", &workspace)?;
+    let mut answer = session::answer("batch.end", &project)?;
     answer.data = json!({ "done": count.done, "failed": count.failed });
     answer.words = count.words();
     answer.exit = match count.first {
@@ -116,18 +116,15 @@ fn limit(lines: usize, bytes: usize) -> Result<(), ErrorReport> {
 
 /// Carries out lines together and tells what became of each.
 fn carry_out(
-    workspace: &Project,
+    project: &Project,
     session: &Session,
     name: &str,
     lines: &[Line],
     how: Together,
     count: &mut Count,
 ) -> Result<(), ErrorReport> {
-    let given = Given {
-        now: workspace.now(),
-        made: &|| workspace.moment_of_creation(),
-        new_id: &|kind| workspace.new_id(kind),
-    };
+    let given =
+        Given { now: project.now(), made: &|| project.moment_of_creation(), new_id: &|kind| project.new_id(kind) };
     let mut steps: Vec<Request<'_>> = Vec::new();
     let read: Vec<(usize, Result<String, ErrorReport>)> = lines
         .iter()
@@ -144,7 +141,7 @@ fn carry_out(
     let bad = read.iter().position(|(_, op)| op.is_err());
     let results = match bad {
         Some(index) if how == Together::All => steps.iter().map(|_| Err(Error::Undone { step: index + 1 })).collect(),
-        _ => workspace.operations().batch(workspace.actor(), &steps, how).map_err(|error| not_done(error, lines))?,
+        _ => project.operations().batch(project.actor(), &steps, how).map_err(|error| not_done(error, lines))?,
     };
     let mut results = results.into_iter();
     let told = read.into_iter().map(|(line, op)| match op {
@@ -161,7 +158,7 @@ fn carry_out(
             Told { line, op: Some(op), result: result.map_err(ErrorReport::from) }
         }
     });
-    tell(workspace, session, told.collect(), count)
+    tell(project, session, told.collect(), count)
 }
 
 /// The folder failed: of these lines none was done.
@@ -199,8 +196,8 @@ fn at_fault(fault: Fault, line: usize, text: &str, name: &str) -> ErrorReport {
 }
 
 /// One result a line: data to standard output, for people failures to standard error.
-fn tell(workspace: &Project, session: &Session, told: Vec<Told>, count: &mut Count) -> Result<(), ErrorReport> {
-    let head = session::head(workspace)?;
+fn tell(project: &Project, session: &Session, told: Vec<Told>, count: &mut Count) -> Result<(), ErrorReport> {
+    let head = session::head(project)?;
     for told in told {
         match &told.result {
             Ok(outcome) => {
@@ -217,7 +214,7 @@ fn tell(workspace: &Project, session: &Session, told: Vec<Told>, count: &mut Cou
             }
         }
         if session.face.json() {
-            print_line(&result(workspace, &head, &told))?;
+            print_line(&result(project, &head, &told))?;
             continue;
         }
         match &told.result {
@@ -229,7 +226,7 @@ fn tell(workspace: &Project, session: &Session, told: Vec<Told>, count: &mut Cou
                 for finding in &outcome.findings {
                     session.face.say(&super::render::finding(
                         finding,
-                        workspace.folder(),
+                        project.folder(),
                         Some(outcome.document.bytes()),
                     ));
                 }
@@ -262,14 +259,14 @@ fn word(told: &Told, outcome: &Outcome) -> &'static str {
 }
 
 /// The result of a line, in the envelope.
-fn result(workspace: &Project, head: &AnswerHead, told: &Told) -> Value {
+fn result(project: &Project, head: &AnswerHead, told: &Told) -> Value {
     let mut data = json!({ "line": told.line, "op": told.op, "ok": told.result.is_ok() });
     let mut findings: &[Diagnostic] = &[];
     let mut written = WriteState::default();
     match &told.result {
         Ok(outcome) => {
             data["id"] = json!(id(outcome));
-            data["path"] = json!(document_path(workspace, &outcome.path));
+            data["path"] = json!(document_path(project, &outcome.path));
             data["changed"] = json!(outcome.operation.is_some());
             data["operation"] = json!(outcome.operation.as_ref().map(OperationId::as_str));
             add_decision(&mut data, outcome);

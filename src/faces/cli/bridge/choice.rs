@@ -32,11 +32,11 @@ pub(crate) struct Enable {
 
 /// Agrees, and looks whether the server is there.
 pub(super) fn enable(args: &Enable, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    let enabling = workspace.bridge().enable(args.url.as_deref(), args.branch.as_deref())?;
+    let project = session.open()?;
+    let enabling = project.bridge().enable(args.url.as_deref(), args.branch.as_deref())?;
     let target = &enabling.target;
-    let detected = workspace.bridge().detect(Patience::Full);
-    let mut answer = session::answer("bridge.enable", &workspace)?;
+    let detected = project.bridge().detect(Patience::Full);
+    let mut answer = session::answer("bridge.enable", &project)?;
     answer.data = json!({
         "address": target.address(),
         "branch": target.branch,
@@ -47,11 +47,11 @@ pub(super) fn enable(args: &Enable, session: &Session) -> Result<Answer, ErrorRe
     let branch =
         if target.branch.is_empty() { String::new() } else { format!(" while {} is checked out", target.branch) };
     answer.text = visible_lines(&[
-        format!("documents of `{}` go to {}{branch}", workspace.folder(), target.address()),
+        format!("documents of `{}` go to {}{branch}", project.folder(), target.address()),
         "what others change there comes here, is merged and committed".to_owned(),
         "`mycelium watch` keeps both in step, `mycelium bridge push` and `pull` go once, `disable` ends it".to_owned(),
     ]);
-    if !enabling.was_enabled && workspace.store().watcher().ok().flatten().is_some() {
+    if !enabling.was_enabled && project.store().watcher().ok().flatten().is_some() {
         answer.words.push_str("the watcher that runs here begins with it now\n");
     }
     if let Some(why) = &detected.unreached {
@@ -69,14 +69,14 @@ fn visible_lines(lines: &[String]) -> String {
 
 /// Forgets the server.
 pub(super) fn disable(session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    let address = workspace.bridge().disable()?;
-    let still = match workspace.bridge().url_origin() {
+    let project = session.open()?;
+    let address = project.bridge().disable()?;
+    let still = match project.bridge().url_origin() {
         Some(Origin::Environment) => Some("a variable still names a server, which counts by itself"),
         Some(Origin::User) => Some("your own configuration still names a server, which counts by itself"),
         _ => None,
     };
-    let mut answer = session::answer("bridge.disable", &workspace)?;
+    let mut answer = session::answer("bridge.disable", &project)?;
     answer.data = json!({ "address": address, "still": still });
     answer.text = match &address {
         Some(address) => format!("{} is forgotten; what lies there stays there\n", visible(address)),

@@ -19,13 +19,13 @@ struct Found {
 
 /// Looks.
 pub(super) fn run(session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    let target = match workspace.bridge().target() {
+    let project = session.open()?;
+    let target = match project.bridge().target() {
         Err(error @ Error::BadServer { .. }) => return Err(error.into()),
         target => target,
     };
-    let mode = workspace.config().text("coordination.mode").unwrap_or("auto").to_owned();
-    let detected = workspace.bridge().detect(Patience::Full);
+    let mode = project.config().text("coordination.mode").unwrap_or("auto").to_owned();
+    let detected = project.bridge().detect(Patience::Full);
     let redis = match &target {
         Ok(target) => {
             let server = detected.server.as_ref().map_or("", |server| server.name.as_str());
@@ -44,7 +44,7 @@ pub(super) fn run(session: &Session) -> Result<Answer, ErrorReport> {
         Found { follower: "taskqueue", is_live: false, told: taskqueue, hint: None },
         Found { follower: "markdown", is_live: true, told: "the files, which are always there".to_owned(), hint: None },
     ];
-    let mut answer = session::answer("bridge.detect", &workspace)?;
+    let mut answer = session::answer("bridge.detect", &project)?;
     let took = detected.took.as_millis();
     answer.data = json!({
         "mode": detected.mode(),

@@ -37,12 +37,12 @@ pub(super) fn pull(args: &Args, session: &Session) -> Result<Answer, ErrorReport
 }
 
 fn run(kind: &'static str, direction: Direction, args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    let report = workspace.bridge().sync_once(PassOptions { direction, dry_run: args.dry_run, force: args.force })?;
-    let mut answer = session::answer(kind, &workspace)?;
-    answer.data = data(&workspace, &report);
-    answer.text = text(&workspace, &report);
-    answer.words = words(&workspace, &report);
+    let project = session.open()?;
+    let report = project.bridge().sync_once(PassOptions { direction, dry_run: args.dry_run, force: args.force })?;
+    let mut answer = session::answer(kind, &project)?;
+    answer.data = data(&project, &report);
+    answer.text = text(&project, &report);
+    answer.words = words(&project, &report);
     answer.exit = exit(&report);
     Ok(answer)
 }
@@ -58,11 +58,11 @@ fn exit(report: &PassReport) -> Exit {
 }
 
 /// `sent  task-7: running`, a line for each document.
-fn text(workspace: &Project, report: &PassReport) -> String {
+fn text(project: &Project, report: &PassReport) -> String {
     let mut out = String::new();
     for (word, all) in [("sent", &report.sent), ("came", &report.came)] {
         for (path, what) in all.iter().take(ITEMS_DEFAULT) {
-            let _ = writeln!(out, "{word}  {}  {}", visible(&document_path(workspace, path)), visible(what));
+            let _ = writeln!(out, "{word}  {}  {}", visible(&document_path(project, path)), visible(what));
         }
         if all.len() > ITEMS_DEFAULT {
             let _ = writeln!(out, "{word}  … and {} more", all.len() - ITEMS_DEFAULT);
@@ -71,7 +71,7 @@ fn text(workspace: &Project, report: &PassReport) -> String {
     out
 }
 
-fn words(workspace: &Project, report: &PassReport) -> String {
+fn words(project: &Project, report: &PassReport) -> String {
     let mut out = String::new();
     for (word, all) in [("held:", &report.held), ("cannot be used:", &report.garbage)] {
         for (name, why) in all.iter().take(ITEMS_DEFAULT) {
@@ -83,7 +83,7 @@ fn words(workspace: &Project, report: &PassReport) -> String {
     }
     for (path, one) in report.conflicts.iter().take(ITEMS_DEFAULT) {
         let line = format!("{}: both sides say something else ({})", one.what, one.rule);
-        let file = document_path(workspace, path);
+        let file = document_path(project, path);
         let _ = writeln!(out, "{} {}: {}", paint(Ink::Bad, "conflict:"), visible(&file), visible(&line));
     }
     if let Some((path, _)) = report.conflicts.first() {
@@ -104,10 +104,10 @@ fn words(workspace: &Project, report: &PassReport) -> String {
     out
 }
 
-fn data(workspace: &Project, report: &PassReport) -> Value {
+fn data(project: &Project, report: &PassReport) -> Value {
     let documents = |all: &[(DocPath, String)]| {
         let all = all.iter().take(ITEMS_DEFAULT);
-        all.map(|(path, what)| json!({ "path": document_path(workspace, path), "what": what })).collect::<Vec<_>>()
+        all.map(|(path, what)| json!({ "path": document_path(project, path), "what": what })).collect::<Vec<_>>()
     };
     let named = |all: &[(String, String)]| {
         all.iter().take(ITEMS_DEFAULT).map(|(name, why)| json!({ "name": name, "why": why })).collect::<Vec<_>>()
@@ -125,7 +125,7 @@ fn data(workspace: &Project, report: &PassReport) -> Value {
         "garbage": named(&report.garbage),
         "garbage_count": report.garbage.len(),
         "conflicts": report.conflicts.iter().take(ITEMS_DEFAULT).map(|(path, one)| json!({
-            "path": document_path(workspace, path), "rule": one.rule, "what": one.what,
+            "path": document_path(project, path), "rule": one.rule, "what": one.what,
         })).collect::<Vec<_>>(),
         "conflicts_count": report.conflicts.len(),
         "queues": queues.collect::<Map<_, _>>(),

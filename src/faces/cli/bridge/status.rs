@@ -16,18 +16,18 @@ use crate::services::{BRIDGE_UNKNOWN, BackendHealth, BridgeStats, Project};
 
 /// Tells.
 pub(super) fn run(session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    let (mode, stats) = workspace.bridge().stats();
-    let health = workspace.bridge().health().and_then(|record| record.read());
-    let mut answer = session::answer("bridge.status", &workspace)?;
+    let project = session.open()?;
+    let (mode, stats) = project.bridge().stats();
+    let health = project.bridge().health().and_then(|record| record.read());
+    let mut answer = session::answer("bridge.status", &project)?;
     answer.data = json!({
         "mode": mode,
         "bridge": stats.as_ref().map(bridge_data),
         "more": health.as_ref().map(more),
     });
-    answer.text = text(&workspace, stats.as_ref(), health.as_ref(), workspace.now());
+    answer.text = text(&project, stats.as_ref(), health.as_ref(), project.now());
     let hint = match &stats {
-        None if workspace.config().text("coordination.mode") != Some("auto") => None,
+        None if project.config().text("coordination.mode") != Some("auto") => None,
         None => Some("set REDIS_URL, or run `mycelium bridge enable URL`"),
         Some(stats) => stats.hint.as_deref(),
     };
@@ -68,9 +68,9 @@ pub(crate) fn line(stats: &BridgeStats) -> String {
     line.trim_end().to_owned()
 }
 
-fn text(workspace: &Project, stats: Option<&BridgeStats>, health: Option<&BackendHealth>, now: Timestamp) -> String {
+fn text(project: &Project, stats: Option<&BridgeStats>, health: Option<&BackendHealth>, now: Timestamp) -> String {
     let Some(stats) = stats else {
-        return match workspace.config().text("coordination.mode") {
+        return match project.config().text("coordination.mode") {
             Some("taskqueue") => "this version has no bridge to TaskQueue; the files work alone\n".to_owned(),
             _ => "no server is named; the files work alone\n".to_owned(),
         };

@@ -70,8 +70,8 @@ impl Candidates {
     /// Every setting, and the formats that are saved; outside of a repository that can be read the settings alone.
     fn settings(&self) -> Vec<Offer> {
         let known = KEYS.iter().map(|key| (key.name.to_owned(), Some(key.about.to_owned())));
-        let workspace = self.look().ok();
-        let saved = workspace.iter().flat_map(|workspace| workspace.config().formats());
+        let project = self.look().ok();
+        let saved = project.iter().flat_map(|project| project.config().formats());
         known.chain(saved.map(|(name, saved)| (format!("formats.{name}"), Some(saved.text.clone())))).collect()
     }
 
@@ -82,10 +82,10 @@ impl Candidates {
     /// What the document that the line names says.
     fn entity(&self, kind: Kind) -> Result<Option<Entity>, Error> {
         let Some(id) = self.line.values.first() else { return Ok(None) };
-        let workspace = self.look()?;
+        let project = self.look()?;
         let named =
-            workspace.documents().names()?.into_iter().map(|named| named.path).filter(|path| may_be(path, kind, id));
-        let snapshot = workspace.documents().snapshot_of(&named.take(READ_MAX).collect::<Vec<_>>())?;
+            project.documents().names()?.into_iter().map(|named| named.path).filter(|path| may_be(path, kind, id));
+        let snapshot = project.documents().snapshot_of(&named.take(READ_MAX).collect::<Vec<_>>())?;
         Ok(snapshot.find(Some(kind), id).ok().and_then(|entry| entry.entity.clone()))
     }
 }
@@ -100,12 +100,12 @@ fn short(id: &str, kind: Kind) -> &str {
 }
 
 /// Ids of documents: those under way first, then the newest. Where there are too many to be read, the rest goes by name.
-fn documents(workspace: &Project, kinds: &[Kind], statuses: &[&str], typed: &str) -> Result<Vec<Offer>, Error> {
+fn documents(project: &Project, kinds: &[Kind], statuses: &[&str], typed: &str) -> Result<Vec<Offer>, Error> {
     let is_asked = |path: &DocPath| path.kind().is_some_and(|kind| kinds.contains(&kind) && begins(path, kind, typed));
     let mut paths: Vec<DocPath> =
-        workspace.documents().names()?.into_iter().map(|named| named.path).filter(is_asked).collect();
+        project.documents().names()?.into_iter().map(|named| named.path).filter(is_asked).collect();
     let unread = paths.split_off(paths.len().min(READ_MAX));
-    let snapshot = workspace.documents().snapshot_of(&paths)?;
+    let snapshot = project.documents().snapshot_of(&paths)?;
     let entries = paths.iter().filter_map(|path| snapshot.get(path));
     let mut read: Vec<(usize, Offer)> = entries.filter_map(|entry| offer_of(entry, statuses)).collect();
     read.sort_by_key(|(rank, _)| *rank);
@@ -160,10 +160,10 @@ fn offer_of(entry: &Entry, statuses: &[&str]) -> Option<(usize, Offer)> {
 }
 
 /// The types that the newest documents have.
-fn types(workspace: &Project, kind: Kind) -> Result<Vec<Offer>, Error> {
+fn types(project: &Project, kind: Kind) -> Result<Vec<Offer>, Error> {
     let is_asked = |path: &DocPath| path.kind() == Some(kind);
-    let names = workspace.documents().names()?.into_iter().map(|named| named.path).filter(is_asked);
-    let snapshot = workspace.documents().snapshot_of(&names.take(READ_MAX).collect::<Vec<_>>())?;
+    let names = project.documents().names()?.into_iter().map(|named| named.path).filter(is_asked);
+    let snapshot = project.documents().snapshot_of(&names.take(READ_MAX).collect::<Vec<_>>())?;
     let mut types: Vec<&str> = match kind {
         Kind::Workflow => snapshot.workflows().map(|workflow| workflow.kind.as_str()).collect(),
         _ => snapshot.tasks().map(|task| task.kind.as_str()).collect(),

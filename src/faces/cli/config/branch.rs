@@ -12,11 +12,11 @@ use crate::faces::cli::render::{self, Ink, count, paint};
 use crate::services::{BranchMigration, Project};
 
 /// Moves the documents to the dedicated branch, and adds to the answer what became of that.
-pub(super) fn migrate(untrack: bool, workspace: &Project, answer: &mut Answer) -> Result<(), ErrorReport> {
-    let report = workspace.commits().migrate_branch(untrack)?;
+pub(super) fn migrate(untrack: bool, project: &Project, answer: &mut Answer) -> Result<(), ErrorReport> {
+    let report = project.commits().migrate_branch(untrack)?;
     let Some(branch) = &report.branch else { return Ok(()) };
     for finding in &report.findings {
-        answer.words.push_str(&render::finding(finding, workspace.folder(), None));
+        answer.words.push_str(&render::finding(finding, project.folder(), None));
     }
     describe_commits(branch, &report, answer);
     describe_rest(branch, &report, answer);

@@ -78,9 +78,9 @@ fn get(args: &Get, session: &Session) -> Result<Answer, ErrorReport> {
         return get_format(args, name, session);
     }
     let key = known(&args.key)?;
-    let workspace = session.open_any()?;
-    let setting = workspace.config().get(key.name).ok_or_else(|| unknown(key.name))?;
-    let mut answer = about_config("config.get", &workspace)?;
+    let project = session.open_any()?;
+    let setting = project.config().get(key.name).ok_or_else(|| unknown(key.name))?;
+    let mut answer = about_config("config.get", &project)?;
     answer.data = item(setting);
     let origin = if args.show_origin { format!("{}  ", setting.origin) } else { String::new() };
     answer.text = format!("{origin}{}\n", visible(&shown(setting)));
@@ -88,10 +88,10 @@ fn get(args: &Get, session: &Session) -> Result<Answer, ErrorReport> {
 }
 
 fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open_any()?;
-    let settings = workspace.config().settings();
-    let mut answer = about_config("config.list", &workspace)?;
-    let formats: Vec<_> = workspace.config().formats().collect();
+    let project = session.open_any()?;
+    let settings = project.config().settings();
+    let mut answer = about_config("config.list", &project)?;
+    let formats: Vec<_> = project.config().formats().collect();
     let items: Vec<Value> =
         settings.iter().map(item).chain(formats.iter().map(|(name, saved)| format_item(name, saved))).collect();
     let total = items.len();
@@ -133,9 +133,9 @@ fn format_item(name: &str, saved: &Saved) -> Value {
 }
 
 fn get_format(args: &Get, name: &str, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open_any()?;
-    let saved = workspace.config().format(name).ok_or_else(|| unknown(&args.key))?;
-    let mut answer = about_config("config.get", &workspace)?;
+    let project = session.open_any()?;
+    let saved = project.config().format(name).ok_or_else(|| unknown(&args.key))?;
+    let mut answer = about_config("config.get", &project)?;
     answer.data = format_item(name, saved);
     let origin = if args.show_origin { format!("{}  ", saved.origin) } else { String::new() };
     answer.text = format!("{origin}{}\n", visible(&saved.text));
@@ -149,9 +149,9 @@ fn set_format(args: &Set, name: &str, session: &Session) -> Result<Answer, Error
         let failure = ErrorReport::usage("bad-config-value", format!("`{}` {why}", visible(&args.key)));
         failure.hint("write `mycelium config set formats.NAME '{{id}} {{title}}'`")
     })?;
-    let workspace = session.open_any()?;
-    format::check(&args.key, &text, &workspace)?;
-    write(args, &args.key, &value, &workspace)
+    let project = session.open_any()?;
+    format::check(&args.key, &text, &project)?;
+    write(args, &args.key, &value, &project)
 }
 
 fn set(args: &Set, session: &Session) -> Result<Answer, ErrorReport> {
@@ -185,9 +185,9 @@ fn set(args: &Set, session: &Session) -> Result<Answer, ErrorReport> {
         let message = format!("`--untrack` goes with `{BRANCH}` only");
         return Err(ErrorReport::usage("usage", message).hint("leave it out"));
     }
-    let workspace = session.open_any()?;
-    let is_repair = workspace.config().findings.iter().any(|finding| finding.severity == Severity::Error);
-    let mut answer = write(args, key.name, &value, &workspace)?;
+    let project = session.open_any()?;
+    let is_repair = project.config().findings.iter().any(|finding| finding.severity == Severity::Error);
+    let mut answer = write(args, key.name, &value, &project)?;
     if key.name == BRANCH {
         // With the settings as they are now. Where a bad value was replaced, what cannot be moved yet is no failure.
         match branch::migrate(args.untrack, &session.open_any()?, &mut answer) {
@@ -203,20 +203,20 @@ fn set(args: &Set, session: &Session) -> Result<Answer, ErrorReport> {
 /// The setting that names the dedicated branch.
 const BRANCH: &str = "commit.branch";
 
-fn write(args: &Set, key: &str, value: &Value, workspace: &Project) -> Result<Answer, ErrorReport> {
+fn write(args: &Set, key: &str, value: &Value, project: &Project) -> Result<Answer, ErrorReport> {
     let origin = if args.user { Origin::User } else { Origin::Repository };
-    let path = workspace.set_config(origin, key, value)?;
+    let path = project.set_config(origin, key, value)?;
     let value = config::key(key).map_or_else(|| value.clone(), |key| key.shown(value));
-    let mut answer = session::answer("config.set", workspace)?;
+    let mut answer = session::answer("config.set", project)?;
     answer.data =
         json!({ "key": key, "value": value, "origin": origin.to_string(), "path": path.display().to_string() });
     answer.words = format!("wrote `{key}` to {}\n", visible(&path.display().to_string()));
     Ok(answer)
 }
 
-fn about_config(kind: &'static str, workspace: &Project) -> Result<Answer, ErrorReport> {
-    let mut answer = session::answer(kind, workspace)?;
-    answer.findings.clone_from(&workspace.config().findings);
+fn about_config(kind: &'static str, project: &Project) -> Result<Answer, ErrorReport> {
+    let mut answer = session::answer(kind, project)?;
+    answer.findings.clone_from(&project.config().findings);
     answer.words = answer.findings.iter().map(|finding| super::render::finding(finding, "", None)).collect();
     Ok(answer)
 }

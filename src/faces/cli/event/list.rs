@@ -26,9 +26,9 @@ pub(crate) struct Args {
 
 /// Lists them.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
+    let project = session.open()?;
     let filter = Filter { patterns: args.patterns.clone(), since: args.since.clone(), limit: None };
-    let mut events = workspace.events(&filter)?;
+    let mut events = project.events(&filter)?;
     let (total, limit) = (events.len(), args.limit.unwrap_or(ITEMS_DEFAULT));
     // Behind an event one reads on; without one, the newest are wanted.
     let mut next = None;
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     if events.len() < total {
         next = events.last().map(|event| event.id.to_string());
     }
-    let mut answer = session::answer("event.list", &workspace)?;
+    let mut answer = session::answer("event.list", &project)?;
     answer.text = events.iter().map(super::line).collect();
     answer.words = match (events.len(), total) {
         (0, 0) => "nothing has happened yet\n".to_owned(),
@@ -66,6 +66,6 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     };
     let items: Vec<_> = events.iter().map(Event::to_json).collect();
     answer.data = json!({ "items": items, "total": total, "limit": limit, "next": next });
-    answer.pager = workspace.config().text("ui.pager").map(ToOwned::to_owned);
+    answer.pager = project.config().text("ui.pager").map(ToOwned::to_owned);
     Ok(answer)
 }

@@ -36,9 +36,9 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
         map.insert("event".to_owned(), json!(name));
         value = Value::Object(map);
     }
-    let workspace = session.open()?;
-    let id = workspace.publish(workspace.actor(), args.channel.clone(), value)?;
-    let mut answer = session::answer("event.publish", &workspace)?;
+    let project = session.open()?;
+    let id = project.publish(project.actor(), args.channel.clone(), value)?;
+    let mut answer = session::answer("event.publish", &project)?;
     answer.text = format!("{id}\n");
     answer.data = json!({ "id": id.as_str(), "channel": args.channel.as_str() });
     Ok(answer)

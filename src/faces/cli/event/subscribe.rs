@@ -41,9 +41,9 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<(), ErrorReport> {
         let _ = signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted));
         let _ = signal_hook::flag::register(signal, Arc::clone(&interrupted));
     }
-    let workspace = session.open()?;
-    let head = session::head(&workspace)?;
-    let mut subscription = workspace.subscribe(args.patterns.clone(), args.since.clone())?;
+    let project = session.open()?;
+    let head = session::head(&project)?;
+    let mut subscription = project.subscribe(args.patterns.clone(), args.since.clone())?;
     session.done();
     if session.face.json() {
         // Who reads this knows that nothing is missed from here on.

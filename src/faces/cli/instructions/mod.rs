@@ -50,21 +50,21 @@ enum Deed {
 
 /// Prints the guide, or keeps it.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    let mut answer = session::answer("instructions", &workspace)?;
-    let folder = visible(workspace.folder());
+    let project = session.open()?;
+    let mut answer = session::answer("instructions", &project)?;
+    let folder = visible(project.folder());
     let chosen = [(Deed::Write, &args.write), (Deed::Remove, &args.remove), (Deed::Check, &args.check)];
     let Some((deed, file)) = chosen.into_iter().find_map(|(deed, file)| Some((deed, file.as_deref()?))) else {
-        let text = guide::guide(&folder, workspace.agent(), workspace.leases().default_lease());
+        let text = guide::guide(&folder, project.agent(), project.leases().default_lease());
         answer.words = format!("{}\n", paint(Ink::Dim, &size(&text)));
         answer.data = json!({ "text": text, "bytes": text.len(), "tokens": guide::tokens(&text) });
         answer.text = text;
         return Ok(answer);
     };
     // The block is for everybody who works here, so it names nobody.
-    let text = guide::guide(&folder, None, workspace.leases().default_lease());
+    let text = guide::guide(&folder, None, project.leases().default_lease());
     let block = marked(&text);
-    let path = workspace.root().join(file);
+    let path = project.root().join(file);
     let state = match deed {
         Deed::Check => state(&path, file, &block)?,
         Deed::Write => change(&path, file, &|old| block::put(old, &block))?,

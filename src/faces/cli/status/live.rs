@@ -31,24 +31,24 @@ const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE: &[u8] = b"\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 /// Shows the overview until it is interrupted.
-pub(super) fn watch(workspace: &Project, interval: Duration, session: &Session) -> Result<Answer, ErrorReport> {
+pub(super) fn watch(project: &Project, interval: Duration, session: &Session) -> Result<Answer, ErrorReport> {
     let interval = interval.max(INTERVAL_MIN);
     let is_ended = Arc::new(AtomicBool::new(false));
     let (ring, woken) = sync_channel(1);
     listen(&is_ended, ring.clone())?;
-    let mut watcher = Watcher::new(workspace.places(), move || ring_once(&ring));
+    let mut watcher = Watcher::new(project.places(), move || ring_once(&ring));
     // From here on it waits more than it works.
     session.done();
     let mut screen = Screen::new(session, interval);
     while !is_ended.load(Ordering::Relaxed) {
         // What cannot be watched is seen at the next interval.
         let _ = watcher.arm();
-        screen.show(&look(workspace, &Wording::default())?)?;
+        screen.show(&look(project, &Wording::default())?)?;
         if !is_ended.load(Ordering::Relaxed) {
             wait(&woken, interval);
         }
     }
-    let mut answer = session::answer("status.end", workspace)?;
+    let mut answer = session::answer("status.end", project)?;
     answer.data = json!({ "shown": screen.shown });
     answer.exit = Exit::Interrupted;
     Ok(answer)

@@ -26,30 +26,30 @@ pub(crate) struct Args {
 
 /// Looks around.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
+    let project = session.open()?;
     if args.watch {
-        return live::watch(&workspace, args.interval, session);
+        return live::watch(&project, args.interval, session);
     }
-    look(&workspace, &args.wording)
+    look(&project, &args.wording)
 }
 
 /// One look, as an answer.
-fn look(workspace: &Project, wording: &Wording) -> Result<Answer, ErrorReport> {
-    let snapshot = workspace.documents().snapshot(Scope::Named)?;
-    let stats = workspace.stats_of(&snapshot)?;
-    let standing = workspace.commits().standing()?;
-    let mut answer = session::answer("status", workspace)?;
-    let seen = StatusOverview { workspace, snapshot: &snapshot, stats: &stats, standing: &standing };
+fn look(project: &Project, wording: &Wording) -> Result<Answer, ErrorReport> {
+    let snapshot = project.documents().snapshot(Scope::Named)?;
+    let stats = project.stats_of(&snapshot)?;
+    let standing = project.commits().standing()?;
+    let mut answer = session::answer("status", project)?;
+    let seen = StatusOverview { project, snapshot: &snapshot, stats: &stats, standing: &standing };
     answer.data = status_data(&seen);
-    if let Some(words) = wording.words("status", workspace)? {
+    if let Some(words) = wording.words("status", project)? {
         answer.text = words.text([&answer.data])?;
         return Ok(answer);
     }
     answer.text = view::text(&seen, &answer.head);
-    answer.findings.clone_from(&workspace.config().findings);
+    answer.findings.clone_from(&project.config().findings);
     answer.words = answer.findings.iter().map(|one| finding(one, "", None)).collect();
-    let put_back = workspace.commits().put_back_findings()?;
-    answer.words.extend(put_back.iter().map(|one| finding(one, workspace.folder(), None)));
+    let put_back = project.commits().put_back_findings()?;
+    answer.words.extend(put_back.iter().map(|one| finding(one, project.folder(), None)));
     answer.findings.extend(put_back);
     Ok(answer)
 }

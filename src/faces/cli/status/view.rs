@@ -205,7 +205,7 @@ fn unreadable(seen: &StatusOverview<'_>) -> String {
             let _ = writeln!(out, "  {}  {word}  {}", visible(id), visible(&cut(&title, limit(TITLE_COLUMNS_MAX))));
         }
         for one in entry.findings.iter().take(1) {
-            out.push_str(&finding(one, seen.workspace.folder(), Some(entry.document.bytes())));
+            out.push_str(&finding(one, seen.project.folder(), Some(entry.document.bytes())));
         }
     }
     if all.len() > STATUS_ROWS_MAX {
@@ -221,7 +221,7 @@ fn history(seen: &StatusOverview<'_>) -> String {
             let process = watcher.pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
             format!("{}{process}", paint(Ink::Good, "a watcher is running"))
         }
-        None if seen.workspace.repository().is_none() => {
+        None if seen.project.repository().is_none() => {
             complete_commands("history needs git: `git init` starts one").into_owned()
         }
         None if seen.standing.is_state_read_only => {

@@ -25,14 +25,14 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let note = args.note.as_ref().map(|given| given.text("--note")).transpose()?;
     let note = note.as_deref().filter(|note| !note.trim().is_empty());
-    let workspace = session.open()?;
-    let name = workspace.actor_name();
-    let has_completed_it = workspace.completed_by(&args.id)?.as_ref() == Some(&name);
+    let project = session.open()?;
+    let name = project.actor_name();
+    let has_completed_it = project.completed_by(&args.id)?.as_ref() == Some(&name);
     let change = TaskChange::Approve { by: name, has_completed_it, note: note.map(ToOwned::to_owned), own: args.own };
     let request = Request::task(&args.id, change);
     if !args.own {
-        return write::apply("task.approve", &workspace, request).map_err(|failure| {
-            let is_person = failure.code == "own-work" && workspace.agent().is_none();
+        return write::apply("task.approve", &project, request).map_err(|failure| {
+            let is_person = failure.code == "own-work" && project.agent().is_none();
             let hint = || {
                 format!(
                     "have another person or an agent approve it, or run `mycelium task approve {} --self`",
@@ -42,10 +42,10 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
             if is_person { failure.hint(hint()) } else { failure }
         });
     }
-    if let Some(agent) = workspace.agent() {
+    if let Some(agent) = project.agent() {
         let message = format!("`{agent}` is an agent; only a person may approve their own work");
         let failure = ErrorReport::usage("not-a-person", message);
         return Err(failure.hint("run it without `--as` and without MYCELIUM_AGENT, or have another agent approve"));
     }
-    write::apply("task.approve", &workspace, request)
+    write::apply("task.approve", &project, request)
 }

@@ -48,25 +48,21 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     // Only what is committed can be pushed.
     let flags = if args.push { vec![("commit.auto".to_owned(), "true".to_owned())] } else { Vec::new() };
-    let workspace = session.open_with(flags)?;
-    let by = workspace.agent().cloned().ok_or(Error::NoAgent)?;
+    let project = session.open_with(flags)?;
+    let by = project.agent().cloned().ok_or(Error::NoAgent)?;
     let over = match (args.steal, args.force) {
         (true, _) => Override::Steal,
         (false, true) => Override::Force,
         (false, false) => Override::None,
     };
-    let ask = LeaseRequest { by, lease: args.lease.unwrap_or_else(|| workspace.leases().default_lease()), over };
+    let ask = LeaseRequest { by, lease: args.lease.unwrap_or_else(|| project.leases().default_lease()), over };
     let which = args.id.as_deref().map_or(Which::Next { kind: args.kind.as_deref() }, Which::Task);
     if !args.push {
-        return write::claimed(
-            "task.claim",
-            &workspace,
-            &workspace.operations().claim(workspace.actor(), which, &ask)?,
-        );
+        return write::claimed("task.claim", &project, &project.operations().claim(project.actor(), which, &ask)?);
     }
     let options = SyncOptions { remote: args.remote.clone(), ..SyncOptions::default() };
-    let (claimed, report) = workspace.claim_pushed(which, &ask, &options)?;
-    let mut answer = write::claimed("task.claim", &workspace, &claimed)?;
+    let (claimed, report) = project.claim_pushed(which, &ask, &options)?;
+    let mut answer = write::claimed("task.claim", &project, &claimed)?;
     let other = format!("{}/{}", report.remote, report.branch);
     answer.data["pushed"] = json!(other);
     let _ = writeln!(answer.words, "pushed to {}", visible(&other));

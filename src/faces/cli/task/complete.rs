@@ -23,7 +23,7 @@ pub(crate) struct Args {
 /// Completes the task.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let result = args.result.as_ref().map(|given| given.json_or_text("--result")).transpose()?;
-    let workspace = session.open()?;
+    let project = session.open()?;
     let change = TaskChange::Complete { result };
-    write::apply("task.complete", &workspace, Request::task(&args.id, change).with(args.right.passing()))
+    write::apply("task.complete", &project, Request::task(&args.id, change).with(args.right.passing()))
 }

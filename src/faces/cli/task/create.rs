@@ -50,10 +50,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let payload: Option<Value> = args.payload.as_ref().map(|given| given.json("--payload")).transpose()?;
     let description = args.description.as_ref().map(|given| given.text("--description")).transpose()?;
-    let workspace = session.open()?;
+    let project = session.open()?;
     let (id, taken) = match &args.id {
         Some(id) => (id.clone(), Taken::LookUp),
-        None => (workspace.new_id(Kind::Task)?, Taken::FileName),
+        None => (project.new_id(Kind::Task)?, Taken::FileName),
     };
     let new = NewTask {
         id,
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
         workflow: args.workflow.clone(),
         payload,
         steps: args.step.clone(),
-        created: workspace.moment_of_creation(),
+        created: project.moment_of_creation(),
     };
-    write::created("task.create", &workspace, &New::Task(new), taken)
+    write::created("task.create", &project, &New::Task(new), taken)
 }

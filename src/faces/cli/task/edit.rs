@@ -30,8 +30,8 @@ pub(crate) struct Args {
 
 /// Opens the editor on a copy and applies what was saved.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    let found = workspace.documents().find(Some(Kind::Task), &args.id)?;
+    let project = session.open()?;
+    let found = project.documents().find(Some(Kind::Task), &args.id)?;
     let mut copy = Copy::make(&found.path, found.document.bytes())?;
     let result = copy.open().and_then(|()| copy.read()).and_then(|after| {
         accept(&found.path, &found.document, &after)?;
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
         let edit = Box::new(|_: &Document| Ok(after.clone()));
         let change = DocumentChange::Replace { kind: Kind::Task, id: id.clone(), verb: "edit", edit };
         let request = Request::from(change).expecting(Expect::text_of(&found.document));
-        write::apply("task.edit", &workspace, request)
+        write::apply("task.edit", &project, request)
             .map_err(|failure| if failure.code == "overtaken" { overtaken(&id) } else { failure })
     });
     result.map_err(|failure| copy.keep(failure, &found.document))

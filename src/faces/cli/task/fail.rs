@@ -28,9 +28,9 @@ pub(crate) struct Args {
 /// Fails the task.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let error = reason(args)?;
-    let workspace = session.open()?;
+    let project = session.open()?;
     let change = TaskChange::Fail { error: Some(error) };
-    write::apply("task.fail", &workspace, Request::task(&args.id, change).with(args.right.passing()))
+    write::apply("task.fail", &project, Request::task(&args.id, change).with(args.right.passing()))
 }
 
 /// The error, with the stack trace as a key of its own if there is one.

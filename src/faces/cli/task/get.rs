@@ -21,10 +21,10 @@ pub(crate) struct Args {
 
 /// Shows the task.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, ErrorReport> {
-    let workspace = session.open()?;
-    let found = workspace.documents().find(Some(Kind::Task), &args.id)?;
+    let project = session.open()?;
+    let found = project.documents().find(Some(Kind::Task), &args.id)?;
     if args.raw {
         return show::raw(&found).map(|()| None);
     }
-    show::document("task.get", &workspace, &found, &args.wording).map(Some)
+    show::document("task.get", &project, &found, &args.wording).map(Some)
 }

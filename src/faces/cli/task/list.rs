@@ -36,14 +36,14 @@ pub(crate) struct Args {
 
 /// Lists the tasks.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    let snapshot = workspace.documents().snapshot(if args.archived { Scope::All } else { Scope::Named })?;
-    let holds = workspace.leases().holders(&snapshot)?;
+    let project = session.open()?;
+    let snapshot = project.documents().snapshot(if args.archived { Scope::All } else { Scope::Named })?;
+    let holds = project.leases().holders(&snapshot)?;
     let queue = queue(&snapshot, &holds);
     let mut rows = Rows::new("task.list", &["ID", "STATUS", "PRIORITY", "ASSIGNED TO", "WHAT", "WAITS FOR"]);
     for entry in snapshot.of_kind(Kind::Task).filter(|entry| args.archived || !entry.path.is_archived()) {
         let Some(task) = entry.task() else {
-            rows.unreadable(&workspace, entry);
+            rows.unreadable(&project, entry);
             continue;
         };
         if args.status.is_some_and(|status| status != status_anywhere(task, &holds))
@@ -51,12 +51,12 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
         {
             continue;
         }
-        let (queue, path) = (&queue, document_path(&workspace, &entry.path));
+        let (queue, path) = (&queue, document_path(&project, &entry.path));
         let hold = holds.get(&task.id).filter(|hold| hold.is_unavailable());
         let key = key(task, status_anywhere(task, &holds));
-        rows.push_document(&workspace, entry, key, move || (item(task, queue, hold, &path), cells(task, queue, hold)));
+        rows.push_document(&project, entry, key, move || (item(task, queue, hold, &path), cells(task, queue, hold)));
     }
-    rows.answer(&workspace, &args.part)
+    rows.answer(&project, &args.part)
 }
 
 /// Running ones first, then what is to be done, then what failed, then what is done; the most urgent first.

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
         return Err(ErrorReport::usage("empty-note", "the note is empty")
             .hint("write something: `mycelium task note ID \"loss is flat\"`"));
     }
-    let workspace = session.open()?;
+    let project = session.open()?;
     let change = TaskChange::Note(text);
-    write::apply("task.note", &workspace, Request::task(&args.id, change))
+    write::apply("task.note", &project, Request::task(&args.id, change))
 }

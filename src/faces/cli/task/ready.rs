@@ -40,9 +40,9 @@ fn unusable_item(task: &Task) -> Value {
 
 /// Lists them.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    let snapshot = workspace.documents().snapshot(Scope::Named)?;
-    let holds = workspace.leases().holders(&snapshot)?;
+    let project = session.open()?;
+    let snapshot = project.documents().snapshot(Scope::Named)?;
+    let holds = project.leases().holders(&snapshot)?;
     let queue = queue(&snapshot, &holds);
     let is_elsewhere = |task: &&Task| holds.get(&task.id).is_some_and(TaskHolder::is_unavailable);
     let held: Vec<&Task> =
@@ -57,9 +57,9 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     let mut rows = Rows::new("task.ready", &["ID", "PRIORITY", "TYPE", "ASSIGNED TO", "WHAT", "AGE"]);
     for (index, task) in ready.iter().enumerate() {
         // In the order of the queue.
-        rows.push(ListItem { key: format!("{index:09}.{}", task.id), value: row(task, &workspace, &snapshot) });
+        rows.push(ListItem { key: format!("{index:09}.{}", task.id), value: row(task, &project, &snapshot) });
     }
-    let mut answer = rows.answer(&workspace, &args.part)?;
+    let mut answer = rows.answer(&project, &args.part)?;
     let others = Others { queue: &queue, held: &held, left_out: all - ready.len() };
     answer.data["others"] = others.data(&snapshot);
     if !others.unusable().is_empty() {
@@ -75,8 +75,8 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     Ok(answer)
 }
 
-fn row(task: &Task, workspace: &Project, snapshot: &Snapshot) -> (Value, Vec<Cell>) {
-    let path = snapshot.named_task(&task.id).map(|entry| document_path(workspace, &entry.path));
+fn row(task: &Task, project: &Project, snapshot: &Snapshot) -> (Value, Vec<Cell>) {
+    let path = snapshot.named_task(&task.id).map(|entry| document_path(project, &entry.path));
     let item = json!({
         "id": task.id.as_str(),
         "priority": task.priority.word(),
@@ -87,7 +87,7 @@ fn row(task: &Task, workspace: &Project, snapshot: &Snapshot) -> (Value, Vec<Cel
         "attempt": task.attempt,
         "path": path,
     });
-    let age = task.created.map_or_else(String::new, |at| ago(at, workspace.now()));
+    let age = task.created.map_or_else(String::new, |at| ago(at, project.now()));
     let title = task.title.as_deref().filter(|title| *title != task.kind).unwrap_or_default();
     let cells = vec![
         task.id.as_str().into(),

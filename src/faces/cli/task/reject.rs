@@ -20,7 +20,7 @@ pub(crate) struct Args {
 /// Rejects it.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let reason = args.reason.text("--reason")?;
-    let workspace = session.open()?;
-    let change = TaskChange::Reject { by: workspace.actor_name(), reason };
-    write::apply("task.reject", &workspace, Request::task(&args.id, change))
+    let project = session.open()?;
+    let change = TaskChange::Reject { by: project.actor_name(), reason };
+    write::apply("task.reject", &project, Request::task(&args.id, change))
 }

@@ -18,6 +18,6 @@ pub(crate) struct Args {
 
 /// Does it.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    write::apply("task.release", &workspace, Request::task(&args.id, TaskChange::Release).with(args.right.passing()))
+    let project = session.open()?;
+    write::apply("task.release", &project, Request::task(&args.id, TaskChange::Release).with(args.right.passing()))
 }

@@ -15,6 +15,6 @@ pub(crate) struct Args {
 
 /// Removes the file.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    write::removed("task.remove", &workspace, Kind::Task, &args.id)
+    let project = session.open()?;
+    write::removed("task.remove", &project, Kind::Task, &args.id)
 }

@@ -17,10 +17,10 @@ pub(crate) struct Args {
 
 /// Renews the lease.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
+    let project = session.open()?;
     write::renewed(
         "task.renew",
-        &workspace,
-        &workspace.operations().renew(&workspace.actor().clone().with_fence(args.fence), &args.id)?,
+        &project,
+        &project.operations().renew(&project.actor().clone().with_fence(args.fence), &args.id)?,
     )
 }

@@ -15,6 +15,6 @@ pub(crate) struct Args {
 
 /// Does it.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    write::apply("task.reopen", &workspace, Request::task(&args.id, TaskChange::Reopen))
+    let project = session.open()?;
+    write::apply("task.reopen", &project, Request::task(&args.id, TaskChange::Reopen))
 }

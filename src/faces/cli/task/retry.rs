@@ -15,6 +15,6 @@ pub(crate) struct Args {
 
 /// Does it.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
-    write::apply("task.retry", &workspace, Request::task(&args.id, TaskChange::Retry))
+    let project = session.open()?;
+    write::apply("task.retry", &project, Request::task(&args.id, TaskChange::Retry))
 }

@@ -15,7 +15,7 @@ pub(crate) struct Right {
 }
 
 impl Right {
-    /// The same in the words of the workspace.
+    /// The same in the words of the project.
     pub(crate) const fn passing(&self) -> Passing {
         Passing { fence: self.fence, over: if self.force { Override::Force } else { Override::None } }
     }

@@ -21,8 +21,8 @@ pub(crate) struct Args {
 
 /// Ticks the step.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
+    let project = session.open()?;
     let mark = if args.open { Mark::Open } else { Mark::Done };
     let change = TaskChange::Tick { item: args.step, mark };
-    write::apply("task.tick", &workspace, Request::task(&args.id, change))
+    write::apply("task.tick", &project, Request::task(&args.id, change))
 }

@@ -65,9 +65,9 @@ pub(crate) struct Args {
 /// Updates the task.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let update = update(args)?;
-    let workspace = session.open()?;
+    let project = session.open()?;
     let request = Request::task(&args.id, update.into()).with(args.right.passing());
-    write::apply("task.update", &workspace, request)
+    write::apply("task.update", &project, request)
 }
 
 fn update(args: &Args) -> Result<TaskUpdate, ErrorReport> {

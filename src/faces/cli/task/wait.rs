@@ -33,14 +33,14 @@ pub(crate) struct Args {
 
 /// Waits.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
-    let workspace = session.open()?;
+    let project = session.open()?;
     let until = if args.any { Until::Any } else { Until::All };
-    let waited = workspace.wait_for_tasks(&args.ids, until, args.timeout)?;
+    let waited = project.wait_for_tasks(&args.ids, until, args.timeout)?;
     if !waited.is_over {
         return Err(too_late(&waited.tasks, args.timeout.unwrap_or_default()));
     }
-    let mut answer = session::answer("task.wait", &workspace)?;
-    let data = |found: &Found| document_data(&workspace, &found.path, found.entity.as_ref());
+    let mut answer = session::answer("task.wait", &project)?;
+    let data = |found: &Found| document_data(&project, &found.path, found.entity.as_ref());
     answer.data = json!({ "tasks": waited.tasks.iter().map(data).collect::<Vec<Value>>() });
     for task in waited.tasks.iter().filter(|found| found.has_ended()).filter_map(task) {
         let why = task.error.as_ref().filter(|_| task.status == TaskStatus::Failed).and_then(reason);

@@ -3,8 +3,8 @@
 use super::*;
 use crate::services::{Opening, Project};
 
-/// A plain folder with this configuration of the repository, and a workspace with these flags.
-fn workspace(folder: &tempfile::TempDir, config: &str, flags: &[(&str, &str)]) -> Project {
+/// A plain folder with this configuration of the repository, and a project with these flags.
+fn project(folder: &tempfile::TempDir, config: &str, flags: &[(&str, &str)]) -> Project {
     let write = |path: &str, text: &str| store::replace_text_in(folder.path(), path, text).expect("written");
     if !config.is_empty() {
         write(".mycelium/config.json", config);
@@ -70,7 +70,7 @@ fn whose_word_counts() {
         ),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
-        let wanted = workspace(&folder, config, flags).bridge().target();
+        let wanted = project(&folder, config, flags).bridge().target();
         assert_eq!(described(&wanted), expected, "{config} {flags:?}");
         assert!(!format!("{wanted:?}").contains("geheim"), "{wanted:?}");
     }
@@ -81,7 +81,7 @@ fn a_server_is_remembered_with_its_branch_and_a_name_that_stays() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |url, more: &[(&str, &str)]| {
         let flags = [&[("coordination.redis.url", url)], more].concat();
-        match workspace(&folder, "", &flags).bridge().target() {
+        match project(&folder, "", &flags).bridge().target() {
             Ok(target) => target,
             other => panic!("{other:?}"),
         }
@@ -91,7 +91,7 @@ fn a_server_is_remembered_with_its_branch_and_a_name_that_stays() {
     assert_eq!((first.branch.as_str(), first.node.len()), ("main", 16));
     assert_eq!((&again.branch, &again.node), (&first.branch, &first.node));
     store::replace_text_in(folder.path(), ".git/HEAD", "ref: refs/heads/other\n").expect("written");
-    let open = || workspace(&folder, "", &[]);
+    let open = || project(&folder, "", &[]);
     store::replace_text_in(folder.path(), ".git/HEAD", "ref: refs/heads/other\n").expect("written");
     let elsewhere = at("redis://b", &[("bridge.branch", "third")]);
     assert_eq!((elsewhere.branch.as_str(), &elsewhere.node), ("third", &first.node));
@@ -109,11 +109,11 @@ fn to_know_what_is_wanted_costs_next_to_nothing() {
     const TIMES: u32 = 200;
     let folder = tempfile::tempdir().expect("a folder");
     let cost = |flags: &[(&str, &str)]| {
-        let workspace = workspace(&folder, "", flags);
-        let _ = workspace.bridge().target();
+        let project = project(&folder, "", flags);
+        let _ = project.bridge().target();
         let began = std::time::Instant::now();
         for _ in 0..TIMES {
-            assert!(!matches!(workspace.bridge().target(), Err(Error::BadServer { .. })));
+            assert!(!matches!(project.bridge().target(), Err(Error::BadServer { .. })));
         }
         began.elapsed() / TIMES
     };
@@ -127,8 +127,8 @@ fn a_repository_replaces_no_password_of_an_address() {
     let config = r#"{"coordination": {"redis": {"password": "theirs"}}}"#;
     for (url, expected) in [("redis://:own@h", "redis://:own@h"), ("redis://h", "redis://:theirs@h")] {
         let folder = tempfile::tempdir().expect("a folder");
-        let workspace = workspace(&folder, config, &[("coordination.redis.url", url)]);
-        let Ok(target) = workspace.bridge().target() else { panic!("{url}") };
+        let project = project(&folder, config, &[("coordination.redis.url", url)]);
+        let Ok(target) = project.bridge().target() else { panic!("{url}") };
         assert!(Ok(target.settings.address) == Address::parse(expected, None, 0), "{url}");
     }
 }

@@ -1,4 +1,4 @@
-//! The world of a watching process: a workspace, seen through the engine's questions. Decides nothing.
+//! The world of a watching process: a project, seen through the engine's questions. Decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -27,9 +27,9 @@ use crate::services::{Committed, Edits, Error, NewSettings, Project, Run, Survey
 /// How long after a commit the index is looked at once more.
 const REALIGN_DELAY: Duration = Duration::from_millis(500);
 
-/// A workspace that is watched.
+/// A project that is watched.
 pub(super) struct Watched<'a> {
-    workspace: Current<'a>,
+    project: Current<'a>,
     /// How the process ends if this does not stop in time, until that is armed.
     forced_end: Option<ForcedEnd>,
     listener: &'a mut dyn FnMut(&Notice),
@@ -56,7 +56,7 @@ pub(super) struct Watched<'a> {
     is_on_no_branch: bool,
 }
 
-/// The workspace with the settings that are in force.
+/// The project with the settings that are in force.
 enum Current<'a> {
     /// As it was given.
     Given(&'a Project),
@@ -69,8 +69,8 @@ impl Deref for Current<'_> {
 
     fn deref(&self) -> &Project {
         match self {
-            Self::Given(workspace) => workspace,
-            Self::Renewed(workspace) => workspace,
+            Self::Given(project) => project,
+            Self::Renewed(project) => project,
         }
     }
 }
@@ -84,12 +84,12 @@ struct Branch {
 
 impl<'a> Watched<'a> {
     pub(super) fn new(
-        workspace: &'a Project,
+        project: &'a Project,
         forced_end: Option<ForcedEnd>,
         listener: &'a mut dyn FnMut(&Notice),
     ) -> Self {
         Self {
-            workspace: Current::Given(workspace),
+            project: Current::Given(project),
             forced_end,
             listener,
             survey: Survey::default(),
@@ -121,7 +121,7 @@ impl<'a> Watched<'a> {
 
     fn start_mirror(&mut self) {
         if self.has_mirror
-            && let Some(notice) = self.mirror.start(&self.workspace)
+            && let Some(notice) = self.mirror.start(&self.project)
         {
             self.tell(&notice);
         }
@@ -129,16 +129,16 @@ impl<'a> Watched<'a> {
 
     /// Archives what is due, unless commits are off or have to wait: then it would only lie there.
     fn archive(&mut self) {
-        if self.workspace.config().number(ARCHIVE_AFTER) == 0 {
+        if self.project.config().number(ARCHIVE_AFTER) == 0 {
             return;
         }
         if !matches!(self.readiness(), Ok(Readiness::Ready)) {
             return self.archivist.try_later();
         }
-        match self.workspace.archive(Wanted::Finished, Some(self.workspace.quiet_span()), Run::Part) {
+        match self.project.archive(Wanted::Finished, Some(self.project.quiet_span()), Run::Part) {
             Ok(done) => {
                 self.unarchived = None;
-                self.archivist.await_next(done.next, self.workspace.now());
+                self.archivist.await_next(done.next, self.project.now());
                 if !done.moved.is_empty() {
                     self.tell(&Notice::Archived { count: done.moved.len() });
                 }
@@ -162,9 +162,9 @@ impl<'a> Watched<'a> {
     /// Commits the operations that no look has led to: those that a dead process left, before the first, and those that were
     /// written after the last by commands that still saw a watcher. What could not be committed was told already.
     pub(super) fn finish_journal(&mut self) {
-        let done = match self.workspace.store().journal() {
+        let done = match self.project.store().journal() {
             Ok(journal) if journal.is_empty() => return,
-            Ok(_) => self.workspace.commits().commit_now(Edits::None),
+            Ok(_) => self.project.commits().commit_now(Edits::None),
             Err(error) => Err(error.into()),
         };
         match done {
@@ -175,12 +175,12 @@ impl<'a> Watched<'a> {
 
     /// Goes on with other settings. What was written with those before, and is not committed, is committed by them first:
     /// in another folder nobody would find it.
-    fn turn_to(&mut self, workspace: Box<Project>, keys: &[&'static str]) {
-        if workspace.folder() != self.workspace.folder() && self.holds_all_of_the_journal() {
+    fn turn_to(&mut self, project: Box<Project>, keys: &[&'static str]) {
+        if project.folder() != self.project.folder() && self.holds_all_of_the_journal() {
             self.finish_journal();
         }
-        let folder = workspace.folder().to_owned();
-        self.workspace = Current::Renewed(workspace);
+        let folder = project.folder().to_owned();
+        self.project = Current::Renewed(project);
         self.archivist.look_again();
         (self.survey, self.branch, self.ignored) = (Survey::default(), None, None);
         self.has_greeted_ignored = false;
@@ -192,7 +192,7 @@ impl<'a> Watched<'a> {
     /// Whether the folder is as the operations of the journal left it. A command that saw the new settings first has written
     /// elsewhere.
     fn holds_all_of_the_journal(&self) -> bool {
-        let store = self.workspace.store();
+        let store = self.project.store();
         let Ok(journal) = store.journal() else { return false };
         let last: BTreeMap<DocPath, Option<Vec<u8>>> =
             journal.into_iter().flat_map(|record| record.changes).map(|change| (change.path, change.after)).collect();
@@ -211,20 +211,20 @@ impl<'a> Watched<'a> {
 
     /// The branch as the folder was brought to it; its documents are read again only when that has moved.
     fn branch(&mut self) -> Result<Branch, Error> {
-        let Some(repository) = self.workspace.repository() else { return Ok(Branch::default()) };
-        let revision = self.workspace.commits().branch().folder_base(repository)?;
+        let Some(repository) = self.project.repository() else { return Ok(Branch::default()) };
+        let revision = self.project.commits().branch().folder_base(repository)?;
         if let Some(known) = self.branch.as_ref().filter(|known| known.revision == revision) {
             return Ok(known.clone());
         }
-        let contents = Arc::new(repository.view().contents(revision.as_ref(), self.workspace.folder())?);
+        let contents = Arc::new(repository.view().contents(revision.as_ref(), self.project.folder())?);
         Ok(self.branch.insert(Branch { revision, contents }).clone())
     }
 
     fn readiness(&self) -> Result<Readiness, Error> {
-        let Some(repository) = self.workspace.repository() else {
+        let Some(repository) = self.project.repository() else {
             return Ok(Readiness::Never(reason_of(&Waiting::OutsideGit)));
         };
-        if !self.workspace.config().flag("commit.auto") {
+        if !self.project.config().flag("commit.auto") {
             return Ok(Readiness::Never(reason_of(&Waiting::Off)));
         }
         Ok(repository.view().busy()?.map_or(Readiness::Ready, |busy| Readiness::Busy(reason_of(&Waiting::Busy(busy)))))
@@ -242,7 +242,7 @@ impl<'a> Watched<'a> {
     /// by hand since. An old one that meets a HEAD that has moved on would be told where it does not belong.
     fn empty_journal(&mut self) {
         // What goes wrong here goes wrong again, and is told, when something is to be committed.
-        if let Ok(done) = self.workspace.commits().commit_now(Edits::None) {
+        if let Ok(done) = self.project.commits().commit_now(Edits::None) {
             self.tell_outcome(done);
         }
     }
@@ -257,7 +257,7 @@ impl<'a> Watched<'a> {
         }
         if has_committed {
             let was_on_no_branch =
-                std::mem::replace(&mut self.is_on_no_branch, self.workspace.commits().is_on_no_branch());
+                std::mem::replace(&mut self.is_on_no_branch, self.project.commits().is_on_no_branch());
             if self.is_on_no_branch && !was_on_no_branch {
                 (self.listener)(&Notice::OnNoBranch);
             }
@@ -290,18 +290,18 @@ impl<'a> Watched<'a> {
 impl Watched<'_> {
     /// Takes in settings that are others now; gives what is to be watched then.
     fn renew_settings(&mut self) -> Option<Places> {
-        match self.workspace.renewed() {
+        match self.project.renewed() {
             Ok(NewSettings::Same) => {
                 if self.unsettled.take().is_some() {
-                    let folder = self.workspace.folder().to_owned();
+                    let folder = self.project.folder().to_owned();
                     self.tell(&Notice::Settings { keys: Vec::new(), folder });
                 }
                 None
             }
-            Ok(NewSettings::Changed { workspace, keys }) => {
+            Ok(NewSettings::Changed { project, keys }) => {
                 self.unsettled = None;
-                self.turn_to(workspace, &keys);
-                Some(self.workspace.places())
+                self.turn_to(project, &keys);
+                Some(self.project.places())
             }
             Ok(NewSettings::Broken(fault)) => {
                 self.stay(Reason { what: fault.message, hint: fault.hint });
@@ -322,7 +322,7 @@ impl World for Watched<'_> {
 
     fn renew(&mut self) -> Option<Places> {
         let places = self.renew_settings();
-        if self.mirror.is_to_begin_anew(&self.workspace) {
+        if self.mirror.is_to_begin_anew(&self.project) {
             self.start_mirror();
         }
         places
@@ -337,7 +337,7 @@ impl World for Watched<'_> {
             self.tell(&notice);
         }
         for finding in self
-            .workspace
+            .project
             .commits()
             .branch()
             .follow_branch(FollowScope::LeaveCheckedOut)
@@ -345,15 +345,15 @@ impl World for Watched<'_> {
         {
             (self.listener)(&Notice::Finding(finding));
         }
-        self.workspace.commits().realign_index().map_err(|error| reason(&error))?;
-        self.witness.look(&self.workspace);
+        self.project.commits().realign_index().map_err(|error| reason(&error))?;
+        self.witness.look(&self.project);
         let tracked = self.branch().map_err(|error| reason(&error))?.contents;
-        let sight = self.survey.look(&self.workspace.commits(), &tracked).map_err(|error| reason(&error))?;
+        let sight = self.survey.look(&self.project.commits(), &tracked).map_err(|error| reason(&error))?;
         if sight.ignored.is_some() {
             self.empty_journal();
         }
         self.tell_ignored(sight.ignored);
-        self.leases.look(&self.workspace).map_err(|error| reason(&error))?;
+        self.leases.look(&self.project).map_err(|error| reason(&error))?;
         Ok(Scan { files: sight.files, own: sight.own })
     }
 
@@ -364,7 +364,7 @@ impl World for Watched<'_> {
         if matches!(readiness, Readiness::Never(_)) {
             self.empty_journal();
         }
-        Ok(Head { revision, contents, readiness, deletions_max: self.workspace.commits().deletions_max() })
+        Ok(Head { revision, contents, readiness, deletions_max: self.project.commits().deletions_max() })
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<BTreeSet<DocPath>, Refusal> {
@@ -373,7 +373,7 @@ impl World for Watched<'_> {
             Refusal { reason: reason(error), retry }
         };
         let before = self.branch().map_err(|error| failed(&error))?.contents;
-        let mut done = self.workspace.commits().commit_now(Edits::Of(batch)).map_err(|error| failed(&error))?;
+        let mut done = self.project.commits().commit_now(Edits::Of(batch)).map_err(|error| failed(&error))?;
         let by_hand = std::mem::take(&mut done.by_hand);
         // They are among the findings of the documents, which are reported once.
         done.findings.retain(|finding| finding.code != Code::OpenBlock);
@@ -381,14 +381,14 @@ impl World for Watched<'_> {
         done.revisions.retain(|(revision, _)| Some(revision) != batch.base.as_ref());
         let waiting = done.waiting.take();
         self.upkeep.count(done.revisions.len());
-        self.archivist.note_change(self.workspace.quiet_span());
+        self.archivist.note_change(self.project.quiet_span());
         self.tell_outcome(done);
         let arrived = self.arrived(batch).map_err(|error| failed(&error))?;
         let after = batch.changes.iter().filter(|(path, _)| arrived.contains(*path));
         let after = after.map(|(path, id)| (path, id.as_ref())).collect();
         let documents = CommittedDocuments { after, by_hand: &by_hand, before: &before };
         // What is committed stays so whether or not it can be judged now.
-        for finding in documents.new_findings(&self.workspace).unwrap_or_default() {
+        for finding in documents.new_findings(&self.project).unwrap_or_default() {
             (self.listener)(&Notice::Document(finding));
         }
         match waiting {
@@ -401,7 +401,7 @@ impl World for Watched<'_> {
     }
 
     fn is_gone(&self) -> bool {
-        self.workspace.repository().is_some_and(|repository| !repository.git_dir().exists())
+        self.project.repository().is_some_and(|repository| !repository.git_dir().exists())
     }
 
     fn report(&mut self, report: &Report) {
@@ -411,11 +411,11 @@ impl World for Watched<'_> {
     fn ready(&mut self) {
         (self.listener)(&Notice::Ready);
         // A value that does not fit is reported also where it was there before the watcher.
-        if let Ok(NewSettings::Broken(fault)) = self.workspace.renewed() {
+        if let Ok(NewSettings::Broken(fault)) = self.project.renewed() {
             self.stay(Reason { what: fault.message, hint: fault.hint });
         }
         // What was put back while nothing watched was said once, to whom it may not have concerned.
-        for finding in self.workspace.commits().put_back_findings().unwrap_or_default() {
+        for finding in self.project.commits().put_back_findings().unwrap_or_default() {
             (self.listener)(&Notice::Finding(finding));
         }
         self.start_mirror();
@@ -426,10 +426,10 @@ impl World for Watched<'_> {
     }
 
     fn duty(&mut self) {
-        self.witness.look_if_due(&self.workspace);
+        self.witness.look_if_due(&self.project);
         if self.realign_at.take_if(|at| *at <= Instant::now()).is_some() {
             // What is in the way of that is said by the next look.
-            let _ = self.workspace.commits().realign_index();
+            let _ = self.project.commits().realign_index();
         }
         if self.archivist.take_due() {
             self.archive();
@@ -437,17 +437,17 @@ impl World for Watched<'_> {
         if !self.leases.is_over() {
             return;
         }
-        match self.leases.take_back(&self.workspace) {
+        match self.leases.take_back(&self.project) {
             Ok(notices) => notices.iter().for_each(|notice| (self.listener)(notice)),
             Err(error) => (self.listener)(&Notice::Report(Report::Refused(reason(&error)))),
         }
     }
 
     fn idle(&mut self) {
-        if self.workspace.store().journal().is_ok_and(|journal| !journal.is_empty()) {
+        if self.project.store().journal().is_ok_and(|journal| !journal.is_empty()) {
             self.empty_journal();
         }
-        if let Some(fault) = self.upkeep.run(self.workspace.root()) {
+        if let Some(fault) = self.upkeep.run(self.project.root()) {
             (self.listener)(&Notice::Upkeep(crate::core::name::visible(&fault.to_string())));
         }
     }
