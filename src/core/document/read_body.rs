@@ -57,7 +57,8 @@ impl Document {
         self.section(heading).map(|section| self.text()[section.span.clone()].trim())
     }
 
-    /// The check boxes of `## Progress`; without such a section those of the whole body but `## Notes`. Nested ones count.
+    /// The check boxes of the body, nested ones too, but for those of the sections in which a box means something else
+    /// (`## Notes`, `## Dependencies`, `## History`, ...). They stand in file order.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.structure().steps
