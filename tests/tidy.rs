@@ -48,6 +48,11 @@ fn foreign_crates_and_the_world_stay_with_their_owners() {
 }
 
 #[test]
+fn documents_are_written_in_one_place() {
+    keeps(layers::one_writer);
+}
+
+#[test]
 fn dependencies_have_owners_and_users() {
     keeps(layers::dependencies);
 }

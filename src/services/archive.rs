@@ -123,7 +123,9 @@ impl Project {
             let (moved, written) = self.move_all(chunk, &mut done)?;
             done.moved.extend(moved);
             // One after the other: a later one must not be acknowledged if an earlier one was lost.
-            if let Some(earlier) = std::mem::replace(&mut last, written) {
+            if let Some(written) = written
+                && let Some(earlier) = last.replace(written)
+            {
                 earlier.wait()?;
             }
             for _ in chunk {
@@ -131,7 +133,7 @@ impl Project {
             }
         }
         drop(work);
-        let fate = self.operations().commit_written(&self.actor, done.operations.last(), last.as_ref())?;
+        let fate = self.operations().commit_written(&self.actor, last.as_slice())?;
         if last.is_some() {
             (done.committed, done.waiting) = (fate.committed, fate.waiting);
         }
@@ -209,7 +211,7 @@ impl Project {
         }
         if !there.is_empty() {
             let mut keep = |current: &[Option<Vec<u8>>]| Ok::<_, Error>(vec![Action::Keep; current.len()]);
-            self.store.apply(&self.records().operation("archive")?, &there, &mut keep)?;
+            self.writer().write_durably(&self.writer().operation("archive")?, &there, &mut keep)?;
         }
         Ok(paths)
     }
@@ -266,9 +268,9 @@ impl Project {
     /// Moves some documents as one operation. One that somebody else changed since it was judged stays where it is.
     fn move_all(&self, chunk: &[Going], done: &mut Archived) -> Result<(Vec<Moved>, Option<Unsynced>), Error> {
         let paths: Vec<DocPath> = chunk.iter().flat_map(|one| [one.moved.to.clone(), one.moved.from.clone()]).collect();
-        let operation = self.records().operation("archive")?;
+        let operation = self.writer().operation("archive")?;
         let mut moved = Vec::new();
-        let written = self.store.apply_unsynced(&operation, &paths, &mut |current| -> Result<_, Error> {
+        let written = self.writer().write(&operation, &paths, &mut |current| -> Result<_, Error> {
             moved.clear();
             let mut actions = Vec::with_capacity(current.len());
             for (one, now) in chunk.iter().zip(current.chunks(2)) {

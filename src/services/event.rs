@@ -78,7 +78,7 @@ impl Project {
         }
         let agent =
             events[0].agent.clone().filter(|agent| events.iter().all(|event| event.agent.as_ref() == Some(agent)));
-        let operation = Operation { agent, ..self.records().operation("event.publish")? };
+        let operation = Operation { agent, ..self.writer().operation("event.publish")? };
         let mut published = Vec::with_capacity(events.len());
         let mut results = Vec::with_capacity(events.len());
         for (number, event) in events.into_iter().enumerate() {
@@ -106,7 +106,7 @@ impl Project {
         for _ in 0..ATTEMPTS_MAX {
             let paths: Vec<DocPath> = std::iter::once(path.clone()).chain(places.iter().cloned()).collect();
             let (mut wanted, mut is_taken) = (Vec::new(), false);
-            let written = self.store.apply_unsynced(operation, &paths, &mut |current| -> Result<_, Error> {
+            let written = self.writer().write(operation, &paths, &mut |current| -> Result<_, Error> {
                 let old = current.first().and_then(Option::as_deref);
                 let after = event::after_publishing_all(&path, old, events, at);
                 wanted = after.full.iter().map(|(place, _)| place.clone()).collect();
@@ -118,10 +118,10 @@ impl Project {
                 let full = after.full.into_iter().map(|(_, bytes)| Action::Write(bytes));
                 Ok(std::iter::once(Action::Write(after.log)).chain(full).collect())
             })?;
-            if written.is_some() {
+            if let Some(written) = written {
                 drop(turn);
                 // What goes wrong with the commit is no fault of the event: it is written, and committed later.
-                self.operations().commit_written(by, Some(&operation.id), written.as_ref())?;
+                self.operations().commit_written(by, &[written])?;
                 return Ok(());
             }
             if is_taken {

@@ -9,6 +9,7 @@ mod bridge;
 mod claim_arbiter;
 mod commits;
 mod condition;
+mod document_writer;
 mod driver;
 mod environment;
 mod error;

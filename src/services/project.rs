@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::after_write::{AfterWrite, WriteOrigin};
 use super::claim_arbiter::{ClaimArbiter, ClaimDenied, ClaimRequest, RemoteClaims, RemoteLease, Reservation};
 use super::commits::{Committer, Group, OperationRecords};
+use super::document_writer::DocumentWriter;
 use super::index::DocumentReader;
 use super::leases::{self, Leases};
 use super::operations::{Actor, Operations};
@@ -200,6 +201,11 @@ impl Project {
     /// Returns what makes the records of operations.
     pub(super) const fn records(&self) -> OperationRecords<'_> {
         OperationRecords::new(self.repository.as_ref(), &self.target, self.actor.agent.as_ref())
+    }
+
+    /// Returns what writes documents.
+    pub(super) const fn writer(&self) -> DocumentWriter<'_> {
+        DocumentWriter::new(&self.store, self.records())
     }
 
     /// Returns what makes commits.

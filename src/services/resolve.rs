@@ -141,21 +141,14 @@ impl Project {
         if let Some(repository) = staging {
             self.stage(repository, &batch)?;
         }
-        self.commit_resolved(&written, &mut done)?;
+        if !written.is_empty() {
+            let fate = self.operations().commit_written(&self.actor, &written)?;
+            (done.committed, done.waiting) = (fate.committed, fate.waiting);
+            done.findings.extend(fate.findings);
+        }
         done.left = staging.map_or(Ok(0), |repository| repository.view().conflict_count())?;
         done.documents.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(done)
-    }
-
-    fn commit_resolved(&self, written: &[(OperationId, Unsynced)], done: &mut Resolution) -> Result<(), Error> {
-        let Some(last) = written.last().map(|(last, _)| last.clone()) else { return Ok(()) };
-        for (_, one) in written {
-            one.wait()?;
-        }
-        let fate = self.operations().commit_written(&self.actor, Some(&last), None)?;
-        (done.committed, done.waiting) = (fate.committed, fate.waiting);
-        done.findings.extend(fate.findings);
-        Ok(())
     }
 
     /// Refuses names that mean nothing at all; one that means a document without a conflict is fine.
@@ -335,8 +328,8 @@ impl Project {
         paths.extend(others.iter().cloned());
         let mut out = Resolved { how: *how, ..untouched(target, Vec::new()) };
         let mut bytes = None;
-        let operation = self.records().operation(&verb(target))?;
-        let applied = self.store.apply(&operation, &paths, &mut |current| -> Result<_, Error> {
+        let operation = self.writer().operation(&verb(target))?;
+        let applied = self.writer().write_durably(&operation, &paths, &mut |current| -> Result<_, Error> {
             let here = current.iter().flatten().next().map(|bytes| Document::parse(bytes.as_slice()));
             let at_target = current.first().and_then(Option::as_deref);
             let Some(versions) = versions else {
@@ -365,10 +358,11 @@ impl Project {
             actions.resize(paths.len(), if is_open { Action::Keep } else { Action::Remove });
             Ok(actions)
         })?;
-        for bytes in applied.changes.iter().filter_map(|change| change.before.as_ref()) {
+        let changes = applied.iter().flat_map(|applied| &applied.record().changes);
+        for bytes in changes.filter_map(|change| change.before.as_ref()) {
             out.replaced.push(repository.index().keep(bytes)?);
         }
-        staging.operations.extend((!applied.changes.is_empty()).then_some(operation.id));
+        staging.operations.extend(applied.is_some().then_some(operation.id));
         if out.conflicts.is_empty() {
             staging.entries.push((self.documents().in_repository(target), bytes, *is_executable));
             staging.entries.extend(others.iter().map(|path| (self.documents().in_repository(path), None, false)));
@@ -391,11 +385,11 @@ impl Project {
         &self,
         path: &DocPath,
         side: Option<MergeSide>,
-        written: &mut Vec<(OperationId, Unsynced)>,
+        written: &mut Vec<Unsynced>,
     ) -> Result<Option<Resolved>, Error> {
-        let operation = self.records().operation(&verb(path))?;
+        let operation = self.writer().operation(&verb(path))?;
         let mut out = None;
-        let changed = self.store.apply_unsynced(&operation, std::slice::from_ref(path), &mut |current| -> Result<
+        let changed = self.writer().write(&operation, std::slice::from_ref(path), &mut |current| -> Result<
             _,
             Error,
         > {
@@ -417,7 +411,7 @@ impl Project {
             // What is not decided stays as it was found: a commit must not take a part of it for all.
             Ok(vec![if is_open { Action::Keep } else { Action::Write(merged.document.bytes().to_vec()) }])
         })?;
-        written.extend(changed.map(|changed| (operation.id, changed)));
+        written.extend(changed);
         Ok(out)
     }
 
@@ -426,13 +420,13 @@ impl Project {
         &self,
         path: &DocPath,
         staging: Option<&mut Staging>,
-        written: &mut Vec<(OperationId, Unsynced)>,
+        written: &mut Vec<Unsynced>,
     ) -> Result<Option<Resolved>, Error> {
         let Some(live) = out_of_the_archive(path) else { return Ok(None) };
         let paths = [live.clone(), path.clone()];
-        let operation = self.records().operation(&verb(path))?;
+        let operation = self.writer().operation(&verb(path))?;
         let mut moved = None;
-        let changed = self.store.apply_unsynced(&operation, &paths, &mut |current| -> Result<_, Error> {
+        let changed = self.writer().write(&operation, &paths, &mut |current| -> Result<_, Error> {
             let [None, Some(bytes)] = current else {
                 moved = None;
                 return Ok(vec![Action::Keep; 2]);
@@ -449,7 +443,7 @@ impl Project {
             staging.entries.push((self.documents().in_repository(path), None, false));
             out.staged = true;
         } else {
-            written.push((operation.id, changed));
+            written.push(changed);
         }
         Ok(Some(out))
     }

@@ -129,16 +129,13 @@ impl Project {
             }
         }
         let mut report = RestoreReport::default();
-        let mut written: Vec<(OperationId, Unsynced)> = Vec::new();
+        let mut written = Vec::new();
         for (path, source) in sources {
             let done = self.restore_document(path, &source, &mut written)?;
             report.documents.push(done);
         }
-        if let Some((id, last)) = written.last() {
-            for (_, one) in written.iter().take(written.len() - 1) {
-                one.clone().wait()?;
-            }
-            let fate = self.operations().commit_written(&self.actor, Some(id), Some(last))?;
+        if !written.is_empty() {
+            let fate = self.operations().commit_written(&self.actor, &written)?;
             (report.committed, report.waiting, report.findings) = (fate.committed, fate.waiting, fate.findings);
         }
         let is_open =
@@ -158,10 +155,10 @@ impl Project {
         &self,
         path: &DocPath,
         source: &Source<'_>,
-        written: &mut Vec<(OperationId, Unsynced)>,
+        written: &mut Vec<Unsynced>,
     ) -> Result<RestoredDocument, Error> {
         let verb = path.kind().map_or_else(|| "restore".to_owned(), |kind| format!("{kind}.restore"));
-        let operation = self.records().operation(&verb)?;
+        let operation = self.writer().operation(&verb)?;
         let mut done = RestoredDocument {
             path: path.clone(),
             operations: Vec::new(),
@@ -169,7 +166,7 @@ impl Project {
             conflicts: Vec::new(),
             reference: None,
         };
-        let changed = self.store.apply_unsynced(&operation, std::slice::from_ref(path), &mut |current| {
+        let changed = self.writer().write(&operation, std::slice::from_ref(path), &mut |current| {
             let now = current.first().and_then(Option::as_deref);
             (done.operations, done.decisions, done.conflicts) = (Vec::new(), Vec::new(), Vec::new());
             let next: Content = match source {
@@ -183,7 +180,7 @@ impl Project {
             self.check_holder(path, next.as_deref())?;
             Ok::<_, Error>(vec![next.map_or(Action::Remove, |bytes| Action::Write(bytes.to_vec()))])
         })?;
-        written.extend(changed.map(|changed| (operation.id, changed)));
+        written.extend(changed);
         Ok(done)
     }
 

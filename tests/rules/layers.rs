@@ -234,6 +234,27 @@ pub(crate) fn owners(tree: &Tree) -> Vec<String> {
     faults
 }
 
+/// Where documents are written: what takes the folder as its own goes through this file.
+const WRITER: &str = "src/services/document_writer.rs";
+/// The methods of the store that write documents, as they are called.
+const WRITES: [&str; 4] = ["store.apply(", "store().apply(", ".apply_unsynced(", ".apply_as("];
+
+/// Above the store only [`WRITER`] writes documents.
+pub(crate) fn one_writer(tree: &Tree) -> Vec<String> {
+    let above = tree.rust(&["src"]).filter(|(path, _)| !path.starts_with("src/adapters/store/") && !is_tests(path));
+    let writes = |text: &str| {
+        let text: String = without_tests(&code(text)).split_whitespace().collect();
+        WRITES.iter().any(|call| text.contains(call))
+    };
+    let callers: Vec<&str> = above.filter(|(_, text)| writes(text)).map(|(path, _)| path).collect();
+    if callers == [WRITER] {
+        return Vec::new();
+    }
+    let others = callers.into_iter().filter(|path| *path != WRITER);
+    let faults: Vec<String> = others.map(|path| format!("{path}: only {WRITER} may write documents")).collect();
+    if faults.is_empty() { vec![format!("{WRITER}: no method that writes documents is called there")] } else { faults }
+}
+
 /// Whether a file belongs to a module, or to a part of one (`cli/demo`).
 fn is_part(path: &str, owner: &str) -> bool {
     let rest = inside(path).strip_prefix(owner);
@@ -387,6 +408,19 @@ mod tests {
         for text in ["use std::process::ExitCode;", "use std::{io, path::Path};", "use std::io::*;"] {
             check(owners, &[("src/services/mod.rs", text)], &[]);
         }
+    }
+
+    #[test]
+    fn documents_are_written_in_one_place() {
+        let writer = (WRITER, "fn write(&self) { self.store.apply_unsynced(operation) }");
+        check(one_writer, &[writer, ("src/adapters/store/apply.rs", "fn f() { store.apply(x) }")], &[]);
+        for call in ["project\n.store\n.apply(x)", "self.store().apply(x)", "x.apply_unsynced(y)", "x.apply_as(y)"] {
+            let other = format!("fn f() {{ {call} }}\n");
+            let fault = format!("src/services/a.rs: only {WRITER} may write documents");
+            check(one_writer, &[writer, ("src/services/a.rs", &other)], &[&fault]);
+        }
+        check(one_writer, &[writer, ("src/services/a.rs", "fn f() { change.apply(document) }")], &[]);
+        assert_eq!(one_writer(&Tree::of(&[(WRITER, "fn write() {}")])).len(), 1, "the rule sees the writer");
     }
 
     #[test]

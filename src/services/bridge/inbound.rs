@@ -105,12 +105,12 @@ impl State {
         if let Some((path, gap)) = self.project.documents().first_left_to_git(changes.iter().map(|(path, ..)| path))? {
             return Ok(Landed::Held(format!("`{path}` is left to git: {gap}")));
         }
-        let made = self.project.records().operation("bridge.take")?;
+        let made = self.project.writer().operation("bridge.take")?;
         let operation =
             Operation { id: deed.operation.cloned().unwrap_or(made.id), agent: deed.author.cloned(), ..made };
         let paths: Vec<DocPath> = changes.iter().map(|(path, ..)| path.clone()).collect();
         let mut is_overtaken = false;
-        let written = self.project.store.apply_unsynced(&operation, &paths, &mut |current| -> Result<_, Error> {
+        let written = self.project.writer().write(&operation, &paths, &mut |current| -> Result<_, Error> {
             is_overtaken = false;
             let mut actions = Vec::with_capacity(changes.len());
             for ((_, before, after), now) in changes.iter().zip(current) {

@@ -18,6 +18,7 @@ use crate::core::follow::{self, DocumentVersions, FollowScope, FollowStep};
 use crate::core::merge::{self, MergeSides};
 use crate::core::name::{ContentId, DocPath, Revision};
 use crate::core::plan;
+use crate::services::document_writer::DocumentWriter;
 use crate::services::index::{DocumentReader, held_back};
 use crate::services::{Error, Progress};
 
@@ -257,8 +258,9 @@ impl<'a> DedicatedBranch<'a> {
         let base = one.base.or(one.code.first().copied());
         let base = base.map(|id| repository.view().read(id)).transpose()?.map(Document::parse);
         let mut agree = true;
-        let operation = self.records.operation(plan::FOLLOW_VERB)?;
-        self.store.apply(&operation, std::slice::from_ref(one.path), &mut |current| -> Result<_, Error> {
+        let writer = DocumentWriter::new(self.store, self.records);
+        let operation = writer.operation(plan::FOLLOW_VERB)?;
+        writer.write_durably(&operation, std::slice::from_ref(one.path), &mut |current| -> Result<_, Error> {
             let here = current.first().and_then(Option::as_ref);
             agree = true;
             Ok(vec![match (step(here)?, here, &theirs) {

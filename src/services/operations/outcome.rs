@@ -80,23 +80,23 @@ impl Project {
 }
 
 impl Operations<'_> {
-    /// Commits what was written, unless a watcher does, and waits until it is on the disk.
-    pub(in crate::services) fn commit_written(
-        &self,
-        by: &Actor,
-        operation: Option<&OperationId>,
-        written: Option<&Unsynced>,
-    ) -> Result<CommitOutcome, Error> {
+    /// Commits what was written, unless a watcher does, waits until all of it is on the disk, and passes it on. The outcome is
+    /// that of the last operation.
+    pub(in crate::services) fn commit_written(&self, by: &Actor, written: &[Unsynced]) -> Result<CommitOutcome, Error> {
         let mut outcome = CommitOutcome::default();
+        // One after the other: a later one must not be acknowledged if an earlier one was lost.
+        let last = written.split_last().map(|(last, earlier)| earlier.iter().try_for_each(Unsynced::wait).map(|()| last));
+        let last = last.transpose()?;
         self.project.leases().record_activity(by.agent.as_ref());
         let watcher = self.project.store.watcher();
         let is_watched = matches!(watcher, Ok(Some(_))) && self.project.repository.is_some();
         match watcher {
             Ok(Some(_)) if self.project.repository.is_some() => outcome.waiting = Some(Waiting::Watcher),
-            _ => match self.project.commits().commit_together(written) {
+            _ => match self.project.commits().commit_together(last) {
                 Ok(done) => {
                     outcome.findings.clone_from(&done.findings);
-                    let Some(operation) = operation else { return Ok(outcome) };
+                    let Some(last) = last else { return Ok(outcome) };
+                    let operation = &last.record().operation.id;
                     outcome.committed = done.operations.get(operation).cloned();
                     outcome.waiting = if outcome.committed.is_some() { None } else { done.waiting.clone() };
                     if outcome.committed.is_none() && outcome.waiting.is_none() {
@@ -107,8 +107,8 @@ impl Operations<'_> {
             },
         }
         // Where there was no commit to wait with.
-        written.map_or(Ok(()), Unsynced::wait)?;
-        if let Some(written) = written.filter(|_| !is_watched) {
+        last.map_or(Ok(()), Unsynced::wait)?;
+        for written in written.iter().filter(|_| !is_watched) {
             self.after.after_write(written.record(), by.origin);
         }
         Ok(outcome)

@@ -7,7 +7,7 @@ use super::folder_view::FolderView;
 use super::outcome::CommitOutcome;
 use super::plan::Plan;
 use super::{Actor, Operations, Outcome};
-use crate::adapters::store::{ApplyError, Operation, StoreError, Unsynced};
+use crate::adapters::store::{ApplyError, Operation, StoreError};
 use crate::core::name::{AgentName, DocPath, OperationId};
 use crate::core::operation::{DocumentChange, Request};
 use crate::core::snapshot::FindError;
@@ -138,10 +138,10 @@ impl Operations<'_> {
         self.note_holders_heard(view.by, &plan.leases)?;
         let Some(mut seats) = self.begin_leases(&plan.leases)? else { return Ok(None) };
         let agent = actor(steps, view.by.agent.as_ref());
-        let made = self.project.records().operation(&plan.verb(steps))?;
+        let made = self.project.writer().operation(&plan.verb(steps))?;
         let given = steps.iter().find_map(|request| request.id.clone());
         let operation = Operation { id: given.unwrap_or(made.id), agent: agent.cloned(), ..made };
-        let applied = self.project.store.apply_unsynced(&operation, &paths, &mut |current| {
+        let applied = self.project.writer().write(&operation, &paths, &mut |current| {
             if !plan.is_of(&paths, current) {
                 view.update(&paths, current);
                 let again = Plan::again(view, steps, &plan);
@@ -173,7 +173,7 @@ impl Operations<'_> {
         for agent in plan.removed_agents() {
             unless_read_only(self.project.store.forget_beat(&agent).map_err(Error::from))?;
         }
-        let done = match self.commit(view.by, operation.id, written.as_ref()) {
+        let done = match self.commit_written(view.by, written.as_slice()) {
             Ok(done) => done,
             Err(error) => {
                 self.withdraw_leases(&seats)?;
@@ -183,19 +183,8 @@ impl Operations<'_> {
         view.answers.need(plan.leases.needed(&removed));
         self.sync_leases(&seats)?;
         plan.warn(view)?;
-        self.finish(view.by, plan, done).map(Some)
-    }
-
-    /// Commits what was written, unless a watcher does.
-    fn commit(
-        &self,
-        by: &Actor,
-        operation: OperationId,
-        written: Option<&Unsynced>,
-    ) -> Result<(Option<OperationId>, CommitOutcome), Error> {
-        let id = written.is_some().then_some(operation);
-        let committed = self.commit_written(by, id.as_ref(), written)?;
-        Ok((id, committed))
+        let id = written.is_some().then_some(operation.id);
+        self.finish(view.by, plan, (id, done)).map(Some)
     }
 
     /// The results of a plan that was applied.

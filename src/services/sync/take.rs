@@ -186,12 +186,12 @@ impl Exchange<'_> {
     /// Writes the documents as one operation, if each is as it is committed; else nothing, and one that is not.
     fn write(&self, changes: &[(DocPath, Option<Vec<u8>>)], mine: &Contents) -> Result<Option<DocPath>, Error> {
         let project = self.project;
-        let operation = Operation { agent: None, ..project.records().operation("sync.take")? };
+        let operation = Operation { agent: None, ..project.writer().operation("sync.take")? };
         let paths: Vec<DocPath> = changes.iter().map(|(path, _)| path.clone()).collect();
         let mut stranger = None;
         let out = project.documents().kept_out(&|path| paths.contains(path))?;
         let is_out = |path: &DocPath| out.iter().any(|(other, _)| other == path);
-        project.store.apply(&operation, &paths, &mut |current| -> Result<_, Error> {
+        project.writer().write_durably(&operation, &paths, &mut |current| -> Result<_, Error> {
             stranger = None;
             let mut actions = Vec::with_capacity(paths.len());
             for ((path, after), now) in changes.iter().zip(current) {
