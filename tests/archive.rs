@@ -11,7 +11,7 @@ use mycelium::document::Document;
 use mycelium::entity::{Refusal, task};
 use mycelium::name::{DocPath, Kind};
 use mycelium::operation::{Passing, Request, TaskChange};
-use mycelium::services::{Error, Opening, Outcome, Project, Run, Scope, Together, Wanted};
+use mycelium::services::{Archived, Error, Opening, Outcome, Project, Run, Scope, Together, Wanted};
 use mycelium::snapshot::{Entry, Snapshot};
 use proptest::prelude::*;
 
@@ -25,6 +25,10 @@ const DAY: Duration = Duration::from_secs(86_400);
 fn open(sandbox: &Sandbox, flags: &[(&str, &str)]) -> Project {
     let flags = flags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     Project::open(Opening { root: Some(sandbox.root().to_owned()), agent: None, flags }).unwrap()
+}
+
+fn archive(project: &Project, wanted: Wanted<'_>, older: Option<Duration>, run: Run) -> Result<Archived, Error> {
+    project.operations().archive(project.actor(), wanted, older, run)
 }
 
 fn write(sandbox: &Sandbox, id: &str, status: &str, more: &str) {
@@ -51,7 +55,7 @@ fn commit(sandbox: &Sandbox, date: Option<&str>) {
 }
 
 fn went(project: &Project, older: Duration) -> Vec<String> {
-    let done = project.archive(Wanted::Finished, Some(older), Run::Dry).unwrap();
+    let done = archive(&project, Wanted::Finished, Some(older), Run::Dry).unwrap();
     done.moved.into_iter().map(|one| one.id).collect()
 }
 
@@ -71,7 +75,7 @@ fn many_go_at_once_as_one_commit_of_renames_and_are_found_as_before() {
     let project = open(&sandbox, &[]);
     let before = project.documents().snapshot(Scope::All).unwrap();
     let began = Instant::now();
-    let done = project.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
+    let done = archive(&project, Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
     #[allow(clippy::print_stdout, reason = "a figure for whoever looks")]
     {
         println!("measured: {many} documents archived and committed in {:?}", began.elapsed());
@@ -94,7 +98,7 @@ fn many_go_at_once_as_one_commit_of_renames_and_are_found_as_before() {
     }
     let named = project.documents().snapshot(Scope::Named).unwrap();
     assert!(named.ready(named.tasks().find(|task| task.id.as_str() == "task-live").unwrap()), "dependencies count");
-    let again = project.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
+    let again = archive(&project, Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
     assert!(again.moved.is_empty() && again.operations.is_empty());
 }
 
@@ -123,10 +127,10 @@ fn quiet_is_what_neither_the_file_nor_its_history_has_seen_change() {
     assert_eq!(went(&project, 100 * 365 * DAY), [""; 0]);
     assert_eq!(went(&project, Duration::ZERO).len(), 6);
     let named = ["task-new".to_owned()];
-    let stays = project.archive(Wanted::These(&named), Some(DAY), Run::Real).unwrap_err();
+    let stays = archive(&project, Wanted::These(&named), Some(DAY), Run::Real).unwrap_err();
     assert!(matches!(&stays, Error::Stays { why, .. } if **why == Stay::Restless), "{stays:?}");
     let plain = open(&sandbox, &[("markdown.folder", FOLDER)]);
-    assert_eq!(plain.archive(Wanted::These(&named), None, Run::Dry).unwrap().moved.len(), 1, "named is asked for");
+    assert_eq!(archive(&plain, Wanted::These(&named), None, Run::Dry).unwrap().moved.len(), 1, "named is asked for");
 }
 
 #[test]
@@ -141,13 +145,13 @@ fn a_whole_id_means_its_document_whatever_else_begins_so() {
         project.documents().find(None, id).map(|found| found.path.to_string()).map_err(|error| error.to_string())
     };
     let ids = ["task-1".to_owned(), "task-x".to_owned()];
-    project.archive(Wanted::These(&ids), None, Run::Real).unwrap();
+    archive(&project, Wanted::These(&ids), None, Run::Real).unwrap();
     assert_eq!(path("task-1"), Ok("archive/2025-10/task-1.md".into()), "not the one live document that begins so");
     assert_eq!(path("task-x"), Ok("archive/2025-10/task-x.md".into()), "nor one of two");
     assert_eq!(path("x"), Ok("archive/2025-10/task-x.md".into()));
     assert_eq!(path("x1"), Ok("task-x1.md".into()));
     assert_eq!(path("al"), Ok("task-alone.md".into()));
-    project.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
+    archive(&project, Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
     assert_eq!(path("task-1"), Ok("archive/2025-10/task-1.md".into()));
     assert_eq!(path("task-11"), Ok("archive/2025-10/task-11.md".into()));
     assert_eq!(path("y"), Err("no document `y`".into()));
@@ -164,11 +168,11 @@ fn two_clones_archive_the_same_at_different_times_and_merge_clean() {
     sandbox.git(&["clone", "-q", ".", other.root().to_str().unwrap()]);
     for (one, from) in [(&sandbox, 0), (&other, 20)] {
         let ids: Vec<String> = (from..from + 20).map(|n| format!("task-{n}")).collect();
-        open(one, &[]).archive(Wanted::These(&ids), None, Run::Real).unwrap();
+        archive(&open(one, &[]), Wanted::These(&ids), None, Run::Real).unwrap();
     }
     // Both have archived these, each in its own time.
     for one in [&sandbox, &other] {
-        open(one, &[]).archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
+        archive(&open(one, &[]), Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
     }
     other.git(&["pull", "-q", "--no-rebase", "--no-edit"]);
     let files = other.git(&["ls-files", "--", FOLDER]);
@@ -220,7 +224,7 @@ fn nothing_is_lost_where_others_write_what_is_being_archived() {
             .collect();
         let project = open(&sandbox, &flags);
         for _ in 0..rounds {
-            project.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
+            archive(&project, Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
             for n in 0..TASKS {
                 let id = format!("task-{n}");
                 let back = change(&project, &id, "reopen", &task::reopen);
@@ -273,7 +277,7 @@ fn a_batch_finds_and_brings_back_what_is_archived() {
     }
     let project = open(&sandbox, &[]);
     let ids = ["task-1".to_owned(), "task-2".to_owned()];
-    project.archive(Wanted::These(&ids), None, Run::Real).unwrap();
+    archive(&project, Wanted::These(&ids), None, Run::Real).unwrap();
     let note = |text: &str| Request::task("task-1", TaskChange::Note(text.to_owned()));
     let steps = [
         note("one"),
@@ -354,7 +358,7 @@ proptest! {
         }
         let project = open(&sandbox, &[("commit.auto", "false"), ("markdown.durability", "off")]);
         let before = (answers(&project), findings(&project.documents().snapshot(Scope::All).unwrap()));
-        let done = project.archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
+        let done = archive(&project, Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
         let all = project.documents().snapshot(Scope::All).unwrap();
         prop_assert_eq!((answers(&project), findings(&all)), before);
         let archived: Vec<&Entry> = all.entries().filter(|entry| entry.path.is_archived()).collect();
@@ -384,9 +388,9 @@ fn a_move_whose_copy_alone_survived_is_completed() {
     }
     sandbox.write(&format!("{FOLDER}/archive/2025-10/task-c.md"), "---\nid: task-c\nstatus: completed\n---\n\nother\n");
     commit(&sandbox, None);
-    let named = |id: &str| open(&sandbox, &[]).archive(Wanted::These(&[id.to_owned()]), None, Run::Real);
+    let named = |id: &str| archive(&open(&sandbox, &[]), Wanted::These(&[id.to_owned()]), None, Run::Real);
     assert_eq!(named("task-a").unwrap().moved.len(), 1, "by name");
-    let all = open(&sandbox, &[]).archive(Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
+    let all = archive(&open(&sandbox, &[]), Wanted::Finished, Some(Duration::ZERO), Run::Real).unwrap();
     let moved: Vec<&str> = all.moved.iter().map(|one| one.id.as_str()).collect();
     assert_eq!(moved, ["events-2025-10-17", "task-b"], "all");
     assert!(

@@ -93,7 +93,12 @@ pub(super) struct RemoteLease {
 impl Reservation {
     /// The fence that a new holder has at least.
     pub(super) fn fence(&self) -> u64 {
-        if let Self::Remote(lease) = self { lease.fence } else { 0 }
+        self.remote().map_or(0, |lease| lease.fence)
+    }
+
+    /// The lease there.
+    pub(super) const fn remote(&self) -> Option<&RemoteLease> {
+        if let Self::Remote(lease) = self { Some(lease) } else { None }
     }
 
     /// The same question, for the clone: what the arbiter gives away nobody keeps here.

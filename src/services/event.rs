@@ -78,7 +78,7 @@ impl Project {
         }
         let agent =
             events[0].agent.clone().filter(|agent| events.iter().all(|event| event.agent.as_ref() == Some(agent)));
-        let operation = Operation { agent, ..self.writer().operation("event.publish")? };
+        let operation = Operation { agent, ..self.records().operation("event.publish")? };
         let mut published = Vec::with_capacity(events.len());
         let mut results = Vec::with_capacity(events.len());
         for (number, event) in events.into_iter().enumerate() {

@@ -2,15 +2,13 @@
 #![allow(clippy::disallowed_methods, reason = "the runner is the place that reads the clock and the environment")]
 
 mod after_write;
-mod archive;
 mod backend_id;
-mod behind;
 mod bridge;
 mod claim_arbiter;
 mod commits;
 mod condition;
+mod conflicts;
 mod document_writer;
-mod driver;
 mod environment;
 mod error;
 mod event;
@@ -26,15 +24,11 @@ mod operations;
 mod pause;
 mod progress;
 mod project;
-mod pushed;
-mod resolve;
-mod restore;
 mod settings;
 mod setup;
 mod stats;
 mod sync;
 mod teller;
-mod versions;
 mod wait;
 mod why;
 
@@ -42,7 +36,6 @@ pub use crate::adapters::store::PAUSE_MAX;
 pub use crate::core::operation::{
     DocumentChange, DocumentRef, EditFn, Expect, New, Passing, Request, Taken, TaskChange, WorkflowChange,
 };
-pub use archive::{Archived, Kept, Moved, Run, Wanted};
 pub use backend_id::BackendId;
 pub use bridge::{
     BackendHealth, BackendState, Backends, BridgeStats, DetectedBackend, Direction, Enabling, Follower, HealthRecord,
@@ -54,24 +47,22 @@ pub use commits::{
     Standing, Survey, UnknownBranch, Waiting,
 };
 pub use condition::{facts, mend};
-pub use driver::{Driver, Drivers, merge_files, shown_file};
+pub use conflicts::{Conflicts, Driver, Drivers, How, Resolution, Resolved, merge_files, shown_file};
 pub use environment::{home, now, user_config, variable};
 pub use error::Error;
 pub use event::{Filter, NewEvent};
 pub use events::{StopHandle, Subscription};
-pub use history::HistoryEntry;
+pub use history::{History, HistoryEntry, Restorable, RestoreReport, RestoredDocument};
 pub use index::{DocumentName, DocumentReader, Found, GitsAlone, Scope};
 pub use leases::{Lease, Leases, TaskHolder, UnmergedWork, queue};
 pub use observer::Observer;
 pub use opening::Opening;
 pub use operations::{
-    Actor, ClaimDecision, Claimed, Operations, Outcome, Pruned, Pruning, Renewed, STEPS_MAX, SkippedTask, SkippedTasks,
-    Stale, TakenBack, Together, Which,
+    Actor, Archived, ClaimDecision, Claimed, Kept, Moved, Operations, Outcome, Pruned, Pruning, Renewed, Run,
+    STEPS_MAX, SkippedTask, SkippedTasks, Stale, TakenBack, Together, Wanted, Which, quiet_span,
 };
 pub use progress::{Doing, Progress};
 pub use project::{Context, Project};
-pub use resolve::{How, Resolution, Resolved};
-pub use restore::{Restorable, RestoreReport, RestoredDocument};
 pub use settings::NewSettings;
 pub use setup::{InitReport, Templates};
 pub use stats::{Flow, Line, Member, Stats, status_anywhere};

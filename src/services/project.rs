@@ -7,10 +7,12 @@ use std::sync::Arc;
 use super::after_write::{AfterWrite, WriteOrigin};
 use super::claim_arbiter::{ClaimArbiter, ClaimDenied, ClaimRequest, RemoteClaims, RemoteLease, Reservation};
 use super::commits::{Committer, Group, OperationRecords};
+use super::conflicts::Conflicts;
 use super::document_writer::DocumentWriter;
+use super::history::History;
 use super::index::DocumentReader;
 use super::leases::{self, Leases};
-use super::operations::{Actor, Operations};
+use super::operations::{Actor, Operations, OwnTemplates};
 use super::{Backends, Error, Progress, environment};
 use crate::adapters::git::{Repository, Target};
 use crate::adapters::store::{Durability, Record, Store};
@@ -127,8 +129,29 @@ impl Project {
 
     /// The operations that change documents.
     #[must_use]
-    pub const fn operations(&self) -> Operations<'_> {
-        Operations { project: self, arbiter: self, after: self }
+    pub fn operations(&self) -> Operations<'_> {
+        Operations {
+            documents: self.documents(),
+            leases: self.leases(),
+            writer: self.writer(),
+            records: self.records(),
+            commits: self.commits(),
+            templates: OwnTemplates { root: &self.root, config: &self.config },
+            arbiter: self,
+            after: self,
+        }
+    }
+
+    /// Returns the documents in conflict.
+    #[must_use]
+    pub fn conflicts(&self) -> Conflicts<'_> {
+        Conflicts { operations: self.operations(), actor: &self.actor }
+    }
+
+    /// Returns what the commits say of the documents.
+    #[must_use]
+    pub fn history(&self) -> History<'_> {
+        History { operations: self.operations(), actor: &self.actor }
     }
 
     /// The name of who acts: the agent, else the user as git knows them, else as the system does.
@@ -205,7 +228,7 @@ impl Project {
 
     /// Returns what writes documents.
     pub(super) const fn writer(&self) -> DocumentWriter<'_> {
-        DocumentWriter::new(&self.store, self.records())
+        DocumentWriter { store: &self.store }
     }
 
     /// Returns what makes commits.

@@ -112,9 +112,9 @@ fn whatever_git_does_to_the_documents_before_the_commit_is_kept_and_can_be_resto
         git(dir.path(), &["fsck", "--strict"]);
         assert!(git(dir.path(), &["show", &format!("refs/mycelium/put-back/{id}")]).contains("+- "), "{way}");
 
-        let (chosen, unknown) = project.restorable().expect("listed").select(std::slice::from_ref(&id));
+        let (chosen, unknown) = project.history().restorable().expect("listed").select(std::slice::from_ref(&id));
         assert_eq!(unknown, Vec::<String>::new(), "{way}");
-        let done = project.restore(&chosen).expect("restored");
+        let done = project.history().restore(&chosen).expect("restored");
         assert!(done.committed.is_some() && done.dropped.len() == 1, "{way}: {done:?}");
         assert!(text(&dir).contains("IMPORTANT"), "{way}");
         assert_eq!(kept(&project), Vec::<String>::new(), "{way}");
@@ -207,8 +207,8 @@ fn several_operations_come_back_in_their_order_beside_what_was_written_since() {
     let finding = &project.commits().put_back_findings().expect("looked")[0];
     assert!(finding.hint.as_deref().is_some_and(|hint| hint.contains("mycelium restore task-1")), "{finding:?}");
 
-    let (chosen, _) = project.restorable().expect("listed").select(&["task-1".to_owned()]);
-    let done = project.restore(&chosen).expect("restored");
+    let (chosen, _) = project.history().restorable().expect("listed").select(&["task-1".to_owned()]);
+    let done = project.history().restore(&chosen).expect("restored");
     assert!(done.documents.iter().all(|one| one.conflicts.is_empty()), "{done:?}");
     let now = text(&dir);
     for part in ["first", "second", "since", "priority: high"] {
@@ -230,8 +230,8 @@ fn many_operations_are_kept_by_one_call_of_git() {
     assert_eq!(kept(&project).len(), NOTES);
     // A pack is written for many objects at once, and for those of a single operation it never is.
     assert!(git(dir.path(), &["count-objects", "-v"]).contains("packs: 1\n"), "one pack for all");
-    let all = project.restorable().expect("listed");
-    project.restore(&all).expect("restored");
+    let all = project.history().restorable().expect("listed");
+    project.history().restore(&all).expect("restored");
     let text = text(&dir);
     let at = |n: usize| text.find(&format!("note {n}\n")).expect("it is there");
     assert!((1..NOTES).all(|n| at(n - 1) < at(n)), "in their order: {text}");
@@ -243,15 +243,15 @@ fn what_only_a_person_can_merge_is_left_and_named() {
     set(&project, Priority::High);
     may_fail(&dir, &["rebase", "--abort"]);
     set(&project, Priority::Low);
-    let (chosen, _) = project.restorable().expect("listed").select(&["1".to_owned()]);
+    let (chosen, _) = project.history().restorable().expect("listed").select(&["1".to_owned()]);
     let before = text(&dir);
-    let done = project.restore(&chosen).expect("tried");
+    let done = project.history().restore(&chosen).expect("tried");
     let [one] = &done.documents[..] else { panic!("one document: {done:?}") };
     assert!(!one.conflicts.is_empty() && one.reference.is_some() && done.dropped.is_empty(), "{done:?}");
     assert_eq!(text(&dir), before, "no markers in a document that agents work on");
     assert_eq!(kept(&project).len(), 1);
 
-    project.dismiss_put_back(&chosen.operations).expect("dismissed");
+    project.history().dismiss(&chosen.operations).expect("dismissed");
     assert_eq!(project.commits().put_back_findings().expect("looked"), []);
     assert_eq!(git(dir.path(), &["for-each-ref", "refs/mycelium"]), "");
 }
@@ -267,8 +267,8 @@ fn new_and_removed_documents_come_back_and_go_again() {
     assert!(!dir.path().join(".claude/coordination/task-2.md").exists() && dir.path().join(DOCUMENT).exists());
     commit(&project);
     assert_eq!(kept(&project).len(), 2);
-    let all = project.restorable().expect("listed");
-    let done = project.restore(&all).expect("restored");
+    let all = project.history().restorable().expect("listed");
+    let done = project.history().restore(&all).expect("restored");
     assert_eq!(done.dropped.len(), 2, "{done:?}");
     assert!(dir.path().join(".claude/coordination/task-2.md").exists() && !dir.path().join(DOCUMENT).exists());
     assert!(done.committed.is_some());
@@ -280,13 +280,13 @@ fn a_document_that_was_removed_from_the_folder_comes_back_whole() {
     may_fail(&dir, &["rebase", "--abort"]);
     let before = text(&dir);
     std::fs::remove_file(dir.path().join(DOCUMENT)).expect("removed");
-    let all = project.restorable().expect("listed");
+    let all = project.history().restorable().expect("listed");
     assert_eq!(all.removed.len(), 1);
-    project.restore(&all.select(&["task-1".to_owned()]).0).expect("restored");
+    project.history().restore(&all.select(&["task-1".to_owned()]).0).expect("restored");
     assert_eq!(text(&dir), before);
     // One that an operation removed is not missing.
     project.operations().remove(project.actor(), Kind::Task, "task-1").expect("removed");
-    assert!(project.restorable().expect("listed").removed.is_empty());
+    assert!(project.history().restorable().expect("listed").removed.is_empty());
 }
 
 #[test]
@@ -312,12 +312,12 @@ fn a_claim_is_not_brought_back_over_the_one_who_has_the_task_now() {
     };
     let ben = Project::open(opening).expect("opens");
     assert_eq!(ben.commits().put_back_findings().expect("looked"), [], "it was put back in the other work tree");
-    assert!(ben.restorable().expect("listed").operations.iter().all(|one| one.elsewhere.is_some()));
+    assert!(ben.history().restorable().expect("listed").operations.iter().all(|one| one.elsewhere.is_some()));
     let ask = Passing { over: mycelium::lease::Override::Steal, fence: None };
     ben.operations()
         .change(ben.actor(), Kind::Task, "task-1", "update", &ask, &|document| task::update(document, &run))
         .expect("taken over");
-    let error = ann.restore(&ann.restorable().expect("listed")).expect_err("ben has it");
+    let error = ann.history().restore(&ann.history().restorable().expect("listed")).expect_err("ben has it");
     assert!(matches!(error, mycelium::services::Error::ClaimLost(_)), "{error}");
     assert!(text(&dir).contains("status: pending"));
 }

@@ -45,7 +45,7 @@ pub(super) fn approving(
     note: Option<String>,
 ) -> Result<Request<'static>, Error> {
     let name = name_of(project, by);
-    let has_completed_it = project.completed_by(id)?.as_ref() == Some(&name);
+    let has_completed_it = project.history().completed_by(id)?.as_ref() == Some(&name);
     let own = approval == Approval::Own && by.agent.is_none();
     let note = note.filter(|note| !note.trim().is_empty());
     Ok(Request::task(id, TaskChange::Approve { by: name, has_completed_it, note, own }))

@@ -22,7 +22,7 @@ use crate::core::engine::{Batch, Head, Readiness, Reason, Report, Retry};
 use crate::core::follow::FollowScope;
 use crate::core::name::{ContentId, DocPath, Revision};
 use crate::core::problem::{ErrorClass, Problem};
-use crate::services::{Committed, Edits, Error, NewSettings, Project, Run, Survey, Waiting, Wanted};
+use crate::services::{Committed, Edits, Error, NewSettings, Project, Run, Survey, Waiting, Wanted, quiet_span};
 
 /// How long after a commit the index is looked at once more.
 const REALIGN_DELAY: Duration = Duration::from_millis(500);
@@ -135,7 +135,8 @@ impl<'a> Watched<'a> {
         if !matches!(self.readiness(), Ok(Readiness::Ready)) {
             return self.archivist.try_later();
         }
-        match self.project.archive(Wanted::Finished, Some(self.project.quiet_span()), Run::Part) {
+        let (by, quiet) = (self.project.actor(), quiet_span(self.project.config()));
+        match self.project.operations().archive(by, Wanted::Finished, Some(quiet), Run::Part) {
             Ok(done) => {
                 self.unarchived = None;
                 self.archivist.await_next(done.next, self.project.now());
@@ -381,7 +382,7 @@ impl World for Watched<'_> {
         done.revisions.retain(|(revision, _)| Some(revision) != batch.base.as_ref());
         let waiting = done.waiting.take();
         self.upkeep.count(done.revisions.len());
-        self.archivist.note_change(self.project.quiet_span());
+        self.archivist.note_change(quiet_span(self.project.config()));
         self.tell_outcome(done);
         let arrived = self.arrived(batch).map_err(|error| failed(&error))?;
         let after = batch.changes.iter().filter(|(path, _)| arrived.contains(*path));

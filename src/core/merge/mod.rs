@@ -103,6 +103,14 @@ pub struct Conflict {
     pub theirs: String,
 }
 
+impl Conflict {
+    /// A conflict in which no side says anything.
+    #[must_use]
+    pub const fn without_sides(rule: &'static str, what: String) -> Self {
+        Self { rule, what, ours: String::new(), theirs: String::new() }
+    }
+}
+
 /// A merged document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Merged {

@@ -11,7 +11,7 @@ use super::session::{self, Session};
 use crate::api::view::{ErrorReport, ITEMS_DEFAULT, WriteState, complete_hint, document_path};
 use crate::core::name::{OperationId, visible};
 use crate::core::time::parse_span;
-use crate::services::{Archived, Kept, Moved, Project, Run, Wanted};
+use crate::services::{Archived, Kept, Moved, Project, Run, Wanted, quiet_span};
 
 /// Move finished tasks and workflows, and old event logs, into the archive
 #[derive(Debug, clap::Args)]
@@ -32,12 +32,12 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open()?;
     let (wanted, older) = if args.ids.is_empty() {
-        (Wanted::Finished, Some(args.older.unwrap_or_else(|| project.quiet_span())))
+        (Wanted::Finished, Some(args.older.unwrap_or_else(|| quiet_span(project.config()))))
     } else {
         (Wanted::These(&args.ids), args.older)
     };
     let run = if args.dry_run { Run::Dry } else { Run::Real };
-    let done = project.archive(wanted, older, run)?;
+    let done = project.operations().archive(project.actor(), wanted, older, run)?;
     let mut answer = session::answer("archive", &project)?;
     answer.text = done.moved.iter().take(ITEMS_DEFAULT).map(|one| line(&project, one)).collect();
     answer.words = words(&project, &done, run, wanted);

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     let wanted: Vec<Driver> =
         wanted.into_iter().filter(|(is_wanted, _)| *is_wanted).map(|(_, driver)| driver).collect();
     if !wanted.is_empty() {
-        let done = project.set_up(&wanted, &program()?)?;
+        let done = project.conflicts().set_up(&wanted, &program()?)?;
         tell(&mut answer, &done);
     }
     Ok(answer)

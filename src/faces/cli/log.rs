@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Option<Answer>, Erro
     let path = args.id.as_deref().map(|id| path_of(&project, id)).transpose()?;
     let limit = args.limit.unwrap_or(ITEMS_DEFAULT);
     // One more than shown tells whether there are more.
-    let mut entries = project.history_of(path.as_ref(), args.of_agent.as_ref(), limit.saturating_add(1))?;
+    let mut entries = project.history().list(path.as_ref(), args.of_agent.as_ref(), limit.saturating_add(1))?;
     let more = entries.len() > limit;
     entries.truncate(limit);
     if session.face.json() {
@@ -83,7 +83,7 @@ fn removed(project: &Project, id: &str) -> Result<Option<DocPath>, ErrorReport> 
     let Ok(id) = DocId::new(id) else { return Ok(None) };
     for kind in Kind::ALL {
         let path = DocPath::for_new(kind, &id);
-        if !project.history(Some(&path), 1)?.is_empty() {
+        if !project.history().list(Some(&path), None, 1)?.is_empty() {
             return Ok(Some(path));
         }
     }

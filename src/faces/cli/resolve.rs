@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
         (_, true) => Some(MergeSide::Theirs),
         _ => None,
     };
-    let done = project.resolve(&args.names, side)?;
+    let done = project.conflicts().resolve(&args.names, side)?;
     let mut answer = session::answer("resolve", &project)?;
     let (mut merged, mut left) = (Vec::new(), Vec::new());
     for one in &done.documents {

@@ -39,7 +39,7 @@ pub(crate) struct Args {
 /// Restores.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open()?;
-    let restorable = project.restorable()?;
+    let restorable = project.history().restorable()?;
     let chosen = if args.all {
         let mut all = restorable;
         all.operations.retain(|one| one.elsewhere.is_none());
@@ -114,7 +114,7 @@ fn operation(project: &Project, one: &KeptOperation) -> Value {
 }
 
 fn dismiss(project: &Project, chosen: &Restorable) -> Result<Answer, ErrorReport> {
-    let dropped = project.dismiss_put_back(&chosen.operations)?;
+    let dropped = project.history().dismiss(&chosen.operations)?;
     let mut answer = session::answer("restore", project)?;
     for one in &chosen.operations {
         let _ = writeln!(answer.text, "{}  dismissed: {}", one.id, visible(&one.subject));
@@ -127,7 +127,7 @@ fn dismiss(project: &Project, chosen: &Restorable) -> Result<Answer, ErrorReport
 }
 
 fn bring_back(project: &Project, chosen: &Restorable) -> Result<Answer, ErrorReport> {
-    let done = project.restore(chosen)?;
+    let done = project.history().restore(chosen)?;
     let mut answer = session::answer("restore", project)?;
     let mut is_open = false;
     for one in &done.documents {

@@ -12,6 +12,7 @@ use crate::core::problem::{ErrorClass, Problem};
 use crate::core::reconcile::{FileAction, LocalDocument, NewDocument, ReconcilePlan};
 use crate::core::snapshot::Entry;
 use crate::services::commits::CommitTurn;
+use crate::services::document_writer::action;
 use crate::services::{Edits, Error, New};
 
 /// How long whoever ends waits for git, and how often it is tried meanwhile.
@@ -105,7 +106,7 @@ impl State {
         if let Some((path, gap)) = self.project.documents().first_left_to_git(changes.iter().map(|(path, ..)| path))? {
             return Ok(Landed::Held(format!("`{path}` is left to git: {gap}")));
         }
-        let made = self.project.writer().operation("bridge.take")?;
+        let made = self.project.records().operation("bridge.take")?;
         let operation =
             Operation { id: deed.operation.cloned().unwrap_or(made.id), agent: deed.author.cloned(), ..made };
         let paths: Vec<DocPath> = changes.iter().map(|(path, ..)| path.clone()).collect();
@@ -116,11 +117,7 @@ impl State {
             for ((_, before, after), now) in changes.iter().zip(current) {
                 let bytes = |document: &Option<Document>| document.as_ref().map(|document| document.bytes().to_vec());
                 is_overtaken |= *now != bytes(before) && *now != bytes(after);
-                actions.push(match bytes(after) {
-                    after if after == *now => Action::Keep,
-                    Some(after) => Action::Write(after),
-                    None => Action::Remove,
-                });
+                actions.push(action(now.as_deref(), after.as_ref().map(Document::bytes)));
             }
             Ok(if is_overtaken { vec![Action::Keep; changes.len()] } else { actions })
         });
@@ -187,7 +184,7 @@ impl State {
             NewDocument::Task(task) => task.assigned_to.clone(),
             NewDocument::Workflow(_) => None,
         };
-        let document = self.project.render(&made(new.clone()))?;
+        let document = self.project.operations().templates.render(&made(new.clone()))?;
         let deed = Deed { author: author.as_ref(), operation: None, is_told: false };
         let path = DocPath::for_new(item.0, &item.1);
         match self.write(&deed, &[(path, None, Some(document))])? {

@@ -24,6 +24,10 @@ use crate::services::{Error, Progress};
 
 /// Largest record of the revision that the folder was brought to, in bytes.
 const RECORD_BYTES_MAX: usize = 1024;
+/// The file that names the revision that the folder was brought to.
+const FOLLOWED: &str = "branch";
+/// The file that names what git had checked out then.
+const CHECKOUT: &str = "checkout";
 /// How many bytes of HEAD's reflog are read again and again before it is noted that they are known.
 const REFLOG_BYTES_READ_AGAIN: u64 = 4096;
 
@@ -258,8 +262,8 @@ impl<'a> DedicatedBranch<'a> {
         let base = one.base.or(one.code.first().copied());
         let base = base.map(|id| repository.view().read(id)).transpose()?.map(Document::parse);
         let mut agree = true;
-        let writer = DocumentWriter::new(self.store, self.records);
-        let operation = writer.operation(plan::FOLLOW_VERB)?;
+        let operation = self.records.operation(plan::FOLLOW_VERB)?;
+        let writer = DocumentWriter { store: self.store };
         writer.write_durably(&operation, std::slice::from_ref(one.path), &mut |current| -> Result<_, Error> {
             let here = current.first().and_then(Option::as_ref);
             agree = true;
@@ -285,15 +289,14 @@ impl<'a> DedicatedBranch<'a> {
 
     /// The revision of the branch that the folder was brought to last, or made itself; `None` if there was none.
     pub(in crate::services) fn followed(&self, name: &str) -> Result<Option<Revision>, Error> {
-        let Some(path) = self.record() else { return Ok(None) };
-        let text = store::read_text(&path, RECORD_BYTES_MAX).map_err(|source| Error::Folder { path, source })?;
+        let text = self.read_note(FOLLOWED)?;
         let revision = text.as_deref().and_then(|text| text.trim().rsplit_once(' '));
         Ok(revision.filter(|(of, _)| *of == name).and_then(|(_, revision)| Revision::new(revision)))
     }
 
     /// Remembers that the folder holds what this revision of its branch holds.
     pub(in crate::services) fn note_followed(&self, revision: Option<&Revision>) -> Result<(), Error> {
-        let (Target::Branch(name), Some(path), Some(revision)) = (self.target, self.record(), revision) else {
+        let (Target::Branch(name), Some(path), Some(revision)) = (self.target, self.note(FOLLOWED), revision) else {
             return Ok(());
         };
         if self.followed(name)?.as_ref() == Some(revision) {
@@ -303,21 +306,24 @@ impl<'a> DedicatedBranch<'a> {
             .map_err(|source| Error::Folder { path, source })
     }
 
-    fn record(&self) -> Option<PathBuf> {
-        Some(self.repository?.git_dir().join("mycelium").join("branch"))
+    fn note(&self, name: &str) -> Option<PathBuf> {
+        Some(self.repository?.git_dir().join("mycelium").join(name))
+    }
+
+    fn read_note(&self, name: &str) -> Result<Option<String>, Error> {
+        let Some(path) = self.note(name) else { return Ok(None) };
+        store::read_text(&path, RECORD_BYTES_MAX).map_err(|source| Error::Folder { path, source })
     }
 
     /// What git had checked out when the folder was brought to its branch last.
     fn checkout_noted(&self) -> Result<Option<CheckoutMark>, Error> {
-        let Some(path) = self.checkout_record() else { return Ok(None) };
-        let text = store::read_text(&path, RECORD_BYTES_MAX).map_err(|source| Error::Folder { path, source })?;
-        Ok(text.as_deref().and_then(CheckoutMark::parse))
+        Ok(self.read_note(CHECKOUT)?.as_deref().and_then(CheckoutMark::parse))
     }
 
     /// Remembers what git had checked out. Where no commit of the code branch holds a document, that is written seldom: it
     /// only bounds how much of the reflog is read the next time.
     fn note_checkout(&self, mark: &CheckoutMark, code: &CodeVersions) -> Result<(), Error> {
-        let Some(path) = self.checkout_record() else { return Ok(()) };
+        let Some(path) = self.note(CHECKOUT) else { return Ok(()) };
         let is_known = self.checkout_noted()?.is_some_and(|noted| {
             noted == *mark || (code.is_empty() && mark.grown_since(&noted) < REFLOG_BYTES_READ_AGAIN)
         });
@@ -325,10 +331,6 @@ impl<'a> DedicatedBranch<'a> {
             return Ok(());
         }
         store::replace_text(&path, &format!("{mark}\n")).map_err(|source| Error::Folder { path, source })
-    }
-
-    fn checkout_record(&self) -> Option<PathBuf> {
-        Some(self.repository?.git_dir().join("mycelium").join("checkout"))
     }
 }
 

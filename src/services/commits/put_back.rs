@@ -374,7 +374,7 @@ mod tests {
 
     /// An operation that is in the document and the journal, and in no commit.
     fn write(project: &Project, path: &DocPath, text: Option<&str>) {
-        let operation = project.writer().operation("task.update").expect("an operation");
+        let operation = project.records().operation("task.update").expect("an operation");
         let action = text.map_or(Action::Remove, |text| Action::Write(text.into()));
         let mut decide = |_: &[Option<Vec<u8>>]| Ok::<_, Error>(vec![action.clone()]);
         project.writer().write_durably(&operation, std::slice::from_ref(path), &mut decide).expect("written");

@@ -27,7 +27,7 @@ use crate::adapters::store::{BootClock, Durability, Store};
 use crate::core::config::Config;
 use crate::core::document::Document;
 use crate::core::entity::{self, Task};
-use crate::core::lease::{BootTime, LeasePlace, LostLease};
+use crate::core::lease::{BootTime, LeaseEvidence, LeasePlace, LeaseProof, LostLease};
 use crate::core::name::DocPath;
 use crate::core::time::{Timestamp, parse_span};
 
@@ -70,6 +70,18 @@ impl Leases<'_> {
     pub(super) fn boot_time(&self) -> BootTime {
         let BootClock { boot, ms, slept_ms } = self.store.boot_clock();
         BootTime { boot, ms, slept_ms }
+    }
+
+    /// Refuses a caller that the registry does not let change a task.
+    pub(super) fn authorize(
+        &self,
+        path: &DocPath,
+        (task, evidence): (&Task, &LeaseEvidence),
+        proof: LeaseProof<'_>,
+    ) -> Result<(), Error> {
+        let id = task.id.as_str();
+        let verdict = crate::core::lease::authorize(id, evidence, proof, &self.boot_time(), &self.here(path));
+        verdict.map_err(|loss| claim_lost(*loss))
     }
 
     /// Returns the place of a claim on a document of this worktree, without the branch.

@@ -36,6 +36,11 @@ impl Actor {
         Self { agent, ..self }
     }
 
+    /// The same actor by its fence alone: who begins a task need not be its holder.
+    pub(super) fn fence_alone(&self) -> Self {
+        Self { agent: None, ..self.clone() }
+    }
+
     /// The same actor with the fence that it believes to have.
     #[must_use]
     pub fn with_fence(self, fence: Option<u64>) -> Self {

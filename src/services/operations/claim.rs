@@ -19,7 +19,7 @@ use crate::core::snapshot::{Snapshot, sort_by_urgency};
 use crate::core::time::Timestamp;
 use crate::services::claim_arbiter::{ClaimRequest, Decided};
 use crate::services::leases::task_of;
-use crate::services::{Error, Scope};
+use crate::services::{Error, Scope, environment};
 
 /// How often the list of what is ready is made anew when others take everything on it.
 const ATTEMPTS_MAX: u32 = 50;
@@ -98,7 +98,7 @@ impl Operations<'_> {
                     }
                 }
                 Err(StoreError::Restless {
-                    path: self.project.root.join(self.project.folder()),
+                    path: self.leases.root.join(self.documents.folder()),
                     attempts: ATTEMPTS_MAX,
                 }
                 .into())
@@ -114,7 +114,7 @@ impl Operations<'_> {
         ask: &LeaseRequest,
         skipped: &mut SkippedTasks,
     ) -> Result<Option<Claimed>, Error> {
-        let live = self.project.documents().snapshot(Scope::Named)?;
+        let live = self.documents.snapshot(Scope::Named)?;
         skipped.note_unusable(&live, kind);
         let mut free = self.free_tasks(&live, kind, ask)?;
         free.retain(|task| !skipped.contains(&task.id));
@@ -153,7 +153,7 @@ impl Operations<'_> {
         kind: Option<&str>,
         ask: &LeaseRequest,
     ) -> Result<Vec<&'a Task>, Error> {
-        let holdings = self.project.leases().list(live)?;
+        let holdings = self.leases.list(live)?;
         // Of a task that runs and names an agent, the ledger may know that nobody has it any more.
         let is_free = |task: &Task| holdings.get(&task.id).is_none_or(|holding| holding.is_over);
         let mut free = live.ready_tasks();
@@ -166,7 +166,7 @@ impl Operations<'_> {
     }
 
     fn claimed(&self, mut outcome: Outcome) -> Result<Claimed, Error> {
-        let decision = outcome.claim.take().ok_or_else(|| self.project.documents().gone(&outcome.path))?;
+        let decision = outcome.claim.take().ok_or_else(|| self.documents.gone(&outcome.path))?;
         let until = self.after(decision.entry.lease);
         let ClaimDecision { entry: LeaseEntry { by, fence, lease, since, .. }, origin, decided } = decision;
         Ok(Claimed { by, fence, lease, since, until, origin, outcome, decided, skipped: SkippedTasks::default() })
@@ -178,30 +178,29 @@ impl Operations<'_> {
     /// [`Error::NoAgent`] if no agent acts; [`Error::ClaimLost`] if somebody else has the task, or if the fence is
     /// not theirs; [`Error::NotHeld`] if nobody has it; others if the folder fails.
     pub fn renew(&self, actor: &Actor, id: &str) -> Result<Renewed, Error> {
-        let (by, project) = (actor.agent.as_ref().ok_or(Error::NoAgent)?, self.project);
-        let path = project.documents().find(Some(Kind::Task), id)?.path;
-        let lock = project.leases().lock()?;
-        let file = project.store.read(&path)?.ok_or_else(|| self.project.documents().gone(&path))?;
+        let by = actor.agent.as_ref().ok_or(Error::NoAgent)?;
+        let path = self.documents.find(Some(Kind::Task), id)?.path;
+        let lock = self.leases.lock()?;
+        let file = self.documents.store.read(&path)?.ok_or_else(|| self.documents.gone(&path))?;
         let task = task_of(&path, &Document::parse(file.bytes)).ok_or_else(|| Error::Gone { path: path.clone() })?;
-        let (evidence, now) =
-            (project.leases().evidence(&task.id, &path, LeaseFacts::of(&task))?, project.leases().boot_time());
-        self.let_pass(actor, &path, &task, &evidence, &Passing::default())?;
+        let (evidence, now) = (self.leases.evidence(&task.id, &path, LeaseFacts::of(&task))?, self.leases.boot_time());
+        self.let_pass(actor, &path, (&task, &evidence), &Passing::default())?;
         let entry = match lease_state(&evidence, &now) {
             LeaseState::Held { entry, .. } if entry.by == *by => entry.in_state(EntryState::Held).renewed_at(&now),
             LeaseState::Elsewhere(holder) | LeaseState::Lost(holder) if holder == *by => {
-                project.leases().new_entry(by, &evidence.here, project.leases().place(&path)?)
+                self.leases.new_entry(by, &evidence.here, self.leases.place(&path)?)
             }
             _ => return Err(Error::NotHeld { task: task.id.to_string(), by: Some(by.clone()) }),
         };
         // Where the file came back by a revert, the registry keeps the higher fence.
-        let written = if evidence.is_reverted { None } else { Some(project.leases().write(&lock, &task.id, &entry)?) };
+        let written = if evidence.is_reverted { None } else { Some(self.leases.write(&lock, &task.id, &entry)?) };
         drop(lock);
         let ask = LeaseRequest { by: entry.by.clone(), lease: entry.lease, over: Override::None };
         let request = ClaimRequest::new(&Task { fence: Some(entry.fence), ..task.clone() }, &ask);
         self.arbiter.renew(&request, actor.claims).map_err(denied)?;
         if let Some(written) = written {
             written.close()?;
-            project.leases().sync(&written)?;
+            self.leases.sync(&written)?;
         }
         let until = self.after(entry.lease);
         Ok(Renewed { task: task.id, path, by: entry.by, fence: entry.fence, lease: entry.lease, until })
@@ -210,6 +209,6 @@ impl Operations<'_> {
     /// So long after now, by the clock on the wall.
     fn after(&self, span: Duration) -> Timestamp {
         let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-        Timestamp::from_unix_ms(self.project.now().unix_ms().saturating_add(ms))
+        Timestamp::from_unix_ms(environment::now().unix_ms().saturating_add(ms))
     }
 }

@@ -45,24 +45,17 @@ impl ClaimAnswers {
 
     /// The operation is done: these reservations are needed.
     pub(super) fn need<'a>(&mut self, reserved: impl IntoIterator<Item = &'a Reservation>) {
-        let remote = |reserved: &'a Reservation| match reserved {
-            Reservation::Remote(lease) => Some(lease),
-            Reservation::NotAsked | Reservation::Local(_) => None,
-        };
-        self.needed = reserved.into_iter().filter_map(remote).map(identity).collect();
+        self.needed = reserved.into_iter().filter_map(Reservation::remote).map(identity).collect();
     }
 
     /// Gives back what was reserved and is not needed.
-    pub(super) fn release_unneeded(&self, operations: Operations<'_>, mode: RemoteClaims) {
+    pub(super) fn release_unneeded(&self, operations: &Operations<'_>, mode: RemoteClaims) {
         let is_unneeded = |lease: &&RemoteLease| {
             lease.is_new
                 && !self.needed.contains(&identity(lease))
-                && !is_held_by_another_process(&operations.project.store, lease)
+                && !is_held_by_another_process(&operations.documents.store, lease)
         };
-        let remote = self.answers.values().flatten().filter_map(|reserved| match reserved {
-            Reservation::Remote(lease) => Some(lease),
-            Reservation::NotAsked | Reservation::Local(_) => None,
-        });
+        let remote = self.answers.values().flatten().filter_map(Reservation::remote);
         let unneeded: Vec<RemoteLease> = remote.filter(is_unneeded).cloned().collect();
         if !unneeded.is_empty() {
             operations.arbiter.release(&unneeded, mode);

@@ -1,7 +1,6 @@
 //! What an operation changes beside its own document: lines in other documents that repeat the status of a task. And what follows
 //! for the document itself: warnings, the way back out of the archive.
 
-use crate::adapters::store::Action;
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::document::Document;
 use crate::core::entity::{self, Entity, Refusal};
@@ -31,10 +30,6 @@ pub(super) fn missing(code: Code, id: &DocId) -> Diagnostic {
     finding.hint(format!("create it with `mycelium task create --id {id} --type TYPE`"))
 }
 
-pub(super) fn action(before: &Document, after: &Document) -> Action {
-    if after == before { Action::Keep } else { Action::Write(after.bytes().to_vec()) }
-}
-
 /// Returns true if an archived document comes back: one that is not finished any more does not belong into the archive.
 pub(super) fn is_to_return(before: &Document, after: &Document, entity: Option<&Entity>) -> bool {
     after != before && entity.is_some_and(|entity| !entity.is_finished())
@@ -61,11 +56,11 @@ pub(super) fn repeating(live: &Snapshot, entity: &Entity) -> Vec<DocPath> {
     live.dependents(&task.id).into_iter().filter(repeats).map(|entry| entry.path.clone()).collect()
 }
 
-/// Keeps such a line in step with the task; a document that cannot be edited is left as it is.
-pub(super) fn repeat_status(before: &Document, changed: &Entity) -> Action {
-    let Entity::Task(task) = changed else { return Action::Keep };
+/// A document in which such a line is in step with the task; `None` for one that has it already or cannot be edited.
+pub(super) fn repeat_status(before: &Document, changed: &Entity) -> Option<Document> {
+    let Entity::Task(task) = changed else { return None };
     let after = entity::task::dependency_stands(before, &task.id, task.status);
-    after.map_or(Action::Keep, |after| action(before, &after))
+    after.ok().filter(|after| after != before)
 }
 
 /// A refusal, with the document that it is about.

@@ -23,11 +23,11 @@ impl Operations<'_> {
     /// [`Error`] if the ledger or the folder fails; what was taken back stays so. One document that fails keeps no other.
     pub fn take_back(&self) -> Result<Vec<TakenBack>, Error> {
         let (mut taken, mut failed) = (Vec::new(), None);
-        for (id, path, left) in self.project.leases().held_here()? {
+        for (id, path, left) in self.leases.held_here()? {
             if !left.is_over() {
                 continue;
             }
-            let by = self.project.leases().task_at(&path)?.and_then(|task| task.claimed_by);
+            let by = self.leases.task_at(&path)?.and_then(|task| task.claimed_by);
             match (self.run_one(&Actor::default(), DocumentChange::Expire { path }), by) {
                 (Ok(outcome), Some(by)) => taken.push(TakenBack { task: id, by, outcome }),
                 // Renewed, released or finished at the same time.

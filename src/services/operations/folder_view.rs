@@ -17,7 +17,7 @@ use crate::services::{Error, Scope};
 /// What the folder holds before the first step. Once something was read it stays so until [`FolderView::update`].
 #[derive(Debug)]
 pub(super) struct FolderView<'a> {
-    pub(super) operations: Operations<'a>,
+    pub(super) operations: &'a Operations<'a>,
     pub(super) by: &'a Actor,
     /// All documents that are not archived.
     live: OnceCell<Cow<'a, Snapshot>>,
@@ -31,7 +31,7 @@ pub(super) struct FolderView<'a> {
 
 impl<'a> FolderView<'a> {
     /// A view that has read nothing yet.
-    pub(super) fn new(operations: Operations<'a>, by: &'a Actor) -> Self {
+    pub(super) fn new(operations: &'a Operations<'a>, by: &'a Actor) -> Self {
         Self {
             operations,
             by,
@@ -43,7 +43,7 @@ impl<'a> FolderView<'a> {
     }
 
     /// A view of a folder whose live documents were read already.
-    pub(super) fn of(operations: Operations<'a>, by: &'a Actor, live: &'a Snapshot) -> Self {
+    pub(super) fn of(operations: &'a Operations<'a>, by: &'a Actor, live: &'a Snapshot) -> Self {
         Self { live: OnceCell::from(Cow::Borrowed(live)), ..Self::new(operations, by) }
     }
 
@@ -62,7 +62,7 @@ impl<'a> FolderView<'a> {
         if let Some(live) = self.live.get() {
             return Ok(live);
         }
-        let mut live = self.operations.project.documents().snapshot(Scope::Live)?;
+        let mut live = self.operations.documents.snapshot(Scope::Live)?;
         for (path, document) in self.read.borrow().iter().filter(|(path, _)| !path.is_archived()) {
             match document {
                 Some(document) => live.insert(path.clone(), document.clone()),
@@ -77,16 +77,11 @@ impl<'a> FolderView<'a> {
         if let Some(known) = self.read.borrow().get(path) {
             return Ok(known.clone());
         }
-        let document = self
-            .operations
-            .project
-            .documents()
-            .read_all(std::slice::from_ref(path))?
-            .pop()
-            .map(|(_, document)| document);
+        let document =
+            self.operations.documents.read_all(std::slice::from_ref(path))?.pop().map(|(_, document)| document);
         if document.is_none() {
             // A link, folder or device in its place is an error that names it.
-            if let Err(error @ StoreError::Strange { .. }) = self.operations.project.store.read(path) {
+            if let Err(error @ StoreError::Strange { .. }) = self.operations.documents.store.read(path) {
                 return Err(error.into());
             }
         }
@@ -143,7 +138,7 @@ impl<'a> FolderView<'a> {
         if let Some(listed) = self.archive.get() {
             return Ok(listed);
         }
-        let paths = self.operations.project.store.names(Shelf::Archive)?.into_iter();
+        let paths = self.operations.documents.store.names(Shelf::Archive)?.into_iter();
         let mut listed: Vec<(String, DocPath)> = paths.map(|path| (path.stem().to_owned(), path)).collect();
         listed.sort_unstable();
         Ok(self.archive.get_or_init(|| listed))
@@ -153,7 +148,7 @@ impl<'a> FolderView<'a> {
         let is_unknown = |path: &&DocPath| !self.read.borrow().contains_key(*path);
         let unknown: Vec<DocPath> = paths.iter().filter(is_unknown).cloned().collect();
         if !unknown.is_empty() {
-            let documents = self.operations.project.documents().read_all(&unknown)?;
+            let documents = self.operations.documents.read_all(&unknown)?;
             self.read.borrow_mut().extend(documents.into_iter().map(|(path, document)| (path, Some(document))));
         }
         let read = self.read.borrow();

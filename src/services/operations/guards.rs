@@ -3,13 +3,16 @@
 use super::{Actor, Operations};
 use crate::core::entity::{self, Task, TaskStatus};
 use crate::core::lease::{
-    self, ClaimVerdict, LeaseEntry, LeaseEvidence, LeasePlace, LeaseProof, LeaseRequest, Override, decide,
+    ClaimVerdict, LeaseEntry, LeaseEvidence, LeasePlace, LeaseProof, LeaseRequest, Override, decide,
 };
 use crate::core::name::DocPath;
 use crate::core::operation::Passing;
 use crate::services::Error;
 use crate::services::claim_arbiter::ClaimDenied;
 use crate::services::leases::claim_lost;
+
+/// A task, and what is known of its lease.
+type Known<'a> = (&'a Task, &'a LeaseEvidence);
 
 impl Operations<'_> {
     /// The error of an edit that was refused. Where another agent has the task by now, or has it in another worktree, that is the
@@ -18,81 +21,37 @@ impl Operations<'_> {
         &self,
         by: &Actor,
         path: &DocPath,
-        (task, evidence): (&Task, &LeaseEvidence),
+        (task, evidence): Known<'_>,
         refusal: entity::Refusal,
         passing: &Passing,
     ) -> Result<Error, Error> {
-        let project = self.project;
         let is_illegal = matches!(refusal, entity::Refusal::IllegalStep { .. });
         if is_illegal
             && task.status != TaskStatus::Running
-            && let Some(loss) = project.leases().taken_over_since(by.agent.as_ref(), path, task, evidence)
+            && let Some(loss) = self.leases.taken_over_since(by.agent.as_ref(), path, task, evidence)
         {
             return Ok(claim_lost(loss));
         }
-        self.let_pass(by, path, task, evidence, passing)?;
+        self.let_pass(by, path, (task, evidence), passing)?;
         let refusal = Error::Refused { path: path.clone(), source: Box::new(refusal.about(path.stem())) };
         let Some(by) = by.agent.as_ref().filter(|_| passing.over == Override::None) else { return Ok(refusal) };
         if !is_illegal || task.status != TaskStatus::Pending {
             return Ok(refusal);
         }
-        let ask = LeaseRequest { by: by.clone(), lease: project.leases().default_lease(), over: Override::None };
-        Ok(
-            match decide(
-                task.id.as_str(),
-                evidence,
-                &[],
-                &ask,
-                &project.leases().boot_time(),
-                &project.leases().here(path),
-            ) {
-                ClaimVerdict::Lost { lost, .. } => claim_lost(*lost),
-                _ => project.leases().refuse_unmerged(&task.id, path, evidence, &ask).err().unwrap_or(refusal),
-            },
-        )
+        let ask = LeaseRequest { by: by.clone(), lease: self.leases.default_lease(), over: Override::None };
+        Ok(match decide(task.id.as_str(), evidence, &[], &ask, &self.leases.boot_time(), &self.leases.here(path)) {
+            ClaimVerdict::Lost { lost, .. } => claim_lost(*lost),
+            _ => self.leases.refuse_unmerged(&task.id, path, evidence, &ask).err().unwrap_or(refusal),
+        })
     }
 
-    /// Refuses a caller that the registry does not let pass.
-    fn guard(
-        &self,
-        path: &DocPath,
-        (task, evidence): (&Task, &LeaseEvidence),
-        pass: LeaseProof<'_>,
-    ) -> Result<(), Error> {
-        let (moment, here) = (self.project.leases().boot_time(), self.project.leases().here(path));
-        lease::authorize(task.id.as_str(), evidence, pass, &moment, &here).map_err(|loss| claim_lost(*loss))
-    }
-
-    /// Refuses an agent that has lost the task.
-    pub(super) fn let_pass(
-        &self,
-        by: &Actor,
-        path: &DocPath,
-        task: &Task,
-        evidence: &LeaseEvidence,
-        passing: &Passing,
-    ) -> Result<(), Error> {
+    /// Refuses an agent that has lost the task, and a caller with another fence than the holder.
+    pub(super) fn let_pass(&self, by: &Actor, path: &DocPath, of: Known<'_>, passing: &Passing) -> Result<(), Error> {
         let fence = passing.fence.or(by.fence);
         if passing.over != Override::None || by.agent.is_none() && fence.is_none() {
             return Ok(());
         }
-        self.guard(path, (task, evidence), LeaseProof { by: by.agent.as_ref(), fence })
-    }
-
-    /// Refuses a caller that begins a task with another fence than it has.
-    pub(super) fn check_fence(
-        &self,
-        by: &Actor,
-        path: &DocPath,
-        task: &Task,
-        evidence: &LeaseEvidence,
-        passing: &Passing,
-    ) -> Result<(), Error> {
-        let fence = passing.fence.or(by.fence);
-        if passing.over != Override::None || fence.is_none() {
-            return Ok(());
-        }
-        self.guard(path, (task, evidence), LeaseProof { by: None, fence })
+        self.leases.authorize(path, of, LeaseProof { by: by.agent.as_ref(), fence })
     }
 
     /// The entry of a task that ends or goes back, in the state in which it was; `None` if the registry needs none.
@@ -108,7 +67,7 @@ impl Operations<'_> {
             (Some(entry), _) if entry.fence == evidence.here.fence => {
                 Ok(Some(LeaseEntry { place: place()?, ..entry.clone() }))
             }
-            (_, Some(by)) => Ok(Some(self.project.leases().new_entry(by, &evidence.here, place()?))),
+            (_, Some(by)) => Ok(Some(self.leases.new_entry(by, &evidence.here, place()?))),
             (_, None) => Ok(None),
         }
     }

@@ -13,17 +13,17 @@ impl Operations<'_> {
     /// Notes the signs of life of the holders before another agent's operation writes their documents.
     pub(super) fn note_holders_heard(&self, by: &Actor, plan: &LeasePlan) -> Result<(), Error> {
         let changed = plan.tasks.iter().filter(|(_, lease)| lease.is_changed);
-        changed.into_iter().try_for_each(|(path, lease)| {
-            self.project.leases().record_before_foreign_save(by.agent.as_ref(), path, &lease.task)
-        })
+        changed
+            .into_iter()
+            .try_for_each(|(path, lease)| self.leases.record_before_foreign_save(by.agent.as_ref(), path, &lease.task))
     }
 
     /// Counts leases of unknown age from now on.
     pub(super) fn measure_leases(&self, plan: &LeasePlan) -> Result<(), Error> {
         for (id, path, facts, by) in &plan.unmeasured {
-            let lock = self.project.leases().lock()?;
-            let evidence = self.project.leases().evidence(id, path, facts.clone())?;
-            self.project.leases().reanchor(&lock, id, &evidence, by, self.project.leases().place(path)?)?;
+            let lock = self.leases.lock()?;
+            let evidence = self.leases.evidence(id, path, facts.clone())?;
+            self.leases.reanchor(&lock, id, &evidence, by, self.leases.place(path)?)?;
         }
         Ok(())
     }
@@ -37,14 +37,12 @@ impl Operations<'_> {
         }
         // A lease that ends, and one that the last holder takes up again, are judged by the document.
         let gives = changed.iter().any(|(_, lease, entry)| entry.state.is_held() && lease.is_claimed);
-        let lock = match self.project.leases().lock() {
+        let lock = match self.leases.lock() {
             Err(error) if error.is_state_read_only() && !gives => None,
             lock => Some(lock?),
         };
         for (path, lease, _) in &changed {
-            if self.project.leases().evidence(&lease.task.id, path, lease.found.here.clone())?.record
-                != lease.found.record
-            {
+            if self.leases.evidence(&lease.task.id, path, lease.found.here.clone())?.record != lease.found.record {
                 return Ok(None);
             }
         }
@@ -52,29 +50,21 @@ impl Operations<'_> {
         let mut seats = Vec::with_capacity(changed.len());
         for (_, lease, entry) in changed {
             let state = if lease.is_given && entry.state == EntryState::Held { EntryState::Begun } else { entry.state };
-            seats.push(self.project.leases().begin(&lock, &lease.task.id, entry.in_state(state))?);
+            seats.push(self.leases.begin(&lock, &lease.task.id, entry.in_state(state))?);
         }
         Ok(Some(seats))
     }
 
-    /// The documents are as the entries say.
-    pub(super) fn confirm_leases(&self, seats: &mut [PendingLease]) {
-        for seat in seats {
-            // An entry that cannot be brought up to date now is judged by its document.
-            let _ = self.project.leases().commit(seat);
-        }
-    }
-
     /// The documents were not changed.
     pub(super) fn withdraw_leases(&self, seats: &[PendingLease]) -> Result<(), Error> {
-        seats.iter().try_for_each(|seat| self.project.leases().rollback(seat))
+        seats.iter().try_for_each(|seat| self.leases.rollback(seat))
     }
 
     /// Waits until what the registry must not lose is on the disk.
     pub(super) fn sync_leases(&self, seats: &[PendingLease]) -> Result<(), Error> {
         if seats.len() < SYNC_TOGETHER_MIN {
-            return seats.iter().try_for_each(|seat| self.project.leases().sync(&seat.file));
+            return seats.iter().try_for_each(|seat| self.leases.sync(&seat.file));
         }
-        if self.project.leases().must_last() { Ok(self.project.store.sync_claims()?) } else { Ok(()) }
+        if self.leases.must_last() { Ok(self.documents.store.sync_claims()?) } else { Ok(()) }
     }
 }

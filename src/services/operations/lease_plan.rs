@@ -4,6 +4,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Operations;
 use super::claim_answers::{ClaimKey, key};
 use super::derived::refusing;
 use super::folder_view::FolderView;
@@ -20,9 +21,9 @@ use crate::core::lease::{
 use crate::core::name::{AgentName, DocId, DocPath};
 use crate::core::operation::{Passing, TaskChange};
 use crate::core::snapshot::Blocker;
+use crate::services::Error;
 use crate::services::claim_arbiter::{ClaimRequest, RemoteLease, Reservation};
 use crate::services::leases::{claim_lost, may_resume, resume_request, task_of};
-use crate::services::{Error, Project};
 
 /// What is to be done to a task.
 #[derive(Debug, Clone, Copy)]
@@ -126,12 +127,12 @@ impl LeasePlan {
     }
 
     /// What is known of a task, which now says this.
-    fn lease(&mut self, project: &Project, path: &DocPath, task: &Task) -> Result<&mut PlannedLease, Error> {
+    fn lease(&mut self, operations: &Operations<'_>, path: &DocPath, task: &Task) -> Result<&mut PlannedLease, Error> {
         if !self.tasks.contains_key(path) {
             let facts = LeaseFacts::of(task);
             let evidence = match self.known.remove(path) {
                 Some(known) => LeaseEvidence { here: facts, ..known },
-                None => project.leases().evidence(&task.id, path, facts)?,
+                None => operations.leases.evidence(&task.id, path, facts)?,
             };
             self.tasks.insert(path.clone(), PlannedLease::new(task.clone(), evidence));
         }
@@ -149,16 +150,16 @@ impl LeasePlan {
         change: Option<&TaskChange>,
         passing: &Passing,
     ) -> Result<Option<Document>, Error> {
-        let (project, operations) = (view.operations.project, view.operations);
+        let operations = view.operations;
         let Some(task) = task_of(path, before).filter(|task| may_resume(view.by.agent.as_ref(), task, change)) else {
             return Ok(None);
         };
-        let evidence = self.lease(project, path, &task)?.evidence.clone();
+        let evidence = self.lease(operations, path, &task)?.evidence.clone();
         let Some(ask) = resume_request(view.by.agent.as_ref(), &evidence) else { return Ok(None) };
-        operations.check_fence(view.by, path, &task, &evidence, passing)?;
+        operations.let_pass(&view.by.fence_alone(), path, (&task, &evidence), passing)?;
         let reserved = self.ask(view, &task, &ask)?;
         let again = resumed(path, before, &evidence, &ask, &reserved)?;
-        self.lease(project, path, &task)?.reserved = Some(reserved);
+        self.lease(operations, path, &task)?.reserved = Some(reserved);
         Ok(Some(again))
     }
 
@@ -211,8 +212,8 @@ impl LeasePlan {
         passing: &Passing,
         blockers: &mut Blockers<'_>,
     ) -> Result<(Document, Option<ClaimDecision>), Error> {
-        let (project, operations) = (view.operations.project, view.operations);
-        let lease = self.lease(project, path, task)?;
+        let operations = view.operations;
+        let lease = self.lease(operations, path, task)?;
         lease.is_changed = true;
         if change.is_some_and(TaskChange::is_open_to_all) {
             return Ok((refusing(path, edited)?, None));
@@ -227,8 +228,8 @@ impl LeasePlan {
         let status = next.as_ref().map_or(task.status, |next| next.status);
         match (task.status, status, &view.by.agent) {
             (TaskStatus::Pending, TaskStatus::Running, Some(by)) => {
-                operations.check_fence(view.by, path, task, &lease.evidence, passing)?;
-                let ask = LeaseRequest { by: by.clone(), lease: project.leases().default_lease(), over: passing.over };
+                operations.let_pass(&view.by.fence_alone(), path, (task, &lease.evidence), passing)?;
+                let ask = LeaseRequest { by: by.clone(), lease: operations.leases.default_lease(), over: passing.over };
                 // Who begins a task may have it assigned to them in one go.
                 let assigned = match next {
                     Some(next) => Task { assigned_to: next.assigned_to, gates: next.gates, ..task.clone() },
@@ -238,8 +239,8 @@ impl LeasePlan {
                 self.claimed(path, task, after, given, passing.over)
             }
             (from, to, _) if from != to && to != TaskStatus::Running => {
-                operations.let_pass(view.by, path, task, &lease.evidence, passing)?;
-                let place = || place(&self.branch, project, path);
+                operations.let_pass(view.by, path, (task, &lease.evidence), passing)?;
+                let place = || place(&self.branch, operations, path);
                 let Some(lease) = self.tasks.get_mut(path) else { return Ok((after, None)) };
                 if let Some(entry) = operations.end_entry(task, &lease.evidence, place)? {
                     lease.put(entry.in_state(end_of(to)));
@@ -247,9 +248,9 @@ impl LeasePlan {
                 Ok((after, None))
             }
             _ => {
-                operations.let_pass(view.by, path, task, &lease.evidence, passing)?;
+                operations.let_pass(view.by, path, (task, &lease.evidence), passing)?;
                 if let Some(entry) = lease.evidence.entry().filter(|entry| is_taken_up(entry, task)) {
-                    let entry = entry.in_state(EntryState::Held).renewed_at(&project.leases().boot_time());
+                    let entry = entry.in_state(EntryState::Held).renewed_at(&operations.leases.boot_time());
                     lease.put(LeaseEntry { fence: task.fence.unwrap_or(entry.fence), ..entry });
                     lease.is_given = true;
                 }
@@ -269,16 +270,16 @@ impl LeasePlan {
         ask: &LeaseRequest,
         blockers: &mut Blockers<'_>,
     ) -> Result<(LeaseEntry, Option<PreviousHolder>, Reservation), Error> {
-        let project = view.operations.project;
-        let lease = self.lease(project, path, task)?;
+        let operations = view.operations;
+        let lease = self.lease(operations, path, task)?;
         let facts = LeaseFacts::of(assigned);
         (lease.evidence.here.assigned_to, lease.evidence.here.unusable) = (facts.assigned_to, facts.unusable);
-        project.leases().refuse_unmerged(&task.id, path, &lease.evidence, ask)?;
+        operations.leases.refuse_unmerged(&task.id, path, &lease.evidence, ask)?;
         // Where no lease can be written down, none is given.
-        project.store.make_state()?;
+        operations.documents.store.make_state()?;
         let (evidence, known) = (lease.evidence.clone(), lease.reserved.clone());
         let blockers = blockers(assigned)?;
-        let (moment, here) = (project.leases().boot_time(), project.leases().here(path));
+        let (moment, here) = (operations.leases.boot_time(), operations.leases.here(path));
         let decide = |ask: &LeaseRequest| decide(task.id.as_str(), &evidence, &blockers, ask, &moment, &here);
         // What is refused here is not asked for there.
         if let ClaimVerdict::Refused(refusal) = decide(ask) {
@@ -286,7 +287,7 @@ impl LeasePlan {
         }
         let reserved = known.map_or_else(|| self.ask(view, task, ask), Ok)?;
         let ask = reserved.ask(ask);
-        let place = place(&self.branch, project, path)?;
+        let place = place(&self.branch, operations, path)?;
         match decide(&ask) {
             ClaimVerdict::Grant(give) => {
                 let origin = match (give.previous, &reserved) {
@@ -297,7 +298,7 @@ impl LeasePlan {
                 };
                 let fence = give.fence.max(reserved.fence());
                 Ok((
-                    project.leases().granted_entry(&evidence, fence, &ask, EntryState::Held, place),
+                    operations.leases.granted_entry(&evidence, fence, &ask, EntryState::Held, place),
                     Some(origin),
                     reserved,
                 ))
@@ -305,12 +306,12 @@ impl LeasePlan {
             ClaimVerdict::Keep { .. } => {
                 let known = evidence.entry().filter(|entry| entry.by == ask.by && entry.fence == evidence.here.fence);
                 let known = known.map(|entry| entry.in_state(EntryState::Held).renewed_at(&moment));
-                let entry = known.unwrap_or_else(|| project.leases().new_entry(&ask.by, &evidence.here, place));
+                let entry = known.unwrap_or_else(|| operations.leases.new_entry(&ask.by, &evidence.here, place));
                 Ok((entry, None, reserved))
             }
             ClaimVerdict::Wait => {
                 self.is_waiting = true;
-                Err(StoreError::Busy { path: project.store.claim_lock_path(), waited: FOLDER_WAIT }.into())
+                Err(StoreError::Busy { path: operations.documents.store.claim_lock_path(), waited: FOLDER_WAIT }.into())
             }
             ClaimVerdict::Lost { lost, reanchor } => {
                 self.unmeasured.extend(reanchor.map(|by| (task.id.clone(), path.clone(), evidence.here.clone(), by)));
@@ -354,15 +355,15 @@ impl LeasePlan {
         task: &Task,
         released: Document,
     ) -> Result<Document, Error> {
-        let (project, operations) = (view.operations.project, view.operations);
-        let lease = self.lease(project, path, task)?;
-        if !lease::lease_state(&lease.evidence, &project.leases().boot_time()).is_over() {
+        let operations = view.operations;
+        let lease = self.lease(operations, path, task)?;
+        if !lease::lease_state(&lease.evidence, &operations.leases.boot_time()).is_over() {
             return Err(Error::NotHeld { task: task.id.to_string(), by: None });
         }
-        let place = || place(&self.branch, project, path);
+        let place = || place(&self.branch, operations, path);
         let Some(lease) = self.tasks.get_mut(path) else { return Ok(released) };
         if let Some(entry) = operations.end_entry(task, &lease.evidence, place)? {
-            let ended = project.leases().expired_at(&entry, &lease.evidence);
+            let ended = operations.leases.expired_at(&entry, &lease.evidence);
             lease.put(LeaseEntry { ended, ..entry.in_state(EntryState::Expired) });
         }
         Ok(released)
@@ -370,11 +371,11 @@ impl LeasePlan {
 }
 
 /// Where a claim is written down, with the branch, which is looked up once.
-fn place(branch: &OnceCell<Option<String>>, project: &Project, path: &DocPath) -> Result<LeasePlace, Error> {
+fn place(branch: &OnceCell<Option<String>>, operations: &Operations<'_>, path: &DocPath) -> Result<LeasePlace, Error> {
     if branch.get().is_none() {
-        let _ = branch.set(project.records().head()?.and_then(|head| head.branch));
+        let _ = branch.set(operations.records.head()?.and_then(|head| head.branch));
     }
-    Ok(LeasePlace { branch: branch.get().cloned().flatten(), ..project.leases().here(path) })
+    Ok(LeasePlace { branch: branch.get().cloned().flatten(), ..operations.leases.here(path) })
 }
 
 /// Returns true if a task runs again whose lease ended: its holder took it up.

@@ -3,6 +3,7 @@
 //! of one.
 
 mod actor;
+mod archive;
 mod claim;
 mod claim_answers;
 mod cycle;
@@ -15,24 +16,31 @@ mod lease_plan;
 mod left_behind;
 mod outcome;
 mod overlay;
+mod own_templates;
 mod plan;
 mod prune;
 mod run;
 mod skipped;
 
 pub use self::actor::Actor;
+pub use self::archive::{Archived, Kept, Moved, Run, Wanted, quiet_span};
 pub use self::claim::{Claimed, Renewed, Which};
 pub(super) use self::derived::out_of_the_archive;
 pub use self::expire::TakenBack;
 use self::folder_view::FolderView;
 pub use self::outcome::{ClaimDecision, Outcome};
+pub(super) use self::own_templates::OwnTemplates;
 pub use self::prune::{Pruned, Pruning, Stale};
 pub use self::run::{STEPS_MAX, Together};
 pub(super) use self::skipped::described;
 pub use self::skipped::{SkippedTask, SkippedTasks};
+use super::Error;
 use super::after_write::AfterWrite;
 use super::claim_arbiter::ClaimArbiter;
-use super::{Error, Project};
+use super::commits::{Committer, OperationRecords};
+use super::document_writer::DocumentWriter;
+use super::index::DocumentReader;
+use super::leases::Leases;
 use crate::core::document::Document;
 use crate::core::entity::Refusal;
 use crate::core::name::Kind;
@@ -42,7 +50,12 @@ use crate::core::snapshot::Snapshot;
 /// Carries out operations.
 #[derive(Clone, Copy)]
 pub struct Operations<'a> {
-    pub(super) project: &'a Project,
+    pub(super) documents: DocumentReader<'a>,
+    pub(super) leases: Leases<'a>,
+    pub(super) writer: DocumentWriter<'a>,
+    pub(super) records: OperationRecords<'a>,
+    pub(super) commits: Committer<'a>,
+    pub(super) templates: OwnTemplates<'a>,
     /// Decides claims before this clone does.
     pub(super) arbiter: &'a dyn ClaimArbiter,
     /// Is told of every operation once it is durable.
@@ -51,7 +64,7 @@ pub struct Operations<'a> {
 
 impl std::fmt::Debug for Operations<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Operations").field("project", self.project).finish_non_exhaustive()
+        f.debug_struct("Operations").field("leases", &self.leases).finish_non_exhaustive()
     }
 }
 
@@ -99,7 +112,7 @@ impl Operations<'_> {
 
     /// Carries out a request alone, over live documents that were read before.
     fn run_one_over<'r>(&self, by: &Actor, live: &Snapshot, request: impl Into<Request<'r>>) -> Result<Outcome, Error> {
-        one(self.run(&mut FolderView::of(*self, by, live), &[request.into()], Together::Each)?)
+        one(self.run(&mut FolderView::of(self, by, live), &[request.into()], Together::Each)?)
     }
 
     /// Carries out a request alone.
@@ -109,7 +122,7 @@ impl Operations<'_> {
     /// # Errors
     /// Why it was not done.
     pub fn run_one<'r>(&self, by: &Actor, request: impl Into<Request<'r>>) -> Result<Outcome, Error> {
-        one(self.run(&mut FolderView::new(*self, by), &[request.into()], Together::Each)?)
+        one(self.run(&mut FolderView::new(self, by), &[request.into()], Together::Each)?)
     }
 }
 

@@ -1,17 +1,14 @@
 //! What an operation came to, the record that it leaves in the journal, and its commit.
 
 use super::{Actor, Operations};
-use crate::adapters::store::{self, Unsynced};
-use crate::core::config::REPOSITORY_CONFIG;
+use crate::adapters::store::Unsynced;
 use crate::core::diagnostic::Diagnostic;
 use crate::core::document::Document;
-use crate::core::entity::{Entity, Refusal, RenderError};
+use crate::core::entity::Entity;
 use crate::core::lease::{LeaseEntry, PreviousHolder};
-use crate::core::name::{DocPath, Kind, OperationId, Revision};
-use crate::core::operation::New;
-use crate::core::template::{self, Shape, TEMPLATE_BYTES_MAX};
+use crate::core::name::{DocPath, OperationId, Revision};
 use crate::services::claim_arbiter::Decided;
-use crate::services::{Error, Project, Waiting};
+use crate::services::{Error, Waiting};
 
 /// What an operation came to. It is on disk for good when this is returned (with the default durability).
 #[derive(Debug, Clone)]
@@ -36,6 +33,14 @@ pub struct Outcome {
     pub claim: Option<ClaimDecision>,
 }
 
+impl Outcome {
+    /// Nothing is known but the document.
+    pub(super) fn new(path: DocPath, document: Document) -> Self {
+        let (entity, findings, operation, committed) = (None, Vec::new(), None, None);
+        Self { path, document, entity, findings, operation, committed, waiting: None, before: None, claim: None }
+    }
+}
+
 /// Who has a task after a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimDecision {
@@ -47,52 +52,21 @@ pub struct ClaimDecision {
     pub decided: Decided,
 }
 
-impl Project {
-    /// The text of a new document.
-    pub(in crate::services) fn render(&self, new: &New) -> Result<Document, Error> {
-        let shape = match self.config.text("markdown.shape") {
-            Some("classic") => Shape::Classic,
-            _ => Shape::Lean,
-        };
-        let replacement = self.own_template(new.kind())?;
-        let own = replacement.as_deref();
-        let rendered = match new {
-            New::Task(new) => new.render(shape, own),
-            New::Agent(new) => new.render(shape, own),
-            New::Workflow(new) => new.render(shape, own),
-        };
-        rendered.map_err(|error| match error {
-            // What was asked for is at fault, as it is where a document is changed.
-            RenderError::Value(finding) => {
-                let source = Refusal::BadValue { id: new.id().to_string(), findings: vec![*finding] };
-                Error::Refused { path: DocPath::for_new(new.kind(), &new.id()), source: Box::new(source) }
-            }
-            error => error.into(),
-        })
-    }
-
-    /// The repository's own template of a kind, if it has one.
-    fn own_template(&self, kind: Kind) -> Result<Option<String>, Error> {
-        let folder = REPOSITORY_CONFIG.trim_end_matches("config.json");
-        let path = format!("{folder}templates/{}", template::file_name(kind));
-        Ok(store::read_text_in(&self.root, &path, TEMPLATE_BYTES_MAX)?)
-    }
-}
-
 impl Operations<'_> {
     /// Commits what was written, unless a watcher does, waits until all of it is on the disk, and passes it on. The outcome is
     /// that of the last operation.
     pub(in crate::services) fn commit_written(&self, by: &Actor, written: &[Unsynced]) -> Result<CommitOutcome, Error> {
         let mut outcome = CommitOutcome::default();
         // One after the other: a later one must not be acknowledged if an earlier one was lost.
-        let last = written.split_last().map(|(last, earlier)| earlier.iter().try_for_each(Unsynced::wait).map(|()| last));
+        let last =
+            written.split_last().map(|(last, earlier)| earlier.iter().try_for_each(Unsynced::wait).map(|()| last));
         let last = last.transpose()?;
-        self.project.leases().record_activity(by.agent.as_ref());
-        let watcher = self.project.store.watcher();
-        let is_watched = matches!(watcher, Ok(Some(_))) && self.project.repository.is_some();
+        self.leases.record_activity(by.agent.as_ref());
+        let watcher = self.documents.store.watcher();
+        let is_watched = matches!(watcher, Ok(Some(_))) && self.documents.repository.is_some();
         match watcher {
-            Ok(Some(_)) if self.project.repository.is_some() => outcome.waiting = Some(Waiting::Watcher),
-            _ => match self.project.commits().commit_together(last) {
+            Ok(Some(_)) if self.documents.repository.is_some() => outcome.waiting = Some(Waiting::Watcher),
+            _ => match self.commits.commit_together(last) {
                 Ok(done) => {
                     outcome.findings.clone_from(&done.findings);
                     let Some(last) = last else { return Ok(outcome) };
@@ -100,7 +74,7 @@ impl Operations<'_> {
                     outcome.committed = done.operations.get(operation).cloned();
                     outcome.waiting = if outcome.committed.is_some() { None } else { done.waiting.clone() };
                     if outcome.committed.is_none() && outcome.waiting.is_none() {
-                        outcome.committed = self.project.commits().committed_by_another(operation);
+                        outcome.committed = self.commits.committed_by_another(operation);
                     }
                 }
                 Err(error) => outcome.waiting = Some(Waiting::failed(&error)),

@@ -99,7 +99,7 @@ impl Overlay {
         let live = live.map(|entry| (is_whole(entry, id), entry.path.clone(), entry.document.clone()));
         if !matches!(&live, Ok((true, ..)) | Err(FindError::Duplicate { .. })) {
             // A whole id means that document, wherever it lies, whatever else begins so.
-            if let Some(found) = view.operations.project.documents().find_whole(Some(kind), id)? {
+            if let Some(found) = view.operations.documents.find_whole(Some(kind), id)? {
                 match self.documents.get(&found.path) {
                     None => return Ok((found.path, found.document)),
                     Some(Sides { now: Some(now), .. }) => return Ok((found.path, now.clone())),

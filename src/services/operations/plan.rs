@@ -5,20 +5,21 @@ use std::collections::BTreeSet;
 
 use super::cycle::{self, refuse_cycle};
 use super::derived::{
-    action, described_in, is_to_return, missing, named_tasks, out_of_the_archive, refusing, repeat_status, repeating,
+    described_in, is_to_return, missing, named_tasks, out_of_the_archive, refusing, repeat_status, repeating,
 };
 use super::folder_view::FolderView;
 use super::lease_plan::{LeasePlan, TaskAction, TaskEdit};
 use super::left_behind::{dependents_left, open_tasks};
-use super::outcome::ClaimDecision;
+use super::outcome::Outcome;
 use super::overlay::{Overlay, Sides};
 use crate::adapters::store::{Action, DOCUMENT_BYTES_MAX, StoreError};
-use crate::core::diagnostic::{Code, Diagnostic};
+use crate::core::diagnostic::Code;
 use crate::core::document::Document;
 use crate::core::entity::{self, Entity, Refusal, agent, task};
 use crate::core::name::{AgentName, DocId, DocPath, Kind};
 use crate::core::operation::{DocumentChange, DocumentRef, New, Request, Taken, TaskChange};
 use crate::services::Error;
+use crate::services::document_writer::action;
 
 /// What the steps came to.
 #[derive(Debug)]
@@ -34,16 +35,9 @@ pub(super) struct Plan {
 /// What one step did.
 #[derive(Debug)]
 pub(super) struct StepOutcome {
-    pub(super) path: DocPath,
-    /// Its text before the step.
-    pub(super) before: Option<Document>,
-    /// Its text after the step; for a removal, the text that was removed.
-    pub(super) document: Document,
-    pub(super) entity: Option<Entity>,
-    pub(super) findings: Vec<Diagnostic>,
+    /// Without what became of the whole operation.
+    pub(super) outcome: Outcome,
     pub(super) changed: bool,
-    /// For a step that claimed a task: who has it now.
-    pub(super) claim: Option<ClaimDecision>,
     /// The tasks that it newly names.
     names: Vec<DocId>,
     is_removed: bool,
@@ -140,7 +134,7 @@ impl Plan {
         if (is_known || !is_alone) && self.folder.document(view, &path)?.is_some() {
             return Err(exists(path));
         }
-        let mut document = view.operations.project.render(new)?;
+        let mut document = view.operations.templates.render(new)?;
         if let New::Task(task) = new
             && !task.depends_on.is_empty()
         {
@@ -164,8 +158,7 @@ impl Plan {
         let from = again.as_ref().unwrap_or(&before);
         let edited = self.without_cycle(view, &path, from, edit(from));
         let edit = TaskEdit { path: &path, before: from, edited, action: TaskAction::Change(change, passing) };
-        let (after, claim) = self.authorize(view, edit)?;
-        Ok(StepOutcome { claim, ..self.put_changed(view, path, before, after)? })
+        self.put_authorized(view, &before, edit)
     }
 
     /// A step that is about the lease of a task.
@@ -176,18 +169,22 @@ impl Plan {
         action: TaskAction<'_>,
         edit: &dyn Fn(&Document) -> Result<Document, Refusal>,
     ) -> Result<StepOutcome, Error> {
-        let edit = TaskEdit { path: &path, before: &before, edited: edit(&before), action };
-        let (after, claim) = self.authorize(view, edit)?;
-        Ok(StepOutcome { claim, ..self.put_changed(view, path, before, after)? })
+        self.put_authorized(view, &before, TaskEdit { path: &path, before: &before, edited: edit(&before), action })
     }
 
-    fn authorize(
+    /// Notes what a task says after a step, if the caller may take it.
+    fn put_authorized(
         &mut self,
         view: &FolderView<'_>,
+        before: &Document,
         edit: TaskEdit<'_>,
-    ) -> Result<(Document, Option<ClaimDecision>), Error> {
+    ) -> Result<StepOutcome, Error> {
+        let path = edit.path.clone();
         let Self { folder, leases, .. } = self;
-        leases.authorize(view, edit, &mut |task| folder.blockers(view, task))
+        let (after, claim) = leases.authorize(view, edit, &mut |task| folder.blockers(view, task))?;
+        let mut done = self.put_changed(view, path, before.clone(), after)?;
+        done.outcome.claim = claim;
+        Ok(done)
     }
 
     /// The edited document, unless the edit made the task wait for itself.
@@ -224,9 +221,10 @@ impl Plan {
                 let kind = back.kind().unwrap_or(Kind::Task);
                 return Err(Error::Exists { kind, id: DocId::of_file(&back), path: back });
             }
-            let done = self.put(view, back, None, Some(after), &known)?;
+            let mut done = self.put(view, back, None, Some(after), &known)?;
             self.note(&path, Some(before.clone()), None);
-            return Ok(StepOutcome { before: Some(before), ..done });
+            done.outcome.before = Some(before);
+            return Ok(done);
         }
         self.put(view, path, Some(before), Some(after), &known)
     }
@@ -255,7 +253,8 @@ impl Plan {
             changed |= self.repeat(view, &document, entity)?;
             names.extend(named_tasks(entity).iter().filter(|id| !known.contains(id)).cloned());
         }
-        Ok(StepOutcome { path, before, document, entity, findings, changed, claim: None, names, is_removed, completes })
+        let outcome = Outcome { before, entity, findings, ..Outcome::new(path, document) };
+        Ok(StepOutcome { outcome, changed, names, is_removed, completes })
     }
 
     /// Keeps the lines of other documents in step that repeat the status of a task. Returns true if one had to change.
@@ -266,15 +265,13 @@ impl Plan {
             return Ok(false);
         }
         let live = self.folder.live(view)?;
-        let mut written = Vec::new();
-        for other in repeating(live, entity) {
-            let Some(old) = live.get(&other).map(|entry| entry.document.clone()) else { continue };
-            if let Action::Write(bytes) = repeat_status(&old, entity) {
-                written.push((other, old, Document::parse(bytes)));
-            }
-        }
+        let change = |other: DocPath| {
+            let old = live.get(&other)?.document.clone();
+            Some((repeat_status(&old, entity)?, old, other))
+        };
+        let written: Vec<_> = repeating(live, entity).into_iter().filter_map(change).collect();
         let is_any = !written.is_empty();
-        for (other, old, new) in written {
+        for (new, old, other) in written {
             self.note(&other, Some(old), Some(new));
         }
         Ok(is_any)
@@ -307,10 +304,10 @@ impl Plan {
             DocumentRef::Id(id) => self.folder.find(view, kind, id)?,
             DocumentRef::Path(path) => {
                 let document = self.folder.document(view, path)?;
-                (path.clone(), document.ok_or_else(|| view.operations.project.documents().gone(path))?)
+                (path.clone(), document.ok_or_else(|| view.operations.documents.gone(path))?)
             }
         };
-        view.operations.project.documents().refuse_kept_out(&path)?;
+        view.operations.documents.refuse_kept_out(&path)?;
         if request.expects.is_met(Some(&document)) { Ok((path, document)) } else { Err(Error::Overtaken { path }) }
     }
 
@@ -321,7 +318,7 @@ impl Plan {
 
     /// The document of each step, if it did not fail.
     pub(super) fn found(&self) -> Vec<Option<DocPath>> {
-        self.results.iter().map(|result| result.as_ref().ok().map(|done| done.path.clone())).collect()
+        self.results.iter().map(|result| result.as_ref().ok().map(|done| done.outcome.path.clone())).collect()
     }
 
     /// Returns true if no document is touched.
@@ -359,13 +356,10 @@ impl Plan {
 
     /// What is to happen to each of these documents.
     pub(super) fn actions(&self, paths: &[DocPath]) -> Vec<Action> {
-        let one = |path: &DocPath| match self.folder.documents.get(path) {
-            Some(Sides { before: Some(before), now: Some(now) }) => action(before, now),
-            Some(Sides { before: None, now: Some(now) }) => Action::Write(now.bytes().to_vec()),
-            Some(Sides { before: Some(_), now: None }) => Action::Remove,
-            None | Some(Sides { before: None, now: None }) => Action::Keep,
+        let one = |Sides { before, now }: &Sides| {
+            action(before.as_ref().map(Document::bytes), now.as_ref().map(Document::bytes))
         };
-        paths.iter().map(one).collect()
+        paths.iter().map(|path| self.folder.documents.get(path).map_or(Action::Keep, one)).collect()
     }
 
     /// The tasks that are gone after the last step.
@@ -405,25 +399,25 @@ impl Plan {
     pub(super) fn warn(&mut self, view: &FolderView<'_>) -> Result<(), Error> {
         let Self { folder, results, .. } = self;
         for done in results.iter_mut().flatten() {
-            let code = match done.entity {
+            let code = match done.outcome.entity {
                 Some(Entity::Workflow(_)) => Code::MissingTask,
                 _ => Code::MissingDependency,
             };
-            match &done.entity {
+            match &done.outcome.entity {
                 Some(Entity::Task(task)) if done.is_removed => {
                     let live = folder.live(view)?;
                     if live.named_task(&task.id).is_none() {
-                        done.findings.extend(dependents_left(live, &task.id));
+                        done.outcome.findings.extend(dependents_left(live, &task.id));
                     }
                 }
                 Some(Entity::Workflow(workflow)) if done.completes => {
-                    done.findings.extend(open_tasks(folder.live(view)?, workflow));
+                    done.outcome.findings.extend(open_tasks(folder.live(view)?, workflow));
                 }
                 _ => {}
             }
             for id in &done.names {
                 if folder.named_task(view, id)?.is_none() {
-                    done.findings.push(missing(code, id));
+                    done.outcome.findings.push(missing(code, id));
                 }
             }
         }

@@ -12,7 +12,7 @@ use crate::core::name::{AgentName, DocId, DocPath, OperationId, Revision};
 use crate::core::operation::{DocumentChange, Expect, Request};
 use crate::core::snapshot::Snapshot;
 use crate::core::time::Timestamp;
-use crate::services::{Error, Scope, Waiting};
+use crate::services::{Error, Scope, Waiting, environment};
 
 /// Whether anything is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Operations<'_> {
     /// # Errors
     /// [`Error`] if the folder or the repository fails; then nothing is removed.
     pub fn prune(&self, by: &Actor, older: Duration, pruning: Pruning) -> Result<Pruned, Error> {
-        let snapshot = self.project.documents().snapshot(Scope::Live)?;
+        let snapshot = self.documents.snapshot(Scope::Live)?;
         let (mut gone, mut kept) = (Vec::new(), Vec::new());
         for stale in self.stale_for(&snapshot, older)? {
             if stale.holds.is_empty() { gone.push(stale) } else { kept.push(stale) }
@@ -73,20 +73,15 @@ impl Operations<'_> {
     }
 
     fn stale_for(&self, snapshot: &Snapshot, older: Duration) -> Result<Vec<Stale>, Error> {
-        let (now, beats) = (self.project.now(), self.project.leases().heartbeats()?);
+        let (now, beats) = (environment::now(), self.leases.heartbeats()?);
         let held = self.held_anywhere(snapshot)?;
         let mut found = Vec::new();
         for (entry, agent) in snapshot.entries().filter_map(|entry| Some((entry, entry.agent()?))) {
             let pulse = Liveness::new(agent, beats.get(&agent.name).copied(), now);
             if let Some(stale) = pulse.stale.filter(|stale| *stale >= older) {
                 let holds = held.iter().filter(|(by, _)| *by == agent.name).map(|(_, id)| id.to_string()).collect();
-                found.push(Stale {
-                    name: agent.name.clone(),
-                    path: entry.path.clone(),
-                    seen: pulse.seen,
-                    stale,
-                    holds,
-                });
+                let (name, path) = (agent.name.clone(), entry.path.clone());
+                found.push(Stale { name, path, seen: pulse.seen, stale, holds });
             }
         }
         Ok(found)
@@ -94,10 +89,10 @@ impl Operations<'_> {
 
     /// Who holds what: by the documents here, and by the claims of all work trees.
     fn held_anywhere(&self, snapshot: &Snapshot) -> Result<BTreeSet<(AgentName, DocId)>, Error> {
-        let here = self.project.leases().holders(snapshot)?.into_iter().filter(|(_, hold)| hold.state.is_held());
+        let here = self.leases.holders(snapshot)?.into_iter().filter(|(_, hold)| hold.state.is_held());
         let mut held: BTreeSet<(AgentName, DocId)> = here.map(|(id, hold)| (hold.by, id)).collect();
-        for id in self.project.store.claimed(ClaimPart::Held)? {
-            let records = self.project.store.claim_records(&id)?.into_iter();
+        for id in self.documents.store.claimed(ClaimPart::Held)? {
+            let records = self.documents.store.claim_records(&id)?.into_iter();
             let entries = records.filter_map(|record| lease::LeaseEntry::from_bytes(&record.bytes));
             if let Some(entry) = entries.max_by_key(|entry| entry.fence).filter(|entry| entry.state.is_held()) {
                 held.insert((entry.by, id));

@@ -58,7 +58,7 @@ impl Operations<'_> {
         if steps.len() > STEPS_MAX {
             return Err(Error::TooManySteps { count: steps.len() });
         }
-        self.run(&mut FolderView::new(*self, by), steps, how)
+        self.run(&mut FolderView::new(self, by), steps, how)
     }
 
     /// The one path of every step.
@@ -73,7 +73,7 @@ impl Operations<'_> {
         view.release_unneeded();
         let is_changed = |outcome: &Outcome| outcome.operation.is_some();
         if done.as_ref().is_ok_and(|results| results.iter().flatten().any(is_changed)) {
-            self.project.store.note_latency(began.elapsed());
+            self.documents.store.note_latency(began.elapsed());
         }
         done
     }
@@ -107,7 +107,8 @@ impl Operations<'_> {
                 return Ok(self.with_vanished(&found, results));
             }
         }
-        Err(StoreError::Restless { path: self.project.root.join(self.project.folder()), attempts: ATTEMPTS_MAX }.into())
+        Err(StoreError::Restless { path: self.leases.root.join(self.documents.folder()), attempts: ATTEMPTS_MAX }
+            .into())
     }
 
     /// The results, where what a step found first and then no longer is gone, instead of unknown.
@@ -117,9 +118,7 @@ impl Operations<'_> {
         results: Vec<Result<Outcome, Error>>,
     ) -> Vec<Result<Outcome, Error>> {
         let vanished = |(index, result): (usize, _)| match (result, found.get(index)) {
-            (Err(Error::Find(FindError::NotFound { .. })), Some(Some(path))) => {
-                Err(self.project.documents().gone(path))
-            }
+            (Err(Error::Find(FindError::NotFound { .. })), Some(Some(path))) => Err(self.documents.gone(path)),
             (result, _) => result,
         };
         results.into_iter().enumerate().map(vanished).collect()
@@ -134,14 +133,14 @@ impl Operations<'_> {
         mut plan: Plan,
     ) -> Result<Option<Vec<Result<Outcome, Error>>>, Error> {
         let paths = plan.paths();
-        self.project.documents().refuse_left_to_git(&paths)?;
+        self.documents.refuse_left_to_git(&paths)?;
         self.note_holders_heard(view.by, &plan.leases)?;
         let Some(mut seats) = self.begin_leases(&plan.leases)? else { return Ok(None) };
         let agent = actor(steps, view.by.agent.as_ref());
-        let made = self.project.writer().operation(&plan.verb(steps))?;
+        let made = self.records.operation(&plan.verb(steps))?;
         let given = steps.iter().find_map(|request| request.id.clone());
         let operation = Operation { id: given.unwrap_or(made.id), agent: agent.cloned(), ..made };
-        let applied = self.project.writer().write(&operation, &paths, &mut |current| {
+        let applied = self.writer.write(&operation, &paths, &mut |current| {
             if !plan.is_of(&paths, current) {
                 view.update(&paths, current);
                 let again = Plan::again(view, steps, &plan);
@@ -165,13 +164,16 @@ impl Operations<'_> {
             Err(ApplyError::Refused(PlanConflict::Elsewhere)) => return Ok(None),
             Err(ApplyError::Store(error)) => return Err(error.into()),
         };
-        self.confirm_leases(&mut seats);
+        for seat in &mut seats {
+            // An entry that cannot be brought up to date now is judged by its document.
+            let _ = self.leases.commit(seat);
+        }
         let removed = plan.removed_tasks();
         for (task, path) in &removed {
-            unless_read_only(self.project.leases().remove(task, path))?;
+            unless_read_only(self.leases.remove(task, path))?;
         }
         for agent in plan.removed_agents() {
-            unless_read_only(self.project.store.forget_beat(&agent).map_err(Error::from))?;
+            unless_read_only(self.documents.store.forget_beat(&agent).map_err(Error::from))?;
         }
         let done = match self.commit_written(view.by, written.as_slice()) {
             Ok(done) => done,
@@ -198,11 +200,7 @@ impl Operations<'_> {
         let results = results(plan, id.as_ref(), &committed);
         let is_free = |outcome: &&Outcome| outcome.operation.is_some() && !with_entry.contains(&outcome.path);
         for outcome in results.iter().flatten().filter(is_free) {
-            unless_read_only(self.project.leases().record_foreign_save(
-                by.agent.as_ref(),
-                &outcome.path,
-                &outcome.document,
-            ))?;
+            unless_read_only(self.leases.record_foreign_save(by.agent.as_ref(), &outcome.path, &outcome.document))?;
         }
         Ok(results)
     }
@@ -236,17 +234,7 @@ fn results(plan: Plan, id: Option<&OperationId>, committed: &CommitOutcome) -> V
         let done = done?;
         let operation = id.cloned().filter(|_| done.changed);
         let whole = if operation.is_some() { committed.clone() } else { CommitOutcome::default() };
-        Ok(Outcome {
-            path: done.path,
-            document: done.document,
-            entity: done.entity,
-            findings: done.findings,
-            operation,
-            committed: whole.committed,
-            waiting: whole.waiting,
-            before: done.before,
-            claim: done.claim,
-        })
+        Ok(Outcome { operation, committed: whole.committed, waiting: whole.waiting, ..done.outcome })
     });
     let mut outcomes: Vec<Result<Outcome, Error>> = outcomes.collect();
     // What the commit found belongs to no step; it is said once.

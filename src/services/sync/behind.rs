@@ -9,7 +9,7 @@ use crate::core::merge::MergeSide;
 use crate::core::name::{ContentId, DocPath, Revision};
 use crate::core::reconcile;
 use crate::services::Error;
-use crate::services::behind::{judge, sides_behind};
+use crate::services::conflicts::{judge, sides_behind};
 
 /// Which documents a revision holds.
 pub(super) type Contents = BTreeMap<DocPath, ContentId>;

@@ -15,6 +15,7 @@ use crate::core::merge::{self, Conflict, Decision, Loss, MergeSide, MergeSides};
 use crate::core::name::{DocPath, Revision, visible};
 use crate::core::snapshot::Snapshot;
 use crate::services::commits::AskRemote;
+use crate::services::document_writer::action;
 use crate::services::{Edits, Error, Waiting, environment};
 
 /// Longest wait for another process that commits.
@@ -186,7 +187,7 @@ impl Exchange<'_> {
     /// Writes the documents as one operation, if each is as it is committed; else nothing, and one that is not.
     fn write(&self, changes: &[(DocPath, Option<Vec<u8>>)], mine: &Contents) -> Result<Option<DocPath>, Error> {
         let project = self.project;
-        let operation = Operation { agent: None, ..project.writer().operation("sync.take")? };
+        let operation = Operation { agent: None, ..project.records().operation("sync.take")? };
         let paths: Vec<DocPath> = changes.iter().map(|(path, _)| path.clone()).collect();
         let mut stranger = None;
         let out = project.documents().kept_out(&|path| paths.contains(path))?;
@@ -207,11 +208,7 @@ impl Exchange<'_> {
                 if here.as_ref() != mine.get(path) && now != after {
                     stranger = Some(path.clone());
                 }
-                actions.push(match after {
-                    _ if now == after => Action::Keep,
-                    Some(bytes) => Action::Write(bytes.clone()),
-                    None => Action::Remove,
-                });
+                actions.push(action(now.as_deref(), after.as_deref()));
             }
             Ok(if stranger.is_some() { vec![Action::Keep; paths.len()] } else { actions })
         })?;

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     let note = note.as_deref().filter(|note| !note.trim().is_empty());
     let project = session.open()?;
     let name = project.actor_name();
-    let has_completed_it = project.completed_by(&args.id)?.as_ref() == Some(&name);
+    let has_completed_it = project.history().completed_by(&args.id)?.as_ref() == Some(&name);
     let change = TaskChange::Approve { by: name, has_completed_it, note: note.map(ToOwned::to_owned), own: args.own };
     let request = Request::task(&args.id, change);
     if !args.own {

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use super::Error;
 use crate::adapters::git::{Repository, Target};
 use crate::core::document::Document;
 use crate::core::merge::{MergeSide, MergeSides, Merged};
 use crate::core::name::{DocPath, Revision};
+use crate::services::Error;
 
 /// The rule by which a merge decides where it knows of nothing better.
 const DRAWN: &str = "drawn";

@@ -3,18 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::commits::{Edits, KeptOperation};
-use super::leases::{claim_lost, task_of};
-use super::{Error, Project, Waiting};
+use super::History;
 use crate::adapters::git::{Repository, Target};
 use crate::adapters::store::{Action, Unsynced};
 use crate::core::diagnostic::Diagnostic;
 use crate::core::document::Document;
 use crate::core::entity::TaskStatus;
-use crate::core::lease::{self, LeaseFacts, LeaseProof};
+use crate::core::lease::{LeaseFacts, LeaseProof};
 use crate::core::merge::{self, Conflict, Decision, MergeSides};
 use crate::core::name::{ContentId, DocId, DocPath, OperationId, Revision};
 use crate::core::plan::Content;
+use crate::services::commits::{Edits, KeptOperation};
+use crate::services::leases::task_of;
+use crate::services::{Error, Waiting};
 
 /// What can be brought back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,44 +64,48 @@ enum Source<'a> {
     Whole(Vec<u8>),
 }
 
-impl Project {
+impl History<'_> {
     /// What can be brought back, here and from other work trees. Commits what waits first: until then nothing is known of an
     /// operation that git has just put back, as after `git rebase --abort`.
     ///
     /// # Errors
     /// [`Error::OutsideGit`] without a repository; others if what is kept, or the folder, cannot be read.
     pub fn restorable(&self) -> Result<Restorable, Error> {
-        let Some(repository) = &self.repository else { return Err(Error::OutsideGit(self.root.clone())) };
-        let waiting = match self.commits().commit_now(Edits::None) {
+        let repository = self.repository()?;
+        let waiting = match self.operations.commits.commit_now(Edits::None) {
             Ok(done) => done.waiting,
             Err(error) => Some(Waiting::failed(&error)),
         };
-        let (operations, removed) = (self.commits().put_back_operations()?, self.removed_documents(repository)?);
-        let waiting = waiting.filter(|_| self.store.journal().is_ok_and(|journal| !journal.is_empty()));
+        let (operations, removed) =
+            (self.operations.commits.put_back_operations()?, self.removed_documents(repository)?);
+        let waiting =
+            waiting.filter(|_| self.operations.documents.store.journal().is_ok_and(|journal| !journal.is_empty()));
         Ok(Restorable { operations, removed, waiting })
     }
 
     /// Documents that the newest commit has and the folder lacks, though no operation removed them.
     fn removed_documents(&self, repository: &Repository) -> Result<BTreeMap<DocPath, ContentId>, Error> {
-        let target = self.target();
-        let head = match &target {
+        let target = self.operations.documents.target;
+        let head = match target {
             Target::Current => repository.view().head(&Target::Current)?.revision,
             Target::Branch(name) => {
-                self.commits().branch().followed(name)?.or(repository.view().head(&target)?.revision)
+                self.operations.commits.branch().followed(name)?.or(repository.view().head(target)?.revision)
             }
         };
-        let mut missing = repository.view().contents(head.as_ref(), self.folder())?;
-        for (path, _) in self.store.scan()?.files {
+        let mut missing = repository.view().contents(head.as_ref(), self.operations.documents.folder())?;
+        for (path, _) in self.operations.documents.store.scan()?.files {
             missing.remove(&path);
         }
-        for change in self.store.journal()?.into_iter().flat_map(|record| record.changes) {
+        for change in self.operations.documents.store.journal()?.into_iter().flat_map(|record| record.changes) {
             if change.after.is_none() {
                 missing.remove(&change.path);
             }
         }
         let mut found = BTreeMap::new();
         for (path, content) in missing {
-            if target != Target::Current || !repository.index().is_kept_out(&self.documents().in_repository(&path))? {
+            if *target != Target::Current
+                || !repository.index().is_kept_out(&self.operations.documents.in_repository(&path))?
+            {
                 found.insert(path, content);
             }
         }
@@ -114,7 +119,7 @@ impl Project {
     /// [`Error::ClaimLost`] if a task would go back to an agent that has lost it; others if the folder or git fails. What was
     /// brought back until then stays.
     pub fn restore(&self, wanted: &Restorable) -> Result<RestoreReport, Error> {
-        let Some(repository) = &self.repository else { return Err(Error::OutsideGit(self.root.clone())) };
+        let repository = self.repository()?;
         let mut sources: BTreeMap<&DocPath, Source<'_>> = BTreeMap::new();
         for (path, content) in &wanted.removed {
             sources.insert(path, Source::Whole(repository.view().read(content)?));
@@ -135,13 +140,13 @@ impl Project {
             report.documents.push(done);
         }
         if !written.is_empty() {
-            let fate = self.operations().commit_written(&self.actor, &written)?;
+            let fate = self.operations.commit_written(self.actor, &written)?;
             (report.committed, report.waiting, report.findings) = (fate.committed, fate.waiting, fate.findings);
         }
         let is_open =
             |path: &&DocPath| report.documents.iter().any(|one| one.path == **path && !one.conflicts.is_empty());
         for one in &wanted.operations {
-            let lacking = self.commits().put_back_operations()?.into_iter().find(|other| other.id == one.id);
+            let lacking = self.operations.commits.put_back_operations()?.into_iter().find(|other| other.id == one.id);
             if one.changes.keys().any(|path| is_open(&path)) || lacking.is_some() {
                 continue;
             }
@@ -158,15 +163,10 @@ impl Project {
         written: &mut Vec<Unsynced>,
     ) -> Result<RestoredDocument, Error> {
         let verb = path.kind().map_or_else(|| "restore".to_owned(), |kind| format!("{kind}.restore"));
-        let operation = self.writer().operation(&verb)?;
-        let mut done = RestoredDocument {
-            path: path.clone(),
-            operations: Vec::new(),
-            decisions: Vec::new(),
-            conflicts: Vec::new(),
-            reference: None,
-        };
-        let changed = self.writer().write(&operation, std::slice::from_ref(path), &mut |current| {
+        let operation = self.operations.records.operation(&verb)?;
+        let (operations, decisions, conflicts) = Default::default();
+        let mut done = RestoredDocument { path: path.clone(), operations, decisions, conflicts, reference: None };
+        let changed = self.operations.writer.write(&operation, std::slice::from_ref(path), &mut |current| {
             let now = current.first().and_then(Option::as_deref);
             (done.operations, done.decisions, done.conflicts) = (Vec::new(), Vec::new(), Vec::new());
             let next: Content = match source {
@@ -188,18 +188,16 @@ impl Project {
     fn check_holder(&self, path: &DocPath, next: Option<&[u8]>) -> Result<(), Error> {
         let Some(task) = next.and_then(|bytes| task_of(path, &Document::parse(bytes))) else { return Ok(()) };
         let Some(holder) = task.holder().filter(|_| task.status == TaskStatus::Running) else { return Ok(()) };
-        let evidence = self.leases().evidence(&task.id, path, LeaseFacts::of(&task))?;
-        let pass = LeaseProof { by: Some(holder), fence: None };
-        lease::authorize(task.id.as_str(), &evidence, pass, &self.leases().boot_time(), &self.leases().here(path))
-            .map_err(|loss| claim_lost(*loss))
+        let evidence = self.operations.leases.evidence(&task.id, path, LeaseFacts::of(&task))?;
+        self.operations.leases.authorize(path, (&task, &evidence), LeaseProof { by: Some(holder), fence: None })
     }
 
     /// Forgets these kept operations for good.
     ///
     /// # Errors
     /// [`Error`] if git cannot remove a reference.
-    pub fn dismiss_put_back(&self, operations: &[KeptOperation]) -> Result<Vec<OperationId>, Error> {
-        let Some(repository) = &self.repository else { return Err(Error::OutsideGit(self.root.clone())) };
+    pub fn dismiss(&self, operations: &[KeptOperation]) -> Result<Vec<OperationId>, Error> {
+        let repository = self.repository()?;
         for one in operations {
             repository.kept_commits().drop_put_back(&one.name)?;
         }

@@ -3,15 +3,16 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Conflicts;
 use super::behind::{behind_for_driver, merge_of_driver};
-use super::opening::read_config;
 use super::pushed::{GitMerge, merge_knowing_pushed};
-use super::{Error, Project};
 use crate::adapters::git::{Repository, ViewGap};
 use crate::adapters::store::{self, Replaced};
 use crate::core::document::Document;
 use crate::core::merge::{self, Conflict, MergeSide, MergeSides, Merged};
 use crate::core::name::DocPath;
+use crate::services::opening::read_config;
+use crate::services::{Error, environment};
 
 /// Largest file that is merged or shown, in bytes.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -74,26 +75,28 @@ pub struct Drivers {
     pub attributes: Option<PathBuf>,
 }
 
-impl Project {
+impl Conflicts<'_> {
     /// Tells git, in this clone's own configuration and in the folder's attributes, to use this program for documents. What is
     /// set already stays.
     ///
     /// # Errors
     /// [`Error::OutsideGit`] without a repository; others if a file cannot be written.
     pub fn set_up(&self, drivers: &[Driver], program: &str) -> Result<Drivers, Error> {
-        let Some(repository) = &self.repository else { return Err(Error::OutsideGit(self.root.clone())) };
-        self.store.make_state()?;
+        let Some(repository) = self.operations.documents.repository else {
+            return Err(Error::OutsideGit(self.operations.leases.root.to_owned()));
+        };
+        self.operations.documents.store.make_state()?;
         let mut done = Drivers::default();
-        let relative = format!("{}/.gitattributes", self.folder());
+        let relative = format!("{}/.gitattributes", self.operations.documents.folder());
         for driver in drivers {
             for (key, value) in driver.settings(program) {
                 let wrote = repository.setup().set_own(key, &value)?;
                 if wrote { &mut done.wrote } else { &mut done.kept }.push(key.to_owned());
             }
             let line = driver.line();
-            match store::read_text_in(&self.root, &relative, ATTRIBUTES_BYTES_MAX)? {
+            match store::read_text_in(self.operations.leases.root, &relative, ATTRIBUTES_BYTES_MAX)? {
                 None => {
-                    store::write_new_in(&self.root, &relative, &format!("{line}\n"))?;
+                    store::write_new_in(self.operations.leases.root, &relative, &format!("{line}\n"))?;
                     done.wrote.push(relative.clone());
                 }
                 Some(text) if text.lines().any(|one| one.trim() == line) => {
@@ -102,7 +105,7 @@ impl Project {
                 }
                 Some(text) => {
                     let start = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-                    store::replace_text_in(&self.root, &relative, &format!("{text}{start}{line}\n"))?;
+                    store::replace_text_in(self.operations.leases.root, &relative, &format!("{text}{start}{line}\n"))?;
                     done.added.push(format!("`{line}` to {relative}"));
                 }
             }
@@ -121,7 +124,7 @@ pub fn merge_files(base: &Path, ours: &Path, theirs: &Path, path: &str) -> Resul
         // What git has in these files is not the text of the document; `ours` stays, and git says that there is a conflict.
         let document = Document::parse(read(ours)?);
         let (rule, what) = ("only git can merge it", format!("the file: {gap}"));
-        let conflict = Conflict { rule, what, ours: String::new(), theirs: String::new() };
+        let conflict = Conflict::without_sides(rule, what);
         return Ok(Merged { document, conflicts: vec![conflict], decisions: Vec::new() });
     }
     let (base, mine, other) = (read(base)?, read(ours)?, read(theirs)?);
@@ -158,7 +161,7 @@ pub fn merge_files(base: &Path, ours: &Path, theirs: &Path, path: &str) -> Resul
 
 /// Why only git can store the file at a path of the repository in which git started this.
 fn gap(path: &str) -> Result<Option<ViewGap>, Error> {
-    let Some(repository) = Repository::discover(&super::environment::current_folder()?)? else { return Ok(None) };
+    let Some(repository) = Repository::discover(&environment::current_folder()?)? else { return Ok(None) };
     Ok(repository.attributes().attribute_gap(path)?)
 }
 
@@ -179,7 +182,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
 /// The folder that the configuration names, and the path of a document below it; any other file is merged as a text.
 fn place(path: &str) -> Result<(Option<String>, DocPath), Error> {
     // Git starts its drivers at the top of the work tree.
-    let config = read_config(&super::environment::current_folder()?, None, Vec::new())?;
+    let config = read_config(&environment::current_folder()?, None, Vec::new())?;
     let folder = config.text("markdown.folder").unwrap_or(".claude/coordination");
     let inside = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'));
     match inside.map(DocPath::new) {

@@ -4,21 +4,21 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::index::{DocumentReader, held_back};
 use super::pushed::GitMerge;
-use super::{Error, Project, environment};
 use crate::adapters::git::{Repository, Target, Unmerged};
 use crate::core::diagnostic::Diagnostic;
 use crate::core::document::Document;
 use crate::core::merge::MergeSide;
 use crate::core::name::{ContentId, DocPath, Revision};
+use crate::services::index::{DocumentReader, held_back};
+use crate::services::{Error, environment};
 
 /// What git names the revisions by that it merges, for its merge drivers.
 const GIT_HEADS: &str = "GITHEAD_";
 
 /// Which side is behind, from what each side's history, or what the mirror remembers, says of the other's version; neither if
 /// both went on from the other.
-pub(super) const fn judge(theirs_had_ours: bool, ours_had_theirs: bool) -> Option<MergeSide> {
+pub(in crate::services) const fn judge(theirs_had_ours: bool, ours_had_theirs: bool) -> Option<MergeSide> {
     match (theirs_had_ours, ours_had_theirs) {
         (true, false) => Some(MergeSide::Ours),
         (false, true) => Some(MergeSide::Theirs),
@@ -27,10 +27,10 @@ pub(super) const fn judge(theirs_had_ours: bool, ours_had_theirs: bool) -> Optio
 }
 
 /// A document that both sides of a merge changed, with what ours and theirs hold.
-pub(super) type Both<'a> = (&'a DocPath, &'a ContentId, &'a ContentId);
+pub(in crate::services) type Both<'a> = (&'a DocPath, &'a ContentId, &'a ContentId);
 
 /// The side that is behind for each of these documents, where one is. `tips` are the revisions of both sides.
-pub(super) fn sides_behind(
+pub(in crate::services) fn sides_behind(
     repository: &Repository,
     folder: &str,
     tips: (&Revision, &Revision),
@@ -93,21 +93,19 @@ pub(super) fn own_conflicts(
     Ok(own)
 }
 
-impl Project {
-    /// The side that is behind with a document that a merge left in conflict, and the side that the remote has already.
-    pub(super) fn sides_in_conflict(
-        &self,
-        repository: &Repository,
-        path: &DocPath,
-        (ours, theirs): (&Document, &Document),
-    ) -> Result<(Option<MergeSide>, Option<MergeSide>), Error> {
-        let (folder, merged) = (self.folder(), &*repository.view().merge_heads());
-        let behind = match merged {
-            [] => None,
-            merged => behind_in_merge(repository, folder, path, (ours, theirs), merged)?,
-        };
-        Ok((behind, GitMerge { repository, folder, path, ours, theirs, merged }.pushed()?))
-    }
+/// The side that is behind with a document that a merge left in conflict, and the side that the remote has already.
+pub(super) fn sides_in_conflict(
+    folder: &str,
+    repository: &Repository,
+    path: &DocPath,
+    (ours, theirs): (&Document, &Document),
+) -> Result<(Option<MergeSide>, Option<MergeSide>), Error> {
+    let merged = &*repository.view().merge_heads();
+    let behind = match merged {
+        [] => None,
+        merged => behind_in_merge(repository, folder, path, (ours, theirs), merged)?,
+    };
+    Ok((behind, GitMerge { repository, folder, path, ours, theirs, merged }.pushed()?))
 }
 
 /// The same for a merge driver, which git starts at the top of the work tree with the revisions in its environment. What cannot

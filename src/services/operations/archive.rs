@@ -4,13 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Error, Project, Scope, Waiting};
+use super::{Actor, Operations};
 use crate::adapters::store::{Action, Shelf, Unsynced};
 use crate::core::archive::{self, Shelves, Stay};
+use crate::core::config::Config;
 use crate::core::diagnostic::Diagnostic;
 use crate::core::name::{DocId, DocPath, OperationId, Revision};
 use crate::core::snapshot::{Entry, Snapshot};
 use crate::core::time::Timestamp;
+use crate::services::{Error, Scope, Waiting, environment};
 
 /// Most documents that one operation moves: each is held in memory, three times over.
 const CHUNK: usize = 1_000;
@@ -85,14 +87,14 @@ struct Going {
     bytes: Vec<u8>,
 }
 
-impl Project {
-    /// For how long a document must be quiet before it is archived: `archive.after_days`, or seven days where that is 0.
-    #[must_use]
-    pub fn quiet_span(&self) -> Duration {
-        let days = self.config.number("archive.after_days");
-        DAY * u32::try_from(if days == 0 { DAYS } else { days }).unwrap_or(u32::MAX)
-    }
+/// Returns for how long a document must be quiet before it is archived: `archive.after_days`, or seven days where that is 0.
+#[must_use]
+pub fn quiet_span(config: &Config) -> Duration {
+    let days = config.number("archive.after_days");
+    DAY * u32::try_from(if days == 0 { DAYS } else { days }).unwrap_or(u32::MAX)
+}
 
+impl Operations<'_> {
     /// Moves documents that are done with into `archive/YYYY-MM/`, with their bytes as they are: finished tasks and workflows
     /// into the month in which they were made, event logs into that of their last event. With `older` only those that have
     /// been quiet for so long: neither the file nor, where git holds it as it is, a commit has changed since.
@@ -103,22 +105,28 @@ impl Project {
     /// # Errors
     /// [`Error::Find`] and [`Error::Stays`] for one that was named and is not there or may not go, and then nothing moves;
     /// others if the folder fails.
-    pub fn archive(&self, wanted: Wanted<'_>, older: Option<Duration>, run: Run) -> Result<Archived, Error> {
+    pub fn archive(
+        &self,
+        by: &Actor,
+        wanted: Wanted<'_>,
+        older: Option<Duration>,
+        run: Run,
+    ) -> Result<Archived, Error> {
         if run != Run::Dry {
             // What a dead process left between two places is finished before anybody looks.
-            self.store.recover()?;
+            self.documents.store.recover()?;
         }
         let (mut going, mut done) = self.going(wanted, older)?;
         if run == Run::Part && going.len() > CHUNK {
             going.truncate(CHUNK);
-            done.next = Some(self.now());
+            done.next = Some(environment::now());
         }
         if run == Run::Dry {
             done.moved = going.into_iter().map(|one| one.moved).collect();
             return Ok(done);
         }
         let mut last: Option<Unsynced> = None;
-        let work = self.progress.begin("archiving documents", going.len());
+        let work = self.documents.progress.begin("archiving documents", going.len());
         for chunk in going.chunks(CHUNK) {
             let (moved, written) = self.move_all(chunk, &mut done)?;
             done.moved.extend(moved);
@@ -133,7 +141,7 @@ impl Project {
             }
         }
         drop(work);
-        let fate = self.operations().commit_written(&self.actor, last.as_slice())?;
+        let fate = self.commit_written(by, last.as_slice())?;
         if last.is_some() {
             (done.committed, done.waiting) = (fate.committed, fate.waiting);
         }
@@ -143,7 +151,7 @@ impl Project {
 
     /// What would move now, and what stays though it is done with.
     fn going(&self, wanted: Wanted<'_>, older: Option<Duration>) -> Result<(Vec<Going>, Archived), Error> {
-        let live = self.documents().snapshot(Scope::Live)?;
+        let live = self.documents.snapshot(Scope::Live)?;
         let named = match wanted {
             Wanted::These(ids) => Some(self.named_entries(&live, ids)?),
             Wanted::Finished => None,
@@ -156,22 +164,22 @@ impl Project {
             .filter(|entry| named.is_some() || archive::is_finished(entry).is_ok())
             .collect();
         let changed = self.changed(&finished, older.unwrap_or_default())?;
-        let is_quiet = |entry: &Entry| changed.get(&entry.path).is_some_and(|(_, quiet)| *quiet == Quiet::Yes);
+        let is_quiet = |entry: &Entry| changed.get(&entry.path).is_some_and(|(_, is_quiet)| *is_quiet);
         let workflows = finished.iter().filter(|entry| entry.workflow().is_some() && is_quiet(entry));
         let leaving: BTreeSet<DocId> = workflows.filter_map(|entry| entry.id.clone()).collect();
-        let mut shelves = Shelves::new(self.documents().document_names(Shelf::Archive)?);
+        let mut shelves = Shelves::new(self.documents.document_names(Shelf::Archive)?);
         if named.is_some() {
-            self.documents().refuse_left_to_git(finished.iter().map(|entry| &entry.path))?;
+            self.documents.refuse_left_to_git(finished.iter().map(|entry| &entry.path))?;
         }
         let (mut going, mut left) = (Vec::new(), Archived::default());
         for entry in finished {
-            let at = changed.get(&entry.path).map_or_else(|| self.now(), |(at, _)| *at);
+            let at = changed.get(&entry.path).map_or_else(|| environment::now(), |(at, _)| *at);
             let judged = archive::may_go(entry, &live, &leaving)
                 .and_then(|()| if is_quiet(entry) { Ok(()) } else { Err(Stay::Restless) })
                 .and_then(|()| shelves.place(entry, at, |there| self.is_copy(there, entry)));
             let (id, from) = (called(entry), entry.path.clone());
             let judged = match judged {
-                Ok(to) => self.documents().first_left_to_git([&from, &to])?.map_or(Ok(to), |(path, gap)| {
+                Ok(to) => self.documents.first_left_to_git([&from, &to])?.map_or(Ok(to), |(path, gap)| {
                     Err(Stay::LeftToGit { hint: gap.way_back(&path), why: gap.to_string(), path })
                 }),
                 stays => stays,
@@ -202,7 +210,7 @@ impl Project {
                 paths.insert(path);
                 continue;
             }
-            let found = self.documents().find_in(live, None, id)?;
+            let found = self.documents.find_in(live, None, id)?;
             if found.path.is_archived() {
                 there.push(found.path);
             } else {
@@ -211,14 +219,14 @@ impl Project {
         }
         if !there.is_empty() {
             let mut keep = |current: &[Option<Vec<u8>>]| Ok::<_, Error>(vec![Action::Keep; current.len()]);
-            self.writer().write_durably(&self.writer().operation("archive")?, &there, &mut keep)?;
+            self.writer.write_durably(&self.records.operation("archive")?, &there, &mut keep)?;
         }
         Ok(paths)
     }
 
     /// Whether an archived document has the bytes of a live one. One that cannot be read counts as another.
     fn is_copy(&self, archived: &DocPath, live: &Entry) -> bool {
-        let held = self.store.read(archived).ok().flatten();
+        let held = self.documents.store.read(archived).ok().flatten();
         held.is_some_and(|held| *held.bytes == *live.document.bytes())
     }
 
@@ -226,40 +234,31 @@ impl Project {
     ///
     /// The time of the file tells, but for a file that git has just written (a clone, a pull): where HEAD holds it as it is,
     /// it is as old as the last commit that changed it.
-    fn changed(&self, entries: &[&Entry], older: Duration) -> Result<BTreeMap<DocPath, (Timestamp, Quiet)>, Error> {
+    fn changed(&self, entries: &[&Entry], older: Duration) -> Result<BTreeMap<DocPath, (Timestamp, bool)>, Error> {
         let wanted: BTreeSet<&DocPath> = entries.iter().map(|entry| &entry.path).collect();
-        let stamps = self.store.scan_live()?.files.into_iter().filter(|(path, _)| wanted.contains(path));
-        let before = Timestamp::from_unix_ms(self.now().unix_ms().saturating_sub(milliseconds(older)));
-        let judge = |at: Timestamp| if older.is_zero() || at <= before { Quiet::Yes } else { Quiet::No };
-        let mut changed: BTreeMap<DocPath, (Timestamp, Quiet)> = stamps
+        let stamps = self.documents.store.scan_live()?.files.into_iter().filter(|(path, _)| wanted.contains(path));
+        let before = Timestamp::from_unix_ms(environment::now().unix_ms().saturating_sub(milliseconds(older)));
+        let judge = |at: Timestamp| older.is_zero() || at <= before;
+        let mut changed: BTreeMap<DocPath, (Timestamp, bool)> = stamps
             .map(|(path, stamp)| {
                 let at = Timestamp::from_unix_ms(stamp.mtime_ns / 1_000_000);
                 (path, (at, judge(at)))
             })
             .collect();
-        let young = |changed: &BTreeMap<DocPath, (Timestamp, Quiet)>| -> BTreeSet<DocPath> {
-            changed.iter().filter(|(_, (_, quiet))| *quiet == Quiet::No).map(|(path, _)| path.clone()).collect()
-        };
-        let paths = young(&changed);
-        let Some(repository) = self.repository.as_ref().filter(|_| !paths.is_empty()) else { return Ok(changed) };
-        let held = repository.view().contents_of(
-            self.records().head()?.and_then(|head| head.revision).as_ref(),
-            self.folder(),
-            &paths,
-        )?;
+        let young = changed.iter().filter(|(_, (_, is_quiet))| !is_quiet);
+        let paths: BTreeSet<DocPath> = young.map(|(path, _)| path.clone()).collect();
+        let Some(repository) = self.documents.repository.filter(|_| !paths.is_empty()) else { return Ok(changed) };
+        let head = self.records.head()?.and_then(|head| head.revision);
+        let held = repository.view().contents_of(head.as_ref(), self.documents.folder(), &paths)?;
         if held.is_empty() {
             return Ok(changed);
         }
-        let touched = repository.log().changed_since(&self.target(), self.folder(), before)?;
+        let touched = repository.log().changed_since(self.documents.target, self.documents.folder(), before)?;
         for entry in entries.iter().filter(|entry| paths.contains(&entry.path) && !touched.contains(&entry.path)) {
             let Some(id) = held.get(&entry.path) else { continue };
-            if repository
-                .attributes()
-                .content_id(&self.documents().in_repository(&entry.path), entry.document.bytes())?
-                .as_ref()
-                == Some(id)
-            {
-                changed.insert(entry.path.clone(), (before, Quiet::Yes));
+            let place = self.documents.in_repository(&entry.path);
+            if repository.attributes().content_id(&place, entry.document.bytes())?.as_ref() == Some(id) {
+                changed.insert(entry.path.clone(), (before, true));
             }
         }
         Ok(changed)
@@ -268,9 +267,9 @@ impl Project {
     /// Moves some documents as one operation. One that somebody else changed since it was judged stays where it is.
     fn move_all(&self, chunk: &[Going], done: &mut Archived) -> Result<(Vec<Moved>, Option<Unsynced>), Error> {
         let paths: Vec<DocPath> = chunk.iter().flat_map(|one| [one.moved.to.clone(), one.moved.from.clone()]).collect();
-        let operation = self.writer().operation("archive")?;
+        let operation = self.records.operation("archive")?;
         let mut moved = Vec::new();
-        let written = self.writer().write(&operation, &paths, &mut |current| -> Result<_, Error> {
+        let written = self.writer.write(&operation, &paths, &mut |current| -> Result<_, Error> {
             moved.clear();
             let mut actions = Vec::with_capacity(current.len());
             for (one, now) in chunk.iter().zip(current.chunks(2)) {
@@ -293,13 +292,6 @@ impl Project {
         done.operations.extend(written.is_some().then_some(operation.id));
         Ok((moved, written))
     }
-}
-
-/// Whether a document has been quiet for long enough.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Quiet {
-    Yes,
-    No,
 }
 
 fn milliseconds(span: Duration) -> i64 {

@@ -136,12 +136,7 @@ fn of(text: &str) -> impl Iterator<Item = &str> {
 /// A result that cannot be read is no result: a person must look at it.
 fn readable(mut merged: Merged) -> Merged {
     if let Some(fault) = merged.document.faults().first().filter(|_| merged.conflicts.is_empty()) {
-        merged.conflicts.push(Conflict {
-            rule: "unreadable",
-            what: fault.message.clone(),
-            ours: String::new(),
-            theirs: String::new(),
-        });
+        merged.conflicts.push(Conflict::without_sides("unreadable", fault.message.clone()));
     }
     merged
 }

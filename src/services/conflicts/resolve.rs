@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::operations::out_of_the_archive;
+use super::Conflicts;
+use super::behind::{own_conflicts, sides_in_conflict};
 use super::versions::Versions;
-use super::{Error, Project, Scope, Waiting};
 use crate::adapters::git::{Busy, Operation, Repository, Target, Unmerged};
 use crate::adapters::store::{Action, Shelf, Unsynced};
 use crate::core::diagnostic::{Code, Diagnostic};
@@ -13,6 +13,8 @@ use crate::core::entity;
 use crate::core::merge::{self, Conflict, Decision, MergeSide};
 use crate::core::name::{ContentId, DocPath, Kind, OperationId, Revision};
 use crate::core::snapshot::{Entry, FindError, Snapshot};
+use crate::services::operations::out_of_the_archive;
+use crate::services::{Error, Scope, Waiting};
 
 /// How a document was resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +96,7 @@ struct Plan {
     is_whole: bool,
 }
 
-impl Project {
+impl Conflicts<'_> {
     /// Resolves the documents that are in conflict, all or those named, each by its id, file name or path. `side` is taken for
     /// what nothing else decides.
     ///
@@ -104,11 +106,12 @@ impl Project {
     /// # Errors
     /// [`Error::Find`] for a name that is no document; [`Error`] if the folder or the repository fails.
     pub fn resolve(&self, names: &[String], side: Option<MergeSide>) -> Result<Resolution, Error> {
-        self.store.recover()?;
+        self.operations.documents.store.recover()?;
         let mut done = Resolution::default();
-        let staging = self.repository.as_ref().filter(|_| self.target() == Target::Current);
+        let staging =
+            self.operations.documents.repository.filter(|_| *self.operations.documents.target == Target::Current);
         let unmerged = match staging {
-            Some(repository) => super::behind::own_conflicts(self.documents(), repository, &mut done.findings)?,
+            Some(repository) => own_conflicts(self.operations.documents, repository, &mut done.findings)?,
             None => BTreeMap::new(),
         };
         done.under_way = staging.and_then(|repository| repository.view().operation());
@@ -118,7 +121,7 @@ impl Project {
             done.waiting = Some(Waiting::Busy(busy));
             return Ok(done);
         }
-        let all = self.documents().snapshot(Scope::All)?;
+        let all = self.operations.documents.snapshot(Scope::All)?;
         let (marked, unfinished) = (marked(&all, &unmerged, &done.findings), unfinished_in_archive(&all, &unmerged));
         self.check_names(names, &unmerged.keys().chain(&marked).chain(&unfinished))?;
         let is_wanted = |path: &DocPath| names.is_empty() || names.iter().any(|name| self.means(name, path));
@@ -142,7 +145,7 @@ impl Project {
             self.stage(repository, &batch)?;
         }
         if !written.is_empty() {
-            let fate = self.operations().commit_written(&self.actor, &written)?;
+            let fate = self.operations.commit_written(self.actor, &written)?;
             (done.committed, done.waiting) = (fate.committed, fate.waiting);
             done.findings.extend(fate.findings);
         }
@@ -163,11 +166,11 @@ impl Project {
             }
             let path = self.below_folder(name);
             let is_there = match DocPath::new(path) {
-                Ok(path) => self.store.read(&path)?.is_some(),
+                Ok(path) => self.operations.documents.store.read(&path)?.is_some(),
                 Err(_) => false,
             };
             if !is_there {
-                match self.documents().find(None, path) {
+                match self.operations.documents.find(None, path) {
                     Ok(_) | Err(Error::Find(FindError::Duplicate { .. })) => {}
                     Err(error) => return Err(error),
                 }
@@ -178,7 +181,7 @@ impl Project {
 
     /// A path as somebody wrote it, below the folder.
     fn below_folder<'a>(&self, name: &'a str) -> &'a str {
-        let folder = format!("{}/", self.folder());
+        let folder = format!("{}/", self.operations.documents.folder());
         name.rfind(&folder).map_or(name, |at| &name[at + folder.len()..]).trim_start_matches("./")
     }
 
@@ -195,10 +198,17 @@ impl Project {
         if unmerged.is_empty() {
             return Ok(Vec::new());
         }
-        let indexed = repository.index().indexed(self.folder())?;
+        let indexed = repository.index().indexed(self.operations.documents.folder())?;
         let mut places: BTreeMap<DocPath, Option<ContentId>> =
             indexed.into_iter().map(|(path, one)| (path, Some(one.content))).collect();
-        for path in self.store.names(Shelf::Live)?.into_iter().chain(self.store.names(Shelf::Archive)?) {
+        for path in self
+            .operations
+            .documents
+            .store
+            .names(Shelf::Live)?
+            .into_iter()
+            .chain(self.operations.documents.store.names(Shelf::Archive)?)
+        {
             places.entry(path).or_insert(None);
         }
         let mut named: BTreeMap<String, Vec<(DocPath, Unmerged)>> = BTreeMap::new();
@@ -241,7 +251,7 @@ impl Project {
         }
         let mut found = Vec::new();
         for (path, content) in twins.iter().filter(|_| !is_whole && !has_live_twin) {
-            let twin = match (self.store.read(path)?, content) {
+            let twin = match (self.operations.documents.store.read(path)?, content) {
                 (Some(file), _) => Document::parse(file.bytes),
                 (None, Some(id)) => Document::parse(repository.view().read(id)?),
                 (None, None) => continue,
@@ -264,12 +274,7 @@ impl Project {
         staging: &mut Staging,
     ) -> Result<Resolved, Error> {
         if let Some((path, _)) = case.unmerged.iter().find(|(_, one)| one.is_strange) {
-            let conflict = Conflict {
-                rule: "not a file",
-                what: "the file".to_owned(),
-                ours: String::new(),
-                theirs: String::new(),
-            };
+            let conflict = Conflict::without_sides("not a file", "the file".to_owned());
             return Ok(untouched(path, vec![conflict]));
         }
         let plan = self.plan_case(repository, case)?;
@@ -290,7 +295,12 @@ impl Project {
         let has_moved = twin.is_some() || case.unmerged.len() > 1;
         let versions = match (ours, theirs, twin) {
             (Some(ours), Some(theirs), _) | (Some(ours), None, Some(theirs)) | (None, Some(theirs), Some(ours)) => {
-                let (behind, pushed) = self.sides_in_conflict(repository, &case.unmerged[0].0, (&ours, &theirs))?;
+                let (behind, pushed) = sides_in_conflict(
+                    self.operations.documents.folder(),
+                    repository,
+                    &case.unmerged[0].0,
+                    (&ours, &theirs),
+                )?;
                 Some(Versions { behind, pushed, ..Versions::new(base, ours, theirs) })
             }
             (Some(one), None, None) | (None, Some(one), None) | (None, None, Some(one)) => {
@@ -302,7 +312,8 @@ impl Project {
         let all: Vec<DocPath> = all.cloned().collect();
         let first = &case.unmerged[0].0;
         let live = out_of_the_archive(first).unwrap_or_else(|| first.clone());
-        let is_live_free = !case.stays && (all.contains(&live) || self.store.read(&live)?.is_none());
+        let is_live_free =
+            !case.stays && (all.contains(&live) || self.operations.documents.store.read(&live)?.is_none());
         let is_finished = |one: &Document| entity::read(first, one).entity.is_none_or(|entity| entity.is_finished());
         let both_finished = versions.as_ref().is_none_or(|one| is_finished(&one.ours) && is_finished(&one.theirs));
         let all_archived = all.iter().all(DocPath::is_archived);
@@ -328,8 +339,8 @@ impl Project {
         paths.extend(others.iter().cloned());
         let mut out = Resolved { how: *how, ..untouched(target, Vec::new()) };
         let mut bytes = None;
-        let operation = self.writer().operation(&verb(target))?;
-        let applied = self.writer().write_durably(&operation, &paths, &mut |current| -> Result<_, Error> {
+        let operation = self.operations.records.operation(&verb(target))?;
+        let applied = self.operations.writer.write_durably(&operation, &paths, &mut |current| -> Result<_, Error> {
             let here = current.iter().flatten().next().map(|bytes| Document::parse(bytes.as_slice()));
             let at_target = current.first().and_then(Option::as_deref);
             let Some(versions) = versions else {
@@ -339,7 +350,7 @@ impl Project {
             };
             let is_decided = match here.as_ref().filter(|_| *is_whole) {
                 Some(here) if *here == versions.ours && !versions.is_left_without_markers(target) => {
-                    !repository.index().may_leave_ours(&self.documents().in_repository(target))?
+                    !repository.index().may_leave_ours(&self.operations.documents.in_repository(target))?
                 }
                 here => here == Some(&versions.theirs),
             };
@@ -364,8 +375,10 @@ impl Project {
         }
         staging.operations.extend(applied.is_some().then_some(operation.id));
         if out.conflicts.is_empty() {
-            staging.entries.push((self.documents().in_repository(target), bytes, *is_executable));
-            staging.entries.extend(others.iter().map(|path| (self.documents().in_repository(path), None, false)));
+            staging.entries.push((self.operations.documents.in_repository(target), bytes, *is_executable));
+            staging
+                .entries
+                .extend(others.iter().map(|path| (self.operations.documents.in_repository(path), None, false)));
             out.staged = true;
             out.from.clone_from(others);
         }
@@ -376,7 +389,7 @@ impl Project {
     fn stage(&self, repository: &Repository, staging: &Staging) -> Result<(), Error> {
         let entries = staging.entries.iter().map(|(path, bytes, mode)| (path.clone(), bytes.as_deref(), *mode));
         repository.index().stage(&entries.collect::<Vec<_>>())?;
-        self.store.forget(&staging.operations)?;
+        self.operations.documents.store.forget(&staging.operations)?;
         Ok(())
     }
 
@@ -387,30 +400,30 @@ impl Project {
         side: Option<MergeSide>,
         written: &mut Vec<Unsynced>,
     ) -> Result<Option<Resolved>, Error> {
-        let operation = self.writer().operation(&verb(path))?;
+        let operation = self.operations.records.operation(&verb(path))?;
         let mut out = None;
-        let changed = self.writer().write(&operation, std::slice::from_ref(path), &mut |current| -> Result<
-            _,
-            Error,
-        > {
-            out = None;
-            let [Some(bytes)] = current else { return Ok(vec![Action::Keep]) };
-            let here = Document::parse(bytes.as_slice());
-            let Some((base, ours, theirs)) = merge::sides(here.text()) else {
-                let fault = here.faults().first().map_or_else(String::new, |fault| fault.message.clone());
-                let half =
-                    Conflict { rule: "half of the markers", what: fault, ours: String::new(), theirs: String::new() };
-                out = Some(untouched(path, vec![half]));
-                return Ok(vec![Action::Keep]);
-            };
-            let parse = |text: String| Document::parse(text.into_bytes());
-            let versions = Versions::new(Some(parse(base)), parse(ours), parse(theirs));
-            let merged = versions.settle(path, None, side, false).merged;
-            let is_open = !merged.conflicts.is_empty();
-            out = Some(Resolved { decisions: merged.decisions, ..untouched(path, merged.conflicts) });
-            // What is not decided stays as it was found: a commit must not take a part of it for all.
-            Ok(vec![if is_open { Action::Keep } else { Action::Write(merged.document.bytes().to_vec()) }])
-        })?;
+        let changed = self.operations.writer.write(
+            &operation,
+            std::slice::from_ref(path),
+            &mut |current| -> Result<_, Error> {
+                out = None;
+                let [Some(bytes)] = current else { return Ok(vec![Action::Keep]) };
+                let here = Document::parse(bytes.as_slice());
+                let Some((base, ours, theirs)) = merge::sides(here.text()) else {
+                    let fault = here.faults().first().map_or_else(String::new, |fault| fault.message.clone());
+                    let half = Conflict::without_sides("half of the markers", fault);
+                    out = Some(untouched(path, vec![half]));
+                    return Ok(vec![Action::Keep]);
+                };
+                let parse = |text: String| Document::parse(text.into_bytes());
+                let versions = Versions::new(Some(parse(base)), parse(ours), parse(theirs));
+                let merged = versions.settle(path, None, side, false).merged;
+                let is_open = !merged.conflicts.is_empty();
+                out = Some(Resolved { decisions: merged.decisions, ..untouched(path, merged.conflicts) });
+                // What is not decided stays as it was found: a commit must not take a part of it for all.
+                Ok(vec![if is_open { Action::Keep } else { Action::Write(merged.document.bytes().to_vec()) }])
+            },
+        )?;
         written.extend(changed);
         Ok(out)
     }
@@ -424,9 +437,9 @@ impl Project {
     ) -> Result<Option<Resolved>, Error> {
         let Some(live) = out_of_the_archive(path) else { return Ok(None) };
         let paths = [live.clone(), path.clone()];
-        let operation = self.writer().operation(&verb(path))?;
+        let operation = self.operations.records.operation(&verb(path))?;
         let mut moved = None;
-        let changed = self.writer().write(&operation, &paths, &mut |current| -> Result<_, Error> {
+        let changed = self.operations.writer.write(&operation, &paths, &mut |current| -> Result<_, Error> {
             let [None, Some(bytes)] = current else {
                 moved = None;
                 return Ok(vec![Action::Keep; 2]);
@@ -439,8 +452,8 @@ impl Project {
         if let Some(staging) = staging {
             changed.wait()?;
             staging.operations.push(operation.id);
-            staging.entries.push((self.documents().in_repository(&live), Some(bytes), false));
-            staging.entries.push((self.documents().in_repository(path), None, false));
+            staging.entries.push((self.operations.documents.in_repository(&live), Some(bytes), false));
+            staging.entries.push((self.operations.documents.in_repository(path), None, false));
             out.staged = true;
         } else {
             written.push(changed);
@@ -482,13 +495,6 @@ fn verb(path: &DocPath) -> String {
 }
 
 fn untouched(path: &DocPath, conflicts: Vec<Conflict>) -> Resolved {
-    Resolved {
-        path: path.clone(),
-        from: Vec::new(),
-        how: How::Merged,
-        conflicts,
-        decisions: Vec::new(),
-        staged: false,
-        replaced: Vec::new(),
-    }
+    let (from, decisions, replaced) = Default::default();
+    Resolved { path: path.clone(), from, how: How::Merged, conflicts, decisions, staged: false, replaced }
 }

@@ -1,10 +1,15 @@
 //! What happened to the documents, told from the commits: contents are compared, messages are not trusted.
 
+mod restore;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+pub use self::restore::{Restorable, RestoreReport, RestoredDocument};
+use super::Error;
 use super::commits::{operation, trailers};
-use super::{Error, Project};
+use super::operations::{Actor, Operations};
+use crate::adapters::git::Repository;
 use crate::core::change::{self, Change, What};
 use crate::core::document::Document;
 use crate::core::entity::{self, Entity, TaskStatus};
@@ -40,33 +45,39 @@ pub struct HistoryEntry {
 
 /// How long a remote is asked for contents that a partial clone lacks.
 const FETCH_LIMIT: Duration = Duration::from_secs(30);
+/// How many commits of a task are looked at to see who completed it.
+const COMPLETED_WITHIN: usize = 50;
 
-impl Project {
-    /// The newest commits that changed this document, or any, newest first. A document is followed into the archive and out
-    /// of it: it keeps its file name there.
+/// What the commits say of the documents, and what git has put back of them.
+#[derive(Debug, Clone, Copy)]
+pub struct History<'a> {
+    pub(super) operations: Operations<'a>,
+    /// Who restores.
+    pub(super) actor: &'a Actor,
+}
+
+impl History<'_> {
+    /// The newest commits that changed this document, or any, newest first; with an agent, those in which it acted, and edits by
+    /// hand of what it held. A document is followed into the archive and out of it: it keeps its file name there.
     ///
     /// # Errors
     /// [`Error::OutsideGit`] without a repository; [`Error::Git`] if the history cannot be read.
-    pub fn history(&self, path: Option<&DocPath>, limit: usize) -> Result<Vec<HistoryEntry>, Error> {
-        self.history_of(path, None, limit)
-    }
-
-    /// The newest commits that changed this document, or any, in which this agent acted, or that are edits by hand of what it
-    /// held; of all agents if none is given.
-    ///
-    /// # Errors
-    /// [`Error::OutsideGit`] without a repository; [`Error::Git`] if the history cannot be read.
-    pub fn history_of(
+    pub fn list(
         &self,
         path: Option<&DocPath>,
         agent: Option<&AgentName>,
         limit: usize,
     ) -> Result<Vec<HistoryEntry>, Error> {
-        let Some(repository) = &self.repository else { return Err(Error::OutsideGit(self.root.clone())) };
+        let repository = self.repository()?;
         let paths = path.map_or(Ok(Vec::new()), |path| self.places_of(path))?;
         let pattern = agent.map(names_agent);
-        let commits =
-            repository.log().history_with(&self.target(), self.folder(), &paths, limit, pattern.as_deref())?;
+        let commits = repository.log().history_with(
+            self.operations.documents.target,
+            self.operations.documents.folder(),
+            &paths,
+            limit,
+            pattern.as_deref(),
+        )?;
         let boundary = repository.remotes().shallow_boundary()?;
         let told = commits.iter().filter(|commit| !boundary.contains(&commit.revision));
         let ids = told.flat_map(|commit| &commit.changes).flat_map(|one| [&one.1, &one.2]).flatten().cloned().collect();
@@ -102,25 +113,22 @@ impl Project {
         }
         Ok(entries)
     }
-}
 
-/// How many commits of a task are looked at to see who completed it.
-const COMPLETED_WITHIN: usize = 50;
-
-impl Project {
     /// The name of who completed a task: the agent, else the author, of the commit that made it completed, or the git user
     /// where that is not committed yet. `None` where history does not say, as where one commit holds many operations.
     ///
     /// # Errors
     /// [`Error::Find`] if there is no such task; others if the history cannot be read.
     pub fn completed_by(&self, id: &str) -> Result<Option<String>, Error> {
-        let found = self.documents().find(Some(Kind::Task), id)?;
-        let Some(Entity::Task(task)) = found.entity.filter(|_| self.repository.is_some()) else { return Ok(None) };
+        let found = self.operations.documents.find(Some(Kind::Task), id)?;
+        let Some(Entity::Task(task)) = found.entity.filter(|_| self.operations.documents.repository.is_some()) else {
+            return Ok(None);
+        };
         if task.status != TaskStatus::Completed {
             return Ok(None);
         }
         let is_step = |change: &&Change| matches!(change.what, What::Status { .. } | What::Created { .. });
-        for entry in self.history(Some(&found.path), COMPLETED_WITHIN)? {
+        for entry in self.list(Some(&found.path), None, COMPLETED_WITHIN)? {
             let Some(change) = entry.changes.iter().find(is_step) else { continue };
             let status = match &change.what {
                 What::Status { to: status, .. } | What::Created { status, .. } => status.as_deref(),
@@ -134,15 +142,22 @@ impl Project {
         }
         // It is not committed: done here, by the holder or by the person who works here.
         let holder = task.claimed_by.map(|by| by.to_string());
-        Ok(holder.or_else(|| self.repository.as_ref()?.setup().user_name().ok()))
+        Ok(holder.or_else(|| self.operations.documents.repository?.setup().user_name().ok()))
     }
-}
 
-impl Project {
+    fn repository(&self) -> Result<&Repository, Error> {
+        self.operations.documents.repository.ok_or_else(|| Error::OutsideGit(self.operations.leases.root.to_owned()))
+    }
+
     /// Wherever a document may have lain: outside the archive, in each month that the archive has, and in its own.
     fn places_of(&self, path: &DocPath) -> Result<Vec<DocPath>, Error> {
-        let mut months: BTreeSet<String> = self.store.months()?.into_iter().collect();
-        let here = self.store.read(path)?.and_then(|file| entity::read(path, &Document::parse(file.bytes)).entity);
+        let mut months: BTreeSet<String> = self.operations.documents.store.months()?.into_iter().collect();
+        let here = self
+            .operations
+            .documents
+            .store
+            .read(path)?
+            .and_then(|file| entity::read(path, &Document::parse(file.bytes)).entity);
         let created = match here {
             Some(Entity::Task(task)) => task.created,
             Some(Entity::Workflow(workflow)) => workflow.created,
