@@ -1,8 +1,14 @@
 //! One path for every operation: what a request asks for holds alone and among others.
 
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use mycelium::document::Document;
+use mycelium::entity::TaskStatus;
 use mycelium::entity::agent::AgentUpdate;
+use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::name::{AgentName, DocId, Kind, OperationId};
-use mycelium::operation::{DocumentChange, Expect, New, Request, Taken, TaskChange};
+use mycelium::operation::{DocumentChange, Expect, New, Passing, Request, Taken, TaskChange};
 use mycelium::services::{Error, Opening, Project, Together};
 
 use super::{git, new_task, open, repository};
@@ -97,8 +103,8 @@ fn a_step_repeats_its_status_elsewhere_by_its_own_shape_alone_and_among_others()
         create(&lean, "task-lean", &[]);
         create(&classic, "task-last", &["task-classic", "task-lean"]);
         let begin = |id: &str| {
-            let status = Some(mycelium::entity::TaskStatus::Running);
-            let update = mycelium::entity::task::TaskUpdate { status, ..Default::default() };
+            let status = Some(TaskStatus::Running);
+            let update = TaskUpdate { status, ..Default::default() };
             Request::task(id, update.into())
         };
         let requests = [begin("task-classic"), begin("task-lean")];
@@ -114,4 +120,30 @@ fn a_step_repeats_its_status_elsewhere_by_its_own_shape_alone_and_among_others()
         assert!(text.contains("- task-classic (train-model) - RUNNING"), "{text}");
         assert!(text.contains("- task-lean (train-model) - PENDING"), "{text}");
     }
+}
+
+#[test]
+fn a_note_that_somebody_adds_meanwhile_keeps_the_lease() {
+    let dir = repository();
+    let ann = open(&dir, "ann");
+    ann.operations().create(ann.actor(), &new_task(&ann, "task-1"), Taken::LookUp).expect("made");
+    let (root, decided) = (dir.path(), AtomicUsize::new(0));
+    let begin = |document: &Document| {
+        // The document was read, and nothing is locked.
+        if decided.fetch_add(1, Ordering::SeqCst) == 0 {
+            let mut add = Command::new(env!("CARGO_BIN_EXE_mycelium"));
+            let done =
+                add.args(["task", "note", "task-1", "from ben", "--as", "ben", "--quiet"]).current_dir(root).status();
+            assert!(done.expect("it starts").success());
+        }
+        task::update(document, &TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() })
+    };
+    let operations = ann.operations();
+    let done = operations.change(ann.actor(), Kind::Task, "task-1", "update", &Passing::default(), &begin);
+    let text = done.expect("begun").document.text().to_owned();
+    assert_eq!(decided.into_inner(), 2, "decided again on the note, and the lease that was begun stays");
+    for part in ["from ben", "claimed_by: ann", "fence: 1"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    ann.operations().renew(ann.actor(), "task-1").expect("it is held");
 }
