@@ -13,6 +13,7 @@ mod cancel;
 mod claims;
 mod edges;
 mod events;
+mod inward;
 mod methods;
 mod reads;
 mod redis;

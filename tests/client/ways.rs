@@ -1,5 +1,5 @@
 //! Who may change a task is decided alike on every way in: a command, a batch of commands, the library, a pipeline of the
-//! library. (What a bridge takes in is tried in tests/foreign, what a sync brings in tests/sync.)
+//! library. (What a bridge and a sync take in has no caller: see `inward`.)
 
 use std::io::Write;
 use std::process::Stdio;
@@ -26,7 +26,7 @@ const WAYS: [Way; 5] = [Way::Command, Way::Batch, Way::AtomicBatch, Way::Library
 
 /// What is done to a task.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Act {
+pub(super) enum Act {
     Begin,
     Progress,
     Complete,
@@ -36,7 +36,8 @@ enum Act {
     Note,
 }
 
-const ACTS: [Act; 7] = [Act::Begin, Act::Progress, Act::Complete, Act::Fail, Act::Release, Act::Tick, Act::Note];
+pub(super) const ACTS: [Act; 7] =
+    [Act::Begin, Act::Progress, Act::Complete, Act::Fail, Act::Release, Act::Tick, Act::Note];
 
 impl Act {
     /// As an operation of `mycelium batch`.
@@ -58,7 +59,7 @@ impl Act {
     }
 
     /// As the words of a command.
-    fn words(self, id: &str, fence: Option<u64>) -> Vec<String> {
+    pub(super) fn words(self, id: &str, fence: Option<u64>) -> Vec<String> {
         let words: &[&str] = match self {
             Self::Begin => &["update", id, "--status", "running"],
             Self::Progress => &["update", id, "--progress", "0.5"],
@@ -82,17 +83,17 @@ impl Act {
 
 /// Who acts, with what they say about their right to.
 #[derive(Clone)]
-struct Caller<'a> {
+pub(super) struct Caller<'a> {
     sandbox: &'a Sandbox,
     agent: &'a str,
     fence: Option<u64>,
     url: Option<String>,
     required: Option<&'a str>,
-    client: CoordinationClient,
+    pub(super) client: CoordinationClient,
 }
 
 impl<'a> Caller<'a> {
-    async fn new(sandbox: &'a Sandbox, agent: &'a str, fence: Option<u64>, url: Option<String>) -> Self {
+    pub(super) async fn new(sandbox: &'a Sandbox, agent: &'a str, fence: Option<u64>, url: Option<String>) -> Self {
         let mut building = builder(sandbox).agent(agent);
         if let Some(url) = &url {
             building = building.setting("coordination.redis.url", url);
@@ -112,7 +113,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    fn start(&self, arguments: &[&str]) -> std::process::Command {
+    pub(super) fn start(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = self.sandbox.mycelium_command(arguments);
         command.env("MYCELIUM_AGENT", self.agent);
         if let Some(url) = &self.url {
@@ -174,7 +175,7 @@ impl<'a> Caller<'a> {
 }
 
 /// The code of the error in an answer.
-fn code(answer: &[u8]) -> Option<String> {
+pub(super) fn code(answer: &[u8]) -> Option<String> {
     let answer: Value =
         serde_json::from_slice(answer).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(answer)));
     let error = answer.get("error").or_else(|| answer["data"].get("error"))?;
@@ -222,11 +223,11 @@ async fn each(
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-fn run(sandbox: &Sandbox, arguments: &[&str]) {
+pub(super) fn run(sandbox: &Sandbox, arguments: &[&str]) {
     sandbox.mycelium(arguments).ok();
 }
 
-fn create(sandbox: &Sandbox, id: &str) {
+pub(super) fn create(sandbox: &Sandbox, id: &str) {
     run(sandbox, &["task", "create", "--id", id, "--type", "x", "--step", "Read", "--quiet"]);
 }
 
