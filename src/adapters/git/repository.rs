@@ -103,9 +103,8 @@ impl Repository {
     /// elsewhere than it was found and is not in the user's `safe.directory`; others if it cannot be opened.
     pub fn discover(start: &Path) -> Result<Option<Self>, GitError> {
         // Finding and opening it reads files of it.
-        if let Some(dir) = start.ancestors().map(|dir| dir.join(".git")).find(|dir| dir.is_dir()) {
-            rule_file::refuse_odd_files(&dir, &dir)?;
-        }
+        let nearest = start.ancestors().map(|dir| dir.join(".git")).find(|dir| dir.is_dir());
+        nearest.as_deref().map_or(Ok(()), |dir| rule_file::refuse_odd_files(dir, dir))?;
         let slots = gix::odb::store::init::Slots::AsNeededByDiskState { multiplier: 1.5, minimum: PACKS_MIN };
         let options = || gix::open::Options::default().permissions(permissions()).object_store_slots(slots);
         let opened = if std::env::var_os("GIT_DIR").is_some() {
@@ -121,10 +120,10 @@ impl Repository {
             opened.map_err(GitError::object(format!("open the repository of `{}`", shown(start))))?.to_thread_local();
         repo.clear_namespace();
         repo.make_paths_absolute().map_err(GitError::object("find the folders of the repository"))?;
-        Self::checked(repo, found.as_ref()).map(Some)
+        Self::checked(repo, found.as_ref(), nearest.as_deref()).map(Some)
     }
 
-    fn checked(mut repo: gix::Repository, found: Option<&Found>) -> Result<Self, GitError> {
+    fn checked(mut repo: gix::Repository, found: Option<&Found>, looked_at: Option<&Path>) -> Result<Self, GitError> {
         let Some(work_tree) = repo.workdir().map(Path::to_owned) else {
             return Err(bare(repo.git_dir()));
         };
@@ -132,7 +131,9 @@ impl Repository {
         trust::check(&repo, found, &paths)?;
         let refs = check_format(&repo)?;
         let (git_dir, common_dir) = (paths.find(repo.git_dir()), paths.find(repo.common_dir()));
-        rule_file::refuse_odd_files(&git_dir, &common_dir)?;
+        if [&git_dir, &common_dir].iter().any(|dir| looked_at != Some(dir.as_path())) {
+            rule_file::refuse_odd_files(&git_dir, &common_dir)?;
+        }
         let stamps = RefCell::new(stamps(&git_dir, &common_dir));
         repo.object_cache_size_if_unset(OBJECTS_BYTES_MAX);
         Ok(Self {

@@ -8,7 +8,7 @@ use super::answer::Answer;
 use super::log::telling;
 use super::render::{self, Ink, paint};
 use super::session;
-use crate::api::view::{ErrorReport, Excerpt, WriteState, document_data, document_path};
+use crate::api::view::{AnswerHead, ErrorReport, Excerpt, WriteState, document_data, document_path};
 use crate::core::change;
 use crate::core::diagnostic::Severity;
 use crate::core::entity::agent::AgentUpdate;
@@ -35,7 +35,7 @@ pub(crate) fn apply<'r>(
     let changed = project.operations().run_one(project.actor(), request);
     let outcome = changed.map_err(|error| refused(project, error))?;
     let mut answer = written(answer, project, &outcome)?;
-    answer.words = words(project, &outcome, &changed_lines(&outcome));
+    answer.words = words(project, &answer.head, &outcome, &changed_lines(&outcome));
     answer.words.extend(outcome.claim.as_ref().map(|claim| decided_alone(&claim.decided)));
     Ok(answer)
 }
@@ -49,7 +49,7 @@ pub(crate) fn set_agent(project: &Project, name: &AgentName, update: &AgentUpdat
             created => {
                 let outcome = created?;
                 let mut answer = written("agent.set", project, &outcome)?;
-                answer.words = words(project, &outcome, &changed_lines(&outcome));
+                answer.words = words(project, &answer.head, &outcome, &changed_lines(&outcome));
                 add_faults_of_settings(&mut answer, project);
                 return Ok(answer);
             }
@@ -79,7 +79,8 @@ pub(crate) fn created(kind: &'static str, project: &Project, new: &New, taken: T
     let outcome = project.operations().create(project.actor(), new, taken)?;
     let mut answer = written(kind, project, &outcome)?;
     answer.text = format!("{}\n", new.id());
-    answer.words = words(project, &outcome, &[format!("created {}", document_path(project, &outcome.path))]);
+    answer.words =
+        words(project, &answer.head, &outcome, &[format!("created {}", document_path(project, &outcome.path))]);
     add_faults_of_settings(&mut answer, project);
     Ok(answer)
 }
@@ -125,7 +126,7 @@ pub(crate) fn claimed(kind: &'static str, project: &Project, claimed: &Claimed) 
         PreviousHolder::Stolen(from) => format!("{id} taken from {from} by {by}, fence {fence}, until {until}"),
     };
     answer.words = match outcome.operation {
-        Some(_) => words(project, outcome, &[line]),
+        Some(_) => words(project, &answer.head, outcome, &[line]),
         None => format!("{}\n", visible(&line)),
     };
     name_skipped(&mut answer, claimed);
@@ -167,7 +168,8 @@ pub(crate) fn renewed(kind: &'static str, project: &Project, renewed: &Renewed) 
 pub(crate) fn removed(kind: &'static str, project: &Project, which: Kind, id: &str) -> Result<Answer, ErrorReport> {
     let outcome = project.operations().remove(project.actor(), which, id)?;
     let mut answer = written(kind, project, &outcome)?;
-    answer.words = words(project, &outcome, &[format!("removed {}", document_path(project, &outcome.path))]);
+    answer.words =
+        words(project, &answer.head, &outcome, &[format!("removed {}", document_path(project, &outcome.path))]);
     Ok(answer)
 }
 
@@ -211,12 +213,12 @@ fn changed_lines(outcome: &Outcome) -> Vec<String> {
 }
 
 /// What happened, then what became of it: `task-7: pending → running (committed 1a2b3c4)`.
-fn words(project: &Project, outcome: &Outcome, lines: &[String]) -> String {
+fn words(project: &Project, head: &AnswerHead, outcome: &Outcome, lines: &[String]) -> String {
     if outcome.operation.is_none() {
         return "no changes\n".to_owned();
     }
     let mut out = String::new();
-    let is_on_no_branch = outcome.committed.is_some() && project.commits().is_on_no_branch();
+    let is_on_no_branch = outcome.committed.is_some() && head.branch.is_none();
     for (index, line) in lines.iter().enumerate() {
         let fate = if index + 1 == lines.len() { fate(outcome, is_on_no_branch) } else { String::new() };
         let _ = writeln!(out, "{}{fate}", visible(line));
