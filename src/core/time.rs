@@ -38,6 +38,10 @@ pub enum TimeError {
     Span(String),
 }
 
+fn milliseconds(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
 impl Timestamp {
     /// The moment this many milliseconds after 1970 began; out-of-range values are clamped.
     #[must_use]
@@ -75,6 +79,18 @@ impl Timestamp {
     #[must_use]
     pub fn unix_s(self) -> i64 {
         self.0.as_second()
+    }
+
+    /// The moment that is so much later; clamped.
+    #[must_use]
+    pub fn later_by(self, span: Duration) -> Self {
+        Self::from_unix_ms(self.unix_ms().saturating_add(milliseconds(span)))
+    }
+
+    /// The moment that is so much earlier; clamped.
+    #[must_use]
+    pub fn earlier_by(self, span: Duration) -> Self {
+        Self::from_unix_ms(self.unix_ms().saturating_sub(milliseconds(span)))
     }
 
     /// The year and month, `2025-10`.

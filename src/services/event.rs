@@ -8,7 +8,6 @@ use super::{Actor, Error, Observer, Project, Subscription, environment};
 use crate::adapters::store::{self, Action, Operation, Shelf};
 use crate::core::event::{self, Arrivals, Event, Fold, PublishError, Published, Seen, Told};
 use crate::core::name::{AgentName, Channel, ChannelPattern, DocPath, EventId};
-use crate::core::time::Timestamp;
 
 /// Largest record of the branches that this work tree has published on, in bytes.
 const RECORD_BYTES_MAX: usize = 64 * 1024;
@@ -126,7 +125,7 @@ impl Project {
             }
             if is_taken {
                 // Another file went there in the same millisecond, and stays.
-                at = Timestamp::from_unix_ms(at.unix_ms().saturating_add(1));
+                at = at.later_by(Duration::from_millis(1));
                 wanted = Vec::new();
             }
             places = wanted;

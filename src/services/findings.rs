@@ -32,7 +32,7 @@ impl Project {
             let finding = Diagnostic::warning(Code::NotAFile, message);
             findings.push(finding.hint(self.strange_hint(&scan, strange)));
         }
-        findings.extend(self.commits().put_back_findings()?);
+        findings.extend(self.history().put_back_findings()?);
         Ok(findings)
     }
 

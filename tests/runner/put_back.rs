@@ -70,7 +70,7 @@ fn text(dir: &TempDir) -> String {
 
 /// The ids of the operations that can be restored.
 fn kept(project: &Project) -> Vec<String> {
-    project.commits().put_back_operations().expect("listed").iter().map(|one| one.id.to_string()).collect()
+    project.history().put_back_operations().expect("listed").iter().map(|one| one.id.to_string()).collect()
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn whatever_git_does_to_the_documents_before_the_commit_is_kept_and_can_be_resto
         }
         assert!(!text(&dir).contains("IMPORTANT"), "{way}: git has put it back");
         // Who only looks is told before anything is kept, in the words that come after, and nothing is written for it.
-        let looked = project.commits().put_back_findings().expect("looked");
+        let looked = project.history().put_back_findings().expect("looked");
         assert_eq!(looked.len(), 1, "{way}: {looked:?}");
         assert_eq!(kept(&project), Vec::<String>::new(), "{way}");
         let report = commit(&project);
@@ -154,7 +154,7 @@ fn what_comes_back_by_itself_or_was_committed_is_not_reported() {
     // A person who commits it, with an edit of their own beside it.
     let (dir, project) = stopped_rebase();
     note(&project, "IMPORTANT");
-    assert_eq!(project.commits().put_back_findings().expect("looked"), [], "it is in the document");
+    assert_eq!(project.history().put_back_findings().expect("looked"), [], "it is in the document");
     std::fs::write(dir.path().join(DOCUMENT), text(&dir) + "- by hand\n").expect("written");
     std::fs::write(dir.path().join("code"), "both\n").expect("written");
     git(dir.path(), &["add", "."]);
@@ -190,7 +190,7 @@ fn what_later_operations_undid_is_not_reported() {
     assert!(removed.waiting.is_some(), "nothing is committed yet");
     // Ends the rebase without a change of any file.
     may_fail(&dir, &["rebase", "--quit"]);
-    assert_eq!(ann.commits().put_back_findings().expect("looked"), []);
+    assert_eq!(ann.history().put_back_findings().expect("looked"), []);
     assert_eq!(commit(&ann).done.findings, []);
     assert_eq!(git(dir.path(), &["for-each-ref", "refs/mycelium"]), "");
 }
@@ -204,7 +204,7 @@ fn several_operations_come_back_in_their_order_beside_what_was_written_since() {
     may_fail(&dir, &["rebase", "--abort"]);
     note(&project, "since");
     assert_eq!(kept(&project).len(), 3);
-    let finding = &project.commits().put_back_findings().expect("looked")[0];
+    let finding = &project.history().put_back_findings().expect("looked")[0];
     assert!(finding.hint.as_deref().is_some_and(|hint| hint.contains("mycelium restore task-1")), "{finding:?}");
 
     let (chosen, _) = project.history().restorable().expect("listed").select(&["task-1".to_owned()]);
@@ -226,7 +226,7 @@ fn many_operations_are_kept_by_one_call_of_git() {
     }
     may_fail(&dir, &["rebase", "--abort"]);
     commit(&project);
-    assert_eq!(project.commits().put_back_findings().expect("looked").len(), 1);
+    assert_eq!(project.history().put_back_findings().expect("looked").len(), 1);
     assert_eq!(kept(&project).len(), NOTES);
     // A pack is written for many objects at once, and for those of a single operation it never is.
     assert!(git(dir.path(), &["count-objects", "-v"]).contains("packs: 1\n"), "one pack for all");
@@ -252,7 +252,7 @@ fn what_only_a_person_can_merge_is_left_and_named() {
     assert_eq!(kept(&project).len(), 1);
 
     project.history().dismiss(&chosen.operations).expect("dismissed");
-    assert_eq!(project.commits().put_back_findings().expect("looked"), []);
+    assert_eq!(project.history().put_back_findings().expect("looked"), []);
     assert_eq!(git(dir.path(), &["for-each-ref", "refs/mycelium"]), "");
 }
 
@@ -311,7 +311,7 @@ fn a_claim_is_not_brought_back_over_the_one_who_has_the_task_now() {
         flags: Vec::new(),
     };
     let ben = Project::open(opening).expect("opens");
-    assert_eq!(ben.commits().put_back_findings().expect("looked"), [], "it was put back in the other work tree");
+    assert_eq!(ben.history().put_back_findings().expect("looked"), [], "it was put back in the other work tree");
     assert!(ben.history().restorable().expect("listed").operations.iter().all(|one| one.elsewhere.is_some()));
     let ask = Passing { over: mycelium::lease::Override::Steal, fence: None };
     ben.operations()

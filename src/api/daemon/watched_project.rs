@@ -416,7 +416,7 @@ impl World for Watched<'_> {
             self.stay(Reason { what: fault.message, hint: fault.hint });
         }
         // What was put back while nothing watched was said once, to whom it may not have concerned.
-        for finding in self.project.commits().put_back_findings().unwrap_or_default() {
+        for finding in self.project.history().put_back_findings().unwrap_or_default() {
             (self.listener)(&Notice::Finding(finding));
         }
         self.start_mirror();

@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
             answer.words.push_str(&render::hint(&hint));
         }
     }
-    let lacking = project.commits().put_back_findings()?;
+    let lacking = project.history().put_back_findings()?;
     // Those that are kept are among `lacking`; an error is one that could not be kept.
     let is_kept = |one: &Diagnostic| one.code == Code::PutBack && one.severity != Severity::Error;
     answer.findings = report.done.findings.iter().filter(|one| !is_kept(one)).cloned().chain(lacking).collect();

@@ -21,6 +21,7 @@ pub(super) use self::group_commit::Group;
 pub(super) use self::log::{operation, trailers};
 pub use self::migration::{BranchMigration, MigrationError};
 pub use self::put_back::KeptOperation;
+pub(super) use self::put_back::put_back_findings;
 pub(super) use self::records::OperationRecords;
 pub use self::standing::Standing;
 pub use self::survey::{Sight, Survey};

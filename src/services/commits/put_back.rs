@@ -155,20 +155,6 @@ impl Committer<'_> {
         }
     }
 
-    /// Every operation that is kept and that its documents still lack, the oldest first.
-    ///
-    /// # Errors
-    /// [`Error`] if what is kept, or the folder, cannot be read.
-    pub fn put_back_operations(&self) -> Result<Vec<KeptOperation>, Error> {
-        let Some(repository) = self.repository else { return Ok(Vec::new()) };
-        let mut found = Vec::new();
-        for kept in repository.kept_commits().kept_put_back(self.folder())? {
-            found.extend(self.read_kept(repository, kept)?);
-        }
-        found.sort_by(KeptOperation::order);
-        Ok(found.into_iter().filter(|one| !one.changes.is_empty()).collect())
-    }
-
     /// A kept operation with those of its documents that lack it; `None` for a commit that names no operation.
     pub(in crate::services) fn read_kept(
         &self,
@@ -208,26 +194,8 @@ impl Committer<'_> {
         }))
     }
 
-    /// A finding for each document that lacks an operation which git put back here before it was committed. Only reads: what
-    /// git has put back since the last commit is kept by the next one, and by `restore`.
-    ///
-    /// # Errors
-    /// [`Error`] if what is kept, the journal or the folder cannot be read.
-    pub fn put_back_findings(&self) -> Result<Vec<Diagnostic>, Error> {
-        let kept = self.put_back_operations()?;
-        let ids: BTreeSet<&OperationId> = kept.iter().map(|one| &one.id).collect();
-        let not_yet_kept = self.not_yet_kept()?;
-        let of_kept = kept
-            .iter()
-            .filter(|one| one.elsewhere.is_none())
-            .flat_map(|one| one.changes.keys().map(move |path| (path, &one.id, one.verb.as_str(), one.agent.as_ref())));
-        let of_others = not_yet_kept.iter().filter(|(_, one)| !ids.contains(&one.id));
-        let of_others = of_others.map(|(path, one)| (path, &one.id, one.verb.as_str(), one.agent.as_ref()));
-        Ok(put_back_findings(of_kept.chain(of_others)))
-    }
-
     /// The operations that git has put back and that the next commit will keep, each with its document.
-    fn not_yet_kept(&self) -> Result<Vec<(DocPath, plan::Operation)>, Error> {
+    pub(in crate::services) fn not_yet_kept(&self) -> Result<Vec<(DocPath, plan::Operation)>, Error> {
         let Some(repository) = self.repository.filter(|_| self.config.flag("commit.auto")) else {
             return Ok(Vec::new());
         };
@@ -316,7 +284,7 @@ fn never_committed<'a>(repository: &Repository, lost: &[PutBack<'a>]) -> Result<
 }
 
 /// One finding a document, which names its operations.
-fn put_back_findings<'a>(
+pub(in crate::services) fn put_back_findings<'a>(
     operations: impl Iterator<Item = (&'a DocPath, &'a OperationId, &'a str, Option<&'a AgentName>)>,
 ) -> Vec<Diagnostic> {
     let mut by_document: BTreeMap<&DocPath, Vec<String>> = BTreeMap::new();
@@ -404,10 +372,10 @@ mod tests {
             write(&project, &path, changed);
             let found = overtaken(&project, &path, committed);
             assert_eq!(found, (1, Vec::new()), "{committed:?}: the journal has it for the next commit");
-            assert_eq!(project.commits().put_back_findings().expect("looked"), []);
+            assert_eq!(project.history().put_back_findings().expect("looked"), []);
             let done = project.commits().commit_now(Edits::None).expect("commits");
             assert_eq!(done.findings, [], "{committed:?}");
-            assert_eq!(project.commits().put_back_operations().expect("listed"), [], "{committed:?}");
+            assert_eq!(project.history().put_back_operations().expect("listed"), [], "{committed:?}");
             assert_eq!(project.store.journal().expect("read"), [], "{committed:?}");
         }
     }

@@ -1,5 +1,6 @@
 //! What happened to the documents, told from the commits: contents are compared, messages are not trusted.
 
+mod put_back;
 mod restore;
 
 use std::collections::BTreeSet;

@@ -76,8 +76,7 @@ impl History<'_> {
             Ok(done) => done.waiting,
             Err(error) => Some(Waiting::failed(&error)),
         };
-        let (operations, removed) =
-            (self.operations.commits.put_back_operations()?, self.removed_documents(repository)?);
+        let (operations, removed) = (self.put_back_operations()?, self.removed_documents(repository)?);
         let waiting =
             waiting.filter(|_| self.operations.documents.store.journal().is_ok_and(|journal| !journal.is_empty()));
         Ok(Restorable { operations, removed, waiting })
@@ -146,7 +145,7 @@ impl History<'_> {
         let is_open =
             |path: &&DocPath| report.documents.iter().any(|one| one.path == **path && !one.conflicts.is_empty());
         for one in &wanted.operations {
-            let lacking = self.operations.commits.put_back_operations()?.into_iter().find(|other| other.id == one.id);
+            let lacking = self.put_back_operations()?.into_iter().find(|other| other.id == one.id);
             if one.changes.keys().any(|path| is_open(&path)) || lacking.is_some() {
                 continue;
             }

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::{Leases, task_of, time_ago};
+use super::{Leases, task_of};
 use crate::adapters::store;
 use crate::core::document::Document;
 use crate::core::entity::{Task, TaskStatus};
@@ -149,7 +149,7 @@ impl Leases<'_> {
     /// Returns when the lease of an entry expired, by the wall clock.
     pub(in crate::services) fn expired_at(&self, entry: &LeaseEntry, evidence: &LeaseEvidence) -> Option<Timestamp> {
         let ago = lease::expired_for(entry, evidence.last_seen, &self.boot_time())?;
-        Some(time_ago(ago))
+        Some(environment::now().earlier_by(ago))
     }
 }
 

@@ -29,7 +29,7 @@ use crate::core::document::Document;
 use crate::core::entity::{self, Task};
 use crate::core::lease::{BootTime, LeaseEvidence, LeasePlace, LeaseProof, LostLease};
 use crate::core::name::DocPath;
-use crate::core::time::{Timestamp, parse_span};
+use crate::core::time::parse_span;
 
 /// The lease if the settings have none that can be used.
 const LEASE_DEFAULT: Duration = Duration::from_secs(1_800);
@@ -111,14 +111,8 @@ pub(super) fn task_of(path: &DocPath, document: &Document) -> Option<Task> {
 
 /// The error of an agent that does not get a lease or has lost it, with the times by the wall clock.
 pub(super) fn claim_lost(mut lost: LostLease) -> Error {
-    lost.ended = lost.ended.or_else(|| lost.ended_ago.map(time_ago));
-    let left = lost.left.and_then(|left| i64::try_from(left.as_millis()).ok());
-    lost.until = left.map(|ms| Timestamp::from_unix_ms(environment::now().unix_ms().saturating_add(ms)));
+    let now = environment::now();
+    lost.ended = lost.ended.or_else(|| lost.ended_ago.map(|ago| now.earlier_by(ago)));
+    lost.until = lost.left.map(|left| now.later_by(left));
     Error::ClaimLost(Box::new(lost))
-}
-
-/// The time by the wall clock that was so long ago.
-fn time_ago(span: Duration) -> Timestamp {
-    let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_unix_ms(environment::now().unix_ms().saturating_sub(ms))
 }

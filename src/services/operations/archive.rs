@@ -190,7 +190,7 @@ impl Operations<'_> {
                 }
                 Err(why) if named.is_some() => return Err(Error::Stays { id, path: from, why: Box::new(why) }),
                 Err(Stay::Restless) => {
-                    let quiet = later(at, older.unwrap_or_default());
+                    let quiet = at.later_by(older.unwrap_or_default());
                     left.next = Some(left.next.map_or(quiet, |next| next.min(quiet)));
                 }
                 Err(why) => left.kept.push(Kept { id, path: from, why }),
@@ -237,7 +237,7 @@ impl Operations<'_> {
     fn changed(&self, entries: &[&Entry], older: Duration) -> Result<BTreeMap<DocPath, (Timestamp, bool)>, Error> {
         let wanted: BTreeSet<&DocPath> = entries.iter().map(|entry| &entry.path).collect();
         let stamps = self.documents.store.scan_live()?.files.into_iter().filter(|(path, _)| wanted.contains(path));
-        let before = Timestamp::from_unix_ms(environment::now().unix_ms().saturating_sub(milliseconds(older)));
+        let before = environment::now().earlier_by(older);
         let judge = |at: Timestamp| older.is_zero() || at <= before;
         let mut changed: BTreeMap<DocPath, (Timestamp, bool)> = stamps
             .map(|(path, stamp)| {
@@ -292,14 +292,6 @@ impl Operations<'_> {
         done.operations.extend(written.is_some().then_some(operation.id));
         Ok((moved, written))
     }
-}
-
-fn milliseconds(span: Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn later(at: Timestamp, span: Duration) -> Timestamp {
-    Timestamp::from_unix_ms(at.unix_ms().saturating_add(milliseconds(span)))
 }
 
 /// What a document is called.

@@ -167,7 +167,7 @@ impl Operations<'_> {
 
     fn claimed(&self, mut outcome: Outcome) -> Result<Claimed, Error> {
         let decision = outcome.claim.take().ok_or_else(|| self.documents.gone(&outcome.path))?;
-        let until = self.after(decision.entry.lease);
+        let until = environment::now().later_by(decision.entry.lease);
         let ClaimDecision { entry: LeaseEntry { by, fence, lease, since, .. }, origin, decided } = decision;
         Ok(Claimed { by, fence, lease, since, until, origin, outcome, decided, skipped: SkippedTasks::default() })
     }
@@ -202,13 +202,7 @@ impl Operations<'_> {
             written.close()?;
             self.leases.sync(&written)?;
         }
-        let until = self.after(entry.lease);
+        let until = environment::now().later_by(entry.lease);
         Ok(Renewed { task: task.id, path, by: entry.by, fence: entry.fence, lease: entry.lease, until })
-    }
-
-    /// So long after now, by the clock on the wall.
-    fn after(&self, span: Duration) -> Timestamp {
-        let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-        Timestamp::from_unix_ms(environment::now().unix_ms().saturating_add(ms))
     }
 }

@@ -158,7 +158,7 @@ impl Plan {
         let from = again.as_ref().unwrap_or(&before);
         let edited = self.without_cycle(view, &path, from, edit(from));
         let edit = TaskEdit { path: &path, before: from, edited, action: TaskAction::Change(change, passing) };
-        self.put_authorized(view, &before, edit)
+        self.put_task(view, &before, edit)
     }
 
     /// A step that is about the lease of a task.
@@ -169,16 +169,11 @@ impl Plan {
         action: TaskAction<'_>,
         edit: &dyn Fn(&Document) -> Result<Document, Refusal>,
     ) -> Result<StepOutcome, Error> {
-        self.put_authorized(view, &before, TaskEdit { path: &path, before: &before, edited: edit(&before), action })
+        self.put_task(view, &before, TaskEdit { path: &path, before: &before, edited: edit(&before), action })
     }
 
     /// Notes what a task says after a step, if the caller may take it.
-    fn put_authorized(
-        &mut self,
-        view: &FolderView<'_>,
-        before: &Document,
-        edit: TaskEdit<'_>,
-    ) -> Result<StepOutcome, Error> {
+    fn put_task(&mut self, view: &FolderView<'_>, before: &Document, edit: TaskEdit<'_>) -> Result<StepOutcome, Error> {
         let path = edit.path.clone();
         let Self { folder, leases, .. } = self;
         let (after, claim) = leases.authorize(view, edit, &mut |task| folder.blockers(view, task))?;

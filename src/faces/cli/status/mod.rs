@@ -48,7 +48,7 @@ fn look(project: &Project, wording: &Wording) -> Result<Answer, ErrorReport> {
     answer.text = view::text(&seen, &answer.head);
     answer.findings.clone_from(&project.config().findings);
     answer.words = answer.findings.iter().map(|one| finding(one, "", None)).collect();
-    let put_back = project.commits().put_back_findings()?;
+    let put_back = project.history().put_back_findings()?;
     answer.words.extend(put_back.iter().map(|one| finding(one, project.folder(), None)));
     answer.findings.extend(put_back);
     Ok(answer)
