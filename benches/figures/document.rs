@@ -150,13 +150,13 @@ fn files(bench: &Bench) {
         let decide = &mut |_: &[Option<Vec<u8>>]| {
             Ok::<_, std::convert::Infallible>(vec![Action::Write(text(number).into_bytes())])
         };
-        let (_, took) = timed(|| project.store().apply(&operation, std::slice::from_ref(&path), decide).unwrap());
+        let (_, took) = timed(|| project.store().log.apply(&operation, std::slice::from_ref(&path), decide).unwrap());
         let (_, commits) = timed(|| project.commits().commit_now(mycelium::services::Edits::None).unwrap());
         (ms(took), ms(commits))
     };
     let written: Vec<(f64, f64)> = (0..rounds).map(write).collect();
-    let read = || drop(project.store().read(&path).unwrap().unwrap());
-    let bytes = project.store().read(&path).unwrap().unwrap().bytes;
+    let read = || drop(project.store().folder.read(&path).unwrap().unwrap());
+    let bytes = project.store().folder.read(&path).unwrap().unwrap().bytes;
     let parse = || assert_eq!(Document::parse(bytes.as_slice()).fields().len(), 6);
     let each = |work: &dyn Fn()| median((0..rounds).map(|_| ms(timed(work).1)));
     bench.show("document-write-file", &format!("{:.2} ms (durable)", median(written.iter().map(|times| times.0))));

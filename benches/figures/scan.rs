@@ -23,7 +23,7 @@ pub(crate) fn run(bench: &Bench) {
         let sandbox = uncommitted(disk.path(), tasks);
         let opening = || Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() };
         let project = Project::open(opening()).unwrap();
-        let scan = || assert_eq!(project.store().scan().unwrap().files.len(), tasks.all());
+        let scan = || assert_eq!(project.store().folder.scan().unwrap().files.len(), tasks.all());
         let read = || assert_eq!(project.documents().snapshot(Scope::All).unwrap().len(), tasks.all());
         let each = |work: &dyn Fn()| median((0..rounds).map(|_| ms(timed(work).1)));
         bench.show(&format!("scan-{all}"), &format!("{:.1} ms", each(&scan)));
@@ -49,7 +49,7 @@ fn reads(bench: &Bench, project: &Project, tasks: Tasks) {
     let paths: Vec<DocPath> = (0..tasks.live).map(|n| DocPath::new(format!("{}.md", live(n))).unwrap()).collect();
     let from_file = rate(time, |n| {
         let path = &paths[n % paths.len()];
-        let bytes = project.store().read(path).unwrap().unwrap().bytes;
+        let bytes = project.store().folder.read(path).unwrap().unwrap().bytes;
         let reading = entity::read(path, &mycelium::document::Document::parse(bytes));
         assert!(black_box(reading).entity.is_some(), "{path} is a task");
     });

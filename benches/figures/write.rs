@@ -51,9 +51,9 @@ fn text(number: usize) -> Vec<u8> {
 fn write(store: &Store, paths: &[DocPath], number: usize) -> Duration {
     let operation = operation();
     let decide = &mut |now: &[Option<Vec<u8>>]| Ok(vec![Action::Write(text(number)); now.len()]);
-    let (applied, took) = timed(|| store.apply::<Infallible>(&operation, paths, decide).unwrap());
+    let (applied, took) = timed(|| store.log.apply::<Infallible>(&operation, paths, decide).unwrap());
     assert_eq!(applied.changes.len(), paths.len(), "all of them were written");
-    store.forget(&[operation.id]).unwrap();
+    store.log.forget(&[operation.id]).unwrap();
     took
 }
 
@@ -88,7 +88,7 @@ fn single(bench: &Bench) {
 
 /// One write as a caller waits for it; the journal is swept apart from it.
 fn replace(store: &Store, path: &[DocPath; 1], number: usize) {
-    store.apply::<Infallible>(&operation(), path, &mut |_| Ok(vec![Action::Write(text(number))])).unwrap();
+    store.log.apply::<Infallible>(&operation(), path, &mut |_| Ok(vec![Action::Write(text(number))])).unwrap();
 }
 
 fn together(bench: &Bench) {

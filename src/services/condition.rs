@@ -200,17 +200,17 @@ impl Project {
 
     fn mend_folder(&self) -> Result<Vec<String>, Error> {
         let mut deeds = Vec::new();
-        if self.store.make_folder()? {
+        if self.store.folder.make()? {
             deeds.push(format!("made the folder `{}`", crate::core::name::visible(self.folder())));
         }
-        let recovered = self.store.recover()?;
+        let recovered = self.store.log.recover()?;
         if !recovered.finished.is_empty() {
             deeds.push(format!("finished operations that were killed: {}", recovered.finished.len()));
         }
         if !recovered.dropped.is_empty() {
             deeds.push(format!("took back operations that were killed: {}", recovered.dropped.len()));
         }
-        let swept = self.store.sweep()?;
+        let swept = self.store.log.sweep()?;
         if swept.removed > 0 {
             deeds.push(format!("removed temporary files: {}", swept.removed));
         }

@@ -25,7 +25,7 @@ impl DocumentWriter<'_> {
     /// Writes these documents, all or none: `decide` says what becomes of their bytes, and is asked again where another process
     /// was faster.
     pub(super) fn write<E>(&self, by: &Operation, paths: &[DocPath], decide: &mut Decide<'_, E>) -> Written<E> {
-        self.store.apply_unsynced(by, paths, decide)
+        self.store.log.apply_unsynced(by, paths, decide)
     }
 
     /// The same, and waits until the change is on the disk.

@@ -100,7 +100,7 @@ impl Project {
         let path = self.own_log()?;
         self.documents().refuse_left_to_git([&path])?;
         let mut places: Vec<DocPath> = Vec::new();
-        let turn = unless_read_only(self.store.publish_turn(TURN).map_err(Error::from))?;
+        let turn = unless_read_only(self.store.locks.publish_turn(TURN).map_err(Error::from))?;
         let mut at = operation.at;
         for _ in 0..ATTEMPTS_MAX {
             let paths: Vec<DocPath> = std::iter::once(path.clone()).chain(places.iter().cloned()).collect();
@@ -138,11 +138,11 @@ impl Project {
     fn own_log(&self) -> Result<DocPath, Error> {
         let branch = self.records().head()?.and_then(|head| head.branch).unwrap_or_default();
         // Where this process may not write local state, its files are remembered in the outbox.
-        let path = match self.store.make_feed() {
+        let path = match self.store.changes.make() {
             Err(error) if error.is_state_read_only() => {
-                self.store.make_outbox().map(|()| self.store.outbox_folder())?
+                self.store.outbox.make().map(|()| self.store.outbox.folder())?
             }
-            made => made.map(|()| self.store.feed_folder().with_file_name(""))?,
+            made => made.map(|()| self.store.changes.folder().with_file_name(""))?,
         };
         let path = path.join("publishing.json");
         let fault = |source| Error::Folder { path: path.clone(), source };
@@ -203,8 +203,8 @@ impl Project {
 
     /// Every file of published events.
     pub(super) fn logs(&self) -> Result<Vec<DocPath>, Error> {
-        let mut paths = self.store.names(Shelf::Live)?;
-        paths.extend(self.store.names(Shelf::Archive)?);
+        let mut paths = self.store.folder.names(Shelf::Live)?;
+        paths.extend(self.store.folder.names(Shelf::Archive)?);
         paths.retain(DocPath::is_events);
         Ok(paths)
     }
@@ -231,6 +231,7 @@ impl Project {
             let start = format!("{}-", path.stem());
             let archived: Vec<DocPath> = self
                 .store
+                .folder
                 .names(Shelf::Archive)?
                 .into_iter()
                 .filter(|other| other.stem() == path.stem() || other.stem().starts_with(&start))

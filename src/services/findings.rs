@@ -21,7 +21,7 @@ impl Project {
             findings.extend(event::read_log(&entry.path, entry.document.bytes()).1);
         }
         findings.extend(self.left_to_git(now)?);
-        let scan = self.store.scan()?;
+        let scan = self.store.folder.scan()?;
         for closed in &scan.closed {
             let message = format!("`{}` cannot be read: {}", closed.name, closed.why);
             let hint = held_back::rights(&format!("{}/{}", self.folder(), closed.name));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Error;
 use crate::adapters::git::Repository;
 use crate::adapters::store::{
-    BootClock, ClaimPart, Intake, IntakeRules, Record, RecordFault, RefusedRecord, Store, StoreError,
+    BootClock, ClaimPart, Intake, IntakeRules, LeaseFiles, Record, RecordFault, RefusedRecord, StoreError,
 };
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::lease::{BootTime, LeaseEntry};
@@ -23,6 +23,7 @@ pub(super) fn rules(root: PathBuf) -> Intake {
     Intake(Arc::new(WorktreeRules { root }))
 }
 
+#[derive(Debug)]
 struct WorktreeRules {
     root: PathBuf,
 }
@@ -39,35 +40,35 @@ impl IntakeRules for WorktreeRules {
         Some(tracked)
     }
 
-    fn note_taken_in(&self, store: &Store, records: &[Record]) {
+    fn note_taken_in(&self, leases: &LeaseFiles, records: &[Record]) {
         // A lease that is not renewed now is renewed by the next operation.
-        let _ = self.renew_leases(store, records);
+        let _ = self.renew_leases(leases, records);
     }
 }
 
 impl WorktreeRules {
-    fn renew_leases(&self, store: &Store, records: &[Record]) -> Result<(), StoreError> {
+    fn renew_leases(&self, leases: &LeaseFiles, records: &[Record]) -> Result<(), StoreError> {
         let agents: BTreeSet<&AgentName> =
             records.iter().filter_map(|record| record.operation.agent.as_ref()).collect();
         let removed: BTreeSet<DocId> = records.iter().flat_map(removed_tasks).collect();
-        let held = store.claimed(ClaimPart::Held)?;
+        let held = leases.list(ClaimPart::Held)?;
         if held.is_empty() || agents.is_empty() && removed.is_empty() {
             return Ok(());
         }
-        let Some(lock) = store.lock_claims(LOCK_WAIT)? else { return Ok(()) };
-        let BootClock { boot, ms, slept_ms } = store.boot_clock();
+        let Some(lock) = leases.lock(LOCK_WAIT)? else { return Ok(()) };
+        let BootClock { boot, ms, slept_ms } = leases.boot_clock();
         let now = BootTime { boot, ms, slept_ms };
         for id in held {
-            let entries = store.claim_records(&id)?.into_iter();
+            let entries = leases.records(&id)?.into_iter();
             let newest =
                 entries.filter_map(|record| LeaseEntry::from_bytes(&record.bytes)).max_by_key(|entry| entry.fence);
             let Some(entry) = newest.filter(|entry| entry.place.root == self.root && entry.state.is_held()) else {
                 continue;
             };
             if removed.contains(&id) {
-                store.remove_claim(&lock, &id)?;
+                leases.remove(&lock, &id)?;
             } else if agents.contains(&entry.by) {
-                drop(store.write_claim(&lock, &id, ClaimPart::Held, &entry.renewed_at(&now).to_bytes())?);
+                drop(leases.write(&lock, &id, ClaimPart::Held, &entry.renewed_at(&now).to_bytes())?);
             }
         }
         Ok(())

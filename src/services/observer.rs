@@ -81,11 +81,11 @@ impl Observer {
         let mut read = Read::default();
         loop {
             let Some(at) = self.at else {
-                let Some(Start { base, at }) = store.feed_start()? else { return Ok(read) };
+                let Some(Start { base, at }) = store.changes.start()? else { return Ok(read) };
                 self.enter(base.as_deref(), at);
                 continue;
             };
-            match store.feed_behind(at)? {
+            match store.changes.behind(at)? {
                 FeedPart::End => return Ok(read),
                 FeedPart::Lines(bytes, behind) => {
                     for line in lines(&bytes) {
@@ -130,7 +130,7 @@ impl Observer {
     /// # Errors
     /// [`Error`] if the folder or the feed cannot be read or written; it may be asked again.
     pub fn keep_up(&mut self, project: &Project) -> Result<Option<Duration>, Error> {
-        project.store.make_feed()?;
+        project.store.changes.make()?;
         for _ in 0..CATCH_UP_MAX {
             self.read(&project.store)?;
             let looked = self.look(project)?;
@@ -143,7 +143,7 @@ impl Observer {
 
     /// The same, and gives what was told since the last time.
     pub(super) fn follow(&mut self, project: &Project) -> Result<Vec<Told>, Error> {
-        project.store.make_feed()?;
+        project.store.changes.make()?;
         let mut told = Vec::new();
         for _ in 0..CATCH_UP_MAX {
             told.extend(self.read(&project.store)?.told);
@@ -175,7 +175,7 @@ impl Observer {
         let base = look.base.as_ref().map(|base| text(base));
         let addition = base.as_ref().map_or(Addition::Lines(&lines), |base| Addition::Base(base, &lines));
         let mut still = || look.holds(project);
-        match project.store.feed_add(self.at, &mut still, addition)? {
+        match project.store.log.add_to_change_log(self.at, &mut still, addition)? {
             FeedAdded::Yes => Ok(looked),
             // Somebody else has told something, or saved: that is read before the next look.
             FeedAdded::No => Ok(Looked { again_ms: Some(0), ..Looked::default() }),
@@ -209,7 +209,7 @@ impl Look {
         let mut look = Self { lines: Vec::new(), base: None, again_ms: None, read: BTreeMap::new() };
         let branch = project.branch_now()?;
         let now = environment::now();
-        let files = project.store.scan_live()?.files;
+        let files = project.store.folder.scan_live()?.files;
         let mut changed: Changed = BTreeMap::new();
         let mut here: BTreeSet<&DocPath> = BTreeSet::new();
         let mut unread = Vec::new();
@@ -364,7 +364,7 @@ impl Look {
         changed: &Changed,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let journal = project.store.journal()?;
+        let journal = project.store.log.journal()?;
         for (path, found) in changed {
             let entry = found.as_ref().map(|(entry, _)| entry);
             let bytes = entry.map(|entry| entry.document.bytes());
@@ -413,7 +413,7 @@ impl Look {
     /// Tells whether the documents are still as they were read.
     fn holds(&self, project: &Project) -> Result<bool, Error> {
         for (path, digest) in &self.read {
-            let now = project.store.read(path)?.map(|file| event::digest(&[&file.bytes]));
+            let now = project.store.folder.read(path)?.map(|file| event::digest(&[&file.bytes]));
             if now != *digest {
                 return Ok(false);
             }
@@ -479,13 +479,13 @@ impl Project {
     }
 
     fn is_in_archive(&self, path: &DocPath) -> Result<bool, Error> {
-        Ok(self.store.names(Shelf::Archive)?.iter().any(|other| other.file_name() == path.file_name()))
+        Ok(self.store.folder.names(Shelf::Archive)?.iter().any(|other| other.file_name() == path.file_name()))
     }
 
     /// The contents of these documents. Those that vanished or cannot be read are left out: nothing is known to have changed.
     pub(super) fn read_contents(&self, paths: &[DocPath]) -> Result<Vec<(DocPath, Contents)>, Error> {
         let mut read = Vec::with_capacity(paths.len());
-        self.store.read_each(paths, &mut |path, found| {
+        self.store.folder.read_each(paths, &mut |path, found| {
             if let FileRead::Contents(contents) = found {
                 read.push((path.clone(), contents));
             }

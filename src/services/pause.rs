@@ -12,7 +12,7 @@ impl Project {
     /// [`Error::Store`] if the local state cannot be written, or an operation that is under way does not end; others if the
     /// commit fails.
     pub fn pause_writers(&self, until: Timestamp) -> Result<CommitReport, Error> {
-        self.store.pause(until)?;
+        self.store.locks.pause(until)?;
         self.commits().commit_all(Force::No)
     }
 
@@ -21,6 +21,6 @@ impl Project {
     /// # Errors
     /// [`Error::Store`] if the local state cannot be written.
     pub fn resume_writers(&self) -> Result<bool, Error> {
-        Ok(self.store.resume()?)
+        Ok(self.store.locks.resume()?)
     }
 }

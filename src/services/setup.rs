@@ -45,7 +45,7 @@ impl Project {
     pub fn init(&self, templates: Templates) -> Result<InitReport, Error> {
         let mut report = InitReport::default();
         let folder = PathBuf::from(self.folder());
-        let made = self.store.make_folder()?;
+        let made = self.store.folder.make()?;
         if made { &mut report.wrote } else { &mut report.kept }.push(folder);
         self.write_new(&mut report, REPOSITORY_CONFIG.into(), FIRST_CONFIG)?;
         if let Templates::Own(shape) = templates {

@@ -143,7 +143,7 @@ impl Project {
         let status = |task: &Task| status_anywhere(task, &holds);
         let pending: Vec<&&Task> = tasks.iter().filter(|task| status(task) == TaskStatus::Pending).collect();
         let of = |priority: Priority| pending.iter().filter(|task| task.priority == priority).count();
-        let latencies = self.store.latencies();
+        let latencies = self.store.local.latencies();
         let (mode, bridge) = self.bridge().stats();
         Ok(Stats {
             at,
@@ -166,7 +166,7 @@ impl Project {
             blocked,
             failed: lines(Outlook::Status(TaskStatus::Failed)),
             workflows: flows(snapshot),
-            watcher: self.store.watcher()?,
+            watcher: self.store.locks.watcher()?,
         })
     }
 }

@@ -206,7 +206,7 @@ fn an_ignored_folder_is_left_alone_and_said_once() {
         task::update(text, &TaskUpdate { progress: Some(0.5), ..TaskUpdate::default() })
     };
     project.operations().change(project.actor(), Kind::Task, "task-1", "update", &Passing::default(), &task).unwrap();
-    until("the journal is swept", || project.store().journal().unwrap().is_empty());
+    until("the journal is swept", || project.store().log.journal().unwrap().is_empty());
     let said = process.stop();
     assert_eq!(said.iter().filter(|notice| notice["event"] == "ignored").count(), 1);
 }

@@ -51,7 +51,7 @@ impl Watching {
         let child = command(sandbox, url, &["watch", "--json"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let watching = Self(child.unwrap());
         let store = Project::open(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
-        eventually("a watcher runs", || matches!(store.store().watcher(), Ok(Some(_))));
+        eventually("a watcher runs", || matches!(store.store().locks.watcher(), Ok(Some(_))));
         watching
     }
 }

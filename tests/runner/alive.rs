@@ -73,7 +73,7 @@ fn a_beat_is_seen_in_every_work_tree_and_never_half() {
             scope.spawn(|| {
                 let _end = StopOnDrop(&stop);
                 while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                    store.beat(&name, at).expect("beats");
+                    store.local.write_heartbeat(&name, at).expect("beats");
                 }
             });
         }
@@ -179,7 +179,7 @@ fn the_measure_of_writes_stays_small_and_is_about_the_last() {
     project.operations().create(project.actor(), &new_task(&project, "task-1"), Taken::LookUp).expect("made");
     let store = project.store();
     for _ in 0..20_000 {
-        store.note_latency(Duration::from_millis(3));
+        store.local.note_latency(Duration::from_millis(3));
     }
     let stats = project.stats().expect("looks");
     assert_eq!((stats.avg_latency, stats.latency_of), (Some(3.0), 100));

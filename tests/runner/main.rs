@@ -190,7 +190,7 @@ fn a_reverted_file_is_not_committed_again() {
     git(dir.path(), &["checkout", "--", ".claude"]);
     let report = project.commits().commit_all(Force::No).expect("commits");
     assert_eq!(report.done.revisions, vec![]);
-    assert!(project.store().journal().expect("reads").is_empty());
+    assert!(project.store().log.journal().expect("reads").is_empty());
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn where_nothing_is_committed_nothing_piles_up() {
             .create(project.actor(), &new_task(&project, id.as_str()), Taken::FileName)
             .expect("made");
         assert!(made.waiting.is_some());
-        assert_eq!(project.store().journal().expect("reads"), vec![]);
+        assert_eq!(project.store().log.journal().expect("reads"), vec![]);
     }
 }
 
@@ -382,7 +382,7 @@ fn what_was_done_and_undone_while_commits_waited_is_told() {
     assert_eq!(a.commits().commit_all(Force::No).expect("commits").done.revisions.len(), 3);
     let log = git(dir.path(), &["log", "--format=%an %s", "-3"]);
     assert_eq!(log, "b task-1: mood good (b)\na task-1: no mood (a)\na task-1: mood good (a)\n");
-    assert_eq!(a.store().journal().expect("reads"), vec![]);
+    assert_eq!(a.store().log.journal().expect("reads"), vec![]);
 }
 
 #[test]
@@ -410,7 +410,7 @@ fn what_a_person_committed_while_commits_waited_is_not_taken_back() {
     assert_eq!(done.revisions.len(), 1, "{:?}", done.revisions);
     assert!(git(dir.path(), &["show", "--format=", "HEAD"]).contains("+- by a person, again"));
     assert!(git(dir.path(), &["show", "HEAD:.claude/coordination/task-1.md"]).contains("status: running"));
-    assert_eq!(a.store().journal().expect("reads"), vec![]);
+    assert_eq!(a.store().log.journal().expect("reads"), vec![]);
 }
 
 fn apart(root: &Path, agent: &str) -> Project {

@@ -13,11 +13,11 @@ use crate::rig::{Rig, any_operation, change, child, doc, finished, operation, wr
 fn nothing_is_made_before_the_first_write() {
     let rig = Rig::new();
     let store = rig.store(Durability::Full);
-    assert!(store.scan().expect("a scan").files.is_empty());
-    assert_eq!(store.read(&doc("task-1.md")).expect("a read"), None);
-    assert!(store.journal().expect("a journal").is_empty());
-    assert_eq!(store.watcher().expect("an answer"), None);
-    store.forget(&[]).expect("nothing to do");
+    assert!(store.folder.scan().expect("a scan").files.is_empty());
+    assert_eq!(store.folder.read(&doc("task-1.md")).expect("a read"), None);
+    assert!(store.log.journal().expect("a journal").is_empty());
+    assert_eq!(store.locks.watcher().expect("an answer"), None);
+    store.log.forget(&[]).expect("nothing to do");
     assert!(!rig.place.run.exists() && !rig.folder().exists());
 }
 
@@ -33,7 +33,7 @@ fn create_update_remove_are_stored_and_recorded_in_order() {
         change(&store, &any_operation(), "task-1.md", |_| Action::Remove).expect("a removal");
         change(&store, &any_operation(), "archive/2025-10/task-0.md", |_| Action::Remove).expect("a removal");
         assert!(!rig.file("task-1.md").exists());
-        let records = store.journal().expect("a journal");
+        let records = store.log.journal().expect("a journal");
         let told: Vec<_> = records
             .iter()
             .flat_map(|record| &record.changes)
@@ -50,8 +50,8 @@ fn create_update_remove_are_stored_and_recorded_in_order() {
         ];
         assert_eq!(told, expected);
         let ids: Vec<_> = records.into_iter().map(|record| record.operation.id).collect();
-        store.forget(&ids).expect("forgotten");
-        assert!(store.journal().expect("a journal").is_empty());
+        store.log.forget(&ids).expect("forgotten");
+        assert!(store.log.journal().expect("a journal").is_empty());
     }
     rig.swept_clean(&rig.store(Durability::Full));
 }
@@ -63,23 +63,23 @@ fn a_write_waits_for_the_end_of_a_pause() {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock").as_millis();
     let after = |ms: i64| Timestamp::from_unix_ms(i64::try_from(now).expect("a moment") + ms);
     write(&writing, "task-1.md", "one\n").expect("a create");
-    pausing.pause(after(600_000)).expect("a pause");
+    pausing.locks.pause(after(600_000)).expect("a pause");
     write(&pausing, "task-1.md", "two\n").expect("who pauses goes on");
-    assert!(writing.lock_commits(Duration::ZERO).expect("an answer").is_none());
+    assert!(writing.locks.lock_commits(Duration::ZERO).expect("an answer").is_none());
     std::thread::scope(|scope| {
         let late = scope.spawn(|| write(&writing, "task-1.md", "three\n"));
         std::thread::sleep(Duration::from_millis(60));
-        assert!(!late.is_finished() && writing.journal().expect("readers go on").len() == 2);
-        assert!(pausing.resume().expect("the end"));
+        assert!(!late.is_finished() && writing.log.journal().expect("readers go on").len() == 2);
+        assert!(pausing.locks.resume().expect("the end"));
         late.join().expect("a thread").expect("a write");
     });
     assert_eq!(rig.text("task-1.md"), "three\n");
-    assert!(!pausing.resume().expect("no pause"));
+    assert!(!pausing.locks.resume().expect("no pause"));
     // One that has ended by itself, one that is longer than any, and a torn one are none.
-    pausing.pause(after(-1)).expect("a pause");
-    assert_eq!(writing.paused_until().expect("an answer"), None);
-    pausing.pause(after(7_200_000)).expect("a pause");
-    assert_eq!(writing.paused_until().expect("an answer"), None);
+    pausing.locks.pause(after(-1)).expect("a pause");
+    assert_eq!(writing.locks.paused_until().expect("an answer"), None);
+    pausing.locks.pause(after(7_200_000)).expect("a pause");
+    assert_eq!(writing.locks.paused_until().expect("an answer"), None);
     std::fs::write(rig.place.run.join("pause"), "2025-").expect("written");
     write(&writing, "task-1.md", "four\n").expect("a write");
 }
@@ -91,8 +91,9 @@ fn a_journal_of_forgotten_records_does_not_grow() {
     let mut sizes = Vec::new();
     for number in 0..200 {
         write(&store, &format!("task-{number}.md"), &"x".repeat(500)).expect("a create");
-        let ids: Vec<_> = store.journal().expect("a journal").into_iter().map(|record| record.operation.id).collect();
-        store.forget(&ids).expect("forgotten");
+        let ids: Vec<_> =
+            store.log.journal().expect("a journal").into_iter().map(|record| record.operation.id).collect();
+        store.log.forget(&ids).expect("forgotten");
         sizes.push(std::fs::metadata(rig.place.run.join("journal")).expect("the journal").len());
     }
     assert!(sizes.iter().all(|size| *size < 32 * 1024), "{sizes:?}");
@@ -104,12 +105,12 @@ fn a_decision_that_keeps_everything_records_nothing() {
     let rig = Rig::new();
     let store = rig.store(Durability::Full);
     write(&store, "task-1.md", "one\n").expect("a create");
-    let stamp = store.read(&doc("task-1.md")).expect("a read").expect("the document").stamp;
+    let stamp = store.folder.read(&doc("task-1.md")).expect("a read").expect("the document").stamp;
     assert!(write(&store, "task-1.md", "one\n").expect("nothing").changes.is_empty());
     assert!(change(&store, &any_operation(), "task-1.md", |_| Action::Keep).expect("nothing").changes.is_empty());
     assert!(change(&store, &any_operation(), "task-2.md", |_| Action::Remove).expect("nothing").changes.is_empty());
-    assert_eq!(store.journal().expect("a journal").len(), 1);
-    assert_eq!(store.read(&doc("task-1.md")).expect("a read").expect("the document").stamp, stamp);
+    assert_eq!(store.log.journal().expect("a journal").len(), 1);
+    assert_eq!(store.folder.read(&doc("task-1.md")).expect("a read").expect("the document").stamp, stamp);
 }
 
 #[test]
@@ -117,7 +118,7 @@ fn a_refusal_comes_back_as_it_is_and_leaves_nothing() {
     let rig = Rig::new();
     let store = rig.store(Durability::Full);
     write(&store, "task-1.md", "one\n").expect("a create");
-    let refused = store.apply(&any_operation(), &[doc("task-1.md")], &mut |_| Err("no"));
+    let refused = store.log.apply(&any_operation(), &[doc("task-1.md")], &mut |_| Err("no"));
     assert!(matches!(refused, Err(ApplyError::Refused("no"))));
     assert_eq!(rig.text("task-1.md"), "one\n");
     assert_eq!(rig.leftovers(), Vec::<String>::new());
@@ -131,14 +132,14 @@ fn forgetting_some_keeps_the_others() {
         change(&store, &operation(&format!("op-{n}")), "task-1.md", |_| Action::Write(vec![b'0' + n]))
             .expect("a write");
     }
-    store.forget(&[operation("op-0").id, operation("op-3").id]).expect("forgotten");
+    store.log.forget(&[operation("op-0").id, operation("op-3").id]).expect("forgotten");
     let left: Vec<_> =
-        store.journal().expect("a journal").into_iter().map(|record| record.operation.id.to_string()).collect();
+        store.log.journal().expect("a journal").into_iter().map(|record| record.operation.id.to_string()).collect();
     assert_eq!(left, ["op-1", "op-2", "op-4", "op-5"]);
     std::thread::sleep(Duration::from_millis(2100));
-    assert_eq!(store.sweep().expect("a sweep").removed, 5);
+    assert_eq!(store.log.sweep().expect("a sweep").removed, 5);
     assert_eq!(rig.leftovers(), Vec::<String>::new());
-    assert_eq!(store.journal().expect("a journal").len(), 4);
+    assert_eq!(store.log.journal().expect("a journal").len(), 4);
 }
 
 #[test]
@@ -149,7 +150,7 @@ fn a_document_at_the_limit_passes_and_one_byte_more_does_not() {
     write(&store, "task-1.md", &text).expect("a big document");
     assert!(matches!(write(&store, "task-1.md", &format!("{text}x")), Err(StoreError::TooBig { .. })));
     std::fs::write(rig.file("task-2.md"), format!("{text}{text}")).expect("a huge file");
-    assert_eq!(store.read(&doc("task-2.md")).expect("a read").expect("the file").bytes.len(), 1024 * 1024 + 1);
+    assert_eq!(store.folder.read(&doc("task-2.md")).expect("a read").expect("the file").bytes.len(), 1024 * 1024 + 1);
     assert!(matches!(write(&store, "task-2.md", "small"), Err(StoreError::TooBig { .. })));
 }
 
@@ -170,7 +171,7 @@ fn the_scan_names_documents_and_what_is_strange() {
     std::fs::write(rig.file("task-4.markdown"), "x").expect("a file");
     symlink("/etc/passwd", rig.file("task-link.md")).expect("a link");
     symlink("/etc", rig.file("archive/2025-11")).expect("a link");
-    let scan = store.scan().expect("a scan");
+    let scan = store.folder.scan().expect("a scan");
     let names: Vec<_> = scan.files.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(names, ["README.md", "archive/2025-10/task-0.md", "task-1.md", "task-2.md"]);
     let strange: Vec<_> = scan.strange.iter().map(|strange| (strange.name.as_str(), strange.what)).collect();
@@ -183,10 +184,10 @@ fn the_scan_names_documents_and_what_is_strange() {
         ("task-link.md", What::Symlink),
     ];
     assert_eq!(strange, expected);
-    let mut by_name = [Shelf::Live, Shelf::Archive].map(|shelf| store.names(shelf).expect("names")).concat();
+    let mut by_name = [Shelf::Live, Shelf::Archive].map(|shelf| store.folder.names(shelf).expect("names")).concat();
     by_name.sort_unstable();
     assert_eq!(by_name, scan.files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>());
-    assert!(store.names(Shelf::Live).expect("names").iter().all(|path| !path.is_archived()));
+    assert!(store.folder.names(Shelf::Live).expect("names").iter().all(|path| !path.is_archived()));
     let mut together = Vec::new();
     let asked: Vec<_> = by_name.iter().cloned().chain([doc("archive/2020-01/task-9.md"), doc("task-9.md")]).collect();
     let mut take = |path: &mycelium::name::DocPath, read: FileRead| {
@@ -194,16 +195,19 @@ fn the_scan_names_documents_and_what_is_strange() {
             together.push((path.clone(), file));
         }
     };
-    store.read_each(&asked, &mut take).expect("reads");
-    let apart = by_name.iter().map(|path| (path.clone(), store.read(path).expect("a read").expect("the file")));
+    store.folder.read_each(&asked, &mut take).expect("reads");
+    let apart = by_name.iter().map(|path| (path.clone(), store.folder.read(path).expect("a read").expect("the file")));
     assert_eq!(together, apart.collect::<Vec<_>>());
-    assert!(matches!(store.read(&doc("task-link.md")), Err(StoreError::Strange { what: What::Symlink, .. })));
+    assert!(matches!(store.folder.read(&doc("task-link.md")), Err(StoreError::Strange { what: What::Symlink, .. })));
     // Among many it is left out, and does not keep the others from being read.
     let mut read = Vec::new();
-    store.read_each(&[doc("task-link.md"), doc("task-1.md")], &mut |path, _| read.push(path.clone())).expect("reads");
+    store
+        .folder
+        .read_each(&[doc("task-link.md"), doc("task-1.md")], &mut |path, _| read.push(path.clone()))
+        .expect("reads");
     assert_eq!(read, [doc("task-1.md")]);
     for (path, stamp) in &scan.files {
-        assert_eq!(store.read(path).expect("a read").expect("the file").stamp, *stamp, "{path}");
+        assert_eq!(store.folder.read(path).expect("a read").expect("the file").stamp, *stamp, "{path}");
     }
 }
 
@@ -215,7 +219,7 @@ fn links_and_devices_are_refused_by_name() {
     let canary = rig.home.path().join("canary.md");
     std::fs::write(&canary, "canary").expect("a canary");
     symlink(&canary, rig.file("task-2.md")).expect("a link");
-    let read = store.read(&doc("task-2.md")).expect_err("a link");
+    let read = store.folder.read(&doc("task-2.md")).expect_err("a link");
     assert_eq!(read.to_string(), format!("`{}` is a symbolic link, not a plain file", rig.file("task-2.md").display()));
     assert!(matches!(write(&store, "task-2.md", "x"), Err(StoreError::Strange { what: What::Symlink, .. })));
     assert!(matches!(
@@ -224,12 +228,14 @@ fn links_and_devices_are_refused_by_name() {
     ));
     let fifo = std::process::Command::new("mkfifo").arg(rig.file("task-3.md")).status().expect("mkfifo");
     assert!(fifo.success());
-    assert!(matches!(store.read(&doc("task-3.md")), Err(StoreError::Strange { what: What::Special, .. })));
+    assert!(matches!(store.folder.read(&doc("task-3.md")), Err(StoreError::Strange { what: What::Special, .. })));
     assert_eq!(std::fs::read_to_string(&canary).expect("the canary"), "canary");
     // The folder itself, and one on the way to it.
     std::fs::rename(rig.place.root.join("some"), rig.home.path().join("away")).expect("moved away");
     symlink(rig.home.path().join("away"), rig.place.root.join("some")).expect("a link");
-    for refused in [store.scan().err(), store.read(&doc("task-1.md")).err(), write(&store, "task-9.md", "x").err()] {
+    for refused in
+        [store.folder.scan().err(), store.folder.read(&doc("task-1.md")).err(), write(&store, "task-9.md", "x").err()]
+    {
         let text = refused.expect("refused").to_string();
         assert_eq!(text, format!("`{}` is a symbolic link, not a folder", rig.place.root.join("some").display()));
     }
@@ -261,15 +267,15 @@ fn permissions_of_a_document_survive_an_update() {
 fn one_watcher_and_one_committer_and_both_end_with_their_holder() {
     let rig = Rig::new();
     let store = rig.store(Durability::Full);
-    let commit = store.lock_commits(Duration::ZERO).expect("run state").expect("free");
-    assert!(store.lock_commits(Duration::from_millis(30)).expect("run state").is_none());
+    let commit = store.locks.lock_commits(Duration::ZERO).expect("run state").expect("free");
+    assert!(store.locks.lock_commits(Duration::from_millis(30)).expect("run state").is_none());
     drop(commit);
-    assert!(store.lock_commits(Duration::ZERO).expect("run state").is_some());
+    assert!(store.locks.lock_commits(Duration::ZERO).expect("run state").is_some());
 
     let mut watcher = child(&rig, "watch", &[]).spawn().expect("a child");
     let started = std::time::Instant::now();
     let info = loop {
-        if let Some(info) = store.watcher().expect("an answer")
+        if let Some(info) = store.locks.watcher().expect("an answer")
             && info.pid.is_some()
         {
             break info;
@@ -279,11 +285,11 @@ fn one_watcher_and_one_committer_and_both_end_with_their_holder() {
     };
     assert_eq!(info.pid, Some(watcher.id()));
     assert_eq!(info.since, Some(any_operation().at));
-    assert!(store.lock_watch(any_operation().at).expect("run state").is_none());
+    assert!(store.locks.lock_watch(any_operation().at).expect("run state").is_none());
     watcher.kill().expect("killed");
     watcher.wait().expect("gone");
-    assert_eq!(store.watcher().expect("an answer"), None);
-    assert!(store.lock_watch(any_operation().at).expect("run state").is_some());
+    assert_eq!(store.locks.watcher().expect("an answer"), None);
+    assert!(store.locks.lock_watch(any_operation().at).expect("run state").is_some());
 }
 
 #[test]
@@ -294,8 +300,8 @@ fn eight_processes_create_twenty_documents_each() {
         finished(child);
     }
     let store = rig.store(Durability::Full);
-    assert_eq!(store.scan().expect("a scan").files.len(), 160);
-    let records = store.journal().expect("a journal");
+    assert_eq!(store.folder.scan().expect("a scan").files.len(), 160);
+    let records = store.log.journal().expect("a journal");
     assert_eq!(records.len(), 160);
     for record in records {
         let change = &record.changes[0];
@@ -317,7 +323,7 @@ fn eight_writers_on_eight_fields_of_one_document_are_all_applied() {
         }
         let expected: String = (0..8).map(|n| format!("f{n}: 1\n")).collect();
         assert_eq!(rig.text("task-1.md"), expected);
-        let records = store.journal().expect("a journal");
+        let records = store.log.journal().expect("a journal");
         for pair in records.windows(2) {
             assert_eq!(pair[0].changes[0].after, pair[1].changes[0].before, "each built on the one before");
         }
@@ -344,7 +350,7 @@ fn run_state_on_another_file_system_puts_drafts_beside_the_documents() {
     // As a dead writer leaves it: known to no record.
     std::fs::write(rig.file("archive/2025-10/.mycelium-dead"), "x").expect("a file");
     std::fs::write(rig.file(".mycelium-dead"), "x").expect("a file");
-    assert_eq!(store.scan().expect("a scan").files.len(), 1);
+    assert_eq!(store.folder.scan().expect("a scan").files.len(), 1);
     rig.swept_clean(&store);
     let names = std::fs::read_dir(rig.file("archive/2025-10")).expect("the archive").count();
     assert_eq!(names, 1, "only the document is left");
@@ -360,8 +366,8 @@ fn a_journal_that_cannot_be_looked_at_is_not_taken_for_none() {
     std::fs::remove_file(&journal).expect("removed");
     // The system cannot say what is there: the link leads to itself.
     symlink("journal", &journal).expect("a link");
-    assert!(store.recover().is_err());
-    assert!(store.journal().is_err());
-    assert!(store.sweep().is_err());
-    assert!(store.forget(&[]).is_err());
+    assert!(store.log.recover().is_err());
+    assert!(store.log.journal().is_err());
+    assert!(store.log.sweep().is_err());
+    assert!(store.log.forget(&[]).is_err());
 }

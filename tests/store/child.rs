@@ -55,10 +55,11 @@ fn part() {
         }
         "triple" => {
             let paths = [crate::rig::doc("task-1.md"), crate::rig::doc("task-2.md"), crate::rig::doc("task-3.md")];
-            let done = store(Durability::Full).apply::<std::convert::Infallible>(&any_operation(), &paths, &mut |_| {
-                let write = |text: &str| Action::Write(text.as_bytes().to_vec());
-                Ok(vec![write("one after\n"), write("two after\n"), Action::Remove])
-            });
+            let done =
+                store(Durability::Full).log.apply::<std::convert::Infallible>(&any_operation(), &paths, &mut |_| {
+                    let write = |text: &str| Action::Write(text.as_bytes().to_vec());
+                    Ok(vec![write("one after\n"), write("two after\n"), Action::Remove])
+                });
             say(&done.map_or_else(|error| format!("refused: {error:?}"), |_| "applied".to_owned()));
         }
         "steady" => steady(&store(durability(arguments[1])), arguments[0]),
@@ -80,10 +81,10 @@ fn part() {
         }
         "forget" => {
             let ids = ["op-a", "op-b"].map(|id| operation(id).id);
-            store(Durability::Full).forget(&ids).expect("forgotten");
+            store(Durability::Full).log.forget(&ids).expect("forgotten");
         }
         "watch" => {
-            let lock = store(Durability::Full).lock_watch(any_operation().at).expect("run state");
+            let lock = store(Durability::Full).locks.lock_watch(any_operation().at).expect("run state");
             say(if lock.is_some() { "watching" } else { "refused" });
             std::thread::sleep(std::time::Duration::from_secs(60));
         }
@@ -127,14 +128,14 @@ fn link_race(store: &Store, operations: usize) {
     for n in 0..operations {
         let name = names[n % names.len()];
         let outcome = match n % 10 {
-            0 | 1 => store.scan().map(drop),
-            2..=5 => store.read(&crate::rig::doc(name)).map(|found| {
+            0 | 1 => store.folder.scan().map(drop),
+            2..=5 => store.folder.read(&crate::rig::doc(name)).map(|found| {
                 if let Some(found) = found {
                     inside(&found.bytes);
                 }
             }),
             6 => change(store, &any_operation(), name, |_| Action::Remove).map(drop),
-            7 if n % 200 == 7 => store.make_folder().map(drop),
+            7 if n % 200 == 7 => store.folder.make().map(drop),
             _ => change(store, &any_operation(), name, |now| {
                 inside(now.unwrap_or_default().as_bytes());
                 Action::Write(format!("ours {n}\n").into_bytes())

@@ -21,7 +21,7 @@ fn die(rig: &Rig, sabotage: &str, part: &str, arguments: &[&str]) {
 }
 
 fn journal_of(store: &Store) -> Vec<String> {
-    store.journal().expect("a journal").into_iter().map(|record| record.operation.verb).collect()
+    store.log.journal().expect("a journal").into_iter().map(|record| record.operation.verb).collect()
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn what_a_person_saved_since_a_death_wins_over_the_whole_operation() {
         write(&store, "task-3.md", "three\n").expect("a create");
         die(&rig, step, "triple", &[]);
         std::fs::write(rig.file("task-3.md"), "three by hand\n").expect("a save");
-        let recovered = store.recover().expect("recovery");
+        let recovered = store.log.recover().expect("recovery");
         assert_eq!(recovered.dropped.len(), 1, "{step}");
         assert_eq!(rig.text("task-1.md"), "one\n", "{step}");
         assert!(!rig.file("task-2.md").exists(), "{step}");
@@ -105,7 +105,7 @@ fn after_another_boot_every_record_is_made_good_in_order() {
         let mut cut = bytes.clone();
         cut.extend(torn);
         std::fs::write(&journal, &cut).expect("the journal");
-        store.recover().expect("recovery");
+        store.log.recover().expect("recovery");
         assert_eq!(rig.text("task-1.md"), "c\n");
         assert_eq!(journal_of(&store).len(), 3);
     }
@@ -126,7 +126,7 @@ fn a_torn_or_foreign_journal_is_no_error_and_a_newer_one_is() {
             bytes[8..44].fill(b'0');
         }
         std::fs::write(&journal, &bytes).expect("the journal");
-        let records = store.journal().expect("never an error").len();
+        let records = store.log.journal().expect("never an error").len();
         assert_eq!(records, usize::from(cut == whole.len()), "cut at {cut}");
         write(&store, "task-2.md", &cut.to_string()).expect("a write");
         assert_eq!(journal_of(&store).len(), records + 1);
@@ -191,7 +191,7 @@ fn killing_writers_at_random_loses_nothing_that_was_acknowledged() {
             let (name, mut writer) = writers.remove(round % writers.len());
             writer.child.kill().expect("killed");
             let start = Instant::now();
-            store.recover().expect("recovery");
+            store.log.recover().expect("recovery");
             slowest = slowest.max(start.elapsed());
             writer.child.wait().expect("gone");
             acknowledged.insert(name, writer.listener.join().expect("a listener").unwrap_or(0));
@@ -215,10 +215,10 @@ fn killing_writers_at_random_loses_nothing_that_was_acknowledged() {
 
 /// Recovers, then looks for everything that was acknowledged.
 fn found_again(rig: &Rig, store: &Store, acknowledged: &HashMap<&str, u64>) {
-    store.recover().expect("recovery");
+    store.log.recover().expect("recovery");
     let text = rig.text("task-shared.md");
     let recorded: Vec<String> =
-        store.journal().expect("a journal").into_iter().map(|record| record.operation.id.to_string()).collect();
+        store.log.journal().expect("a journal").into_iter().map(|record| record.operation.id.to_string()).collect();
     let known: std::collections::HashSet<&str> = recorded.iter().map(String::as_str).collect();
     assert_eq!(known.len(), recorded.len(), "no operation is recorded twice");
     for (name, last) in acknowledged {
@@ -231,8 +231,8 @@ fn found_again(rig: &Rig, store: &Store, acknowledged: &HashMap<&str, u64>) {
             assert!(known.contains(id.as_str()), "{id} is not in the journal");
         }
     }
-    for (path, _) in store.scan().expect("a scan").files {
-        let bytes = store.read(&path).expect("a read").expect("the document").bytes;
+    for (path, _) in store.folder.scan().expect("a scan").files {
+        let bytes = store.folder.read(&path).expect("a read").expect("the document").bytes;
         assert!(opened(std::str::from_utf8(&bytes).expect("text")).1, "{path} is torn");
     }
 }
@@ -302,7 +302,7 @@ fn a_full_disk_or_a_read_only_one_leaves_the_old_state() {
     std::fs::rename(&aside, &journal).expect("moved");
     write(&store, "task-1.md", "two\n").expect("an update");
     change(&store, &any_operation(), "task-1.md", |_| mycelium::store::Action::Remove).expect("a removal");
-    assert_eq!(store.read(&doc("task-1.md")).expect("a read"), None);
+    assert_eq!(store.folder.read(&doc("task-1.md")).expect("a read"), None);
 }
 
 #[test]
@@ -345,7 +345,7 @@ fn forgetting_beside_writers_hands_out_every_record_once() {
 
 /// Takes every record out of the journal, as a committer does.
 fn take(store: &Store) -> Vec<String> {
-    let ids: Vec<_> = store.journal().expect("a journal").into_iter().map(|record| record.operation.id).collect();
-    store.forget(&ids).expect("forgotten");
+    let ids: Vec<_> = store.log.journal().expect("a journal").into_iter().map(|record| record.operation.id).collect();
+    store.log.forget(&ids).expect("forgotten");
     ids.iter().map(ToString::to_string).collect()
 }

@@ -33,8 +33,8 @@ fn reset(store: &Store) {
     write(store, "task-1.md", "one\n").expect("a write");
     write(store, "task-3.md", "three\n").expect("a write");
     change(store, &any_operation(), "task-2.md", |_| Action::Remove).expect("a removal");
-    let ids: Vec<_> = store.journal().expect("a journal").into_iter().map(|record| record.operation.id).collect();
-    store.forget(&ids).expect("forgotten");
+    let ids: Vec<_> = store.log.journal().expect("a journal").into_iter().map(|record| record.operation.id).collect();
+    store.log.forget(&ids).expect("forgotten");
 }
 
 #[derive(Debug, PartialEq)]
@@ -66,7 +66,7 @@ fn every_call(call: &str, fault: &str) -> usize {
         let answer = said(&String::from_utf8_lossy(&output.stdout));
         let acknowledged = answer.iter().any(|line| line == "applied");
         let refused = answer.iter().any(|line| line.starts_with("refused"));
-        store.recover().expect("recovery");
+        store.log.recover().expect("recovery");
         let now = state(&rig);
         let where_ = format!("{call} {n} {fault}: {answer:?}, now {now:?}\n{log}");
         assert_ne!(now, State::Mixed, "half done: {where_}");
@@ -162,11 +162,11 @@ fn forgetting_at(call: &str, fault: &str) -> usize {
         }
         let inject = format!("inject={call}:{fault}:when={n}");
         let (output, log) = traced(&rig, "forget", &["-e", &format!("trace={call}"), "-e", &inject], "");
-        let records = store.journal().expect("a journal");
+        let records = store.log.journal().expect("a journal");
         let ids: Vec<&str> = records.iter().map(|record| record.operation.id.as_str()).collect();
         assert!(ids.contains(&"op-c"), "{call} {n} {fault}: {ids:?}");
         write(&store, "task-op-c.md", "next").expect("the next write");
-        assert_eq!(store.journal().expect("a journal").len(), ids.len() + 1, "{call} {n} {fault}");
+        assert_eq!(store.log.journal().expect("a journal").len(), ids.len() + 1, "{call} {n} {fault}");
         if output.status.success() && !log.contains("INJECTED") {
             assert_eq!(ids, ["op-c"]);
             let size = std::fs::metadata(rig.place.run.join("journal")).expect("the journal").len();

@@ -31,7 +31,7 @@ fn lost_by_a_cut(disk: &Disk, durability: &str, round: usize, after: usize) -> V
     disk.plug_in_again();
     as_after_a_start(&rig);
     let store = rig.store(Durability::Full);
-    store.recover().expect("recovery");
+    store.log.recover().expect("recovery");
     missing(&rig, &store, acknowledged)
 }
 
@@ -47,7 +47,7 @@ fn as_after_a_start(rig: &Rig) {
 
 fn missing(rig: &Rig, store: &Store, acknowledged: u64) -> Vec<String> {
     let mut missing = Vec::new();
-    let records = store.journal().expect("a journal");
+    let records = store.log.journal().expect("a journal");
     let shared = std::fs::read_to_string(rig.file("task-shared.md")).unwrap_or_default();
     let updates = (1..=acknowledged).filter(|n| !n.is_multiple_of(4)).count() as u64;
     if !opened(&shared).1 || value(&shared, "w0") < updates {
@@ -63,8 +63,8 @@ fn missing(rig: &Rig, store: &Store, acknowledged: u64) -> Vec<String> {
             missing.push(format!("the record of {id}"));
         }
     }
-    for (path, _) in store.scan().expect("a scan").files {
-        let bytes = store.read(&path).expect("a read").expect("the document").bytes;
+    for (path, _) in store.folder.scan().expect("a scan").files {
+        let bytes = store.folder.read(&path).expect("a read").expect("the document").bytes;
         if !opened(&String::from_utf8_lossy(&bytes)).1 {
             missing.push(format!("{path} is torn: {bytes:?}"));
         }
@@ -121,9 +121,9 @@ fn a_full_disk_and_a_read_only_one_are_errors_with_advice_and_change_nothing() {
     let error = write(&store, "task-1.md", "three\n").expect_err("a read-only disk");
     assert_eq!(error.hint().as_deref(), Some("mount the file system for writing, then try again"), "{error}");
     assert_eq!(rig.text("task-1.md"), "two\n");
-    assert!(!store.journal().expect("a journal").is_empty());
-    assert_eq!(store.watcher().expect("an answer"), None);
-    assert_eq!(store.scan().expect("a scan").files.len(), 1);
+    assert!(!store.log.journal().expect("a journal").is_empty());
+    assert_eq!(store.locks.watcher().expect("an answer"), None);
+    assert_eq!(store.folder.scan().expect("a scan").files.len(), 1);
     disk.remount("rw");
     write(&store, "task-1.md", "three\n").expect("a write");
 }

@@ -79,7 +79,7 @@ impl Rig {
     pub(crate) fn swept_clean(&self, store: &Store) {
         let end = Instant::now() + Duration::from_secs(30);
         loop {
-            store.sweep().expect("a sweep");
+            store.log.sweep().expect("a sweep");
             let left = self.leftovers();
             if left.is_empty() {
                 return;
@@ -121,7 +121,7 @@ pub(crate) fn change(
     name: &str,
     mut decide: impl FnMut(Option<&str>) -> Action,
 ) -> Result<Applied, StoreError> {
-    let applied = store.apply::<Infallible>(operation, &[doc(name)], &mut |now| {
+    let applied = store.log.apply::<Infallible>(operation, &[doc(name)], &mut |now| {
         let text = now[0].as_deref().map(|bytes| std::str::from_utf8(bytes).expect("text"));
         Ok(vec![decide(text)])
     });

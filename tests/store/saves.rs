@@ -59,7 +59,7 @@ fn save_late(rig: &Rig, store: &Store, text: &str) {
 fn late_saves(store: &Store) -> Vec<LateOutcome> {
     let end = Instant::now() + Duration::from_secs(20);
     loop {
-        let late = store.sweep().expect("a sweep").late;
+        let late = store.log.sweep().expect("a sweep").late;
         if !late.is_empty() {
             return late.into_iter().map(|late| late.outcome).collect();
         }
@@ -75,8 +75,8 @@ fn a_late_save_is_put_back_where_nothing_changed_since() {
     write(&store, "task-1.md", "one\n").expect("a create");
     save_late(&rig, &store, "by hand\n");
     assert_eq!(rig.text("task-1.md"), "ours\n");
-    let ids: Vec<_> = store.journal().expect("a journal").into_iter().map(|record| record.operation.id).collect();
-    store.forget(&ids).expect("forgotten");
+    let ids: Vec<_> = store.log.journal().expect("a journal").into_iter().map(|record| record.operation.id).collect();
+    store.log.forget(&ids).expect("forgotten");
     assert_eq!(late_saves(&store), [LateOutcome::PutBack]);
     assert_eq!(rig.text("task-1.md"), "by hand\n");
     rig.swept_clean(&store);
@@ -128,7 +128,7 @@ fn is_kept(rig: &Rig, mark: &str) -> bool {
 /// Raises the counter until told to stop. Torn content is refused, as an unreadable document is.
 fn raise(store: &Store, stop: &AtomicBool, applied: &AtomicU32, again: &AtomicU32) {
     while !stop.load(Ordering::Relaxed) {
-        let outcome = store.apply(&any_operation(), &[doc("task-1.md")], &mut |now| {
+        let outcome = store.log.apply(&any_operation(), &[doc("task-1.md")], &mut |now| {
             let text = now[0].as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("");
             if !text.contains("\ncount: ") || !text.ends_with('\n') {
                 return Err("unreadable");
@@ -169,8 +169,8 @@ pub(crate) fn race(way: &str, saves: u32, durability: Durability) {
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 let ids: Vec<_> =
-                    store.journal().expect("a journal").into_iter().map(|record| record.operation.id).collect();
-                store.forget(&ids).expect("forgotten");
+                    store.log.journal().expect("a journal").into_iter().map(|record| record.operation.id).collect();
+                store.log.forget(&ids).expect("forgotten");
                 std::thread::sleep(Duration::from_millis(200));
             }
         });
@@ -280,7 +280,7 @@ fn a_save_that_came_out_of_an_exchange_survives_the_death_of_the_writer() {
         let last =
             said(&String::from_utf8_lossy(&output.stdout)).pop().expect("a save").parse::<u64>().expect("a number");
         let exchanged = value(&rig.text("task-1.md"), "save");
-        store.recover().expect("recovery");
+        store.log.recover().expect("recovery");
         let kept = value(&rig.text("task-1.md"), "save");
         println!("died at save {last}: {exchanged} before recovery, {kept} after");
         assert!(kept == last || kept + 1 == last && exchanged == kept, "save {last} began, {kept} is there");

@@ -63,7 +63,7 @@ fn what_a_write_costs_without_the_disk() {
         let times = (0..9).map(|round| {
             timed(|| {
                 let action = || Action::Write(format!("{round} {batch:?} {}", "x".repeat(1000)).into_bytes());
-                let applied = store.apply::<Infallible>(&any_operation(), &paths, &mut |now| {
+                let applied = store.log.apply::<Infallible>(&any_operation(), &paths, &mut |now| {
                     Ok(now.iter().map(|_| action()).collect())
                 });
                 assert_eq!(applied.expect("applied").changes.len(), 100);
@@ -93,6 +93,6 @@ fn a_scan_of_ten_thousand() {
         std::fs::write(rig.file(&format!("task-{n}.md")), "x").expect("a file");
     }
     let store = rig.store(Durability::Full);
-    let times = (0..9).map(|_| timed(|| assert_eq!(store.scan().expect("a scan").files.len(), 10_000)));
+    let times = (0..9).map(|_| timed(|| assert_eq!(store.folder.scan().expect("a scan").files.len(), 10_000)));
     println!("scan of 10,000 files, p50: {:?}", median(times.collect()));
 }

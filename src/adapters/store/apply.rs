@@ -12,7 +12,7 @@ use super::sabotage::{self, Sabotage};
 use super::swap::{self, Forward, Stand, Swap};
 use super::temp::{self, Guard, Temp};
 use super::unsynced::Unsynced;
-use super::{Contents, DOCUMENT_BYTES_MAX, Durability, Store};
+use super::{Contents, DOCUMENT_BYTES_MAX, Durability, OperationLog, TempFiles};
 use crate::core::name::DocPath;
 
 /// How often an operation is decided without the folder lock. After that many defeats the lock is held from reading to
@@ -94,7 +94,7 @@ enum FolderGuard {
     Outbox(Locked),
 }
 
-impl Store {
+impl OperationLog {
     /// Applies an operation to the documents it names, all or none.
     ///
     /// `decide` is given their bytes, in order (`None`: not there), and answers with one action for each. It is asked
@@ -117,7 +117,7 @@ impl Store {
     /// before [`Unsynced::wait`]. There is nothing to wait for (`None`) if nothing changed.
     ///
     /// # Errors
-    /// As [`Store::apply`], but for what the disk says later.
+    /// As [`OperationLog::apply`], but for what the disk says later.
     pub fn apply_unsynced<E>(
         &self,
         operation: &Operation,
@@ -137,8 +137,9 @@ impl Store {
         let mut again = 0;
         for attempts in 1..=ATTEMPTS_MAX {
             let held = if attempts > FREE_ATTEMPTS { Some(self.guard_folder(operation)?) } else { None };
-            let mut walk = Walk::new(self);
-            let read = paths.iter().map(|path| self.read_settled(&mut walk, path)).collect::<Result<Vec<_>, _>>()?;
+            let mut walk = Walk::new(&self.folder);
+            let read =
+                paths.iter().map(|path| self.folder.read_settled(&mut walk, path)).collect::<Result<Vec<_>, _>>()?;
             let bytes: Vec<_> = read.iter().map(|read| read.as_ref().map(|contents| contents.bytes.clone())).collect();
             let mut actions = decide(&bytes).map_err(ApplyError::Refused)?.into_iter();
             let plan: Vec<Planned> = paths
@@ -156,7 +157,7 @@ impl Store {
                 return Ok((Applied { changes, attempts }, Some(change)));
             }
         }
-        let path = paths.first().map(|path| self.root.join(path.as_str())).unwrap_or_default();
+        let path = paths.first().map(|path| self.folder.root.join(path.as_str())).unwrap_or_default();
         Err(StoreError::Restless { path, attempts: ATTEMPTS_MAX }.into())
     }
 
@@ -170,18 +171,18 @@ impl Store {
         again: &mut u32,
     ) -> Result<Option<Unsynced>, StoreError> {
         self.check_sizes(plan)?;
-        let held = match (held, self.make_run()) {
+        let held = match (held, self.state.make_run()) {
             (Some(FolderGuard::Outbox(lock)), _) => return self.attempt_by_outbox(operation, plan, Some(lock)),
             (None, Err(error)) if error.is_state_read_only() => return self.attempt_by_outbox(operation, plan, None),
             (Some(FolderGuard::Journal(held)), made) => made.map(|()| Some(held))?,
             (None, made) => made.map(|()| None)?,
         };
-        let temps = self.temp_folder()?;
-        let mut drafts = self.write_drafts(plan, &|doc| self.temp_site(doc, &temps))?;
+        let temps = self.state.temp_folder()?;
+        let mut drafts = self.write_drafts(plan, &|doc| self.temps.free_site(doc, &temps))?;
         // Made before the lock is taken: it may be megabytes.
         let entry = entry_of(operation, &drafts);
-        let frame = self.frame_of(&entry)?;
-        let lines = self.lines_of(&entry.record, *again);
+        let frame = self.state.frame_of(&entry)?;
+        let lines = self.changes.lines_of(&entry.record, *again);
         let mut held = held.map_or_else(|| self.hold_to_write(operation.branch.as_deref()), Ok)?;
         let Some(swaps) = self.compare(plan, &drafts)? else { return Ok(None) };
         let state_at = held.journal.append(&frame)?;
@@ -201,13 +202,13 @@ impl Store {
         };
         if let Some(outcome) = outcome {
             if outcome == Forward::OtherFileSystem {
-                self.note_beside()?;
+                self.temps.note_beside()?;
             }
             held.journal.finish(state_at, State::DROPPED)?;
             return Ok(None);
         }
         sabotage::die_if(Sabotage::DieAfterExchange);
-        let has_rotated = !sabotage::active(Sabotage::TellUnlocked) && self.tell(&lines);
+        let has_rotated = !sabotage::active(Sabotage::TellUnlocked) && self.changes.tell(&lines);
         sabotage::die_if(Sabotage::DieAfterTelling);
         if let Err(error) = held.journal.finish(state_at, State::DONE) {
             give_up(&mut held, state_at, &swaps);
@@ -216,7 +217,7 @@ impl Store {
         let journal = held.unlock();
         self.after_telling(has_rotated, &lines);
         drop(drafts);
-        let change = Unsynced::new(self, journal, entry, swaps);
+        let change = Unsynced::new(self, Some(journal), entry, swaps);
         if wait == Wait::Now {
             change.wait()?;
         }
@@ -233,7 +234,7 @@ impl Store {
     /// Holds the folder from reading to exchanging.
     fn guard_folder(&self, operation: &Operation) -> Result<FolderGuard, StoreError> {
         match self.hold_to_write(operation.branch.as_deref()) {
-            Err(error) if error.is_state_read_only() => self.lock_unpaused_read_only().map(FolderGuard::Outbox),
+            Err(error) if error.is_state_read_only() => self.locks.lock_unpaused_read_only().map(FolderGuard::Outbox),
             held => held.map(FolderGuard::Journal),
         }
     }
@@ -241,12 +242,12 @@ impl Store {
     /// What is left to do for the feed when the lock is given back.
     fn after_telling(&self, has_rotated: bool, lines: &[u8]) {
         if sabotage::active(Sabotage::TellUnlocked) {
-            sabotage::linger_until_grown(&self.feed_folder());
-            self.tell(lines);
+            sabotage::linger_until_grown(&self.changes.folder());
+            self.changes.tell(lines);
         }
         if has_rotated {
             // What cannot be removed now is removed with the next segment.
-            let _ = self.prune_feed();
+            let _ = self.changes.prune();
         }
     }
 
@@ -254,7 +255,7 @@ impl Store {
         for planned in plan.iter().filter(|planned| planned.changes()) {
             let size = planned.before().map_or(0, <[u8]>::len).max(planned.after().map_or(0, <[u8]>::len));
             if size as u64 > DOCUMENT_BYTES_MAX {
-                let path = self.root.join(self.parts.join("/")).join(planned.path.as_str());
+                let path = self.folder.path().join(planned.path.as_str());
                 return Err(StoreError::TooBig { path, max: DOCUMENT_BYTES_MAX });
             }
         }
@@ -268,18 +269,18 @@ impl Store {
         place: &dyn Fn(&Site) -> Result<Site, StoreError>,
     ) -> Result<Vec<Draft<'a>>, StoreError> {
         let changing: Vec<&Planned> = plan.iter().filter(|planned| planned.changes()).collect();
-        let together = match self.durability {
+        let together = match self.state.durability {
             Durability::Full => changing.len() >= FLUSH_TOGETHER_MIN,
             Durability::Batch => changing.len() > 1,
             Durability::Off => false,
         };
-        let sync = if together { Sync::No } else { self.sync() };
+        let sync = if together { Sync::No } else { self.state.sync() };
         let mut drafts: Vec<Draft> = Vec::new();
-        let mut walk = Walk::new(self);
+        let mut walk = Walk::new(&self.folder);
         for planned in changing {
             let doc = match walk.site(planned.path)? {
                 Some(doc) => doc,
-                None => self.made_site(planned.path)?,
+                None => self.folder.made_site(planned.path)?,
             };
             let leader = drafts.iter().find(|draft| draft.file.is_some()).map(|draft| draft.temp.clone());
             let temp = place(&doc)?;
@@ -302,7 +303,7 @@ impl Store {
 
     /// Compares every document with what was read; `None` if one differs, its folder is gone, or a draft was swept.
     pub(super) fn compare(&self, plan: &[Planned], drafts: &[Draft]) -> Result<Option<Vec<Swap>>, StoreError> {
-        let mut walk = Walk::new(self);
+        let mut walk = Walk::new(&self.folder);
         for planned in plan {
             let now = match walk.site(planned.path)? {
                 Some(site) => site.bytes()?,
@@ -328,11 +329,11 @@ impl Store {
     /// What is so already was done by somebody who may have died before it was on the disk: an answer waits for the disk
     /// in any case.
     fn make_found_durable(&self, walk: &mut Walk<'_>, plan: &[Planned]) -> Result<(), StoreError> {
-        if self.durability == Durability::Off {
+        if self.state.durability == Durability::Off {
             return Ok(());
         }
-        if let Some(journal) = super::journal::Journal::open(&self.journal_path(), self.boot)? {
-            match journal.sync(self) {
+        if let Some(journal) = super::journal::Journal::open(&self.state.journal_path(), self.state.boot)? {
+            match journal.sync(&self.state) {
                 // Whoever may only read it has not written it.
                 Err(StoreError::NotDurable { source, .. }) if super::error::is_refusal(&source) => {}
                 synced => synced?,
@@ -362,7 +363,9 @@ impl Store {
         held.journal.set_state(frame.state_at as u64, State::DROPPED)?;
         Ok(true)
     }
+}
 
+impl TempFiles {
     /// Remembers that temporary files lie beside the documents: this store at once, sweeps for good.
     pub(super) fn note_beside(&self) -> Result<(), StoreError> {
         self.beside.store(true, Ordering::Relaxed);

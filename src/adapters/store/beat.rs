@@ -9,22 +9,22 @@ use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
 use super::folder::Dir;
-use super::plain::read_text;
-use super::{Store, share};
+use super::plain::{read_text, unless_missing, write_below};
+use super::{LocalState, share};
 use crate::core::name::AgentName;
 use crate::core::time::Timestamp;
 
 /// Largest file of a beat that is read, in bytes: a moment to the second and a line break are 21.
 const BEAT_BYTES_MAX: usize = 64;
 
-impl Store {
+impl LocalState {
     /// Writes down a sign of life. Every moment of these times has the same length, so it is written over the last one and
     /// nobody ever reads half of it.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be written.
-    pub fn beat(&self, agent: &AgentName, at: Timestamp) -> Result<(), StoreError> {
-        let path = self.beat_path(agent);
+    pub fn write_heartbeat(&self, agent: &AgentName, at: Timestamp) -> Result<(), StoreError> {
+        let path = self.heartbeat_path(agent);
         let text = format!("{at}\n");
         let write = || {
             let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).map_err(io::Error::other)?;
@@ -33,21 +33,16 @@ impl Store {
             share::open_up(&path);
             file.write_all_at(text.as_bytes(), 0)
         };
-        let written = match write() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                share::make_folders(&self.beats_folder()).and_then(|()| write())
-            }
-            done => done,
-        };
-        written.map_err(|source| StoreError::in_state("write", &self.shared, &path, source))
+        write_below(&self.heartbeats_folder(), write)
+            .map_err(|source| StoreError::in_state("write", &self.shared, &path, source))
     }
 
     /// The last sign of life of an agent; `None` if there is none, or nothing that can be read as one.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be read.
-    pub fn beat_of(&self, agent: &AgentName) -> Result<Option<Timestamp>, StoreError> {
-        let path = self.beat_path(agent);
+    pub fn heartbeat(&self, agent: &AgentName) -> Result<Option<Timestamp>, StoreError> {
+        let path = self.heartbeat_path(agent);
         match read_text(&path, BEAT_BYTES_MAX) {
             Ok(text) => Ok(text.and_then(|text| text.trim().parse().ok())),
             Err(error) if is_no_beat(&error) => Ok(None),
@@ -59,14 +54,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be read.
-    pub fn beats(&self) -> Result<BTreeMap<AgentName, Timestamp>, StoreError> {
+    pub fn heartbeats(&self) -> Result<BTreeMap<AgentName, Timestamp>, StoreError> {
         let mut beats = BTreeMap::new();
-        let Some(folder) = Dir::open(&self.beats_folder())? else { return Ok(beats) };
-        for entry in folder.list()?.flatten() {
+        let Some(folder) = Dir::open(&self.heartbeats_folder())? else { return Ok(beats) };
+        for entry in folder.list()? {
             let Some(agent) = entry.file_name().to_str().ok().and_then(|name| AgentName::new(name).ok()) else {
                 continue;
             };
-            if let Some(at) = self.beat_of(&agent)? {
+            if let Some(at) = self.heartbeat(&agent)? {
                 beats.insert(agent, at);
             }
         }
@@ -75,30 +70,26 @@ impl Store {
 
     /// When an agent last gave a sign of life, to the millisecond by the clock on the wall.
     #[must_use]
-    pub fn beat_saved_at(&self, agent: &AgentName) -> Option<i64> {
-        saved_at(&self.beat_path(agent))
+    pub fn heartbeat_saved_at(&self, agent: &AgentName) -> Option<i64> {
+        saved_at(&self.heartbeat_path(agent))
     }
 
     /// Forgets an agent's signs of life; it is no error if there are none.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be written.
-    pub fn forget_beat(&self, agent: &AgentName) -> Result<(), StoreError> {
-        let path = self.beat_path(agent);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(StoreError::in_state("remove", &self.shared, &path, error))
-            }
-            _ => Ok(()),
-        }
+    pub fn remove_heartbeat(&self, agent: &AgentName) -> Result<(), StoreError> {
+        let path = self.heartbeat_path(agent);
+        let removed = unless_missing(fs::remove_file(&path)).map(drop);
+        removed.map_err(|source| StoreError::in_state("remove", &self.shared, &path, source))
     }
 
-    fn beats_folder(&self) -> PathBuf {
+    fn heartbeats_folder(&self) -> PathBuf {
         self.shared.join("beats")
     }
 
-    fn beat_path(&self, agent: &AgentName) -> PathBuf {
-        self.beats_folder().join(agent.as_str())
+    fn heartbeat_path(&self, agent: &AgentName) -> PathBuf {
+        self.heartbeats_folder().join(agent.as_str())
     }
 }
 

@@ -1,9 +1,9 @@
 //! Run state of the bridge: small texts of this work tree, never reached through a symbolic link. What they say is the caller's.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use super::Store;
+use super::LocalState;
 use super::error::StoreError;
 use super::plain::{note_text_in, read_text_in, remove_in, replace_text_in, write_new_in};
 
@@ -12,7 +12,7 @@ pub(super) const FOLDER: &str = "bridge";
 /// The largest of them.
 const BYTES_MAX: usize = 256 * 1024;
 
-impl Store {
+impl LocalState {
     /// Tells whether anything was ever written here. Looks at nothing: it was seen when the folder was opened, or is known
     /// from what this process wrote or read since.
     #[must_use]
@@ -25,7 +25,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if it cannot be read, or a symbolic link is in the way.
     pub fn bridge_text(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let text = read_text_in(&self.run, &place(name), BYTES_MAX)?;
+        let text = read_text_in(&self.state.run, &place(name), BYTES_MAX)?;
         if text.is_some() {
             self.has_bridge.store(true, Ordering::Relaxed);
         }
@@ -37,32 +37,34 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if it cannot be written; the old one is intact then.
     pub fn set_bridge_text(&self, name: &str, text: &str) -> Result<(), StoreError> {
-        self.make_run()?;
-        replace_text_in(&self.run, &place(name), text)?;
-        self.has_bridge.store(true, Ordering::Relaxed);
-        Ok(())
+        self.write_text(name, |run, place| replace_text_in(run, place, text))
     }
 
     /// Writes a text that is not there yet, durably; `false`, and nothing changed, if it is.
     ///
     /// # Errors
-    /// As [`Store::set_bridge_text`].
+    /// As [`LocalState::set_bridge_text`].
     pub fn new_bridge_text(&self, name: &str, text: &str) -> Result<bool, StoreError> {
-        self.make_run()?;
-        let is_new = write_new_in(&self.run, &place(name), text)?;
-        self.has_bridge.store(true, Ordering::Relaxed);
-        Ok(is_new)
+        self.write_text(name, |run, place| write_new_in(run, place, text))
     }
 
     /// Replaces a text without waiting for the disk, for what is only true for a while.
     ///
     /// # Errors
-    /// As [`Store::set_bridge_text`].
+    /// As [`LocalState::set_bridge_text`].
     pub fn note_bridge_text(&self, name: &str, text: &str) -> Result<(), StoreError> {
-        self.make_run()?;
-        note_text_in(&self.run, &place(name), text)?;
+        self.write_text(name, |run, place| note_text_in(run, place, text))
+    }
+
+    fn write_text<T>(
+        &self,
+        name: &str,
+        write: impl FnOnce(&Path, &str) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.state.make_run()?;
+        let written = write(&self.state.run, &place(name))?;
         self.has_bridge.store(true, Ordering::Relaxed);
-        Ok(())
+        Ok(written)
     }
 
     /// Removes a text, if it is there.
@@ -70,7 +72,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if it cannot be removed.
     pub fn remove_bridge_text(&self, name: &str) -> Result<(), StoreError> {
-        remove_in(&self.run, &place(name))
+        remove_in(&self.state.run, &place(name))
     }
 
     /// Tells whether a process is alive. A number may have been given to another one since.
@@ -83,7 +85,7 @@ impl Store {
     /// Where the texts lie.
     #[must_use]
     pub fn bridge_folder(&self) -> PathBuf {
-        self.run.join(FOLDER)
+        self.state.run.join(FOLDER)
     }
 }
 

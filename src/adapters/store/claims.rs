@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::folder::{Dir, Site, Sync};
 use super::lock::ClaimLock;
 use super::sabotage::{self, Sabotage};
-use super::{Store, share, temp};
+use super::{LeaseFiles, share, temp};
 use crate::core::name::DocId;
 
 const CLAIMS: &str = "claims";
@@ -86,17 +86,17 @@ impl ClaimFile {
     }
 }
 
-impl Store {
+impl LeaseFiles {
     /// What the ledger holds on a task: at most one entry of each part. Both are there where a writer died in between.
     ///
     /// # Errors
     /// [`StoreError`] if the run state cannot be read.
-    pub fn claim_records(&self, id: &DocId) -> Result<Vec<ClaimRecord>, StoreError> {
+    pub fn records(&self, id: &DocId) -> Result<Vec<ClaimRecord>, StoreError> {
         let mut found = Vec::new();
         if sabotage::active(Sabotage::NoLedger) {
             return Ok(found);
         }
-        let Some(claims) = self.claims()? else { return Ok(found) };
+        let Some(claims) = self.folder()? else { return Ok(found) };
         for part in ClaimPart::ALL {
             let Some(dir) = claims.child(part.folder())? else { continue };
             let site = Site { dir: Arc::new(dir), name: id.to_string() };
@@ -111,12 +111,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if the run state cannot be read.
-    pub fn claimed(&self, part: ClaimPart) -> Result<Vec<DocId>, StoreError> {
-        let Some(claims) = self.claims()? else { return Ok(Vec::new()) };
+    pub fn list(&self, part: ClaimPart) -> Result<Vec<DocId>, StoreError> {
+        let Some(claims) = self.folder()? else { return Ok(Vec::new()) };
         let Some(dir) = claims.child(part.folder())? else { return Ok(Vec::new()) };
         let mut ids = Vec::new();
         for entry in dir.list()? {
-            let entry = entry.map_err(|errno| StoreError::io("list", dir.path(), errno))?;
             // A name that is none is nothing of ours.
             ids.extend(entry.file_name().to_str().ok().and_then(|name| DocId::new(name).ok()));
         }
@@ -128,22 +127,16 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if the run state cannot be written; the old entry stands then.
-    pub fn write_claim(
-        &self,
-        _lock: &ClaimLock,
-        id: &DocId,
-        part: ClaimPart,
-        bytes: &[u8],
-    ) -> Result<ClaimFile, StoreError> {
+    pub fn write(&self, _lock: &ClaimLock, id: &DocId, part: ClaimPart, bytes: &[u8]) -> Result<ClaimFile, StoreError> {
         sabotage::linger();
-        let claims = self.made_claims()?;
+        let claims = self.made_folder()?;
         let drafts = Arc::new(claims.make_child(DRAFTS, Sync::No)?);
-        Self::sweep_claims(&drafts)?;
+        Self::sweep_drafts(&drafts)?;
         let draft = Site { dir: drafts, name: temp::fresh_name() };
         let mut file = draft.create()?;
         share::open_up(&draft.path());
         share::open_up(draft.dir.path());
-        let site = Site { dir: Arc::new(claims.make_child(part.folder(), self.sync())?), name: id.to_string() };
+        let site = Site { dir: Arc::new(claims.make_child(part.folder(), self.state.sync())?), name: id.to_string() };
         share::open_up(site.dir.path());
         super::lock::own(&file)
             .and_then(|()| file.write_all(bytes))
@@ -157,16 +150,16 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotDurable`] if the disk does not confirm it.
-    pub fn sync_claims(&self) -> Result<(), StoreError> {
-        self.claims()?.map_or(Ok(()), |claims| claims.sync_file_system())
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.folder()?.map_or(Ok(()), |claims| claims.sync_file_system())
     }
 
     /// Forgets what the ledger holds on a task.
     ///
     /// # Errors
     /// [`StoreError`] if the run state cannot be written.
-    pub fn remove_claim(&self, _lock: &ClaimLock, id: &DocId) -> Result<(), StoreError> {
-        let Some(claims) = self.claims()? else { return Ok(()) };
+    pub fn remove(&self, _lock: &ClaimLock, id: &DocId) -> Result<(), StoreError> {
+        let Some(claims) = self.folder()? else { return Ok(()) };
         ClaimPart::ALL.into_iter().try_for_each(|part| Self::drop_claim(&claims, id, part))
     }
 
@@ -178,31 +171,29 @@ impl Store {
     }
 
     /// Whoever made a draft did so under the lock that is held now: it is dead.
-    fn sweep_claims(drafts: &Arc<Dir>) -> Result<(), StoreError> {
+    fn sweep_drafts(drafts: &Arc<Dir>) -> Result<(), StoreError> {
         if sabotage::active(Sabotage::NoClaimLock) {
             return Ok(());
         }
         for entry in drafts.list()? {
-            let entry = entry.map_err(|errno| StoreError::io("list", drafts.path(), errno))?;
-            match entry.file_name().to_str() {
-                Ok("." | "..") | Err(_) => {}
-                Ok(name) => Site { dir: Arc::clone(drafts), name: name.to_owned() }.unlink()?,
+            if let Ok(name) = entry.file_name().to_str() {
+                Site { dir: Arc::clone(drafts), name: name.to_owned() }.unlink()?;
             }
         }
         Ok(())
     }
 
-    fn claims(&self) -> Result<Option<Dir>, StoreError> {
+    fn folder(&self) -> Result<Option<Dir>, StoreError> {
         match Dir::open(&self.shared)? {
             Some(shared) => shared.child(CLAIMS),
             None => Ok(None),
         }
     }
 
-    fn made_claims(&self) -> Result<Dir, StoreError> {
+    fn made_folder(&self) -> Result<Dir, StoreError> {
         // Whoever holds the lock has made the folder that it lies in.
         let missing = || StoreError::io("open", &self.shared, std::io::Error::from(std::io::ErrorKind::NotFound));
-        let claims = Dir::open(&self.shared)?.ok_or_else(missing)?.make_child(CLAIMS, self.sync())?;
+        let claims = Dir::open(&self.shared)?.ok_or_else(missing)?.make_child(CLAIMS, self.state.sync())?;
         share::open_up(claims.path());
         Ok(claims)
     }
@@ -215,7 +206,7 @@ impl Store {
         let ms = clock_ms(ClockId::Boottime);
         #[cfg(not(target_os = "linux"))]
         let ms = awake_ms;
-        let boot = String::from_utf8_lossy(&self.boot).into_owned();
+        let boot = String::from_utf8_lossy(&self.state.boot).into_owned();
         BootClock { boot, ms, slept_ms: ms.saturating_sub(awake_ms) }
     }
 }

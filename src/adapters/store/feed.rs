@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::StoreError;
+use super::plain::unless_missing;
 use super::record::Record;
 use super::sabotage::{self, Sabotage};
-use super::{Store, share, temp};
+use super::{ChangeLogFile, OperationLog, share};
 
 /// Largest segment that is added to, in bytes.
 pub const SEGMENT_BYTES_MAX: u64 = 256 * 1024;
@@ -95,26 +96,20 @@ pub enum FeedAdded {
     ReadOnly,
 }
 
-impl Store {
-    /// The same store, telling what is done with it.
-    #[must_use]
-    pub fn telling(self, teller: Teller) -> Self {
-        Self { teller: Some(teller), ..self }
-    }
-
+impl ChangeLogFile {
     /// The folder of the feed.
     #[must_use]
-    pub fn feed_folder(&self) -> PathBuf {
-        self.run.join("feed")
+    pub fn folder(&self) -> PathBuf {
+        self.state.run.join("feed")
     }
 
     /// Makes the folder of the feed, so that it can be watched.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be written.
-    pub fn make_feed(&self) -> Result<(), StoreError> {
-        self.make_run()?;
-        let folder = self.feed_folder();
+    pub fn make(&self) -> Result<(), StoreError> {
+        self.state.make_run()?;
+        let folder = self.folder();
         share::make_folders(&folder).map_err(|source| StoreError::io("make the folder", &folder, source))
     }
 
@@ -122,7 +117,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Io`] if it cannot be read.
-    pub fn feed_start(&self) -> Result<Option<Start>, StoreError> {
+    pub fn start(&self) -> Result<Option<Start>, StoreError> {
         let Some(oldest) = self.segments()?.first().copied() else { return Ok(None) };
         Ok(self.segment(oldest)?.map(|at| Start { base: self.base(oldest), at }))
     }
@@ -131,16 +126,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Io`] if it cannot be read.
-    pub fn feed_behind(&self, at: FeedAt) -> Result<FeedPart, StoreError> {
+    pub fn behind(&self, at: FeedAt) -> Result<FeedPart, StoreError> {
         // The segments first: what is added to this one before the next is begun is read below.
         let next = self.segment(at.segment + 1)?;
         let path = self.segment_path(at.segment);
         let fault = |source| StoreError::io("read", &path, source);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FeedPart::Gone),
-            Err(source) => return Err(fault(source)),
-        };
+        let Some(file) = unless_missing(File::open(&path)).map_err(fault)? else { return Ok(FeedPart::Gone) };
         let meta = file.metadata().map_err(fault)?;
         if meta.ino() != at.ino || meta.len() < at.offset {
             return Ok(FeedPart::Gone);
@@ -157,64 +148,10 @@ impl Store {
         Ok(next.map_or(FeedPart::End, |next| FeedPart::Segment(self.base(next.segment), next)))
     }
 
-    /// Adds to the feed what was seen, if nothing was added since `at` (`None`: there was no feed), and `still` confirms
-    /// that it is still so. Half done operations of dead processes are finished, and told, first.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the run state cannot be read or written; whatever `still` fails with.
-    pub fn feed_add<E: From<StoreError>>(
-        &self,
-        at: Option<FeedAt>,
-        still: &mut dyn FnMut() -> Result<bool, E>,
-        addition: Addition<'_>,
-    ) -> Result<FeedAdded, E> {
-        let held = match self.hold(None) {
-            Err(error) if error.is_state_read_only() => None,
-            held => Some(held?),
-        };
-        let lock = if held.is_none() && self.folder()?.is_some() { Some(self.lock_folder_read_only()?) } else { None };
-        let is_new = match at {
-            Some(at) => self.feed_behind(at)? != FeedPart::End,
-            None => self.feed_start()?.is_some(),
-        };
-        if is_new || sabotage::active(Sabotage::AddNothing) || !still()? {
-            return Ok(FeedAdded::No);
-        }
-        let Some(held) = held else {
-            drop(lock);
-            return Ok(FeedAdded::ReadOnly);
-        };
-        let rotated = match addition {
-            Addition::Lines(lines) => self.append_feed(lines)?,
-            Addition::Base(base, lines) => {
-                let next = self.segments()?.last().map_or(1, |newest| newest + 1);
-                self.put_base(next, base)?;
-                self.append_to(next, lines)?;
-                true
-            }
-        };
-        drop(held);
-        if rotated {
-            self.prune_feed()?;
-        }
-        Ok(FeedAdded::Yes)
-    }
-
-    /// Adds lines to the feed that are about no change of a document.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the run state cannot be locked or written.
-    pub fn feed_append(&self, lines: &[u8]) -> Result<(), StoreError> {
-        let held = self.hold(None)?;
-        let rotated = self.append_feed(lines)?;
-        drop(held);
-        if rotated { self.prune_feed() } else { Ok(()) }
-    }
-
     /// Tells an operation, under the folder lock. A feed that cannot be written is no reason to fail: what is not told here
     /// is found by the next look. Tells whether a new segment was begun.
     pub(super) fn tell(&self, lines: &[u8]) -> bool {
-        !lines.is_empty() && !sabotage::active(Sabotage::TellNothing) && self.append_feed(lines).unwrap_or(false)
+        !lines.is_empty() && !sabotage::active(Sabotage::TellNothing) && self.append(lines).unwrap_or(false)
     }
 
     /// The lines of an operation; made before the lock is taken.
@@ -222,8 +159,8 @@ impl Store {
         self.teller.as_ref().map(|teller| (teller.lines)(record, again)).unwrap_or_default()
     }
 
-    fn append_feed(&self, lines: &[u8]) -> Result<bool, StoreError> {
-        let folder = self.feed_folder();
+    fn append(&self, lines: &[u8]) -> Result<bool, StoreError> {
+        let folder = self.folder();
         let newest = self.segments()?.last().copied();
         let Some(newest) = newest else {
             share::make_folders(&folder).map_err(|source| StoreError::io("make the folder", &folder, source))?;
@@ -252,7 +189,7 @@ impl Store {
     }
 
     /// Removes the oldest segments, if there are too many; what they told is in the base of the next.
-    pub(super) fn prune_feed(&self) -> Result<(), StoreError> {
+    pub(super) fn prune(&self) -> Result<(), StoreError> {
         let Some(teller) = &self.teller else { return Ok(()) };
         let segments = self.segments()?;
         let length = |segment: &u64| fs::metadata(self.segment_path(*segment)).map_or(0, |meta| meta.len());
@@ -269,23 +206,16 @@ impl Store {
                 self.put_base(next, &(teller.base)(&self.base(old).unwrap_or_default(), &lines))?;
             }
             for path in [self.segment_path(old), self.base_path(old)] {
-                match fs::remove_file(&path) {
-                    Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                        return Err(StoreError::io("remove", &path, source));
-                    }
-                    _ => {}
-                }
+                unless_missing(fs::remove_file(&path)).map_err(|source| StoreError::io("remove", &path, source))?;
             }
         }
         Ok(())
     }
 
     fn put_base(&self, segment: u64, base: &[u8]) -> Result<(), StoreError> {
-        let (draft, path) = (self.temp_dir().join(temp::fresh_name()), self.base_path(segment));
-        share::make_folders(&self.feed_folder())
-            .and_then(|()| share::write(&draft, base))
-            .and_then(|()| fs::rename(&draft, &path))
-            .map_err(|source| StoreError::io("write", &path, source))
+        let path = self.base_path(segment);
+        let written = share::make_folders(&self.folder()).and_then(|()| self.state.replace(&path, base));
+        written.map_err(|source| StoreError::io("write", &path, source))
     }
 
     fn base(&self, segment: u64) -> Option<Vec<u8>> {
@@ -295,35 +225,89 @@ impl Store {
     /// The place of the first line of a segment, if it is there.
     fn segment(&self, segment: u64) -> Result<Option<FeedAt>, StoreError> {
         let path = self.segment_path(segment);
-        match fs::metadata(&path) {
-            Ok(meta) => Ok(Some(FeedAt { segment, offset: 0, ino: meta.ino() })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(StoreError::io("look at", &path, source)),
-        }
+        let meta = unless_missing(fs::metadata(&path)).map_err(|source| StoreError::io("look at", &path, source))?;
+        Ok(meta.map(|meta| FeedAt { segment, offset: 0, ino: meta.ino() }))
     }
 
     /// The numbers of the segments, oldest first; those in front of a gap belong to nobody.
     fn segments(&self) -> Result<Vec<u64>, StoreError> {
-        let folder = self.feed_folder();
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(StoreError::io("list", &folder, source)),
-        };
+        let folder = self.folder();
+        let entries =
+            unless_missing(fs::read_dir(&folder)).map_err(|source| StoreError::io("list", &folder, source))?;
         let number = |name: &Path| name.to_str()?.strip_suffix(".jsonl")?.parse::<u64>().ok();
         let mut segments: Vec<u64> =
-            entries.flatten().filter_map(|entry| number(Path::new(&entry.file_name()))).collect();
+            entries.into_iter().flatten().flatten().filter_map(|entry| number(Path::new(&entry.file_name()))).collect();
         segments.sort_unstable();
         let gap = segments.windows(2).rposition(|pair| pair[1] != pair[0] + 1);
         Ok(segments.split_off(gap.map_or(0, |gap| gap + 1)))
     }
 
     fn segment_path(&self, segment: u64) -> PathBuf {
-        self.feed_folder().join(format!("{segment:08}.jsonl"))
+        self.folder().join(format!("{segment:08}.jsonl"))
     }
 
     fn base_path(&self, segment: u64) -> PathBuf {
-        self.feed_folder().join(format!("{segment:08}.base"))
+        self.folder().join(format!("{segment:08}.base"))
+    }
+}
+
+impl OperationLog {
+    /// Adds to the feed what was seen, if nothing was added since `at` (`None`: there was no feed), and `still` confirms
+    /// that it is still so. Half done operations of dead processes are finished, and told, first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the run state cannot be read or written; whatever `still` fails with.
+    pub fn add_to_change_log<E: From<StoreError>>(
+        &self,
+        at: Option<FeedAt>,
+        still: &mut dyn FnMut() -> Result<bool, E>,
+        addition: Addition<'_>,
+    ) -> Result<FeedAdded, E> {
+        let held = match self.hold(None) {
+            Err(error) if error.is_state_read_only() => None,
+            held => Some(held?),
+        };
+        let lock = if held.is_none() && self.folder.open()?.is_some() {
+            Some(self.locks.lock_folder_read_only()?)
+        } else {
+            None
+        };
+        let is_new = match at {
+            Some(at) => self.changes.behind(at)? != FeedPart::End,
+            None => self.changes.start()?.is_some(),
+        };
+        if is_new || sabotage::active(Sabotage::AddNothing) || !still()? {
+            return Ok(FeedAdded::No);
+        }
+        let Some(held) = held else {
+            drop(lock);
+            return Ok(FeedAdded::ReadOnly);
+        };
+        let rotated = match addition {
+            Addition::Lines(lines) => self.changes.append(lines)?,
+            Addition::Base(base, lines) => {
+                let next = self.changes.segments()?.last().map_or(1, |newest| newest + 1);
+                self.changes.put_base(next, base)?;
+                self.changes.append_to(next, lines)?;
+                true
+            }
+        };
+        drop(held);
+        if rotated {
+            self.changes.prune()?;
+        }
+        Ok(FeedAdded::Yes)
+    }
+
+    /// Adds lines to the feed that are about no change of a document.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the run state cannot be locked or written.
+    pub fn append_to_change_log(&self, lines: &[u8]) -> Result<(), StoreError> {
+        let held = self.hold(None)?;
+        let rotated = self.changes.append(lines)?;
+        drop(held);
+        if rotated { self.changes.prune() } else { Ok(()) }
     }
 }
 

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 #[cfg(target_os = "linux")]
 use rustix::fs::ResolveFlags;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{AtFlags, DirEntry, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::error::{LINK, StoreError, What};
 use super::sabotage::{self, Sabotage};
-use super::{Contents, DOCUMENT_BYTES_MAX, Stamp, Store};
+use super::{Contents, DOCUMENT_BYTES_MAX, DocumentFolder, Stamp};
 use crate::core::name::DocPath;
 
 /// A directory held open; `path` is only for messages.
@@ -124,10 +124,12 @@ impl Dir {
         }
     }
 
-    /// Every name in the directory.
-    pub(super) fn list(&self) -> Result<rustix::fs::Dir, StoreError> {
-        retry_on_intr(|| rustix::fs::Dir::read_from(&self.fd))
-            .map_err(|errno| StoreError::io("list", &self.path, errno))
+    /// Every name in the directory but `.` and `..`.
+    pub(super) fn list(&self) -> Result<Vec<DirEntry>, StoreError> {
+        let entries = retry_on_intr(|| rustix::fs::Dir::read_from(&self.fd)).and_then(Iterator::collect);
+        let mut entries: Vec<DirEntry> = entries.map_err(|errno| StoreError::io("list", &self.path, errno))?;
+        entries.retain(|entry| !matches!(entry.file_name().to_bytes(), b"." | b".."));
+        Ok(entries)
     }
 
     /// Writes the directory's entries to the disk.
@@ -334,16 +336,24 @@ pub(super) fn stamp_of(stat: &Stat) -> Stamp {
     }
 }
 
-impl Store {
+impl DocumentFolder {
+    /// Where it is, or would be.
+    pub(super) fn path(&self) -> PathBuf {
+        self.root.join(self.parts.join("/"))
+    }
+
+    fn worktree(&self) -> Result<Dir, StoreError> {
+        let missing = || StoreError::io("open", &self.root, io::Error::from(io::ErrorKind::NotFound));
+        Dir::open(&self.root)?.ok_or_else(missing)
+    }
+
     /// The coordination folder, if it is there.
-    pub(super) fn folder(&self) -> Result<Option<Dir>, StoreError> {
-        let Some(mut dir) = Dir::open(&self.root)? else {
-            return Err(StoreError::io("open", &self.root, io::Error::from(io::ErrorKind::NotFound)));
-        };
+    pub(super) fn open(&self) -> Result<Option<Dir>, StoreError> {
+        let mut dir = self.worktree()?;
         if let Some(folder) = dir.descendant(&self.parts) {
             return Ok(Some(folder));
         }
-        for part in &self.parts {
+        for part in &*self.parts {
             match dir.child(part)? {
                 Some(child) => dir = child,
                 None => return Ok(None),
@@ -359,31 +369,25 @@ impl Store {
 
     /// Where a document stands, after making the folders on the way to it.
     pub(super) fn made_site(&self, path: &DocPath) -> Result<Site, StoreError> {
-        let Some(mut dir) = Dir::open(&self.root)? else {
-            return Err(StoreError::io("open", &self.root, io::Error::from(io::ErrorKind::NotFound)));
-        };
+        let mut dir = self.worktree()?;
         let (parents, name) = split(path);
         for part in self.parts.iter().map(String::as_str).chain(parents) {
-            dir = dir.make_child(part, self.sync())?;
+            dir = dir.make_child(part, self.sync)?;
         }
         Ok(Site { dir: Arc::new(dir), name: name.to_owned() })
     }
-}
 
-impl Store {
     /// Makes the folder with its parents, if it is not there; tells whether it was made.
     ///
     /// # Errors
     /// [`StoreError`] if something else stands in its place, or the system refuses.
-    pub fn make_folder(&self) -> Result<bool, StoreError> {
-        if self.folder()?.is_some() {
+    pub fn make(&self) -> Result<bool, StoreError> {
+        if self.open()?.is_some() {
             return Ok(false);
         }
-        let Some(mut dir) = Dir::open(&self.root)? else {
-            return Err(StoreError::io("open", &self.root, io::Error::from(io::ErrorKind::NotFound)));
-        };
-        for part in &self.parts {
-            dir = dir.make_child(part, self.sync())?;
+        let mut dir = self.worktree()?;
+        for part in &*self.parts {
+            dir = dir.make_child(part, self.sync)?;
         }
         Ok(true)
     }
@@ -392,13 +396,13 @@ impl Store {
 /// The folders of several documents, each opened once. It is of this moment: a later step walks anew.
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
-    store: &'a Store,
+    folder: &'a DocumentFolder,
     opened: Vec<(String, Option<Arc<Dir>>)>,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(store: &'a Store) -> Self {
-        Self { store, opened: Vec::new() }
+    pub(super) fn new(folder: &'a DocumentFolder) -> Self {
+        Self { folder, opened: Vec::new() }
     }
 
     /// Where a document stands or would stand; `None` if its folder is not there.
@@ -414,7 +418,7 @@ impl<'a> Walk<'a> {
             return Ok(dir.clone());
         }
         let dir = match parents.split_last() {
-            None => self.store.folder()?,
+            None => self.folder.open()?,
             Some((last, above)) => match self.dir(above)? {
                 Some(dir) => dir.child(last)?,
                 None => None,

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::StoreError;
-use super::plain::read_bytes;
+use super::plain::{read_bytes, unless_missing, write_below};
 use super::record::checksum;
-use super::{Store, share, temp};
+use super::{LocalState, share, temp};
 
 /// Largest file that is read, in bytes: a document, its JSON quotes, and the digests of older versions.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -23,11 +23,11 @@ const HEAD_BYTES: usize = 12;
 const TRIES: usize = 20;
 const NAP: Duration = Duration::from_micros(100);
 
-impl Store {
+impl LocalState {
     /// What was remembered under a name, about one server; `None` if there is nothing that can be read.
     #[must_use]
-    pub fn recall(&self, server: &str, name: &str) -> Option<Vec<u8>> {
-        let path = self.memory(server).join(name);
+    pub fn memory(&self, server: &str, name: &str) -> Option<Vec<u8>> {
+        let path = self.memory_folder(server).join(name);
         for _ in 1..TRIES {
             let framed = read_bytes(&path, BYTES_MAX + HEAD_BYTES).ok().flatten()?;
             if let Some(bytes) = unframed(&framed) {
@@ -43,44 +43,34 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be listed.
     pub fn memories(&self, server: &str) -> Result<Vec<String>, StoreError> {
-        let path = self.memory(server);
-        let entries = match fs::read_dir(&path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(StoreError::io("list", &path, source)),
-        };
-        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let path = self.memory_folder(server);
+        let entries = unless_missing(fs::read_dir(&path)).map_err(|source| StoreError::io("list", &path, source))?;
+        let names = entries.into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
         Ok(names.filter(|name| !name.starts_with('.')).collect())
     }
 
     /// Remembers bytes under a name, where a file of that name is written over: who is killed meanwhile has forgotten it.
     ///
     /// # Errors
-    /// As [`Store::memorize`].
-    pub fn memorize_over(&self, server: &str, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        if write_over(&self.memory(server).join(name), &framed(bytes)).is_ok_and(|is_written| is_written) {
+    /// As [`LocalState::write_memory`].
+    pub fn overwrite_memory(&self, server: &str, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        if write_over(&self.memory_folder(server).join(name), &framed(bytes)).is_ok_and(|is_written| is_written) {
             return Ok(());
         }
-        self.memorize(server, name, bytes)
+        self.write_memory(server, name, bytes)
     }
 
     /// Remembers bytes under a name, in one step.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be written.
-    pub fn memorize(&self, server: &str, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let folder = self.memory(server);
+    pub fn write_memory(&self, server: &str, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let folder = self.memory_folder(server);
         let path = folder.join(name);
         let draft = folder.join(format!(".{}", temp::fresh_name()));
         let framed = framed(bytes);
         let write = || share::write(&draft, &framed).and_then(|()| fs::rename(&draft, &path));
-        let written = match write() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                share::make_folders(&folder).and_then(|()| write())
-            }
-            done => done,
-        };
-        written.map_err(|source| {
+        write_below(&folder, write).map_err(|source| {
             let _ = fs::remove_file(&draft);
             StoreError::io("write", &path, source)
         })
@@ -90,16 +80,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be written.
-    pub fn unlearn(&self, server: &str, name: &str) -> Result<(), StoreError> {
-        let path = self.memory(server).join(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", &path, error)),
-            _ => Ok(()),
-        }
+    pub fn remove_memory(&self, server: &str, name: &str) -> Result<(), StoreError> {
+        let path = self.memory_folder(server).join(name);
+        unless_missing(fs::remove_file(&path)).map(drop).map_err(|source| StoreError::io("remove", &path, source))
     }
 
-    fn memory(&self, server: &str) -> PathBuf {
-        self.run.join("bridge").join(server)
+    fn memory_folder(&self, server: &str) -> PathBuf {
+        self.state.run.join("bridge").join(server)
     }
 }
 

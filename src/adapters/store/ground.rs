@@ -9,7 +9,7 @@ use rustix::fs::{Access, CWD, RenameFlags};
 
 use super::error::{StoreError, is_refusal};
 use super::folder::stamp_of;
-use super::{Store, read, sweep, temp};
+use super::{StateFolder, Store, TempFiles, read, sweep, temp};
 use crate::core::health::{Ground, Presence};
 
 /// What trying things out on two files tells.
@@ -26,11 +26,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if something else stands in the folder's place, or it cannot be looked at.
     pub fn ground(&self) -> Result<Ground, StoreError> {
-        let folder = self.root.join(self.parts.join("/"));
-        let there = self.folder()?.is_some();
+        let folder = self.folder.path();
+        let there = self.folder.open()?.is_some();
         // Where something can be made: the folder, or the nearest part of the way to it that is there.
-        let place = folder.ancestors().find(|place| place.is_dir()).unwrap_or(&self.root).to_owned();
-        let run = self.run.ancestors().find(|place| place.is_dir()).unwrap_or(Path::new("/")).to_owned();
+        let place = folder.ancestors().find(|place| place.is_dir()).unwrap_or(&self.folder.root).to_owned();
+        let run = self.log.state.run.ancestors().find(|place| place.is_dir()).unwrap_or(Path::new("/")).to_owned();
         // A sandbox may refuse what the rights of the folder allow, so it is tried.
         let (probe, refused) = match probe(&run) {
             Ok(probe) => (probe, None),
@@ -46,23 +46,25 @@ impl Store {
             exchange: probe.exchange,
             links: probe.links,
             run_unwritable,
-            state: self.run.display().to_string(),
+            state: self.log.state.run.display().to_string(),
             skew_ms: probe.skew_ms,
             free_bytes: space.as_ref().map(|space| space.f_bavail.saturating_mul(space.f_frsize)),
             // Some file systems make files as they go and count none.
             free_files: space.as_ref().filter(|space| space.f_files > 0).map(|space| space.f_favail),
-            temporary: self.temporary()?,
-            recovered: self.recovered(),
+            temporary: self.log.temps.count_old()?,
+            recovered: self.log.state.recovered(),
         })
     }
+}
 
+impl TempFiles {
     /// Temporary files that are old enough to be swept and belong to nobody alive.
-    fn temporary(&self) -> Result<usize, StoreError> {
-        if !self.has_journal()? || !self.temp_dir().is_dir() {
+    fn count_old(&self) -> Result<usize, StoreError> {
+        if !self.state.has_journal()? || !self.state.temp_dir().is_dir() {
             return Ok(0);
         }
         let mut count = 0;
-        for site in self.listed_temps()? {
+        for site in self.list()? {
             let old = site
                 .dir
                 .stat(&site.name)?
@@ -71,7 +73,9 @@ impl Store {
         }
         Ok(count)
     }
+}
 
+impl StateFolder {
     /// Copies of late saves, for a person to look at.
     fn recovered(&self) -> Vec<String> {
         let entries = fs::read_dir(self.run.join("recovered")).into_iter().flatten().flatten();

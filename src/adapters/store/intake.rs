@@ -2,11 +2,12 @@
 //! Whoever holds the folder lock and may write the journal does so first, so the journal has all operations in their order.
 //!
 //! A record is honoured if it is the user's own, git does not track it, and the documents are as it says. What is not
-//! honoured stays until [`Store::clear_outbox`] removes it and says why.
+//! honoured stays until [`OperationLog::clear_outbox`] removes it and says why.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::error::{StoreError, What};
@@ -16,28 +17,22 @@ use super::outbox::{OutboxRecord, digest_of, file_names, is_record_name, record_
 use super::plain;
 use super::record::{Entry, Record, RecordedChange, State};
 use super::swap::{Seen, Swap};
-use super::{DOCUMENT_BYTES_MAX, Durability, Store, read, sweep, temp};
+use super::{DOCUMENT_BYTES_MAX, Durability, LeaseFiles, OperationLog, Outbox, StateFolder, read, sweep, temp};
 use crate::core::name::{DocPath, visible};
 
 /// Knows of records what the store cannot know.
-pub trait IntakeRules: Send + Sync {
+pub trait IntakeRules: fmt::Debug + Send + Sync {
     /// Which of these paths below the worktree git tracks: what came with a commit proves nothing. `None` if that cannot be
     /// known now.
     fn tracked(&self, paths: &[String]) -> Option<BTreeSet<String>>;
 
     /// Called for operations that were taken in, under the folder lock.
-    fn note_taken_in(&self, store: &Store, records: &[Record]);
+    fn note_taken_in(&self, leases: &LeaseFiles, records: &[Record]);
 }
 
 /// The rules of a store.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Intake(pub Arc<dyn IntakeRules>);
-
-impl fmt::Debug for Intake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Intake")
-    }
-}
 
 /// A record that is not honoured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,99 +77,15 @@ struct HonouredRecord {
     replaced: Vec<String>,
 }
 
-impl Store {
-    /// The same store, taking in what others leave in the outbox.
-    #[must_use]
-    pub fn taking_in(self, intake: Intake) -> Self {
-        Self { intake: Some(intake), ..self }
-    }
-
+impl Outbox {
     /// Operations in the outbox that will be taken in, for a process that may not do so. The caller holds the folder lock.
-    pub(super) fn waiting_in_outbox(&self) -> Result<Vec<Record>, StoreError> {
-        let Some(outbox) = self.filled_outbox()? else { return Ok(Vec::new()) };
+    pub(super) fn waiting(&self) -> Result<Vec<Record>, StoreError> {
+        let Some(outbox) = self.open_filled()? else { return Ok(Vec::new()) };
         Ok(self.judge(&outbox)?.honoured.into_iter().map(|honoured| honoured.record).collect())
     }
 
-    /// Moves the operations of the outbox into the journal. The caller holds the folder lock.
-    pub(super) fn take_in(&self, journal: &mut Journal, branch: Option<&str>) -> Result<(), StoreError> {
-        let Some(outbox) = self.filled_outbox()? else { return Ok(()) };
-        self.finish_half_done(&outbox)?;
-        let mut honoured = self.judge(&outbox)?.honoured;
-        if honoured.is_empty() {
-            return Ok(());
-        }
-        for one in &mut honoured {
-            one.record.operation.branch = branch.map(str::to_owned);
-        }
-        let known: Vec<_> = journal.frames()?.into_iter().map(|frame| frame.entry.record.operation.id).collect();
-        let temps = self.temp_folder()?;
-        let mut moves = Vec::new();
-        let mut has_rotated = false;
-        for HonouredRecord { site, record, replaced } in &honoured {
-            let mut names = Vec::new();
-            for (change, name) in record.changes.iter().zip(replaced) {
-                let doc = self.made_site(&change.path)?;
-                let to = self.temp_site(&doc, &temps)?;
-                names.push(to.name.clone());
-                moves.push((Site { dir: Arc::clone(&site.dir), name: name.clone() }, to));
-            }
-            // It is there already if whoever took it in died before the record was removed.
-            if !known.contains(&record.operation.id) {
-                let entry = Entry { record: record.clone(), temps: names };
-                let state_at = journal.append(&self.frame_of(&entry)?)?;
-                has_rotated |= self.tell(&self.lines_of(record, 0));
-                journal.finish(state_at, State::DONE)?;
-            }
-        }
-        if self.durability != Durability::Off {
-            journal.force()?;
-        }
-        // From here on the journal holds what the outbox held; a sweep looks at the replaced files when their time has come.
-        for (from, to) in moves {
-            from.move_to(&to)?;
-        }
-        honoured.iter().try_for_each(|honoured| honoured.site.unlink())?;
-        if has_rotated {
-            // What cannot be removed now is removed with the next segment.
-            let _ = self.prune_feed();
-        }
-        if let Some(Intake(rules)) = &self.intake {
-            let records: Vec<Record> = honoured.into_iter().map(|honoured| honoured.record).collect();
-            rules.note_taken_in(self, &records);
-        }
-        Ok(())
-    }
-
-    /// Removes records that are not honoured, with what they left, and says which.
-    ///
-    /// # Errors
-    /// [`StoreError`] if local state or the outbox cannot be read or written.
-    pub fn clear_outbox(&self) -> Result<Vec<RefusedRecord>, StoreError> {
-        let Some(outbox) = self.outbox()? else { return Ok(Vec::new()) };
-        if file_names(&outbox)?.is_empty() {
-            return Ok(Vec::new());
-        }
-        let _held = self.hold(None)?;
-        let mut refused = Vec::new();
-        for (found, why) in self.judge(&outbox)?.refused {
-            for change in found.record.iter().flat_map(|record| &record.changes) {
-                let replaced = Site { dir: Arc::clone(&outbox), name: change.replaced.clone() };
-                let Seen::Bytes(bytes) = Seen::at(&replaced)? else { continue };
-                let digest = Some(digest_of(&bytes));
-                if digest != change.before && digest != change.after && !bytes.is_empty() {
-                    self.keep_copy(&change.path, &bytes)?;
-                }
-                replaced.unlink()?;
-            }
-            found.site.unlink()?;
-            refused.push(RefusedRecord { name: visible(&found.site.name), why });
-        }
-        Self::sweep_outbox(&outbox)?;
-        Ok(refused)
-    }
-
     /// Removes drafts of writers that died before their record was in place.
-    fn sweep_outbox(outbox: &Arc<Dir>) -> Result<(), StoreError> {
+    fn sweep(outbox: &Arc<Dir>) -> Result<(), StoreError> {
         for name in file_names(outbox)? {
             let site = Site { dir: Arc::clone(outbox), name };
             let Some(stat) = outbox.stat(&site.name)? else { continue };
@@ -187,18 +98,12 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps somebody's bytes where `doctor` names them.
-    fn keep_copy(&self, path: &DocPath, bytes: &[u8]) -> Result<(), StoreError> {
-        let copy = self.run.join("recovered").join(format!("{}-{}.md", path.stem(), temp::fresh_name()));
-        plain::write_copy(&copy, bytes).map_err(|source| StoreError::io("write", &copy, source))
-    }
-
     /// The outbox, if there is a record in it. Where there never was one, it costs one look.
-    fn filled_outbox(&self) -> Result<Option<Arc<Dir>>, StoreError> {
-        if fs::symlink_metadata(self.outbox_folder()).is_err() {
+    fn open_filled(&self) -> Result<Option<Arc<Dir>>, StoreError> {
+        if fs::symlink_metadata(self.folder()).is_err() {
             return Ok(None);
         }
-        let Some(outbox) = self.outbox()? else { return Ok(None) };
+        let Some(outbox) = self.open()? else { return Ok(None) };
         Ok((!record_names(&outbox)?.is_empty()).then_some(outbox))
     }
 
@@ -238,7 +143,7 @@ impl Store {
         for change in &record.changes {
             let differs = || Ok(Err(RecordFault::Differs(change.path.clone())));
             if !now.contains_key(&change.path) {
-                let bytes = match self.site(&change.path)? {
+                let bytes = match self.folder.site(&change.path)? {
                     Some(site) => site.bytes()?,
                     None => None,
                 };
@@ -268,7 +173,7 @@ impl Store {
 
     fn found_records(&self, outbox: &Arc<Dir>) -> Result<Vec<FoundRecord>, StoreError> {
         let names = record_names(outbox)?;
-        let folder = self.parts.join("/");
+        let folder = self.folder.parts.join("/");
         let path = |name: &String| format!("{folder}/{}/{name}", super::outbox::FOLDER);
         let paths: Vec<String> = names.iter().map(path).collect();
         let tracked = match &self.intake {
@@ -307,7 +212,7 @@ impl Store {
         let mut waiting = Vec::new();
         for change in &record.changes {
             let temp = Site { dir: Arc::clone(outbox), name: change.replaced.clone() };
-            let Some(doc) = self.site(&change.path)? else { return Ok(()) };
+            let Some(doc) = self.folder.site(&change.path)? else { return Ok(()) };
             let bytes = |site: &Site| match Seen::at(site)? {
                 Seen::Bytes(bytes) => Ok::<_, StoreError>(Some(bytes)),
                 Seen::Nothing | Seen::Strange => Ok(None),
@@ -326,5 +231,94 @@ impl Store {
             return site.unlink();
         }
         waiting.iter().try_for_each(|swap| swap.forward().map(drop))
+    }
+}
+
+impl OperationLog {
+    /// Moves the operations of the outbox into the journal. The caller holds the folder lock.
+    pub(super) fn take_in(&self, journal: &mut Journal, branch: Option<&str>) -> Result<(), StoreError> {
+        let Some(outbox) = self.outbox.open_filled()? else { return Ok(()) };
+        self.outbox.finish_half_done(&outbox)?;
+        let mut honoured = self.outbox.judge(&outbox)?.honoured;
+        if honoured.is_empty() {
+            return Ok(());
+        }
+        for one in &mut honoured {
+            one.record.operation.branch = branch.map(str::to_owned);
+        }
+        let known: Vec<_> = journal.frames()?.into_iter().map(|frame| frame.entry.record.operation.id).collect();
+        let temps = self.state.temp_folder()?;
+        let mut moves = Vec::new();
+        let mut has_rotated = false;
+        for HonouredRecord { site, record, replaced } in &honoured {
+            let mut names = Vec::new();
+            for (change, name) in record.changes.iter().zip(replaced) {
+                let doc = self.folder.made_site(&change.path)?;
+                let to = self.temps.free_site(&doc, &temps)?;
+                names.push(to.name.clone());
+                moves.push((Site { dir: Arc::clone(&site.dir), name: name.clone() }, to));
+            }
+            // It is there already if whoever took it in died before the record was removed.
+            if !known.contains(&record.operation.id) {
+                let entry = Entry { record: record.clone(), temps: names };
+                let state_at = journal.append(&self.state.frame_of(&entry)?)?;
+                has_rotated |= self.changes.tell(&self.changes.lines_of(record, 0));
+                journal.finish(state_at, State::DONE)?;
+            }
+        }
+        if self.state.durability != Durability::Off {
+            journal.force()?;
+        }
+        // From here on the journal holds what the outbox held; a sweep looks at the replaced files when their time has come.
+        for (from, to) in moves {
+            from.move_to(&to)?;
+        }
+        honoured.iter().try_for_each(|honoured| honoured.site.unlink())?;
+        if has_rotated {
+            // What cannot be removed now is removed with the next segment.
+            let _ = self.changes.prune();
+        }
+        if let Some(Intake(rules)) = &self.outbox.intake {
+            let records: Vec<Record> = honoured.into_iter().map(|honoured| honoured.record).collect();
+            rules.note_taken_in(&self.leases, &records);
+        }
+        Ok(())
+    }
+
+    /// Removes records that are not honoured, with what they left, and says which.
+    ///
+    /// # Errors
+    /// [`StoreError`] if local state or the outbox cannot be read or written.
+    pub fn clear_outbox(&self) -> Result<Vec<RefusedRecord>, StoreError> {
+        let Some(outbox) = self.outbox.open()? else { return Ok(Vec::new()) };
+        if file_names(&outbox)?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let _held = self.hold(None)?;
+        let mut refused = Vec::new();
+        for (found, why) in self.outbox.judge(&outbox)?.refused {
+            for change in found.record.iter().flat_map(|record| &record.changes) {
+                let replaced = Site { dir: Arc::clone(&outbox), name: change.replaced.clone() };
+                let Seen::Bytes(bytes) = Seen::at(&replaced)? else { continue };
+                let digest = Some(digest_of(&bytes));
+                if digest != change.before && digest != change.after && !bytes.is_empty() {
+                    self.state.keep_copy(&change.path, &bytes)?;
+                }
+                replaced.unlink()?;
+            }
+            found.site.unlink()?;
+            refused.push(RefusedRecord { name: visible(&found.site.name), why });
+        }
+        Outbox::sweep(&outbox)?;
+        Ok(refused)
+    }
+}
+
+impl StateFolder {
+    /// Keeps somebody's bytes where `doctor` names them.
+    pub(super) fn keep_copy(&self, path: &DocPath, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+        let copy = self.run.join("recovered").join(format!("{}-{}.md", path.stem(), temp::fresh_name()));
+        plain::write_copy(&copy, bytes).map_err(|source| StoreError::io("write", &copy, source))?;
+        Ok(copy)
     }
 }

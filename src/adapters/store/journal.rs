@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Access;
 
 use super::error::{LINK, StoreError, is_refusal};
+use super::plain::unless_missing;
 use super::record::{self, Entry, Frame, State};
 use super::sabotage::{self, Sabotage};
-use super::{Durability, Store, lock, share, temp};
+use super::{Durability, LocalState, StateFolder, lock, share, temp};
 
 const MAGIC_STEM: &[u8; 7] = b"MYCJRNL";
 const VERSION: u8 = b'2';
@@ -174,7 +175,7 @@ impl Journal {
 
     /// Makes everything appended so far durable. Others may have replaced the file meanwhile (they copied our record
     /// into the new one): then that one is synced too, with its name.
-    pub(super) fn sync(mut self, store: &Store) -> Result<(), StoreError> {
+    pub(super) fn sync(mut self, state: &StateFolder) -> Result<(), StoreError> {
         loop {
             let fault = |source| StoreError::NotDurable { path: self.path.clone(), source };
             self.file.sync_all().map_err(fault)?;
@@ -185,7 +186,7 @@ impl Journal {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 Err(source) => return Err(fault(source)),
             }
-            sync_dir(&store.run)?;
+            sync_dir(&state.run)?;
         }
     }
 
@@ -199,7 +200,7 @@ impl Journal {
 
     /// Throws settled, forgotten records away: the file is made anew when there is much to gain.
     /// The caller holds the folder lock.
-    pub(super) fn compact(&mut self, store: &Store) -> Result<(), StoreError> {
+    pub(super) fn compact(&mut self, state: &StateFolder) -> Result<(), StoreError> {
         let frames = self.frames()?;
         let gone = |frame: &Frame| frame.state.is_forgotten() && frame.state.is_settled();
         let size = |frame: &Frame| (frame.state_at + 1 - frame.start) as u64;
@@ -209,11 +210,11 @@ impl Journal {
         if slack == 0 || !worth {
             return Ok(());
         }
-        let mut bytes = Header::fresh(store.boot).encode().to_vec();
-        let mut header = Header::fresh(store.boot);
+        let mut bytes = Header::fresh(state.boot).encode().to_vec();
+        let mut header = Header::fresh(state.boot);
         for frame in frames.iter().filter(|frame| !gone(frame)) {
             header.last = bytes.len() as u64;
-            let mut encoded = store.frame_of(&frame.entry)?;
+            let mut encoded = state.frame_of(&frame.entry)?;
             if let Some(state) = encoded.last_mut() {
                 *state = frame.state.byte();
             }
@@ -221,14 +222,14 @@ impl Journal {
         }
         header.end = bytes.len() as u64;
         bytes[..64].copy_from_slice(&header.encode());
-        *self = self.replace(store, &bytes, header)?;
+        *self = self.replace(state, &bytes, header)?;
         Ok(())
     }
 
-    fn replace(&self, store: &Store, bytes: &[u8], header: Header) -> Result<Self, StoreError> {
-        let (file, draft) = write_draft(store, bytes)?;
+    fn replace(&self, state: &StateFolder, bytes: &[u8], header: Header) -> Result<Self, StoreError> {
+        let (file, draft) = write_draft(state, bytes)?;
         // An empty journal that is lost at a power cut is an empty journal; one with records must reach the disk first.
-        if header.end > HEADER_BYTES && store.durability != Durability::Off {
+        if header.end > HEADER_BYTES && state.durability != Durability::Off {
             file.sync_all().map_err(|source| StoreError::NotDurable { path: draft.clone(), source })?;
         }
         fs::rename(&draft, &self.path).map_err(self.fault("replace"))?;
@@ -236,8 +237,8 @@ impl Journal {
     }
 }
 
-fn write_draft(store: &Store, bytes: &[u8]) -> Result<(File, PathBuf), StoreError> {
-    let draft = store.temp_dir().join(temp::fresh_name());
+fn write_draft(state: &StateFolder, bytes: &[u8]) -> Result<(File, PathBuf), StoreError> {
+    let draft = state.temp_dir().join(temp::fresh_name());
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -278,7 +279,7 @@ pub(super) fn sync_dir(path: &Path) -> Result<(), StoreError> {
         .map_err(|source| StoreError::NotDurable { path: path.to_owned(), source })
 }
 
-impl Store {
+impl StateFolder {
     /// The bytes of an entry in the journal.
     pub(super) fn frame_of(&self, entry: &Entry) -> Result<Vec<u8>, StoreError> {
         let too_large = || StoreError::io("write", &self.journal_path(), io::Error::from(io::ErrorKind::FileTooLarge));
@@ -289,16 +290,15 @@ impl Store {
         self.run.join("tmp")
     }
 
-    pub(super) fn journal_path(&self) -> PathBuf {
-        self.run.join("journal")
+    /// Replaces a file of local state in one step, without waiting for the disk.
+    pub(super) fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        // Where a sweep finds it if this process dies now.
+        let draft = self.temp_dir().join(temp::fresh_name());
+        share::write(&draft, bytes).and_then(|()| fs::rename(&draft, path))
     }
 
-    /// Makes local state, where it is missing.
-    ///
-    /// # Errors
-    /// [`StoreError::StateReadOnly`] if this process may not write it; others if the system refuses.
-    pub fn make_state(&self) -> Result<(), StoreError> {
-        self.make_run()
+    pub(super) fn journal_path(&self) -> PathBuf {
+        self.run.join("journal")
     }
 
     /// Makes the run state's folders and an empty journal where they are missing, durably.
@@ -330,12 +330,8 @@ impl Store {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(StoreError::io(LINK, &journal, source)),
             }
-            match fs::remove_file(&draft) {
-                Ok(()) => {}
-                // A sweeper was faster.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(StoreError::io("remove", &draft, source)),
-            }
+            // It is gone where a sweeper was faster.
+            unless_missing(fs::remove_file(&draft)).map_err(|source| StoreError::io("remove", &draft, source))?;
         }
         if self.durability != Durability::Off {
             sync_dir(&self.run)?;
@@ -347,16 +343,26 @@ impl Store {
     }
 }
 
-/// Returns true if this process may read local state and not write it. It changes nothing.
-#[must_use]
-pub fn is_state_read_only(store: &Store) -> bool {
-    match OpenOptions::new().write(true).open(store.journal_path()) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let made = store.run.ancestors().find(|folder| folder.exists());
-            let refusal = made.and_then(|folder| rustix::fs::access(folder, Access::WRITE_OK).err());
-            refusal.is_some_and(|errno| is_refusal(&errno.into()))
+impl LocalState {
+    /// Makes local state, where it is missing.
+    ///
+    /// # Errors
+    /// [`StoreError::StateReadOnly`] if this process may not write it; others if the system refuses.
+    pub fn make(&self) -> Result<(), StoreError> {
+        self.state.make_run()
+    }
+
+    /// Returns true if this process may read local state and not write it. It changes nothing.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        match OpenOptions::new().write(true).open(self.state.journal_path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let made = self.state.run.ancestors().find(|folder| folder.exists());
+                let refusal = made.and_then(|folder| rustix::fs::access(folder, Access::WRITE_OK).err());
+                refusal.is_some_and(|errno| is_refusal(&errno.into()))
+            }
+            opened => opened.is_err_and(|error| is_refusal(&error)),
         }
-        opened => opened.is_err_and(|error| is_refusal(&error)),
     }
 }
 

@@ -4,16 +4,16 @@ use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 
 use super::error::StoreError;
-use super::{Shelf, Store, lock, share, temp};
+use super::{LocalState, Shelf, lock, share, temp};
 
 /// Largest such file that is read or written, in bytes.
 pub const KEPT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-impl Store {
+impl LocalState {
     /// What was kept about a part of the folder; `None` if there is nothing that can be read.
     #[must_use]
-    pub fn kept(&self, about: Shelf) -> Option<Vec<u8>> {
-        let file = File::open(self.kept_path(about)).ok()?;
+    pub fn cache(&self, about: Shelf) -> Option<Vec<u8>> {
+        let file = File::open(self.cache_path(about)).ok()?;
         let size = file.metadata().ok().filter(|meta| meta.is_file() && meta.len() <= KEPT_BYTES_MAX)?.len();
         let mut bytes = Vec::with_capacity(usize::try_from(size).ok()? + 1);
         file.take(KEPT_BYTES_MAX).read_to_end(&mut bytes).ok()?;
@@ -25,12 +25,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Io`] if the system refuses; then nothing is kept.
-    pub fn keep(&self, about: Shelf, bytes: &[u8]) -> Result<(), StoreError> {
-        if bytes.len() as u64 > KEPT_BYTES_MAX || !self.journal_path().exists() {
+    pub fn write_cache(&self, about: Shelf, bytes: &[u8]) -> Result<(), StoreError> {
+        if bytes.len() as u64 > KEPT_BYTES_MAX || !self.state.journal_path().exists() {
             return Ok(());
         }
-        let draft = self.temp_dir().join(temp::fresh_name());
-        let path = self.kept_path(about);
+        let draft = self.state.temp_dir().join(temp::fresh_name());
+        let path = self.cache_path(about);
         let written = File::create_new(&draft).and_then(|mut file| {
             // Sweepers leave locked files alone. No flush: what is torn by a power cut is not believed.
             lock::own(&file)?;
@@ -45,8 +45,8 @@ impl Store {
         })
     }
 
-    fn kept_path(&self, about: Shelf) -> std::path::PathBuf {
-        self.run.join(match about {
+    fn cache_path(&self, about: Shelf) -> std::path::PathBuf {
+        self.state.run.join(match about {
             Shelf::Live => "read-live",
             Shelf::Archive => "read-archive",
         })

@@ -1,14 +1,13 @@
 //! How long the last operations of this work tree took, in run state: a measure to look at, not a record. Losing some is no harm.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::plain::read_bytes;
-use super::temp::fresh_name;
-use super::{Store, share};
+use super::{LocalState, share};
 
 /// How many operations the measure is about.
 pub const LATENCIES_KEPT: usize = 100;
@@ -17,7 +16,7 @@ const WIDTH: usize = 4;
 /// From this size on the file is cut back to the newest.
 const BYTES_MAX: usize = 64 * LATENCIES_KEPT * WIDTH;
 
-impl Store {
+impl LocalState {
     /// Writes down how long an operation took until it was acknowledged. What stands in the way of that is no reason to
     /// fail, since the operation itself is done.
     pub fn note_latency(&self, took: Duration) {
@@ -35,10 +34,7 @@ impl Store {
             return Ok(());
         }
         let bytes = read_bytes(&path, 2 * BYTES_MAX)?.unwrap_or_default();
-        // Where a sweep finds it if this process dies now.
-        let draft = self.temp_dir().join(fresh_name());
-        share::write(&draft, newest(&bytes))?;
-        fs::rename(&draft, &path)
+        self.state.replace(&path, newest(&bytes))
     }
 
     /// How long the last [`LATENCIES_KEPT`] operations took, oldest first. Empty where nothing is known.
@@ -50,7 +46,7 @@ impl Store {
     }
 
     fn latency_path(&self) -> PathBuf {
-        self.run.join("latency")
+        self.state.run.join("latency")
     }
 }
 

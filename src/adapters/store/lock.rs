@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
 use super::gate::Pass;
+use super::plain::unless_missing;
 use super::sabotage::{self, Sabotage};
-use super::{Store, share, temp};
+use super::{LeaseFiles, WorktreeLocks, share};
 use crate::core::time::Timestamp;
 
 /// How long an operation waits for the folder before it says that it is busy. Holders need well under a millisecond.
@@ -117,11 +118,8 @@ fn wait_for(
 
 /// Whether somebody holds a lock; a file that is not there nobody does.
 fn is_held(path: &Path) -> Result<bool, StoreError> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(source) => return Err(StoreError::io("open", path, source)),
-    };
+    let opened = unless_missing(File::open(path)).map_err(|source| StoreError::io("open", path, source))?;
+    let Some(file) = opened else { return Ok(false) };
     loop {
         match file.try_lock_shared() {
             Ok(()) => return Ok(false),
@@ -132,20 +130,20 @@ fn is_held(path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-impl Store {
+impl WorktreeLocks {
     /// The lock of the folder. The caller holds it for moments only.
     pub(super) fn lock_folder(&self) -> Result<Locked, StoreError> {
-        let path = self.run.join("folder.lock");
+        let path = self.state.run.join("folder.lock");
         exclusive(&path, FOLDER_WAIT)?.ok_or(StoreError::Busy { path, waited: FOLDER_WAIT })
     }
 
     /// The lock of the folder for a process that may not write local state: the same file, opened for reading. Where it is not
     /// there yet, the folder itself is locked, which keeps out others who may not write local state either.
     pub(super) fn lock_folder_read_only(&self) -> Result<Locked, StoreError> {
-        let path = self.run.join("folder.lock");
+        let path = self.state.run.join("folder.lock");
         let locked = wait_for(&path, FOLDER_WAIT, || match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let folder = self.root.join(self.parts.join("/"));
+                let folder = self.folder.path();
                 File::open(&folder).map_err(|source| StoreError::io("open", &folder, source))
             }
             opened => opened.map_err(|source| StoreError::io("open", &path, source)),
@@ -158,8 +156,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be written.
     pub fn lock_commits(&self, wait: Duration) -> Result<Option<CommitLock>, StoreError> {
-        self.make_run()?;
-        let lock = exclusive(&self.run.join("commit.lock"), wait)?.map(CommitLock);
+        self.state.make_run()?;
+        let lock = exclusive(&self.state.run.join("commit.lock"), wait)?.map(CommitLock);
         Ok(if self.awaited_pause()?.is_none() { lock } else { None })
     }
 
@@ -169,32 +167,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be written.
     pub fn publish_turn(&self, wait: Duration) -> Result<Option<PublishTurn>, StoreError> {
-        self.make_run()?;
-        Ok(exclusive(&self.run.join("publish.lock"), wait)?.map(PublishTurn))
-    }
-
-    /// Takes the right to give tasks to somebody; `None` if others kept it for all of `wait`. Holders need milliseconds and
-    /// do not wait for the disk meanwhile.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`] if the run state cannot be written.
-    pub fn lock_claims(&self, wait: Duration) -> Result<Option<ClaimLock>, StoreError> {
-        self.make_run()?;
-        let path = self.claim_lock_path();
-        share::make_folders(&self.shared)
-            .map_err(|source| StoreError::in_state("make the folder", &self.shared, &self.shared, source))?;
-        if sabotage::active(Sabotage::NoClaimLock) {
-            return File::create(&path)
-                .map(|file| Some(ClaimLock(Locked { _file: file, _pass: None })))
-                .map_err(|source| StoreError::io("open", &path, source));
-        }
-        Ok(exclusive(&path, wait)?.map(ClaimLock))
-    }
-
-    /// The file whose lock that is.
-    #[must_use]
-    pub fn claim_lock_path(&self) -> PathBuf {
-        self.shared.join("claim.lock")
+        self.state.make_run()?;
+        Ok(exclusive(&self.state.run.join("publish.lock"), wait)?.map(PublishTurn))
     }
 
     /// Becomes this work tree's watcher; `None` if one is alive. `now` is what others are told as its start.
@@ -202,16 +176,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be written.
     pub fn lock_watch(&self, now: Timestamp) -> Result<Option<WatchLock>, StoreError> {
-        self.make_run()?;
-        let Some(lock) = exclusive(&self.run.join("watch.lock"), WATCH_WAIT)? else { return Ok(None) };
+        self.state.make_run()?;
+        let Some(lock) = exclusive(&self.state.run.join("watch.lock"), WATCH_WAIT)? else { return Ok(None) };
         let info = self.watch_info();
         let holder = Holder { pid: std::process::id(), since_ms: now.unix_ms() };
         let text = serde_json::to_vec(&holder).map_err(|source| StoreError::io("write", &info, source))?;
-        // Where a sweep finds it if this process dies now.
-        let draft = self.temp_dir().join(temp::fresh_name());
-        share::write(&draft, &text)
-            .and_then(|()| fs::rename(&draft, &info))
-            .map_err(|source| StoreError::io("write", &info, source))?;
+        self.state.replace(&info, &text).map_err(|source| StoreError::io("write", &info, source))?;
         Ok(Some(WatchLock(lock)))
     }
 
@@ -220,7 +190,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be read.
     pub fn watcher(&self) -> Result<Option<WatcherInfo>, StoreError> {
-        if !is_held(&self.run.join("watch.lock"))? {
+        if !is_held(&self.state.run.join("watch.lock"))? {
             return Ok(None);
         }
         let holder = fs::read(self.watch_info()).ok().and_then(|text| serde_json::from_slice::<Holder>(&text).ok());
@@ -235,7 +205,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be written.
     pub fn lock_follow(&self) -> Result<Option<FollowLock>, StoreError> {
-        self.make_run()?;
+        self.state.make_run()?;
         Ok(exclusive(&self.follow_lock_path(), WATCH_WAIT)?.map(FollowLock))
     }
 
@@ -248,10 +218,36 @@ impl Store {
     }
 
     fn follow_lock_path(&self) -> PathBuf {
-        self.run.join("follow.lock")
+        self.state.run.join("follow.lock")
     }
 
     fn watch_info(&self) -> PathBuf {
-        self.run.join("watch.json")
+        self.state.run.join("watch.json")
+    }
+}
+
+impl LeaseFiles {
+    /// Takes the right to give tasks to somebody; `None` if others kept it for all of `wait`. Holders need milliseconds and
+    /// do not wait for the disk meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the run state cannot be written.
+    pub fn lock(&self, wait: Duration) -> Result<Option<ClaimLock>, StoreError> {
+        self.state.make_run()?;
+        let path = self.lock_path();
+        share::make_folders(&self.shared)
+            .map_err(|source| StoreError::in_state("make the folder", &self.shared, &self.shared, source))?;
+        if sabotage::active(Sabotage::NoClaimLock) {
+            return File::create(&path)
+                .map(|file| Some(ClaimLock(Locked { _file: file, _pass: None })))
+                .map_err(|source| StoreError::io("open", &path, source));
+        }
+        Ok(exclusive(&path, wait)?.map(ClaimLock))
+    }
+
+    /// The file whose lock that is.
+    #[must_use]
+    pub fn lock_path(&self) -> PathBuf {
+        self.shared.join("claim.lock")
     }
 }

@@ -1,6 +1,9 @@
 //! The coordination folder on the disk: scan, read, write, journal, locks, recovery. It knows bytes, not documents:
 //! what a change means is decided by the caller.
 //!
+//! [`Store`] is made of parts with the paths that each needs; a part uses those before it only: `StateFolder`,
+//! [`DocumentFolder`], [`LocalState`], [`LeaseFiles`], [`WorktreeLocks`], [`ChangeLogFile`], `TempFiles`, [`Outbox`], [`OperationLog`].
+//!
 //! The write order and why it is so: `docs/decisions/0003-write-order.md`.
 #![allow(clippy::disallowed_methods, reason = "this is the shell: it touches files, waits, and looks at file times")]
 
@@ -19,7 +22,6 @@ mod journal;
 mod kept;
 mod latency;
 mod lock;
-mod names;
 mod outbox;
 mod pause;
 mod plain;
@@ -34,7 +36,7 @@ mod sweep;
 mod temp;
 mod unsynced;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -47,11 +49,9 @@ pub use feed::{
     Teller,
 };
 pub use intake::{Intake, IntakeRules, RecordFault, RefusedRecord};
-pub use journal::is_state_read_only;
 pub use kept::KEPT_BYTES_MAX;
 pub use latency::LATENCIES_KEPT;
 pub use lock::{ClaimLock, CommitLock, FOLDER_WAIT, FollowLock, PublishTurn, WatchLock, WatcherInfo};
-pub use names::Shelf;
 pub use pause::PAUSE_MAX;
 pub use plain::{
     Replaced, append_line, folder_of, read_bytes, read_text, read_text_in, real_path, replace_bytes, replace_own_text,
@@ -62,7 +62,7 @@ pub use read::FileRead;
 pub(crate) use record::fuzz_journal;
 pub use record::{Operation, Record, RecordedChange};
 pub use recover::Recovered;
-pub use scan::{ClosedFolder, Scan, Strange};
+pub use scan::{ClosedFolder, Scan, Shelf, Strange};
 pub use sweep::{LateOutcome, LateSave, Swept};
 pub use unsynced::Unsynced;
 
@@ -118,33 +118,117 @@ pub struct Contents {
     pub stamp: Stamp,
 }
 
-/// A coordination folder with its run state. Cheap to clone; any number of processes and threads may use one folder.
+/// The local state of one worktree: where it lies, and how durable it is.
 #[derive(Debug, Clone)]
-pub struct Store {
-    root: PathBuf,
-    parts: Vec<String>,
-    run: PathBuf,
-    shared: PathBuf,
+struct StateFolder {
+    run: Arc<Path>,
     durability: Durability,
     boot: [u8; 36],
-    /// The run state is on another file system: temporary files lie beside the documents.
-    beside: Arc<AtomicBool>,
-    /// What says what is told; without it nothing is.
-    teller: Option<Teller>,
-    /// What decides on the operations that others leave in the outbox; without it they are judged by their contents alone.
-    intake: Option<Intake>,
-    /// There is run state of a bridge.
+}
+
+impl StateFolder {
+    fn sync(&self) -> folder::Sync {
+        if self.durability == Durability::Off { folder::Sync::No } else { folder::Sync::Yes }
+    }
+}
+
+/// The documents as files: listed, read, and found again below the worktree without following links.
+#[derive(Debug, Clone)]
+pub struct DocumentFolder {
+    root: Arc<Path>,
+    parts: Arc<[String]>,
+    sync: folder::Sync,
+}
+
+/// Small files in local state that are no part of any operation: heartbeats, texts of the bridge, caches, memories of a server,
+/// latencies.
+#[derive(Debug, Clone)]
+pub struct LocalState {
+    state: StateFolder,
+    shared: Arc<Path>,
+    /// There is local state of a bridge.
     has_bridge: Arc<AtomicBool>,
+}
+
+/// The lease entries of all worktrees of the repository, one small file for each task, and their lock.
+#[derive(Debug, Clone)]
+pub struct LeaseFiles {
+    state: StateFolder,
+    shared: Arc<Path>,
+}
+
+/// The locks of one worktree but that of the lease entries, and the pause of its writers.
+#[derive(Debug, Clone)]
+pub struct WorktreeLocks {
+    state: StateFolder,
+    folder: DocumentFolder,
     /// This process began the pause, and does not wait for its end.
     goes_on: Arc<AtomicBool>,
 }
 
+/// The change log: lines in local state that say what each operation changed.
+#[derive(Debug, Clone)]
+pub struct ChangeLogFile {
+    state: StateFolder,
+    /// What says what is told; without it nothing is.
+    teller: Option<Teller>,
+}
+
+/// The temporary files of operations: new contents before they are in place, replaced ones after.
+#[derive(Debug, Clone)]
+struct TempFiles {
+    state: StateFolder,
+    folder: DocumentFolder,
+    /// The local state is on another file system: temporary files lie beside the documents.
+    beside: Arc<AtomicBool>,
+}
+
+/// Operations of processes that may not write local state, as records beside the documents.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    state: StateFolder,
+    folder: DocumentFolder,
+    /// What decides on the records; without it they are judged by their contents alone.
+    intake: Option<Intake>,
+}
+
+/// The operations: applied all or none, recorded in the journal, recovered after a crash, swept when they are committed.
+#[derive(Debug, Clone)]
+pub struct OperationLog {
+    state: StateFolder,
+    folder: DocumentFolder,
+    leases: LeaseFiles,
+    locks: WorktreeLocks,
+    changes: ChangeLogFile,
+    temps: TempFiles,
+    outbox: Outbox,
+}
+
+/// A coordination folder with its local state, in parts. Cheap to clone; any number of processes and threads may use one folder.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// The documents as files.
+    pub folder: DocumentFolder,
+    /// The small files of local state.
+    pub local: LocalState,
+    /// The lease entries.
+    pub leases: LeaseFiles,
+    /// The locks and the pause.
+    pub locks: WorktreeLocks,
+    /// The change log.
+    pub changes: ChangeLogFile,
+    /// What processes that may not write local state left.
+    pub outbox: Outbox,
+    /// The operations.
+    pub log: OperationLog,
+}
+
 impl Store {
-    /// Names a folder and its run state. Nothing is made before the first write.
+    /// Names a folder and its local state. Nothing is made before the first write.
     ///
     /// # Errors
     /// [`StoreError::BadFolder`] if the folder's path is empty, absolute, or could lead out of the work tree;
-    /// [`StoreError::Strange`] if a part of the run state is a symbolic link.
+    /// [`StoreError::Strange`] if a part of the local state is a symbolic link.
     pub fn open(place: &Place, durability: Durability) -> Result<Self, StoreError> {
         let bad = |why| Err(StoreError::BadFolder { folder: crate::core::name::visible(&place.folder), why });
         let parts: Vec<String> = place.folder.split('/').map(str::to_owned).collect();
@@ -157,24 +241,42 @@ impl Store {
                 _ => {}
             }
         }
-        let has_bridge = plain::refuse_links(&place.run)?;
+        let has_bridge = Arc::new(AtomicBool::new(plain::refuse_links(&place.run)?));
         plain::refuse_links(&place.shared)?;
-        Ok(Self {
-            root: place.root.clone(),
-            parts,
-            run: place.run.clone(),
-            shared: place.shared.clone(),
-            durability,
-            boot: journal::boot_id(),
-            beside: Arc::new(AtomicBool::new(false)),
-            teller: None,
-            intake: None,
-            has_bridge: Arc::new(AtomicBool::new(has_bridge)),
-            goes_on: Arc::new(AtomicBool::new(false)),
-        })
+        let state = StateFolder { run: place.run.as_path().into(), durability, boot: journal::boot_id() };
+        let sync = state.sync();
+        let folder = DocumentFolder { root: place.root.as_path().into(), parts: parts.into(), sync };
+        let local = LocalState { state: state.clone(), shared: place.shared.as_path().into(), has_bridge };
+        let leases = LeaseFiles { state: state.clone(), shared: Arc::clone(&local.shared) };
+        let locks = WorktreeLocks { state: state.clone(), folder: folder.clone(), goes_on: Arc::default() };
+        let changes = ChangeLogFile { state: state.clone(), teller: None };
+        let temps = TempFiles { state: state.clone(), folder: folder.clone(), beside: Arc::default() };
+        let outbox = Outbox { state: state.clone(), folder: folder.clone(), intake: None };
+        let log = OperationLog {
+            state,
+            folder: folder.clone(),
+            leases: leases.clone(),
+            locks: locks.clone(),
+            changes: changes.clone(),
+            temps,
+            outbox: outbox.clone(),
+        };
+        Ok(Self { folder, local, leases, locks, changes, outbox, log })
     }
 
-    fn sync(&self) -> folder::Sync {
-        if self.durability == Durability::Off { folder::Sync::No } else { folder::Sync::Yes }
+    /// Returns the store with its change log written.
+    #[must_use]
+    pub fn telling(mut self, teller: Teller) -> Self {
+        self.changes.teller = Some(teller);
+        self.log.changes = self.changes.clone();
+        self
+    }
+
+    /// Returns the store with rules for what others leave in the outbox.
+    #[must_use]
+    pub fn taking_in(mut self, intake: Intake) -> Self {
+        self.outbox.intake = Some(intake);
+        self.log.outbox = self.outbox.clone();
+        self
     }
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Store;
 use super::apply::{Draft, Planned, entry_of};
 use super::error::StoreError;
 use super::folder::{Dir, Renamed, Site, Sync};
@@ -17,6 +16,7 @@ use super::record::{self, Operation};
 use super::swap::{self, Seen, Swap};
 use super::temp::{self, Guard, Temp};
 use super::unsynced::Unsynced;
+use super::{OperationLog, Outbox};
 use crate::core::event::digest;
 use crate::core::name::{AgentName, DocPath, OperationId, Revision};
 use crate::core::time::Timestamp;
@@ -152,41 +152,40 @@ pub(super) fn record_names(outbox: &Dir) -> Result<Vec<String>, StoreError> {
 pub(super) fn file_names(outbox: &Dir) -> Result<Vec<String>, StoreError> {
     let mut names = Vec::new();
     for entry in outbox.list()? {
-        let entry = entry.map_err(|errno| StoreError::io("list", outbox.path(), errno))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !matches!(name.as_str(), "." | "..") && name != IGNORE.0 && !name.starts_with(FOREIGN_PREFIX) {
+        if name != IGNORE.0 && !name.starts_with(FOREIGN_PREFIX) {
             names.push(name);
         }
     }
     Ok(names)
 }
 
-impl Store {
+impl Outbox {
     /// The outbox, if it is there.
-    pub(super) fn outbox(&self) -> Result<Option<Arc<Dir>>, StoreError> {
-        let Some(folder) = self.folder()? else { return Ok(None) };
+    pub(super) fn open(&self) -> Result<Option<Arc<Dir>>, StoreError> {
+        let Some(folder) = self.folder.open()? else { return Ok(None) };
         Ok(folder.child(FOLDER)?.map(Arc::new))
     }
 
     /// The folder of the outbox, whether it is there or not.
     #[must_use]
-    pub fn outbox_folder(&self) -> std::path::PathBuf {
-        self.root.join(self.parts.join("/")).join(FOLDER)
+    pub fn folder(&self) -> std::path::PathBuf {
+        self.folder.path().join(FOLDER)
     }
 
     /// Makes the outbox, where it is missing.
     ///
     /// # Errors
     /// [`StoreError`] if something else stands in its place, or the system refuses.
-    pub fn make_outbox(&self) -> Result<(), StoreError> {
-        self.made_outbox().map(drop)
+    pub fn make(&self) -> Result<(), StoreError> {
+        self.made().map(drop)
     }
 
     /// The outbox, after making it with the coordination folder.
-    pub(super) fn made_outbox(&self) -> Result<Arc<Dir>, StoreError> {
-        self.make_folder()?;
-        let missing = || StoreError::io("open", &self.outbox_folder(), std::io::ErrorKind::NotFound);
-        let outbox = Arc::new(self.folder()?.ok_or_else(missing)?.make_child(FOLDER, self.sync())?);
+    pub(super) fn made(&self) -> Result<Arc<Dir>, StoreError> {
+        self.folder.make()?;
+        let missing = || StoreError::io("open", &self.folder(), std::io::ErrorKind::NotFound);
+        let outbox = Arc::new(self.folder.open()?.ok_or_else(missing)?.make_child(FOLDER, self.state.sync())?);
         if outbox.stat(IGNORE.0)?.is_none() {
             let draft = temp::write(fresh(&outbox), IGNORE.1.as_bytes(), None, Sync::No, Guard::Own)?;
             draft.site.move_to(&Site { dir: Arc::clone(&outbox), name: IGNORE.0.to_owned() })?;
@@ -194,6 +193,16 @@ impl Store {
         Ok(outbox)
     }
 
+    fn sync(&self, outbox: &Dir, swaps: &[Swap]) -> Result<(), StoreError> {
+        if self.state.sync() == Sync::No {
+            return Ok(());
+        }
+        outbox.sync()?;
+        swaps.iter().try_for_each(|swap| swap.doc.dir.sync())
+    }
+}
+
+impl OperationLog {
     /// One try of an operation whose record goes to the outbox; `None` if somebody was faster.
     pub(super) fn attempt_by_outbox(
         &self,
@@ -201,11 +210,11 @@ impl Store {
         plan: &[Planned<'_>],
         lock: Option<Locked>,
     ) -> Result<Option<Unsynced>, StoreError> {
-        let outbox = self.made_outbox()?;
+        let outbox = self.outbox.made()?;
         let mut drafts = self.write_drafts(plan, &|_| Ok(fresh(&outbox)))?;
         let bytes = OutboxRecord::new(operation, &drafts).to_bytes();
-        let note = temp::write(fresh(&outbox), &bytes, None, self.sync(), Guard::Own)?;
-        let lock = lock.map_or_else(|| self.lock_unpaused_read_only(), Ok)?;
+        let note = temp::write(fresh(&outbox), &bytes, None, self.state.sync(), Guard::Own)?;
+        let lock = lock.map_or_else(|| self.locks.lock_unpaused_read_only(), Ok)?;
         let Some(swaps) = self.compare(plan, &drafts)? else { return Ok(None) };
         let last = record_names(&outbox)?.last().and_then(|name| number_of(name)).unwrap_or(0);
         let name = format!("{:0DIGITS$}-{}.json", last + 1, operation.id);
@@ -232,27 +241,19 @@ impl Store {
             }
         }
         drop(lock);
-        self.sync_outbox(&outbox, &swaps)?;
+        self.outbox.sync(&outbox, &swaps)?;
         for swap in &swaps {
             if swap.has_late_save().unwrap_or(false) && self.take_back_outbox(&place, &swaps)? {
                 return Ok(None);
             }
         }
         let entry = entry_of(operation, &drafts);
-        Ok(Some(Unsynced::on_disk(self, entry, swaps)))
-    }
-
-    fn sync_outbox(&self, outbox: &Dir, swaps: &[Swap]) -> Result<(), StoreError> {
-        if self.sync() == Sync::No {
-            return Ok(());
-        }
-        outbox.sync()?;
-        swaps.iter().try_for_each(|swap| swap.doc.dir.sync())
+        Ok(Some(Unsynced::new(self, None, entry, swaps)))
     }
 
     /// Takes an operation back whose record nobody has taken in yet; `false` if it stays.
     fn take_back_outbox(&self, place: &Site, swaps: &[Swap]) -> Result<bool, StoreError> {
-        let _lock = self.lock_folder_read_only()?;
+        let _lock = self.locks.lock_folder_read_only()?;
         if place.dir.stat(&place.name)?.is_none() {
             return Ok(false);
         }

@@ -10,7 +10,7 @@ use super::error::StoreError;
 use super::lock::{FOLDER_WAIT, Locked};
 use super::plain::read_text;
 use super::recover::Held;
-use super::{Store, share, temp};
+use super::{OperationLog, WorktreeLocks};
 use crate::core::time::Timestamp;
 
 /// Longest pause.
@@ -20,18 +20,16 @@ const NAP: Duration = Duration::from_millis(20);
 /// Largest file of a pause that is read, in bytes: a moment is 25.
 const PAUSE_BYTES_MAX: usize = 64;
 
-impl Store {
+impl WorktreeLocks {
     /// Begins a pause, or changes when it ends. Operations that are under way end first; this process goes on.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the local state cannot be written; [`StoreError::Busy`] if an operation does not end.
     pub fn pause(&self, until: Timestamp) -> Result<(), StoreError> {
-        self.make_run()?;
+        self.state.make_run()?;
         let path = self.pause_path();
-        let draft = self.temp_dir().join(temp::fresh_name());
-        share::write(&draft, format!("{}\n", until.to_the_millisecond()).as_bytes())
-            .and_then(|()| fs::rename(&draft, &path))
-            .map_err(|source| StoreError::io("write", &path, source))?;
+        let text = format!("{}\n", until.to_the_millisecond());
+        self.state.replace(&path, text.as_bytes()).map_err(|source| StoreError::io("write", &path, source))?;
         self.goes_on.store(true, Ordering::Relaxed);
         drop(self.lock_folder()?);
         Ok(())
@@ -48,7 +46,7 @@ impl Store {
             Ok(()) => Ok(was_paused),
             // A read-only file system refuses also where there is nothing to remove.
             Err(_) if !was_paused => Ok(false),
-            Err(source) => Err(StoreError::in_state("remove", &self.run, &path, source)),
+            Err(source) => Err(StoreError::in_state("remove", &self.state.run, &path, source)),
         }
     }
 
@@ -75,11 +73,6 @@ impl Store {
         if self.goes_on.load(Ordering::Relaxed) { Ok(None) } else { self.paused_until() }
     }
 
-    /// Locks the folder for a write, outside of a pause. Who holds it when a pause begins ends first.
-    pub(super) fn hold_to_write(&self, branch: Option<&str>) -> Result<Held, StoreError> {
-        self.outside_pause(|| self.hold(branch))
-    }
-
     /// The same for a process that may not write local state.
     pub(super) fn lock_unpaused_read_only(&self) -> Result<Locked, StoreError> {
         self.outside_pause(|| self.lock_folder_read_only())
@@ -103,6 +96,13 @@ impl Store {
     }
 
     fn pause_path(&self) -> PathBuf {
-        self.run.join("pause")
+        self.state.run.join("pause")
+    }
+}
+
+impl OperationLog {
+    /// Locks the folder for a write, outside of a pause. Who holds it when a pause begins ends first.
+    pub(super) fn hold_to_write(&self, branch: Option<&str>) -> Result<Held, StoreError> {
+        self.locks.outside_pause(|| self.hold(branch))
     }
 }

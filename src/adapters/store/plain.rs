@@ -10,7 +10,7 @@ use rustix::fs::FileType;
 
 use super::error::{StoreError, What};
 use super::folder::{Dir, Renamed, Site, Sync, stamp_of, what_of};
-use super::{read, sweep, temp};
+use super::{read, share, sweep, temp};
 
 /// The real path of a folder.
 ///
@@ -51,6 +51,22 @@ pub fn read_bytes(path: &Path, bytes_max: usize) -> io::Result<Option<Vec<u8>>> 
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {bytes_max} bytes")));
     }
     Ok(Some(bytes))
+}
+
+/// What the system answered, but `None` where there is no such file.
+pub(super) fn unless_missing<T>(answer: io::Result<T>) -> io::Result<Option<T>> {
+    match answer {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        answer => answer.map(Some),
+    }
+}
+
+/// Writes into a folder of local state, which is made where it is missing.
+pub(super) fn write_below<T>(folder: &Path, write: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    match unless_missing(write())? {
+        Some(done) => Ok(done),
+        None => share::make_folders(folder).and_then(|()| write()),
+    }
 }
 
 /// Whether a file was replaced.
@@ -203,7 +219,7 @@ pub(super) fn refuse_links(run: &Path) -> Result<bool, StoreError> {
     }
     let Some(dir) = Dir::open(run)? else { return Ok(false) };
     let mut has_bridge = false;
-    for entry in dir.list()?.flatten() {
+    for entry in dir.list()? {
         let name = entry.file_name().to_string_lossy();
         has_bridge |= name == super::bridge::FOLDER;
         let is_link = match entry.file_type() {
@@ -266,7 +282,7 @@ const PLAIN_MODE: u32 = 0o666;
 /// If it cannot be written; the old one is intact then.
 pub fn replace_state_text(path: &Path, text: &str) -> io::Result<()> {
     replace_text(path, text)?;
-    super::share::open_up(path);
+    share::open_up(path);
     Ok(())
 }
 
@@ -316,7 +332,7 @@ impl Drop for Draft {
 /// Removes drafts whose writers are dead. One that was made this very moment is not locked yet, so young ones are left.
 fn sweep_drafts(dir: &Arc<Dir>) {
     let Ok(entries) = dir.list() else { return };
-    for entry in entries.flatten() {
+    for entry in entries {
         let Ok(name) = entry.file_name().to_str() else { continue };
         let site = Site { dir: Arc::clone(dir), name: name.to_owned() };
         if name.starts_with(DRAFT_PREFIX) && is_abandoned(&site) {

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::error::{StoreError, What};
 use super::folder::{Site, Walk, stamp_of, what_of};
-use super::{Contents, Stamp, Store};
+use super::{Contents, DocumentFolder, Stamp};
 use crate::core::name::DocPath;
 
 /// A file that was saved in place less than this ago may be half written.
@@ -29,7 +29,7 @@ pub enum FileRead {
     Unreadable(StoreError),
 }
 
-impl Store {
+impl DocumentFolder {
     /// Reads a document; `None` if it is not there. A larger file than [`super::DOCUMENT_BYTES_MAX`] gives that many
     /// bytes and one more.
     ///
@@ -62,11 +62,11 @@ impl Store {
         self.read_where(paths, None, each)
     }
 
-    /// Reads many documents as [`Store::read_each`] does, but of a document of which `is_known` says that nothing new is to be
+    /// Reads many documents as [`DocumentFolder::read_each`] does, but of a document of which `is_known` says that nothing new is to be
     /// read, only the stamp is given, which it had a moment ago.
     ///
     /// # Errors
-    /// As [`Store::read_each`].
+    /// As [`DocumentFolder::read_each`].
     pub fn read_unknown(
         &self,
         paths: &[DocPath],

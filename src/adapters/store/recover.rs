@@ -4,7 +4,6 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use super::Store;
 use super::error::StoreError;
 use super::folder::{Dir, Site, Walk};
 use super::journal::{Header, Journal};
@@ -13,6 +12,7 @@ use super::record::{Entry, Frame, Record, State};
 use super::sabotage::{self, Sabotage};
 use super::swap::{self, Stand, Swap};
 use super::temp::BESIDE_PREFIX;
+use super::{OperationLog, StateFolder, TempFiles};
 use crate::core::name::OperationId;
 
 /// What was half done and is finished now.
@@ -40,13 +40,13 @@ impl Held {
     }
 }
 
-impl Store {
+impl OperationLog {
     /// Finishes what a dead process, or a power cut, left half done. Every write does so by itself.
     ///
     /// # Errors
     /// [`StoreError`] if the run state or a document cannot be read or written.
     pub fn recover(&self) -> Result<Recovered, StoreError> {
-        if !self.has_journal()? {
+        if !self.state.has_journal()? {
             return Ok(Recovered::default());
         }
         Ok(self.hold(None)?.recovered)
@@ -57,18 +57,19 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if local state or a document cannot be read or written.
     pub fn journal(&self) -> Result<Vec<Record>, StoreError> {
-        if !self.has_journal()? && !self.outbox_folder().exists() {
+        if !self.state.has_journal()? && !self.outbox.folder().exists() {
             return Ok(Vec::new());
         }
         let (journal, waiting) = match self.hold(None) {
             Ok(held) => (Some(held.unlock()), Vec::new()),
             // What is half done cannot be finished here; what lies in the outbox will be taken in by somebody else.
             Err(error) if error.is_state_read_only() => {
-                let waiting = match self.outbox_folder().exists().then(|| self.lock_folder_read_only()).transpose()? {
-                    Some(_lock) => self.waiting_in_outbox()?,
-                    None => Vec::new(),
-                };
-                (Journal::open(&self.journal_path(), self.boot)?, waiting)
+                let waiting =
+                    match self.outbox.folder().exists().then(|| self.locks.lock_folder_read_only()).transpose()? {
+                        Some(_lock) => self.outbox.waiting()?,
+                        None => Vec::new(),
+                    };
+                (Journal::open(&self.state.journal_path(), self.state.boot)?, waiting)
             }
             Err(error) => return Err(error),
         };
@@ -77,32 +78,25 @@ impl Store {
         Ok(live.map(|frame| frame.entry.record).chain(waiting).collect())
     }
 
-    /// Returns false only if the system says that there is no journal. What it cannot tell is an error: operations that are
-    /// half done must not be taken for none.
-    pub(super) fn has_journal(&self) -> Result<bool, StoreError> {
-        let path = self.journal_path();
-        path.try_exists().map_err(|error| StoreError::io("look at", &path, error))
-    }
-
     /// Locks the folder, recovers where needed, and takes in what lies in the outbox: on the branch of the operation for which
     /// it is locked.
     pub(super) fn hold(&self, branch: Option<&str>) -> Result<Held, StoreError> {
         loop {
-            let lock = match (!sabotage::active(Sabotage::NoLock)).then(|| self.lock_folder()).transpose() {
+            let lock = match (!sabotage::active(Sabotage::NoLock)).then(|| self.locks.lock_folder()).transpose() {
                 Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                    self.make_run()?;
+                    self.state.make_run()?;
                     continue;
                 }
                 locked => locked?,
             };
-            let journal = Journal::open(&self.journal_path(), self.boot)?;
+            let journal = Journal::open(&self.state.journal_path(), self.state.boot)?;
             let Some(mut journal) = journal.filter(|journal| journal.is_writable) else {
                 drop(lock);
-                self.make_run()?;
+                self.state.make_run()?;
                 continue;
             };
             let mut recovered = Recovered::default();
-            if journal.header.boot != self.boot {
+            if journal.header.boot != self.state.boot {
                 self.recover_all(&mut journal, branch, &mut recovered)?;
             } else if journal.header.busy {
                 self.recover_newest(&mut journal, branch, &mut recovered)?;
@@ -140,7 +134,7 @@ impl Store {
             frame.entry.record.operation.branch = branch.map(str::to_owned);
             self.recover_frame(journal, frame, recovered)?;
         }
-        let start = Header::fresh(self.boot);
+        let start = Header::fresh(self.state.boot);
         let header = frames.last().map_or(start, |frame| Header {
             last: frame.start as u64,
             end: frame.state_at as u64 + 1,
@@ -154,7 +148,7 @@ impl Store {
         if frame.state.is_settled() || !frame.state.is_pending() && !frame.state.is_done() {
             return Ok(());
         }
-        let swaps = self.swaps(&frame.entry)?;
+        let swaps = self.temps.swaps(&frame.entry)?;
         let mut waiting = Vec::new();
         let mut made = Vec::new();
         let mut overtaken = swaps.iter().any(Option::is_none);
@@ -184,7 +178,7 @@ impl Store {
         } else if swap::forward_all(&swaps, &waiting)?.is_none() {
             recovered.finished.push(id);
             // It may have been told by the process that died: whoever reads the feed knows the event by its id.
-            self.tell(&self.lines_of(&frame.entry.record, 0));
+            self.changes.tell(&self.changes.lines_of(&frame.entry.record, 0));
             return journal.set_state(state_at, State::DONE);
         } else {
             swap::back_all(&swaps, &made)?;
@@ -192,12 +186,29 @@ impl Store {
         recovered.dropped.push(id);
         journal.set_state(state_at, State::DROPPED)
     }
+}
 
+impl StateFolder {
+    /// Returns false only if the system says that there is no journal. What it cannot tell is an error: operations that are
+    /// half done must not be taken for none.
+    pub(super) fn has_journal(&self) -> Result<bool, StoreError> {
+        let path = self.journal_path();
+        path.try_exists().map_err(|error| StoreError::io("look at", &path, error))
+    }
+
+    pub(super) fn temp_folder(&self) -> Result<Arc<Dir>, StoreError> {
+        let path = self.temp_dir();
+        let missing = || StoreError::io("open", &path, std::io::Error::from(ErrorKind::NotFound));
+        Dir::open(&path)?.map(Arc::new).ok_or_else(missing)
+    }
+}
+
+impl TempFiles {
     /// The changes of an entry; `None` where the document's folder is gone or no folder any more.
     pub(super) fn swaps(&self, entry: &Entry) -> Result<Vec<Option<Swap>>, StoreError> {
-        let temps = self.temp_folder()?;
+        let temps = self.state.temp_folder()?;
         let mut swaps = Vec::new();
-        let mut walk = Walk::new(self);
+        let mut walk = Walk::new(&self.folder);
         for (change, name) in entry.record.changes.iter().zip(&entry.temps) {
             let doc = match walk.site(&change.path) {
                 Ok(Some(doc)) => doc,
@@ -216,11 +227,5 @@ impl Store {
             swaps.push(Some(Swap { doc, temp, before: change.before.clone(), after: change.after.clone() }));
         }
         Ok(swaps)
-    }
-
-    pub(super) fn temp_folder(&self) -> Result<Arc<Dir>, StoreError> {
-        let path = self.temp_dir();
-        let missing = || StoreError::io("open", &path, std::io::Error::from(ErrorKind::NotFound));
-        Dir::open(&path)?.map(Arc::new).ok_or_else(missing)
     }
 }

@@ -2,9 +2,11 @@
 
 use std::ffi::CStr;
 
+use rustix::fs::FileType;
+
 use super::error::{StoreError, What};
 use super::folder::{Dir, stamp_of, what_of};
-use super::{Stamp, Store};
+use super::{DocumentFolder, Stamp};
 use crate::core::name::{DocPath, visible};
 
 /// What stands in the folder.
@@ -53,7 +55,24 @@ impl Scan {
     }
 }
 
-impl Store {
+/// A part of the folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shelf {
+    /// The top of the folder.
+    Live,
+    /// The folders of the archive.
+    Archive,
+}
+
+/// Whether the system is asked about each file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stamps {
+    Read,
+    /// Not where the listing says that it is a file; its stamp is that of no file.
+    Skipped,
+}
+
+impl DocumentFolder {
     /// Lists `*.md` at the top of the folder and in `archive/YYYY-MM/`. Names that begin with `.` or `#` or end with
     /// `~` are left to editors. A folder that is not there is empty.
     ///
@@ -61,32 +80,72 @@ impl Store {
     /// [`StoreError::Strange`] if the folder itself is a symbolic link or no folder; [`StoreError::Io`] if the system
     /// refuses.
     pub fn scan(&self) -> Result<Scan, StoreError> {
-        let mut scan = self.scan_live()?;
-        let Some(folder) = self.folder()? else { return Ok(scan) };
-        if let Some(archive) = subfolder(&folder, "", "archive", &mut scan)? {
-            for month in open_or_note("archive", &mut scan, |_| super::names::months(&archive))? {
-                if let Some(dir) = subfolder(&archive, "archive/", &month, &mut scan)? {
-                    let name = format!("archive/{month}");
-                    open_or_note(&name, &mut scan, |scan| list(&dir, &format!("{name}/"), scan))?;
-                }
+        self.listed(&[Shelf::Live, Shelf::Archive], Stamps::Read)
+    }
+
+    /// Lists the documents at the top of the folder, without the archive.
+    ///
+    /// # Errors
+    /// As [`DocumentFolder::scan`].
+    pub fn scan_live(&self) -> Result<Scan, StoreError> {
+        self.listed(&[Shelf::Live], Stamps::Read)
+    }
+
+    /// The documents of a part of the folder, sorted: those of [`DocumentFolder::scan`], without asking the system about each.
+    ///
+    /// # Errors
+    /// As [`DocumentFolder::scan`].
+    pub fn names(&self, from: Shelf) -> Result<Vec<DocPath>, StoreError> {
+        Ok(self.listed(&[from], Stamps::Skipped)?.files.into_iter().map(|(path, _)| path).collect())
+    }
+
+    /// The months that the archive has, as its folders are called. A folder that is closed has none.
+    ///
+    /// # Errors
+    /// As [`DocumentFolder::scan`].
+    pub fn months(&self) -> Result<Vec<String>, StoreError> {
+        let Some(folder) = self.open()? else { return Ok(Vec::new()) };
+        let mut scan = Scan::default();
+        let Some(archive) = subfolder(&folder, "", "archive", &mut scan)? else { return Ok(Vec::new()) };
+        open_or_note("archive", &mut scan, |_| months(&archive))
+    }
+
+    fn listed(&self, parts: &[Shelf], stamps: Stamps) -> Result<Scan, StoreError> {
+        let mut scan = Scan::default();
+        let Some(folder) = self.open()? else { return Ok(scan) };
+        for part in parts {
+            match part {
+                Shelf::Live => list(&folder, "", stamps, &mut scan)?,
+                Shelf::Archive => list_archive(&folder, stamps, &mut scan)?,
             }
         }
         scan.sort();
         Ok(scan)
     }
+}
 
-    /// The same without the archive, for whoever needs what is live and needs it at once.
-    ///
-    /// # Errors
-    /// As [`Store::scan`].
-    pub fn scan_live(&self) -> Result<Scan, StoreError> {
-        let mut scan = Scan::default();
-        if let Some(folder) = self.folder()? {
-            list(&folder, "", &mut scan)?;
-            scan.sort();
+fn list_archive(folder: &Dir, stamps: Stamps, scan: &mut Scan) -> Result<(), StoreError> {
+    let Some(archive) = subfolder(folder, "", "archive", scan)? else { return Ok(()) };
+    for month in open_or_note("archive", scan, |_| months(&archive))? {
+        if let Some(dir) = subfolder(&archive, "archive/", &month, scan)? {
+            let name = format!("archive/{month}");
+            open_or_note(&name, scan, |scan| list(&dir, &format!("{name}/"), stamps, scan))?;
         }
-        Ok(scan)
     }
+    Ok(())
+}
+
+/// The months of the archive, as its folders are called.
+fn months(archive: &Dir) -> Result<Vec<String>, StoreError> {
+    let mut months = Vec::new();
+    for entry in archive.list()? {
+        if let Ok(name) = entry.file_name().to_str()
+            && DocPath::new(format!("archive/{name}/x.md")).is_ok()
+        {
+            months.push(name.to_owned());
+        }
+    }
+    Ok(months)
 }
 
 impl Scan {
@@ -124,9 +183,8 @@ fn open_or_note<T: Default>(
     }
 }
 
-fn list(dir: &Dir, prefix: &str, scan: &mut Scan) -> Result<(), StoreError> {
+fn list(dir: &Dir, prefix: &str, stamps: Stamps, scan: &mut Scan) -> Result<(), StoreError> {
     for entry in dir.list()? {
-        let entry = entry.map_err(|errno| StoreError::io("list", dir.path(), errno))?;
         let raw = entry.file_name();
         if !is_ours(raw) {
             if has_other_ending(raw) {
@@ -141,6 +199,11 @@ fn list(dir: &Dir, prefix: &str, scan: &mut Scan) -> Result<(), StoreError> {
             scan.strange.push(Strange { name: format!("{prefix}{}", visible(&name)), what: What::BadName });
             continue;
         };
+        // Some file systems do not say in a listing what an entry is.
+        if stamps == Stamps::Skipped && entry.file_type() == FileType::RegularFile {
+            scan.files.push((path, Stamp::default()));
+            continue;
+        }
         // Gone since it was listed: a save by rename is under way, or it was removed.
         let Some(stat) = dir.stat(&name)? else { continue };
         match what_of(&stat) {
@@ -160,7 +223,7 @@ fn has_other_ending(name: &CStr) -> bool {
 }
 
 /// Names that could be documents: what editors and we ourselves leave beside them is not looked at.
-pub(super) fn is_ours(name: &CStr) -> bool {
+fn is_ours(name: &CStr) -> bool {
     let name = name.to_bytes();
     name.ends_with(b".md") && !matches!(name.first(), Some(b'.' | b'#'))
 }

@@ -10,14 +10,13 @@ use std::time::Duration;
 
 use super::error::{StoreError, What};
 use super::folder::{Dir, Renamed, Site, stamp_of, what_of};
-use super::plain;
 use super::read;
 use super::record::{Entry, Frame, State};
 use super::recover::Held;
 use super::sabotage::{self, Sabotage};
 use super::swap::{Seen, Swap};
 use super::temp::{self, BESIDE_PREFIX};
-use super::{Stamp, Store};
+use super::{OperationLog, Stamp, TempFiles};
 use crate::core::name::{DocPath, OperationId};
 
 /// A replaced file is kept this long after its last change: an editor that had it open may still write to it.
@@ -60,19 +59,19 @@ enum Parked {
     Late,
 }
 
-impl Store {
+impl OperationLog {
     /// Tells the journal that these operations are committed: their records go, and their temporary files once they
     /// are old enough.
     ///
     /// # Errors
     /// [`StoreError`] if the run state cannot be read or written.
     pub fn forget(&self, operations: &[OperationId]) -> Result<Swept, StoreError> {
-        if !self.has_journal()? {
+        if !self.state.has_journal()? {
             return Ok(Swept::default());
         }
         let wanted: HashSet<&OperationId> = operations.iter().collect();
         let mut held = self.hold(None)?;
-        let listed = self.listed_temps()?;
+        let listed = self.temps.list()?;
         let mut frames = held.journal.frames()?;
         for frame in frames.iter_mut().filter(|frame| wanted.contains(&frame.entry.record.operation.id)) {
             frame.state = frame.state.forgotten();
@@ -84,7 +83,7 @@ impl Store {
         if listed.is_empty() {
             // The usual end of a command: while the folder is held nobody can leave a temporary file to a record.
             frames.iter().filter(|frame| waits_for_sweep(frame)).try_for_each(|frame| settle(&held, frame))?;
-            held.journal.compact(self)?;
+            held.journal.compact(&self.state)?;
             return Ok(Swept::default());
         }
         drop(held);
@@ -97,11 +96,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the run state or a document cannot be read or written.
     pub fn sweep(&self) -> Result<Swept, StoreError> {
-        if !self.has_journal()? || sabotage::active(Sabotage::NoSweep) {
+        if !self.state.has_journal()? || sabotage::active(Sabotage::NoSweep) {
             return Ok(Swept::default());
         }
         // Listed before the journal is read: what is recorded in between is not taken for an orphan.
-        let listed = self.listed_temps()?;
+        let listed = self.temps.list()?;
         let frames = self.hold(None)?.unlock().frames()?;
         self.sweep_listed(&listed, &frames)
     }
@@ -109,7 +108,7 @@ impl Store {
     fn sweep_listed(&self, listed: &[Site], frames: &[Frame]) -> Result<Swept, StoreError> {
         let mut swept = Swept::default();
         let known: HashSet<&str> = frames.iter().flat_map(|f| &f.entry.temps).map(String::as_str).collect();
-        let journal = fs::metadata(self.journal_path()).map(|meta| meta.ino()).ok();
+        let journal = fs::metadata(self.state.journal_path()).map(|meta| meta.ino()).ok();
         for site in listed.iter().filter(|site| !known.contains(site.name.as_str())) {
             if remove_second_name(site, journal)? || remove_orphan(site)? {
                 swept.removed += 1;
@@ -133,13 +132,13 @@ impl Store {
                 settle(&held, &frame)?;
             }
         }
-        held.journal.compact(self)
+        held.journal.compact(&self.state)
     }
 
     /// Looks at the temporary files of one record; true if none is left.
     fn sweep_frame(&self, frame: &Frame, swept: &mut Swept) -> Result<bool, StoreError> {
         let mut left = false;
-        for (index, site) in self.parked(&frame.entry)?.into_iter().enumerate() {
+        for (index, site) in self.temps.parked(&frame.entry)?.into_iter().enumerate() {
             let Some(site) = site else { continue };
             match look(frame, index, &site)? {
                 Parked::Gone => {}
@@ -158,20 +157,6 @@ impl Store {
         Ok(!left)
     }
 
-    /// Where the temporary files of an entry are, also if the document's folder is gone.
-    fn parked(&self, entry: &Entry) -> Result<Vec<Option<Site>>, StoreError> {
-        let temps = self.temp_folder()?;
-        let place = |(path, name): (&DocPath, &String)| {
-            let dir = if name.starts_with(BESIDE_PREFIX) {
-                self.site(path)?.map(|site| site.dir)
-            } else {
-                Some(Arc::clone(&temps))
-            };
-            Ok(dir.map(|dir| Site { dir, name: name.clone() }))
-        };
-        entry.record.changes.iter().map(|change| &change.path).zip(&entry.temps).map(place).collect()
-    }
-
     /// Puts a late save into the document if nobody changed it since, else keeps a copy.
     fn save_late(&self, frame: &Frame, index: usize) -> Result<Option<LateSave>, StoreError> {
         let _held = self.hold(None)?;
@@ -180,7 +165,7 @@ impl Store {
             let operation = frame.entry.record.operation.id.clone();
             Ok(Some(LateSave { path: change.path.clone(), operation, outcome }))
         };
-        let swap = self.swaps(&frame.entry)?.into_iter().nth(index).flatten();
+        let swap = self.temps.swaps(&frame.entry)?.into_iter().nth(index).flatten();
         if let Some(swap) = &swap {
             if Seen::at(&swap.doc)? == Seen::at(&swap.temp)? {
                 swap.temp.unlink()?;
@@ -190,26 +175,40 @@ impl Store {
                 return saved(LateOutcome::PutBack);
             }
         }
-        let Some(site) = self.parked(&frame.entry)?.into_iter().nth(index).flatten() else { return Ok(None) };
+        let Some(site) = self.temps.parked(&frame.entry)?.into_iter().nth(index).flatten() else { return Ok(None) };
         let Some(bytes) = site.bytes()? else { return Ok(None) };
-        let folder = self.run.join("recovered");
-        let copy = folder.join(format!("{}-{}.md", change.path.stem(), temp::fresh_name()));
         // On the disk before what it is a copy of goes.
-        plain::write_copy(&copy, &bytes).map_err(|source| StoreError::io("write", &copy, source))?;
+        let copy = self.state.keep_copy(&change.path, &bytes)?;
         site.unlink()?;
         saved(LateOutcome::Copied(copy))
     }
+}
+
+impl TempFiles {
+    /// Where the temporary files of an entry are, also if the document's folder is gone.
+    fn parked(&self, entry: &Entry) -> Result<Vec<Option<Site>>, StoreError> {
+        let temps = self.state.temp_folder()?;
+        let place = |(path, name): (&DocPath, &String)| {
+            let dir = if name.starts_with(BESIDE_PREFIX) {
+                self.folder.site(path)?.map(|site| site.dir)
+            } else {
+                Some(Arc::clone(&temps))
+            };
+            Ok(dir.map(|dir| Site { dir, name: name.clone() }))
+        };
+        entry.record.changes.iter().map(|change| &change.path).zip(&entry.temps).map(place).collect()
+    }
 
     /// Every temporary file there is.
-    pub(super) fn listed_temps(&self) -> Result<Vec<Site>, StoreError> {
-        let mut sites = names(&self.temp_folder()?, "")?;
+    pub(super) fn list(&self) -> Result<Vec<Site>, StoreError> {
+        let mut sites = names(&self.state.temp_folder()?, "")?;
         if self.beside_path().exists()
-            && let Some(folder) = self.folder()?.map(Arc::new)
+            && let Some(folder) = self.folder.open()?.map(Arc::new)
         {
             sites.extend(names(&folder, BESIDE_PREFIX)?);
-            for (path, _) in self.scan()?.files {
+            for (path, _) in self.folder.scan()?.files {
                 if path.is_archived()
-                    && let Some(site) = self.site(&path)?
+                    && let Some(site) = self.folder.site(&path)?
                 {
                     sites.extend(names(&site.dir, BESIDE_PREFIX)?);
                 }
@@ -219,7 +218,7 @@ impl Store {
     }
 
     pub(super) fn beside_path(&self) -> PathBuf {
-        self.run.join("beside")
+        self.state.run.join("beside")
     }
 }
 
@@ -238,10 +237,8 @@ fn settle(held: &Held, frame: &Frame) -> Result<(), StoreError> {
 fn names(dir: &Arc<Dir>, prefix: &str) -> Result<Vec<Site>, StoreError> {
     let mut sites = Vec::new();
     for entry in dir.list()? {
-        let entry = entry.map_err(|errno| StoreError::io("list", dir.path(), errno))?;
         if let Ok(name) = entry.file_name().to_str()
             && name.starts_with(prefix)
-            && !matches!(name, "." | "..")
         {
             sites.push(Site { dir: Arc::clone(dir), name: name.to_owned() });
         }

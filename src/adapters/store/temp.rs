@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use super::Store;
+use super::TempFiles;
 use super::error::StoreError;
 use super::folder::{Dir, Site, Sync};
 use super::sabotage::{self, Sabotage};
@@ -76,9 +76,9 @@ impl Drop for Temp {
     }
 }
 
-impl Store {
+impl TempFiles {
     /// A free name for a temporary file of a document that stands at `doc`.
-    pub(super) fn temp_site(&self, doc: &Site, run_temps: &Arc<Dir>) -> Result<Site, StoreError> {
+    pub(super) fn free_site(&self, doc: &Site, run_temps: &Arc<Dir>) -> Result<Site, StoreError> {
         let beside = self.beside.load(Ordering::Relaxed);
         if beside || run_temps.device()? != doc.dir.device()? {
             if !beside {

@@ -9,13 +9,13 @@ use super::journal::Journal;
 use super::record::{Entry, Record};
 use super::sabotage::{self, Sabotage};
 use super::swap::Swap;
-use super::{Durability, Store};
+use super::{Durability, OperationLog};
 
 /// A change that others see already and a power cut may still undo. It must not be acknowledged before [`Unsynced::wait`].
 /// A clone is the same change.
 #[derive(Debug, Clone)]
 pub struct Unsynced {
-    store: Store,
+    log: OperationLog,
     pub(super) entry: Arc<Entry>,
     pub(super) swaps: Arc<Vec<Swap>>,
     work: Arc<Mutex<Work>>,
@@ -29,15 +29,10 @@ enum Work {
 }
 
 impl Unsynced {
-    pub(super) fn new(store: &Store, journal: Journal, entry: Entry, swaps: Vec<Swap>) -> Self {
-        let work = Arc::new(Mutex::new(Work::ToDo(journal)));
-        Self { store: store.clone(), entry: Arc::new(entry), swaps: Arc::new(swaps), work }
-    }
-
-    /// A change that is on the disk already.
-    pub(super) fn on_disk(store: &Store, entry: Entry, swaps: Vec<Swap>) -> Self {
-        let work = Arc::new(Mutex::new(Work::Done));
-        Self { store: store.clone(), entry: Arc::new(entry), swaps: Arc::new(swaps), work }
+    /// A change whose record is in a journal; without one it is on the disk already.
+    pub(super) fn new(log: &OperationLog, journal: Option<Journal>, entry: Entry, swaps: Vec<Swap>) -> Self {
+        let work = Arc::new(Mutex::new(journal.map_or(Work::Done, Work::ToDo)));
+        Self { log: log.clone(), entry: Arc::new(entry), swaps: Arc::new(swaps), work }
     }
 
     /// What was changed, by whom.
@@ -77,12 +72,12 @@ impl Unsynced {
         }
         let changes: Vec<&Self> = to_do.iter().map(|(one, _)| *one).collect();
         let (Some(journal), Some(first)) = (journal, changes.first()) else { return Ok(()) };
-        let synced = first.store.sync_changes(journal, &changes);
+        let synced = first.log.sync_changes(journal, &changes);
         for (one, work) in &mut to_do {
             match &synced {
                 Ok(()) => **work = Work::Done,
                 // Never acknowledged, so it goes if it can; what was wrong with the disk first is what the caller hears.
-                Err(_) => drop(one.store.take_back(&one.entry, &one.swaps)),
+                Err(_) => drop(one.log.take_back(&one.entry, &one.swaps)),
             }
         }
         synced
@@ -94,12 +89,12 @@ impl Unsynced {
     }
 }
 
-impl Store {
+impl OperationLog {
     /// Forces the journal to the disk, which holds the records of all these changes whichever of them opened it, and the
     /// folders of their documents.
     fn sync_changes(&self, journal: Journal, changes: &[&Unsynced]) -> Result<(), StoreError> {
         let is_broken = sabotage::active(Sabotage::NoFsync) || sabotage::active(Sabotage::EarlyAnswer);
-        if self.durability == Durability::Off || is_broken {
+        if self.state.durability == Durability::Off || is_broken {
             return Ok(());
         }
         let mut folders: Vec<(FileId, &Arc<Dir>)> = Vec::new();
@@ -110,7 +105,7 @@ impl Store {
                 folders.push((id, &swap.doc.dir));
             }
         }
-        journal.sync(self)?;
+        journal.sync(&self.state)?;
         folders.into_iter().try_for_each(|(_, dir)| dir.sync())
     }
 }

@@ -117,7 +117,7 @@ impl Crew {
 
     /// Whether an agent is alive, by its document and its heart-beats.
     pub(super) fn pulse(&self, agent: &Agent) -> Result<Liveness, Error> {
-        let beat = self.opened.store.beat_of(&agent.name).map_err(crate::services::Error::from)?;
+        let beat = self.opened.store.local.heartbeat(&agent.name).map_err(crate::services::Error::from)?;
         Ok(Liveness::new(agent, beat, crate::services::now()))
     }
 

@@ -51,7 +51,7 @@ impl Held {
         let known = state.known.get(path)?;
         let entry = state.snapshot.get(path)?;
         let is_own_name = entry.id.as_ref().is_some_and(|id| DocPath::for_new(kind, id) == *path);
-        let is_fresh = is_own_name && store.stamp(path).ok().flatten().is_some_and(|stamp| known.is_as(&stamp));
+        let is_fresh = is_own_name && store.folder.stamp(path).ok().flatten().is_some_and(|stamp| known.is_as(&stamp));
         let is_fresh = is_fresh || sabotage::on(Sabotage::TrustMemory);
         if is_fresh { entry.entity.clone() } else { None }
     }
@@ -91,7 +91,7 @@ impl Held {
 impl State {
     /// Brings everything up to date: names and stamps of all, contents of those that changed.
     fn refresh(&mut self, project: &Project) -> Result<(), Error> {
-        let scan = project.store().scan_live()?;
+        let scan = project.store().folder.scan_live()?;
         let gone: Vec<DocPath> = {
             let there: std::collections::HashSet<&DocPath> = scan.files.iter().map(|(path, _)| path).collect();
             self.known.keys().filter(|path| !there.contains(path)).cloned().collect()
@@ -109,7 +109,7 @@ impl State {
     fn read(&mut self, project: &Project, paths: &[DocPath]) -> Result<(), Error> {
         let now_ns = project.now().unix_ms().saturating_mul(1_000_000);
         let mut read = Vec::with_capacity(paths.len());
-        project.store().read_each(paths, &mut |path, found| {
+        project.store().folder.read_each(paths, &mut |path, found| {
             let stamp = if let FileRead::Contents(contents) = &found { contents.stamp } else { Stamp::default() };
             read.extend(project.documents().document_of(path, found).map(|document| (path.clone(), stamp, document)));
         })?;

@@ -192,8 +192,8 @@ pub fn watch(
         return Err(WatchError::OutsideGit(project.root().to_owned()));
     }
     let store = project.store();
-    let Some(lock) = store.lock_watch(project.now()).map_err(services::Error::from)? else {
-        let info = store.watcher().map_err(services::Error::from)?;
+    let Some(lock) = store.locks.lock_watch(project.now()).map_err(services::Error::from)? else {
+        let info = store.locks.watcher().map_err(services::Error::from)?;
         return Err(WatchError::Taken { info: info.unwrap_or(WatcherInfo { pid: None, since: None }) });
     };
     let mut watched = Watched::new(project, forced_end, listener);

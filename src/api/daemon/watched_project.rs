@@ -163,7 +163,7 @@ impl<'a> Watched<'a> {
     /// Commits the operations that no look has led to: those that a dead process left, before the first, and those that were
     /// written after the last by commands that still saw a watcher. What could not be committed was told already.
     pub(super) fn finish_journal(&mut self) {
-        let done = match self.project.store().journal() {
+        let done = match self.project.store().log.journal() {
             Ok(journal) if journal.is_empty() => return,
             Ok(_) => self.project.commits().commit_now(Edits::None),
             Err(error) => Err(error.into()),
@@ -194,11 +194,12 @@ impl<'a> Watched<'a> {
     /// elsewhere.
     fn holds_all_of_the_journal(&self) -> bool {
         let store = self.project.store();
-        let Ok(journal) = store.journal() else { return false };
+        let Ok(journal) = store.log.journal() else { return false };
         let last: BTreeMap<DocPath, Option<Vec<u8>>> =
             journal.into_iter().flat_map(|record| record.changes).map(|change| (change.path, change.after)).collect();
-        let is_here =
-            |path, after: &Option<Vec<u8>>| store.read(path).is_ok_and(|file| file.map(|file| file.bytes) == *after);
+        let is_here = |path, after: &Option<Vec<u8>>| {
+            store.folder.read(path).is_ok_and(|file| file.map(|file| file.bytes) == *after)
+        };
         last.iter().all(|(path, after)| is_here(path, after))
     }
 
@@ -445,7 +446,7 @@ impl World for Watched<'_> {
     }
 
     fn idle(&mut self) {
-        if self.project.store().journal().is_ok_and(|journal| !journal.is_empty()) {
+        if self.project.store().log.journal().is_ok_and(|journal| !journal.is_empty()) {
             self.empty_journal();
         }
         if let Some(fault) = self.upkeep.run(self.project.root()) {

@@ -68,7 +68,7 @@ fn refused(project: &Project, error: Error) -> ErrorReport {
     let found = error.findings().into_iter().find_map(|finding| Some((finding.path?, finding.place?)));
     let failure = ErrorReport::from(error);
     let Some((path, place)) = found else { return failure };
-    match project.store().read(&path) {
+    match project.store().folder.read(&path) {
         Ok(Some(file)) => failure.at(Excerpt::new(&document_path(project, &path), &file.bytes, place)),
         _ => failure,
     }

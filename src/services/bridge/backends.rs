@@ -85,7 +85,7 @@ impl<'a> Backends<'a> {
             branch: target.branch,
             behind: health.behind,
             last_pass: health.last_pass,
-            follower: health.follower.filter(|pid| self.project.store.is_running(*pid)),
+            follower: health.follower.filter(|pid| self.project.store.local.is_running(*pid)),
         };
         (mode, Some(stats))
     }

@@ -74,7 +74,7 @@ impl<'a> BridgeConfig<'a> {
         if !self.allows(BackendId::Redis) {
             return Err(Error::NoServer);
         }
-        if !self.is_forced(BackendId::Redis) && self.url().is_none() && !self.store.has_bridge() {
+        if !self.is_forced(BackendId::Redis) && self.url().is_none() && !self.store.local.has_bridge() {
             return Err(Error::NoServer);
         }
         let consent = self.consent(BackendId::Redis);

@@ -226,7 +226,7 @@ impl State {
 
     /// Signs of life that came since, passed on: the hash of a living agent stays.
     pub(super) fn pass_on_beats(&mut self, link: &Link) -> Result<(), Error> {
-        let beats = self.project.store.beats()?;
+        let beats = self.project.store.local.heartbeats()?;
         let now = self.project.now();
         let mut ttls = Vec::new();
         for (agent, at) in &beats {

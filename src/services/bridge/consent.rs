@@ -58,16 +58,16 @@ pub(super) struct Consent<'a> {
 impl Consent<'_> {
     /// The record of the server that is used. Reads nothing if no backend was ever used here.
     pub(super) fn record(self) -> Result<Option<ConsentRecord>, Error> {
-        if self.store.has_bridge() { self.read() } else { Ok(None) }
+        if self.store.local.has_bridge() { self.read() } else { Ok(None) }
     }
 
     /// The text of the record as it is now, to see whether it has changed.
     pub(super) fn text(self) -> Option<String> {
-        self.store.bridge_text(&self.backend.file(RECORD)).ok().flatten()
+        self.store.local.bridge_text(&self.backend.file(RECORD)).ok().flatten()
     }
 
     fn read(self) -> Result<Option<ConsentRecord>, Error> {
-        let text = self.store.bridge_text(&self.backend.file(RECORD))?;
+        let text = self.store.local.bridge_text(&self.backend.file(RECORD))?;
         let record = text.and_then(|text| serde_json::from_str::<ConsentRecord>(&text).ok());
         Ok(record.filter(|record| !record.address.is_empty() && !record.node.is_empty()))
     }
@@ -98,7 +98,7 @@ impl Consent<'_> {
             return Ok(record);
         }
         let text = serde_json::to_string(&record).unwrap_or_default();
-        if !matches!(self.store.new_bridge_text(&self.backend.file(RECORD), &text), Ok(false)) {
+        if !matches!(self.store.local.new_bridge_text(&self.backend.file(RECORD), &text), Ok(false)) {
             return Ok(record);
         }
         match self.read()? {
@@ -113,7 +113,7 @@ impl Consent<'_> {
 
     fn write(self, record: &ConsentRecord) -> Result<(), Error> {
         let text = serde_json::to_string(record).unwrap_or_default();
-        Ok(self.store.set_bridge_text(&self.backend.file(RECORD), &text)?)
+        Ok(self.store.local.set_bridge_text(&self.backend.file(RECORD), &text)?)
     }
 
     /// Returns true if the user agreed to this server in this clone.
@@ -123,7 +123,7 @@ impl Consent<'_> {
     }
 
     fn note(self, address: &str) -> ConsentNote {
-        ConsentNote { run: self.store.bridge_folder(), address: address.to_owned() }
+        ConsentNote { run: self.store.local.bridge_folder(), address: address.to_owned() }
     }
 
     /// Records the user's consent to a server and to what the repository says about its use; `before` is what was recorded.
@@ -131,7 +131,7 @@ impl Consent<'_> {
     /// # Errors
     /// [`Error::Store`] or [`Error::Folder`] if it cannot be written. With read-only local state nothing changes.
     pub(super) fn give(self, record: &ConsentRecord, before: Option<&ConsentRecord>) -> Result<(), Error> {
-        self.store.make_state()?;
+        self.store.local.make()?;
         let path = note_path(&record.token)?;
         let note = serde_json::to_string(&self.note(&record.address)).unwrap_or_default();
         store::replace_text(&path, &note).map_err(|source| Error::Folder { path, source })?;
@@ -149,10 +149,10 @@ impl Consent<'_> {
     /// # Errors
     /// [`Error::Store`] if local state cannot be changed.
     pub(super) fn withdraw(self, record: &ConsentRecord) -> Result<(), Error> {
-        self.store.make_state()?;
+        self.store.local.make()?;
         remove_note(record)?;
-        self.store.remove_bridge_text(&self.backend.file(RECORD))?;
-        self.store.remove_bridge_text(&self.backend.file(super::health::FILE))?;
+        self.store.local.remove_bridge_text(&self.backend.file(RECORD))?;
+        self.store.local.remove_bridge_text(&self.backend.file(super::health::FILE))?;
         notify_watchers();
         Ok(())
     }

@@ -176,7 +176,7 @@ impl Detector<'_> {
     }
 
     fn is_followed(&self, health: &BackendHealth) -> bool {
-        health.follower.is_some_and(|pid| self.record.store.is_running(pid))
+        health.follower.is_some_and(|pid| self.record.store.local.is_running(pid))
     }
 
     fn judged(&self, before: BackendHealth, answer: &Result<Server, BridgeError>, after: Duration) -> BackendHealth {

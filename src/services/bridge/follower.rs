@@ -161,7 +161,7 @@ impl Loop {
         let watcher = Watcher::new(project.places(), move || {
             let _ = ring.send(Wake::Files);
         })
-        .beside(project.store.feed_folder());
+        .beside(project.store.changes.folder());
         let mut health = BackendHealth::of(&target);
         health.follower = Some(std::process::id());
         let (told_at, gives_way, is_over, is_renewed, is_uncommitted) = (None, false, false, false, false);
@@ -223,10 +223,10 @@ impl Loop {
             return None;
         }
         lock.or_else(|| {
-            if matches!(self.project.store.is_followed(), Ok(true)) {
+            if matches!(self.project.store.locks.is_followed(), Ok(true)) {
                 return None;
             }
-            let lock = self.project.store.lock_follow().ok().flatten()?;
+            let lock = self.project.store.locks.lock_follow().ok().flatten()?;
             // Where that cannot be written, what is told before the server is reached is in the files alone.
             let _ = state::begin_telling(&self.project, &self.target);
             Some(lock)
@@ -234,7 +234,7 @@ impl Loop {
     }
 
     fn is_to_give_way(&self) -> bool {
-        self.gives_way && matches!(self.project.store.watcher(), Ok(Some(_)))
+        self.gives_way && matches!(self.project.store.locks.watcher(), Ok(Some(_)))
     }
 
     /// Waits, unless it is to end; what happens meanwhile is seen by the look at everything that follows.

@@ -203,7 +203,7 @@ impl HealthRecord {
     /// What was recorded last.
     #[must_use]
     pub fn read(&self) -> Option<BackendHealth> {
-        let text = self.store.bridge_text(&self.backend.file(FILE)).ok().flatten()?;
+        let text = self.store.local.bridge_text(&self.backend.file(FILE)).ok().flatten()?;
         BackendHealth::read(&text).filter(|health| health.address == self.address)
     }
 
@@ -212,12 +212,12 @@ impl HealthRecord {
     /// # Errors
     /// [`Error::Store`] if it cannot be written.
     pub(super) fn write(&self, health: &BackendHealth) -> Result<(), Error> {
-        Ok(self.store.note_bridge_text(&self.backend.file(FILE), &health.text())?)
+        Ok(self.store.local.note_bridge_text(&self.backend.file(FILE), &health.text())?)
     }
 
     /// Returns true if a process keeps mirroring.
     pub(super) fn is_followed(&self) -> bool {
-        matches!(self.store.is_followed(), Ok(true))
+        matches!(self.store.locks.is_followed(), Ok(true))
     }
 }
 

@@ -168,7 +168,7 @@ impl State {
 
     fn commit_waiting(&mut self, turn: CommitTurn, written: &[&Unsynced]) {
         let project = &self.project;
-        let is_watched = project.repository.is_some() && matches!(project.store.watcher(), Ok(Some(_)));
+        let is_watched = project.repository.is_some() && matches!(project.store.locks.watcher(), Ok(Some(_)));
         self.is_uncommitted = !is_watched
             && match project.commits().commit_in_turn(turn, Edits::None, written) {
                 Ok(done) => done.waiting.is_some_and(|waiting| waiting.is_passing()),

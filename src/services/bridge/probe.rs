@@ -28,7 +28,7 @@ pub(super) fn facts(
     };
     let (record, paused) = local(&target);
     let health = record.read().unwrap_or_default();
-    let is_following = |pid: &u32| record.store.is_running(*pid) && health.is_fresh(environment::now());
+    let is_following = |pid: &u32| record.store.local.is_running(*pid) && health.is_fresh(environment::now());
     BridgeFacts::Wanted {
         address: target.address(),
         reached: reached(&target).map_err(|error| Fault { message: error.to_string(), hint: error.hint() }),

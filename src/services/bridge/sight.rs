@@ -26,13 +26,13 @@ impl Sight {
     /// Looks again; gives what has changed since.
     pub(super) fn look(&mut self, project: &Project) -> Result<BTreeSet<Item>, Error> {
         let now_ns = environment::now().unix_ms().saturating_mul(1_000_000);
-        let paths: Vec<DocPath> = project.store.names(Shelf::Live)?.into_iter().filter(is_mirrored).collect();
+        let paths: Vec<DocPath> = project.store.folder.names(Shelf::Live)?.into_iter().filter(is_mirrored).collect();
         let (mut read, mut here) = (Vec::new(), BTreeSet::new());
         let stamps = &self.stamps;
         let is_known = |path: &DocPath, stamp: &Stamp| {
             stamps.get(path) == Some(stamp) && now_ns.saturating_sub(stamp.ctime_ns) > YOUNG_NS
         };
-        project.store.read_unknown(&paths, &is_known, &mut |path, found| {
+        project.store.folder.read_unknown(&paths, &is_known, &mut |path, found| {
             here.insert(path.clone());
             let stamp = if let FileRead::Contents(contents) = &found { contents.stamp } else { Stamp::default() };
             // One that cannot be read is there, and held back: it must not look like one that was removed.

@@ -40,10 +40,10 @@ const ARRIVED_MAX: usize = 20_000;
 /// What is told from now on is told to the server as well, as soon as it can be reached.
 pub(super) fn begin_telling(project: &Project, target: &RedisTarget) -> Result<(), Error> {
     let server = target.memory_name();
-    if project.store.recall(&server, TOLD).is_none() {
+    if project.store.local.memory(&server, TOLD).is_none() {
         let told = Observer::default().follow(project)?;
         let last = told.last().map_or("", |told| told.id.as_str());
-        project.store.memorize(&server, TOLD, last.as_bytes())?;
+        project.store.local.write_memory(&server, TOLD, last.as_bytes())?;
     }
     Ok(())
 }
@@ -51,8 +51,8 @@ pub(super) fn begin_telling(project: &Project, target: &RedisTarget) -> Result<(
 /// The server could not be told of this event, and of all that follow it.
 pub(super) fn note_untold(project: &Project, target: &RedisTarget, first: &EventId) -> Result<(), Error> {
     let server = target.memory_name();
-    if project.store.recall(&server, UNTOLD).is_none() {
-        project.store.memorize(&server, UNTOLD, first.as_str().as_bytes())?;
+    if project.store.local.memory(&server, UNTOLD).is_none() {
+        project.store.local.write_memory(&server, UNTOLD, first.as_str().as_bytes())?;
     }
     Ok(())
 }
@@ -192,7 +192,7 @@ impl State {
     /// Looks at the folder and at HEAD; gives what has changed.
     pub(super) fn look(&mut self) -> Result<BTreeSet<Item>, Error> {
         self.archive = None;
-        self.beats = self.project.store.beats()?;
+        self.beats = self.project.store.local.heartbeats()?;
         let mut changed = std::mem::take(&mut self.pending);
         changed.extend(self.look_at_rest()?);
         // After the files: git moves HEAD last.
@@ -205,7 +205,7 @@ impl State {
         self.archive = None;
         for name in items.iter().filter(|(kind, _)| *kind == Kind::Agent).map(|(_, id)| AgentName::new(id.as_str())) {
             let Ok(name) = name else { continue };
-            if let Some(at) = self.project.store.beat_of(&name)? {
+            if let Some(at) = self.project.store.local.heartbeat(&name)? {
                 self.beats.insert(name, at);
             }
         }
@@ -220,7 +220,8 @@ impl State {
         if !self.has_heard {
             self.has_heard = true;
             // Where it was told up to is only a hint: what is told twice has the same id.
-            let known = |name| self.project.store.recall(&self.server, name).and_then(|id| String::from_utf8(id).ok());
+            let known =
+                |name| self.project.store.local.memory(&self.server, name).and_then(|id| String::from_utf8(id).ok());
             let place = |id: &str| new.iter().position(|told| told.id.as_str() == id);
             let behind = |last: String| if last.is_empty() { Some(0) } else { place(&last).map(|at| at + 1) };
             let first = known(UNTOLD).and_then(|first| place(&first)).or_else(|| known(TOLD).and_then(behind));
@@ -234,18 +235,18 @@ impl State {
     /// The server was told everything up to this event.
     pub(super) fn note_told(&self, last: &EventId) -> Result<(), Error> {
         let store = &self.project.store;
-        store.memorize(&self.server, TOLD, last.as_str().as_bytes())?;
-        Ok(store.unlearn(&self.server, UNTOLD)?)
+        store.local.write_memory(&self.server, TOLD, last.as_str().as_bytes())?;
+        Ok(store.local.remove_memory(&self.server, UNTOLD)?)
     }
 
     /// What was told before is lost with the data of the server: whoever was away would miss it. Gives it once for each set of
     /// data, the oldest first.
     pub(super) fn lost_before(&mut self, space: &str) -> Result<Vec<Told>, Error> {
-        let known = self.project.store.recall(&self.server, STREAM);
+        let known = self.project.store.local.memory(&self.server, STREAM);
         if known.as_deref() == Some(space.as_bytes()) {
             return Ok(Vec::new());
         }
-        self.project.store.memorize(&self.server, STREAM, space.as_bytes())?;
+        self.project.store.local.write_memory(&self.server, STREAM, space.as_bytes())?;
         let mut told = std::mem::take(&mut self.told_before);
         told.reverse();
         Ok(if known.is_some() { told } else { Vec::new() })
@@ -253,7 +254,7 @@ impl State {
 
     /// Whether the server could not be told something.
     pub(super) fn has_untold(&self) -> bool {
-        self.project.store.recall(&self.server, UNTOLD).is_some()
+        self.project.store.local.memory(&self.server, UNTOLD).is_some()
     }
 
     /// Remembers who changed what, from what was told.
@@ -333,7 +334,7 @@ impl State {
     /// A document in the archive, by the first of these names of files that there is, unless that says that it is another.
     pub(super) fn archived(&mut self, item: &Item, paths: &[Option<&DocPath>]) -> Result<Option<LocalDocument>, Error> {
         if self.archive.is_none() {
-            let names = self.project.store.names(Shelf::Archive)?;
+            let names = self.project.store.folder.names(Shelf::Archive)?;
             self.archive = Some(names.into_iter().map(|path| (path.file_name().to_owned(), path)).collect());
         }
         let Some(archive) = &self.archive else { return Ok(None) };
@@ -350,7 +351,7 @@ impl State {
         let Some(repository) = &self.project.repository else { return Ok(()) };
         let Some(tip) = self.project.records().head()?.and_then(|head| head.revision) else { return Ok(()) };
         if self.settled.is_none() {
-            let known = self.project.store.recall(&self.server, HEAD);
+            let known = self.project.store.local.memory(&self.server, HEAD);
             self.settled = known.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| Revision::new(&text));
         }
         let known = self.settled.clone();
@@ -374,7 +375,7 @@ impl State {
         let Some(tip) = self.project.records().head()?.and_then(|head| head.revision) else { return Ok(()) };
         self.head = HeadMotion::Forward;
         if self.settled.as_ref() != Some(&tip) {
-            self.project.store.memorize(&self.server, HEAD, tip.to_string().as_bytes())?;
+            self.project.store.local.write_memory(&self.server, HEAD, tip.to_string().as_bytes())?;
             self.settled = Some(tip);
         }
         Ok(())

@@ -36,7 +36,7 @@ impl SyncBases {
         if let Some(base) = self.known.borrow().get(item) {
             return base.clone();
         }
-        let read = self.store.recall(&self.server, &name(item));
+        let read = self.store.local.memory(&self.server, &name(item));
         let base: Option<SyncBase> = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let base = base.filter(|base| base.revision <= SyncBase::REVISION_MAX);
         self.known.borrow_mut().insert(item.clone(), base.clone());
@@ -45,7 +45,7 @@ impl SyncBases {
 
     /// Everything of which something is remembered.
     pub(super) fn items(&self) -> Result<BTreeSet<Item>, Error> {
-        let names = self.store.memories(&self.server)?;
+        let names = self.store.local.memories(&self.server)?;
         Ok(names.iter().filter_map(|name| item(name)).collect())
     }
 
@@ -57,9 +57,9 @@ impl SyncBases {
         match &base {
             Some(base) => {
                 let bytes = serde_json::to_vec(base).unwrap_or_default();
-                self.store.memorize_over(&self.server, &name(item), &bytes)?;
+                self.store.local.overwrite_memory(&self.server, &name(item), &bytes)?;
             }
-            None => self.store.unlearn(&self.server, &name(item))?,
+            None => self.store.local.remove_memory(&self.server, &name(item))?,
         }
         self.known.borrow_mut().insert(item.clone(), base);
         Ok(())

@@ -86,7 +86,7 @@ impl<'a> DedicatedBranch<'a> {
         if tip.is_some() && self.followed(name)? == tip && self.code_versions(repository)?.is_empty() {
             return Ok(Vec::new());
         }
-        match self.store.lock_commits(Duration::ZERO)? {
+        match self.store.locks.lock_commits(Duration::ZERO)? {
             Some(_lock) => Ok(self.follow(repository, scope, AskRemote::Seldom)?.findings),
             None => Ok(Vec::new()),
         }
@@ -199,7 +199,7 @@ impl<'a> DedicatedBranch<'a> {
 
     /// What the newest operation of the journal on each document left.
     fn left_by_operations(&self) -> Result<BTreeMap<DocPath, Option<Vec<u8>>>, Error> {
-        let records = self.store.journal()?.into_iter().flat_map(|record| record.changes);
+        let records = self.store.log.journal()?.into_iter().flat_map(|record| record.changes);
         Ok(records.map(|change| (change.path, change.after)).collect())
     }
 
@@ -254,7 +254,7 @@ impl<'a> DedicatedBranch<'a> {
             };
             Ok(follow::decide(&versions, scope))
         };
-        if step(self.store.read(one.path)?.map(|file| file.bytes).as_ref())? == FollowStep::Keep {
+        if step(self.store.folder.read(one.path)?.map(|file| file.bytes).as_ref())? == FollowStep::Keep {
             return Ok(true);
         }
         let theirs = one.tip.map(|id| repository.view().read(id)).transpose()?;

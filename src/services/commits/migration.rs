@@ -81,7 +81,7 @@ impl Committer<'_> {
         if repository.view().head(self.target)?.revision.is_some() {
             return Ok(());
         }
-        let Some(_lock) = self.store.lock_commits(LOCK_WAIT)? else { return Ok(()) };
+        let Some(_lock) = self.store.locks.lock_commits(LOCK_WAIT)? else { return Ok(()) };
         match self.branch().adopt_branch(repository, name, AskRemote::Now)? {
             Adoption::Adopted { finding, .. } => report.findings.push(finding),
             Adoption::Nowhere => {}
@@ -111,7 +111,7 @@ impl Committer<'_> {
             let hint = "run `mycelium commit` to see what holds it back, and try again then";
             return Err(MigrationError { why, hint: Some(hint.to_owned()) }.into());
         }
-        let Some(_lock) = self.store.lock_commits(LOCK_WAIT)? else {
+        let Some(_lock) = self.store.locks.lock_commits(LOCK_WAIT)? else {
             let waiting = Waiting::Committer;
             return Err(MigrationError { why: waiting.to_string(), hint: waiting.hint() }.into());
         };

@@ -151,18 +151,19 @@ impl Committer<'_> {
         if !self.config.flag("commit.auto") {
             return self.keep_no_journal(Waiting::Off);
         }
-        if let Some(until) = self.store.awaited_pause()? {
+        let locks = &self.store.locks;
+        if let Some(until) = locks.awaited_pause()? {
             return Ok(Committed::waits(Waiting::Paused(until)));
         }
         let wait = if turn == CommitTurn::Awaited { LOCK_WAIT } else { Duration::ZERO };
-        let Some(_lock) = self.store.lock_commits(wait)? else { return Ok(Committed::waits(Waiting::Committer)) };
-        self.store.recover()?;
+        let Some(_lock) = locks.lock_commits(wait)? else { return Ok(Committed::waits(Waiting::Committer)) };
+        self.store.log.recover()?;
         let pinned = repository.pin()?;
         repository.committer().recover()?;
         if *self.target == Target::Current {
             repository.index().realign(self.folder())?;
         }
-        let mut findings: Vec<Diagnostic> = self.store.clear_outbox()?.iter().map(refused_record).collect();
+        let mut findings: Vec<Diagnostic> = self.store.log.clear_outbox()?.iter().map(refused_record).collect();
         for attempt in 0..ATTEMPTS_MAX {
             if attempt > 0 {
                 pinned.renew()?;
@@ -252,7 +253,7 @@ impl Committer<'_> {
         if *self.target != Target::Current || repository.index().is_index_aligned() {
             return Ok(());
         }
-        if let Some(_lock) = self.store.lock_commits(Duration::ZERO)? {
+        if let Some(_lock) = self.store.locks.lock_commits(Duration::ZERO)? {
             repository.index().realign(self.folder())?;
         }
         Ok(())

@@ -151,7 +151,7 @@ impl Committer<'_> {
             .collect();
         if !lines.is_empty() {
             let lines: Vec<u8> = lines.iter().flat_map(|line| line.text().into_bytes()).collect();
-            let _ = self.store.feed_append(&lines);
+            let _ = self.store.log.append_to_change_log(&lines);
         }
     }
 
@@ -176,7 +176,7 @@ impl Committer<'_> {
         let mut changes = BTreeMap::new();
         for (path, (before, after)) in &kept.changes {
             let (before, after) = (read(before)?, read(after)?);
-            let now: Content = self.store.read(path)?.map(|file| std::sync::Arc::from(file.bytes));
+            let now: Content = self.store.folder.read(path)?.map(|file| std::sync::Arc::from(file.bytes));
             if !plan::holds(path, &before, &after, &now) {
                 changes.insert(path.clone(), (before, after));
             }
@@ -200,7 +200,7 @@ impl Committer<'_> {
             return Ok(Vec::new());
         };
         // In the middle of what git does, the documents may come back by themselves.
-        let journal: Vec<plan::Recorded> = self.store.journal()?.into_iter().map(recorded).collect();
+        let journal: Vec<plan::Recorded> = self.store.log.journal()?.into_iter().map(recorded).collect();
         if journal.is_empty() || repository.view().busy()?.is_some() {
             return Ok(Vec::new());
         }
@@ -260,7 +260,7 @@ fn find_lost<'a>(
     unfinished: &Unfinished,
     lost: &[PutBack<'a>],
 ) -> Result<Lost<'a>, Error> {
-    let journal = store.journal()?;
+    let journal = store.log.journal()?;
     let is_new = |record: &&Record| !unfinished.read.contains(&record.operation.id);
     let changed: BTreeSet<&DocPath> =
         journal.iter().filter(is_new).flat_map(|record| &record.changes).map(|change| &change.path).collect();
@@ -351,7 +351,7 @@ mod tests {
     /// What a commit makes of the journal as it was before `undo` was written.
     fn overtaken(project: &Project, path: &DocPath, undo: Option<&str>) -> (usize, Vec<Diagnostic>) {
         let repository = project.repository().expect("a repository");
-        let journal = project.store.journal().expect("read").into_iter().map(recorded).collect();
+        let journal = project.store.log.journal().expect("read").into_iter().map(recorded).collect();
         let base = project.commits().branch().folder_base(repository).expect("read");
         write(project, path, undo);
         let unfinished = project.commits().unfinished(repository, base.as_ref(), journal, Edits::None).expect("read");
@@ -376,7 +376,7 @@ mod tests {
             let done = project.commits().commit_now(Edits::None).expect("commits");
             assert_eq!(done.findings, [], "{committed:?}");
             assert_eq!(project.history().put_back_operations().expect("listed"), [], "{committed:?}");
-            assert_eq!(project.store.journal().expect("read"), [], "{committed:?}");
+            assert_eq!(project.store.log.journal().expect("read"), [], "{committed:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::survey::Survey;
 use super::{Committer, Waiting};
 use crate::adapters::git::{Busy, GitError, Repository, Target};
-use crate::adapters::store::{self, WatcherInfo};
+use crate::adapters::store::WatcherInfo;
 use crate::core::engine::{self, Force, Held};
 use crate::core::name::DocPath;
 use crate::services::Error;
@@ -46,7 +46,7 @@ impl Committer<'_> {
 
     /// The same with another way to see what a commit would have to wait for.
     pub(in crate::services) fn standing_by(&self, busy: Look) -> Result<Standing, Error> {
-        let watcher = self.store.watcher()?;
+        let watcher = self.store.locks.watcher()?;
         let Some(repository) = self.repository else {
             return Ok(Standing { waiting: Some(Waiting::OutsideGit), watcher, ..Standing::default() });
         };
@@ -57,7 +57,7 @@ impl Committer<'_> {
         let admission = engine::admit(&changes, tracked.len(), self.deletions_max(), Force::No);
         let waiting = if self.config.flag("commit.auto") {
             let at_work = || repository.view().at_work().filter(|_| *self.target == Target::Current);
-            let paused = self.store.paused_until()?.map(Waiting::Paused);
+            let paused = self.store.locks.paused_until()?.map(Waiting::Paused);
             paused.or(busy(repository)?.or_else(at_work).map(Waiting::Busy)).or(sight.ignored.map(Waiting::Ignored))
         } else {
             Some(Waiting::Off)
@@ -67,7 +67,7 @@ impl Committer<'_> {
             Target::Branch(_) => Vec::new(),
         };
         let uncommitted: Vec<DocPath> = changes.into_keys().collect();
-        let is_state_read_only = store::is_state_read_only(self.store);
+        let is_state_read_only = self.store.local.is_read_only();
         let is_left_to_others = is_state_read_only && !uncommitted.is_empty() && watcher.is_none();
         let waiting = waiting.or_else(|| is_left_to_others.then_some(Waiting::ReadOnly));
         Ok(Standing { uncommitted, held: admission.held, conflicts, waiting, is_state_read_only, watcher })

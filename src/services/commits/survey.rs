@@ -74,7 +74,7 @@ impl Survey {
         let mut sight = Sight::default();
         let (mut known, mut seen) = (Vec::new(), Vec::new());
         let now_ns = environment::now().unix_ms().saturating_mul(1_000_000);
-        let scan = commits.store.scan()?;
+        let scan = commits.store.folder.scan()?;
         self.ask_index(commits, repository, &scan.files)?;
         let mut added = AddedFiles::default();
         let work = commits.progress.begin("looking at documents", scan.files.len());
@@ -252,7 +252,7 @@ fn read(
     added: &mut AddedFiles,
 ) -> Result<Option<Known>, Error> {
     let known = |stamp, seen| Ok(Some(Known { stamp, seen, source: Source::File }));
-    let file = match commits.store.read(path) {
+    let file = match commits.store.folder.read(path) {
         Ok(Some(file)) => file,
         Ok(None) => return Ok(None),
         Err(error) if error.concerns_one_file() => {
@@ -291,7 +291,7 @@ fn own(
     files: &BTreeMap<DocPath, Seen>,
 ) -> Result<BTreeSet<DocPath>, Error> {
     let mut last = BTreeMap::new();
-    for record in commits.store.journal()? {
+    for record in commits.store.log.journal()? {
         for change in record.changes {
             last.insert(change.path, change.after);
         }

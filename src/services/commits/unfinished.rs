@@ -80,8 +80,8 @@ impl Committer<'_> {
     /// Where nothing is ever committed, nothing needs to be remembered for a commit.
     pub(super) fn keep_no_journal(&self, waiting: Waiting) -> Result<Committed, Error> {
         let operations: Vec<OperationId> =
-            self.store.journal()?.into_iter().map(|record| record.operation.id).collect();
-        let swept = self.store.forget(&operations)?;
+            self.store.log.journal()?.into_iter().map(|record| record.operation.id).collect();
+        let swept = self.store.log.forget(&operations)?;
         Ok(Committed { findings: swept.late.iter().map(late).collect(), ..Committed::waits(waiting) })
     }
 
@@ -102,7 +102,7 @@ impl Committer<'_> {
         {
             return Err(CommitError::Moved { expected: batch.base.clone(), found: base }.into());
         }
-        let journal = self.store.journal()?.into_iter().map(recorded).collect();
+        let journal = self.store.log.journal()?.into_iter().map(recorded).collect();
         let unfinished = self.unfinished(repository, base.as_ref(), journal, edits)?;
         if matches!(edits, Edits::Of(_)) && self.branch().has_git_moved(repository, &followed.mark)? {
             return Err(CommitError::Moved { expected: base.clone(), found: base }.into());
@@ -133,7 +133,7 @@ impl Committer<'_> {
         let committed = committed.into_iter().map(|one| one.operation.id);
         let finished = finished.into_iter().chain(ignored_operations).chain(committed);
         let finished: Vec<OperationId> = finished.filter(|id| !unkept.contains(id)).collect();
-        findings.extend(self.store.forget(&finished)?.late.iter().map(late));
+        findings.extend(self.store.log.forget(&finished)?.late.iter().map(late));
         let mut done = Committed { waiting: left_out.or(waits), findings, ..Committed::default() };
         done.record(revisions, &groups, &plans);
         done.by_hand = by_hand(&steps);
@@ -208,7 +208,7 @@ impl Committer<'_> {
                 compared.left_out = Some(Waiting::HeldBack(Box::new(finding)));
                 continue;
             }
-            let folder: Content = match self.store.read(&path) {
+            let folder: Content = match self.store.folder.read(&path) {
                 Ok(file) => file.map(|file| Arc::from(file.bytes)),
                 Err(error) if error.concerns_one_file() => {
                     compared.unreadable.insert(path, error);

@@ -85,7 +85,7 @@ impl Conflicts<'_> {
         let Some(repository) = self.operations.documents.repository else {
             return Err(Error::OutsideGit(self.operations.leases.root.to_owned()));
         };
-        self.operations.documents.store.make_state()?;
+        self.operations.documents.store.local.make()?;
         let mut done = Drivers::default();
         let relative = format!("{}/.gitattributes", self.operations.documents.folder());
         for driver in drivers {

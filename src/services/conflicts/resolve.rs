@@ -106,7 +106,7 @@ impl Conflicts<'_> {
     /// # Errors
     /// [`Error::Find`] for a name that is no document; [`Error`] if the folder or the repository fails.
     pub fn resolve(&self, names: &[String], side: Option<MergeSide>) -> Result<Resolution, Error> {
-        self.operations.documents.store.recover()?;
+        self.operations.documents.store.log.recover()?;
         let mut done = Resolution::default();
         let staging =
             self.operations.documents.repository.filter(|_| *self.operations.documents.target == Target::Current);
@@ -166,7 +166,7 @@ impl Conflicts<'_> {
             }
             let path = self.below_folder(name);
             let is_there = match DocPath::new(path) {
-                Ok(path) => self.operations.documents.store.read(&path)?.is_some(),
+                Ok(path) => self.operations.documents.store.folder.read(&path)?.is_some(),
                 Err(_) => false,
             };
             if !is_there {
@@ -201,14 +201,8 @@ impl Conflicts<'_> {
         let indexed = repository.index().indexed(self.operations.documents.folder())?;
         let mut places: BTreeMap<DocPath, Option<ContentId>> =
             indexed.into_iter().map(|(path, one)| (path, Some(one.content))).collect();
-        for path in self
-            .operations
-            .documents
-            .store
-            .names(Shelf::Live)?
-            .into_iter()
-            .chain(self.operations.documents.store.names(Shelf::Archive)?)
-        {
+        let folder = &self.operations.documents.store.folder;
+        for path in folder.names(Shelf::Live)?.into_iter().chain(folder.names(Shelf::Archive)?) {
             places.entry(path).or_insert(None);
         }
         let mut named: BTreeMap<String, Vec<(DocPath, Unmerged)>> = BTreeMap::new();
@@ -251,7 +245,7 @@ impl Conflicts<'_> {
         }
         let mut found = Vec::new();
         for (path, content) in twins.iter().filter(|_| !is_whole && !has_live_twin) {
-            let twin = match (self.operations.documents.store.read(path)?, content) {
+            let twin = match (self.operations.documents.store.folder.read(path)?, content) {
                 (Some(file), _) => Document::parse(file.bytes),
                 (None, Some(id)) => Document::parse(repository.view().read(id)?),
                 (None, None) => continue,
@@ -313,7 +307,7 @@ impl Conflicts<'_> {
         let first = &case.unmerged[0].0;
         let live = out_of_the_archive(first).unwrap_or_else(|| first.clone());
         let is_live_free =
-            !case.stays && (all.contains(&live) || self.operations.documents.store.read(&live)?.is_none());
+            !case.stays && (all.contains(&live) || self.operations.documents.store.folder.read(&live)?.is_none());
         let is_finished = |one: &Document| entity::read(first, one).entity.is_none_or(|entity| entity.is_finished());
         let both_finished = versions.as_ref().is_none_or(|one| is_finished(&one.ours) && is_finished(&one.theirs));
         let all_archived = all.iter().all(DocPath::is_archived);
@@ -389,7 +383,7 @@ impl Conflicts<'_> {
     fn stage(&self, repository: &Repository, staging: &Staging) -> Result<(), Error> {
         let entries = staging.entries.iter().map(|(path, bytes, mode)| (path.clone(), bytes.as_deref(), *mode));
         repository.index().stage(&entries.collect::<Vec<_>>())?;
-        self.operations.documents.store.forget(&staging.operations)?;
+        self.operations.documents.store.log.forget(&staging.operations)?;
         Ok(())
     }
 

@@ -78,7 +78,7 @@ impl EventReader {
         server: Option<RedisTarget>,
         ring: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        unless_read_only(project.store.make_feed().map_err(Error::from))?;
+        unless_read_only(project.store.changes.make().map_err(Error::from))?;
         let ring: Ring = Arc::new(ring);
         let is_changed = Arc::new(AtomicBool::new(false));
         let (changed, wake) = (Arc::clone(&is_changed), Arc::clone(&ring));
@@ -86,7 +86,7 @@ impl EventReader {
             changed.store(true, Ordering::SeqCst);
             wake();
         });
-        let watcher = watcher.beside(project.store.feed_folder());
+        let watcher = watcher.beside(project.store.changes.folder());
         let server = server.map(|target| ServerEvents { target, ring, patterns: Vec::new(), listener: None });
         Ok(Self {
             project,

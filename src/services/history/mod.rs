@@ -152,13 +152,9 @@ impl History<'_> {
 
     /// Wherever a document may have lain: outside the archive, in each month that the archive has, and in its own.
     fn places_of(&self, path: &DocPath) -> Result<Vec<DocPath>, Error> {
-        let mut months: BTreeSet<String> = self.operations.documents.store.months()?.into_iter().collect();
-        let here = self
-            .operations
-            .documents
-            .store
-            .read(path)?
-            .and_then(|file| entity::read(path, &Document::parse(file.bytes)).entity);
+        let folder = &self.operations.documents.store.folder;
+        let mut months: BTreeSet<String> = folder.months()?.into_iter().collect();
+        let here = folder.read(path)?.and_then(|file| entity::read(path, &Document::parse(file.bytes)).entity);
         let created = match here {
             Some(Entity::Task(task)) => task.created,
             Some(Entity::Workflow(workflow)) => workflow.created,

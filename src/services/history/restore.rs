@@ -78,7 +78,7 @@ impl History<'_> {
         };
         let (operations, removed) = (self.put_back_operations()?, self.removed_documents(repository)?);
         let waiting =
-            waiting.filter(|_| self.operations.documents.store.journal().is_ok_and(|journal| !journal.is_empty()));
+            waiting.filter(|_| self.operations.documents.store.log.journal().is_ok_and(|journal| !journal.is_empty()));
         Ok(Restorable { operations, removed, waiting })
     }
 
@@ -92,10 +92,10 @@ impl History<'_> {
             }
         };
         let mut missing = repository.view().contents(head.as_ref(), self.operations.documents.folder())?;
-        for (path, _) in self.operations.documents.store.scan()?.files {
+        for (path, _) in self.operations.documents.store.folder.scan()?.files {
             missing.remove(&path);
         }
-        for change in self.operations.documents.store.journal()?.into_iter().flat_map(|record| record.changes) {
+        for change in self.operations.documents.store.log.journal()?.into_iter().flat_map(|record| record.changes) {
             if change.after.is_none() {
                 missing.remove(&change.path);
             }

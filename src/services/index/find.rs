@@ -34,7 +34,7 @@ impl DocumentReader<'_> {
         let found = fits.next();
         // A link, folder or device in its place is a fault worth a message of its own.
         for place in places.iter().filter(|_| found.is_none()) {
-            if let Err(error @ StoreError::Strange { .. }) = self.store.read(place) {
+            if let Err(error @ StoreError::Strange { .. }) = self.store.folder.read(place) {
                 return Err(error.into());
             }
         }
@@ -64,7 +64,7 @@ impl DocumentReader<'_> {
         let Ok(whole) = DocId::new(id) else { return Ok(None) };
         let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
         let names: BTreeSet<DocPath> = kinds.iter().map(|kind| DocPath::for_new(*kind, &whole)).collect();
-        let mut months: BTreeSet<String> = self.store.months()?.into_iter().collect();
+        let mut months: BTreeSet<String> = self.store.folder.months()?.into_iter().collect();
         let out = self.kept_out(&|path| path.is_archived())?;
         months.extend(out.iter().filter_map(|(path, _)| path.as_str().split('/').nth(1).map(str::to_owned)));
         let archived = names.iter().flat_map(|name| months.iter().map(move |month| format!("archive/{month}/{name}")));

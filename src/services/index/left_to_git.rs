@@ -76,7 +76,7 @@ impl DocumentReader<'_> {
         for (path, id) in repository.view().contents(head.as_ref(), self.folder)? {
             let is_out = wanted(&path) && repository.index().is_kept_out(&self.in_repository(&path))?;
             // What lies there all the same is read from there, whether that can be done or not.
-            if is_out && matches!(self.store.stamp(&path), Ok(None)) {
+            if is_out && matches!(self.store.folder.stamp(&path), Ok(None)) {
                 found.push((path, id));
             }
         }
@@ -103,7 +103,7 @@ impl DocumentReader<'_> {
 
     /// The names of the documents of a part of the folder, those included that are kept out of the worktree.
     pub(in crate::services) fn document_names(&self, from: Shelf) -> Result<Vec<DocPath>, Error> {
-        let mut paths = self.store.names(from)?;
+        let mut paths = self.store.folder.names(from)?;
         let out = self.kept_out(&|path| path.is_archived() == (from == Shelf::Archive))?;
         if !out.is_empty() {
             paths.extend(out.into_iter().map(|(path, _)| path));

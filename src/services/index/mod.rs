@@ -99,7 +99,7 @@ impl<'a> DocumentReader<'a> {
     /// # Errors
     /// [`Error::Store`] if the folder cannot be listed.
     pub fn names(&self) -> Result<Vec<DocumentName>, Error> {
-        let files = self.store.scan_live()?.files.into_iter();
+        let files = self.store.folder.scan_live()?.files.into_iter();
         let mut names: Vec<DocumentName> =
             files.map(|(path, stamp)| DocumentName { path, changed_ns: stamp.mtime_ns }).collect();
         names.sort_by_key(|name| std::cmp::Reverse(name.changed_ns));

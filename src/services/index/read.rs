@@ -23,17 +23,17 @@ type Reader<'a, T> = dyn Fn(&[DocPath], &Work) -> Result<Vec<T>, Error> + Sync +
 impl DocumentReader<'_> {
     /// Reads a part of the folder. What was kept of many documents is used where they have not changed since.
     pub(super) fn entries(&self, from: Shelf) -> Result<Vec<Entry>, Error> {
-        let paths = self.store.names(from)?;
+        let paths = self.store.folder.names(from)?;
         if paths.len() < cache::DOCUMENTS_MIN {
             let read = self.read_entries(&paths, None)?.into_iter();
             return Ok(read.map(|read| read.entry).collect());
         }
         let began_ns = environment::now().unix_ms().saturating_mul(1_000_000);
-        let kept = self.store.kept(from).and_then(|bytes| Cache::decode(&bytes, self.folder));
+        let kept = self.store.local.cache(from).and_then(|bytes| Cache::decode(&bytes, self.folder));
         let read = self.read_entries(&paths, kept.as_ref())?;
         if let Some(bytes) = cache::encode(&read, self.folder, began_ns) {
             // It saves work the next time; where it cannot be written, there is that work to do.
-            let _ = self.store.keep(from, &bytes);
+            let _ = self.store.local.write_cache(from, &bytes);
         }
         Ok(read.into_iter().map(|read| read.entry).collect())
     }
@@ -44,7 +44,7 @@ impl DocumentReader<'_> {
         self.each_reader(paths, &|paths, work| {
             let mut entries = Vec::with_capacity(paths.len());
             let mut odd = Vec::new();
-            store.read_unknown(paths, &knows, &mut |path, read| {
+            store.folder.read_unknown(paths, &knows, &mut |path, read| {
                 work.step();
                 match read {
                     FileRead::Known(stamp) => match kept.and_then(|kept| kept.entry(path)) {
@@ -54,7 +54,7 @@ impl DocumentReader<'_> {
                     other => entries.extend(new_entry(folder, path, other)),
                 }
             })?;
-            store.read_each(&odd, &mut |path, read| entries.extend(new_entry(folder, path, read)))?;
+            store.folder.read_each(&odd, &mut |path, read| entries.extend(new_entry(folder, path, read)))?;
             Ok(entries)
         })
     }
@@ -64,7 +64,7 @@ impl DocumentReader<'_> {
         let (store, folder) = (self.store, self.folder);
         let mut all = self.each_reader(paths, &|paths, work| {
             let mut documents = Vec::with_capacity(paths.len());
-            store.read_each(paths, &mut |path, read| {
+            store.folder.read_each(paths, &mut |path, read| {
                 documents.extend(held_back::document_of(folder, path, read).map(|document| (path.clone(), document)));
                 work.step();
             })?;

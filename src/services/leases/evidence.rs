@@ -35,7 +35,8 @@ impl Leases<'_> {
             Path::new(&entry.place.document).parent().map(|folder| entry.place.root.join(folder).join(agent.as_str()));
         let is_theirs = holder_document.holder() == Some(&entry.by) && holder_document.fence == entry.fence;
         let saved = store::saved_at(&document).filter(|at| is_theirs && entry.foreign_save != Some(*at));
-        let signs = [saved, agent.and_then(|path| store::saved_at(&path)), self.store.beat_saved_at(&entry.by)];
+        let signs =
+            [saved, agent.and_then(|path| store::saved_at(&path)), self.store.local.heartbeat_saved_at(&entry.by)];
         let wall = environment::now().unix_ms();
         let newest = signs.into_iter().flatten().filter(|at| *at <= wall).max()?;
         now.ms.checked_sub(u64::try_from(wall - newest).ok()?)
@@ -44,7 +45,7 @@ impl Leases<'_> {
     /// Records a heartbeat of an agent whose operation shows that it is alive. A failure is ignored.
     pub(in crate::services) fn record_activity(&self, agent: Option<&AgentName>) {
         if let Some(agent) = agent {
-            let _ = self.store.beat(agent, environment::now());
+            let _ = self.store.local.write_heartbeat(agent, environment::now());
         }
     }
 

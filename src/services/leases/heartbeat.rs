@@ -16,7 +16,7 @@ impl Leases<'_> {
     /// [`Error::Store`] if local state cannot be written.
     pub fn heartbeat(&self, agent: &AgentName) -> Result<Timestamp, Error> {
         let now = environment::now();
-        self.store.beat(agent, now)?;
+        self.store.local.write_heartbeat(agent, now)?;
         Ok(now)
     }
 
@@ -25,7 +25,7 @@ impl Leases<'_> {
     /// # Errors
     /// [`Error::Store`] if local state cannot be read.
     pub fn heartbeats(&self) -> Result<BTreeMap<AgentName, Timestamp>, Error> {
-        Ok(self.store.beats()?)
+        Ok(self.store.local.heartbeats()?)
     }
 
     /// Returns whether an agent is alive, by its document and its heartbeats.
@@ -33,6 +33,6 @@ impl Leases<'_> {
     /// # Errors
     /// [`Error::Store`] if local state cannot be read.
     pub fn liveness(&self, agent: &Agent) -> Result<Liveness, Error> {
-        Ok(Liveness::new(agent, self.store.beat_of(&agent.name)?, environment::now()))
+        Ok(Liveness::new(agent, self.store.local.heartbeat(&agent.name)?, environment::now()))
     }
 }

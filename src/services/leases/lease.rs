@@ -46,8 +46,8 @@ impl Leases<'_> {
     /// # Errors
     /// [`Error::Store`] if the registry cannot be read.
     pub fn list(&self, snapshot: &Snapshot) -> Result<BTreeMap<DocId, Lease>, Error> {
-        let mut known: BTreeSet<DocId> = self.store.claimed(ClaimPart::Held)?.into_iter().collect();
-        known.extend(self.store.claimed(ClaimPart::Past)?);
+        let mut known: BTreeSet<DocId> = self.store.leases.list(ClaimPart::Held)?.into_iter().collect();
+        known.extend(self.store.leases.list(ClaimPart::Past)?);
         let now = self.boot_time();
         let mut leases = BTreeMap::new();
         for entry in snapshot.of_kind(Kind::Task).filter(|entry| !entry.path.is_archived()) {
@@ -115,7 +115,7 @@ impl Leases<'_> {
     /// now on.
     pub(in crate::services) fn held_here(&self) -> Result<Vec<(DocId, DocPath, TimeLeft)>, Error> {
         let mut held = Vec::new();
-        for id in self.store.claimed(ClaimPart::Held)? {
+        for id in self.store.leases.list(ClaimPart::Held)? {
             let Some((_, path)) = self.claimed_here(&id)? else { continue };
             let Some(task) = self.task_at(&path)?.filter(|task| task.id == id) else { continue };
             let evidence = self.evidence(&id, &path, LeaseFacts::of(&task))?;
@@ -140,7 +140,7 @@ impl Leases<'_> {
     /// holder keeps each.
     pub(in crate::services) fn held_by(&self, agent: &AgentName) -> Result<Vec<(Task, Duration)>, Error> {
         let mut held = Vec::new();
-        for id in self.store.claimed(ClaimPart::Held)? {
+        for id in self.store.leases.list(ClaimPart::Held)? {
             let Some((entry, path)) = self.claimed_here(&id)?.filter(|(entry, _)| entry.by == *agent) else { continue };
             let is_theirs = |task: &Task| {
                 let is_running = task.status == TaskStatus::Running && task.claimed_by.as_ref() == Some(agent);
@@ -153,7 +153,7 @@ impl Leases<'_> {
 
     /// Returns the newest entry of a task, and the document of this worktree that it names.
     fn claimed_here(&self, id: &DocId) -> Result<Option<(LeaseEntry, DocPath)>, Error> {
-        let entries = self.store.claim_records(id)?.into_iter();
+        let entries = self.store.leases.records(id)?.into_iter();
         let entries = entries.filter_map(|record| LeaseEntry::from_bytes(&record.bytes));
         let newest = entries.max_by_key(|entry| entry.fence);
         let here = newest.filter(|entry| entry.place.root == *self.root);
@@ -168,7 +168,7 @@ impl Leases<'_> {
 
     /// Reads the task at a path; `None` if there is none that can be read.
     pub(in crate::services) fn task_at(&self, path: &DocPath) -> Result<Option<Task>, Error> {
-        match self.store.read(path) {
+        match self.store.folder.read(path) {
             Ok(file) => Ok(file.and_then(|file| task_of(path, &Document::parse(file.bytes)))),
             // The leases of all other tasks must still end.
             Err(error) if error.concerns_one_file() => Ok(None),

@@ -68,7 +68,7 @@ impl Leases<'_> {
 
     /// Returns the time on the clock by which leases are measured.
     pub(super) fn boot_time(&self) -> BootTime {
-        let BootClock { boot, ms, slept_ms } = self.store.boot_clock();
+        let BootClock { boot, ms, slept_ms } = self.store.leases.boot_clock();
         BootTime { boot, ms, slept_ms }
     }
 

@@ -40,8 +40,8 @@ pub(in crate::services) struct PendingLease {
 impl Leases<'_> {
     /// Takes the lock of the registry.
     pub(in crate::services) fn lock(&self) -> Result<ClaimLock, Error> {
-        let busy = || StoreError::Busy { path: self.store.claim_lock_path(), waited: FOLDER_WAIT };
-        Ok(self.store.lock_claims(FOLDER_WAIT)?.ok_or_else(busy)?)
+        let busy = || StoreError::Busy { path: self.store.leases.lock_path(), waited: FOLDER_WAIT };
+        Ok(self.store.leases.lock(FOLDER_WAIT)?.ok_or_else(busy)?)
     }
 
     /// Returns all that is known of the lease of a task whose document here has these fields.
@@ -51,7 +51,7 @@ impl Leases<'_> {
         path: &DocPath,
         here: LeaseFacts,
     ) -> Result<LeaseEvidence, Error> {
-        let records = self.store.claim_records(id)?;
+        let records = self.store.leases.records(id)?;
         let read = records.iter().map(|record| (record, LeaseEntry::from_bytes(&record.bytes)));
         // Where a writer died in between there are two: the newer holder counts, and of the same holder how it ended.
         let newest = read
@@ -88,11 +88,11 @@ impl Leases<'_> {
         id: &DocId,
         entry: LeaseEntry,
     ) -> Result<PendingLease, Error> {
-        let records = self.store.claim_records(id)?;
+        let records = self.store.leases.records(id)?;
         let before = records.into_iter().next_back();
         let before = before.map_or(Before::Absent, |record| Before::Present(record.part, record.bytes));
         let bytes = entry.to_bytes();
-        let file = self.store.write_claim(lock, id, part(&entry), &bytes)?;
+        let file = self.store.leases.write(lock, id, part(&entry), &bytes)?;
         Ok(PendingLease { entry, file, id: id.clone(), bytes, before })
     }
 
@@ -104,7 +104,7 @@ impl Leases<'_> {
             if has_record(self.store, pending)? {
                 pending.entry.state = EntryState::Held;
                 pending.bytes = pending.entry.to_bytes();
-                pending.file = self.store.write_claim(&lock, &pending.id, ClaimPart::Held, &pending.bytes)?;
+                pending.file = self.store.leases.write(&lock, &pending.id, ClaimPart::Held, &pending.bytes)?;
             }
         }
         Ok(pending.file.close()?)
@@ -115,8 +115,8 @@ impl Leases<'_> {
         let lock = self.lock()?;
         if has_record(self.store, pending)? {
             match &pending.before {
-                Before::Absent => self.store.remove_claim(&lock, &pending.id)?,
-                Before::Present(part, bytes) => drop(self.store.write_claim(&lock, &pending.id, *part, bytes)?),
+                Before::Absent => self.store.leases.remove(&lock, &pending.id)?,
+                Before::Present(part, bytes) => drop(self.store.leases.write(&lock, &pending.id, *part, bytes)?),
             }
         }
         Ok(())
@@ -129,7 +129,7 @@ impl Leases<'_> {
         id: &DocId,
         entry: &LeaseEntry,
     ) -> Result<ClaimFile, Error> {
-        Ok(self.store.write_claim(lock, id, part(entry), &entry.to_bytes())?)
+        Ok(self.store.leases.write(lock, id, part(entry), &entry.to_bytes())?)
     }
 
     /// Returns true if an entry has to be durable: with several worktrees, no document that all of them see says the same.
@@ -162,17 +162,17 @@ impl Leases<'_> {
 
     /// Removes the entry of a removed task, unless the task is held in another worktree.
     pub(in crate::services) fn remove(&self, id: &DocId, path: &DocPath) -> Result<(), Error> {
-        if self.store.claim_records(id)?.is_empty() {
+        if self.store.leases.records(id)?.is_empty() {
             return Ok(());
         }
         let lock = self.lock()?;
         let here = self.here(path).document;
         let entries =
-            self.store.claim_records(id)?.into_iter().filter_map(|record| LeaseEntry::from_bytes(&record.bytes));
+            self.store.leases.records(id)?.into_iter().filter_map(|record| LeaseEntry::from_bytes(&record.bytes));
         let is_elsewhere =
             entries.into_iter().any(|entry| entry.place.root != *self.root || entry.place.document != here);
         if !is_elsewhere {
-            self.store.remove_claim(&lock, id)?;
+            self.store.leases.remove(&lock, id)?;
         }
         Ok(())
     }
@@ -223,7 +223,7 @@ const fn part(entry: &LeaseEntry) -> ClaimPart {
 
 /// Returns true if the registry still has a pending entry.
 fn has_record(store: &Store, pending: &PendingLease) -> Result<bool, Error> {
-    Ok(store.claim_records(&pending.id)?.iter().any(|record| record.bytes == pending.bytes))
+    Ok(store.leases.records(&pending.id)?.iter().any(|record| record.bytes == pending.bytes))
 }
 
 /// Returns the branch that has what was done in another worktree: the one that was checked out there, or what is checked out

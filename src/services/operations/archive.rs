@@ -114,7 +114,7 @@ impl Operations<'_> {
     ) -> Result<Archived, Error> {
         if run != Run::Dry {
             // What a dead process left between two places is finished before anybody looks.
-            self.documents.store.recover()?;
+            self.documents.store.log.recover()?;
         }
         let (mut going, mut done) = self.going(wanted, older)?;
         if run == Run::Part && going.len() > CHUNK {
@@ -226,7 +226,7 @@ impl Operations<'_> {
 
     /// Whether an archived document has the bytes of a live one. One that cannot be read counts as another.
     fn is_copy(&self, archived: &DocPath, live: &Entry) -> bool {
-        let held = self.documents.store.read(archived).ok().flatten();
+        let held = self.documents.store.folder.read(archived).ok().flatten();
         held.is_some_and(|held| *held.bytes == *live.document.bytes())
     }
 
@@ -236,7 +236,8 @@ impl Operations<'_> {
     /// it is as old as the last commit that changed it.
     fn changed(&self, entries: &[&Entry], older: Duration) -> Result<BTreeMap<DocPath, (Timestamp, bool)>, Error> {
         let wanted: BTreeSet<&DocPath> = entries.iter().map(|entry| &entry.path).collect();
-        let stamps = self.documents.store.scan_live()?.files.into_iter().filter(|(path, _)| wanted.contains(path));
+        let stamps =
+            self.documents.store.folder.scan_live()?.files.into_iter().filter(|(path, _)| wanted.contains(path));
         let before = environment::now().earlier_by(older);
         let judge = |at: Timestamp| older.is_zero() || at <= before;
         let mut changed: BTreeMap<DocPath, (Timestamp, bool)> = stamps

@@ -181,7 +181,7 @@ impl Operations<'_> {
         let by = actor.agent.as_ref().ok_or(Error::NoAgent)?;
         let path = self.documents.find(Some(Kind::Task), id)?.path;
         let lock = self.leases.lock()?;
-        let file = self.documents.store.read(&path)?.ok_or_else(|| self.documents.gone(&path))?;
+        let file = self.documents.store.folder.read(&path)?.ok_or_else(|| self.documents.gone(&path))?;
         let task = task_of(&path, &Document::parse(file.bytes)).ok_or_else(|| Error::Gone { path: path.clone() })?;
         let (evidence, now) = (self.leases.evidence(&task.id, &path, LeaseFacts::of(&task))?, self.leases.boot_time());
         self.let_pass(actor, &path, (&task, &evidence), &Passing::default())?;

@@ -81,7 +81,7 @@ impl<'a> FolderView<'a> {
             self.operations.documents.read_all(std::slice::from_ref(path))?.pop().map(|(_, document)| document);
         if document.is_none() {
             // A link, folder or device in its place is an error that names it.
-            if let Err(error @ StoreError::Strange { .. }) = self.operations.documents.store.read(path) {
+            if let Err(error @ StoreError::Strange { .. }) = self.operations.documents.store.folder.read(path) {
                 return Err(error.into());
             }
         }
@@ -138,7 +138,7 @@ impl<'a> FolderView<'a> {
         if let Some(listed) = self.archive.get() {
             return Ok(listed);
         }
-        let paths = self.operations.documents.store.names(Shelf::Archive)?.into_iter();
+        let paths = self.operations.documents.store.folder.names(Shelf::Archive)?.into_iter();
         let mut listed: Vec<(String, DocPath)> = paths.map(|path| (path.stem().to_owned(), path)).collect();
         listed.sort_unstable();
         Ok(self.archive.get_or_init(|| listed))

@@ -65,6 +65,6 @@ impl Operations<'_> {
         if seats.len() < SYNC_TOGETHER_MIN {
             return seats.iter().try_for_each(|seat| self.leases.sync(&seat.file));
         }
-        if self.leases.must_last() { Ok(self.documents.store.sync_claims()?) } else { Ok(()) }
+        if self.leases.must_last() { Ok(self.documents.store.leases.sync()?) } else { Ok(()) }
     }
 }

@@ -276,7 +276,7 @@ impl LeasePlan {
         (lease.evidence.here.assigned_to, lease.evidence.here.unusable) = (facts.assigned_to, facts.unusable);
         operations.leases.refuse_unmerged(&task.id, path, &lease.evidence, ask)?;
         // Where no lease can be written down, none is given.
-        operations.documents.store.make_state()?;
+        operations.documents.store.local.make()?;
         let (evidence, known) = (lease.evidence.clone(), lease.reserved.clone());
         let blockers = blockers(assigned)?;
         let (moment, here) = (operations.leases.boot_time(), operations.leases.here(path));
@@ -311,7 +311,8 @@ impl LeasePlan {
             }
             ClaimVerdict::Wait => {
                 self.is_waiting = true;
-                Err(StoreError::Busy { path: operations.documents.store.claim_lock_path(), waited: FOLDER_WAIT }.into())
+                Err(StoreError::Busy { path: operations.documents.store.leases.lock_path(), waited: FOLDER_WAIT }
+                    .into())
             }
             ClaimVerdict::Lost { lost, reanchor } => {
                 self.unmeasured.extend(reanchor.map(|by| (task.id.clone(), path.clone(), evidence.here.clone(), by)));

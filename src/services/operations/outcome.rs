@@ -62,7 +62,7 @@ impl Operations<'_> {
             written.split_last().map(|(last, earlier)| earlier.iter().try_for_each(Unsynced::wait).map(|()| last));
         let last = last.transpose()?;
         self.leases.record_activity(by.agent.as_ref());
-        let watcher = self.documents.store.watcher();
+        let watcher = self.documents.store.locks.watcher();
         let is_watched = matches!(watcher, Ok(Some(_))) && self.documents.repository.is_some();
         match watcher {
             Ok(Some(_)) if self.documents.repository.is_some() => outcome.waiting = Some(Waiting::Watcher),

@@ -91,8 +91,8 @@ impl Operations<'_> {
     fn held_anywhere(&self, snapshot: &Snapshot) -> Result<BTreeSet<(AgentName, DocId)>, Error> {
         let here = self.leases.holders(snapshot)?.into_iter().filter(|(_, hold)| hold.state.is_held());
         let mut held: BTreeSet<(AgentName, DocId)> = here.map(|(id, hold)| (hold.by, id)).collect();
-        for id in self.documents.store.claimed(ClaimPart::Held)? {
-            let records = self.documents.store.claim_records(&id)?.into_iter();
+        for id in self.documents.store.leases.list(ClaimPart::Held)? {
+            let records = self.documents.store.leases.records(&id)?.into_iter();
             let entries = records.filter_map(|record| lease::LeaseEntry::from_bytes(&record.bytes));
             if let Some(entry) = entries.max_by_key(|entry| entry.fence).filter(|entry| entry.state.is_held()) {
                 held.insert((entry.by, id));

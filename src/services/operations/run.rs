@@ -73,7 +73,7 @@ impl Operations<'_> {
         view.release_unneeded();
         let is_changed = |outcome: &Outcome| outcome.operation.is_some();
         if done.as_ref().is_ok_and(|results| results.iter().flatten().any(is_changed)) {
-            self.documents.store.note_latency(began.elapsed());
+            self.documents.store.local.note_latency(began.elapsed());
         }
         done
     }
@@ -173,7 +173,7 @@ impl Operations<'_> {
             unless_read_only(self.leases.remove(task, path))?;
         }
         for agent in plan.removed_agents() {
-            unless_read_only(self.documents.store.forget_beat(&agent).map_err(Error::from))?;
+            unless_read_only(self.documents.store.local.remove_heartbeat(&agent).map_err(Error::from))?;
         }
         let done = match self.commit_written(view.by, written.as_slice()) {
             Ok(done) => done,

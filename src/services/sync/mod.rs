@@ -34,7 +34,7 @@ impl Project {
     /// repository fails. Nothing that was written is lost, and the same call can be made again.
     pub fn sync(&self, options: &SyncOptions) -> Result<SyncReport, Error> {
         let exchange = self.exchange(options)?;
-        self.store.make_state()?;
+        self.store.local.make()?;
         let mut report = exchange.report();
         exchange.until_done(&mut |exchange| {
             let theirs = exchange.fetch()?;

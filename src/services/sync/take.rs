@@ -149,10 +149,10 @@ impl Exchange<'_> {
             odd,
         );
         let ground = ground.map_err(|error| self.not_united(error))?;
-        let Some(_lock) = project.store.lock_commits(LOCK_WAIT)? else {
+        let Some(_lock) = project.store.locks.lock_commits(LOCK_WAIT)? else {
             return Err(SyncError::NotCommitted(Waiting::Committer).into());
         };
-        project.store.recover()?;
+        project.store.log.recover()?;
         repository.committer().recover()?;
         let at_work = || repository.view().at_work().filter(|_| self.target == Target::Current);
         if let Some(busy) = repository.view().busy()?.or_else(at_work) {

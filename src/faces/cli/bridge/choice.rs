@@ -51,7 +51,7 @@ pub(super) fn enable(args: &Enable, session: &Session) -> Result<Answer, ErrorRe
         "what others change there comes here, is merged and committed".to_owned(),
         "`mycelium watch` keeps both in step, `mycelium bridge push` and `pull` go once, `disable` ends it".to_owned(),
     ]);
-    if !enabling.was_enabled && project.store().watcher().ok().flatten().is_some() {
+    if !enabling.was_enabled && project.store().locks.watcher().ok().flatten().is_some() {
         answer.words.push_str("the watcher that runs here begins with it now\n");
     }
     if let Some(why) = &detected.unreached {

@@ -95,12 +95,12 @@ fn a_server_is_remembered_with_its_branch_and_a_name_that_stays() {
     store::replace_text_in(folder.path(), ".git/HEAD", "ref: refs/heads/other\n").expect("written");
     let elsewhere = at("redis://b", &[("bridge.branch", "third")]);
     assert_eq!((elsewhere.branch.as_str(), &elsewhere.node), ("third", &first.node));
-    let text = open().store().bridge_text("enabled.json").expect("read").expect("there");
+    let text = open().store().local.bridge_text("enabled.json").expect("read").expect("there");
     assert!(!text.contains("geheim"), "{text}");
     // Run state alone makes nobody agree: it may have come with the repository.
     let forged =
         r#"{"address": "redis://evil:6379/0", "branch": "main", "node": "n", "is_given": true, "token": "../x"}"#;
-    open().store().set_bridge_text("enabled.json", forged).expect("written");
+    open().store().local.set_bridge_text("enabled.json", forged).expect("written");
     assert_eq!(described(&open().bridge().target()), "untrusted redis://evil:6379/0");
 }
 

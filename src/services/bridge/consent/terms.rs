@@ -42,11 +42,11 @@ impl Consent<'_> {
     }
 
     fn terms_note(self, terms: Vec<(String, String)>) -> TermsNote {
-        TermsNote { run: self.store.bridge_folder(), terms }
+        TermsNote { run: self.store.local.bridge_folder(), terms }
     }
 
     fn terms_path(self) -> Result<PathBuf, Error> {
-        let run = reconcile::digest(self.store.bridge_folder().as_os_str().as_encoded_bytes());
+        let run = reconcile::digest(self.store.local.bridge_folder().as_os_str().as_encoded_bytes());
         Ok(environment::user_state()?.join(NOTES).join(self.backend.file(&format!("terms-{run}.json"))))
     }
 
