@@ -1,7 +1,7 @@
 //! Task A; if it succeeds B, else C: whoever listens to ends of tasks decides.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
-use mycelium::client::{CoordinationClient, Error, Failure, NewTask};
+use mycelium::client::{CoordinationClient, Error, Failure, Fields, NewTask};
 use mycelium::entity::TaskStatus;
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 async fn main() -> Result<(), Error> {
     let succeeds = std::env::args().nth(1).is_none_or(|word| word != "fail");
     let client = CoordinationClient::builder().agent("planner").build().await?;
-    let a = client.create_task(NewTask::of("A")).await?.id;
+    let a = client.create_task(NewTask::new("A")).await?.id;
 
     // Failures come here, too.
     let mut ends = client.subscribe_events("tasks:completed").await?;
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Error> {
             continue;
         }
         let next = if event["result"]["success"] == true { "B" } else { "C" };
-        client.create_task(NewTask::of(next)).await?;
+        client.create_task(NewTask::new(next)).await?;
         println!("A is over, {next} follows");
         break;
     }
@@ -32,7 +32,7 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn work(client: &CoordinationClient, id: &str, succeeds: bool) -> Result<(), Error> {
-    client.update_task_status(id, TaskStatus::Running, ()).await?;
+    client.update_task_status(id, TaskStatus::Running, Fields::default()).await?;
     if succeeds {
         client.complete_task(id, json!({ "success": true })).await?;
     } else {

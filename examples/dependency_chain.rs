@@ -1,7 +1,7 @@
 //! A chain of tasks for three agents, each of whom begins when the one before is done; and somebody who watches all of it.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
-use mycelium::client::{CoordinationClient, Error, NewTask};
+use mycelium::client::{CoordinationClient, Error, Fields, NewTask};
 use mycelium::entity::TaskStatus;
 use mycelium::name::DocId;
 use serde_json::json;
@@ -9,10 +9,10 @@ use serde_json::json;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let client = CoordinationClient::builder().agent("planner").build().await?;
-    let prepare = client.create_task(NewTask::of("prepare-dataset").assigned_to("data-engineer")).await?.id;
-    let train = NewTask::of("train-model").assigned_to("ai-engineer").depends_on([&prepare]);
+    let prepare = client.create_task(NewTask::new("prepare-dataset").assigned_to("data-engineer")).await?.id;
+    let train = NewTask::new("train-model").assigned_to("ai-engineer").depends_on([&prepare]);
     let train = client.create_task(train).await?.id;
-    let evaluate = NewTask::of("evaluate-model").assigned_to("performance-engineer").depends_on([&train]);
+    let evaluate = NewTask::new("evaluate-model").assigned_to("performance-engineer").depends_on([&train]);
     let evaluate = client.create_task(evaluate).await?.id;
 
     let agents = [
@@ -40,7 +40,7 @@ async fn take_turn(client: &CoordinationClient, task: &DocId, before: Option<&Do
     if let Some(before) = before {
         client.wait_task(before).await?;
     }
-    client.update_task_status(task, TaskStatus::Running, ()).await?;
+    client.update_task_status(task, TaskStatus::Running, Fields::default()).await?;
     client.complete_task(task, json!({ "success": true })).await?;
     Ok(())
 }

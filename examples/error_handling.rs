@@ -18,7 +18,7 @@ async fn main() -> Result<(), Error> {
         // The work itself can go on; say so later.
     }
 
-    let id = client.create_task(NewTask::of("train-model").id("task-7")).await?;
+    let id = client.create_task(NewTask::new("train-model").id("task-7")).await?;
     match client.complete_task(&id, ()).await {
         Err(Error::Refused(why)) => println!("refused: {}", why.hint().unwrap_or_default()),
         other => println!("unexpected: {other:?}"),
@@ -27,7 +27,7 @@ async fn main() -> Result<(), Error> {
         Err(Error::NotFound(why)) => println!("not found: {why}"),
         other => println!("unexpected: {other:?}"),
     }
-    match client.create_task(NewTask::of("train-model").id("task-7")).await {
+    match client.create_task(NewTask::new("train-model").id("task-7")).await {
         Err(Error::Conflict(why)) => println!("conflict: {why}"),
         Err(Error::Timeout { outcome: TimedOut::Unknown, .. }) => println!("done or not: read it and see"),
         other => println!("unexpected: {other:?}"),

@@ -1,19 +1,19 @@
 //! Task A, then three at once, then C when all three are done.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
-use mycelium::client::{CoordinationClient, Error, NewTask};
+use mycelium::client::{CoordinationClient, Error, Fields, NewTask};
 use mycelium::entity::TaskStatus;
 use mycelium::name::DocId;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let client = CoordinationClient::builder().agent("planner").build().await?;
-    let a = client.create_task(NewTask::of("A")).await?.id;
+    let a = client.create_task(NewTask::new("A")).await?.id;
     let mut middle = Vec::new();
     for kind in ["B1", "B2", "B3"] {
-        middle.push(client.create_task(NewTask::of(kind).depends_on([&a])).await?.id);
+        middle.push(client.create_task(NewTask::new(kind).depends_on([&a])).await?.id);
     }
-    let c = client.create_task(NewTask::of("C").depends_on(&middle)).await?.id;
+    let c = client.create_task(NewTask::new("C").depends_on(&middle)).await?.id;
 
     println!("A is {}", work(&client, &a).await?);
     // What these write at the same time shares its waits for the disk and its commits.
@@ -35,7 +35,7 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn work(client: &CoordinationClient, id: &DocId) -> Result<TaskStatus, Error> {
-    client.update_task_status(id, TaskStatus::Running, ()).await?;
+    client.update_task_status(id, TaskStatus::Running, Fields::default()).await?;
     client.complete_task(id, ()).await?;
     Ok(client.get_task(id).await?.status)
 }

@@ -1,7 +1,7 @@
 //! One agent makes a task for another; the other finds it, does it and hands the result back.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
-use mycelium::client::{CoordinationClient, Error, NewTask};
+use mycelium::client::{CoordinationClient, Error, Fields, NewTask};
 use mycelium::entity::{Task, TaskStatus};
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ async fn main() -> Result<(), Error> {
     let planner = CoordinationClient::builder().agent("planner").build().await?;
     let id = planner
         .create_task(
-            NewTask::of("prepare-dataset").assigned_to("data-engineer").payload(json!({ "dataset": "alice-voice" })),
+            NewTask::new("prepare-dataset").assigned_to("data-engineer").payload(json!({ "dataset": "alice-voice" })),
         )
         .await?;
 
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Error> {
 async fn work(client: &CoordinationClient) -> Result<(), Error> {
     for task in client.get_tasks_for_agent("data-engineer").await? {
         if task.status == TaskStatus::Pending {
-            client.update_task_status(&task.id, TaskStatus::Running, ()).await?;
+            client.update_task_status(&task.id, TaskStatus::Running, Fields::default()).await?;
             let result = prepare_dataset(&task);
             client.complete_task(&task.id, result).await?;
         }

@@ -4,14 +4,14 @@
 //! async runtime. Everything that these two need is at the top of this crate; what is not shown here may change at any time.
 //!
 //! ```no_run
-//! use mycelium::{AgentReport, CoordinationClient, NewTask};
+//! use mycelium::{AgentReport, ClaimOptions, CoordinationClient, NewTask};
 //! use serde_json::json;
 //!
 //! # async fn example() -> Result<(), mycelium::Error> {
 //! let client = CoordinationClient::builder().agent("ai-engineer").build().await?;
 //! client.store_agent_status("ai-engineer", AgentReport::busy()).await?;
-//! let id = client.create_task(NewTask::of("train-model").payload(json!({ "epochs": 3 }))).await?;
-//! if let Some(claim) = client.claim_next(None, ()).await? {
+//! let id = client.create_task(NewTask::new("train-model").payload(json!({ "epochs": 3 }))).await?;
+//! if let Some(claim) = client.claim_next(None, ClaimOptions::default()).await? {
 //!     client.complete_task(&claim.task.id, json!({ "final_loss": 0.042 })).await?;
 //! }
 //! println!("{}", client.get_task(&id).await?.status);

@@ -9,7 +9,7 @@ use mycelium::check::check;
 use mycelium::document::{Document, Mark};
 use mycelium::entity::agent::{self, AgentUpdate};
 use mycelium::entity::task::{self, TaskUpdate};
-use mycelium::entity::{self, ActiveTask, AgentStatus, NewAgent, NewTask, Priority, TaskStatus};
+use mycelium::entity::{self, ActiveTask, AgentDraft, AgentStatus, Priority, TaskDraft, TaskStatus};
 use mycelium::message::{Attribution, SUBJECT_MAX, compose};
 use mycelium::name::{AgentName, DocId, DocPath, is_unsafe_to_show};
 use mycelium::snapshot::Snapshot;
@@ -44,7 +44,7 @@ fn fixtures(folder: &str) -> Vec<(String, Vec<u8>)> {
 fn classic_makes_the_reference_documents_letter_for_letter() {
     let created = "2025-10-17T00:00:00Z".parse().expect("a time");
     let steps = ["Load dataset", "Initialize model", "Training (epoch 1/3)", "Validation", "Save checkpoint"];
-    let new = NewTask {
+    let new = TaskDraft {
         id: id("task-123"),
         kind: "train-model".to_owned(),
         title: None,
@@ -65,7 +65,7 @@ fn classic_makes_the_reference_documents_letter_for_letter() {
     let document = task::tick(&document, 2, Mark::Done).expect("there");
     assert_eq!(document.text(), TASK);
 
-    let agent = NewAgent {
+    let agent = AgentDraft {
         name: AgentName::new("ai-engineer").expect("valid"),
         status: AgentStatus::Busy,
         last_updated: created,

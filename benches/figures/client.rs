@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mycelium::client::{CoordinationClient, NewTask};
+use mycelium::client::{CoordinationClient, Fields, NewTask};
 use mycelium::entity::TaskStatus;
 use serde_json::json;
 
@@ -73,8 +73,8 @@ async fn writes(bench: &Bench, client: &CoordinationClient) {
 async fn wakes(bench: &Bench, client: &CoordinationClient) {
     let (mut took, mut answers) = (Vec::new(), Vec::new());
     for _ in 0..bench.pick(30, 10, 1) {
-        let id = client.create_task(NewTask::of("x")).await.unwrap();
-        client.update_task_status(&id, TaskStatus::Running, ()).await.unwrap();
+        let id = client.create_task(NewTask::new("x")).await.unwrap();
+        client.update_task_status(&id, TaskStatus::Running, Fields::default()).await.unwrap();
         let (other, its) = (client.clone(), id.clone());
         let waiter = tokio::spawn(async move {
             other.wait_task(&its).await.unwrap();

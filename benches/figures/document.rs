@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mycelium::document::Document;
 use mycelium::entity::agent::{self, AgentUpdate};
 use mycelium::entity::task::{self, TaskUpdate};
-use mycelium::entity::{AgentStatus, NewTask, Priority, TaskStatus};
+use mycelium::entity::{AgentStatus, Priority, TaskDraft, TaskStatus};
 use mycelium::name::{AgentName, DocId, DocPath, Kind, OperationId};
 use mycelium::services::{New, Opening, Passing, Project, Taken};
 use mycelium::store::{Action, Operation};
@@ -42,7 +42,7 @@ fn name(number: usize) -> String {
 }
 
 fn new_task(project: &Project, id: String) -> New {
-    New::Task(NewTask {
+    New::Task(TaskDraft {
         id: DocId::new(id).unwrap(),
         kind: "train-model".to_owned(),
         title: Some("Train the model".to_owned()),

@@ -1,7 +1,7 @@
 //! Many operations in one call, as a pipeline gives them: real documents, created and changed, durable and committed.
 
 use mycelium::entity::task::TaskUpdate;
-use mycelium::entity::{NewTask, Priority, TaskStatus};
+use mycelium::entity::{Priority, TaskDraft, TaskStatus};
 use mycelium::name::DocId;
 use mycelium::operation::{DocumentChange, New, Request, Taken, TaskChange};
 use mycelium::services::{Opening, Outcome, Project, Together};
@@ -59,7 +59,7 @@ fn step(id: &str, status: TaskStatus) -> Request<'static> {
 }
 
 fn create(project: &Project, id: String) -> Request<'static> {
-    let new = NewTask {
+    let new = TaskDraft {
         id: DocId::new(id).unwrap(),
         kind: "train-model".to_owned(),
         title: Some("Train the model".to_owned()),

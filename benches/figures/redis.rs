@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mycelium::entity::agent::{self, AgentUpdate};
-use mycelium::entity::{AgentStatus, NewTask, Priority};
+use mycelium::entity::{AgentStatus, Priority, TaskDraft};
 use mycelium::name::{AgentName, Channel, ChannelPattern, DocId, DocPath, Kind};
 use mycelium::operation::{DocumentChange, New, Passing, Request, Taken};
 use mycelium::redis::Link;
@@ -255,7 +255,7 @@ fn get(project: &Project, agent: usize, _: usize) {
 }
 
 fn create(project: &Project, _: usize, _: usize) {
-    let new = NewTask {
+    let new = TaskDraft {
         id: project.new_id(Kind::Task).unwrap(),
         kind: "train-model".to_owned(),
         title: None,

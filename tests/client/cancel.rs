@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use mycelium::client::{AgentReport, CoordinationClient, Error, Failure, NewTask, NewWorkflow};
+use mycelium::client::{AgentReport, ClaimOptions, CoordinationClient, Error, Failure, Fields, NewTask, NewWorkflow};
 use mycelium::entity::{AgentStatus, TaskStatus, WorkflowStatus};
 use serde_json::json;
 
@@ -68,7 +68,7 @@ const CASES: &[Case] = &[
         prepare: &[],
         call: |client| {
             Box::pin(async move {
-                let new = NewTask::of("x").id("task-7").payload(json!({ "epochs": 3 })).assigned_to("b");
+                let new = NewTask::new("x").id("task-7").payload(json!({ "epochs": 3 })).assigned_to("b");
                 client.create_task(new).await.map(drop)
             })
         },
@@ -115,13 +115,13 @@ const CASES: &[Case] = &[
     Case {
         name: "claim_task",
         prepare: &[Before::Task],
-        call: |client| Box::pin(async move { client.claim_task("task-7", ()).await.map(drop) }),
+        call: |client| Box::pin(async move { client.claim_task("task-7", ClaimOptions::default()).await.map(drop) }),
         is_done: claimed,
     },
     Case {
         name: "claim_next",
         prepare: &[Before::Task],
-        call: |client| Box::pin(async move { client.claim_next(None, ()).await.map(drop) }),
+        call: |client| Box::pin(async move { client.claim_next(None, ClaimOptions::default()).await.map(drop) }),
         is_done: claimed,
     },
     Case {
@@ -140,7 +140,7 @@ const CASES: &[Case] = &[
             Box::pin(async move {
                 let mut pipeline = client.pipeline();
                 pipeline.store_agent_status("b", AgentReport::busy());
-                pipeline.update_task_status("task-7", TaskStatus::Running, ());
+                pipeline.update_task_status("task-7", TaskStatus::Running, Fields::default());
                 pipeline.complete_task("task-7", json!({ "loss": 0.04 }));
                 pipeline.execute().await.map(drop)
             })
@@ -192,7 +192,7 @@ const CASES: &[Case] = &[
         prepare: &[],
         call: |client| {
             Box::pin(async move {
-                let new = NewWorkflow::of("x").id("workflow-7").metadata(json!({ "a": 1 }));
+                let new = NewWorkflow::new("x").id("workflow-7").metadata(json!({ "a": 1 }));
                 client.create_workflow(new).await.map(drop)
             })
         },
@@ -242,16 +242,16 @@ const CASES: &[Case] = &[
 
 async fn prepare(client: &CoordinationClient, before: Before) {
     match before {
-        Before::Task => drop(client.create_task(NewTask::of("x").id("task-7")).await.unwrap()),
+        Before::Task => drop(client.create_task(NewTask::new("x").id("task-7")).await.unwrap()),
         Before::Running => {
-            client.create_task(NewTask::of("x").id("task-7")).await.unwrap();
-            client.update_task_status("task-7", TaskStatus::Running, ()).await.unwrap();
+            client.create_task(NewTask::new("x").id("task-7")).await.unwrap();
+            client.update_task_status("task-7", TaskStatus::Running, Fields::default()).await.unwrap();
         }
         Before::Agent => {
             let report = AgentReport::idle().metadata(json!({ "gpu": 0 }));
             client.store_agent_status("b", report).await.unwrap();
         }
-        Before::Workflow => drop(client.create_workflow(NewWorkflow::of("x").id("workflow-7")).await.unwrap()),
+        Before::Workflow => drop(client.create_workflow(NewWorkflow::new("x").id("workflow-7")).await.unwrap()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use mycelium::client::{Error, NewTask, Terms};
+use mycelium::client::{ClaimOptions, Error, Fields, NewTask, Problem};
 use mycelium::entity::{Priority, TaskStatus};
 use mycelium::name::AgentName;
 
@@ -14,13 +14,13 @@ async fn a_claim_has_one_winner_and_the_loser_is_told() {
     let sandbox = repository();
     let ours = client(&sandbox).await;
     let other = ours.acting_as("data-engineer").unwrap();
-    let id = ours.create_task(NewTask::of("x").id("task-7")).await.unwrap();
+    let id = ours.create_task(NewTask::new("x").id("task-7")).await.unwrap();
     let claim = ours.claim_task(&id, Duration::from_secs(600)).await.unwrap();
     assert_eq!((claim.by.as_str(), claim.fence, claim.task.status), ("ai-engineer", 1, TaskStatus::Running));
     assert_eq!((claim.lease, claim.until.unix_ms() > claim.since.unix_ms()), (Duration::from_secs(600), true));
     assert!(claim.receipt.committed.is_some());
-    assert_eq!(ours.claim_task(&id, ()).await.unwrap().fence, 1, "who has it keeps it");
-    match other.claim_task(&id, ()).await {
+    assert_eq!(ours.claim_task(&id, ClaimOptions::default()).await.unwrap().fence, 1, "who has it keeps it");
+    match other.claim_task(&id, ClaimOptions::default()).await {
         Err(Error::Lost(loss)) => {
             assert_eq!(loss.by.as_ref().map(AgentName::as_str), Some("ai-engineer"));
             assert!(loss.since.is_some() && loss.until.is_some(), "{loss:?}");
@@ -30,9 +30,9 @@ async fn a_claim_has_one_winner_and_the_loser_is_told() {
     assert!(matches!(other.complete_task(&id, ()).await, Err(Error::Lost(_))));
     assert!(matches!(other.renew_task(&id).await, Err(Error::Lost(_))));
     assert_eq!(ours.renew_task(&id).await.unwrap().fence, 1);
-    let stolen = other.claim_task(&id, Terms::default().steal()).await.unwrap();
+    let stolen = other.claim_task(&id, ClaimOptions::default().steal()).await.unwrap();
     assert_eq!((stolen.fence, stolen.by.as_str()), (2, "data-engineer"));
-    let late = ours.fenced(1).update_task_status(&id, TaskStatus::Running, ()).await;
+    let late = ours.fenced(1).update_task_status(&id, TaskStatus::Running, Fields::default()).await;
     assert!(matches!(late, Err(Error::Lost(_))), "{late:?}");
     other.fenced(2).release_task(&id).await.unwrap();
     assert_eq!(ours.get_task(&id).await.unwrap().status, TaskStatus::Pending);
@@ -44,15 +44,15 @@ async fn a_claim_has_one_winner_and_the_loser_is_told() {
 async fn what_is_not_ready_or_meant_for_another_is_refused() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let first = client.create_task(NewTask::of("x").assigned_to("b")).await.unwrap();
-    let second = client.create_task(NewTask::of("x").depends_on([&first])).await.unwrap();
-    assert!(matches!(client.claim_task(&first, ()).await, Err(Error::Refused(_))));
-    assert!(matches!(client.claim_task(&second, ()).await, Err(Error::Refused(_))));
-    assert!(matches!(client.claim_task("task-none", ()).await, Err(Error::NotFound(_))));
-    assert!(client.claim_next(None, ()).await.unwrap().is_none(), "nothing for this agent");
-    assert_eq!(client.claim_task(&first, Terms::default().force()).await.unwrap().fence, 1);
+    let first = client.create_task(NewTask::new("x").assigned_to("b")).await.unwrap();
+    let second = client.create_task(NewTask::new("x").depends_on([&first])).await.unwrap();
+    assert!(matches!(client.claim_task(&first, ClaimOptions::default()).await, Err(Error::Refused(_))));
+    assert!(matches!(client.claim_task(&second, ClaimOptions::default()).await, Err(Error::Refused(_))));
+    assert!(matches!(client.claim_task("task-none", ClaimOptions::default()).await, Err(Error::NotFound(_))));
+    assert!(client.claim_next(None, ClaimOptions::default()).await.unwrap().is_none(), "nothing for this agent");
+    assert_eq!(client.claim_task(&first, ClaimOptions::default().force()).await.unwrap().fence, 1);
     let nobody = builder(&sandbox).build().await.unwrap();
-    let error = nobody.claim_next(None, ()).await.unwrap_err();
+    let error = nobody.claim_next(None, ClaimOptions::default()).await.unwrap_err();
     assert!(matches!(error, Error::BadInput(_)) && error.hint().unwrap().contains(".agent("), "{error:?}");
     is_sound(&sandbox);
 }
@@ -65,7 +65,7 @@ async fn eight_workers_share_out_what_is_ready() {
     let mut pipeline = client.pipeline();
     for number in 0..TASKS {
         let priority = if number == 7 { Priority::Critical } else { Priority::Normal };
-        pipeline.create_task(NewTask::of("x").id(format!("task-{number:02}")).priority(priority));
+        pipeline.create_task(NewTask::new("x").id(format!("task-{number:02}")).priority(priority));
     }
     assert!(pipeline.execute().await.unwrap().iter().all(Result::is_ok));
     assert_eq!(client.ready_tasks().await.unwrap()[0].id.as_str(), "task-07");
@@ -74,7 +74,7 @@ async fn eight_workers_share_out_what_is_ready() {
             let client = client.acting_as(&format!("worker-{number}")).unwrap();
             tokio::spawn(async move {
                 let mut done = Vec::new();
-                while let Some(claim) = client.claim_next(Some("x"), ()).await.unwrap() {
+                while let Some(claim) = client.claim_next(Some("x"), ClaimOptions::default()).await.unwrap() {
                     client.fenced(claim.fence).complete_task(&claim.task.id, ()).await.unwrap();
                     done.push(claim.task.id.to_string());
                 }
@@ -98,7 +98,7 @@ async fn a_pipeline_is_one_operation_and_one_commit() {
     let mut pipeline = client.pipeline();
     pipeline
         .store_agent_status("ai-engineer", mycelium::entity::AgentStatus::Busy)
-        .create_task(NewTask::of("x").id("task-7"))
+        .create_task(NewTask::new("x").id("task-7"))
         .update_task_status("task-7", TaskStatus::Running, serde_json::json!({ "progress": 0.5 }))
         .complete_task("task-8", ())
         .complete_task("task-7", serde_json::json!({ "loss": 0.04 }))
@@ -114,7 +114,7 @@ async fn a_pipeline_is_one_operation_and_one_commit() {
     assert_eq!(after, before + 1);
     for wrong in ["task-7", "a b"] {
         let mut all = client.pipeline().all_or_nothing();
-        all.create_task(NewTask::of("x").id("task-9")).create_task(NewTask::of("x").id(wrong));
+        all.create_task(NewTask::new("x").id("task-9")).create_task(NewTask::new("x").id(wrong));
         let results = all.execute().await.unwrap();
         assert!(results.iter().all(Result::is_err), "{results:?}");
         assert!(matches!(client.get_task("task-9").await, Err(Error::NotFound(_))));

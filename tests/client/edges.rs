@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use mycelium::client::{AgentReport, CoordinationClient, Error, NewTask, NewWorkflow, TaskChanges};
+use mycelium::client::{
+    AgentReport, ClaimOptions, CoordinationClient, Error, Fields, NewTask, NewWorkflow, Problem, TaskChanges,
+};
 use mycelium::entity::TaskStatus;
 use serde_json::{Value, json};
 
@@ -16,7 +18,7 @@ const LONG: Duration = Duration::from_secs(30);
 async fn closing_ends_every_wait() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let id = client.create_task(NewTask::of("x")).await.unwrap().id;
+    let id = client.create_task(NewTask::new("x")).await.unwrap().id;
     let task = tokio::spawn({
         let (client, id) = (client.clone(), id.clone());
         async move { client.wait_task(&id).await.map(|_| ()) }
@@ -66,8 +68,8 @@ fn without_tokio_all_works_that_needs_no_timer_and_the_rest_says_so() {
     let sandbox = repository();
     alone(async {
         let client = client(&sandbox).await;
-        let id = client.create_task(NewTask::of("x")).await.unwrap().id;
-        client.update_task_status(&id, TaskStatus::Running, ()).await.unwrap();
+        let id = client.create_task(NewTask::new("x")).await.unwrap().id;
+        client.update_task_status(&id, TaskStatus::Running, Fields::default()).await.unwrap();
         let waits = [client.wait_task(&id).await.map(|_| ()), client.monitor_workflow([&id], |_| {}).await.map(|_| ())];
         for waits in waits {
             let error = waits.unwrap_err();
@@ -86,21 +88,21 @@ fn without_tokio_all_works_that_needs_no_timer_and_the_rest_says_so() {
 async fn what_is_missing_is_said_at_creation() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let first = client.create_task(NewTask::of("x").depends_on(["task-122"])).await.unwrap();
+    let first = client.create_task(NewTask::new("x").depends_on(["task-122"])).await.unwrap();
     assert!(first.committed.is_some() && first.operation.is_some());
     let said = |receipt: &mycelium::client::Receipt| {
         receipt.findings.iter().map(|finding| (finding.code.as_str(), finding.message.clone())).collect::<Vec<_>>()
     };
     assert_eq!(said(&first), [("MYC202", "there is no task `task-122` yet".to_owned())]);
-    let workflow = client.create_workflow(NewWorkflow::of("x").tasks(["task-9"])).await.unwrap();
+    let workflow = client.create_workflow(NewWorkflow::new("x").tasks(["task-9"])).await.unwrap();
     assert_eq!(said(&workflow), [("MYC207", "there is no task `task-9` yet".to_owned())]);
     // A receipt stands for the id.
-    let second = client.create_task(NewTask::of("y").depends_on([&first])).await.unwrap();
+    let second = client.create_task(NewTask::new("y").depends_on([&first])).await.unwrap();
     assert_eq!(said(&second), []);
     assert_eq!(client.get_task(&second).await.unwrap().depends_on, std::slice::from_ref(&first.id));
     assert_eq!(client.get_workflow(&workflow).await.unwrap().id.as_str(), workflow.to_string());
     let mut pipeline = client.pipeline();
-    pipeline.create_task(NewTask::of("z").depends_on(["task-122"]));
+    pipeline.create_task(NewTask::new("z").depends_on(["task-122"]));
     let done = pipeline.execute().await.unwrap().remove(0).unwrap();
     assert_eq!(said(&done).len(), 1);
 }
@@ -110,25 +112,25 @@ async fn what_is_missing_is_said_at_creation() {
 async fn values_that_do_not_fit_are_refused_as_what_they_are() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let none = client.create_task(NewTask::of("x").payload(Value::Null)).await.unwrap();
+    let none = client.create_task(NewTask::new("x").payload(Value::Null)).await.unwrap();
     assert_eq!(client.get_task(&none).await.unwrap().payload, None);
     client.store_agent_status("a", AgentReport::busy().metadata(Value::Null)).await.unwrap();
-    client.create_workflow(NewWorkflow::of("x").metadata(Value::Null)).await.unwrap();
+    client.create_workflow(NewWorkflow::new("x").metadata(Value::Null)).await.unwrap();
     let edge = "x".repeat(512 * 1024 - 2);
-    let task = client.create_task(NewTask::of("x").payload(edge.clone())).await.unwrap();
+    let task = client.create_task(NewTask::new("x").payload(edge.clone())).await.unwrap();
     assert_eq!(client.get_task(&task).await.unwrap().payload, Some(json!(edge)));
-    client.update_task_status(&none, TaskStatus::Running, ()).await.unwrap();
+    client.update_task_status(&none, TaskStatus::Running, Fields::default()).await.unwrap();
     let deep = (0..200).fold(Value::Null, |inner, _| json!([inner]));
     let crowd = json!(vec![1; 250_000]);
     let before = sandbox.documents();
     for huge in [json!("x".repeat(2_000_000)), crowd] {
-        let error = client.create_task(NewTask::of("x").payload(huge)).await.unwrap_err();
+        let error = client.create_task(NewTask::new("x").payload(huge)).await.unwrap_err();
         assert!(matches!(error, Error::BadInput(_)) && !error.to_string().contains("template"), "{error}");
     }
     for big in [json!({ "x": "x".repeat(600_000) }), deep] {
         let refused = [
-            client.create_task(NewTask::of("x").payload(big.clone())).await.map(|_| ()),
-            client.create_workflow(NewWorkflow::of("x").metadata(big.clone())).await.map(|_| ()),
+            client.create_task(NewTask::new("x").payload(big.clone())).await.map(|_| ()),
+            client.create_workflow(NewWorkflow::new("x").metadata(big.clone())).await.map(|_| ()),
             client.store_agent_status("b", AgentReport::busy().metadata(big.clone())).await.map(|_| ()),
             client.store_agent_status("a", AgentReport::busy().metadata(big.clone())).await.map(|_| ()),
             client.complete_task(&none, big.clone()).await.map(|_| ()),
@@ -144,9 +146,9 @@ async fn values_that_do_not_fit_are_refused_as_what_they_are() {
     // A result that is plain text is no JSON: only the file's own limit holds.
     let endless = client.complete_task(&none, "x".repeat(2_000_000)).await.unwrap_err();
     assert!(matches!(endless, Error::BadInput(_)) && endless.hint().is_some(), "{endless:?}");
-    let steps = client.create_task(NewTask::of("x").steps(vec!["step"; 200_000])).await.unwrap_err();
+    let steps = client.create_task(NewTask::new("x").steps(vec!["step"; 200_000])).await.unwrap_err();
     assert!(matches!(steps, Error::BadInput(_)) && !steps.to_string().contains("template"), "{steps}");
-    let nobody = client.create_task(NewTask::of("x").assigned_to("none")).await.unwrap_err();
+    let nobody = client.create_task(NewTask::new("x").assigned_to("none")).await.unwrap_err();
     assert!(matches!(nobody, Error::BadInput(_)) && nobody.to_string().contains("`assigned_to`"), "{nobody}");
     assert_eq!(sandbox.documents(), before);
     is_sound(&sandbox);
@@ -158,11 +160,11 @@ async fn a_description_is_written_and_read_wherever_a_task_is() {
     let sandbox = repository();
     let client = client(&sandbox).await;
     let text = "Fix the redirect.\n\n## Context\n\n- see `src/login.rs`";
-    let task = client.create_task(NewTask::of("x").id("task-7").description(text)).await.unwrap();
+    let task = client.create_task(NewTask::new("x").id("task-7").description(text)).await.unwrap();
     assert_eq!(client.get_task(&task).await.unwrap().description.as_deref(), Some(text));
     let path = format!("{}/task-7.md", crate::support::FOLDER);
     sandbox.write(&path, &(sandbox.read(&path) + "\n## Hints\n\nBy hand.\n"));
-    let read = client.claim_task(&task, ()).await.unwrap().task;
+    let read = client.claim_task(&task, ClaimOptions::default()).await.unwrap().task;
     assert_eq!(read.description, Some(format!("{text}\n\n## Hints\n\nBy hand.")));
     let changes = TaskChanges::default().payload(json!({ "a": 1 })).kind("y").steps(["one", "one"]).title("Redirect");
     client.update_task(&task, changes.description("Short.")).await.unwrap();
@@ -170,7 +172,7 @@ async fn a_description_is_written_and_read_wherever_a_task_is() {
     assert_eq!((task.description.as_deref(), task.kind.as_str()), (Some("Short."), "y"));
     assert_eq!((task.payload, task.steps.len(), task.title.as_deref()), (Some(json!({ "a": 1 })), 1, Some("Redirect")));
     let mut pipeline = client.pipeline();
-    pipeline.create_task(NewTask::of("x").id("task-8").description("Piped."));
+    pipeline.create_task(NewTask::new("x").id("task-8").description("Piped."));
     pipeline.update_task("task-7", TaskChanges::default().description("").payload(Value::Null));
     pipeline.update_task("task-7", TaskChanges::default().description("## Notes\n\nno"));
     let done = pipeline.execute().await.unwrap();
@@ -178,7 +180,7 @@ async fn a_description_is_written_and_read_wherever_a_task_is() {
     assert_eq!(client.get_task("task-8").await.unwrap().description.as_deref(), Some("Piped."));
     let task = client.get_task("task-7").await.unwrap();
     assert_eq!((task.description, task.payload), (None, None));
-    let workflow = client.create_workflow(NewWorkflow::of("x").description("Why.")).await.unwrap();
+    let workflow = client.create_workflow(NewWorkflow::new("x").description("Why.")).await.unwrap();
     assert_eq!(client.get_workflow(&workflow).await.unwrap().description.as_deref(), Some("Why."));
     sandbox.mycelium(&["commit"]).ok();
     is_sound(&sandbox);
@@ -189,10 +191,10 @@ async fn a_description_is_written_and_read_wherever_a_task_is() {
 async fn entities_serialize_as_the_format_says() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let new = NewTask::of("x").id("task-7").payload(json!({ "a": [1] })).steps(["one"]).description("Do it.");
+    let new = NewTask::new("x").id("task-7").payload(json!({ "a": [1] })).steps(["one"]).description("Do it.");
     client.create_task(new).await.unwrap();
-    let task = client.claim_task("task-7", ()).await.unwrap().task;
-    client.create_workflow(NewWorkflow::of("x").id("workflow-7").metadata(json!({ "b": 2 }))).await.unwrap();
+    let task = client.claim_task("task-7", ClaimOptions::default()).await.unwrap().task;
+    client.create_workflow(NewWorkflow::new("x").id("workflow-7").metadata(json!({ "b": 2 }))).await.unwrap();
     client.store_agent_status("ai-engineer", AgentReport::busy().active_tasks(["task-7"])).await.unwrap();
     let agent = client.get_agent_status("ai-engineer").await.unwrap().agent;
     let shown = |kind: &str, id: &str| {
@@ -216,17 +218,17 @@ async fn the_queue_gives_out_first_what_was_made_first() {
     let mut made = Vec::new();
     let mut pipeline = client.pipeline();
     for _ in 0..20 {
-        pipeline.create_task(NewTask::of("x"));
+        pipeline.create_task(NewTask::new("x"));
     }
     made.extend(pipeline.execute().await.unwrap().into_iter().map(|done| done.unwrap().id));
     for _ in 0..3 {
-        made.push(client.create_task(NewTask::of("x")).await.unwrap().id);
+        made.push(client.create_task(NewTask::new("x")).await.unwrap().id);
     }
     made.push(sandbox.mycelium(&["task", "create", "--type", "x"]).ok().trim().parse().unwrap());
     let ready: Vec<_> = client.ready_tasks().await.unwrap().into_iter().map(|task| task.id).collect();
     assert_eq!(ready, made);
-    assert_eq!(client.claim_next(None, ()).await.unwrap().unwrap().task.id, made[0]);
-    assert_eq!(client.claim_next(None, ()).await.unwrap().unwrap().task.id, made[1]);
+    assert_eq!(client.claim_next(None, ClaimOptions::default()).await.unwrap().unwrap().task.id, made[0]);
+    assert_eq!(client.claim_next(None, ClaimOptions::default()).await.unwrap().unwrap().task.id, made[1]);
     let listed = sandbox.mycelium(&["task", "list", "--status", "pending", "--format", "{{id}}"]).ok();
     assert_eq!(
         listed.lines().collect::<Vec<_>>(),
@@ -248,7 +250,7 @@ async fn what_comes_on_the_channels_of_documents_is_true() {
     // Nor by a line that somebody writes, or that a pull brings.
     let line = "- op-1 2025-10-17T00:00:00.000Z tasks:completed completed `{\"task_id\":\"task-7\"}`\n";
     sandbox.write(&format!("{}/events-x.md", crate::support::FOLDER), line);
-    let task = client.create_task(NewTask::of("x")).await.unwrap();
+    let task = client.create_task(NewTask::new("x")).await.unwrap();
     let event = tokio::time::timeout(LONG, ends.next()).await.expect("told").unwrap().unwrap().to_json();
     assert_eq!((&event["event"], &event["task_id"]), (&json!("created"), &json!(task.to_string())));
     let told = sandbox.mycelium(&["check"]);
@@ -260,7 +262,7 @@ async fn what_comes_on_the_channels_of_documents_is_true() {
 async fn the_reference_documents_task_management_runs_as_written() {
     let sandbox = repository();
     let client = CoordinationClient::builder().root(sandbox.root()).build().await.unwrap();
-    let new = NewTask::of("train-model")
+    let new = NewTask::new("train-model")
         .assigned_to("ai-engineer")
         .depends_on(["task-122"])
         .payload(json!({ "dataset": "alice-voice", "config": "configs/lora.yaml" }));

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_core::Stream as _;
-use mycelium::client::{Error, Events, Failure, NewTask};
+use mycelium::client::{Error, Events, Failure, Fields, NewTask};
 use mycelium::entity::TaskStatus;
 use serde_json::{Value, json};
 
@@ -24,8 +24,8 @@ async fn what_happens_to_tasks_is_told_whoever_does_it() {
     let mut ends = client.subscribe_events("tasks:completed").await.unwrap();
     let mut all = client.subscribe_events("*").await.unwrap();
     for (id, verb) in [("task-7", "complete"), ("task-8", "fail")] {
-        client.create_task(NewTask::of("x").id(id)).await.unwrap();
-        client.update_task_status(id, TaskStatus::Running, ()).await.unwrap();
+        client.create_task(NewTask::new("x").id(id)).await.unwrap();
+        client.update_task_status(id, TaskStatus::Running, Fields::default()).await.unwrap();
         if verb == "complete" {
             sandbox.mycelium(&["--as", "ai-engineer", "task", "complete", id, "--result", "{\"loss\": 0.04}"]).ok();
         } else {

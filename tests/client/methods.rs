@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use mycelium::client::{AgentReport, CoordinationClient, Error, Failure, Mode, NewTask, NewWorkflow, TimedOut};
+use mycelium::client::{
+    AgentReport, CoordinationClient, Error, Failure, Fields, Mode, NewTask, NewWorkflow, Problem, TimedOut,
+};
 use mycelium::entity::{AgentStatus, Priority, TaskStatus, WorkflowStatus};
 use serde_json::json;
 
@@ -56,8 +58,8 @@ async fn agents_come_and_go() {
 async fn a_task_lives_from_creation_to_completion() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let first = client.create_task(NewTask::of("prepare-dataset").id("task-122")).await.unwrap().id;
-    let new = NewTask::of("train-model")
+    let first = client.create_task(NewTask::new("prepare-dataset").id("task-122")).await.unwrap().id;
+    let new = NewTask::new("train-model")
         .title("Train the model")
         .assigned_to("ai-engineer")
         .depends_on([&first])
@@ -70,7 +72,7 @@ async fn a_task_lives_from_creation_to_completion() {
     assert_eq!((task.depends_on, task.steps.len()), (vec![first.clone()], 2));
     let ready = client.ready_tasks().await.unwrap();
     assert_eq!(ready.iter().map(|task| &task.id).collect::<Vec<_>>(), [&first]);
-    client.update_task_status(&first, TaskStatus::Running, ()).await.unwrap();
+    client.update_task_status(&first, TaskStatus::Running, Fields::default()).await.unwrap();
     client.complete_task(&first, json!({ "rows": 3 })).await.unwrap();
     assert_eq!(client.ready_tasks().await.unwrap()[0].id, id);
     let fields = json!({ "progress": 0.5, "current_epoch": 2 });
@@ -93,11 +95,11 @@ async fn a_workflow_is_as_far_as_its_tasks() {
     let client = client(&sandbox).await;
     let mut ids = Vec::new();
     for kind in ["prepare-dataset", "train-model", "evaluate-model"] {
-        ids.push(client.create_task(NewTask::of(kind)).await.unwrap().id);
+        ids.push(client.create_task(NewTask::new(kind)).await.unwrap().id);
     }
-    let new = NewWorkflow::of("model-training").tasks(&ids).metadata(json!({ "dataset": "alice-voice" }));
+    let new = NewWorkflow::new("model-training").tasks(&ids).metadata(json!({ "dataset": "alice-voice" }));
     let id = client.create_workflow(new).await.unwrap().id;
-    client.update_task_status(&ids[0], TaskStatus::Running, ()).await.unwrap();
+    client.update_task_status(&ids[0], TaskStatus::Running, Fields::default()).await.unwrap();
     client.complete_task(&ids[0], ()).await.unwrap();
     let workflow = client.get_workflow(&id).await.unwrap();
     assert_eq!((workflow.status, workflow.tasks), (WorkflowStatus::Running, ids.clone()));
@@ -109,7 +111,7 @@ async fn a_workflow_is_as_far_as_its_tasks() {
     client.fail_workflow(&id, "the disk is full").await.unwrap();
     let workflow = client.get_workflow(&id).await.unwrap();
     assert_eq!((workflow.status, workflow.error), (WorkflowStatus::Failed, Some(json!("the disk is full"))));
-    let other = client.create_workflow(NewWorkflow::of("x").id("workflow-7")).await.unwrap().id;
+    let other = client.create_workflow(NewWorkflow::new("x").id("workflow-7")).await.unwrap().id;
     client.complete_workflow(&other, json!({ "final_accuracy": 0.96 })).await.unwrap();
     assert_eq!(client.get_workflow("workflow-7").await.unwrap().result, Some(json!({ "final_accuracy": 0.96 })));
     is_sound(&sandbox);
@@ -119,9 +121,9 @@ async fn a_workflow_is_as_far_as_its_tasks() {
 async fn refusals_say_what_they_are_and_change_nothing() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let id = client.create_task(NewTask::of("x").id("task-7")).await.unwrap().id;
+    let id = client.create_task(NewTask::new("x").id("task-7")).await.unwrap().id;
     let before = sandbox.read(&format!("{FOLDER}/task-7.md"));
-    let taken = client.create_task(NewTask::of("x").id("task-7")).await;
+    let taken = client.create_task(NewTask::new("x").id("task-7")).await;
     assert!(matches!(taken, Err(Error::Conflict(_))), "{taken:?}");
     let early = client.complete_task(&id, ()).await.unwrap_err();
     assert!(matches!(early, Error::Refused(_)) && early.hint().is_some(), "{early:?}");
@@ -143,7 +145,7 @@ async fn refusals_say_what_they_are_and_change_nothing() {
 async fn a_mode_that_cannot_be_reached_is_told_and_does_no_harm() {
     let sandbox = repository();
     let client = builder(&sandbox).mode(Mode::Redis).build().await.unwrap();
-    client.create_task(NewTask::of("x").priority(Priority::Critical)).await.unwrap();
+    client.create_task(NewTask::new("x").priority(Priority::Critical)).await.unwrap();
     let stats = client.get_stats().await.unwrap();
     assert_eq!((stats.mode, stats.agent_count), (Mode::Markdown, 0));
     assert_eq!((stats.task_queue_size.critical, stats.task_queue_size.total()), (1, 1));
@@ -158,21 +160,21 @@ async fn a_mode_that_cannot_be_reached_is_told_and_does_no_harm() {
 async fn a_closed_client_takes_nothing_more() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let id = client.create_task(NewTask::of("x")).await.unwrap().id;
+    let id = client.create_task(NewTask::new("x")).await.unwrap().id;
     client.get_task(&id).await.unwrap();
     client.close().await;
     client.clone().close().await;
     assert!(matches!(client.get_task(&id).await, Err(Error::Closed)));
-    assert!(matches!(client.create_task(NewTask::of("x")).await, Err(Error::Closed)));
+    assert!(matches!(client.create_task(NewTask::new("x")).await, Err(Error::Closed)));
 }
 
 #[tokio::test]
 async fn several_agents_act_through_one_client() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let id = client.create_task(NewTask::of("x")).await.unwrap().id;
+    let id = client.create_task(NewTask::new("x")).await.unwrap().id;
     let other = client.acting_as("data-engineer").unwrap();
-    other.update_task_status(&id, TaskStatus::Running, ()).await.unwrap();
+    other.update_task_status(&id, TaskStatus::Running, Fields::default()).await.unwrap();
     assert_eq!(sandbox.git(&["log", "-2", "--format=%an"]), "data-engineer\nai-engineer");
     assert!(matches!(client.acting_as(""), Err(Error::BadInput(_))));
 }
@@ -182,7 +184,7 @@ async fn several_agents_act_through_one_client() {
 async fn a_timed_out_operation_is_done_wholly_or_not_at_all() {
     let sandbox = repository();
     let patient = client(&sandbox).await;
-    patient.create_task(NewTask::of("x").id("task-7")).await.unwrap();
+    patient.create_task(NewTask::new("x").id("task-7")).await.unwrap();
     let hasty = builder(&sandbox).operation_timeout(Duration::from_millis(300)).build().await.unwrap();
     assert_eq!(hasty.get_task("task-7").await.unwrap().status, TaskStatus::Pending);
     // Somebody holds the folder.
@@ -195,7 +197,7 @@ async fn a_timed_out_operation_is_done_wholly_or_not_at_all() {
     let crowd: Vec<_> = (0..40)
         .map(|_| {
             let hasty = hasty.clone();
-            tokio::spawn(async move { hasty.create_task(NewTask::of("y")).await })
+            tokio::spawn(async move { hasty.create_task(NewTask::new("y")).await })
         })
         .collect();
     let mut not_done = 0;
@@ -229,7 +231,7 @@ fn it_works_in_either_flavour_of_runtime() {
             let crowd: Vec<_> = (0..8)
                 .map(|_| {
                     let client = client.clone();
-                    tokio::spawn(async move { client.create_task(NewTask::of("x")).await.unwrap() })
+                    tokio::spawn(async move { client.create_task(NewTask::new("x")).await.unwrap() })
                 })
                 .collect();
             for one in crowd {

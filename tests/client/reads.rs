@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mycelium::client::{Error, NewTask};
+use mycelium::client::{Error, Fields, NewTask};
 use mycelium::entity::TaskStatus;
 use serde_json::json;
 
@@ -17,8 +17,8 @@ fn path(sandbox: &Sandbox, id: &str) -> std::path::PathBuf {
 async fn a_write_is_seen_at_once_whoever_made_it() {
     let sandbox = repository();
     let (ours, other) = (client(&sandbox).await, client(&sandbox).await);
-    let id = ours.create_task(NewTask::of("x").id("task-7")).await.unwrap();
-    ours.update_task_status(&id, TaskStatus::Running, ()).await.unwrap();
+    let id = ours.create_task(NewTask::new("x").id("task-7")).await.unwrap();
+    ours.update_task_status(&id, TaskStatus::Running, Fields::default()).await.unwrap();
     for round in 1..=200_u32 {
         let epoch = json!({ "epoch": round });
         match round % 4 {
@@ -50,7 +50,7 @@ async fn a_write_is_seen_at_once_whoever_made_it() {
 async fn what_is_removed_renamed_broken_or_stated_twice_is_seen() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let id = client.create_task(NewTask::of("x").id("task-7")).await.unwrap().id;
+    let id = client.create_task(NewTask::new("x").id("task-7")).await.unwrap().id;
     // Long enough for the file's stamp to be believed.
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     client.get_task(&id).await.unwrap();
@@ -81,7 +81,7 @@ async fn what_is_removed_renamed_broken_or_stated_twice_is_seen() {
 async fn readers_among_writers_see_every_write_that_was_acknowledged() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let id = client.create_task(NewTask::of("x").id("task-7")).await.unwrap().id;
+    let id = client.create_task(NewTask::new("x").id("task-7")).await.unwrap().id;
     client.update_task_status(&id, TaskStatus::Running, json!({ "epoch": 0 })).await.unwrap();
     let (written, seen) = tokio::sync::watch::channel(0_u64);
     let reader = {

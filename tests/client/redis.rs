@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use mycelium::client::{CoordinationClient, Decided, Error, Mode, NewTask, TaskChanges, Terms};
+use mycelium::client::{ClaimOptions, CoordinationClient, Decided, Error, Fields, Mode, NewTask, TaskChanges};
 use mycelium::entity::TaskStatus;
 use mycelium::lease::LossReason;
 use serde_json::Value;
@@ -76,14 +76,14 @@ async fn the_mode_is_true_when_the_server_comes_and_goes() {
     let sandbox = repository();
     let client = connected(&sandbox, &server.url(), "ai-engineer").await;
     live(&client);
-    client.create_task(NewTask::of("x").id("task-1")).await.unwrap();
+    client.create_task(NewTask::new("x").id("task-1")).await.unwrap();
     eventually("the task is there", || field(&server, "tasks:task-1", "status") == "pending");
     server.kill();
     eventually("it is seen to be gone", || client.mode() == Mode::Markdown);
     let stats = client.get_stats().await.unwrap();
     assert_eq!(stats.mode, Mode::Markdown);
     assert!(stats.unreached.is_some_and(|unreached| !unreached.why.is_empty()));
-    client.update_task_status("task-1", TaskStatus::Running, ()).await.unwrap();
+    client.update_task_status("task-1", TaskStatus::Running, Fields::default()).await.unwrap();
     server.restart();
     eventually("it is seen to be back", || client.mode() == Mode::Redis);
     eventually("it knows what happened", || field(&server, "tasks:task-1", "status") == "running");
@@ -100,7 +100,7 @@ async fn what_comes_in_is_committed_in_the_name_of_who_did_it() {
     let theirs = connected(&there, &server.url(), "data-engineer").await;
     live(&ours);
     live(&theirs);
-    ours.create_task(NewTask::of("x").id("task-7")).await.unwrap();
+    ours.create_task(NewTask::new("x").id("task-7")).await.unwrap();
     let path = ".claude/coordination/task-7.md";
     eventually("it came", || there.git(&["log", "--format=%an %s", "--", path]).contains("task-7"));
     let log = there.git(&["log", "--format=%an|%B", "--", path]);
@@ -123,7 +123,7 @@ async fn what_git_keeps_from_being_committed_is_committed_before_the_end() {
     let sandbox = repository();
     let client = connected(&sandbox, &server.url(), "ai-engineer").await;
     live(&client);
-    client.create_task(NewTask::of("x").id("task-7")).await.unwrap();
+    client.create_task(NewTask::new("x").id("task-7")).await.unwrap();
     eventually("it is there", || field(&server, "tasks:task-7", "status") == "pending");
     // Somebody moves the branch at this moment; whoever writes does so all the same.
     let lock = sandbox.path(".git/refs/heads/main.lock");
@@ -147,14 +147,14 @@ async fn a_claim_is_decided_on_the_server_for_all_clones() {
     let theirs = connected(&there, &server.url(), "data-engineer").await;
     live(&ours);
     live(&theirs);
-    ours.create_task(NewTask::of("x").id("task-7")).await.unwrap();
+    ours.create_task(NewTask::new("x").id("task-7")).await.unwrap();
     eventually("it came", || there.documents().iter().any(|name| name.contains("task-7")));
     let claim = ours.claim_task("task-7", Duration::from_secs(600)).await.unwrap();
     // On a busy machine the deadline of 50 ms may pass: then it says so.
     println!("decided: {:?}", claim.decided);
     assert_ne!(claim.decided, Decided::Here);
     eventually("the server knows it", || field(&server, "mycelium:doc:{tasks:task-7}", "holder") == "ai-engineer");
-    let refused = theirs.claim_task("task-7", ()).await;
+    let refused = theirs.claim_task("task-7", ClaimOptions::default()).await;
     assert!(
         matches!(&refused, Err(Error::Lost(loss)) if loss.by.as_ref().is_some_and(|by| by.as_str() == "ai-engineer")),
         "{refused:?}"
@@ -169,7 +169,7 @@ async fn a_claim_is_decided_on_the_server_for_all_clones() {
     // Given back, it can be had at once by anybody, in any clone.
     ours.release_task("task-7").await.unwrap();
     eventually("nobody has it there", || field(&server, "mycelium:doc:{tasks:task-7}", "holder").is_empty());
-    eventually("the other clone may have it", || futures(theirs.claim_task("task-7", ())).is_ok());
+    eventually("the other clone may have it", || futures(theirs.claim_task("task-7", ClaimOptions::default())).is_ok());
     assert_eq!(theirs.get_task("task-7").await.unwrap().claimed_by.unwrap().as_str(), "data-engineer");
     theirs.complete_task("task-7", ()).await.unwrap();
     eventually("it is done there", || field(&server, "tasks:task-7", "status") == "completed");
@@ -177,18 +177,18 @@ async fn a_claim_is_decided_on_the_server_for_all_clones() {
     // Without the server it is decided here, and said so; who insists on the server is refused.
     let strict = builder(&here).agent("ai-engineer").setting("coordination.redis.url", server.url());
     let strict = strict.require_mode(Mode::Redis).build().await.unwrap();
-    ours.create_task(NewTask::of("x").id("task-8")).await.unwrap();
+    ours.create_task(NewTask::new("x").id("task-8")).await.unwrap();
     server.kill();
     eventually("it is seen to be gone", || ours.mode() == Mode::Markdown);
-    let refused = strict.claim_task("task-8", ()).await;
+    let refused = strict.claim_task("task-8", ClaimOptions::default()).await;
     assert!(matches!(&refused, Err(Error::Busy(_))), "{refused:?}");
     assert_eq!(ours.get_task("task-8").await.unwrap().status, TaskStatus::Pending);
-    let alone = ours.claim_task("task-8", ()).await.unwrap();
+    let alone = ours.claim_task("task-8", ClaimOptions::default()).await.unwrap();
     assert!(matches!(&alone.decided, Decided::HereAlone(why) if !why.is_empty()), "{:?}", alone.decided);
-    ours.create_task(NewTask::of("x").id("task-9")).await.unwrap();
+    ours.create_task(NewTask::new("x").id("task-9")).await.unwrap();
     let mut pipeline = ours.pipeline();
     pipeline
-        .update_task_status("task-9", TaskStatus::Running, ())
+        .update_task_status("task-9", TaskStatus::Running, Fields::default())
         .update_task("task-9", TaskChanges::default().title("T"));
     let done: Vec<_> = pipeline.execute().await.unwrap().into_iter().map(|done| done.unwrap().decided).collect();
     assert!(matches!(&done[..], [Some(Decided::HereAlone(why)), None] if !why.is_empty()), "{done:?}");
@@ -216,10 +216,10 @@ async fn who_took_a_task_from_a_queue_keeps_it_for_a_while() {
     let sandbox = repository();
     let client = connected(&sandbox, &server.url(), "ai-engineer").await;
     live(&client);
-    client.create_task(NewTask::of("x").id("task-7")).await.unwrap();
+    client.create_task(NewTask::new("x").id("task-7")).await.unwrap();
     eventually("it is in the queue", || server.cli(&["RPOP", "tasks:queue:normal"]) == "task-7");
     eventually("it is known to be taken", || server.cli(&["HEXISTS", "mycelium:popped", "task-7"]) == "1");
-    eventually("it is refused", || match futures(client.claim_task("task-7", ())) {
+    eventually("it is refused", || match futures(client.claim_task("task-7", ClaimOptions::default())) {
         Err(Error::Lost(loss)) => {
             assert_eq!(loss.why, LossReason::Popped);
             assert!(loss.to_string().contains("took it from the queue (redis:unknown), until "), "{loss}");
@@ -227,7 +227,7 @@ async fn who_took_a_task_from_a_queue_keeps_it_for_a_while() {
         }
         other => panic!("{other:?}"),
     });
-    assert_eq!(client.claim_task("task-7", Terms::default().steal()).await.unwrap().by.as_str(), "ai-engineer");
+    assert_eq!(client.claim_task("task-7", ClaimOptions::default().steal()).await.unwrap().by.as_str(), "ai-engineer");
     client.close().await;
 }
 
@@ -243,7 +243,7 @@ async fn a_client_gives_way_to_a_watcher_and_comes_back() {
     command.env("REDIS_URL", server.url()).stdout(Stdio::null()).stderr(Stdio::null());
     let watching = Watching(command.spawn().unwrap());
     eventually("the watcher follows", || follower() == Some(u64::from(watching.0.id())));
-    client.create_task(NewTask::of("x").id("task-7")).await.unwrap();
+    client.create_task(NewTask::new("x").id("task-7")).await.unwrap();
     eventually("the task is there", || field(&server, "tasks:task-7", "status") == "pending");
     assert_eq!(client.mode(), Mode::Redis);
     drop(watching);

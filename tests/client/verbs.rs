@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use mycelium::client::{
-    AgentFilter, AgentReport, CoordinationClient, Error, Mode, NewTask, NewWorkflow, ReadyFilter, TaskChanges,
-    TaskFilter, Terms, WorkflowChanges, WorkflowFilter,
+    AgentFilter, AgentReport, ClaimOptions, CoordinationClient, Error, Fields, Mode, NewTask, NewWorkflow, ReadyFilter,
+    TaskChanges, TaskFilter, WorkflowChanges, WorkflowFilter,
 };
 use mycelium::entity::{AgentStatus, Priority, Task, TaskStatus, WorkflowStatus};
 use serde_json::json;
@@ -148,16 +148,16 @@ async fn lists_are_those_of_the_command_line() {
     let client = client(&sandbox).await;
     let mut pipeline = client.pipeline();
     pipeline
-        .create_task(NewTask::of("x").id("task-1").assigned_to("ben"))
-        .create_task(NewTask::of("y").id("task-2").priority(Priority::High))
-        .create_task(NewTask::of("x").id("task-3").depends_on(["task-2"]))
-        .create_task(NewTask::of("x").id("task-4"))
-        .update_task_status("task-4", TaskStatus::Running, ())
-        .create_task(NewTask::of("x").id("task-5"))
-        .update_task_status("task-5", TaskStatus::Running, ())
+        .create_task(NewTask::new("x").id("task-1").assigned_to("ben"))
+        .create_task(NewTask::new("y").id("task-2").priority(Priority::High))
+        .create_task(NewTask::new("x").id("task-3").depends_on(["task-2"]))
+        .create_task(NewTask::new("x").id("task-4"))
+        .update_task_status("task-4", TaskStatus::Running, Fields::default())
+        .create_task(NewTask::new("x").id("task-5"))
+        .update_task_status("task-5", TaskStatus::Running, Fields::default())
         .fail_task("task-5", "no")
-        .create_workflow(NewWorkflow::of("w").id("workflow-1").tasks(["task-1", "task-2"]))
-        .create_workflow(NewWorkflow::of("w").id("workflow-2"))
+        .create_workflow(NewWorkflow::new("w").id("workflow-1").tasks(["task-1", "task-2"]))
+        .create_workflow(NewWorkflow::new("w").id("workflow-2"))
         .complete_workflow("workflow-2", ())
         .store_agent_status("ann", AgentReport::busy())
         .store_agent_status("ben", AgentReport::idle());
@@ -179,7 +179,10 @@ async fn lists_are_those_of_the_command_line() {
     ] {
         assert_eq!(ids(&client.list_tasks(filter.clone()).await.unwrap()), shown(arguments), "{filter:?}");
     }
-    assert_eq!(ids(&client.list_tasks(()).await.unwrap()), ["task-4", "task-2", "task-1", "task-3", "task-5"]);
+    assert_eq!(
+        ids(&client.list_tasks(TaskFilter::default()).await.unwrap()),
+        ["task-4", "task-2", "task-1", "task-3", "task-5"]
+    );
     for (filter, arguments) in [
         (ReadyFilter::default(), &["task", "ready"][..]),
         (ReadyFilter::default().kind("y"), &["task", "ready", "--type", "y"]),
@@ -188,14 +191,14 @@ async fn lists_are_those_of_the_command_line() {
         assert_eq!(ids(&client.list_ready(filter.clone()).await.unwrap()), shown(arguments), "{filter:?}");
     }
     assert_eq!(ids(&client.list_ready(ReadyFilter::default().for_agent("ann")).await.unwrap()), ["task-2"]);
-    let workflows = client.list_workflows(()).await.unwrap();
+    let workflows = client.list_workflows(WorkflowFilter::default()).await.unwrap();
     assert_eq!(workflows.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), shown(&["workflow", "list"]));
     assert_eq!(workflows[0].tasks.len(), 2);
     let running = client.list_workflows(WorkflowFilter::default().status(WorkflowStatus::Running)).await.unwrap();
     assert_eq!(running.len(), 1);
     let busy = client.list_agent_states(AgentFilter::default().status(AgentStatus::Busy)).await.unwrap();
     assert_eq!(busy.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["ann"]);
-    assert_eq!(client.list_agent_states(()).await.unwrap().len(), 2);
+    assert_eq!(client.list_agent_states(AgentFilter::default()).await.unwrap().len(), 2);
     for wrong in ["", "a b"] {
         let error = client.list_tasks(TaskFilter::default().assigned_to(wrong)).await.unwrap_err();
         assert!(matches!(error, Error::BadInput(_)), "{error:?}");
@@ -211,10 +214,10 @@ async fn a_task_is_reviewed_noted_ticked_and_removed() {
     let sandbox = repository();
     let client = client(&sandbox).await;
     let reviewer = client.acting_as("reviewer").unwrap();
-    let task = client.create_task(NewTask::of("x").id("task-1").steps(["Load", "Train"])).await.unwrap();
+    let task = client.create_task(NewTask::new("x").id("task-1").steps(["Load", "Train"])).await.unwrap();
     assert!(matches!(reviewer.approve_task(&task, None).await, Err(Error::Refused(_))));
     assert!(matches!(reviewer.reject_task(&task, "no").await, Err(Error::Refused(_))));
-    let claim = client.claim_task(&task, ()).await.unwrap();
+    let claim = client.claim_task(&task, ClaimOptions::default()).await.unwrap();
     assert_eq!(claim.receipt.fence, Some(claim.fence));
     client.tick_item(&task, 1).await.unwrap();
     client.tick_item(&task, 2).await.unwrap();
@@ -230,11 +233,11 @@ async fn a_task_is_reviewed_noted_ticked_and_removed() {
     assert!(matches!(reviewer.reject_task(&task, "").await, Err(Error::BadInput(_))));
     reviewer.reject_task(&task, "train longer").await.unwrap();
     assert_eq!(client.get_task(&task).await.unwrap().status, TaskStatus::Pending);
-    client.claim_task(&task, ()).await.unwrap();
+    client.claim_task(&task, ClaimOptions::default()).await.unwrap();
     client.fail_task(&task, "oom").await.unwrap();
     client.retry_task(&task).await.unwrap();
     assert!(matches!(client.retry_task(&task).await, Err(Error::Refused(_))));
-    client.claim_task(&task, ()).await.unwrap();
+    client.claim_task(&task, ClaimOptions::default()).await.unwrap();
     client.complete_task(&task, ()).await.unwrap();
     reviewer.approve_task(&task, Some("well done")).await.unwrap();
     let text = sandbox.read(&format!("{}/task-1.md", crate::support::FOLDER));
@@ -259,8 +262,8 @@ async fn a_task_is_reviewed_noted_ticked_and_removed() {
     assert!(matches!(client.remove_task(&task).await, Err(Error::NotFound(_))));
     // A person may approve what they did themselves, and it says so.
     let person = builder(&sandbox).build().await.unwrap();
-    let own = person.create_task(NewTask::of("x").id("task-2")).await.unwrap();
-    person.update_task_status(&own, TaskStatus::Running, ()).await.unwrap();
+    let own = person.create_task(NewTask::new("x").id("task-2")).await.unwrap();
+    person.update_task_status(&own, TaskStatus::Running, Fields::default()).await.unwrap();
     person.complete_task(&own, ()).await.unwrap();
     assert!(matches!(person.approve_task(&own, None).await, Err(Error::Refused(_))));
     person.approve_own_task(&own, None).await.unwrap();
@@ -272,7 +275,7 @@ async fn a_task_is_reviewed_noted_ticked_and_removed() {
 async fn a_workflow_is_changed_as_a_whole() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let workflow = client.create_workflow(NewWorkflow::of("w").tasks(["task-1"])).await.unwrap();
+    let workflow = client.create_workflow(NewWorkflow::new("w").tasks(["task-1"])).await.unwrap();
     let changes = WorkflowChanges::default()
         .tasks(["task-2", "task-3"])
         .no_tasks(["task-1"])
@@ -293,7 +296,7 @@ async fn a_workflow_is_changed_as_a_whole() {
         assert!(matches!(client.update_workflow(&workflow, wrong).await, Err(Error::BadInput(_))));
     }
     assert!(matches!(client.update_workflow(&workflow, json!(1)).await, Err(Error::NoObject(_))));
-    let missing = client.update_workflow("no-such-workflow", ()).await;
+    let missing = client.update_workflow("no-such-workflow", Fields::default()).await;
     assert!(matches!(missing, Err(Error::NotFound(_))), "{missing:?}");
 }
 
@@ -319,12 +322,12 @@ async fn a_pipeline_claims_and_publishes() {
     let mut pipeline = client.pipeline();
     pipeline
         .publish_event("training:events", json!({ "event": "begun" }))
-        .create_task(NewTask::of("x").id("task-1").steps(["Load"]))
-        .claim_task("task-1", Terms::default().lease(Duration::from_secs(60)))
+        .create_task(NewTask::new("x").id("task-1").steps(["Load"]))
+        .claim_task("task-1", ClaimOptions::default().lease(Duration::from_secs(60)))
         .publish_event("tasks:events", json!({ "event": "no" }))
         .tick_item("task-1", 1)
         .add_note("task-1", "half way")
-        .claim_task("task-9", ())
+        .claim_task("task-9", ClaimOptions::default())
         .publish_event("training:events", json!({ "event": "ended" }))
         .release_task("task-1");
     let done = pipeline.execute().await.unwrap();
@@ -341,7 +344,7 @@ async fn a_pipeline_claims_and_publishes() {
     assert_eq!(client.get_task("task-1").await.unwrap().status, TaskStatus::Pending);
     let nobody = builder(&sandbox).build().await.unwrap();
     let mut pipeline = nobody.pipeline();
-    pipeline.claim_task("task-1", ());
+    pipeline.claim_task("task-1", ClaimOptions::default());
     let done = pipeline.execute().await.unwrap();
     assert!(matches!(done[0], Err(Error::BadInput(_))), "{done:?}");
     is_sound(&sandbox);
@@ -356,7 +359,7 @@ async fn a_pipeline_that_fails_publishes_nothing() {
         let mut pipeline = client.pipeline().all_or_nothing();
         pipeline
             .publish_event("training:events", json!(1))
-            .create_task(NewTask::of("x").id("task-1"))
+            .create_task(NewTask::new("x").id("task-1"))
             .retry_task(if place == 2 { wrong } else { "task-1" })
             .publish_event(if place == 3 { "tasks:events" } else { "training:events" }, json!(2));
         let done = pipeline.execute().await.unwrap();
@@ -366,7 +369,7 @@ async fn a_pipeline_that_fails_publishes_nothing() {
         assert_eq!(undone.count(), 3, "{done:?}");
         assert!(matches!(done[place], Err(Error::NotFound(_) | Error::BadInput(_))), "{done:?}");
     }
-    assert_eq!(client.list_tasks(()).await.unwrap().len(), 0);
+    assert_eq!(client.list_tasks(TaskFilter::default()).await.unwrap().len(), 0);
     assert_eq!(client.list_events("training:*", None, None).await.unwrap().len(), 0);
 }
 
@@ -397,7 +400,7 @@ async fn a_closed_client_refuses_all_of_it() {
     let client = CoordinationClient::builder().root(sandbox.root()).agent("a").build().await.unwrap();
     assert_eq!(client.mode(), Mode::Markdown);
     client.close().await;
-    assert!(matches!(client.list_tasks(()).await, Err(Error::Closed)));
+    assert!(matches!(client.list_tasks(TaskFilter::default()).await, Err(Error::Closed)));
     assert!(matches!(client.approve_task("task-1", None).await, Err(Error::Closed)));
     assert!(matches!(client.prune_agents(Duration::ZERO).await, Err(Error::Closed)));
     assert!(matches!(client.subscribe_events("*").await, Err(Error::Closed)));

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mycelium::client::{Error, Failure, NewTask, NewWorkflow, Progress};
+use mycelium::client::{Error, Failure, Fields, NewTask, NewWorkflow, WorkflowProgress};
 use mycelium::entity::TaskStatus;
 use serde_json::json;
 
@@ -17,8 +17,8 @@ async fn a_wait_ends_when_another_process_completes_the_task() {
     let sandbox = repository();
     let client = client(&sandbox).await;
     for (verb, status) in [("complete", TaskStatus::Completed), ("fail", TaskStatus::Failed)] {
-        let id = client.create_task(NewTask::of("x")).await.unwrap().id;
-        client.update_task_status(&id, TaskStatus::Running, ()).await.unwrap();
+        let id = client.create_task(NewTask::new("x")).await.unwrap().id;
+        client.update_task_status(&id, TaskStatus::Running, Fields::default()).await.unwrap();
         let waiter = {
             let (client, id) = (client.clone(), id.clone());
             tokio::spawn(async move { (client.wait_task(&id).await, Instant::now()) })
@@ -43,13 +43,13 @@ async fn a_wait_ends_when_another_process_completes_the_task() {
 async fn a_wait_ends_at_once_for_what_has_ended_and_fails_for_what_is_not_there() {
     let sandbox = repository();
     let client = client(&sandbox).await;
-    let id = client.create_task(NewTask::of("x").id("task-7")).await.unwrap().id;
-    client.update_task_status(&id, TaskStatus::Running, ()).await.unwrap();
+    let id = client.create_task(NewTask::new("x").id("task-7")).await.unwrap().id;
+    client.update_task_status(&id, TaskStatus::Running, Fields::default()).await.unwrap();
     client.complete_task(&id, ()).await.unwrap();
     assert_eq!(client.wait_task("task-7").await.unwrap().status, TaskStatus::Completed);
     assert!(matches!(client.wait_task("task-8").await, Err(Error::NotFound(_))));
     // Removed while somebody waits for it.
-    let other = client.create_task(NewTask::of("x").id("task-9")).await.unwrap().id;
+    let other = client.create_task(NewTask::new("x").id("task-9")).await.unwrap().id;
     let waiter = {
         let (client, id) = (client.clone(), other.clone());
         tokio::spawn(async move { client.wait_task(&id).await })
@@ -66,8 +66,8 @@ async fn no_completion_slips_through() {
     let sandbox = repository();
     let client = client(&sandbox).await;
     for round in 0..30_u64 {
-        let id = client.create_task(NewTask::of("x")).await.unwrap().id;
-        client.update_task_status(&id, TaskStatus::Running, ()).await.unwrap();
+        let id = client.create_task(NewTask::new("x")).await.unwrap().id;
+        client.update_task_status(&id, TaskStatus::Running, Fields::default()).await.unwrap();
         let fresh = crate::client(&sandbox).await;
         let waiter = {
             let (fresh, id) = (fresh.clone(), id.clone());
@@ -86,16 +86,16 @@ async fn a_monitor_tells_each_step_and_ends() {
     let client = client(&sandbox).await;
     let mut ids = Vec::new();
     for kind in ["prepare-dataset", "train-model", "evaluate-model"] {
-        let new = NewTask::of(kind).depends_on(ids.last());
+        let new = NewTask::new(kind).depends_on(ids.last());
         ids.push(client.create_task(new).await.unwrap().id);
     }
-    let workflow = client.create_workflow(NewWorkflow::of("model-training").tasks(&ids)).await.unwrap().id;
+    let workflow = client.create_workflow(NewWorkflow::new("model-training").tasks(&ids)).await.unwrap().id;
     let worker = {
         let (client, ids) = (client.clone(), ids.clone());
         tokio::spawn(async move {
             for id in &ids[..2] {
                 tokio::time::sleep(Duration::from_millis(60)).await;
-                client.update_task_status(id, TaskStatus::Running, ()).await.unwrap();
+                client.update_task_status(id, TaskStatus::Running, Fields::default()).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(60)).await;
                 if *id == ids[0] {
                     client.complete_task(id, ()).await.unwrap();
@@ -105,7 +105,7 @@ async fn a_monitor_tells_each_step_and_ends() {
             }
         })
     };
-    let mut told: Vec<Progress> = Vec::new();
+    let mut told: Vec<WorkflowProgress> = Vec::new();
     let end = client.monitor_workflow(&workflow, |progress| told.push(progress.clone()));
     let end = tokio::time::timeout(LONG, end).await.expect("ends").unwrap();
     worker.await.unwrap();
@@ -125,8 +125,8 @@ async fn the_command_sleeps_until_a_task_has_ended() {
     let sandbox = repository();
     let client = client(&sandbox).await;
     for id in ["task-7", "task-8"] {
-        client.create_task(NewTask::of("x").id(id)).await.unwrap();
-        client.update_task_status(id, TaskStatus::Running, ()).await.unwrap();
+        client.create_task(NewTask::new("x").id(id)).await.unwrap();
+        client.update_task_status(id, TaskStatus::Running, Fields::default()).await.unwrap();
     }
     let mut all = sandbox.mycelium_command(&["task", "wait", "task-7", "task-8", "--timeout", "60s"]);
     let mut any = sandbox.mycelium_command(&["task", "wait", "task-7", "task-8", "--any", "--json"]);

@@ -2,7 +2,7 @@
 
 use std::process::{Child, Stdio};
 
-use mycelium::client::NewTask;
+use mycelium::client::{ClaimOptions, NewTask};
 use mycelium::entity::TaskStatus;
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ async fn a_task_is_taken_from_creation_to_completion_beside_a_watcher() {
 
     let planner = builder(&sandbox).agent("planner").build().await.unwrap();
     let worker = planner.acting_as("ai-engineer").unwrap();
-    let task = planner.create_task(NewTask::of("train-model").description("Train it.").steps(["Load"])).await.unwrap();
+    let task = planner.create_task(NewTask::new("train-model").description("Train it.").steps(["Load"])).await.unwrap();
     let path = format!("{FOLDER}/{task}.md");
     let is_committed = || sandbox.git(&["status", "--porcelain"]).is_empty();
     eventually("the task is committed", is_committed);
@@ -41,7 +41,7 @@ async fn a_task_is_taken_from_creation_to_completion_beside_a_watcher() {
     sandbox.write(&path, &sandbox.read(&path).replace("Train it.", "Train it, and say how."));
     eventually("the edit is committed", is_committed);
 
-    let claim = worker.claim_next(None, ()).await.unwrap().expect("it is ready");
+    let claim = worker.claim_next(None, ClaimOptions::default()).await.unwrap().expect("it is ready");
     assert_eq!(claim.task.description.as_deref(), Some("Train it, and say how."));
     let held = worker.fenced(claim.fence);
     held.update_task_status(&task, TaskStatus::Running, json!({ "progress": 0.5 })).await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use mycelium::daemon::{Refusal, Scan, Span, World, run};
+use mycelium::daemon::{CommitRefusal, Scan, Span, World, run};
 use mycelium::engine::{Batch, DELETIONS_MAX, Head, Readiness, Reason, Report};
 use mycelium::name::DocPath;
 use mycelium::watch::Places;
@@ -45,7 +45,7 @@ impl World for Duties {
         Ok(Head { revision: None, contents: Arc::default(), readiness: Readiness::Ready, deletions_max: DELETIONS_MAX })
     }
 
-    fn commit(&mut self, _: &Batch) -> Result<BTreeSet<DocPath>, Refusal> {
+    fn commit(&mut self, _: &Batch) -> Result<BTreeSet<DocPath>, CommitRefusal> {
         unreachable!("there is nothing to commit")
     }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use mycelium::client::CoordinationClient;
+use mycelium::client::{CoordinationClient, Fields};
 use mycelium::entity::TaskStatus;
 use serde_json::Value;
 
@@ -241,7 +241,7 @@ fn pipeline(fleet: &Fleet, clone: usize, agent: &str, tasks: &[String]) -> bool 
         let Ok(client) = client.require_mode(mycelium::client::Mode::Redis).build().await else { return true };
         let mut pipeline = client.pipeline();
         for task in tasks {
-            pipeline.update_task_status(task, TaskStatus::Running, ());
+            pipeline.update_task_status(task, TaskStatus::Running, Fields::default());
         }
         let results = pipeline.execute().await;
         client.close().await;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
 use mycelium::document::{Document, Value};
-use mycelium::entity::{Entity, NewAgent, NewTask, NewWorkflow, Priority, read, task};
+use mycelium::entity::{AgentDraft, Entity, Priority, TaskDraft, WorkflowDraft, read, task};
 use mycelium::merge;
 use mycelium::name::{DocId, DocPath, Kind};
 use mycelium::reconcile::{FileAction, LocalDocument, NewDocument, SyncBase, digest};
@@ -183,7 +183,7 @@ impl World {
 
     fn new_file(&mut self, kind: Kind, id: &DocId) -> LocalDocument {
         let new = match kind {
-            Kind::Task => NewDocument::Task(NewTask {
+            Kind::Task => NewDocument::Task(TaskDraft {
                 id: id.clone(),
                 kind: "train".to_owned(),
                 title: None,
@@ -196,7 +196,7 @@ impl World {
                 steps: vec!["one".to_owned(), "two".to_owned()],
                 created: self.at(),
             }),
-            Kind::Agent => NewDocument::Agent(NewAgent {
+            Kind::Agent => NewDocument::Agent(AgentDraft {
                 name: id.as_str().parse().expect("valid"),
                 status: mycelium::entity::AgentStatus::Idle,
                 last_updated: self.at(),
@@ -204,7 +204,7 @@ impl World {
                 active_tasks: Vec::new(),
                 metadata: None,
             }),
-            Kind::Workflow => NewDocument::Workflow(NewWorkflow {
+            Kind::Workflow => NewDocument::Workflow(WorkflowDraft {
                 id: id.clone(),
                 kind: "training".to_owned(),
                 title: None,

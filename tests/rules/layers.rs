@@ -32,7 +32,8 @@ const RANKS: &[Rank] = &[
     apart(&["engine", "operation"]),
     apart(&["store", "git", "watch", "redis"]),
     apart(&["services"]),
-    apart(&["client", "daemon", "view"]),
+    apart(&["view"]),
+    apart(&["client", "daemon"]),
     apart(&["cli", "mcp", "board", "web", "fuzzing"]),
 ];
 
@@ -41,7 +42,7 @@ const ROOTS: &[&str] = &["src/lib.rs", "src/main.rs"];
 
 /// The floors of the house, from the bottom: folders of `src`, and the ranks that are on each. `services` is one module.
 const FLOORS: &[(&str, std::ops::RangeInclusive<usize>)] =
-    &[("core", 0..=6), ("adapters", 7..=7), ("services", 8..=8), ("api", 9..=9), ("faces", 10..=10)];
+    &[("core", 0..=6), ("adapters", 7..=7), ("services", 8..=8), ("api", 9..=10), ("faces", 11..=11)];
 
 /// The one floor that is a module by itself.
 const ONE: &str = "services";

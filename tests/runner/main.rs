@@ -20,7 +20,7 @@ use std::process::Command;
 use mycelium::document::Value;
 use mycelium::engine::Force;
 use mycelium::entity::task::{self, TaskUpdate};
-use mycelium::entity::{NewTask, Priority, TaskStatus};
+use mycelium::entity::{Priority, TaskDraft, TaskStatus};
 use mycelium::name::{AgentName, DocId, Kind};
 use mycelium::services::{New, Opening, Passing, Project, Scope, Taken};
 use tempfile::TempDir;
@@ -52,7 +52,7 @@ fn open(dir: &TempDir, agent: &str) -> Project {
 }
 
 fn new_task(project: &Project, id: &str) -> New {
-    New::Task(NewTask {
+    New::Task(TaskDraft {
         id: DocId::new(id).expect("valid"),
         kind: "train-model".into(),
         title: None,
@@ -231,7 +231,7 @@ fn the_classic_shape_tells_how_far_a_dependency_is() {
     let project = Project::open(opening).expect("opens");
     project.operations().create(project.actor(), &new_task(&project, "task-1"), Taken::LookUp).expect("made");
     let New::Task(second) = new_task(&project, "task-2") else { unreachable!("a task was asked for") };
-    let waits = NewTask { depends_on: vec![DocId::new("task-1").expect("valid")], ..second };
+    let waits = TaskDraft { depends_on: vec![DocId::new("task-1").expect("valid")], ..second };
     project.operations().create(project.actor(), &New::Task(waits), Taken::LookUp).expect("made");
     let file = dir.path().join(".claude/coordination/task-2.md");
     let line = || {

@@ -3,7 +3,7 @@
 
 use mycelium::document::{Document, Mark, Value};
 use mycelium::entity::task::{self, TaskUpdate};
-use mycelium::entity::{NewTask, Priority, TaskStatus};
+use mycelium::entity::{Priority, TaskDraft, TaskStatus};
 use mycelium::name::{AgentName, DocId};
 use mycelium::template::Shape;
 use serde_json::{Value as Json, json};
@@ -60,7 +60,7 @@ impl Seed {
 
 /// A random task.
 pub(crate) fn base(seed: &mut Seed, n: u64, shape: Shape) -> Document {
-    let new = NewTask {
+    let new = TaskDraft {
         id: DocId::new(format!("task-{n}")).expect("valid"),
         kind: "train-model".to_owned(),
         title: seed.chance().then(|| "Train the model".to_owned()),

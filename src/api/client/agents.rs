@@ -3,6 +3,9 @@
 use std::ops::Deref;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+use serde_json::json;
+
 use super::values::agent_name;
 use super::{AgentFilter, AgentReport, CoordinationClient, Error, Receipt, actor};
 use crate::core::entity::agent::AgentUpdate;
@@ -21,6 +24,16 @@ pub struct AgentState {
     pub agent: Agent,
     /// When it was seen last, and whether that is too long ago.
     pub pulse: Liveness,
+}
+
+/// As `mycelium agent get --json`: what the document says, `seen` and `stale`.
+impl Serialize for AgentState {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut fields = self.agent.to_json();
+        fields["seen"] = json!(self.pulse.seen.map(|at| at.to_string()));
+        fields["stale"] = json!(self.pulse.is_stale());
+        fields.serialize(to)
+    }
 }
 
 impl Deref for AgentState {

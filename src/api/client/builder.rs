@@ -53,7 +53,7 @@ impl Builder {
     }
 
     /// The follower to look for; else the setting `coordination.mode`. One that cannot be reached is no error: every method
-    /// works on the files, [`CoordinationClient::mode`] says `markdown`, and [`super::Stats::unreached`] says why.
+    /// works on the files, [`CoordinationClient::mode`] says `markdown`, and [`super::TeamStats::unreached`] says why.
     #[must_use]
     pub const fn mode(mut self, mode: Mode) -> Self {
         self.mode = Some(mode);

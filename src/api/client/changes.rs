@@ -19,87 +19,35 @@ pub struct TaskChanges {
 }
 
 impl TaskChanges {
-    /// Its next status; the present one is no change.
-    #[must_use]
-    pub const fn status(mut self, status: TaskStatus) -> Self {
-        self.update.status = Some(status);
-        self
-    }
-
-    /// How far it is, from 0 to 1.
-    #[must_use]
-    pub const fn progress(mut self, progress: f64) -> Self {
-        self.update.progress = Some(progress);
-        self
+    setters! {
+        /// Its next status; the present one is no change.
+        value(TaskStatus) status => update.status;
+        /// How far it is, from 0 to 1.
+        value(f64) progress => update.progress;
+        /// What is to be done, in markdown; an empty text removes it.
+        text description => update.description;
+        /// What it is to work with; `null` removes it.
+        json payload => update.payload;
+        /// Steps to add; those that are there are not added again.
+        texts steps => update.steps_add;
+        /// What sort of work it is: the key `type`.
+        text kind => update.kind;
+        /// What it is about, in a few words.
+        text title => update.title;
+        /// How urgent it is.
+        value(Priority) priority => update.priority;
+        /// The agent that is to do it.
+        text assigned_to => assigned_to;
+        /// Tasks that must be completed first, beside those that are named already.
+        names depends_on => depends_on;
+        /// Tasks that it need no longer wait for.
+        names no_depends_on => no_depends_on;
     }
 
     /// Keys of one's own, as a JSON object; `null` removes a key.
     #[must_use]
     pub fn fields(mut self, fields: impl Into<Fields>) -> Self {
         self.fields = fields.into();
-        self
-    }
-
-    /// What is to be done, in markdown; an empty text removes it.
-    #[must_use]
-    pub fn description(mut self, text: impl Into<String>) -> Self {
-        self.update.description = Some(text.into());
-        self
-    }
-
-    /// What it is to work with; `null` removes it.
-    #[must_use]
-    pub fn payload(mut self, payload: impl Into<Json>) -> Self {
-        self.update.payload = Some(payload.into());
-        self
-    }
-
-    /// Steps to add; those that are there are not added again.
-    #[must_use]
-    pub fn steps(mut self, steps: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.update.steps_add.extend(steps.into_iter().map(Into::into));
-        self
-    }
-
-    /// What sort of work it is: the key `type`.
-    #[must_use]
-    pub fn kind(mut self, kind: impl Into<String>) -> Self {
-        self.update.kind = Some(kind.into());
-        self
-    }
-
-    /// What it is about, in a few words.
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.update.title = Some(title.into());
-        self
-    }
-
-    /// How urgent it is.
-    #[must_use]
-    pub const fn priority(mut self, priority: Priority) -> Self {
-        self.update.priority = Some(priority);
-        self
-    }
-
-    /// The agent that is to do it.
-    #[must_use]
-    pub fn assigned_to(mut self, agent: impl Into<String>) -> Self {
-        self.assigned_to = Some(agent.into());
-        self
-    }
-
-    /// Tasks that must be completed first, beside those that are named already.
-    #[must_use]
-    pub fn depends_on(mut self, ids: impl IntoIterator<Item = impl ToString>) -> Self {
-        self.depends_on.extend(ids.into_iter().map(|id| id.to_string()));
-        self
-    }
-
-    /// Tasks that it need no longer wait for.
-    #[must_use]
-    pub fn no_depends_on(mut self, ids: impl IntoIterator<Item = impl ToString>) -> Self {
-        self.no_depends_on.extend(ids.into_iter().map(|id| id.to_string()));
         self
     }
 
@@ -130,54 +78,21 @@ pub struct WorkflowChanges {
 }
 
 impl WorkflowChanges {
-    /// Its next status; the present one is no change.
-    #[must_use]
-    pub const fn status(mut self, status: WorkflowStatus) -> Self {
-        self.update.status = Some(status);
-        self
-    }
-
-    /// How far it is, from 0 to 1; without it, it follows from the tasks.
-    #[must_use]
-    pub const fn progress(mut self, progress: f64) -> Self {
-        self.update.progress = Some(progress);
-        self
-    }
-
-    /// The task under way.
-    #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "an id and a reference to one are taken alike")]
-    pub fn current_task(mut self, id: impl ToString) -> Self {
-        self.current_task = Some(id.to_string());
-        self
-    }
-
-    /// Tasks to add at the end.
-    #[must_use]
-    pub fn tasks(mut self, ids: impl IntoIterator<Item = impl ToString>) -> Self {
-        self.tasks.extend(ids.into_iter().map(|id| id.to_string()));
-        self
-    }
-
-    /// Tasks that no longer belong to it.
-    #[must_use]
-    pub fn no_tasks(mut self, ids: impl IntoIterator<Item = impl ToString>) -> Self {
-        self.no_tasks.extend(ids.into_iter().map(|id| id.to_string()));
-        self
-    }
-
-    /// What it is for, in markdown; an empty text removes it.
-    #[must_use]
-    pub fn description(mut self, text: impl Into<String>) -> Self {
-        self.update.description = Some(text.into());
-        self
-    }
-
-    /// Anything else to say about it, as a JSON object.
-    #[must_use]
-    pub fn metadata(mut self, metadata: impl Into<Json>) -> Self {
-        self.update.metadata = Some(metadata.into());
-        self
+    setters! {
+        /// Its next status; the present one is no change.
+        value(WorkflowStatus) status => update.status;
+        /// How far it is, from 0 to 1; without it, it follows from the tasks.
+        value(f64) progress => update.progress;
+        /// The task under way.
+        name current_task => current_task;
+        /// Tasks to add at the end.
+        names tasks => tasks;
+        /// Tasks that no longer belong to it.
+        names no_tasks => no_tasks;
+        /// What it is for, in markdown; an empty text removes it.
+        text description => update.description;
+        /// Anything else to say about it, as a JSON object.
+        json metadata => update.metadata;
     }
 
     /// Keys of one's own, as a JSON object; `null` removes a key.
@@ -205,12 +120,6 @@ impl WorkflowChanges {
 impl From<Fields> for WorkflowChanges {
     fn from(fields: Fields) -> Self {
         Self::default().fields(fields)
-    }
-}
-
-impl From<()> for WorkflowChanges {
-    fn from((): ()) -> Self {
-        Self::default()
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::agents::not_found;
 use super::{CoordinationClient, Error, Receipt, actor};
+use crate::api::view::texts;
 use crate::core::entity::{Entity, Task};
 use crate::core::lease::{LeaseRequest, Override};
 use crate::core::name::{AgentName, Kind};
@@ -13,17 +16,15 @@ use crate::services::{self, Actor, Claimed, Decided, Project, Renewed, Which};
 
 /// How a task is claimed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Terms {
+pub struct ClaimOptions {
     lease: Option<Duration>,
     over: Option<Override>,
 }
 
-impl Terms {
-    /// For how long the task is the agent's without a sign of life; else the setting `claim.lease` (30 minutes).
-    #[must_use]
-    pub const fn lease(mut self, lease: Duration) -> Self {
-        self.lease = Some(lease);
-        self
+impl ClaimOptions {
+    setters! {
+        /// For how long the task is the agent's without a sign of life; else the setting `claim.lease` (30 minutes).
+        value(Duration) lease => lease;
     }
 
     /// Also if it is assigned to another agent.
@@ -47,35 +48,34 @@ impl Terms {
     }
 }
 
-impl From<()> for Terms {
-    fn from((): ()) -> Self {
-        Self::default()
-    }
-}
-
-impl From<Duration> for Terms {
+impl From<Duration> for ClaimOptions {
     fn from(lease: Duration) -> Self {
         Self::default().lease(lease)
     }
 }
 
 /// A task that an agent has.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Claim {
     /// The task, running.
     pub task: Task,
     /// Who has it.
+    #[serde(rename = "holder")]
     pub by: AgentName,
     /// Which holder they are, counted from 1; see [`CoordinationClient::fenced`].
     pub fence: u64,
     /// For how long they have it without a word.
+    #[serde(serialize_with = "texts::span")]
     pub lease: Duration,
     /// Since when, by the clock on the wall.
+    #[serde(serialize_with = "texts::text")]
     pub since: Timestamp,
     /// Until when, by the clock on the wall, unless they renew it.
+    #[serde(serialize_with = "texts::text")]
     pub until: Timestamp,
     /// Where that was decided: in this clone, or on the server for all clones.
+    #[serde(flatten, serialize_with = "texts::decision")]
     pub decided: Decided,
     /// What became of the document.
     pub receipt: Receipt,
@@ -112,7 +112,7 @@ impl CoordinationClient {
     /// [`Error::Lost`] if another agent has it: who, since when and until when; [`Error::Refused`] if it is not ready or is
     /// assigned to another agent; [`Error::NotFound`]; [`Error::BadInput`] if nobody acts by name; [`Error::Busy`] if the server
     /// has to decide ([`super::Builder::require_mode`]) and cannot.
-    pub async fn claim_task(&self, id: impl AsRef<str>, terms: impl Into<Terms>) -> Result<Claim, Error> {
+    pub async fn claim_task(&self, id: impl AsRef<str>, terms: impl Into<ClaimOptions>) -> Result<Claim, Error> {
         let (id, terms, by) = (id.as_ref().to_owned(), terms.into(), actor(self));
         let claim = move |_: &_, project: &Project| {
             let ask = terms.ask(project, &by)?;
@@ -128,7 +128,7 @@ impl CoordinationClient {
     ///
     /// # Errors
     /// [`Error::BadInput`] if nobody acts by name; others if the folder fails.
-    pub async fn claim_next(&self, kind: Option<&str>, terms: impl Into<Terms>) -> Result<Option<Claim>, Error> {
+    pub async fn claim_next(&self, kind: Option<&str>, terms: impl Into<ClaimOptions>) -> Result<Option<Claim>, Error> {
         let (kind, terms, by) = (kind.map(str::to_owned), terms.into(), actor(self));
         let claim = move |_: &_, project: &Project| {
             let next = Which::Next { kind: kind.as_deref() };

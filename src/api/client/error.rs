@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::mode::{Mode, Unreached};
+use crate::core::diagnostic::Diagnostic;
 use crate::core::lease::LostLease;
 use crate::core::problem::{ErrorClass, Problem};
 use crate::services;
@@ -67,6 +68,7 @@ pub enum Error {
 
 /// What became of an operation whose time is over. Half of it is never done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TimedOut {
     /// It had not begun and will not: nothing was changed.
     NotDone,
@@ -84,26 +86,6 @@ impl std::fmt::Display for TimedOut {
 }
 
 impl Error {
-    /// What to do next, in the imperative.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::NoObject(_) => Some("give an object, such as `json!({ \"progress\": 0.5 })`".to_owned()),
-            Self::Timeout { outcome: TimedOut::NotDone, .. } => Some("call it again".to_owned()),
-            Self::Timeout { outcome: TimedOut::Unknown, .. } => Some("read the document, then decide".to_owned()),
-            Self::Mode { .. } => Some("leave out `require_mode`: every method works on the files".to_owned()),
-            Self::Closed => Some("build another client".to_owned()),
-            Self::NoTimer => {
-                Some("call it in a tokio runtime that was built with `enable_time` or `enable_all`".to_owned())
-            }
-            Self::Lost(loss) => loss.hint(),
-            Self::BadInput(cause) if matches!(**cause, services::Error::NoAgent) => {
-                Some("say who acts, with `.agent(NAME)` at the builder or `acting_as`".to_owned())
-            }
-            other => other.cause().and_then(Problem::hint),
-        }
-    }
-
     /// What the operation met, where there is more to know: which document, which finding in it.
     #[must_use]
     pub fn cause(&self) -> Option<&services::Error> {
@@ -119,6 +101,14 @@ impl Error {
         }
     }
 
+    /// The error below that has a code of its own.
+    fn problem(&self) -> Option<&dyn Problem> {
+        match self {
+            Self::Lost(loss) => Some(&**loss),
+            other => other.cause().map(|cause| cause as &dyn Problem),
+        }
+    }
+
     /// Returns true if the same call may work in a moment. A sandbox that keeps `.git` read-only stays as it is.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
@@ -126,6 +116,51 @@ impl Error {
             return !cause.is_state_read_only();
         }
         matches!(self, Self::NoThread(_) | Self::Timeout { outcome: TimedOut::NotDone, .. })
+    }
+}
+
+/// The same codes, classes and hints as the command line has.
+impl Problem for Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoObject(_) => "not-an-object",
+            Self::Timeout { .. } => "timeout",
+            Self::Mode { .. } => "mode-unreached",
+            Self::Closed => "closed",
+            Self::NoTimer => "no-timer",
+            Self::NoThread(_) => "no-thread",
+            _ => self.problem().map_or("", Problem::code),
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::NoObject(_) | Self::Closed | Self::NoTimer => ErrorClass::Usage,
+            Self::Timeout { outcome: TimedOut::Unknown, .. } => ErrorClass::Problem,
+            Self::Timeout { .. } | Self::Mode { .. } | Self::NoThread(_) => ErrorClass::Busy,
+            _ => self.problem().map_or(ErrorClass::Problem, Problem::class),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoObject(_) => Some("give an object, such as `json!({ \"progress\": 0.5 })`".to_owned()),
+            Self::Timeout { outcome: TimedOut::NotDone, .. } => Some("call it again".to_owned()),
+            Self::Timeout { outcome: TimedOut::Unknown, .. } => Some("read the document, then decide".to_owned()),
+            Self::Mode { .. } => Some("leave out `require_mode`: every method works on the files".to_owned()),
+            Self::Closed => Some("build another client".to_owned()),
+            Self::NoTimer => {
+                Some("call it in a tokio runtime that was built with `enable_time` or `enable_all`".to_owned())
+            }
+            Self::BadInput(cause) if matches!(**cause, services::Error::NoAgent) => {
+                Some("say who acts, with `.agent(NAME)` at the builder or `acting_as`".to_owned())
+            }
+            other => other.problem().and_then(Problem::hint),
+        }
+    }
+
+    fn findings(&self) -> Vec<Diagnostic> {
+        self.problem().map_or_else(Vec::new, Problem::findings)
     }
 }
 

@@ -11,18 +11,11 @@ pub struct TaskFilter {
 }
 
 impl TaskFilter {
-    /// Only tasks with this status.
-    #[must_use]
-    pub const fn status(mut self, status: TaskStatus) -> Self {
-        self.status = Some(status);
-        self
-    }
-
-    /// Only tasks that are assigned to this agent.
-    #[must_use]
-    pub fn assigned_to(mut self, agent: impl Into<String>) -> Self {
-        self.assigned_to = Some(agent.into());
-        self
+    setters! {
+        /// Only tasks with this status.
+        value(TaskStatus) status => status;
+        /// Only tasks that are assigned to this agent.
+        text assigned_to => assigned_to;
     }
 
     /// Archived tasks too.
@@ -30,12 +23,6 @@ impl TaskFilter {
     pub const fn archived(mut self) -> Self {
         self.archived = true;
         self
-    }
-}
-
-impl From<()> for TaskFilter {
-    fn from((): ()) -> Self {
-        Self::default()
     }
 }
 
@@ -54,24 +41,11 @@ pub struct ReadyFilter {
 }
 
 impl ReadyFilter {
-    /// Only tasks of this type.
-    #[must_use]
-    pub fn kind(mut self, kind: impl Into<String>) -> Self {
-        self.kind = Some(kind.into());
-        self
-    }
-
-    /// Only tasks that this agent may take: those that are assigned to it, or to no agent.
-    #[must_use]
-    pub fn for_agent(mut self, agent: impl Into<String>) -> Self {
-        self.taker = Some(agent.into());
-        self
-    }
-}
-
-impl From<()> for ReadyFilter {
-    fn from((): ()) -> Self {
-        Self::default()
+    setters! {
+        /// Only tasks of this type.
+        text kind => kind;
+        /// Only tasks that this agent may take: those that are assigned to it, or to no agent.
+        text for_agent => taker;
     }
 }
 
@@ -82,17 +56,9 @@ pub struct WorkflowFilter {
 }
 
 impl WorkflowFilter {
-    /// Only workflows with this status.
-    #[must_use]
-    pub const fn status(mut self, status: WorkflowStatus) -> Self {
-        self.status = Some(status);
-        self
-    }
-}
-
-impl From<()> for WorkflowFilter {
-    fn from((): ()) -> Self {
-        Self::default()
+    setters! {
+        /// Only workflows with this status.
+        value(WorkflowStatus) status => status;
     }
 }
 
@@ -109,17 +75,9 @@ pub struct AgentFilter {
 }
 
 impl AgentFilter {
-    /// Only agents with this status.
-    #[must_use]
-    pub const fn status(mut self, status: AgentStatus) -> Self {
-        self.status = Some(status);
-        self
-    }
-}
-
-impl From<()> for AgentFilter {
-    fn from((): ()) -> Self {
-        Self::default()
+    setters! {
+        /// Only agents with this status.
+        value(AgentStatus) status => status;
     }
 }
 

@@ -10,11 +10,14 @@
 //! # async fn example() -> Result<(), mycelium::client::Error> {
 //! let client = CoordinationClient::builder().agent("ai-engineer").build().await?;
 //! client.store_agent_status("ai-engineer", AgentReport::busy().metadata(json!({ "gpu": "RTX 4090" }))).await?;
-//! let task = client.create_task(NewTask::of("train-model").payload(json!({ "epochs": 3 }))).await?;
+//! let task = client.create_task(NewTask::new("train-model").payload(json!({ "epochs": 3 }))).await?;
 //! println!("{}", client.get_task(&task).await?.status);
 //! # Ok(())
 //! # }
 //! ```
+
+#[macro_use]
+mod setters;
 
 mod agents;
 mod bell;
@@ -44,17 +47,18 @@ use std::sync::Arc;
 pub use agents::AgentState;
 pub use builder::Builder;
 pub use changes::{TaskChanges, WorkflowChanges};
-pub use claims::{Claim, Terms};
+pub use claims::{Claim, ClaimOptions};
 pub use error::{Error, TimedOut};
 pub use events::Events;
 pub use filters::{AgentFilter, ReadyFilter, TaskFilter, WorkflowFilter};
 pub use mode::{Mode, Unreached};
 pub use pipeline::Pipeline;
-pub use stats::{QueueSize, Stats};
+pub use stats::{QueueSize, TeamStats};
 pub use values::{AgentReport, Failure, Fields, NewTask, NewWorkflow, Receipt};
-pub use wait::{Monitored, Progress};
+pub use wait::{Monitored, WorkflowProgress};
 
 use crate::core::name::AgentName;
+pub use crate::core::problem::{ErrorClass, Problem};
 use crate::services::Actor;
 pub use crate::services::Decided;
 use crew::Crew;

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Serialize, Serializer};
+
 use crate::core::config::Config;
+use crate::core::entity::UnknownWord;
 use crate::services::{Patience, Project, Stats};
 
 /// A follower of the files, by the name that the reference document gives to a mode.
@@ -34,6 +37,12 @@ impl Mode {
     }
 }
 
+impl Serialize for Mode {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.word())
+    }
+}
+
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
@@ -41,18 +50,19 @@ impl fmt::Display for Mode {
 }
 
 impl FromStr for Mode {
-    type Err = ();
+    type Err = UnknownWord;
 
-    fn from_str(word: &str) -> Result<Self, ()> {
-        [Self::Auto, Self::Redis, Self::TaskQueue, Self::Markdown]
-            .into_iter()
-            .find(|mode| mode.word() == word)
-            .ok_or(())
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        const KNOWN: &str = "auto, redis, taskqueue, markdown";
+        let all = [Self::Auto, Self::Redis, Self::TaskQueue, Self::Markdown];
+        let unknown = || UnknownWord::new("mode", word, KNOWN, &all.map(Self::word));
+        all.into_iter().find(|mode| mode.word() == word).ok_or_else(unknown)
     }
 }
 
 /// A follower that was asked for, by its name or by an address, and is not live.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Unreached {
     /// Which.
     pub wanted: Mode,

@@ -8,7 +8,7 @@ use super::edits::{
 use super::tasks::making;
 use super::values::agent_name;
 use super::{
-    AgentReport, CoordinationClient, Error, Failure, Fields, NewTask, NewWorkflow, Receipt, TaskChanges, Terms,
+    AgentReport, ClaimOptions, CoordinationClient, Error, Failure, Fields, NewTask, NewWorkflow, Receipt, TaskChanges,
     WorkflowChanges, actor, agents, workflows,
 };
 use crate::core::document::Mark;
@@ -82,7 +82,7 @@ impl Pipeline {
     }
 
     /// As [`CoordinationClient::claim_task`]; the receipt has the fence.
-    pub fn claim_task(&mut self, id: impl AsRef<str>, terms: impl Into<Terms>) -> &mut Self {
+    pub fn claim_task(&mut self, id: impl AsRef<str>, terms: impl Into<ClaimOptions>) -> &mut Self {
         let (id, terms) = (id.as_ref().to_owned(), terms.into());
         self.plan(move |project, by| Ok(Planned::Claim { id, ask: terms.ask(project, by)? }))
     }

@@ -3,14 +3,18 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+use serde_json::json;
+
 use super::{CoordinationClient, Error, Mode, Unreached, mode};
+use crate::api::view::status_figures;
 use crate::core::entity::{Priority, TaskStatus};
 use crate::services::{self, Project};
 
 /// How things stand.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Stats {
+pub struct TeamStats {
     /// The follower that is live.
     pub mode: Mode,
     /// The follower that was asked for, by its name or by an address, and is not live, with the reason.
@@ -38,8 +42,20 @@ pub struct Stats {
     pub overview: services::Stats,
 }
 
+/// As the figures of `mycelium status --json`; `avg_latency` and `operations` are those of this client.
+impl Serialize for TeamStats {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut figures = status_figures(&self.overview);
+        figures["mode"] = json!(self.mode);
+        figures["unreached"] = json!(self.unreached);
+        figures["avg_latency"] = json!(self.avg_latency);
+        figures["operations"] = json!(self.operations);
+        figures.serialize(to)
+    }
+}
+
 /// Pending tasks by urgency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct QueueSize {
     /// Before everything.
@@ -74,7 +90,7 @@ impl CoordinationClient {
     ///
     /// # Errors
     /// [`Error`] if the folder or the run state cannot be read.
-    pub async fn get_stats(&self) -> Result<Stats, Error> {
+    pub async fn get_stats(&self) -> Result<TeamStats, Error> {
         let look = |crew: &super::Crew, project: &Project| {
             crew.follow(project);
             let overview = project.stats()?;
@@ -89,7 +105,7 @@ impl CoordinationClient {
         for (priority, count) in &overview.task_queue {
             *task_queue_size.of(*priority) = *count;
         }
-        Ok(Stats {
+        Ok(TeamStats {
             mode: modes.mode,
             unreached: modes.unreached,
             bridge: overview.bridge.clone(),

@@ -11,7 +11,7 @@ use super::{
     CoordinationClient, Error, Failure, Fields, NewTask, ReadyFilter, Receipt, TaskChanges, TaskFilter, actor,
 };
 use crate::core::document::Mark;
-use crate::core::entity::{self, Entity, Task, TaskStatus};
+use crate::core::entity::{self, Entity, Priority, Task, TaskStatus};
 use crate::core::name::{DocId, Kind};
 use crate::core::operation::{DocumentChange, New, Request, Taken, TaskChange};
 use crate::core::snapshot::Snapshot;
@@ -236,7 +236,7 @@ impl CoordinationClient {
     /// # Errors
     /// [`Error`] if the folder cannot be read.
     pub async fn ready_tasks(&self) -> Result<Vec<Task>, Error> {
-        self.list_ready(()).await
+        self.list_ready(ReadyFilter::default()).await
     }
 
     /// The tasks that may be started now and that a filter lets through, in the order of
@@ -326,19 +326,19 @@ fn is_newer(task: &Task) -> (bool, Option<Timestamp>, DocId) {
 }
 
 /// The task as it is to be made, and how careful to be about its id.
-pub(super) fn making(project: &Project, new: NewTask) -> Result<(entity::NewTask, Taken), Error> {
+pub(super) fn making(project: &Project, new: NewTask) -> Result<(entity::TaskDraft, Taken), Error> {
     let (id, taken) = match new.id {
         Some(id) => (doc_id(id)?, Taken::LookUp),
         None => (project.new_id(Kind::Task)?, Taken::FileName),
     };
-    let new = entity::NewTask {
+    let new = entity::TaskDraft {
         id,
         kind: new.kind,
         title: new.title,
         description: new.description,
         assigned_to: new.assigned_to.as_deref().map(agent_name).transpose()?,
         depends_on: doc_ids(new.depends_on)?,
-        priority: new.priority,
+        priority: new.priority.unwrap_or(Priority::Normal),
         workflow: new.workflow.map(doc_id).transpose()?,
         payload: new.payload,
         steps: new.steps,

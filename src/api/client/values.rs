@@ -3,9 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::Error;
+use crate::api::view::texts;
 use crate::core::diagnostic::Diagnostic;
 use crate::core::document::Value;
 use crate::core::entity::{ActiveTask, AgentStatus, Priority};
@@ -54,18 +56,11 @@ impl AgentReport {
         self
     }
 
-    /// Anything else it wants to say, as a JSON object.
-    #[must_use]
-    pub fn metadata(mut self, metadata: impl Into<Json>) -> Self {
-        self.metadata = Some(metadata.into());
-        self
-    }
-
-    /// For how long it counts as alive without a sign, in whole seconds; 300 s where nobody says.
-    #[must_use]
-    pub const fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
-        self
+    setters! {
+        /// Anything else it wants to say, as a JSON object.
+        json metadata => metadata;
+        /// For how long it counts as alive without a sign, in whole seconds; 300 s where nobody says.
+        value(Duration) ttl => ttl;
     }
 }
 
@@ -84,7 +79,7 @@ pub struct NewTask {
     pub(super) description: Option<String>,
     pub(super) assigned_to: Option<String>,
     pub(super) depends_on: Vec<String>,
-    pub(super) priority: Priority,
+    pub(super) priority: Option<Priority>,
     pub(super) workflow: Option<String>,
     pub(super) payload: Option<Json>,
     pub(super) steps: Vec<String>,
@@ -93,7 +88,7 @@ pub struct NewTask {
 impl NewTask {
     /// A task of this type, such as `train-model`.
     #[must_use]
-    pub fn of(kind: impl Into<String>) -> Self {
+    pub fn new(kind: impl Into<String>) -> Self {
         Self {
             kind: kind.into(),
             id: None,
@@ -101,76 +96,33 @@ impl NewTask {
             description: None,
             assigned_to: None,
             depends_on: Vec::new(),
-            priority: Priority::Normal,
+            priority: None,
             workflow: None,
             payload: None,
             steps: Vec::new(),
         }
     }
 
-    /// Its id; a random one where none is given. Who gives one may call again after a timeout: [`Error::Conflict`] tells
-    /// that the first call was carried out.
-    #[must_use]
-    pub fn id(mut self, id: impl Into<String>) -> Self {
-        self.id = Some(id.into());
-        self
-    }
-
-    /// What it is about, in a few words.
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = Some(title.into());
-        self
-    }
-
-    /// What is to be done, in markdown: anything but the headings that mean something, such as `## Notes`.
-    #[must_use]
-    pub fn description(mut self, text: impl Into<String>) -> Self {
-        self.description = Some(text.into());
-        self
-    }
-
-    /// The agent that is to do it.
-    #[must_use]
-    pub fn assigned_to(mut self, agent: impl Into<String>) -> Self {
-        self.assigned_to = Some(agent.into());
-        self
-    }
-
-    /// Tasks that must be completed first.
-    #[must_use]
-    pub fn depends_on(mut self, ids: impl IntoIterator<Item = impl ToString>) -> Self {
-        self.depends_on.extend(ids.into_iter().map(|id| id.to_string()));
-        self
-    }
-
-    /// How urgent it is.
-    #[must_use]
-    pub const fn priority(mut self, priority: Priority) -> Self {
-        self.priority = priority;
-        self
-    }
-
-    /// The workflow it belongs to.
-    #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "an id and a reference to one are taken alike")]
-    pub fn workflow(mut self, id: impl ToString) -> Self {
-        self.workflow = Some(id.to_string());
-        self
-    }
-
-    /// What it is to work with.
-    #[must_use]
-    pub fn payload(mut self, payload: impl Into<Json>) -> Self {
-        self.payload = Some(payload.into());
-        self
-    }
-
-    /// Steps to tick off later.
-    #[must_use]
-    pub fn steps(mut self, steps: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.steps.extend(steps.into_iter().map(Into::into));
-        self
+    setters! {
+        /// Its id; a random one where none is given. Who gives one may call again after a timeout: [`Error::Conflict`] tells
+        /// that the first call was carried out.
+        text id => id;
+        /// What it is about, in a few words.
+        text title => title;
+        /// What is to be done, in markdown: anything but the headings that mean something, such as `## Notes`.
+        text description => description;
+        /// The agent that is to do it.
+        text assigned_to => assigned_to;
+        /// Tasks that must be completed first.
+        names depends_on => depends_on;
+        /// How urgent it is: normal by default.
+        value(Priority) priority => priority;
+        /// The workflow it belongs to.
+        name workflow => workflow;
+        /// What it is to work with.
+        json payload => payload;
+        /// Steps to tick off later.
+        texts steps => steps;
     }
 }
 
@@ -188,56 +140,28 @@ pub struct NewWorkflow {
 impl NewWorkflow {
     /// A workflow of this type, such as `model-training`.
     #[must_use]
-    pub fn of(kind: impl Into<String>) -> Self {
+    pub fn new(kind: impl Into<String>) -> Self {
         Self { kind: kind.into(), id: None, title: None, description: None, tasks: Vec::new(), metadata: None }
     }
 
-    /// Its id; a random one where none is given.
-    #[must_use]
-    pub fn id(mut self, id: impl Into<String>) -> Self {
-        self.id = Some(id.into());
-        self
-    }
-
-    /// What it is about, in a few words.
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = Some(title.into());
-        self
-    }
-
-    /// What it is for, in markdown: anything but the headings that mean something, such as `## Notes`.
-    #[must_use]
-    pub fn description(mut self, text: impl Into<String>) -> Self {
-        self.description = Some(text.into());
-        self
-    }
-
-    /// Its tasks, in their order.
-    #[must_use]
-    pub fn tasks(mut self, ids: impl IntoIterator<Item = impl ToString>) -> Self {
-        self.tasks.extend(ids.into_iter().map(|id| id.to_string()));
-        self
-    }
-
-    /// Anything else to say about it, as a JSON object.
-    #[must_use]
-    pub fn metadata(mut self, metadata: impl Into<Json>) -> Self {
-        self.metadata = Some(metadata.into());
-        self
+    setters! {
+        /// Its id; a random one where none is given.
+        text id => id;
+        /// What it is about, in a few words.
+        text title => title;
+        /// What it is for, in markdown: anything but the headings that mean something, such as `## Notes`.
+        text description => description;
+        /// Its tasks, in their order.
+        names tasks => tasks;
+        /// Anything else to say about it, as a JSON object.
+        json metadata => metadata;
     }
 }
 
-/// Further fields of an update: an object of keys and values, or nothing. `progress` (0 to 1) and keys of one's own; `null`
+/// Further fields of an update: an object of keys and values; the default is none. `progress` (0 to 1) and keys of one's own; `null`
 /// removes a key.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Fields(Json);
-
-impl From<()> for Fields {
-    fn from((): ()) -> Self {
-        Self::default()
-    }
-}
 
 impl From<Json> for Fields {
     fn from(fields: Json) -> Self {
@@ -293,11 +217,9 @@ impl Failure {
         Self { error: error.into(), stack_trace: None }
     }
 
-    /// Where it happened.
-    #[must_use]
-    pub fn stack_trace(mut self, trace: impl Into<String>) -> Self {
-        self.stack_trace = Some(trace.into());
-        self
+    setters! {
+        /// Where it happened.
+        text stack_trace => stack_trace;
     }
 
     /// As it stands in the document: with a stack trace an object with the keys `error` and `stack_trace`.
@@ -320,7 +242,7 @@ impl<T: Into<Json>> From<T> for Failure {
 }
 
 /// What became of a write. The document is on the disk when this is given.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Receipt {
     /// Which document; of a published event, its id.
@@ -328,16 +250,22 @@ pub struct Receipt {
     /// The operation, as history and events name it; `None` if nothing had to change.
     pub operation: Option<OperationId>,
     /// The commit it is in, if it is committed already.
+    #[serde(serialize_with = "texts::optional_text")]
     pub committed: Option<Revision>,
     /// Why it is not.
+    #[serde(serialize_with = "texts::optional_text")]
     pub waiting: Option<Waiting>,
     /// What is odd about the document.
+    #[serde(serialize_with = "texts::findings")]
     pub findings: Vec<Diagnostic>,
     /// Where it was decided that the agent has the task, if this began one. [`Claim`](super::Claim) says it of a claim.
+    #[serde(flatten, serialize_with = "texts::optional_decision")]
     pub decided: Option<Decided>,
     /// The fence of that agent; see [`CoordinationClient::fenced`](super::CoordinationClient::fenced).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fence: Option<u64>,
     /// The event that a pipeline has published.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<EventId>,
 }
 
@@ -397,6 +325,7 @@ pub(super) fn agent_name(text: &str) -> Result<AgentName, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::problem::Problem as _;
 
     #[test]
     fn a_failure_is_written_as_the_command_line_writes_it() {
@@ -410,7 +339,7 @@ mod tests {
 
     #[test]
     fn fields_are_an_object_or_nothing() {
-        assert_eq!(Fields::from(()).into_pairs().expect("nothing"), Vec::new());
+        assert_eq!(Fields::default().into_pairs().expect("nothing"), Vec::new());
         for wrong in [json!(1), json!("x"), json!([1]), json!(true)] {
             let error = Fields::from(wrong).into_pairs().expect_err("no object");
             assert!(error.hint().is_some(), "{error}");

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+use serde_json::json;
 use tokio::sync::watch;
 
 use super::crew::Crew;
 use super::{CoordinationClient, Error, Receipt, timer};
-use crate::core::entity::{Task, TaskStatus};
+use crate::core::entity::{Task, TaskStatus, fraction_json};
 use crate::core::name::{DocId, Kind};
 use crate::core::snapshot::{Entry, Snapshot, Wait};
 use crate::services::{self, Project, Scope};
@@ -18,6 +20,7 @@ const SETTLE: Duration = Duration::from_millis(2);
 
 /// What to monitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Monitored {
     /// The tasks of a workflow: those that it lists and those that name it.
     Workflow(String),
@@ -64,7 +67,7 @@ impl<I: ToString> From<Vec<I>> for Monitored {
 /// How far the monitored tasks are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct Progress {
+pub struct WorkflowProgress {
     /// All tasks, by their own ids, in the order given.
     pub tasks: Vec<(DocId, TaskStatus)>,
     /// Named tasks that are not there.
@@ -74,7 +77,16 @@ pub struct Progress {
     pub blocked: Vec<DocId>,
 }
 
-impl Progress {
+/// The tasks with their statuses, what is missing and blocked, and the completed share as `progress`.
+impl Serialize for WorkflowProgress {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let tasks: Vec<_> = self.tasks.iter().map(|(id, status)| json!({ "id": id, "status": status })).collect();
+        let (missing, blocked, progress) = (&self.missing, &self.blocked, fraction_json(Some(self.share())));
+        json!({ "tasks": tasks, "missing": missing, "blocked": blocked, "progress": progress }).serialize(to)
+    }
+}
+
+impl WorkflowProgress {
     /// How many tasks have this status.
     #[must_use]
     pub fn count(&self, status: TaskStatus) -> usize {
@@ -132,8 +144,8 @@ impl CoordinationClient {
     pub async fn monitor_workflow(
         &self,
         what: impl Into<Monitored>,
-        mut report: impl FnMut(&Progress),
-    ) -> Result<Progress, Error> {
+        mut report: impl FnMut(&WorkflowProgress),
+    ) -> Result<WorkflowProgress, Error> {
         let what = what.into();
         let mut ear = self.ear().await?;
         let mut told = None;
@@ -188,7 +200,7 @@ async fn heard(ear: &mut watch::Receiver<u64>, deaf: bool) -> Result<(), Error> 
 }
 
 /// How far tasks are.
-fn progress(snapshot: &Snapshot, what: &Monitored) -> Result<Progress, services::Error> {
+fn progress(snapshot: &Snapshot, what: &Monitored) -> Result<WorkflowProgress, services::Error> {
     let ids = match what {
         Monitored::Workflow(id) => {
             let found = snapshot.find(Some(Kind::Workflow), id)?;
@@ -196,7 +208,7 @@ fn progress(snapshot: &Snapshot, what: &Monitored) -> Result<Progress, services:
         }
         Monitored::Tasks(ids) => ids.iter().map(|id| Ok(DocId::new(id)?)).collect::<Result<_, services::Error>>()?,
     };
-    let mut progress = Progress::default();
+    let mut progress = WorkflowProgress::default();
     for id in ids {
         match snapshot.named_task(&id).and_then(Entry::task) {
             Some(task) => {

@@ -111,12 +111,12 @@ fn derived(workflow: &Workflow, snapshot: &Snapshot) -> Workflow {
 }
 
 /// The workflow as it is to be made, and how careful to be about its id.
-pub(super) fn making(project: &Project, new: NewWorkflow) -> Result<(entity::NewWorkflow, Taken), Error> {
+pub(super) fn making(project: &Project, new: NewWorkflow) -> Result<(entity::WorkflowDraft, Taken), Error> {
     let (id, taken) = match new.id {
         Some(id) => (doc_id(id)?, Taken::LookUp),
         None => (project.new_id(Kind::Workflow)?, Taken::FileName),
     };
-    let new = entity::NewWorkflow {
+    let new = entity::WorkflowDraft {
         id,
         kind: new.kind,
         title: new.title,

@@ -52,7 +52,7 @@ pub struct Scan {
 
 /// A commit that was not made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct CommitRefusal {
     /// Why.
     pub reason: Reason,
     /// When to try again.
@@ -97,7 +97,7 @@ pub trait World {
     ///
     /// # Errors
     /// If nothing was committed.
-    fn commit(&mut self, batch: &Batch) -> Result<BTreeSet<DocPath>, Refusal>;
+    fn commit(&mut self, batch: &Batch) -> Result<BTreeSet<DocPath>, CommitRefusal>;
 
     /// Tells whether there is nothing left to watch: the repository itself was removed.
     fn is_gone(&self) -> bool {
@@ -361,7 +361,7 @@ impl<'a, W: World> Daemon<'a, W> {
             Effect::ReadHead => Some(self.world.head().map_or_else(Input::HeadFailed, Input::Head)),
             Effect::Commit(batch) => Some(match self.world.commit(&batch) {
                 Ok(paths) => Input::Committed(paths),
-                Err(Refusal { reason, retry }) => Input::CommitRefused { reason, retry },
+                Err(CommitRefusal { reason, retry }) => Input::CommitRefused { reason, retry },
             }),
             Effect::Report(report) => {
                 self.world.report(&report);

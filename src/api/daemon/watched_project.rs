@@ -14,7 +14,7 @@ use super::mirror::{Mirror, Ring};
 use super::notice::Notice;
 use super::upkeep::Upkeep;
 use super::witness::Witness;
-use super::{Refusal, Scan, World};
+use super::{CommitRefusal, Scan, World};
 use crate::adapters::git::IgnoredDocument;
 use crate::adapters::watch::Places;
 use crate::core::diagnostic::Code;
@@ -369,10 +369,10 @@ impl World for Watched<'_> {
         Ok(Head { revision, contents, readiness, deletions_max: self.project.commits().deletions_max() })
     }
 
-    fn commit(&mut self, batch: &Batch) -> Result<BTreeSet<DocPath>, Refusal> {
+    fn commit(&mut self, batch: &Batch) -> Result<BTreeSet<DocPath>, CommitRefusal> {
         let failed = |error: &Error| {
             let retry = if error.class() == ErrorClass::Busy { Retry::Soon } else { Retry::Late };
-            Refusal { reason: reason(error), retry }
+            CommitRefusal { reason: reason(error), retry }
         };
         let before = self.branch().map_err(|error| failed(&error))?.contents;
         let mut done = self.project.commits().commit_now(Edits::Of(batch)).map_err(|error| failed(&error))?;
@@ -396,7 +396,7 @@ impl World for Watched<'_> {
         match waiting {
             Some(waiting) if arrived.is_empty() => {
                 let soon = waiting.is_soon_over();
-                Err(Refusal { reason: reason_of(&waiting), retry: if soon { Retry::Soon } else { Retry::Late } })
+                Err(CommitRefusal { reason: reason_of(&waiting), retry: if soon { Retry::Soon } else { Retry::Late } })
             }
             _ => Ok(arrived),
         }

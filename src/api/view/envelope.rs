@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::command_hints::complete_hint;
 use crate::core::diagnostic::Diagnostic;
+use crate::core::name::DocPath;
 
 /// The version of the envelope; it rises when a field changes its meaning.
 pub const SCHEMA: u64 = 1;
@@ -69,11 +70,16 @@ pub fn finding_data(folder: &str, finding: &Diagnostic) -> Value {
         "severity": finding.severity.to_string(),
         "code": finding.code.as_str(),
         "message": finding.message,
-        "path": finding.path.as_ref().map(|path| format!("{folder}/{path}")),
+        "path": finding.path.as_ref().map(|path| below(folder, path)),
         "line": finding.place.map(|place| place.line),
         "column": finding.place.map(|place| place.column),
         "hint": complete_hint(finding.hint.as_deref()),
     })
+}
+
+/// A path below a folder; without a folder as it is.
+fn below(folder: &str, path: &DocPath) -> String {
+    if folder.is_empty() { path.to_string() } else { format!("{folder}/{path}") }
 }
 
 /// One item of a list with the key that it is sorted by; keys are unique and sort as text.

@@ -33,7 +33,7 @@ pub struct StatusOverview<'a> {
 #[must_use]
 pub fn status_data(seen: &StatusOverview<'_>) -> Value {
     let StatusOverview { project, snapshot, stats, standing } = seen;
-    let mut data = figures(stats);
+    let mut data = status_figures(stats);
     let unreadable = snapshot.entries().filter(|entry| is_unreadable(entry));
     let rest = json!({
         "agents": some(&stats.team, agent),
@@ -83,8 +83,9 @@ pub fn bridge_data(stats: &BridgeStats) -> Value {
     })
 }
 
-/// The figures alone.
-fn figures(stats: &Stats) -> Value {
+/// Returns the figures alone.
+#[must_use]
+pub fn status_figures(stats: &Stats) -> Value {
     let by_word = AgentStatus::ALL.iter().map(|status| (status.word().to_owned(), json!(stats.agents(*status))));
     let mut agents: Map<String, Value> = by_word.collect();
     agents.insert("stale".to_owned(), json!(stats.stale()));

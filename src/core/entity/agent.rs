@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::create::NewAgent;
+use super::create::AgentDraft;
 use super::edit::{Refusal, accept, set_key, set_keys, status};
 use super::model::{ActiveTask, Entity};
 use super::read::reread;
@@ -42,9 +42,9 @@ impl AgentUpdate {
 
     /// The new agent's document that this update makes where there is none yet; idle unless it says otherwise.
     #[must_use]
-    pub fn into_new(self, name: AgentName) -> NewAgent {
+    pub fn into_new(self, name: AgentName) -> AgentDraft {
         let active_tasks = self.active_tasks.unwrap_or_default().into_iter();
-        NewAgent {
+        AgentDraft {
             name,
             status: self.status.unwrap_or(AgentStatus::Idle),
             last_updated: self.now,

@@ -63,7 +63,7 @@ impl Problem for RenderError {
 
 /// What a new task is to say.
 #[derive(Debug, Clone, PartialEq)]
-pub struct NewTask {
+pub struct TaskDraft {
     /// Its id.
     pub id: DocId,
     /// What sort of work.
@@ -90,7 +90,7 @@ pub struct NewTask {
 
 /// What a new agent's document is to say.
 #[derive(Debug, Clone, PartialEq)]
-pub struct NewAgent {
+pub struct AgentDraft {
     /// Its name.
     pub name: AgentName,
     /// What it is doing.
@@ -107,7 +107,7 @@ pub struct NewAgent {
 
 /// What a new workflow is to say.
 #[derive(Debug, Clone, PartialEq)]
-pub struct NewWorkflow {
+pub struct WorkflowDraft {
     /// Its id.
     pub id: DocId,
     /// What sort of workflow.
@@ -124,7 +124,7 @@ pub struct NewWorkflow {
     pub created: Timestamp,
 }
 
-impl NewTask {
+impl TaskDraft {
     /// The document, in a shape or by the caller's own template.
     ///
     /// # Errors
@@ -163,7 +163,7 @@ impl NewTask {
     }
 }
 
-impl NewAgent {
+impl AgentDraft {
     /// The document, in a shape or by the caller's own template.
     ///
     /// # Errors
@@ -194,7 +194,7 @@ impl NewAgent {
     }
 }
 
-impl NewWorkflow {
+impl WorkflowDraft {
     /// The document, in a shape or by the caller's own template.
     ///
     /// # Errors
@@ -319,8 +319,8 @@ mod tests {
         DocId::new(text).expect("valid")
     }
 
-    fn new_task() -> NewTask {
-        NewTask {
+    fn new_task() -> TaskDraft {
+        TaskDraft {
             id: id("task-123"),
             kind: "train-model".to_owned(),
             title: None,
@@ -341,12 +341,12 @@ mod tests {
 
     #[test]
     fn a_lean_task_says_each_thing_once() {
-        let task = NewTask { priority: Priority::High, workflow: Some(id("wf-1")), ..new_task() };
+        let task = TaskDraft { priority: Priority::High, workflow: Some(id("wf-1")), ..new_task() };
         assert_eq!(
             text(&task.render(Shape::Lean, None).expect("renders")),
             "---\nid: task-123\nstatus: pending\ntype: train-model\nassigned_to: ai-engineer\ncreated: 2025-10-17T00:00:00Z\npriority: high\n# waits for\ndepends_on:\n  - task-122\n# run\n# review\n# approval\n# more\nworkflow: wf-1\n---\n\n# train-model\n\n## Payload\n\n```json\n{\n  \"dataset\": \"alice-voice\",\n  \"config\": \"configs/lora.yaml\",\n  \"epochs\": 3\n}\n```\n\n## Progress\n\n- [ ] Load dataset\n- [ ] Training (epoch 1/3)\n\n## Result\n\n## Error\n\n## Notes\n"
         );
-        let bare = NewTask { assigned_to: None, depends_on: vec![], payload: None, steps: vec![], ..new_task() };
+        let bare = TaskDraft { assigned_to: None, depends_on: vec![], payload: None, steps: vec![], ..new_task() };
         assert_eq!(
             text(&bare.render(Shape::Lean, None).expect("renders")),
             "---\nid: task-123\nstatus: pending\ntype: train-model\ncreated: 2025-10-17T00:00:00Z\n# waits for\n# run\n# review\n# approval\n# more\n---\n\n# train-model\n\n## Payload\n\n## Progress\n\n## Result\n\n## Error\n\n## Notes\n"
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn agents_and_workflows_are_rendered_in_both_shapes() {
-        let agent = NewAgent {
+        let agent = AgentDraft {
             name: AgentName::new("ai-engineer").expect("valid"),
             status: AgentStatus::Busy,
             last_updated: CREATED.parse().expect("a time"),
@@ -376,12 +376,12 @@ mod tests {
             text(&agent.render(Shape::Classic, None).expect("renders")),
             "---\nagent: ai-engineer\nstatus: busy\nlast_updated: 2025-10-17T00:00:00Z\n---\n\n# Agent: ai-engineer\n\n**Status**: busy\n**Last Updated**: 2025-10-17T00:00:00Z\n\n## Active Tasks\n\n- train-model (started: 2025-10-17T00:00:00Z)\n\n## Metadata\n\n{\n  \"gpu\": \"RTX 4090\"\n}\n"
         );
-        let lean = NewAgent { ttl: Some(Duration::from_secs(300)), ..agent };
+        let lean = AgentDraft { ttl: Some(Duration::from_secs(300)), ..agent };
         assert_eq!(
             text(&lean.render(Shape::Lean, None).expect("renders")),
             "---\nagent: ai-engineer\nstatus: busy\n# seen\nlast_updated: 2025-10-17T00:00:00Z\n# more\nttl: 300\n---\n\n# ai-engineer\n\n## Active Tasks\n\n- train-model (started: 2025-10-17T00:00:00Z)\n\n## Metadata\n\n```json\n{\n  \"gpu\": \"RTX 4090\"\n}\n```\n\n## Notes\n"
         );
-        let workflow = NewWorkflow {
+        let workflow = WorkflowDraft {
             id: id("wf-1"),
             kind: "model-training".to_owned(),
             title: Some("Voices".to_owned()),
@@ -420,7 +420,7 @@ mod tests {
             "\t tab",
         ] {
             for shape in Shape::ALL {
-                let task = NewTask {
+                let task = TaskDraft {
                     kind: evil.to_owned(),
                     title: Some(evil.to_owned()),
                     payload: Some(json!({evil: [evil, {"deep": evil}]})),
@@ -443,7 +443,7 @@ mod tests {
     #[test]
     fn an_own_template_must_keep_the_values() {
         let own = "---\nid: {{ id | yaml }}\ntype: {{ type | yaml }}\nstatus: {{ status | yaml }}\ncreated: {{ created | yaml }}\n---\n# {{ title or type }}\n";
-        let plain = NewTask { assigned_to: None, depends_on: vec![], payload: None, ..new_task() };
+        let plain = TaskDraft { assigned_to: None, depends_on: vec![], payload: None, ..new_task() };
         assert!(plain.render(Shape::Lean, Some(own)).is_ok());
         let error = new_task().render(Shape::Lean, Some(own)).expect_err("loses values");
         assert_eq!(error.to_string(), "the task template does not keep `assigned_to`");

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::bullet::DependencyBullet;
 use super::keys::{id_key, skeleton};
 use super::read::{is_absent_word, read_status, referred, reread};
-use super::status::{IllegalStep, TaskStatus, UnknownWord};
+use super::status::{IllegalTransition, TaskStatus, UnknownWord};
 use crate::core::diagnostic::{Code, Diagnostic, Severity};
 use crate::core::document::{Document, EditError, Value};
 use crate::core::name::{DocId, Kind, composed};
@@ -31,7 +31,7 @@ pub enum Refusal {
         /// Its id, or the word for its kind.
         id: String,
         /// From, to, and what would be legal.
-        step: IllegalStep,
+        step: IllegalTransition,
         /// A command that leads on, where there is one.
         hint: Option<String>,
     },

@@ -19,7 +19,7 @@ pub mod task;
 pub mod workflow;
 
 pub use bullet::DependencyBullet;
-pub use create::{NewAgent, NewTask, NewWorkflow, RenderError};
+pub use create::{AgentDraft, RenderError, TaskDraft, WorkflowDraft};
 pub use edit::Refusal;
 pub(crate) use edit::{add_ids, label_name, remove_ids, remove_key, set_key, set_outcome};
 pub use gate::{ApprovalMark, StatedValue, TaskGates, TaskReference, WhenMissing};
@@ -28,4 +28,4 @@ pub use liveness::{Liveness, TTL_DEFAULT};
 pub use model::{ActiveTask, Agent, Entity, Task, Workflow};
 pub(crate) use read::referred;
 pub use read::{Reading, read, title};
-pub use status::{AgentStatus, IllegalStep, Priority, Review, TaskStatus, UnknownWord, WorkflowStatus};
+pub use status::{AgentStatus, IllegalTransition, Priority, Review, TaskStatus, UnknownWord, WorkflowStatus};

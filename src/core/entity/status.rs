@@ -18,6 +18,12 @@ pub struct UnknownWord {
 }
 
 impl UnknownWord {
+    /// Describes a text that is none of these words.
+    #[must_use]
+    pub fn new(what: &'static str, text: &str, known: &'static str, words: &[&'static str]) -> Self {
+        Self { what, found: crate::core::name::visible(text), known, meant: nearest(text, words) }
+    }
+
     /// Advice in the imperative.
     #[must_use]
     pub fn hint(&self) -> String {
@@ -85,12 +91,7 @@ macro_rules! words {
                 let words: &[&'static str] = &[$($word,)*];
                 match text {
                     $($word => Ok(Self::$variant),)*
-                    _ => Err(UnknownWord {
-                        what: $what,
-                        found: crate::core::name::visible(text),
-                        known: $known,
-                        meant: nearest(text, words),
-                    }),
+                    _ => Err(UnknownWord::new($what, text, $known, words)),
                 }
             }
         }
@@ -158,90 +159,67 @@ words!(
 /// Says that a status does not follow from another, and which do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot go from {from} to {to}; legal: {legal}")]
-pub struct IllegalStep {
+pub struct IllegalTransition {
     /// The status now.
     pub from: &'static str,
     /// The status that was asked for.
     pub to: &'static str,
-    /// The legal ones with the name of the step: `completed (complete), failed (fail), pending (release)`.
+    /// The legal ones with the name of the transition: `completed (complete), failed (fail), pending (release)`.
     pub legal: String,
 }
 
 /// How one status becomes another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step<S> {
+pub struct Transition<S> {
     /// From here.
     pub from: S,
     /// To here.
     pub to: S,
-    /// What the step is called on the command line.
+    /// What the transition is called on the command line.
     pub name: &'static str,
 }
 
-impl TaskStatus {
-    /// Every legal step.
-    pub const STEPS: [Step<Self>; 6] = [
-        Step { from: Self::Pending, to: Self::Running, name: "start" },
-        Step { from: Self::Running, to: Self::Completed, name: "complete" },
-        Step { from: Self::Running, to: Self::Failed, name: "fail" },
-        Step { from: Self::Running, to: Self::Pending, name: "release" },
-        Step { from: Self::Failed, to: Self::Pending, name: "retry" },
-        Step { from: Self::Completed, to: Self::Pending, name: "reopen" },
-    ];
+macro_rules! transitions {
+    ($status:ident { $($from:ident -> $to:ident = $name:literal,)* }) => {
+        impl $status {
+            /// Every legal transition.
+            pub const TRANSITIONS: &'static [Transition<Self>] =
+                &[$(Transition { from: Self::$from, to: Self::$to, name: $name },)*];
 
-    /// Tells whether this status may become another in one step; to stay is no step and is legal.
-    ///
-    /// # Errors
-    /// [`IllegalStep`] with the legal ones.
-    pub fn step(self, to: Self) -> Result<(), IllegalStep> {
-        if is_step(&Self::STEPS, self, to) { Ok(()) } else { Err(self.refuse(to.word())) }
-    }
+            /// Checks that this status may become another at once; to stay is no transition and is legal.
+            ///
+            /// # Errors
+            /// [`IllegalTransition`] with the legal ones.
+            pub fn step(self, to: Self) -> Result<(), IllegalTransition> {
+                let is_legal = self == to || Self::TRANSITIONS.iter().any(|one| one.from == self && one.to == to);
+                if is_legal { Ok(()) } else { Err(self.refuse(to.word())) }
+            }
 
-    /// The refusal of a step to somewhere, with the legal ones.
-    #[must_use]
-    pub fn refuse(self, to: &'static str) -> IllegalStep {
-        refuse(&Self::STEPS, self, to, Self::word)
-    }
+            /// Returns the refusal of a transition to somewhere, with the legal ones.
+            #[must_use]
+            pub fn refuse(self, to: &'static str) -> IllegalTransition {
+                let legal = Self::TRANSITIONS.iter().filter(|one| one.from == self);
+                let legal: Vec<_> = legal.map(|one| format!("{} ({})", one.to.word(), one.name)).collect();
+                IllegalTransition { from: self.word(), to, legal: legal.join(", ") }
+            }
+        }
+    };
 }
 
-impl WorkflowStatus {
-    /// Every legal step.
-    pub const STEPS: [Step<Self>; 4] = [
-        Step { from: Self::Running, to: Self::Completed, name: "complete" },
-        Step { from: Self::Running, to: Self::Failed, name: "fail" },
-        Step { from: Self::Failed, to: Self::Running, name: "retry" },
-        Step { from: Self::Completed, to: Self::Running, name: "reopen" },
-    ];
-
-    /// Tells whether this status may become another in one step; to stay is no step and is legal.
-    ///
-    /// # Errors
-    /// [`IllegalStep`] with the legal ones.
-    pub fn step(self, to: Self) -> Result<(), IllegalStep> {
-        if is_step(&Self::STEPS, self, to) { Ok(()) } else { Err(self.refuse(to.word())) }
-    }
-
-    /// The refusal of a step to somewhere, with the legal ones.
-    #[must_use]
-    pub fn refuse(self, to: &'static str) -> IllegalStep {
-        refuse(&Self::STEPS, self, to, Self::word)
-    }
-}
-
-fn is_step<S: Copy + PartialEq>(steps: &[Step<S>], from: S, to: S) -> bool {
-    from == to || steps.iter().any(|step| step.from == from && step.to == to)
-}
-
-fn refuse<S: Copy + PartialEq>(
-    steps: &[Step<S>],
-    from: S,
-    to: &'static str,
-    word: fn(S) -> &'static str,
-) -> IllegalStep {
-    let legal = steps.iter().filter(|step| step.from == from);
-    let legal: Vec<_> = legal.map(|step| format!("{} ({})", word(step.to), step.name)).collect();
-    IllegalStep { from: word(from), to, legal: legal.join(", ") }
-}
+transitions!(TaskStatus {
+    Pending -> Running = "start",
+    Running -> Completed = "complete",
+    Running -> Failed = "fail",
+    Running -> Pending = "release",
+    Failed -> Pending = "retry",
+    Completed -> Pending = "reopen",
+});
+transitions!(WorkflowStatus {
+    Running -> Completed = "complete",
+    Running -> Failed = "fail",
+    Failed -> Running = "retry",
+    Completed -> Running = "reopen",
+});
 
 /// The known word that differs least from a text, if it differs by so little that it was probably meant: at most two
 /// letters added, left out, exchanged or swapped with their neighbour (optimal string alignment), and fewer than half.

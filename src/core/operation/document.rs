@@ -6,18 +6,18 @@ use crate::core::document::{Document, Mark};
 use crate::core::entity::review::{self, Approver};
 use crate::core::entity::task::{self, TaskUpdate};
 use crate::core::entity::workflow::{self, WorkflowUpdate};
-use crate::core::entity::{NewAgent, NewTask, NewWorkflow, Refusal};
+use crate::core::entity::{AgentDraft, Refusal, TaskDraft, WorkflowDraft};
 use crate::core::name::{DocId, Kind};
 
 /// A document to be made.
 #[derive(Debug, Clone)]
 pub enum New {
     /// A task.
-    Task(NewTask),
+    Task(TaskDraft),
     /// An agent.
-    Agent(NewAgent),
+    Agent(AgentDraft),
     /// A workflow.
-    Workflow(NewWorkflow),
+    Workflow(WorkflowDraft),
 }
 
 impl New {

@@ -4,7 +4,7 @@ use super::ancestry::Ancestry;
 use super::field_update::RejectedField;
 use super::sync_base::{LocalDocument, SyncBase};
 use crate::core::document::Document;
-use crate::core::entity::{self, Entity, NewAgent, NewTask, NewWorkflow};
+use crate::core::entity::{self, AgentDraft, Entity, TaskDraft, WorkflowDraft};
 use crate::core::name::{AgentName, DocId, DocPath, Kind, OperationId};
 use crate::core::time::Timestamp;
 
@@ -139,11 +139,11 @@ pub struct RemoteEdit {
 #[derive(Debug, Clone, PartialEq)]
 pub enum NewDocument {
     /// An agent.
-    Agent(NewAgent),
+    Agent(AgentDraft),
     /// A task.
-    Task(NewTask),
+    Task(TaskDraft),
     /// A workflow.
-    Workflow(NewWorkflow),
+    Workflow(WorkflowDraft),
 }
 
 /// Values that follow from other documents.

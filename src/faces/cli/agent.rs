@@ -12,7 +12,7 @@ use super::list::{self, Rows};
 use super::render::{Cell, Ink, count, listed, paint, status};
 use super::session::{self, Session};
 use super::{show, write};
-use crate::api::view::{ErrorReport, WriteState, document_path};
+use crate::api::view::{AgentRow, ErrorReport, WriteState, document_path};
 use crate::core::entity::agent::AgentUpdate;
 use crate::core::entity::{ActiveTask, AgentStatus, Entity, Liveness};
 use crate::core::name::{AgentName, Kind, OperationId, visible};
@@ -230,24 +230,15 @@ fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
         if args.status.is_some_and(|status| status != agent.status) {
             continue;
         }
-        let active = agent.active_tasks.iter().map(|active| active.task.as_str()).collect::<Vec<_>>();
         let pulse = Liveness::new(agent, beats.get(&agent.name).copied(), now);
-        let item = json!({
-            "agent": agent.name.as_str(),
-            "status": agent.status.word(),
-            "last_updated": agent.last_updated.map(|at| at.to_string()),
-            "seen": pulse.seen.map(|at| at.to_string()),
-            "stale": pulse.is_stale(),
-            "active_tasks": active,
-            "path": document_path(&project, &entry.path),
-        });
+        let row = AgentRow::new(agent, &pulse, document_path(&project, &entry.path));
         let cells = vec![
             agent.name.as_str().into(),
             status(agent.status.word()),
             Cell::new(if pulse.is_stale() { Ink::Warn } else { Ink::Plain }, &since(&pulse, now)),
-            active.join(", ").into(),
+            row.active_tasks.join(", ").into(),
         ];
-        rows.push_document(&project, entry, agent.name.to_string(), move || (item, cells));
+        rows.push_document(&project, entry, agent.name.to_string(), move || (row, cells));
     }
     rows.answer(&project, &args.part)
 }

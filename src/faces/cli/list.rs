@@ -1,14 +1,14 @@
 //! What the listing commands share: a bounded part of the rows, as a table for people and as items for programs.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, limit, width};
 use super::format::Wording;
 use super::render::{Cell, Ink, Table, cut, paint};
 use super::{session, show};
-use crate::api::view::{ErrorReport, ListItem, ListPage, ListRequest, document_path, finding_data};
+use crate::api::view::{ErrorReport, ListItem, ListPage, ListRequest, UnreadableRow, finding_data};
 use crate::core::diagnostic::{Code, Diagnostic};
-use crate::core::entity;
 use crate::core::name::{DocId, visible};
 use crate::core::snapshot::Entry;
 use crate::core::time::Timestamp;
@@ -61,21 +61,23 @@ impl<'a> Rows<'a> {
     }
 
     /// Adds a row. Rows are sorted by key.
-    pub(crate) fn push(&mut self, row: ListItem<(Value, Vec<Cell>)>) {
+    pub(crate) fn push(&mut self, row: ListItem<(impl Serialize, Vec<Cell>)>) {
         let ListItem { key, value: (item, cells) } = row;
+        let item = json!(item);
         self.all.push(ListItem { key, value: Box::new(move || (item, cells, String::new())) });
     }
 
     /// Adds the row of a document. It is made only if it is shown, and says what about the document will surprise.
-    pub(crate) fn push_document(
+    pub(crate) fn push_document<T: Serialize>(
         &mut self,
         project: &'a Project,
         entry: &'a Entry,
         key: String,
-        make: impl FnOnce() -> (Value, Vec<Cell>) + 'a,
+        make: impl FnOnce() -> (T, Vec<Cell>) + 'a,
     ) {
         let make = move || {
-            let (mut item, cells) = make();
+            let (item, cells) = make();
+            let mut item = json!(item);
             let surprising: Vec<&Diagnostic> =
                 entry.findings.iter().filter(|finding| is_surprising(entry, finding)).take(FINDINGS_MAX).collect();
             if !surprising.is_empty() {
@@ -92,14 +94,7 @@ impl<'a> Rows<'a> {
         let first = entry.findings.first();
         let why =
             first.map_or_else(|| "it says nothing that can be used".to_owned(), |finding| in_folder(project, finding));
-        let title = entry.kind.and_then(|kind| entity::title(kind, &entry.document));
-        let item = json!({
-            "id": entry.id.as_ref().map(DocId::as_str),
-            "status": Value::Null,
-            "title": title,
-            "path": document_path(project, &entry.path),
-            "findings": entry.findings.iter().map(|one| finding_data(project.folder(), one)).collect::<Vec<_>>(),
-        });
+        let item = UnreadableRow::new(project, entry);
         let mut cells = vec![
             Cell::new(Ink::Bold, entry.id.as_ref().map_or(entry.path.stem(), DocId::as_str)),
             show::unusable(&entry.document),
@@ -107,10 +102,11 @@ impl<'a> Rows<'a> {
         cells.resize(self.headings.len() - 1, "".into());
         // The table may be cut at the edge of the terminal; the whole reason stands below it.
         cells.push(first.map_or("", |finding| finding.message.as_str()).into());
-        if let (Some(title), Some(column)) = (&title, self.headings.iter().position(|heading| *heading == TITLE)) {
+        if let (Some(title), Some(column)) = (&item.title, self.headings.iter().position(|heading| *heading == TITLE)) {
             cells[column] = cut(title, limit(TITLE_COLUMNS_MAX)).into();
         }
         let below = format!("{} {}\n", paint(Ink::Bad, "!"), visible(&why));
+        let item = json!(item);
         self.findings.extend(entry.findings.iter().cloned());
         self.all.push(ListItem { key: format!("!{}", entry.path), value: Box::new(move || (item, cells, below)) });
     }

@@ -2,13 +2,10 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
-
 use super::answer::Answer;
 use super::render::{self, Ink, paint};
 use super::session::{self, Session};
-use crate::adapters::git::Came;
-use crate::api::view::{ErrorReport, Exit, ITEMS_DEFAULT, WriteState, document_path};
+use crate::api::view::{ErrorReport, Exit, ITEMS_DEFAULT, WriteState, document_path, sync_data};
 use crate::core::name::{DocPath, visible};
 use crate::services::{DroppedCommits, LostClaim, Project, SyncOptions, SyncReport, Unpushed, way_around};
 
@@ -54,7 +51,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     let mut answer = session::answer("sync", &project)?;
     answer.text = text(&project, &report);
     answer.words = words(&project, &report);
-    answer.data = data(&project, &report);
+    answer.data = sync_data(&project, &report);
     answer.findings.clone_from(&report.findings);
     answer.written = Some(WriteState { committed: report.tip.as_ref().map(ToString::to_string), waiting: None });
     answer.exit = exit(&report);
@@ -153,41 +150,4 @@ fn words(project: &Project, report: &SyncReport) -> String {
         out.push_str(&render::finding(finding, project.folder(), None));
     }
     out
-}
-
-fn data(project: &Project, report: &SyncReport) -> Value {
-    let came = |one: &Came| json!({ "path": document_path(project, &one.path), "by": one.by });
-    let unpushed = report.unpushed.as_ref().map(|unpushed| match unpushed {
-        Unpushed::Asked { commits } => json!({ "why": "asked", "commits": commits }),
-        Unpushed::Code { commits, paths } => {
-            json!({ "why": "other-files", "commits": commits, "paths": paths.iter().take(ITEMS_DEFAULT).collect::<Vec<_>>() })
-        }
-        Unpushed::Refused { why } => json!({ "why": "refused", "reason": why }),
-    });
-    json!({
-        "remote": report.remote,
-        "branch": report.branch,
-        "came": report.came.iter().take(ITEMS_DEFAULT).map(came).collect::<Vec<_>>(),
-        "came_count": report.came.len(),
-        "other_files": report.came_along,
-        "went": report.went_documents.iter().take(ITEMS_DEFAULT).map(came).collect::<Vec<_>>(),
-        "went_count": report.went_documents.len(),
-        "commits": report.went,
-        "merged": report.merged.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "decisions": report.decisions.iter().map(|(path, one)| json!({
-            "path": document_path(project, path), "rule": one.rule, "what": one.what, "kept": one.kept, "lost": one.lost,
-            "winner": one.winner.as_ref().map(ToString::to_string), "loser": one.loser.as_ref().map(ToString::to_string),
-        })).collect::<Vec<_>>(),
-        "losses": report.losses.iter().map(|(path, one)| json!({
-            "path": document_path(project, path), "winner": one.winner, "loser": one.loser, "says": one.line,
-        })).collect::<Vec<_>>(),
-        "lost": report.lost.iter().map(|one| json!({
-            "path": document_path(project, &one.path), "loser": one.loser, "winner": one.winner,
-        })).collect::<Vec<_>>(),
-        "conflicts": report.conflicts.iter().map(|(path, one)| json!({
-            "path": document_path(project, path), "rule": one.rule, "what": one.what,
-        })).collect::<Vec<_>>(),
-        "unpushed": unpushed,
-        "tries": report.tries,
-    })
 }

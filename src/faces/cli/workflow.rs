@@ -1,7 +1,7 @@
 //! `workflow create|get|list|update|complete|fail`: tasks that belong together.
 
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::answer::Answer;
 use super::format::Wording;
@@ -11,9 +11,9 @@ use super::render::{Cell, status};
 use super::session::Session;
 use super::task::{fraction, pairs};
 use super::{show, write};
-use crate::api::view::{ErrorReport, document_path};
+use crate::api::view::{ErrorReport, WorkflowRow, document_path};
 use crate::core::entity::workflow::WorkflowUpdate;
-use crate::core::entity::{Entity, NewWorkflow, Workflow, WorkflowStatus};
+use crate::core::entity::{Entity, Workflow, WorkflowDraft, WorkflowStatus};
 use crate::core::name::{DocId, Kind};
 use crate::core::operation::{New, Request, Taken, WorkflowChange};
 use crate::core::snapshot::Snapshot;
@@ -154,7 +154,7 @@ fn create(args: &Create, session: &Session) -> Result<Answer, ErrorReport> {
         Some(id) => (id.clone(), Taken::LookUp),
         None => (project.new_id(Kind::Workflow)?, Taken::FileName),
     };
-    let new = NewWorkflow {
+    let new = WorkflowDraft {
         id,
         kind: args.kind.clone(),
         title: args.title.clone(),
@@ -207,31 +207,23 @@ fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
         let key = list::key(rank, 0, workflow.created, &workflow.id);
         let path = document_path(&project, &entry.path);
         let snapshot = &snapshot;
-        rows.push_document(&project, entry, key, move || row(snapshot, workflow, &path));
+        rows.push_document(&project, entry, key, move || {
+            let row = WorkflowRow::new(workflow, snapshot, path);
+            let cells = cells(workflow, &row);
+            (row, cells)
+        });
     }
     rows.answer(&project, &args.part)
 }
 
-fn row(snapshot: &Snapshot, workflow: &Workflow, path: &str) -> (Value, Vec<Cell>) {
-    let progress = snapshot.workflow_progress(workflow);
-    let tasks = snapshot.workflow_tasks(workflow);
-    let item = json!({
-        "id": workflow.id.as_str(),
-        "status": workflow.status.word(),
-        "type": workflow.kind,
-        "title": workflow.title,
-        "progress": progress,
-        "tasks": tasks.iter().map(DocId::as_str).collect::<Vec<_>>(),
-        "path": path,
-    });
-    let cells = vec![
+fn cells(workflow: &Workflow, row: &WorkflowRow) -> Vec<Cell> {
+    vec![
         workflow.id.as_str().into(),
         status(workflow.status.word()),
-        progress.map_or_else(String::new, show::percent).into(),
-        tasks.len().to_string().into(),
+        row.progress.map_or_else(String::new, show::percent).into(),
+        row.tasks.len().to_string().into(),
         workflow.title.as_deref().unwrap_or(&workflow.kind).into(),
-    ];
-    (item, cells)
+    ]
 }
 
 fn update(args: &Update, session: &Session) -> Result<Answer, ErrorReport> {

@@ -8,7 +8,7 @@ use super::state::State;
 use crate::adapters::redis::codec::{QueueEntry, QueuedTask, RedisKey, parse_entry, ready_queues};
 use crate::adapters::redis::{Link, QueueRound};
 use crate::core::document::{Document, Value};
-use crate::core::entity::{NewTask, Priority, Task, TaskStatus, set_key};
+use crate::core::entity::{Priority, Task, TaskDraft, TaskStatus, set_key};
 use crate::core::lease::Override;
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::operation::{DocumentChange, Expect, New, Passing, Request, Taken};
@@ -153,7 +153,7 @@ impl State {
     }
 
     fn make(&mut self, id: &DocId, task: QueuedTask) -> Result<(), Error> {
-        let new = NewTask {
+        let new = TaskDraft {
             id: id.clone(),
             kind: task.kind,
             title: task.title,

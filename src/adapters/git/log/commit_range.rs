@@ -80,20 +80,7 @@ impl GitLog<'_> {
         to: Option<&Revision>,
         folder: &str,
     ) -> Result<Vec<String>, GitError> {
-        let none = ObjectId::empty_tree(self.repo.gix().object_hash()).to_string();
-        let name = |at: Option<&Revision>| at.map_or_else(|| none.clone(), ToString::to_string);
-        let (from, to) = (name(from), name(to));
-        let arguments = [
-            "diff-tree",
-            "-r",
-            "-z",
-            "--name-only",
-            "--no-renames",
-            "--no-ext-diff",
-            "--ignore-submodules=none",
-            "--end-of-options",
-        ];
-        let answer = self.repo.program().ask(&[&arguments[..], &[&from, &to]].concat())?;
+        let answer = self.tree_differences(from, to, &["--name-only"])?;
         Ok(others(&answer, folder).collect())
     }
 
@@ -108,12 +95,7 @@ impl GitLog<'_> {
         to: Option<&Revision>,
         folder: &str,
     ) -> Result<Vec<OddChange>, GitError> {
-        let none = ObjectId::empty_tree(self.repo.gix().object_hash()).to_string();
-        let name = |at: Option<&Revision>| at.map_or_else(|| none.clone(), ToString::to_string);
-        let (from, to) = (name(from), name(to));
-        let mut arguments = vec!["diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff"];
-        arguments.extend(["--ignore-submodules=none", "--end-of-options", &from, &to]);
-        let answer = self.repo.program().ask(&arguments)?;
+        let answer = self.tree_differences(from, to, &["--raw", "--no-abbrev"])?;
         let text = String::from_utf8_lossy(&answer);
         let mut tokens = text.split('\0');
         let mut found = Vec::new();
@@ -126,6 +108,19 @@ impl GitLog<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// What git says of the differences between the trees of two revisions.
+    fn tree_differences(
+        self,
+        from: Option<&Revision>,
+        to: Option<&Revision>,
+        shown: &[&str],
+    ) -> Result<Vec<u8>, GitError> {
+        let none = ObjectId::empty_tree(self.repo.gix().object_hash()).to_string();
+        let [from, to] = [from, to].map(|at| at.map_or_else(|| none.clone(), ToString::to_string));
+        let fixed = ["--no-renames", "--no-ext-diff", "--ignore-submodules=none", "--end-of-options", &from, &to];
+        self.repo.program().ask(&[&["diff-tree", "-r", "-z"], shown, &fixed].concat())
     }
 
     /// How many commits one history has that the other has not, and the paths beside the documents that they change. With a

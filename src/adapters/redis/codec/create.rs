@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::hash::find;
 use super::record::HashFields;
 use crate::core::entity::{
-    ActiveTask, AgentStatus, NewAgent, NewTask, NewWorkflow, Priority, TaskStatus, WorkflowStatus,
+    ActiveTask, AgentDraft, AgentStatus, Priority, TaskDraft, TaskStatus, WorkflowDraft, WorkflowStatus,
 };
 use crate::core::name::{AgentName, DocId, Kind, visible};
 use crate::core::reconcile::field_text::{self, ids, json, moment, one_line, word};
@@ -58,13 +58,13 @@ impl Hash<'_> {
         self.get("created_at", |text| moment(text, self.now)).unwrap_or(self.now)
     }
 
-    fn agent(&self, id: &DocId) -> Result<NewAgent, RejectedField> {
+    fn agent(&self, id: &DocId) -> Result<AgentDraft, RejectedField> {
         let name = AgentName::new(id.as_str()).map_err(|error| RejectedField::new("", error.to_string()))?;
         let status = self.must("status", word::<AgentStatus>)?;
         let status = status.ok_or_else(|| RejectedField::new("status", "it is missing; a new agent needs one"))?;
         let ttl = self.get("ttl", field_text::seconds);
         let tasks = self.get("active_tasks", field_text::texts).unwrap_or_default();
-        Ok(NewAgent {
+        Ok(AgentDraft {
             name,
             status,
             last_updated: self.get("last_updated", |text| moment(text, self.now)).unwrap_or(self.now),
@@ -74,10 +74,10 @@ impl Hash<'_> {
         })
     }
 
-    fn task(&self, id: DocId) -> Result<NewTask, RejectedField> {
+    fn task(&self, id: DocId) -> Result<TaskDraft, RejectedField> {
         self.must("status", word::<TaskStatus>)?;
         let kind = self.must("type", one_line)?;
-        Ok(NewTask {
+        Ok(TaskDraft {
             id,
             kind: kind.ok_or_else(|| RejectedField::new("type", "it is missing; a new task needs one"))?,
             title: self.get("title", one_line),
@@ -92,10 +92,10 @@ impl Hash<'_> {
         })
     }
 
-    fn workflow(&self, id: DocId) -> Result<NewWorkflow, RejectedField> {
+    fn workflow(&self, id: DocId) -> Result<WorkflowDraft, RejectedField> {
         let status = self.must("status", word::<WorkflowStatus>)?;
         status.ok_or_else(|| RejectedField::new("status", "it is missing; a new workflow needs one"))?;
-        Ok(NewWorkflow {
+        Ok(WorkflowDraft {
             id,
             // Clients of the reference document name none.
             kind: self.must("type", one_line)?.unwrap_or_else(|| "workflow".to_owned()),

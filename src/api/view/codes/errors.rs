@@ -367,7 +367,8 @@ pub(super) const PAGES: &[CodePage] = &[
     CodePage {
         code: "timeout",
         title: "the time to wait is over",
-        means: "What was waited for has not happened in the time that was given. Nothing was changed.",
+        means: "What was waited for has not happened in the time that was given. Nothing was changed, \
+            unless the message of a write says that this is not known.",
         why: "Whoever waits decides for how long; the same call may succeed later.",
         example: CodeExample::Line("mycelium task wait task-7 --timeout 10ms"),
         remedy: "wait again, longer or without `--timeout`; `mycelium task get` says how far a task is",

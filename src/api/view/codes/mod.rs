@@ -5,6 +5,7 @@ mod claims;
 mod errors;
 mod findings;
 mod gits_alone;
+mod library;
 mod page;
 mod sandbox;
 mod states;
@@ -15,7 +16,7 @@ use std::fmt::Write as _;
 pub use page::{CodeExample, CodePage};
 
 /// The groups of codes: the word in JSON, the heading, the pages.
-pub const CODE_GROUPS: [(&str, &str, &[CodePage]); 8] = [
+pub const CODE_GROUPS: [(&str, &str, &[CodePage]); 9] = [
     ("finding", "Findings about documents and settings", findings::PAGES),
     ("error", "Errors of commands", errors::PAGES),
     ("error", "Errors about how tasks and workflows stand", states::PAGES),
@@ -24,6 +25,7 @@ pub const CODE_GROUPS: [(&str, &str, &[CodePage]); 8] = [
     ("error", "Errors in a sandbox", sandbox::PAGES),
     ("error", "Errors of exchanges with other clones", sync::PAGES),
     ("error", "Errors about a server", bridge::PAGES),
+    ("error", "Errors of the library", library::PAGES),
 ];
 
 /// Lists every code with the word for its kind: `finding` or `error`.
@@ -104,7 +106,9 @@ mod tests {
 
     #[test]
     fn pages_are_in_order_and_full() {
-        for pages in [errors::PAGES, states::PAGES, claims::PAGES, gits_alone::PAGES, sync::PAGES, bridge::PAGES] {
+        for pages in
+            [errors::PAGES, states::PAGES, claims::PAGES, gits_alone::PAGES, sync::PAGES, bridge::PAGES, library::PAGES]
+        {
             assert!(pages.windows(2).all(|pair| pair[0].code < pair[1].code));
         }
         for (_, page) in all_codes() {

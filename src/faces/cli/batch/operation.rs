@@ -7,7 +7,7 @@ use crate::core::document::{Mark, Value};
 use crate::core::entity::agent::AgentUpdate;
 use crate::core::entity::task::TaskUpdate;
 use crate::core::entity::workflow::WorkflowUpdate;
-use crate::core::entity::{ActiveTask, NewTask, NewWorkflow, Priority};
+use crate::core::entity::{ActiveTask, Priority, TaskDraft, WorkflowDraft};
 use crate::core::lease::Override;
 use crate::core::name::{AgentName, DocId, Kind, visible};
 use crate::core::operation::{DocumentChange, New, Passing, Request, Taken, TaskChange, WorkflowChange};
@@ -125,7 +125,7 @@ fn new_id(fields: &mut Fields<'_>, given: &Given<'_>, kind: Kind) -> Result<(Doc
 
 fn create_task(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Request<'static>, Fault> {
     let (id, taken) = new_id(fields, given, Kind::Task)?;
-    let new = NewTask {
+    let new = TaskDraft {
         id,
         kind: need(fields, "task.create", "type")?,
         title: fields.text("title")?,
@@ -196,7 +196,7 @@ fn set_agent(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Request<'stat
 
 fn create_workflow(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Request<'static>, Fault> {
     let (id, taken) = new_id(fields, given, Kind::Workflow)?;
-    let new = NewWorkflow {
+    let new = WorkflowDraft {
         id,
         kind: need(fields, "workflow.create", "type")?,
         title: fields.text("title")?,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::api::view::ErrorReport;
-use crate::core::entity::{NewTask, Priority};
+use crate::core::entity::{Priority, TaskDraft};
 use crate::core::name::{AgentName, DocId, Kind};
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::input::Given;
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
         Some(id) => (id.clone(), Taken::LookUp),
         None => (project.new_id(Kind::Task)?, Taken::FileName),
     };
-    let new = NewTask {
+    let new = TaskDraft {
         id,
         kind: args.kind.clone(),
         title: args.title.clone(),

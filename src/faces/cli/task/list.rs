@@ -1,10 +1,7 @@
 //! `task list`: the tasks that are asked for, those under way first, with what each waits for.
 
-use serde_json::{Value, json};
-
-use crate::api::view::{ErrorReport, document_path, lease_data};
+use crate::api::view::{ErrorReport, TaskRow, document_path};
 use crate::core::entity::{Priority, Task, TaskStatus};
-use crate::core::lease::EntryState;
 use crate::core::name::{AgentName, DocId, Kind};
 use crate::core::snapshot::{Blocker, CHAIN_SHOWN_MAX, Cause, Outlook, Queue, Root};
 use crate::faces::cli::answer::{Answer, limit};
@@ -15,8 +12,6 @@ use crate::services::{Scope, TaskHolder, queue, status_anywhere};
 
 /// Columns of a title in the table; `task get` shows all of it.
 const TITLE_COLUMNS_MAX: usize = 48;
-/// Ids of one task in a list for programs; the rest is counted.
-const IDS_SHOWN_MAX: usize = 50;
 
 /// List tasks
 #[derive(Debug, clap::Args)]
@@ -54,7 +49,9 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
         let (queue, path) = (&queue, document_path(&project, &entry.path));
         let hold = holds.get(&task.id).filter(|hold| hold.is_unavailable());
         let key = key(task, status_anywhere(task, &holds));
-        rows.push_document(&project, entry, key, move || (item(task, queue, hold, &path), cells(task, queue, hold)));
+        rows.push_document(&project, entry, key, move || {
+            (TaskRow::new(task, queue, hold, path, reason(task, queue)), cells(task, queue, hold))
+        });
     }
     rows.answer(&project, &args.part)
 }
@@ -69,40 +66,6 @@ fn key(task: &Task, status: TaskStatus) -> String {
     };
     let urgency = Priority::ALL.iter().rev().position(|priority| *priority == task.priority).unwrap_or(9);
     list::key(rank, urgency, task.created, &task.id)
-}
-
-fn item(task: &Task, queue: &Queue<'_>, hold: Option<&TaskHolder>, path: &str) -> Value {
-    let dependencies = queue.dependencies(task);
-    let ended = hold.map(|hold| hold.state).filter(|state| !state.is_held());
-    let mut item = json!({
-        "id": task.id.as_str(),
-        "status": task.status.word(),
-        "outlook": ended.map_or_else(|| queue.outlook(task).word(), EntryState::word),
-        "ready": ended.is_none() && queue.outlook(task) == Outlook::Ready,
-        "priority": task.priority.word(),
-        "assigned_to": task.assigned_to.as_ref().map(AgentName::as_str),
-        "type": task.kind,
-        "title": task.title,
-        "progress": task.progress,
-        "depends_on": some(dependencies.iter()),
-        "depends_on_total": dependencies.len(),
-        "waits_for": some(queue.waits_for(task).iter().map(|blocker| &blocker.id)),
-        "waits_for_total": queue.waits_for(task).len(),
-        "path": path,
-    });
-    let reason = reason(task, queue);
-    if !reason.is_empty() {
-        item["reason"] = json!(reason);
-    }
-    if let Some(hold) = hold {
-        item["held"] = lease_data(hold);
-    }
-    item
-}
-
-/// The first of some ids; `task get` and `why` show more.
-fn some<'a>(ids: impl Iterator<Item = &'a DocId>) -> Vec<&'a str> {
-    ids.take(IDS_SHOWN_MAX).map(DocId::as_str).collect()
 }
 
 fn cells(task: &Task, queue: &Queue<'_>, hold: Option<&TaskHolder>) -> Vec<Cell> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::api::view::{ErrorReport, ListItem, document_path};
+use crate::api::view::{ErrorReport, ListItem, ReadyRow};
 use crate::core::entity::{Task, TaskStatus};
 use crate::core::name::{AgentName, Kind, visible};
 use crate::core::snapshot::{Outlook, Queue, Snapshot};
@@ -75,18 +75,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     Ok(answer)
 }
 
-fn row(task: &Task, project: &Project, snapshot: &Snapshot) -> (Value, Vec<Cell>) {
-    let path = snapshot.named_task(&task.id).map(|entry| document_path(project, &entry.path));
-    let item = json!({
-        "id": task.id.as_str(),
-        "priority": task.priority.word(),
-        "type": task.kind,
-        "title": task.title,
-        "assigned_to": task.assigned_to.as_ref().map(AgentName::as_str),
-        "created": task.created.map(crate::core::time::Timestamp::exact),
-        "attempt": task.attempt,
-        "path": path,
-    });
+fn row(task: &Task, project: &Project, snapshot: &Snapshot) -> (ReadyRow, Vec<Cell>) {
     let age = task.created.map_or_else(String::new, |at| ago(at, project.now()));
     let title = task.title.as_deref().filter(|title| *title != task.kind).unwrap_or_default();
     let cells = vec![
@@ -97,7 +86,7 @@ fn row(task: &Task, project: &Project, snapshot: &Snapshot) -> (Value, Vec<Cell>
         cut(title, limit(TITLE_COLUMNS_MAX)).into(),
         Cell::new(Ink::Dim, &age),
     ];
-    (item, cells)
+    (ReadyRow::new(task, project, snapshot), cells)
 }
 
 /// What is not on the list.
