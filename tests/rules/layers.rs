@@ -238,7 +238,7 @@ pub(crate) fn owners(tree: &Tree) -> Vec<String> {
 /// Where documents are written: what takes the folder as its own goes through this file.
 const WRITER: &str = "src/services/document_writer.rs";
 /// The methods of the store that write documents, as they are called.
-const WRITES: [&str; 4] = ["store.apply(", "store().apply(", ".apply_unsynced(", ".apply_as("];
+const WRITES: [&str; 4] = ["log.apply(", "log().apply(", ".apply_unsynced(", ".apply_as("];
 
 /// Above the store only [`WRITER`] writes documents.
 pub(crate) fn one_writer(tree: &Tree) -> Vec<String> {
@@ -414,8 +414,10 @@ mod tests {
     #[test]
     fn documents_are_written_in_one_place() {
         let writer = (WRITER, "fn write(&self) { self.store.apply_unsynced(operation) }");
-        check(one_writer, &[writer, ("src/adapters/store/apply.rs", "fn f() { store.apply(x) }")], &[]);
-        for call in ["project\n.store\n.apply(x)", "self.store().apply(x)", "x.apply_unsynced(y)", "x.apply_as(y)"] {
+        check(one_writer, &[writer, ("src/adapters/store/apply.rs", "fn f() { log.apply(x) }")], &[]);
+        for call in
+            ["project\n.store.log\n.apply(x)", "self.store().log().apply(x)", "x.apply_unsynced(y)", "x.apply_as(y)"]
+        {
             let other = format!("fn f() {{ {call} }}\n");
             let fault = format!("src/services/a.rs: only {WRITER} may write documents");
             check(one_writer, &[writer, ("src/services/a.rs", &other)], &[&fault]);

@@ -242,7 +242,8 @@ impl Store {
             }
         }
         let has_bridge = Arc::new(AtomicBool::new(plain::refuse_links(&place.run)?));
-        plain::refuse_links(&place.shared)?;
+        let of_all = Some(&place.shared).filter(|shared| **shared != place.run);
+        of_all.map_or(Ok(false), |shared| plain::refuse_links(shared))?;
         let state = StateFolder { run: place.run.as_path().into(), durability, boot: journal::boot_id() };
         let sync = state.sync();
         let folder = DocumentFolder { root: place.root.as_path().into(), parts: parts.into(), sync };
