@@ -48,18 +48,15 @@ fn missing(tree: &Tree, name: &str, test: &str, file: &str) -> Option<String> {
     (!uses_it).then(|| format!("`{file}` does not use `{name}`"))
 }
 
-/// File, module and name of each sabotage in the source: the strings of the tables in files called `sabotage.rs`.
+/// File, module and name of each sabotage in the source: the strings of the enums in files called `sabotage.rs`.
 fn sabotages(tree: &Tree) -> impl Iterator<Item = (&str, &str, &str)> {
     tree.rust(&["src"]).filter(|(path, _)| path.ends_with("/sabotage.rs")).flat_map(|(path, text)| {
         let module = path.strip_suffix("/sabotage.rs").and_then(|module| module.rsplit('/').next());
         let module = module.filter(|module| *module != "core" && *module != "src").unwrap_or("pure");
-        let entry = |line: &'_ str| -> Option<usize> {
-            let rest = line.trim_start().strip_prefix("(\"")?;
-            rest.split_once("\", S").map(|(name, _)| name.len())
-        };
+        let name = |line: &'_ str| line.trim().strip_suffix("\",")?.split_once(" = \"").map(|(_, name)| name.len());
         text.lines().filter_map(move |line| {
-            let length = entry(line)?;
-            let start = line.find("(\"")? + 2;
+            let length = name(line)?;
+            let start = line.find(" = \"")? + 4;
             Some((path, module, &line[start..start + length]))
         })
     })
@@ -94,7 +91,7 @@ mod tests {
 
     #[test]
     fn every_sabotage_is_listed_with_its_test() {
-        let source = ("src/git/sabotage.rs", "const X: [..] = [\n        (\"no-fsync\", Self::NoFsync),\n];");
+        let source = ("src/git/sabotage.rs", "sabotages! {\n        NoFsync = \"no-fsync\",\n}");
         let test = ("tests/git/x.rs", "fn it_is_noticed() { must_fail(\"no-fsync\") }");
         let row = "| `no-fsync` | `git` | nothing is synced | [`it_is_noticed`](../tests/git/x.rs) |";
         let faults = |rows: &[&str], files: &[(&str, &str)]| {

@@ -2,106 +2,66 @@
 //! show that they bite. Only in builds with debug assertions; a release build knows none of them.
 
 use std::io::Write as _;
-use std::sync::OnceLock;
+
+use crate::core::sabotage::sabotages;
 
 /// Longest wait for another process.
 const LINGER_MAX: std::time::Duration = std::time::Duration::from_secs(20);
 
-/// One way to break a promise, or one moment at which to die.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sabotage {
-    /// The bytes are compared neither under the lock nor after the exchange.
-    NoCompare,
-    /// Nothing breaks, but the file system knows no exchange, and no move that keeps off an existing file.
-    NoExchange,
-    /// What comes out of an exchange is not looked at, neither at once nor later.
-    NoExchangeCheck,
-    /// Nothing is synced to the disk.
-    NoFsync,
-    /// New contents are not synced; folders and journal are.
-    NoSyncFiles,
-    /// Folders are not synced; contents and journal are.
-    NoSyncFolders,
-    /// The answer is given before the journal and the folder are synced.
-    EarlyAnswer,
-    /// A write that finds the disk full counts as done.
-    IgnoreFull,
-    /// Temporary files are never swept.
-    NoSweep,
-    /// A half done operation of a dead process is not finished.
-    IgnoreJournal,
-    /// Documents are overwritten in place instead of exchanged.
-    InPlace,
-    /// The folder is not locked.
-    NoLock,
-    /// Whoever gives a task to somebody does so without the lock.
-    NoClaimLock,
-    /// The ledger of claims says nothing.
-    NoLedger,
-    /// A symbolic link is followed.
-    FollowLinks,
-    /// The process dies after the record is appended.
-    DieAfterAppend,
-    /// The process dies after the first of an operation's exchanges.
-    DieAfterFirstExchange,
-    /// The process dies after all exchanges, before the record says so.
-    DieAfterExchange,
-    /// The process dies while it puts a person's save back.
-    DieBeforeUndo,
-    /// No operation is told.
-    TellNothing,
-    /// An operation is told after the lock is given back.
-    TellUnlocked,
-    /// The process dies after an operation is told, before the record says that it is done.
-    DieAfterTelling,
-    /// What was seen, and nobody had told, is not told.
-    AddNothing,
-    /// Nothing breaks, but the moments between comparing, exchanging and looking are made long.
-    Linger,
-    /// The same, and nothing that comes out is looked at.
-    LingerBlind,
-}
-
-const NAMES: &[(&str, Sabotage)] = &[
-    ("no-compare", Sabotage::NoCompare),
-    ("no-exchange", Sabotage::NoExchange),
-    ("no-exchange-check", Sabotage::NoExchangeCheck),
-    ("no-fsync", Sabotage::NoFsync),
-    ("no-sync-files", Sabotage::NoSyncFiles),
-    ("no-sync-folders", Sabotage::NoSyncFolders),
-    ("early-answer", Sabotage::EarlyAnswer),
-    ("ignore-full", Sabotage::IgnoreFull),
-    ("no-sweep", Sabotage::NoSweep),
-    ("ignore-journal", Sabotage::IgnoreJournal),
-    ("in-place", Sabotage::InPlace),
-    ("no-lock", Sabotage::NoLock),
-    ("no-claim-lock", Sabotage::NoClaimLock),
-    ("no-ledger", Sabotage::NoLedger),
-    ("follow-links", Sabotage::FollowLinks),
-    ("die-after-append", Sabotage::DieAfterAppend),
-    ("die-after-first-exchange", Sabotage::DieAfterFirstExchange),
-    ("die-after-exchange", Sabotage::DieAfterExchange),
-    ("die-before-undo", Sabotage::DieBeforeUndo),
-    ("tell-nothing", Sabotage::TellNothing),
-    ("tell-unlocked", Sabotage::TellUnlocked),
-    ("die-after-telling", Sabotage::DieAfterTelling),
-    ("add-nothing", Sabotage::AddNothing),
-    ("linger", Sabotage::Linger),
-    ("linger-blind", Sabotage::LingerBlind),
-];
-
-/// Tells whether a sabotage was asked for.
-pub(super) fn active(what: Sabotage) -> bool {
-    static CHOSEN: OnceLock<Vec<Sabotage>> = OnceLock::new();
-    if !cfg!(debug_assertions) {
-        return false;
+sabotages! {
+    pub(super) enum Sabotage {
+        /// The bytes are compared neither under the lock nor after the exchange.
+        NoCompare = "no-compare",
+        /// Nothing breaks, but the file system knows no exchange, and no move that keeps off an existing file.
+        NoExchange = "no-exchange",
+        /// What comes out of an exchange is not looked at, neither at once nor later.
+        NoExchangeCheck = "no-exchange-check",
+        /// Nothing is synced to the disk.
+        NoFsync = "no-fsync",
+        /// New contents are not synced; folders and journal are.
+        NoSyncFiles = "no-sync-files",
+        /// Folders are not synced; contents and journal are.
+        NoSyncFolders = "no-sync-folders",
+        /// The answer is given before the journal and the folder are synced.
+        EarlyAnswer = "early-answer",
+        /// A write that finds the disk full counts as done.
+        IgnoreFull = "ignore-full",
+        /// Temporary files are never swept.
+        NoSweep = "no-sweep",
+        /// A half done operation of a dead process is not finished.
+        IgnoreJournal = "ignore-journal",
+        /// Documents are overwritten in place instead of exchanged.
+        InPlace = "in-place",
+        /// The folder is not locked.
+        NoLock = "no-lock",
+        /// Whoever gives a task to somebody does so without the lock.
+        NoClaimLock = "no-claim-lock",
+        /// The ledger of claims says nothing.
+        NoLedger = "no-ledger",
+        /// A symbolic link is followed.
+        FollowLinks = "follow-links",
+        /// The process dies after the record is appended.
+        DieAfterAppend = "die-after-append",
+        /// The process dies after the first of an operation's exchanges.
+        DieAfterFirstExchange = "die-after-first-exchange",
+        /// The process dies after all exchanges, before the record says so.
+        DieAfterExchange = "die-after-exchange",
+        /// The process dies while it puts a person's save back.
+        DieBeforeUndo = "die-before-undo",
+        /// No operation is told.
+        TellNothing = "tell-nothing",
+        /// An operation is told after the lock is given back.
+        TellUnlocked = "tell-unlocked",
+        /// The process dies after an operation is told, before the record says that it is done.
+        DieAfterTelling = "die-after-telling",
+        /// What was seen, and nobody had told, is not told.
+        AddNothing = "add-nothing",
+        /// Nothing breaks, but the moments between comparing, exchanging and looking are made long.
+        Linger = "linger",
+        /// The same, and nothing that comes out is looked at.
+        LingerBlind = "linger-blind",
     }
-    let chosen = CHOSEN.get_or_init(|| {
-        let names = std::env::var("MYCELIUM_SABOTAGE").unwrap_or_default();
-        let by_name = |name| NAMES.iter().find(|(known, _)| *known == name).map(|(_, sabotage)| *sabotage);
-        names.split(',').filter_map(by_name).collect()
-    });
-    chosen.contains(&what)
+    fn active;
 }
 
 /// Tells whether what comes out of an exchange is to be left unseen.
