@@ -34,7 +34,7 @@ pub(crate) fn run(bench: &Bench) {
     let channel = Channel::new("bench:ticks").unwrap();
     let publish = || {
         (0..count).for_each(|number| {
-            drop(project.publish(project.actor(), channel.clone(), json!({ "n": number })).unwrap());
+            drop(project.events().publish(project.actor(), channel.clone(), json!({ "n": number })).unwrap());
         });
     };
     let rate = each_second(count, timed(publish).1);

@@ -273,7 +273,7 @@ fn create(project: &Project, _: usize, _: usize) {
 
 fn publish(project: &Project, _: usize, number: usize) {
     let channel = Channel::new("training:events").unwrap();
-    project.publish(project.actor(), channel, json!({ "event": "saved", "step": number })).unwrap();
+    project.events().publish(project.actor(), channel, json!({ "event": "saved", "step": number })).unwrap();
 }
 
 /// How long calls took, and how long it was until all was there.
@@ -327,7 +327,7 @@ fn events(bench: &Bench, server: &Server) {
     let here = open(&sandboxes[0], "here", &url);
     let there = open(&sandboxes[1], "there", &url);
     let watchers = sandboxes.each_ref().map(|sandbox| Watching::start(sandbox, &url));
-    let mut heard = there.subscribe(vec![ChannelPattern::new("training:events").unwrap()], None).unwrap();
+    let mut heard = there.events().subscribe(vec![ChannelPattern::new("training:events").unwrap()], None).unwrap();
     thread::sleep(Duration::from_millis(500));
     let mut times = Vec::new();
     for number in 0..bench.pick(500, 100, 3) {

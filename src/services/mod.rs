@@ -6,31 +6,22 @@ mod backend_id;
 mod bridge;
 mod claim_arbiter;
 mod commits;
-mod condition;
 mod conflicts;
 mod document_writer;
 mod environment;
 mod error;
-mod event;
 mod events;
-mod findings;
 mod history;
 mod index;
 mod intake;
 mod leases;
-mod observer;
-mod opening;
+mod maintenance;
+mod monitor;
 mod operations;
-mod pause;
 mod progress;
 mod project;
-mod settings;
-mod setup;
-mod stats;
+mod remote_events;
 mod sync;
-mod teller;
-mod wait;
-mod why;
 
 pub use crate::adapters::store::PAUSE_MAX;
 pub use crate::core::operation::{
@@ -46,26 +37,19 @@ pub use commits::{
     BranchMigration, CommitReport, Committed, Committer, DedicatedBranch, Edits, KeptOperation, MigrationError, Sight,
     Standing, Survey, UnknownBranch, Waiting,
 };
-pub use condition::{facts, mend};
 pub use conflicts::{Conflicts, Driver, Drivers, How, Resolution, Resolved, merge_files, shown_file};
 pub use environment::{home, now, user_config, variable};
 pub use error::Error;
-pub use event::{Filter, NewEvent};
-pub use events::{StopHandle, Subscription};
+pub use events::{ChangeDetector, EventBus, Filter, NewEvent, StopHandle, Subscription};
 pub use history::{History, HistoryEntry, Restorable, RestoreReport, RestoredDocument};
 pub use index::{DocumentName, DocumentReader, Found, GitsAlone, Scope};
 pub use leases::{Lease, Leases, TaskHolder, UnmergedWork, queue};
-pub use observer::Observer;
-pub use opening::Opening;
+pub use maintenance::{InitReport, Maintenance, Templates, facts, mend};
+pub use monitor::{Fault, Flow, Line, Member, Need, Stats, TaskMonitor, Until, Waited, Why, status_anywhere};
 pub use operations::{
     Actor, Archived, ClaimDecision, Claimed, Kept, Moved, Operations, Outcome, Pruned, Pruning, Renewed, Run,
     STEPS_MAX, SkippedTask, SkippedTasks, Stale, TakenBack, Together, Wanted, Which, quiet_span,
 };
 pub use progress::{Doing, Progress};
-pub use project::{Context, Project};
-pub use settings::NewSettings;
-pub use setup::{InitReport, Templates};
-pub use stats::{Flow, Line, Member, Stats, status_anywhere};
-pub use sync::{DroppedCommits, LostClaim, SyncError, SyncOptions, SyncReport, Unpushed, way_around};
-pub use wait::{Until, Waited};
-pub use why::{Fault, Need, Why};
+pub use project::{Context, NewSettings, Opening, Project};
+pub use sync::{BranchSync, DroppedCommits, LostClaim, SyncError, SyncOptions, SyncReport, Unpushed, way_around};

@@ -1,5 +1,8 @@
 //! An open project: the folder, its repository and its configuration, and reading from them. Nothing here writes.
 
+mod opening;
+mod settings;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,16 +12,25 @@ use super::claim_arbiter::{ClaimArbiter, ClaimDenied, ClaimRequest, RemoteClaims
 use super::commits::{Committer, Group, OperationRecords};
 use super::conflicts::Conflicts;
 use super::document_writer::DocumentWriter;
+use super::events::EventBus;
 use super::history::History;
 use super::index::DocumentReader;
 use super::leases::{self, Leases};
+use super::maintenance::Maintenance;
+use super::monitor::TaskMonitor;
 use super::operations::{Actor, Operations, OwnTemplates};
+use super::remote_events::{EventBackend, RemoteEvents};
+use super::sync::BranchSync;
 use super::{Backends, Error, Progress, environment};
-use crate::adapters::git::{Repository, Target};
+use crate::adapters::git::{self, Repository, Target};
 use crate::adapters::store::{Durability, Record, Store};
 use crate::core::config::Config;
 use crate::core::name::{AgentName, DocId, Kind, Revision};
 use crate::core::time::Timestamp;
+
+pub use self::opening::Opening;
+pub(super) use self::opening::read_config;
+pub use self::settings::NewSettings;
 
 /// A coordination folder that can be read and written.
 pub struct Project {
@@ -154,6 +166,34 @@ impl Project {
         History { operations: self.operations(), actor: &self.actor }
     }
 
+    /// Returns the events of the documents, and those that are published.
+    #[must_use]
+    pub fn events(&self) -> EventBus<'_> {
+        let (documents, operations, opening) = (self.documents(), self.operations(), self.once_more());
+        EventBus { root: &self.root, documents, operations, backend: self, opening }
+    }
+
+    /// Returns what exchanges the branch of the documents with a remote.
+    #[must_use]
+    pub fn sync(&self) -> BranchSync<'_> {
+        let (operations, bridge) = (self.operations(), self.bridge());
+        BranchSync { operations, bridge, config: &self.config, actor: &self.actor, root: &self.root }
+    }
+
+    /// Returns what looks after the project.
+    #[must_use]
+    pub fn maintenance(&self) -> Maintenance<'_> {
+        let (documents, commits, bridge) = (self.documents(), self.commits(), self.bridge());
+        Maintenance { root: &self.root, config: &self.config, documents, commits, history: self.history(), bridge }
+    }
+
+    /// Returns what tells how the tasks are.
+    #[must_use]
+    pub fn monitor(&self) -> TaskMonitor<'_> {
+        let (documents, leases, agent) = (self.documents(), self.leases(), self.agent());
+        TaskMonitor { documents, leases, commits: self.commits(), bridge: self.bridge(), agent }
+    }
+
     /// The name of who acts: the agent, else the user as git knows them, else as the system does.
     #[must_use]
     pub fn actor_name(&self) -> String {
@@ -206,15 +246,6 @@ impl Project {
         environment::new_id(kind)
     }
 
-    /// How safe commits are, in git's words.
-    pub(super) const fn git_durability(&self) -> crate::adapters::git::Durability {
-        match self.durability {
-            Durability::Full => crate::adapters::git::Durability::Full,
-            Durability::Batch => crate::adapters::git::Durability::Batch,
-            Durability::Off => crate::adapters::git::Durability::Off,
-        }
-    }
-
     /// Returns the reader of the documents.
     #[must_use]
     pub fn documents(&self) -> DocumentReader<'_> {
@@ -234,7 +265,12 @@ impl Project {
     /// Returns what makes commits.
     #[must_use]
     pub fn commits(&self) -> Committer<'_> {
-        Committer::new(self.documents(), self.records(), &self.config, self.git_durability(), &self.group)
+        let durability = match self.durability {
+            Durability::Full => git::Durability::Full,
+            Durability::Batch => git::Durability::Batch,
+            Durability::Off => git::Durability::Off,
+        };
+        Committer::new(self.documents(), self.records(), &self.config, durability, &self.group)
     }
 
     /// Returns the backends that mirror the documents.
@@ -250,7 +286,7 @@ impl Project {
     }
 }
 
-// Its backends arbitrate claims and hear of what was written, for services that know no backend.
+// Its backends arbitrate claims, hear of what was written and pass on events, for services that know no backend.
 
 impl ClaimArbiter for Project {
     fn is_asked(&self) -> bool {
@@ -273,5 +309,12 @@ impl ClaimArbiter for Project {
 impl AfterWrite for Project {
     fn after_write(&self, written: &Record, origin: WriteOrigin) {
         self.bridge().after_write(written, origin);
+    }
+}
+
+impl EventBackend for Project {
+    fn remote_events(&self) -> Option<Arc<dyn RemoteEvents>> {
+        let target = self.bridge().target().ok()?;
+        Some(Arc::new(*target))
     }
 }

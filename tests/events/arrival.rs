@@ -124,7 +124,7 @@ fn pages_follow_each_other_without_a_gap_or_a_loop() {
         since: Some(mycelium::name::EventId::new(pair.last.as_str()).unwrap()),
         limit: Some(2),
     };
-    let events = project.unwrap().events(&filter).unwrap();
+    let events = project.unwrap().events().list(&filter).unwrap();
     assert_eq!(
         events.iter().map(|event| event.event.as_str()).collect::<Vec<_>>(),
         ["b1", "b2"],

@@ -22,14 +22,14 @@ fn a_full_file_goes_to_the_archive_and_nothing_is_lost() {
     let mut published = Vec::new();
     for n in 0..160 {
         let event = serde_json::json!({ "event": "big", "n": n, "text": text });
-        published.push(project.publish(project.actor(), channel.clone(), event).unwrap().to_string());
+        published.push(project.events().publish(project.actor(), channel.clone(), event).unwrap().to_string());
     }
-    project.publish(project.actor(), channel, serde_json::json!({ "event": "the-end" })).unwrap();
+    project.events().publish(project.actor(), channel, serde_json::json!({ "event": "the-end" })).unwrap();
     let archive = sandbox.path(&format!("{FOLDER}/archive"));
     let months = crate::support::names(&archive);
     let files = crate::support::names(&archive.join(&months[0]));
     assert_eq!(files.len(), 10, "{files:?}");
-    let listed = project.events(&Filter::default()).unwrap();
+    let listed = project.events().list(&Filter::default()).unwrap();
     let listed: Vec<String> = listed.iter().map(|event| event.id.to_string()).collect();
     assert_eq!(listed[..160], published);
     assert_eq!(ids(&listener.until("the-end"))[..160], published, "a move to the archive is no event");
@@ -43,7 +43,7 @@ fn what_lies_in_the_archive_already_stays() {
     let channel = Channel::new("big:one").unwrap();
     let publish = |n: usize| {
         let event = serde_json::json!({ "event": "big", "n": n, "text": "x".repeat(9_000) });
-        project.publish(project.actor(), channel.clone(), event).unwrap().to_string()
+        project.events().publish(project.actor(), channel.clone(), event).unwrap().to_string()
     };
     let mut ids = vec![publish(0), publish(1)];
     let archive = sandbox.path(&format!("{FOLDER}/archive"));
@@ -61,7 +61,7 @@ fn what_lies_in_the_archive_already_stays() {
     for ms in taken {
         assert!(std::fs::read_to_string(there(ms)).unwrap().starts_with(&format!("- op-{ms} ")), "{ms}");
     }
-    let listed = project.events(&Filter::default()).unwrap();
+    let listed = project.events().list(&Filter::default()).unwrap();
     let listed: std::collections::BTreeSet<String> = listed.iter().map(|event| event.id.to_string()).collect();
     let lost: Vec<&String> = ids.iter().filter(|id| !listed.contains(*id)).collect();
     assert!(lost.is_empty(), "{lost:?}");

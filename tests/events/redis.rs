@@ -72,7 +72,7 @@ fn live(project: &Project) {
 }
 
 fn listen(project: &Project, pattern: &str) -> Subscription {
-    project.subscribe(vec![ChannelPattern::new(pattern).unwrap()], None).unwrap()
+    project.events().subscribe(vec![ChannelPattern::new(pattern).unwrap()], None).unwrap()
 }
 
 /// Events until this many have come, and what comes in a quiet time after.
@@ -92,6 +92,7 @@ fn heard(subscription: &mut Subscription, count: usize, quiet: Duration) -> Vec<
 
 fn publish(project: &Project, n: usize) -> String {
     project
+        .events()
         .publish(project.actor(), Channel::new("training:events").unwrap(), json!({ "event": "step", "n": n }))
         .unwrap()
         .to_string()
@@ -156,7 +157,7 @@ fn what_happens_to_tasks_has_one_id_in_all_clones() {
     assert!(by_id.values().all(|count| *count == 1), "{all:#?}");
     // The files of both clones tell it under the id under which the server did.
     for project in [&ours, &theirs] {
-        let told = project.events(&mycelium::services::Filter::default()).unwrap();
+        let told = project.events().list(&mycelium::services::Filter::default()).unwrap();
         let done: Vec<_> = told.iter().filter(|event| event.event == "completed").collect();
         assert_eq!(done.len(), 1, "{told:#?}");
         assert_eq!(done[0].id.as_str(), end[0].1["id"]);
@@ -413,6 +414,6 @@ fn without_a_prefix_other_programs_and_other_databases_are_not_heard() {
     for (subscription, n) in subscriptions.iter_mut().zip([1, 2]) {
         assert_eq!(numbers(&heard(subscription, 1, QUIET)), [n]);
     }
-    let told = ours.events(&mycelium::services::Filter::default()).unwrap();
+    let told = ours.events().list(&mycelium::services::Filter::default()).unwrap();
     assert!(told.iter().all(|event| event.channel.as_str() != "chat:room"), "{told:#?}");
 }

@@ -25,7 +25,7 @@ fn a_write_and_an_edit_by_hand_are_heard_at_once() {
     let mut writes = Vec::new();
     for n in 0..TRIES {
         let began = Instant::now();
-        project.publish(project.actor(), Channel::new("a:b").unwrap(), serde_json::json!({ "n": n })).unwrap();
+        project.events().publish(project.actor(), Channel::new("a:b").unwrap(), serde_json::json!({ "n": n })).unwrap();
         let (heard, event) = listener.next(PATIENCE).unwrap();
         assert_eq!(event["n"], n);
         writes.push(heard.duration_since(began));

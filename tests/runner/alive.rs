@@ -51,7 +51,7 @@ fn beats_are_quick_and_touch_no_document() {
     assert_eq!(git(dir.path(), &["rev-parse", "HEAD"]), head);
     assert_eq!(git(dir.path(), &["status", "--porcelain"]), files);
     assert!(project.leases().heartbeats().expect("read")[&name] > "2026-01-01".parse().expect("a moment"));
-    let stats = project.stats().expect("looks");
+    let stats = project.monitor().stats().expect("looks");
     assert_eq!((stats.agent_count, stats.stale()), (1, 0));
 }
 
@@ -151,7 +151,7 @@ fn an_approval_opens_the_way_and_the_figures_follow() {
     std::fs::write(folder.join("task-1.md"), done).expect("written");
     let next = "---\nid: task-2\ntype: x\nstatus: pending\npriority: high\ndepends_on: [task-1]\n---\n";
     std::fs::write(folder.join("task-2.md"), next).expect("written");
-    assert_eq!(coder.why("task-2").expect("told").outlook, Outlook::Waiting);
+    assert_eq!(coder.monitor().why("task-2").expect("told").outlook, Outlook::Waiting);
     let approve = |project: &Project| {
         let by = project.actor_name();
         project.operations().change(
@@ -165,8 +165,8 @@ fn an_approval_opens_the_way_and_the_figures_follow() {
     };
     assert!(approve(&coder).is_err(), "nobody approves their own work");
     approve(&open(&dir, "reviewer")).expect("approved");
-    assert_eq!(coder.why("task-2").expect("told").outlook, Outlook::Ready);
-    let stats = coder.stats().expect("looks");
+    assert_eq!(coder.monitor().why("task-2").expect("told").outlook, Outlook::Ready);
+    let stats = coder.monitor().stats().expect("looks");
     assert_eq!((stats.task_queue_size, stats.ready.len(), stats.mode), (1, 1, "markdown"));
     assert_eq!(stats.latency_of, 2, "the refusal and the looks do not count");
     assert!(stats.avg_latency.is_some_and(|ms| ms > 0.0), "{:?}", stats.avg_latency);
@@ -181,13 +181,13 @@ fn the_measure_of_writes_stays_small_and_is_about_the_last() {
     for _ in 0..20_000 {
         store.local.note_latency(Duration::from_millis(3));
     }
-    let stats = project.stats().expect("looks");
+    let stats = project.monitor().stats().expect("looks");
     assert_eq!((stats.avg_latency, stats.latency_of), (Some(3.0), 100));
     let size = std::fs::metadata(dir.path().join(".git/mycelium/latency")).expect("there").len();
     assert!(size <= 25_600, "{size}");
     // Whatever lies there is read as far as it goes.
     for bytes in [&b""[..], b"abc", &[0xff; 4_001]] {
         std::fs::write(dir.path().join(".git/mycelium/latency"), bytes).expect("written");
-        assert_eq!(project.stats().expect("looks").latency_of, (bytes.len() / 4).min(100));
+        assert_eq!(project.monitor().stats().expect("looks").latency_of, (bytes.len() / 4).min(100));
     }
 }

@@ -296,6 +296,7 @@ fn what_only_looks_like_a_document_is_reported_and_not_read() {
     let link = dir.path().join(".claude/coordination/task-2.md");
     std::os::unix::fs::symlink("../../secret.md", link).expect("linked");
     let findings: Vec<String> = project
+        .maintenance()
         .check(&project.documents().snapshot(Scope::All).expect("reads"))
         .expect("reads")
         .iter()

@@ -104,6 +104,7 @@ fn whatever_git_does_to_the_documents_before_the_commit_is_kept_and_can_be_resto
         assert!(findings[0].message.contains(&id) && findings[0].message.contains("task.note, ann"), "{way}");
         assert!(!text(&dir).contains("IMPORTANT"), "{way}: it is never written back by itself");
         let checked = project
+            .maintenance()
             .check(&project.documents().snapshot(mycelium::services::Scope::All).expect("read"))
             .expect("checked");
         assert!(checked.iter().any(|one| one.code == Code::PutBack), "{way}");

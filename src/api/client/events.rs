@@ -67,7 +67,7 @@ impl CoordinationClient {
     pub async fn publish_event(&self, channel: &str, event: impl Into<Json>) -> Result<EventId, Error> {
         let (channel, event) = (Channel::new(channel).map_err(services::Error::from)?, event.into());
         let by = actor(self);
-        self.crew.run(move |_, project| Ok(project.publish(&by, channel, event)?)).await
+        self.crew.run(move |_, project| Ok(project.events().publish(&by, channel, event)?)).await
     }
 
     /// The events of before on the channels that fit a pattern, oldest first: published ones, and of the others those that the
@@ -84,7 +84,7 @@ impl CoordinationClient {
     ) -> Result<Vec<Event>, Error> {
         let pattern = ChannelPattern::new(pattern).map_err(services::Error::from)?;
         let filter = Filter { patterns: vec![pattern], since: since.cloned(), limit };
-        self.crew.run(move |_, project| Ok(project.events(&filter)?)).await
+        self.crew.run(move |_, project| Ok(project.events().list(&filter)?)).await
     }
 
     /// Listens to the channels that fit a pattern (`tasks:completed`, `tasks:*`, `*`): what is told after this returns comes,
@@ -114,7 +114,7 @@ impl CoordinationClient {
         let wanted = ChannelPattern::new(pattern).map_err(services::Error::from)?;
         let pattern = pattern.to_owned();
         let subscribe = move |crew: &super::Crew, project: &Project| {
-            let subscription = project.subscribe(vec![wanted], since)?;
+            let subscription = project.events().subscribe(vec![wanted], since)?;
             crew.subscriptions.add(pattern, subscription.stop_handle());
             Ok(Events(subscription))
         };

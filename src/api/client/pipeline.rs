@@ -277,7 +277,7 @@ fn carry_out(
         failed = failed.or(Some(*place).filter(|_| how == Together::All && is_cause));
         results[*place] = Some(done.map(Receipt::from).map_err(|error| in_pipeline(error, &step_places)));
     }
-    let published = if failed.is_none() { project.publish_all(by, events) } else { Ok(Vec::new()) };
+    let published = if failed.is_none() { project.events().publish_all(by, events) } else { Ok(Vec::new()) };
     let (mut published, error) = match published {
         Ok(published) => (published.into_iter(), None),
         Err(error) => (Vec::new().into_iter(), Some(error)),

@@ -93,7 +93,7 @@ impl CoordinationClient {
     pub async fn get_stats(&self) -> Result<TeamStats, Error> {
         let look = |crew: &super::Crew, project: &Project| {
             crew.follow(project);
-            let overview = project.stats()?;
+            let overview = project.monitor().stats()?;
             let modes = mode::of_stats(project, &overview);
             crew.following().note(modes.clone());
             Ok((overview, modes))

@@ -196,7 +196,7 @@ pub fn watch(
         let info = store.locks.watcher().map_err(services::Error::from)?;
         return Err(WatchError::Taken { info: info.unwrap_or(WatcherInfo { pid: None, since: None }) });
     };
-    let mut watched = Watched::new(project, forced_end, listener);
+    let mut watched = Watched::new(project.another()?, forced_end, listener);
     if span == Span::UntilStopped {
         watched.keep_the_archive();
         watched.keep_the_mirror();

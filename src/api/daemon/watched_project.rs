@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,7 +28,8 @@ const REALIGN_DELAY: Duration = Duration::from_millis(500);
 
 /// A project that is watched.
 pub(super) struct Watched<'a> {
-    project: Current<'a>,
+    /// With the settings that are in force.
+    project: Project,
     /// How the process ends if this does not stop in time, until that is armed.
     forced_end: Option<ForcedEnd>,
     listener: &'a mut dyn FnMut(&Notice),
@@ -56,25 +56,6 @@ pub(super) struct Watched<'a> {
     is_on_no_branch: bool,
 }
 
-/// The project with the settings that are in force.
-enum Current<'a> {
-    /// As it was given.
-    Given(&'a Project),
-    /// With settings that came later.
-    Renewed(Box<Project>),
-}
-
-impl Deref for Current<'_> {
-    type Target = Project;
-
-    fn deref(&self) -> &Project {
-        match self {
-            Self::Given(project) => project,
-            Self::Renewed(project) => project,
-        }
-    }
-}
-
 /// A branch at one moment.
 #[derive(Clone, Default)]
 struct Branch {
@@ -83,13 +64,9 @@ struct Branch {
 }
 
 impl<'a> Watched<'a> {
-    pub(super) fn new(
-        project: &'a Project,
-        forced_end: Option<ForcedEnd>,
-        listener: &'a mut dyn FnMut(&Notice),
-    ) -> Self {
+    pub(super) fn new(project: Project, forced_end: Option<ForcedEnd>, listener: &'a mut dyn FnMut(&Notice)) -> Self {
         Self {
-            project: Current::Given(project),
+            project,
             forced_end,
             listener,
             survey: Survey::default(),
@@ -176,12 +153,12 @@ impl<'a> Watched<'a> {
 
     /// Goes on with other settings. What was written with those before, and is not committed, is committed by them first:
     /// in another folder nobody would find it.
-    fn turn_to(&mut self, project: Box<Project>, keys: &[&'static str]) {
+    fn turn_to(&mut self, project: Project, keys: &[&'static str]) {
         if project.folder() != self.project.folder() && self.holds_all_of_the_journal() {
             self.finish_journal();
         }
         let folder = project.folder().to_owned();
-        self.project = Current::Renewed(project);
+        self.project = project;
         self.archivist.look_again();
         (self.survey, self.branch, self.ignored) = (Survey::default(), None, None);
         self.has_greeted_ignored = false;
@@ -302,7 +279,7 @@ impl Watched<'_> {
             }
             Ok(NewSettings::Changed { project, keys }) => {
                 self.unsettled = None;
-                self.turn_to(project, &keys);
+                self.turn_to(*project, &keys);
                 Some(self.project.places())
             }
             Ok(NewSettings::Broken(fault)) => {

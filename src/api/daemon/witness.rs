@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::services::{Observer, Project};
+use crate::services::{ChangeDetector, Project};
 
 /// Shortest time until the next look, where something may be in the middle of being saved.
 const NAP_MIN: Duration = Duration::from_millis(10);
@@ -10,14 +10,14 @@ const NAP_MIN: Duration = Duration::from_millis(10);
 /// Follows the feed, and adds to it what nobody has told.
 #[derive(Debug, Default)]
 pub(super) struct Witness {
-    observer: Observer,
+    detector: ChangeDetector,
     again_at: Option<Instant>,
 }
 
 impl Witness {
     /// Looks at the folder. What cannot be told now is told by the next look, or by a subscriber, who says what is wrong.
     pub(super) fn look(&mut self, project: &Project) {
-        let again = self.observer.keep_up(project).ok().flatten();
+        let again = self.detector.keep_up(&project.events()).ok().flatten();
         self.again_at = again.and_then(|nap| Instant::now().checked_add(nap.max(NAP_MIN)));
     }
 

@@ -23,7 +23,7 @@ pub(crate) struct Args {}
 pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open_any()?;
     let snapshot = project.documents().snapshot(Scope::All)?;
-    let mut findings = project.check(&snapshot)?;
+    let mut findings = project.maintenance().check(&snapshot)?;
     findings.splice(0..0, project.config().findings.iter().cloned());
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let warnings = findings.len() - errors;

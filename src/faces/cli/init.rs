@@ -34,7 +34,7 @@ pub(crate) struct Args {
 /// Makes what is missing.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open()?;
-    let report = project.init(args.templates.map_or(Templates::BuiltIn, Templates::Own))?;
+    let report = project.maintenance().init(args.templates.map_or(Templates::BuiltIn, Templates::Own))?;
     let mut answer = session::answer("init", &project)?;
     let names = |paths: &[std::path::PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
     let (wrote, kept) = (names(&report.wrote), names(&report.kept));

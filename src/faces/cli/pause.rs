@@ -36,7 +36,7 @@ pub(crate) fn pause(args: &PauseArgs, session: &Session) -> Result<Answer, Error
     let project = session.open()?;
     let ms = i64::try_from(args.span.as_millis()).unwrap_or(i64::MAX);
     let until = Timestamp::from_unix_ms(project.now().unix_ms().saturating_add(ms));
-    let report = project.pause_writers(until)?;
+    let report = project.maintenance().pause_writers(until)?;
     let mut answer = session::answer("pause", &project)?;
     let held: Vec<String> = report.held.iter().map(|held| document_path(&project, &held.path)).collect();
     answer.data = json!({
@@ -59,7 +59,7 @@ pub(crate) fn pause(args: &PauseArgs, session: &Session) -> Result<Answer, Error
 /// Ends a pause.
 pub(crate) fn resume(_: &ResumeArgs, session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open()?;
-    let was_paused = project.resume_writers()?;
+    let was_paused = project.maintenance().resume_writers()?;
     let mut answer = session::answer("resume", &project)?;
     answer.data = json!({ "was_paused": Value::Bool(was_paused) });
     answer.text = String::from(if was_paused { "writers go on\n" } else { "no pause to end\n" });

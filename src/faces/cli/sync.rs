@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     let project = session.open_with(vec![("commit.auto".to_owned(), "true".to_owned())])?;
     let Args { remote, no_push, merge, with_code, keep_dropped } = args.clone();
     let dropped = if keep_dropped { DroppedCommits::Keep } else { DroppedCommits::Refuse };
-    let report = project.sync(&SyncOptions { remote, no_push, merge, with_code, dropped })?;
+    let report = project.sync().run(&SyncOptions { remote, no_push, merge, with_code, dropped })?;
     let mut answer = session::answer("sync", &project)?;
     answer.text = text(&project, &report);
     answer.words = words(&project, &report);

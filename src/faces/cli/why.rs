@@ -32,7 +32,7 @@ pub(crate) struct Args {
 /// Tells it.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open()?;
-    let why = project.why(&args.id)?;
+    let why = project.monitor().why(&args.id)?;
     let verdict = Verdict::of(&why);
     let mut answer = session::answer("why", &project)?;
     answer.data = data(&why, &verdict, &project);

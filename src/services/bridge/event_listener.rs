@@ -1,9 +1,9 @@
 //! Listens on the server for subscriptions: events of other clones come from there first. The files have all of them as well.
 //! A subscription takes both and knows each event by its id, so a server that goes away costs time and no event.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
+use std::any::Any;
+use std::sync::mpsc::{SyncSender, TrySendError, channel, sync_channel};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::inbox::Inbox;
@@ -11,7 +11,9 @@ use super::redis_target::RedisTarget;
 use super::voice::{Hearing, WRITTEN_DOWN, event_of, listen};
 use crate::adapters::redis::Link;
 use crate::core::event::Event;
+use crate::core::name::ChannelPattern;
 use crate::core::time::Timestamp;
+use crate::services::remote_events::{EventSource, RemoteEvents, Wake};
 use crate::services::{Error, environment};
 
 /// Longest wait for a connection.
@@ -32,32 +34,26 @@ const ASK: Duration = Duration::from_secs(1);
 /// How much clocks may differ where it is told by the time what is old, in milliseconds.
 const CLOCKS_MS: i64 = 60_000;
 
-/// Listens on the server, in a thread of its own. Dropped, it ends by itself.
-#[derive(Debug)]
-pub(in crate::services) struct EventListener {
-    events: Receiver<Event>,
-    is_over: Arc<AtomicBool>,
-}
+impl RemoteEvents for RedisTarget {
+    fn is_same(&self, other: &dyn RemoteEvents) -> bool {
+        let other: &dyn Any = other;
+        other.downcast_ref() == Some(self)
+    }
 
-impl EventListener {
-    /// Begins to listen to these patterns, or with none to all channels of interest. `ring` is called when there are events to
-    /// take. If the server answers within 200 ms, no event is missed that is published after this returns.
-    pub(in crate::services) fn start(
-        target: RedisTarget,
-        patterns: Vec<String>,
-        ring: impl Fn() + Send + Sync + 'static,
-    ) -> Result<Self, Error> {
+    /// Listens in a thread of its own. If the server answers within 200 ms, no event is missed that is published after this
+    /// returns.
+    fn start(&self, patterns: &[ChannelPattern], wake: Wake) -> Result<EventSource, Error> {
         let (sender, events) = sync_channel(WAITING_MAX);
         let (begun, begins) = channel();
-        let is_over = Arc::new(AtomicBool::new(false));
+        let listening = Arc::new(());
         let mut listener = ListenerThread {
-            target,
-            patterns,
+            target: self.clone(),
+            patterns: patterns.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
             space: None,
             asked: None,
             sender,
-            is_over: Arc::clone(&is_over),
-            ring: Arc::new(ring),
+            listening: Arc::downgrade(&listening),
+            wake,
             began: environment::now(),
             last: None,
             pending: None,
@@ -71,18 +67,7 @@ impl EventListener {
         started.map_err(|source| Error::Folder { path: std::path::PathBuf::from("."), source })?;
         // One that does not answer is listened to when it does.
         let _ = begins.recv_timeout(BEGIN);
-        Ok(Self { events, is_over })
-    }
-
-    /// What came since.
-    pub(in crate::services) fn events(&self) -> impl Iterator<Item = Event> {
-        self.events.try_iter()
-    }
-}
-
-impl Drop for EventListener {
-    fn drop(&mut self) {
-        self.is_over.store(true, Ordering::SeqCst);
+        Ok(EventSource { events, listening })
     }
 }
 
@@ -93,8 +78,9 @@ struct ListenerThread {
     space: Option<String>,
     asked: Option<Instant>,
     sender: SyncSender<Event>,
-    is_over: Arc<AtomicBool>,
-    ring: Arc<dyn Fn() + Send + Sync>,
+    /// Gone when the events are wanted no more.
+    listening: Weak<()>,
+    wake: Wake,
     /// When it was subscribed.
     began: Timestamp,
     /// The last entry of the stream of events that was seen.
@@ -119,7 +105,7 @@ impl ListenerThread {
     }
 
     fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::SeqCst)
+        self.listening.strong_count() == 0
     }
 
     /// Waits, and longer as long as the subscriber takes nothing.
@@ -161,7 +147,7 @@ impl ListenerThread {
             }
             for message in arrived.messages {
                 if self.take(&link, &message.payload, &message.channel, None) {
-                    (self.ring)();
+                    (self.wake)();
                 }
                 if self.is_over() || self.pending.is_some() {
                     return Ok(());
@@ -187,7 +173,7 @@ impl ListenerThread {
                     return Ok(());
                 }
             }
-            (self.ring)();
+            (self.wake)();
         }
     }
 
@@ -224,10 +210,7 @@ impl ListenerThread {
                 self.pending = Some(event);
                 true
             }
-            Err(TrySendError::Disconnected(_)) => {
-                self.is_over.store(true, Ordering::SeqCst);
-                false
-            }
+            Err(TrySendError::Disconnected(_)) => false,
         }
     }
 }

@@ -33,7 +33,6 @@ pub(super) use bridge_config::AGREE;
 pub use bridge_config::Enabling;
 pub(super) use consent::changed_path;
 pub use detect::{BridgeStats, DetectedBackend, Patience};
-pub(super) use event_listener::EventListener;
 pub use follower::Follower;
 pub use health::{BackendHealth, BackendState, HealthRecord, UNKNOWN};
 pub use redis_target::RedisTarget;

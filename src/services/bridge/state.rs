@@ -20,7 +20,7 @@ use crate::core::reconcile::{
 use crate::core::snapshot::Entry;
 use crate::core::time::Timestamp;
 use crate::services::after_write::WriteOrigin;
-use crate::services::{BackendId, Error, Observer, Project, environment};
+use crate::services::{BackendId, ChangeDetector, Error, Project, environment};
 
 /// How far back it is looked whether HEAD has only moved forward, in commits.
 const COMMITS_MAX: usize = 10_000;
@@ -41,7 +41,7 @@ const ARRIVED_MAX: usize = 20_000;
 pub(super) fn begin_telling(project: &Project, target: &RedisTarget) -> Result<(), Error> {
     let server = target.memory_name();
     if project.store.local.memory(&server, TOLD).is_none() {
-        let told = Observer::default().follow(project)?;
+        let told = ChangeDetector::default().follow(&project.events())?;
         let last = told.last().map_or("", |told| told.id.as_str());
         project.store.local.write_memory(&server, TOLD, last.as_bytes())?;
     }
@@ -102,7 +102,7 @@ pub(super) struct State {
     pub(super) bases: SyncBases,
     /// Which server, as a name for the run state.
     server: String,
-    observer: Observer,
+    detector: ChangeDetector,
     has_heard: bool,
     /// Who changed a document last, and by which operation.
     deeds: BTreeMap<DocPath, (Option<AgentName>, Option<OperationId>)>,
@@ -162,7 +162,7 @@ impl State {
             sight: Sight::default(),
             bases,
             server,
-            observer: Observer::default(),
+            detector: ChangeDetector::default(),
             has_heard: false,
             deeds: BTreeMap::new(),
             pending: BTreeSet::new(),
@@ -215,7 +215,7 @@ impl State {
     /// Reads on in the feed: gives what was told here since, without what came from the server.
     pub(super) fn hear(&mut self) -> Result<Vec<Told>, Error> {
         let mut told = std::mem::take(&mut self.untold);
-        let mut new = self.observer.follow(&self.project)?;
+        let mut new = self.detector.follow(&self.project.events())?;
         self.note_deeds(&new);
         if !self.has_heard {
             self.has_heard = true;

@@ -13,8 +13,7 @@ use crate::adapters::redis::{BridgeError, Link, Message, News};
 use crate::core::event::{Event, Told};
 use crate::core::name::{AgentName, Channel, DocId, DocPath, EventId, Kind};
 use crate::core::time::Timestamp;
-use crate::services::Error;
-use crate::services::event::NewEvent;
+use crate::services::{Error, NewEvent};
 
 /// The channel, beside those of the reference document, on which an event is told again that came over the server alone,
 /// once it is written down and has an id.
@@ -173,7 +172,7 @@ impl State {
     fn publish_foreign(&mut self, events: Vec<NewEvent>) -> Result<Vec<EventId>, Error> {
         let channels: Vec<Channel> = events.iter().map(|event| event.channel.clone()).collect();
         let mut ids = Vec::with_capacity(events.len());
-        for (channel, result) in channels.iter().zip(self.project.publish_all(&self.project.actor, events)?) {
+        for (channel, result) in channels.iter().zip(self.project.events().publish_all(&self.project.actor, events)?) {
             match result {
                 Ok(id) => {
                     self.note_arrived(id.clone());

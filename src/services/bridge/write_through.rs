@@ -20,7 +20,7 @@ use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::snapshot::Entry;
 use crate::services::claim_arbiter::ClaimRequest;
 use crate::services::leases::task_of;
-use crate::services::{Error, Project, teller};
+use crate::services::{Error, Project, events};
 
 /// Longest wait for a connection, to a server of which nothing is known and to one that was live.
 const CONNECT: Duration = Duration::from_millis(5);
@@ -36,7 +36,7 @@ pub(super) fn run(project: &Project, target: &RedisTarget, operation: &Record) {
         return;
     }
     let events: Vec<Told> =
-        teller::told(operation, 0, operation.operation.branch.clone()).into_iter().flat_map(|line| line.told).collect();
+        events::told(operation, 0, operation.operation.branch.clone()).into_iter().flat_map(|line| line.told).collect();
     let is_live = record.read().is_some_and(|health| health.state == BackendState::Live);
     let connect = if is_live { CONNECT_LIVE } else { CONNECT };
     let limits = ConnectionLimits { connect, answer: ANSWER, insists: false };

@@ -24,6 +24,7 @@ pub use self::put_back::KeptOperation;
 pub(super) use self::put_back::put_back_findings;
 pub(super) use self::records::OperationRecords;
 pub use self::standing::Standing;
+pub(super) use self::survey::stamp_digest;
 pub use self::survey::{Sight, Survey};
 pub use self::waiting::Waiting;
 use super::error::again;
@@ -86,7 +87,7 @@ pub struct Committer<'a> {
     progress: &'a Progress,
     records: OperationRecords<'a>,
     config: &'a Config,
-    durability: Durability,
+    pub(super) durability: Durability,
     group: &'a Group,
 }
 

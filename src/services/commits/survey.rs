@@ -127,7 +127,7 @@ impl Survey {
         let told = unread.filter_map(|(path, stamp)| {
             let one = indexed.get(path)?;
             let is_as_added = one.is(stamp.ino, stamp.mtime_ns, stamp.ctime_ns, stamp.size);
-            let seen = || Seen { content: Some(one.content.clone()), stamp: digest(stamp), fault: None };
+            let seen = || Seen { content: Some(one.content.clone()), stamp: stamp_digest(stamp), fault: None };
             is_as_added.then(|| (path.clone(), Known { stamp: *stamp, seen: seen(), source: Source::Index }))
         });
         let mut told: BTreeMap<DocPath, Known> = told.collect();
@@ -261,7 +261,7 @@ fn read(
         }
         Err(error) => return Err(error.into()),
     };
-    let stamp = digest(&file.stamp);
+    let stamp = stamp_digest(&file.stamp);
     if file.bytes.len() as u64 > DOCUMENT_BYTES_MAX {
         let fault = Diagnostic::error(Code::FileTooBig, format!("it is larger than {DOCUMENT_BYTES_MAX} bytes"))
             .in_file(path)
@@ -316,7 +316,7 @@ fn own(
 }
 
 /// A stamp as one number (FNV-1a, 64 bits): another number is another state of the file.
-fn digest(stamp: &Stamp) -> u64 {
+pub(in crate::services) fn stamp_digest(stamp: &Stamp) -> u64 {
     let parts = [stamp.ino, stamp.mtime_ns.cast_unsigned(), stamp.ctime_ns.cast_unsigned(), stamp.size];
     let bytes = parts.into_iter().flat_map(u64::to_le_bytes);
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use super::EventBus;
 use super::queue::EventQueue;
 use super::reader::EventReader;
 use crate::adapters::git;
 use crate::core::name::EventId;
-use crate::services::{Error, Opening, Project, RedisTarget};
+use crate::services::remote_events::RemoteEvents;
+use crate::services::{Error, Opening, Project};
 
 /// The hubs of this process.
 static HUBS: Mutex<Vec<Weak<EventHub>>> = Mutex::new(Vec::new());
@@ -20,14 +22,13 @@ struct HubKey {
     root: PathBuf,
     folder: String,
     target: git::Target,
-    server: Option<Box<RedisTarget>>,
+    remote: Option<Arc<dyn RemoteEvents>>,
 }
 
 impl HubKey {
-    fn of(project: &Project) -> Self {
-        let server = project.bridge().target().ok();
-        let (root, folder) = (project.root().to_owned(), project.folder().to_owned());
-        Self { root, folder, target: project.target(), server }
+    fn of(events: &EventBus<'_>) -> Self {
+        let (root, folder) = (events.root.to_owned(), events.documents.folder().to_owned());
+        Self { root, folder, target: events.documents.target.clone(), remote: events.backend.remote_events() }
     }
 }
 
@@ -47,57 +48,49 @@ struct HubState {
     is_over: bool,
 }
 
+/// Why events may come late, if they may; or why none come.
+pub(super) type Begun = Result<Option<String>, Error>;
+
 /// A subscriber that waits until the thread has read so far.
 #[derive(Debug)]
 pub(super) struct Joining {
     pub(super) queue: Arc<EventQueue>,
     pub(super) since: Option<EventId>,
-    begun: SyncSender<Result<Option<String>, Error>>,
+    begun: SyncSender<Begun>,
 }
 
 impl Joining {
     /// Answers that it has begun, and why events may come late; or that it cannot begin.
-    pub(super) fn answer(self, begun: Result<Option<String>, Error>) {
+    pub(super) fn answer(self, begun: Begun) {
         // A subscriber that is gone leaves the hub by itself.
         let _ = self.begun.try_send(begun);
     }
 }
 
-/// Waits for the thread to have read so far.
-#[derive(Debug)]
-pub(super) struct Begins(Receiver<Result<Option<String>, Error>>);
-
-impl Begins {
-    /// Gives why events may come late.
-    pub(super) fn wait(&self) -> Result<Option<String>, Error> {
-        // A hub that ends has answered before.
-        self.0.recv().unwrap_or(Ok(None))
-    }
-}
-
 impl EventHub {
-    /// Has a queue filled by the hub of its folder, which is made if there is none.
+    /// Has a queue filled by the hub of its folder, which is made if there is none. What is returned answers once the
+    /// thread has read so far.
     pub(super) fn join(
-        project: &Project,
+        events: &EventBus<'_>,
         queue: &Arc<EventQueue>,
         since: Option<EventId>,
-    ) -> Result<(Arc<Self>, Begins), Error> {
+    ) -> Result<(Arc<Self>, Receiver<Begun>), Error> {
         let (begun, begins) = sync_channel(1);
         let mut joining = Some(Joining { queue: Arc::clone(queue), since, begun });
-        let key = HubKey::of(project);
+        let key = HubKey::of(events);
         let mut hubs = HUBS.lock().unwrap_or_else(PoisonError::into_inner);
         hubs.retain(|hub| hub.strong_count() > 0);
         let running = hubs.iter().filter_map(Weak::upgrade).find(|hub| hub.key == key && hub.add(&mut joining));
         let hub = if let Some(hub) = running {
             hub
         } else {
-            let hub = Self::start(key, project.once_more(), &mut joining)?;
+            let hub = Self::start(key, events.opening.clone(), &mut joining)?;
             hubs.push(Arc::downgrade(&hub));
             hub
         };
         drop(hubs);
         hub.ring();
-        Ok((hub, Begins(begins)))
+        Ok((hub, begins))
     }
 
     fn start(key: HubKey, opening: Opening, joining: &mut Option<Joining>) -> Result<Arc<Self>, Error> {
@@ -151,10 +144,10 @@ impl EventHub {
     /// Reads until the last subscriber has left.
     fn serve(&self, opening: Opening, wakes: &Receiver<()>) -> Result<(), Error> {
         let bell = self.bell.clone();
-        let ring = move || {
+        let wake = move || {
             let _ = bell.try_send(());
         };
-        let mut reader = EventReader::open(Project::open(opening)?, self.key.server.as_deref().cloned(), ring)?;
+        let mut reader = EventReader::open(Project::open(opening)?, self.key.remote.clone(), Arc::new(wake))?;
         loop {
             let (members, joining) = {
                 let mut state = self.state();

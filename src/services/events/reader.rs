@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::change_detector::ChangeDetector;
 use super::hub::Joining;
 use super::queue::{EventQueue, SharedEvent, lost_notice};
 use super::seen::{HeardOn, SeenEvents};
 use crate::adapters::watch::Watcher;
 use crate::core::event::{Arrivals, Event, Told};
 use crate::core::name::{ChannelPattern, EventId};
-use crate::services::bridge::EventListener;
 use crate::services::intake::unless_read_only;
-use crate::services::{Error, Observer, Project, RedisTarget, environment};
+use crate::services::remote_events::{EventSource, RemoteEvents, Wake};
+use crate::services::{Error, Project, environment};
 
 /// A writer records what it has done right after it has done it: so long it is waited before the folder is compared.
 const COMPARE_DELAY: Duration = Duration::from_millis(3);
@@ -23,17 +24,14 @@ const POLL: Duration = Duration::from_millis(100);
 /// Comparisons that catching up may take when others write at the same time.
 const CATCH_UP_MAX: usize = 10;
 
-/// Wakes the thread that reads.
-type Ring = Arc<dyn Fn() + Send + Sync>;
-
 /// What one thread reads with.
 pub(super) struct EventReader {
     project: Project,
-    observer: Observer,
+    detector: ChangeDetector,
     watcher: Watcher,
     /// A file event has come.
     is_changed: Arc<AtomicBool>,
-    server: Option<ServerEvents>,
+    remote: Option<RemoteListener>,
     seen: SeenEvents,
     /// The event of the change log that was read last.
     last: Option<EventId>,
@@ -45,55 +43,52 @@ pub(super) struct EventReader {
     gap: Option<String>,
 }
 
-/// The one listener on the server.
-struct ServerEvents {
-    target: RedisTarget,
-    ring: Ring,
-    patterns: Vec<String>,
-    listener: Option<EventListener>,
+/// The one listener on the backend.
+struct RemoteListener {
+    remote: Arc<dyn RemoteEvents>,
+    wake: Wake,
+    patterns: Vec<ChannelPattern>,
+    source: Option<EventSource>,
 }
 
-impl ServerEvents {
-    /// Makes sure that these patterns are listened to. The second listener hears everything, so there is never a third one.
+impl RemoteListener {
+    /// Makes sure that these patterns are listened to. The second source hears everything, so there is never a third one.
     fn listen_to(&mut self, wanted: &[ChannelPattern]) -> Result<(), Error> {
-        let all = || vec!["*".to_owned()];
-        let own: Vec<String> = wanted.iter().map(|pattern| pattern.as_str().to_owned()).collect();
-        if self.listener.is_some() && (self.patterns == all() || own == self.patterns) {
+        let all = [ChannelPattern::new("*").expect("a star is a pattern")];
+        if self.source.is_some() && (self.patterns == all || self.patterns == wanted) {
             return Ok(());
         }
-        let patterns = if self.listener.is_some() { all() } else { own };
-        let ring = Arc::clone(&self.ring);
-        let before =
-            self.listener.replace(EventListener::start(self.target.clone(), patterns.clone(), move || ring())?);
-        self.patterns = patterns;
+        let patterns = if self.source.is_some() { all.as_slice() } else { wanted };
+        let before = self.source.replace(self.remote.start(patterns, Arc::clone(&self.wake))?);
+        self.patterns = patterns.to_vec();
         drop(before);
         Ok(())
+    }
+
+    /// Takes what came since the last time.
+    fn take(&self) -> Vec<Event> {
+        self.source.iter().flat_map(|source| source.events.try_iter()).collect()
     }
 }
 
 impl EventReader {
-    /// Begins to watch a folder; `ring` is called on other threads whenever there may be something to read.
-    pub(super) fn open(
-        project: Project,
-        server: Option<RedisTarget>,
-        ring: impl Fn() + Send + Sync + 'static,
-    ) -> Result<Self, Error> {
+    /// Begins to watch a folder; `wake` is called on other threads whenever there may be something to read.
+    pub(super) fn open(project: Project, remote: Option<Arc<dyn RemoteEvents>>, wake: Wake) -> Result<Self, Error> {
         unless_read_only(project.store.changes.make().map_err(Error::from))?;
-        let ring: Ring = Arc::new(ring);
         let is_changed = Arc::new(AtomicBool::new(false));
-        let (changed, wake) = (Arc::clone(&is_changed), Arc::clone(&ring));
+        let (changed, notify) = (Arc::clone(&is_changed), Arc::clone(&wake));
         let watcher = Watcher::new(project.places(), move || {
             changed.store(true, Ordering::SeqCst);
-            wake();
+            notify();
         });
         let watcher = watcher.beside(project.store.changes.folder());
-        let server = server.map(|target| ServerEvents { target, ring, patterns: Vec::new(), listener: None });
+        let remote = remote.map(|remote| RemoteListener { remote, wake, patterns: Vec::new(), source: None });
         Ok(Self {
             project,
-            observer: Observer::default(),
+            detector: ChangeDetector::default(),
             watcher,
             is_changed,
-            server,
+            remote,
             seen: SeenEvents::default(),
             last: None,
             compare_at: None,
@@ -126,11 +121,11 @@ impl EventReader {
 
     /// Reads everything that there is, so that what comes next is new, and lets them begin.
     fn admit(&mut self, members: &[Arc<EventQueue>], joining: Vec<Joining>) -> Result<(), Error> {
-        if let Some(server) = &mut self.server {
-            // What came over a listener that is replaced goes first.
-            let heard: Vec<Event> = server.listener.iter().flat_map(EventListener::events).collect();
+        if let Some(remote) = &mut self.remote {
+            // What came over a source that is replaced goes first.
+            let heard = remote.take();
             for one in &joining {
-                server.listen_to(one.queue.patterns())?;
+                remote.listen_to(one.queue.patterns())?;
             }
             self.hand_on_heard(members, heard);
         }
@@ -163,32 +158,31 @@ impl EventReader {
 
     /// What stands behind an event, and which of all events were not read here yet: the next reading brings those again.
     fn behind(&self, since: &EventId) -> Result<(Vec<Told>, HashSet<EventId>), Error> {
-        let mut observer = Observer::default();
-        let logged = observer.catch_up(&self.project)?;
-        let unordered = observer.unordered().clone();
-        let published = if unordered.contains(since) { self.project.published()? } else { Vec::new() };
+        let mut detector = ChangeDetector::default();
+        let logged = detector.catch_up(&self.project.events())?;
+        let unordered = detector.unordered().clone();
+        let published = if unordered.contains(since) { self.project.events().published()? } else { Vec::new() };
         let is_logged = logged.iter().any(|event| event.id == *since);
         let notices = if is_logged { 0 } else { logged.iter().take_while(|event| event.is_notice()).count() };
-        let is_new = |id: &&EventId| !self.observer.fold().has_told(id);
+        let is_new = |id: &&EventId| !self.detector.fold().has_told(id);
         let skipped = logged.iter().map(|event| &event.id).filter(is_new).cloned().collect();
         let all = Arrivals { told: logged.into_iter().skip(notices).collect(), unordered, published };
         Ok((all.behind(since, environment::now()), skipped))
     }
 
     fn read_on(&mut self, members: &[Arc<EventQueue>]) -> Result<(), Error> {
-        let read = self.observer.read(&self.project.store)?;
+        let read = self.detector.read(&self.project.store)?;
         if read.has_gap {
             self.compare_within(Duration::ZERO);
             let is_there =
                 |last: &EventId| read.told.iter().any(|event| event.id == *last || event.event == "replaced");
             // A change log that was removed begins with a notice of its own.
-            if let Some(last) = self.last.take().filter(|last| !is_there(last) && self.observer.fold().is_whole()) {
+            if let Some(last) = self.last.take().filter(|last| !is_there(last) && self.detector.fold().is_whole()) {
                 hand_on(members, &SharedEvent::logged(lost_notice(last)), &[]);
             }
         }
         self.hand_on_logged(members, read.told);
-        let heard =
-            self.server.iter().filter_map(|server| server.listener.as_ref()).flat_map(EventListener::events).collect();
+        let heard = self.remote.as_ref().map(RemoteListener::take).unwrap_or_default();
         self.hand_on_heard(members, heard);
         Ok(())
     }
@@ -216,7 +210,7 @@ impl EventReader {
         self.compare_at = None;
         self.arm();
         let began = Instant::now();
-        let found = self.observer.look(&self.project);
+        let found = self.detector.look(&self.project.events());
         let end = Instant::now();
         self.rested_at = end + (end - began) * 2;
         let found = found?;

@@ -4,11 +4,12 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::EventBus;
 use super::hub::EventHub;
 use super::queue::EventQueue;
 use crate::core::event::Event;
 use crate::core::name::{ChannelPattern, EventId};
-use crate::services::{Error, Project};
+use crate::services::Error;
 
 /// The events on some channels, from its beginning on: each once, in order. All subscriptions of a folder in one process share
 /// what reads for them; a slow one holds up no other. If more than 16,384 events (or 4 MiB) wait for one, the rest is left out,
@@ -23,16 +24,17 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    pub(in crate::services) fn new(
-        project: &Project,
+    pub(super) fn new(
+        events: &EventBus<'_>,
         patterns: Vec<ChannelPattern>,
         since: Option<EventId>,
     ) -> Result<Self, Error> {
         let queue = Arc::new(EventQueue::new(patterns));
-        let (hub, begun) = EventHub::join(project, &queue, since)?;
+        let (hub, begun) = EventHub::join(events, &queue, since)?;
         // Dropped, it leaves the hub.
         let mut subscription = Self { hub, queue, gap: None };
-        subscription.gap = begun.wait()?;
+        // A hub that ends has answered before.
+        subscription.gap = begun.recv().unwrap_or(Ok(None))?;
         Ok(subscription)
     }
 

@@ -36,7 +36,7 @@ impl Exchange<'_> {
         if both.is_empty() {
             return Ok(Vec::new());
         }
-        let sides = sides_behind(self.repository, self.project.folder(), (here, there), &both)?;
+        let sides = sides_behind(self.repository, self.documents.folder(), (here, there), &both)?;
         let mut behind = Vec::new();
         for ((path, ours, theirs), side) in both.into_iter().zip(sides) {
             let side = match side {
@@ -56,7 +56,7 @@ impl Exchange<'_> {
         theirs: &ContentId,
     ) -> Result<Option<MergeSide>, Error> {
         let here = Document::parse(self.repository.view().read(ours)?);
-        let bases = self.project.bridge().sync_bases();
+        let bases = self.sync.bridge.sync_bases();
         let Some(base) = bases.and_then(|bases| bases.find(path, here)) else { return Ok(None) };
         let agreed = base.text.as_ref().map(|text| reconcile::digest(text.as_bytes()));
         let digest = |id: &ContentId| Ok::<_, Error>(reconcile::digest(&self.repository.view().read(id)?));

@@ -2,26 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use super::{Exchange, SyncError, SyncOptions, SyncReport, some};
+use super::{BranchSync, Exchange, SyncError, SyncOptions, SyncReport, some};
 use crate::adapters::git::Pushed;
 use crate::core::document::Document;
 use crate::core::entity::{Task, TaskStatus, task};
 use crate::core::lease::{LeaseRequest, LossReason, LostLease};
 use crate::core::name::{AgentName, DocPath, Kind, Revision};
 use crate::services::leases::task_of;
-use crate::services::{Claimed, Error, Passing, Project, Which};
+use crate::services::{Claimed, Error, Passing, Which};
 
-impl Project {
+impl<'a> BranchSync<'a> {
     /// Gives a task to an agent, and to nobody in any other clone: it is theirs when the remote has taken it.
     ///
     /// # Errors
     /// [`Error::ClaimLost`] if somebody else has it, here or there; [`Error::Sync`] if the remote cannot be reached or does not
-    /// take it. In each case the claim is undone here. Others as [`Operations::claim`](crate::services::Operations::claim) and [`Project::sync`].
+    /// take it. In each case the claim is undone here. Others as [`Operations::claim`](crate::services::Operations::claim) and [`BranchSync::run`].
     pub fn claim_pushed(
         &self,
         which: Which<'_>,
         ask: &LeaseRequest,
-        options: &SyncOptions,
+        options: &'a SyncOptions,
     ) -> Result<(Claimed, SyncReport), Error> {
         let exchange = self.exchange(options)?;
         let mut report = exchange.report();
@@ -34,7 +34,7 @@ impl Project {
         if let Some((_, _, paths)) = exchange.ahead(theirs.as_ref())?.filter(|(_, _, paths)| !paths.is_empty()) {
             return Err(SyncError::Code { paths: some(paths) }.into());
         }
-        let claimed = self.operations().claim(&self.actor, which, ask)?;
+        let claimed = self.operations.claim(self.actor, which, ask)?;
         let mut stake = Stake { exchange: &exchange, ask, claimed: &claimed, known: Vec::new() };
         let found = claimed.outcome.before.as_ref().and_then(|found| task_of(stake.path(), found));
         stake.known = [stake.there(theirs.as_ref())?, found].iter().flatten().map(said).collect();
@@ -121,7 +121,7 @@ impl Stake<'_> {
     fn document(&self, at: Option<&Revision>) -> Result<Option<Document>, Error> {
         let exchange = self.exchange;
         let paths = BTreeSet::from([self.path().clone()]);
-        let contents = exchange.repository.view().contents_of(at, exchange.project.folder(), &paths)?;
+        let contents = exchange.repository.view().contents_of(at, exchange.documents.folder(), &paths)?;
         Ok(contents.get(self.path()).map(|id| exchange.repository.view().read(id)).transpose()?.map(Document::parse))
     }
 
@@ -130,20 +130,14 @@ impl Stake<'_> {
         if self.claimed.outcome.operation.is_none() {
             return Ok(());
         }
-        let project = self.exchange.project;
+        let BranchSync { operations, actor, .. } = self.exchange.sync;
         let (found, left) = (&self.claimed.outcome.before, &self.claimed.outcome.document);
         let passing = Passing { fence: Some(self.claimed.fence), ..Passing::default() };
-        let undone = project.operations().change(
-            &project.actor,
-            Kind::Task,
-            self.path().stem(),
-            "release",
-            &passing,
-            &|document| match found {
+        let undone =
+            operations.change(actor, Kind::Task, self.path().stem(), "release", &passing, &|document| match found {
                 Some(found) if document == left => Ok(found.clone()),
                 _ => task::release(document),
-            },
-        );
+            });
         match undone {
             // Somebody else has it here too by now, or it is finished or gone: nothing of the claim stands.
             Ok(_) | Err(Error::ClaimLost(_) | Error::Gone { .. } | Error::Find(_) | Error::Refused { .. }) => Ok(()),
@@ -156,7 +150,7 @@ impl Stake<'_> {
         let Error::ClaimLost(mut loss) = error else { return error };
         let exchange = self.exchange;
         let paths = [self.path().clone()];
-        let newest = exchange.repository.log().history(&exchange.target, exchange.project.folder(), &paths, 1);
+        let newest = exchange.repository.log().history(&exchange.target, exchange.documents.folder(), &paths, 1);
         loss.since = loss.since.or_else(|| newest.ok()?.first().map(|commit| commit.at));
         Error::ClaimLost(loss)
     }

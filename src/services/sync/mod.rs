@@ -7,10 +7,13 @@ mod report;
 mod take;
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::time::Duration;
 
-use super::{Error, Project, Waiting, environment};
+use super::index::DocumentReader;
+use super::{Actor, Backends, Error, Operations, Waiting, environment};
 use crate::adapters::git::{Fetched, Pushed, Remote, RemoteFailure, Repository, Target};
+use crate::core::config::Config;
 use crate::core::engine::{Force, Held};
 use crate::core::name::Revision;
 
@@ -25,16 +28,26 @@ const WAIT_MAX_MS: u64 = 2_000;
 /// Most files that are named in an error.
 const PATHS_MAX: usize = 5;
 
-impl Project {
+/// Exchanges the branch of the documents with a remote.
+#[derive(Debug, Clone, Copy)]
+pub struct BranchSync<'a> {
+    pub(super) operations: Operations<'a>,
+    pub(super) bridge: Backends<'a>,
+    pub(super) config: &'a Config,
+    pub(super) actor: &'a Actor,
+    pub(super) root: &'a Path,
+}
+
+impl<'a> BranchSync<'a> {
     /// Exchanges the branch of the documents with a remote: what is not committed is committed, what is there comes here and
     /// is merged, what is here goes there.
     ///
     /// # Errors
     /// [`Error::Sync`] if there is no remote, it cannot be reached, or other files are in the way; others if the folder or the
     /// repository fails. Nothing that was written is lost, and the same call can be made again.
-    pub fn sync(&self, options: &SyncOptions) -> Result<SyncReport, Error> {
+    pub fn run(&self, options: &SyncOptions) -> Result<SyncReport, Error> {
         let exchange = self.exchange(options)?;
-        self.store.local.make()?;
+        exchange.documents.store.local.make()?;
         let mut report = exchange.report();
         exchange.until_done(&mut |exchange| {
             let theirs = exchange.fetch()?;
@@ -43,26 +56,28 @@ impl Project {
         if let Some(agent) = &self.actor.agent {
             report.find_lost(agent);
         }
-        report.tip = self.records().head()?.and_then(|head| head.revision);
+        report.tip = self.operations.records.head()?.and_then(|head| head.revision);
         Ok(report)
     }
 
     /// Finds the remote and the branch to exchange.
-    fn exchange<'a>(&'a self, options: &'a SyncOptions) -> Result<Exchange<'a>, Error> {
-        let repository = self.repository.as_ref().ok_or_else(|| Error::OutsideGit(self.root.clone()))?;
-        let target = self.target();
+    fn exchange(&self, options: &'a SyncOptions) -> Result<Exchange<'a>, Error> {
+        let documents = self.operations.documents;
+        let repository = documents.repository.ok_or_else(|| Error::OutsideGit(self.root.to_owned()))?;
+        let target = documents.target.clone();
         let branch = match &target {
             Target::Branch(name) => name.clone(),
             Target::Current => repository.view().head(&target)?.branch.ok_or(SyncError::Detached)?,
         };
         let remote = repository.remotes().remote(&branch, options.remote.as_deref())?.ok_or(SyncError::NoRemote)?;
-        Ok(Exchange { project: self, repository, remote, target, branch, options })
+        Ok(Exchange { sync: *self, documents, repository, remote, target, branch, options })
     }
 }
 
 /// Two sides of one branch.
 struct Exchange<'a> {
-    project: &'a Project,
+    sync: BranchSync<'a>,
+    documents: DocumentReader<'a>,
     repository: &'a Repository,
     remote: Remote,
     target: Target,
@@ -95,7 +110,7 @@ impl Exchange<'_> {
 
     /// Commits what can be; gives what is held back.
     fn commit(&self, report: &mut SyncReport) -> Result<Vec<Held>, Error> {
-        let all = self.project.commits().commit_all(Force::No)?;
+        let all = self.sync.operations.commits.commit_all(Force::No)?;
         report.findings.extend(all.done.findings);
         report.committed.extend(all.done.revisions);
         match all.done.waiting {
@@ -105,7 +120,7 @@ impl Exchange<'_> {
     }
 
     fn fetch(&self) -> Result<Option<Revision>, Error> {
-        let _work = self.project.progress.begin("fetching", 0);
+        let _work = self.documents.progress.begin("fetching", 0);
         match self.repository.remotes().fetch(&self.remote, &self.branch, self.limit())? {
             Fetched::At(revision) => {
                 if self.options.dropped == DroppedCommits::Refuse {
@@ -136,7 +151,7 @@ impl Exchange<'_> {
     /// they could not in a process group of its own, and Ctrl-C ends the wait.
     fn limit(&self) -> Option<Duration> {
         let is_attended = std::io::stdin().is_terminal() || std::io::stderr().is_terminal();
-        (!is_attended).then(|| Duration::from_secs(self.project.config.number("sync.timeout_seconds")))
+        (!is_attended).then(|| Duration::from_secs(self.sync.config.number("sync.timeout_seconds")))
     }
 
     fn failed(&self, failure: RemoteFailure) -> Error {
@@ -148,7 +163,7 @@ impl Exchange<'_> {
         let tip = self.repository.view().head(&self.target)?.revision;
         let Some(tip) = tip.filter(|tip| Some(tip) != theirs) else { return Ok(None) };
         let (commits, mut paths) =
-            self.repository.log().ahead(theirs, &tip, Some(&self.remote), self.project.folder())?;
+            self.repository.log().ahead(theirs, &tip, Some(&self.remote), self.documents.folder())?;
         if self.target != Target::Current || self.options.with_code {
             paths.clear();
         }
@@ -168,8 +183,8 @@ impl Exchange<'_> {
             return Ok(true);
         }
         // Behind the push the remote has all of it.
-        let went = self.repository.log().came(theirs, &tip, Some(&self.remote), self.project.folder())?;
-        let _work = self.project.progress.begin("pushing", 0);
+        let went = self.repository.log().came(theirs, &tip, Some(&self.remote), self.documents.folder())?;
+        let _work = self.documents.progress.begin("pushing", 0);
         match self.repository.remotes().push(&self.remote, &tip, &self.branch, self.limit())? {
             Pushed::Accepted => {
                 report.went = commits;

@@ -16,7 +16,7 @@ use crate::core::name::{DocPath, Revision, visible};
 use crate::core::snapshot::Snapshot;
 use crate::services::commits::AskRemote;
 use crate::services::document_writer::action;
-use crate::services::{Edits, Error, Waiting, environment};
+use crate::services::{Edits, Error, Operations, Waiting, environment};
 
 /// Longest wait for another process that commits.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -48,7 +48,7 @@ impl Exchange<'_> {
         }
         let is_fast_forward = ours.as_ref().is_none_or(|ours| bases.contains(ours));
         let base = bases.first();
-        let folder = self.project.folder();
+        let folder = self.documents.folder();
         let since = if is_fast_forward { ours.as_ref() } else { base };
         let odd = self.repository.log().odd_changes(since, Some(theirs), folder)?;
         self.refuse_odd(&odd, is_fast_forward, &self.other())?;
@@ -98,7 +98,7 @@ impl Exchange<'_> {
     /// Refuses a change of a document that only git can store, here or as the other side has it: its contents in the history are
     /// not those of its file.
     fn refuse_left_to_git(&self, changes: &[(DocPath, Option<Vec<u8>>)], theirs: &Revision) -> Result<(), Error> {
-        let paths: Vec<String> = changes.iter().map(|(path, _)| self.project.documents().in_repository(path)).collect();
+        let paths: Vec<String> = changes.iter().map(|(path, _)| self.documents.in_repository(path)).collect();
         for path in &paths {
             if let Some(gap) = self.repository.attributes().attribute_gap(path)? {
                 return Err(self.left_to_git(path.clone(), gap).into());
@@ -139,20 +139,21 @@ impl Exchange<'_> {
         held: &[Held],
         report: &mut SyncReport,
     ) -> Result<Option<Revision>, Error> {
-        let (project, repository) = (self.project, self.repository);
+        let (documents, repository) = (self.documents, self.repository);
+        let commits = self.sync.operations.commits;
         let ground = repository.merge_commits().prepare_code(
             &self.target,
-            project.folder(),
+            documents.folder(),
             union.ours,
             union.theirs,
             code,
             odd,
         );
         let ground = ground.map_err(|error| self.not_united(error))?;
-        let Some(_lock) = project.store.locks.lock_commits(LOCK_WAIT)? else {
+        let Some(_lock) = documents.store.locks.lock_commits(LOCK_WAIT)? else {
             return Err(SyncError::NotCommitted(Waiting::Committer).into());
         };
-        project.store.log.recover()?;
+        documents.store.log.recover()?;
         repository.committer().recover()?;
         let at_work = || repository.view().at_work().filter(|_| self.target == Target::Current);
         if let Some(busy) = repository.view().busy()?.or_else(at_work) {
@@ -167,18 +168,19 @@ impl Exchange<'_> {
             let why = held.iter().find(|held| held.path == path).map(|held| held.why.to_string());
             return why.map_or(Ok(None), |why| Err(SyncError::Uncommitted { path, why: Some(why) }.into()));
         }
-        let durability = project.git_durability();
+        let durability = commits.durability;
         let tip =
-            match repository.merge_commits().commit_merge(&self.target, project.folder(), union, &ground, durability) {
+            match repository.merge_commits().commit_merge(&self.target, documents.folder(), union, &ground, durability)
+            {
                 Ok(tip) => tip,
                 Err(MergeCommitError::Moved) => return Ok(None),
                 Err(error) => return Err(self.not_united(error).into()),
             };
         let mut followed =
-            project.commits().branch().follow(repository, FollowScope::LeaveCheckedOut, AskRemote::BeforeMaking)?;
+            commits.branch().follow(repository, FollowScope::LeaveCheckedOut, AskRemote::BeforeMaking)?;
         report.findings.append(&mut followed.findings);
         // What the journal says of it is in the branch now, and must not meet a later one.
-        let swept = project.commits().try_commit(repository, &followed, Edits::None, &[])?;
+        let swept = commits.try_commit(repository, &followed, Edits::None, &[])?;
         report.findings.extend(swept.findings);
         report.committed.extend(swept.revisions);
         Ok(Some(tip))
@@ -186,19 +188,18 @@ impl Exchange<'_> {
 
     /// Writes the documents as one operation, if each is as it is committed; else nothing, and one that is not.
     fn write(&self, changes: &[(DocPath, Option<Vec<u8>>)], mine: &Contents) -> Result<Option<DocPath>, Error> {
-        let project = self.project;
-        let operation = Operation { agent: None, ..project.records().operation("sync.take")? };
+        let Operations { documents, records, writer, .. } = self.sync.operations;
+        let operation = Operation { agent: None, ..records.operation("sync.take")? };
         let paths: Vec<DocPath> = changes.iter().map(|(path, _)| path.clone()).collect();
         let mut stranger = None;
-        let out = project.documents().kept_out(&|path| paths.contains(path))?;
+        let out = documents.kept_out(&|path| paths.contains(path))?;
         let is_out = |path: &DocPath| out.iter().any(|(other, _)| other == path);
-        project.writer().write_durably(&operation, &paths, &mut |current| -> Result<_, Error> {
+        writer.write_durably(&operation, &paths, &mut |current| -> Result<_, Error> {
             stranger = None;
             let mut actions = Vec::with_capacity(paths.len());
             for ((path, after), now) in changes.iter().zip(current) {
-                let id = |bytes: &Vec<u8>| {
-                    self.repository.attributes().content_id(&project.documents().in_repository(path), bytes)
-                };
+                let id =
+                    |bytes: &Vec<u8>| self.repository.attributes().content_id(&documents.in_repository(path), bytes);
                 if now.is_none() && is_out(path) {
                     // Git keeps it out of the worktree; the index alone follows.
                     actions.push(Action::Keep);
@@ -238,7 +239,7 @@ impl Exchange<'_> {
 
     /// Merges the documents that are not alike on both sides and in what they came from.
     fn merge(&self, bases: &[Revision], tips: Tips<'_>, mine: &Contents, other: &Contents) -> Result<Merged, Error> {
-        let folder = self.project.folder();
+        let folder = self.documents.folder();
         let olds = bases.iter().map(|base| self.repository.view().contents(Some(base), folder));
         let olds: Vec<Contents> = olds.collect::<Result<_, _>>()?;
         let all: BTreeSet<&DocPath> = olds.iter().chain([mine, other]).flat_map(BTreeMap::keys).collect();
@@ -299,7 +300,7 @@ impl Exchange<'_> {
         let mut common = self.read(first, paths)?;
         for (base, old) in bases.iter().zip(olds).skip(1) {
             let before = self.repository.log().merge_bases(&bases[0], base)?;
-            let before = self.repository.view().contents(before.first(), self.project.folder())?;
+            let before = self.repository.view().contents(before.first(), self.documents.folder())?;
             let (before, old) = (self.read(&before, paths)?, self.read(old, paths)?);
             for (path, outcome) in merge::snapshots(&before, &common, &old, &MergeSides::ALIKE) {
                 match outcome.content {
@@ -318,7 +319,7 @@ impl Exchange<'_> {
         ours: Option<&Revision>,
         theirs: &Revision,
     ) -> Result<CodeSide<'r>, Error> {
-        let folder = self.project.folder();
+        let folder = self.documents.folder();
         if self.repository.log().other_changes(ours, Some(theirs), folder)?.is_empty() {
             return Ok(CodeSide::Ours);
         }

@@ -205,7 +205,7 @@ const BRANCH: &str = "commit.branch";
 
 fn write(args: &Set, key: &str, value: &Value, project: &Project) -> Result<Answer, ErrorReport> {
     let origin = if args.user { Origin::User } else { Origin::Repository };
-    let path = project.set_config(origin, key, value)?;
+    let path = project.maintenance().set_config(origin, key, value)?;
     let value = config::key(key).map_or_else(|| value.clone(), |key| key.shown(value));
     let mut answer = session::answer("config.set", project)?;
     answer.data =

@@ -28,7 +28,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open()?;
     let filter = Filter { patterns: args.patterns.clone(), since: args.since.clone(), limit: None };
-    let mut events = project.events(&filter)?;
+    let mut events = project.events().list(&filter)?;
     let (total, limit) = (events.len(), args.limit.unwrap_or(ITEMS_DEFAULT));
     // Behind an event one reads on; without one, the newest are wanted.
     let mut next = None;

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
         value = Value::Object(map);
     }
     let project = session.open()?;
-    let id = project.publish(project.actor(), args.channel.clone(), value)?;
+    let id = project.events().publish(project.actor(), args.channel.clone(), value)?;
     let mut answer = session::answer("event.publish", &project)?;
     answer.text = format!("{id}\n");
     answer.data = json!({ "id": id.as_str(), "channel": args.channel.as_str() });

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<(), ErrorReport> {
     }
     let project = session.open()?;
     let head = session::head(&project)?;
-    let mut subscription = project.subscribe(args.patterns.clone(), args.since.clone())?;
+    let mut subscription = project.events().subscribe(args.patterns.clone(), args.since.clone())?;
     session.done();
     if session.face.json() {
         // Who reads this knows that nothing is missed from here on.

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
 /// One look, as an answer.
 fn look(project: &Project, wording: &Wording) -> Result<Answer, ErrorReport> {
     let snapshot = project.documents().snapshot(Scope::Named)?;
-    let stats = project.stats_of(&snapshot)?;
+    let stats = project.monitor().stats_of(&snapshot)?;
     let standing = project.commits().standing()?;
     let mut answer = session::answer("status", project)?;
     let seen = StatusOverview { project, snapshot: &snapshot, stats: &stats, standing: &standing };

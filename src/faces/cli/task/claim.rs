@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
         return write::claimed("task.claim", &project, &project.operations().claim(project.actor(), which, &ask)?);
     }
     let options = SyncOptions { remote: args.remote.clone(), ..SyncOptions::default() };
-    let (claimed, report) = project.claim_pushed(which, &ask, &options)?;
+    let (claimed, report) = project.sync().claim_pushed(which, &ask, &options)?;
     let mut answer = write::claimed("task.claim", &project, &claimed)?;
     let other = format!("{}/{}", report.remote, report.branch);
     answer.data["pushed"] = json!(other);

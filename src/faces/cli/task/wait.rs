@@ -35,7 +35,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open()?;
     let until = if args.any { Until::Any } else { Until::All };
-    let waited = project.wait_for_tasks(&args.ids, until, args.timeout)?;
+    let waited = project.monitor().wait_for_tasks(project.document_places(), &args.ids, until, args.timeout)?;
     if !waited.is_over {
         return Err(too_late(&waited.tasks, args.timeout.unwrap_or_default()));
     }

@@ -3,12 +3,12 @@
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::index::Found;
-use super::{Error, Project};
+use super::TaskMonitor;
 use crate::adapters::watch::{Places, Watcher};
 use crate::core::entity::Entity;
 use crate::core::follow::FollowScope;
 use crate::core::name::Kind;
+use crate::services::{Error, Found};
 
 /// Pause between two looks where file events do not come.
 const POLL: Duration = Duration::from_secs(1);
@@ -33,16 +33,22 @@ pub struct Waited {
     pub is_over: bool,
 }
 
-impl Project {
-    /// Waits until tasks are completed or have failed, whoever writes that; without a timeout as long as it takes. Writes
-    /// nothing.
+impl TaskMonitor<'_> {
+    /// Waits until tasks are completed or have failed, whoever writes that; without a timeout as long as it takes. Looks again
+    /// when one of the places changes. Writes nothing.
     ///
     /// # Errors
     /// [`Error::Find`] if one of them is not there, or no longer; others if the folder cannot be read.
-    pub fn wait_for_tasks(&self, ids: &[String], until: Until, timeout: Option<Duration>) -> Result<Waited, Error> {
+    pub fn wait_for_tasks(
+        &self,
+        places: Places,
+        ids: &[String],
+        until: Until,
+        timeout: Option<Duration>,
+    ) -> Result<Waited, Error> {
         let began = Instant::now();
         let (ring, rings) = sync_channel(1);
-        let mut watcher = Watcher::new(self.document_places(), move || {
+        let mut watcher = Watcher::new(places, move || {
             // A ring that is not heard yet is one ring.
             let _ = ring.try_send(());
         });
@@ -51,7 +57,7 @@ impl Project {
             // Armed before each look: what comes after the look rings.
             let is_deaf = watcher.arm().is_err();
             // What is in the way of that is told by whoever writes; the look goes on with what the folder holds.
-            let _ = self.commits().branch().follow_branch(FollowScope::Everything);
+            let _ = self.commits.branch().follow_branch(FollowScope::Everything);
             tasks = self.look_again(ids, &tasks)?;
             let mut ended = tasks.iter().map(Found::has_ended);
             let is_over = if until == Until::All { ended.all(|one| one) } else { ended.any(|one| one) };
@@ -67,23 +73,15 @@ impl Project {
     /// The tasks as they are now; those whose file is still where it was are read alone.
     fn look_again(&self, ids: &[String], before: &[Found]) -> Result<Vec<Found>, Error> {
         let look = |(index, id): (usize, &String)| {
-            let Some(found) = before.get(index) else { return self.documents().find(Some(Kind::Task), id) };
+            let Some(found) = before.get(index) else { return self.documents.find(Some(Kind::Task), id) };
             let wanted = found.entity.as_ref().map(Entity::id);
-            let now = self.documents().snapshot_of(std::slice::from_ref(&found.path))?;
+            let now = self.documents.snapshot_of(std::slice::from_ref(&found.path))?;
             match now.get(&found.path).filter(|entry| wanted.is_none() || entry.id == wanted) {
                 Some(entry) => Ok(Found::from(entry)),
-                None => self.documents().find(Some(Kind::Task), wanted.as_ref().map_or(id.as_str(), |id| id.as_str())),
+                None => self.documents.find(Some(Kind::Task), wanted.as_ref().map_or(id.as_str(), |id| id.as_str())),
             }
         };
         ids.iter().enumerate().map(look).collect()
-    }
-
-    /// What to watch for changes of documents alone: the folder and, where it has a branch of its own, that branch.
-    #[must_use]
-    pub fn document_places(&self) -> Places {
-        let all = self.places();
-        let git = all.git.filter(|git| git.target.is_some());
-        Places { git, settings: Vec::new(), ..all }
     }
 }
 

@@ -1,13 +1,14 @@
-//! Publishing an event, and listing what was told: the published ones from their files, the others from the feed.
+//! Publishing events: lines of a file of this worktree, written as an operation.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::intake::unless_read_only;
-use super::{Actor, Error, Observer, Project, Subscription, environment};
-use crate::adapters::store::{self, Action, Operation, Shelf};
-use crate::core::event::{self, Arrivals, Event, Fold, PublishError, Published, Seen, Told};
-use crate::core::name::{AgentName, Channel, ChannelPattern, DocPath, EventId};
+use super::EventBus;
+use crate::adapters::store::{self, Action, Operation};
+use crate::core::event::{self, PublishError, Published};
+use crate::core::name::{AgentName, Channel, DocPath, EventId};
+use crate::services::intake::unless_read_only;
+use crate::services::{Actor, Error, environment};
 
 /// Largest record of the branches that this work tree has published on, in bytes.
 const RECORD_BYTES_MAX: usize = 64 * 1024;
@@ -17,17 +18,6 @@ const BRANCHES_MAX: usize = 200;
 const ATTEMPTS_MAX: usize = 40;
 /// Longest wait for others who publish here.
 const TURN: Duration = Duration::from_secs(2);
-
-/// Which events to list.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Only those on a channel that fits one of these; all, if there are none.
-    pub patterns: Vec<ChannelPattern>,
-    /// Only those behind this one.
-    pub since: Option<EventId>,
-    /// Only so many: the newest, or the first behind `since`.
-    pub limit: Option<usize>,
-}
 
 /// An event that is to be published, and in whose name.
 #[derive(Debug, Clone)]
@@ -52,7 +42,7 @@ impl NewEvent {
     }
 }
 
-impl Project {
+impl EventBus<'_> {
     /// Publishes an event on a channel: an object with its name in `event`, or any other value, which becomes `value`. It
     /// is on the disk for good when this returns (with the default durability), and subscribers have been told.
     ///
@@ -77,7 +67,7 @@ impl Project {
         }
         let agent =
             events[0].agent.clone().filter(|agent| events.iter().all(|event| event.agent.as_ref() == Some(agent)));
-        let operation = Operation { agent, ..self.records().operation("event.publish")? };
+        let operation = Operation { agent, ..self.operations.records.operation("event.publish")? };
         let mut published = Vec::with_capacity(events.len());
         let mut results = Vec::with_capacity(events.len());
         for (number, event) in events.into_iter().enumerate() {
@@ -98,14 +88,14 @@ impl Project {
     /// Adds events to this work tree's file of them; what is full goes to the archive.
     fn append(&self, by: &Actor, operation: &Operation, events: &[Published]) -> Result<(), Error> {
         let path = self.own_log()?;
-        self.documents().refuse_left_to_git([&path])?;
+        self.documents.refuse_left_to_git([&path])?;
         let mut places: Vec<DocPath> = Vec::new();
-        let turn = unless_read_only(self.store.locks.publish_turn(TURN).map_err(Error::from))?;
+        let turn = unless_read_only(self.documents.store.locks.publish_turn(TURN).map_err(Error::from))?;
         let mut at = operation.at;
         for _ in 0..ATTEMPTS_MAX {
             let paths: Vec<DocPath> = std::iter::once(path.clone()).chain(places.iter().cloned()).collect();
             let (mut wanted, mut is_taken) = (Vec::new(), false);
-            let written = self.writer().write(operation, &paths, &mut |current| -> Result<_, Error> {
+            let written = self.operations.writer.write(operation, &paths, &mut |current| -> Result<_, Error> {
                 let old = current.first().and_then(Option::as_deref);
                 let after = event::after_publishing_all(&path, old, events, at);
                 wanted = after.full.iter().map(|(place, _)| place.clone()).collect();
@@ -120,7 +110,7 @@ impl Project {
             if let Some(written) = written {
                 drop(turn);
                 // What goes wrong with the commit is no fault of the event: it is written, and committed later.
-                self.operations().commit_written(by, &[written])?;
+                self.operations.commit_written(by, &[written])?;
                 return Ok(());
             }
             if is_taken {
@@ -136,13 +126,13 @@ impl Project {
     /// The file to which this work tree publishes on this branch. Its name is random, so that no two branches, and no two
     /// clones, ever change one file.
     fn own_log(&self) -> Result<DocPath, Error> {
-        let branch = self.records().head()?.and_then(|head| head.branch).unwrap_or_default();
+        let branch = self.operations.records.head()?.and_then(|head| head.branch).unwrap_or_default();
         // Where this process may not write local state, its files are remembered in the outbox.
-        let path = match self.store.changes.make() {
+        let path = match self.documents.store.changes.make() {
             Err(error) if error.is_state_read_only() => {
-                self.store.outbox.make().map(|()| self.store.outbox.folder())?
+                self.documents.store.outbox.make().map(|()| self.documents.store.outbox.folder())?
             }
-            made => made.map(|()| self.store.changes.folder().with_file_name(""))?,
+            made => made.map(|()| self.documents.store.changes.folder().with_file_name(""))?,
         };
         let path = path.join("publishing.json");
         let fault = |source| Error::Folder { path: path.clone(), source };
@@ -160,96 +150,5 @@ impl Project {
         let text = serde_json::to_string(&known).unwrap_or_default();
         store::replace_state_text(&path, &text).map_err(|source| Error::Folder { path: path.clone(), source })?;
         Ok(DocPath::new(format!("events-{name}.md"))?)
-    }
-
-    /// The published events of all files, those of the archive too, and what the feed keeps of the others: oldest first, or,
-    /// behind an event, in the order in which they came here. A notice on `snapshot:replaced` goes before them if something may
-    /// be missing; it does not count for the limit.
-    ///
-    /// # Errors
-    /// [`Error::Store`] if the folder cannot be read.
-    pub fn events(&self, filter: &Filter) -> Result<Vec<Event>, Error> {
-        let mut observer = Observer::default();
-        let told = observer.catch_up(self)?;
-        let arrivals = Arrivals { told, unordered: observer.unordered().clone(), published: self.published()? };
-        let found = match &filter.since {
-            Some(since) => arrivals.behind(since, environment::now()),
-            None => arrivals.by_time(),
-        };
-        let wanted = |told: &Told| match (filter.patterns.is_empty(), told.channels.first()) {
-            (true, Some(channel)) => Some(told.on(channel.clone())),
-            // What may be missing concerns only those who go on from somewhere.
-            _ if filter.since.is_some() => told.wanted_or_notice(&filter.patterns),
-            _ => told.wanted(&filter.patterns),
-        };
-        let mut events: Vec<Event> = found.iter().filter_map(wanted).collect();
-        if let Some(limit) = filter.limit {
-            // Behind an event one reads on; without one, the newest are wanted.
-            match filter.since {
-                Some(_) => events.truncate(limit + events.iter().take_while(|event| event.is_notice()).count()),
-                None => drop(events.drain(..events.len().saturating_sub(limit))),
-            }
-        }
-        Ok(events)
-    }
-
-    /// The published events of every file.
-    pub(super) fn published(&self) -> Result<Vec<(DocPath, Vec<Told>)>, Error> {
-        let read = self.read_contents(&self.logs()?)?.into_iter();
-        let told =
-            |bytes: &[u8], path: &DocPath| event::read_log(path, bytes).0.into_iter().map(Published::told).collect();
-        Ok(read.map(|(path, file)| (path.clone(), told(&file.bytes, &path))).collect())
-    }
-
-    /// Every file of published events.
-    pub(super) fn logs(&self) -> Result<Vec<DocPath>, Error> {
-        let mut paths = self.store.folder.names(Shelf::Live)?;
-        paths.extend(self.store.folder.names(Shelf::Archive)?);
-        paths.retain(DocPath::is_events);
-        Ok(paths)
-    }
-
-    /// Listens to the events on these channels (none: all): those behind the event `since`, or from now on.
-    ///
-    /// # Errors
-    /// [`Error`] if the folder or the feed cannot be read.
-    pub fn subscribe(&self, patterns: Vec<ChannelPattern>, since: Option<EventId>) -> Result<Subscription, Error> {
-        Subscription::new(self, patterns, since)
-    }
-
-    /// The events of a file that were not told. Where it does not begin with what was told, that has gone to the archive.
-    pub(super) fn new_lines(
-        &self,
-        path: &DocPath,
-        was: Option<&Seen>,
-        bytes: &[u8],
-        fold: &Fold,
-    ) -> Result<Vec<Told>, Error> {
-        let mut found = event::missing(path, was, bytes);
-        // Of a file that is new here a part may have gone to the archive before it came.
-        if found.is_none() || was.is_none() && fold.is_whole() {
-            let start = format!("{}-", path.stem());
-            let archived: Vec<DocPath> = self
-                .store
-                .folder
-                .names(Shelf::Archive)?
-                .into_iter()
-                .filter(|other| other.stem() == path.stem() || other.stem().starts_with(&start))
-                .collect();
-            let mut told = Vec::new();
-            let mut is_found = was.is_none();
-            for (other, contents) in self.read_contents(&archived)? {
-                let known = if is_found { None } else { was };
-                if let Some(rest) = event::missing(&other, known, &contents.bytes) {
-                    is_found = true;
-                    told.extend(rest);
-                }
-            }
-            told.extend(event::missing(path, None, bytes).unwrap_or_default());
-            found = Some(told);
-        }
-        let mut told = found.unwrap_or_default();
-        told.retain(|told| !fold.has_told(&told.id));
-        Ok(told)
     }
 }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value as Json;
 
-use super::leases::{TaskHolder, queue};
-use super::{Error, Project, Scope};
+use super::TaskMonitor;
 use crate::core::diagnostic::Diagnostic;
 use crate::core::entity::{Task, TaskStatus};
 use crate::core::name::{AgentName, DocId, DocPath, Kind};
 use crate::core::snapshot::{Cause, Entry, FindError, Outlook, Queue, Root, Snapshot, Wait};
+use crate::services::{Error, Scope, TaskHolder, queue};
 
 /// Most steps of a chain of tasks that wait for each other that are told.
 const CHAIN_MAX: usize = 100;
@@ -79,17 +79,17 @@ pub enum Fault {
     Unusable(Box<Diagnostic>),
 }
 
-impl Project {
+impl TaskMonitor<'_> {
     /// Explains why a task is ready or not. Names the task as `DocumentReader::find` does.
     ///
     /// # Errors
     /// [`Error::Find`] if there is no such task, or more than one; others if the folder cannot be read.
     pub fn why(&self, id: &str) -> Result<Why, Error> {
-        let mut snapshot = self.documents().snapshot(Scope::Named)?;
+        let mut snapshot = self.documents.snapshot(Scope::Named)?;
         let path = match snapshot.find(Some(Kind::Task), id) {
             Ok(entry) => entry.path.clone(),
             Err(error @ FindError::NotFound { .. }) => {
-                let found = self.documents().find_archived(Some(Kind::Task), id)?.ok_or(Error::Find(error))?;
+                let found = self.documents.find_archived(Some(Kind::Task), id)?.ok_or(Error::Find(error))?;
                 snapshot.insert(found.path.clone(), found.document);
                 found.path
             }
@@ -99,11 +99,11 @@ impl Project {
         };
         let entry = snapshot.get(&path).ok_or_else(|| Error::Gone { path: path.clone() })?;
         let task = entry.task().ok_or_else(|| unreadable(entry))?;
-        let holds = self.leases().holders(&snapshot)?;
+        let holds = self.leases.holders(&snapshot)?;
         let queue = queue(&snapshot, &holds);
         let root = queue.root(&task.id).filter(|_| queue.outlook(task) == Outlook::Blocked);
         let (chain, last) = chain(&snapshot, &queue, &holds, task);
-        let me = self.agent();
+        let me = self.agent;
         Ok(Why {
             path,
             outlook: queue.outlook(task),

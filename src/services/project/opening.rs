@@ -3,16 +3,16 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::commits::{Group, agreed_branch};
-use super::error::again;
-use super::operations::Actor;
-use super::{Error, Progress, Project, environment, intake, teller};
+use super::Project;
 use crate::adapters::git::{Hooks, Repository, Target};
 use crate::adapters::store::{self, Durability, Place, Store};
 use crate::core::config::{CONFIG_BYTES_MAX, Config, Layer, Origin, REPOSITORY_CONFIG, Shown};
 use crate::core::diagnostic::Diagnostic;
 use crate::core::follow::FollowScope;
 use crate::core::name::AgentName;
+use crate::services::commits::{Group, agreed_branch};
+use crate::services::error::again;
+use crate::services::{Actor, Error, Progress, environment, events, intake};
 
 /// What a caller asks for when a project is opened.
 #[derive(Clone, Default)]
@@ -62,7 +62,7 @@ impl Project {
         let folder = config.text("markdown.folder").unwrap_or(".claude/coordination").to_owned();
         let durability = durability(&config);
         let place = Place { root: root.clone(), folder, run: run.clone(), shared };
-        let store = Store::open(&place, durability)?.telling(teller::teller()).taking_in(intake::rules(root.clone()));
+        let store = Store::open(&place, durability)?.telling(events::teller()).taking_in(intake::rules(root.clone()));
         let progress = Progress::default();
         let auto = config.flag("commit.auto");
         let target = target(&config);
@@ -80,9 +80,7 @@ impl Project {
             group,
         })
     }
-}
 
-impl Project {
     /// Brings the folder to the tip of its dedicated branch, and sets index entries right that a racing git took back. Returns
     /// what a person should know of it. What is in the way of it is said by the next write: reading goes on with what the
     /// folder holds.
@@ -94,7 +92,7 @@ impl Project {
     }
 
     /// How to open it once more, in another thread.
-    pub(super) fn once_more(&self) -> Opening {
+    pub(in crate::services) fn once_more(&self) -> Opening {
         Opening { root: Some(self.root.clone()), agent: self.actor.agent.clone(), flags: self.flags.clone() }
     }
 
@@ -139,7 +137,7 @@ fn hooks(config: &Config) -> Hooks {
     if config.flag("commit.hooks") { Hooks::run() } else { Hooks::Never }
 }
 
-pub(super) fn read_config(
+pub(in crate::services) fn read_config(
     root: &Path,
     repository: Option<&Repository>,
     flags: Vec<(String, String)>,

@@ -4,15 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::teller::{lines, of_journal, text};
-use super::{Error, Project, environment};
+use super::EventBus;
+use super::change_log::{lines, of_journal, text};
 use crate::adapters::git::Target;
-use crate::adapters::store::{Addition, Contents, FeedAdded, FeedAt, FeedPart, FileRead, Shelf, Stamp, Start, Store};
+use crate::adapters::store::{Addition, Contents, FeedAdded, FeedAt, FeedPart, Shelf, Stamp, Start, Store};
 use crate::core::document::Document;
 use crate::core::event::{self, Branch, Fold, Line, Replaced, Seen, Told};
 use crate::core::name::{DocPath, EventId, Revision};
 use crate::core::snapshot::Entry;
 use crate::core::time::Timestamp;
+use crate::services::commits::stamp_digest;
+use crate::services::{Error, environment};
 
 /// How far back it is looked whether HEAD has only moved forward, in commits.
 const COMMITS_MAX: usize = 10_000;
@@ -36,7 +38,7 @@ const GIT_NAP_MS: u64 = 10;
 
 /// One that follows the feed, and adds to it what nobody has told.
 #[derive(Debug, Default)]
-pub struct Observer {
+pub struct ChangeDetector {
     fold: Fold,
     at: Option<FeedAt>,
     /// Since when these cannot be read, or are gone, in milliseconds since 1970.
@@ -65,7 +67,7 @@ pub(super) struct Read {
     pub(super) has_gap: bool,
 }
 
-impl Observer {
+impl ChangeDetector {
     /// What was told so far.
     pub(super) const fn fold(&self) -> &Fold {
         &self.fold
@@ -110,18 +112,9 @@ impl Observer {
         self.fold.take(line)
     }
 
-    /// Reads the feed from its start, with what a look at the folder adds to it.
-    pub(super) fn catch_up(&mut self, project: &Project) -> Result<Vec<Told>, Error> {
-        let mut told = self.read(&project.store)?.told;
-        for _ in 0..CATCH_UP_MAX {
-            let looked = self.look(project)?;
-            told.extend(looked.told);
-            told.extend(self.read(&project.store)?.told);
-            if looked.again_ms != Some(0) {
-                break;
-            }
-        }
-        Ok(told)
+    /// Reads on, with what a look at the folder adds to it.
+    pub(super) fn catch_up(&mut self, events: &EventBus<'_>) -> Result<Vec<Told>, Error> {
+        Ok(self.read_and_look(events)?.told)
     }
 
     /// Reads on, and tells what has changed in the folder and was not told. Gives how long to wait before the next look, where
@@ -129,32 +122,29 @@ impl Observer {
     ///
     /// # Errors
     /// [`Error`] if the folder or the feed cannot be read or written; it may be asked again.
-    pub fn keep_up(&mut self, project: &Project) -> Result<Option<Duration>, Error> {
-        project.store.changes.make()?;
-        for _ in 0..CATCH_UP_MAX {
-            self.read(&project.store)?;
-            let looked = self.look(project)?;
-            if looked.again_ms != Some(0) {
-                return Ok(looked.again_ms.map(Duration::from_millis));
-            }
-        }
-        Ok(Some(Duration::ZERO))
+    pub fn keep_up(&mut self, events: &EventBus<'_>) -> Result<Option<Duration>, Error> {
+        events.documents.store.changes.make()?;
+        Ok(self.read_and_look(events)?.again_ms.map(Duration::from_millis))
     }
 
     /// The same, and gives what was told since the last time.
-    pub(super) fn follow(&mut self, project: &Project) -> Result<Vec<Told>, Error> {
-        project.store.changes.make()?;
-        let mut told = Vec::new();
+    pub(in crate::services) fn follow(&mut self, events: &EventBus<'_>) -> Result<Vec<Told>, Error> {
+        events.documents.store.changes.make()?;
+        self.catch_up(events)
+    }
+
+    fn read_and_look(&mut self, events: &EventBus<'_>) -> Result<Looked, Error> {
+        let mut all = Looked { told: self.read(events.documents.store)?.told, again_ms: None };
         for _ in 0..CATCH_UP_MAX {
-            told.extend(self.read(&project.store)?.told);
-            let looked = self.look(project)?;
-            told.extend(looked.told);
+            let looked = self.look(events)?;
+            all.told.extend(looked.told);
+            all.told.extend(self.read(events.documents.store)?.told);
+            all.again_ms = looked.again_ms;
             if looked.again_ms != Some(0) {
                 break;
             }
         }
-        told.extend(self.read(&project.store)?.told);
-        Ok(told)
+        Ok(all)
     }
 
     fn enter(&mut self, base: Option<&[u8]>, at: FeedAt) {
@@ -165,8 +155,8 @@ impl Observer {
     }
 
     /// Compares the folder with what was told, and tells the rest. What it tells comes with the next reading.
-    pub(super) fn look(&mut self, project: &Project) -> Result<Looked, Error> {
-        let look = Look::new(project, self)?;
+    pub(super) fn look(&mut self, events: &EventBus<'_>) -> Result<Looked, Error> {
+        let look = Look::new(events, self)?;
         let looked = Looked { again_ms: look.again_ms, told: Vec::new() };
         if look.lines.is_empty() && look.base.is_none() {
             return Ok(looked);
@@ -174,8 +164,8 @@ impl Observer {
         let lines = text(&look.lines);
         let base = look.base.as_ref().map(|base| text(base));
         let addition = base.as_ref().map_or(Addition::Lines(&lines), |base| Addition::Base(base, &lines));
-        let mut still = || look.holds(project);
-        match project.store.log.add_to_change_log(self.at, &mut still, addition)? {
+        let mut still = || look.holds(events);
+        match events.documents.store.log.add_to_change_log(self.at, &mut still, addition)? {
             FeedAdded::Yes => Ok(looked),
             // Somebody else has told something, or saved: that is read before the next look.
             FeedAdded::No => Ok(Looked { again_ms: Some(0), ..Looked::default() }),
@@ -205,75 +195,75 @@ struct Look {
 }
 
 impl Look {
-    fn new(project: &Project, observer: &mut Observer) -> Result<Self, Error> {
+    fn new(events: &EventBus<'_>, detector: &mut ChangeDetector) -> Result<Self, Error> {
         let mut look = Self { lines: Vec::new(), base: None, again_ms: None, read: BTreeMap::new() };
-        let branch = project.branch_now()?;
+        let branch = events.branch_now()?;
         let now = environment::now();
-        let files = project.store.folder.scan_live()?.files;
+        let files = events.documents.store.folder.scan_live()?.files;
         let mut changed: Changed = BTreeMap::new();
         let mut here: BTreeSet<&DocPath> = BTreeSet::new();
         let mut unread = Vec::new();
         for (path, stamp) in &files {
             here.insert(path);
-            let known = observer.fold.get(path).and_then(|known| known.seen.stamp);
-            if known != Some(number(stamp)) {
+            let known = detector.fold.get(path).and_then(|known| known.seen.stamp);
+            if known != Some(stamp_digest(stamp)) {
                 unread.push(path.clone());
             }
         }
         let now_ns = now.unix_ms().saturating_mul(1_000_000);
-        for (path, contents) in project.read_contents(&unread)? {
+        for (path, contents) in events.read_contents(&unread)? {
             let Contents { bytes, stamp } = contents;
             let has_aged = now_ns - stamp.ctime_ns > YOUNG_NS;
-            let is_told = observer
+            let is_told = detector
                 .fold
                 .get(&path)
                 .is_some_and(|known| known.seen.bytes == bytes.len() && known.seen.digest == event::digest(&[&bytes]));
             if is_told {
-                observer.unsettled.remove(&path);
+                detector.unsettled.remove(&path);
                 if has_aged {
-                    observer.fold.note_stamp(&path, number(&stamp));
+                    detector.fold.note_stamp(&path, stamp_digest(&stamp));
                 }
             } else {
                 changed.insert(path.clone(), Some((Entry::read(path, Document::parse(bytes)), stamp)));
             }
         }
-        let gone: Vec<&DocPath> = observer.fold.documents().keys().filter(|path| !here.contains(path)).collect();
+        let gone: Vec<&DocPath> = detector.fold.documents().keys().filter(|path| !here.contains(path)).collect();
         if !gone.is_empty() {
-            let out = project.documents().kept_out(&|path| gone.contains(&path))?;
+            let out = events.documents.kept_out(&|path| gone.contains(&path))?;
             let is_out = |path: &DocPath| out.iter().any(|(other, _)| other == path);
             changed.extend(gone.into_iter().filter(|path| !is_out(path)).map(|path| (path.clone(), None)));
         }
-        observer.unsettled.retain(|path, _| changed.contains_key(path));
-        look.decide(project, observer, branch, &changed, now)?;
+        detector.unsettled.retain(|path, _| changed.contains_key(path));
+        look.decide(events, detector, branch, &changed, now)?;
         Ok(look)
     }
 
     fn decide(
         &mut self,
-        project: &Project,
-        observer: &mut Observer,
+        events: &EventBus<'_>,
+        detector: &mut ChangeDetector,
         branch: Branch,
         changed: &Changed,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let fold = &observer.fold;
+        let fold = &detector.fold;
         if !fold.is_whole() {
             if changed.is_empty() {
                 // Everything there is was told since the feed began.
                 self.lines.push(Line { branch: Some(branch), whole: true, ..Line::default() });
             } else {
-                self.begin_anew(project, fold, changed, branch, event::replaced(&Replaced::New, now), now)?;
+                self.begin_anew(events, fold, changed, branch, event::replaced(&Replaced::New, now), now)?;
             }
             return Ok(());
         }
         let has_moved = fold.branch() != Some(&branch) || fold.bases().iter().any(|base| *base != branch);
         if changed.is_empty() {
-            observer.moving_since = None;
+            detector.moving_since = None;
             // That HEAD has gone on is nothing to write down with every commit: it can be seen later as well.
             if has_moved && fold.head() != Some(&branch) {
                 let is_same = fold.branch().is_some_and(|from| from.name == branch.name);
-                if is_same && fold.bases().len() < BASES_MAX && project.went_forward(fold, &branch)? {
-                    observer.fold.note_head(branch);
+                if is_same && fold.bases().len() < BASES_MAX && events.went_forward(fold, &branch)? {
+                    detector.fold.note_head(branch);
                 } else {
                     self.lines.push(Line { branch: Some(branch), ..Line::default() });
                 }
@@ -281,18 +271,18 @@ impl Look {
             return Ok(());
         }
         if let Some(from) = fold.branch().filter(|_| has_moved)
-            && !project.went_forward(fold, &branch)?
+            && !events.went_forward(fold, &branch)?
         {
-            observer.moving_since = None;
+            detector.moving_since = None;
             let why = Replaced::Moved { from: fold.head().unwrap_or(from).clone(), to: branch.clone() };
-            self.begin_anew(project, fold, changed, branch, event::replaced(&why, now), now)?;
+            self.begin_anew(events, fold, changed, branch, event::replaced(&why, now), now)?;
             return Ok(());
         }
-        if self.may_be_git(project, &branch, &mut observer.moving_since, changed, now)? {
+        if self.may_be_git(events, &branch, &mut detector.moving_since, changed, now)? {
             return Ok(());
         }
-        observer.moving_since = None;
-        self.tell_each(project, observer, changed, now)?;
+        detector.moving_since = None;
+        self.tell_each(events, detector, changed, now)?;
         if has_moved && self.again_ms.is_none() {
             self.lines.push(Line { branch: Some(branch), ..Line::default() });
         }
@@ -302,13 +292,13 @@ impl Look {
     /// Git changes the files first and HEAD last: whether these are edits by hand, or those of git, shows in a moment.
     fn may_be_git(
         &mut self,
-        project: &Project,
+        events: &EventBus<'_>,
         branch: &Branch,
         since: &mut Option<i64>,
         changed: &Changed,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let wait = project.is_gits(branch, changed)?;
+        let wait = events.is_gits(branch, changed)?;
         let started = *since.get_or_insert(now.unix_ms());
         let waited = now.unix_ms() - started;
         if waited < 0 || waited >= wait {
@@ -321,7 +311,7 @@ impl Look {
     /// Everything as it is now, behind one notice; and behind that the published events that came with it.
     fn begin_anew(
         &mut self,
-        project: &Project,
+        events: &EventBus<'_>,
         fold: &Fold,
         changed: &Changed,
         branch: Branch,
@@ -337,7 +327,7 @@ impl Look {
         for (path, found) in changed {
             if let Some((entry, stamp)) = found {
                 let mut seen = Seen::read(entry);
-                seen.stamp = (now_ns - stamp.ctime_ns > YOUNG_NS).then(|| number(stamp));
+                seen.stamp = (now_ns - stamp.ctime_ns > YOUNG_NS).then(|| stamp_digest(stamp));
                 base.push(Line { path: Some(path.clone()), now: Some(seen), ..Line::default() });
             }
         }
@@ -347,7 +337,7 @@ impl Look {
         for (path, found) in changed.iter().filter(|(path, _)| path.is_events()) {
             let Some((entry, _)) = found else { continue };
             let was = fold.get(path).map(|known| &known.seen);
-            came.extend(project.new_lines(path, was, entry.document.bytes(), fold)?);
+            came.extend(events.new_lines(path, was, entry.document.bytes(), fold)?);
         }
         came.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
         came.drain(..came.len().saturating_sub(CAME_MAX));
@@ -359,17 +349,17 @@ impl Look {
     /// Every change by itself. What may be half saved is left for the next look.
     fn tell_each(
         &mut self,
-        project: &Project,
-        observer: &mut Observer,
+        events: &EventBus<'_>,
+        detector: &mut ChangeDetector,
         changed: &Changed,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let journal = project.store.log.journal()?;
+        let journal = events.documents.store.log.journal()?;
         for (path, found) in changed {
             let entry = found.as_ref().map(|(entry, _)| entry);
             let bytes = entry.map(|entry| entry.document.bytes());
             self.read.insert(path.clone(), bytes.map(|bytes| event::digest(&[bytes])));
-            if let Some(lines) = of_journal(&observer.fold, &journal, path, bytes) {
+            if let Some(lines) = of_journal(&detector.fold, &journal, path, bytes) {
                 self.lines.extend(lines);
                 continue;
             }
@@ -377,28 +367,28 @@ impl Look {
                 entry.document.is_readable() && (path.is_events() || entry.kind.is_none() || entry.entity.is_some())
             });
             if is_whole {
-                observer.unsettled.remove(path);
-            } else if !self.has_settled(observer, path, now) {
+                detector.unsettled.remove(path);
+            } else if !self.has_settled(detector, path, now) {
                 continue;
             }
-            let known = observer.fold.get(path);
+            let known = detector.fold.get(path);
             let was = known.map(|known| &known.seen);
             if path.is_events() {
                 let now = bytes.map(|bytes| Seen::of(path, bytes));
-                let told = bytes
-                    .map_or_else(|| Ok(Vec::new()), |bytes| project.new_lines(path, was, bytes, &observer.fold))?;
+                let told =
+                    bytes.map_or_else(|| Ok(Vec::new()), |bytes| events.new_lines(path, was, bytes, &detector.fold))?;
                 self.lines.push(Line { path: Some(path.clone()), was: was.cloned(), now, told, ..Line::default() });
                 continue;
             }
-            let archived = entry.is_none() && project.is_in_archive(path)?;
-            self.lines.push(event::edited(path, was, observer.fold.last(path), entry, archived, now));
+            let archived = entry.is_none() && events.is_in_archive(path)?;
+            self.lines.push(event::edited(path, was, detector.fold.last(path), entry, archived, now));
         }
         Ok(())
     }
 
     /// Tells whether a document has been unreadable, or gone, for so long that it is no save under way.
-    fn has_settled(&mut self, observer: &mut Observer, path: &DocPath, now: Timestamp) -> bool {
-        let since = *observer.unsettled.entry(path.clone()).or_insert(now.unix_ms());
+    fn has_settled(&mut self, detector: &mut ChangeDetector, path: &DocPath, now: Timestamp) -> bool {
+        let since = *detector.unsettled.entry(path.clone()).or_insert(now.unix_ms());
         let left = SETTLE_MS - (now.unix_ms() - since);
         // A clock that was set back makes it wait no longer than a clock that runs.
         if left <= 0 || left > SETTLE_MS {
@@ -411,9 +401,9 @@ impl Look {
     }
 
     /// Tells whether the documents are still as they were read.
-    fn holds(&self, project: &Project) -> Result<bool, Error> {
+    fn holds(&self, events: &EventBus<'_>) -> Result<bool, Error> {
         for (path, digest) in &self.read {
-            let now = project.store.folder.read(path)?.map(|file| event::digest(&[&file.bytes]));
+            let now = events.documents.store.folder.read(path)?.map(|file| event::digest(&[&file.bytes]));
             if now != *digest {
                 return Ok(false);
             }
@@ -422,23 +412,18 @@ impl Look {
     }
 }
 
-/// A stamp as one number (FNV-1a, 64 bits).
-fn number(stamp: &Stamp) -> u64 {
-    let parts = [stamp.ino, stamp.mtime_ns.cast_unsigned(), stamp.ctime_ns.cast_unsigned(), stamp.size];
-    let bytes = parts.into_iter().flat_map(u64::to_le_bytes);
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
-}
-
-impl Project {
+impl EventBus<'_> {
     fn branch_now(&self) -> Result<Branch, Error> {
-        let head = self.records().head()?;
+        let head = self.operations.records.head()?;
         let revision = head.as_ref().and_then(|head| head.revision.as_ref()).map(ToString::to_string);
         Ok(Branch { name: head.and_then(|head| head.branch), revision })
     }
 
     /// Tells whether HEAD has only gained commits: by our own, a person's, a fast-forward or a merge.
     fn went_forward(&self, fold: &Fold, to: &Branch) -> Result<bool, Error> {
-        let (Some(from), Some(repository)) = (fold.branch(), &self.repository) else { return Ok(true) };
+        let (Some(from), Some(repository)) = (fold.branch(), self.documents.repository) else {
+            return Ok(true);
+        };
         let wheres = || std::iter::once(from).chain(fold.bases()).chain(fold.head());
         if wheres().any(|one| one.name != to.name) {
             return Ok(false);
@@ -452,21 +437,21 @@ impl Project {
 
     /// For how long to wait, in milliseconds, for git to say that it has made these changes.
     fn is_gits(&self, branch: &Branch, changed: &Changed) -> Result<i64, Error> {
-        let Some(repository) = self.repository.as_ref().filter(|_| self.target() == Target::Current) else {
+        let Some(repository) = self.documents.repository.filter(|_| *self.documents.target == Target::Current) else {
             return Ok(0);
         };
         if repository.view().index_is_locked() {
             return Ok(INDEX_LOCK_MS);
         }
-        let indexed = repository.index().indexed(self.folder())?;
+        let indexed = repository.index().indexed(self.documents.folder())?;
         let head = branch.revision.as_ref().and_then(Revision::new);
         let paths: BTreeSet<DocPath> = changed.keys().cloned().collect();
-        let head = repository.view().contents_of(head.as_ref(), self.folder(), &paths)?;
+        let head = repository.view().contents_of(head.as_ref(), self.documents.folder(), &paths)?;
         let mut is_done = true;
         for (path, found) in changed {
             let here = match found {
                 Some((entry, _)) => {
-                    repository.attributes().content_id(&self.documents().in_repository(path), entry.document.bytes())?
+                    repository.attributes().content_id(&self.documents.in_repository(path), entry.document.bytes())?
                 }
                 None => None,
             };
@@ -479,17 +464,6 @@ impl Project {
     }
 
     fn is_in_archive(&self, path: &DocPath) -> Result<bool, Error> {
-        Ok(self.store.folder.names(Shelf::Archive)?.iter().any(|other| other.file_name() == path.file_name()))
-    }
-
-    /// The contents of these documents. Those that vanished or cannot be read are left out: nothing is known to have changed.
-    pub(super) fn read_contents(&self, paths: &[DocPath]) -> Result<Vec<(DocPath, Contents)>, Error> {
-        let mut read = Vec::with_capacity(paths.len());
-        self.store.folder.read_each(paths, &mut |path, found| {
-            if let FileRead::Contents(contents) = found {
-                read.push((path.clone(), contents));
-            }
-        })?;
-        Ok(read)
+        Ok(self.documents.store.folder.names(Shelf::Archive)?.iter().any(|other| other.file_name() == path.file_name()))
     }
 }

@@ -1,12 +1,13 @@
 //! Settings that change while a process runs: a new look at the files they come from, and the project that follows from it.
 
-use super::bridge::changed_path;
+use super::Project;
 use super::opening::read_config;
-use super::{Error, Project, environment};
 use crate::adapters::git::Target;
 use crate::adapters::watch::{GitPlaces, Places};
 use crate::core::config::{Config, REPOSITORY_CONFIG};
 use crate::core::diagnostic::{Diagnostic, Severity};
+use crate::services::bridge::changed_path;
+use crate::services::{Error, environment};
 
 /// What a new look at the settings found.
 #[derive(Debug)]
@@ -62,6 +63,14 @@ impl Project {
         let own = environment::user_config().and_then(|path| std::path::absolute(path).ok());
         let settings = [Some(self.root.join(REPOSITORY_CONFIG)), own, changed_path()].into_iter().flatten().collect();
         Places { root: self.root.clone(), folder: self.folder().to_owned(), git, settings }
+    }
+
+    /// What to watch for changes of documents alone: the folder and, where it has a branch of its own, that branch.
+    #[must_use]
+    pub fn document_places(&self) -> Places {
+        let all = self.places();
+        let git = all.git.filter(|git| git.target.is_some());
+        Places { git, settings: Vec::new(), ..all }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::core::event::{self, Branch, Deed, Fold, Line};
 use crate::core::name::DocPath;
 
 /// What tells the operations of a store.
-pub(super) fn teller() -> Teller {
+pub(in crate::services) fn teller() -> Teller {
     Teller {
         lines: Arc::new(|record, again| text(&told(record, again, record.operation.branch.clone()))),
         base: Arc::new(|base, segment| {
@@ -21,7 +21,7 @@ pub(super) fn teller() -> Teller {
 }
 
 /// What the record of an operation tells.
-pub(super) fn told(record: &Record, again: u32, name: Option<String>) -> Vec<Line> {
+pub(in crate::services) fn told(record: &Record, again: u32, name: Option<String>) -> Vec<Line> {
     let operation = &record.operation;
     let branch = Branch { name, revision: operation.base.as_ref().map(ToString::to_string) };
     let deed = Deed {

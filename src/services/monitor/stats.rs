@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::bridge::BridgeStats;
-use super::leases::{TaskHolder, queue};
-use super::{Error, Project, Scope};
+use super::TaskMonitor;
 use crate::adapters::store::WatcherInfo;
 use crate::core::entity::{Agent, AgentStatus, Liveness, Priority, Task, TaskStatus, Workflow, WorkflowStatus};
 use crate::core::lease::EntryState;
 use crate::core::name::{AgentName, DocId};
 use crate::core::snapshot::{Blocker, Entry, Outlook, Queue, Root, Snapshot};
 use crate::core::time::Timestamp;
+use crate::services::{BridgeStats, Error, Scope, TaskHolder, environment, queue};
 
 /// The state of everything at one moment. Archived documents do not count.
 #[derive(Debug, Clone)]
@@ -110,13 +109,13 @@ impl Stats {
     }
 }
 
-impl Project {
+impl TaskMonitor<'_> {
     /// The state of everything. Reads the live documents, and those of the archive that they name; nothing of git.
     ///
     /// # Errors
     /// [`Error::Store`] if the folder or the run state cannot be read.
     pub fn stats(&self) -> Result<Stats, Error> {
-        self.stats_of(&self.documents().snapshot(Scope::Named)?)
+        self.stats_of(&self.documents.snapshot(Scope::Named)?)
     }
 
     /// The same of documents that were read already.
@@ -124,8 +123,8 @@ impl Project {
     /// # Errors
     /// [`Error::Store`] if the run state cannot be read.
     pub fn stats_of(&self, snapshot: &Snapshot) -> Result<Stats, Error> {
-        let at = self.now();
-        let holds = self.leases().holders(snapshot)?;
+        let at = environment::now();
+        let holds = self.leases.holders(snapshot)?;
         let queue = queue(snapshot, &holds);
         let tasks: Vec<&Task> =
             snapshot.entries().filter(|entry| !entry.path.is_archived()).filter_map(Entry::task).collect();
@@ -143,14 +142,14 @@ impl Project {
         let status = |task: &Task| status_anywhere(task, &holds);
         let pending: Vec<&&Task> = tasks.iter().filter(|task| status(task) == TaskStatus::Pending).collect();
         let of = |priority: Priority| pending.iter().filter(|task| task.priority == priority).count();
-        let latencies = self.store.local.latencies();
-        let (mode, bridge) = self.bridge().stats();
+        let latencies = self.documents.store.local.latencies();
+        let (mode, bridge) = self.bridge.stats();
         Ok(Stats {
             at,
             mode,
             bridge,
             agent_count: snapshot.agents().count(),
-            team: team(snapshot, &tasks, &self.leases().heartbeats()?, &holds, at),
+            team: team(snapshot, &tasks, &self.leases.heartbeats()?, &holds, at),
             task_queue_size: pending.len(),
             task_queue: Priority::ALL.iter().rev().map(|priority| (*priority, of(*priority))).collect(),
             tasks: TaskStatus::ALL
@@ -166,7 +165,7 @@ impl Project {
             blocked,
             failed: lines(Outlook::Status(TaskStatus::Failed)),
             workflows: flows(snapshot),
-            watcher: self.store.locks.watcher()?,
+            watcher: self.documents.store.locks.watcher()?,
         })
     }
 }

@@ -1,30 +1,31 @@
 //! Every finding about the folder: what its documents say, what only git can store, what is no document. Only looks.
 
-use super::index::held_back;
-use super::{Error, Project};
+use super::Maintenance;
 use crate::adapters::store::{Scan, Strange, What};
 use crate::core::check;
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::event;
 use crate::core::name::{DocPath, shell_word};
 use crate::core::snapshot::Snapshot;
+use crate::services::Error;
+use crate::services::index::held_back;
 
-impl Project {
+impl Maintenance<'_> {
     /// Every finding about the documents that were read, and about entries of the folder that look like documents and are
     /// none.
     ///
     /// # Errors
     /// [`Error`] if the folder or the newest commit cannot be read.
     pub fn check(&self, now: &Snapshot) -> Result<Vec<Diagnostic>, Error> {
-        let mut findings = check::check(now, self.documents().head_snapshot()?.as_ref());
+        let mut findings = check::check(now, self.documents.head_snapshot()?.as_ref());
         for entry in now.entries().filter(|entry| entry.path.is_events()) {
             findings.extend(event::read_log(&entry.path, entry.document.bytes()).1);
         }
         findings.extend(self.left_to_git(now)?);
-        let scan = self.store.folder.scan()?;
+        let scan = self.documents.store.folder.scan()?;
         for closed in &scan.closed {
             let message = format!("`{}` cannot be read: {}", closed.name, closed.why);
-            let hint = held_back::rights(&format!("{}/{}", self.folder(), closed.name));
+            let hint = held_back::rights(&format!("{}/{}", self.documents.folder(), closed.name));
             findings.push(Diagnostic::error(Code::CannotBeRead, message).hint(hint));
         }
         for strange in &scan.strange {
@@ -32,14 +33,14 @@ impl Project {
             let finding = Diagnostic::warning(Code::NotAFile, message);
             findings.push(finding.hint(self.strange_hint(&scan, strange)));
         }
-        findings.extend(self.history().put_back_findings()?);
+        findings.extend(self.history.put_back_findings()?);
         Ok(findings)
     }
 
     /// How to make a document of an entry that looks like one, or to have it out of the way. Nothing that may hold text is
     /// advised to be removed.
     fn strange_hint(&self, scan: &Scan, strange: &Strange) -> String {
-        let at = |name: &str| shell_word(&format!("{}/{name}", self.folder()));
+        let at = |name: &str| shell_word(&format!("{}/{name}", self.documents.folder()));
         let is_taken = |name: &str| scan.files.iter().any(|(path, _)| path.as_str() == name);
         match strange.what {
             What::OtherEnding => {
@@ -63,10 +64,10 @@ impl Project {
 
     /// The findings about live documents that only git can store.
     pub(super) fn left_to_git(&self, now: &Snapshot) -> Result<Vec<Diagnostic>, Error> {
-        let Some(repository) = &self.repository else { return Ok(Vec::new()) };
+        let Some(repository) = self.documents.repository else { return Ok(Vec::new()) };
         let mut findings = Vec::new();
         for entry in now.entries().filter(|entry| !entry.path.is_archived()) {
-            let in_repository = self.documents().in_repository(&entry.path);
+            let in_repository = self.documents.in_repository(&entry.path);
             if let Some(gap) = repository.attributes().attribute_gap(&in_repository)? {
                 findings.push(held_back::left_to_git(&entry.path, &in_repository, &gap));
             }

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Edits, Error, Project, environment};
+use super::Maintenance;
 use crate::adapters::git::{Repository, Target};
 use crate::adapters::store;
 use crate::core::config::{self, CONFIG_BYTES_MAX, Origin, REPOSITORY_CONFIG};
 use crate::core::diagnostic::Code;
 use crate::core::name::Kind;
 use crate::core::template::{self, Shape};
+use crate::services::{Edits, Error, environment};
 
 /// What a first configuration says: enough to see where to go on.
 const FIRST_CONFIG: &str =
@@ -19,7 +20,7 @@ const MOVES_WORK: [&str; 2] = ["markdown.folder", BRANCH];
 /// The setting that names the dedicated branch.
 const BRANCH: &str = "commit.branch";
 
-/// What [`Project::init`] did.
+/// What [`Maintenance::init`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InitReport {
     /// Files and folders that were made, below the work tree.
@@ -37,15 +38,15 @@ pub enum Templates {
     Own(Shape),
 }
 
-impl Project {
+impl Maintenance<'_> {
     /// Makes the coordination folder and a first configuration, and templates if wanted.
     ///
     /// # Errors
     /// [`Error::Folder`] if one of them cannot be written.
     pub fn init(&self, templates: Templates) -> Result<InitReport, Error> {
         let mut report = InitReport::default();
-        let folder = PathBuf::from(self.folder());
-        let made = self.store.folder.make()?;
+        let folder = PathBuf::from(self.documents.folder());
+        let made = self.documents.store.folder.make()?;
         if made { &mut report.wrote } else { &mut report.kept }.push(folder);
         self.write_new(&mut report, REPOSITORY_CONFIG.into(), FIRST_CONFIG)?;
         if let Templates::Own(shape) = templates {
@@ -58,7 +59,7 @@ impl Project {
     }
 
     fn write_new(&self, report: &mut InitReport, path: PathBuf, text: &str) -> Result<(), Error> {
-        let wrote = store::write_new_in(&self.root, &path.to_string_lossy(), text)?;
+        let wrote = store::write_new_in(self.root, &path.to_string_lossy(), text)?;
         if wrote { &mut report.wrote } else { &mut report.kept }.push(path);
         Ok(())
     }
@@ -71,17 +72,17 @@ impl Project {
     /// [`Error::Folder`] if it cannot be written; those of `Committer::commit_now`.
     pub fn set_config(&self, to: Origin, key: &str, value: &serde_json::Value) -> Result<PathBuf, Error> {
         let branch = (key == BRANCH).then(|| value.as_str().unwrap_or_default());
-        if let (Some(repository), Some(name)) = (&self.repository, branch.filter(|name| !name.is_empty())) {
+        if let (Some(repository), Some(name)) = (self.documents.repository, branch.filter(|name| !name.is_empty())) {
             self.check_branch_setting(repository, name)?;
         }
         if MOVES_WORK.contains(&key) && self.has_usable_branch() {
             // What cannot be committed now stays in the folder and in the journal. It must not keep a setting from being
             // corrected, since that setting may be why.
-            let _ = self.commits().commit_now(Edits::None);
+            let _ = self.commits.commit_now(Edits::None);
         }
         let path = self.write_config(to, key, value)?;
         if let (Some(""), Origin::Repository) = (branch, to) {
-            self.commits().branch().forget_branch()?;
+            self.commits.branch().forget_branch()?;
         }
         Ok(path)
     }
@@ -99,7 +100,8 @@ impl Project {
 
     /// Returns false if the branch that is set now is not even a name that git allows.
     fn has_usable_branch(&self) -> bool {
-        let is_named = self.repository.as_ref().is_none_or(|repository| repository.view().head(&self.target()).is_ok());
+        let is_named =
+            self.documents.repository.is_none_or(|repository| repository.view().head(self.documents.target).is_ok());
         is_named && !self.config.findings.iter().any(|finding| finding.code == Code::BadConfigValue)
     }
 
@@ -110,9 +112,9 @@ impl Project {
         };
         if to != Origin::User {
             let path = self.root.join(REPOSITORY_CONFIG);
-            let text = put(&path, store::read_text_in(&self.root, REPOSITORY_CONFIG, CONFIG_BYTES_MAX)?)?;
-            store::replace_text_in(&self.root, REPOSITORY_CONFIG, &text)?;
-            self.bridge().agree_to_change(key);
+            let text = put(&path, store::read_text_in(self.root, REPOSITORY_CONFIG, CONFIG_BYTES_MAX)?)?;
+            store::replace_text_in(self.root, REPOSITORY_CONFIG, &text)?;
+            self.bridge.agree_to_change(key);
             return Ok(path);
         }
         let path = environment::user_config().ok_or(Error::NoHome)?;

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::{Error, Opening, Project, Scope, environment};
+use super::Maintenance;
 use crate::adapters::git::{self, Repository, Target};
 use crate::adapters::store::LateOutcome;
-use crate::adapters::watch::{self, Watcher};
+use crate::adapters::watch::{self, Places, Watcher};
 use crate::core::diagnostic::{Diagnostic, Severity};
 use crate::core::health::{Documents, Facts, Fault, GitFacts, Ground, Inside, LockFact, Place, Standing};
 use crate::core::problem::Problem;
+use crate::services::{Error, Opening, Project, Scope, Waiting, environment};
 
 /// Does what can be done without asking anybody, and tells what it did; nothing where nothing can be opened.
 #[must_use]
 pub fn mend(opening: Opening) -> Vec<String> {
-    prepared(opening).map_or_else(|_| Vec::new(), |project| project.mend())
+    prepared(opening).map_or_else(|_| Vec::new(), |project| project.maintenance().mend())
 }
 
 /// Everything that can be seen from here, and the project if it could be opened.
@@ -30,7 +31,7 @@ pub fn facts(opening: Opening) -> (Facts, Option<Project>) {
     let facts = Facts {
         program: git::program_version(),
         place,
-        inside: project.as_ref().map(Project::inside),
+        inside: project.as_ref().map(|project| project.maintenance().inside(project.places())),
         limits: watch::limits(),
         now: environment::now(),
     };
@@ -58,34 +59,34 @@ fn of<E: Into<Error>>(error: E) -> Fault {
     fault(&error.into())
 }
 
-impl Project {
-    fn inside(&self) -> Inside {
+impl Maintenance<'_> {
+    fn inside(&self, places: Places) -> Inside {
         // Before anything that finishes what is half done on its way.
-        let git = self.repository.as_ref().map(|repository| self.git_facts(repository));
+        let git = self.documents.repository.map(|repository| self.git_facts(repository));
         let ground = self.ground();
         Inside {
-            folder: crate::core::name::visible(self.folder()),
+            folder: crate::core::name::visible(self.documents.folder()),
             own_branch: self.config.text("commit.branch").map(crate::core::name::visible),
             settings: self.config.findings.clone(),
             undurable: self.config.text("markdown.durability") == Some("off"),
             ground,
             documents: self.document_facts().map_err(|error| fault(&error)),
             standing: self.standing_facts().map_err(|error| fault(&error)),
-            events: self.watches(),
-            bridge: self.bridge().probe(),
+            events: watches(places),
+            bridge: self.bridge.probe(),
             git,
         }
     }
 
     fn ground(&self) -> Result<Ground, Fault> {
-        let mut ground = self.store.ground().map_err(of)?;
-        ground.file_system = watch::file_system(&self.root);
+        let mut ground = self.documents.store.ground().map_err(of)?;
+        ground.file_system = watch::file_system(self.root);
         ground.recovered.iter_mut().for_each(|name| *name = crate::core::name::visible(name));
         Ok(ground)
     }
 
     fn document_facts(&self) -> Result<Documents, Error> {
-        let snapshot = self.documents().snapshot(Scope::All)?;
+        let snapshot = self.documents.snapshot(Scope::All)?;
         let findings = self.check(&snapshot)?;
         Ok(Documents {
             count: snapshot.len(),
@@ -95,8 +96,8 @@ impl Project {
     }
 
     fn standing_facts(&self) -> Result<Standing, Error> {
-        let standing = self.commits().standing_by(|repository| repository.view().seems_busy())?;
-        let waiting = |waiting: &super::Waiting| Fault { message: waiting.to_string(), hint: waiting.hint() };
+        let standing = self.commits.standing_by(|repository| repository.view().seems_busy())?;
+        let waiting = |waiting: &Waiting| Fault { message: waiting.to_string(), hint: waiting.hint() };
         Ok(Standing {
             uncommitted: standing.uncommitted.len(),
             held: standing.held.len(),
@@ -105,34 +106,25 @@ impl Project {
         })
     }
 
-    /// Arms the watches for a moment: what the kernel says to that is surer than any count.
-    fn watches(&self) -> Result<usize, Fault> {
-        let mut watcher = Watcher::new(self.places(), || {});
-        match watcher.arm() {
-            Ok(()) => Ok(watcher.watched().count()),
-            Err(gap) => Err(Fault { message: crate::core::name::visible(&gap.to_string()), hint: gap.hint() }),
-        }
-    }
-
     fn git_facts(&self, repository: &Repository) -> GitFacts {
         let mut faults = Vec::new();
         let mut facts = GitFacts {
             hooks: repository.setup().hook_names(),
             hooks_run: self.config.flag("commit.hooks"),
             leftovers: told(repository.committer().leftovers(), &mut faults),
-            unmerged: told(repository.view().unmerged(self.folder()), &mut faults),
+            unmerged: told(repository.view().unmerged(self.documents.folder()), &mut faults),
             identity: repository.setup().identity().err().map(of),
-            ignored: self.documents().ignored_folder().map(|document| document.way_out()),
-            excluded: told(repository.ignore_rules().is_excluded(self.folder()), &mut faults),
+            ignored: self.documents.ignored_folder().map(|document| document.way_out()),
+            excluded: told(repository.ignore_rules().is_excluded(self.documents.folder()), &mut faults),
             left_to_git: told(self.left_to_git_fact(), &mut faults),
             secret_remotes: repository.remotes().secret_remotes(),
-            still_tracked: told(self.commits().still_tracked(), &mut faults),
+            still_tracked: told(self.commits.still_tracked(), &mut faults),
             ..GitFacts::default()
         };
         let broken = told(repository.references().broken_references(), &mut faults);
         facts.broken = broken.iter().map(|one| Fault { message: one.message(), hint: Some(one.hint()) }).collect();
         faults.dedup_by(|a, b| a.message == b.message);
-        match repository.view().head(&self.target()) {
+        match repository.view().head(self.documents.target) {
             Ok(head) => {
                 facts.locks = repository.view().locks(&head).iter().map(lock).collect();
                 let at = head.revision.as_ref().map(|revision| repository.log().committed_at(revision)).transpose();
@@ -144,7 +136,7 @@ impl Project {
             }
             Err(error) => facts.head_fault = Some(of(error)),
         }
-        if let Target::Branch(name) = self.target()
+        if let Target::Branch(name) = self.documents.target
             && let Err(error) = repository.references().check_branch_name(&name)
         {
             facts.head_fault.get_or_insert(of(error));
@@ -158,7 +150,7 @@ impl Project {
 
     /// How many documents only git can store, and what the first one says of itself.
     fn left_to_git_fact(&self) -> Result<Option<(usize, Fault)>, Error> {
-        let findings = self.left_to_git(&self.documents().snapshot(Scope::Live)?)?;
+        let findings = self.left_to_git(&self.documents.snapshot(Scope::Live)?)?;
         let Some(first) = findings.first() else { return Ok(None) };
         let name = first.path.as_ref().map_or_else(String::new, ToString::to_string);
         let message = format!("`{name}`: {}", first.message);
@@ -181,14 +173,14 @@ impl Project {
     }
 
     fn mend_references(&self) -> Result<Vec<String>, Error> {
-        let Some(repository) = &self.repository else { return Ok(Vec::new()) };
+        let Some(repository) = self.documents.repository else { return Ok(Vec::new()) };
         let count = repository.references().drop_broken_copies()?;
         let done = format!("removed broken copies of remote branches, which the next fetch brings again: {count}");
         Ok((count > 0).then_some(done).into_iter().collect())
     }
 
     fn mend_commits(&self) -> Result<Vec<String>, Error> {
-        let Some(repository) = &self.repository else { return Ok(Vec::new()) };
+        let Some(repository) = self.documents.repository else { return Ok(Vec::new()) };
         let done = repository.committer().recover()?;
         let told = [
             (done.finished, "brought the index in step with commits that were killed"),
@@ -200,17 +192,17 @@ impl Project {
 
     fn mend_folder(&self) -> Result<Vec<String>, Error> {
         let mut deeds = Vec::new();
-        if self.store.folder.make()? {
-            deeds.push(format!("made the folder `{}`", crate::core::name::visible(self.folder())));
+        if self.documents.store.folder.make()? {
+            deeds.push(format!("made the folder `{}`", crate::core::name::visible(self.documents.folder())));
         }
-        let recovered = self.store.log.recover()?;
+        let recovered = self.documents.store.log.recover()?;
         if !recovered.finished.is_empty() {
             deeds.push(format!("finished operations that were killed: {}", recovered.finished.len()));
         }
         if !recovered.dropped.is_empty() {
             deeds.push(format!("took back operations that were killed: {}", recovered.dropped.len()));
         }
-        let swept = self.store.log.sweep()?;
+        let swept = self.documents.store.log.sweep()?;
         if swept.removed > 0 {
             deeds.push(format!("removed temporary files: {}", swept.removed));
         }
@@ -224,10 +216,21 @@ impl Project {
     }
 
     fn mend_exclude(&self) -> Result<Vec<String>, Error> {
-        let (Some(repository), Target::Branch(_)) = (&self.repository, self.target()) else { return Ok(Vec::new()) };
-        let added = repository.ignore_rules().exclude(self.folder())?;
-        let told = format!("added `/{}/` to `.git/info/exclude`", crate::core::name::visible(self.folder()));
+        let (Some(repository), Target::Branch(_)) = (self.documents.repository, self.documents.target) else {
+            return Ok(Vec::new());
+        };
+        let added = repository.ignore_rules().exclude(self.documents.folder())?;
+        let told = format!("added `/{}/` to `.git/info/exclude`", crate::core::name::visible(self.documents.folder()));
         Ok(added.then_some(told).into_iter().collect())
+    }
+}
+
+/// Arms the watches for a moment: what the kernel says to that is surer than any count.
+fn watches(places: Places) -> Result<usize, Fault> {
+    let mut watcher = Watcher::new(places, || {});
+    match watcher.arm() {
+        Ok(()) => Ok(watcher.watched().count()),
+        Err(gap) => Err(Fault { message: crate::core::name::visible(&gap.to_string()), hint: gap.hint() }),
     }
 }
 
