@@ -48,6 +48,11 @@ fn foreign_crates_and_the_world_stay_with_their_owners() {
 }
 
 #[test]
+fn no_arrow_between_services_goes_up() {
+    keeps(layers::services);
+}
+
+#[test]
 fn documents_are_written_in_one_place() {
     keeps(layers::one_writer);
 }

@@ -256,6 +256,93 @@ pub(crate) fn one_writer(tree: &Tree) -> Vec<String> {
     if faults.is_empty() { vec![format!("{WRITER}: no method that writes documents is called there")] } else { faults }
 }
 
+/// The modules of `services`, from the bottom up: each uses only those before it.
+const SERVICES: &[&str] = &[
+    "error",
+    "environment",
+    "progress",
+    "backend_id",
+    "claim_arbiter",
+    "after_write",
+    "remote_events",
+    "intake",
+    "document_writer",
+    "index",
+    "commits",
+    "leases",
+    "operations",
+    "events",
+    "conflicts",
+    "history",
+    "bridge",
+    "sync",
+    "monitor",
+    "maintenance",
+    "project",
+];
+/// One enum has the errors of all services, so it names those above it.
+const ERRORS: &str = "error";
+/// Opens a project and hands out its services; and those below it that open a project of their own.
+const ROOT: (&str, &[&str]) = ("project", &["bridge", "conflicts", "events", "maintenance"]);
+/// The adapter that only one service uses, and the errors of which all may meet.
+const BACKEND: (&str, &[&str]) = ("redis", &["bridge", ERRORS]);
+
+/// Between the services no arrow goes up, so there is no cycle; and only the bridge names a backend.
+pub(crate) fn services(tree: &Tree) -> Vec<String> {
+    let facade = without_tests(&code(tree.get("src/services/mod.rs").unwrap_or_default()));
+    let handed_on = |module: &'static str| paths(&facade, module).into_iter().map(move |(_, path)| (path, module));
+    let named: Vec<(Vec<String>, &str)> = SERVICES.iter().flat_map(|module| handed_on(module)).collect();
+    let owner = |name: &String| {
+        let module = SERVICES.iter().copied().find(|module| module == name);
+        module.or_else(|| named.iter().find(|(path, _)| path.first() == Some(name)).map(|(_, module)| *module))
+    };
+    let place = |module: &str| SERVICES.iter().position(|other| *other == module);
+    let mut faults = Vec::new();
+    for (path, _, code) in modules(tree).filter(|(path, user, _)| *user == ONE && *path != "src/services/mod.rs") {
+        let inside = path.trim_start_matches("src/services/").trim_end_matches(".rs").trim_end_matches("/mod");
+        let user = inside.split('/').next().unwrap_or(inside);
+        let Some(height) = place(user) else {
+            faults.push(format!("{path}: `{user}` has no place among the services"));
+            continue;
+        };
+        for (at, used) in named_services(&code, inside.split('/').count()) {
+            let Some(used) = owner(&used).filter(|used| *used != user) else { continue };
+            let may = user == ERRORS || place(used) < Some(height) || used == ROOT.0 && ROOT.1.contains(&user);
+            if !may {
+                faults.push(format!("{path}:{}: `{user}` may not use `{used}`, which is above it", line(&code, at)));
+            }
+        }
+        let backends = paths(&code, "crate").into_iter().filter(|(_, path)| named_adapter(path) == BACKEND.0);
+        for (at, _) in backends.filter(|_| !BACKEND.1.contains(&user)) {
+            faults.push(format!("{path}:{}: {} may use `{}`", line(&code, at), only(BACKEND.1), BACKEND.0));
+        }
+    }
+    faults
+}
+
+/// The names of `services` that a file of it uses, with their places: by paths, and by what it asks a project for.
+fn named_services(code: &str, depth: usize) -> Vec<(usize, String)> {
+    let below = |(at, path): (usize, Vec<String>)| {
+        let name = path.get(1).filter(|_| path.first().is_some_and(|first| first == ONE));
+        name.map(|name| (at, name.clone()))
+    };
+    let above = |(at, path): (usize, Vec<String>)| {
+        let steps = path.iter().take_while(|part| *part == "super").count();
+        path.get(steps).filter(|_| steps + 1 == depth).map(|name| (at, name.clone()))
+    };
+    let asked = code.match_indices("project.").filter_map(|(at, found)| {
+        let rest = &code[at + found.len()..];
+        rest.split_once("()").map(|(name, _)| (at, name.to_owned()))
+    });
+    let by_path = paths(code, "crate").into_iter().filter_map(below);
+    by_path.chain(paths(code, "super").into_iter().filter_map(above)).chain(asked).collect()
+}
+
+/// The adapter that a path from the crate's root names.
+fn named_adapter(path: &[String]) -> &str {
+    if path.first().is_some_and(|first| first == "adapters") { path.get(1).map_or("", String::as_str) } else { "" }
+}
+
 /// Whether a file belongs to a module, or to a part of one (`cli/demo`).
 fn is_part(path: &str, owner: &str) -> bool {
     let rest = inside(path).strip_prefix(owner);
@@ -409,6 +496,33 @@ mod tests {
         for text in ["use std::process::ExitCode;", "use std::{io, path::Path};", "use std::io::*;"] {
             check(owners, &[("src/services/mod.rs", text)], &[]);
         }
+    }
+
+    #[test]
+    fn no_arrow_between_services_goes_up() {
+        let facade = ("src/services/mod.rs", "pub use bridge::{Backends, Follower};\npub use leases::Leases;");
+        let up = |at: &str, user: &str, used: &str| format!("{at}:1: `{user}` may not use `{used}`, which is above it");
+        for (path, text, fault) in [
+            ("src/services/events/hub.rs", "use crate::services::Backends;", Some(("events", "bridge"))),
+            ("src/services/events/hub.rs", "use crate::services::{Leases, bridge::X};", Some(("events", "bridge"))),
+            ("src/services/events/hub.rs", "use super::super::bridge::X;", Some(("events", "bridge"))),
+            ("src/services/events/hub.rs", "use super::bridge::X;", None),
+            ("src/services/events/mod.rs", "use super::Follower;", Some(("events", "bridge"))),
+            ("src/services/events/mod.rs", "fn f() { project.bridge().x() }", Some(("events", "bridge"))),
+            ("src/services/events/mod.rs", "fn f() { project.leases().x() }", None),
+            ("src/services/sync/mod.rs", "use super::Backends;", None),
+            ("src/services/leases.rs", "use super::project::Project;", Some(("leases", "project"))),
+            ("src/services/events/hub.rs", "use crate::services::project::Project;", None),
+            ("src/services/error.rs", "use super::bridge::AGREE;", None),
+        ] {
+            let expected: Vec<String> = fault.map(|(user, used)| up(path, user, used)).into_iter().collect();
+            let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+            check(services, &[facade, (path, text)], &expected);
+        }
+        check(services, &[("src/services/x.rs", "")], &["src/services/x.rs: `x` has no place among the services"]);
+        let fault = "src/services/events/hub.rs:1: only `bridge`, `error` may use `redis`";
+        check(services, &[("src/services/events/hub.rs", "use crate::adapters::redis::Link;")], &[fault]);
+        check(services, &[("src/services/bridge/x.rs", "use crate::adapters::redis::Link;")], &[]);
     }
 
     #[test]
