@@ -22,6 +22,7 @@ mod process;
 mod redis;
 mod scan;
 mod silent;
+mod subscriptions;
 mod throughput;
 mod watching;
 mod write;
@@ -54,6 +55,7 @@ const PARTS: &[(&str, Part)] = &[
     ("throughput", throughput::run),
     ("client", client::run),
     ("events", events::run),
+    ("subscriptions", subscriptions::run),
     ("redis", redis::run),
     ("silent", silent::run),
     ("creates", creates::run),
