@@ -30,7 +30,8 @@ pub use crate::core::operation::{
 pub use backend_id::BackendId;
 pub use bridge::{
     BackendHealth, BackendState, Backends, BridgeStats, DetectedBackend, Direction, Enabling, Follower, HealthRecord,
-    PassOptions, PassReport, Patience, RedisTarget, UNKNOWN as BRIDGE_UNKNOWN,
+    Import, Imported, MirrorFolder, MirrorIndex, MirrorPass, PassMemory, PassOptions, PassReport, PassScope, Patience,
+    RedisTarget, SyncBaseStore, UNKNOWN as BRIDGE_UNKNOWN,
 };
 pub use claim_arbiter::{Decided, RemoteClaims};
 pub use commits::{

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use mycelium::reconcile::LeadAnswer;
 use mycelium::redis::codec::RedisDocument;
-use mycelium::redis::{ClaimAnswer, ClaimAsk, Renewal};
+use mycelium::redis::{ClaimAnswer, ClaimAsk, LeadAnswer, Renewal};
 
 use crate::documents::{apply, fetch, hash, version};
 use crate::server::{Server, eventually};

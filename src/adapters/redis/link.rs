@@ -9,13 +9,13 @@ use redis::{Cmd, RedisResult, Value, cmd};
 use super::address::Settings;
 use super::codec::Keys;
 use super::error::{BridgeError, Place};
+use super::leadership::LeadAnswer;
 use super::news::{self, News, list, text};
 use super::scripts::{Script, Scripts};
 use super::server::Server;
 use super::wire::{self, Ground, Opened, Push, Wire, all};
 
 use crate::core::name::Kind;
-use crate::core::reconcile::LeadAnswer;
 
 /// How many keys one step of a scan looks at.
 const SCAN_STEP: usize = 1_000;

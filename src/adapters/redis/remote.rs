@@ -1,26 +1,19 @@
 //! The server as a remote: documents decoded from it and encoded into it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::codec::{DocumentCodec, Keys, RedisKey, RedisWrite};
 use super::documents::{Applied, Fetched};
 use super::error::BridgeError;
+use super::leadership::Leadership;
 use super::link::Link;
 use crate::core::name::{DocId, Kind};
 use crate::core::reconcile::{
-    AppliedWrite, DocumentKey, DocumentRemote, KnownDocument, LeadAnswer, LeaderLease, RemoteContent, RemoteDocument,
-    RemoteHead, RemoteListing, RemoteVersion, RemoteWrite,
+    AppliedWrite, DocumentKey, DocumentRemote, KnownDocument, RemoteContent, RemoteDocument, RemoteHead, RemoteListing,
+    RemoteTraits, RemoteVersion, RemoteWrite,
 };
 use crate::core::time::Timestamp;
 
-/// How long the leader lease lasts on the server without renewal.
-pub const LEADER_LEASE: Duration = Duration::from_secs(4);
-/// The key of the leader lease.
-const LEADER: &str = "recorder";
-/// The key of the last leader, and for how long it is kept.
-const LAST_LEADER: &str = "last_recorder";
-const LAST_LEADER_LIFE: Duration = Duration::from_secs(3_600);
 /// Documents that are asked for in one go.
 const CHUNK: usize = 500;
 
@@ -29,13 +22,14 @@ const CHUNK: usize = 500;
 pub struct RedisRemote<'a> {
     link: &'a Link,
     node: String,
+    leadership: &'a mut Leadership,
 }
 
 impl<'a> RedisRemote<'a> {
     /// Returns the server as a clone sees it.
     #[must_use]
-    pub fn new(link: &'a Link, node: &str) -> Self {
-        Self { link, node: node.to_owned() }
+    pub fn new(link: &'a Link, node: &str, leadership: &'a mut Leadership) -> Self {
+        Self { link, node: node.to_owned(), leadership }
     }
 
     fn hashes<'k>(&self, keys: impl IntoIterator<Item = &'k DocumentKey>) -> Vec<String> {
@@ -56,8 +50,12 @@ pub fn document_key(keys: &Keys, hash: &str) -> Option<Result<DocumentKey, Strin
 impl DocumentRemote for RedisRemote<'_> {
     type Error = BridgeError;
 
-    fn leader(&self) -> &dyn LeaderLease<Error = BridgeError> {
-        self.link
+    fn traits(&self) -> RemoteTraits {
+        RemoteTraits { kinds: &Kind::ALL, stores_text: true, compares_and_swaps: true, poll_every: None }
+    }
+
+    fn leads(&mut self) -> Result<bool, BridgeError> {
+        self.leadership.keep(self.link)
     }
 
     fn place(&self, (kind, id): &DocumentKey) -> String {
@@ -125,24 +123,6 @@ impl DocumentRemote for RedisRemote<'_> {
             },
         };
         Ok(encoded.into_iter().map(answer).collect())
-    }
-}
-
-impl LeaderLease for Link {
-    type Error = BridgeError;
-
-    fn take(&self, holder: &str) -> Result<LeadAnswer, BridgeError> {
-        let keys = [self.keys().own(LEADER), self.keys().own(LAST_LEADER)];
-        match self.lead([&keys[0], &keys[1]], holder, LEADER_LEASE, LAST_LEADER_LIFE) {
-            // Another clone may still renew it.
-            Err(BridgeError::Full { .. }) => Ok(LeadAnswer::Other),
-            answer => answer,
-        }
-    }
-
-    fn resign(&self, holder: &str) {
-        // Else it ends by itself.
-        let _ = self.end_lead([&self.keys().own(LEADER), &self.keys().own(LAST_LEADER)], holder);
     }
 }
 

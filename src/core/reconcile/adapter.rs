@@ -1,8 +1,10 @@
 //! What a remote does for a pass.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::remote::{DocumentKey, KnownDocument, RemoteDocument, RemoteWrite};
+use crate::core::name::Kind;
 use crate::core::time::Timestamp;
 
 /// A place that mirrors the documents.
@@ -10,8 +12,17 @@ pub trait DocumentRemote {
     /// What goes wrong there.
     type Error;
 
-    /// Returns the lease by which one of several clones leads.
-    fn leader(&self) -> &dyn LeaderLease<Error = Self::Error>;
+    /// Returns what it can do.
+    fn traits(&self) -> RemoteTraits;
+
+    /// Returns true if this clone is the one of several that creates documents for what appears on the remote alone. Called again
+    /// and again during a pass, so that a right that expires is renewed. Without such a right each clone does it.
+    ///
+    /// # Errors
+    /// If the remote cannot be asked.
+    fn leads(&mut self) -> Result<bool, Self::Error> {
+        Ok(true)
+    }
 
     /// Returns what the remote calls the place of a document, for messages.
     fn place(&self, key: &DocumentKey) -> String;
@@ -28,42 +39,29 @@ pub trait DocumentRemote {
     /// If the remote cannot be asked.
     fn fetch(&mut self, asked: &[KnownDocument<'_>], now: Timestamp) -> Result<Vec<RemoteDocument>, Self::Error>;
 
-    /// Writes versions, each only if the remote still holds what was fetched. To do it again is harmless.
+    /// Writes versions, each only if the remote still holds what was fetched, as far as it can compare that. To do it again is
+    /// harmless. What a write depends on comes before it.
     ///
     /// # Errors
     /// If the remote cannot be asked; any of them may have been written.
     fn apply(&mut self, writes: &[RemoteWrite], now: Timestamp) -> Result<Vec<AppliedWrite>, Self::Error>;
 }
 
-/// The right of one clone at a time to create documents for what appears on the remote alone.
-pub trait LeaderLease {
-    /// What goes wrong.
-    type Error;
-
-    /// Takes the lease, or renews it.
-    ///
-    /// # Errors
-    /// If the remote cannot be asked; the holder may have the lease then.
-    fn take(&self, holder: &str) -> Result<LeadAnswer, Self::Error>;
-
-    /// Ends the lease, so that others need not wait until it expires. If that fails it expires.
-    fn resign(&self, holder: &str);
-}
-
-/// Which clone leads.
+/// What a remote can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeadAnswer {
-    /// Another one.
-    Other,
-    /// This one, from now on.
-    Taken,
-    /// This one, from now on, and the one before did not resign: it died, or was cut off.
-    Inherited,
-    /// This one, and no other one has led since it did last.
-    Kept,
+pub struct RemoteTraits {
+    /// The kinds of documents that it can hold.
+    pub kinds: &'static [Kind],
+    /// It keeps the text of a document; else only a projection, which says what it was made from.
+    pub stores_text: bool,
+    /// It writes only if it still holds what was fetched. Else a write that it acknowledged may be lost, so each is fetched again
+    /// before it counts.
+    pub compares_and_swaps: bool,
+    /// How often everything is compared where the remote does not say what changed there.
+    pub poll_every: Option<Duration>,
 }
 
-/// All documents of a remote.
+/// All documents of a remote. What the heads say of versions counts only if the remote keeps texts.
 #[derive(Debug, Default)]
 pub struct RemoteListing {
     /// How each one is there.
@@ -92,10 +90,14 @@ pub struct RemoteHead {
 /// What became of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppliedWrite {
-    /// The remote has it, under this number.
+    /// The remote acknowledged it, under this number.
     Written(u64),
+    /// The remote shows it already; nothing was written. It has this number.
+    Same(u64),
     /// The remote holds another version than was fetched; nothing was done.
     Conflict,
     /// The remote does not take it; why.
     Refused(String),
+    /// It is not known what became of it.
+    Unknown,
 }

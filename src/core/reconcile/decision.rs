@@ -93,6 +93,24 @@ impl ThreeWayDecision<'_> {
         }
     }
 
+    /// Returns true if what is there comes from a text that this clone does not have, or from one that was sent again after both
+    /// agreed that the document is gone.
+    pub(super) fn is_foreign(&self, remote: &MirroredDocument) -> bool {
+        let agreed_gone = self.here.is_none() && self.base.is_some_and(|base| base.text.is_none());
+        match remote.text {
+            RemoteText::Foreign => true,
+            RemoteText::Earlier(_) => {
+                agreed_gone && self.base.is_some_and(|base| self.there.version.number >= base.revision)
+            }
+            _ => false,
+        }
+    }
+
+    /// What is here, over a version that is older than the sync base.
+    pub(super) fn superseded(&self) -> ReconcilePlan {
+        if self.here.is_some() { self.nothing_there() } else { self.send_gone() }
+    }
+
     pub(super) fn gone_there(&self, how: Gone, path: &DocPath, last: Option<&Document>) -> ReconcilePlan {
         let Some(here) = self.here.filter(|_| !self.in_archive) else {
             if matches!(self.there.content, RemoteContent::Gone { is_shown: true, .. }) {
@@ -264,6 +282,13 @@ impl ThreeWayDecision<'_> {
 
     // What a remote has.
 
+    /// Returns the text that a remote without texts shows.
+    fn shown_text(&self) -> Option<String> {
+        let RemoteContent::Mirrored(remote) = &self.there.content else { return None };
+        let text = self.unedited(remote).filter(|_| remote.stored().is_none());
+        text.map(|document| document.text().to_owned())
+    }
+
     fn base_document(&self) -> Option<Document> {
         self.base.and_then(|base| base.text.as_deref()).map(|text| Document::parse(text.as_bytes()))
     }
@@ -271,10 +296,10 @@ impl ThreeWayDecision<'_> {
     /// Returns the text there without what others changed.
     fn unedited(&self, remote: &MirroredDocument) -> Option<Document> {
         match &remote.text {
-            RemoteText::Stored(document) => Some(document.clone()),
+            RemoteText::Stored(document) | RemoteText::Earlier(document) => Some(document.clone()),
             RemoteText::Base => self.base_document(),
             RemoteText::Local => self.here.map(|here| here.document.clone()),
-            RemoteText::Foreign => None,
+            RemoteText::Superseded | RemoteText::Foreign => None,
         }
     }
 
@@ -314,7 +339,7 @@ impl ThreeWayDecision<'_> {
 
     fn ancestor(&self, remote: &MirroredDocument) -> Ancestor {
         let base = || self.base_document().map_or(Ancestor::Unknown, Ancestor::Text);
-        match remote.text {
+        match &remote.text {
             RemoteText::Stored(_) => match self.common() {
                 CommonVersion::Base => base(),
                 CommonVersion::Remote => Ancestor::Remote,
@@ -322,7 +347,8 @@ impl ThreeWayDecision<'_> {
             },
             RemoteText::Base => base(),
             RemoteText::Local => self.here.map_or(Ancestor::Unknown, |here| Ancestor::Text(here.document.clone())),
-            RemoteText::Foreign => Ancestor::Unknown,
+            RemoteText::Earlier(document) => Ancestor::Text(document.clone()),
+            RemoteText::Superseded | RemoteText::Foreign => Ancestor::Unknown,
         }
     }
 

@@ -15,7 +15,7 @@ mod plan;
 mod remote;
 mod sync_base;
 
-pub use adapter::{AppliedWrite, DocumentRemote, LeadAnswer, LeaderLease, RemoteHead, RemoteListing};
+pub use adapter::{AppliedWrite, DocumentRemote, RemoteHead, RemoteListing, RemoteTraits};
 pub use ancestry::Ancestry;
 pub use digest::digest;
 pub use field_update::{FIELD_BYTES_MAX, FieldEdits, FieldUpdates, RejectedField};

@@ -165,7 +165,8 @@ pub fn reconcile(
         RemoteContent::New(new) => ReconcilePlan { file: FileAction::Create((**new).clone()), ..case.nothing() },
         RemoteContent::Gone { how, path, last, .. } => case.gone_there(*how, path, last.as_ref()),
         RemoteContent::Mirrored(remote) => match here {
-            _ if remote.text == RemoteText::Foreign => case.held(HoldReason::Foreign),
+            _ if case.is_foreign(remote) => case.held(HoldReason::Foreign),
+            _ if remote.text == RemoteText::Superseded => case.superseded(),
             None => case.not_here(remote),
             Some(here) => case.both(remote, here),
         },
@@ -253,6 +254,7 @@ impl<'a> ReconcileContext<'a> {
             key,
             base,
             local: local_side(base, here, archived),
+            earlier: &[],
             is_archived: archived.is_some(),
             derived: &self.derived,
             seen: self.seen,

@@ -1,6 +1,7 @@
 //! A document as a remote has it, decoded: values that every remote is turned into before it is judged, and what goes out.
 
 use super::ancestry::Ancestry;
+use super::digest::digest;
 use super::field_update::RejectedField;
 use super::sync_base::{LocalDocument, SyncBase};
 use crate::core::document::Document;
@@ -108,7 +109,7 @@ impl MirroredDocument {
     pub const fn stored(&self) -> Option<&Document> {
         match &self.text {
             RemoteText::Stored(document) => Some(document),
-            RemoteText::Base | RemoteText::Local | RemoteText::Foreign => None,
+            _ => None,
         }
     }
 }
@@ -122,6 +123,10 @@ pub enum RemoteText {
     Base,
     /// The remote keeps no text; what it shows comes from the file here.
     Local,
+    /// The remote keeps no text; what it shows comes from this one, which was here before or which git has brought here.
+    Earlier(Document),
+    /// The remote keeps no text; what it shows is older than the sync base: it has lost a write.
+    Superseded,
     /// The remote keeps no text; what it shows comes from one that this clone does not have.
     Foreign,
 }
@@ -164,12 +169,45 @@ pub struct KnownDocument<'a> {
     pub base: Option<&'a SyncBase>,
     /// What is here, see [`super::local_side`].
     pub local: Option<&'a LocalDocument>,
+    /// Earlier texts that git has, the newest first; asked for only if what a remote shows comes from none of the others.
+    pub earlier: &'a [Document],
     /// It lies in the archive here.
     pub is_archived: bool,
     /// Values that follow from other documents.
     pub derived: &'a DerivedValues,
     /// The last heartbeat of an agent.
     pub seen: Option<Timestamp>,
+}
+
+impl KnownDocument<'_> {
+    /// Finds the text that what a remote shows comes from, for a remote that keeps no texts. `number` is that of the version there;
+    /// `is_from` says whether it would show that for a text.
+    #[must_use]
+    pub fn source(&self, number: u64, is_from: &dyn Fn(&Document) -> bool) -> RemoteText {
+        let parse = |text: Option<&String>| text.map(|text| Document::parse(text.as_bytes()));
+        let base = parse(self.base.and_then(|base| base.text.as_ref()));
+        if base.is_some_and(|text| is_from(&text)) {
+            return RemoteText::Base;
+        }
+        if self.local.is_some_and(|local| is_from(&local.document)) {
+            return RemoteText::Local;
+        }
+        // Under the same number or a higher one somebody else went back to it.
+        let lost = self.base.filter(|base| number < base.revision);
+        if let Some(before) = parse(lost.and_then(|base| base.before.as_ref())).filter(|text| is_from(text)) {
+            return RemoteText::Earlier(before);
+        }
+        if self.base.is_some_and(|base| number < base.revision) {
+            return RemoteText::Superseded;
+        }
+        // One that was agreed on before the base, and is there again under a higher number, was sent by somebody who went back.
+        let is_new = |text: &&Document| {
+            let digest = digest(text.bytes());
+            self.base.is_none_or(|base| !base.older.contains(&digest))
+        };
+        let earlier = self.earlier.iter().filter(is_new).find(|text| is_from(text));
+        earlier.map_or(RemoteText::Foreign, |text| RemoteText::Earlier(text.clone()))
+    }
 }
 
 /// A version that goes to a remote.

@@ -19,6 +19,9 @@ pub struct SyncBase {
     /// The digest of an earlier document of the same name that already lay in the archive when this one was created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub former: Option<String>,
+    /// The text that a remote without texts was seen to show before this one was sent; it may show it again if it loses a write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
     /// When the document was seen to be gone, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone_ms: Option<i64>,

@@ -19,7 +19,15 @@ fn local(text: &str) -> LocalDocument {
 
 fn base(text: &str) -> SyncBase {
     let LocalDocument { path, .. } = local(text);
-    SyncBase { revision: 0, text: Some(text.to_owned()), path, older: Vec::new(), former: None, gone_ms: None }
+    SyncBase {
+        revision: 0,
+        text: Some(text.to_owned()),
+        path,
+        older: Vec::new(),
+        former: None,
+        before: None,
+        gone_ms: None,
+    }
 }
 
 fn shown(text: RemoteText, edited: Option<&str>) -> RemoteDocument {

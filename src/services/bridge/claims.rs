@@ -7,14 +7,10 @@ use super::connection_cache::{ConnectionLimits, SharedConnection};
 use super::dataset::Dataset;
 use super::health::HealthRecord;
 use super::redis_target::RedisTarget;
-use super::state::State;
-use crate::adapters::redis::codec;
 use crate::adapters::redis::{BridgeError, ClaimAnswer, ClaimAsk, Link, Renewal};
 use crate::adapters::store::Store;
-use crate::core::entity::{Workflow, WorkflowStatus};
 use crate::core::lease::{LossReason, LostLease, Override};
-use crate::core::name::{AgentName, DocId, Kind};
-use crate::core::time::Timestamp;
+use crate::core::name::{AgentName, Kind};
 use crate::services::Error;
 use crate::services::claim_arbiter::{ClaimArbiter, ClaimDenied, ClaimRequest, RemoteClaims, RemoteLease, Reservation};
 
@@ -24,8 +20,6 @@ const ANSWER: Duration = Duration::from_millis(30);
 /// The most tasks that are asked for in one go: so many are answered in the time of one answer. More are asked for in parts,
 /// so that the question of another clone comes in between.
 const CLAIMS_AT_ONCE: usize = 32;
-/// How often the hashes of running workflows begin to live anew, in milliseconds: twice in their life.
-const RENEW_MS: i64 = 1_800_000;
 
 /// Decides claims among clones by one answer of the server. If it cannot be asked, this clone decides alone.
 #[derive(Debug)]
@@ -208,41 +202,4 @@ fn loss(
     left: Option<Duration>,
 ) -> LostLease {
     LostLease { left, ..LostLease::new(request.task.to_string(), why, by, fence) }
-}
-
-impl State {
-    /// Running workflows, now and then: their hashes live for a while only, and nobody need change them for longer.
-    fn workflows_to_renew(&mut self) -> Vec<(String, Duration)> {
-        let now = self.project.now();
-        let is_due = |last: Timestamp| !(0..RENEW_MS).contains(&(now.unix_ms() - last.unix_ms()));
-        if !self.renewed.is_none_or(is_due) {
-            return Vec::new();
-        }
-        self.renewed = Some(now);
-        let running = self.sight.snapshot().workflows().filter(|workflow| workflow.status == WorkflowStatus::Running);
-        let hash = |workflow: &Workflow| self.keys.document(Kind::Workflow, &workflow.id);
-        running.map(|workflow| (hash(workflow), codec::WORKFLOW_LIFE)).collect()
-    }
-
-    /// Signs of life that came since, passed on: the hash of a living agent stays.
-    pub(super) fn pass_on_beats(&mut self, link: &Link) -> Result<(), Error> {
-        let beats = self.project.store.local.heartbeats()?;
-        let now = self.project.now();
-        let mut ttls = Vec::new();
-        for (agent, at) in &beats {
-            if self.beats.get(agent) == Some(at) {
-                continue;
-            }
-            let item = (Kind::Agent, DocId::from(agent.clone()));
-            let files = self.sight.files(&item);
-            let Some(entity) = files.first().and_then(|entry| entry.entity.as_ref()) else { continue };
-            if let codec::HashLife::For(left) = codec::hash_life(entity, Some(*at), now) {
-                ttls.push((self.keys.document(Kind::Agent, &item.1), left));
-            }
-        }
-        self.beats = beats;
-        ttls.extend(self.workflows_to_renew());
-        link.expire(&ttls)?;
-        Ok(())
-    }
 }

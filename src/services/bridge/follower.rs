@@ -8,16 +8,17 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::event_outbox;
 use super::health::{BackendHealth, BackendState};
 use super::inbox::Inbox;
-use super::lead::LeadTimes;
-use super::pass::Which;
+use super::mirror_folder::MirrorFolder as _;
+use super::mirror_index::Item;
+use super::pass::PassScope;
 use super::redis_target::RedisTarget;
 use super::report::{PassOptions, PassReport};
-use super::sight::Item;
-use super::state::{self, State};
+use super::state::State;
 use super::voice::{self, Hearing};
-use crate::adapters::redis::{BridgeError, Link, RedisRemote};
+use crate::adapters::redis::{BridgeError, LeadTimes, Link};
 use crate::adapters::store::FollowLock;
 use crate::adapters::watch::Watcher;
 use crate::core::problem::Problem;
@@ -228,7 +229,7 @@ impl Loop {
             }
             let lock = self.project.store.locks.lock_follow().ok().flatten()?;
             // Where that cannot be written, what is told before the server is reached is in the files alone.
-            let _ = state::begin_telling(&self.project, &self.target);
+            let _ = event_outbox::begin_telling(&self.project, &self.target);
             Some(lock)
         })
     }
@@ -262,22 +263,25 @@ impl Loop {
             }
         };
         let link = voice::listen(&self.target, within, Hearing::Everything, &[], on_news)?;
-        let mut state = State::open(self.project.another()?, &self.target);
-        state.project.bridge().enter(&self.target, &link)?;
-        state.is_uncommitted = self.is_uncommitted;
-        state.led = std::mem::take(&mut self.led);
+        let another = self.project.another()?;
+        let mut state = State::open(another, &self.target, std::mem::take(&mut self.led))?;
+        if let Err(error) = state.project().bridge().enter(&self.target, &link) {
+            self.led = state.leadership.into_times();
+            return Err(error);
+        }
+        state.folder.is_uncommitted = self.is_uncommitted;
         // What came before, and could not be dealt with then.
         let _ = self.wake.send(Wake::Server);
         let done = self.follow(&mut state, &link);
         self.note_gap(&state, &done);
         if done.is_ok() {
-            state.let_go(&link);
-            state.commit_last();
+            state.leadership.resign(&link);
+            state.folder.commit_last();
         } else {
-            state.commit_leftover();
+            state.folder.commit_leftover();
         }
-        self.is_uncommitted = state.is_uncommitted;
-        self.led = state.led;
+        self.is_uncommitted = state.folder.is_uncommitted;
+        self.led = state.leadership.into_times();
         done
     }
 
@@ -328,34 +332,32 @@ impl Loop {
             return Ok(());
         }
         if !self.is_live() {
-            state.is_git_still_at_work();
-            if let Some(why) = state.pause()? {
+            state.folder.is_git_still_at_work();
+            if let Some(why) = state.folder.pause()? {
                 self.pause(why, state, link, due);
                 return Ok(());
             }
             // Before the first pass: what the server alone knows is somebody's from then on.
-            state.lead(link)?;
+            state.leadership.lead(link)?;
         }
         let now = Instant::now();
         let was_paused = !self.is_live();
         let is_everything = due.everything <= now || was_paused;
-        let which = if is_everything { Which::All } else { Which::Of(std::mem::take(items)) };
+        let which = if is_everything { PassScope::All } else { PassScope::Of(std::mem::take(items)) };
         items.clear();
-        let mut report = state.pass(&mut RedisRemote::new(link, &self.target.node), which, PassOptions::default())?;
+        let mut report = state.pass(link, which, PassOptions::default())?;
         if let Some(why) = report.paused {
-            // It goes out when documents do.
-            state.untold = report.told;
             self.pause(why, state, link, due);
             return Ok(());
         }
         if is_everything {
             due.everything = Instant::now() + self.target.scan_every;
-            let space = state.project.bridge().enter(&self.target, link)?;
+            let space = state.project().bridge().enter(&self.target, link)?;
             state.refill(link, &space)?;
             state.finish_adopted(link)?;
         }
         // Two that keep one queue would undo each other, and one would not see what the other saw taken.
-        let next = if state.still_leads(link)? { state.queues(link, &mut report)? } else { None };
+        let next = if state.leadership.still_leads(link)? { state.queues(link, &mut report)? } else { None };
         due.queue = next.and_then(|left| Instant::now().checked_add(left.max(Duration::from_millis(1))));
         state.tell(link, &report.told)?;
         self.note(&report, state, link, is_everything);
@@ -364,10 +366,10 @@ impl Loop {
 
     fn pause(&mut self, why: String, state: &mut State, link: &Link, due: &mut Due) {
         // Another clone is to write down what happens meanwhile.
-        state.let_go(link);
-        due.everything = Instant::now() + if state.is_git_at_work { GIT } else { self.target.scan_every };
+        state.leadership.resign(link);
+        due.everything = Instant::now() + if state.folder.is_git_at_work { GIT } else { self.target.scan_every };
         let is_news = self.health.state != BackendState::Paused;
-        let hint = if state.is_git_at_work { GIT_HINT } else { self.target.pause_hint() };
+        let hint = if state.folder.is_git_at_work { GIT_HINT } else { self.target.pause_hint() };
         self.health = self.health.clone().paused(why, Some(hint.to_owned()), self.project.now());
         self.report(is_news);
     }
@@ -386,8 +388,8 @@ impl Loop {
             health.sent += report.sent.len() as u64;
             health.came += report.came.len() as u64;
         }
-        health.behind = state.waiting() as u64;
-        health.note_held(report, state.mass);
+        health.behind = state.memory.waiting() as u64;
+        health.note_held(report, state.memory.mass);
         health.popped = state.popped_until();
         let is_other = health.popped.len() != self.health.popped.len();
         let is_news = !was_live || health.garbage != self.health.garbage || health.held != self.health.held;
@@ -452,11 +454,11 @@ impl Loop {
             self.is_renewed = true;
             return Ok(());
         }
-        state.commit_leftover();
+        state.folder.commit_leftover();
         if self.is_live() {
             state.pass_on_beats(link)?;
         }
-        if (self.is_live() || state.is_recorder) && state.lead(link)? {
+        if (self.is_live() || state.leadership.is_leader()) && state.leadership.lead(link)? {
             due.everything = Instant::now();
         }
         if self.told_at.is_none_or(|at| at.elapsed() >= REPORT) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::follower::{BEAT, Due, Loop};
-use super::sight::Item;
+use super::mirror_index::Item;
 use super::state::State;
 use crate::adapters::redis::codec::RedisKey;
 use crate::adapters::redis::{BridgeError, Link, document_key};
@@ -25,13 +25,13 @@ impl Loop {
         let mut is_stale = false;
         if let Some(at) = arrived.everything {
             // With everything else the lead may be gone there.
-            state.led.end(at);
+            state.leadership.end(at);
             due.everything = Instant::now();
             is_stale = true;
         }
         let written = state.write_down(link, &mut arrived.messages);
         self.inbox.put_back(std::mem::take(&mut arrived.messages));
-        let dropped = if state.leads() { arrived.dropped } else { 0 };
+        let dropped = if state.leadership.leads() { arrived.dropped } else { 0 };
         self.note_lost(*written.as_ref().unwrap_or(&0) + dropped);
         for key in arrived.keys {
             is_stale |= see_key(state, &key, items);
@@ -66,7 +66,7 @@ impl Loop {
     /// A connection ended. If this clone wrote down what is published, it is not known what was published until the next one.
     pub(super) fn note_gap(&mut self, state: &State, done: &Result<(), Error>) {
         let is_lost = matches!(done, Err(Error::Bridge(error)) if error.is_lost());
-        if is_lost && state.is_recorder {
+        if is_lost && state.leadership.is_leader() {
             self.health.gaps += 1;
             let why = "the connection was lost; what other programs published while there was none is not known";
             self.loss = Some(why.to_owned());
@@ -75,7 +75,7 @@ impl Loop {
 
     /// This clone has the lead from one that went away without letting go of it.
     pub(super) fn note_inherited(&mut self, state: &mut State) {
-        if std::mem::take(&mut state.has_inherited) {
+        if state.leadership.take_inherited() {
             self.health.gaps += 1;
             let why = "the clone that wrote down what is published went away; what was published in the last seconds is not \
                        known";
@@ -105,7 +105,7 @@ fn see_key(state: &mut State, key: &str, items: &mut BTreeSet<Item>) -> bool {
             items.insert(item);
             true
         }
-        Some(Err(why)) => state.garbage.insert(hash, why).is_none(),
+        Some(Err(why)) => state.memory.garbage.insert(hash, why).is_none(),
         None => matches!(state.keys.parse(&hash), Some(RedisKey::Queue(_))),
     }
 }

@@ -1,21 +1,26 @@
-//! One pass: what differs between the folder and the server is looked at, decided purely (`reconcile::reconcile`) and carried
-//! out: first there, by compare-and-swap, then here, by compare-and-swap, then it is remembered. A crash, a lost answer or
+//! One pass: what differs between the folder and a remote is looked at, decided purely (`reconcile::reconcile`) and carried
+//! out: first there, by compare-and-swap, then here, by compare-and-swap, then it is remembered. What a remote keeps no text of
+//! is written here first, and remembered before it is sent: nobody else could say what the remote shows. A crash, a lost answer or
 //! another mirror in between is found by the next pass; there is no other code for recovery.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use super::inbound::Landed;
+use super::mirror_folder::{Imported, MirrorFolder, SyncBaseStore};
+use super::mirror_index::Item;
 use super::report::{Direction, HeldRemoval, PassOptions, PassReport};
-use super::sight::Item;
-use super::state::{KnownItem, State};
-use crate::adapters::redis::BridgeError;
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::reconcile::{
     self, AppliedWrite, DocumentRemote, FileAction, HoldReason, KnownDocument, MassDeletion, ReconcileContext,
-    ReconcilePlan, RejectedField, RemoteContent, RemoteDocument, RemoteHead, RemoteWrite, SyncBase,
+    ReconcilePlan, RejectedField, RemoteContent, RemoteDocument, RemoteHead, RemoteText, RemoteWrite, SyncBase,
 };
 use crate::services::Error;
+
+mod known;
+mod write_file;
+
+use known::KnownItem;
+pub(super) use known::local;
 
 /// How often a document is decided that others change at the same time.
 const ROUNDS_MAX: usize = 8;
@@ -25,12 +30,9 @@ const CHUNK: usize = 500;
 /// Why a document does not go out where nothing may come in.
 const CAME: &str = "it has changes of others: `mycelium bridge pull` takes them";
 
-/// The remote that a pass keeps equal to the folder.
-pub(super) type Bridged<'a> = dyn DocumentRemote<Error = BridgeError> + 'a;
-
 /// Which documents a pass is about.
 #[derive(Debug, Clone)]
-pub(super) enum Which {
+pub enum PassScope {
     /// All of them, here and there.
     All,
     /// These, and what has changed here since the last pass.
@@ -45,88 +47,125 @@ struct Planned {
     is_named_here: bool,
 }
 
-impl State {
+/// What a pass leaves for the next one.
+#[derive(Debug, Default)]
+pub struct PassMemory {
+    /// What was seen to have changed, and was not compared yet.
+    pub(super) pending: BTreeSet<Item>,
+    /// What was found on the remote that cannot be taken, by place.
+    pub(super) garbage: BTreeMap<String, String>,
+    /// What waits for a person, by document.
+    pub(super) held: BTreeMap<String, String>,
+    /// So much would vanish at once that it waits for a person.
+    pub(super) mass: Option<HeldRemoval>,
+}
+
+impl PassMemory {
+    /// How many documents wait for something, as far as is known.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.held.len() + self.garbage.len()
+    }
+}
+
+/// A remote and a folder that are brought together.
+pub struct MirrorPass<'a, R: ?Sized> {
+    /// The remote.
+    pub remote: &'a mut R,
+    /// The folder.
+    pub folder: &'a mut dyn MirrorFolder,
+    /// What both last agreed on.
+    pub bases: &'a mut dyn SyncBaseStore,
+    /// What the pass before left.
+    pub memory: &'a mut PassMemory,
+    /// How it goes.
+    pub options: PassOptions,
+}
+
+impl<R: DocumentRemote + ?Sized> MirrorPass<'_, R>
+where
+    Error: From<R::Error>,
+{
     /// Brings both sides together.
-    pub(super) fn pass(
-        &mut self,
-        remote: &mut Bridged<'_>,
-        which: Which,
-        options: PassOptions,
-    ) -> Result<PassReport, Error> {
+    ///
+    /// # Errors
+    /// [`Error`] if the folder or the remote fails. What was exchanged until then stays.
+    pub fn run(&mut self, which: PassScope) -> Result<PassReport, Error> {
         let began = Instant::now();
-        let mut report = PassReport { is_dry: options.dry_run, ..PassReport::default() };
-        self.is_forced = options.force;
-        let changed = self.look()?;
-        report.paused = self.pause()?;
+        let mut report = PassReport { is_dry: self.options.dry_run, ..PassReport::default() };
+        let changed = self.refresh()?;
+        report.paused = self.folder.pause()?;
         if report.paused.is_some() {
             return Ok(report);
         }
-        // Until the pass is done nothing of it went out: if it fails, it goes with the next one.
-        self.untold = self.hear()?;
-        let is_all = matches!(which, Which::All);
+        self.folder.refresh_attributions()?;
+        let is_all = matches!(which, PassScope::All);
         let items = match which {
-            Which::All => {
-                self.garbage.clear();
-                self.held.clear();
-                self.mass = None;
-                self.out_of_step(remote)?
+            PassScope::All => {
+                self.memory.garbage.clear();
+                self.memory.held.clear();
+                self.memory.mass = None;
+                self.out_of_step()?
             }
-            Which::Of(items) => &items | &changed,
+            PassScope::Of(items) => &items | &changed,
         };
         let tasks: BTreeSet<DocId> =
             items.iter().filter(|(kind, _)| *kind == Kind::Task).map(|(_, id)| id.clone()).collect();
-        self.settle(remote, items, options, &mut report)?;
+        self.settle(items, &mut report)?;
         if report.paused.is_none() && !tasks.is_empty() {
             // What a workflow shows follows from its tasks as they are now.
-            let more = self.sight.look(&self.project)?;
-            self.pending.extend(more);
+            let more = self.folder.refresh_documents()?;
+            self.memory.pending.extend(more);
             let workflows = self.workflows_of(&tasks);
-            self.settle(remote, workflows, options, &mut report)?;
+            self.settle(workflows, &mut report)?;
         }
         if report.paused.is_some() {
             return Ok(report);
         }
         // What commits brought was seen, whichever documents this was about; what came in another way is known after all.
-        let is_settled = self.is_forward() || is_all && self.held.is_empty() && report.mass.is_none();
-        if is_settled && !options.dry_run {
-            self.settle_head()?;
+        let is_forward = self.folder.head_motion() == reconcile::HeadMotion::Forward;
+        let is_settled = is_forward || is_all && self.memory.held.is_empty() && report.mass.is_none();
+        if is_settled && !self.options.dry_run {
+            self.folder.settle_head()?;
         }
-        report.held = self.held.iter().map(|(what, why)| (what.clone(), why.clone())).collect();
-        report.garbage = self.garbage.iter().map(|(key, why)| (key.clone(), why.clone())).collect();
-        report.told = std::mem::take(&mut self.untold);
+        report.held = self.memory.held.iter().map(|(what, why)| (what.clone(), why.clone())).collect();
+        report.garbage = self.memory.garbage.iter().map(|(key, why)| (key.clone(), why.clone())).collect();
         report.took = began.elapsed();
         Ok(report)
     }
 
+    fn refresh(&mut self) -> Result<BTreeSet<Item>, Error> {
+        let mut changed = std::mem::take(&mut self.memory.pending);
+        changed.extend(self.folder.refresh(self.bases, self.options.force)?);
+        Ok(changed)
+    }
+
     fn workflows_of(&self, tasks: &BTreeSet<DocId>) -> BTreeSet<Item> {
-        let workflows = self.sight.snapshot().workflows();
+        let workflows = self.folder.documents().snapshot().workflows();
         let touched = workflows.filter(|workflow| workflow.tasks.iter().any(|task| tasks.contains(task)));
         touched.map(|workflow| (Kind::Workflow, workflow.id.clone())).collect()
     }
 
     /// Decides and carries out until nothing is left to do about these.
-    pub(super) fn settle(
-        &mut self,
-        remote: &mut Bridged<'_>,
-        mut items: BTreeSet<Item>,
-        options: PassOptions,
-        report: &mut PassReport,
-    ) -> Result<(), Error> {
+    pub(super) fn settle(&mut self, mut items: BTreeSet<Item>, report: &mut PassReport) -> Result<(), Error> {
+        let kinds = self.remote.traits().kinds;
+        items.retain(|(kind, _)| kinds.contains(kind));
         for round in 0..ROUNDS_MAX {
             if items.is_empty() {
                 break;
             }
-            let plan = self.plan(remote, &items)?;
-            items = self.carry_out(remote, plan, options, report)?;
-            if options.dry_run {
+            let plan = self.plan(&items)?;
+            items = self.carry_out(plan, report)?;
+            if self.options.dry_run {
                 break;
             }
             if round + 1 == ROUNDS_MAX && !items.is_empty() {
-                self.held.extend(items.iter().map(|item| (label(item), "it changes all the time".to_owned())));
+                self.memory.held.extend(items.iter().map(|item| (label(item), "it changes all the time".to_owned())));
             }
             if !items.is_empty() {
-                items.extend(self.look()?);
-                report.paused = self.pause()?;
+                items.extend(self.refresh()?);
+                items.retain(|(kind, _)| kinds.contains(kind));
+                report.paused = self.folder.pause()?;
                 if report.paused.is_some() {
                     break;
                 }
@@ -135,18 +174,20 @@ impl State {
         Ok(())
     }
 
-    /// Everything that is not the same on both sides and in what is remembered.
-    fn out_of_step(&mut self, remote: &mut Bridged<'_>) -> Result<BTreeSet<Item>, Error> {
-        let known = self.sight.items().cloned().chain(self.bases.items()?).collect();
-        let listing = remote.list(known)?;
-        self.garbage.extend(listing.unusable);
-        let out = listing.heads.into_iter().filter(|head| !self.is_in_step(head));
+    /// Everything that is not the same on both sides and in what is remembered, as far as the remote can tell.
+    fn out_of_step(&mut self) -> Result<BTreeSet<Item>, Error> {
+        let kinds = self.remote.traits().kinds;
+        let known = self.folder.documents().items().cloned().chain(self.bases.items()?);
+        let listing = self.remote.list(known.filter(|(kind, _)| kinds.contains(kind)).collect())?;
+        self.memory.garbage.extend(listing.unusable);
+        let stores_text = self.remote.traits().stores_text;
+        let out = listing.heads.into_iter().filter(|head| !stores_text || !self.is_in_step(head));
         Ok(out.map(|head| head.key).collect())
     }
 
     fn is_in_step(&self, head: &RemoteHead) -> bool {
         let Some(base) = self.bases.get(&head.key) else { return false };
-        let files = self.sight.files(&head.key);
+        let files = self.folder.documents().files(&head.key);
         let here = match files.as_slice() {
             [] => None,
             [entry] => Some(entry),
@@ -168,32 +209,25 @@ impl State {
         }
     }
 
-    fn plan(&mut self, remote: &mut Bridged<'_>, items: &BTreeSet<Item>) -> Result<Vec<Planned>, Error> {
+    fn plan(&mut self, items: &BTreeSet<Item>) -> Result<Vec<Planned>, Error> {
         let items: Vec<&Item> = items.iter().collect();
         let mut plan = Vec::with_capacity(items.len());
         for chunk in items.chunks(CHUNK) {
             let mut known = Vec::with_capacity(chunk.len());
             for item in chunk {
-                self.held.remove(&label(item));
-                self.garbage.remove(&remote.place(item));
+                self.memory.held.remove(&label(item));
+                self.memory.garbage.remove(&self.remote.place(item));
                 match self.known(item)? {
                     Ok(one) => known.push(one),
-                    Err(why) => drop(self.held.insert(label(item), why)),
+                    Err(why) => drop(self.memory.held.insert(label(item), why)),
                 }
             }
-            let fetched = {
-                let contexts: Vec<ReconcileContext<'_>> = known.iter().map(|known| known.context(self)).collect();
-                let asked = known.iter().zip(&contexts);
-                let asked: Vec<KnownDocument<'_>> = asked
-                    .map(|(known, context)| context.known(&known.item, known.base.as_ref(), known.here.as_ref()))
-                    .collect();
-                remote.fetch(&asked, self.project.now())?
-            };
-            self.keep_lead(remote.leader())?;
+            let fetched = self.fetch(&known)?;
+            self.remote.leads()?;
             for (known, there) in known.into_iter().zip(fetched) {
-                let place = remote.place(&known.item);
+                let place = self.remote.place(&known.item);
                 if let RemoteContent::Unusable(why) = there.content {
-                    self.garbage.insert(place, why);
+                    self.memory.garbage.insert(place, why);
                 } else {
                     plan.push(self.decide(known, &place, &there)?);
                 }
@@ -202,28 +236,58 @@ impl State {
         Ok(plan)
     }
 
+    /// Fetches documents; those of a text that is not known here once more, with what git has.
+    fn fetch(&mut self, known: &[KnownItem]) -> Result<Vec<RemoteDocument>, Error> {
+        let now = self.folder.now();
+        let contexts: Vec<ReconcileContext<'_>> = known.iter().map(|known| known.context(self.folder)).collect();
+        let asked = |index: usize| {
+            let known: &KnownItem = &known[index];
+            contexts[index].known(&known.item, known.base.as_ref(), known.here.as_ref())
+        };
+        let all: Vec<KnownDocument<'_>> = (0..known.len()).map(asked).collect();
+        let mut fetched = self.remote.fetch(&all, now)?;
+        let mut foreign = Vec::new();
+        for index in (0..known.len()).filter(|index| is_foreign(&fetched[*index])) {
+            let path = known[index].here.as_ref().map(|here| &here.path).or(path_there(&fetched[index]));
+            let earlier = path.map_or(Ok(Vec::new()), |path| self.folder.earlier_texts(path))?;
+            if !earlier.is_empty() {
+                foreign.push((index, earlier));
+            }
+        }
+        if !foreign.is_empty() {
+            let with_earlier = |(index, earlier)| KnownDocument { earlier, ..asked(index) };
+            let again: Vec<_> =
+                foreign.iter().map(|(index, earlier)| with_earlier((*index, earlier.as_slice()))).collect();
+            let found = self.remote.fetch(&again, now)?;
+            for ((index, _), document) in foreign.iter().zip(found) {
+                fetched[*index] = document;
+            }
+        }
+        Ok(fetched)
+    }
+
     fn decide(&mut self, mut known: KnownItem, place: &str, there: &RemoteDocument) -> Result<Planned, Error> {
         // Nothing else says where it may lie in the archive.
         let is_new = known.here.is_none() && known.base.is_none() && known.archived.is_none();
         if let Some(path) = path_there(there).filter(|_| is_new) {
-            known.archived = self.archived(&known.item, &[Some(path)])?;
+            known.archived = self.folder.archived(&known.item, &[Some(path)])?;
         }
-        let context = known.context(self);
+        let context = known.context(self.folder);
         let mut step = reconcile::reconcile(&context, known.base.as_ref(), known.here.as_ref(), there);
-        let is_named_here = Self::name_deed(&mut step)?;
+        let is_named_here = self.name_operation(&mut step)?;
         for rejected in &step.rejected {
             // What goes with the next version is reported until everything is compared again.
             let key = if step.send.is_some() { format!("{place} (written over)") } else { place.to_owned() };
-            self.garbage.insert(key, words(rejected));
+            self.memory.garbage.insert(key, words(rejected));
         }
         if let Some(held) = &step.held {
-            self.held.insert(label(&known.item), why(held));
+            self.memory.held.insert(label(&known.item), why(held));
         }
         Ok(Planned { item: known.item, step, is_named_here })
     }
 
     /// Gives what a client without operations has done the number of one, here and there: so every clone tells it alike.
-    fn name_deed(step: &mut ReconcilePlan) -> Result<bool, Error> {
+    fn name_operation(&self, step: &mut ReconcilePlan) -> Result<bool, Error> {
         let operation = match &mut step.file {
             FileAction::Write { operation, .. }
             | FileAction::Remove { operation, .. }
@@ -233,7 +297,7 @@ impl State {
         if operation.is_some() {
             return Ok(false);
         }
-        *operation = Some(crate::services::environment::new_operation()?);
+        *operation = Some(self.folder.new_operation()?);
         if let Some(send) = &mut step.send {
             send.by.operation.clone_from(operation);
         }
@@ -241,72 +305,136 @@ impl State {
     }
 
     /// Carries out what was decided; gives what has to be decided anew.
-    fn carry_out(
-        &mut self,
-        remote: &mut Bridged<'_>,
-        mut plan: Vec<Planned>,
-        options: PassOptions,
-        report: &mut PassReport,
-    ) -> Result<BTreeSet<Item>, Error> {
-        let mut again = BTreeSet::new();
-        if options.direction == Direction::Pull {
+    fn carry_out(&mut self, mut plan: Vec<Planned>, report: &mut PassReport) -> Result<BTreeSet<Item>, Error> {
+        if self.options.direction == Direction::Pull {
             plan.retain(|planned| planned.step.file != FileAction::Keep || planned.step.send.is_none());
-        } else if options.direction == Direction::Push {
+        } else if self.options.direction == Direction::Push {
             for planned in plan.iter().filter(|planned| planned.step.file != FileAction::Keep) {
-                self.held.entry(label(&planned.item)).or_insert_with(|| CAME.to_owned());
+                self.memory.held.entry(label(&planned.item)).or_insert_with(|| CAME.to_owned());
             }
             plan.retain(|planned| planned.step.file == FileAction::Keep);
         }
         // Only what this direction would carry out: for the rest, force in this direction is no answer.
-        if !options.force
+        if !self.options.force
             && let Some(removal) = self.removal_to_hold(&plan)
         {
             plan.retain(|planned| !is_loss(&planned.step));
             report.mass = Some(removal);
-            self.mass = report.mass;
+            self.memory.mass = report.mass;
         }
-        if options.dry_run {
+        if self.options.dry_run {
             for planned in &plan {
                 report.note(&planned.item, &planned.step);
             }
-            return Ok(again);
+            return Ok(BTreeSet::new());
         }
+        if self.remote.traits().stores_text {
+            self.carry_out_there_first(plan, report)
+        } else {
+            self.carry_out_here_first(plan, report)
+        }
+    }
+
+    /// Sends, then writes what is not overtaken, then remembers it.
+    fn carry_out_there_first(&mut self, plan: Vec<Planned>, report: &mut PassReport) -> Result<BTreeSet<Item>, Error> {
+        let mut again = BTreeSet::new();
+        let now = self.folder.now();
         let writes: Vec<RemoteWrite> = plan.iter().filter_map(|planned| planned.step.send.clone()).collect();
-        let mut answers = remote.apply(&writes, self.project.now())?.into_iter();
+        let mut answers = self.remote.apply(&writes, now)?.into_iter();
         let mut landed = Vec::new();
         for mut planned in plan {
-            self.keep_lead(remote.leader())?;
+            self.remote.leads()?;
             if planned.step.send.is_some() {
                 match answers.next() {
-                    Some(AppliedWrite::Written(number)) => {
+                    Some(AppliedWrite::Written(number) | AppliedWrite::Same(number)) => {
                         planned.step.base = planned.step.base.map(|base| numbered(base, number));
                     }
                     Some(AppliedWrite::Refused(why)) => {
-                        self.held.insert(label(&planned.item), why);
+                        self.memory.held.insert(label(&planned.item), why);
                         continue;
                     }
-                    Some(AppliedWrite::Conflict) | None => {
+                    Some(AppliedWrite::Conflict | AppliedWrite::Unknown) | None => {
                         again.insert(planned.item);
                         continue;
                     }
                 }
             }
-            match self.land(&planned.item, &planned.step, planned.is_named_here)? {
-                Landed::Done => {
-                    report.note(&planned.item, &planned.step);
-                    report.conflicts.extend(conflicts(&planned.step));
-                    landed.push((planned.item, planned.step.base));
-                }
-                Landed::Again => drop(again.insert(planned.item)),
-                Landed::Held(why) => drop(self.held.insert(label(&planned.item), why)),
+            if self.import(&planned, &mut again)? {
+                report.note(&planned.item, &planned.step);
+                report.conflicts.extend(conflicts(&planned.step));
+                landed.push((planned.item, planned.step.base));
             }
         }
         // What is agreed on is remembered when it is on the disk for good.
-        self.commit_landed()?;
+        self.folder.commit_imports()?;
         for (item, base) in landed {
             self.bases.set(&item, base)?;
         }
         Ok(again)
+    }
+
+    /// Writes, remembers what will be sent, and sends it. Where an acknowledged write may be lost it is decided again, until
+    /// nothing is written.
+    fn carry_out_here_first(&mut self, plan: Vec<Planned>, report: &mut PassReport) -> Result<BTreeSet<Item>, Error> {
+        let mut again = BTreeSet::new();
+        let mut landed = Vec::new();
+        for planned in plan {
+            self.remote.leads()?;
+            if self.import(&planned, &mut again)? {
+                report.conflicts.extend(conflicts(&planned.step));
+                landed.push(planned);
+            }
+        }
+        self.folder.commit_imports()?;
+        let mut sent = Vec::new();
+        for Planned { item, mut step, .. } in landed {
+            let before = self.bases.get(&item);
+            // Whatever number the remote will give, the one that it shows now is lower.
+            let next = step.send.as_ref().map(|send| send.seen.number.max(send.known_number) + 1);
+            let known = before.as_ref().map_or(0, |base| base.revision);
+            step.base = step.base.map(|base| numbered(base, next.unwrap_or(known)));
+            self.bases.set(&item, step.base.clone())?;
+            if step.send.is_some() {
+                sent.push((item, before, step));
+            } else {
+                report.note(&item, &step);
+            }
+        }
+        let writes: Vec<RemoteWrite> = sent.iter().filter_map(|(.., step)| step.send.clone()).collect();
+        let mut answers = self.remote.apply(&writes, self.folder.now())?.into_iter();
+        let is_sure = self.remote.traits().compares_and_swaps;
+        for (item, before, mut step) in sent {
+            let answer = answers.next().unwrap_or(AppliedWrite::Unknown);
+            match answer {
+                AppliedWrite::Written(number) | AppliedWrite::Same(number) => {
+                    let base = step.base.clone().map(|base| SyncBase { revision: number, ..base });
+                    self.bases.set(&item, base)?;
+                }
+                AppliedWrite::Refused(_) | AppliedWrite::Conflict => {
+                    step.send = None;
+                    self.bases.set(&item, before)?;
+                }
+                AppliedWrite::Unknown => {}
+            }
+            report.note(&item, &step);
+            match answer {
+                AppliedWrite::Refused(why) => drop(self.memory.held.insert(label(&item), why)),
+                AppliedWrite::Written(_) if is_sure => {}
+                AppliedWrite::Same(_) => {}
+                _ => drop(again.insert(item)),
+            }
+        }
+        Ok(again)
+    }
+
+    /// Writes to the file what was decided. Returns true if it is so now.
+    fn import(&mut self, planned: &Planned, again: &mut BTreeSet<Item>) -> Result<bool, Error> {
+        match self.write_file(&planned.item, &planned.step, planned.is_named_here)? {
+            Imported::Done => return Ok(true),
+            Imported::Overtaken => drop(again.insert(planned.item.clone())),
+            Imported::Held(why) => drop(self.memory.held.insert(label(&planned.item), why)),
+        }
+        Ok(false)
     }
 
     /// Returns the removals of a plan if they are too many at once.
@@ -314,7 +442,7 @@ impl State {
         let here = plan.iter().filter(|planned| planned.step.removes_here()).count();
         let there = plan.iter().filter(|planned| planned.step.removes_there()).count();
         // Here they are of what is still there, there they are gone from here already.
-        let of = self.sight.snapshot().len();
+        let of = self.folder.documents().snapshot().len();
         let held = |is_here, mass: Option<MassDeletion>| mass.map(|mass| HeldRemoval { mass, is_here });
         held(true, reconcile::mass_deletion(here, of))
             .or_else(|| held(false, reconcile::mass_deletion(there, of + there)))
@@ -366,4 +494,8 @@ fn path_there(there: &RemoteDocument) -> Option<&DocPath> {
         RemoteContent::Gone { path, .. } => Some(path),
         _ => None,
     }
+}
+
+fn is_foreign(there: &RemoteDocument) -> bool {
+    matches!(&there.content, RemoteContent::Mirrored(remote) if remote.text == RemoteText::Foreign)
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::sight::Item;
+use super::mirror_index::Item;
 use crate::core::entity::Priority;
 use crate::core::event::Told;
 use crate::core::merge::Conflict;

@@ -4,7 +4,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::sight::{Item, item_of};
+use super::mirror_folder::SyncBaseStore;
+use super::mirror_index::{Item, item_of};
 use crate::adapters::store::Store;
 use crate::core::document::Document;
 use crate::core::name::{DocId, DocPath, Kind};
@@ -31,8 +32,10 @@ impl SyncBases {
     pub(in crate::services) fn find(&self, path: &DocPath, document: Document) -> Option<SyncBase> {
         self.get(&item_of(&Entry::read(path.clone(), document))?)
     }
+}
 
-    pub(super) fn get(&self, item: &Item) -> Option<SyncBase> {
+impl SyncBaseStore for SyncBases {
+    fn get(&self, item: &Item) -> Option<SyncBase> {
         if let Some(base) = self.known.borrow().get(item) {
             return base.clone();
         }
@@ -43,14 +46,12 @@ impl SyncBases {
         base
     }
 
-    /// Everything of which something is remembered.
-    pub(super) fn items(&self) -> Result<BTreeSet<Item>, Error> {
+    fn items(&self) -> Result<BTreeSet<Item>, Error> {
         let names = self.store.local.memories(&self.server)?;
         Ok(names.iter().filter_map(|name| item(name)).collect())
     }
 
-    /// Remembers, or forgets.
-    pub(super) fn set(&mut self, item: &Item, base: Option<SyncBase>) -> Result<(), Error> {
+    fn set(&mut self, item: &Item, base: Option<SyncBase>) -> Result<(), Error> {
         if self.get(item) == base {
             return Ok(());
         }

@@ -1,12 +1,11 @@
 //! One pass that a person asks for: every document is compared once, and the report says what was sent and what came.
 
 use super::health::BackendHealth;
-use super::lead::LeadTimes;
-use super::pass::Which;
+use super::pass::PassScope;
 use super::redis_target::RedisTarget;
 use super::report::{Direction, PassOptions, PassReport};
 use super::state::State;
-use crate::adapters::redis::{Link, RedisRemote};
+use crate::adapters::redis::{LeadTimes, Leadership, Link};
 use crate::core::problem::Problem;
 use crate::services::{Error, Project};
 
@@ -29,11 +28,11 @@ pub(super) fn run(project: &Project, target: &RedisTarget, options: PassOptions)
             if !options.dry_run {
                 bridge.enter(target, &link)?;
             }
-            let mut state = State::open(project.another()?, target);
-            let done = exchange(&mut state, &link, &target.node, options);
+            let mut state = State::open(project.another()?, target, LeadTimes::default())?;
+            let done = exchange(&mut state, &link, options);
             if !options.dry_run {
                 // Also after a failure: else no clone leads until the lease is over.
-                state.let_go(&link);
+                state.leadership.resign(&link);
             }
             Ok((done?, link.server().name.clone()))
         });
@@ -58,25 +57,25 @@ pub(super) fn run(project: &Project, target: &RedisTarget, options: PassOptions)
     }
 }
 
-fn exchange(state: &mut State, link: &Link, node: &str, options: PassOptions) -> Result<PassReport, Error> {
+fn exchange(state: &mut State, link: &Link, options: PassOptions) -> Result<PassReport, Error> {
     if options.dry_run {
-        (state.is_recorder, state.led) = (true, LeadTimes::assumed());
+        state.leadership = Leadership::assumed();
     } else {
-        state.lead(link)?;
+        state.leadership.lead(link)?;
     }
-    let mut report = state.pass(&mut RedisRemote::new(link, node), Which::All, options)?;
+    let mut report = state.pass(link, PassScope::All, options)?;
     if let Some(why) = report.paused {
         return Err(Error::Unreached { why, hint: None });
     }
     if !options.dry_run && options.direction != Direction::Pull {
         state.finish_adopted(link)?;
         // What was pushed there is a document now: once more, with its place in the queue.
-        if state.still_leads(link)? && state.queues(link, &mut report)?.is_some_and(|next| next.is_zero()) {
-            state.pass(&mut RedisRemote::new(link, node), Which::All, options)?;
+        if state.leadership.still_leads(link)? && state.queues(link, &mut report)?.is_some_and(|next| next.is_zero()) {
+            state.pass(link, PassScope::All, options)?;
             state.queues(link, &mut report)?;
         }
         state.tell(link, &report.told)?;
     }
-    state.commit_last();
+    state.folder.commit_last();
     Ok(report)
 }

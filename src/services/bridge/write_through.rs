@@ -4,14 +4,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::claims;
 use super::connection_cache::{ConnectionLimits, SharedConnection};
 use super::health::BackendState;
+use super::mirror_folder::MirrorFolder as _;
+use super::mirror_index::{Item, item_of};
 use super::redis_target::RedisTarget;
-use super::report::{PassOptions, PassReport};
-use super::sight::{Item, item_of};
-use super::state::{self, State};
-use crate::adapters::redis::{Link, RedisRemote};
+use super::report::PassOptions;
+use super::state::State;
+use super::{claims, event_outbox};
+use crate::adapters::redis::{LeadTimes, Link};
 use crate::adapters::store::{Record, RecordedChange};
 use crate::core::document::Document;
 use crate::core::event::Told;
@@ -44,7 +45,7 @@ pub(super) fn run(project: &Project, target: &RedisTarget, operation: &Record) {
         SharedConnection::of(target).with(&record, limits, |link| send(project, target, link, operation, &events));
     // The health of the server is recorded already; the operation stays in any case.
     if let (Err(_), Some(first)) = (done, events.first()) {
-        let _ = state::note_untold(project, target, &first.id);
+        let _ = event_outbox::note_untold(project, target, &first.id);
     }
 }
 
@@ -55,7 +56,7 @@ fn send(
     operation: &Record,
     events: &[Told],
 ) -> Result<(), Error> {
-    let mut state = State::open(project.another()?, target);
+    let mut state = State::open(project.another()?, target, LeadTimes::default())?;
     if project.bridge().branch().check(target)?.is_err() {
         return Ok(());
     }
@@ -65,29 +66,23 @@ fn send(
         entered => drop(entered?),
     }
     let mut items: BTreeSet<Item> = operation.changes.iter().filter_map(item).collect();
-    state.note_deeds(events);
+    state.outbox().note_authors(events);
     let moves: Vec<DocId> = operation.changes.iter().filter_map(moved).collect();
     let has_workflow = items.iter().any(|(kind, _)| *kind == Kind::Workflow);
     if moves.is_empty() && !has_workflow {
         let paths = operation.changes.iter().map(|change| &change.path).filter(|path| !path.is_archived());
         let paths: Vec<DocPath> = paths.cloned().collect();
-        state.look_at(&items, &paths)?;
+        state.folder.read_only(&items, &paths)?;
     } else {
-        state.look()?;
+        state.read_changes()?;
         // What a workflow shows follows from its tasks.
-        let workflows = state.sight.snapshot().workflows();
+        let workflows = state.folder.documents().snapshot().workflows();
         let shows = workflows.filter(|workflow| workflow.tasks.iter().any(|task| moves.contains(task)));
         items.extend(shows.map(|workflow| (Kind::Workflow, workflow.id.clone())).collect::<Vec<_>>());
     }
-    let mut report = PassReport::default();
     let written = items.clone();
     // The user has been asked already about many removals.
-    state.settle(
-        &mut RedisRemote::new(link, &target.node),
-        items,
-        PassOptions { force: true, ..PassOptions::default() },
-        &mut report,
-    )?;
+    let mut report = state.settle(link, items, PassOptions { force: true, ..PassOptions::default() })?;
     if let Some(agent) = &operation.operation.agent {
         // Each operation of a holder renews its leases, whatever it is about. The documents of this one renewed theirs.
         let held = project.leases().held_by(agent)?.into_iter();
@@ -97,14 +92,14 @@ fn send(
         claims::renew_each(target, link, &requests)?;
     }
     // If another clone keeps the queues, it sees the change by itself.
-    if !moves.is_empty() && state.lead(link)? {
+    if !moves.is_empty() && state.leadership.lead(link)? {
         let done = state.queues(link, &mut report);
         // Also after a failure: else no clone leads until the lease is over.
-        state.let_go(link);
+        state.leadership.resign(link);
         done?;
     }
     // Events that could not be sent before come first.
-    let mut all = if state.has_untold() { state.hear()? } else { Vec::new() };
+    let mut all = if state.outbox().has_untold() { state.folder.hear()? } else { Vec::new() };
     all.extend(events.iter().filter(|new| all.iter().all(|old| old.id != new.id)).cloned().collect::<Vec<_>>());
     state.tell(link, &all)?;
     Ok(())

@@ -27,7 +27,15 @@ fn local(text: &str) -> LocalDocument {
 
 fn base(revision: u64, text: Option<&str>, older: &[&str]) -> SyncBase {
     let older = older.iter().map(|text| digest(text.as_bytes())).chain(["@one".to_owned()]).collect();
-    SyncBase { revision, text: text.map(str::to_owned), path: local(T).path, older, former: None, gone_ms: None }
+    SyncBase {
+        revision,
+        text: text.map(str::to_owned),
+        path: local(T).path,
+        older,
+        former: None,
+        before: None,
+        gone_ms: None,
+    }
 }
 
 fn record(revision: u64, text: &str, from: &[&str]) -> RedisRecord {

@@ -48,6 +48,7 @@ impl ThreeWayDecision<'_> {
             path: path.clone(),
             older: ancestry.words(),
             former: text.and_then(|_| self.former()),
+            before: self.shown_text(),
             gone_ms: text.is_none().then(|| self.context.now.unix_ms()),
         };
         let write = RemoteWrite {
@@ -88,6 +89,7 @@ impl ThreeWayDecision<'_> {
             path: path.clone(),
             older,
             former: self.former(),
+            before: None,
             gone_ms: None,
         };
         match &self.there.content {
@@ -100,10 +102,21 @@ impl ThreeWayDecision<'_> {
                     } else {
                         self.new_ancestry(Some(text), true)
                     };
-                    mirrored(text, &self.live_path(&here.path), older.words())
+                    let before = self.base.and_then(|base| base.text.clone()).filter(|before| before != text);
+                    SyncBase { before, ..mirrored(text, &self.live_path(&here.path), older.words()) }
                 }),
                 RemoteText::Base => self.base.map(|base| SyncBase { revision, ..base.clone() }),
-                RemoteText::Foreign => self.base.cloned(),
+                RemoteText::Earlier(document) => {
+                    let known = Ancestry::of_base(self.base);
+                    let (text, epoch) = (document.text(), known.epoch().map(str::to_owned));
+                    let parents = [self.base_version()];
+                    let parents: Vec<&str> =
+                        parents.iter().filter(|_| self.base.is_some()).map(String::as_str).collect();
+                    let older =
+                        Ancestry::of_child(&version(Some(text)), &parents, [&known, &Ancestry::default()], epoch);
+                    Some(mirrored(text, &remote.path, older.words()))
+                }
+                RemoteText::Superseded | RemoteText::Foreign => self.base.cloned(),
             },
             RemoteContent::Gone { path, ancestry, .. } => Some(SyncBase {
                 revision,
@@ -111,6 +124,7 @@ impl ThreeWayDecision<'_> {
                 path: path.clone(),
                 older: ancestry.words(),
                 former: None,
+                before: None,
                 gone_ms: self.gone_ms(),
             }),
             _ => None,

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::sight::Item;
-use super::state::State;
+use super::ProjectFolder;
 use crate::adapters::git::Busy;
 use crate::core::reconcile;
+use crate::services::bridge::mirror_folder::SyncBaseStore;
+use crate::services::bridge::mirror_index::Item;
 use crate::services::{Error, environment};
 
 /// How often it is looked whether git is done.
@@ -19,17 +20,18 @@ const LONGEST: Duration = Duration::from_millis(1_500);
 /// A lock that is older was left by a git that died.
 const STALE_MS: i64 = 5 * 60 * 1_000;
 
-impl State {
+impl ProjectFolder {
     /// Looks at the folder until git is done with it, and until no more files vanish or go back: whoever removes many at once
     /// is seen to do so.
-    pub(super) fn look_at_rest(&mut self) -> Result<BTreeSet<Item>, Error> {
+    pub(super) fn look_at_rest(&mut self, bases: &dyn SyncBaseStore) -> Result<BTreeSet<Item>, Error> {
         let began = Instant::now();
         let mut changed = BTreeSet::new();
         loop {
             let was_locked = self.is_locked();
-            let new = self.sight.look(&self.project)?;
+            let new = self.scan.look(&self.project)?;
             changed.extend(new.iter().cloned());
-            let is_at_rest = !(was_locked || self.is_locked() || new.iter().any(|item| self.is_suspicious(item)));
+            let is_at_rest =
+                !(was_locked || self.is_locked() || new.iter().any(|item| self.is_suspicious(bases, item)));
             self.is_git_at_work = false;
             if is_at_rest || began.elapsed() >= LONGEST {
                 return Ok(changed);
@@ -48,16 +50,16 @@ impl State {
     }
 
     /// Whether git was at work for long when it was looked last, and still is.
-    pub(super) fn is_git_still_at_work(&mut self) -> bool {
+    pub(in crate::services::bridge) fn is_git_still_at_work(&mut self) -> bool {
         self.is_git_at_work &= self.is_locked();
         self.is_git_at_work
     }
 
     /// A document vanished, or is what it was before: that may be one of many, or a work tree whose HEAD is about to move.
-    fn is_suspicious(&self, item: &Item) -> bool {
-        let files = self.sight.files(item);
+    fn is_suspicious(&self, bases: &dyn SyncBaseStore, item: &Item) -> bool {
+        let files = self.scan.index.files(item);
         let Some(entry) = files.first() else { return true };
-        let Some(base) = self.bases.get(item).filter(|base| !base.older.is_empty()) else { return false };
+        let Some(base) = bases.get(item).filter(|base| !base.older.is_empty()) else { return false };
         let here = entry.document.bytes();
         base.text.as_ref().is_some_and(|text| text.as_bytes() != here) && base.older.contains(&reconcile::digest(here))
     }
@@ -68,7 +70,7 @@ impl State {
     }
 
     /// Why nothing is exchanged at this moment: another branch is checked out, or git is in the middle of something.
-    pub(super) fn pause(&self) -> Result<Option<String>, Error> {
+    pub(super) fn pause_reason(&self) -> Result<Option<String>, Error> {
         if let Err(why) = self.project.bridge().branch().check(&self.target)? {
             return Ok(Some(why));
         }

@@ -1,0 +1,224 @@
+//! The local side of a mirror on a real folder: an open project with what a bridge has read of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::event_outbox::EventOutbox;
+use super::mirror_folder::{Import, Imported, MirrorFolder, SyncBaseStore};
+use super::mirror_index::{Item, MirrorIndex, item_of};
+use super::redis_target::RedisTarget;
+use crate::adapters::store::{Shelf, Unsynced};
+use crate::core::document::Document;
+use crate::core::name::{AgentName, DocPath, Kind, OperationId, Revision};
+use crate::core::operation::New;
+use crate::core::reconcile::{ChangeAuthor, DocumentKey, HeadMotion, LocalDocument};
+use crate::core::snapshot::Entry;
+use crate::core::time::Timestamp;
+use crate::services::after_write::WriteOrigin;
+use crate::services::{BackendId, Error, Project, environment};
+
+mod import;
+mod rest;
+mod scan;
+
+use scan::MirrorScan;
+
+/// How far back it is looked whether HEAD has only moved forward, in commits.
+const COMMITS_MAX: usize = 10_000;
+/// Name under which it is remembered where HEAD was, beside the documents.
+const HEAD: &str = "head";
+/// So many earlier texts of a document are compared with what a remote shows.
+const EARLIER_MAX: usize = 32;
+
+/// A project as a bridge has read it.
+#[derive(Debug)]
+pub(super) struct ProjectFolder {
+    pub(super) project: Project,
+    pub(super) target: RedisTarget,
+    pub(super) outbox: EventOutbox,
+    scan: MirrorScan,
+    /// Which server, as a name in local state.
+    server: String,
+    heartbeats: BTreeMap<AgentName, Timestamp>,
+    head: HeadMotion,
+    /// Where HEAD was when everything was brought to it.
+    settled: Option<Revision>,
+    /// What is here counts, however HEAD moved.
+    is_forced: bool,
+    /// Where every archived document lies, by its file name; looked up once a pass, and only if needed.
+    archive: Option<BTreeMap<String, DocPath>>,
+    /// What was written here and waits to be committed.
+    landed: Vec<Unsynced>,
+    /// What was written here could not be committed when it was.
+    pub(super) is_uncommitted: bool,
+    /// Git was at work for so long that it was not waited for: what was seen may be half a checkout.
+    pub(super) is_git_at_work: bool,
+}
+
+impl ProjectFolder {
+    /// Begins with nothing read.
+    pub(super) fn open(mut project: Project, target: &RedisTarget) -> Self {
+        project.actor.origin = WriteOrigin::Backend(BackendId::Redis);
+        let server = target.memory_name();
+        Self {
+            outbox: EventOutbox::open(&project.store, &server),
+            target: target.clone(),
+            project,
+            scan: MirrorScan::default(),
+            server,
+            heartbeats: BTreeMap::new(),
+            head: HeadMotion::Forward,
+            settled: None,
+            is_forced: false,
+            archive: None,
+            landed: Vec::new(),
+            is_uncommitted: false,
+            is_git_at_work: false,
+        }
+    }
+
+    /// Reads these documents alone, and what is known of no other.
+    pub(super) fn read_only(&mut self, items: &BTreeSet<Item>, paths: &[DocPath]) -> Result<(), Error> {
+        self.archive = None;
+        for name in items.iter().filter(|(kind, _)| *kind == Kind::Agent).map(|(_, id)| AgentName::new(id.as_str())) {
+            let Ok(name) = name else { continue };
+            if let Some(at) = self.project.store.local.heartbeat(&name)? {
+                self.heartbeats.insert(name, at);
+            }
+        }
+        self.scan.look_at(&self.project, paths)
+    }
+
+    /// Reads on in the change log; returns what was emitted here since, without what came from the server.
+    pub(super) fn hear(&mut self) -> Result<Vec<crate::core::event::Told>, Error> {
+        self.outbox.hear(&self.project)
+    }
+
+    /// Replaces the heartbeats; returns those of before.
+    pub(super) fn replace_heartbeats(&mut self, new: BTreeMap<AgentName, Timestamp>) -> BTreeMap<AgentName, Timestamp> {
+        std::mem::replace(&mut self.heartbeats, new)
+    }
+
+    fn note_head(&mut self) -> Result<(), Error> {
+        let Some(repository) = &self.project.repository else { return Ok(()) };
+        let Some(tip) = self.project.records().head()?.and_then(|head| head.revision) else { return Ok(()) };
+        if self.settled.is_none() {
+            let known = self.project.store.local.memory(&self.server, HEAD);
+            self.settled = known.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| Revision::new(&text));
+        }
+        let known = self.settled.clone();
+        self.head = match known {
+            Some(old) if old != tip && !self.is_forced => {
+                let is_behind = repository.view().has_behind(&tip, &[old], COMMITS_MAX).unwrap_or(false);
+                if is_behind { HeadMotion::Forward } else { HeadMotion::MovedBack }
+            }
+            _ => HeadMotion::Forward,
+        };
+        Ok(())
+    }
+}
+
+impl MirrorFolder for ProjectFolder {
+    fn now(&self) -> Timestamp {
+        self.project.now()
+    }
+
+    fn node(&self) -> &str {
+        &self.target.node
+    }
+
+    fn refresh(&mut self, bases: &dyn SyncBaseStore, is_forced: bool) -> Result<BTreeSet<DocumentKey>, Error> {
+        self.is_forced = is_forced;
+        self.archive = None;
+        self.heartbeats = self.project.store.local.heartbeats()?;
+        let changed = self.look_at_rest(bases)?;
+        // After the files: git moves HEAD last.
+        self.note_head()?;
+        Ok(changed)
+    }
+
+    fn refresh_documents(&mut self) -> Result<BTreeSet<DocumentKey>, Error> {
+        self.scan.look(&self.project)
+    }
+
+    fn refresh_attributions(&mut self) -> Result<(), Error> {
+        // Until the pass is done nothing of it went out: if it fails, it goes with the next one.
+        self.outbox.untold = self.hear()?;
+        Ok(())
+    }
+
+    fn pause(&self) -> Result<Option<String>, Error> {
+        self.pause_reason()
+    }
+
+    fn documents(&self) -> &MirrorIndex {
+        &self.scan.index
+    }
+
+    fn archived(&mut self, key: &DocumentKey, paths: &[Option<&DocPath>]) -> Result<Option<LocalDocument>, Error> {
+        if self.archive.is_none() {
+            let names = self.project.store.folder.names(Shelf::Archive)?;
+            self.archive = Some(names.into_iter().map(|path| (path.file_name().to_owned(), path)).collect());
+        }
+        let Some(archive) = &self.archive else { return Ok(None) };
+        let Some(path) = paths.iter().flatten().find_map(|path| archive.get(path.file_name())) else { return Ok(None) };
+        let path = path.clone();
+        let Some(document) = self.read(&path)? else { return Ok(None) };
+        let is_it = item_of(&Entry::read(path.clone(), document.clone())).as_ref() == Some(key);
+        Ok(is_it.then_some(LocalDocument { path, document }))
+    }
+
+    fn earlier_texts(&self, path: &DocPath) -> Result<Vec<Document>, Error> {
+        let Some(repository) = &self.project.repository else { return Ok(Vec::new()) };
+        let (target, folder) = (self.project.target(), self.project.folder());
+        let commits = repository.log().history_with(&target, folder, std::slice::from_ref(path), EARLIER_MAX, None)?;
+        let ids = commits
+            .iter()
+            .flat_map(|commit| &commit.changes)
+            .filter(|(of, ..)| of == path)
+            .filter_map(|(.., after)| after.as_ref());
+        // What a partial clone has left with a remote is not asked for.
+        Ok(ids.filter_map(|id| repository.view().read(id).ok()).map(Document::parse).collect())
+    }
+
+    fn read(&self, path: &DocPath) -> Result<Option<Document>, Error> {
+        Ok(self.project.documents().read_all(std::slice::from_ref(path))?.pop().map(|(_, document)| document))
+    }
+
+    fn head_motion(&self) -> HeadMotion {
+        self.head
+    }
+
+    fn settle_head(&mut self) -> Result<(), Error> {
+        let Some(tip) = self.project.records().head()?.and_then(|head| head.revision) else { return Ok(()) };
+        self.head = HeadMotion::Forward;
+        if self.settled.as_ref() != Some(&tip) {
+            self.project.store.local.write_memory(&self.server, HEAD, tip.to_string().as_bytes())?;
+            self.settled = Some(tip);
+        }
+        Ok(())
+    }
+
+    fn attribution(&self, path: &DocPath) -> ChangeAuthor {
+        self.outbox.author(path)
+    }
+
+    fn heartbeat(&self, agent: &AgentName) -> Option<Timestamp> {
+        self.heartbeats.get(agent).copied()
+    }
+
+    fn new_operation(&self) -> Result<OperationId, Error> {
+        environment::new_operation()
+    }
+
+    fn render(&self, new: &New) -> Result<Document, Error> {
+        self.project.operations().templates.render(new)
+    }
+
+    fn import(&mut self, import: &Import<'_>) -> Result<Imported, Error> {
+        self.write_import(import)
+    }
+
+    fn commit_imports(&mut self) -> Result<(), Error> {
+        self.commit_landed()
+    }
+}
