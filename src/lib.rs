@@ -74,7 +74,7 @@ pub mod fuzzing;
 
 // Short paths for tests, benches and the program.
 #[doc(hidden)]
-pub use self::adapters::{git, redis, store, watch};
+pub use self::adapters::{git, redis, store, taskqueue, watch};
 #[doc(hidden)]
 pub use self::api::{client, daemon, view};
 #[doc(hidden)]

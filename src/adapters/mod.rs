@@ -1,4 +1,5 @@
-//! One outside thing each: the folder with its journal, the repository, file events, a Redis server. They do not know each other.
+//! One outside thing each: the folder with its journal, the repository, file events, a Redis server, a
+//! `TaskQueue` server. They do not know each other.
 
 pub mod store;
 
@@ -7,3 +8,5 @@ pub mod git;
 pub mod watch;
 
 pub mod redis;
+
+pub mod taskqueue;

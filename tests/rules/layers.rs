@@ -30,7 +30,7 @@ const RANKS: &[Rank] = &[
     apart(&["archive", "check", "change", "lease", "merge"]),
     apart(&["event", "follow", "health", "message", "plan", "reconcile"]),
     apart(&["engine", "operation"]),
-    apart(&["store", "git", "watch", "redis"]),
+    apart(&["store", "git", "watch", "redis", "taskqueue"]),
     apart(&["services"]),
     apart(&["view"]),
     apart(&["client", "daemon"]),
@@ -72,7 +72,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("pulldown_cmark", &["document"]),
     ("redis", &["redis"]),
     ("rustls_native_certs", &["redis"]),
-    ("rustix", &["store", "git"]),
+    ("rustix", &["store", "git", "taskqueue"]),
     ("sd_notify", &["cli"]),
     ("serde_yaml", &["document"]),
     ("signal_hook", &["cli"]),
@@ -92,7 +92,7 @@ const FREE: &[&str] = &["serde", "serde_json", "thiserror"];
 /// In `cli` only what never touches a document: the folder of `demo`, the file that `@file` names, the text for an editor.
 const WORLD: &[(&[&str], &[&str])] = &[
     (&["fs"], &["store", "git", "watch", "cli/demo", "cli/input", "cli/scratch", "cli/task/edit"]),
-    (&["process", "Command"], &["git", "cli", "daemon"]),
+    (&["process", "Command"], &["git", "taskqueue", "cli", "daemon"]),
 ];
 
 fn rank(module: &str) -> Option<usize> {
@@ -489,7 +489,7 @@ mod tests {
             check(owners, &[("src/adapters/store/scan.rs", &text.replace('*', "fs"))], &[]);
             assert_eq!(owners(&Tree::of(&[("src/faces/cli/task/get.rs", text)])).len(), 1, "{text}");
         }
-        let command = "src/services/mod.rs:1: only `git`, `cli`, `daemon` may use `std::process::Command`";
+        let command = "src/services/mod.rs:1: only `git`, `taskqueue`, `cli`, `daemon` may use `std::process::Command`";
         for text in ["use std::process;", "std::process::Command::new(x)", "use std::process::{Command, ExitCode};"] {
             check(owners, &[("src/services/mod.rs", text)], &[command]);
         }

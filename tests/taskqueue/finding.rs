@@ -1,0 +1,60 @@
+//! A program is found by looks at files alone.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use mycelium::taskqueue::{SearchPlaces, is_inside, is_npx, locate};
+
+/// A program that leaves a mark where it is started.
+fn plant(path: &Path) -> PathBuf {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    fs::write(path, format!("#!/bin/sh\ntouch '{}.started'\n", path.display())).expect("a program");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a program");
+    path.to_owned()
+}
+
+#[test]
+fn it_is_looked_for_from_the_nearest_choice_of_the_user_to_the_cache() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let places = SearchPlaces {
+        path: std::env::join_paths([at("bin"), at("node/bin")]).expect("a path"),
+        npm_cache: Some(at("npm")),
+        folder: at("repo/a/b"),
+    };
+    fs::create_dir_all(&places.folder).expect("a folder");
+    assert_eq!(locate(&places), None);
+    let cached = plant(&at("npm/_npx/150dfbccf1e61d4d/node_modules/.bin/taskqueue-mcp"));
+    assert_eq!(locate(&places), Some(cached));
+    let module = plant(&at("repo/node_modules/.bin/taskqueue-mcp"));
+    assert_eq!(locate(&places), Some(module.clone()));
+    plant(&at("nodejs/bin/node"));
+    fs::create_dir_all(at("node/bin")).expect("a folder");
+    symlink(at("nodejs/bin/node"), at("node/bin/node")).expect("a link");
+    let beside = plant(&at("nodejs/bin/taskqueue-mcp"));
+    assert_eq!(
+        locate(&places).map(|found| found.canonicalize().expect("it is there")),
+        Some(beside.canonicalize().expect("it is there"))
+    );
+    let on_path = plant(&at("bin/taskqueue-mcp"));
+    assert_eq!(locate(&places), Some(on_path.clone()));
+    // A file that cannot be run is none, nor is one that a relative entry of PATH would find.
+    fs::set_permissions(&on_path, fs::Permissions::from_mode(0o644)).expect("a file");
+    assert_ne!(locate(&places), Some(on_path));
+    assert_eq!(locate(&SearchPlaces { path: OsString::from("bin"), ..SearchPlaces::default() }), None);
+    assert!(!module.with_extension("started").exists(), "finding starts nothing");
+}
+
+#[test]
+fn a_program_of_the_repository_is_seen_through_links() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = plant(&folder.path().join("repo/tools/run"));
+    let link = folder.path().join("bin");
+    symlink(&program, &link).expect("a link");
+    let repository = folder.path().join("repo");
+    assert!(is_inside(&program, &repository) && is_inside(&link, &repository));
+    assert!(!is_inside(&plant(&folder.path().join("repository")), &repository));
+    assert!(is_npx(&["/usr/bin/npx".into(), "-y".into()]) && !is_npx(&["node".into(), "npx".into()]) && !is_npx(&[]));
+}

@@ -1,0 +1,18 @@
+//! The client of a `TaskQueue` MCP server: against a stand-in of the real one, with its faults, and against the real one where
+//! `MYCELIUM_TEST_TASKQUEUE` names its command.
+#![allow(clippy::disallowed_methods, reason = "tests of processes and waiting")]
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "which server it was, for whoever runs them with --nocapture")]
+
+mod client;
+mod finding;
+mod server;
+mod stand_in;
+mod transcript;
+
+/// The stand-in itself, in a process of its own.
+#[test]
+#[ignore = "run by `the_stand_in_answers_as_the_real_server_did`"]
+fn stand_in_process() {
+    stand_in::serve();
+}
