@@ -259,7 +259,7 @@ impl Project {
 
     /// Returns what writes documents.
     pub(super) const fn writer(&self) -> DocumentWriter<'_> {
-        DocumentWriter { store: &self.store }
+        DocumentWriter { log: &self.store.log }
     }
 
     /// Returns what makes commits.

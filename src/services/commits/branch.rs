@@ -263,7 +263,7 @@ impl<'a> DedicatedBranch<'a> {
         let base = base.map(|id| repository.view().read(id)).transpose()?.map(Document::parse);
         let mut agree = true;
         let operation = self.records.operation(plan::FOLLOW_VERB)?;
-        let writer = DocumentWriter { store: self.store };
+        let writer = DocumentWriter { log: &self.store.log };
         writer.write_durably(&operation, std::slice::from_ref(one.path), &mut |current| -> Result<_, Error> {
             let here = current.first().and_then(Option::as_ref);
             agree = true;

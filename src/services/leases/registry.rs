@@ -9,7 +9,7 @@ use std::path::Path;
 use super::{Leases, task_of};
 use crate::adapters::git::{Repository, Target};
 use crate::adapters::store::{
-    self, ClaimFile, ClaimLock, ClaimPart, DOCUMENT_BYTES_MAX, Durability, FOLDER_WAIT, Store, StoreError,
+    self, ClaimFile, ClaimLock, ClaimPart, DOCUMENT_BYTES_MAX, Durability, FOLDER_WAIT, LeaseFiles, StoreError,
 };
 use crate::core::document::Document;
 use crate::core::lease::{
@@ -101,7 +101,7 @@ impl Leases<'_> {
         if pending.entry.state == EntryState::Begun {
             let lock = self.lock()?;
             // Another agent may have stolen it since.
-            if has_record(self.store, pending)? {
+            if has_record(&self.store.leases, pending)? {
                 pending.entry.state = EntryState::Held;
                 pending.bytes = pending.entry.to_bytes();
                 pending.file = self.store.leases.write(&lock, &pending.id, ClaimPart::Held, &pending.bytes)?;
@@ -113,7 +113,7 @@ impl Leases<'_> {
     /// Restores what the registry said before an entry whose document was not written.
     pub(in crate::services) fn rollback(&self, pending: &PendingLease) -> Result<(), Error> {
         let lock = self.lock()?;
-        if has_record(self.store, pending)? {
+        if has_record(&self.store.leases, pending)? {
             match &pending.before {
                 Before::Absent => self.store.leases.remove(&lock, &pending.id)?,
                 Before::Present(part, bytes) => drop(self.store.leases.write(&lock, &pending.id, *part, bytes)?),
@@ -222,8 +222,8 @@ const fn part(entry: &LeaseEntry) -> ClaimPart {
 }
 
 /// Returns true if the registry still has a pending entry.
-fn has_record(store: &Store, pending: &PendingLease) -> Result<bool, Error> {
-    Ok(store.leases.records(&pending.id)?.iter().any(|record| record.bytes == pending.bytes))
+fn has_record(leases: &LeaseFiles, pending: &PendingLease) -> Result<bool, Error> {
+    Ok(leases.records(&pending.id)?.iter().any(|record| record.bytes == pending.bytes))
 }
 
 /// Returns the branch that has what was done in another worktree: the one that was checked out there, or what is checked out

@@ -173,7 +173,7 @@ impl Operations<'_> {
         }
         let (mut going, mut left) = (Vec::new(), Archived::default());
         for entry in finished {
-            let at = changed.get(&entry.path).map_or_else(|| environment::now(), |(at, _)| *at);
+            let at = changed.get(&entry.path).map_or_else(environment::now, |(at, _)| *at);
             let judged = archive::may_go(entry, &live, &leaving)
                 .and_then(|()| if is_quiet(entry) { Ok(()) } else { Err(Stay::Restless) })
                 .and_then(|()| shelves.place(entry, at, |there| self.is_copy(there, entry)));
@@ -250,13 +250,13 @@ impl Operations<'_> {
         let paths: BTreeSet<DocPath> = young.map(|(path, _)| path.clone()).collect();
         let Some(repository) = self.documents.repository.filter(|_| !paths.is_empty()) else { return Ok(changed) };
         let head = self.records.head()?.and_then(|head| head.revision);
-        let held = repository.view().contents_of(head.as_ref(), self.documents.folder(), &paths)?;
-        if held.is_empty() {
+        let committed = repository.view().contents_of(head.as_ref(), self.documents.folder(), &paths)?;
+        if committed.is_empty() {
             return Ok(changed);
         }
         let touched = repository.log().changed_since(self.documents.target, self.documents.folder(), before)?;
         for entry in entries.iter().filter(|entry| paths.contains(&entry.path) && !touched.contains(&entry.path)) {
-            let Some(id) = held.get(&entry.path) else { continue };
+            let Some(id) = committed.get(&entry.path) else { continue };
             let place = self.documents.in_repository(&entry.path);
             if repository.attributes().content_id(&place, entry.document.bytes())?.as_ref() == Some(id) {
                 changed.insert(entry.path.clone(), (before, true));

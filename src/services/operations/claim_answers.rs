@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Actor, Operations};
-use crate::adapters::store::Store;
+use crate::adapters::store::LeaseFiles;
 use crate::core::lease::{LeaseEntry, Override};
 use crate::core::name::DocId;
 use crate::services::after_write::WriteOrigin;
@@ -53,7 +53,7 @@ impl ClaimAnswers {
         let is_unneeded = |lease: &&RemoteLease| {
             lease.is_new
                 && !self.needed.contains(&identity(lease))
-                && !is_held_by_another_process(operations.documents.store, lease)
+                && !is_held_by_another_process(&operations.documents.store.leases, lease)
         };
         let remote = self.answers.values().flatten().filter_map(Reservation::remote);
         let unneeded: Vec<RemoteLease> = remote.filter(is_unneeded).cloned().collect();
@@ -68,8 +68,8 @@ fn identity(lease: &RemoteLease) -> (DocId, u64) {
 }
 
 /// Returns true if another process of the same agent has got the task in this clone by what is reserved.
-fn is_held_by_another_process(store: &Store, lease: &RemoteLease) -> bool {
-    let records = store.leases.records(&lease.id).unwrap_or_default();
+fn is_held_by_another_process(leases: &LeaseFiles, lease: &RemoteLease) -> bool {
+    let records = leases.records(&lease.id).unwrap_or_default();
     let mut entries = records.iter().filter_map(|record| LeaseEntry::from_bytes(&record.bytes));
     entries.any(|entry| entry.by == lease.by && entry.fence >= lease.fence && entry.state.is_held())
 }

@@ -248,7 +248,7 @@ impl Plan {
             changed |= self.repeat(view, &document, entity)?;
             names.extend(named_tasks(entity).iter().filter(|id| !known.contains(id)).cloned());
         }
-        let outcome = Outcome { before, entity, findings, ..Outcome::new(path, document) };
+        let outcome = Outcome { entity, findings, before, ..Outcome::new(path, document) };
         Ok(StepOutcome { outcome, changed, names, is_removed, completes })
     }
 
