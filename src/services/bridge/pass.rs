@@ -1,7 +1,6 @@
-//! One pass: what differs between the folder and a remote is looked at, decided purely (`reconcile::reconcile`) and carried
-//! out: first there, by compare-and-swap, then here, by compare-and-swap, then it is remembered. What a remote keeps no text of
-//! is written here first, and remembered before it is sent: nobody else could say what the remote shows. A crash, a lost answer or
-//! another mirror in between is found by the next pass; there is no other code for recovery.
+//! One pass: what differs between the folder and a remote is decided purely (`reconcile::reconcile`) and carried out: first there,
+//! by compare-and-swap, then here, then it is remembered. For a remote without texts it is written here first, and remembered
+//! before it is sent: no other clone could say what it shows. What a crash or another mirror leaves, the next pass finds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
