@@ -20,12 +20,12 @@ fn done(details: &str) -> Update {
     Update { status: Some(ItemStatus::Done), completed_details: Some(details.to_owned()), ..Update::default() }
 }
 
-fn before(call: u32) -> Option<Point> {
-    Some(Point { call, when: When::Before })
+const fn before(call: u32) -> Point {
+    Point { call, when: When::Before }
 }
 
-fn after(call: u32) -> Option<Point> {
-    Some(Point { call, when: When::After })
+const fn after(call: u32) -> Point {
+    Point { call, when: When::After }
 }
 
 #[test]
@@ -111,11 +111,11 @@ fn a_fork_that_takes_one_step_at_a_time_refuses_two() {
 #[test]
 fn a_call_without_an_answer_ends_the_server_and_is_not_repeated() {
     let cases = [
-        (Faults { dies: before(2), ..Faults::default() }, false),
-        (Faults { dies: after(2), ..Faults::default() }, true),
-        (Faults { hangs: before(2), ..Faults::default() }, false),
-        (Faults { hangs: after(2), ..Faults::default() }, true),
-        (Faults { drops_answer: after(2), ..Faults::default() }, true),
+        (Faults { dies: Some(before(2)), ..Faults::default() }, false),
+        (Faults { dies: Some(after(2)), ..Faults::default() }, true),
+        (Faults { hangs: Some(before(2)), ..Faults::default() }, false),
+        (Faults { hangs: Some(after(2)), ..Faults::default() }, true),
+        (Faults { drops_answer: Some(after(2)), ..Faults::default() }, true),
     ];
     for (faults, is_done) in cases {
         let server = Server::stand_in(&faults);
@@ -232,10 +232,10 @@ fn the_faults_of_a_shared_file_are_those_of_the_real_one() {
 /// A server that reads nothing must not hold up who writes to it.
 #[test]
 fn a_request_that_nobody_reads_times_out() {
-    let server = Server::stand_in(&Faults { hangs: before(2), ..Faults::default() });
+    let server = Server::stand_in(&Faults { hangs: Some(before(2)), ..Faults::default() });
     let mut client = server.client();
     let _ = client.create_project("p", SHORT);
-    let server = Server::stand_in(&Faults { hangs: after(1), ..Faults::default() });
+    let server = Server::stand_in(&Faults { hangs: Some(after(1)), ..Faults::default() });
     let mut client = Client::start(&server.program, PATIENCE).expect("a server");
     let large = NewItem { description: "x".repeat(4 << 20), ..item("a") };
     let began = Instant::now();

@@ -16,7 +16,7 @@ macro_rules! setters {
     ($(#[$doc:meta])* name $name:ident => $($field:ident).+; $($rest:tt)*) => {
         $(#[$doc])*
         #[must_use]
-        #[expect(clippy::needless_pass_by_value, reason = "an id and a reference to one are taken alike")]
+        #[allow(clippy::needless_pass_by_value, reason = "an id and a reference to one are taken alike")]
         pub fn $name(mut self, $name: impl ToString) -> Self {
             self.$($field).+ = Some($name.to_string());
             self

@@ -137,7 +137,7 @@ impl Maintenance<'_> {
             Err(error) => facts.head_fault = Some(of(error)),
         }
         if let Target::Branch(name) = self.documents.target
-            && let Err(error) = repository.references().check_branch_name(&name)
+            && let Err(error) = repository.references().check_branch_name(name)
         {
             facts.head_fault.get_or_insert(of(error));
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// What goes wrong, and when. By default nothing does.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
 pub(crate) struct Faults {
     /// The versions of the protocol that it knows, the newest first; empty: those of SDK 1.8.0.
     pub protocols: Vec<String>,
