@@ -42,7 +42,7 @@ impl File {
             match OpenOptions::new().write(true).create_new(true).open(self.lock_path()) {
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    std::thread::sleep(Duration::from_millis(100))
+                    std::thread::sleep(Duration::from_millis(100));
                 }
                 Err(error) => return Err(error),
             }
