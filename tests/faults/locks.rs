@@ -28,14 +28,16 @@ fn update(sandbox: &Sandbox, field: &str) -> Run {
 /// A person's `git commit` that holds the index lock, stopped in a hook.
 fn stopped_commit(sandbox: &Sandbox) -> Child {
     let hook = sandbox.path(".git/hooks/pre-commit");
-    sandbox.write(".git/hooks/pre-commit", "#!/bin/sh\nwhile [ -e hold ]; do sleep 0.02; done\n");
+    sandbox.write(".git/hooks/pre-commit", "#!/bin/sh\n: >held\nwhile [ -e hold ]; do sleep 0.02; done\n");
     assert!(std::process::Command::new("chmod").arg("+x").arg(&hook).status().unwrap().success());
     sandbox.write("hold", "");
     sandbox.write("README.md", "More.\n");
     let mut command = sandbox.command("git");
     command.args(["commit", "--quiet", "--all", "-m", "The user's"]).stdout(Stdio::null()).stderr(Stdio::null());
     let child = command.spawn().unwrap();
-    assert!(wait_for(PATIENCE, || sandbox.path(".git/index.lock").exists()), "git took no lock");
+    // Before the hook git writes objects; killed then, it leaves the temporary file of one.
+    assert!(wait_for(PATIENCE, || sandbox.path("held").exists()), "git runs no hook");
+    assert!(sandbox.path(".git/index.lock").exists(), "git took no lock");
     child
 }
 
