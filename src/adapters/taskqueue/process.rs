@@ -146,12 +146,11 @@ impl ServerProcess {
 impl Drop for ServerProcess {
     fn drop(&mut self) {
         self.input = None;
-        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        let signal = |signal| group.map(|group| kill_process_group(group, signal));
+        let group = Pid::from_child(&self.child);
         if !self.has_ended() {
-            signal(Signal::TERM);
+            let _ = kill_process_group(group, Signal::TERM);
             if !self.has_ended() {
-                signal(Signal::KILL);
+                let _ = kill_process_group(group, Signal::KILL);
                 // It cannot refuse; `npx` leaves the server itself behind, which this reached as well.
                 let _ = self.child.wait();
             }

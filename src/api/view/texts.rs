@@ -1,4 +1,5 @@
 //! How values that have a text of their own are written as JSON.
+#![allow(clippy::ref_option, reason = "`serialize_with` gives a reference to the field")]
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -16,7 +17,6 @@ pub(crate) fn text<S: Serializer>(value: &impl Display, to: S) -> Result<S::Ok, 
 }
 
 /// Writes a value as its text, and none as `null`.
-#[allow(clippy::ref_option, reason = "`serialize_with` gives a reference to the field")]
 pub(crate) fn optional_text<S: Serializer>(value: &Option<impl Display>, to: S) -> Result<S::Ok, S::Error> {
     value.as_ref().map(ToString::to_string).serialize(to)
 }
@@ -51,7 +51,6 @@ pub(crate) fn decision<S: Serializer>(value: &Decided, to: S) -> Result<S::Ok, S
 }
 
 /// Writes a decision into the object around it, and nothing where there is none.
-#[allow(clippy::ref_option, reason = "`serialize_with` gives a reference to the field")]
 pub(crate) fn optional_decision<S: Serializer>(value: &Option<Decided>, to: S) -> Result<S::Ok, S::Error> {
     value.as_ref().map(DecisionFields::new).serialize(to)
 }
