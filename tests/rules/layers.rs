@@ -306,10 +306,10 @@ pub(crate) fn services(tree: &Tree) -> Vec<String> {
             continue;
         };
         for (at, used) in named_services(&code, inside.split('/').count()) {
-            let Some(used) = owner(&used).filter(|used| *used != user) else { continue };
-            let may = user == ERRORS || place(used) < Some(height) || used == ROOT.0 && ROOT.1.contains(&user);
+            let Some(module) = owner(&used).filter(|module| *module != user) else { continue };
+            let may = user == ERRORS || place(module) < Some(height) || module == ROOT.0 && ROOT.1.contains(&user);
             if !may {
-                faults.push(format!("{path}:{}: `{user}` may not use `{used}`, which is above it", line(&code, at)));
+                faults.push(format!("{path}:{}: `{user}` may not use `{module}`, which is above it", line(&code, at)));
             }
         }
         let backends = paths(&code, "crate").into_iter().filter(|(_, path)| named_adapter(path) == BACKEND.0);
