@@ -55,7 +55,7 @@ fn commit(sandbox: &Sandbox, date: Option<&str>) {
 }
 
 fn went(project: &Project, older: Duration) -> Vec<String> {
-    let done = archive(&project, Wanted::Finished, Some(older), Run::Dry).unwrap();
+    let done = archive(project, Wanted::Finished, Some(older), Run::Dry).unwrap();
     done.moved.into_iter().map(|one| one.id).collect()
 }
 
