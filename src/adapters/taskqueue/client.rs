@@ -255,7 +255,7 @@ impl Client {
                 self.process.give_up();
                 TaskQueueError::TimedOut { program, call, after }
             }
-            NoLine::Ended => TaskQueueError::Ended { program, call, stderr: self.process.last_words() },
+            NoLine::Ended => TaskQueueError::Ended { program, call, stderr: self.process.stderr_end() },
         }
     }
 }

@@ -26,6 +26,9 @@ const LINES_WAITING: usize = 64;
 /// killed while it writes leaves half a file and its lock.
 const END_PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long the end of its standard error is waited for once it has ended: a program that it started may hold it open.
+const STDERR_PATIENCE: Duration = Duration::from_millis(500);
+
 /// A server's program with its arguments and what it finds in its environment besides ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
@@ -53,6 +56,8 @@ pub(super) struct ServerProcess {
     input: Option<Sender<Vec<u8>>>,
     output: Receiver<Line>,
     stderr: Arc<Mutex<VecDeque<u8>>>,
+    /// Disconnected once its standard error has been read to the end.
+    stderr_open: Receiver<()>,
     patience: Duration,
 }
 
@@ -89,6 +94,7 @@ impl ServerProcess {
         let (lines, output) = sync_channel(LINES_WAITING);
         let stderr = Arc::new(Mutex::new(VecDeque::new()));
         let kept = Arc::clone(&stderr);
+        let (until_read, stderr_open) = channel();
         // Each ends with the process, or when this value is dropped.
         thread::Builder::new().name("taskqueue-input".to_owned()).spawn(move || {
             while let Ok(bytes) = to_write.recv() {
@@ -98,8 +104,11 @@ impl ServerProcess {
             }
         })?;
         thread::Builder::new().name("taskqueue-output".to_owned()).spawn(move || read_lines(stdout, &lines))?;
-        thread::Builder::new().name("taskqueue-errors".to_owned()).spawn(move || keep_end(&mut errors, &kept))?;
-        Ok(Self { child, input: Some(input), output, stderr, patience: END_PATIENCE })
+        thread::Builder::new().name("taskqueue-errors".to_owned()).spawn(move || {
+            keep_end(&mut errors, &kept);
+            drop(until_read);
+        })?;
+        Ok(Self { child, input: Some(input), output, stderr, stderr_open, patience: END_PATIENCE })
     }
 
     /// Hands a line to the server. Returns at once.
@@ -117,8 +126,10 @@ impl ServerProcess {
         })
     }
 
-    /// The end of what it wrote on its standard error, in one line.
-    pub(super) fn last_words(&self) -> String {
+    /// The end of what a server that has ended wrote on its standard error, in one line.
+    pub(super) fn stderr_end(&self) -> String {
+        // Its other pipes are closed before all of this one has been read.
+        let _ = self.stderr_open.recv_timeout(STDERR_PATIENCE);
         let bytes: Vec<u8> = self.stderr.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
         String::from_utf8_lossy(&bytes).split_whitespace().collect::<Vec<_>>().join(" ")
     }
