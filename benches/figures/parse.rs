@@ -27,7 +27,7 @@ pub(crate) fn run(bench: &Bench) {
 
     let readers: &[(&str, &dyn Fn())] = &[
         ("parse", &|| _ = black_box(Document::parse(Arc::clone(&bytes)).fields().len())),
-        ("parse-body", &|| _ = black_box(Document::parse(Arc::clone(&bytes)).steps().len())),
+        ("parse-body", &|| _ = black_box(Document::parse(Arc::clone(&bytes)).body().steps().len())),
         ("edit", &|| _ = black_box(parsed.set("status", &Value::text("failed")).unwrap())),
         ("parse-gray-matter", &|| _ = black_box(matter.parse::<serde_json::Value>(TASK).unwrap())),
         ("parse-serde-yaml", &|| _ = black_box(serde_yaml::from_str::<serde_json::Value>(yaml).unwrap())),

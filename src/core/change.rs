@@ -230,8 +230,8 @@ fn compare(old: &Entry, new: &Entry, changes: &mut Vec<Change>) {
         return push(changes, new, events);
     }
     fields(a, b, &mut found);
-    if a.title() != b.title() {
-        let title = |document: &Document| document.title().map(Json::from);
+    if a.body().title() != b.body().title() {
+        let title = |document: &Document| document.body().title().map(Json::from);
         found.push(What::Field { key: "title".to_owned(), from: title(a), to: title(b) });
     }
     steps(a, b, &mut found);
@@ -268,7 +268,8 @@ fn fields(a: &Document, b: &Document, found: &mut Vec<What>) {
     found.append(&mut others);
     for (key, heading) in [("depends_on", "Dependencies"), ("active_tasks", "Active Tasks"), ("tasks", "Tasks")] {
         if a.field(key).is_none() && b.field(key).is_none() {
-            let texts = |document: &Document| document.bullets(heading).into_iter().map(|bullet| bullet.text).collect();
+            let texts =
+                |document: &Document| document.body().bullets(heading).into_iter().map(|bullet| bullet.text).collect();
             let (old, new): (Vec<String>, Vec<String>) = (texts(a), texts(b));
             found.extend(list(key, &old, &new));
         }
@@ -291,7 +292,7 @@ fn list<T: AsRef<str>>(key: &str, old: &[T], new: &[T]) -> Option<What> {
 }
 
 fn steps(a: &Document, b: &Document, found: &mut Vec<What>) {
-    let (old, new) = (a.steps(), b.steps());
+    let (old, new) = (a.body().steps(), b.body().steps());
     let texts = |steps: &[Step]| steps.iter().map(|step| step.text.clone()).collect::<Vec<_>>();
     if old.len() + new.len() > ITEMS_MAX {
         let marks = |steps: &[Step]| steps.iter().map(|step| (step.done, step.text.clone())).collect::<Vec<_>>();
@@ -313,7 +314,7 @@ fn steps(a: &Document, b: &Document, found: &mut Vec<What>) {
 }
 
 fn notes(a: &Document, b: &Document, found: &mut Vec<What>) {
-    let texts = |document: &Document| document.notes().into_iter().map(|note| note.text).collect::<Vec<_>>();
+    let texts = |document: &Document| document.body().notes().into_iter().map(|note| note.text).collect::<Vec<_>>();
     let (old, new) = (texts(a), texts(b));
     match items(&old, &new) {
         Some(ops) => {
@@ -340,7 +341,7 @@ fn items<T: std::hash::Hash + Eq + Ord>(old: &[T], new: &[T]) -> Option<Vec<(Ran
 fn sections(a: &Document, b: &Document, found: &mut Vec<What>) {
     let (old, new) = (section_texts(a), section_texts(b));
     let mut seen = BTreeSet::new();
-    for section in b.sections().iter().chain(a.sections()) {
+    for section in b.body().sections().iter().chain(a.body().sections()) {
         let key = section.heading.to_lowercase();
         let text = |texts: &BTreeMap<String, String>| texts.get(&key).cloned().unwrap_or_default();
         let (before, after) = (text(&old), text(&new));
@@ -356,7 +357,7 @@ fn sections(a: &Document, b: &Document, found: &mut Vec<What>) {
 
 /// Returns true if the mark of a check box lies in a byte range: such a line is told on its own.
 fn is_box(document: &Document, bytes: &Range<usize>) -> bool {
-    let steps = document.steps();
+    let steps = document.body().steps();
     let at = steps.partition_point(|step| step.mark < bytes.start);
     steps.get(at).is_some_and(|step| step.mark < bytes.end)
 }
@@ -364,7 +365,7 @@ fn is_box(document: &Document, bytes: &Range<usize>) -> bool {
 /// The texts of all sections by their headings in lower case, without what is told on its own; no text for placeholders.
 fn section_texts(document: &Document) -> BTreeMap<String, String> {
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
-    for section in document.sections() {
+    for section in document.body().sections() {
         let key = section.heading.to_lowercase();
         let is_notes = key == "notes";
         let told = matches!(key.as_str(), "progress" | "notes" | "dependencies" | "active tasks" | "tasks");
@@ -404,8 +405,8 @@ fn prose(a: &Document, b: &Document, found: &mut Vec<What>) {
 
 fn other_lines(document: &Document) -> Vec<&str> {
     let text = document.text();
-    let end = document.sections().first().map_or(text.len(), |section| section.heading_span.start);
-    let title = document.title();
+    let end = document.body().sections().first().map_or(text.len(), |section| section.heading_span.start);
+    let title = document.body().title();
     let mut fields = document.fields().iter().peekable();
     let mut at = 0;
     let mut lines = Vec::new();

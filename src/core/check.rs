@@ -82,7 +82,7 @@ fn check_entries<'a>(
 #[must_use]
 pub fn body_dependencies(now: &Snapshot) -> Vec<(&Entry, Vec<DocId>)> {
     let live = now.of_kind(Kind::Task).filter(|entry| !entry.path.is_archived());
-    let by_words = live.filter(|entry| !entry.document.words("Dependencies").is_empty());
+    let by_words = live.filter(|entry| !entry.document.body().words("Dependencies").is_empty());
     let taken = by_words.filter_map(|entry| {
         let stated = entry.document.field("depends_on").and_then(|field| field.value.texts());
         let ids = now.dependencies(entry.task()?).into_iter().map(|(id, _)| id);
@@ -130,7 +130,7 @@ impl<'a> IdPlaces<'a> {
         });
         let mut in_body = BTreeMap::new();
         if in_value.is_none() {
-            for word in document.words(if key == "tasks" { "Tasks" } else { "Dependencies" }) {
+            for word in document.body().words(if key == "tasks" { "Tasks" } else { "Dependencies" }) {
                 in_body.entry(composed(&word.text).into_owned()).or_insert(word.place);
             }
         }
@@ -231,7 +231,7 @@ fn labels(entry: &Entry, findings: &mut Vec<Diagnostic>) {
         ["status", "type", "assigned_to", "priority", "progress", "created", "last_updated", "workflow"];
     for key in KEYS {
         let name = label_name(key);
-        let Some(label) = entry.document.label(&name) else { continue };
+        let Some(label) = entry.document.body().label(&name) else { continue };
         let says = entry.document.field(key).and_then(|field| field.value.as_text()).map(one_line).unwrap_or_default();
         let body = one_line(&label.text);
         let placeholder = body.len() > 2 && body.starts_with('_') && body.ends_with('_');
@@ -244,7 +244,7 @@ fn labels(entry: &Entry, findings: &mut Vec<Diagnostic>) {
         push(findings, entry, Some(label.place), Diagnostic::warning(Code::BodyDrift, message).hint(hint));
     }
     if entry.document.field("active_tasks").is_some() {
-        let bullets = entry.document.bullets("Active Tasks");
+        let bullets = entry.document.body().bullets("Active Tasks");
         let body: Vec<String> =
             bullets.iter().filter_map(|bullet| ActiveTask::parse(&bullet.text)).map(|task| task.task).collect();
         let says =
@@ -262,7 +262,7 @@ fn labels(entry: &Entry, findings: &mut Vec<Diagnostic>) {
 /// The bullets of `## Dependencies` against the frontmatter and against the tasks themselves.
 fn dependency_bullets(now: &Snapshot, entry: &Entry, task: &Task, findings: &mut Vec<Diagnostic>) {
     let stated: BTreeSet<&DocId> = task.references().iter().map(|reference| &reference.id).collect();
-    for word in entry.document.words("Dependencies") {
+    for word in entry.document.body().words("Dependencies") {
         let Some(reference) = referred(&word) else { continue };
         let id = reference.id.clone();
         let found = now.named_task(&id);

@@ -63,13 +63,13 @@ fn one(document: &Document, number: u8, which: u8, text: &str) {
         _ => same_fields(document, &edited),
     }
     match number % EDITS {
-        6 => assert_eq!(edited.section_json(heading), Some(Ok(json))),
+        6 => assert_eq!(edited.body().section_json(heading), Some(Ok(json))),
         7 => {
-            let found = edited.section_text(heading).unwrap_or_default().replace("\r\n", "\n");
+            let found = edited.body().section_text(heading).unwrap_or_default().replace("\r\n", "\n");
             assert_eq!(found.trim(), text.trim().replace("\r\n", "\n"));
         }
-        10 => assert!(edited.label("Status").is_none_or(|label| label.text == text.trim())),
-        11 => assert_eq!(edited.title(), Some(text.trim())),
+        10 => assert!(edited.body().label("Status").is_none_or(|label| label.text == text.trim())),
+        11 => assert_eq!(edited.body().title(), Some(text.trim())),
         _ => {}
     }
 }
@@ -112,7 +112,7 @@ pub(super) fn only_the_entry_changed(before: &Document, after: &Document, key: &
         fields.map(|field| (field.key.clone(), field.value.clone())).collect()
     };
     assert_eq!(others(before), others(after));
-    assert_eq!(before.sections().len(), after.sections().len());
+    assert_eq!(before.body().sections().len(), after.body().sections().len());
 }
 
 /// Where the closing fence begins, behind the last entry.
@@ -144,14 +144,14 @@ fn the_value_is_there(edited: &Document, number: u8, key: &str, value: &Value, t
 pub(super) fn only_the_section_changed(before: &Document, after: &Document, heading: &str) {
     same_fields(before, after);
     let others = |document: &Document| -> Vec<String> {
-        let mut sections: Vec<_> = document.sections().iter().collect();
-        let found = document.section(heading).map(|section| section.heading_span.clone());
+        let mut sections: Vec<_> = document.body().sections().iter().collect();
+        let found = document.body().section(heading).map(|section| section.heading_span.clone());
         sections.retain(|section| Some(&section.heading_span) != found.as_ref());
         let text = |from: usize, to: usize| document.text()[from..to].trim_end().to_owned();
         sections.into_iter().map(|section| text(section.heading_span.start, section.span.end)).collect()
     };
     assert_eq!(others(before), others(after), "{:?} {:?}", before.text(), after.text());
-    assert!(after.section(heading).is_some());
+    assert!(after.body().section(heading).is_some());
 }
 
 fn same_fields(before: &Document, after: &Document) {

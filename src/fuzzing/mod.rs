@@ -70,14 +70,15 @@ fn frontmatter(input: &[u8]) {
         let json = field.value.to_json();
         assert!(entity_value_is_kept(&json), "{json}");
     }
-    for section in document.sections() {
+    for section in document.body().sections() {
         assert!(document.text().get(section.span.clone()).is_some());
-        let _ = (document.section_json(&section.heading), document.section_text(&section.heading));
-        for bullet in document.bullets(&section.heading) {
+        let _ = (document.body().section_json(&section.heading), document.body().section_text(&section.heading));
+        for bullet in document.body().bullets(&section.heading) {
             assert!(document.text().get(bullet.span).is_some());
         }
     }
-    let _ = (document.title(), document.steps(), document.notes(), document.label("Status"));
+    let _ =
+        (document.body().title(), document.body().steps(), document.body().notes(), document.body().label("Status"));
     for name in ["task-1.md", "agent-a.md", "workflow-1.md", "other.md", "archive/2025-10/task-2.md"] {
         read(name, &document);
     }

@@ -283,12 +283,12 @@ fn a_note_may_hold_anything() {
     ] {
         let document = doc(before);
         let edited = document.append_note(note).unwrap_or_else(|error| panic!("{error}: {note:?}"));
-        let notes: Vec<_> = edited.notes().into_iter().map(|note| note.text).collect();
+        let notes: Vec<_> = edited.body().notes().into_iter().map(|note| note.text).collect();
         assert_eq!(notes, ["old", note.trim()], "{}", edited.text());
         assert!(edited.text().ends_with("\n\n## History\n\n- made\n"), "{}", edited.text());
         let again = edited.append_note("next").expect("appended");
-        assert_eq!(again.notes().len(), 3, "{}", again.text());
-        assert_eq!((again.steps().len(), again.sections().len()), (1, 3), "{}", again.text());
+        assert_eq!(again.body().notes().len(), 3, "{}", again.text());
+        assert_eq!((again.body().steps().len(), again.body().sections().len()), (1, 3), "{}", again.text());
     }
     check("## Notes\n", |d| d.append_note("---")?.append_note("- -"), "## Notes\n\n- \\---\n- \\- -\n");
 }

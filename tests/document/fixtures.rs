@@ -36,15 +36,15 @@ fn the_reference_agent_is_read_and_edited() {
     assert_eq!(agent.faults(), []);
     let fields: Vec<_> = agent.fields().iter().map(|f| (f.key.as_str(), f.value.as_text().expect("a text"))).collect();
     assert_eq!(fields, [("agent", "ai-engineer"), ("status", "busy"), ("last_updated", "2025-10-17T00:00:00Z")]);
-    assert_eq!(agent.title(), Some("Agent: ai-engineer"));
-    assert_eq!(agent.label("Last Updated").expect("there").text, "2025-10-17T00:00:00Z");
-    let active: Vec<_> = agent.bullets("Active Tasks").into_iter().map(|bullet| bullet.text).collect();
+    assert_eq!(agent.body().title(), Some("Agent: ai-engineer"));
+    assert_eq!(agent.body().label("Last Updated").expect("there").text, "2025-10-17T00:00:00Z");
+    let active: Vec<_> = agent.body().bullets("Active Tasks").into_iter().map(|bullet| bullet.text).collect();
     assert_eq!(active, ["train-model (started: 2025-10-17T00:00:00Z)"]);
     let metadata = json!({
         "current_workflow": "workflow-123",
         "resources_allocated": {"gpu": "NVIDIA RTX 4090", "memory_gb": 24}
     });
-    assert_eq!(agent.section_json("Metadata"), Some(Ok(metadata)));
+    assert_eq!(agent.body().section_json("Metadata"), Some(Ok(metadata)));
 
     let idle = agent.set("status", &Value::text("idle")).and_then(|a| a.set_label("Status", "idle")).expect("edited");
     let (old, new) = changed(agent.text(), idle.text());
@@ -55,11 +55,11 @@ fn the_reference_agent_is_read_and_edited() {
 fn the_reference_task_is_read_and_edited() {
     let task = reference("task-123.md");
     assert_eq!(task.faults(), []);
-    assert_eq!(task.title(), Some("Task: train-model"));
-    assert_eq!(task.bullets("dependencies")[0].text, "task-122 (prepare-dataset) - COMPLETED ✅");
-    assert_eq!(task.section_json("Payload").expect("there").expect("JSON")["epochs"], json!(3));
-    assert_eq!(task.section_json("Result"), None);
-    let steps: Vec<_> = task.steps().iter().map(|step| (step.text.as_str(), step.done)).collect();
+    assert_eq!(task.body().title(), Some("Task: train-model"));
+    assert_eq!(task.body().bullets("dependencies")[0].text, "task-122 (prepare-dataset) - COMPLETED ✅");
+    assert_eq!(task.body().section_json("Payload").expect("there").expect("JSON")["epochs"], json!(3));
+    assert_eq!(task.body().section_json("Result"), None);
+    let steps: Vec<_> = task.body().steps().iter().map(|step| (step.text.as_str(), step.done)).collect();
     assert_eq!(steps[1..3], [("Initialize model", true), ("Training (epoch 1/3)", false)]);
     assert_eq!(steps.len(), 5);
 
@@ -91,7 +91,7 @@ fn odd_files_are_read_and_one_line_changes() {
         assert_eq!(old[0].replacen("pending", "running", 1), new[0], "{name}");
         assert_eq!(edited.set("status", &Value::text("pending")).expect("edited"), document, "{name}");
         let noted = edited.append_note("é\nmore").expect("edited");
-        assert_eq!(noted.notes().last().expect("a note").text, "é\nmore", "{name}");
+        assert_eq!(noted.body().notes().last().expect("a note").text, "é\nmore", "{name}");
         assert_eq!(noted.bytes().ends_with(b"\n"), bytes.ends_with(b"\n"), "{name}");
         assert_eq!(noted.fields().len(), document.fields().len(), "{name}");
     }

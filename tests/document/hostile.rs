@@ -96,9 +96,14 @@ const SLOW: [(&str, Maker); 42] = [
 /// Reads a file as every command does.
 fn read(text: &str) {
     let document = Document::parse(text.as_bytes());
-    let _ = (document.title(), document.steps().len(), document.notes().len(), document.label("status"));
-    for section in document.sections().iter().take(9) {
-        let _ = document.section_json(&section.heading);
+    let _ = (
+        document.body().title(),
+        document.body().steps().len(),
+        document.body().notes().len(),
+        document.body().label("status"),
+    );
+    for section in document.body().sections().iter().take(9) {
+        let _ = document.body().section_json(&section.heading);
     }
 }
 

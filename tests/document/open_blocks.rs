@@ -35,10 +35,13 @@ fn no_section_is_hidden_and_the_finding_names_the_line() {
             let text = format!("{FRONT}## Log\n\n{opening}\nout\n\n## Result\n\nold\n\n## Notes\n\n- kept\n")
                 .replace('\n', end);
             let document = parse(&text);
-            let headings: Vec<&str> = document.sections().iter().map(|section| section.heading.as_str()).collect();
+            let headings: Vec<&str> =
+                document.body().sections().iter().map(|section| section.heading.as_str()).collect();
             assert_eq!(headings, ["Log", "Result", "Notes"], "{opening}");
-            assert_eq!(document.section_text("Result"), Some("old"), "{opening}");
-            let [block] = document.open_blocks() else { panic!("{opening}: {:?}", document.open_blocks()) };
+            assert_eq!(document.body().section_text("Result"), Some("old"), "{opening}");
+            let [block] = document.body().open_blocks() else {
+                panic!("{opening}: {:?}", document.body().open_blocks())
+            };
             let finding = block.finding();
             assert_eq!((block.place.line, finding.code.as_str()), (11, "MYC109"), "{opening}");
             assert_eq!(finding.message, format!("the {words} is never closed"));
@@ -59,12 +62,12 @@ fn what_is_closed_or_needs_no_closing_is_no_finding() {
         "text <!-- not closed\n\n## A\n",
         "    ```\n\n## A\n",
     ] {
-        assert_eq!(parse(&format!("{FRONT}{body}")).open_blocks(), [], "{body:?}");
+        assert_eq!(parse(&format!("{FRONT}{body}")).body().open_blocks(), [], "{body:?}");
     }
     // In a list or a quote a block ends with it: it hides nothing, and is most likely not meant so.
     for body in ["- a\n  ```\n  x\n\n## A\n\n- b\n", "> ~~~\n> x\n\n## A\n\n- b\n", "1. <!-- x\n\n## A\n\n- b\n"] {
         let document = parse(&format!("{FRONT}{body}"));
-        assert_eq!((document.open_blocks().len(), document.bullets("A").len()), (1, 1), "{body:?}");
+        assert_eq!((document.body().open_blocks().len(), document.body().bullets("A").len()), (1, 1), "{body:?}");
         let edited = document.append_note("n").expect("a note");
         assert_eq!(edited.text(), format!("{FRONT}{body}\n## Notes\n\n- n\n"), "nothing else is touched");
     }
@@ -98,7 +101,7 @@ fn edits_close_what_is_open_where_it_ends() {
         match document.set_section_json("Result", &json) {
             Ok(edited) => {
                 assert_eq!(edited.text(), format!("{FRONT}{expected}"), "{body:?}");
-                assert_eq!(edited.section_json("Result"), Some(Ok(json.clone())), "{body:?}");
+                assert_eq!(edited.body().section_json("Result"), Some(Ok(json.clone())), "{body:?}");
                 assert_eq!(edited.set_section_json("Result", &json).expect("again").text(), edited.text());
             }
             Err(error) => assert_eq!(expected, "none", "{body:?}: {error}"),
@@ -121,16 +124,16 @@ fn a_heading_below_html_begins_a_section() {
     let text = format!("{FRONT}## Result\n\nold\n</details>\n## Notes\n\n- kept\n<br>\n# Second\n");
     let edited = parse(&text).set_section_text("Result", "new").expect("an edit");
     assert_eq!(edited.text(), format!("{FRONT}## Result\n\nnew\n## Notes\n\n- kept\n<br>\n# Second\n"));
-    assert_eq!(edited.notes().len(), 1);
-    assert_eq!(parse(&text).open_blocks(), []);
+    assert_eq!(edited.body().notes().len(), 1);
+    assert_eq!(parse(&text).body().open_blocks(), []);
 }
 
 #[test]
 fn an_edit_beside_very_many_open_blocks_is_refused() {
     let body = (0..20_000).map(|n| format!("```{n}\n## S{n}\nx\n")).collect::<Vec<_>>().concat();
     let document = parse(&format!("{FRONT}{body}## Notes\n\n- kept\n"));
-    assert!(document.open_blocks().len() > 60);
-    let finding = document.open_blocks()[0].finding();
+    assert!(document.body().open_blocks().len() > 60);
+    let finding = document.body().open_blocks()[0].finding();
     let refused = document.append_note("n").expect_err("too many to be sure");
     assert_eq!(refused.diagnostic().place, finding.place, "the error names the first line");
 }
@@ -202,7 +205,7 @@ fn lines(text: &str) -> std::collections::BTreeMap<&str, usize> {
 
 /// Lines of `before` that are missing in `after`, but for those of a section.
 fn lost<'a>(before: &'a Document, after: &str, heading: Option<&str>) -> Vec<&'a str> {
-    let own = heading.and_then(|heading| before.section_text(heading)).unwrap_or_default();
+    let own = heading.and_then(|heading| before.body().section_text(heading)).unwrap_or_default();
     let (have, own) = (lines(after), lines(own));
     let is_missing = |(line, count): (&'a str, usize)| {
         let kept = have.get(line).copied().unwrap_or(0) + own.get(line).copied().unwrap_or(0);
@@ -215,7 +218,7 @@ fn lost<'a>(before: &'a Document, after: &str, heading: Option<&str>) -> Vec<&'a
 fn heading_behind_open_block(document: &Document) -> Option<&str> {
     let opens = |line: &str| line.trim_start_matches(' ').starts_with(['`', '~', '<']);
     let line = |number: usize| document.text().lines().nth(number).unwrap_or_default();
-    let first = document.open_blocks().iter().find(|block| opens(line(block.place.line - 1)))?;
+    let first = document.body().open_blocks().iter().find(|block| opens(line(block.place.line - 1)))?;
     document.text().lines().skip(first.place.line).find(|line| line.starts_with("## ")).map(str::trim)
 }
 
@@ -226,7 +229,7 @@ proptest! {
     fn no_edit_of_any_body_loses_a_line(body in prop::collection::vec(line(), 0..24), end in select(vec!["\n", "\r\n", ""])) {
         let text = format!("{FRONT}{}{end}", body.join("\n"));
         let document = parse(&text);
-        let headings = |document: &Document| document.sections().iter().map(|one| one.heading.clone()).collect::<Vec<_>>();
+        let headings = |document: &Document| document.body().sections().iter().map(|one| one.heading.clone()).collect::<Vec<_>>();
         let json = serde_json::json!({"new": [1]});
         let edits = [
             ("Result", true, document.set_section_json("Result", &json)),
@@ -244,12 +247,12 @@ proptest! {
                     // One open block does not stand in the way of a note. Several may, and so may fences in lists and quotes:
                     // then the edit is refused, and nothing is lost.
                     let is_flat = !text.lines().any(|line| line.trim_start().starts_with(['>', '-']) && line.contains('`'));
-                    prop_assert!(number != 4 || document.open_blocks().len() != 1 || !is_flat, "{error}: {text:?}");
+                    prop_assert!(number != 4 || document.body().open_blocks().len() != 1 || !is_flat, "{error}: {text:?}");
                     continue;
                 }
             };
             // A first note takes the place of a placeholder that stands alone.
-            let is_empty = document.section_text(heading).is_some_and(|text| text.trim() == "_placeholder_");
+            let is_empty = document.body().section_text(heading).is_some_and(|text| text.trim() == "_placeholder_");
             let missing = lost(&document, edited.text(), (replaces || is_empty).then_some(heading));
             prop_assert!(missing.is_empty(), "edit {number} lost {missing:?}:\n{text}\n=>\n{}", edited.text());
             let again = parse(edited.text());
@@ -259,10 +262,10 @@ proptest! {
             old.retain(|name| !headings(&again).contains(name));
             prop_assert!(old.is_empty(), "edit {number} hid {old:?}:\n{text}\n=>\n{}", edited.text());
             match number {
-                0 => prop_assert_eq!(again.section_json("Result"), Some(Ok(json.clone()))),
-                1 => prop_assert_eq!(again.section_text("Result"), Some("new")),
-                2 => prop_assert!(again.section_text("Error").is_some_and(|text| text.starts_with("new"))),
-                _ => prop_assert!(again.notes().iter().any(|note| note.text.starts_with("new"))),
+                0 => prop_assert_eq!(again.body().section_json("Result"), Some(Ok(json.clone()))),
+                1 => prop_assert_eq!(again.body().section_text("Result"), Some("new")),
+                2 => prop_assert!(again.body().section_text("Error").is_some_and(|text| text.starts_with("new"))),
+                _ => prop_assert!(again.body().notes().iter().any(|note| note.text.starts_with("new"))),
             }
         }
     }
@@ -284,6 +287,6 @@ proptest! {
         let mut missing = lost(&document, edited.text(), None);
         missing.retain(|line| !placeholder.contains(line));
         prop_assert!(missing.is_empty(), "lost {missing:?}: {}", edited.text());
-        prop_assert!(parse(edited.text()).notes().len() == 2);
+        prop_assert!(parse(edited.text()).body().notes().len() == 2);
     }
 }

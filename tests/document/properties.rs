@@ -276,7 +276,7 @@ proptest! {
         prop_assert!(edited.text().starts_with(&text[..text.find("# T").expect("there")]));
         if edit == 3 {
             // Check boxes are steps in whatever section they stand.
-            let marks = |document: &Document| document.steps().iter().map(|step| step.done).collect::<Vec<_>>();
+            let marks = |document: &Document| document.body().steps().iter().map(|step| step.done).collect::<Vec<_>>();
             let (old, mut new) = (marks(&document), marks(&edited));
             new[0] = !new[0];
             prop_assert_eq!(new, old);
@@ -284,12 +284,12 @@ proptest! {
             prop_assert_eq!((changed, edited.text().len()), (1, text.len()));
             return Ok(());
         }
-        let span = |document: &Document| document.section(touched).map(|s| s.heading_span.start..s.span.end);
+        let span = |document: &Document| document.body().section(touched).map(|s| s.heading_span.start..s.span.end);
         let outside = |document: &Document, span: Option<Range<usize>>| {
             let span = span.unwrap_or(document.text().len()..document.text().len());
             (document.text()[..span.start].trim_end().to_owned(), document.text()[span.end..].to_owned())
         };
-        if document.section(touched).is_some() {
+        if document.body().section(touched).is_some() {
             prop_assert_eq!(outside(&edited, span(&edited)), outside(&document, span(&document)));
         } else if let Some(span) = span(&edited) {
             let (before, behind) = outside(&edited, Some(span));
@@ -297,9 +297,9 @@ proptest! {
             prop_assert_eq!(text[before.len()..text.len() - behind.len()].trim(), "", "{:?}", edited.text());
         }
         match edit {
-            0 => prop_assert_eq!(edited.notes().len(), document.notes().len() + 1),
-            1 | 2 => prop_assert_eq!(edited.section_json(touched), Some(Ok(json))),
-            4 => prop_assert_eq!(edited.section_text("Error").map(|text| text.replace("\r\n", "\n")), Some(word.trim().replace("\r\n", "\n"))),
+            0 => prop_assert_eq!(edited.body().notes().len(), document.body().notes().len() + 1),
+            1 | 2 => prop_assert_eq!(edited.body().section_json(touched), Some(Ok(json))),
+            4 => prop_assert_eq!(edited.body().section_text("Error").map(|text| text.replace("\r\n", "\n")), Some(word.trim().replace("\r\n", "\n"))),
             _ => {}
         }
     }
@@ -379,11 +379,17 @@ fn ask_everything(bytes: &[u8]) -> Result<(), TestCaseError> {
     prop_assert_eq!(document.is_readable(), document.faults().is_empty());
     prop_assert!(document.faults().iter().all(|fault| fault.place.is_some() && fault.hint.is_some()));
     prop_assert_eq!(&document, &document.clone());
-    let _ = (document.title(), document.steps(), document.notes(), document.label("a"), document.has_frontmatter());
-    for section in document.sections() {
+    let _ = (
+        document.body().title(),
+        document.body().steps(),
+        document.body().notes(),
+        document.body().label("a"),
+        document.has_frontmatter(),
+    );
+    for section in document.body().sections() {
         prop_assert!(document.text().get(section.span.clone()).is_some());
-        let _ = (document.section_json(&section.heading), document.section_text(&section.heading));
-        for bullet in document.bullets(&section.heading) {
+        let _ = (document.body().section_json(&section.heading), document.body().section_text(&section.heading));
+        for bullet in document.body().bullets(&section.heading) {
             prop_assert!(document.text().get(bullet.span).is_some());
         }
     }

@@ -105,7 +105,7 @@ fn deed(seed: &mut Seed, document: &Document, name: &str) -> Option<Document> {
         }
         "key away" => document.remove("region").ok(),
         "tick" => {
-            let count = document.steps().len() as u64;
+            let count = document.body().steps().len() as u64;
             (count > 0).then(|| document.tick(usize::try_from(1 + seed.below(count)).unwrap(), Mark::Flip).unwrap())
         }
         "note" => task::note(document, &format!("seen {number}\nand more")).ok(),
@@ -116,7 +116,7 @@ fn deed(seed: &mut Seed, document: &Document, name: &str) -> Option<Document> {
             task::update(document, &update).ok()
         }
         "prose" => {
-            let text = document.section_text("Design")?.to_owned();
+            let text = document.body().section_text("Design")?.to_owned();
             let lines = ["First the data is", "Then it is", "Nobody needs"];
             let line = lines[usize::try_from(seed.below(3)).unwrap()];
             document.set_section_text("Design", &text.replace(line, &format!("({number}) {line}"))).ok()
@@ -129,7 +129,7 @@ fn deed(seed: &mut Seed, document: &Document, name: &str) -> Option<Document> {
         }
         "payload key" => {
             let mut payload =
-                document.section_json("Payload").and_then(Result::ok).filter(serde_json::Value::is_object)?;
+                document.body().section_json("Payload").and_then(Result::ok).filter(serde_json::Value::is_object)?;
             payload[format!("key{}", seed.below(4))] = json!(number);
             task::set_payload(document, &payload).ok()
         }
@@ -163,7 +163,7 @@ pub(crate) fn of_a_kind(seed: &mut Seed, n: u64, kind: &str) -> Fork {
     let step = |seed: &mut Seed| base.bullet_add("Progress", &format!("[ ] More {}", seed.next())).unwrap();
     let (ours, theirs) = match kind {
         "boxes" => {
-            let count = base.steps().len() as u64;
+            let count = base.body().steps().len() as u64;
             let first = seed.below(count);
             let second = (first + 1 + seed.below(count - 1)) % count;
             let tick = |at: u64| base.tick(usize::try_from(at + 1).unwrap(), Mark::Flip).unwrap();

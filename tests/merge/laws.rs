@@ -189,7 +189,7 @@ pub(crate) fn no_result_is_dropped_and_the_side_that_was_pushed_changes_with_the
             }
             let text = one.document.text();
             for (side, heading) in [ours, theirs].into_iter().flat_map(|side| [(side, "Result"), (side, "Error")]) {
-                let json = |document: &Document| document.section_json(heading).and_then(Result::ok);
+                let json = |document: &Document| document.body().section_json(heading).and_then(Result::ok);
                 let is_kept = |result: &serde_json::Value| {
                     json(&one.document).as_ref() == Some(result) || text.contains(&result.to_string())
                 };
@@ -227,8 +227,9 @@ fn claims_boxes_and_notes_come_to_the_same_in_any_order() {
             };
             let keys = ["status", "claimed_by", "fence", "attempt"];
             let keys = keys.map(|key| document.field(key).map(|field| field.value.to_json()));
-            let notes = sorted(document.notes().into_iter().map(|note| note.text).collect());
-            let steps = sorted(document.steps().iter().map(|step| format!("{} {}", step.done, step.text)).collect());
+            let notes = sorted(document.body().notes().into_iter().map(|note| note.text).collect());
+            let steps =
+                sorted(document.body().steps().iter().map(|step| format!("{} {}", step.done, step.text)).collect());
             (keys, notes, steps)
         };
         assert_eq!(facts(&left), facts(&right), "{}", told(&one));

@@ -108,7 +108,9 @@ pub(crate) fn change(document: &Document, field: &str, seed: &mut Seed) -> Docum
         "workflow" => set("workflow", Value::text(seed.id("wf").as_str())),
         "title" => update(TaskUpdate { title: Some(format!("Title {}", seed.next())), ..TaskUpdate::default() }),
         "payload" => task::set_payload(document, &json!({ "new": seed.next() })).expect("allowed"),
-        "steps" if !document.steps().is_empty() && seed.chance() => task::tick(document, 1, Mark::Flip).expect("there"),
+        "steps" if !document.body().steps().is_empty() && seed.chance() => {
+            task::tick(document, 1, Mark::Flip).expect("there")
+        }
         "steps" => document.bullet_add("Progress", &format!("[ ] More {}", seed.next())).expect("allowed"),
         "result" => document.set_section_json("Result", &json!({ "loss": seed.next() })).expect("allowed"),
         "error" => document.set_section_text("Error", &format!("out of memory at {}", seed.next())).expect("allowed"),

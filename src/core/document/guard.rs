@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::body::heading_level;
 use super::fence::line_end;
-use super::open_block::heading_level;
 use super::{FILE_BYTES_MAX, MARKUP_MAX};
 use crate::core::diagnostic::{Code, Diagnostic, Place};
 

@@ -1,44 +1,28 @@
 //! Bytes ↔ [`Document`], losslessly: frontmatter, body, edits of byte ranges. Never reads or writes a file, never reformats.
 //!
 //! Read in this order: `guard` (what no parser may see), `fence` (where the frontmatter lies), `scan` (its YAML), `value`
-//! (its values), `body`, `open_block` and `read_body` (the markdown); then the edits.
-//!
+//! (its values), `body` (the markdown), `edit` (every change).
 
 mod body;
-mod bounds;
 mod edit;
-mod edit_body;
-mod edit_frontmatter;
-mod emit;
 mod fence;
 mod guard;
 mod layout;
 mod lost_fence;
-mod open_block;
-mod prose;
-mod read_body;
 mod scan;
-mod second_opinion;
-mod slots;
 mod value;
-mod words;
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-pub use body::{Bullet, Label, Note, Section, Step};
-pub use bounds::{DESCRIPTION_BYTES_MAX, JSON_DEPTH_MAX, json_fault};
-pub use edit::EditError;
-pub use edit_body::Mark;
+pub use body::{BodyWord, Bullet, DocumentBody, Label, Note, OpenBlock, Section, Skeleton, Step, WordMark};
+pub use edit::{DESCRIPTION_BYTES_MAX, EditError, JSON_DEPTH_MAX, Mark, json_fault};
 pub(crate) use guard::marker as conflict_marker;
 pub use lost_fence::LostFence;
-pub use open_block::OpenBlock;
-pub use prose::Skeleton;
 pub use value::Value;
-pub use words::{BodyWord, WordMark};
 
 use crate::core::diagnostic::{Code, Diagnostic, Place};
-use body::Body;
+use body::BodyStructure;
 use fence::{Fence, Split};
 
 /// Largest file that is read, in bytes.
@@ -81,7 +65,7 @@ struct Inner {
     fence: Option<Fence>,
     body: Range<usize>,
     fields: Vec<Field>,
-    structure: OnceLock<Body>,
+    structure: OnceLock<BodyStructure>,
 }
 
 #[derive(Debug)]
@@ -218,21 +202,20 @@ impl Document {
         self.inner().body.start
     }
 
+    /// The body: what follows the frontmatter.
+    #[must_use]
+    pub fn body(&self) -> DocumentBody<'_> {
+        DocumentBody { document: self }
+    }
+
     /// The line and column of a byte.
     #[must_use]
     pub fn place(&self, byte: usize) -> Place {
         match &self.inner().content {
             // With many findings, to count the lines for each of them would take longer than anything else.
-            Content::Text(text) if self.is_readable() => self.structure().place(text, byte.min(text.len())),
+            Content::Text(text) if self.is_readable() => self.body().structure().place(text, byte.min(text.len())),
             _ => Place::of(self.bytes(), byte),
         }
-    }
-
-    /// The markdown structure, read at the first question. An unreadable file has none.
-    fn structure(&self) -> &Body {
-        self.inner().structure.get_or_init(|| {
-            if self.is_readable() { Body::read(self.text(), &self.inner().body) } else { Body::default() }
-        })
     }
 }
 

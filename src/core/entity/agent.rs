@@ -106,7 +106,7 @@ fn set_active_tasks(document: &Document, tasks: &[ActiveTask], now: Timestamp) -
         document = set_key(&document, "active_tasks", &Value::List(names))?;
     }
     let mut kept = Vec::new();
-    for (index, bullet) in document.bullets(ACTIVE_TASKS).into_iter().enumerate().rev() {
+    for (index, bullet) in document.body().bullets(ACTIVE_TASKS).into_iter().enumerate().rev() {
         match ActiveTask::parse(&bullet.text).filter(|old| tasks.iter().any(|new| same(old, new))) {
             Some(old) if !kept.contains(&old) => kept.push(old),
             _ => document = document.bullet_remove(ACTIVE_TASKS, index)?,
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(set(&document, &update).expect("allowed").text(), expected);
         let nothing = AgentUpdate { active_tasks: Some(Vec::new()), ..AgentUpdate::at(now()) };
         let emptied = set(&document, &nothing).expect("allowed");
-        assert!(emptied.bullets(ACTIVE_TASKS).is_empty() && emptied.text().contains("## Active Tasks\n\n"));
+        assert!(emptied.body().bullets(ACTIVE_TASKS).is_empty() && emptied.text().contains("## Active Tasks\n\n"));
     }
 
     #[test]

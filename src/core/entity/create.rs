@@ -231,7 +231,7 @@ impl WorkflowDraft {
 fn describe(kind: Kind, document: Document, text: Option<&str>) -> Result<Document, RenderError> {
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(document) };
     let skeleton = skeleton(kind);
-    let whole = match document.description(skeleton) {
+    let whole = match document.body().description(skeleton) {
         Some(own) => format!("{}\n\n{own}", text.trim_end()),
         None => text.to_owned(),
     };
@@ -433,7 +433,7 @@ mod tests {
                 assert_eq!((&read_back.kind, &read_back.payload), (&task.kind, &task.payload), "{evil:?}");
                 assert_eq!(read_back.steps.len(), 2, "{evil:?} {shape:?} {}", document.text());
                 assert_eq!(read_back.steps.last().map(|step| step.text.as_str()), Some("second"), "{evil:?}");
-                assert_eq!(document.sections().len(), if shape == Shape::Lean { 5 } else { 4 }, "{evil:?}");
+                assert_eq!(document.body().sections().len(), if shape == Shape::Lean { 5 } else { 4 }, "{evil:?}");
                 let odd = |c: &char| *c != '\n' && crate::core::name::is_unsafe_to_show(*c);
                 assert_eq!(document.text().chars().find(odd), None, "{evil:?}");
             }

@@ -246,8 +246,8 @@ pub(crate) fn add_ids(document: &Document, key: &str, heading: &str, ids: &[DocI
     for id in ids {
         let known = refers(&document, heading, id);
         let is_stated = document.field(key).is_some_and(|field| !is_nothing(&field.value));
-        let in_body = !is_stated && document.section(heading).is_some();
-        if !known && (in_body || !document.bullets(heading).is_empty()) {
+        let in_body = !is_stated && document.body().section(heading).is_some();
+        if !known && (in_body || !document.body().bullets(heading).is_empty()) {
             document = document.bullet_add(heading, id.as_str())?;
         }
         if !in_body {
@@ -288,7 +288,7 @@ fn is_nothing(value: &Value) -> bool {
 
 /// Returns true if the words of a section refer to a task.
 fn refers(document: &Document, heading: &str, id: &DocId) -> bool {
-    document.words(heading).iter().filter_map(referred).any(|reference| reference.id == *id)
+    document.body().words(heading).iter().filter_map(referred).any(|reference| reference.id == *id)
 }
 
 /// What cannot be used as a list takes no item: what it was meant to say would be lost.
@@ -306,7 +306,7 @@ fn unusable_list(document: &Document, key: &str) -> Refusal {
 pub(crate) fn remove_ids(document: &Document, key: &str, heading: &str, ids: &[DocId]) -> Result<Document, Refusal> {
     let mut document = document.clone();
     for id in ids {
-        let bullets = document.bullets(heading);
+        let bullets = document.body().bullets(heading);
         if let Some(index) = bullets.iter().position(|bullet| is_spelled(first_word(&bullet.text), id)) {
             let removed = document.bullet_remove(heading, index)?;
             if lost_others(&document, &removed, heading, id) {
@@ -339,7 +339,7 @@ pub(crate) fn remove_ids(document: &Document, key: &str, heading: &str, ids: &[D
 
 /// Returns true if other tasks were referred to before and are not any more.
 fn lost_others(before: &Document, after: &Document, heading: &str, id: &DocId) -> bool {
-    let all = before.words(heading);
+    let all = before.body().words(heading);
     let mut others = all.iter().filter_map(referred).filter(|reference| reference.id != *id && reference.is_explicit());
     others.any(|other| !refers(after, heading, &other.id))
 }
@@ -347,7 +347,7 @@ fn lost_others(before: &Document, after: &Document, heading: &str, id: &DocId) -
 fn by_hand(document: &Document, heading: &str, id: &DocId) -> Refusal {
     let task = document.field("id").and_then(|field| field.value.as_text()).unwrap_or("task");
     let task = crate::core::name::visible(task);
-    let words = document.words(heading);
+    let words = document.body().words(heading);
     let place = words.iter().find(|word| is_spelled(&word.text, id)).map(|word| word.place);
     let message = format!("`## {heading}` names `{id}` in a line that says more");
     let finding =
@@ -366,7 +366,7 @@ pub(crate) fn set_outcome(document: &Document, heading: &str, outcome: &Json) ->
         let as_text = document.set_section_text(heading, text.trim_end());
         if let Ok(changed) = as_text
             && super::read::outcome(&changed, heading).as_ref() == Some(outcome)
-            && changed.sections().len() <= document.sections().len() + 1
+            && changed.body().sections().len() <= document.body().sections().len() + 1
         {
             return Ok(changed);
         }
@@ -386,7 +386,7 @@ pub(super) fn set_description(kind: Kind, document: &Document, text: &str) -> Re
 pub(super) fn set_placeholder(document: &Document, heading: &str, text: &str) -> Result<Document, Refusal> {
     let placeholder =
         |text: &str| text.len() > 2 && text.starts_with('_') && text.ends_with('_') && !text.contains('\n');
-    match document.section_text(heading) {
+    match document.body().section_text(heading) {
         Some(old) if placeholder(old) && old != text => Ok(document.set_section_text(heading, text)?),
         _ => Ok(document.clone()),
     }

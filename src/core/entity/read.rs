@@ -107,7 +107,7 @@ impl<'a> Reader<'a> {
             let id = self.quiet_id(kind);
             return Reading { kind: Some(kind), id, entity: None, findings: self.findings };
         }
-        for block in self.document.open_blocks() {
+        for block in self.document.body().open_blocks() {
             self.push(block.finding());
         }
         let id = self.id(kind);
@@ -152,8 +152,8 @@ impl<'a> Reader<'a> {
             payload: self.json("payload", "Payload", Prose::IsAFault),
             result: self.json("result", "Result", Prose::IsAString),
             error: self.json("error", "Error", Prose::IsAString),
-            steps: self.document.steps().to_vec(),
-            notes: self.document.notes(),
+            steps: self.document.body().steps().to_vec(),
+            notes: self.document.body().notes(),
             extra: self.extra(Kind::Task),
         };
         Some(Entity::Task(Box::new(task)))
@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
             active_tasks: self.active_tasks(),
             description: self.description(Kind::Agent),
             metadata: self.json("metadata", "Metadata", Prose::IsAFault),
-            notes: self.document.notes(),
+            notes: self.document.body().notes(),
             extra: self.extra(Kind::Agent),
         };
         Some(Entity::Agent(Box::new(agent)))
@@ -194,8 +194,8 @@ impl<'a> Reader<'a> {
             metadata: self.json("metadata", "Metadata", Prose::IsAFault),
             result: self.json("result", "Result", Prose::IsAString),
             error: self.json("error", "Error", Prose::IsAString),
-            steps: self.document.steps().to_vec(),
-            notes: self.document.notes(),
+            steps: self.document.body().steps().to_vec(),
+            notes: self.document.body().notes(),
             extra: self.extra(Kind::Workflow),
         };
         Some(Entity::Workflow(Box::new(workflow)))
@@ -254,7 +254,7 @@ impl<'a> Reader<'a> {
     /// What the body says outside of its skeleton, else the key of that name.
     fn description(&self, kind: Kind) -> Option<String> {
         let stated = || self.text_quietly("description").map(str::to_owned);
-        self.document.description(skeleton(kind)).or_else(stated)
+        self.document.body().description(skeleton(kind)).or_else(stated)
     }
 
     // Values of keys. Each takes an empty or null value as absent, and a value it cannot use as a finding.
@@ -349,15 +349,20 @@ impl<'a> Reader<'a> {
         if let Some(texts) = self.field("active_tasks").and_then(|field| field.value.texts()) {
             return texts.into_iter().map(|text| ActiveTask { task: text.to_owned(), started: None }).collect();
         }
-        self.document.bullets("Active Tasks").iter().filter_map(|bullet| ActiveTask::parse(&bullet.text)).collect()
+        self.document
+            .body()
+            .bullets("Active Tasks")
+            .iter()
+            .filter_map(|bullet| ActiveTask::parse(&bullet.text))
+            .collect()
     }
 
     /// A section that holds JSON, else the key of that name.
     fn json(&mut self, key: &str, heading: &str, prose: Prose) -> Option<Json> {
-        let Some(read) = self.document.section_json(heading) else {
+        let Some(read) = self.document.body().section_json(heading) else {
             return self.field(key).map(|field| field.value.to_json());
         };
-        let text = self.document.section_text(heading).unwrap_or_default();
+        let text = self.document.body().section_text(heading).unwrap_or_default();
         if prose == Prose::IsAString && is_prose(text) {
             return Some(serde_json::from_str(text).unwrap_or_else(|_| Json::from(text)));
         }
@@ -404,7 +409,7 @@ pub fn title(kind: Kind, document: &Document) -> Option<String> {
     if let Some(title) = stated {
         return Some(title.to_owned());
     }
-    let heading = document.title()?;
+    let heading = document.body().title()?;
     let label = match kind {
         Kind::Agent => "Agent:",
         Kind::Task => "Task:",

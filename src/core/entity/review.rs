@@ -96,7 +96,7 @@ pub fn reject(document: &Document, by: &str, reason: &str) -> Result<Document, R
     }
     let note = format!("rejected by {}: {}", one_line(by), reason.trim());
     let is_pending = status::<TaskStatus>(Kind::Task, document)? == TaskStatus::Pending;
-    if is_pending && document.notes().last().is_some_and(|last| same_words(&last.text, &note)) {
+    if is_pending && document.body().notes().last().is_some_and(|last| same_words(&last.text, &note)) {
         return Ok(document.clone());
     }
     completed(document, Verdict::Reject)?;
@@ -134,7 +134,7 @@ fn completed(document: &Document, verdict: Verdict) -> Result<Task, Refusal> {
 
 /// Adds a note, unless it is there.
 fn add_note(document: &Document, text: &str) -> Result<Document, Refusal> {
-    if document.notes().iter().any(|note| same_words(&note.text, text)) {
+    if document.body().notes().iter().any(|note| same_words(&note.text, text)) {
         return Ok(document.clone());
     }
     Ok(document.append_note(text)?)

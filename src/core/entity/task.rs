@@ -163,7 +163,7 @@ pub fn note(document: &Document, text: &str) -> Result<Document, Refusal> {
 pub fn set_payload(document: &Document, payload: &Json) -> Result<Document, Refusal> {
     if payload.is_null() {
         let document = remove_key(document, "payload")?;
-        return match document.section_json("Payload") {
+        return match document.body().section_json("Payload") {
             Some(_) => Ok(document.set_section_text("Payload", "")?),
             None => Ok(document),
         };
@@ -187,7 +187,7 @@ fn add_steps(document: &Document, steps: &[String]) -> Result<Document, Refusal>
         if text.is_empty() {
             return Err(Refusal::bad_value(id_of(Kind::Task, &document), "a step is empty", "say what is to be done"));
         }
-        if !document.steps().iter().any(|known| known.text == text) {
+        if !document.body().steps().iter().any(|known| known.text == text) {
             document = document.bullet_add("Progress", &format!("[ ] {text}"))?;
         }
     }
@@ -200,7 +200,7 @@ fn add_steps(document: &Document, steps: &[String]) -> Result<Document, Refusal>
 /// # Errors
 /// [`Refusal::Edit`] if the document does not allow the edit.
 pub fn dependency_stands(document: &Document, id: &DocId, now: TaskStatus) -> Result<Document, Refusal> {
-    let bullets = document.bullets(DEPENDENCIES);
+    let bullets = document.body().bullets(DEPENDENCIES);
     let found = bullets.iter().position(|bullet| DependencyBullet::parse(&bullet.text).id == id.as_str());
     let Some(index) = found else { return Ok(document.clone()) };
     let text = &bullets[index].text;
@@ -216,7 +216,7 @@ pub fn dependency_stands(document: &Document, id: &DocId, now: TaskStatus) -> Re
 /// # Errors
 /// [`Refusal::Edit`] if the document does not allow the edit.
 pub fn describe_dependency(document: &Document, id: &DocId, kind: &str, now: TaskStatus) -> Result<Document, Refusal> {
-    let bullets = document.bullets(DEPENDENCIES);
+    let bullets = document.body().bullets(DEPENDENCIES);
     let found = bullets.iter().position(|bullet| DependencyBullet::parse(&bullet.text).id == id.as_str());
     let Some(index) = found else { return Ok(document.clone()) };
     Ok(document.bullet_set(DEPENDENCIES, index, &format!("{id} ({}) - {}", one_line(kind), shout(now)))?)
@@ -240,9 +240,9 @@ fn set_title(document: &Document, title: &str) -> Result<Document, Refusal> {
         Some(_) => set_key(document, "title", &Value::text(title.as_str()))?,
         None => document.clone(),
     };
-    let prefix = document.title().is_some_and(|heading| heading.starts_with("Task:"));
+    let prefix = document.body().title().is_some_and(|heading| heading.starts_with("Task:"));
     let heading = if prefix { format!("Task: {title}") } else { title };
-    if document.title() == Some(heading.as_str()) {
+    if document.body().title() == Some(heading.as_str()) {
         return Ok(document);
     }
     Ok(document.set_title(&heading)?)

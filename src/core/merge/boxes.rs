@@ -33,7 +33,7 @@ impl Marks {
 
     /// The document with every check box as it was decided.
     pub(super) fn write(&self, document: &Document) -> Result<Document, EditError> {
-        let steps = document.steps().iter();
+        let steps = document.body().steps().iter();
         let marks = steps
             .zip(boxes(document))
             .map(|(step, at)| at.and_then(|(key, _)| self.0.get(&key).copied()).unwrap_or(step.done));
@@ -43,7 +43,7 @@ impl Marks {
 
 /// For each check box its key and whether it is ticked; `None` for those that are merged with their section.
 fn boxes(document: &Document) -> Vec<Option<(Key, bool)>> {
-    let lists: Vec<_> = LISTS.iter().filter_map(|heading| document.section(heading)).collect();
+    let lists: Vec<_> = LISTS.iter().filter_map(|heading| document.body().section(heading)).collect();
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     let one = |step| {
         let step: &crate::core::document::Step = step;
@@ -54,7 +54,7 @@ fn boxes(document: &Document) -> Vec<Option<(Key, bool)>> {
         *count += 1;
         Some(((step.text.clone(), *count), step.done))
     };
-    document.steps().iter().map(one).collect()
+    document.body().steps().iter().map(one).collect()
 }
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ fn group(document: &Document) -> String {
         let _ = writeln!(all, "{key}:{value}");
     }
     for heading in SECTIONS {
-        let _ = writeln!(all, "{heading}:{}", document.section_text(heading).unwrap_or_default());
+        let _ = writeln!(all, "{heading}:{}", document.body().section_text(heading).unwrap_or_default());
     }
     all
 }
@@ -172,12 +172,12 @@ fn told(document: &Document, other: Option<&Document>) -> String {
 /// All of a result or an error on one line: JSON without its line breaks, a text of several lines as JSON. `None` where there
 /// is nothing but a placeholder.
 pub(super) fn outcome(document: &Document, heading: &str) -> Option<String> {
-    let text = document.section_text(heading)?.trim();
+    let text = document.body().section_text(heading)?.trim();
     let is_placeholder = text.starts_with('_') && text.ends_with('_') && !text.contains('\n');
     if text.is_empty() || is_placeholder {
         return None;
     }
-    match document.section_json(heading) {
+    match document.body().section_json(heading) {
         Some(Ok(json)) => Some(closed(&json.to_string())),
         _ => Some(whole(text)),
     }

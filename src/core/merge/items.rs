@@ -101,9 +101,9 @@ fn unmarked(lines: &str) -> String {
 impl List {
     fn read(heading: &str, document: &Document) -> Option<Self> {
         let mut list = Self { order: Vec::new(), items: BTreeMap::new(), is_loose: false };
-        let Some(section) = document.section(heading) else { return Some(list) };
+        let Some(section) = document.body().section(heading) else { return Some(list) };
         let text = document.text();
-        let bullets = document.bullets(heading);
+        let bullets = document.body().bullets(heading);
         let content = text[section.span.clone()].trim();
         if bullets.is_empty() {
             let is_placeholder = content.starts_with('_') && content.ends_with('_') && !content.contains('\n');

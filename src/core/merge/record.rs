@@ -43,7 +43,7 @@ pub fn losses(document: &Document) -> Vec<Loss> {
     if !may {
         return Vec::new();
     }
-    let bullets = document.bullets(HEADING).into_iter();
+    let bullets = document.body().bullets(HEADING).into_iter();
     bullets
         .filter_map(|bullet| {
             let names = bullet.text.strip_prefix(MARK)?.strip_prefix('`')?;

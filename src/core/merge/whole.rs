@@ -127,7 +127,8 @@ impl Work {
         let marks = Marks::decide(base, a, b);
         self.each(|document| marks.write(document))?;
         for line in self.decisions.iter().map(record::line).collect::<Vec<_>>() {
-            let is_there = |document: &Document| document.bullets(record::HEADING).iter().any(|old| old.text == line);
+            let is_there =
+                |document: &Document| document.body().bullets(record::HEADING).iter().any(|old| old.text == line);
             self.each(|document| {
                 if is_there(document) { Ok(document.clone()) } else { document.bullet_add(record::HEADING, &line) }
             })?;
@@ -136,12 +137,12 @@ impl Work {
     }
 
     fn title(&mut self, base: &Document, a: &Document, b: &Document) -> Result<(), EditError> {
-        let of = |document: &Document| document.title().map(str::to_owned);
+        let of = |document: &Document| document.body().title().map(str::to_owned);
         match three::plain(&of(base), &of(a), &of(b), |x, y| x == y) {
             Three::Is(Some(title)) if !title.is_empty() => self.each(|document| document.set_title(&title)),
             Three::Is(_) => Ok(()),
             Three::Clash => {
-                let say = |document: &Document| document.title().unwrap_or("nothing").to_owned();
+                let say = |document: &Document| document.body().title().unwrap_or("nothing").to_owned();
                 let what = "the title".to_owned();
                 self.conflicts.push(Conflict { rule: "two values", what, ours: say(a), theirs: say(b) });
                 Ok(())
@@ -152,7 +153,9 @@ impl Work {
     fn sections(&mut self, contest: &Contest<'_>, claim: Option<Side>) -> Result<(), EditError> {
         let Contest { kind, base, a, b, .. } = *contest;
         let mut headings: Vec<&str> = Vec::new();
-        for heading in [a, b].iter().flat_map(|document| document.sections()).map(|section| section.heading.as_str()) {
+        for heading in
+            [a, b].iter().flat_map(|document| document.body().sections()).map(|section| section.heading.as_str())
+        {
             if !headings.iter().any(|known| known.eq_ignore_ascii_case(heading)) {
                 headings.push(heading);
             }
@@ -160,12 +163,17 @@ impl Work {
         // One that stands twice is prose: which of the two is meant nobody knows.
         let twice = |heading: &str| {
             let count = |document: &Document| {
-                document.sections().iter().filter(|section| section.heading.eq_ignore_ascii_case(heading)).count()
+                document
+                    .body()
+                    .sections()
+                    .iter()
+                    .filter(|section| section.heading.eq_ignore_ascii_case(heading))
+                    .count()
             };
             [base, a, b].into_iter().any(|document| count(document) > 1)
         };
         for heading in headings.into_iter().filter(|heading| !twice(heading)) {
-            let text = |document: &Document| document.section_text(heading).map(str::to_owned);
+            let text = |document: &Document| document.body().section_text(heading).map(str::to_owned);
             let (old, mine, other) = (text(base), text(a), text(b));
             let is_outcome = claim::has_section(kind, heading);
             let decided = match claim {
@@ -191,7 +199,7 @@ impl Work {
     /// The text of a section that both sides have changed; `None` leaves it to the merge by lines.
     fn section(&mut self, contest: &Contest<'_>, heading: &str) -> Result<Option<String>, EditError> {
         let Contest { kind, base, a, b, .. } = *contest;
-        let text = |document: &Document| document.section_text(heading).map(str::to_owned);
+        let text = |document: &Document| document.body().section_text(heading).map(str::to_owned);
         let what = || format!("`## {heading}`");
         let decision = |rule, kept: Option<String>, lost: Option<String>| Decision {
             rule,
@@ -220,7 +228,7 @@ impl Work {
             return Ok(text(winner));
         }
         if JSON.contains(&heading) {
-            let json = |document: &Document| document.section_json(heading).and_then(Result::ok);
+            let json = |document: &Document| document.body().section_json(heading).and_then(Result::ok);
             let (old, mine, other) = (json(base), json(a), json(b));
             if ![base, a, b].iter().all(|document| is_exact(document, heading)) {
                 return Ok(None);
@@ -230,7 +238,7 @@ impl Work {
                 return Ok(None);
             }
             if kind != Kind::Agent {
-                let say = |document: &Document| claim::shown(document.section_text(heading).unwrap_or_default());
+                let say = |document: &Document| claim::shown(document.body().section_text(heading).unwrap_or_default());
                 self.conflicts.push(Conflict { rule: "two values", what: what(), ours: say(a), theirs: say(b) });
                 return Ok(None);
             }
@@ -291,8 +299,10 @@ fn approval(base: &Document, fields: &mut Fields) {
 
 /// Tells whether the JSON of a section is written again as it stands, but for blanks: no number, escape or repeated key is lost.
 fn is_exact(document: &Document, heading: &str) -> bool {
-    let Some(Ok(json)) = document.section_json(heading) else { return document.section_json(heading).is_none() };
-    let text = document.section_text(heading).unwrap_or_default();
+    let Some(Ok(json)) = document.body().section_json(heading) else {
+        return document.body().section_json(heading).is_none();
+    };
+    let text = document.body().section_text(heading).unwrap_or_default();
     let inside = match text.strip_prefix("```").and_then(|rest| rest.split_once('\n')) {
         Some((_, rest)) => rest.trim_end().trim_end_matches('`'),
         None => text,

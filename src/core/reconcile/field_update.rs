@@ -149,7 +149,7 @@ impl<'a> FieldUpdates<'a> {
         if document.field("title").is_some() {
             return key(document, "title", &Value::text(title));
         }
-        let has_label = document.title().is_some_and(|heading| heading.starts_with("Workflow:"));
+        let has_label = document.body().title().is_some_and(|heading| heading.starts_with("Workflow:"));
         let heading = if has_label { format!("Workflow: {title}") } else { title };
         document.set_title(&heading).map_err(|error| error.diagnostic().message)
     }
@@ -174,7 +174,7 @@ impl<'a> FieldUpdates<'a> {
             _ => return remove_key(document, field).map_err(|refusal| refused(&refusal)),
         };
         let document = remove_key(document, field).map_err(|refusal| refused(&refusal))?;
-        match document.section(section) {
+        match document.body().section(section) {
             None => Ok(document),
             Some(_) => document.set_section_text(section, "").map_err(|error| error.diagnostic().message),
         }
@@ -191,7 +191,8 @@ impl<'a> FieldUpdates<'a> {
             "metadata" => {
                 let json = json(text)?;
                 let is_empty = json.as_object().is_some_and(serde_json::Map::is_empty);
-                let has_none = document.section_json("Metadata").is_none() && document.field("metadata").is_none();
+                let has_none =
+                    document.body().section_json("Metadata").is_none() && document.field("metadata").is_none();
                 if is_empty && has_none {
                     return Ok(document.clone());
                 }
@@ -377,14 +378,14 @@ fn outcome(document: &Document, heading: &str, field: &str, text: &str) -> Edit 
         Ok(json) => json,
         Err(_) => Json::from(plain(text)?),
     };
-    if document.section(heading).is_none() && document.field(field).is_some() {
+    if document.body().section(heading).is_none() && document.field(field).is_some() {
         return key(document, field, &Value::from_json(&value));
     }
     set_outcome(document, heading, &value).map_err(|refusal| refused(&refusal))
 }
 
 fn section(document: &Document, heading: &str, field: &str, value: &Json) -> Edit {
-    if document.section(heading).is_none() && document.field(field).is_some() {
+    if document.body().section(heading).is_none() && document.field(field).is_some() {
         return key(document, field, &Value::from_json(value));
     }
     document.set_section_json(heading, value).map_err(|error| error.diagnostic().message)
@@ -395,7 +396,7 @@ fn list(document: &Document, field: &str, heading: &str, ids: &[DocId]) -> Edit 
         let texts = field.value.texts().or_else(|| field.value.as_text().map(|text| vec![text]));
         texts.unwrap_or_default().into_iter().map(str::to_owned).collect()
     } else {
-        let bullets = document.bullets(heading).into_iter();
+        let bullets = document.body().bullets(heading).into_iter();
         bullets.map(|bullet| DependencyBullet::parse(&bullet.text).id.to_owned()).collect()
     };
     let before: Vec<DocId> = texts.into_iter().filter_map(|text| DocId::new(text).ok()).collect();

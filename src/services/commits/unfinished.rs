@@ -54,7 +54,7 @@ fn open_blocks(known: &BTreeMap<DocPath, Known>) -> Vec<Diagnostic> {
     for (path, state) in known.iter().filter(|(_, state)| state.admit_edit) {
         let Some(bytes) = &state.folder else { continue };
         let document = Document::parse(Arc::clone(bytes));
-        findings.extend(document.open_blocks().iter().map(|block| block.finding().in_file(path)));
+        findings.extend(document.body().open_blocks().iter().map(|block| block.finding().in_file(path)));
     }
     findings
 }

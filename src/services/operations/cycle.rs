@@ -18,7 +18,7 @@ pub(super) fn added(path: &DocPath, before: &Document, after: &Document) -> Opti
     // Nearly every edit leaves the dependencies alone, and reading a task costs more than looking at their texts.
     let stated = |document: &Document| {
         let field = document.field("depends_on").map(|field| document.text()[field.value_span.clone()].to_owned());
-        (field, document.section_text("Dependencies").map(str::to_owned))
+        (field, document.body().section_text("Dependencies").map(str::to_owned))
     };
     if stated(before) == stated(after) {
         return None;

@@ -12,7 +12,7 @@ use crate::services::Error;
 /// A new task in the reference document's shape with the status of each of its dependencies.
 pub(super) fn described_in(live: &Snapshot, new: &New, mut document: Document) -> Document {
     let New::Task(new) = new else { return document };
-    if new.depends_on.is_empty() || document.section("Dependencies").is_none() {
+    if new.depends_on.is_empty() || document.body().section("Dependencies").is_none() {
         return document;
     }
     for id in &new.depends_on {
@@ -52,7 +52,7 @@ pub(super) fn named_tasks(entity: &Entity) -> &[DocId] {
 /// The documents whose body repeats the status of a task (`- task-122 (prepare-dataset) - COMPLETED`).
 pub(super) fn repeating(live: &Snapshot, entity: &Entity) -> Vec<DocPath> {
     let Entity::Task(task) = entity else { return Vec::new() };
-    let repeats = |entry: &&Entry| entry.document.section("Dependencies").is_some();
+    let repeats = |entry: &&Entry| entry.document.body().section("Dependencies").is_some();
     live.dependents(&task.id).into_iter().filter(repeats).map(|entry| entry.path.clone()).collect()
 }
 

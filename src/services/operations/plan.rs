@@ -256,7 +256,7 @@ impl Plan {
     fn repeat(&mut self, view: &FolderView<'_>, document: &Document, entity: &Entity) -> Result<bool, Error> {
         // Only for a task in the reference document's shape: else a change of one task would cost a look at all. It is so
         // whatever was read for other steps, so that a step comes to the same alone and among others.
-        if document.label("Status").is_none() {
+        if document.body().label("Status").is_none() {
             return Ok(false);
         }
         let live = self.folder.live(view)?;

@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
     fn mentioned(&self, heading: &str) -> Vec<TaskReference> {
         let own = self.quiet_id(Kind::Task);
         let mut found: Vec<TaskReference> = Vec::new();
-        for word in self.document.words(heading) {
+        for word in self.document.body().words(heading) {
             let Some(reference) = referred(&word) else { continue };
             if word.mark == WordMark::Prose && own.as_ref() == Some(&reference.id) {
                 continue;

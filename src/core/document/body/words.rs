@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, TextMergeWithOffset};
 
-use super::Document;
+use super::DocumentBody;
 use crate::core::diagnostic::Place;
+use crate::core::document::Document;
 use crate::core::name::is_letter;
 
 /// How a word is set apart from the prose around it.
@@ -38,18 +39,18 @@ pub struct BodyWord {
     pub place: Place,
 }
 
-impl Document {
+impl<'a> DocumentBody<'a> {
     /// The words of all sections with a heading, in file order: of list items, check boxes, paragraphs and tables. Code blocks
     /// and HTML have none. Empty if there is no such section.
     #[must_use]
-    pub fn words(&self, heading: &str) -> Vec<BodyWord> {
+    pub fn words(self, heading: &str) -> Vec<BodyWord> {
         let wanted = heading.to_lowercase();
         let sections = self.sections().iter().filter(|section| section.heading.to_lowercase() == wanted);
         sections.flat_map(|section| self.words_in(section.span.clone())).collect()
     }
 
-    fn words_in(&self, range: Range<usize>) -> Vec<BodyWord> {
-        let mut reader = WordReader::new(self, range.start);
+    fn words_in(self, range: Range<usize>) -> Vec<BodyWord> {
+        let mut reader = WordReader::new(self.document, range.start);
         let options = Options::ENABLE_TASKLISTS | Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
         let parser = Parser::new_ext(&self.text()[range], options).into_offset_iter();
         for (event, span) in TextMergeWithOffset::new(parser) {
@@ -218,7 +219,7 @@ mod tests {
 
     fn words(body: &str) -> Vec<(String, WordMark)> {
         let document = Document::parse(format!("# T\n\n## Needs\n\n{body}\n\n## Other\n\ntask-9\n").into_bytes());
-        document.words("needs").into_iter().map(|word| (word.text, word.mark)).collect()
+        document.body().words("needs").into_iter().map(|word| (word.text, word.mark)).collect()
     }
 
     #[test]
@@ -247,7 +248,7 @@ mod tests {
             let expected: Vec<_> = expected.into_iter().map(|(text, mark)| (text.to_owned(), mark)).collect();
             assert_eq!(words(body), expected, "{body}");
         }
-        assert_eq!(Document::parse(b"# T\n".as_slice()).words("needs"), []);
+        assert_eq!(Document::parse(b"# T\n".as_slice()).body().words("needs"), []);
     }
 
     #[test]
@@ -268,7 +269,7 @@ mod tests {
             ("| id | status |\n|---|---|\n| task-1 | open |\n| task-2 | completed |", false),
         ] {
             let document = Document::parse(format!("## Needs\n\n{body}\n").into_bytes());
-            let words = document.words("needs");
+            let words = document.body().words("needs");
             let word = words.iter().find(|word| word.text == "task-1").expect(body);
             assert_eq!(word.says.iter().any(|word| word == "completed"), completed, "{body}");
         }

@@ -1,10 +1,22 @@
-//! Questions about the body of a [`Document`]: title, sections, JSON, check boxes, list items, labels. Changes nothing.
+//! Reads the body of a [`Document`]: title, sections, JSON, check boxes, list items, labels. Changes nothing.
+
+pub(super) mod description;
+mod open_block;
+mod structure;
+mod words;
 
 use std::ops::Range;
 
-use super::body::CodeBlock;
+pub use description::Skeleton;
+pub use open_block::OpenBlock;
+pub(super) use open_block::{heading_in, heading_level};
+pub(super) use structure::BodyStructure;
+use structure::CodeBlock;
+pub use structure::{Bullet, Label, Note, Section, Step};
+pub use words::{BodyWord, WordMark};
+
 use super::fence::line_end;
-use super::{Bullet, Document, JSON_BYTES_MAX, Label, Note, Section, Step};
+use super::{Document, JSON_BYTES_MAX};
 use crate::core::diagnostic::{Code, Diagnostic, Place};
 
 /// Where the JSON of a section stands.
@@ -20,29 +32,50 @@ pub(super) enum JsonSpot {
     Raw(Range<usize>),
 }
 
-impl Document {
+/// The body of a [`Document`]: a view that borrows it. Its structure is read at the first question and stays with the document.
+#[derive(Debug, Clone, Copy)]
+pub struct DocumentBody<'a> {
+    pub(super) document: &'a Document,
+}
+
+impl<'a> DocumentBody<'a> {
+    /// The file as text; empty if it cannot be read.
+    fn text(self) -> &'a str {
+        self.document.text()
+    }
+
+    /// The markdown structure, read at the first question. An unreadable file has none.
+    pub(super) fn structure(self) -> &'a BodyStructure {
+        let read = || BodyStructure::read(self.text(), &self.document.inner().body);
+        let document = self.document;
+        document
+            .inner()
+            .structure
+            .get_or_init(|| if document.is_readable() { read() } else { BodyStructure::default() })
+    }
+
     /// The text of the first `# heading`.
     #[must_use]
-    pub fn title(&self) -> Option<&str> {
+    pub fn title(self) -> Option<&'a str> {
         self.structure().title.clone().map(|range| &self.text()[range])
     }
 
     /// The sections (`## heading`), in file order.
     #[must_use]
-    pub fn sections(&self) -> &[Section] {
+    pub fn sections(self) -> &'a [Section] {
         &self.structure().sections
     }
 
     /// The first section with a heading, whatever its case.
     #[must_use]
-    pub fn section(&self, heading: &str) -> Option<&Section> {
+    pub fn section(self, heading: &str) -> Option<&'a Section> {
         self.structure().section(heading)
     }
 
     /// The JSON of a section, raw or in a code fence. `None` if there is no such section, or it is empty or holds only an
     /// `_italic placeholder_`.
     #[must_use]
-    pub fn section_json(&self, heading: &str) -> Option<Result<serde_json::Value, Diagnostic>> {
+    pub fn section_json(self, heading: &str) -> Option<Result<serde_json::Value, Diagnostic>> {
         let section = self.section(heading)?;
         match self.json_spot(section) {
             JsonSpot::Vacant(_) | JsonSpot::Behind(_) => None,
@@ -53,26 +86,26 @@ impl Document {
 
     /// The prose of a section, trimmed.
     #[must_use]
-    pub fn section_text(&self, heading: &str) -> Option<&str> {
+    pub fn section_text(self, heading: &str) -> Option<&'a str> {
         self.section(heading).map(|section| self.text()[section.span.clone()].trim())
     }
 
     /// The check boxes of the body, nested ones too, but for those of the sections in which a box means something else
     /// (`## Notes`, `## Dependencies`, `## History`, ...). They stand in file order.
     #[must_use]
-    pub fn steps(&self) -> &[Step] {
+    pub fn steps(self) -> &'a [Step] {
         &self.structure().steps
     }
 
     /// The outermost list items of a section; empty if there is no such section.
     #[must_use]
-    pub fn bullets(&self, heading: &str) -> Vec<Bullet> {
+    pub fn bullets(self, heading: &str) -> Vec<Bullet> {
         self.section(heading).map(|section| self.structure().bullets(self.text(), &section.span)).unwrap_or_default()
     }
 
     /// The notes: the outermost list items of `## Notes`.
     #[must_use]
-    pub fn notes(&self) -> Vec<Note> {
+    pub fn notes(self) -> Vec<Note> {
         let note = |bullet: Bullet| Note { text: bullet.text, place: bullet.place };
         self.bullets("Notes").into_iter().map(note).collect()
     }
@@ -80,13 +113,14 @@ impl Document {
     /// The first line `**Name**: text` (or `**Name:** text`) before the first section, outside code, whatever the case of the
     /// name. Later ones are prose: a note may quote one.
     #[must_use]
-    pub fn label(&self, name: &str) -> Option<Label> {
-        if !self.is_readable() {
+    pub fn label(self, name: &str) -> Option<Label> {
+        if !self.document.is_readable() {
             return None;
         }
         let (text, structure) = (self.text(), self.structure());
         let first_section = structure.sections.first().map(|section| section.heading_span.start);
-        let (mut at, end_of_head) = (self.inner().body.start, first_section.unwrap_or(self.inner().body.end));
+        let (mut at, end_of_head) =
+            (self.document.inner().body.start, first_section.unwrap_or(self.document.inner().body.end));
         while at < end_of_head {
             let end = line_end(text, at);
             if let Some(span) = label_text(&text[at..end], name).filter(|_| !structure.is_hidden(at)) {
@@ -99,8 +133,14 @@ impl Document {
         None
     }
 
+    /// The blocks of the body that nothing closes, in file order.
+    #[must_use]
+    pub fn open_blocks(self) -> &'a [OpenBlock] {
+        &self.structure().open
+    }
+
     /// Where a section's JSON stands, or would stand.
-    pub(super) fn json_spot(&self, section: &Section) -> JsonSpot {
+    pub(super) fn json_spot(self, section: &Section) -> JsonSpot {
         let (text, span) = (self.text(), section.span.clone());
         let content = text[span.clone()].trim();
         let start = span.start + text[span.clone()].len() - text[span.clone()].trim_start().len();
@@ -124,7 +164,7 @@ impl Document {
     }
 
     /// Whether a range, which begins and ends with text, holds comments and nothing else.
-    fn holds_comments_only(&self, range: &Range<usize>) -> bool {
+    fn holds_comments_only(self, range: &Range<usize>) -> bool {
         let blocks = &self.structure().html;
         let from = blocks.partition_point(|block| block.end <= range.start);
         let inside = blocks[from..].iter().take_while(|block| block.start < range.end);
@@ -141,19 +181,19 @@ impl Document {
     }
 
     /// Reads the JSON that begins at a range; gives the value.
-    fn json_at(&self, heading: &str, range: Range<usize>, rest: Rest) -> Result<serde_json::Value, Diagnostic> {
+    fn json_at(self, heading: &str, range: Range<usize>, rest: Rest) -> Result<serde_json::Value, Diagnostic> {
         self.json_with_end(heading, &range, rest).map(|(value, _)| value)
     }
 
     /// Reads the JSON that begins at a range; gives the value and the byte behind it.
     pub(super) fn json_with_end(
-        &self,
+        self,
         heading: &str,
         range: &Range<usize>,
         rest: Rest,
     ) -> Result<(serde_json::Value, usize), Diagnostic> {
         let fault = |at: usize, message: String, hint: &str| {
-            Err(Diagnostic::error(Code::BadJson, message).at(Place::of(self.bytes(), at)).hint(hint))
+            Err(Diagnostic::error(Code::BadJson, message).at(Place::of(self.document.bytes(), at)).hint(hint))
         };
         let bytes = self.text()[range.clone()].trim_end().len();
         if bytes > JSON_BYTES_MAX {
@@ -272,9 +312,9 @@ mod tests {
             ("*none*", None),
         ] {
             let doc = parse(&format!("# T\n\n## Result\n\n{body}"));
-            assert_eq!(doc.section_json("result").transpose().expect(body), value, "{body:?}");
+            assert_eq!(doc.body().section_json("result").transpose().expect(body), value, "{body:?}");
         }
-        assert_eq!(parse("# T\n").section_json("Result"), None);
+        assert_eq!(parse("# T\n").body().section_json("Result"), None);
     }
 
     #[test]
@@ -288,7 +328,7 @@ mod tests {
             ("```json\n```\n", (4, 1), "`## Result` holds an empty code block"),
         ] {
             let doc = parse(&format!("# T\n## Result\n{body}"));
-            let fault = doc.section_json("Result").expect("a section").expect_err(body);
+            let fault = doc.body().section_json("Result").expect("a section").expect_err(body);
             assert_eq!(
                 (fault.message.as_str(), fault.place),
                 (message, Some(Place { line: place.0, column: place.1 }))
@@ -301,12 +341,12 @@ mod tests {
         let doc = parse(
             "# T\n\n```\n**Status**: no\n```\n**Type**: x\n**Status**: busy  \r\n**Last Updated:** now\n**Empty**:\n",
         );
-        let label = |name| doc.label(name).map(|label| label.text);
+        let label = |name| doc.body().label(name).map(|label| label.text);
         assert_eq!(label("status").as_deref(), Some("busy"));
         assert_eq!(label("Last Updated").as_deref(), Some("now"));
         assert_eq!(label("Empty").as_deref(), Some(""));
         assert_eq!(label("Stat"), None);
         assert_eq!(label("Late"), None);
-        assert_eq!(doc.label("Status").expect("there").place, Place { line: 7, column: 13 });
+        assert_eq!(doc.body().label("Status").expect("there").place, Place { line: 7, column: 13 });
     }
 }

@@ -3,9 +3,9 @@
 
 use serde_json::Value as Json;
 
-use super::prose::{Skeleton, is_label};
-use super::{Document, JSON_BYTES_MAX};
 use crate::core::diagnostic::{Code, Diagnostic};
+use crate::core::document::body::description::is_label;
+use crate::core::document::{Document, JSON_BYTES_MAX, OpenBlock, Skeleton};
 
 /// Deepest nesting of lists and maps in the JSON of a section.
 pub const JSON_DEPTH_MAX: usize = 100;
@@ -27,11 +27,11 @@ pub(super) fn description_fault(skeleton: Skeleton<'_>, text: &str) -> Option<Di
         let message = format!("the description cannot be used, at its line {}: {}", line(finding), finding.message);
         return fault(message, "correct the text");
     }
-    if let Some(finding) = alone.open_blocks().first().map(super::OpenBlock::finding) {
+    if let Some(finding) = alone.body().open_blocks().first().map(OpenBlock::finding) {
         let message = format!("the description cannot be used, at its line {}: {}", line(&finding), finding.message);
         return fault(message, finding.hint.as_deref().unwrap_or("close it"));
     }
-    if let Some(section) = skeleton.headings.iter().find_map(|heading| alone.section(heading)) {
+    if let Some(section) = skeleton.headings.iter().find_map(|heading| alone.body().section(heading)) {
         let message =
             format!("a description cannot have the heading `## {}`: it is a section of its own", section.heading);
         return fault(message, "use another heading, or one of a lower level (`###`)");

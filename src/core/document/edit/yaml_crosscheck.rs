@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{Field, Value};
+use crate::core::document::{Field, Value};
 
 /// Tells whether `serde_yaml` finds the same keys, in the same order, with the same texts.
 pub(super) fn agrees(yaml: &str, fields: &[Field]) -> bool {

@@ -3,10 +3,8 @@
 
 use std::ops::Range;
 
-use super::Document;
-use super::edit::{EditError, Splice};
-use super::fence::line_end;
 use crate::core::diagnostic::{Code, Diagnostic, Place};
+use crate::core::document::fence::line_end;
 
 /// A block that nothing closes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,11 +14,11 @@ pub struct OpenBlock {
     /// Where it opens.
     pub place: Place,
     /// From its opening to the heading that ends it, or to the end of what it stands in.
-    pub(super) span: Range<usize>,
+    pub(in crate::core::document) span: Range<usize>,
     /// The line that would close it.
-    pub(super) closing: String,
+    pub(in crate::core::document) closing: String,
     /// It stands in no list and no quote, so what is written behind it would belong to it.
-    pub(super) is_outermost: bool,
+    pub(in crate::core::document) is_outermost: bool,
 }
 
 impl OpenBlock {
@@ -40,7 +38,7 @@ impl OpenBlock {
 }
 
 /// What opens a code block and what would close it; `None` if it is closed, or needs no closing.
-pub(super) fn open_fence(block: &str) -> Option<(String, String)> {
+pub(in crate::core::document) fn open_fence(block: &str) -> Option<(String, String)> {
     let opening = block.lines().next().unwrap_or_default().trim_start();
     let mark = opening.chars().next().filter(|c| matches!(c, '`' | '~'))?;
     let fence = &opening[..opening.len() - opening.trim_start_matches(mark).len()];
@@ -52,7 +50,7 @@ pub(super) fn open_fence(block: &str) -> Option<(String, String)> {
 }
 
 /// The same of a block of HTML. One that a blank line ends needs no closing.
-pub(super) fn open_html(block: &str) -> Option<(String, String)> {
+pub(in crate::core::document) fn open_html(block: &str) -> Option<(String, String)> {
     const RAW: [&str; 4] = ["script", "pre", "style", "textarea"];
     let block = block.trim_start();
     let (opening, closing) = if block.starts_with("<!--") {
@@ -73,7 +71,7 @@ pub(super) fn open_html(block: &str) -> Option<(String, String)> {
 
 /// The first heading behind the first line of a block that nothing closes. A level-1 heading counts only between blank lines:
 /// scripts have comments that look like one.
-pub(super) fn heading_in(text: &str, block: &Range<usize>) -> Option<usize> {
+pub(in crate::core::document) fn heading_in(text: &str, block: &Range<usize>) -> Option<usize> {
     let mut at = line_end(text, block.start);
     let mut after_blank = false;
     while at < block.end {
@@ -90,7 +88,7 @@ pub(super) fn heading_in(text: &str, block: &Range<usize>) -> Option<usize> {
 }
 
 /// The level of a line that is a heading of level 1 or 2.
-pub(super) fn heading_level(line: &str) -> Option<usize> {
+pub(in crate::core::document) fn heading_level(line: &str) -> Option<usize> {
     let rest = line.trim_start_matches(' ');
     let text = rest.trim_start_matches('#');
     let level = rest.len() - text.len();
@@ -99,7 +97,7 @@ pub(super) fn heading_level(line: &str) -> Option<usize> {
 }
 
 /// The first heading in a block of HTML that a blank line would have ended, as in `</details>` directly above `## Notes`.
-pub(super) fn heading_in_html(text: &str, block: &Range<usize>) -> Option<usize> {
+pub(in crate::core::document) fn heading_in_html(text: &str, block: &Range<usize>) -> Option<usize> {
     const OTHERS: [&str; 6] = ["<!", "<?", "<script", "<pre", "<style", "<textarea"];
     let opening: String = text[block.clone()].trim_start().chars().take(10).collect::<String>().to_ascii_lowercase();
     if OTHERS.iter().any(|other| opening.starts_with(other)) {
@@ -114,56 +112,6 @@ pub(super) fn heading_in_html(text: &str, block: &Range<usize>) -> Option<usize>
         at = end;
     }
     None
-}
-
-impl Document {
-    /// The blocks of the body that nothing closes, in file order.
-    #[must_use]
-    pub fn open_blocks(&self) -> &[OpenBlock] {
-        &self.structure().open
-    }
-
-    /// Carries out an edit of a section on the document with its blocks closed: what is written must not become part of one.
-    /// An edit that changes nothing leaves them open.
-    pub(super) fn with_closed_blocks(
-        &self,
-        edit: impl Fn(&Self) -> Result<Self, EditError>,
-    ) -> Result<Self, EditError> {
-        let fault = |block: &OpenBlock| EditError::OpenBlock(Box::new(block.finding()));
-        let Some(first) = self.open_blocks().iter().find(|block| block.is_outermost) else {
-            // One in a list or a quote is not closed, and may be why the edit cannot be made.
-            return edit(self).map_err(|error| match (error, self.open_blocks().first()) {
-                (EditError::Unproven(_), Some(block)) => fault(block),
-                (error, _) => error,
-            });
-        };
-        let closed = self.closed().ok_or_else(|| fault(first))?;
-        match edit(&closed) {
-            Ok(edited) if edited == closed => Ok(self.clone()),
-            Err(EditError::Unproven(_)) => Err(fault(first)),
-            other => other,
-        }
-    }
-
-    /// The document with its outermost blocks closed, each behind its last line; `None` if it would read differently then.
-    fn closed(&self) -> Option<Self> {
-        let outermost = self.open_blocks().iter().filter(|block| block.is_outermost);
-        // Too many of them: the last one is read as if it held the sections behind it.
-        if outermost.clone().any(|block| heading_in(self.text(), &block.span).is_some()) {
-            return None;
-        }
-        let splices = outermost.map(|block| {
-            let end = block.span.start + self.text()[block.span.clone()].trim_end().len();
-            Splice::insert(end, format!("{}{}", self.line_break_at(end), block.closing))
-        });
-        let closed = self.with(splices.collect()).ok()?;
-        let headings = |document: &Self| document.sections().iter().map(|one| one.heading.clone()).collect::<Vec<_>>();
-        let is_same = headings(&closed) == headings(self)
-            && closed.title() == self.title()
-            && closed.steps().len() == self.steps().len()
-            && !closed.open_blocks().iter().any(|block| block.is_outermost);
-        is_same.then_some(closed)
-    }
 }
 
 #[cfg(test)]

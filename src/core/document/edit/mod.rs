@@ -1,8 +1,19 @@
 //! Edits as splices of byte ranges, and the proof that each changed what it should and nothing else. Decides no wording of files.
 
+mod body;
+mod bounds;
+mod description;
+mod emit;
+mod frontmatter;
+mod insertion_point;
+mod yaml_crosscheck;
+
 use std::ops::Range;
 
-use super::second_opinion;
+pub use body::Mark;
+pub use bounds::{DESCRIPTION_BYTES_MAX, JSON_DEPTH_MAX, json_fault};
+
+use super::body::{OpenBlock, heading_in};
 use super::{Document, Value};
 use crate::core::diagnostic::{Code, Diagnostic, Severity};
 use crate::core::name::visible;
@@ -186,7 +197,7 @@ impl Document {
         let same_values = Value::Map(found).means(&Value::Map(expected));
         let same_body = edited.text()[edited.inner().body.clone()] == self.text()[self.inner().body.clone()];
         let yaml = edited.inner().fence.as_ref().map_or(0..0, |fence| fence.yaml.clone());
-        if same_values && same_body && second_opinion::agrees(&edited.text()[yaml], edited.fields()) {
+        if same_values && same_body && yaml_crosscheck::agrees(&edited.text()[yaml], edited.fields()) {
             return Ok(edited);
         }
         Err(EditError::Unproven(format!("`{}`", visible(key))))
@@ -199,7 +210,7 @@ impl Document {
         // A closing fence without a line break gains one when text follows it.
         let front = |document: &Self| document.text()[..document.inner().body.start].trim_end().to_owned();
         let same_front = front(&edited) == front(self);
-        let same_title = matches!(touched, Touched::Title) || edited.title() == self.title();
+        let same_title = matches!(touched, Touched::Title) || edited.body().title() == self.body().title();
         if same_front && same_title && edited.untouched(touched) == self.untouched(touched) {
             return Ok(edited);
         }
@@ -215,13 +226,13 @@ impl Document {
             Touched::Bytes(_) | Touched::Title | Touched::Prose(_) => false,
         };
         if let Touched::Prose(headings) = touched {
-            let known = headings.iter().filter_map(|heading| self.section(heading));
+            let known = headings.iter().filter_map(|heading| self.body().section(heading));
             let text = |span: &Range<usize>| self.text()[span.clone()].trim();
             return known.map(|section| (section.heading.as_str(), text(&section.span))).collect();
         }
         let mut first = true;
         let mut out = Vec::new();
-        for section in self.sections() {
+        for section in self.body().sections() {
             if first && is_touched(&section.heading) {
                 first = false;
                 continue;
@@ -234,6 +245,49 @@ impl Document {
             out.push((section.heading.as_str(), text));
         }
         out
+    }
+
+    /// Carries out an edit of a section on the document with its blocks closed: what is written must not become part of one.
+    /// An edit that changes nothing leaves them open.
+    pub(super) fn with_closed_blocks(
+        &self,
+        edit: impl Fn(&Self) -> Result<Self, EditError>,
+    ) -> Result<Self, EditError> {
+        let fault = |block: &OpenBlock| EditError::OpenBlock(Box::new(block.finding()));
+        let Some(first) = self.body().open_blocks().iter().find(|block| block.is_outermost) else {
+            // One in a list or a quote is not closed, and may be why the edit cannot be made.
+            return edit(self).map_err(|error| match (error, self.body().open_blocks().first()) {
+                (EditError::Unproven(_), Some(block)) => fault(block),
+                (error, _) => error,
+            });
+        };
+        let closed = self.closed().ok_or_else(|| fault(first))?;
+        match edit(&closed) {
+            Ok(edited) if edited == closed => Ok(self.clone()),
+            Err(EditError::Unproven(_)) => Err(fault(first)),
+            other => other,
+        }
+    }
+
+    /// The document with its outermost blocks closed, each behind its last line; `None` if it would read differently then.
+    fn closed(&self) -> Option<Self> {
+        let outermost = self.body().open_blocks().iter().filter(|block| block.is_outermost);
+        // Too many of them: the last one is read as if it held the sections behind it.
+        if outermost.clone().any(|block| heading_in(self.text(), &block.span).is_some()) {
+            return None;
+        }
+        let splices = outermost.map(|block| {
+            let end = block.span.start + self.text()[block.span.clone()].trim_end().len();
+            Splice::insert(end, format!("{}{}", self.line_break_at(end), block.closing))
+        });
+        let closed = self.with(splices.collect()).ok()?;
+        let headings =
+            |document: &Self| document.body().sections().iter().map(|one| one.heading.clone()).collect::<Vec<_>>();
+        let is_same = headings(&closed) == headings(self)
+            && closed.body().title() == self.body().title()
+            && closed.body().steps().len() == self.body().steps().len()
+            && !closed.body().open_blocks().iter().any(|block| block.is_outermost);
+        is_same.then_some(closed)
     }
 
     /// The line break in use around a byte: that of the line before it, else the file's first, else `\n`.

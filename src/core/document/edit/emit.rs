@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::scan::Style;
-use super::value::{Core, Value, core_type};
+use crate::core::document::scan::Style;
+use crate::core::document::value::{Core, Value, core_type};
 
 /// A value in one line: scalars in a style where it fits, lists as `[...]`, maps as `{...}`.
 pub(super) fn inline(value: &Value, style: Style, flow: bool) -> String {

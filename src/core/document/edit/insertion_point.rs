@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::fence::line_end;
+use crate::core::document::fence::line_end;
 
 /// The line behind which a slot begins.
 enum Anchor {

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-use super::fence::{line_end, line_start};
 use super::open_block::{OpenBlock, heading_in, heading_in_html, open_fence, open_html};
 use crate::core::diagnostic::Place;
+use crate::core::document::fence::{line_end, line_start};
 
 /// A section: a level-2 heading and what follows it up to the next heading of level 1 or 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub struct Label {
 
 /// A list item as it lies in the file. Byte positions are 32 bits wide: a file is at most 1 MiB, and there may be many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Item {
+pub(in crate::core::document) struct Item {
     start: u32,
     content: u32,
     text_end: u32,
@@ -87,30 +87,30 @@ const PARTS_MAX: usize = 64;
 
 /// A block of code.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CodeBlock {
+pub(in crate::core::document) struct CodeBlock {
     /// All of it, fences included.
-    pub(super) span: Range<usize>,
+    pub(in crate::core::document) span: Range<usize>,
     /// The word behind the opening fence; `None` for indented code.
-    pub(super) info: Option<String>,
+    pub(in crate::core::document) info: Option<String>,
 }
 
 /// The structure of a body; all positions are bytes of the file.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Body {
-    pub(super) title: Option<Range<usize>>,
-    pub(super) title_line: Option<Range<usize>>,
-    pub(super) sections: Vec<Section>,
-    pub(super) steps: Vec<Step>,
-    pub(super) code: Vec<CodeBlock>,
-    pub(super) html: Vec<Range<usize>>,
-    pub(super) open: Vec<OpenBlock>,
+pub(in crate::core::document) struct BodyStructure {
+    pub(in crate::core::document) title: Option<Range<usize>>,
+    pub(in crate::core::document) title_line: Option<Range<usize>>,
+    pub(in crate::core::document) sections: Vec<Section>,
+    pub(in crate::core::document) steps: Vec<Step>,
+    pub(in crate::core::document) code: Vec<CodeBlock>,
+    pub(in crate::core::document) html: Vec<Range<usize>>,
+    pub(in crate::core::document) open: Vec<OpenBlock>,
     items: Vec<Item>,
     lines: Vec<u32>,
 }
 
-impl Body {
+impl BodyStructure {
     /// Reads the body that lies at `range` of a text.
-    pub(super) fn read(text: &str, range: &Range<usize>) -> Self {
+    pub(in crate::core::document) fn read(text: &str, range: &Range<usize>) -> Self {
         let mut reader = Reader {
             text,
             base: range.start,
@@ -135,20 +135,20 @@ impl Body {
     }
 
     /// The place of a byte.
-    pub(super) fn place(&self, text: &str, at: usize) -> Place {
+    pub(in crate::core::document) fn place(&self, text: &str, at: usize) -> Place {
         let line = self.lines.partition_point(|start| *start as usize <= at).max(1);
         let start = self.lines.get(line - 1).map_or(0, |start| *start as usize);
         Place { line, column: Place::of(&text.as_bytes()[start..], at - start).column }
     }
 
     /// The section with a heading, whatever its case.
-    pub(super) fn section(&self, heading: &str) -> Option<&Section> {
+    pub(in crate::core::document) fn section(&self, heading: &str) -> Option<&Section> {
         let wanted = heading.to_lowercase();
         self.sections.iter().find(|section| section.heading.to_lowercase() == wanted)
     }
 
     /// Tells whether a byte lies in code or in HTML. Both stand in file order and never inside each other.
-    pub(super) fn is_hidden(&self, at: usize) -> bool {
+    pub(in crate::core::document) fn is_hidden(&self, at: usize) -> bool {
         let code = self.code.partition_point(|code| code.span.end <= at);
         let html = self.html.partition_point(|span| span.end <= at);
         self.code.get(code).is_some_and(|code| code.span.contains(&at))
@@ -156,14 +156,14 @@ impl Body {
     }
 
     /// The blocks of code that begin in a byte range.
-    pub(super) fn code_in(&self, range: &Range<usize>) -> &[CodeBlock] {
+    pub(in crate::core::document) fn code_in(&self, range: &Range<usize>) -> &[CodeBlock] {
         let from = self.code.partition_point(|code| code.span.start < range.start);
         let to = self.code.partition_point(|code| code.span.start < range.end);
         &self.code[from..to.max(from)]
     }
 
     /// The outermost list items of a byte range.
-    pub(super) fn bullets(&self, text: &str, range: &Range<usize>) -> Vec<Bullet> {
+    pub(in crate::core::document) fn bullets(&self, text: &str, range: &Range<usize>) -> Vec<Bullet> {
         self.items_in(range)
             .filter(|item| item.top)
             .map(|item| Bullet {
@@ -221,7 +221,7 @@ impl Body {
 struct Reader<'a> {
     text: &'a str,
     base: usize,
-    body: Body,
+    body: BodyStructure,
     open: Vec<Item>,
     lists: usize,
     quotes: usize,
@@ -403,8 +403,8 @@ fn item_text(text: &str, range: Range<usize>, join: &str) -> String {
 mod tests {
     use super::*;
 
-    fn body(text: &str) -> Body {
-        Body::read(text, &(0..text.len()))
+    fn body(text: &str) -> BodyStructure {
+        BodyStructure::read(text, &(0..text.len()))
     }
 
     #[test]

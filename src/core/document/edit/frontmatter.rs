@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use super::edit::{EditError, Splice};
-use super::emit;
-use super::fence::{line_end, line_start};
-use super::scan::{self, Entry, Node, NodeKind, Root, Style};
-use super::slots::{self, Present};
-use super::{Document, Value};
+use super::insertion_point::{self, Present};
+use super::{EditError, Splice, emit};
+use crate::core::document::fence::{line_end, line_start};
+use crate::core::document::scan::{self, Entry, Node, NodeKind, Root, Style};
+use crate::core::document::{Document, Value};
 use crate::core::name::visible;
 
 impl Document {
@@ -176,7 +175,7 @@ impl<'a> Front<'a> {
         let lines =
             |entry: &Entry| self.line_start(entry.key_span.start)..line_end(self.text, self.last_byte(&entry.value));
         let present: Vec<_> = entries.iter().map(|entry| Present { key: &entry.key, lines: lines(entry) }).collect();
-        let at = slots::position(self.text, &self.yaml, &present, key);
+        let at = insertion_point::position(self.text, &self.yaml, &present, key);
         let indent = entries.first().map_or(0, |entry| self.column(entry.key_span.start));
         Splice::insert(at, emit::entry(key, value, indent, self.eol))
     }

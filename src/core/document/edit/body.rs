@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::edit::{EditError, Splice, Touched};
-use super::fence::{line_end, line_start};
-use super::read_body::{JsonSpot, Rest, is_placeholder};
-use super::{Bullet, Document, Section, Step};
+use super::{EditError, Splice, Touched};
+use crate::core::document::body::{JsonSpot, Rest, is_placeholder};
+use crate::core::document::fence::{line_end, line_start};
+use crate::core::document::{Bullet, Document, Section, Step};
 
 /// What happens to a check box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,12 +23,12 @@ const SECTION_ORDER: [&str; 9] =
     ["Active Tasks", "Dependencies", "Payload", "Metadata", "Progress", "Result", "Error", "History", "Notes"];
 
 impl Document {
-    /// Ticks or unticks a step, counted from 1 as [`Document::steps`] lists them. Changes one byte, or none.
+    /// Ticks or unticks a step, counted from 1 as [`DocumentBody::steps`](crate::core::document::DocumentBody::steps) lists them. Changes one byte, or none.
     ///
     /// # Errors
     /// [`EditError::NoStep`]; [`EditError::Unreadable`].
     pub fn tick(&self, step: usize, mark: Mark) -> Result<Self, EditError> {
-        let steps = self.editable()?.steps();
+        let steps = self.editable()?.body().steps();
         let missing = || EditError::NoStep { asked: step, steps: steps.iter().map(|step| step.text.clone()).collect() };
         let found = step.checked_sub(1).and_then(|i| steps.get(i)).ok_or_else(missing)?;
         let done = match mark {
@@ -45,20 +45,20 @@ impl Document {
             &Touched::Bytes(range.clone()),
             vec![Splice::new(range, if done { "x" } else { " " })],
         )?;
-        let as_before = edited.steps().iter().zip(steps).enumerate();
-        let proven = edited.steps().len() == steps.len()
+        let as_before = edited.body().steps().iter().zip(steps).enumerate();
+        let proven = edited.body().steps().len() == steps.len()
             && as_before
                 .into_iter()
                 .all(|(i, (new, old))| new.text == old.text && new.done == if i + 1 == step { done } else { old.done });
         if proven { Ok(edited) } else { Err(EditError::Unproven("the check box".to_owned())) }
     }
 
-    /// Gives every step the mark that is given for it, in the order of [`Document::steps`]. Changes nothing else.
+    /// Gives every step the mark that is given for it, in the order of [`DocumentBody::steps`](crate::core::document::DocumentBody::steps). Changes nothing else.
     ///
     /// # Errors
     /// [`EditError`] as for every edit; [`EditError::Unproven`] if there are not as many steps.
     pub fn set_marks(&self, done: &[bool]) -> Result<Self, EditError> {
-        let steps = self.steps();
+        let steps = self.body().steps();
         let others = steps.iter().zip(done).filter(|(step, done)| step.done != **done);
         let splice =
             |(step, done): (&Step, &bool)| Splice::new(step.mark..step.mark + 1, if *done { "x" } else { " " });
@@ -67,9 +67,10 @@ impl Document {
             return Ok(self.clone());
         }
         let edited = self.editable()?.with(splices)?;
-        let texts = |document: &Self| document.steps().iter().map(|step| step.text.clone()).collect::<Vec<_>>();
-        let is_set = edited.steps().iter().map(|step| step.done).eq(done.iter().copied());
-        let proven = is_set && texts(&edited) == texts(self) && edited.sections().len() == self.sections().len();
+        let texts = |document: &Self| document.body().steps().iter().map(|step| step.text.clone()).collect::<Vec<_>>();
+        let is_set = edited.body().steps().iter().map(|step| step.done).eq(done.iter().copied());
+        let proven =
+            is_set && texts(&edited) == texts(self) && edited.body().sections().len() == self.body().sections().len();
         if proven { Ok(edited) } else { Err(EditError::Unproven("the check boxes".to_owned())) }
     }
 
@@ -87,11 +88,11 @@ impl Document {
             return Err(EditError::Value(Box::new(fault)));
         }
         let pretty = |at: usize| format!("{json:#}").replace('\n', self.line_break_at(at));
-        let Some(section) = self.section(heading) else {
+        let Some(section) = self.body().section(heading) else {
             let at = self.inner().body.end;
             return self.proven_json(self.add_section(heading, &self.wrapped(pretty(at), at))?, heading, json);
         };
-        let splice = match self.json_spot(section) {
+        let splice = match self.body().json_spot(section) {
             JsonSpot::Vacant(range) => {
                 self.fill(section, range, &self.wrapped(pretty(section.span.start), section.span.start))
             }
@@ -100,7 +101,7 @@ impl Document {
                 Splice::insert(at, format!("{eol}{eol}```json{eol}{}{eol}```", pretty(at)))
             }
             JsonSpot::Fenced(range) => {
-                if self.section_json(heading) == Some(Ok(json.clone())) {
+                if self.body().section_json(heading) == Some(Ok(json.clone())) {
                     return Ok(self.clone());
                 }
                 let eol = self.line_break_at(range.start);
@@ -108,7 +109,7 @@ impl Document {
             }
             JsonSpot::Raw(range) => {
                 let fault = |fault| EditError::BadJson(Box::new(fault));
-                let (old, end) = self.json_with_end(&section.heading, &range, Rest::Prose).map_err(fault)?;
+                let (old, end) = self.body().json_with_end(&section.heading, &range, Rest::Prose).map_err(fault)?;
                 if old == *json {
                     return Ok(self.clone());
                 }
@@ -129,12 +130,12 @@ impl Document {
 
     fn put_text(&self, heading: &str, text: &str) -> Result<Self, EditError> {
         let text = text.trim().replace("\r\n", "\n");
-        let Some(section) = self.section(heading) else {
+        let Some(section) = self.body().section(heading) else {
             let text = text.replace('\n', self.line_break_at(self.inner().body.end));
             return self.proven_text(self.add_section(heading, &text)?, heading, &text);
         };
         let text = text.replace('\n', self.line_break_at(section.span.start));
-        if self.section_text(heading) == Some(text.as_str()) {
+        if self.body().section_text(heading) == Some(text.as_str()) {
             return Ok(self.clone());
         }
         let splice = self.fill(section, self.trimmed(section), &text);
@@ -162,12 +163,12 @@ impl Document {
     }
 
     fn put_bullet(&self, heading: &str, text: &str) -> Result<Self, EditError> {
-        let Some(section) = self.section(heading) else {
+        let Some(section) = self.body().section(heading) else {
             let item = list_item("- ", text, self.line_break_at(self.inner().body.end));
             return self.proven_bullets(self.add_section(heading, &item)?, heading, 1);
         };
         let eol = self.line_break_at(section.span.start);
-        let (content, bullets) = (self.trimmed(section), self.bullets(heading));
+        let (content, bullets) = (self.trimmed(section), self.body().bullets(heading));
         let splice = match bullets.last() {
             None if content.is_empty() || is_placeholder(&self.text()[content.clone()]) => {
                 self.fill(section, content, &list_item("- ", text, eol))
@@ -187,7 +188,7 @@ impl Document {
         self.proven_bullets(edited, heading, bullets.len() + 1)
     }
 
-    /// Replaces the text of a list item, counted from 0 as [`Document::bullets`] lists them.
+    /// Replaces the text of a list item, counted from 0 as [`DocumentBody::bullets`](crate::core::document::DocumentBody::bullets) lists them.
     ///
     /// # Errors
     /// [`EditError::NoBullet`]; [`EditError`] as for every edit.
@@ -208,7 +209,7 @@ impl Document {
         self.proven_bullets(edited, heading, have)
     }
 
-    /// Removes a list item with its lines, counted from 0 as [`Document::bullets`] lists them.
+    /// Removes a list item with its lines, counted from 0 as [`DocumentBody::bullets`](crate::core::document::DocumentBody::bullets) lists them.
     ///
     /// # Errors
     /// [`EditError::NoBullet`]; [`EditError`] as for every edit.
@@ -230,7 +231,7 @@ impl Document {
     /// [`EditError::BadText`] if the text has more than one line; [`EditError`] as for every edit.
     pub fn set_label(&self, name: &str, text: &str) -> Result<Self, EditError> {
         self.editable()?;
-        let Some(label) = self.label(name) else { return Ok(self.clone()) };
+        let Some(label) = self.body().label(name) else { return Ok(self.clone()) };
         if text.contains(['\n', '\r']) {
             return Err(EditError::BadText { what: "the text of a label", why: "has more than one line" });
         }
@@ -241,7 +242,7 @@ impl Document {
         let blank = if tight { " " } else { "" };
         let splice = Splice::new(label.span.clone(), format!("{blank}{}", text.trim()));
         let edited = self.with_body(&format!("`**{name}**`"), &Touched::Bytes(label.span), vec![splice])?;
-        let proven = edited.label(name).is_some_and(|label| label.text == text.trim());
+        let proven = edited.body().label(name).is_some_and(|label| label.text == text.trim());
         if proven { Ok(edited) } else { Err(EditError::Unproven(format!("`**{name}**`"))) }
     }
 
@@ -254,12 +255,12 @@ impl Document {
         if title.is_empty() || title.contains(['\n', '\r']) {
             return Err(EditError::BadText { what: "a title", why: "is one line with at least one character" });
         }
-        if self.editable()?.title() == Some(title) {
+        if self.editable()?.body().title() == Some(title) {
             return Ok(self.clone());
         }
         // `#`s at the end would be taken for the heading's closing.
         let closing = if title.ends_with('#') { " #" } else { "" };
-        let splice = match self.structure().title.clone() {
+        let splice = match self.body().structure().title.clone() {
             Some(range) if !range.is_empty() => Splice::new(range, format!("{title}{closing}")),
             Some(range) => Splice::insert(range.start, format!(" {title}{closing}")),
             None => {
@@ -277,14 +278,14 @@ impl Document {
             }
         };
         let edited = self.with_body("the title", &Touched::Title, vec![splice])?;
-        if edited.title() == Some(title) { Ok(edited) } else { Err(EditError::Unproven("the title".to_owned())) }
+        if edited.body().title() == Some(title) { Ok(edited) } else { Err(EditError::Unproven("the title".to_owned())) }
     }
 
     fn bullet(&self, heading: &str, index: usize) -> Result<(Bullet, usize), EditError> {
-        if self.editable()?.section(heading).is_none() {
+        if self.editable()?.body().section(heading).is_none() {
             return Err(EditError::NoSection(heading.to_owned()));
         }
-        let mut bullets = self.bullets(heading);
+        let mut bullets = self.body().bullets(heading);
         let have = bullets.len();
         if index < have {
             return Ok((bullets.swap_remove(index), have));
@@ -328,7 +329,7 @@ impl Document {
         }
         let order = |name: &str| SECTION_ORDER.iter().position(|known| known.eq_ignore_ascii_case(name));
         let later = |section: &&Section| order(heading).is_some_and(|own| order(&section.heading) > Some(own));
-        let next = self.sections().iter().find(later).map(|section| section.heading_span.start);
+        let next = self.body().sections().iter().find(later).map(|section| section.heading_span.start);
         let at = next.unwrap_or(self.text().len());
         let eol = self.line_break_at(at);
         let before = &self.text()[..at];
@@ -348,9 +349,9 @@ impl Document {
     /// New JSON in the document's own manner: raw where its JSON is raw, else in a fence.
     fn wrapped(&self, json: String, at: usize) -> String {
         let has = |wanted: fn(&JsonSpot) -> bool| {
-            self.sections().iter().any(|section| {
-                let spot = self.json_spot(section);
-                wanted(&spot) && self.section_json(&section.heading).is_some_and(|json| json.is_ok())
+            self.body().sections().iter().any(|section| {
+                let spot = self.body().json_spot(section);
+                wanted(&spot) && self.body().section_json(&section.heading).is_some_and(|json| json.is_ok())
             })
         };
         let raw = has(|spot| matches!(spot, JsonSpot::Raw(_))) && !has(|spot| matches!(spot, JsonSpot::Fenced(_)));
@@ -372,22 +373,23 @@ impl Document {
     }
 
     fn proven_json(&self, edited: Self, heading: &str, json: &serde_json::Value) -> Result<Self, EditError> {
-        let same_steps = edited.steps().len() == self.steps().len();
-        if same_steps && edited.section_json(heading) == Some(Ok(json.clone())) {
+        let same_steps = edited.body().steps().len() == self.body().steps().len();
+        if same_steps && edited.body().section_json(heading) == Some(Ok(json.clone())) {
             return Ok(edited);
         }
         Err(EditError::Unproven(format!("`## {heading}`")))
     }
 
     fn proven_text(&self, edited: Self, heading: &str, text: &str) -> Result<Self, EditError> {
-        let proven = edited.section_text(heading) == Some(text) && self.sections().len() <= edited.sections().len();
+        let proven = edited.body().section_text(heading) == Some(text)
+            && self.body().sections().len() <= edited.body().sections().len();
         if proven { Ok(edited) } else { Err(EditError::Unproven(format!("`## {heading}`"))) }
     }
 
     fn proven_bullets(&self, edited: Self, heading: &str, count: usize) -> Result<Self, EditError> {
         let progress = heading.eq_ignore_ascii_case("Progress");
-        let same_steps = progress || edited.steps().len() == self.steps().len();
-        let proven = same_steps && edited.bullets(heading).len() == count;
+        let same_steps = progress || edited.body().steps().len() == self.body().steps().len();
+        let proven = same_steps && edited.body().bullets(heading).len() == count;
         if proven { Ok(edited) } else { Err(EditError::Unproven(format!("`## {heading}`"))) }
     }
 }
