@@ -1,11 +1,11 @@
 //! A person who runs `git commit` and its like, with a hook or an editor, while agents write: their commit does not fail, nothing
 //! of ours is taken back, and no command waits for them.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::process::{Process, is_committed, save, subjects, until};
+use crate::support::script::write_script;
 use crate::support::{FOLDER, Run, Sandbox};
 
 /// A command that waits for a person would take minutes.
@@ -55,10 +55,7 @@ fn script(sandbox: &Sandbox, path: &str, then: &str) -> String {
     let path = sandbox.path(path);
     let (hold, mark) = (sandbox.path("../hold"), sandbox.path("../held"));
     let (hold, mark) = (hold.display(), mark.display());
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let text = format!("#!/bin/sh\ntouch '{mark}'\nwhile [ -e '{hold}' ]; do sleep 0.02; done\n{then}\n");
-    std::fs::write(&path, text).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&path, &format!("touch '{mark}'\nwhile [ -e '{hold}' ]; do sleep 0.02; done\n{then}"));
     path.display().to_string()
 }
 
@@ -131,12 +128,11 @@ fn a_command_in_the_hook_of_a_commit_answers_at_once() {
     let hook = sandbox.path(".git/hooks/pre-commit");
     std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
     let text = format!(
-        "#!/bin/sh\n{{ '{program}' --as bob task note task-1 'from the hook'; echo \"code $?\"; \
+        "{{ '{program}' --as bob task note task-1 'from the hook'; echo \"code $?\"; \
          '{program}' commit; echo \"code $?\"; }} > '{}' 2>&1\n",
         said.display()
     );
-    std::fs::write(&hook, text).unwrap();
-    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&hook, &text);
     for arguments in [&["commit", "-qm", "user: mine"][..], &["commit", "-qm", "user: mine", "--only", "more.txt"]] {
         let began = Instant::now();
         sandbox.git(arguments);

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::history::{assert_sound, is_committed, leftovers};
 use crate::random::Chance;
+use crate::support::script::write_script;
 use crate::support::stop::StopOnDrop;
 use crate::support::{FOLDER, Run, Sandbox, sized};
 use crate::watcher::{Watcher, wait_for};
@@ -69,9 +69,7 @@ fn place() -> Sandbox {
     sandbox.git(&["commit", "-qm", "user: a file"]);
     sandbox.git(&["branch", "side"]);
     let hook = sandbox.path(".git/hooks/pre-commit");
-    fs::create_dir_all(hook.parent().unwrap()).unwrap();
-    fs::write(&hook, "#!/bin/sh\n[ -e ../slow ] && sleep 0.1\nexit 0\n").unwrap();
-    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&hook, "[ -e ../slow ] && sleep 0.1\nexit 0");
     sandbox
 }
 

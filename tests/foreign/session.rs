@@ -1,12 +1,12 @@
 //! The session with redis-cli that the documentation shows, typed as it stands there, by somebody who waits for each commit.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::pages::{matches, steps};
 use crate::scene::{Scene, until};
+use crate::support::script::write_script;
 use crate::support::{FOLDER, Run, could_not_run, has_program};
 
 /// The page and the part of it that is typed.
@@ -43,11 +43,9 @@ fn the_session_in_the_documentation_goes_as_it_stands_there() {
     }
     let Some(scene) = Scene::start(test, 1, &[]) else { return };
     let bin = scene.top().join("bin");
-    std::fs::create_dir(&bin).unwrap();
     let real = which("redis-cli");
     let wrapper = bin.join("redis-cli");
-    std::fs::write(&wrapper, format!("#!/bin/sh\nexec {real} -u {} --no-raw \"$@\"\n", scene.server.url())).unwrap();
-    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&wrapper, &format!("exec {real} -u {} --no-raw \"$@\"", scene.server.url()));
     let steps = steps(&session());
     assert!(steps.len() > 15, "only {} commands", steps.len());
     for step in steps {

@@ -5,13 +5,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::commands::lines;
 use crate::support::programs::PROGRAMS;
+use crate::support::script::write_script;
 use crate::support::{FOLDER, Run, Sandbox, can_trace, could_not_run};
 
 /// Commands of git that an alias may try to stand in for.
@@ -123,11 +123,8 @@ impl Cage {
     /// A program that writes down that it was started, and with what.
     fn canary(&self, name: &str) -> PathBuf {
         let path = self.nest.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let script =
-            format!("#!/bin/sh\necho \"$0 $*\" >> '{}'\ncat >/dev/null 2>&1 </dev/null\nexit 0\n", self.song.display());
-        fs::write(&path, script).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let song = self.song.display();
+        write_script(&path, &format!("echo \"$0 $*\" >> '{song}'\ncat >/dev/null 2>&1 </dev/null\nexit 0"));
         path
     }
 

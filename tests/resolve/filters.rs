@@ -1,9 +1,9 @@
 //! Resolving where the repository names filters: none is started, and other entries of the index stay as they are.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
 use super::{FILE, branches, git, sandbox, status, task};
+use crate::support::script::write_script;
 
 /// Marks every entry as one that git may have to read again: the index is older than its files.
 fn make_racy(sandbox: &super::Sandbox) {
@@ -35,8 +35,7 @@ fn no_filter_of_the_repository_is_started_however_it_is_named() {
             let _ = git(&sandbox, &["merge", "--quiet", "topic"]);
             let song = sandbox.path("../song");
             let canary = sandbox.path("../canary");
-            fs::write(&canary, format!("#!/bin/sh\necho started >> '{}'\ncat\n", song.display())).unwrap();
-            fs::set_permissions(&canary, fs::Permissions::from_mode(0o755)).unwrap();
+            write_script(&canary, &format!("echo started >> '{}'\ncat", song.display()));
             sandbox.write(".gitattributes", &format!("*.txt filter={name}\n"));
             let text = format!("[filter \"{name}\"]\n\t{key} = {}\n\trequired = true\n", canary.display());
             let append = |file: &str, text: &str| {

@@ -6,6 +6,7 @@
 pub(crate) mod disk;
 pub(crate) mod programs;
 pub(crate) mod read_only;
+pub(crate) mod script;
 pub(crate) mod size;
 pub(crate) mod stop;
 

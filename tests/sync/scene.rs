@@ -2,13 +2,12 @@
 #![allow(clippy::disallowed_methods, reason = "the test makes files and starts programs")]
 #![allow(clippy::unwrap_used, reason = "a scene that cannot be set has failed")]
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
+pub(crate) use crate::support::script::write_script as script;
 use crate::support::{FOLDER, Run, Sandbox};
 
 /// A remote and its clones.
@@ -111,13 +110,6 @@ pub(crate) fn data(json: &str) -> Value {
 /// What an error said, as an object.
 pub(crate) fn fault(run: &Run) -> Value {
     serde_json::from_str::<Value>(&run.stderr).unwrap_or_else(|_| panic!("{run:?}"))["error"].clone()
-}
-
-/// Writes a program.
-pub(crate) fn script(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Commits a file beside the documents with plain git.

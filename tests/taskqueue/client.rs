@@ -1,11 +1,11 @@
 //! Calls of the tools, and what becomes of them under every fault of a server.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use mycelium::taskqueue::{Client, ItemStatus, NewItem, Program, TaskQueueError, Update};
 
+use crate::script::write_script;
 use crate::server::{PATIENCE, Server};
 use crate::stand_in::{Faults, Fork, Point, When};
 
@@ -164,8 +164,7 @@ fn what_is_no_server_is_said_to_be_none() {
     let started = |script: &str| {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("program");
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a program");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a program");
+        write_script(&path, script);
         let program = Program { words: vec![path.into()], environment: Vec::new(), folder: folder.path().to_owned() };
         Client::start(&program, SHORT * 3).expect_err("no server")
     };

@@ -5,13 +5,12 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use crate::script::write_script;
 use mycelium::taskqueue::{SearchPlaces, is_inside, is_npx, locate};
 
 /// A program that leaves a mark where it is started.
 fn plant(path: &Path) -> PathBuf {
-    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-    fs::write(path, format!("#!/bin/sh\ntouch '{}.started'\n", path.display())).expect("a program");
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a program");
+    write_script(path, &format!("touch '{}.started'", path.display()));
     path.to_owned()
 }
 

@@ -6,6 +6,8 @@
 
 mod client;
 mod finding;
+#[path = "../support/script.rs"]
+mod script;
 mod server;
 mod stand_in;
 mod transcript;

@@ -9,9 +9,9 @@ mod file;
 mod protocol;
 mod tools;
 
-use std::fs::{self, OpenOptions};
+use crate::script::write_script;
+use std::fs::OpenOptions;
 use std::io::{BufRead, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 pub(crate) use faults::{Faults, Fork, Point, When};
@@ -25,13 +25,12 @@ pub(crate) fn install(folder: &Path, name: &str, faults: &Faults) -> PathBuf {
     let tests = std::env::current_exe().expect("this program");
     let faults = serde_json::to_string(faults).expect("JSON");
     let script = format!(
-        "#!/bin/sh\nexec 3>&1 >/dev/null\n{FAULTS}={} exec {} stand_in_process --exact --ignored --nocapture\n",
+        "exec 3>&1 >/dev/null\n{FAULTS}={} exec {} stand_in_process --exact --ignored --nocapture",
         quoted(&faults),
         quoted(&tests.display().to_string()),
     );
     let program = folder.join(name);
-    fs::write(&program, script).expect("a script");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+    write_script(&program, &script);
     program
 }
 
