@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::core::entity::Entity;
-use crate::core::name::DocPath;
-use crate::services::{Project, TaskHolder};
+use crate::core::entity::{self, Entity, Reading};
+use crate::core::name::{DocId, DocPath};
+use crate::services::{Found, Project, TaskHolder, Waited};
 
 /// A document's path as the user would write it, below the root.
 #[must_use]
@@ -43,4 +43,30 @@ pub fn lease_data(hold: &TaskHolder) -> Value {
         "elsewhere": hold.elsewhere,
         "branch": hold.branch,
     })
+}
+
+/// Returns a document that was looked up as an answer's data, with its id and title even if it cannot be used otherwise.
+#[must_use]
+pub fn found_data(project: &Project, found: &Found) -> Value {
+    let mut data = document_data(project, &found.path, found.entity.as_ref());
+    if found.entity.is_none() {
+        let (id, title) = stated_identity(found);
+        data["id"] = json!(id);
+        data["title"] = json!(title);
+    }
+    data
+}
+
+/// Returns the id and the title that a document states, even if it cannot be used otherwise.
+#[must_use]
+pub fn stated_identity(found: &Found) -> (Option<DocId>, Option<String>) {
+    let Reading { id, kind, .. } = entity::read(&found.path, &found.document);
+    (id, kind.and_then(|kind| entity::title(kind, &found.document)))
+}
+
+/// Returns tasks that were waited for as an answer's data.
+#[must_use]
+pub fn waited_data(project: &Project, waited: &Waited) -> Value {
+    let task = |found: &Found| document_data(project, &found.path, found.entity.as_ref());
+    json!({ "tasks": waited.tasks.iter().map(task).collect::<Vec<_>>() })
 }

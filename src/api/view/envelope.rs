@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::command_hints::complete_hint;
 use crate::core::diagnostic::Diagnostic;
-use crate::core::name::DocPath;
+use crate::core::name::{DocPath, Revision};
+use crate::services::Waiting;
 
 /// The version of the envelope; it rises when a field changes its meaning.
 pub const SCHEMA: u64 = 1;
@@ -35,6 +36,14 @@ pub struct WriteState {
     pub committed: Option<String>,
     /// Why there is none yet.
     pub waiting: Option<String>,
+}
+
+impl WriteState {
+    /// Describes a write by its commit, or by why there is none yet.
+    #[must_use]
+    pub fn new(committed: Option<&Revision>, waiting: Option<&Waiting>) -> Self {
+        Self { committed: committed.map(ToString::to_string), waiting: waiting.map(ToString::to_string) }
+    }
 }
 
 /// Puts an answer's data into the envelope.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::command_hints::complete_hint;
+use super::commit::held_data;
 use super::document::{document_path, lease_data};
 use super::envelope::finding_data;
 use crate::core::entity::{self, AgentStatus, Liveness, fraction_json};
@@ -49,9 +49,7 @@ pub fn status_data(seen: &StatusOverview<'_>) -> Value {
             "findings": entry.findings.iter().map(|one| finding_data(project.folder(), one)).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "uncommitted": some(&standing.uncommitted, |path| json!(document_path(project, path))),
-        "held": some(&standing.held, |held| json!({
-            "path": document_path(project, &held.path), "why": held.why.to_string(), "hint": complete_hint(held.why.hint()),
-        })),
+        "held": some(&standing.held, |held| held_data(project, held)),
         "conflicts": some(&standing.conflicts, |path| json!(document_path(project, path))),
         "uncommitted_count": standing.uncommitted.len(),
         "waiting": standing.waiting.as_ref().map(ToString::to_string),

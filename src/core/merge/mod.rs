@@ -74,7 +74,7 @@ impl MergeSides<'_> {
 }
 
 /// What was decided although both sides had changed it, and who lost what by it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Decision {
     /// Which rule decided.
     pub rule: &'static str,
@@ -91,7 +91,7 @@ pub struct Decision {
 }
 
 /// What a person must decide.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Conflict {
     /// The rule by which nobody else can.
     pub rule: &'static str,

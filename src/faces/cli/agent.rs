@@ -3,19 +3,21 @@
 use std::fmt::Write as _;
 
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::answer::Answer;
 use super::format::Wording;
 use super::input::Given;
 use super::list::{self, Rows};
-use super::render::{Cell, Ink, count, listed, paint, status};
+use super::render::{Cell, Ink, listed, paint, status};
 use super::session::{self, Session};
 use super::{show, write};
-use crate::api::view::{AgentRow, ErrorReport, WriteState, document_path};
+use crate::api::view::{
+    AgentRow, ErrorReport, WriteState, add_liveness, count, document_path, heartbeat_data, prune_data, readable_span,
+};
 use crate::core::entity::agent::AgentUpdate;
 use crate::core::entity::{ActiveTask, AgentStatus, Entity, Liveness};
-use crate::core::name::{AgentName, Kind, OperationId, visible};
+use crate::core::name::{AgentName, Kind, visible};
 use crate::core::time::{Timestamp, ago};
 use crate::services::{Pruned, Pruning, Scope, Stale};
 
@@ -143,8 +145,7 @@ fn get(args: &Get, session: &Session) -> Result<Option<Answer>, ErrorReport> {
     let pulse =
         found.entity.as_ref().and_then(Entity::as_agent).map(|agent| project.leases().liveness(agent)).transpose()?;
     let mut answer = show::document("agent.get", &project, &found, &args.wording)?;
-    answer.data["seen"] = json!(pulse.and_then(|pulse| pulse.seen).map(|at| at.to_string()));
-    answer.data["stale"] = json!(pulse.is_some_and(|pulse| pulse.is_stale()));
+    add_liveness(&mut answer.data, pulse.as_ref());
     if let Some(seen) = pulse.filter(Liveness::is_stale).and_then(|pulse| pulse.seen) {
         let silent = ago(seen, project.now());
         answer.words = format!("{} no sign of life for {silent}\n", paint(Ink::Warn, "stale:"));
@@ -166,7 +167,7 @@ fn beat(args: &Beat, session: &Session) -> Result<Answer, ErrorReport> {
     })?;
     let at = project.leases().heartbeat(&name)?;
     let mut answer = session::answer("agent.beat", &project)?;
-    answer.data = json!({ "agent": name.as_str(), "seen": at.to_string() });
+    answer.data = heartbeat_data(&name, at);
     answer.words = format!("{name} is alive\n");
     Ok(answer)
 }
@@ -175,25 +176,9 @@ fn prune(args: &Prune, session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open()?;
     let pruning = if args.dry_run { Pruning::DryRun } else { Pruning::Real };
     let pruned = project.operations().prune(project.actor(), args.older, pruning)?;
-    let told = |stale: &Stale| {
-        json!({
-            "agent": stale.name.as_str(),
-            "seen": stale.seen.map(|at| at.to_string()),
-            "holds": stale.holds,
-            "path": document_path(&project, &stale.path),
-        })
-    };
     let mut answer = session::answer("agent.prune", &project)?;
-    answer.data = json!({
-        "removed": pruned.gone.iter().map(told).collect::<Vec<_>>(),
-        "kept": pruned.kept.iter().map(told).collect::<Vec<_>>(),
-        "dry_run": args.dry_run,
-        "operation": pruned.operation.as_ref().map(OperationId::as_str),
-    });
-    answer.written = (!args.dry_run).then(|| WriteState {
-        committed: pruned.committed.as_ref().map(ToString::to_string),
-        waiting: pruned.waiting.as_ref().map(ToString::to_string),
-    });
+    answer.data = prune_data(&project, pruning, &pruned);
+    answer.written = (!args.dry_run).then(|| WriteState::new(pruned.committed.as_ref(), pruned.waiting.as_ref()));
     for stale in &pruned.gone {
         let _ = writeln!(answer.text, "{}", stale.name);
     }
@@ -211,7 +196,7 @@ fn prune_words(args: &Prune, pruned: &Pruned, now: Timestamp) -> String {
     let names: Vec<String> = pruned.gone.iter().map(|stale| format!("{}{}", stale.name, seen(stale))).collect();
     let verb = if args.dry_run { "would remove" } else { "removed" };
     lines.push(match names.len() {
-        0 => format!("no agent has been stale for {} and holds nothing", show::span(args.older)),
+        0 => format!("no agent has been stale for {} and holds nothing", readable_span(args.older)),
         n => format!("{verb} {}: {}", count(n, "agent"), listed(&names)),
     });
     lines.join("\n") + "\n"

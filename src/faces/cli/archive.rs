@@ -3,15 +3,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use super::answer::Answer;
 use super::render::{self, Ink, paint};
 use super::session::{self, Session};
-use crate::api::view::{ErrorReport, ITEMS_DEFAULT, WriteState, complete_hint, document_path};
-use crate::core::name::{OperationId, visible};
+use crate::api::view::{ErrorReport, ITEMS_DEFAULT, WriteState, archive_data, count, document_path};
+use crate::core::name::visible;
 use crate::core::time::parse_span;
-use crate::services::{Archived, Kept, Moved, Project, Run, Wanted, quiet_span};
+use crate::services::{Archived, Moved, Project, Run, Wanted, quiet_span};
 
 /// Move finished tasks and workflows, and old event logs, into the archive
 #[derive(Debug, clap::Args)]
@@ -41,12 +39,9 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     let mut answer = session::answer("archive", &project)?;
     answer.text = done.moved.iter().take(ITEMS_DEFAULT).map(|one| line(&project, one)).collect();
     answer.words = words(&project, &done, run, wanted);
-    answer.data = data(&project, &done, run);
+    answer.data = archive_data(&project, &done, run);
     answer.findings.clone_from(&done.findings);
-    answer.written = (run != Run::Dry).then(|| WriteState {
-        committed: done.committed.as_ref().map(ToString::to_string),
-        waiting: done.waiting.as_ref().map(ToString::to_string),
-    });
+    answer.written = (run != Run::Dry).then(|| WriteState::new(done.committed.as_ref(), done.waiting.as_ref()));
     Ok(answer)
 }
 
@@ -61,7 +56,7 @@ fn words(project: &Project, done: &Archived, run: Run, wanted: Wanted<'_>) -> St
     if left_out > 0 {
         let _ = writeln!(out, "… and {left_out} more");
     }
-    let count = render::count(done.moved.len(), "document");
+    let count = count(done.moved.len(), "document");
     let fate = match (&done.committed, &done.waiting) {
         _ if run == Run::Dry => "nothing is moved yet".to_owned(),
         (Some(revision), _) => format!("committed {}", revision.short()),
@@ -90,20 +85,4 @@ fn words(project: &Project, done: &Archived, run: Run, wanted: Wanted<'_>) -> St
         out.push_str(&render::finding(finding, project.folder(), None));
     }
     out
-}
-
-fn data(project: &Project, done: &Archived, run: Run) -> Value {
-    let moved = |one: &Moved| json!({ "id": one.id, "from": document_path(project, &one.from), "path": document_path(project, &one.to) });
-    let kept = |one: &Kept| {
-        let why = one.why.to_string();
-        json!({ "id": one.id, "path": document_path(project, &one.path), "why": why, "hint": complete_hint(one.why.hint(&one.id)) })
-    };
-    json!({
-        "dry_run": run == Run::Dry,
-        "moved": done.moved.iter().take(ITEMS_DEFAULT).map(moved).collect::<Vec<_>>(),
-        "moved_count": done.moved.len(),
-        "kept": done.kept.iter().take(ITEMS_DEFAULT).map(kept).collect::<Vec<_>>(),
-        "kept_count": done.kept.len(),
-        "operations": done.operations.iter().map(OperationId::as_str).collect::<Vec<_>>(),
-    })
 }

@@ -2,13 +2,10 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
-
 use super::answer::Answer;
-
-use super::render::{Ink, count, finding, paint};
+use super::render::{Ink, finding, paint};
 use super::session::{self, Session};
-use crate::api::view::{ErrorReport, Exit, document_path};
+use crate::api::view::{ErrorReport, Exit, check_data, count};
 use crate::core::check;
 use crate::core::diagnostic::Severity;
 use crate::core::name::{DocId, visible};
@@ -47,14 +44,7 @@ pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, ErrorReport> {
         answer.words =
             format!("{} `mycelium explain {}` says why and what to do\n", paint(Ink::Hint, "hint:"), worst.code);
     }
-    answer.data = json!({ "documents": snapshot.len(), "errors": errors, "warnings": warnings });
-    if !taken.is_empty() {
-        let item = |(entry, ids): &(&Entry, Vec<DocId>)| {
-            let ids: Vec<_> = ids.iter().map(DocId::as_str).collect();
-            json!({ "path": document_path(&project, &entry.path), "depends_on": ids })
-        };
-        answer.data["body_dependencies"] = taken.iter().map(item).collect();
-    }
+    answer.data = check_data(&project, &snapshot, &findings, &taken);
     answer.findings = findings;
     answer.exit = if errors > 0 { Exit::Problems } else { Exit::Ok };
     Ok(answer)

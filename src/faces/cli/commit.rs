@@ -2,13 +2,11 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
-
 use super::answer::Answer;
 use super::render::{self, Ink, finding, paint};
 use super::session::{self, Session};
 use super::write;
-use crate::api::view::{ErrorReport, Exit, ITEMS_DEFAULT, WriteState, complete_hint, document_path};
+use crate::api::view::{ErrorReport, Exit, ITEMS_DEFAULT, WriteState, commit_data, document_path};
 use crate::core::diagnostic::{Code, Diagnostic, Severity};
 use crate::core::engine::Force;
 use crate::core::name::visible;
@@ -28,7 +26,6 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     let project = session.open_with(vec![("commit.auto".to_owned(), "true".to_owned())])?;
     let report = project.commits().commit_all(if args.force { Force::Yes } else { Force::No })?;
     let mut answer = session::answer("commit", &project)?;
-    let file = |path: &crate::core::name::DocPath| document_path(&project, path);
     for (revision, subject) in &report.done.revisions {
         let _ = writeln!(answer.text, "{}  {}", paint(Ink::Warn, revision.short()), visible(subject));
     }
@@ -43,7 +40,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
             answer.words,
             "{} {}: {}",
             paint(Ink::Warn, "held back:"),
-            visible(&file(&held.path)),
+            visible(&document_path(&project, &held.path)),
             visible(&held.why.to_string())
         );
         if let Some(hint) = held.why.hint() {
@@ -64,19 +61,9 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     let is_kept = |one: &Diagnostic| one.code == Code::PutBack && one.severity != Severity::Error;
     answer.findings = report.done.findings.iter().filter(|one| !is_kept(one)).cloned().chain(lacking).collect();
     answer.words.extend(answer.findings.iter().map(|one| finding(one, project.folder(), None)));
-    answer.data = json!({
-        "revisions": report.done.revisions.iter().map(|(revision, subject)| json!({
-            "revision": revision.as_str(), "subject": subject,
-        })).collect::<Vec<_>>(),
-        "held": report.held.iter().take(ITEMS_DEFAULT).map(|held| json!({
-            "path": file(&held.path), "why": held.why.to_string(), "hint": complete_hint(held.why.hint()),
-        })).collect::<Vec<_>>(),
-        "held_count": report.held.len(),
-    });
-    answer.written = Some(WriteState {
-        committed: report.done.revisions.last().map(|(revision, _)| revision.to_string()),
-        waiting: report.done.waiting.as_ref().map(ToString::to_string),
-    });
+    answer.data = commit_data(&project, &report);
+    let newest = report.done.revisions.last().map(|(revision, _)| revision);
+    answer.written = Some(WriteState::new(newest, report.done.waiting.as_ref()));
     answer.exit = exit(&report);
     Ok(answer)
 }

@@ -2,12 +2,10 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
-
 use super::answer::Answer;
-use super::render::{Ink, count, paint};
+use super::render::{Ink, paint};
 use super::session::{self, Session};
-use crate::api::view::{AnswerHead, Exit, complete_commands, complete_hint};
+use crate::api::view::{AnswerHead, Exit, check_totals, complete_commands, count, doctor_data, system_name};
 use crate::core::health::{Check, Group, Verdict, judge, redact};
 use crate::core::name::visible;
 use crate::services::{self, Opening};
@@ -47,38 +45,16 @@ pub(crate) fn run(args: &Args, session: &Session) -> Answer {
 }
 
 fn answer(head: AnswerHead, checks: &[Check], deeds: &[String]) -> Answer {
-    let number = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
-    let (problems, warnings) = (number(Verdict::Problem), number(Verdict::Warning));
+    let (problems, warnings) = check_totals(checks);
     let mut answer = Answer::new("doctor", head);
     answer.text = text(checks, deeds) + &verdict(problems, warnings, checks.len());
-    answer.data = json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "system": system(),
-        "checks": checks.iter().map(data).collect::<Vec<_>>(),
-        "problems": problems,
-        "warnings": warnings,
-        "fixed": deeds,
-    });
+    answer.data = doctor_data(checks, deeds);
     answer.exit = if problems > 0 { Exit::Problems } else { Exit::Ok };
     answer
 }
 
-fn system() -> String {
-    format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)
-}
-
-fn data(check: &Check) -> Value {
-    json!({
-        "group": check.group.word(),
-        "name": check.name,
-        "verdict": check.verdict.word(),
-        "message": check.message,
-        "fix": complete_hint(check.fix.as_deref()),
-    })
-}
-
 fn text(checks: &[Check], deeds: &[String]) -> String {
-    let mut out = format!("mycelium {} on {}\n", env!("CARGO_PKG_VERSION"), system());
+    let mut out = format!("mycelium {} on {}\n", env!("CARGO_PKG_VERSION"), system_name());
     for deed in deeds {
         let _ = writeln!(out, "{} {deed}", paint(Ink::Good, "fixed:"));
     }

@@ -10,9 +10,8 @@ use serde_json::json;
 
 use super::answer::{Answer, on_terminal};
 use super::args::Cli;
-use super::render::count;
 use crate::adapters::store;
-use crate::api::view::{AnswerHead, ErrorReport};
+use crate::api::view::{AnswerHead, ErrorReport, count};
 use crate::core::name::visible;
 use crate::core::problem::ErrorClass;
 

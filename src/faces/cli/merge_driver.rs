@@ -3,11 +3,9 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
-
 use super::answer::Answer;
 use super::render::{Ink, paint};
-use crate::api::view::{AnswerHead, ErrorReport, Exit};
+use crate::api::view::{AnswerHead, ErrorReport, Exit, merge_data};
 use crate::core::merge::{Conflict, Decision};
 use crate::core::name::visible;
 use crate::core::problem::ErrorClass;
@@ -42,11 +40,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer, ErrorReport> {
     })?;
     let mut answer = Answer::new("merge-driver", AnswerHead::default());
     answer.words = told(&args.path, &merged.decisions, &merged.conflicts);
-    answer.data = json!({
-        "path": args.path,
-        "decisions": merged.decisions.iter().map(decision).collect::<Vec<_>>(),
-        "conflicts": merged.conflicts.iter().map(conflict).collect::<Vec<_>>(),
-    });
+    answer.data = merge_data(&args.path, &merged);
     answer.exit = if merged.conflicts.is_empty() { Exit::Ok } else { Exit::Problems };
     Ok(answer)
 }
@@ -84,20 +78,6 @@ pub(crate) fn told(path: &str, decisions: &[Decision], conflicts: &[Conflict]) -
         );
     }
     out
-}
-
-/// A decision for programs.
-pub(crate) fn decision(one: &Decision) -> Value {
-    json!({
-        "rule": one.rule, "what": one.what, "kept": one.kept, "lost": one.lost,
-        "loser": one.loser.as_ref().map(ToString::to_string),
-        "winner": one.winner.as_ref().map(ToString::to_string),
-    })
-}
-
-/// A conflict for programs.
-pub(crate) fn conflict(one: &Conflict) -> Value {
-    json!({ "rule": one.rule, "what": one.what, "ours": one.ours, "theirs": one.theirs })
 }
 
 /// A value in one line, in quotes.

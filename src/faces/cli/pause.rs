@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::answer::Answer;
-use super::render::{Ink, count, paint};
+use super::render::{Ink, paint};
 use super::session::{self, Session};
-use crate::api::view::{ErrorReport, document_path};
+use crate::api::view::{ErrorReport, count, document_path, pause_data};
 use crate::core::name::visible;
 use crate::core::time::{Timestamp, parse_span};
 use crate::services::PAUSE_MAX;
@@ -38,19 +38,14 @@ pub(crate) fn pause(args: &PauseArgs, session: &Session) -> Result<Answer, Error
     let until = Timestamp::from_unix_ms(project.now().unix_ms().saturating_add(ms));
     let report = project.maintenance().pause_writers(until)?;
     let mut answer = session::answer("pause", &project)?;
-    let held: Vec<String> = report.held.iter().map(|held| document_path(&project, &held.path)).collect();
-    answer.data = json!({
-        "until": until.to_string(),
-        "revisions": report.done.revisions.iter().map(|(revision, _)| revision.as_str()).collect::<Vec<_>>(),
-        "held": held,
-        "waiting": report.done.waiting.as_ref().map(ToString::to_string),
-    });
+    answer.data = pause_data(&project, until, &report);
     answer.text = format!("writers of this worktree pause until {until}; `mycelium resume` ends that\n");
     if let Some(waiting) = &report.done.waiting {
         let _ = writeln!(answer.words, "{} {}", paint(Ink::Warn, "not committed:"), visible(&waiting.to_string()));
     }
-    if let Some(first) = held.first() {
-        let held = format!("{} held back, the first is {first}", count(held.len(), "document"));
+    if let Some(first) = report.held.first() {
+        let first = document_path(&project, &first.path);
+        let held = format!("{} held back, the first is {first}", count(report.held.len(), "document"));
         let _ = writeln!(answer.words, "{} {}", paint(Ink::Warn, "not committed:"), visible(&held));
     }
     Ok(answer)
@@ -61,7 +56,7 @@ pub(crate) fn resume(_: &ResumeArgs, session: &Session) -> Result<Answer, ErrorR
     let project = session.open()?;
     let was_paused = project.maintenance().resume_writers()?;
     let mut answer = session::answer("resume", &project)?;
-    answer.data = json!({ "was_paused": Value::Bool(was_paused) });
+    answer.data = json!({ "was_paused": was_paused });
     answer.text = String::from(if was_paused { "writers go on\n" } else { "no pause to end\n" });
     Ok(answer)
 }

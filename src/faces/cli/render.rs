@@ -257,11 +257,6 @@ pub(crate) fn hint(hint: &str) -> String {
     format!("{} {}\n", paint(Ink::Hint, "hint:"), visible(&complete_commands(hint)))
 }
 
-/// `1 task`, `2 tasks`.
-pub(crate) fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
 /// `a`, `a and b`, `a, b and c`.
 pub(crate) fn listed<T: AsRef<str>>(items: &[T]) -> String {
     match items {
@@ -331,9 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn words_follow_numbers() {
-        assert_eq!(count(1, "task"), "1 task");
-        assert_eq!(count(0, "task"), "0 tasks");
+    fn lists_end_with_and() {
         assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
     }
 

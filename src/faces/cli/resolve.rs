@@ -2,17 +2,14 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
-
 use super::answer::Answer;
-use super::merge_driver::{conflict, decision, told};
-use super::render::{self, Ink, count, paint};
+use super::merge_driver::told;
+use super::render::{self, Ink, paint};
 use super::session::{self, Session};
-use crate::adapters::git::Operation;
-use crate::api::view::{ErrorReport, Exit, WriteState, document_path};
+use crate::api::view::{ErrorReport, Exit, WriteState, document_path, resolution_data, resolution_hint};
 use crate::core::merge::MergeSide;
 use crate::core::name::visible;
-use crate::services::{How, Project, Resolution, Resolved};
+use crate::services::{How, Project, Resolved};
 
 /// Merge documents in conflict by what they say, after a merge, rebase or the like that stopped
 #[derive(Debug, clap::Args)]
@@ -46,15 +43,14 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     };
     let done = project.conflicts().resolve(&args.names, side)?;
     let mut answer = session::answer("resolve", &project)?;
-    let (mut merged, mut left) = (Vec::new(), Vec::new());
+    let mut is_open = false;
     for one in &done.documents {
         let file = document_path(&project, &one.path);
         if one.conflicts.is_empty() {
             let _ = writeln!(answer.text, "{}  {}", paint(Ink::Good, "resolved"), visible(&said(one, &file, &project)));
-            merged.push(one);
         } else {
             let _ = writeln!(answer.text, "{}  {}", paint(Ink::Warn, "conflict"), visible(&file));
-            left.push(one);
+            is_open = true;
         }
         answer.words.push_str(&told(&file, &one.decisions, &one.conflicts));
     }
@@ -65,26 +61,18 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
         let _ = writeln!(answer.words, "{} {}", paint(Ink::Warn, "waiting:"), visible(&waiting.to_string()));
     }
     answer.words.extend(done.findings.iter().map(|one| render::finding(one, project.folder(), None)));
-    let next = next(&done, left.len());
-    if let Some(next) = &next {
-        answer.words.push_str(&render::hint(next));
+    if let Some(next) = resolution_hint(&done) {
+        answer.words.push_str(&render::hint(&next));
     }
-    answer.data = json!({
-        "resolved": merged.iter().map(|one| item(one, &project)).collect::<Vec<_>>(),
-        "conflicts": left.iter().map(|one| item(one, &project)).collect::<Vec<_>>(),
-        "under_way": done.under_way.map(Operation::word),
-        "left": done.left,
-        "next": next,
-    });
+    answer.data = resolution_data(&project, &done);
     if done.documents.iter().any(|one| !one.staged && one.conflicts.is_empty()) {
-        let waiting = done.waiting.as_ref().map(ToString::to_string);
-        answer.written = Some(WriteState { committed: done.committed.as_ref().map(ToString::to_string), waiting });
+        answer.written = Some(WriteState::new(done.committed.as_ref(), done.waiting.as_ref()));
     }
     answer.findings.clone_from(&done.findings);
-    answer.exit = match (left.is_empty(), done.documents.is_empty() && done.waiting.is_some()) {
+    answer.exit = match (is_open, done.documents.is_empty() && done.waiting.is_some()) {
         (_, true) => Exit::Busy,
-        (false, _) => Exit::Conflict,
-        (true, _) => Exit::Ok,
+        (true, _) => Exit::Conflict,
+        (false, _) => Exit::Ok,
     };
     Ok(answer)
 }
@@ -102,45 +90,4 @@ fn said(one: &Resolved, file: &str, project: &Project) -> String {
     let from = if from.is_empty() { String::new() } else { format!(", out of {}", from.join(", ")) };
     let staged = if one.staged { ", staged" } else { "" };
     format!("{file}  {how}{from}{staged}")
-}
-
-/// What to do next.
-fn next(done: &Resolution, open: usize) -> Option<String> {
-    let rebase = if done.under_way == Some(Operation::Rebase) {
-        "; in a rebase `ours` is the branch that you rebase onto, `theirs` your own commit"
-    } else {
-        ""
-    };
-    if open > 0 {
-        let again = "edit what is between the markers and run `mycelium resolve` again, or run `mycelium resolve --ours` or `mycelium resolve --theirs` to take one side of it";
-        return Some(format!("{again}{rebase}"));
-    }
-    match done.under_way {
-        Some(_) if done.left > 0 => Some(format!("git has {} in conflict: see `git status`", count(done.left, "file"))),
-        Some(Operation::Bisect) | None => {
-            let staged = done.documents.iter().any(|one| one.staged);
-            staged.then(|| "run `mycelium commit` to commit what is staged; a stash that was popped is still there: `git stash drop`".to_owned())
-        }
-        Some(operation) => Some(format!("run `git {} --continue`", operation.word())),
-    }
-}
-
-fn item(one: &Resolved, project: &Project) -> Value {
-    let how = match one.how {
-        _ if !one.conflicts.is_empty() => "open",
-        How::Merged => "merged",
-        How::ByHand => "by-hand",
-        How::Kept => "kept",
-        How::Removed => "removed",
-        How::Returned => "returned",
-    };
-    json!({
-        "path": document_path(project, &one.path),
-        "from": one.from.iter().map(|path| document_path(project, path)).collect::<Vec<_>>(),
-        "how": how,
-        "staged": one.staged,
-        "decisions": one.decisions.iter().map(decision).collect::<Vec<_>>(),
-        "conflicts": one.conflicts.iter().map(conflict).collect::<Vec<_>>(),
-        "replaced": one.replaced.iter().map(ToString::to_string).collect::<Vec<_>>(),
-    })
 }

@@ -2,16 +2,16 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
-
 use super::answer::Answer;
-use super::merge_driver::{conflict, decision, told};
-use super::render::{self, Ink, count, finding, listed, paint};
+use super::merge_driver::told;
+use super::render::{self, Ink, finding, listed, paint};
 use super::session::{self, Session};
-use crate::api::view::{ErrorReport, Exit, ITEMS_DEFAULT, WriteState, document_path};
+use crate::api::view::{
+    ErrorReport, Exit, ITEMS_DEFAULT, WriteState, count, dismissal_data, document_path, restorable_data, restore_data,
+};
 use crate::core::name::visible;
 use crate::core::problem::ErrorClass;
-use crate::services::{KeptOperation, Project, Restorable, RestoreReport, RestoredDocument, Waiting};
+use crate::services::{Project, Restorable, RestoreReport, Waiting};
 
 /// Bring back what git put back before it was committed, and documents that were removed
 #[derive(Debug, clap::Args)]
@@ -92,25 +92,8 @@ fn list(project: &Project, restorable: &Restorable) -> Result<Answer, ErrorRepor
         let hint = "`mycelium restore OP|ID` brings one back, `mycelium restore --all` all of them; `--dismiss` forgets what git put back";
         answer.words.push_str(&render::hint(hint));
     }
-    answer.data = json!({
-        "operations": restorable.operations.iter().take(ITEMS_DEFAULT).map(|one| operation(project, one)).collect::<Vec<_>>(),
-        "removed": restorable.removed.keys().take(ITEMS_DEFAULT).map(|path| document_path(project, path)).collect::<Vec<_>>(),
-        "total": total,
-    });
+    answer.data = restorable_data(project, restorable);
     Ok(answer)
-}
-
-fn operation(project: &Project, one: &KeptOperation) -> Value {
-    json!({
-        "operation": one.id.as_str(),
-        "verb": one.verb,
-        "agent": one.agent.as_ref().map(ToString::to_string),
-        "at": one.at.to_string(),
-        "subject": one.subject,
-        "paths": one.changes.keys().map(|path| document_path(project, path)).collect::<Vec<_>>(),
-        "reference": one.reference(),
-        "elsewhere": one.elsewhere,
-    })
 }
 
 fn dismiss(project: &Project, chosen: &Restorable) -> Result<Answer, ErrorReport> {
@@ -122,7 +105,7 @@ fn dismiss(project: &Project, chosen: &Restorable) -> Result<Answer, ErrorReport
     if chosen.operations.is_empty() {
         answer.words.push_str("nothing to dismiss: a document that was removed is no operation; `mycelium commit --force` commits its removal\n");
     }
-    answer.data = json!({ "dismissed": dropped.iter().map(ToString::to_string).collect::<Vec<_>>() });
+    answer.data = dismissal_data(&dropped);
     Ok(answer)
 }
 
@@ -159,12 +142,8 @@ fn bring_back(project: &Project, chosen: &Restorable) -> Result<Answer, ErrorRep
     }
     answer.words.extend(done.findings.iter().map(|one| finding(one, project.folder(), None)));
     answer.findings.clone_from(&done.findings);
-    answer.data = json!({
-        "documents": done.documents.iter().map(|one| document(project, one)).collect::<Vec<_>>(),
-        "dropped": done.dropped.iter().map(ToString::to_string).collect::<Vec<_>>(),
-    });
-    let waiting = done.waiting.as_ref().map(ToString::to_string);
-    answer.written = Some(WriteState { committed: done.committed.as_ref().map(ToString::to_string), waiting });
+    answer.data = restore_data(project, &done);
+    answer.written = Some(WriteState::new(done.committed.as_ref(), done.waiting.as_ref()));
     answer.exit = if is_open { Exit::Conflict } else { Exit::Ok };
     Ok(answer)
 }
@@ -175,15 +154,4 @@ fn fate(done: &RestoreReport) -> String {
         (None, Some(waiting)) => format!("restored (not committed yet: {})", visible(&waiting.to_string())),
         (None, None) => "restored".to_owned(),
     }
-}
-
-fn document(project: &Project, one: &RestoredDocument) -> Value {
-    json!({
-        "path": document_path(project, &one.path),
-        "operations": one.operations.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "restored": one.conflicts.is_empty(),
-        "decisions": one.decisions.iter().map(decision).collect::<Vec<_>>(),
-        "conflicts": one.conflicts.iter().map(conflict).collect::<Vec<_>>(),
-        "reference": one.reference,
-    })
 }

@@ -1,17 +1,16 @@
 //! One document for people and for programs: its facts, steps, notes and findings; or its exact bytes.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::answer::{Answer, on_terminal, print, print_bytes};
 use super::format::{Wording, of_document};
-use super::render::{Cell, Ink, Table, count, cut, finding, paint, status};
+use super::render::{Cell, Ink, Table, cut, finding, paint, status};
 use super::session;
-use crate::api::view::{ErrorReport, document_data, document_path};
+use crate::api::view::{ErrorReport, count, document_path, found_data, stated_identity};
 use crate::core::document::{Document, Note, Step};
-use crate::core::entity::{self, Agent, Entity, Reading, Task, TaskStatus, Workflow};
+use crate::core::entity::{Agent, Entity, Task, TaskStatus, Workflow};
 use crate::core::name::{DocId, visible};
 use crate::services::{Found, Project};
 
@@ -39,12 +38,7 @@ pub(crate) fn document(
     wording: &Wording,
 ) -> Result<Answer, ErrorReport> {
     let mut answer = session::answer(kind, project)?;
-    answer.data = document_data(project, &found.path, found.entity.as_ref());
-    if found.entity.is_none() {
-        let (id, title) = identity(found);
-        answer.data["id"] = json!(id.as_ref().map(DocId::as_str));
-        answer.data["title"] = json!(title);
-    }
+    answer.data = found_data(project, found);
     answer.findings.clone_from(&found.findings);
     if let Some(words) = wording.words(kind, project)? {
         let word = kind.split('.').next().unwrap_or(kind);
@@ -63,12 +57,6 @@ pub(crate) fn document(
     Ok(answer)
 }
 
-/// Returns the id and the title of a document that cannot be used otherwise.
-fn identity(found: &Found) -> (Option<DocId>, Option<String>) {
-    let Reading { id, kind, .. } = entity::read(&found.path, &found.document);
-    (id, kind.and_then(|kind| entity::title(kind, &found.document)))
-}
-
 /// Returns the status cell of a document that cannot be used: the status that it states, where that alone is at fault.
 pub(crate) fn unusable(document: &Document) -> Cell {
     let stated = document.field("status").and_then(|field| field.value.as_text()).filter(|text| !text.is_empty());
@@ -82,7 +70,7 @@ pub(crate) fn unusable(document: &Document) -> Cell {
 }
 
 fn unusable_sheet(found: &Found) -> Sheet {
-    let (id, title) = identity(found);
+    let (id, title) = stated_identity(found);
     let id = id.map_or_else(|| found.path.stem().to_owned(), |id| id.to_string());
     Sheet::with(&id, &unusable(&found.document), title.as_deref())
 }
@@ -246,22 +234,6 @@ fn notes(notes: &[Note]) -> String {
 /// `50 %`
 pub(crate) fn percent(progress: f64) -> String {
     format!("{:.0} %", progress * 100.0)
-}
-
-/// A span for people, in its two largest units: `4m 12s`, `2d 3h`.
-pub(crate) fn span(span: Duration) -> String {
-    let seconds = span.as_secs();
-    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
-    let first = units.iter().position(|(unit, _)| seconds >= *unit).unwrap_or(units.len() - 1);
-    let mut left = seconds;
-    let mut parts = Vec::new();
-    for (unit, name) in units.iter().skip(first).take(2) {
-        if left / unit > 0 || parts.is_empty() {
-            parts.push(format!("{}{name}", left / unit));
-        }
-        left %= unit;
-    }
-    parts.join(" ")
 }
 
 fn optional<T: ToString>(value: Option<&T>) -> String {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::answer::Answer;
 use super::render::{self, Ink, paint};
 use super::session::{self, Session};
-use crate::api::view::{ErrorReport, Exit, ITEMS_DEFAULT, WriteState, document_path, sync_data};
+use crate::api::view::{ErrorReport, Exit, ITEMS_DEFAULT, WriteState, count, document_path, sync_data};
 use crate::core::name::{DocPath, visible};
 use crate::services::{DroppedCommits, LostClaim, Project, SyncOptions, SyncReport, Unpushed, way_around};
 
@@ -115,13 +115,10 @@ fn words(project: &Project, report: &SyncReport) -> String {
     if let Some((path, _)) = report.conflicts.first() {
         out.push_str(&hint(&format!("run `mycelium resolve {}`", path.stem())));
     }
-    let came = render::count(report.came.len(), "document");
-    let along = if report.came_along > 0 {
-        format!(" and {}", render::count(report.came_along, "other file"))
-    } else {
-        String::new()
-    };
-    let went = render::count(report.went, "commit");
+    let came = count(report.came.len(), "document");
+    let along =
+        if report.came_along > 0 { format!(" and {}", count(report.came_along, "other file")) } else { String::new() };
+    let went = count(report.went, "commit");
     let _ = match (report.came.is_empty() && report.came_along == 0, report.went) {
         (true, 0) if report.unpushed.is_none() => writeln!(out, "nothing to exchange: {other} has the same"),
         (true, 0) => writeln!(out, "nothing came from {other}"),
@@ -132,12 +129,12 @@ fn words(project: &Project, report: &SyncReport) -> String {
     match &report.unpushed {
         None => {}
         Some(Unpushed::Asked { commits }) => {
-            let _ = writeln!(out, "not pushed: {}", render::count(*commits, "commit"));
+            let _ = writeln!(out, "not pushed: {}", count(*commits, "commit"));
             out.push_str(&hint("run `mycelium sync` to push"));
         }
         Some(Unpushed::Code { commits, paths }) => {
             let first = paths.first().map_or("", String::as_str);
-            let what = format!("{} would take other files along (`{first}`)", render::count(*commits, "commit"));
+            let what = format!("{} would take other files along (`{first}`)", count(*commits, "commit"));
             let _ = writeln!(out, "{} {}", paint(Ink::Warn, "not pushed:"), visible(&what));
             out.push_str(&hint("run `git push`, or `mycelium sync --with-code`"));
         }

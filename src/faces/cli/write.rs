@@ -2,24 +2,23 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
-
 use super::answer::Answer;
 use super::log::telling;
 use super::render::{self, Ink, paint};
 use super::session;
-use crate::api::view::{AnswerHead, ErrorReport, Excerpt, WriteState, document_data, document_path};
+use crate::api::view::{
+    AnswerHead, ErrorReport, Excerpt, WriteState, add_claim, document_path, outcome_data, renewal_data,
+};
 use crate::core::change;
 use crate::core::diagnostic::Severity;
 use crate::core::entity::agent::AgentUpdate;
-use crate::core::entity::span_text;
 use crate::core::lease::PreviousHolder;
 use crate::core::message;
 use crate::core::name::{AgentName, DocPath, Kind, visible};
 use crate::core::operation::{DocumentChange, New, Request, Taken};
 use crate::core::problem::{ErrorClass, Problem};
 use crate::core::snapshot::Snapshot;
-use crate::services::{ClaimDecision, Claimed, Decided, Error, Outcome, Project, Renewed};
+use crate::services::{Claimed, Decided, Error, Outcome, Project, Renewed};
 
 /// Most skipped tasks that are named after a claim; `--json` has all.
 const SKIPPED_SHOWN_MAX: usize = 5;
@@ -99,22 +98,7 @@ pub(crate) fn claimed(kind: &'static str, project: &Project, claimed: &Claimed) 
     let outcome = &claimed.outcome;
     let id = outcome.entity.as_ref().map_or_else(|| outcome.path.stem().to_owned(), |entity| entity.id().to_string());
     let mut answer = written(kind, project, outcome)?;
-    let (origin, from) = match &claimed.origin {
-        PreviousHolder::None => ("free", None),
-        PreviousHolder::Expired(from) => ("expired", Some(from)),
-        PreviousHolder::Stolen(from) => ("stolen", Some(from)),
-    };
-    answer.data["claim"] = json!({
-        "holder": claimed.by.as_str(),
-        "fence": claimed.fence,
-        "lease": span_text(claimed.lease),
-        "since": claimed.since.to_string(),
-        "until": claimed.until.to_string(),
-        "origin": origin,
-        "from": from.map(ToString::to_string),
-        "decided": claimed.decided.word(),
-        "decided_why": claimed.decided.why(),
-    });
+    add_claim(&mut answer.data, claimed);
     answer.text = format!("{id}\n");
     let Claimed { by, fence, until, .. } = claimed;
     let line = match &claimed.origin {
@@ -129,37 +113,18 @@ pub(crate) fn claimed(kind: &'static str, project: &Project, claimed: &Claimed) 
         Some(_) => words(project, &answer.head, outcome, &[line]),
         None => format!("{}\n", visible(&line)),
     };
-    name_skipped(&mut answer, claimed);
+    for one in claimed.skipped.iter().take(SKIPPED_SHOWN_MAX) {
+        let _ = writeln!(answer.words, "skipped {}", visible(&one.to_string()));
+    }
     answer.words.push_str(&decided_alone(&claimed.decided));
     Ok(answer)
 }
 
-/// Names the tasks that `--next` passed over, if there were any.
-fn name_skipped(answer: &mut Answer, claimed: &Claimed) {
-    if claimed.skipped.is_empty() {
-        return;
-    }
-    let items = claimed.skipped.iter().map(|one| json!({ "id": one.id.as_str(), "why": one.why }));
-    answer.data["skipped"] = items.collect();
-    for one in claimed.skipped.iter().take(SKIPPED_SHOWN_MAX) {
-        let _ = writeln!(answer.words, "skipped {}", visible(&one.to_string()));
-    }
-}
-
 /// The answer to a renewal.
 pub(crate) fn renewed(kind: &'static str, project: &Project, renewed: &Renewed) -> Result<Answer, ErrorReport> {
-    let Renewed { task, path, by, fence, lease, until } = renewed;
+    let Renewed { task, by, fence, until, .. } = renewed;
     let mut answer = session::answer(kind, project)?;
-    answer.data = json!({
-        "id": task.as_str(),
-        "path": document_path(project, path),
-        "claim": {
-            "holder": by.as_str(),
-            "fence": fence,
-            "lease": span_text(*lease),
-            "until": until.to_string(),
-        },
-    });
+    answer.data = renewal_data(project, renewed);
     answer.words = format!("{}\n", visible(&format!("{task} is held by {by}, fence {fence}, until {until}")));
     Ok(answer)
 }
@@ -176,25 +141,10 @@ pub(crate) fn removed(kind: &'static str, project: &Project, which: Kind, id: &s
 /// The answer to any write, without words yet.
 fn written(kind: &'static str, project: &Project, outcome: &Outcome) -> Result<Answer, ErrorReport> {
     let mut answer = session::answer(kind, project)?;
-    let mut data = document_data(project, &outcome.path, outcome.entity.as_ref());
-    data["operation"] = outcome.operation.as_ref().map_or(Value::Null, |id| json!(id.as_str()));
-    data["changed"] = json!(outcome.operation.is_some());
-    add_decision(&mut data, outcome);
-    answer.data = data;
+    answer.data = outcome_data(project, outcome);
     answer.findings.clone_from(&outcome.findings);
-    answer.written = Some(WriteState {
-        committed: outcome.committed.as_ref().map(ToString::to_string),
-        waiting: outcome.waiting.as_ref().map(ToString::to_string),
-    });
+    answer.written = Some(WriteState::new(outcome.committed.as_ref(), outcome.waiting.as_ref()));
     Ok(answer)
-}
-
-/// Adds where it was decided who has the task, if the write claimed one.
-pub(crate) fn add_decision(data: &mut Value, outcome: &Outcome) {
-    if let Some(ClaimDecision { decided, .. }) = &outcome.claim {
-        data["decided"] = json!(decided.word());
-        data["decided_why"] = json!(decided.why());
-    }
 }
 
 /// Says why a claim was decided in this clone alone; empty if it was not.

@@ -14,10 +14,10 @@ use self::operation::Given;
 use super::answer::{Answer, print, print_line};
 use super::input;
 use super::session::{self, Session};
-use super::write::{add_decision, decided_alone};
-use crate::api::view::{AnswerHead, ErrorReport, Excerpt, Exit, WriteState, document_path, envelope};
-use crate::core::diagnostic::{Diagnostic, Place};
-use crate::core::name::{OperationId, visible};
+use super::write::decided_alone;
+use crate::api::view::{AnswerHead, ErrorReport, Excerpt, Exit, WriteState, batch_line_data, envelope, outcome_id};
+use crate::core::diagnostic::Place;
+use crate::core::name::visible;
 use crate::core::operation::Request;
 use crate::core::problem::ErrorClass;
 use crate::services::{Error, Outcome, Project, STEPS_MAX, Together};
@@ -219,7 +219,7 @@ fn tell(project: &Project, session: &Session, told: Vec<Told>, count: &mut Count
         }
         match &told.result {
             Ok(outcome) => {
-                print(&format!("{}  {}  {}\n", told.line, visible(&id(outcome)), word(&told, outcome)))?;
+                print(&format!("{}  {}  {}\n", told.line, visible(&outcome_id(outcome)), word(&told, outcome)))?;
                 if let Some(claim) = &outcome.claim {
                     session.face.say(&decided_alone(&claim.decided));
                 }
@@ -243,10 +243,6 @@ fn tell(project: &Project, session: &Session, told: Vec<Told>, count: &mut Count
     Ok(())
 }
 
-fn id(outcome: &Outcome) -> String {
-    outcome.entity.as_ref().map_or_else(|| outcome.path.to_string(), |entity| entity.id().to_string())
-}
-
 /// What a line did, in a word.
 fn word(told: &Told, outcome: &Outcome) -> &'static str {
     let verb = told.op.as_deref().and_then(|op| op.split('.').nth(1));
@@ -260,22 +256,11 @@ fn word(told: &Told, outcome: &Outcome) -> &'static str {
 
 /// The result of a line, in the envelope.
 fn result(project: &Project, head: &AnswerHead, told: &Told) -> Value {
-    let mut data = json!({ "line": told.line, "op": told.op, "ok": told.result.is_ok() });
-    let mut findings: &[Diagnostic] = &[];
-    let mut written = WriteState::default();
-    match &told.result {
-        Ok(outcome) => {
-            data["id"] = json!(id(outcome));
-            data["path"] = json!(document_path(project, &outcome.path));
-            data["changed"] = json!(outcome.operation.is_some());
-            data["operation"] = json!(outcome.operation.as_ref().map(OperationId::as_str));
-            add_decision(&mut data, outcome);
-            findings = &outcome.findings;
-            written.committed = outcome.committed.as_ref().map(ToString::to_string);
-            written.waiting = outcome.waiting.as_ref().map(ToString::to_string);
-        }
-        Err(failure) => data["error"] = failure.to_json()["error"].clone(),
-    }
+    let data = batch_line_data(project, told.line, told.op.as_deref(), &told.result);
+    let (findings, written) = match &told.result {
+        Ok(outcome) => (&outcome.findings[..], WriteState::new(outcome.committed.as_ref(), outcome.waiting.as_ref())),
+        Err(_) => (&[][..], WriteState::default()),
+    };
     envelope("batch.result", head, &data, findings, Some(&written))
 }
 

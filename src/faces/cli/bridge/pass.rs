@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::api::view::{ErrorReport, Exit, ITEMS_DEFAULT, document_path};
+use crate::api::view::{ErrorReport, Exit, ITEMS_DEFAULT, count, document_path};
 use crate::core::name::{DocPath, visible};
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::render::{self, Ink, count, paint};
+use crate::faces::cli::render::{self, Ink, paint};
 use crate::faces::cli::session::{self, Session};
 use crate::services::{Direction, PassOptions, PassReport, Project};
 

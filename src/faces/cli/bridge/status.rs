@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::api::view::{ErrorReport, bridge_data};
+use crate::api::view::{ErrorReport, bridge_data, count};
 use crate::core::entity::span_text;
 use crate::core::name::visible;
 use crate::core::time::{Timestamp, ago};
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::render::{self, Ink, count, paint};
+use crate::faces::cli::render::{self, Ink, paint};
 use crate::faces::cli::session::{self, Session};
 use crate::services::{BRIDGE_UNKNOWN, BackendHealth, BridgeStats, Project};
 

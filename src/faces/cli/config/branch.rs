@@ -2,13 +2,11 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
-
-use crate::api::view::ErrorReport;
+use crate::api::view::{ErrorReport, count, migration_data};
 use crate::core::config::REPOSITORY_CONFIG;
-use crate::core::name::{Revision, shell_word, visible};
+use crate::core::name::{shell_word, visible};
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::render::{self, Ink, count, paint};
+use crate::faces::cli::render::{self, Ink, paint};
 use crate::services::{BranchMigration, Project};
 
 /// Moves the documents to the dedicated branch, and adds to the answer what became of that.
@@ -20,15 +18,7 @@ pub(super) fn migrate(untrack: bool, project: &Project, answer: &mut Answer) -> 
     }
     describe_commits(branch, &report, answer);
     describe_rest(branch, &report, answer);
-    answer.data["migration"] = json!({
-        "branch": branch,
-        "revisions": report.done.revisions.iter().map(|(revision, _)| revision.as_str()).collect::<Vec<_>>(),
-        "held": report.held.len(),
-        "waiting": report.done.waiting.as_ref().map(ToString::to_string),
-        "tracked": report.tracked.1.len(),
-        "untracked": report.untracked.as_ref().map(Revision::as_str),
-        "config_committed": report.is_config_committed,
-    });
+    answer.data["migration"] = migration_data(&report);
     Ok(())
 }
 

@@ -12,8 +12,8 @@ use super::format;
 use super::render::{Cell, Ink, Table};
 use super::session::{self, Session};
 use crate::adapters::redis::Address;
-use crate::api::view::ErrorReport;
-use crate::core::config::{self, KEYS, Key, Origin, Saved, Setting, check_format, key};
+use crate::api::view::{ErrorReport, SAVED_FORMAT_ABOUT, config_data, saved_format_data, setting_data};
+use crate::core::config::{self, KEYS, Key, Origin, Setting, check_format, key};
 use crate::core::diagnostic::Severity;
 use crate::core::name::{shell_word, visible};
 use crate::core::problem::ErrorClass;
@@ -81,7 +81,7 @@ fn get(args: &Get, session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open_any()?;
     let setting = project.config().get(key.name).ok_or_else(|| unknown(key.name))?;
     let mut answer = about_config("config.get", &project)?;
-    answer.data = item(setting);
+    answer.data = setting_data(setting);
     let origin = if args.show_origin { format!("{}  ", setting.origin) } else { String::new() };
     answer.text = format!("{origin}{}\n", visible(&shown(setting)));
     Ok(answer)
@@ -92,10 +92,7 @@ fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
     let settings = project.config().settings();
     let mut answer = about_config("config.list", &project)?;
     let formats: Vec<_> = project.config().formats().collect();
-    let items: Vec<Value> =
-        settings.iter().map(item).chain(formats.iter().map(|(name, saved)| format_item(name, saved))).collect();
-    let total = items.len();
-    answer.data = json!({ "items": items, "total": total, "limit": total, "next": null });
+    answer.data = config_data(project.config());
     let headings: &[_] =
         if args.show_origin { &["SETTING", "VALUE", "ORIGIN", "WHAT FOR"] } else { &["SETTING", "VALUE", "WHAT FOR"] };
     let mut table = Table::new(headings);
@@ -113,30 +110,18 @@ fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
         if args.show_origin {
             cells.push(saved.origin.to_string().into());
         }
-        cells.push(Cell::new(Ink::Dim, FORMAT_ABOUT));
+        cells.push(Cell::new(Ink::Dim, SAVED_FORMAT_ABOUT));
         table.row(cells);
     }
     answer.text = table.text(width());
     Ok(answer)
 }
 
-/// What a saved format is for.
-const FORMAT_ABOUT: &str = "a saved format, for `--format @NAME`";
-
-fn format_item(name: &str, saved: &Saved) -> Value {
-    json!({
-        "key": format!("formats.{name}"),
-        "value": saved.text,
-        "origin": saved.origin.to_string(),
-        "about": FORMAT_ABOUT,
-    })
-}
-
 fn get_format(args: &Get, name: &str, session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open_any()?;
     let saved = project.config().format(name).ok_or_else(|| unknown(&args.key))?;
     let mut answer = about_config("config.get", &project)?;
-    answer.data = format_item(name, saved);
+    answer.data = saved_format_data(name, saved);
     let origin = if args.show_origin { format!("{}  ", saved.origin) } else { String::new() };
     answer.text = format!("{origin}{}\n", visible(&saved.text));
     Ok(answer)
@@ -219,15 +204,6 @@ fn about_config(kind: &'static str, project: &Project) -> Result<Answer, ErrorRe
     answer.findings.clone_from(&project.config().findings);
     answer.words = answer.findings.iter().map(|finding| super::render::finding(finding, "", None)).collect();
     Ok(answer)
-}
-
-fn item(setting: &Setting) -> Value {
-    json!({
-        "key": setting.key.name,
-        "value": setting.key.shown(&setting.value),
-        "origin": setting.origin.to_string(),
-        "about": setting.key.about,
-    })
 }
 
 fn shown(setting: &Setting) -> String {

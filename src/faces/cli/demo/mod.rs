@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::answer::Answer;
-use super::render::{Ink, count, paint};
+use super::render::{Ink, paint};
 use super::session::Session;
-use crate::api::view::{AnswerHead, ErrorReport};
+use crate::api::view::{AnswerHead, ErrorReport, count};
 use stage::Stage;
 
 /// Let three agents work in a throw-away repository and show what came of it

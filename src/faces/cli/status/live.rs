@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use super::look;
 use crate::adapters::watch::Watcher;
 use crate::api::daemon;
-use crate::api::view::{ErrorReport, Exit, envelope, sanitize_text, status_without_time};
+use crate::api::view::{ErrorReport, Exit, envelope, readable_span, sanitize_text, status_without_time};
 use crate::core::problem::ErrorClass;
 use crate::faces::cli::answer::{Answer, choice, on_terminal, print, print_bytes, print_line};
 use crate::faces::cli::format::Wording;
 use crate::faces::cli::render::{Ink, paint};
+use crate::faces::cli::session;
 use crate::faces::cli::session::Session;
-use crate::faces::cli::{session, show};
 use crate::services::{Project, variable};
 
 /// A look is never sooner after the one before than this: a burst of changes is a few looks.
@@ -126,7 +126,7 @@ impl<'a> Screen<'a> {
     }
 
     fn footer(&self) -> String {
-        let every = show::span(self.interval.max(Duration::from_secs(1)));
+        let every = readable_span(self.interval.max(Duration::from_secs(1)));
         paint(Ink::Dim, &format!("changes show at once, ages every {every}; Ctrl-C ends"))
     }
 }

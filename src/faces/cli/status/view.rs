@@ -3,13 +3,15 @@
 use std::fmt::Write as _;
 
 use super::bar::{Signs, bar, columns};
-use crate::api::view::{AnswerHead, STATUS_ROWS_MAX, StatusOverview, complete_commands, is_unreadable};
+use crate::api::view::{
+    AnswerHead, STATUS_ROWS_MAX, StatusOverview, complete_commands, count, is_unreadable, readable_span,
+};
 use crate::core::entity::{self, AgentStatus, Priority};
 use crate::core::name::{DocId, DocPath, visible};
 use crate::core::snapshot::Entry;
 use crate::core::time::ago;
 use crate::faces::cli::answer::{limit, width};
-use crate::faces::cli::render::{Cell, Ink, Table, count, cut, finding, paint, status};
+use crate::faces::cli::render::{Cell, Ink, Table, cut, finding, paint, status};
 use crate::faces::cli::{bridge, show, task};
 use crate::services::{Line, Member};
 
@@ -140,7 +142,7 @@ fn under_way(line: &Line) -> String {
     match &line.hold {
         Some(hold) if hold.is_over => parts.push("lease over".to_owned()),
         Some(hold) => {
-            parts.extend(hold.left.map(|left| format!("{} left", show::span(left))));
+            parts.extend(hold.left.map(|left| format!("{} left", readable_span(left))));
         }
         None => {}
     }

@@ -1,15 +1,13 @@
 //! `task ready`: what could be started now, the best first; where there is nothing, what waits and why.
 
-use serde_json::{Value, json};
-
-use crate::api::view::{ErrorReport, ListItem, ReadyRow};
+use crate::api::view::{ErrorReport, ListItem, OtherTasks, ReadyRow, count, other_tasks_data, running_tasks};
 use crate::core::entity::{Task, TaskStatus};
-use crate::core::name::{AgentName, Kind, visible};
-use crate::core::snapshot::{Outlook, Queue, Snapshot};
+use crate::core::name::{AgentName, visible};
+use crate::core::snapshot::{Outlook, Snapshot};
 use crate::core::time::ago;
 use crate::faces::cli::answer::{Answer, limit};
 use crate::faces::cli::list::{Part, Rows};
-use crate::faces::cli::render::{Cell, Ink, count, cut, paint};
+use crate::faces::cli::render::{Cell, Ink, cut, paint};
 use crate::faces::cli::session::Session;
 use crate::services::{Project, Scope, TaskHolder, queue};
 
@@ -34,10 +32,6 @@ pub(crate) struct Args {
 /// Most tasks with an unusable value that are named; `--json` has all.
 const UNUSABLE_SHOWN_MAX: usize = 5;
 
-fn unusable_item(task: &Task) -> Value {
-    json!({ "id": task.id.as_str(), "why": task.gates.unusable().map(|finding| finding.message.as_str()) })
-}
-
 /// Lists them.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open()?;
@@ -60,13 +54,10 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
         rows.push(ListItem { key: format!("{index:09}.{}", task.id), value: row(task, &project, &snapshot) });
     }
     let mut answer = rows.answer(&project, &args.part)?;
-    let others = Others { queue: &queue, held: &held, left_out: all - ready.len() };
-    answer.data["others"] = others.data(&snapshot);
-    if !others.unusable().is_empty() {
-        answer.data["others"]["unusable"] = others.unusable().into_iter().map(unusable_item).collect();
-    }
+    let others = OtherTasks { queue: &queue, held: &held, left_out: all - ready.len() };
+    answer.data["others"] = other_tasks_data(&others, &snapshot);
     if ready.is_empty() {
-        answer.words = others.words(&snapshot);
+        answer.words = words(&others, &snapshot);
     }
     for task in others.unusable().into_iter().take(UNUSABLE_SHOWN_MAX) {
         answer.words.push_str(&visible(&format!("{} is blocked: {}", task.id, reason(task, &queue))));
@@ -89,63 +80,32 @@ fn row(task: &Task, project: &Project, snapshot: &Snapshot) -> (ReadyRow, Vec<Ce
     (ReadyRow::new(task, project, snapshot), cells)
 }
 
-/// What is not on the list.
-struct Others<'a> {
-    queue: &'a Queue<'a>,
-    /// Pending here, and held or finished in another worktree.
-    held: &'a [&'a Task],
-    /// Ready, and of another type or for another agent.
-    left_out: usize,
-}
-
-impl Others<'_> {
-    fn data(&self, snapshot: &Snapshot) -> Value {
-        json!({
-            "left_out": self.left_out,
-            "held_elsewhere": self.held.len(),
-            "waiting": self.queue.with(Outlook::Waiting).len(),
-            "blocked": self.queue.with(Outlook::Blocked).len(),
-            "running": running(snapshot),
-        })
+/// One line for an empty list: what there is instead, and why the first of it is not ready.
+fn words(others: &OtherTasks<'_>, snapshot: &Snapshot) -> String {
+    let (waiting, blocked) = (others.queue.with(Outlook::Waiting), others.queue.with(Outlook::Blocked));
+    let running = running_tasks(snapshot);
+    let mut parts = Vec::new();
+    if others.left_out > 0 {
+        parts.push(format!("{} for others or of another type", count(others.left_out, "ready task")));
     }
-
-    /// The blocked tasks that state something unusable themselves.
-    fn unusable(&self) -> Vec<&Task> {
-        let blocked = self.queue.with(Outlook::Blocked).into_iter();
-        blocked.filter(|task| task.gates.unusable().is_some()).collect()
+    if !others.held.is_empty() {
+        parts.push(format!("{} held or finished in other worktrees", count(others.held.len(), "task")));
     }
-
-    /// One line for an empty list: what there is instead, and why the first of it is not ready.
-    fn words(&self, snapshot: &Snapshot) -> String {
-        let (waiting, blocked) = (self.queue.with(Outlook::Waiting), self.queue.with(Outlook::Blocked));
-        let mut parts = Vec::new();
-        if self.left_out > 0 {
-            parts.push(format!("{} for others or of another type", count(self.left_out, "ready task")));
-        }
-        if !self.held.is_empty() {
-            parts.push(format!("{} held or finished in other worktrees", count(self.held.len(), "task")));
-        }
-        if running(snapshot) > 0 {
-            parts.push(format!("{} running", running(snapshot)));
-        }
-        for (tasks, word, by) in [(&waiting, "waiting", "for"), (&blocked, "blocked", "by")] {
-            if let Some(first) = tasks.first() {
-                let why = reason(first, self.queue);
-                parts.push(format!("{} {word} ({} {by} {why})", tasks.len(), first.id));
-            }
-        }
-        if parts.is_empty() {
-            return "nothing is ready: there is no pending task\n".to_owned();
-        }
-        let words = format!("nothing is ready: {}\n", visible(&parts.join(", ")));
-        match waiting.first().or_else(|| blocked.first()) {
-            Some(first) => words + &format!("{} run `mycelium why {}`\n", paint(Ink::Hint, "hint:"), first.id),
-            None => words,
+    if running > 0 {
+        parts.push(format!("{running} running"));
+    }
+    for (tasks, word, by) in [(&waiting, "waiting", "for"), (&blocked, "blocked", "by")] {
+        if let Some(first) = tasks.first() {
+            let why = reason(first, others.queue);
+            parts.push(format!("{} {word} ({} {by} {why})", tasks.len(), first.id));
         }
     }
-}
-
-fn running(snapshot: &Snapshot) -> usize {
-    let live = snapshot.of_kind(Kind::Task).filter(|entry| !entry.path.is_archived());
-    live.filter(|entry| entry.task().is_some_and(|task| task.status == TaskStatus::Running)).count()
+    if parts.is_empty() {
+        return "nothing is ready: there is no pending task\n".to_owned();
+    }
+    let words = format!("nothing is ready: {}\n", visible(&parts.join(", ")));
+    match waiting.first().or_else(|| blocked.first()) {
+        Some(first) => words + &format!("{} run `mycelium why {}`\n", paint(Ink::Hint, "hint:"), first.id),
+        None => words,
+    }
 }

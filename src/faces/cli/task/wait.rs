@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::api::view::{ErrorReport, Exit, document_data};
+use crate::api::view::{ErrorReport, Exit, count, waited_data};
 use crate::core::entity::{Entity, Task, TaskStatus};
 use crate::core::name::visible;
 use crate::core::problem::ErrorClass;
 use crate::faces::cli::answer::Answer;
-use crate::faces::cli::render::{count, listed, status};
+use crate::faces::cli::render::{listed, status};
 use crate::faces::cli::session::{self, Session};
 use crate::services::{Found, Until};
 
@@ -40,8 +40,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
         return Err(too_late(&waited.tasks, args.timeout.unwrap_or_default()));
     }
     let mut answer = session::answer("task.wait", &project)?;
-    let data = |found: &Found| document_data(&project, &found.path, found.entity.as_ref());
-    answer.data = json!({ "tasks": waited.tasks.iter().map(data).collect::<Vec<Value>>() });
+    answer.data = waited_data(&project, &waited);
     for task in waited.tasks.iter().filter(|found| found.has_ended()).filter_map(task) {
         let why = task.error.as_ref().filter(|_| task.status == TaskStatus::Failed).and_then(reason);
         let why = why.map(|why| format!(": {}", visible(&why))).unwrap_or_default();
