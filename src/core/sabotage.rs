@@ -118,6 +118,14 @@ sabotages! {
         WriteOver = "write-over",
         /// What stands here because HEAD was moved back counts as an edit.
         RollBack = "roll-back",
+        /// Where HEAD was is remembered at the end of a pass alone.
+        ForgetHead = "forget-head",
+        /// HEAD counts as reached although what changed with it was not compared.
+        SettleUnread = "settle-unread",
+        /// What was made of what HEAD moved back to counts as made of the sync base.
+        MergeFromBase = "merge-from-base",
+        /// What was read of a file is sent, however old it is.
+        SendOldRead = "send-old-read",
     }
 }
 
@@ -145,7 +153,15 @@ impl Sabotage {
     pub const fn is_about_mirroring(self) -> bool {
         matches!(
             self,
-            Self::AnySuccessor | Self::ForgetAncestry | Self::LostIsRemoved | Self::WriteOver | Self::RollBack
+            Self::AnySuccessor
+                | Self::ForgetAncestry
+                | Self::LostIsRemoved
+                | Self::WriteOver
+                | Self::RollBack
+                | Self::ForgetHead
+                | Self::SettleUnread
+                | Self::MergeFromBase
+                | Self::SendOldRead
         )
     }
 }

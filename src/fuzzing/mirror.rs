@@ -89,6 +89,7 @@ fn reconciled(kind: Kind, id: &str, document: &Document, shown: &HashFields, now
         by: None,
         operation: None,
         head: HeadMotion::Forward,
+        before: None,
         archived: None,
     };
     let there = RedisDocument {

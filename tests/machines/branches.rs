@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::fleet::{Fleet, LONG, SOON, is_clean, task, until};
+use crate::fleet::{Fleet, LONG, SOON, held, is_clean, task, until};
 use crate::server::Server;
 
 /// Long enough for a change to arrive, if it did.
@@ -114,6 +114,29 @@ fn a_clone_that_goes_back_rolls_nobody_back() {
     here.git(&["reset", "--quiet", "--hard", &tip]);
     fleet.until_one(&server, LONG);
     assert!(fleet.text(0, "task-1.md").contains("round 4"));
+}
+
+#[test]
+fn what_a_command_has_sent_is_not_taken_back_by_a_reset() {
+    let name = "what_a_command_has_sent_is_not_taken_back_by_a_reset";
+    let Some(server) = Server::start(name) else { return };
+    let fleet = Fleet::unwatched(&[server.url(), server.url()], &[]);
+    fleet.run(0, &["task", "create", "--id", "task-1", "--type", "train"]).ok();
+    let there = || held(&server).get("task-1.md").cloned().unwrap_or_default();
+    // A command that does not reach the server within milliseconds leaves it to the next one.
+    until("a command sends it", LONG, || {
+        fleet.run(0, &["task", "note", "task-1", "sent at once"]).ok();
+        there().contains("sent at once")
+    });
+    let here = fleet.clone(0);
+    let tip = here.git(&["rev-parse", "HEAD"]);
+    here.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
+    let run = fleet.run(0, &["bridge", "push", "--json"]);
+    assert!(run.stdout.contains("HEAD was moved back"), "{run:?}");
+    assert!(there().contains("sent at once"), "{}", there());
+    here.git(&["reset", "--quiet", "--hard", &tip]);
+    fleet.run(0, &["bridge", "push"]).ok();
+    assert!(there().contains("sent at once"), "{}", there());
 }
 
 #[test]

@@ -1,64 +1,70 @@
-//! Mirrors in a made-up world: clones, people, other clients, a server that loses its data, answers that get lost, crashes,
-//! by seed. A phase of faults in which nothing written may vanish, then one without in which all must become the same.
+//! The production pass over clones in memory and two kinds of remotes, by seed: people, other clients, branches that move, answers
+//! that get lost, crashes. A phase of faults in which nothing written may vanish, then one without in which all must become the same.
 //!
-//! `SEEDS=n` runs n seeds, `SEED=k` only that one; `MYCELIUM_SABOTAGE=name` breaks the program first.
+//! `SEED=k` runs one seed, `TRACE=1` says what happens in it; `MYCELIUM_SABOTAGE=name` breaks the program first.
 #![allow(clippy::disallowed_methods, reason = "a test may read the environment")]
 #![allow(clippy::print_stdout, reason = "a failure says how to repeat it, a success what was done")]
 #![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod folder;
+mod git;
 mod judge;
-mod passes;
+mod people;
 #[cfg(debug_assertions)]
 mod sabotage;
-mod server;
+#[path = "../support/size.rs"]
+mod size;
+mod swapping;
 mod world;
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use world::{Count, World};
+use swapping::Swapping;
+use world::{Count, Remote, World};
 
-const SEEDS_DEFAULT: u64 = 1_000;
 /// What happens to each world before it heals.
 const EVENTS: u64 = 80;
-/// Passes of every mirror over everything, until all must be the same.
+/// Rounds of all clones over everything, until all must be the same; in the last of them a person forces what is held.
 const HEALING: u64 = 16;
+const FORCED_AFTER: u64 = 8;
 /// A world in which less happens than this proves nothing, on average for each seed.
 const SENDS_MIN: u64 = 10;
 const WRITES_MIN: u64 = 5;
 
-/// The test that a seed is repeated with.
-const MAIN: &str = "no_edit_vanishes_and_all_become_the_same";
+/// Makes a remote.
+type NewRemote = fn() -> Box<dyn Remote>;
+
+fn swapping() -> Box<dyn Remote> {
+    Box::new(Swapping::default())
+}
 
 /// Plays a seed.
-fn trial(seed: u64) -> Result<Count, String> {
-    let mut world = World::new(seed);
+fn trial(seed: u64, remote: NewRemote) -> Result<Count, String> {
+    let world = World::new(seed, remote());
     let played = catch_unwind(AssertUnwindSafe(|| {
         for _ in 0..EVENTS {
-            world.something()?;
+            world.something();
+            world.result()?;
         }
-        world.heal(HEALING)
+        world.heal()
     }));
     let result = played.unwrap_or_else(|_| Err("a panic".to_owned()));
     if std::env::var("TRACE").is_ok() {
         println!("{}", world.trace());
     }
-    result.map(|()| world.count)
-}
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
+    result.map(|()| world.counted())
 }
 
 /// Plays seeds on all processors; gives the first fault.
-fn play(seeds: std::ops::Range<u64>, plant: &(dyn Fn() + Sync)) -> (Count, Option<(u64, String)>) {
+fn play(seeds: &Range<u64>, remote: NewRemote, plant: &(dyn Fn() + Sync)) -> (Count, Option<(u64, String)>) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let parts = std::thread::scope(|scope| {
-        let seeds = &seeds;
         let play = move |part: u64| {
             plant();
             let (mut sum, mut fault) = (Count::default(), None);
             for seed in (seeds.start + part..seeds.end).step_by(usize::try_from(threads).expect("few")) {
-                match trial(seed) {
+                match trial(seed, remote) {
                     Ok(count) => sum.add(&count),
                     Err(why) => {
                         fault = Some((seed, why));
@@ -79,14 +85,17 @@ fn play(seeds: std::ops::Range<u64>, plant: &(dyn Fn() + Sync)) -> (Count, Optio
     (sum, first)
 }
 
-#[test]
-fn no_edit_vanishes_and_all_become_the_same() {
-    let seeds = match number("SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("SEEDS").unwrap_or(SEEDS_DEFAULT),
+/// Plays as many seeds as the size says, or the one that is asked for.
+fn check(test: &str, remote: NewRemote) {
+    let seeds = match std::env::var("SEED") {
+        Ok(seed) => {
+            let seed: u64 = seed.parse().expect("a number");
+            seed..seed + 1
+        }
+        Err(_) => 0..size::sized("MYCELIUM_MIRROR_SEEDS", 200, 1_000) as u64,
     };
     let count = seeds.end - seeds.start;
-    let (sum, fault) = play(seeds, &|| {
+    let (sum, fault) = play(&seeds, remote, &|| {
         #[cfg(debug_assertions)]
         sabotage::from_environment();
     });
@@ -94,8 +103,13 @@ fn no_edit_vanishes_and_all_become_the_same() {
     if let Some((seed, fault)) = fault {
         let sabotage =
             std::env::var("MYCELIUM_SABOTAGE").map(|name| format!("MYCELIUM_SABOTAGE={name} ")).unwrap_or_default();
-        panic!("{fault}\nrepeat with: {sabotage}SEED={seed} cargo test --test mirror {MAIN}");
+        panic!("{fault}\nrepeat with: {sabotage}SEED={seed} cargo test --test mirror {test}");
     }
     let is_lively = sum.sends > count * SENDS_MIN && sum.writes > count * WRITES_MIN;
     assert!(is_lively || count == 1, "{sum}: the world is too quiet to prove anything");
+}
+
+#[test]
+fn clones_beside_a_remote_with_texts_become_the_same_and_no_edit_vanishes() {
+    check("clones_beside_a_remote_with_texts", swapping);
 }

@@ -1,18 +1,18 @@
-//! Clones and what happens to them: people, other clients, faults.
+//! Clones of a repository, a remote beside them, and what happens to both, by seed.
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
-use mycelium::document::{Document, Value};
-use mycelium::entity::{AgentDraft, Entity, Priority, TaskDraft, WorkflowDraft, read, task};
-use mycelium::merge;
+use mycelium::document::Document;
 use mycelium::name::{DocId, DocPath, Kind};
-use mycelium::reconcile::{FileAction, LocalDocument, NewDocument, SyncBase, digest};
-use mycelium::redis::codec::RedisWrite;
-use mycelium::template::Shape;
+use mycelium::reconcile::{DocumentKey, DocumentRemote, SyncBase};
+use mycelium::services::{Error, MirrorPass, PassMemory, PassOptions, PassScope};
+use mycelium::snapshot::Entry;
 use mycelium::time::Timestamp;
 
-use crate::server::Server;
+use crate::folder::{FolderView, MemoryBases, MemoryFolder};
+use crate::git::{CommitId, Git, Merge, Tree};
 
 /// What no file may ever hold.
 pub(crate) const GARBAGE: &str = "GARBAGE";
@@ -20,85 +20,127 @@ pub(crate) const GARBAGE: &str = "GARBAGE";
 /// What happened.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Count {
+    pub(crate) passes: u64,
     pub(crate) sends: u64,
     pub(crate) conflicts: u64,
     pub(crate) writes: u64,
     pub(crate) removals: u64,
     pub(crate) foreign: u64,
     pub(crate) edits: u64,
-    pub(crate) held: u64,
+    pub(crate) lost: u64,
+    pub(crate) remembered: u64,
+    pub(crate) operations: u64,
+    pub(crate) rounds: u64,
 }
 
 impl Count {
     pub(crate) fn add(&mut self, other: &Self) {
+        self.passes += other.passes;
         self.sends += other.sends;
         self.conflicts += other.conflicts;
         self.writes += other.writes;
         self.removals += other.removals;
         self.foreign += other.foreign;
         self.edits += other.edits;
-        self.held += other.held;
+        self.lost += other.lost;
+        self.rounds = self.rounds.max(other.rounds);
+    }
+
+    /// What tells whether anything was done.
+    fn done(&self) -> u64 {
+        self.sends + self.writes + self.removals + self.remembered
     }
 }
 
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sends, conflicts, writes, removals, foreign, edits, held } = self;
+        let Self { passes, sends, conflicts, writes, removals, foreign, edits, lost, rounds, .. } = self;
         write!(
             f,
-            "{edits} edits, {foreign} by others, {sends} sends, {conflicts} refused, {writes} files written, {removals} removed, {held} held"
+            "{edits} edits, {foreign} by others, {passes} passes of which {lost} lost the remote, {sends} sends, {conflicts} refused, \
+             {writes} files written, {removals} removed, at most {rounds} rounds until all were alike"
         )
     }
 }
 
-/// A mirror of a clone, with what it remembers, and what it is about to do.
+/// A process that mirrors a clone. What it has read is gone when it loses the remote.
 #[derive(Default)]
-pub(crate) struct Mirror {
-    pub(crate) bases: BTreeMap<DocId, SyncBase>,
-    pub(crate) under_way: BTreeMap<DocId, UnderWay>,
+pub(crate) struct Process {
+    view: FolderView,
+    known: RefCell<BTreeMap<DocumentKey, Option<SyncBase>>>,
+    memory: PassMemory,
+    /// It has compared everything.
+    is_complete: bool,
+    /// What its last pass found on the remote that cannot be used.
+    garbage: Vec<String>,
 }
 
-/// A step that is being carried out.
-pub(crate) struct UnderWay {
-    pub(crate) file: FileAction,
-    pub(crate) send: Option<RedisWrite>,
-    pub(crate) base: Option<SyncBase>,
-    pub(crate) here: Option<LocalDocument>,
-    pub(crate) sent: bool,
-    pub(crate) written: bool,
-}
-
-/// A clone of the repository.
+/// A clone of the repository, as it lies on the disk.
 #[derive(Default)]
 pub(crate) struct Clone {
-    pub(crate) files: BTreeMap<DocId, LocalDocument>,
-    pub(crate) archive: BTreeMap<DocId, LocalDocument>,
-    /// What git has, by digest.
-    pub(crate) history: BTreeMap<String, String>,
-    pub(crate) mirrors: Vec<Mirror>,
+    pub(crate) files: Tree,
+    pub(crate) head: CommitId,
+    /// Where HEAD was before it moved back.
+    pub(crate) tip: Option<CommitId>,
+    pub(crate) bases: BTreeMap<DocumentKey, SyncBase>,
+    pub(crate) settled: Option<CommitId>,
+    /// The remote cannot be reached.
     pub(crate) is_apart: bool,
-    /// What was here, and what is here instead, while HEAD stands further back.
-    pub(crate) back: Option<Vec<(DocId, LocalDocument, LocalDocument)>>,
 }
 
-pub(crate) struct World {
-    state: u64,
-    pub(crate) now: i64,
-    pub(crate) ids: Vec<(Kind, DocId)>,
-    pub(crate) clones: Vec<Clone>,
-    pub(crate) server: Server,
-    /// Sends that arrive some time.
-    pub(crate) late: Vec<(DocId, RedisWrite)>,
-    tokens: u64,
+/// What people have done.
+#[derive(Default)]
+pub(crate) struct People {
+    pub(crate) tokens: u64,
     /// Edits that are in some file, by document.
     pub(crate) acknowledged: BTreeSet<(DocId, String)>,
     /// Those that somebody removed knowing of them.
     pub(crate) excused: BTreeSet<(DocId, String)>,
-    /// Of others, in the hash alone.
+    /// Of others, on the remote alone.
     pub(crate) written: BTreeSet<(DocId, String)>,
-    pub(crate) count: Count,
-    trace: String,
-    pub(crate) is_healing: bool,
+    /// Documents that somebody removed.
+    pub(crate) removed: BTreeSet<DocId>,
+    /// Documents that may be there again without an edit.
+    pub(crate) revived: BTreeSet<DocId>,
+}
+
+/// A remote in memory.
+pub(crate) trait Remote {
+    /// Returns it as a clone sees it.
+    fn connect<'w>(&'w self, world: &'w World, clone: usize) -> Box<dyn DocumentRemote<Error = Error> + 'w>;
+
+    /// Another client does something there.
+    fn another_client(&self, world: &World);
+
+    /// Time goes by.
+    fn expire(&self, world: &World);
+
+    /// Something that was sent arrives after all. Returns false if there is nothing.
+    fn late_arrives(&self, world: &World) -> bool;
+
+    /// It loses its data.
+    fn lose(&self, world: &World);
+
+    /// Finds what is not as it should be in the end; the text is what all clones have.
+    fn fault(&self, world: &World, key: &DocumentKey, text: Option<&str>) -> Option<String>;
+}
+
+pub(crate) struct World {
+    state: Cell<u64>,
+    now: Cell<i64>,
+    pub(crate) ids: Vec<DocumentKey>,
+    pub(crate) clones: Vec<RefCell<Clone>>,
+    processes: Vec<Vec<RefCell<Option<Process>>>>,
+    pub(crate) git: RefCell<Git>,
+    pub(crate) remote: Box<dyn Remote>,
+    pub(crate) people: RefCell<People>,
+    pub(crate) leader: Cell<usize>,
+    depth: Cell<u32>,
+    pub(crate) is_healing: Cell<bool>,
+    count: Cell<Count>,
+    fault: RefCell<Option<String>>,
+    is_traced: bool,
+    trace: RefCell<String>,
 }
 
 /// The unique edits that a text holds.
@@ -108,12 +150,23 @@ pub(crate) fn tokens(text: &str) -> BTreeSet<String> {
     text.split(|c| !word(c)).filter(is_token).map(str::to_owned).collect()
 }
 
+/// Which document a file is.
+pub(crate) fn key_of(path: &DocPath, document: &Document) -> Option<DocumentKey> {
+    let entry = Entry::read(path.clone(), document.clone());
+    Some((entry.kind.or_else(|| path.kind())?, entry.id.clone().unwrap_or_else(|| DocId::of_file(path))))
+}
+
+/// Returns true if a file can be read as a document.
+pub(crate) fn is_usable(path: &DocPath, document: &Document) -> bool {
+    Entry::read(path.clone(), document.clone()).entity.is_some()
+}
+
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, remote: Box<dyn Remote>) -> Self {
         let id = |text: &str| DocId::new(text).expect("valid");
         let mut world = Self {
-            state: seed,
-            now: 1_760_000_000_000,
+            state: Cell::new(seed),
+            now: Cell::new(1_760_000_000_000),
             ids: vec![
                 (Kind::Task, id("task-a")),
                 (Kind::Task, id("task-b")),
@@ -121,427 +174,398 @@ impl World {
                 (Kind::Workflow, id("workflow-w")),
             ],
             clones: Vec::new(),
-            server: Server::default(),
-            late: Vec::new(),
-            tokens: 0,
-            acknowledged: BTreeSet::new(),
-            excused: BTreeSet::new(),
-            written: BTreeSet::new(),
-            count: Count::default(),
-            trace: String::new(),
-            is_healing: false,
+            processes: Vec::new(),
+            git: RefCell::default(),
+            remote,
+            people: RefCell::default(),
+            leader: Cell::default(),
+            depth: Cell::default(),
+            is_healing: Cell::default(),
+            count: Cell::default(),
+            fault: RefCell::default(),
+            is_traced: std::env::var("TRACE").is_ok(),
+            trace: RefCell::default(),
         };
-        for _ in 0..2 + world.below(3) {
-            let mirrors = (0..=world.below(2)).map(|_| Mirror::default()).collect();
-            world.clones.push(Clone { mirrors, ..Clone::default() });
-        }
         // Most documents are known to all from the beginning.
-        for (kind, id) in world.ids.clone() {
+        let mut files = Tree::new();
+        for key in world.ids.clone() {
             if world.below(4) > 0 {
-                let local = world.new_file(kind, &id);
-                for clone in &mut world.clones {
-                    clone.put(&id, local.clone());
-                }
+                files.insert(DocPath::for_new(key.0, &key.1), world.new_document(&key));
             }
+        }
+        let head = world.git.get_mut().commit(Vec::new(), files.clone());
+        for _ in 0..2 + world.below(2) {
+            world.clones.push(RefCell::new(Clone { files: files.clone(), head, ..Clone::default() }));
+            let processes = 1 + world.one_of(2);
+            world.processes.push((0..processes).map(|_| RefCell::new(Some(Process::default()))).collect());
         }
         world
     }
 
-    pub(crate) fn below(&mut self, n: u64) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
+    pub(crate) fn below(&self, n: u64) -> u64 {
+        self.state.set(self.state.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
+        let mut z = self.state.get();
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) % n
     }
 
-    pub(crate) fn one_of(&mut self, n: usize) -> usize {
+    /// Returns true once in `n` times, and never when there are no more faults.
+    pub(crate) fn chance(&self, n: u64) -> bool {
+        !self.is_healing.get() && self.below(n) == 0
+    }
+
+    pub(crate) fn one_of(&self, n: usize) -> usize {
         usize::try_from(self.below(n as u64)).expect("small")
     }
 
-    pub(crate) fn some_id(&mut self) -> (Kind, DocId) {
-        let index = self.one_of(self.ids.len());
-        self.ids[index].clone()
+    pub(crate) fn some_key(&self) -> DocumentKey {
+        self.ids[self.one_of(self.ids.len())].clone()
     }
 
-    pub(crate) fn say(&mut self, line: &str) {
-        let _ = writeln!(self.trace, "{line}");
+    /// Tells what happens, if somebody wants to know.
+    pub(crate) fn say(&self, line: fmt::Arguments<'_>) {
+        if !self.is_traced {
+            return;
+        }
+        let indent = "  ".repeat(usize::try_from(self.depth.get()).expect("small"));
+        let _ = writeln!(self.trace.borrow_mut(), "{indent}{line}");
     }
 
-    pub(crate) fn trace(&self) -> &str {
-        &self.trace
+    pub(crate) fn trace(&self) -> String {
+        self.trace.borrow().clone()
     }
 
     pub(crate) fn at(&self) -> Timestamp {
-        Timestamp::from_unix_ms(self.now)
+        Timestamp::from_unix_ms(self.now.get())
     }
 
-    fn token(&mut self) -> String {
-        self.tokens += 1;
-        format!("zz{:05}", self.tokens)
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.now.get()
     }
 
-    fn new_file(&mut self, kind: Kind, id: &DocId) -> LocalDocument {
-        let new = match kind {
-            Kind::Task => NewDocument::Task(TaskDraft {
-                id: id.clone(),
-                kind: "train".to_owned(),
-                title: None,
-                description: None,
-                assigned_to: None,
-                depends_on: Vec::new(),
-                priority: Priority::Normal,
-                workflow: None,
-                payload: None,
-                steps: vec!["one".to_owned(), "two".to_owned()],
-                created: self.at(),
-            }),
-            Kind::Agent => NewDocument::Agent(AgentDraft {
-                name: id.as_str().parse().expect("valid"),
-                status: mycelium::entity::AgentStatus::Idle,
-                last_updated: self.at(),
-                ttl: None,
-                active_tasks: Vec::new(),
-                metadata: None,
-            }),
-            Kind::Workflow => NewDocument::Workflow(WorkflowDraft {
-                id: id.clone(),
-                kind: "training".to_owned(),
-                title: None,
-                description: None,
-                tasks: Vec::new(),
-                metadata: None,
-                created: self.at(),
-            }),
-        };
-        LocalDocument { path: DocPath::for_new(kind, id), document: render(&new) }
+    /// Counts one more of something; returns how many there are.
+    pub(crate) fn count(&self, which: impl Fn(&mut Count) -> &mut u64) -> u64 {
+        let mut count = self.count.get();
+        *which(&mut count) += 1;
+        let number = *which(&mut count);
+        self.count.set(count);
+        number
+    }
+
+    pub(crate) fn counted(&self) -> Count {
+        self.count.get()
+    }
+
+    /// Something is wrong: the first such thing is what the seed found.
+    pub(crate) fn wrong(&self, why: String) {
+        self.say(format_args!("WRONG: {why}"));
+        self.fault.borrow_mut().get_or_insert(why);
+    }
+
+    pub(crate) fn result(&self) -> Result<(), String> {
+        self.fault.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// A moment in the midst of a pass: something else may happen, or the remote is lost.
+    pub(crate) fn between(&self) -> Result<(), Error> {
+        if self.is_healing.get() {
+            return Ok(());
+        }
+        if self.depth.get() < 2 && self.below(30) == 0 {
+            self.something();
+        }
+        if self.below(100) == 0 { Err(lost()) } else { Ok(()) }
     }
 
     /// One event.
-    pub(crate) fn something(&mut self) -> Result<(), String> {
-        self.now += 1 + i64::try_from(self.below(4_000)).expect("small");
-        for over in self.server.expire(self.now) {
-            self.say(&format!("the hash of {over} expires"));
-            self.written.retain(|(id, _)| *id != over);
-        }
+    pub(crate) fn something(&self) {
+        self.now.set(self.now.get() + 1 + i64::try_from(self.below(4_000)).expect("small"));
+        self.remote.expire(self);
+        self.depth.set(self.depth.get() + 1);
+        let clone = self.one_of(self.clones.len());
         match self.below(100) {
-            0..50 => self.some_mirror()?,
-            50..66 => self.somebody_edits(),
-            66..79 => self.another_client(),
-            79..82 => self.somebody_removes(),
-            82..86 => self.somebody_resolves(),
-            86..90 => self.late_arrives()?,
-            90..92 => self.crash(),
-            92..94 => {
-                let clone = self.one_of(self.clones.len());
-                self.clones[clone].is_apart = !self.clones[clone].is_apart;
+            0..40 => self.some_pass(),
+            40..60 => self.somebody_edits(clone),
+            60..72 => {
+                self.count(|count| &mut count.foreign);
+                self.remote.another_client(self);
             }
-            94..96 => self.head_moves(),
-            96 => {
-                self.say("the server loses its data");
-                self.server.lose();
-                self.written.clear();
+            72..75 => self.somebody_removes(clone),
+            75..78 => (0..self.clones.len()).for_each(|clone| _ = self.resolve(clone)),
+            78..82 => _ = self.remote.late_arrives(self),
+            82..84 => {
+                self.say(format_args!("the processes of clone {clone} die"));
+                for process in &self.processes[clone] {
+                    if let Ok(mut process) = process.try_borrow_mut() {
+                        *process = process.take().map(|_| Process::default());
+                    }
+                }
             }
-            97 => self.now += 400_000,
-            98 => self.now += 4_000_000,
-            _ => {
-                let clone = self.one_of(self.clones.len());
-                if self.below(4) == 0 {
-                    self.say(&format!("clone {clone} loses what it remembers"));
-                    self.clones[clone].mirrors.iter_mut().for_each(|mirror| *mirror = Mirror::default());
+            84..86 => {
+                let mut clone = self.clones[clone].borrow_mut();
+                clone.is_apart = !clone.is_apart;
+            }
+            86..90 => self.head_moves(clone),
+            90..94 => self.pull(clone, self.one_of(self.clones.len())),
+            94 => self.leader.set(clone),
+            95 => {
+                self.say(format_args!("the remote loses its data"));
+                self.remote.lose(self);
+            }
+            96 => self.now.set(self.now.get() + 400_000),
+            97 => self.now.set(self.now.get() + 4_000_000),
+            98 => self.commit(clone),
+            _ => self.forget(clone),
+        }
+        self.depth.set(self.depth.get() - 1);
+    }
+
+    fn forget(&self, clone: usize) {
+        // Where HEAD has moved back nothing else tells what is older.
+        if self.below(4) == 0 && self.clones[clone].borrow().tip.is_none() {
+            self.say(format_args!("clone {clone} loses what it remembers"));
+            let mut clone = self.clones[clone].borrow_mut();
+            clone.bases.clear();
+            clone.settled = None;
+            self.people.borrow_mut().revived.extend(self.ids.iter().map(|(_, id)| id.clone()));
+        }
+    }
+
+    fn some_pass(&self) {
+        let clone = self.one_of(self.clones.len());
+        if !self.clones[clone].borrow().is_apart {
+            let which = if self.below(3) == 0 { None } else { Some(BTreeSet::from([self.some_key()])) };
+            self.pass(clone, self.one_of(self.processes[clone].len()), which);
+        }
+    }
+
+    /// A process of a clone makes a pass, unless it is in the midst of one; with no documents, over all.
+    pub(crate) fn pass(&self, clone: usize, process: usize, which: Option<BTreeSet<DocumentKey>>) {
+        let Ok(mut slot) = self.processes[clone][process].try_borrow_mut() else { return };
+        let Some(mut process) = slot.take() else { return };
+        let which = which.filter(|_| process.is_complete);
+        self.say(format_args!("clone {clone} passes over {which:?}"));
+        self.count(|count| &mut count.passes);
+        let scope = which.map_or(PassScope::All, PassScope::Of);
+        let is_all = matches!(scope, PassScope::All);
+        let options = PassOptions { force: self.is_forced(), ..PassOptions::default() };
+        let node = format!("node-{clone}");
+        let done = {
+            let Process { view, known, memory, .. } = &mut process;
+            let mut folder = MemoryFolder { world: self, clone, node, view };
+            let mut bases = MemoryBases { world: self, clone, known };
+            let mut remote = self.remote.connect(self, clone);
+            MirrorPass { remote: &mut *remote, folder: &mut folder, bases: &mut bases, memory, options }.run(scope)
+        };
+        match done {
+            Ok(report) => {
+                if !report.held.is_empty() || report.mass.is_some() {
+                    self.say(format_args!("clone {clone} holds {:?} {:?}", report.held, report.mass));
+                }
+                process.garbage = report.garbage.into_iter().map(|(place, _)| place).collect();
+                process.is_complete |= is_all && report.paused.is_none();
+            }
+            Err(error) => {
+                self.count(|count| &mut count.lost);
+                self.say(format_args!("clone {clone}: {error}"));
+                // With a new connection everything is read again.
+                process = Process::default();
+            }
+        }
+        *slot = Some(process);
+    }
+
+    /// A command edits a document and sends it by itself.
+    pub(crate) fn write_through(&self, clone: usize, key: &DocumentKey, path: &DocPath) {
+        let (mut view, mut memory, known) = (FolderView::default(), PassMemory::default(), RefCell::default());
+        let node = format!("node-{clone}");
+        let mut folder = MemoryFolder { world: self, clone, node, view: &mut view };
+        folder.read_only(path);
+        let mut bases = MemoryBases { world: self, clone, known: &known };
+        let mut remote = self.remote.connect(self, clone);
+        let options = PassOptions { force: true, ..PassOptions::default() };
+        let mut pass =
+            MirrorPass { remote: &mut *remote, folder: &mut folder, bases: &mut bases, memory: &mut memory, options };
+        if let Err(error) = pass.settle(BTreeSet::from([key.clone()]), &mut mycelium::services::PassReport::default()) {
+            self.say(format_args!("clone {clone}: {error}"));
+        }
+    }
+
+    /// Writes files as a pass decided.
+    pub(crate) fn write_files(&self, clone: usize, changes: &[(DocPath, Option<Document>, Option<Document>)]) {
+        let gone: Vec<(DocPath, Document)> = {
+            let files = &mut self.clones[clone].borrow_mut().files;
+            changes
+                .iter()
+                .filter_map(|(path, _, after)| {
+                    let before = match after {
+                        Some(after) => files.insert(path.clone(), after.clone()),
+                        None => files.remove(path),
+                    };
+                    before.map(|before| (path.clone(), before))
+                })
+                .collect()
+        };
+        let mut has = BTreeSet::new();
+        for (path, before, after) in changes {
+            self.say(format_args!(
+                "clone {clone}: {path} becomes {:?}, was {:?}",
+                text_of(after.as_ref()),
+                text_of(before.as_ref())
+            ));
+            let Some(after) = after else { continue };
+            self.count(|count| &mut count.writes);
+            if after.text().contains(GARBAGE) {
+                self.wrong(format!("clone {clone}: garbage in {path}"));
+            }
+            has.extend(tokens(after.text()));
+            if let Some((_, id)) = key_of(path, after) {
+                let mut people = self.people.borrow_mut();
+                for token in tokens(after.text()) {
+                    people.written.remove(&(id.clone(), token.clone()));
+                    people.acknowledged.insert((id.clone(), token));
                 }
             }
         }
-        Ok(())
-    }
-
-    fn crash(&mut self) {
-        let clone = self.one_of(self.clones.len());
-        self.say(&format!("clone {clone} crashes"));
-        for (index, mirror) in self.clones[clone].mirrors.iter_mut().enumerate() {
-            mirror.under_way.clear();
-            // Only the first remembers on the disk.
-            if index > 0 {
-                mirror.bases.clear();
+        if changes.iter().any(|(_, _, after)| after.is_none()) {
+            self.count(|count| &mut count.removals);
+        }
+        for (path, before) in gone {
+            let Some((_, id)) = key_of(&path, &before) else { continue };
+            let excused = |token: &String| self.people.borrow().excused.contains(&(id.clone(), token.clone()));
+            if let Some(lost) = tokens(before.text()).iter().find(|token| !has.contains(*token) && !excused(token)) {
+                self.wrong(format!(
+                    "clone {clone}: {lost} is taken out of {path}, and nobody who removed it knew of it"
+                ));
             }
         }
     }
 
-    fn late_arrives(&mut self) -> Result<(), String> {
-        if self.late.is_empty() {
-            return Ok(());
+    /// What lies in a folder and can be read is committed, and a follower notes where HEAD is, also if it does not reach the remote.
+    pub(crate) fn commit(&self, clone: usize) {
+        let mut clone = self.clones[clone].borrow_mut();
+        let mut git = self.git.borrow_mut();
+        let (mut files, before) = (clone.files.clone(), git.tree(clone.head));
+        for (path, _) in clone.files.iter().filter(|(path, document)| !is_usable(path, document)) {
+            match before.get(path) {
+                Some(document) => files.insert(path.clone(), document.clone()),
+                None => files.remove(path),
+            };
         }
-        let index = self.one_of(self.late.len());
-        let (id, out) = self.late.remove(index);
-        self.apply(&id, &out).map(|_| ())
+        if *before != files {
+            clone.head = git.commit(vec![clone.head], files);
+        }
+        if clone.settled.is_none_or(|old| git.is_ancestor(old, clone.head)) {
+            clone.settled = Some(clone.head);
+        }
     }
 
-    /// HEAD of a clone goes back to what it had before, or returns.
-    pub(crate) fn head_moves(&mut self) {
-        let clone = self.one_of(self.clones.len());
-        if self.clones[clone].back.is_some() {
+    /// HEAD of a clone goes back to an earlier commit, or returns.
+    fn head_moves(&self, clone: usize) {
+        if self.clones[clone].borrow().tip.is_some() {
             return self.head_returns(clone);
         }
-        let mut back = Vec::new();
-        for (id, now) in self.clones[clone].files.clone() {
-            let older: Vec<String> = self.clones[clone].mirrors[0]
-                .bases
-                .get(&id)
-                .map(|base| base.older.iter().filter_map(|d| self.clones[clone].history.get(d)).cloned().collect())
-                .unwrap_or_default();
-            if older.is_empty() || self.clones[clone].back.is_some() {
-                continue;
+        self.resolve(clone);
+        self.commit(clone);
+        let head = self.clones[clone].borrow().head;
+        let earlier: Vec<CommitId> = self.git.borrow().ancestors(head).into_iter().filter(|id| *id != head).collect();
+        if earlier.is_empty() {
+            return;
+        }
+        let to = earlier[earlier.len() - 1 - self.one_of(earlier.len().min(6))];
+        self.say(format_args!("HEAD of clone {clone} moves back from {head} to {to}"));
+        let mut clone = self.clones[clone].borrow_mut();
+        clone.tip = Some(head);
+        clone.head = to;
+        clone.files = self.git.borrow().tree(to).clone();
+    }
+
+    pub(crate) fn head_returns(&self, clone: usize) {
+        let tip = self.clones[clone].borrow_mut().tip.take();
+        if let Some(tip) = tip {
+            self.say(format_args!("HEAD of clone {clone} returns"));
+            self.merge(clone, tip);
+        }
+    }
+
+    /// A clone pulls what another one has committed.
+    pub(crate) fn pull(&self, clone: usize, from: usize) {
+        if clone != from {
+            self.say(format_args!("clone {clone} pulls from {from}"));
+            let theirs = self.clones[from].borrow().head;
+            self.merge(clone, theirs);
+        }
+    }
+
+    fn merge(&self, clone: usize, theirs: CommitId) {
+        self.resolve(clone);
+        self.commit(clone);
+        let ours = self.clones[clone].borrow().head;
+        let merged = self.git.borrow().merge(ours, theirs);
+        match merged {
+            Merge::Nothing => {}
+            Merge::Forward => {
+                let mut clone = self.clones[clone].borrow_mut();
+                clone.head = theirs;
+                clone.files = self.git.borrow().tree(theirs).clone();
             }
-            let text = older[self.one_of(older.len())].clone();
-            let then = LocalDocument { path: now.path.clone(), document: Document::parse(text.into_bytes()) };
-            back.push((id, now, then));
-        }
-        if back.is_empty() {
-            return;
-        }
-        self.say(&format!("HEAD of clone {clone} moves back"));
-        for (id, _, then) in &back {
-            self.clones[clone].files.insert(id.clone(), then.clone());
-        }
-        self.clones[clone].back = Some(back);
-    }
-
-    pub(crate) fn head_returns(&mut self, clone: usize) {
-        let Some(back) = self.clones[clone].back.take() else { return };
-        self.say(&format!("HEAD of clone {clone} returns"));
-        for (id, before, then) in back {
-            // As git merges what has changed since.
-            let Some(now) = self.clones[clone].files.get(&id).cloned() else { continue };
-            let names = &merge::MergeSides::GIT;
-            let merged = merge::document(&now.path, Some(&then.document), &before.document, &now.document, names);
-            self.clones[clone].put(&id, LocalDocument { path: now.path, document: merged.document });
-        }
-    }
-
-    fn somebody_edits(&mut self) {
-        let clone = self.one_of(self.clones.len());
-        if self.clones[clone].back.is_some() {
-            return;
-        }
-        let (kind, id) = self.some_id();
-        let token = self.token();
-        let Some(local) = self.clones[clone].files.get(&id).cloned() else {
-            if !self.clones[clone].archive.contains_key(&id) && self.below(3) == 0 {
-                let mut local = self.new_file(kind, &id);
-                local.document = local.document.append_note(&token).expect("a note");
-                self.say(&format!("clone {clone}: {id} is made with {token}"));
-                self.clones[clone].put(&id, local);
-                self.acknowledged.insert((id, token));
+            Merge::Tree(tree) => {
+                self.clones[clone].borrow_mut().files = tree;
+                self.resolve(clone);
+                let mut clone = self.clones[clone].borrow_mut();
+                clone.head = self.git.borrow_mut().commit(vec![ours, theirs], clone.files.clone());
             }
-            return;
+        }
+    }
+
+    /// Returns true if each clone has reported that something about a document cannot be used.
+    pub(crate) fn reports_garbage(&self, place: &str) -> bool {
+        let reports = |slot: &RefCell<Option<Process>>| {
+            slot.borrow().as_ref().is_some_and(|process| process.garbage.iter().any(|at| at == place))
         };
-        let document = &local.document;
-        let edited = match self.below(10) {
-            0..4 => document.append_note(&token).ok(),
-            4..7 => document.set(&token, &Value::text("x")).ok(),
-            7 => document.set("shared", &Value::text(token.clone().replace("zz", "yy"))).ok(),
-            8 => task::start(document)
-                .or_else(|_| task::complete(document, None))
-                .or_else(|_| task::reopen(document))
-                .ok(),
-            _ if self.below(4) == 0 => document.set("status", &Value::text("odd")).ok(),
-            _ => document.set("progress", &Value::plain(format!("0.{:02}", self.below(100)))).ok(),
-        };
-        let Some(edited) = edited else { return };
-        self.say(&format!("clone {clone}: {id} is edited ({token})"));
-        self.count.edits += 1;
-        for token in tokens(edited.text()) {
-            self.acknowledged.insert((id.clone(), token));
-        }
-        self.clones[clone].put(&id, LocalDocument { path: local.path, document: edited });
+        self.processes.iter().all(|processes| processes.iter().any(reports))
     }
 
-    fn somebody_removes(&mut self) {
-        let clone = self.one_of(self.clones.len());
-        let (_, id) = self.some_id();
-        if self.clones[clone].back.is_some() {
-            return;
-        }
-        let Some(local) = self.clones[clone].files.remove(&id) else { return };
-        self.excuse(&id, local.document.text());
-        let to_archive = self.below(2) == 0 && usable(&id, &local);
-        self.say(&format!("clone {clone}: {id} is {}", if to_archive { "archived" } else { "removed" }));
-        if to_archive {
-            let path = DocPath::new(format!("archive/2025-10/{}", local.path.file_name())).expect("valid");
-            self.clones[clone].archive.insert(id, LocalDocument { path, document: local.document });
-        }
+    fn is_forced(&self) -> bool {
+        self.is_healing.get() && self.counted().rounds >= crate::FORCED_AFTER
     }
 
-    pub(crate) fn excuse(&mut self, id: &DocId, text: &str) {
-        for token in tokens(text) {
-            self.excused.insert((id.clone(), token));
-        }
-    }
-
-    /// Somebody chooses a side of a conflict, and corrects what cannot be read.
-    fn somebody_resolves(&mut self) {
+    /// No more faults. Every process looks at everything, again and again, and people resolve what they must.
+    pub(crate) fn heal(&self) -> Result<(), String> {
+        self.say(format_args!("healing"));
+        while self.remote.late_arrives(self) {}
+        self.is_healing.set(true);
         for clone in 0..self.clones.len() {
-            self.resolve(clone);
+            self.head_returns(clone);
+            self.clones[clone].borrow_mut().is_apart = false;
         }
-    }
-
-    pub(crate) fn resolve(&mut self, clone: usize) {
-        for (id, local) in self.clones[clone].files.clone() {
-            if usable(&id, &local) {
-                continue;
-            }
-            let mut document = local.document.clone();
-            if let Some((_, one, other)) = std::str::from_utf8(document.bytes()).ok().and_then(merge::sides) {
-                document = Document::parse(if self.below(2) == 0 { one } else { other }.into_bytes());
-                if !document.is_readable() {
-                    document = without_repeats(&document);
+        for round in 0..crate::HEALING {
+            self.count(|count| &mut count.rounds);
+            self.say(format_args!("round {round}"));
+            let before = self.counted().done();
+            let mut is_quiet = true;
+            for clone in 0..self.clones.len() {
+                is_quiet &= !self.resolve(clone);
+                for process in 0..self.processes[clone].len() {
+                    self.pass(clone, process, None);
                 }
+                self.commit(clone);
             }
-            let fixed = LocalDocument { path: local.path.clone(), document: document.clone() };
-            if document.is_readable() && !usable(&id, &fixed) {
-                let status = if local.path.kind() == Some(Kind::Task) { "pending" } else { "running" };
-                let status = if local.path.kind() == Some(Kind::Agent) { "idle" } else { status };
-                document = document.set("status", &Value::text(status)).unwrap_or(document);
-            }
-            let lost = &tokens(local.document.text()) - &tokens(document.text());
-            if lost.is_empty() || !local.document.is_readable() {
-                // What a person gave up by choosing.
-                self.excused.extend(lost.into_iter().map(|token| (id.clone(), token)));
-                self.say(&format!("clone {clone}: {id} is resolved"));
-                self.clones[clone].put(&id, LocalDocument { path: local.path, document });
+            self.result()?;
+            if is_quiet && self.counted().done() == before && round > 0 {
+                return self.judge();
             }
         }
-    }
-
-    fn another_client(&mut self) {
-        let (kind, id) = self.some_id();
-        self.count.foreign += 1;
-        let token = self.token();
-        let is_there = self.server.shown(&id).is_some();
-        match self.below(12) {
-            0..4 if is_there => {
-                self.server.set(&id, &token, "x");
-                // What is written to a hash that stands for no document may be of no use.
-                if self.server.record(&id).is_some_and(|record| record.gone.is_none()) {
-                    self.written.insert((id.clone(), token.clone()));
-                }
-            }
-            4 => {
-                self.server.set(&id, "status", "running");
-                self.server.set(&id, "claimed_by", "bob");
-            }
-            5 => {
-                self.server.set(&id, "status", if kind == Kind::Agent { "busy" } else { "completed" });
-                self.server.set(&id, "result", "a text");
-            }
-            6 => self.server.set(&id, "progress", "0.75"),
-            7 => self.server.set(&id, "status", GARBAGE),
-            8 => {
-                // What means nothing in this kind of document may be any text.
-                let field = if kind == Kind::Agent { "active_tasks" } else { "progress" };
-                self.server.set(&id, field, GARBAGE);
-                self.server.set(&id, "bad name", GARBAGE);
-                let field = if kind == Kind::Task { "payload" } else { "metadata" };
-                self.server.set(&id, field, &format!("{{{GARBAGE}"));
-            }
-            9 => {
-                self.server.set(&id, "extra", &format!("\u{1b}{GARBAGE}"));
-                self.server.set(&id, "id", &format!("../{GARBAGE}"));
-            }
-            10 => {
-                self.server.delete(&id);
-                self.written.retain(|(of, _)| *of != id);
-            }
-            _ if !is_there => {
-                for (field, text) in
-                    [("type", "made"), ("status", if kind == Kind::Agent { "idle" } else { "running" })]
-                {
-                    self.server.set(&id, field, text);
-                }
-            }
-            _ => self.server.set(&id, "metadata", "{\"a\":1}"),
-        }
-        self.say(&format!("another client at {id} ({token})"));
-    }
-
-    pub(crate) fn carry_out_file(&mut self, clone: usize, id: &DocId, file: &FileAction) -> Result<(), String> {
-        let old = self.clones[clone].files.get(id).cloned();
-        let had = old.as_ref().map(|local| tokens(local.document.text())).unwrap_or_default();
-        let excused = |token: &String| self.excused.contains(&(id.clone(), token.clone()));
-        match file {
-            FileAction::Keep => return Ok(()),
-            FileAction::Write { path, document, from, .. } => {
-                let has = tokens(document.text());
-                if let Some(lost) = had.iter().find(|token| !has.contains(*token) && !excused(token)) {
-                    return Err(format!("clone {clone}: {lost} is taken out of {id}"));
-                }
-                if path.is_archived() || document.text().contains(GARBAGE) {
-                    return Err(format!("clone {clone}: garbage in {path}"));
-                }
-                if from.as_ref().is_some_and(DocPath::is_archived) {
-                    self.clones[clone].archive.remove(id);
-                }
-                self.count.writes += 1;
-                for token in has {
-                    self.written.remove(&(id.clone(), token.clone()));
-                    self.acknowledged.insert((id.clone(), token));
-                }
-                self.clones[clone].put(id, LocalDocument { path: path.clone(), document: document.clone() });
-            }
-            FileAction::Create(new) => {
-                let document = render(new);
-                if document.text().contains(GARBAGE) {
-                    return Err(format!("clone {clone}: garbage in the new {id}"));
-                }
-                let kind = self.ids.iter().find(|(_, known)| known == id).expect("known").0;
-                self.count.writes += 1;
-                self.clones[clone].put(id, LocalDocument { path: DocPath::for_new(kind, id), document });
-            }
-            FileAction::Remove { .. } | FileAction::Archive { .. } => {
-                let kept = match file {
-                    FileAction::Archive { document, .. } => tokens(document.text()),
-                    _ => BTreeSet::new(),
-                };
-                if let Some(lost) = had.iter().find(|token| !kept.contains(*token) && !excused(token)) {
-                    return Err(format!("clone {clone}: {lost} goes with {id}, and nobody who removed it knew of it"));
-                }
-                self.count.removals += 1;
-                self.clones[clone].files.remove(id);
-                if let FileAction::Archive { to, document, .. } = file {
-                    let local = LocalDocument { path: to.clone(), document: document.clone() };
-                    self.clones[clone].archive.insert(id.clone(), local);
-                }
-            }
-        }
-        Ok(())
+        Err(format!("after {} rounds there is still something to do", crate::HEALING))
     }
 }
 
-impl Clone {
-    pub(crate) fn put(&mut self, id: &DocId, local: LocalDocument) {
-        let text = local.document.text().to_owned();
-        self.history.insert(digest(text.as_bytes()), text);
-        self.files.insert(id.clone(), local);
-    }
+/// The remote is lost.
+pub(crate) fn lost() -> Error {
+    Error::Unreached { why: "the remote is lost".to_owned(), hint: None }
 }
 
-/// A document without the keys that are there twice.
-fn without_repeats(document: &Document) -> Document {
-    let mut seen = BTreeSet::new();
-    let is_new = |line: &&str| line.split_once(": ").is_none_or(|(key, _)| seen.insert(key.to_owned()));
-    let lines: Vec<&str> = document.text().lines().filter(is_new).collect();
-    Document::parse(format!("{}\n", lines.join("\n")).into_bytes())
-}
-
-pub(crate) fn usable(id: &DocId, local: &LocalDocument) -> bool {
-    read(&local.path, &local.document).entity.as_ref().map(Entity::id).as_ref() == Some(id)
-}
-
-fn render(new: &NewDocument) -> Document {
-    match new {
-        NewDocument::Agent(agent) => agent.render(Shape::Lean, None),
-        NewDocument::Task(task) => task.render(Shape::Lean, None),
-        NewDocument::Workflow(workflow) => workflow.render(Shape::Lean, None),
-    }
-    .expect("the own templates hold whatever they are given")
+fn text_of(document: Option<&Document>) -> Option<&str> {
+    document.map(Document::text)
 }

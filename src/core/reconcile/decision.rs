@@ -58,8 +58,9 @@ impl ThreeWayDecision<'_> {
         let Some(base) = self.base else { return false };
         match self.here {
             Some(here) => {
-                let here = version(Some(here.document.text()));
-                here != self.base_version() && Ancestry::of_base(Some(base)).has(&here)
+                let is_put_back = self.context.before == Some(&here.document);
+                let is_base = version(Some(here.document.text())) == self.base_version();
+                !is_base && (is_put_back || was_agreed(self.base, &here.document))
             }
             None => base.text.is_some() && self.context.archived.is_none(),
         }
@@ -340,6 +341,10 @@ impl ThreeWayDecision<'_> {
     fn ancestor(&self, remote: &MirroredDocument) -> Ancestor {
         let base = || self.base_document().map_or(Ancestor::Unknown, Ancestor::Text);
         match &remote.text {
+            RemoteText::Stored(_) | RemoteText::Base if self.is_from_before() => {
+                let before = self.context.before.filter(|before| was_agreed(self.base, before));
+                before.cloned().map_or(Ancestor::Unknown, Ancestor::Text)
+            }
             RemoteText::Stored(_) => match self.common() {
                 CommonVersion::Base => base(),
                 CommonVersion::Remote => Ancestor::Remote,
@@ -350,6 +355,13 @@ impl ThreeWayDecision<'_> {
             RemoteText::Earlier(document) => Ancestor::Text(document.clone()),
             RemoteText::Superseded | RemoteText::Foreign => Ancestor::Unknown,
         }
+    }
+
+    /// Returns true if HEAD was moved back, and what is here was made of what it moved back to, not of the sync base.
+    fn is_from_before(&self) -> bool {
+        let is_other = |here: &LocalDocument| self.base_version() != version(Some(here.document.text()));
+        let is_back = self.context.head == HeadMotion::MovedBack && !sabotage::on(Sabotage::MergeFromBase);
+        is_back && self.base.is_some() && self.here.is_some_and(is_other)
     }
 
     fn merge(&self, remote: &MirroredDocument, theirs: &Document, here: &LocalDocument) -> Merged {
@@ -398,4 +410,10 @@ impl ThreeWayDecision<'_> {
         let there_moved = self.base.is_none_or(|base| base.path != remote.path);
         if here_moved && !there_moved { here.path.clone() } else { remote.path.clone() }
     }
+}
+
+/// Returns true if both sides have agreed on a text once.
+fn was_agreed(base: Option<&SyncBase>, text: &Document) -> bool {
+    let name = version(Some(text.text()));
+    base.is_some_and(|base| version(base.text.as_deref()) == name) || Ancestry::of_base(base).has(&name)
 }

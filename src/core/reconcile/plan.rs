@@ -38,6 +38,8 @@ pub struct ReconcileContext<'a> {
     pub operation: Option<&'a OperationId>,
     /// How HEAD of this clone moved.
     pub head: HeadMotion,
+    /// What the file held in the commit to which HEAD moved back, or from which it went another way.
+    pub before: Option<&'a Document>,
     /// Where the document lies if it is in the archive, with its text.
     pub archived: Option<&'a LocalDocument>,
 }

@@ -61,6 +61,7 @@ fn planned(
         by: None,
         operation: None,
         head: HeadMotion::Forward,
+        before: None,
         archived: None,
     };
     let plan = reconcile(&context, base, here.as_ref(), there);

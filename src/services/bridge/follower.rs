@@ -14,6 +14,7 @@ use super::inbox::Inbox;
 use super::mirror_folder::MirrorFolder as _;
 use super::mirror_index::Item;
 use super::pass::PassScope;
+use super::project_folder::HeadTracker;
 use super::redis_target::RedisTarget;
 use super::report::{PassOptions, PassReport};
 use super::state::State;
@@ -194,6 +195,7 @@ impl Loop {
                 self.rest(TURN);
                 continue;
             }
+            self.note_head();
             match self.connect_and_follow() {
                 Ok(()) => pause = PAUSE_MIN,
                 Err(error) => {
@@ -215,6 +217,14 @@ impl Loop {
             // Nobody follows any more: whoever asks next finds out how the server is.
             self.health.follower = None;
             self.report(false);
+        }
+    }
+
+    /// Remembers where HEAD is although the server may be away: else nobody would know that it was there.
+    fn note_head(&self) {
+        if matches!(self.project.bridge().branch().check(&self.target), Ok(Ok(()))) {
+            // If it cannot be read, the next pass says so.
+            let _ = HeadTracker::open(&self.target.memory_name()).follow(&self.project);
         }
     }
 

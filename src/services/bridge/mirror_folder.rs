@@ -25,12 +25,6 @@ pub trait MirrorFolder {
     /// [`Error`] if the folder or HEAD cannot be read.
     fn refresh(&mut self, bases: &dyn SyncBaseStore, is_forced: bool) -> Result<BTreeSet<DocumentKey>, Error>;
 
-    /// Reads what has changed since the last time, without waiting for git. Returns the documents that changed.
-    ///
-    /// # Errors
-    /// [`Error`] if the folder cannot be read.
-    fn refresh_documents(&mut self) -> Result<BTreeSet<DocumentKey>, Error>;
-
     /// Reads who changed what since the last time, see [`MirrorFolder::attribution`].
     ///
     /// # Errors
@@ -64,13 +58,16 @@ pub trait MirrorFolder {
     /// [`Error`] if it cannot be read.
     fn read(&self, path: &DocPath) -> Result<Option<Document>, Error>;
 
-    /// How HEAD moved since everything was brought to it.
+    /// How HEAD had moved since everything was brought to it, when it was read last.
     fn head_motion(&self) -> HeadMotion;
 
-    /// Everything was brought to where HEAD is now.
+    /// Returns the text that a document had in the commit to which HEAD moved back, or from which it went another way.
+    fn text_before(&self, path: &DocPath) -> Option<Document>;
+
+    /// Remembers that everything was brought to where HEAD was read last.
     ///
     /// # Errors
-    /// [`Error`] if HEAD cannot be read or remembered.
+    /// [`Error`] if that cannot be remembered.
     fn settle_head(&mut self) -> Result<(), Error>;
 
     /// Who changed the document at a path last, as far as that is known.
@@ -97,7 +94,7 @@ pub trait MirrorFolder {
     /// [`Error`] if the folder cannot be written.
     fn import(&mut self, import: &Import<'_>) -> Result<Imported, Error>;
 
-    /// Commits what was imported; then it is on the disk.
+    /// Commits what was imported; then it is on the disk. Where HEAD moved to by that counts as read.
     ///
     /// # Errors
     /// [`Error`] if it cannot be made durable.

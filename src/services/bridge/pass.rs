@@ -5,16 +5,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use super::mirror_folder::{Imported, MirrorFolder, SyncBaseStore};
+use super::mirror_folder::{MirrorFolder, SyncBaseStore};
 use super::mirror_index::Item;
-use super::report::{Direction, HeldRemoval, PassOptions, PassReport};
+use super::report::{HeldRemoval, PassOptions, PassReport};
+use crate::core::document::Document;
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::reconcile::{
-    self, AppliedWrite, DocumentRemote, FileAction, HoldReason, KnownDocument, MassDeletion, ReconcileContext,
-    ReconcilePlan, RejectedField, RemoteContent, RemoteDocument, RemoteHead, RemoteText, RemoteWrite, SyncBase,
+    self, DocumentRemote, FileAction, HoldReason, KnownDocument, ReconcileContext, ReconcilePlan, RejectedField,
+    RemoteContent, RemoteDocument, RemoteHead, RemoteText,
 };
+use crate::core::sabotage::{self, Sabotage};
 use crate::services::Error;
 
+mod carry_out;
 mod known;
 mod write_file;
 
@@ -25,9 +28,6 @@ pub(super) use known::local;
 const ROUNDS_MAX: usize = 8;
 /// Documents that are looked at in one go.
 const CHUNK: usize = 500;
-
-/// Why a document does not go out where nothing may come in.
-const CAME: &str = "it has changes of others: `mycelium bridge pull` takes them";
 
 /// Which documents a pass is about.
 #[derive(Debug, Clone)]
@@ -44,6 +44,8 @@ struct Planned {
     step: ReconcilePlan,
     /// What comes in is somebody's without an operation of ours: it gets its number here.
     is_named_here: bool,
+    /// Where the file lies or lay that was compared with a sync base, and what it held.
+    read: Option<(DocPath, Option<Document>)>,
 }
 
 /// What a pass leaves for the next one.
@@ -97,6 +99,7 @@ where
         if report.paused.is_some() {
             return Ok(report);
         }
+        self.note_head()?;
         self.folder.refresh_attributions()?;
         let is_all = matches!(which, PassScope::All);
         let items = match which {
@@ -113,17 +116,22 @@ where
         self.settle(items, &mut report)?;
         if report.paused.is_none() && !tasks.is_empty() {
             // What a workflow shows follows from its tasks as they are now.
-            let more = self.folder.refresh_documents()?;
+            let more = self.refresh()?;
             self.memory.pending.extend(more);
-            let workflows = self.workflows_of(&tasks);
-            self.settle(workflows, &mut report)?;
+            report.paused = self.folder.pause()?;
+            if report.paused.is_none() {
+                self.note_head()?;
+                let workflows = self.workflows_of(&tasks);
+                self.settle(workflows, &mut report)?;
+            }
         }
         if report.paused.is_some() {
             return Ok(report);
         }
         // What commits brought was seen, whichever documents this was about; what came in another way is known after all.
-        let is_forward = self.folder.head_motion() == reconcile::HeadMotion::Forward;
-        let is_settled = is_forward || is_all && self.memory.held.is_empty() && report.mass.is_none();
+        let is_compared = self.memory.pending.is_empty() || sabotage::on(Sabotage::SettleUnread);
+        let is_rest = self.memory.held.is_empty() && is_compared && report.mass.is_none();
+        let is_settled = self.is_forward() || is_all && is_rest;
         if is_settled && !self.options.dry_run {
             self.folder.settle_head()?;
         }
@@ -139,6 +147,17 @@ where
         Ok(changed)
     }
 
+    fn is_forward(&self) -> bool {
+        self.folder.head_motion() == reconcile::HeadMotion::Forward
+    }
+
+    /// Remembers where HEAD is as soon as it has moved forward: if it moves back after something was sent from there, or agreed on,
+    /// and the pass does not come to its end, the file is seen to be older.
+    fn note_head(&mut self) -> Result<(), Error> {
+        let is_certain = !self.options.dry_run && !self.options.force && !sabotage::on(Sabotage::ForgetHead);
+        if is_certain && self.is_forward() { self.folder.settle_head() } else { Ok(()) }
+    }
+
     fn workflows_of(&self, tasks: &BTreeSet<DocId>) -> BTreeSet<Item> {
         let workflows = self.folder.documents().snapshot().workflows();
         let touched = workflows.filter(|workflow| workflow.tasks.iter().any(|task| tasks.contains(task)));
@@ -146,7 +165,10 @@ where
     }
 
     /// Decides and carries out until nothing is left to do about these.
-    pub(super) fn settle(&mut self, mut items: BTreeSet<Item>, report: &mut PassReport) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// As [`MirrorPass::run`].
+    pub fn settle(&mut self, mut items: BTreeSet<Item>, report: &mut PassReport) -> Result<(), Error> {
         let kinds = self.remote.traits().kinds;
         items.retain(|(kind, _)| kinds.contains(kind));
         for round in 0..ROUNDS_MAX {
@@ -168,6 +190,7 @@ where
                 if report.paused.is_some() {
                     break;
                 }
+                self.note_head()?;
             }
         }
         Ok(())
@@ -282,7 +305,11 @@ where
         if let Some(held) = &step.held {
             self.memory.held.insert(label(&known.item), why(held));
         }
-        Ok(Planned { item: known.item, step, is_named_here })
+        let read = known.base.and_then(|base| match known.here {
+            Some(here) => Some((here.path, Some(here.document))),
+            None => Some((base.path, None)).filter(|(path, _)| !path.is_archived()),
+        });
+        Ok(Planned { item: known.item, step, is_named_here, read })
     }
 
     /// Gives what a client without operations has done the number of one, here and there: so every clone tells it alike.
@@ -302,155 +329,6 @@ where
         }
         Ok(true)
     }
-
-    /// Carries out what was decided; gives what has to be decided anew.
-    fn carry_out(&mut self, mut plan: Vec<Planned>, report: &mut PassReport) -> Result<BTreeSet<Item>, Error> {
-        if self.options.direction == Direction::Pull {
-            plan.retain(|planned| planned.step.file != FileAction::Keep || planned.step.send.is_none());
-        } else if self.options.direction == Direction::Push {
-            for planned in plan.iter().filter(|planned| planned.step.file != FileAction::Keep) {
-                self.memory.held.entry(label(&planned.item)).or_insert_with(|| CAME.to_owned());
-            }
-            plan.retain(|planned| planned.step.file == FileAction::Keep);
-        }
-        // Only what this direction would carry out: for the rest, force in this direction is no answer.
-        if !self.options.force
-            && let Some(removal) = self.removal_to_hold(&plan)
-        {
-            plan.retain(|planned| !is_loss(&planned.step));
-            report.mass = Some(removal);
-            self.memory.mass = report.mass;
-        }
-        if self.options.dry_run {
-            for planned in &plan {
-                report.note(&planned.item, &planned.step);
-            }
-            return Ok(BTreeSet::new());
-        }
-        if self.remote.traits().stores_text {
-            self.carry_out_there_first(plan, report)
-        } else {
-            self.carry_out_here_first(plan, report)
-        }
-    }
-
-    /// Sends, then writes what is not overtaken, then remembers it.
-    fn carry_out_there_first(&mut self, plan: Vec<Planned>, report: &mut PassReport) -> Result<BTreeSet<Item>, Error> {
-        let mut again = BTreeSet::new();
-        let now = self.folder.now();
-        let writes: Vec<RemoteWrite> = plan.iter().filter_map(|planned| planned.step.send.clone()).collect();
-        let mut answers = self.remote.apply(&writes, now)?.into_iter();
-        let mut landed = Vec::new();
-        for mut planned in plan {
-            self.remote.leads()?;
-            if planned.step.send.is_some() {
-                match answers.next() {
-                    Some(AppliedWrite::Written(number) | AppliedWrite::Same(number)) => {
-                        planned.step.base = planned.step.base.map(|base| numbered(base, number));
-                    }
-                    Some(AppliedWrite::Refused(why)) => {
-                        self.memory.held.insert(label(&planned.item), why);
-                        continue;
-                    }
-                    Some(AppliedWrite::Conflict | AppliedWrite::Unknown) | None => {
-                        again.insert(planned.item);
-                        continue;
-                    }
-                }
-            }
-            if self.import(&planned, &mut again)? {
-                report.note(&planned.item, &planned.step);
-                report.conflicts.extend(conflicts(&planned.step));
-                landed.push((planned.item, planned.step.base));
-            }
-        }
-        // What is agreed on is remembered when it is on the disk for good.
-        self.folder.commit_imports()?;
-        for (item, base) in landed {
-            self.bases.set(&item, base)?;
-        }
-        Ok(again)
-    }
-
-    /// Writes, remembers what will be sent, and sends it. Where an acknowledged write may be lost it is decided again, until
-    /// nothing is written.
-    fn carry_out_here_first(&mut self, plan: Vec<Planned>, report: &mut PassReport) -> Result<BTreeSet<Item>, Error> {
-        let mut again = BTreeSet::new();
-        let mut landed = Vec::new();
-        for planned in plan {
-            self.remote.leads()?;
-            if self.import(&planned, &mut again)? {
-                report.conflicts.extend(conflicts(&planned.step));
-                landed.push(planned);
-            }
-        }
-        self.folder.commit_imports()?;
-        let mut sent = Vec::new();
-        for Planned { item, mut step, .. } in landed {
-            let before = self.bases.get(&item);
-            // Whatever number the remote will give, the one that it shows now is lower.
-            let next = step.send.as_ref().map(|send| send.seen.number.max(send.known_number) + 1);
-            let known = before.as_ref().map_or(0, |base| base.revision);
-            step.base = step.base.map(|base| numbered(base, next.unwrap_or(known)));
-            self.bases.set(&item, step.base.clone())?;
-            if step.send.is_some() {
-                sent.push((item, before, step));
-            } else {
-                report.note(&item, &step);
-            }
-        }
-        let writes: Vec<RemoteWrite> = sent.iter().filter_map(|(.., step)| step.send.clone()).collect();
-        let mut answers = self.remote.apply(&writes, self.folder.now())?.into_iter();
-        let is_sure = self.remote.traits().compares_and_swaps;
-        for (item, before, mut step) in sent {
-            let answer = answers.next().unwrap_or(AppliedWrite::Unknown);
-            match answer {
-                AppliedWrite::Written(number) | AppliedWrite::Same(number) => {
-                    let base = step.base.clone().map(|base| SyncBase { revision: number, ..base });
-                    self.bases.set(&item, base)?;
-                }
-                AppliedWrite::Refused(_) | AppliedWrite::Conflict => {
-                    step.send = None;
-                    self.bases.set(&item, before)?;
-                }
-                AppliedWrite::Unknown => {}
-            }
-            report.note(&item, &step);
-            match answer {
-                AppliedWrite::Refused(why) => drop(self.memory.held.insert(label(&item), why)),
-                AppliedWrite::Written(_) if is_sure => {}
-                AppliedWrite::Same(_) => {}
-                _ => drop(again.insert(item)),
-            }
-        }
-        Ok(again)
-    }
-
-    /// Writes to the file what was decided. Returns true if it is so now.
-    fn import(&mut self, planned: &Planned, again: &mut BTreeSet<Item>) -> Result<bool, Error> {
-        match self.write_file(&planned.item, &planned.step, planned.is_named_here)? {
-            Imported::Done => return Ok(true),
-            Imported::Overtaken => drop(again.insert(planned.item.clone())),
-            Imported::Held(why) => drop(self.memory.held.insert(label(&planned.item), why)),
-        }
-        Ok(false)
-    }
-
-    /// Returns the removals of a plan if they are too many at once.
-    fn removal_to_hold(&self, plan: &[Planned]) -> Option<HeldRemoval> {
-        let here = plan.iter().filter(|planned| planned.step.removes_here()).count();
-        let there = plan.iter().filter(|planned| planned.step.removes_there()).count();
-        // Here they are of what is still there, there they are gone from here already.
-        let of = self.folder.documents().snapshot().len();
-        let held = |is_here, mass: Option<MassDeletion>| mass.map(|mass| HeldRemoval { mass, is_here });
-        held(true, reconcile::mass_deletion(here, of))
-            .or_else(|| held(false, reconcile::mass_deletion(there, of + there)))
-    }
-}
-
-/// Something vanishes here or there.
-fn is_loss(step: &ReconcilePlan) -> bool {
-    step.removes_here() || step.removes_there()
 }
 
 fn words(garbage: &RejectedField) -> String {
@@ -467,23 +345,9 @@ fn why(held: &HoldReason) -> String {
     }
 }
 
-fn conflicts(step: &ReconcilePlan) -> Vec<(DocPath, crate::core::merge::Conflict)> {
-    let path = match (&step.file, &step.base) {
-        (FileAction::Write { path, .. }, _) | (_, Some(SyncBase { path, .. })) => path.clone(),
-        _ => return Vec::new(),
-    };
-    step.conflicts.iter().map(|conflict| (path.clone(), conflict.clone())).collect()
-}
-
 /// A document in a message.
 pub(super) fn label((kind, id): &Item) -> String {
     format!("{kind} {id}")
-}
-
-/// Returns a sync base with the number that the remote gave to what was sent.
-fn numbered(base: SyncBase, number: u64) -> SyncBase {
-    let revision = if base.revision == 0 { number } else { base.revision };
-    SyncBase { revision, ..base }
 }
 
 /// Returns where a remote has a document.

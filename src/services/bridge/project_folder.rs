@@ -8,7 +8,7 @@ use super::mirror_index::{Item, MirrorIndex, item_of};
 use super::redis_target::RedisTarget;
 use crate::adapters::store::{Shelf, Unsynced};
 use crate::core::document::Document;
-use crate::core::name::{AgentName, DocPath, Kind, OperationId, Revision};
+use crate::core::name::{AgentName, DocPath, Kind, OperationId};
 use crate::core::operation::New;
 use crate::core::reconcile::{ChangeAuthor, DocumentKey, HeadMotion, LocalDocument};
 use crate::core::snapshot::Entry;
@@ -16,16 +16,14 @@ use crate::core::time::Timestamp;
 use crate::services::after_write::WriteOrigin;
 use crate::services::{BackendId, Error, Project, environment};
 
+mod head_tracker;
 mod import;
 mod rest;
 mod scan;
 
+pub(super) use head_tracker::HeadTracker;
 use scan::MirrorScan;
 
-/// How far back it is looked whether HEAD has only moved forward, in commits.
-const COMMITS_MAX: usize = 10_000;
-/// Name under which it is remembered where HEAD was, beside the documents.
-const HEAD: &str = "head";
 /// So many earlier texts of a document are compared with what a remote shows.
 const EARLIER_MAX: usize = 32;
 
@@ -36,12 +34,8 @@ pub(super) struct ProjectFolder {
     pub(super) target: RedisTarget,
     pub(super) outbox: EventOutbox,
     scan: MirrorScan,
-    /// Which server, as a name in local state.
-    server: String,
     heartbeats: BTreeMap<AgentName, Timestamp>,
-    head: HeadMotion,
-    /// Where HEAD was when everything was brought to it.
-    settled: Option<Revision>,
+    head: HeadTracker,
     /// What is here counts, however HEAD moved.
     is_forced: bool,
     /// Where every archived document lies, by its file name; looked up once a pass, and only if needed.
@@ -64,10 +58,8 @@ impl ProjectFolder {
             target: target.clone(),
             project,
             scan: MirrorScan::default(),
-            server,
             heartbeats: BTreeMap::new(),
-            head: HeadMotion::Forward,
-            settled: None,
+            head: HeadTracker::open(&server),
             is_forced: false,
             archive: None,
             landed: Vec::new(),
@@ -98,22 +90,9 @@ impl ProjectFolder {
         std::mem::replace(&mut self.heartbeats, new)
     }
 
-    fn note_head(&mut self) -> Result<(), Error> {
-        let Some(repository) = &self.project.repository else { return Ok(()) };
-        let Some(tip) = self.project.records().head()?.and_then(|head| head.revision) else { return Ok(()) };
-        if self.settled.is_none() {
-            let known = self.project.store.local.memory(&self.server, HEAD);
-            self.settled = known.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| Revision::new(&text));
-        }
-        let known = self.settled.clone();
-        self.head = match known {
-            Some(old) if old != tip && !self.is_forced => {
-                let is_behind = repository.view().has_behind(&tip, &[old], COMMITS_MAX).unwrap_or(false);
-                if is_behind { HeadMotion::Forward } else { HeadMotion::MovedBack }
-            }
-            _ => HeadMotion::Forward,
-        };
-        Ok(())
+    /// Remembers where HEAD is, if it has only moved forward.
+    pub(super) fn follow_head(&mut self) -> Result<(), Error> {
+        self.head.follow(&self.project)
     }
 }
 
@@ -132,12 +111,8 @@ impl MirrorFolder for ProjectFolder {
         self.heartbeats = self.project.store.local.heartbeats()?;
         let changed = self.look_at_rest(bases)?;
         // After the files: git moves HEAD last.
-        self.note_head()?;
+        self.head.read(&self.project)?;
         Ok(changed)
-    }
-
-    fn refresh_documents(&mut self) -> Result<BTreeSet<DocumentKey>, Error> {
-        self.scan.look(&self.project)
     }
 
     fn refresh_attributions(&mut self) -> Result<(), Error> {
@@ -185,17 +160,15 @@ impl MirrorFolder for ProjectFolder {
     }
 
     fn head_motion(&self) -> HeadMotion {
-        self.head
+        if self.is_forced { HeadMotion::Forward } else { self.head.motion }
+    }
+
+    fn text_before(&self, path: &DocPath) -> Option<Document> {
+        self.head.text_before(&self.project, path)
     }
 
     fn settle_head(&mut self) -> Result<(), Error> {
-        let Some(tip) = self.project.records().head()?.and_then(|head| head.revision) else { return Ok(()) };
-        self.head = HeadMotion::Forward;
-        if self.settled.as_ref() != Some(&tip) {
-            self.project.store.local.write_memory(&self.server, HEAD, tip.to_string().as_bytes())?;
-            self.settled = Some(tip);
-        }
-        Ok(())
+        self.head.settle(&self.project)
     }
 
     fn attribution(&self, path: &DocPath) -> ChangeAuthor {
@@ -219,6 +192,6 @@ impl MirrorFolder for ProjectFolder {
     }
 
     fn commit_imports(&mut self) -> Result<(), Error> {
-        self.commit_landed()
+        if self.commit_landed()? { self.head.advance(&self.project) } else { Ok(()) }
     }
 }

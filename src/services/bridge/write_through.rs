@@ -80,6 +80,7 @@ fn send(
         let shows = workflows.filter(|workflow| workflow.tasks.iter().any(|task| moves.contains(task)));
         items.extend(shows.map(|workflow| (Kind::Workflow, workflow.id.clone())).collect::<Vec<_>>());
     }
+    state.folder.follow_head()?;
     let written = items.clone();
     // The user has been asked already about many removals.
     let mut report = state.settle(link, items, PassOptions { force: true, ..PassOptions::default() })?;

@@ -67,10 +67,11 @@ fn gone(revision: u64, gone: Gone, from: &[&str]) -> RedisDocument {
 
 struct Case<'a> {
     head: HeadMotion,
+    before: Option<&'a Document>,
     archived: Option<&'a LocalDocument>,
 }
 
-const PLAIN: Case<'static> = Case { head: HeadMotion::Forward, archived: None };
+const PLAIN: Case<'static> = Case { head: HeadMotion::Forward, before: None, archived: None };
 
 /// A plan, with what goes to the server as the server gets it.
 #[derive(Debug)]
@@ -99,6 +100,7 @@ fn step_of(case: &Case<'_>, base: Option<&SyncBase>, here: Option<&str>, there: 
         by: None,
         operation: None,
         head: case.head,
+        before: case.before,
         archived: case.archived,
     };
     let codec = DocumentCodec { kind: Kind::Task, id: &id, node: "this", now: context.now };
@@ -308,6 +310,15 @@ fn a_checkout_of_old_work_rolls_nobody_back() {
     }
     // By hand it is an edit like any other.
     assert_eq!(sent(&step(Some(&agreed), Some(T), &there(record(5, &a, &[T])))), Some(T));
+    // What git had before is older too, though no server was ever sent it.
+    let (first, text) = (base(5, Some(&a), &[]), local(T));
+    let back = Case { before: Some(&text.document), ..back };
+    let held = step_of(&back, Some(&first), Some(T), &there(record(5, &a, &[])));
+    assert_eq!((sent(&held), held.held.as_ref()), (None, Some(&HoldReason::RolledBack)));
+    // What is made of it there, or comes there by git, is merged with what others have by now.
+    let (new, both) = (with("# T", "# New"), a.replace("# T", "# New"));
+    let merged = step_of(&back, Some(&agreed), Some(&new), &there(record(5, &a, &[T])));
+    assert_eq!((written(&merged), sent(&merged)), (Some(both.as_str()), Some(both.as_str())));
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! What this clone knows of a document, as it is judged.
 
 use super::MirrorPass;
+use crate::core::document::Document;
 use crate::core::name::{AgentName, DocPath, Kind};
-use crate::core::reconcile::{ChangeAuthor, DerivedValues, DocumentRemote, LocalDocument, ReconcileContext, SyncBase};
+use crate::core::reconcile::{
+    ChangeAuthor, DerivedValues, DocumentRemote, HeadMotion, LocalDocument, ReconcileContext, SyncBase,
+};
 use crate::core::snapshot::{Entry, Snapshot};
 use crate::core::time::Timestamp;
 use crate::services::Error;
@@ -19,6 +22,7 @@ pub(super) struct KnownItem {
     derived: DerivedValues,
     seen: Option<Timestamp>,
     by: ChangeAuthor,
+    before: Option<Document>,
 }
 
 impl KnownItem {
@@ -34,6 +38,7 @@ impl KnownItem {
             by: self.by.agent.as_ref(),
             operation: self.by.operation.as_ref(),
             head: folder.head_motion(),
+            before: self.before.as_ref(),
             archived: self.archived.as_ref(),
         }
     }
@@ -66,7 +71,9 @@ where
             Kind::Task | Kind::Workflow => None,
         };
         let by = path.as_ref().map(|path| self.folder.attribution(path)).unwrap_or_default();
-        Ok(Ok(KnownItem { item: item.clone(), here, base, archived, derived, seen, by }))
+        let is_back = self.folder.head_motion() == HeadMotion::MovedBack;
+        let before = here.as_ref().filter(|_| is_back).and_then(|here| self.folder.text_before(&here.path));
+        Ok(Ok(KnownItem { item: item.clone(), here, base, archived, derived, seen, by, before }))
     }
 }
 

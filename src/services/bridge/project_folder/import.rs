@@ -59,14 +59,15 @@ impl ProjectFolder {
         Ok(Imported::Done)
     }
 
-    /// Commits what was written, in one go where nobody watches who does so; waits until it is on the disk.
-    pub(super) fn commit_landed(&mut self) -> Result<(), Error> {
+    /// Commits what was written, in one go where nobody watches who does so; waits until it is on the disk. Returns false if
+    /// there was nothing.
+    pub(super) fn commit_landed(&mut self) -> Result<bool, Error> {
         let landed = std::mem::take(&mut self.landed);
         if !landed.is_empty() {
             self.commit_waiting(CommitTurn::Awaited, &landed.iter().collect::<Vec<_>>());
         }
         landed.iter().try_for_each(Unsynced::wait)?;
-        Ok(())
+        Ok(!landed.is_empty())
     }
 
     /// Commits what was written here and could not be committed then: somebody may have held a lock of git.
