@@ -1,13 +1,11 @@
 //! Why an operation could not be carried out, how a caller should take it, and what to do next. Wording only.
 
+mod service;
+
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::bridge::AGREE;
-use super::leases::UnmergedWork;
-use super::operations::SkippedTasks;
-use super::{GitsAlone, MigrationError, SyncError};
 use crate::adapters::git::{CommitError, GitError};
 use crate::adapters::redis::BridgeError;
 use crate::adapters::store::{ApplyError, StoreError};
@@ -19,6 +17,8 @@ use crate::core::lease::LostLease;
 use crate::core::name::{AgentName, DocId, DocPath, Kind, NameError, visible};
 use crate::core::problem::{ErrorClass, Problem};
 use crate::core::snapshot::{Blocker, FindError, Wait};
+
+pub use self::service::ServiceError;
 
 /// Says why an operation could not be carried out. Nothing was changed, unless it says so.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,7 @@ pub enum Error {
     },
     /// A document that is git's alone is not changed.
     #[error(transparent)]
-    GitsAlone(#[from] GitsAlone),
+    GitsAlone(ServiceError),
     /// An event cannot be published as it is.
     #[error(transparent)]
     Publish(#[from] PublishError),
@@ -91,8 +91,10 @@ pub enum Error {
     Unmerged {
         /// Which task.
         task: String,
-        /// What is not here.
-        work: Box<UnmergedWork>,
+        /// Who held it, and what is not here, in words.
+        work: String,
+        /// The branch that has it.
+        branch: String,
     },
     /// The server is to decide who has the task, and cannot.
     #[error("who has `{}` cannot be decided: {why}", crate::core::name::visible(.task))]
@@ -109,7 +111,7 @@ pub enum Error {
     #[error(transparent)]
     Bridge(#[from] BridgeError),
     /// A value that restricts the task cannot be used, so it is given to no agent.
-    #[error("`{}` is not ready: {}", crate::core::name::visible(.task), super::operations::described(.finding))]
+    #[error("`{}` is not ready: {}", crate::core::name::visible(.task), described(.finding))]
     Unusable {
         /// Which task.
         task: String,
@@ -137,8 +139,10 @@ pub enum Error {
     NothingReady {
         /// Of which type, if one was asked for.
         kind: Option<String>,
-        /// Those that are pending and cannot be given to an agent as they are.
-        skipped: SkippedTasks,
+        /// Those that are pending and cannot be given to an agent as they are, in words; empty if there are none.
+        skipped: String,
+        /// What to do about the first of them.
+        hint: Option<String>,
     },
     /// A lease was to be renewed that nobody has, or not this agent.
     #[error("`{}` is not held{}", crate::core::name::visible(.task), .by.as_ref().map(|by| format!(" by `{by}`")).unwrap_or_default())]
@@ -152,10 +156,12 @@ pub enum Error {
     #[error("it is not known which agent acts")]
     NoAgent,
     /// More steps than one batch takes.
-    #[error("a batch of {count} steps; at most {} are allowed", super::STEPS_MAX)]
+    #[error("a batch of {count} steps; at most {max} are allowed")]
     TooManySteps {
         /// So many were given.
         count: usize,
+        /// So many are allowed.
+        max: usize,
     },
     /// A step of a batch was not done, because another one failed.
     #[error("not done: step {step} of the batch failed, and all belong together")]
@@ -196,12 +202,9 @@ pub enum Error {
     /// The commit failed; what was written stays written and is committed later.
     #[error(transparent)]
     Commit(#[from] CommitError),
-    /// Documents were not taken off the code branch, since they are not safe elsewhere yet.
+    /// A service failed for a reason of its own.
     #[error(transparent)]
-    NotMoved(#[from] MigrationError),
-    /// Clones could not be brought together.
-    #[error(transparent)]
-    Sync(#[from] SyncError),
+    Service(ServiceError),
     /// No server is named that could be mirrored to.
     #[error("no server is named")]
     NoServer,
@@ -281,7 +284,6 @@ impl Problem for Error {
             Self::Exists { .. } => "exists",
             Self::Gone { .. } => "gone",
             Self::Overtaken { .. } => "overtaken",
-            Self::GitsAlone(error) => error.code(),
             Self::Publish(error) => error.code(),
             Self::Stays { .. } => "stays",
             Self::ClaimLost(loss) => loss.code(),
@@ -303,7 +305,7 @@ impl Problem for Error {
             Self::Store(error) => error.code(),
             Self::Git(error) => error.code(),
             Self::Commit(error) => error.code(),
-            Self::Sync(error) => error.code(),
+            Self::Service(error) | Self::GitsAlone(error) => error.code(),
             Self::Shared(error) => error.code(),
             Self::NoServer => "no-server",
             Self::UntrustedServer { .. } | Self::UnagreedServer { .. } => "untrusted-server",
@@ -311,7 +313,6 @@ impl Problem for Error {
             Self::Unreached { .. } => "unreached",
             Self::Bridge(error) => error.code(),
             Self::Undecided { .. } => "undecided",
-            Self::NotMoved(error) => error.code(),
         }
     }
 
@@ -320,16 +321,14 @@ impl Problem for Error {
             Self::Find(error) => error.class(),
             Self::Refused { source, .. } => source.class(),
             Self::Render(error) => error.class(),
-            Self::GitsAlone(error) => error.class(),
             Self::Publish(error) => error.class(),
             Self::ClaimLost(loss) => loss.class(),
             Self::Store(error) => error.class(),
             Self::Git(error) => error.class(),
             Self::Commit(error) => error.class(),
-            Self::Sync(error) => error.class(),
+            Self::Service(error) | Self::GitsAlone(error) => error.class(),
             Self::Shared(error) => error.class(),
             Self::Bridge(error) => error.class(),
-            Self::NotMoved(error) => error.class(),
             Self::Gone { .. } | Self::NothingReady { .. } => ErrorClass::NotFound,
             Self::Folder { source, .. } if source.kind() == io::ErrorKind::NotFound => ErrorClass::NotFound,
             Self::Exists { .. }
@@ -360,13 +359,12 @@ impl Problem for Error {
             Self::Refused { source, .. } => source.hint(),
             Self::Render(error) => error.hint(),
             Self::Exists { kind, id, .. } => Some(format!("run `mycelium {kind} get {id}` to see it")),
-            Self::GitsAlone(error) => error.hint(),
             Self::Gone { .. } => Some("run `mycelium status` to see what is there now".to_owned()),
             Self::Overtaken { .. } => Some("look at what it says now, and try again".to_owned()),
             Self::Stays { id, why, .. } => why.hint(id),
             Self::ClaimLost(loss) => loss.hint(),
-            Self::Unmerged { task, work } => {
-                let (branch, task) = (visible(&work.branch), visible(task));
+            Self::Unmerged { task, branch, .. } => {
+                let (branch, task) = (visible(branch), visible(task));
                 Some(format!("run `git merge {branch}`, or `mycelium task claim {task} --force` to begin without that"))
             }
             Self::Assigned { task, .. } => {
@@ -380,7 +378,7 @@ impl Problem for Error {
                 waits.first().map(|first| format!("run `mycelium task get {}` to see how it stands", first.id))
             }
             Self::NotPending { task, status } => Some(way_on(&visible(task), *status)),
-            Self::NothingReady { skipped, .. } if !skipped.is_empty() => skipped.hint(),
+            Self::NothingReady { hint: Some(hint), .. } => Some(hint.clone()),
             Self::NothingReady { .. } => Some("run `mycelium task list` to see what the others wait for".to_owned()),
             Self::NotHeld { task, .. } => Some(format!("run `mycelium task claim {}` to get it", visible(task))),
             Self::NoAgent => Some("name it with `--as AGENT`, or set MYCELIUM_AGENT".to_owned()),
@@ -393,13 +391,15 @@ impl Problem for Error {
             Self::Store(error) => error.hint(),
             Self::Git(error) => error.hint(),
             Self::Commit(error) => error.hint(),
-            Self::Sync(error) => error.hint(),
+            Self::Service(error) | Self::GitsAlone(error) => error.hint(),
             Self::Shared(error) => error.hint(),
             Self::NoServer => Some("set REDIS_URL, or run `mycelium bridge enable URL`".to_owned()),
             Self::UntrustedServer { .. } => Some("run `mycelium bridge enable` if you trust that server".to_owned()),
-            Self::UnagreedServer { .. } => Some(AGREE.to_owned()),
+            Self::UnagreedServer { .. } => {
+                Some("run `mycelium bridge enable` to agree to it, or `mycelium config list` to see it".to_owned())
+            }
             Self::BadServer { hint, .. } => Some(hint.clone()),
-            Self::Unreached { hint, .. } | Self::NotMoved(MigrationError { hint, .. }) => hint.clone(),
+            Self::Unreached { hint, .. } => hint.clone(),
             Self::Undecided { .. } => Some("try again; `mycelium bridge status` says how the server is".to_owned()),
             Self::Bridge(error) => error.hint(),
             Self::Folder { source, .. } if source.kind() == io::ErrorKind::NotFound => {
@@ -414,10 +414,22 @@ impl Problem for Error {
             Self::Refused { path, source } => source.findings().into_iter().map(|f| f.in_file(path)).collect(),
             Self::Render(error) => error.findings(),
             Self::Shared(error) => error.findings(),
+            Self::Service(error) | Self::GitsAlone(error) => error.findings(),
             Self::Config(finding) | Self::Unusable { finding, .. } => vec![(**finding).clone()],
             _ => Vec::new(),
         }
     }
+}
+
+/// Returns a finding with the place that it states itself.
+fn described(finding: &Diagnostic) -> String {
+    finding.path.as_ref().map_or_else(|| finding.message.clone(), |path| located(path, finding))
+}
+
+/// `task-1.md:4:9: ...`
+pub(super) fn located(path: &DocPath, finding: &Diagnostic) -> String {
+    let place = finding.place.map_or_else(String::new, |place| format!("{}:{}:", place.line, place.column));
+    format!("{path}:{place} {}", finding.message)
 }
 
 /// `task-1` (running), `task-2` (missing)

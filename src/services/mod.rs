@@ -6,6 +6,7 @@ mod backend_id;
 mod bridge;
 mod claim_arbiter;
 mod commits;
+mod configuration;
 mod conflicts;
 mod document_writer;
 mod environment;
@@ -40,17 +41,17 @@ pub use commits::{
 };
 pub use conflicts::{Conflicts, Driver, Drivers, How, Resolution, Resolved, merge_files, shown_file};
 pub use environment::{home, now, user_config, variable};
-pub use error::Error;
+pub use error::{Error, ServiceError};
 pub use events::{ChangeDetector, EventBus, Filter, NewEvent, StopHandle, Subscription};
 pub use history::{History, HistoryEntry, Restorable, RestoreReport, RestoredDocument};
 pub use index::{DocumentName, DocumentReader, Found, GitsAlone, Scope};
-pub use leases::{Lease, Leases, TaskHolder, UnmergedWork, queue};
-pub use maintenance::{InitReport, Maintenance, Templates, facts, mend};
+pub use leases::{Lease, Leases, TaskHolder, queue};
+pub use maintenance::{InitReport, Maintenance, Templates};
 pub use monitor::{Fault, Flow, Line, Member, Need, Stats, TaskMonitor, Until, Waited, Why, status_anywhere};
 pub use operations::{
     Actor, Archived, ClaimDecision, Claimed, Kept, Moved, Operations, Outcome, Pruned, Pruning, Renewed, Run,
     STEPS_MAX, SkippedTask, SkippedTasks, Stale, TakenBack, Together, Wanted, Which, quiet_span,
 };
 pub use progress::{Doing, Progress};
-pub use project::{Context, NewSettings, Opening, Project};
+pub use project::{Context, NewSettings, Opening, Project, fix_project, probe_project};
 pub use sync::{BranchSync, DroppedCommits, LostClaim, SyncError, SyncOptions, SyncReport, Unpushed, way_around};

@@ -1,5 +1,6 @@
 //! An open project: the folder, its repository and its configuration, and reading from them. Nothing here writes.
 
+mod health;
 mod opening;
 mod settings;
 
@@ -12,24 +13,25 @@ use super::claim_arbiter::{ClaimArbiter, ClaimDenied, ClaimRequest, RemoteClaims
 use super::commits::{Committer, Group, OperationRecords};
 use super::conflicts::Conflicts;
 use super::document_writer::DocumentWriter;
-use super::events::EventBus;
+use super::events::{EventBus, EventHost, OpenHost};
 use super::history::History;
 use super::index::DocumentReader;
 use super::leases::{self, Leases};
 use super::maintenance::Maintenance;
 use super::monitor::TaskMonitor;
 use super::operations::{Actor, Operations, OwnTemplates};
-use super::remote_events::{EventBackend, RemoteEvents};
+use super::remote_events::RemoteEvents;
 use super::sync::BranchSync;
 use super::{Backends, Error, Progress, environment};
 use crate::adapters::git::{self, Repository, Target};
 use crate::adapters::store::{Durability, Record, Store};
+use crate::adapters::watch::Places;
 use crate::core::config::Config;
 use crate::core::name::{AgentName, DocId, Kind, Revision};
 use crate::core::time::Timestamp;
 
+pub use self::health::{fix_project, probe_project};
 pub use self::opening::Opening;
-pub(super) use self::opening::read_config;
 pub use self::settings::NewSettings;
 
 /// A coordination folder that can be read and written.
@@ -169,8 +171,7 @@ impl Project {
     /// Returns the events of the documents, and those that are published.
     #[must_use]
     pub fn events(&self) -> EventBus<'_> {
-        let (documents, operations, opening) = (self.documents(), self.operations(), self.once_more());
-        EventBus { root: &self.root, documents, operations, backend: self, opening }
+        EventBus { root: &self.root, documents: self.documents(), operations: self.operations(), host: self }
     }
 
     /// Returns what exchanges the branch of the documents with a remote.
@@ -312,9 +313,22 @@ impl AfterWrite for Project {
     }
 }
 
-impl EventBackend for Project {
+impl EventHost for Project {
     fn remote_events(&self) -> Option<Arc<dyn RemoteEvents>> {
         let target = self.bridge().target().ok()?;
         Some(Arc::new(*target))
+    }
+
+    fn reopen(&self) -> OpenHost {
+        let opening = self.once_more();
+        Box::new(move || Ok(Box::new(Self::open(opening)?)))
+    }
+
+    fn events(&self) -> EventBus<'_> {
+        self.events()
+    }
+
+    fn places(&self) -> Places {
+        self.places()
     }
 }

@@ -40,9 +40,3 @@ pub(super) struct EventSource {
     #[expect(dead_code, reason = "it is held, not read")]
     pub(super) listening: Arc<()>,
 }
-
-/// Knows the backend that passes on events.
-pub(super) trait EventBackend: Debug {
-    /// Returns the backend that may be used; `None` if there is none.
-    fn remote_events(&self) -> Option<Arc<dyn RemoteEvents>>;
-}

@@ -269,6 +269,7 @@ const SERVICES: &[&str] = &[
     "document_writer",
     "index",
     "commits",
+    "configuration",
     "leases",
     "operations",
     "events",
@@ -280,12 +281,10 @@ const SERVICES: &[&str] = &[
     "maintenance",
     "project",
 ];
-/// One enum has the errors of all services, so it names those above it.
-const ERRORS: &str = "error";
-/// Opens a project and hands out its services; and those below it that open a project of their own.
-const ROOT: (&str, &[&str]) = ("project", &["bridge", "conflicts", "events", "maintenance"]);
+/// Opens a project and hands out its services; and the one below it that opens a project of its own.
+const ROOT: (&str, &[&str]) = ("project", &["bridge"]);
 /// The adapter that only one service uses, and the errors of which all may meet.
-const BACKEND: (&str, &[&str]) = ("redis", &["bridge", ERRORS]);
+const BACKEND: (&str, &[&str]) = ("redis", &["bridge", "error"]);
 
 /// Between the services no arrow goes up, so there is no cycle; and only the bridge names a backend.
 pub(crate) fn services(tree: &Tree) -> Vec<String> {
@@ -307,7 +306,7 @@ pub(crate) fn services(tree: &Tree) -> Vec<String> {
         };
         for (at, used) in named_services(&code, inside.split('/').count()) {
             let Some(module) = owner(&used).filter(|module| *module != user) else { continue };
-            let may = user == ERRORS || place(module) < Some(height) || module == ROOT.0 && ROOT.1.contains(&user);
+            let may = place(module) < Some(height) || module == ROOT.0 && ROOT.1.contains(&user);
             if !may {
                 faults.push(format!("{path}:{}: `{user}` may not use `{module}`, which is above it", line(&code, at)));
             }
@@ -512,8 +511,8 @@ mod tests {
             ("src/services/events/mod.rs", "fn f() { project.leases().x() }", None),
             ("src/services/sync/mod.rs", "use super::Backends;", None),
             ("src/services/leases.rs", "use super::project::Project;", Some(("leases", "project"))),
-            ("src/services/events/hub.rs", "use crate::services::project::Project;", None),
-            ("src/services/error.rs", "use super::bridge::AGREE;", None),
+            ("src/services/events/hub.rs", "use crate::services::project::Project;", Some(("events", "project"))),
+            ("src/services/error.rs", "use super::bridge::AGREE;", Some(("error", "bridge"))),
         ] {
             let expected: Vec<String> = fault.map(|(user, used)| up(path, user, used)).into_iter().collect();
             let expected: Vec<&str> = expected.iter().map(String::as_str).collect();

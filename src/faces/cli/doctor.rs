@@ -25,38 +25,38 @@ pub(crate) struct Args {
     fix: bool,
 }
 
-/// Mends if asked to, and looks.
+/// Fixes if asked to, then probes.
 pub(crate) fn run(args: &Args, session: &Session) -> Answer {
     let opening =
         || Opening { root: session.global.root.clone(), agent: session.global.agent.clone(), flags: Vec::new() };
-    // First, since to look may finish what was begun, as with every command.
-    let deeds = if args.fix { services::mend(opening()) } else { Vec::new() };
-    let (facts, project) = services::facts(opening());
+    // First, since probing may finish what was begun, as with every command.
+    let fixed = if args.fix { services::fix_project(opening()) } else { Vec::new() };
+    let (facts, project) = services::probe_project(opening());
     let home = services::variable("HOME");
     let clean = |text: &str| visible(&redact(text, home.as_deref()));
     let checks: Vec<Check> = judge(&facts)
         .into_iter()
         .map(|check| Check { message: clean(&check.message), fix: check.fix.as_deref().map(clean), ..check })
         .collect();
-    let deeds: Vec<String> = deeds.iter().map(|deed| clean(deed)).collect();
+    let fixed: Vec<String> = fixed.iter().map(|line| clean(line)).collect();
     // What cannot be read is a check of its own; the report is given all the same.
     let head = project.as_ref().and_then(|project| session::head(project).ok()).unwrap_or_default();
-    answer(head, &checks, &deeds)
+    answer(head, &checks, &fixed)
 }
 
-fn answer(head: AnswerHead, checks: &[Check], deeds: &[String]) -> Answer {
+fn answer(head: AnswerHead, checks: &[Check], fixed: &[String]) -> Answer {
     let (problems, warnings) = check_totals(checks);
     let mut answer = Answer::new("doctor", head);
-    answer.text = text(checks, deeds) + &verdict(problems, warnings, checks.len());
-    answer.data = doctor_data(checks, deeds);
+    answer.text = text(checks, fixed) + &verdict(problems, warnings, checks.len());
+    answer.data = doctor_data(checks, fixed);
     answer.exit = if problems > 0 { Exit::Problems } else { Exit::Ok };
     answer
 }
 
-fn text(checks: &[Check], deeds: &[String]) -> String {
+fn text(checks: &[Check], fixed: &[String]) -> String {
     let mut out = format!("mycelium {} on {}\n", env!("CARGO_PKG_VERSION"), system_name());
-    for deed in deeds {
-        let _ = writeln!(out, "{} {deed}", paint(Ink::Good, "fixed:"));
+    for line in fixed {
+        let _ = writeln!(out, "{} {line}", paint(Ink::Good, "fixed:"));
     }
     for group in Group::ALL {
         let own: Vec<&Check> = checks.iter().filter(|check| check.group == group).collect();

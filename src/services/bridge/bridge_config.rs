@@ -17,9 +17,6 @@ use crate::services::{BackendId, Error, environment};
 
 /// The server if `coordination.mode` is `redis` and no address is set.
 const DEFAULT_URL: &str = "redis://127.0.0.1:6379";
-/// What to do about what the repository says of a server of one's own.
-pub(in crate::services) const AGREE: &str =
-    "run `mycelium bridge enable` to agree to it, or `mycelium config list` to see it";
 /// Largest file of certificates, in bytes.
 const CA_BYTES_MAX: usize = 1024 * 1024;
 

@@ -28,7 +28,6 @@ mod voice;
 mod write_through;
 
 pub use backends::Backends;
-pub(super) use bridge_config::AGREE;
 pub use bridge_config::Enabling;
 pub(super) use consent::changed_path;
 pub use detect::{BridgeStats, DetectedBackend, Patience};

@@ -10,6 +10,7 @@ use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::engine::{Force, Held};
 use crate::core::name::{DocPath, Revision};
 use crate::core::problem::Problem;
+use crate::services::error::ServiceError;
 use crate::services::{Error, environment};
 
 /// What a change of `commit.branch` came to.
@@ -48,6 +49,12 @@ impl Problem for MigrationError {
 
     fn hint(&self) -> Option<String> {
         self.hint.clone()
+    }
+}
+
+impl From<MigrationError> for Error {
+    fn from(error: MigrationError) -> Self {
+        Self::Service(ServiceError::new(error))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::adapters::store::{self, Replaced};
 use crate::core::document::Document;
 use crate::core::merge::{self, Conflict, MergeSide, MergeSides, Merged};
 use crate::core::name::DocPath;
-use crate::services::project::read_config;
+use crate::services::configuration::read_config;
 use crate::services::{Error, environment};
 
 /// Largest file that is merged or shown, in bytes.

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::EventBus;
 use super::queue::EventQueue;
 use super::reader::EventReader;
+use super::{EventBus, OpenHost};
 use crate::adapters::git;
 use crate::core::name::EventId;
+use crate::services::Error;
 use crate::services::remote_events::RemoteEvents;
-use crate::services::{Error, Opening, Project};
 
 /// The hubs of this process.
 static HUBS: Mutex<Vec<Weak<EventHub>>> = Mutex::new(Vec::new());
@@ -28,7 +28,7 @@ struct HubKey {
 impl HubKey {
     fn of(events: &EventBus<'_>) -> Self {
         let (root, folder) = (events.root.to_owned(), events.documents.folder().to_owned());
-        Self { root, folder, target: events.documents.target.clone(), remote: events.backend.remote_events() }
+        Self { root, folder, target: events.documents.target.clone(), remote: events.host.remote_events() }
     }
 }
 
@@ -84,7 +84,7 @@ impl EventHub {
         let hub = if let Some(hub) = running {
             hub
         } else {
-            let hub = Self::start(key, events.opening.clone(), &mut joining)?;
+            let hub = Self::start(key, events.host.reopen(), &mut joining)?;
             hubs.push(Arc::downgrade(&hub));
             hub
         };
@@ -93,14 +93,14 @@ impl EventHub {
         Ok((hub, begins))
     }
 
-    fn start(key: HubKey, opening: Opening, joining: &mut Option<Joining>) -> Result<Arc<Self>, Error> {
+    fn start(key: HubKey, open: OpenHost, joining: &mut Option<Joining>) -> Result<Arc<Self>, Error> {
         let (bell, rung) = sync_channel(1);
         let hub = Arc::new(Self { key, state: Mutex::default(), bell });
         hub.add(joining);
         let running = Arc::clone(&hub);
         let run = move || {
             let mut end = HubEnd { hub: &running, error: None };
-            end.error = running.serve(opening, &rung).err().map(Arc::new);
+            end.error = running.serve(open, &rung).err().map(Arc::new);
         };
         let thread = std::thread::Builder::new().name("mycelium-events".to_owned()).spawn(run);
         thread.map_err(|source| Error::Folder { path: hub.key.root.clone(), source })?;
@@ -142,12 +142,12 @@ impl EventHub {
     }
 
     /// Reads until the last subscriber has left.
-    fn serve(&self, opening: Opening, wakes: &Receiver<()>) -> Result<(), Error> {
+    fn serve(&self, open: OpenHost, wakes: &Receiver<()>) -> Result<(), Error> {
         let bell = self.bell.clone();
         let wake = move || {
             let _ = bell.try_send(());
         };
-        let mut reader = EventReader::open(Project::open(opening)?, self.key.remote.clone(), Arc::new(wake))?;
+        let mut reader = EventReader::open(open()?, self.key.remote.clone(), Arc::new(wake))?;
         loop {
             let (members, joining) = {
                 let mut state = self.state();

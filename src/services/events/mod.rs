@@ -12,12 +12,15 @@ mod reader;
 mod seen;
 mod subscription;
 
+use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
+use super::Error;
 use super::index::DocumentReader;
 use super::operations::Operations;
-use super::remote_events::EventBackend;
-use super::{Error, Opening};
+use super::remote_events::RemoteEvents;
+use crate::adapters::watch::Places;
 use crate::core::name::{ChannelPattern, EventId};
 
 pub use self::change_detector::ChangeDetector;
@@ -27,16 +30,32 @@ pub use self::publish::NewEvent;
 pub use self::subscription::{StopHandle, Subscription};
 
 /// The events of a project.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct EventBus<'a> {
     pub(super) root: &'a Path,
     pub(super) documents: DocumentReader<'a>,
     pub(super) operations: Operations<'a>,
-    /// Passes on the events of other clones.
-    pub(super) backend: &'a dyn EventBackend,
-    /// How the thread of the subscriptions opens the project for itself.
-    pub(super) opening: Opening,
+    /// The project that the events belong to.
+    pub(super) host: &'a dyn EventHost,
 }
+
+/// The project that events belong to, as far as subscriptions need it.
+pub(super) trait EventHost: fmt::Debug {
+    /// Returns the backend that passes on the events of other clones; `None` if there is none.
+    fn remote_events(&self) -> Option<Arc<dyn RemoteEvents>>;
+
+    /// Returns what opens the project again, in another thread.
+    fn reopen(&self) -> OpenHost;
+
+    /// Returns the events of the project.
+    fn events(&self) -> EventBus<'_>;
+
+    /// Returns what to watch.
+    fn places(&self) -> Places;
+}
+
+/// Opens a project in the thread that reads for its subscriptions.
+pub(super) type OpenHost = Box<dyn FnOnce() -> Result<Box<dyn EventHost>, Error> + Send>;
 
 impl EventBus<'_> {
     /// Listens to the events on these channels (none: all): those behind the event `since`, or from now on.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::EventHost;
 use super::change_detector::ChangeDetector;
 use super::hub::Joining;
 use super::queue::{EventQueue, SharedEvent, lost_notice};
@@ -15,7 +16,7 @@ use crate::core::event::{Arrivals, Event, Told};
 use crate::core::name::{ChannelPattern, EventId};
 use crate::services::intake::unless_read_only;
 use crate::services::remote_events::{EventSource, RemoteEvents, Wake};
-use crate::services::{Error, Project, environment};
+use crate::services::{Error, environment};
 
 /// A writer records what it has done right after it has done it: so long it is waited before the folder is compared.
 const COMPARE_DELAY: Duration = Duration::from_millis(3);
@@ -26,7 +27,7 @@ const CATCH_UP_MAX: usize = 10;
 
 /// What one thread reads with.
 pub(super) struct EventReader {
-    project: Project,
+    host: Box<dyn EventHost>,
     detector: ChangeDetector,
     watcher: Watcher,
     /// A file event has come.
@@ -73,18 +74,23 @@ impl RemoteListener {
 
 impl EventReader {
     /// Begins to watch a folder; `wake` is called on other threads whenever there may be something to read.
-    pub(super) fn open(project: Project, remote: Option<Arc<dyn RemoteEvents>>, wake: Wake) -> Result<Self, Error> {
-        unless_read_only(project.store.changes.make().map_err(Error::from))?;
+    pub(super) fn open(
+        host: Box<dyn EventHost>,
+        remote: Option<Arc<dyn RemoteEvents>>,
+        wake: Wake,
+    ) -> Result<Self, Error> {
+        let changes = &host.events().documents.store.changes;
+        unless_read_only(changes.make().map_err(Error::from))?;
         let is_changed = Arc::new(AtomicBool::new(false));
         let (changed, notify) = (Arc::clone(&is_changed), Arc::clone(&wake));
-        let watcher = Watcher::new(project.places(), move || {
+        let watcher = Watcher::new(host.places(), move || {
             changed.store(true, Ordering::SeqCst);
             notify();
         });
-        let watcher = watcher.beside(project.store.changes.folder());
+        let watcher = watcher.beside(changes.folder());
         let remote = remote.map(|remote| RemoteListener { remote, wake, patterns: Vec::new(), source: None });
         Ok(Self {
-            project,
+            host,
             detector: ChangeDetector::default(),
             watcher,
             is_changed,
@@ -159,9 +165,9 @@ impl EventReader {
     /// What stands behind an event, and which of all events were not read here yet: the next reading brings those again.
     fn behind(&self, since: &EventId) -> Result<(Vec<Told>, HashSet<EventId>), Error> {
         let mut detector = ChangeDetector::default();
-        let logged = detector.catch_up(&self.project.events())?;
+        let logged = detector.catch_up(&self.host.events())?;
         let unordered = detector.unordered().clone();
-        let published = if unordered.contains(since) { self.project.events().published()? } else { Vec::new() };
+        let published = if unordered.contains(since) { self.host.events().published()? } else { Vec::new() };
         let is_logged = logged.iter().any(|event| event.id == *since);
         let notices = if is_logged { 0 } else { logged.iter().take_while(|event| event.is_notice()).count() };
         let is_new = |id: &&EventId| !self.detector.fold().has_told(id);
@@ -171,7 +177,7 @@ impl EventReader {
     }
 
     fn read_on(&mut self, members: &[Arc<EventQueue>]) -> Result<(), Error> {
-        let read = self.detector.read(&self.project.store)?;
+        let read = self.detector.read(self.host.events().documents.store)?;
         if read.has_gap {
             self.compare_within(Duration::ZERO);
             let is_there =
@@ -210,7 +216,7 @@ impl EventReader {
         self.compare_at = None;
         self.arm();
         let began = Instant::now();
-        let found = self.detector.look(&self.project.events());
+        let found = self.detector.look(&self.host.events());
         let end = Instant::now();
         self.rested_at = end + (end - began) * 2;
         let found = found?;

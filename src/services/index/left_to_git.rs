@@ -7,6 +7,7 @@ use crate::core::document::Document;
 use crate::core::name::{ContentId, DocPath};
 use crate::core::problem::{ErrorClass, Problem};
 use crate::services::Error;
+use crate::services::error::ServiceError;
 
 /// Says why a document is not changed here.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,12 @@ impl Problem for GitsAlone {
             Self::LeftToGit { path, gap } => gap.way_back(path),
             Self::KeptOut { command, .. } => format!("run `{command}`, then try again"),
         })
+    }
+}
+
+impl From<GitsAlone> for Error {
+    fn from(error: GitsAlone) -> Self {
+        Self::GitsAlone(ServiceError::new(error))
     }
 }
 

@@ -16,7 +16,6 @@ pub use self::lease::Lease;
 pub(super) use self::registry::PendingLease;
 pub(super) use self::resume::{may_resume, resume_request};
 pub use self::task_holder::{TaskHolder, queue};
-pub use self::unmerged::UnmergedWork;
 use super::Error;
 use super::claim_arbiter::ClaimArbiter;
 use super::environment;

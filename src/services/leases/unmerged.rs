@@ -20,17 +20,17 @@ const SECOND_MS: i64 = 1_000;
 
 /// What the last holder of a task did on a branch that is not merged here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnmergedWork {
+struct UnmergedWork {
     /// The last holder.
-    pub by: AgentName,
+    by: AgentName,
     /// It released the task; otherwise its lease expired.
-    pub is_released: bool,
+    is_released: bool,
     /// The branch of its worktree.
-    pub branch: String,
+    branch: String,
     /// Changes of the task's document, other than the holder.
-    pub changes: usize,
+    changes: usize,
     /// Commits of other files since it claimed the task.
-    pub commits: usize,
+    commits: usize,
 }
 
 impl fmt::Display for UnmergedWork {
@@ -65,7 +65,7 @@ impl Leases<'_> {
             return Ok(());
         }
         match self.unmerged_work(path, evidence)? {
-            Some(work) => Err(Error::Unmerged { task: task.to_string(), work: Box::new(work) }),
+            Some(work) => Err(Error::Unmerged { task: task.to_string(), work: work.to_string(), branch: work.branch }),
             None => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! Looks at everything around the documents for `health` to judge, and mends what is safe to mend. Decides nothing.
+//! Probes everything around the documents for `health` to judge, and fixes what can be fixed safely. Decides nothing.
 
 use std::collections::BTreeMap;
 
@@ -7,45 +7,12 @@ use crate::adapters::git::{self, Repository, Target};
 use crate::adapters::store::LateOutcome;
 use crate::adapters::watch::{self, Places, Watcher};
 use crate::core::diagnostic::{Diagnostic, Severity};
-use crate::core::health::{Documents, Facts, Fault, GitFacts, Ground, Inside, LockFact, Place, Standing};
+use crate::core::health::{Documents, Fault, GitFacts, Ground, Inside, LockFact, Standing};
 use crate::core::problem::Problem;
-use crate::services::{Error, Opening, Project, Scope, Waiting, environment};
-
-/// Does what can be done without asking anybody, and tells what it did; nothing where nothing can be opened.
-#[must_use]
-pub fn mend(opening: Opening) -> Vec<String> {
-    prepared(opening).map_or_else(|_| Vec::new(), |project| project.maintenance().mend())
-}
-
-/// Everything that can be seen from here, and the project if it could be opened.
-#[must_use]
-pub fn facts(opening: Opening) -> (Facts, Option<Project>) {
-    let (place, project) = match prepared(opening) {
-        Ok(project) => {
-            let root = project.root.display().to_string();
-            let has_git_dir = project.root.join(".git").exists();
-            (Ok(Place { root, in_git: project.repository.is_some(), has_git_dir }), Some(project))
-        }
-        Err(error) => (Err(fault(&error)), None),
-    };
-    let facts = Facts {
-        program: git::program_version(),
-        place,
-        inside: project.as_ref().map(|project| project.maintenance().inside(project.places())),
-        limits: watch::limits(),
-        now: environment::now(),
-    };
-    (facts, project)
-}
-
-fn prepared(opening: Opening) -> Result<Project, Error> {
-    let project = Project::open(opening)?;
-    let _ = project.prepare();
-    Ok(project)
-}
+use crate::services::{Error, Scope, Waiting};
 
 /// An error with its causes in one line.
-fn fault(error: &Error) -> Fault {
+pub(in crate::services) fn fault(error: &Error) -> Fault {
     let mut message = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
@@ -60,7 +27,8 @@ fn of<E: Into<Error>>(error: E) -> Fault {
 }
 
 impl Maintenance<'_> {
-    fn inside(&self, places: Places) -> Inside {
+    /// Probes everything inside of the project; `places` are those that a watcher watches.
+    pub(in crate::services) fn probe(&self, places: Places) -> Inside {
         // Before anything that finishes what is half done on its way.
         let git = self.documents.repository.map(|repository| self.git_facts(repository));
         let ground = self.ground();
@@ -159,27 +127,27 @@ impl Maintenance<'_> {
 
     /// Finishes what was begun, sweeps what is ours, makes what is missing. Gives what was done, and what could not be, in
     /// words.
-    fn mend(&self) -> Vec<String> {
+    pub(in crate::services) fn fix(&self) -> Vec<String> {
         let mut deeds = Vec::new();
         let mut tell = |done: Result<Vec<String>, Error>| match done {
             Ok(done) => deeds.extend(done),
             Err(error) => deeds.push(format!("nothing more: {}", fault(&error).message)),
         };
-        tell(self.mend_references());
-        tell(self.mend_commits());
-        tell(self.mend_folder());
-        tell(self.mend_exclude());
+        tell(self.fix_references());
+        tell(self.fix_commits());
+        tell(self.fix_folder());
+        tell(self.fix_exclude());
         deeds
     }
 
-    fn mend_references(&self) -> Result<Vec<String>, Error> {
+    fn fix_references(&self) -> Result<Vec<String>, Error> {
         let Some(repository) = self.documents.repository else { return Ok(Vec::new()) };
         let count = repository.references().drop_broken_copies()?;
         let done = format!("removed broken copies of remote branches, which the next fetch brings again: {count}");
         Ok((count > 0).then_some(done).into_iter().collect())
     }
 
-    fn mend_commits(&self) -> Result<Vec<String>, Error> {
+    fn fix_commits(&self) -> Result<Vec<String>, Error> {
         let Some(repository) = self.documents.repository else { return Ok(Vec::new()) };
         let done = repository.committer().recover()?;
         let told = [
@@ -190,7 +158,7 @@ impl Maintenance<'_> {
         Ok(told.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{what}: {count}")).collect())
     }
 
-    fn mend_folder(&self) -> Result<Vec<String>, Error> {
+    fn fix_folder(&self) -> Result<Vec<String>, Error> {
         let mut deeds = Vec::new();
         if self.documents.store.folder.make()? {
             deeds.push(format!("made the folder `{}`", crate::core::name::visible(self.documents.folder())));
@@ -215,7 +183,7 @@ impl Maintenance<'_> {
         Ok(deeds)
     }
 
-    fn mend_exclude(&self) -> Result<Vec<String>, Error> {
+    fn fix_exclude(&self) -> Result<Vec<String>, Error> {
         let (Some(repository), Target::Branch(_)) = (self.documents.repository, self.documents.target) else {
             return Ok(Vec::new());
         };

@@ -14,7 +14,7 @@ use super::history::History;
 use super::index::DocumentReader;
 use crate::core::config::Config;
 
-pub use self::doctor::{facts, mend};
+pub(super) use self::doctor::fault;
 pub use self::setup::{InitReport, Templates};
 
 /// Looks after a project.

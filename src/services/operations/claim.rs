@@ -119,8 +119,8 @@ impl Operations<'_> {
         let mut free = self.free_tasks(&live, kind, ask)?;
         free.retain(|task| !skipped.contains(&task.id));
         if free.is_empty() {
-            let (kind, skipped) = (kind.map(str::to_owned), std::mem::take(skipped));
-            return Err(Error::NothingReady { kind, skipped });
+            let (kind, hint) = (kind.map(str::to_owned), skipped.hint());
+            return Err(Error::NothingReady { kind, skipped: skipped.to_string(), hint });
         }
         // The list is not of this moment: the first that is still free is theirs.
         for task in free {

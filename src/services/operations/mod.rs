@@ -32,7 +32,6 @@ pub use self::outcome::{ClaimDecision, Outcome};
 pub(super) use self::own_templates::OwnTemplates;
 pub use self::prune::{Pruned, Pruning, Stale};
 pub use self::run::{STEPS_MAX, Together};
-pub(super) use self::skipped::described;
 pub use self::skipped::{SkippedTask, SkippedTasks};
 use super::Error;
 use super::after_write::AfterWrite;
@@ -128,5 +127,5 @@ impl Operations<'_> {
 
 /// The result of a single step.
 fn one(mut results: Vec<Result<Outcome, Error>>) -> Result<Outcome, Error> {
-    results.pop().unwrap_or(Err(Error::TooManySteps { count: 0 }))
+    results.pop().unwrap_or(Err(Error::TooManySteps { count: 0, max: STEPS_MAX }))
 }

@@ -56,7 +56,7 @@ impl Operations<'_> {
         how: Together,
     ) -> Result<Vec<Result<Outcome, Error>>, Error> {
         if steps.len() > STEPS_MAX {
-            return Err(Error::TooManySteps { count: steps.len() });
+            return Err(Error::TooManySteps { count: steps.len(), max: STEPS_MAX });
         }
         self.run(&mut FolderView::new(self, by), steps, how)
     }

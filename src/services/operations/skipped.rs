@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use crate::core::diagnostic::Diagnostic;
 use crate::core::entity::TaskStatus;
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::problem::Problem;
 use crate::core::snapshot::Snapshot;
 use crate::services::Error;
+use crate::services::error::located;
 
 /// Most that are named in a message.
 const NAMED_MAX: usize = 5;
@@ -92,11 +92,6 @@ impl SkippedTasks {
     }
 }
 
-/// A finding with the place that it states itself.
-pub(in crate::services) fn described(finding: &Diagnostic) -> String {
-    finding.path.as_ref().map_or_else(|| finding.message.clone(), |path| located(path, finding))
-}
-
 impl<'a> IntoIterator for &'a SkippedTasks {
     type Item = &'a SkippedTask;
     type IntoIter = std::slice::Iter<'a, SkippedTask>;
@@ -104,12 +99,6 @@ impl<'a> IntoIterator for &'a SkippedTasks {
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
-}
-
-/// `task-1.md:4:9: ...`
-fn located(path: &DocPath, finding: &Diagnostic) -> String {
-    let place = finding.place.map_or_else(String::new, |place| format!("{}:{}:", place.line, place.column));
-    format!("{path}:{place} {}", finding.message)
 }
 
 impl fmt::Display for SkippedTasks {

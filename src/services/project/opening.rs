@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use super::Project;
 use crate::adapters::git::{Hooks, Repository, Target};
 use crate::adapters::store::{self, Durability, Place, Store};
-use crate::core::config::{CONFIG_BYTES_MAX, Config, Layer, Origin, REPOSITORY_CONFIG, Shown};
+use crate::core::config::{Config, Shown};
 use crate::core::diagnostic::Diagnostic;
 use crate::core::follow::FollowScope;
 use crate::core::name::AgentName;
-use crate::services::commits::{Group, agreed_branch};
+use crate::services::commits::Group;
+use crate::services::configuration::read_config;
 use crate::services::error::again;
 use crate::services::{Actor, Error, Progress, environment, events, intake};
 
@@ -137,31 +138,6 @@ fn hooks(config: &Config) -> Hooks {
     if config.flag("commit.hooks") { Hooks::run() } else { Hooks::Never }
 }
 
-pub(in crate::services) fn read_config(
-    root: &Path,
-    repository: Option<&Repository>,
-    flags: Vec<(String, String)>,
-) -> Result<Config, Error> {
-    let mut layers = Vec::new();
-    if let Some(path) = environment::user_config() {
-        let text = store::read_text(&path, CONFIG_BYTES_MAX).map_err(|error| error.to_string());
-        layers.push((Origin::User, layer(&path.display().to_string(), text)));
-    }
-    if let Some(name) = repository.and_then(agreed_branch)
-        && let Ok(layer) = Layer::from_text("commit.branch", &name)
-    {
-        layers.push((Origin::Clone, layer));
-    }
-    let text = store::read_text_in(root, REPOSITORY_CONFIG, CONFIG_BYTES_MAX).map_err(|error| causes(&error));
-    layers.push((Origin::Repository, layer(REPOSITORY_CONFIG, text)));
-    layers.push((Origin::Environment, Layer::from_environment(&environment::variable)));
-    for (name, text) in flags {
-        layers
-            .push((Origin::Flag, Layer::from_text(&name, &text).map_err(|finding| Error::Config(Box::new(finding)))?));
-    }
-    Ok(Config::resolve(layers))
-}
-
 /// The agent that the environment names. A name that is none is refused by every command but those about settings.
 fn acting_agent(config: &mut Config) -> Option<AgentName> {
     const VARIABLE: &str = "MYCELIUM_AGENT";
@@ -172,24 +148,6 @@ fn acting_agent(config: &mut Config) -> Option<AgentName> {
             None
         }
     }
-}
-
-/// The values of a file. One that cannot be read is a finding: no command stops for it.
-fn layer(name: &str, text: Result<Option<String>, String>) -> Layer {
-    match text {
-        Ok(Some(text)) => Layer::from_json(name, &text),
-        Ok(None) => Layer::default(),
-        Err(why) => Layer::unreadable(name, &why),
-    }
-}
-
-/// The last cause of an error, which says what the system said.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut last = error;
-    while let Some(cause) = last.source() {
-        last = cause;
-    }
-    last.to_string()
 }
 
 /// The name of a plain folder's run state: its last part, and all of its path as a number (FNV-1a, 64 bits).

@@ -1,12 +1,12 @@
 //! Settings that change while a process runs: a new look at the files they come from, and the project that follows from it.
 
 use super::Project;
-use super::opening::read_config;
 use crate::adapters::git::Target;
 use crate::adapters::watch::{GitPlaces, Places};
 use crate::core::config::{Config, REPOSITORY_CONFIG};
 use crate::core::diagnostic::{Diagnostic, Severity};
 use crate::services::bridge::changed_path;
+use crate::services::configuration::read_config;
 use crate::services::{Error, environment};
 
 /// What a new look at the settings found.

@@ -15,7 +15,7 @@ impl<'a> BranchSync<'a> {
     /// Gives a task to an agent, and to nobody in any other clone: it is theirs when the remote has taken it.
     ///
     /// # Errors
-    /// [`Error::ClaimLost`] if somebody else has it, here or there; [`Error::Sync`] if the remote cannot be reached or does not
+    /// [`Error::ClaimLost`] if somebody else has it, here or there; [`Error::Service`] if the remote cannot be reached or does not
     /// take it. In each case the claim is undone here. Others as [`Operations::claim`](crate::services::Operations::claim) and [`BranchSync::run`].
     pub fn claim_pushed(
         &self,

@@ -1,9 +1,10 @@
 //! Why a sync could not be done, how a caller should take it, and what to do next. Wording only.
 
-use super::super::Waiting;
 use crate::adapters::git::{FailureKind, MergeCommitError, RemoteFailure, ViewGap};
 use crate::core::name::{DocPath, shell_word, visible};
 use crate::core::problem::{ErrorClass, Problem};
+use crate::services::error::ServiceError;
+use crate::services::{Error, Waiting};
 
 /// Says why a sync could not be done. What was committed and fetched before stays; nothing is lost.
 #[derive(Debug, thiserror::Error)]
@@ -290,4 +291,10 @@ pub fn way_around() -> String {
     "push to a branch of your own and open a request (`git push origin HEAD:refs/heads/NAME`), or let the documents have a \
      branch of their own (`mycelium config set commit.branch coordination`)"
         .to_owned()
+}
+
+impl From<SyncError> for Error {
+    fn from(error: SyncError) -> Self {
+        Self::Service(ServiceError::new(error))
+    }
 }

@@ -43,7 +43,7 @@ impl<'a> BranchSync<'a> {
     /// is merged, what is here goes there.
     ///
     /// # Errors
-    /// [`Error::Sync`] if there is no remote, it cannot be reached, or other files are in the way; others if the folder or the
+    /// [`Error::Service`] if there is no remote, it cannot be reached, or other files are in the way; others if the folder or the
     /// repository fails. Nothing that was written is lost, and the same call can be made again.
     pub fn run(&self, options: &SyncOptions) -> Result<SyncReport, Error> {
         let exchange = self.exchange(options)?;

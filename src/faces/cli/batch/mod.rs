@@ -105,7 +105,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
 /// What is done together is held in memory.
 fn limit(lines: usize, bytes: usize) -> Result<(), ErrorReport> {
     if lines > STEPS_MAX {
-        return Err(Error::TooManySteps { count: lines }.into());
+        return Err(Error::TooManySteps { count: lines, max: STEPS_MAX }.into());
     }
     if bytes > ATOMIC_BYTES_MAX {
         let message = format!("`--atomic`: more than {ATOMIC_BYTES_MAX} bytes of operations");
