@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use mycelium::client::{AgentReport, CoordinationClient, Error};
+use mycelium::{AgentReport, CoordinationClient, Error};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]

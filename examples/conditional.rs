@@ -1,8 +1,7 @@
 //! Task A; if it succeeds B, else C: whoever listens to ends of tasks decides.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
-use mycelium::client::{CoordinationClient, Error, Failure, Fields, NewTask};
-use mycelium::entity::TaskStatus;
+use mycelium::{CoordinationClient, Error, Failure, Fields, NewTask, TaskStatus};
 use serde_json::json;
 
 #[tokio::main]

@@ -1,9 +1,7 @@
 //! A chain of tasks for three agents, each of whom begins when the one before is done; and somebody who watches all of it.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
-use mycelium::client::{CoordinationClient, Error, Fields, NewTask};
-use mycelium::entity::TaskStatus;
-use mycelium::name::DocId;
+use mycelium::{CoordinationClient, DocId, Error, Fields, NewTask, TaskStatus};
 use serde_json::json;
 
 #[tokio::main]

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use mycelium::client::{AgentReport, CoordinationClient, Error, NewTask, TimedOut};
-use mycelium::problem::Problem;
+use mycelium::{AgentReport, CoordinationClient, Error, NewTask, Problem, TimedOut};
 use tokio::time::timeout;
 
 #[tokio::main]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use mycelium::client::{CoordinationClient, Error};
+use mycelium::{CoordinationClient, Error};
 use serde_json::json;
 
 #[tokio::main]

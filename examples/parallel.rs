@@ -1,9 +1,7 @@
 //! Task A, then three at once, then C when all three are done.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
-use mycelium::client::{CoordinationClient, Error, Fields, NewTask};
-use mycelium::entity::TaskStatus;
-use mycelium::name::DocId;
+use mycelium::{CoordinationClient, DocId, Error, Fields, NewTask, TaskStatus};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

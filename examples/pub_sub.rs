@@ -1,7 +1,7 @@
 //! One agent tells how far it is, another listens; neither knows the other.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
-use mycelium::client::{CoordinationClient, Error};
+use mycelium::{CoordinationClient, Error};
 use serde_json::json;
 
 #[tokio::main]

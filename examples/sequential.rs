@@ -1,8 +1,7 @@
 //! Task A, then B, then C: whoever does what is ready does it in the right order.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
-use mycelium::client::{CoordinationClient, Error, Fields, NewTask};
-use mycelium::entity::TaskStatus;
+use mycelium::{CoordinationClient, Error, Fields, NewTask, TaskStatus};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

@@ -1,8 +1,7 @@
 //! One agent makes a task for another; the other finds it, does it and hands the result back.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
-use mycelium::client::{CoordinationClient, Error, Fields, NewTask};
-use mycelium::entity::{Task, TaskStatus};
+use mycelium::{CoordinationClient, Error, Fields, NewTask, Task, TaskStatus};
 use serde_json::{Value, json};
 
 #[tokio::main]

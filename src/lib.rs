@@ -53,13 +53,19 @@ pub mod guide {}
 #[doc(inline)]
 pub use self::api::client::*;
 #[doc(inline)]
-pub use self::core::diagnostic::{Code, Diagnostic, Severity};
+pub use self::core::diagnostic::{Code, Diagnostic, Place, Severity};
+#[doc(inline)]
+pub use self::core::document::{Note, Step};
 #[doc(inline)]
 pub use self::core::entity::{
-    ActiveTask, Agent, AgentStatus, Entity, Priority, Review, Task, TaskStatus, Workflow, WorkflowStatus,
+    ActiveTask, Agent, AgentStatus, Entity, Liveness, Priority, Review, Task, TaskStatus, Workflow, WorkflowStatus,
 };
 #[doc(inline)]
-pub use self::core::name::{AgentName, DocId, DocPath, Kind};
+pub use self::core::event::Event;
+#[doc(inline)]
+pub use self::core::lease::{LeasePlace, LossReason, LostLease};
+#[doc(inline)]
+pub use self::core::name::{AgentName, Channel, DocId, DocPath, EventId, Kind, OperationId, Revision};
 #[doc(inline)]
 pub use self::core::problem::{ErrorClass, Problem};
 #[doc(inline)]

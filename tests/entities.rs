@@ -70,7 +70,7 @@ fn classic_makes_the_reference_documents_letter_for_letter() {
         status: AgentStatus::Busy,
         last_updated: created,
         ttl: None,
-        active_tasks: vec![ActiveTask { task: "train-model".to_owned(), started: Some(created) }],
+        active_tasks: vec![ActiveTask::new("train-model", Some(created))],
         metadata: Some(json!({
             "current_workflow": "workflow-123",
             "resources_allocated": {"gpu": "NVIDIA RTX 4090", "memory_gb": 24},

@@ -26,6 +26,7 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
         /// What kind of finding it is; the text form (`MYC004`) never changes its meaning.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
         pub enum Code { $($(#[$doc])* $name,)* }
 
         impl Code {
@@ -167,6 +168,7 @@ impl Place {
 
 /// One finding: what, where, why it matters, and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Diagnostic {
     /// Which document, where it is about one.
     pub path: Option<DocPath>,

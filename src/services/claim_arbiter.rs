@@ -36,6 +36,7 @@ pub enum RemoteClaims {
 
 /// Where it was decided who has a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Decided {
     /// In this clone: there is no server to ask.
     Here,

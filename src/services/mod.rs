@@ -49,7 +49,7 @@ pub use leases::{Lease, Leases, TaskHolder, queue};
 pub use maintenance::{InitReport, Maintenance, Templates};
 pub use monitor::{Fault, Flow, Line, Member, Need, Stats, TaskMonitor, Until, Waited, Why, status_anywhere};
 pub use operations::{
-    Actor, Archived, ClaimDecision, Claimed, Kept, Moved, Operations, Outcome, Pruned, Pruning, Renewed, Run,
+    Actor, Archived, ClaimDecision, Claimed, Kept, Moved, Operations, Outcome, Pruned, Pruning, RenewedLease, Run,
     STEPS_MAX, SkippedTask, SkippedTasks, Stale, TakenBack, Together, Wanted, Which, quiet_span,
 };
 pub use progress::{Doing, Progress};

@@ -208,6 +208,11 @@ async fn entities_serialize_as_the_format_says() {
     let workflow = serde_json::to_value(client.get_workflow("workflow-7").await.unwrap()).unwrap();
     assert_eq!(workflow["metadata"], shown("workflow", "workflow-7")["metadata"]);
     assert_eq!(serde_json::to_value(TaskStatus::Running).unwrap(), json!("running"));
+    let renewed = serde_json::to_value(client.renew_task("task-7").await.unwrap()).unwrap();
+    assert_eq!((&renewed["holder"], &renewed["fence"]), (&own["claimed_by"], &own["fence"]));
+    assert_eq!((&renewed["task"], &renewed["lease"]), (&json!("task-7"), &json!("30m")));
+    let event = client.list_events("*", None, None).await.unwrap().remove(0);
+    assert_eq!(serde_json::to_value(&event).unwrap(), event.to_json());
 }
 
 /// What is made one after the other is given out in that order, however many a second.

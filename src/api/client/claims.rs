@@ -12,7 +12,7 @@ use crate::core::lease::{LeaseRequest, Override};
 use crate::core::name::{AgentName, Kind};
 use crate::core::operation::{Request, TaskChange};
 use crate::core::time::Timestamp;
-use crate::services::{self, Actor, Claimed, Decided, Project, Renewed, Which};
+use crate::services::{self, Actor, Claimed, Decided, Project, RenewedLease, Which};
 
 /// How a task is claimed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -146,7 +146,7 @@ impl CoordinationClient {
     ///
     /// # Errors
     /// [`Error::Lost`] if another agent has it by now; [`Error::Refused`] if nobody has it.
-    pub async fn renew_task(&self, id: impl AsRef<str>) -> Result<Renewed, Error> {
+    pub async fn renew_task(&self, id: impl AsRef<str>) -> Result<RenewedLease, Error> {
         let (id, by) = (id.as_ref().to_owned(), actor(self));
         let renew = move |_: &_, project: &Project| Ok(project.operations().renew(&by, &id)?);
         self.crew.run(renew).await

@@ -4,10 +4,10 @@
 //! dropped has done its work wholly or not at all. [`crate::guide`] shows all of it.
 //!
 //! ```no_run
-//! use mycelium::client::{AgentReport, CoordinationClient, NewTask};
+//! use mycelium::{AgentReport, CoordinationClient, NewTask};
 //! use serde_json::json;
 //!
-//! # async fn example() -> Result<(), mycelium::client::Error> {
+//! # async fn example() -> Result<(), mycelium::Error> {
 //! let client = CoordinationClient::builder().agent("ai-engineer").build().await?;
 //! client.store_agent_status("ai-engineer", AgentReport::busy().metadata(json!({ "gpu": "RTX 4090" }))).await?;
 //! let task = client.create_task(NewTask::new("train-model").payload(json!({ "epochs": 3 }))).await?;
@@ -60,7 +60,7 @@ pub use wait::{Monitored, WorkflowProgress};
 use crate::core::name::AgentName;
 pub use crate::core::problem::{ErrorClass, Problem};
 use crate::services::Actor;
-pub use crate::services::Decided;
+pub use crate::services::{Decided, RenewedLease, Waiting};
 use crew::Crew;
 
 /// The way of agents to each other: what they do, their tasks and their workflows, as files of a repository.

@@ -1,5 +1,6 @@
 //! What became of a write, of a claim and of a line of a batch, as data.
 
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::document::{document_data, document_path};
@@ -7,7 +8,7 @@ use super::error_report::ErrorReport;
 use super::texts::DecisionFields;
 use crate::core::entity::span_text;
 use crate::core::lease::PreviousHolder;
-use crate::services::{Claimed, Outcome, Project, Renewed};
+use crate::services::{Claimed, Outcome, Project, RenewedLease};
 
 /// Returns what became of one change of a document as an answer's data.
 #[must_use]
@@ -51,10 +52,20 @@ pub fn add_claim(data: &mut Value, claimed: &Claimed) {
     }
 }
 
+/// The task, its document in the folder, and the lease as in `claim` of `mycelium task renew --json`.
+impl Serialize for RenewedLease {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Self { task, path, by, fence, lease, until } = self;
+        let (lease, until) = (span_text(*lease), until.to_string());
+        json!({ "task": task, "path": path, "holder": by, "fence": fence, "lease": lease, "until": until })
+            .serialize(to)
+    }
+}
+
 /// Returns a renewed lease as an answer's data.
 #[must_use]
-pub fn renewal_data(project: &Project, renewed: &Renewed) -> Value {
-    let Renewed { task, path, by, fence, lease, until } = renewed;
+pub fn renewal_data(project: &Project, renewed: &RenewedLease) -> Value {
+    let RenewedLease { task, path, by, fence, lease, until } = renewed;
     json!({
         "id": task,
         "path": document_path(project, path),

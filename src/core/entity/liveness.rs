@@ -10,6 +10,7 @@ pub const TTL_DEFAULT: Duration = Duration::from_secs(300);
 
 /// Whether an agent is alive. It is derived, never written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Liveness {
     /// When it was last seen: the newer of the last change of its document and the last heartbeat.
     pub seen: Option<Timestamp>,

@@ -12,6 +12,7 @@ use crate::core::time::Timestamp;
 
 /// A piece of work.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Task {
     /// Its id; the identity, whatever the file is called.
     pub id: DocId,
@@ -48,6 +49,7 @@ pub struct Task {
     /// Who approved it: an agent's name or a person's.
     pub approved: Option<String>,
     /// Everything that restricts it, as it is stated; the fields above hold what of it can be used.
+    #[doc(hidden)]
     pub gates: TaskGates,
     /// What it is to work with.
     pub payload: Option<Json>,
@@ -65,6 +67,7 @@ pub struct Task {
 
 /// One line of an agent's active tasks.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct ActiveTask {
     /// An id, or whatever else the agent calls it.
     pub task: String,
@@ -72,8 +75,17 @@ pub struct ActiveTask {
     pub started: Option<Timestamp>,
 }
 
+impl ActiveTask {
+    /// An active task that was started at this time, if that is known.
+    #[must_use]
+    pub fn new(task: impl Into<String>, started: Option<Timestamp>) -> Self {
+        Self { task: task.into(), started }
+    }
+}
+
 /// Somebody who works.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Agent {
     /// Its name.
     pub name: AgentName,
@@ -97,6 +109,7 @@ pub struct Agent {
 
 /// Tasks that belong together.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Workflow {
     /// Its id.
     pub id: DocId,
@@ -111,6 +124,7 @@ pub struct Workflow {
     /// Its tasks, in their order.
     pub tasks: Vec<DocId>,
     /// Its tasks as they are stated; the field above holds what of it can be used.
+    #[doc(hidden)]
     pub listed: StatedValue<Vec<TaskReference>>,
     /// When it was made.
     pub created: Option<Timestamp>,

@@ -44,6 +44,7 @@ pub const CHANNELS: [&str; 8] = [
 
 /// One event, as a subscriber gets it.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Event {
     /// Its id: the same event has the same id, however often it is told.
     pub id: EventId,
@@ -76,6 +77,13 @@ impl Event {
             map.entry(key.clone()).or_insert_with(|| value.clone());
         }
         Json::Object(map)
+    }
+}
+
+/// As [`Event::to_json`].
+impl serde::Serialize for Event {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(to)
     }
 }
 

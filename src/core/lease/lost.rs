@@ -48,6 +48,7 @@ impl LossReason {
 
 /// A claim or change that is refused, since another agent holds the task or has finished it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub struct LostLease {
     /// The id of the task.
     pub task: String,

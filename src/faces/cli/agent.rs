@@ -124,8 +124,7 @@ fn set(args: &Set, session: &Session) -> Result<Answer, ErrorReport> {
     let metadata = args.metadata.as_ref().map(|given| given.object("--metadata")).transpose()?;
     // Who sets an agent without saying who acts is that agent.
     let project = session.open()?.acting(|by| by.or_agent(&args.name));
-    let tasks =
-        args.active_task.iter().map(|task| ActiveTask { task: task.clone(), started: None }).collect::<Vec<_>>();
+    let tasks = args.active_task.iter().map(|task| ActiveTask::new(task, None)).collect::<Vec<_>>();
     let update = AgentUpdate {
         status: args.status,
         active_tasks: (args.no_active_task || !tasks.is_empty()).then_some(tasks),

@@ -18,7 +18,7 @@ use crate::core::name::{AgentName, DocPath, Kind, visible};
 use crate::core::operation::{DocumentChange, New, Request, Taken};
 use crate::core::problem::{ErrorClass, Problem};
 use crate::core::snapshot::Snapshot;
-use crate::services::{Claimed, Decided, Error, Outcome, Project, Renewed};
+use crate::services::{Claimed, Decided, Error, Outcome, Project, RenewedLease};
 
 /// Most skipped tasks that are named after a claim; `--json` has all.
 const SKIPPED_SHOWN_MAX: usize = 5;
@@ -121,8 +121,8 @@ pub(crate) fn claimed(kind: &'static str, project: &Project, claimed: &Claimed) 
 }
 
 /// The answer to a renewal.
-pub(crate) fn renewed(kind: &'static str, project: &Project, renewed: &Renewed) -> Result<Answer, ErrorReport> {
-    let Renewed { task, by, fence, until, .. } = renewed;
+pub(crate) fn renewed(kind: &'static str, project: &Project, renewed: &RenewedLease) -> Result<Answer, ErrorReport> {
+    let RenewedLease { task, by, fence, until, .. } = renewed;
     let mut answer = session::answer(kind, project)?;
     answer.data = renewal_data(project, renewed);
     answer.words = format!("{}\n", visible(&format!("{task} is held by {by}, fence {fence}, until {until}")));

@@ -59,9 +59,10 @@ pub struct Claimed {
     pub skipped: SkippedTasks,
 }
 
-/// A lease that begins anew.
+/// A lease that was renewed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Renewed {
+#[non_exhaustive]
+pub struct RenewedLease {
     /// Which task.
     pub task: DocId,
     /// Where its document is.
@@ -177,7 +178,7 @@ impl Operations<'_> {
     /// # Errors
     /// [`Error::NoAgent`] if no agent acts; [`Error::ClaimLost`] if somebody else has the task, or if the fence is
     /// not theirs; [`Error::NotHeld`] if nobody has it; others if the folder fails.
-    pub fn renew(&self, actor: &Actor, id: &str) -> Result<Renewed, Error> {
+    pub fn renew(&self, actor: &Actor, id: &str) -> Result<RenewedLease, Error> {
         let by = actor.agent.as_ref().ok_or(Error::NoAgent)?;
         let path = self.documents.find(Some(Kind::Task), id)?.path;
         let lock = self.leases.lock()?;
@@ -203,6 +204,6 @@ impl Operations<'_> {
             self.leases.sync(&written)?;
         }
         let until = environment::now().later_by(entry.lease);
-        Ok(Renewed { task: task.id, path, by: entry.by, fence: entry.fence, lease: entry.lease, until })
+        Ok(RenewedLease { task: task.id, path, by: entry.by, fence: entry.fence, lease: entry.lease, until })
     }
 }

@@ -24,7 +24,7 @@ mod skipped;
 
 pub use self::actor::Actor;
 pub use self::archive::{Archived, Kept, Moved, Run, Wanted, quiet_span};
-pub use self::claim::{Claimed, Renewed, Which};
+pub use self::claim::{Claimed, RenewedLease, Which};
 pub(super) use self::derived::out_of_the_archive;
 pub use self::expire::TakenBack;
 use self::folder_view::FolderView;
