@@ -24,10 +24,10 @@ use crate::core::time::Timestamp;
 const SEPARATOR: u8 = 0x1e;
 
 /// A target: its name, and what it does with an input. It panics if a promise is broken.
-pub type Target = (&'static str, fn(&[u8]));
+pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every target. `fuzz/fuzz_targets` has a file for each.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [FuzzTarget; 11] = [
     ("change", change),
     ("config", config),
     ("edit", edit::edit),

@@ -37,9 +37,9 @@ pub use bridge::{
 pub use claim_arbiter::{Decided, RemoteClaims};
 pub use commits::{
     BranchMigration, CommitReport, Committed, Committer, DedicatedBranch, Edits, KeptOperation, MigrationError, Sight,
-    Standing, Survey, UnknownBranch, Waiting,
+    Survey, UncommittedChanges, UnknownBranch, Waiting,
 };
-pub use conflicts::{Conflicts, Driver, Drivers, How, Resolution, Resolved, merge_files, shown_file};
+pub use conflicts::{Conflicts, Driver, Drivers, Resolution, ResolutionKind, Resolved, merge_files, shown_file};
 pub use environment::{home, now, user_config, variable};
 pub use error::{Error, ServiceError};
 pub use events::{ChangeDetector, EventBus, Filter, NewEvent, StopHandle, Subscription};
@@ -47,7 +47,9 @@ pub use history::{History, HistoryEntry, Restorable, RestoreReport, RestoredDocu
 pub use index::{DocumentName, DocumentReader, Found, GitsAlone, Scope};
 pub use leases::{Lease, Leases, TaskHolder, queue};
 pub use maintenance::{InitReport, Maintenance, Templates};
-pub use monitor::{Fault, Flow, Line, Member, Need, Stats, TaskMonitor, Until, Waited, Why, status_anywhere};
+pub use monitor::{
+    BlockReason, Flow, Member, Need, Stats, TaskLine, TaskMonitor, Until, Waited, WhyReport, status_anywhere,
+};
 pub use operations::{
     Actor, Archived, ClaimDecision, Claimed, Kept, Moved, Operations, Outcome, Pruned, Pruning, RenewedLease, Run,
     STEPS_MAX, SkippedTask, SkippedTasks, Stale, TakenBack, Together, Wanted, Which, quiet_span,

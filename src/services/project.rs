@@ -267,9 +267,9 @@ impl Project {
     #[must_use]
     pub fn commits(&self) -> Committer<'_> {
         let durability = match self.durability {
-            Durability::Full => git::Durability::Full,
-            Durability::Batch => git::Durability::Batch,
-            Durability::Off => git::Durability::Off,
+            Durability::Full => git::CommitDurability::Full,
+            Durability::Batch => git::CommitDurability::Batch,
+            Durability::Off => git::CommitDurability::Off,
         };
         Committer::new(self.documents(), self.records(), &self.config, durability, &self.group)
     }

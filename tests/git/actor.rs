@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use mycelium::git::{CommitError, Durability, Target, Trouble};
+use mycelium::git::{CommitDurability, CommitError, Target, Trouble};
 
 use crate::ground::{self, FOLDER, Ground, agent, change, plan};
 
@@ -54,9 +54,9 @@ fn act(name: &str) {
     let ground = Ground::at(PathBuf::from(variable("MYCELIUM_ACTOR_ROOT")));
     let count: usize = variable("MYCELIUM_ACTOR_COUNT").parse().expect("a number");
     let durability = match variable("MYCELIUM_ACTOR_DURABILITY").as_str() {
-        "full" => Durability::Full,
-        "batch" => Durability::Batch,
-        _ => Durability::Off,
+        "full" => CommitDurability::Full,
+        "batch" => CommitDurability::Batch,
+        _ => CommitDurability::Off,
     };
     let repo = ground.open();
     let document = format!("task-{name}.md");

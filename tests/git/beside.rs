@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mycelium::git::{Author, Busy, CommitError, Durability, Target, Trouble};
+use mycelium::git::{Author, Busy, CommitDurability, CommitError, Target, Trouble};
 
 use crate::actor;
 use crate::ground::{FOLDER, Ground, change, commit, must_fail, plan, words};
@@ -190,7 +190,7 @@ isolated!(a_live_lock_is_not_taken_in_a_thousand_tries, {
         let base = repo.view().head(&Target::Current).expect("a head").revision;
         for _ in 0..TRIES.div_ceil(locks.len()) {
             let plans = [plan(Author::User, "save", vec![change("task-1.md", Some(&format!("{number}\n")))])];
-            let tried = repo.committer().commit(&Target::Current, FOLDER, base.as_ref(), &plans, Durability::Off);
+            let tried = repo.committer().commit(&Target::Current, FOLDER, base.as_ref(), &plans, CommitDurability::Off);
             let error = tried.expect_err("it is locked");
             assert_eq!(error.trouble(), Trouble::Busy, "{error}");
             assert_eq!(fs::metadata(&path).expect("the lock is still there").ino(), before);

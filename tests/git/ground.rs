@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use mycelium::git::{Author, CommitError, CommitPlan, Durability, Repository, Target};
+use mycelium::git::{Author, CommitDurability, CommitError, CommitPlan, Repository, Target};
 use mycelium::name::{AgentName, DocPath, Revision};
 use mycelium::time::Timestamp;
 
@@ -254,6 +254,6 @@ pub(crate) fn plan(author: Author, subject: &str, changes: Vec<(DocPath, Option<
 /// Commits plans on top of what the target is now.
 pub(crate) fn commit(repo: &Repository, target: &Target, plans: &[CommitPlan]) -> Result<Revision, CommitError> {
     let base = repo.view().head(target)?.revision;
-    let made = repo.committer().commit(target, FOLDER, base.as_ref(), plans, Durability::Full)?;
+    let made = repo.committer().commit(target, FOLDER, base.as_ref(), plans, CommitDurability::Full)?;
     Ok(made.last().cloned().expect("a commit"))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use mycelium::git::{Durability, Maintained, Repository, Target};
+use mycelium::git::{CommitDurability, Maintained, Repository, Target};
 
 use crate::ground::{FOLDER, Ground, agent, change, plan};
 use crate::isolated;
@@ -50,7 +50,7 @@ fn step(repo: &Repository, ground: &Ground, number: usize) {
             FOLDER,
             base.as_ref(),
             std::slice::from_ref(&plan),
-            Durability::Off,
+            CommitDurability::Off,
         ) {
             Ok(_) => return,
             Err(error) => assert_ne!(error.trouble(), mycelium::git::Trouble::Failed, "{error}"),

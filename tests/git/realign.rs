@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use mycelium::git::Durability;
+use mycelium::git::CommitDurability;
 
 use crate::ground::{FOLDER, Ground, agent, change, must_fail, plan};
 use crate::isolated;
@@ -57,7 +57,7 @@ isolated!(an_old_index_does_not_take_documents_back, {
     fs::remove_file(ground.root.join(FOLDER).join("task-2.md")).expect("a document");
     let removal = plan(agent("bob"), "remove", vec![change("task-2.md", None)]);
     repo.committer()
-        .commit(&mycelium::git::Target::Current, FOLDER, base.as_ref(), &[removal], Durability::Full)
+        .commit(&mycelium::git::Target::Current, FOLDER, base.as_ref(), &[removal], CommitDurability::Full)
         .expect("a commit");
     writer.write(&ground);
     assert_eq!(staged(&ground).lines().count(), 5, "the index went back:\n{}", staged(&ground));

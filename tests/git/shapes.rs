@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use mycelium::git::{Author, CommitError, Durability, Repository, Target, Trouble};
+use mycelium::git::{Author, CommitDurability, CommitError, Repository, Target, Trouble};
 use mycelium::name::DocPath;
 
 use crate::ground::{FOLDER, Ground, agent, change, commit, plan};
@@ -205,7 +205,8 @@ isolated!(the_plan_is_refused_when_documents_moved_on_and_rebased_when_others_di
     ground.git(&["commit", "-qm", "user: code"]);
     let repo = ground.open();
     let make = |text: &str| [plan(Author::User, "x", vec![change("task-1.md", Some(text))])];
-    let on = |base, text| repo.committer().commit(&Target::Current, FOLDER, Some(base), &make(text), Durability::Full);
+    let on =
+        |base, text| repo.committer().commit(&Target::Current, FOLDER, Some(base), &make(text), CommitDurability::Full);
     on(&base, "two\n").expect("the documents are those of the plan");
     assert!(ground.git(&["log", "--format=%s"]).starts_with("x\nuser: code\n"));
     let error = on(&base, "three\n").expect_err("the document changed");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mycelium::git::{Author, Durability, Repository, Target};
+use mycelium::git::{Author, CommitDurability, Repository, Target};
 
 use crate::ground::{FOLDER, Ground, change, plan};
 use crate::isolated;
@@ -37,7 +37,7 @@ fn timed(work: impl FnOnce()) -> Duration {
     began.elapsed()
 }
 
-fn ours(repo: &Repository, ground: &Ground, text: &str, durability: Durability) -> Duration {
+fn ours(repo: &Repository, ground: &Ground, text: &str, durability: CommitDurability) -> Duration {
     ground.put(&format!("{FOLDER}/task-1.md"), text);
     timed(|| {
         let base = repo.view().head(&Target::Current).expect("a head").revision;
@@ -51,9 +51,9 @@ fn measure(ground: &Ground) -> [Duration; 4] {
     let mut times = [const { Vec::new() }; 4];
     for round in 0..ROUNDS {
         // The first of each turn follows a commit of git's, so it syncs more: both kinds are measured.
-        times[0].push(ours(&repo, ground, &format!("after git {round}\n"), Durability::Full));
-        times[1].push(ours(&repo, ground, &format!("after ours {round}\n"), Durability::Full));
-        times[2].push(ours(&repo, ground, &format!("not durable {round}\n"), Durability::Off));
+        times[0].push(ours(&repo, ground, &format!("after git {round}\n"), CommitDurability::Full));
+        times[1].push(ours(&repo, ground, &format!("after ours {round}\n"), CommitDurability::Full));
+        times[2].push(ours(&repo, ground, &format!("not durable {round}\n"), CommitDurability::Off));
         ground.put(&format!("{FOLDER}/task-2.md"), format!("git {round}\n"));
         times[3].push(timed(|| {
             ground.git(&["add", &format!("{FOLDER}/task-2.md")]);

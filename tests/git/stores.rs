@@ -1,6 +1,6 @@
 //! Repositories that keep their objects, branches and index in unusual ways.
 
-use mycelium::git::{Author, Durability, Target};
+use mycelium::git::{Author, CommitDurability, Target};
 
 use crate::ground::{FOLDER, Ground, agent, change, commit, knows_reftable, plan};
 use crate::isolated;
@@ -95,7 +95,7 @@ isolated!(a_folder_outside_of_a_sparse_index, {
 });
 
 isolated!(every_durability_commits_the_same, {
-    for durability in [Durability::Full, Durability::Batch, Durability::Off] {
+    for durability in [CommitDurability::Full, CommitDurability::Batch, CommitDurability::Off] {
         let ground = Ground::new();
         let repo = ground.open();
         let base = repo.view().head(&Target::Current).expect("a head").revision;

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use mycelium::git::{Author, Busy, CommitError, Operation, Target, Trouble};
+use mycelium::git::{Author, Busy, CommitError, GitOperation, Target, Trouble};
 
 use crate::actor;
 use crate::ground::{FOLDER, Ground, cannot_run, change, commit, has, must_fail, plan};
@@ -239,16 +239,16 @@ isolated!(commits_wait_while_an_operation_is_under_way, {
     ground.put("u.txt", "main\n");
     ground.git(&["commit", "-qam", "main"]);
     for (begin, operation, end) in [
-        (&["merge", "side"][..], Operation::Merge, &["merge", "--abort"][..]),
-        (&["rebase", "side"], Operation::Rebase, &["rebase", "--abort"]),
-        (&["cherry-pick", "side"], Operation::CherryPick, &["cherry-pick", "--abort"]),
-        (&["revert", "--no-edit", "HEAD~1"], Operation::Revert, &["revert", "--abort"]),
-        (&["bisect", "start"], Operation::Bisect, &["bisect", "reset"]),
+        (&["merge", "side"][..], GitOperation::Merge, &["merge", "--abort"][..]),
+        (&["rebase", "side"], GitOperation::Rebase, &["rebase", "--abort"]),
+        (&["cherry-pick", "side"], GitOperation::CherryPick, &["cherry-pick", "--abort"]),
+        (&["revert", "--no-edit", "HEAD~1"], GitOperation::Revert, &["revert", "--abort"]),
+        (&["bisect", "start"], GitOperation::Bisect, &["bisect", "reset"]),
     ] {
         ground.put("u.txt", ground.text("u.txt"));
         ground.try_git(begin);
         let repo = ground.open();
-        if repo.view().busy().expect("a look").is_none() && operation == Operation::Revert {
+        if repo.view().busy().expect("a look").is_none() && operation == GitOperation::Revert {
             continue;
         }
         assert_eq!(repo.view().busy().expect("a look"), Some(Busy::Operation(operation)));

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mycelium::name::{AgentName, DocPath, OperationId};
-use mycelium::store::{Action, Applied, ApplyError, Durability, Operation, Place, Store, StoreError};
+use mycelium::store::{Action, AppliedChanges, ApplyError, Durability, Operation, Place, Store, StoreError};
 use mycelium::time::Timestamp;
 
 pub(crate) struct Rig {
@@ -111,7 +111,7 @@ pub(crate) fn any_operation() -> Operation {
     operation(&format!("op-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
 }
 
-pub(crate) fn write(store: &Store, name: &str, text: &str) -> Result<Applied, StoreError> {
+pub(crate) fn write(store: &Store, name: &str, text: &str) -> Result<AppliedChanges, StoreError> {
     change(store, &any_operation(), name, |_| Action::Write(text.as_bytes().to_vec()))
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn change(
     operation: &Operation,
     name: &str,
     mut decide: impl FnMut(Option<&str>) -> Action,
-) -> Result<Applied, StoreError> {
+) -> Result<AppliedChanges, StoreError> {
     let applied = store.log.apply::<Infallible>(operation, &[doc(name)], &mut |now| {
         let text = now[0].as_deref().map(|bytes| std::str::from_utf8(bytes).expect("text"));
         Ok(vec![decide(text)])

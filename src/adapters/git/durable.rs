@@ -9,7 +9,7 @@ use super::sabotage::{self, Sabotage};
 
 /// How much of a commit is on disk when it is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Durability {
+pub enum CommitDurability {
     /// Every object, the branch and the index are synced one by one: an acknowledged commit survives a power cut.
     #[default]
     Full,

@@ -15,7 +15,7 @@ use gix::objs::{Commit, Kind};
 use gix::refs::FullName;
 
 use super::build::{CommitPlan, Overlay, join, message};
-use super::durable::{self, Durability};
+use super::durable::{self, CommitDurability};
 use super::error::GitError;
 use super::identity;
 use super::journal::random;
@@ -67,7 +67,7 @@ impl KeptCommits<'_> {
     ///
     /// # Errors
     /// [`GitError`] if an object or a reference cannot be written; then no reference is.
-    pub fn keep_put_back(self, folder: &str, kept: &[ToKeep], durability: Durability) -> Result<(), GitError> {
+    pub fn keep_put_back(self, folder: &str, kept: &[ToKeep], durability: CommitDurability) -> Result<(), GitError> {
         self.repo.refresh()?;
         let (mut objects, mut names, mut commands) = (BTreeMap::new(), Vec::new(), String::new());
         for one in kept {
@@ -82,16 +82,16 @@ impl KeptCommits<'_> {
         let stem = format!("{}_{:016x}", std::process::id(), random());
         let quarantine = Quarantine::write(self.repo, &stem, &objects)?;
         let objects_dir = self.repo.objects_dir();
-        if durability != Durability::Off {
+        if durability != CommitDurability::Off {
             let files: Vec<&File> = quarantine.files().collect();
             durable::sync_files(&files).map_err(GitError::io("sync an object in", &objects_dir))?;
         }
         let touched = quarantine.publish(&objects_dir, durability)?;
-        if durability != Durability::Off {
+        if durability != CommitDurability::Off {
             durable::sync_folders(touched.iter().map(std::path::PathBuf::as_path))?;
         }
         self.repo.program().feed(&["update-ref", "--stdin"], commands.as_bytes())?;
-        if durability == Durability::Off {
+        if durability == CommitDurability::Off {
             return Ok(());
         }
         self.repo.references().sync_references(&names.iter().map(String::as_str).collect::<Vec<_>>())

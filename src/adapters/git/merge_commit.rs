@@ -13,7 +13,7 @@ use super::build::{self, Built, CommitPlan, Folders, Made, Overlay, PathState, j
 use super::committer::signing;
 use super::committer::swap::{Stop, Swap};
 use super::committer::{WAIT_MAX, WAIT_MIN, jittered};
-use super::durable::Durability;
+use super::durable::CommitDurability;
 use super::error::{CommitError, GitError};
 use super::identity::User;
 use super::lock;
@@ -158,7 +158,7 @@ impl MergeCommitter<'_> {
         folder: &str,
         merge: &MergeCommit<'_>,
         code: &CodeTree,
-        durability: Durability,
+        durability: CommitDurability,
     ) -> Result<Revision, MergeCommitError> {
         let takes_index = *target == Target::Current;
         let began = Instant::now();

@@ -13,7 +13,7 @@ use gix::odb::pack::data::{Version, header};
 use gix::zlib::Compression;
 
 use super::deflate::Deflater;
-use super::durable::Durability;
+use super::durable::CommitDurability;
 use super::error::GitError;
 use super::program::Program;
 use super::sabotage::{self, Sabotage};
@@ -36,12 +36,12 @@ pub(super) struct Pack {
 pub(super) struct Published {
     pub(super) index: PathBuf,
     pub(super) ids: HashSet<ObjectId>,
-    pub(super) durability: Durability,
+    pub(super) durability: CommitDurability,
 }
 
 impl Published {
     /// Tells whether the pack is still there, and as safe as it has to be.
-    pub(super) fn serves(&self, durability: Durability) -> bool {
+    pub(super) fn serves(&self, durability: CommitDurability) -> bool {
         self.durability == durability && self.index.exists() && self.index.with_extension("pack").exists()
     }
 }

@@ -10,7 +10,7 @@ use gix::objs::Kind;
 use gix::zlib::Compression;
 
 use super::deflate::Deflater;
-use super::durable::Durability;
+use super::durable::CommitDurability;
 use super::error::GitError;
 use super::mode::{self, SharedMode};
 use super::pack::{self, Object, Pack};
@@ -97,10 +97,14 @@ impl Quarantine {
     /// Renames every file in place; gives the folders whose names changed.
     ///
     /// An object that is there already is replaced by the same bytes: it may come from a git that did not sync it.
-    pub(super) fn publish(mut self, objects_dir: &Path, durability: Durability) -> Result<BTreeSet<PathBuf>, GitError> {
+    pub(super) fn publish(
+        mut self,
+        objects_dir: &Path,
+        durability: CommitDurability,
+    ) -> Result<BTreeSet<PathBuf>, GitError> {
         let mut touched = BTreeSet::new();
         for Waiting { from, to, is_in_place, .. } in &mut self.files {
-            if durability == Durability::Off && fs::metadata(&*to).is_ok_and(|meta| meta.len() > 0) {
+            if durability == CommitDurability::Off && fs::metadata(&*to).is_ok_and(|meta| meta.len() > 0) {
                 continue;
             }
             let folder = to.parent().unwrap_or(objects_dir);

@@ -40,7 +40,7 @@ pub type Decide<'a, E> = dyn FnMut(&[Option<Vec<u8>>]) -> Result<Vec<Action>, E>
 
 /// What an operation did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Applied {
+pub struct AppliedChanges {
     /// The documents whose bytes changed; none if the decision kept everything as it was (then nothing is recorded).
     pub changes: Vec<RecordedChange>,
     /// How often it was decided.
@@ -109,7 +109,7 @@ impl OperationLog {
         operation: &Operation,
         paths: &[DocPath],
         decide: &mut Decide<'_, E>,
-    ) -> Result<Applied, ApplyError<E>> {
+    ) -> Result<AppliedChanges, ApplyError<E>> {
         Ok(self.apply_as(operation, paths, decide, Wait::Now)?.0)
     }
 
@@ -133,7 +133,7 @@ impl OperationLog {
         paths: &[DocPath],
         decide: &mut Decide<'_, E>,
         wait: Wait,
-    ) -> Result<(Applied, Option<Unsynced>), ApplyError<E>> {
+    ) -> Result<(AppliedChanges, Option<Unsynced>), ApplyError<E>> {
         let mut again = 0;
         for attempts in 1..=ATTEMPTS_MAX {
             let held = if attempts > FREE_ATTEMPTS { Some(self.guard_folder(operation)?) } else { None };
@@ -150,11 +150,11 @@ impl OperationLog {
             if !plan.iter().any(Planned::changes) {
                 drop(held);
                 self.make_found_durable(&mut walk, &plan)?;
-                return Ok((Applied { changes: Vec::new(), attempts }, None));
+                return Ok((AppliedChanges { changes: Vec::new(), attempts }, None));
             }
             if let Some(change) = self.attempt(operation, &plan, held, wait, &mut again)? {
                 let changes = change.entry.record.changes.clone();
-                return Ok((Applied { changes, attempts }, Some(change)));
+                return Ok((AppliedChanges { changes, attempts }, Some(change)));
             }
         }
         let path = paths.first().map(|path| self.folder.root.join(path.as_str())).unwrap_or_default();

@@ -40,7 +40,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-pub use apply::{Action, Applied, Decide};
+pub use apply::{Action, AppliedChanges, Decide};
 pub use beat::saved_at;
 pub use claims::{BootClock, ClaimFile, ClaimPart, ClaimRecord};
 pub use error::{ApplyError, StoreError, What};
@@ -54,15 +54,15 @@ pub use latency::LATENCIES_KEPT;
 pub use lock::{ClaimLock, CommitLock, FOLDER_WAIT, FollowLock, PublishTurn, WatchLock, WatcherInfo};
 pub use pause::PAUSE_MAX;
 pub use plain::{
-    Replaced, append_line, folder_of, read_bytes, read_text, read_text_in, real_path, replace_bytes, replace_own_text,
-    replace_state_text, replace_text, replace_text_in, write_new_in,
+    ReplaceOutcome, append_line, folder_of, read_bytes, read_text, read_text_in, real_path, replace_bytes,
+    replace_own_text, replace_state_text, replace_text, replace_text_in, write_new_in,
 };
 pub use read::FileRead;
 #[cfg(any(test, fuzzing))]
 pub(crate) use record::fuzz_journal;
 pub use record::{Operation, Record, RecordedChange};
-pub use recover::Recovered;
-pub use scan::{ClosedFolder, Scan, Shelf, Strange};
+pub use recover::RecoveredOperations;
+pub use scan::{ClosedFolder, FolderScan, Shelf, Strange};
 pub use sweep::{LateOutcome, LateSave, Swept};
 pub use unsynced::Unsynced;
 

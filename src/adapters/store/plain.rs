@@ -71,7 +71,7 @@ pub(super) fn write_below<T>(folder: &Path, write: impl Fn() -> io::Result<T>) -
 
 /// Whether a file was replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Replaced {
+pub enum ReplaceOutcome {
     /// It was.
     Yes,
     /// It holds something else than it did when it was read; nothing was changed.
@@ -83,16 +83,16 @@ pub enum Replaced {
 ///
 /// # Errors
 /// If it cannot be written; the old one is intact then.
-pub fn replace_bytes(path: &Path, old: Option<&[u8]>, new: Option<&[u8]>) -> io::Result<Replaced> {
+pub fn replace_bytes(path: &Path, old: Option<&[u8]>, new: Option<&[u8]>) -> io::Result<ReplaceOutcome> {
     let is_as_read = || Ok::<_, io::Error>(read_bytes(path, old.map_or(0, <[u8]>::len))?.as_deref() == old);
     let overtaken = |error: &io::Error| error.kind() == io::ErrorKind::FileTooLarge;
     match is_as_read() {
         Ok(true) => {}
         Err(error) if !overtaken(&error) => return Err(error),
-        Ok(false) | Err(_) => return Ok(Replaced::Overtaken),
+        Ok(false) | Err(_) => return Ok(ReplaceOutcome::Overtaken),
     }
     match (old, new) {
-        (None, None) => return Ok(Replaced::Yes),
+        (None, None) => return Ok(ReplaceOutcome::Yes),
         (Some(_), None) => fs::remove_file(path)?,
         (None, Some(new)) => return write_new_bytes(path, new),
         (Some(_), Some(new)) => {
@@ -102,16 +102,16 @@ pub fn replace_bytes(path: &Path, old: Option<&[u8]>, new: Option<&[u8]>) -> io:
             draft.is_moved = true;
         }
     }
-    sync_parent(path).map(|()| Replaced::Yes)
+    sync_parent(path).map(|()| ReplaceOutcome::Yes)
 }
 
-fn write_new_bytes(path: &Path, bytes: &[u8]) -> io::Result<Replaced> {
+fn write_new_bytes(path: &Path, bytes: &[u8]) -> io::Result<ReplaceOutcome> {
     let draft = Draft::write(path, bytes)?;
     let linked = fs::hard_link(&draft.path, path);
     drop(draft);
     match linked {
-        Ok(()) => sync_parent(path).map(|()| Replaced::Yes),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Replaced::Overtaken),
+        Ok(()) => sync_parent(path).map(|()| ReplaceOutcome::Yes),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(ReplaceOutcome::Overtaken),
         Err(error) => Err(error),
     }
 }

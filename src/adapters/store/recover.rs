@@ -17,7 +17,7 @@ use crate::core::name::OperationId;
 
 /// What was half done and is finished now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recovered {
+pub struct RecoveredOperations {
     /// Operations that were put in place.
     pub finished: Vec<OperationId>,
     /// Operations that were taken back or given up: somebody's save had come first.
@@ -30,7 +30,7 @@ pub(super) struct Held {
     #[allow(dead_code, reason = "holding the open file is holding the lock")]
     lock: Option<Locked>,
     pub(super) journal: Journal,
-    pub(super) recovered: Recovered,
+    pub(super) recovered: RecoveredOperations,
 }
 
 impl Held {
@@ -45,9 +45,9 @@ impl OperationLog {
     ///
     /// # Errors
     /// [`StoreError`] if the run state or a document cannot be read or written.
-    pub fn recover(&self) -> Result<Recovered, StoreError> {
+    pub fn recover(&self) -> Result<RecoveredOperations, StoreError> {
         if !self.state.has_journal()? {
-            return Ok(Recovered::default());
+            return Ok(RecoveredOperations::default());
         }
         Ok(self.hold(None)?.recovered)
     }
@@ -95,7 +95,7 @@ impl OperationLog {
                 self.state.make_run()?;
                 continue;
             };
-            let mut recovered = Recovered::default();
+            let mut recovered = RecoveredOperations::default();
             if journal.header.boot != self.state.boot {
                 self.recover_all(&mut journal, branch, &mut recovered)?;
             } else if journal.header.busy {
@@ -111,7 +111,7 @@ impl OperationLog {
         &self,
         journal: &mut Journal,
         branch: Option<&str>,
-        recovered: &mut Recovered,
+        recovered: &mut RecoveredOperations,
     ) -> Result<(), StoreError> {
         if sabotage::active(Sabotage::IgnoreJournal) {
             return journal.set_header(Header { busy: false, ..journal.header });
@@ -127,7 +127,7 @@ impl OperationLog {
         &self,
         journal: &mut Journal,
         branch: Option<&str>,
-        recovered: &mut Recovered,
+        recovered: &mut RecoveredOperations,
     ) -> Result<(), StoreError> {
         let mut frames = journal.frames()?;
         for frame in &mut frames {
@@ -143,7 +143,12 @@ impl OperationLog {
         journal.set_header(header)
     }
 
-    fn recover_frame(&self, journal: &Journal, frame: &Frame, recovered: &mut Recovered) -> Result<(), StoreError> {
+    fn recover_frame(
+        &self,
+        journal: &Journal,
+        frame: &Frame,
+        recovered: &mut RecoveredOperations,
+    ) -> Result<(), StoreError> {
         let state_at = frame.state_at as u64;
         if frame.state.is_settled() || !frame.state.is_pending() && !frame.state.is_done() {
             return Ok(());

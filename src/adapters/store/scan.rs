@@ -11,7 +11,7 @@ use crate::core::name::{DocPath, visible};
 
 /// What stands in the folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Scan {
+pub struct FolderScan {
     /// The documents, sorted by path.
     pub files: Vec<(DocPath, Stamp)>,
     /// Entries that end in `.md` (or are named `archive`) and are no document, sorted by name.
@@ -38,7 +38,7 @@ pub struct ClosedFolder {
     pub why: String,
 }
 
-impl Scan {
+impl FolderScan {
     /// Returns why nothing is known of a document that was not found: something else is in its place, or in the place of its
     /// folder, or the folder is closed. `None` if it is known to be gone.
     #[must_use]
@@ -79,7 +79,7 @@ impl DocumentFolder {
     /// # Errors
     /// [`StoreError::Strange`] if the folder itself is a symbolic link or no folder; [`StoreError::Io`] if the system
     /// refuses.
-    pub fn scan(&self) -> Result<Scan, StoreError> {
+    pub fn scan(&self) -> Result<FolderScan, StoreError> {
         self.listed(&[Shelf::Live, Shelf::Archive], Stamps::Read)
     }
 
@@ -87,7 +87,7 @@ impl DocumentFolder {
     ///
     /// # Errors
     /// As [`DocumentFolder::scan`].
-    pub fn scan_live(&self) -> Result<Scan, StoreError> {
+    pub fn scan_live(&self) -> Result<FolderScan, StoreError> {
         self.listed(&[Shelf::Live], Stamps::Read)
     }
 
@@ -105,13 +105,13 @@ impl DocumentFolder {
     /// As [`DocumentFolder::scan`].
     pub fn months(&self) -> Result<Vec<String>, StoreError> {
         let Some(folder) = self.open()? else { return Ok(Vec::new()) };
-        let mut scan = Scan::default();
+        let mut scan = FolderScan::default();
         let Some(archive) = subfolder(&folder, "", "archive", &mut scan)? else { return Ok(Vec::new()) };
         open_or_note("archive", &mut scan, |_| months(&archive))
     }
 
-    fn listed(&self, parts: &[Shelf], stamps: Stamps) -> Result<Scan, StoreError> {
-        let mut scan = Scan::default();
+    fn listed(&self, parts: &[Shelf], stamps: Stamps) -> Result<FolderScan, StoreError> {
+        let mut scan = FolderScan::default();
         let Some(folder) = self.open()? else { return Ok(scan) };
         for part in parts {
             match part {
@@ -124,7 +124,7 @@ impl DocumentFolder {
     }
 }
 
-fn list_archive(folder: &Dir, stamps: Stamps, scan: &mut Scan) -> Result<(), StoreError> {
+fn list_archive(folder: &Dir, stamps: Stamps, scan: &mut FolderScan) -> Result<(), StoreError> {
     let Some(archive) = subfolder(folder, "", "archive", scan)? else { return Ok(()) };
     for month in open_or_note("archive", scan, |_| months(&archive))? {
         if let Some(dir) = subfolder(&archive, "archive/", &month, scan)? {
@@ -148,7 +148,7 @@ fn months(archive: &Dir) -> Result<Vec<String>, StoreError> {
     Ok(months)
 }
 
-impl Scan {
+impl FolderScan {
     fn sort(&mut self) {
         self.files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self.strange.sort_unstable();
@@ -157,7 +157,7 @@ impl Scan {
 }
 
 /// A folder below, where it is one; anything else is strange.
-fn subfolder(dir: &Dir, prefix: &str, name: &str, scan: &mut Scan) -> Result<Option<Dir>, StoreError> {
+fn subfolder(dir: &Dir, prefix: &str, name: &str, scan: &mut FolderScan) -> Result<Option<Dir>, StoreError> {
     let full = format!("{prefix}{name}");
     match dir.child(name) {
         Err(StoreError::Strange { what, .. }) => {
@@ -171,8 +171,8 @@ fn subfolder(dir: &Dir, prefix: &str, name: &str, scan: &mut Scan) -> Result<Opt
 /// Looks into a folder of the archive. One that is closed is noted, and the others are looked at.
 fn open_or_note<T: Default>(
     name: &str,
-    scan: &mut Scan,
-    look: impl FnOnce(&mut Scan) -> Result<T, StoreError>,
+    scan: &mut FolderScan,
+    look: impl FnOnce(&mut FolderScan) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     match look(scan) {
         Err(error) if error.concerns_one_file() => {
@@ -183,7 +183,7 @@ fn open_or_note<T: Default>(
     }
 }
 
-fn list(dir: &Dir, prefix: &str, stamps: Stamps, scan: &mut Scan) -> Result<(), StoreError> {
+fn list(dir: &Dir, prefix: &str, stamps: Stamps, scan: &mut FolderScan) -> Result<(), StoreError> {
     for entry in dir.list()? {
         let raw = entry.file_name();
         if !is_ours(raw) {

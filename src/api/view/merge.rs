@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::document::document_path;
 use super::texts::count;
-use crate::adapters::git::Operation;
+use crate::adapters::git::GitOperation;
 use crate::core::merge::Merged;
-use crate::services::{How, Project, Resolution, Resolved};
+use crate::services::{Project, Resolution, ResolutionKind, Resolved};
 
 /// Returns a merge of one document as an answer's data.
 #[must_use]
@@ -26,7 +26,7 @@ pub fn resolution_data(project: &Project, done: &Resolution) -> Value {
     json!({
         "resolved": items(merged),
         "conflicts": items(left),
-        "under_way": done.under_way.map(Operation::word),
+        "under_way": done.under_way.map(GitOperation::word),
         "left": done.left,
         "next": resolution_hint(done),
     })
@@ -35,11 +35,11 @@ pub fn resolution_data(project: &Project, done: &Resolution) -> Value {
 fn resolved(project: &Project, one: &Resolved) -> Value {
     let how = match one.how {
         _ if !one.conflicts.is_empty() => "open",
-        How::Merged => "merged",
-        How::ByHand => "by-hand",
-        How::Kept => "kept",
-        How::Removed => "removed",
-        How::Returned => "returned",
+        ResolutionKind::Merged => "merged",
+        ResolutionKind::ByHand => "by-hand",
+        ResolutionKind::Kept => "kept",
+        ResolutionKind::Removed => "removed",
+        ResolutionKind::Returned => "returned",
     };
     json!({
         "path": document_path(project, &one.path),
@@ -55,7 +55,7 @@ fn resolved(project: &Project, one: &Resolved) -> Value {
 /// Returns what to do next, if anything.
 #[must_use]
 pub fn resolution_hint(done: &Resolution) -> Option<String> {
-    let rebase = if done.under_way == Some(Operation::Rebase) {
+    let rebase = if done.under_way == Some(GitOperation::Rebase) {
         "; in a rebase `ours` is the branch that you rebase onto, `theirs` your own commit"
     } else {
         ""
@@ -66,7 +66,7 @@ pub fn resolution_hint(done: &Resolution) -> Option<String> {
     }
     match done.under_way {
         Some(_) if done.left > 0 => Some(format!("git has {} in conflict: see `git status`", count(done.left, "file"))),
-        Some(Operation::Bisect) | None => {
+        Some(GitOperation::Bisect) | None => {
             let staged = done.documents.iter().any(|one| one.staged);
             staged.then(|| "run `mycelium commit` to commit what is staged; a stash that was popped is still there: `git stash drop`".to_owned())
         }

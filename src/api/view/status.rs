@@ -8,7 +8,7 @@ use super::envelope::finding_data;
 use crate::core::entity::{self, AgentStatus, Liveness, fraction_json};
 use crate::core::name::{AgentName, DocId};
 use crate::core::snapshot::{CHAIN_SHOWN_MAX, Entry, Snapshot};
-use crate::services::{BridgeStats, Flow, Line, Member, Project, Standing, Stats};
+use crate::services::{BridgeStats, Flow, Member, Project, Stats, TaskLine, UncommittedChanges};
 
 /// What changes by itself as time goes by: not what `--watch` calls a change.
 const CHANGING_FIELDS: [&str; 5] = ["seen", "left", "avg_latency", "latency_of", "last_pass"];
@@ -26,7 +26,7 @@ pub struct StatusOverview<'a> {
     /// Its figures.
     pub stats: &'a Stats,
     /// What is not committed, and why.
-    pub standing: &'a Standing,
+    pub standing: &'a UncommittedChanges,
 }
 
 /// Returns the overview as data, each list cut to its first rows and counted.
@@ -128,7 +128,7 @@ fn agent(member: &Member) -> Value {
     })
 }
 
-fn running(line: &Line) -> Value {
+fn running(line: &TaskLine) -> Value {
     json!({
         "id": line.task.id.as_str(),
         "holder": line.hold.as_ref().map(|hold| &hold.by).or_else(|| line.task.holder()).map(AgentName::as_str),
@@ -137,7 +137,7 @@ fn running(line: &Line) -> Value {
     })
 }
 
-fn waits(line: &Line) -> Value {
+fn waits(line: &TaskLine) -> Value {
     let waits_for = line.waits_for.iter().take(CHAIN_SHOWN_MAX);
     let waits_for = waits_for.map(|blocker| json!({ "id": blocker.id.as_str(), "wait": blocker.why.word() }));
     json!({

@@ -12,7 +12,7 @@ use crate::core::lease::EntryState;
 use crate::core::name::{AgentName, DocId};
 use crate::core::snapshot::{CHAIN_SHOWN_MAX, Outlook, Wait};
 use crate::core::template;
-use crate::services::{Fault, Need, Project, TaskHolder, Why};
+use crate::services::{BlockReason, Need, Project, TaskHolder, WhyReport};
 
 /// Columns of an error that is part of a sentence; `task get` shows all of it.
 const ERROR_COLUMNS_MAX: usize = 60;
@@ -39,7 +39,7 @@ impl TaskExplanation {
 
     /// Explains the state of a task.
     #[must_use]
-    pub fn new(why: &Why) -> Self {
+    pub fn new(why: &WhyReport) -> Self {
         let hold = why.hold.as_ref().filter(|hold| hold.is_unavailable() && why.task.status == TaskStatus::Pending);
         if let Some(hold) = hold {
             return elsewhere(&why.task.id, hold);
@@ -53,7 +53,7 @@ impl TaskExplanation {
     }
 }
 
-fn ready(why: &Why) -> TaskExplanation {
+fn ready(why: &WhyReport) -> TaskExplanation {
     let id = &why.task.id;
     let claim = format!("mycelium task claim {id}");
     match &why.task.assigned_to {
@@ -81,7 +81,7 @@ fn elsewhere(id: &DocId, hold: &TaskHolder) -> TaskExplanation {
     TaskExplanation::with(format!("was {verb} by {by} in {place}, {rest}"), command)
 }
 
-fn other(why: &Why, status: TaskStatus) -> TaskExplanation {
+fn other(why: &WhyReport, status: TaskStatus) -> TaskExplanation {
     let id = &why.task.id;
     match status {
         TaskStatus::Running => match &why.hold {
@@ -105,7 +105,7 @@ fn other(why: &Why, status: TaskStatus) -> TaskExplanation {
     }
 }
 
-fn waiting(why: &Why) -> TaskExplanation {
+fn waiting(why: &WhyReport) -> TaskExplanation {
     let mut sentence = String::from("waits");
     let inner = why.chain.get(1..why.chain.len().saturating_sub(1)).unwrap_or_default();
     for id in inner.iter().take(CHAIN_SHOWN_MAX) {
@@ -137,16 +137,16 @@ fn waiting(why: &Why) -> TaskExplanation {
     }
 }
 
-fn blocked(why: &Why) -> TaskExplanation {
+fn blocked(why: &WhyReport) -> TaskExplanation {
     let root = why.root.as_ref();
     let last = root.and_then(|root| root.path.last()).unwrap_or(&why.task.id);
     let before = root.map_or(&why.task.id, |root| &root.before);
     match &why.fault {
-        Some(Fault::Failed(reason)) => TaskExplanation::with(
+        Some(BlockReason::Failed(reason)) => TaskExplanation::with(
             format!("is blocked: {last} failed{}", error(reason.as_ref())),
             format!("mycelium task retry {last}"),
         ),
-        Some(Fault::Missing(near)) => {
+        Some(BlockReason::Missing(near)) => {
             // It may come from another branch: nothing is advised that has the task wait for something else, or for nothing.
             let meant = near.first().map_or_else(String::new, |id| format!("; {id} has an id much like it"));
             TaskExplanation::with(
@@ -154,21 +154,21 @@ fn blocked(why: &Why) -> TaskExplanation {
                 format!("mycelium task create --id {last} --type TYPE"),
             )
         }
-        Some(Fault::Unreadable(finding)) => {
+        Some(BlockReason::Unreadable(finding)) => {
             let finding = finding.as_ref().map_or_else(String::new, |finding| format!(": {finding}"));
             TaskExplanation::with(
                 format!("is blocked: {last} cannot be read{finding}"),
                 format!("mycelium task edit {last}"),
             )
         }
-        Some(Fault::Unusable(finding)) => TaskExplanation::with(
+        Some(BlockReason::Unusable(finding)) => TaskExplanation::with(
             format!("is blocked: {last} cannot be started: {}{}", finding.message, place(finding)),
             format!("mycelium task edit {last}"),
         ),
-        Some(Fault::Duplicate(paths)) => {
+        Some(BlockReason::Duplicate(paths)) => {
             TaskExplanation::with(format!("is blocked: {} files state the id {last}", paths.len()), "mycelium check")
         }
-        Some(Fault::Circle) | None => {
+        Some(BlockReason::Circle) | None => {
             let cycle = root.and_then(|root| root.cycle.as_ref()).map_or_else(String::new, ToString::to_string);
             TaskExplanation::with(
                 format!("is blocked: {cycle} wait for each other"),
@@ -216,7 +216,7 @@ fn error(error: Option<&Value>) -> String {
 
 /// The dependencies that are shown: all of them, or the first [`NEEDS_SHOWN_MAX`], those that are not met before the others.
 #[must_use]
-pub fn shown_needs(why: &Why) -> Vec<&Need> {
+pub fn shown_needs(why: &WhyReport) -> Vec<&Need> {
     let mut needs: Vec<&Need> = why.needs.iter().collect();
     if needs.len() > NEEDS_SHOWN_MAX {
         needs.sort_by_key(|need| need.wait.is_none());
@@ -227,7 +227,7 @@ pub fn shown_needs(why: &Why) -> Vec<&Need> {
 
 /// Returns why a task is ready or not as an answer's data.
 #[must_use]
-pub fn why_data(project: &Project, why: &Why, explanation: &TaskExplanation) -> Value {
+pub fn why_data(project: &Project, why: &WhyReport, explanation: &TaskExplanation) -> Value {
     let needs = shown_needs(why).into_iter().map(|need| {
         json!({
             "id": need.id.as_str(),
@@ -242,10 +242,10 @@ pub fn why_data(project: &Project, why: &Why, explanation: &TaskExplanation) -> 
     });
     let root = why.root.as_ref().map(|root| {
         let reason = match &why.fault {
-            Some(Fault::Failed(error)) => json!(error),
-            Some(Fault::Unreadable(finding)) => json!(finding),
-            Some(Fault::Unusable(finding)) => json!(finding.message),
-            Some(Fault::Duplicate(paths)) => {
+            Some(BlockReason::Failed(error)) => json!(error),
+            Some(BlockReason::Unreadable(finding)) => json!(finding),
+            Some(BlockReason::Unusable(finding)) => json!(finding.message),
+            Some(BlockReason::Duplicate(paths)) => {
                 json!(paths.iter().map(|path| document_path(project, path)).collect::<Vec<_>>())
             }
             _ => Value::Null,

@@ -1,28 +1,6 @@
-//! The one-line facts of a body: active tasks and dependencies as list items. Knows the line, not the list.
+//! The dependencies of a body as list items. Knows the line, not the list.
 
-use super::model::ActiveTask;
 use super::status::TaskStatus;
-
-impl ActiveTask {
-    /// Reads `train-model (started: 2025-10-17T00:00:00Z)`; a bullet without text is nothing.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let parts = text.strip_suffix(')').and_then(|text| text.rsplit_once("(started:"));
-        let started = parts.and_then(|(_, at)| at.trim().parse().ok());
-        let task = if started.is_some() { parts.map_or(text, |(task, _)| task.trim()) } else { text };
-        (!task.is_empty()).then(|| Self { task: task.to_owned(), started })
-    }
-
-    /// The bullet that [`ActiveTask::parse`] reads.
-    #[must_use]
-    pub fn to_bullet(&self) -> String {
-        match self.started {
-            Some(at) => format!("{} (started: {at})", self.task),
-            None => self.task.clone(),
-        }
-    }
-}
 
 /// One line of `## Dependencies`: `task-122 (prepare-dataset) - COMPLETED ✅`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +32,7 @@ impl<'a> DependencyBullet<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::entity::ActiveTask;
 
     #[test]
     fn dependency_bullets_are_taken_apart() {

@@ -1,4 +1,4 @@
-//! What a document says, as typed values. No rules and no text: see `read` for the way in and `json` for the way out.
+//! What a document says, as typed values. No rules: see `read` for the way in and `json` for the way out.
 
 use std::time::Duration;
 
@@ -80,6 +80,25 @@ impl ActiveTask {
     #[must_use]
     pub fn new(task: impl Into<String>, started: Option<Timestamp>) -> Self {
         Self { task: task.into(), started }
+    }
+
+    /// Reads `train-model (started: 2025-10-17T00:00:00Z)`; a bullet without text is nothing.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let parts = text.strip_suffix(')').and_then(|text| text.rsplit_once("(started:"));
+        let started = parts.and_then(|(_, at)| at.trim().parse().ok());
+        let task = if started.is_some() { parts.map_or(text, |(task, _)| task.trim()) } else { text };
+        (!task.is_empty()).then(|| Self { task: task.to_owned(), started })
+    }
+
+    /// The bullet that [`ActiveTask::parse`] reads.
+    #[must_use]
+    pub fn to_bullet(&self) -> String {
+        match self.started {
+            Some(at) => format!("{} (started: {at})", self.task),
+            None => self.task.clone(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::session::{self, Session};
 use crate::api::view::{ErrorReport, Exit, WriteState, document_path, resolution_data, resolution_hint};
 use crate::core::merge::MergeSide;
 use crate::core::name::visible;
-use crate::services::{How, Project, Resolved};
+use crate::services::{Project, ResolutionKind, Resolved};
 
 /// Merge documents in conflict by what they say, after a merge, rebase or the like that stopped
 #[derive(Debug, clap::Args)]
@@ -80,11 +80,11 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
 /// `task-1.md: merged, staged`
 fn said(one: &Resolved, file: &str, project: &Project) -> String {
     let how = match one.how {
-        How::Merged => "merged",
-        How::ByHand => "as it was changed by hand",
-        How::Kept => "one side had removed it; the change stands",
-        How::Removed => "removed on both sides",
-        How::Returned => "not finished, so it leaves the archive",
+        ResolutionKind::Merged => "merged",
+        ResolutionKind::ByHand => "as it was changed by hand",
+        ResolutionKind::Kept => "one side had removed it; the change stands",
+        ResolutionKind::Removed => "removed on both sides",
+        ResolutionKind::Returned => "not finished, so it leaves the archive",
     };
     let from: Vec<String> = one.from.iter().map(|path| document_path(project, path)).collect();
     let from = if from.is_empty() { String::new() } else { format!(", out of {}", from.join(", ")) };

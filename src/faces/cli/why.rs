@@ -8,7 +8,7 @@ use super::session::{self, Session};
 use crate::api::view::{ErrorReport, NEEDS_SHOWN_MAX, TaskExplanation, shown_needs, why_data};
 use crate::core::name::{AgentName, visible};
 use crate::core::snapshot::{Cause, Wait};
-use crate::services::{Need, TaskHolder, Why};
+use crate::services::{Need, TaskHolder, WhyReport};
 
 /// Explain why a task is or is not ready, and how to unblock it
 #[derive(Debug, clap::Args)]
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     Ok(answer)
 }
 
-fn text(why: &Why, explanation: &TaskExplanation) -> String {
+fn text(why: &WhyReport, explanation: &TaskExplanation) -> String {
     let task = &why.task;
     let title = task.title.as_deref().filter(|title| *title != task.id.as_str());
     let title = title.map_or_else(String::new, |title| format!("  {}", visible(title)));

@@ -23,7 +23,7 @@ pub use self::migration::{BranchMigration, MigrationError};
 pub use self::put_back::KeptOperation;
 pub(super) use self::put_back::put_back_findings;
 pub(super) use self::records::OperationRecords;
-pub use self::standing::Standing;
+pub use self::standing::UncommittedChanges;
 pub(super) use self::survey::stamp_digest;
 pub use self::survey::{Sight, Survey};
 pub use self::waiting::Waiting;
@@ -31,7 +31,7 @@ use super::error::again;
 use super::index::DocumentReader;
 use super::intake::refused_record;
 use super::{Error, Progress};
-use crate::adapters::git::{CommitError, Durability, Repository, Target};
+use crate::adapters::git::{CommitDurability, CommitError, Repository, Target};
 use crate::adapters::store::{Store, Unsynced};
 use crate::core::config::Config;
 use crate::core::diagnostic::Diagnostic;
@@ -87,7 +87,7 @@ pub struct Committer<'a> {
     progress: &'a Progress,
     records: OperationRecords<'a>,
     config: &'a Config,
-    pub(super) durability: Durability,
+    pub(super) durability: CommitDurability,
     group: &'a Group,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Committer<'a> {
         documents: DocumentReader<'a>,
         records: OperationRecords<'a>,
         config: &'a Config,
-        durability: Durability,
+        durability: CommitDurability,
         group: &'a Group,
     ) -> Self {
         let DocumentReader { store, repository, target, progress, .. } = documents;

@@ -1,6 +1,6 @@
 //! The records that operations leave in the journal.
 
-use crate::adapters::git::{Head, Repository, Target};
+use crate::adapters::git::{BranchHead, Repository, Target};
 use crate::adapters::store::Operation;
 use crate::core::name::AgentName;
 use crate::services::error::again;
@@ -37,7 +37,7 @@ impl<'a> OperationRecords<'a> {
     }
 
     /// Returns the branch that commits go to and its newest commit; `None` outside git.
-    pub(in crate::services) fn head(&self) -> Result<Option<Head>, Error> {
+    pub(in crate::services) fn head(&self) -> Result<Option<BranchHead>, Error> {
         again(|| Ok(self.repository.map(|repository| repository.view().head(self.target)).transpose()?))
     }
 }

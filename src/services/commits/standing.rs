@@ -10,7 +10,7 @@ use crate::services::Error;
 
 /// How the folder stands to its history.
 #[derive(Debug, Clone, Default)]
-pub struct Standing {
+pub struct UncommittedChanges {
     /// Documents that differ from the newest commit, those that were removed included.
     pub uncommitted: Vec<DocPath>,
     /// Those of them that will not be committed as they are.
@@ -40,15 +40,19 @@ impl Committer<'_> {
     ///
     /// # Errors
     /// [`Error`] if the folder or the repository cannot be read.
-    pub fn standing(&self) -> Result<Standing, Error> {
+    pub fn standing(&self) -> Result<UncommittedChanges, Error> {
         self.standing_by(|repository| repository.view().busy())
     }
 
     /// The same with another way to see what a commit would have to wait for.
-    pub(in crate::services) fn standing_by(&self, busy: Look) -> Result<Standing, Error> {
+    pub(in crate::services) fn standing_by(&self, busy: Look) -> Result<UncommittedChanges, Error> {
         let watcher = self.store.locks.watcher()?;
         let Some(repository) = self.repository else {
-            return Ok(Standing { waiting: Some(Waiting::OutsideGit), watcher, ..Standing::default() });
+            return Ok(UncommittedChanges {
+                waiting: Some(Waiting::OutsideGit),
+                watcher,
+                ..UncommittedChanges::default()
+            });
         };
         let head = self.branch().folder_base(repository)?;
         let tracked = repository.view().contents(head.as_ref(), self.folder())?;
@@ -70,6 +74,6 @@ impl Committer<'_> {
         let is_state_read_only = self.store.local.is_read_only();
         let is_left_to_others = is_state_read_only && !uncommitted.is_empty() && watcher.is_none();
         let waiting = waiting.or_else(|| is_left_to_others.then_some(Waiting::ReadOnly));
-        Ok(Standing { uncommitted, held: admission.held, conflicts, waiting, is_state_read_only, watcher })
+        Ok(UncommittedChanges { uncommitted, held: admission.held, conflicts, waiting, is_state_read_only, watcher })
     }
 }

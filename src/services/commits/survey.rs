@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Committer;
 use crate::adapters::git::{IgnoredDocument, Indexed, Repository, Target};
-use crate::adapters::store::{DOCUMENT_BYTES_MAX, Scan, Stamp};
+use crate::adapters::store::{DOCUMENT_BYTES_MAX, FolderScan, Stamp};
 use crate::core::diagnostic::{Code, Diagnostic, Severity};
 use crate::core::document::Document;
 use crate::core::engine::Seen;
@@ -163,7 +163,7 @@ fn missing(
     commits: &Committer<'_>,
     repository: &Repository,
     tracked: &BTreeMap<DocPath, ContentId>,
-    scan: &Scan,
+    scan: &FolderScan,
     files: &mut BTreeMap<DocPath, Seen>,
 ) -> Result<(), Error> {
     let missing: Vec<_> = tracked.iter().filter(|(path, _)| !files.contains_key(*path)).collect();
@@ -189,7 +189,7 @@ fn hold_back(
     commits: &Committer<'_>,
     repository: &Repository,
     tracked: &BTreeMap<DocPath, ContentId>,
-    scan: &Scan,
+    scan: &FolderScan,
     files: &mut BTreeMap<DocPath, Seen>,
 ) -> Result<(), Error> {
     for (path, seen) in files.iter_mut().filter(|(path, seen)| seen.content.as_ref() != tracked.get(*path)) {

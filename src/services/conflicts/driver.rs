@@ -7,7 +7,7 @@ use super::Conflicts;
 use super::behind::{behind_for_driver, merge_of_driver};
 use super::pushed::{GitMerge, merge_knowing_pushed};
 use crate::adapters::git::{Repository, ViewGap};
-use crate::adapters::store::{self, Replaced};
+use crate::adapters::store::{self, ReplaceOutcome};
 use crate::core::document::Document;
 use crate::core::merge::{self, Conflict, MergeSide, MergeSides, Merged};
 use crate::core::name::DocPath;
@@ -152,8 +152,8 @@ pub fn merge_files(base: &Path, ours: &Path, theirs: &Path, path: &str) -> Resul
     if merged.document.bytes() != mine {
         let fault = |source| Error::Folder { path: ours.to_owned(), source };
         match store::replace_bytes(ours, Some(&mine), Some(merged.document.bytes())).map_err(fault)? {
-            Replaced::Yes => {}
-            Replaced::Overtaken => return Err(fault(io::Error::other("it has been changed since"))),
+            ReplaceOutcome::Yes => {}
+            ReplaceOutcome::Overtaken => return Err(fault(io::Error::other("it has been changed since"))),
         }
     }
     Ok(merged)

@@ -8,7 +8,7 @@ mod versions;
 
 pub(super) use self::behind::{judge, sides_behind};
 pub use self::driver::{Driver, Drivers, merge_files, shown_file};
-pub use self::resolve::{How, Resolution, Resolved};
+pub use self::resolve::{Resolution, ResolutionKind, Resolved};
 use super::operations::{Actor, Operations};
 
 /// Documents in conflict, and the drivers by which git merges documents.

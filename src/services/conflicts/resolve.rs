@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Conflicts;
 use super::behind::{own_conflicts, sides_in_conflict};
 use super::versions::Versions;
-use crate::adapters::git::{Busy, Operation, Repository, Target, Unmerged};
+use crate::adapters::git::{Busy, GitOperation, Repository, Target, Unmerged};
 use crate::adapters::store::{Action, Shelf, Unsynced};
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::document::Document;
@@ -18,7 +18,7 @@ use crate::services::{Error, Scope, Waiting};
 
 /// How a document was resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
+pub enum ResolutionKind {
     /// The versions were merged.
     Merged,
     /// Somebody had decided by hand; that stands.
@@ -39,7 +39,7 @@ pub struct Resolved {
     /// Where else it lay, and lies no more.
     pub from: Vec<DocPath>,
     /// How it was resolved, unless there are conflicts left.
-    pub how: How,
+    pub how: ResolutionKind,
     /// What a person must decide; then the file has it between markers and stays in conflict.
     pub conflicts: Vec<Conflict>,
     /// What was decided by rule, or by the side that was asked for.
@@ -56,7 +56,7 @@ pub struct Resolution {
     /// Every document that was in conflict, by path.
     pub documents: Vec<Resolved>,
     /// What git has not ended.
-    pub under_way: Option<Operation>,
+    pub under_way: Option<GitOperation>,
     /// Files in conflict that are left in the index, wherever they lie.
     pub left: usize,
     /// The commit that holds what was not staged, if it is committed already.
@@ -90,7 +90,7 @@ struct Plan {
     target: DocPath,
     others: Vec<DocPath>,
     versions: Option<Versions>,
-    how: How,
+    how: ResolutionKind,
     is_executable: bool,
     /// Both sides have it in the one place, so git wrote markers there where it could.
     is_whole: bool,
@@ -284,8 +284,11 @@ impl Conflicts<'_> {
         let (base, ours, theirs) = (of(|one| &one.base)?, of(|one| &one.ours)?, of(|one| &one.theirs)?);
         let is_whole = ours.is_some() && theirs.is_some();
         let twin = case.twin.as_ref().map(|(_, document)| document.clone());
-        let how =
-            if is_whole || ours.is_none() && theirs.is_none() && twin.is_some() { How::Merged } else { How::Kept };
+        let how = if is_whole || ours.is_none() && theirs.is_none() && twin.is_some() {
+            ResolutionKind::Merged
+        } else {
+            ResolutionKind::Kept
+        };
         let has_moved = twin.is_some() || case.unmerged.len() > 1;
         let versions = match (ours, theirs, twin) {
             (Some(ours), Some(theirs), _) | (Some(ours), None, Some(theirs)) | (None, Some(theirs), Some(ours)) => {
@@ -315,7 +318,7 @@ impl Conflicts<'_> {
             if is_live_free && if all_archived { !both_finished } else { has_moved } { live } else { first.clone() };
         let others = all.into_iter().filter(|path| *path != target).collect();
         let is_executable = case.unmerged.iter().any(|(_, one)| one.is_executable);
-        let how = if versions.is_none() { How::Removed } else { how };
+        let how = if versions.is_none() { ResolutionKind::Removed } else { how };
         let is_whole = is_whole && case.unmerged.len() == 1;
         Ok(Plan { target, others, versions, how, is_executable, is_whole })
     }
@@ -349,7 +352,7 @@ impl Conflicts<'_> {
                 here => here == Some(&versions.theirs),
             };
             let verdict = versions.settle(target, here.as_ref(), side, is_decided);
-            out.how = if verdict.by_hand { How::ByHand } else { *how };
+            out.how = if verdict.by_hand { ResolutionKind::ByHand } else { *how };
             (out.conflicts, out.decisions) = (verdict.merged.conflicts, verdict.merged.decisions);
             let after = verdict.merged.document.bytes().to_vec();
             let is_open = !out.conflicts.is_empty();
@@ -442,7 +445,8 @@ impl Conflicts<'_> {
             Ok(vec![Action::Write(bytes.clone()), Action::Remove])
         })?;
         let (Some(bytes), Some(changed)) = (moved, changed) else { return Ok(None) };
-        let mut out = Resolved { how: How::Returned, from: vec![path.clone()], ..untouched(&live, Vec::new()) };
+        let mut out =
+            Resolved { how: ResolutionKind::Returned, from: vec![path.clone()], ..untouched(&live, Vec::new()) };
         if let Some(staging) = staging {
             changed.wait()?;
             staging.operations.push(operation.id);
@@ -490,5 +494,5 @@ fn verb(path: &DocPath) -> String {
 
 fn untouched(path: &DocPath, conflicts: Vec<Conflict>) -> Resolved {
     let (from, decisions, replaced) = Default::default();
-    Resolved { path: path.clone(), from, how: How::Merged, conflicts, decisions, staged: false, replaced }
+    Resolved { path: path.clone(), from, how: ResolutionKind::Merged, conflicts, decisions, staged: false, replaced }
 }

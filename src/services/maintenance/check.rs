@@ -1,7 +1,7 @@
 //! Every finding about the folder: what its documents say, what only git can store, what is no document. Only looks.
 
 use super::Maintenance;
-use crate::adapters::store::{Scan, Strange, What};
+use crate::adapters::store::{FolderScan, Strange, What};
 use crate::core::check;
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::event;
@@ -39,7 +39,7 @@ impl Maintenance<'_> {
 
     /// How to make a document of an entry that looks like one, or to have it out of the way. Nothing that may hold text is
     /// advised to be removed.
-    fn strange_hint(&self, scan: &Scan, strange: &Strange) -> String {
+    fn strange_hint(&self, scan: &FolderScan, strange: &Strange) -> String {
         let at = |name: &str| shell_word(&format!("{}/{name}", self.documents.folder()));
         let is_taken = |name: &str| scan.files.iter().any(|(path, _)| path.as_str() == name);
         match strange.what {

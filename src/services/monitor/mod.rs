@@ -10,9 +10,9 @@ use super::index::DocumentReader;
 use super::leases::Leases;
 use crate::core::name::AgentName;
 
-pub use self::stats::{Flow, Line, Member, Stats, status_anywhere};
+pub use self::stats::{Flow, Member, Stats, TaskLine, status_anywhere};
 pub use self::wait::{Until, Waited};
-pub use self::why::{Fault, Need, Why};
+pub use self::why::{BlockReason, Need, WhyReport};
 
 /// Tells how the tasks of a project are.
 #[derive(Debug, Clone, Copy)]

@@ -37,17 +37,17 @@ pub struct Stats {
     /// How many operations that is the mean of.
     pub latency_of: usize,
     /// Running tasks, those that run in another worktree included: the most urgent first, then the oldest.
-    pub running: Vec<Line>,
+    pub running: Vec<TaskLine>,
     /// Tasks that are pending here, and were completed or given up in another worktree whose branch is not merged here.
-    pub ended_elsewhere: Vec<Line>,
+    pub ended_elsewhere: Vec<TaskLine>,
     /// Tasks that may be started, in the same order; without those of other worktrees.
-    pub ready: Vec<Line>,
+    pub ready: Vec<TaskLine>,
     /// Pending tasks for whose dependencies somebody works or will, in the same order.
-    pub waiting: Vec<Line>,
+    pub waiting: Vec<TaskLine>,
     /// Pending tasks that are never ready unless somebody acts, in the same order.
-    pub blocked: Vec<Line>,
+    pub blocked: Vec<TaskLine>,
     /// Failed tasks, in the same order.
-    pub failed: Vec<Line>,
+    pub failed: Vec<TaskLine>,
     /// Workflows that are running, by path.
     pub workflows: Vec<Flow>,
     /// The watcher that is alive.
@@ -73,7 +73,7 @@ pub struct Member {
 
 /// One task of an overview.
 #[derive(Debug, Clone)]
-pub struct Line {
+pub struct TaskLine {
     /// The task.
     pub task: Task,
     /// Who holds it.
@@ -128,14 +128,14 @@ impl TaskMonitor<'_> {
         let queue = queue(snapshot, &holds);
         let tasks: Vec<&Task> =
             snapshot.entries().filter(|entry| !entry.path.is_archived()).filter_map(Entry::task).collect();
-        let lines = |outlook: Outlook| -> Vec<Line> {
+        let lines = |outlook: Outlook| -> Vec<TaskLine> {
             queue.with(outlook).into_iter().map(|task| line(task, &queue, &holds)).collect()
         };
-        let is_elsewhere = |line: &Line| line.hold.as_ref().is_some_and(TaskHolder::is_unavailable);
+        let is_elsewhere = |line: &TaskLine| line.hold.as_ref().is_some_and(TaskHolder::is_unavailable);
         let [ready, waiting, blocked] = [Outlook::Ready, Outlook::Waiting, Outlook::Blocked].map(lines);
         let mut ended_elsewhere = Vec::new();
         let [ready, waiting, blocked] = [ready, waiting, blocked].map(|all| {
-            let (elsewhere, here): (Vec<Line>, Vec<Line>) = all.into_iter().partition(is_elsewhere);
+            let (elsewhere, here): (Vec<TaskLine>, Vec<TaskLine>) = all.into_iter().partition(is_elsewhere);
             ended_elsewhere.extend(elsewhere);
             here
         });
@@ -182,8 +182,8 @@ pub fn status_anywhere(task: &Task, holds: &BTreeMap<DocId, TaskHolder>) -> Task
     }
 }
 
-fn line(task: &Task, queue: &Queue<'_>, holds: &BTreeMap<DocId, TaskHolder>) -> Line {
-    Line {
+fn line(task: &Task, queue: &Queue<'_>, holds: &BTreeMap<DocId, TaskHolder>) -> TaskLine {
+    TaskLine {
         task: task.clone(),
         hold: holds.get(&task.id).cloned(),
         waits_for: queue.waits_for(task).to_vec(),

@@ -18,7 +18,7 @@ const NEAR_MAX: usize = 10;
 
 /// Why a task stands as it does.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Why {
+pub struct WhyReport {
     /// The task.
     pub task: Task,
     /// Its document.
@@ -30,7 +30,7 @@ pub struct Why {
     /// For a blocked task, what blocks it at the root.
     pub root: Option<Root>,
     /// What is known about the task at the root.
-    pub fault: Option<Fault>,
+    pub fault: Option<BlockReason>,
     /// For a waiting task, the way to what it waits for in the end: itself, then each that the one before waits for.
     pub chain: Vec<DocId>,
     /// What the last of the chain lacks, and who holds it.
@@ -64,7 +64,7 @@ pub struct Need {
 
 /// What is wrong at the root.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Fault {
+pub enum BlockReason {
     /// A task failed, with this error if it says one.
     Failed(Option<Json>),
     /// There is no such task; these ids look like it.
@@ -84,7 +84,7 @@ impl TaskMonitor<'_> {
     ///
     /// # Errors
     /// [`Error::Find`] if there is no such task, or more than one; others if the folder cannot be read.
-    pub fn why(&self, id: &str) -> Result<Why, Error> {
+    pub fn why(&self, id: &str) -> Result<WhyReport, Error> {
         let mut snapshot = self.documents.snapshot(Scope::Named)?;
         let path = match snapshot.find(Some(Kind::Task), id) {
             Ok(entry) => entry.path.clone(),
@@ -104,7 +104,7 @@ impl TaskMonitor<'_> {
         let root = queue.root(&task.id).filter(|_| queue.outlook(task) == Outlook::Blocked);
         let (chain, last) = chain(&snapshot, &queue, &holds, task);
         let me = self.agent;
-        Ok(Why {
+        Ok(WhyReport {
             path,
             outlook: queue.outlook(task),
             needs: needs(&snapshot, &queue, &holds, task),
@@ -196,26 +196,26 @@ fn chain(snapshot: &Snapshot, queue: &Queue<'_>, holds: &Holds, task: &Task) -> 
     (chain, None)
 }
 
-fn fault(snapshot: &Snapshot, root: &Root) -> Fault {
-    let Some(id) = root.path.last() else { return Fault::Circle };
+fn fault(snapshot: &Snapshot, root: &Root) -> BlockReason {
+    let Some(id) = root.path.last() else { return BlockReason::Circle };
     let entry = snapshot.named_task(id);
     match root.cause {
-        Cause::Failed => Fault::Failed(entry.and_then(Entry::task).and_then(|task| task.error.clone())),
-        Cause::Missing => Fault::Missing(near(snapshot, id)),
+        Cause::Failed => BlockReason::Failed(entry.and_then(Entry::task).and_then(|task| task.error.clone())),
+        Cause::Missing => BlockReason::Missing(near(snapshot, id)),
         Cause::Unreadable => {
             let first = entry.and_then(|entry| entry.findings.first());
-            Fault::Unreadable(first.map(|finding| finding.message.clone()))
+            BlockReason::Unreadable(first.map(|finding| finding.message.clone()))
         }
-        Cause::Circle => Fault::Circle,
+        Cause::Circle => BlockReason::Circle,
         Cause::Unusable => entry
             .and_then(Entry::task)
             .and_then(|task| task.gates.unusable())
-            .map_or(Fault::Unreadable(None), |finding| Fault::Unusable(Box::new(finding.clone()))),
-        Cause::Duplicate => Fault::Duplicate(snapshot.paths_of(Kind::Task, id.as_str()).to_vec()),
+            .map_or(BlockReason::Unreadable(None), |finding| BlockReason::Unusable(Box::new(finding.clone()))),
+        Cause::Duplicate => BlockReason::Duplicate(snapshot.paths_of(Kind::Task, id.as_str()).to_vec()),
     }
 }
 
-impl Why {
+impl WhyReport {
     /// Whether it is completed, and somebody else than its holder has still to approve it.
     #[must_use]
     pub fn needs_approval(&self) -> bool {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::index::DocumentReader;
 use super::{Actor, Backends, Error, Operations, Waiting, environment};
-use crate::adapters::git::{Fetched, Pushed, Remote, RemoteFailure, Repository, Target};
+use crate::adapters::git::{FetchOutcome, Pushed, Remote, RemoteFailure, Repository, Target};
 use crate::core::config::Config;
 use crate::core::engine::{Force, Held};
 use crate::core::name::Revision;
@@ -122,13 +122,13 @@ impl Exchange<'_> {
     fn fetch(&self) -> Result<Option<Revision>, Error> {
         let _work = self.documents.progress.begin("fetching", 0);
         match self.repository.remotes().fetch(&self.remote, &self.branch, self.limit())? {
-            Fetched::At(revision) => {
+            FetchOutcome::At(revision) => {
                 if self.options.dropped == DroppedCommits::Refuse {
                     self.refuse_dropped(revision.as_ref())?;
                 }
                 Ok(revision)
             }
-            Fetched::Failed(failure) => Err(self.failed(failure)),
+            FetchOutcome::Failed(failure) => Err(self.failed(failure)),
         }
     }
 

@@ -12,7 +12,7 @@ use gix::ObjectId;
 
 use super::GitCommitter;
 use crate::adapters::git::build::{self, Built};
-use crate::adapters::git::durable::Durability;
+use crate::adapters::git::durable::CommitDurability;
 use crate::adapters::git::error::{CommitError, GitError};
 use crate::adapters::git::journal::CommitFiles;
 use crate::adapters::git::pack::Object;
@@ -60,7 +60,7 @@ impl GitCommitter<'_> {
         // The hook's git has to find the objects. They are written again, and synced, once it has agreed.
         let objects: Vec<&Object> = built.objects.iter().collect();
         let quarantine = Quarantine::write(self.repo, &commit_files.stem, &objects)?;
-        quarantine.publish(&self.repo.objects_dir(), Durability::Off)?;
+        quarantine.publish(&self.repo.objects_dir(), CommitDurability::Off)?;
         let tree = build::tree_of(&self.repo.gix(), Some(new))?;
         if approved.get() == Some(tree) {
             return Ok(());

@@ -14,7 +14,7 @@ use gix::ObjectId;
 use super::build::{self, CommitPlan};
 use super::committer::hooks::Hooks;
 use super::committer::swap::{Stop, Swap};
-use super::durable::{Beside, Durability};
+use super::durable::{Beside, CommitDurability};
 use super::error::{CommitError, GitError};
 use super::identity::User;
 use super::index::IndexMark;
@@ -40,7 +40,7 @@ const UNREAD_MAX: u32 = 4;
 #[derive(Clone, Copy)]
 pub struct CommitTerms<'a> {
     /// When it is durable.
-    pub durability: Durability,
+    pub durability: CommitDurability,
     /// What else has to be on the disk before the branch moves: it is waited for together with what the commit writes, in a
     /// thread of its own. It may be asked several times, or never if there is nothing to commit.
     pub beside: Option<&'a Beside<'a>>,
@@ -98,7 +98,7 @@ impl GitCommitter<'_> {
         folder: &str,
         base: Option<&Revision>,
         plans: &[CommitPlan],
-        durability: Durability,
+        durability: CommitDurability,
     ) -> Result<Vec<Revision>, CommitError> {
         self.recover()?;
         let terms = CommitTerms { durability, beside: None, read_at: None };

@@ -21,7 +21,7 @@ const ANCESTORS_MAX: usize = 1_000;
 
 /// What recovery did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Recovered {
+pub struct RecoveredCommits {
     /// Commits whose index was brought in step.
     pub finished: usize,
     /// Locks of dead commits that were removed.
@@ -36,8 +36,8 @@ impl GitCommitter<'_> {
     ///
     /// # Errors
     /// [`GitError`] if run state or the index cannot be read or written.
-    pub fn recover(self) -> Result<Recovered, GitError> {
-        let mut done = Recovered::default();
+    pub fn recover(self) -> Result<RecoveredCommits, GitError> {
+        let mut done = RecoveredCommits::default();
         if sabotage::on(Sabotage::NoRecover) {
             return Ok(done);
         }
@@ -74,7 +74,7 @@ impl GitCommitter<'_> {
     }
 
     /// Finishes one dead commit as far as it goes now; tells whether nothing is left to do.
-    fn finish(self, journal: &Journal, done: &mut Recovered) -> Result<bool, GitError> {
+    fn finish(self, journal: &Journal, done: &mut RecoveredCommits) -> Result<bool, GitError> {
         let mut has_moved = self.has_moved(journal)?;
         let held: Vec<&LockNote> = journal.locks.iter().filter(|note| is_ours(note)).collect();
         let roles = |notes: &[&LockNote]| notes.iter().map(|note| note.role).collect::<Vec<Role>>();

@@ -12,7 +12,7 @@ use gix::ObjectId;
 use super::GitCommitter;
 use crate::adapters::git::build::{self, Built};
 use crate::adapters::git::committer::recover;
-use crate::adapters::git::durable::{self, Beside, Durability};
+use crate::adapters::git::durable::{self, Beside, CommitDurability};
 use crate::adapters::git::error::{CommitError, GitError};
 use crate::adapters::git::identity::User;
 use crate::adapters::git::index::{self, FileId, IndexMark, Prepared, Refresh};
@@ -66,7 +66,7 @@ pub(in crate::adapters::git) struct Swap<'a> {
     pub(in crate::adapters::git) built: &'a Built<'a>,
     pub(in crate::adapters::git) user: &'a User,
     pub(in crate::adapters::git) takes_index: bool,
-    pub(in crate::adapters::git) durability: Durability,
+    pub(in crate::adapters::git) durability: CommitDurability,
     /// Tells whether what it builds on came from elsewhere, and may not be on the disk.
     pub(in crate::adapters::git) is_foreign: bool,
     /// What else has to be on the disk before the branch moves.
@@ -93,7 +93,7 @@ impl Swap<'_> {
         let mut touched = quarantine.publish(&objects_dir, self.durability)?;
         commit_files.announce()?;
         touched.insert(self.repo.run_dir());
-        if self.durability == Durability::Full {
+        if self.durability == CommitDurability::Full {
             durable::sync_folders(touched.iter().map(PathBuf::as_path))?;
         }
         if let Some(index) = pack {
@@ -199,13 +199,13 @@ impl Swap<'_> {
     fn sync(&self, files: &[&File]) -> Result<(), GitError> {
         let run = self.repo.run_dir();
         let failed = || GitError::io("sync a file in", &run);
-        if self.durability == Durability::Full && !self.is_foreign && self.is_parent_durable() {
+        if self.durability == CommitDurability::Full && !self.is_foreign && self.is_parent_durable() {
             return durable::sync_files_beside(files, self.beside).map_err(failed());
         }
         self.beside.map_or(Ok(()), |beside| beside()).map_err(failed())?;
         match self.durability {
-            Durability::Off => Ok(()),
-            Durability::Full | Durability::Batch => durable::sync_file_system(&self.repo.objects_dir()),
+            CommitDurability::Off => Ok(()),
+            CommitDurability::Full | CommitDurability::Batch => durable::sync_file_system(&self.repo.objects_dir()),
         }
     }
 
@@ -313,7 +313,7 @@ impl Swap<'_> {
 
     /// After the locks: makes the new names durable, then remembers that they are.
     fn settle(&self, is_new_folder: bool) -> Result<(), GitError> {
-        if self.durability == Durability::Off {
+        if self.durability == CommitDurability::Off {
             return Ok(());
         }
         let (branch, reftable) =
@@ -350,10 +350,10 @@ impl GitCommitter<'_> {
     ///
     /// # Errors
     /// [`CommitError::Undurable`] if the disk refuses; others if the target cannot be read.
-    pub fn settle(self, target: &Target, durability: Durability) -> Result<(), CommitError> {
+    pub fn settle(self, target: &Target, durability: CommitDurability) -> Result<(), CommitError> {
         let takes_index = *target == Target::Current;
         let Some(tip) = self.repo.references().tip(target)?.value else { return Ok(()) };
-        if durability == Durability::Off || self.is_durable(takes_index, tip) {
+        if durability == CommitDurability::Off || self.is_durable(takes_index, tip) {
             return Ok(());
         }
         durable::sync_file_system(&self.repo.objects_dir())

@@ -37,7 +37,7 @@ pub enum Target {
 
 /// What a target points to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
+pub struct BranchHead {
     /// Its newest commit; `None` before the first one.
     pub revision: Option<Revision>,
     /// The short name of its branch; `None` if HEAD is detached.

@@ -48,7 +48,7 @@ impl Remote {
 
 /// What a remote has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fetched {
+pub enum FetchOutcome {
     /// The branch, at this revision; `None` if it has no such branch.
     At(Option<Revision>),
     /// It could not be asked.
@@ -123,16 +123,16 @@ impl GitRemote<'_> {
     ///
     /// # Errors
     /// [`GitError`] if git cannot be started, or its answer cannot be used.
-    pub fn fetch(self, remote: &Remote, branch: &str, limit: Option<Duration>) -> Result<Fetched, GitError> {
+    pub fn fetch(self, remote: &Remote, branch: &str, limit: Option<Duration>) -> Result<FetchOutcome, GitError> {
         let mut number = 1;
         loop {
             let before = self.tracked(remote, branch)?;
             let revision = match self.download(remote, branch, before.as_ref(), limit)? {
-                Fetched::At(Some(revision)) => revision,
+                FetchOutcome::At(Some(revision)) => revision,
                 other => return Ok(other),
             };
             match self.follow_remote(remote, branch, before.as_ref(), &revision, "fetch") {
-                Ok(()) => return Ok(Fetched::At(Some(revision))),
+                Ok(()) => return Ok(FetchOutcome::At(Some(revision))),
                 // Another process of this clone fetches it at this moment.
                 Err(GitError::Program { why, .. }) if number < LOCKED_MAX && why.contains("cannot lock ref") => {
                     std::thread::sleep(NAP * number);
@@ -150,7 +150,7 @@ impl GitRemote<'_> {
         branch: &str,
         before: Option<&Revision>,
         limit: Option<Duration>,
-    ) -> Result<Fetched, GitError> {
+    ) -> Result<FetchOutcome, GitError> {
         let name = full_name(branch)?;
         let local = [
             self.repo.references().tip(&Target::Current)?.value,
@@ -167,12 +167,12 @@ impl GitRemote<'_> {
         let answer = dir.program().within(limit).run(&arguments)?;
         self.repo.refresh()?;
         if answer.code == Some(0) {
-            return dir.fetched().map(|id| Fetched::At(Some(super::view::contents::revision(id))));
+            return dir.fetched().map(|id| FetchOutcome::At(Some(super::view::contents::revision(id))));
         }
         if answer.said.iter().any(|line| line.contains("couldn't find remote ref")) {
-            return Ok(Fetched::At(None));
+            return Ok(FetchOutcome::At(None));
         }
-        self.failure(remote, &remote.url, &answer).map(Fetched::Failed)
+        self.failure(remote, &remote.url, &answer).map(FetchOutcome::Failed)
     }
 
     /// Moves the reference that says what the remote has, on the disk too.

@@ -9,7 +9,7 @@ use crate::adapters::git::committer::recover;
 use crate::adapters::git::error::GitError;
 use crate::adapters::git::journal;
 use crate::adapters::git::lock::{self, LockHolder};
-use crate::adapters::git::references::Head;
+use crate::adapters::git::references::BranchHead;
 use crate::adapters::git::sabotage::{self, Sabotage};
 use crate::adapters::git::view::processes::GitProcess;
 
@@ -18,7 +18,7 @@ const LOCKED: [&str; 5] = ["index", "HEAD", "config", "packed-refs", "shallow"];
 
 /// An operation of git that takes several steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
+pub enum GitOperation {
     /// `git merge`.
     Merge,
     /// `git rebase`.
@@ -33,7 +33,7 @@ pub enum Operation {
     ApplyPatches,
 }
 
-impl Operation {
+impl GitOperation {
     /// The command of git that it belongs to.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -52,7 +52,7 @@ impl Operation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Busy {
     /// An operation of several steps has not ended.
-    Operation(Operation),
+    Operation(GitOperation),
     /// A lock is held.
     Locked(LockHolder),
     /// A git process has read HEAD or the index and will write them.
@@ -69,11 +69,11 @@ impl Busy {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::Operation(Operation::Bisect) => {
+            Self::Operation(GitOperation::Bisect) => {
                 "end it with `git bisect reset`; what waits is committed then".to_owned()
             }
             // Unlike the others, a rebase does not go on over changes of tracked files, and those are changed by every write.
-            Self::Operation(Operation::Rebase) => {
+            Self::Operation(GitOperation::Rebase) => {
                 "end it with `git rebase --continue`; what waits is committed then. If git refuses to go on because \
                 documents have changed, put their folder aside: `git stash push -- FOLDER`, `git rebase --continue`, \
                 `git stash pop`. `git rebase --abort` and `--skip` put documents back as they were committed; \
@@ -145,21 +145,21 @@ impl GitView<'_> {
 
     /// The operation of several steps that is under way in this work tree, if any.
     #[must_use]
-    pub fn operation(self) -> Option<Operation> {
+    pub fn operation(self) -> Option<GitOperation> {
         if sabotage::on(Sabotage::NoBusy) {
             return None;
         }
         let has = |name: &str| self.repo.git_dir().join(name).exists();
         if has("rebase-apply") {
             let is_patches = has("rebase-apply/applying");
-            return Some(if is_patches { Operation::ApplyPatches } else { Operation::Rebase });
+            return Some(if is_patches { GitOperation::ApplyPatches } else { GitOperation::Rebase });
         }
         [
-            ("rebase-merge", Operation::Rebase),
-            ("CHERRY_PICK_HEAD", Operation::CherryPick),
-            ("REVERT_HEAD", Operation::Revert),
-            ("MERGE_HEAD", Operation::Merge),
-            ("BISECT_LOG", Operation::Bisect),
+            ("rebase-merge", GitOperation::Rebase),
+            ("CHERRY_PICK_HEAD", GitOperation::CherryPick),
+            ("REVERT_HEAD", GitOperation::Revert),
+            ("MERGE_HEAD", GitOperation::Merge),
+            ("BISECT_LOG", GitOperation::Bisect),
         ]
         .into_iter()
         .find_map(|(name, operation)| has(name).then_some(operation))
@@ -168,7 +168,7 @@ impl GitView<'_> {
 
     /// The locks that are held now, with whom and for how long.
     #[must_use]
-    pub fn locks(self, head: &Head) -> Vec<LockHolder> {
+    pub fn locks(self, head: &BranchHead) -> Vec<LockHolder> {
         let names = LOCKED.iter().flat_map(|name| [self.repo.git_dir().join(name), self.repo.common_dir().join(name)]);
         let branch = head.branch.as_ref().map(|branch| self.repo.common_dir().join("refs/heads").join(branch));
         let mut files: Vec<PathBuf> = names.chain(branch).collect();
@@ -204,9 +204,9 @@ impl GitView<'_> {
 }
 
 /// A cherry-pick or revert of several commits stands still between two of them.
-fn sequencer(git_dir: &Path) -> Option<Operation> {
+fn sequencer(git_dir: &Path) -> Option<GitOperation> {
     let todo = std::fs::read_to_string(git_dir.join("sequencer/todo")).ok()?;
-    Some(if todo.starts_with("revert") { Operation::Revert } else { Operation::CherryPick })
+    Some(if todo.starts_with("revert") { GitOperation::Revert } else { GitOperation::CherryPick })
 }
 
 #[cfg(test)]
@@ -221,7 +221,7 @@ mod tests {
         };
         for (busy, text, hint) in [
             (
-                Busy::Operation(Operation::Rebase),
+                Busy::Operation(GitOperation::Rebase),
                 "a git rebase is under way",
                 "end it with `git rebase --continue`; what waits is committed then. If git refuses to go on because \
                  documents have changed, put their folder aside: `git stash push -- FOLDER`, `git rebase --continue`, \
@@ -229,13 +229,13 @@ mod tests {
                  `mycelium restore` then brings back what was not",
             ),
             (
-                Busy::Operation(Operation::CherryPick),
+                Busy::Operation(GitOperation::CherryPick),
                 "a git cherry-pick is under way",
                 "end it with `git cherry-pick --continue` or `git cherry-pick --abort`; what waits is committed then, and \
                  what git puts back before that is brought back by `mycelium restore`",
             ),
             (
-                Busy::Operation(Operation::Bisect),
+                Busy::Operation(GitOperation::Bisect),
                 "a git bisect is under way",
                 "end it with `git bisect reset`; what waits is committed then",
             ),

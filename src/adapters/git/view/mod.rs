@@ -7,7 +7,7 @@ pub(super) mod processes;
 
 use self::contents::revision;
 use super::error::GitError;
-use super::references::{Head, Target};
+use super::references::{BranchHead, Target};
 use super::repository::Repository;
 
 /// What a repository holds and what happens in it now: HEAD, the documents of a revision, conflicts, operations and processes of git. Writes nothing, save that a dead commit's lock is recovered.
@@ -21,10 +21,10 @@ impl GitView<'_> {
     ///
     /// # Errors
     /// [`GitError::Refused`] for a branch name that git does not allow; others if it cannot be read.
-    pub fn head(self, target: &Target) -> Result<Head, GitError> {
+    pub fn head(self, target: &Target) -> Result<BranchHead, GitError> {
         let tip = self.repo.references().tip(target)?;
         let detached = tip.name == "HEAD";
         let branch = tip.name.strip_prefix("refs/heads/").map(str::to_owned);
-        Ok(Head { revision: tip.value.map(revision), branch, detached })
+        Ok(BranchHead { revision: tip.value.map(revision), branch, detached })
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::render::{Ink, paint};
 use super::session::{self, Session};
-use crate::adapters::store::{self, Replaced};
+use crate::adapters::store::{self, ReplaceOutcome};
 use crate::api::view::{ErrorReport, Exit};
 use crate::core::name::visible;
 use crate::core::problem::ErrorClass;
@@ -143,8 +143,8 @@ fn change(path: &Path, file: &Path, change: Change<'_>) -> Result<&'static str, 
         };
         let wanted = if word == "gone" { None } else { Some(new.as_slice()) };
         match store::replace_bytes(path, old.as_deref(), wanted).map_err(|error| unusable(file, &error))? {
-            Replaced::Yes => return Ok(word),
-            Replaced::Overtaken => {}
+            ReplaceOutcome::Yes => return Ok(word),
+            ReplaceOutcome::Overtaken => {}
         }
     }
     let message = format!("`{}` is being saved by another program all the time", visible(&file.display().to_string()));

@@ -13,7 +13,7 @@ use crate::core::time::ago;
 use crate::faces::cli::answer::{limit, width};
 use crate::faces::cli::render::{Cell, Ink, Table, cut, finding, paint, status};
 use crate::faces::cli::{bridge, show, task};
-use crate::services::{Line, Member};
+use crate::services::{Member, TaskLine};
 
 /// Columns of a title in the overview; `task get` shows all of it.
 const TITLE_COLUMNS_MAX: usize = 32;
@@ -133,7 +133,7 @@ fn tasks(seen: &StatusOverview<'_>) -> String {
 }
 
 /// Where, by whom, how far, and for how long yet: `in ../wa by ai-engineer, 25 %, 4m 12s left`.
-fn under_way(line: &Line) -> String {
+fn under_way(line: &TaskLine) -> String {
     let place = line.hold.as_ref().and_then(|hold| hold.elsewhere.as_ref());
     let place = place.map_or_else(String::new, |place| format!("in {place} "));
     let holder = line.hold.as_ref().map(|hold| &hold.by).or_else(|| line.task.holder());
@@ -149,7 +149,7 @@ fn under_way(line: &Line) -> String {
     parts.join(", ")
 }
 
-fn waits(line: &Line) -> String {
+fn waits(line: &TaskLine) -> String {
     task::told(&line.waits_for, line.root.as_ref())
 }
 
@@ -258,7 +258,7 @@ fn why(seen: &StatusOverview<'_>, path: &DocPath) -> String {
     held.map_or_else(|| path.to_string(), |held| format!("{path}  held back: {}", held.why))
 }
 
-fn row(line: &Line, word: Cell, about: &str) -> Vec<Cell> {
+fn row(line: &TaskLine, word: Cell, about: &str) -> Vec<Cell> {
     let title = line.task.title.as_deref().unwrap_or(&line.task.kind);
     vec![
         format!("  {}", line.task.id).into(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::DedicatedBranch;
-use crate::adapters::git::{Fetched, Repository};
+use crate::adapters::git::{FetchOutcome, Repository};
 use crate::adapters::store;
 use crate::core::config::Origin;
 use crate::core::diagnostic::{Code, Diagnostic};
@@ -97,12 +97,12 @@ impl DedicatedBranch<'_> {
             }
             let _work = self.progress.begin("asking the remote for the branch of the documents", 0);
             match repository.remotes().fetch(&remote, name, Some(ASK_MAX))? {
-                Fetched::At(Some(revision)) => found = Some(revision),
-                Fetched::At(None) => {
+                FetchOutcome::At(Some(revision)) => found = Some(revision),
+                FetchOutcome::At(None) => {
                     self.note_asked(Asked::Absent)?;
                     return Ok(Adoption::Nowhere);
                 }
-                Fetched::Failed(failure) => {
+                FetchOutcome::Failed(failure) => {
                     self.note_asked(Asked::Failed)?;
                     return Ok(self.not_asked(name, &remote.name, &failure.why));
                 }
