@@ -31,7 +31,7 @@ fn main() {
     let works: &[(&str, usize, &dyn Fn())] = &[
         ("allocations-parse", 400, &|| _ = black_box(Document::parse(Arc::clone(&bytes)).fields().len())),
         ("allocations-entity", 1_000, &|| _ = black_box(entity::read(&path, &Document::parse(Arc::clone(&bytes))))),
-        ("allocations-edit", 2_000, &|| _ = black_box(parsed.set("status", &Value::text("failed")).unwrap())),
+        ("allocations-edit", 2_000, &|| _ = black_box(parsed.edit().set("status", &Value::text("failed")).unwrap())),
         ("allocations-gray-matter", usize::MAX, &|| _ = black_box(matter.parse::<serde_json::Value>(TASK).unwrap())),
         ("allocations-serde-yaml", usize::MAX, &|| {
             black_box(serde_yaml::from_str::<serde_json::Value>(yaml).unwrap());

@@ -128,7 +128,7 @@ fn odd_files_keep_every_other_byte_through_a_step() {
     for (name, bytes) in fixtures("odd") {
         let document = Document::parse(bytes);
         let _ = entity::read(&path("task-7.md"), &document);
-        let Ok(document) = document.set("status", &mycelium::document::Value::text("pending")) else { continue };
+        let Ok(document) = document.edit().set("status", &mycelium::document::Value::text("pending")) else { continue };
         let running = task::start(&document).unwrap_or_else(|error| panic!("{name}: {error}"));
         let back = task::release(&running).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(back, document, "{name}");

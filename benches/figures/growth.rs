@@ -27,7 +27,8 @@ pub(crate) fn run(bench: &Bench) {
         let before = Bytes::below(&objects);
         let project = Project::open(Opening { root: Some(sandbox.root().to_owned()), ..Opening::default() }).unwrap();
         for number in 0..changes {
-            let edit = |document: &Document| Ok(document.set("epoch", &Value::text(number.to_string())).unwrap());
+            let edit =
+                |document: &Document| Ok(document.edit().set("epoch", &Value::text(number.to_string())).unwrap());
             let outcome = project
                 .operations()
                 .change(project.actor(), Kind::Task, &live(number % tasks.live), "update", &Passing::default(), &edit)

@@ -21,14 +21,14 @@ pub(crate) fn run(bench: &Bench) {
     let yaml = TASK.split("---\n").nth(1).unwrap();
     let parsed = Document::parse(Arc::clone(&bytes));
     assert!(parsed.is_readable(), "{:?}", parsed.faults());
-    let changed = parsed.set("status", &Value::text("failed")).unwrap();
+    let changed = parsed.edit().set("status", &Value::text("failed")).unwrap();
     assert_eq!(changed.text(), TASK.replace("status: running", "status: failed"), "one line is changed, and no other");
     let matter = Matter::<YAML>::new();
 
     let readers: &[(&str, &dyn Fn())] = &[
         ("parse", &|| _ = black_box(Document::parse(Arc::clone(&bytes)).fields().len())),
         ("parse-body", &|| _ = black_box(Document::parse(Arc::clone(&bytes)).body().steps().len())),
-        ("edit", &|| _ = black_box(parsed.set("status", &Value::text("failed")).unwrap())),
+        ("edit", &|| _ = black_box(parsed.edit().set("status", &Value::text("failed")).unwrap())),
         ("parse-gray-matter", &|| _ = black_box(matter.parse::<serde_json::Value>(TASK).unwrap())),
         ("parse-serde-yaml", &|| _ = black_box(serde_yaml::from_str::<serde_json::Value>(yaml).unwrap())),
     ];

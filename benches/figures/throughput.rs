@@ -29,7 +29,7 @@ fn open(sandbox: &Sandbox) -> Project {
 
 /// Changes one field of a task; when this returns, the change is a commit and on the disk.
 fn change(project: &Project, id: &str, number: usize) {
-    let edit = |document: &Document| Ok(document.set("epoch", &Value::text(number.to_string())).unwrap());
+    let edit = |document: &Document| Ok(document.edit().set("epoch", &Value::text(number.to_string())).unwrap());
     let outcome =
         project.operations().change(project.actor(), Kind::Task, id, "update", &Passing::default(), &edit).unwrap();
     assert!(outcome.committed.is_some(), "{id} is committed: {:?}", outcome.waiting);

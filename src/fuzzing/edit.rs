@@ -38,18 +38,18 @@ fn one(document: &Document, number: u8, which: u8, text: &str) {
     let value = Value::from_json(&json);
     let step = usize::from(which);
     let result = match number % EDITS {
-        0 => document.set(&key, &value),
-        1 => document.set(&key, &Value::plain(text)),
-        2 => document.remove(&key),
-        3 => document.list_add(&key, &Value::text(text)),
-        4 => document.list_remove(&key, text),
-        5 => document.tick(step, Mark::Flip),
-        6 => document.set_section_json(heading, &json),
-        7 => document.set_section_text(heading, text),
-        8 => document.bullet_add(heading, text),
-        9 => document.bullet_set(heading, step, text),
-        10 => document.set_label("Status", text),
-        _ => document.set_title(text),
+        0 => document.edit().set(&key, &value),
+        1 => document.edit().set(&key, &Value::plain(text)),
+        2 => document.edit().remove(&key),
+        3 => document.edit().add_list_item(&key, &Value::text(text)),
+        4 => document.edit().remove_list_item(&key, text),
+        5 => document.edit().tick(step, Mark::Flip),
+        6 => document.edit().set_section_json(heading, &json),
+        7 => document.edit().set_section_text(heading, text),
+        8 => document.edit().add_bullet(heading, text),
+        9 => document.edit().set_bullet(heading, step, text),
+        10 => document.edit().set_label("Status", text),
+        _ => document.edit().set_title(text),
     };
     let Ok(edited) = result else { return };
     assert!(edited.is_readable(), "{:?}", edited.faults());
@@ -136,7 +136,7 @@ fn the_value_is_there(edited: &Document, number: u8, key: &str, value: &Value, t
         3 => assert!(texts().any(|item| item == text), "{found:?}"),
         _ => assert!(!texts().any(|item| item == text), "{found:?}"),
     }
-    let again = if number == 0 { edited.set(key, value) } else { Ok(edited.clone()) };
+    let again = if number == 0 { edited.edit().set(key, value) } else { Ok(edited.clone()) };
     assert_eq!(again.as_ref().map(Document::text), Ok(edited.text()), "the same again changes nothing");
 }
 

@@ -46,7 +46,11 @@ fn the_reference_agent_is_read_and_edited() {
     });
     assert_eq!(agent.body().section_json("Metadata"), Some(Ok(metadata)));
 
-    let idle = agent.set("status", &Value::text("idle")).and_then(|a| a.set_label("Status", "idle")).expect("edited");
+    let idle = agent
+        .edit()
+        .set("status", &Value::text("idle"))
+        .and_then(|a| a.edit().set_label("Status", "idle"))
+        .expect("edited");
     let (old, new) = changed(agent.text(), idle.text());
     assert_eq!((old, new), (vec!["status: busy", "**Status**: busy"], vec!["status: idle", "**Status**: idle"]));
 }
@@ -63,14 +67,14 @@ fn the_reference_task_is_read_and_edited() {
     assert_eq!(steps[1..3], [("Initialize model", true), ("Training (epoch 1/3)", false)]);
     assert_eq!(steps.len(), 5);
 
-    let done = task.tick(3, Mark::Done).expect("edited");
+    let done = task.edit().tick(3, Mark::Done).expect("edited");
     assert_eq!(
         changed(task.text(), done.text()),
         (vec!["- [ ] Training (epoch 1/3)"], vec!["- [x] Training (epoch 1/3)"])
     );
-    let result = task.set_section_json("Result", &json!({"loss": 0.04})).expect("edited");
+    let result = task.edit().set_section_json("Result", &json!({"loss": 0.04})).expect("edited");
     assert!(result.text().ends_with("## Result\n\n{\n  \"loss\": 0.04\n}\n"), "raw like the payload");
-    let noted = task.append_note("loss is flat").expect("edited");
+    let noted = task.edit().append_note("loss is flat").expect("edited");
     assert_eq!(noted.text(), format!("{}\n## Notes\n\n- loss is flat\n", task.text()));
 }
 
@@ -85,12 +89,12 @@ fn odd_files_are_read_and_one_line_changes() {
         if document.field("status").is_none() {
             continue;
         }
-        let edited = document.set("status", &Value::text("running")).expect("edited");
+        let edited = document.edit().set("status", &Value::text("running")).expect("edited");
         let (old, new) = changed(document.text(), edited.text());
         assert_eq!((old.len(), new.len()), (1, 1), "{name}");
         assert_eq!(old[0].replacen("pending", "running", 1), new[0], "{name}");
-        assert_eq!(edited.set("status", &Value::text("pending")).expect("edited"), document, "{name}");
-        let noted = edited.append_note("é\nmore").expect("edited");
+        assert_eq!(edited.edit().set("status", &Value::text("pending")).expect("edited"), document, "{name}");
+        let noted = edited.edit().append_note("é\nmore").expect("edited");
         assert_eq!(noted.body().notes().last().expect("a note").text, "é\nmore", "{name}");
         assert_eq!(noted.bytes().ends_with(b"\n"), bytes.ends_with(b"\n"), "{name}");
         assert_eq!(noted.fields().len(), document.fields().len(), "{name}");
@@ -139,7 +143,7 @@ fn broken_files_say_what_is_wrong() {
             .collect();
         let said = said.concat();
         assert_eq!(document.faults().len(), 1, "{name}: {said}");
-        assert!(document.set("id", &Value::text("x")).is_err(), "{name} is edited though it cannot be read");
+        assert!(document.edit().set("id", &Value::text("x")).is_err(), "{name} is edited though it cannot be read");
         let beside = name.replace(".md", ".expected");
         if write {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/broken");

@@ -14,27 +14,27 @@ fn lean(full: bool) -> Document {
     let start = page.find("````markdown\n").expect("the lean example") + "````markdown\n".len();
     let end = start + page[start..].find("````\n").expect("its end");
     let task = Document::parse(&page.as_bytes()[start..end]);
-    let task = task.set_section_text("Progress", "- [ ] Load\n- [ ] Train").expect("steps");
+    let task = task.edit().set_section_text("Progress", "- [ ] Load\n- [ ] Train").expect("steps");
     if full {
         return task;
     }
     let optional = ["assigned_to", "priority", "depends_on", "progress", "workflow"];
-    optional.into_iter().try_fold(task, |task, key| task.remove(key)).expect("removed")
+    optional.into_iter().try_fold(task, |task, key| task.edit().remove(key)).expect("removed")
 }
 
 const EDITS: [(&str, Edit); 12] = [
-    ("status", |t| t.set("status", &Value::text("running"))),
-    ("assignee", |t| t.set("assigned_to", &Value::text("data-engineer"))),
-    ("priority", |t| t.set("priority", &Value::text("critical"))),
-    ("dependency", |t| t.list_add("depends_on", &Value::text("task-9"))),
-    ("progress", |t| t.set("progress", &Value::plain("0.9"))),
-    ("review", |t| t.set("review", &Value::text("required"))),
-    ("workflow", |t| t.set("workflow", &Value::text("wf-2"))),
-    ("title", |t| t.set_title("Train it")),
-    ("payload", |t| t.set_section_json("Payload", &json!({"epochs": 4}))),
-    ("step", |t| t.tick(1, Mark::Done)),
-    ("result", |t| t.set_section_json("Result", &json!({"loss": 0.04}))),
-    ("note", |t| t.append_note("loss is flat")),
+    ("status", |t| t.edit().set("status", &Value::text("running"))),
+    ("assignee", |t| t.edit().set("assigned_to", &Value::text("data-engineer"))),
+    ("priority", |t| t.edit().set("priority", &Value::text("critical"))),
+    ("dependency", |t| t.edit().add_list_item("depends_on", &Value::text("task-9"))),
+    ("progress", |t| t.edit().set("progress", &Value::plain("0.9"))),
+    ("review", |t| t.edit().set("review", &Value::text("required"))),
+    ("workflow", |t| t.edit().set("workflow", &Value::text("wf-2"))),
+    ("title", |t| t.edit().set_title("Train it")),
+    ("payload", |t| t.edit().set_section_json("Payload", &json!({"epochs": 4}))),
+    ("step", |t| t.edit().tick(1, Mark::Done)),
+    ("result", |t| t.edit().set_section_json("Result", &json!({"loss": 0.04}))),
+    ("note", |t| t.edit().append_note("loss is flat")),
 ];
 
 #[test]

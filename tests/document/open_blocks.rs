@@ -68,7 +68,7 @@ fn what_is_closed_or_needs_no_closing_is_no_finding() {
     for body in ["- a\n  ```\n  x\n\n## A\n\n- b\n", "> ~~~\n> x\n\n## A\n\n- b\n", "1. <!-- x\n\n## A\n\n- b\n"] {
         let document = parse(&format!("{FRONT}{body}"));
         assert_eq!((document.body().open_blocks().len(), document.body().bullets("A").len()), (1, 1), "{body:?}");
-        let edited = document.append_note("n").expect("a note");
+        let edited = document.edit().append_note("n").expect("a note");
         assert_eq!(edited.text(), format!("{FRONT}{body}\n## Notes\n\n- n\n"), "nothing else is touched");
     }
 }
@@ -98,11 +98,11 @@ fn edits_close_what_is_open_where_it_ends() {
         ("## Result\n\n```sh\n# a comment\nx\n", "none".to_owned()),
     ] {
         let document = parse(&format!("{FRONT}{body}"));
-        match document.set_section_json("Result", &json) {
+        match document.edit().set_section_json("Result", &json) {
             Ok(edited) => {
                 assert_eq!(edited.text(), format!("{FRONT}{expected}"), "{body:?}");
                 assert_eq!(edited.body().section_json("Result"), Some(Ok(json.clone())), "{body:?}");
-                assert_eq!(edited.set_section_json("Result", &json).expect("again").text(), edited.text());
+                assert_eq!(edited.edit().set_section_json("Result", &json).expect("again").text(), edited.text());
             }
             Err(error) => assert_eq!(expected, "none", "{body:?}: {error}"),
         }
@@ -112,17 +112,17 @@ fn edits_close_what_is_open_where_it_ends() {
 #[test]
 fn an_edit_that_changes_nothing_closes_nothing() {
     let document = parse(&format!("{FRONT}## Result\n\n```json\n{{\"a\": 1}}\n\n## Notes\n\n- n\n"));
-    let same = document.set_section_json("Result", &serde_json::json!({"a": 1})).expect("the same");
+    let same = document.edit().set_section_json("Result", &serde_json::json!({"a": 1})).expect("the same");
     assert_eq!(same.text(), document.text());
     let ticked =
-        parse(&format!("{FRONT}- [ ] s\n\n```\nout\n")).tick(1, mycelium::document::Mark::Done).expect("a tick");
+        parse(&format!("{FRONT}- [ ] s\n\n```\nout\n")).edit().tick(1, mycelium::document::Mark::Done).expect("a tick");
     assert_eq!(ticked.text(), format!("{FRONT}- [x] s\n\n```\nout\n"), "a tick changes one byte");
 }
 
 #[test]
 fn a_heading_below_html_begins_a_section() {
     let text = format!("{FRONT}## Result\n\nold\n</details>\n## Notes\n\n- kept\n<br>\n# Second\n");
-    let edited = parse(&text).set_section_text("Result", "new").expect("an edit");
+    let edited = parse(&text).edit().set_section_text("Result", "new").expect("an edit");
     assert_eq!(edited.text(), format!("{FRONT}## Result\n\nnew\n## Notes\n\n- kept\n<br>\n# Second\n"));
     assert_eq!(edited.body().notes().len(), 1);
     assert_eq!(parse(&text).body().open_blocks(), []);
@@ -134,7 +134,7 @@ fn an_edit_beside_very_many_open_blocks_is_refused() {
     let document = parse(&format!("{FRONT}{body}## Notes\n\n- kept\n"));
     assert!(document.body().open_blocks().len() > 60);
     let finding = document.body().open_blocks()[0].finding();
-    let refused = document.append_note("n").expect_err("too many to be sure");
+    let refused = document.edit().append_note("n").expect_err("too many to be sure");
     assert_eq!(refused.diagnostic().place, finding.place, "the error names the first line");
 }
 
@@ -232,11 +232,11 @@ proptest! {
         let headings = |document: &Document| document.body().sections().iter().map(|one| one.heading.clone()).collect::<Vec<_>>();
         let json = serde_json::json!({"new": [1]});
         let edits = [
-            ("Result", true, document.set_section_json("Result", &json)),
-            ("Result", true, document.set_section_text("Result", "new")),
-            ("Error", true, document.set_section_text("Error", "new\n\n- text")),
-            ("Notes", false, document.append_note("new\n\n```\ncode\n```")),
-            ("Notes", false, document.append_note("new")),
+            ("Result", true, document.edit().set_section_json("Result", &json)),
+            ("Result", true, document.edit().set_section_text("Result", "new")),
+            ("Error", true, document.edit().set_section_text("Error", "new\n\n- text")),
+            ("Notes", false, document.edit().append_note("new\n\n```\ncode\n```")),
+            ("Notes", false, document.edit().append_note("new")),
         ];
         for (number, (heading, replaces, edited)) in edits.into_iter().enumerate() {
             let edited = match edited {
@@ -278,9 +278,9 @@ proptest! {
         let text = format!("{FRONT}{}", sections.join("\n"));
         let document = parse(&text);
         let edited = if json {
-            document.append_note("new").and_then(|one| one.set_section_text("Error", "why")).and_then(|one| one.set_label("x", "y"))
+            document.edit().append_note("new").and_then(|one| one.edit().set_section_text("Error", "why")).and_then(|one| one.edit().set_label("x", "y"))
         } else {
-            document.append_note("new").and_then(|one| one.set_section_text("Result", "out")).and_then(|one| one.bullet_add("Log", "new"))
+            document.edit().append_note("new").and_then(|one| one.edit().set_section_text("Result", "out")).and_then(|one| one.edit().add_bullet("Log", "new"))
         };
         let edited = edited.unwrap_or_else(|error| panic!("{error}: {text}"));
         let placeholder = if at == 2 || at == 3 { vec!["_none_", opening.0.trim(), "inside"] } else { vec!["_none_"] };

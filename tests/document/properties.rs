@@ -178,10 +178,10 @@ proptest! {
         let text = format!("---\na: 1\nb:\n  - c\n{}", pieces.concat());
         let document = Document::parse(text.into_bytes());
         let edits = [
-            document.set("a", &Value::text(&*word)), document.set("b", &Value::text(&*word)), document.remove("b"),
-            document.list_add("b", &Value::text(&*word)), document.list_remove("b", "c"), document.append_note(&word),
-            document.set_label("a", &word), document.set_section_text("Notes", &word), document.set_title(&word),
-            document.tick(1, Mark::Flip), document.set_section_json("Result", &serde_json::json!({ "k": word })),
+            document.edit().set("a", &Value::text(&*word)), document.edit().set("b", &Value::text(&*word)), document.edit().remove("b"),
+            document.edit().add_list_item("b", &Value::text(&*word)), document.edit().remove_list_item("b", "c"), document.edit().append_note(&word),
+            document.edit().set_label("a", &word), document.edit().set_section_text("Notes", &word), document.edit().set_title(&word),
+            document.edit().tick(1, Mark::Flip), document.edit().set_section_json("Result", &serde_json::json!({ "k": word })),
         ];
         for edited in edits.into_iter().flatten() {
             prop_assert!(edited.is_readable());
@@ -195,14 +195,14 @@ proptest! {
         let document = Document::parse(file.text().into_bytes());
         prop_assert_eq!(document.faults(), &[], "{}", file.text());
         let key = if fresh || file.entries.is_empty() { "progress".to_owned() } else { at.get(&file.entries).0.clone() };
-        let edited = document.set(&key, &value).map_err(|error| TestCaseError::fail(format!("{error}: {:?}", file.text())))?;
+        let edited = document.edit().set(&key, &value).map_err(|error| TestCaseError::fail(format!("{error}: {:?}", file.text())))?;
         only_lines_of(&file, &key, edited.text())?;
         prop_assert_eq!(others(&edited, &key), others(&document, &key));
         let found = &edited.field(&key).expect("the key was set").value;
         prop_assert!(found.means(&value), "{found:?} {value:?}");
         prop_assert_eq!(found.to_json(), value.to_json());
         // Set again, nothing changes.
-        let again = edited.set(&key, &value).expect("as before");
+        let again = edited.edit().set(&key, &value).expect("as before");
         prop_assert_eq!(again.text(), edited.text());
         // What a person wrote unquoted (`007`) and we left alone, others may read as they like.
         if edited != document {
@@ -217,11 +217,11 @@ proptest! {
         let old = document.field(&key).map(|field| field.value.clone());
         let item = Value::text(&*word);
         let result = match edit {
-            0 => document.set(&format!("{key}.sub"), &item),
-            1 => document.set(&format!("{key}.fresh"), &item),
-            2 => document.remove(&format!("{key}.sub")),
-            3 => document.list_add(&key, &item),
-            _ => document.list_remove(&key, "x").and_then(|edited| edited.remove("no such key")),
+            0 => document.edit().set(&format!("{key}.sub"), &item),
+            1 => document.edit().set(&format!("{key}.fresh"), &item),
+            2 => document.edit().remove(&format!("{key}.sub")),
+            3 => document.edit().add_list_item(&key, &item),
+            _ => document.edit().remove_list_item(&key, "x").and_then(|edited| edited.edit().remove("no such key")),
         };
         match result {
             Ok(edited) => {
@@ -244,7 +244,7 @@ proptest! {
     fn removing_a_key_removes_its_lines_alone(file in file(), at in any::<Index>()) {
         let document = Document::parse(file.text().into_bytes());
         let key = if file.entries.is_empty() { "fresh".to_owned() } else { at.get(&file.entries).0.clone() };
-        let edited = document.remove(&key).map_err(|error| TestCaseError::fail(format!("{error}: {:?}", file.text())))?;
+        let edited = document.edit().remove(&key).map_err(|error| TestCaseError::fail(format!("{error}: {:?}", file.text())))?;
         only_lines_of(&file, &key, edited.text())?;
         prop_assert_eq!(others(&edited, &key), others(&document, &key));
         prop_assert!(edited.field(&key).is_none());
@@ -259,12 +259,12 @@ proptest! {
         let document = Document::parse(text.clone().into_bytes());
         let json = serde_json::json!({ "k": word });
         let (touched, result) = match edit {
-            0 => ("Notes", document.append_note(&word)),
-            1 => ("Result", document.set_section_json("Result", &json)),
-            2 => ("Payload", document.set_section_json("Payload", &json)),
-            3 => ("Progress", document.tick(1, Mark::Flip)),
-            4 => ("Error", document.set_section_text("Error", &word)),
-            _ => ("Dependencies", document.bullet_add("Dependencies", &word)),
+            0 => ("Notes", document.edit().append_note(&word)),
+            1 => ("Result", document.edit().set_section_json("Result", &json)),
+            2 => ("Payload", document.edit().set_section_json("Payload", &json)),
+            3 => ("Progress", document.edit().tick(1, Mark::Flip)),
+            4 => ("Error", document.edit().set_section_text("Error", &word)),
+            _ => ("Dependencies", document.edit().add_bullet("Dependencies", &word)),
         };
         let edited = match result {
             Ok(edited) => edited,

@@ -47,10 +47,10 @@ pub(crate) fn fork(seed: &mut Seed, n: u64) -> Fork {
     let mut base = pairs::base(seed, n, shape);
     if seed.chance() {
         let text = "First the data is cleaned.\nThen it is split.\n\nNobody needs the rest.";
-        base = base.set_section_text("Design", text).unwrap();
+        base = base.edit().set_section_text("Design", text).unwrap();
     }
     if seed.chance() {
-        base = base.set("region", &Value::text("north")).unwrap();
+        base = base.edit().set("region", &Value::text("north")).unwrap();
     }
     let (ours, theirs) = (branch(seed, &base), branch(seed, &base));
     Fork { base, ours, theirs }
@@ -101,15 +101,16 @@ fn deed(seed: &mut Seed, document: &Document, name: &str) -> Option<Document> {
         "finish" => task::fail(document, Some(&json!({ "message": format!("gave up at {number}") }))).ok(),
         "key" => {
             let key = ["gpu", "epoch", "owner", "due", "region"][usize::try_from(seed.below(5)).unwrap()];
-            document.set(key, &Value::text(format!("v{number}"))).ok()
+            document.edit().set(key, &Value::text(format!("v{number}"))).ok()
         }
-        "key away" => document.remove("region").ok(),
+        "key away" => document.edit().remove("region").ok(),
         "tick" => {
             let count = document.body().steps().len() as u64;
-            (count > 0).then(|| document.tick(usize::try_from(1 + seed.below(count)).unwrap(), Mark::Flip).unwrap())
+            (count > 0)
+                .then(|| document.edit().tick(usize::try_from(1 + seed.below(count)).unwrap(), Mark::Flip).unwrap())
         }
         "note" => task::note(document, &format!("seen {number}\nand more")).ok(),
-        "step" => document.bullet_add("Progress", &format!("[ ] Step {number}")).ok(),
+        "step" => document.edit().add_bullet("Progress", &format!("[ ] Step {number}")).ok(),
         "dependency away" => {
             let first = document.field("depends_on")?.value.texts()?.first().map(|id| (*id).to_owned())?;
             let update = TaskUpdate { depends_on_remove: vec![first.parse().ok()?], ..TaskUpdate::default() };
@@ -119,7 +120,7 @@ fn deed(seed: &mut Seed, document: &Document, name: &str) -> Option<Document> {
             let text = document.body().section_text("Design")?.to_owned();
             let lines = ["First the data is", "Then it is", "Nobody needs"];
             let line = lines[usize::try_from(seed.below(3)).unwrap()];
-            document.set_section_text("Design", &text.replace(line, &format!("({number}) {line}"))).ok()
+            document.edit().set_section_text("Design", &text.replace(line, &format!("({number}) {line}"))).ok()
         }
         "comment" => {
             let line = format!("# by hand {number}\n");
@@ -133,7 +134,9 @@ fn deed(seed: &mut Seed, document: &Document, name: &str) -> Option<Document> {
             payload[format!("key{}", seed.below(4))] = json!(number);
             task::set_payload(document, &payload).ok()
         }
-        "section" => document.set_section_text(&format!("Aside {}", seed.below(3)), &format!("Words {number}.")).ok(),
+        "section" => {
+            document.edit().set_section_text(&format!("Aside {}", seed.below(3)), &format!("Words {number}.")).ok()
+        }
         "status" => match document.field("status")?.value.as_text()? {
             "completed" => task::reopen(document).ok(),
             "failed" => task::retry(document).ok(),
@@ -152,21 +155,21 @@ pub(crate) fn again(seed: &mut Seed, base: &Document) -> Branch {
 pub(crate) fn of_a_kind(seed: &mut Seed, n: u64, kind: &str) -> Fork {
     let mut base = pairs::base(seed, n, Shape::Lean);
     for step in 0..10 {
-        base = base.bullet_add("Progress", &format!("[ ] Part {step}")).unwrap();
+        base = base.edit().add_bullet("Progress", &format!("[ ] Part {step}")).unwrap();
     }
     let note = |seed: &mut Seed| task::note(&base, &format!("seen {}", seed.next())).unwrap();
     let key = |seed: &mut Seed| {
         let name =
             format!("{}{}", ["gpu", "epoch", "owner", "due"][usize::try_from(seed.below(4)).unwrap()], seed.next());
-        base.set(&name, &Value::text("x")).unwrap()
+        base.edit().set(&name, &Value::text("x")).unwrap()
     };
-    let step = |seed: &mut Seed| base.bullet_add("Progress", &format!("[ ] More {}", seed.next())).unwrap();
+    let step = |seed: &mut Seed| base.edit().add_bullet("Progress", &format!("[ ] More {}", seed.next())).unwrap();
     let (ours, theirs) = match kind {
         "boxes" => {
             let count = base.body().steps().len() as u64;
             let first = seed.below(count);
             let second = (first + 1 + seed.below(count - 1)) % count;
-            let tick = |at: u64| base.tick(usize::try_from(at + 1).unwrap(), Mark::Flip).unwrap();
+            let tick = |at: u64| base.edit().tick(usize::try_from(at + 1).unwrap(), Mark::Flip).unwrap();
             (tick(first), tick(second))
         }
         "key and note" => (key(seed), note(seed)),

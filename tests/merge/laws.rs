@@ -283,7 +283,7 @@ fn damaged(seed: &mut Seed, document: &Document) -> Document {
 #[test]
 pub(crate) fn what_a_person_must_choose_is_not_chosen() {
     let base = Document::parse(&b"---\nid: task-1\nstatus: pending\ntype: t\n# more\n---\n\n# T\n"[..]);
-    let with = |value: &str| base.set("region", &Value::text(value)).unwrap();
+    let with = |value: &str| base.edit().set("region", &Value::text(value)).unwrap();
     let one = merged(1, &base, &with("north"), &with("south"));
     assert_eq!(one.conflicts.len(), 1, "{:?}", one.decisions);
     let (conflict, text) = (&one.conflicts[0], String::from_utf8(one.document.bytes().to_vec()).unwrap());

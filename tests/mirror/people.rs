@@ -80,7 +80,7 @@ impl World {
             }
             None if self.below(3) == 0 => {
                 let document = self.new_document(&key);
-                (DocPath::for_new(key.0, &key.1), document.append_note(&token).expect("a note"))
+                (DocPath::for_new(key.0, &key.1), document.edit().append_note(&token).expect("a note"))
             }
             None => return,
         };
@@ -101,17 +101,17 @@ impl World {
     /// Each edit has its token.
     fn edit(&self, document: &Document, token: &str) -> Option<Document> {
         let edited = match self.below(10) {
-            0..3 => return document.append_note(token).ok(),
-            3..6 => return document.set(token, &Value::text("x")).ok(),
-            6 => document.set("shared", &Value::text(token.replace("zz", "yy"))).ok()?,
+            0..3 => return document.edit().append_note(token).ok(),
+            3..6 => return document.edit().set(token, &Value::text("x")).ok(),
+            6 => document.edit().set("shared", &Value::text(token.replace("zz", "yy"))).ok()?,
             7..9 => task::start(document)
                 .or_else(|_| task::complete(document, None))
                 .or_else(|_| task::reopen(document))
                 .ok()?,
-            _ if self.below(4) == 0 => document.set("status", &Value::text("odd")).ok()?,
-            _ => document.set("progress", &Value::plain(format!("0.{:02}", self.below(100)))).ok()?,
+            _ if self.below(4) == 0 => document.edit().set("status", &Value::text("odd")).ok()?,
+            _ => document.edit().set("progress", &Value::plain(format!("0.{:02}", self.below(100)))).ok()?,
         };
-        edited.append_note(token).or_else(|_| edited.set(token, &Value::text("x"))).ok()
+        edited.edit().append_note(token).or_else(|_| edited.edit().set(token, &Value::text("x"))).ok()
     }
 
     /// Somebody removes a document, or moves it to the archive.
@@ -157,7 +157,7 @@ impl World {
                     Kind::Agent => "idle",
                     Kind::Workflow => "running",
                 };
-                fixed = fixed.set("status", &Value::text(status)).unwrap_or(fixed);
+                fixed = fixed.edit().set("status", &Value::text(status)).unwrap_or(fixed);
             }
             // What a person gave up by choosing.
             let given_up: String =

@@ -111,9 +111,11 @@ pub(crate) fn change(document: &Document, field: &str, seed: &mut Seed) -> Docum
         "steps" if !document.body().steps().is_empty() && seed.chance() => {
             task::tick(document, 1, Mark::Flip).expect("there")
         }
-        "steps" => document.bullet_add("Progress", &format!("[ ] More {}", seed.next())).expect("allowed"),
-        "result" => document.set_section_json("Result", &json!({ "loss": seed.next() })).expect("allowed"),
-        "error" => document.set_section_text("Error", &format!("out of memory at {}", seed.next())).expect("allowed"),
+        "steps" => document.edit().add_bullet("Progress", &format!("[ ] More {}", seed.next())).expect("allowed"),
+        "result" => document.edit().set_section_json("Result", &json!({ "loss": seed.next() })).expect("allowed"),
+        "error" => {
+            document.edit().set_section_text("Error", &format!("out of memory at {}", seed.next())).expect("allowed")
+        }
         "notes" => task::note(document, &format!("note {}", seed.next())).expect("allowed"),
         other => panic!("no such field: {other}"),
     }

@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 pub use body::{BodyWord, Bullet, DocumentBody, Label, Note, OpenBlock, Section, Skeleton, Step, WordMark};
-pub use edit::{DESCRIPTION_BYTES_MAX, EditError, JSON_DEPTH_MAX, Mark, json_fault};
+pub use edit::{DESCRIPTION_BYTES_MAX, DocumentEdit, EditError, JSON_DEPTH_MAX, Mark, json_fault};
 pub(crate) use guard::marker as conflict_marker;
 pub use lost_fence::LostFence;
 pub use value::Value;
@@ -206,6 +206,12 @@ impl Document {
     #[must_use]
     pub fn body(&self) -> DocumentBody<'_> {
         DocumentBody { document: self }
+    }
+
+    /// Edits of the document; each returns the changed one.
+    #[must_use]
+    pub fn edit(&self) -> DocumentEdit<'_> {
+        DocumentEdit { document: self }
     }
 
     /// The line and column of a byte.

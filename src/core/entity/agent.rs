@@ -74,7 +74,7 @@ pub fn set(document: &Document, update: &AgentUpdate) -> Result<Document, Refusa
     }
     if let Some(metadata) = &update.metadata {
         let same = agent(&new).is_some_and(|agent| agent.2.as_ref() == Some(metadata));
-        new = if same { new } else { new.set_section_json("Metadata", metadata)? };
+        new = if same { new } else { new.edit().set_section_json("Metadata", metadata)? };
     }
     if new.bytes() == document.bytes() {
         return Ok(new);
@@ -109,11 +109,11 @@ fn set_active_tasks(document: &Document, tasks: &[ActiveTask], now: Timestamp) -
     for (index, bullet) in document.body().bullets(ACTIVE_TASKS).into_iter().enumerate().rev() {
         match ActiveTask::parse(&bullet.text).filter(|old| tasks.iter().any(|new| same(old, new))) {
             Some(old) if !kept.contains(&old) => kept.push(old),
-            _ => document = document.bullet_remove(ACTIVE_TASKS, index)?,
+            _ => document = document.edit().remove_bullet(ACTIVE_TASKS, index)?,
         }
     }
     for new in tasks.iter().filter(|new| !kept.iter().any(|old| same(old, new))) {
-        document = document.bullet_add(ACTIVE_TASKS, &one_line(&started(new.clone(), now).to_bullet()))?;
+        document = document.edit().add_bullet(ACTIVE_TASKS, &one_line(&started(new.clone(), now).to_bullet()))?;
     }
     Ok(document)
 }

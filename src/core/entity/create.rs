@@ -235,7 +235,7 @@ fn describe(kind: Kind, document: Document, text: Option<&str>) -> Result<Docume
         Some(own) => format!("{}\n\n{own}", text.trim_end()),
         None => text.to_owned(),
     };
-    document.set_description(skeleton, &whole).map_err(|error| RenderError::Value(Box::new(error.diagnostic())))
+    document.edit().set_description(skeleton, &whole).map_err(|error| RenderError::Value(Box::new(error.diagnostic())))
 }
 
 /// A title as a heading can hold it: one line, no closing `#` that markdown would drop; `null` if nothing is left.

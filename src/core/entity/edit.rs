@@ -215,9 +215,9 @@ pub(super) fn status<S: FromStr<Err = UnknownWord>>(kind: Kind, document: &Docum
 
 /// Sets a key and the body line that repeats it; nothing changes where both already say so.
 pub(crate) fn set_key(document: &Document, key: &str, value: &Value) -> Result<Document, Refusal> {
-    let document = document.set(key, value)?;
+    let document = document.edit().set(key, value)?;
     match value.as_text() {
-        Some(text) => Ok(document.set_label(&label_name(key), &one_line(text))?),
+        Some(text) => Ok(document.edit().set_label(&label_name(key), &one_line(text))?),
         None => Ok(document),
     }
 }
@@ -227,7 +227,7 @@ pub(crate) fn remove_key(document: &Document, key: &str) -> Result<Document, Ref
     if document.field(key).is_none() {
         return Ok(document.clone());
     }
-    Ok(document.remove(key)?.set_label(&label_name(key), "_none_")?)
+    Ok(document.edit().remove(key)?.edit().set_label(&label_name(key), "_none_")?)
 }
 
 /// The body line that repeats a key: `Assigned To` for `assigned_to`.
@@ -248,7 +248,7 @@ pub(crate) fn add_ids(document: &Document, key: &str, heading: &str, ids: &[DocI
         let is_stated = document.field(key).is_some_and(|field| !is_nothing(&field.value));
         let in_body = !is_stated && document.body().section(heading).is_some();
         if !known && (in_body || !document.body().bullets(heading).is_empty()) {
-            document = document.bullet_add(heading, id.as_str())?;
+            document = document.edit().add_bullet(heading, id.as_str())?;
         }
         if !in_body {
             document = add_to_key(&document, key, id)?;
@@ -265,13 +265,13 @@ fn add_to_key(document: &Document, key: &str, id: &DocId) -> Result<Document, Re
             Ok(document.clone())
         }
         Some(Value::Scalar { text, .. }) if is_spelled(text, id) => Ok(document.clone()),
-        Some(value) if is_nothing(value) => Ok(document.set(key, &Value::List(vec![item]))?),
+        Some(value) if is_nothing(value) => Ok(document.edit().set(key, &Value::List(vec![item]))?),
         Some(Value::Scalar { text, .. }) if DocId::new(text.as_str()).is_ok() => {
-            Ok(document.set(key, &Value::List(vec![Value::text(text.as_str()), item]))?)
+            Ok(document.edit().set(key, &Value::List(vec![Value::text(text.as_str()), item]))?)
         }
-        None => Ok(document.set(key, &Value::List(vec![item]))?),
+        None => Ok(document.edit().set(key, &Value::List(vec![item]))?),
         Some(Value::Scalar { .. } | Value::Map(_)) => Err(unusable_list(document, key)),
-        Some(_) => Ok(document.list_add(key, &item)?),
+        Some(_) => Ok(document.edit().add_list_item(key, &item)?),
     }
 }
 
@@ -308,7 +308,7 @@ pub(crate) fn remove_ids(document: &Document, key: &str, heading: &str, ids: &[D
     for id in ids {
         let bullets = document.body().bullets(heading);
         if let Some(index) = bullets.iter().position(|bullet| is_spelled(first_word(&bullet.text), id)) {
-            let removed = document.bullet_remove(heading, index)?;
+            let removed = document.edit().remove_bullet(heading, index)?;
             if lost_others(&document, &removed, heading, id) {
                 return Err(by_hand(&document, heading, id));
             }
@@ -327,10 +327,10 @@ pub(crate) fn remove_ids(document: &Document, key: &str, heading: &str, ids: &[D
         };
         let spelled: Vec<String> = left.iter().filter(|item| is_spelled(item, id)).map(ToString::to_string).collect();
         if !spelled.is_empty() && spelled.len() == left.len() {
-            document = document.remove(key)?;
+            document = document.edit().remove(key)?;
         } else {
             for item in spelled {
-                document = document.list_remove(key, &item)?;
+                document = document.edit().remove_list_item(key, &item)?;
             }
         }
     }
@@ -363,7 +363,7 @@ fn first_word(bullet: &str) -> &str {
 /// Writes an outcome under its heading: a text as text where it reads back as the same text, anything else as JSON.
 pub(crate) fn set_outcome(document: &Document, heading: &str, outcome: &Json) -> Result<Document, Refusal> {
     if let Json::String(text) = outcome {
-        let as_text = document.set_section_text(heading, text.trim_end());
+        let as_text = document.edit().set_section_text(heading, text.trim_end());
         if let Ok(changed) = as_text
             && super::read::outcome(&changed, heading).as_ref() == Some(outcome)
             && changed.body().sections().len() <= document.body().sections().len() + 1
@@ -371,12 +371,12 @@ pub(crate) fn set_outcome(document: &Document, heading: &str, outcome: &Json) ->
             return Ok(changed);
         }
     }
-    Ok(document.set_section_json(heading, outcome)?)
+    Ok(document.edit().set_section_json(heading, outcome)?)
 }
 
 /// Replaces the description; an empty text removes it.
 pub(super) fn set_description(kind: Kind, document: &Document, text: &str) -> Result<Document, Refusal> {
-    let edited = document.set_description(skeleton(kind), text);
+    let edited = document.edit().set_description(skeleton(kind), text);
     let edited = edited.map_err(|error| Refusal::from(error).about(&id_of(kind, document)))?;
     // A key of that name would come back where the body has none.
     remove_key(&edited, "description")
@@ -387,7 +387,7 @@ pub(super) fn set_placeholder(document: &Document, heading: &str, text: &str) ->
     let placeholder =
         |text: &str| text.len() > 2 && text.starts_with('_') && text.ends_with('_') && !text.contains('\n');
     match document.body().section_text(heading) {
-        Some(old) if placeholder(old) && old != text => Ok(document.set_section_text(heading, text)?),
+        Some(old) if placeholder(old) && old != text => Ok(document.edit().set_section_text(heading, text)?),
         _ => Ok(document.clone()),
     }
 }

@@ -349,12 +349,8 @@ impl<'a> Reader<'a> {
         if let Some(texts) = self.field("active_tasks").and_then(|field| field.value.texts()) {
             return texts.into_iter().map(|text| ActiveTask { task: text.to_owned(), started: None }).collect();
         }
-        self.document
-            .body()
-            .bullets("Active Tasks")
-            .iter()
-            .filter_map(|bullet| ActiveTask::parse(&bullet.text))
-            .collect()
+        let bullets = self.document.body().bullets("Active Tasks");
+        bullets.iter().filter_map(|bullet| ActiveTask::parse(&bullet.text)).collect()
     }
 
     /// A section that holds JSON, else the key of that name.

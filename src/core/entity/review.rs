@@ -137,7 +137,7 @@ fn add_note(document: &Document, text: &str) -> Result<Document, Refusal> {
     if document.body().notes().iter().any(|note| same_words(&note.text, text)) {
         return Ok(document.clone());
     }
-    Ok(document.append_note(text)?)
+    Ok(document.edit().append_note(text)?)
 }
 
 /// Whether two texts say the same; how lines are broken and indented is the document's affair.

@@ -142,7 +142,7 @@ pub fn reopen(document: &Document) -> Result<Document, Refusal> {
 /// # Errors
 /// [`Refusal::Edit`] if there is no such check box.
 pub fn tick(document: &Document, step: usize, mark: Mark) -> Result<Document, Refusal> {
-    Ok(document.tick(step, mark)?)
+    Ok(document.edit().tick(step, mark)?)
 }
 
 /// Adds a note at the end of the notes.
@@ -153,7 +153,7 @@ pub fn note(document: &Document, text: &str) -> Result<Document, Refusal> {
     if text.trim().is_empty() {
         return Err(Refusal::bad_value(id_of(Kind::Task, document), "the note is empty", "say something in it"));
     }
-    Ok(document.append_note(text)?)
+    Ok(document.edit().append_note(text)?)
 }
 
 /// Replaces the payload; `null` removes it.
@@ -164,11 +164,11 @@ pub fn set_payload(document: &Document, payload: &Json) -> Result<Document, Refu
     if payload.is_null() {
         let document = remove_key(document, "payload")?;
         return match document.body().section_json("Payload") {
-            Some(_) => Ok(document.set_section_text("Payload", "")?),
+            Some(_) => Ok(document.edit().set_section_text("Payload", "")?),
             None => Ok(document),
         };
     }
-    Ok(document.set_section_json("Payload", payload)?)
+    Ok(document.edit().set_section_json("Payload", payload)?)
 }
 
 fn set_kind(document: &Document, kind: &str) -> Result<Document, Refusal> {
@@ -188,7 +188,7 @@ fn add_steps(document: &Document, steps: &[String]) -> Result<Document, Refusal>
             return Err(Refusal::bad_value(id_of(Kind::Task, &document), "a step is empty", "say what is to be done"));
         }
         if !document.body().steps().iter().any(|known| known.text == text) {
-            document = document.bullet_add("Progress", &format!("[ ] {text}"))?;
+            document = document.edit().add_bullet("Progress", &format!("[ ] {text}"))?;
         }
     }
     Ok(document)
@@ -208,7 +208,7 @@ pub fn dependency_stands(document: &Document, id: &DocId, now: TaskStatus) -> Re
         return Ok(document.clone());
     }
     let kept = text.rsplit_once("- ").map_or(text.as_str(), |(kept, _)| kept).trim_end();
-    Ok(document.bullet_set(DEPENDENCIES, index, &format!("{kept} - {}", shout(now)))?)
+    Ok(document.edit().set_bullet(DEPENDENCIES, index, &format!("{kept} - {}", shout(now)))?)
 }
 
 /// Says in the bullet of a dependency what it is and how it stands, as the reference document does.
@@ -219,7 +219,7 @@ pub fn describe_dependency(document: &Document, id: &DocId, kind: &str, now: Tas
     let bullets = document.body().bullets(DEPENDENCIES);
     let found = bullets.iter().position(|bullet| DependencyBullet::parse(&bullet.text).id == id.as_str());
     let Some(index) = found else { return Ok(document.clone()) };
-    Ok(document.bullet_set(DEPENDENCIES, index, &format!("{id} ({}) - {}", one_line(kind), shout(now)))?)
+    Ok(document.edit().set_bullet(DEPENDENCIES, index, &format!("{id} ({}) - {}", one_line(kind), shout(now)))?)
 }
 
 fn shout(status: TaskStatus) -> String {
@@ -245,7 +245,7 @@ fn set_title(document: &Document, title: &str) -> Result<Document, Refusal> {
     if document.body().title() == Some(heading.as_str()) {
         return Ok(document);
     }
-    Ok(document.set_title(&heading)?)
+    Ok(document.edit().set_title(&heading)?)
 }
 
 fn go(document: &Document, to: TaskStatus) -> Result<Document, Refusal> {

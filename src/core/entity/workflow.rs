@@ -55,7 +55,7 @@ pub fn update(document: &Document, update: &WorkflowUpdate) -> Result<Document, 
         new = set_description(Kind::Workflow, &new, text)?;
     }
     if let Some(metadata) = &update.metadata {
-        new = new.set_section_json("Metadata", metadata)?;
+        new = new.edit().set_section_json("Metadata", metadata)?;
     }
     new = add_ids(&new, "tasks", TASKS, &update.tasks_add)?;
     new = remove_ids(&new, "tasks", TASKS, &update.tasks_remove)?;

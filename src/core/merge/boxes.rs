@@ -37,7 +37,7 @@ impl Marks {
         let marks = steps
             .zip(boxes(document))
             .map(|(step, at)| at.and_then(|(key, _)| self.0.get(&key).copied()).unwrap_or(step.done));
-        document.set_marks(&marks.collect::<Vec<_>>())
+        document.edit().set_marks(&marks.collect::<Vec<_>>())
     }
 }
 

@@ -129,9 +129,8 @@ impl Work {
         for line in self.decisions.iter().map(record::line).collect::<Vec<_>>() {
             let is_there =
                 |document: &Document| document.body().bullets(record::HEADING).iter().any(|old| old.text == line);
-            self.each(|document| {
-                if is_there(document) { Ok(document.clone()) } else { document.bullet_add(record::HEADING, &line) }
-            })?;
+            let add = |document: &Document| document.edit().add_bullet(record::HEADING, &line);
+            self.each(|document| if is_there(document) { Ok(document.clone()) } else { add(document) })?;
         }
         Ok(fields)
     }
@@ -139,7 +138,7 @@ impl Work {
     fn title(&mut self, base: &Document, a: &Document, b: &Document) -> Result<(), EditError> {
         let of = |document: &Document| document.body().title().map(str::to_owned);
         match three::plain(&of(base), &of(a), &of(b), |x, y| x == y) {
-            Three::Is(Some(title)) if !title.is_empty() => self.each(|document| document.set_title(&title)),
+            Three::Is(Some(title)) if !title.is_empty() => self.each(|document| document.edit().set_title(&title)),
             Three::Is(_) => Ok(()),
             Three::Clash => {
                 let say = |document: &Document| document.body().title().unwrap_or("nothing").to_owned();
@@ -153,9 +152,8 @@ impl Work {
     fn sections(&mut self, contest: &Contest<'_>, claim: Option<Side>) -> Result<(), EditError> {
         let Contest { kind, base, a, b, .. } = *contest;
         let mut headings: Vec<&str> = Vec::new();
-        for heading in
-            [a, b].iter().flat_map(|document| document.body().sections()).map(|section| section.heading.as_str())
-        {
+        let all = [a, b].into_iter().flat_map(|document| document.body().sections());
+        for heading in all.map(|section| section.heading.as_str()) {
             if !headings.iter().any(|known| known.eq_ignore_ascii_case(heading)) {
                 headings.push(heading);
             }
@@ -163,12 +161,8 @@ impl Work {
         // One that stands twice is prose: which of the two is meant nobody knows.
         let twice = |heading: &str| {
             let count = |document: &Document| {
-                document
-                    .body()
-                    .sections()
-                    .iter()
-                    .filter(|section| section.heading.eq_ignore_ascii_case(heading))
-                    .count()
+                let sections = document.body().sections().iter();
+                sections.filter(|section| section.heading.eq_ignore_ascii_case(heading)).count()
             };
             [base, a, b].into_iter().any(|document| count(document) > 1)
         };
@@ -190,7 +184,7 @@ impl Work {
                 },
             };
             if let Some(text) = decided {
-                self.each(|document| document.set_section_text(heading, &text))?;
+                self.each(|document| document.edit().set_section_text(heading, &text))?;
             }
         }
         Ok(())
@@ -234,7 +228,7 @@ impl Work {
                 return Ok(None);
             }
             if let Three::Is(Some(json)) = three::json(old.as_ref(), mine.as_ref(), other.as_ref()) {
-                self.each(|document| document.set_section_json(heading, &json))?;
+                self.each(|document| document.edit().set_section_json(heading, &json))?;
                 return Ok(None);
             }
             if kind != Kind::Agent {
@@ -270,13 +264,13 @@ fn put(document: &Document, key: &str, value: Option<&Value>) -> Result<Document
     let label = label_name(key);
     match value {
         Some(value) => {
-            let document = document.set(key, value)?;
+            let document = document.edit().set(key, value)?;
             match value.as_text() {
-                Some(text) if !text.contains(['\n', '\r']) => document.set_label(&label, text),
+                Some(text) if !text.contains(['\n', '\r']) => document.edit().set_label(&label, text),
                 _ => Ok(document),
             }
         }
-        None if document.field(key).is_some() => document.remove(key)?.set_label(&label, "_none_"),
+        None if document.field(key).is_some() => document.edit().remove(key)?.edit().set_label(&label, "_none_"),
         None => Ok(document.clone()),
     }
 }

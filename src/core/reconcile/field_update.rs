@@ -151,7 +151,7 @@ impl<'a> FieldUpdates<'a> {
         }
         let has_label = document.body().title().is_some_and(|heading| heading.starts_with("Workflow:"));
         let heading = if has_label { format!("Workflow: {title}") } else { title };
-        document.set_title(&heading).map_err(|error| error.diagnostic().message)
+        document.edit().set_title(&heading).map_err(|error| error.diagnostic().message)
     }
 
     fn remove(&self, document: &Document, field: &str) -> Edit {
@@ -176,7 +176,7 @@ impl<'a> FieldUpdates<'a> {
         let document = remove_key(document, field).map_err(|refusal| refused(&refusal))?;
         match document.body().section(section) {
             None => Ok(document),
-            Some(_) => document.set_section_text(section, "").map_err(|error| error.diagnostic().message),
+            Some(_) => document.edit().set_section_text(section, "").map_err(|error| error.diagnostic().message),
         }
     }
 
@@ -388,7 +388,7 @@ fn section(document: &Document, heading: &str, field: &str, value: &Json) -> Edi
     if document.body().section(heading).is_none() && document.field(field).is_some() {
         return key(document, field, &Value::from_json(value));
     }
-    document.set_section_json(heading, value).map_err(|error| error.diagnostic().message)
+    document.edit().set_section_json(heading, value).map_err(|error| error.diagnostic().message)
 }
 
 fn list(document: &Document, field: &str, heading: &str, ids: &[DocId]) -> Edit {

@@ -24,7 +24,7 @@ pub(in crate::core::document) struct Prose {
     pub(in crate::core::document) intro: usize,
 }
 
-impl<'a> DocumentBody<'a> {
+impl DocumentBody<'_> {
     /// The description: its parts as they are written, with a blank line between two. `None` if there is none.
     #[must_use]
     pub fn description(self, skeleton: Skeleton<'_>) -> Option<String> {

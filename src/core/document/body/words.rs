@@ -39,7 +39,7 @@ pub struct BodyWord {
     pub place: Place,
 }
 
-impl<'a> DocumentBody<'a> {
+impl DocumentBody<'_> {
     /// The words of all sections with a heading, in file order: of list items, check boxes, paragraphs and tables. Code blocks
     /// and HTML have none. Empty if there is no such section.
     #[must_use]

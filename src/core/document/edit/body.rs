@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{EditError, Splice, Touched};
+use super::{DocumentEdit, EditError, Splice, Touched};
+#[cfg(doc)]
+use crate::core::document::DocumentBody;
 use crate::core::document::body::{JsonSpot, Rest, is_placeholder};
 use crate::core::document::fence::{line_end, line_start};
 use crate::core::document::{Bullet, Document, Section, Step};
@@ -22,12 +24,12 @@ pub enum Mark {
 const SECTION_ORDER: [&str; 9] =
     ["Active Tasks", "Dependencies", "Payload", "Metadata", "Progress", "Result", "Error", "History", "Notes"];
 
-impl Document {
-    /// Ticks or unticks a step, counted from 1 as [`DocumentBody::steps`](crate::core::document::DocumentBody::steps) lists them. Changes one byte, or none.
+impl DocumentEdit<'_> {
+    /// Ticks or unticks a step, counted from 1 as [`DocumentBody::steps`] lists them. Changes one byte, or none.
     ///
     /// # Errors
     /// [`EditError::NoStep`]; [`EditError::Unreadable`].
-    pub fn tick(&self, step: usize, mark: Mark) -> Result<Self, EditError> {
+    pub fn tick(self, step: usize, mark: Mark) -> Result<Document, EditError> {
         let steps = self.editable()?.body().steps();
         let missing = || EditError::NoStep { asked: step, steps: steps.iter().map(|step| step.text.clone()).collect() };
         let found = step.checked_sub(1).and_then(|i| steps.get(i)).ok_or_else(missing)?;
@@ -37,7 +39,7 @@ impl Document {
             Mark::Flip => !found.done,
         };
         if done == found.done {
-            return Ok(self.clone());
+            return Ok(self.document.clone());
         }
         let range = found.mark..found.mark + 1;
         let edited = self.with_body(
@@ -53,24 +55,26 @@ impl Document {
         if proven { Ok(edited) } else { Err(EditError::Unproven("the check box".to_owned())) }
     }
 
-    /// Gives every step the mark that is given for it, in the order of [`DocumentBody::steps`](crate::core::document::DocumentBody::steps). Changes nothing else.
+    /// Gives every step the mark that is given for it, in the order of [`DocumentBody::steps`]. Changes nothing else.
     ///
     /// # Errors
     /// [`EditError`] as for every edit; [`EditError::Unproven`] if there are not as many steps.
-    pub fn set_marks(&self, done: &[bool]) -> Result<Self, EditError> {
+    pub fn set_marks(self, done: &[bool]) -> Result<Document, EditError> {
         let steps = self.body().steps();
         let others = steps.iter().zip(done).filter(|(step, done)| step.done != **done);
         let splice =
             |(step, done): (&Step, &bool)| Splice::new(step.mark..step.mark + 1, if *done { "x" } else { " " });
         let splices: Vec<Splice> = others.map(splice).collect();
         if splices.is_empty() {
-            return Ok(self.clone());
+            return Ok(self.document.clone());
         }
-        let edited = self.editable()?.with(splices)?;
-        let texts = |document: &Self| document.body().steps().iter().map(|step| step.text.clone()).collect::<Vec<_>>();
+        let edited = self.editable()?.splice(splices)?;
+        let texts =
+            |document: &Document| document.body().steps().iter().map(|step| step.text.clone()).collect::<Vec<_>>();
         let is_set = edited.body().steps().iter().map(|step| step.done).eq(done.iter().copied());
-        let proven =
-            is_set && texts(&edited) == texts(self) && edited.body().sections().len() == self.body().sections().len();
+        let proven = is_set
+            && texts(&edited) == texts(self.document)
+            && edited.body().sections().len() == self.body().sections().len();
         if proven { Ok(edited) } else { Err(EditError::Unproven("the check boxes".to_owned())) }
     }
 
@@ -79,17 +83,17 @@ impl Document {
     ///
     /// # Errors
     /// [`EditError::BadJson`] if something else than JSON stands there; [`EditError`] as for every edit.
-    pub fn set_section_json(&self, heading: &str, json: &serde_json::Value) -> Result<Self, EditError> {
-        self.editable()?.with_closed_blocks(|document| document.put_json(heading, json))
+    pub fn set_section_json(self, heading: &str, json: &serde_json::Value) -> Result<Document, EditError> {
+        self.editable()?.with_closed_blocks(|edit| edit.put_json(heading, json))
     }
 
-    fn put_json(&self, heading: &str, json: &serde_json::Value) -> Result<Self, EditError> {
+    fn put_json(self, heading: &str, json: &serde_json::Value) -> Result<Document, EditError> {
         if let Some(fault) = super::json_fault(&format!("what goes into `## {heading}`"), json) {
             return Err(EditError::Value(Box::new(fault)));
         }
         let pretty = |at: usize| format!("{json:#}").replace('\n', self.line_break_at(at));
         let Some(section) = self.body().section(heading) else {
-            let at = self.inner().body.end;
+            let at = self.document.inner().body.end;
             return self.proven_json(self.add_section(heading, &self.wrapped(pretty(at), at))?, heading, json);
         };
         let splice = match self.body().json_spot(section) {
@@ -102,7 +106,7 @@ impl Document {
             }
             JsonSpot::Fenced(range) => {
                 if self.body().section_json(heading) == Some(Ok(json.clone())) {
-                    return Ok(self.clone());
+                    return Ok(self.document.clone());
                 }
                 let eol = self.line_break_at(range.start);
                 Splice::new(range.clone(), pretty(range.start) + eol)
@@ -111,7 +115,7 @@ impl Document {
                 let fault = |fault| EditError::BadJson(Box::new(fault));
                 let (old, end) = self.body().json_with_end(&section.heading, &range, Rest::Prose).map_err(fault)?;
                 if old == *json {
-                    return Ok(self.clone());
+                    return Ok(self.document.clone());
                 }
                 Splice::new(range.start..end, pretty(range.start))
             }
@@ -124,21 +128,21 @@ impl Document {
     ///
     /// # Errors
     /// [`EditError::Unproven`] if the text would open another section or swallow the next one; [`EditError`] as for every edit.
-    pub fn set_section_text(&self, heading: &str, text: &str) -> Result<Self, EditError> {
-        self.editable()?.with_closed_blocks(|document| document.put_text(heading, text))
+    pub fn set_section_text(self, heading: &str, text: &str) -> Result<Document, EditError> {
+        self.editable()?.with_closed_blocks(|edit| edit.put_text(heading, text))
     }
 
-    fn put_text(&self, heading: &str, text: &str) -> Result<Self, EditError> {
+    fn put_text(self, heading: &str, text: &str) -> Result<Document, EditError> {
         let text = text.trim().replace("\r\n", "\n");
         let Some(section) = self.body().section(heading) else {
-            let text = text.replace('\n', self.line_break_at(self.inner().body.end));
+            let text = text.replace('\n', self.line_break_at(self.document.inner().body.end));
             return self.proven_text(self.add_section(heading, &text)?, heading, &text);
         };
         let text = text.replace('\n', self.line_break_at(section.span.start));
         if self.body().section_text(heading) == Some(text.as_str()) {
-            return Ok(self.clone());
+            return Ok(self.document.clone());
         }
-        let splice = self.fill(section, self.trimmed(section), &text);
+        let splice = self.fill(section, trimmed(self.text(), section), &text);
         let edited = self.with_body(&format!("`## {}`", section.heading), &Touched::Section(heading), vec![splice])?;
         self.proven_text(edited, heading, &text)
     }
@@ -147,40 +151,40 @@ impl Document {
     ///
     /// # Errors
     /// [`EditError::BadText`] if the note is empty; [`EditError`] as for every edit.
-    pub fn append_note(&self, note: &str) -> Result<Self, EditError> {
+    pub fn append_note(self, note: &str) -> Result<Document, EditError> {
         if note.trim().is_empty() {
             return Err(EditError::BadText { what: "a note", why: "is empty" });
         }
-        self.bullet_add("Notes", note)
+        self.add_bullet("Notes", note)
     }
 
     /// Adds a list item at the end of a section, which is added if there is none. A placeholder gives way.
     ///
     /// # Errors
     /// [`EditError`] as for every edit.
-    pub fn bullet_add(&self, heading: &str, text: &str) -> Result<Self, EditError> {
-        self.editable()?.with_closed_blocks(|document| document.put_bullet(heading, text))
+    pub fn add_bullet(self, heading: &str, text: &str) -> Result<Document, EditError> {
+        self.editable()?.with_closed_blocks(|edit| edit.put_bullet(heading, text))
     }
 
-    fn put_bullet(&self, heading: &str, text: &str) -> Result<Self, EditError> {
+    fn put_bullet(self, heading: &str, text: &str) -> Result<Document, EditError> {
         let Some(section) = self.body().section(heading) else {
-            let item = list_item("- ", text, self.line_break_at(self.inner().body.end));
+            let item = list_item("- ", text, self.line_break_at(self.document.inner().body.end));
             return self.proven_bullets(self.add_section(heading, &item)?, heading, 1);
         };
         let eol = self.line_break_at(section.span.start);
-        let (content, bullets) = (self.trimmed(section), self.body().bullets(heading));
+        let (content, bullets) = (trimmed(self.text(), section), self.body().bullets(heading));
         let splice = match bullets.last() {
             None if content.is_empty() || is_placeholder(&self.text()[content.clone()]) => {
                 self.fill(section, content, &list_item("- ", text, eol))
             }
             None => Splice::insert(content.end, format!("{eol}{eol}{}", list_item("- ", text, eol))),
             Some(last) if last.span.end == content.end => {
-                let marker = self.marker_like(last);
+                let marker = marker_like(self.text(), last);
                 Splice::insert(content.end, format!("{eol}{}", list_item(&marker, text, eol)))
             }
             // Prose follows the list: the item still goes to the list's end.
             Some(last) => {
-                Splice::insert(last.span.end, format!("{eol}{}", list_item(&self.marker_like(last), text, eol)))
+                Splice::insert(last.span.end, format!("{eol}{}", list_item(&marker_like(self.text(), last), text, eol)))
             }
         };
         let name = format!("`## {}`", section.heading);
@@ -188,20 +192,20 @@ impl Document {
         self.proven_bullets(edited, heading, bullets.len() + 1)
     }
 
-    /// Replaces the text of a list item, counted from 0 as [`DocumentBody::bullets`](crate::core::document::DocumentBody::bullets) lists them.
+    /// Replaces the text of a list item, counted from 0 as [`DocumentBody::bullets`] lists them.
     ///
     /// # Errors
     /// [`EditError::NoBullet`]; [`EditError`] as for every edit.
-    pub fn bullet_set(&self, heading: &str, index: usize, text: &str) -> Result<Self, EditError> {
-        self.editable()?.with_closed_blocks(|document| document.replace_bullet(heading, index, text))
+    pub fn set_bullet(self, heading: &str, index: usize, text: &str) -> Result<Document, EditError> {
+        self.editable()?.with_closed_blocks(|edit| edit.replace_bullet(heading, index, text))
     }
 
-    fn replace_bullet(&self, heading: &str, index: usize, text: &str) -> Result<Self, EditError> {
+    fn replace_bullet(self, heading: &str, index: usize, text: &str) -> Result<Document, EditError> {
         let (bullet, have) = self.bullet(heading, index)?;
         if bullet.text == text.trim() {
-            return Ok(self.clone());
+            return Ok(self.document.clone());
         }
-        let marker = self.marker_like(&bullet);
+        let marker = marker_like(self.text(), &bullet);
         let item = list_item(&marker, text, self.line_break_at(bullet.span.start));
         let item = item.trim_start().to_owned();
         let splice = Splice::new(bullet.span.clone(), item);
@@ -209,15 +213,15 @@ impl Document {
         self.proven_bullets(edited, heading, have)
     }
 
-    /// Removes a list item with its lines, counted from 0 as [`DocumentBody::bullets`](crate::core::document::DocumentBody::bullets) lists them.
+    /// Removes a list item with its lines, counted from 0 as [`DocumentBody::bullets`] lists them.
     ///
     /// # Errors
     /// [`EditError::NoBullet`]; [`EditError`] as for every edit.
-    pub fn bullet_remove(&self, heading: &str, index: usize) -> Result<Self, EditError> {
-        self.editable()?.with_closed_blocks(|document| document.drop_bullet(heading, index))
+    pub fn remove_bullet(self, heading: &str, index: usize) -> Result<Document, EditError> {
+        self.editable()?.with_closed_blocks(|edit| edit.drop_bullet(heading, index))
     }
 
-    fn drop_bullet(&self, heading: &str, index: usize) -> Result<Self, EditError> {
+    fn drop_bullet(self, heading: &str, index: usize) -> Result<Document, EditError> {
         let (bullet, have) = self.bullet(heading, index)?;
         let lines = line_start(self.text(), bullet.span.start)..line_end(self.text(), bullet.span.end);
         let splice = Splice::new(lines, "");
@@ -229,14 +233,14 @@ impl Document {
     ///
     /// # Errors
     /// [`EditError::BadText`] if the text has more than one line; [`EditError`] as for every edit.
-    pub fn set_label(&self, name: &str, text: &str) -> Result<Self, EditError> {
+    pub fn set_label(self, name: &str, text: &str) -> Result<Document, EditError> {
         self.editable()?;
-        let Some(label) = self.body().label(name) else { return Ok(self.clone()) };
+        let Some(label) = self.body().label(name) else { return Ok(self.document.clone()) };
         if text.contains(['\n', '\r']) {
             return Err(EditError::BadText { what: "the text of a label", why: "has more than one line" });
         }
         if label.text == text.trim() {
-            return Ok(self.clone());
+            return Ok(self.document.clone());
         }
         let tight = !self.text()[..label.span.start].ends_with([' ', '\t']);
         let blank = if tight { " " } else { "" };
@@ -250,13 +254,13 @@ impl Document {
     ///
     /// # Errors
     /// [`EditError::BadText`] if the title is empty or has more than one line; [`EditError`] as for every edit.
-    pub fn set_title(&self, title: &str) -> Result<Self, EditError> {
+    pub fn set_title(self, title: &str) -> Result<Document, EditError> {
         let title = title.trim();
         if title.is_empty() || title.contains(['\n', '\r']) {
             return Err(EditError::BadText { what: "a title", why: "is one line with at least one character" });
         }
         if self.editable()?.body().title() == Some(title) {
-            return Ok(self.clone());
+            return Ok(self.document.clone());
         }
         // `#`s at the end would be taken for the heading's closing.
         let closing = if title.ends_with('#') { " #" } else { "" };
@@ -264,10 +268,10 @@ impl Document {
             Some(range) if !range.is_empty() => Splice::new(range, format!("{title}{closing}")),
             Some(range) => Splice::insert(range.start, format!(" {title}{closing}")),
             None => {
-                let at = self.inner().body.start;
+                let at = self.document.inner().body.start;
                 let eol = self.line_break_at(at);
                 let before = if at > 0 && !self.text()[..at].ends_with(['\n', '\u{feff}']) { eol } else { "" };
-                let gap = if self.inner().fence.is_some() { eol } else { "" };
+                let gap = if self.document.inner().fence.is_some() { eol } else { "" };
                 let rest = &self.text()[at..];
                 let after = match rest.chars().next() {
                     None => self.last_break(eol).to_owned(),
@@ -281,7 +285,7 @@ impl Document {
         if edited.body().title() == Some(title) { Ok(edited) } else { Err(EditError::Unproven("the title".to_owned())) }
     }
 
-    fn bullet(&self, heading: &str, index: usize) -> Result<(Bullet, usize), EditError> {
+    fn bullet(self, heading: &str, index: usize) -> Result<(Bullet, usize), EditError> {
         if self.editable()?.body().section(heading).is_none() {
             return Err(EditError::NoSection(heading.to_owned()));
         }
@@ -293,16 +297,8 @@ impl Document {
         Err(EditError::NoBullet { heading: heading.to_owned(), asked: index, have })
     }
 
-    /// What stands in a section, without the blank lines around it.
-    fn trimmed(&self, section: &Section) -> Range<usize> {
-        let content = &self.text()[section.span.clone()];
-        let start = section.span.start + content.len() - content.trim_start().len();
-        let end = section.span.start + content.trim_end().len();
-        start.min(end.max(section.span.start))..end.max(section.span.start)
-    }
-
     /// Puts text in the place of what stands in a section, with a blank line before it and before what follows.
-    fn fill(&self, section: &Section, content: Range<usize>, text: &str) -> Splice {
+    fn fill(self, section: &Section, content: Range<usize>, text: &str) -> Splice {
         let eol = self.line_break_at(section.span.start);
         if !content.is_empty() && !text.is_empty() {
             return Splice::new(content, text);
@@ -317,13 +313,8 @@ impl Document {
         Splice::new(section.span.clone(), format!("{before}{eol}{text}{after}"))
     }
 
-    /// The line break at the end of the file, if it has one; a missing one stays missing.
-    pub(super) fn last_break(&self, eol: &'static str) -> &'static str {
-        if self.text().is_empty() || self.text().ends_with('\n') { eol } else { "" }
-    }
-
     /// Adds a section in its place: before the first one that comes later in the order, else at the end.
-    fn add_section(&self, heading: &str, content: &str) -> Result<Self, EditError> {
+    fn add_section(self, heading: &str, content: &str) -> Result<Document, EditError> {
         if heading.trim().is_empty() || heading.contains(['\n', '\r']) {
             return Err(EditError::BadText { what: "a heading", why: "is one line with at least one character" });
         }
@@ -347,7 +338,7 @@ impl Document {
     }
 
     /// New JSON in the document's own manner: raw where its JSON is raw, else in a fence.
-    fn wrapped(&self, json: String, at: usize) -> String {
+    fn wrapped(self, json: String, at: usize) -> String {
         let has = |wanted: fn(&JsonSpot) -> bool| {
             self.body().sections().iter().any(|section| {
                 let spot = self.body().json_spot(section);
@@ -363,16 +354,7 @@ impl Document {
         format!("```json{eol}{json}{eol}```")
     }
 
-    /// Indent and marker of a list item, for one more of its kind.
-    fn marker_like(&self, bullet: &Bullet) -> String {
-        let text = self.text();
-        let indent = &text[line_start(text, bullet.span.start)..bullet.span.start];
-        let marker = text[bullet.span.clone()].chars().next().filter(|c| matches!(c, '-' | '*' | '+')).unwrap_or('-');
-        let indent = if indent.bytes().all(|b| b == b' ') { indent } else { "" };
-        format!("{indent}{marker} ")
-    }
-
-    fn proven_json(&self, edited: Self, heading: &str, json: &serde_json::Value) -> Result<Self, EditError> {
+    fn proven_json(self, edited: Document, heading: &str, json: &serde_json::Value) -> Result<Document, EditError> {
         let same_steps = edited.body().steps().len() == self.body().steps().len();
         if same_steps && edited.body().section_json(heading) == Some(Ok(json.clone())) {
             return Ok(edited);
@@ -380,18 +362,34 @@ impl Document {
         Err(EditError::Unproven(format!("`## {heading}`")))
     }
 
-    fn proven_text(&self, edited: Self, heading: &str, text: &str) -> Result<Self, EditError> {
+    fn proven_text(self, edited: Document, heading: &str, text: &str) -> Result<Document, EditError> {
         let proven = edited.body().section_text(heading) == Some(text)
             && self.body().sections().len() <= edited.body().sections().len();
         if proven { Ok(edited) } else { Err(EditError::Unproven(format!("`## {heading}`"))) }
     }
 
-    fn proven_bullets(&self, edited: Self, heading: &str, count: usize) -> Result<Self, EditError> {
+    fn proven_bullets(self, edited: Document, heading: &str, count: usize) -> Result<Document, EditError> {
         let progress = heading.eq_ignore_ascii_case("Progress");
         let same_steps = progress || edited.body().steps().len() == self.body().steps().len();
         let proven = same_steps && edited.body().bullets(heading).len() == count;
         if proven { Ok(edited) } else { Err(EditError::Unproven(format!("`## {heading}`"))) }
     }
+}
+
+/// What stands in a section, without the blank lines around it.
+fn trimmed(text: &str, section: &Section) -> Range<usize> {
+    let content = &text[section.span.clone()];
+    let start = section.span.start + content.len() - content.trim_start().len();
+    let end = section.span.start + content.trim_end().len();
+    start.min(end.max(section.span.start))..end.max(section.span.start)
+}
+
+/// Indent and marker of a list item, for one more of its kind.
+fn marker_like(text: &str, bullet: &Bullet) -> String {
+    let indent = &text[line_start(text, bullet.span.start)..bullet.span.start];
+    let marker = text[bullet.span.clone()].chars().next().filter(|c| matches!(c, '-' | '*' | '+')).unwrap_or('-');
+    let indent = if indent.bytes().all(|b| b == b' ') { indent } else { "" };
+    format!("{indent}{marker} ")
 }
 
 /// A list item; lines after the first are indented to the text.

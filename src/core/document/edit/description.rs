@@ -2,32 +2,32 @@
 
 use std::ops::Range;
 
-use super::{EditError, Splice, Touched, bounds};
+use super::{DocumentEdit, EditError, Splice, Touched, bounds};
 use crate::core::document::body::description::{Prose, normalized};
 use crate::core::document::{Document, Skeleton};
 
-impl Document {
+impl DocumentEdit<'_> {
     /// Replaces the description; an empty text removes it. What of it stays keeps its bytes and its place; what is new goes
     /// where the old was, else behind the title.
     ///
     /// # Errors
     /// [`EditError::Value`] for a text that would be read as something else; [`EditError`] as for every edit.
-    pub fn set_description(&self, skeleton: Skeleton<'_>, text: &str) -> Result<Self, EditError> {
+    pub fn set_description(self, skeleton: Skeleton<'_>, text: &str) -> Result<Document, EditError> {
         let text = normalized(text);
         if let Some(fault) = bounds::description_fault(skeleton, &text) {
             return Err(EditError::Value(Box::new(fault)));
         }
-        self.editable()?.with_closed_blocks(|document| document.put_description(skeleton, &text))
+        self.editable()?.with_closed_blocks(|edit| edit.put_description(skeleton, &text))
     }
 
-    fn put_description(&self, skeleton: Skeleton<'_>, text: &str) -> Result<Self, EditError> {
+    fn put_description(self, skeleton: Skeleton<'_>, text: &str) -> Result<Document, EditError> {
         if self.body().description(skeleton).unwrap_or_default() == text {
-            return Ok(self.clone());
+            return Ok(self.document.clone());
         }
-        let prose = self.body().prose(skeleton);
+        let description = DescriptionEdit { edit: self, prose: self.body().prose(skeleton) };
         let mut last = EditError::Unproven("the description".to_owned());
         // Where only a part is replaced it may run into the section before it; then all of it goes behind the title.
-        for splices in [self.replaced_in_part(&prose, text), self.replaced_as_a_whole(&prose, text)] {
+        for splices in [description.replace_in_part(text), description.replace_whole(text)] {
             match self.with_body("the description", &Touched::Prose(skeleton.headings), splices) {
                 Ok(edited) if edited.body().description(skeleton).unwrap_or_default() == text => return Ok(edited),
                 Ok(_) => {}
@@ -36,10 +36,18 @@ impl Document {
         }
         Err(last)
     }
+}
 
-    fn replaced_in_part(&self, prose: &Prose, text: &str) -> Vec<Splice> {
-        let parts: Vec<Range<usize>> = prose.written().collect();
-        let texts: Vec<String> = parts.iter().map(|part| normalized(&self.text()[part.clone()])).collect();
+/// The description of a document that is being edited.
+struct DescriptionEdit<'a> {
+    edit: DocumentEdit<'a>,
+    prose: Prose,
+}
+
+impl DescriptionEdit<'_> {
+    fn replace_in_part(&self, text: &str) -> Vec<Splice> {
+        let parts: Vec<Range<usize>> = self.prose.written().collect();
+        let texts: Vec<String> = parts.iter().map(|part| normalized(&self.edit.text()[part.clone()])).collect();
         let (mut rest, mut from, mut to) = (text, 0, parts.len());
         while let Some(behind) = texts.get(from).and_then(|part| without_start(rest, part)) {
             (rest, from) = (behind, from + 1);
@@ -47,56 +55,56 @@ impl Document {
         while let Some(before) = texts[from..to].last().and_then(|part| without_end(rest, part)) {
             (rest, to) = (before, to - 1);
         }
-        let mut splices: Vec<Splice> = parts[from..to].iter().skip(1).map(|part| self.removed(prose, part)).collect();
+        let mut splices: Vec<Splice> = parts[from..to].iter().skip(1).map(|part| self.removed(part)).collect();
         match (parts[from..to].first(), from.checked_sub(1).map(|before| &parts[before])) {
-            (Some(part), _) if rest.is_empty() => splices.push(self.removed(prose, part)),
+            (Some(part), _) if rest.is_empty() => splices.push(self.removed(part)),
             (Some(part), _) => splices.push(Splice::new(part.clone(), self.in_lines(part.start, rest))),
             (None, _) if rest.is_empty() => {}
             (None, Some(before)) => {
-                let eol = self.line_break_at(before.end);
+                let eol = self.edit.line_break_at(before.end);
                 splices.push(Splice::insert(before.end, format!("{eol}{eol}{}", self.in_lines(before.end, rest))));
             }
-            (None, None) => splices.push(self.added(prose, rest)),
+            (None, None) => splices.push(self.added(rest)),
         }
         splices
     }
 
-    fn replaced_as_a_whole(&self, prose: &Prose, text: &str) -> Vec<Splice> {
-        let intro = &prose.parts[prose.intro];
-        let others = prose.written().filter(|part| part != intro);
-        let mut splices: Vec<Splice> = others.map(|part| self.removed(prose, &part)).collect();
+    fn replace_whole(&self, text: &str) -> Vec<Splice> {
+        let intro = &self.prose.parts[self.prose.intro];
+        let others = self.prose.written().filter(|part| part != intro);
+        let mut splices: Vec<Splice> = others.map(|part| self.removed(&part)).collect();
         splices.push(match (intro.is_empty(), text.is_empty()) {
             (true, true) => return splices,
-            (true, false) => self.added(prose, text),
-            (false, true) => self.removed(prose, intro),
+            (true, false) => self.added(text),
+            (false, true) => self.removed(intro),
             (false, false) => Splice::new(intro.clone(), self.in_lines(intro.start, text)),
         });
         splices
     }
 
     /// The text before what is written behind the title, else alone there.
-    fn added(&self, prose: &Prose, text: &str) -> Splice {
-        let (gap, part) = (&prose.gaps[prose.intro], &prose.parts[prose.intro]);
-        let (eol, text) = (self.line_break_at(gap.start), self.in_lines(gap.start, text));
+    fn added(&self, text: &str) -> Splice {
+        let (gap, part) = (&self.prose.gaps[self.prose.intro], &self.prose.parts[self.prose.intro]);
+        let (eol, text) = (self.edit.line_break_at(gap.start), self.in_lines(gap.start, text));
         if !part.is_empty() {
             return Splice::insert(part.start, format!("{text}{eol}{eol}"));
         }
-        let is_last = gap.end == self.text().len();
-        let after = if is_last { self.last_break(eol).to_owned() } else { format!("{eol}{eol}") };
+        let is_last = gap.end == self.edit.text().len();
+        let after = if is_last { self.edit.last_break(eol).to_owned() } else { format!("{eol}{eol}") };
         Splice::new(gap.clone(), format!("{}{text}{after}", self.blank_before(gap.start)))
     }
 
     /// Takes out what is written in a gap; one blank line stays before what follows.
-    fn removed(&self, prose: &Prose, part: &Range<usize>) -> Splice {
-        let gap = prose.gaps.iter().find(|gap| gap.contains(&part.start)).unwrap_or(part).clone();
-        let blank = if gap.end == self.text().len() { "" } else { self.blank_before(gap.start) };
+    fn removed(&self, part: &Range<usize>) -> Splice {
+        let gap = self.prose.gaps.iter().find(|gap| gap.contains(&part.start)).unwrap_or(part).clone();
+        let blank = if gap.end == self.edit.text().len() { "" } else { self.blank_before(gap.start) };
         Splice::new(gap, blank)
     }
 
     /// What makes a blank line behind what stands before a byte.
     fn blank_before(&self, at: usize) -> &'static str {
-        let eol = self.line_break_at(at);
-        match self.text()[..at].trim_start_matches('\u{feff}') {
+        let eol = self.edit.line_break_at(at);
+        match self.edit.text()[..at].trim_start_matches('\u{feff}') {
             "" => "",
             text if text.ends_with("\n\n") || text.ends_with("\n\r\n") => "",
             text if text.ends_with('\n') => eol,
@@ -107,7 +115,7 @@ impl Document {
 
     /// The text with the line breaks in use around a byte.
     fn in_lines(&self, at: usize, text: &str) -> String {
-        text.replace('\n', self.line_break_at(at))
+        text.replace('\n', self.edit.line_break_at(at))
     }
 }
 
@@ -140,7 +148,7 @@ mod tests {
     }
 
     fn set(text: &str, description: &str) -> Result<String, EditError> {
-        parse(text).set_description(SKELETON, description).map(|document| document.text().to_owned())
+        parse(text).edit().set_description(SKELETON, description).map(|document| document.text().to_owned())
     }
 
     #[test]

@@ -3,25 +3,25 @@
 use std::ops::Range;
 
 use super::insertion_point::{self, Present};
-use super::{EditError, Splice, emit};
+use super::{DocumentEdit, EditError, Splice, emit};
 use crate::core::document::fence::{line_end, line_start};
 use crate::core::document::scan::{self, Entry, Node, NodeKind, Root, Style};
 use crate::core::document::{Document, Value};
 use crate::core::name::visible;
 
-impl Document {
+impl DocumentEdit<'_> {
     /// Gives a key a value. `a.b` reaches into the map `a` (unless there is a key `a.b`). The style in the file is kept: quotes,
     /// block or flow list, the comment behind it. A new key goes to its slot. The same value again changes no byte.
     ///
     /// # Errors
     /// [`EditError`] if the document cannot be read, has no frontmatter, or the edit cannot be proven to change nothing else.
-    pub fn set(&self, key: &str, value: &Value) -> Result<Self, EditError> {
+    pub fn set(self, key: &str, value: &Value) -> Result<Document, EditError> {
         let front = Front::of(self)?;
         let mut expected = front.values();
         let before = expected.clone();
         put(&mut expected, key, value)?;
         if Value::Map(before).means(&Value::Map(expected.clone())) {
-            return Ok(self.clone());
+            return Ok(self.document.clone());
         }
         let splices = front.set(key, value)?;
         self.with_frontmatter(key, splices, expected)
@@ -30,12 +30,12 @@ impl Document {
     /// Removes a key with its lines. A key that is not there is no error.
     ///
     /// # Errors
-    /// As for [`Document::set`].
-    pub fn remove(&self, key: &str) -> Result<Self, EditError> {
+    /// As for [`DocumentEdit::set`].
+    pub fn remove(self, key: &str) -> Result<Document, EditError> {
         let front = Front::of(self)?;
         let mut expected = front.values();
         if !take(&mut expected, key) {
-            return Ok(self.clone());
+            return Ok(self.document.clone());
         }
         let splices = front.remove(key)?;
         self.with_frontmatter(key, splices, expected)
@@ -45,8 +45,8 @@ impl Document {
     /// that is not there begins with it.
     ///
     /// # Errors
-    /// As for [`Document::set`]; [`EditError::NotAList`] if the key holds something else.
-    pub fn list_add(&self, key: &str, item: &Value) -> Result<Self, EditError> {
+    /// As for [`DocumentEdit::set`]; [`EditError::NotAList`] if the key holds something else.
+    pub fn add_list_item(self, key: &str, item: &Value) -> Result<Document, EditError> {
         let front = Front::of(self)?;
         let Some(found) = find(&front.root.entries, key, front.root.flow) else {
             return self.set(key, &Value::List(vec![item.clone()]));
@@ -59,7 +59,7 @@ impl Document {
         };
         let mut values: Vec<_> = items.iter().map(|item| item.clone().into_value()).collect();
         if values.iter().any(|value| value.means(item)) {
-            return Ok(self.clone());
+            return Ok(self.document.clone());
         }
         values.push(item.clone());
         let mut expected = front.values();
@@ -82,13 +82,13 @@ impl Document {
     /// `[]`.
     ///
     /// # Errors
-    /// As for [`Document::list_add`].
-    pub fn list_remove(&self, key: &str, item: &str) -> Result<Self, EditError> {
+    /// As for [`DocumentEdit::add_list_item`].
+    pub fn remove_list_item(self, key: &str, item: &str) -> Result<Document, EditError> {
         let front = Front::of(self)?;
-        let Some(found) = find(&front.root.entries, key, front.root.flow) else { return Ok(self.clone()) };
+        let Some(found) = find(&front.root.entries, key, front.root.flow) else { return Ok(self.document.clone()) };
         let NodeKind::List { flow, items } = &found.entry.value.kind else {
             if found.entry.value.clone().into_value().is_null() {
-                return Ok(self.clone());
+                return Ok(self.document.clone());
             }
             return Err(EditError::NotAList(visible(key)));
         };
@@ -96,7 +96,7 @@ impl Document {
         let goes = |i: &usize| values[*i].as_text() == Some(item);
         let gone: Vec<usize> = (0..items.len()).filter(goes).collect();
         if gone.is_empty() {
-            return Ok(self.clone());
+            return Ok(self.document.clone());
         }
         if gone.len() == items.len() {
             return self.set(key, &Value::List(Vec::new()));
@@ -136,13 +136,13 @@ struct Found<'a> {
 }
 
 impl<'a> Front<'a> {
-    fn of(document: &'a Document) -> Result<Self, EditError> {
-        let inner = document.editable()?.inner();
+    fn of(edit: DocumentEdit<'a>) -> Result<Self, EditError> {
+        let inner = edit.editable()?.document.inner();
         let fence = inner.fence.as_ref().ok_or(EditError::NoFrontmatter)?;
         let yaml = fence.yaml.clone();
-        let root = scan::scan(&document.text()[yaml.clone()], yaml.start)
+        let root = scan::scan(&edit.text()[yaml.clone()], yaml.start)
             .map_err(|_| EditError::Unproven("the frontmatter".to_owned()))?;
-        Ok(Self { text: document.text(), eol: document.line_break_at(yaml.start), yaml, root })
+        Ok(Self { text: edit.text(), eol: edit.line_break_at(yaml.start), yaml, root })
     }
 
     fn values(&self) -> Vec<(String, Value)> {

@@ -13,8 +13,8 @@ use std::ops::Range;
 pub use body::Mark;
 pub use bounds::{DESCRIPTION_BYTES_MAX, JSON_DEPTH_MAX, json_fault};
 
-use super::body::{OpenBlock, heading_in};
-use super::{Document, Value};
+use super::body::heading_in;
+use super::{Document, DocumentBody, OpenBlock, Value};
 use crate::core::diagnostic::{Code, Diagnostic, Severity};
 use crate::core::name::visible;
 
@@ -162,19 +162,33 @@ fn spliced(text: &str, mut splices: Vec<Splice>) -> String {
     out
 }
 
-impl Document {
+/// Edits of a [`Document`]: each returns the changed document, or says why there is none. The document itself stays as it is.
+#[derive(Debug, Clone, Copy)]
+pub struct DocumentEdit<'a> {
+    pub(super) document: &'a Document,
+}
+
+impl<'a> DocumentEdit<'a> {
+    fn text(self) -> &'a str {
+        self.document.text()
+    }
+
+    fn body(self) -> DocumentBody<'a> {
+        self.document.body()
+    }
+
     /// The document, if it may be edited at all.
-    pub(super) fn editable(&self) -> Result<&Self, EditError> {
-        match self.faults().first() {
+    fn editable(self) -> Result<Self, EditError> {
+        match self.document.faults().first() {
             None => Ok(self),
             Some(fault) => Err(EditError::Unreadable(Box::new(fault.clone()))),
         }
     }
 
     /// Applies splices and reads the result.
-    pub(super) fn with(&self, splices: Vec<Splice>) -> Result<Self, EditError> {
+    fn splice(self, splices: Vec<Splice>) -> Result<Document, EditError> {
         let text = spliced(self.text(), splices);
-        let edited = Self::parse(text.into_bytes());
+        let edited = Document::parse(text.into_bytes());
         match edited.faults().first() {
             None => Ok(edited),
             Some(fault) => Err(EditError::Refused(Box::new(fault.clone()))),
@@ -183,19 +197,19 @@ impl Document {
 
     /// Applies splices of the frontmatter and proves the result: the values are the expected ones for both YAML readers,
     /// and the body is what it was.
-    pub(super) fn with_frontmatter(
-        &self,
+    fn with_frontmatter(
+        self,
         key: &str,
         splices: Vec<Splice>,
         mut expected: Vec<(String, Value)>,
-    ) -> Result<Self, EditError> {
-        let edited = self.with(splices)?;
+    ) -> Result<Document, EditError> {
+        let edited = self.splice(splices)?;
         let mut found: Vec<_> = edited.fields().iter().map(|field| (field.key.clone(), field.value.clone())).collect();
         // A new key stands in its slot, in the expectation last.
         expected.sort_by(|a, b| a.0.cmp(&b.0));
         found.sort_by(|a, b| a.0.cmp(&b.0));
         let same_values = Value::Map(found).means(&Value::Map(expected));
-        let same_body = edited.text()[edited.inner().body.clone()] == self.text()[self.inner().body.clone()];
+        let same_body = edited.text()[edited.inner().body.clone()] == self.text()[self.document.inner().body.clone()];
         let yaml = edited.inner().fence.as_ref().map_or(0..0, |fence| fence.yaml.clone());
         if same_values && same_body && yaml_crosscheck::agrees(&edited.text()[yaml], edited.fields()) {
             return Ok(edited);
@@ -205,54 +219,24 @@ impl Document {
 
     /// Applies splices of the body and proves the result: the frontmatter is what it was, so are all sections but one, and
     /// the title unless it was to change.
-    pub(super) fn with_body(&self, what: &str, touched: &Touched<'_>, splices: Vec<Splice>) -> Result<Self, EditError> {
-        let edited = self.with(splices)?;
+    fn with_body(self, what: &str, touched: &Touched<'_>, splices: Vec<Splice>) -> Result<Document, EditError> {
+        let edited = self.splice(splices)?;
         // A closing fence without a line break gains one when text follows it.
-        let front = |document: &Self| document.text()[..document.inner().body.start].trim_end().to_owned();
-        let same_front = front(&edited) == front(self);
+        let front = |document: &Document| document.text()[..document.inner().body.start].trim_end().to_owned();
+        let same_front = front(&edited) == front(self.document);
         let same_title = matches!(touched, Touched::Title) || edited.body().title() == self.body().title();
-        if same_front && same_title && edited.untouched(touched) == self.untouched(touched) {
+        if same_front && same_title && untouched(&edited, touched) == untouched(self.document, touched) {
             return Ok(edited);
         }
         Err(EditError::Unproven(what.to_owned()))
     }
 
-    /// Headings and texts of the sections that an edit must leave alone.
-    fn untouched(&self, touched: &Touched<'_>) -> Vec<(&str, &str)> {
-        let is_touched = |heading: &str| match touched {
-            Touched::Section(name) => {
-                heading.eq_ignore_ascii_case(name) || heading.to_lowercase() == name.to_lowercase()
-            }
-            Touched::Bytes(_) | Touched::Title | Touched::Prose(_) => false,
-        };
-        if let Touched::Prose(headings) = touched {
-            let known = headings.iter().filter_map(|heading| self.body().section(heading));
-            let text = |span: &Range<usize>| self.text()[span.clone()].trim();
-            return known.map(|section| (section.heading.as_str(), text(&section.span))).collect();
-        }
-        let mut first = true;
-        let mut out = Vec::new();
-        for section in self.body().sections() {
-            if first && is_touched(&section.heading) {
-                first = false;
-                continue;
-            }
-            let text = match touched {
-                // One mark or label somewhere: the headings tell enough, the bytes were spliced there alone.
-                Touched::Bytes(span) if section.span.contains(&span.start) => "",
-                _ => self.text()[section.span.clone()].trim(),
-            };
-            out.push((section.heading.as_str(), text));
-        }
-        out
-    }
-
     /// Carries out an edit of a section on the document with its blocks closed: what is written must not become part of one.
     /// An edit that changes nothing leaves them open.
-    pub(super) fn with_closed_blocks(
-        &self,
-        edit: impl Fn(&Self) -> Result<Self, EditError>,
-    ) -> Result<Self, EditError> {
+    fn with_closed_blocks(
+        self,
+        edit: impl Fn(DocumentEdit<'_>) -> Result<Document, EditError>,
+    ) -> Result<Document, EditError> {
         let fault = |block: &OpenBlock| EditError::OpenBlock(Box::new(block.finding()));
         let Some(first) = self.body().open_blocks().iter().find(|block| block.is_outermost) else {
             // One in a list or a quote is not closed, and may be why the edit cannot be made.
@@ -262,15 +246,15 @@ impl Document {
             });
         };
         let closed = self.closed().ok_or_else(|| fault(first))?;
-        match edit(&closed) {
-            Ok(edited) if edited == closed => Ok(self.clone()),
+        match edit(closed.edit()) {
+            Ok(edited) if edited == closed => Ok(self.document.clone()),
             Err(EditError::Unproven(_)) => Err(fault(first)),
             other => other,
         }
     }
 
     /// The document with its outermost blocks closed, each behind its last line; `None` if it would read differently then.
-    fn closed(&self) -> Option<Self> {
+    fn closed(self) -> Option<Document> {
         let outermost = self.body().open_blocks().iter().filter(|block| block.is_outermost);
         // Too many of them: the last one is read as if it held the sections behind it.
         if outermost.clone().any(|block| heading_in(self.text(), &block.span).is_some()) {
@@ -280,10 +264,10 @@ impl Document {
             let end = block.span.start + self.text()[block.span.clone()].trim_end().len();
             Splice::insert(end, format!("{}{}", self.line_break_at(end), block.closing))
         });
-        let closed = self.with(splices.collect()).ok()?;
+        let closed = self.splice(splices.collect()).ok()?;
         let headings =
-            |document: &Self| document.body().sections().iter().map(|one| one.heading.clone()).collect::<Vec<_>>();
-        let is_same = headings(&closed) == headings(self)
+            |document: &Document| document.body().sections().iter().map(|one| one.heading.clone()).collect::<Vec<_>>();
+        let is_same = headings(&closed) == headings(self.document)
             && closed.body().title() == self.body().title()
             && closed.body().steps().len() == self.body().steps().len()
             && !closed.body().open_blocks().iter().any(|block| block.is_outermost);
@@ -291,13 +275,18 @@ impl Document {
     }
 
     /// The line break in use around a byte: that of the line before it, else the file's first, else `\n`.
-    pub(super) fn line_break_at(&self, at: usize) -> &'static str {
+    fn line_break_at(self, at: usize) -> &'static str {
         let text = self.text();
         let before = text[..at.min(text.len())].rfind('\n').or_else(|| text.find('\n'));
         match before {
             Some(at) if text[..at].ends_with('\r') => "\r\n",
             _ => "\n",
         }
+    }
+
+    /// The line break at the end of the file, if it has one; a missing one stays missing.
+    fn last_break(self, eol: &'static str) -> &'static str {
+        if self.text().is_empty() || self.text().ends_with('\n') { eol } else { "" }
     }
 }
 
@@ -312,4 +301,32 @@ pub(super) enum Touched<'a> {
     Title,
     /// Everything but the sections with these headings.
     Prose(&'a [&'a str]),
+}
+
+/// Headings and texts of the sections that an edit must leave alone.
+fn untouched<'a>(document: &'a Document, touched: &Touched<'_>) -> Vec<(&'a str, &'a str)> {
+    let is_touched = |heading: &str| match touched {
+        Touched::Section(name) => heading.eq_ignore_ascii_case(name) || heading.to_lowercase() == name.to_lowercase(),
+        Touched::Bytes(_) | Touched::Title | Touched::Prose(_) => false,
+    };
+    if let Touched::Prose(headings) = touched {
+        let known = headings.iter().filter_map(|heading| document.body().section(heading));
+        let text = |span: &Range<usize>| document.text()[span.clone()].trim();
+        return known.map(|section| (section.heading.as_str(), text(&section.span))).collect();
+    }
+    let mut first = true;
+    let mut out = Vec::new();
+    for section in document.body().sections() {
+        if first && is_touched(&section.heading) {
+            first = false;
+            continue;
+        }
+        let text = match touched {
+            // One mark or label somewhere: the headings tell enough, the bytes were spliced there alone.
+            Touched::Bytes(span) if section.span.contains(&span.start) => "",
+            _ => document.text()[section.span.clone()].trim(),
+        };
+        out.push((section.heading.as_str(), text));
+    }
+    out
 }
