@@ -378,7 +378,7 @@ impl Problem for Error {
                 waits.first().map(|first| format!("run `mycelium task get {}` to see how it stands", first.id))
             }
             Self::NotPending { task, status } => Some(way_on(&visible(task), *status)),
-            Self::NothingReady { hint: Some(hint), .. } => Some(hint.clone()),
+            Self::NothingReady { hint: Some(hint), .. } | Self::BadServer { hint, .. } => Some(hint.clone()),
             Self::NothingReady { .. } => Some("run `mycelium task list` to see what the others wait for".to_owned()),
             Self::NotHeld { task, .. } => Some(format!("run `mycelium task claim {}` to get it", visible(task))),
             Self::NoAgent => Some("name it with `--as AGENT`, or set MYCELIUM_AGENT".to_owned()),
@@ -398,7 +398,6 @@ impl Problem for Error {
             Self::UnagreedServer { .. } => {
                 Some("run `mycelium bridge enable` to agree to it, or `mycelium config list` to see it".to_owned())
             }
-            Self::BadServer { hint, .. } => Some(hint.clone()),
             Self::Unreached { hint, .. } => hint.clone(),
             Self::Undecided { .. } => Some("try again; `mycelium bridge status` says how the server is".to_owned()),
             Self::Bridge(error) => error.hint(),

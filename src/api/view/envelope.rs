@@ -1,5 +1,6 @@
 //! The JSON envelope around every answer, as docs/cli.md describes it. Shapes values; prints nothing.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::command_hints::complete_hint;
@@ -157,7 +158,7 @@ impl<T> ListPage<T> {
     }
 }
 
-impl ListPage<Value> {
+impl<T: Serialize> ListPage<T> {
     /// The list as the envelope's `data`.
     #[must_use]
     pub fn json(self) -> Value {

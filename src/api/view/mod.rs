@@ -6,6 +6,7 @@
 
 mod agent;
 mod archive;
+mod bridge;
 mod check;
 mod codes;
 mod command_hints;
@@ -15,6 +16,7 @@ mod doctor;
 mod document;
 mod envelope;
 mod error_report;
+mod events;
 mod excerpt;
 mod exit;
 mod history;
@@ -31,6 +33,7 @@ mod write;
 
 pub use agent::{add_liveness, heartbeat_data, prune_data};
 pub use archive::archive_data;
+pub use bridge::{bridge_consent_data, bridge_data, bridge_pass_data, bridge_status_data};
 pub use check::check_data;
 pub use codes::{CODE_GROUPS, CodeExample, CodePage, all_codes, codes_markdown, find_code};
 pub use command_hints::{complete_commands, complete_hint, remember_caller};
@@ -43,6 +46,7 @@ pub use envelope::{
     finding_data,
 };
 pub use error_report::ErrorReport;
+pub use events::event_page;
 pub use excerpt::Excerpt;
 pub use exit::Exit;
 pub use history::{CHANGES_SHOWN_MAX, history_data};
@@ -51,9 +55,7 @@ pub use queue::{OtherTasks, other_tasks_data, running_tasks};
 pub use restore::{dismissal_data, restorable_data, restore_data};
 pub use rows::{AgentRow, ReadyRow, TaskRow, UnreadableRow, WorkflowRow};
 pub use sanitize::{sanitize_json, sanitize_text};
-pub use status::{
-    STATUS_ROWS_MAX, StatusOverview, bridge_data, is_unreadable, status_data, status_figures, status_without_time,
-};
+pub use status::{STATUS_ROWS_MAX, StatusOverview, is_unreadable, status_data, status_figures, status_without_time};
 pub use sync::sync_data;
 pub use texts::{count, readable_span};
 pub use why::{NEEDS_SHOWN_MAX, TaskExplanation, shown_needs, why_data};

@@ -2,13 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
+use super::bridge::bridge_data;
 use super::commit::held_data;
 use super::document::{document_path, lease_data};
 use super::envelope::finding_data;
 use crate::core::entity::{self, AgentStatus, Liveness, fraction_json};
 use crate::core::name::{AgentName, DocId};
 use crate::core::snapshot::{CHAIN_SHOWN_MAX, Entry, Snapshot};
-use crate::services::{BridgeStats, Flow, Member, Project, Stats, TaskLine, UncommittedChanges};
+use crate::services::{Flow, Member, Project, Stats, TaskLine, UncommittedChanges};
 
 /// What changes by itself as time goes by: not what `--watch` calls a change.
 const CHANGING_FIELDS: [&str; 5] = ["seen", "left", "avg_latency", "latency_of", "last_pass"];
@@ -64,21 +65,6 @@ pub fn status_data(seen: &StatusOverview<'_>) -> Value {
 #[must_use]
 pub fn is_unreadable(entry: &Entry) -> bool {
     !entry.document.is_readable() || entry.kind.is_some() && entry.entity.is_none()
-}
-
-/// Returns the state of the bridge as data.
-#[must_use]
-pub fn bridge_data(stats: &BridgeStats) -> Value {
-    json!({
-        "address": stats.address,
-        "state": stats.state,
-        "server": stats.server,
-        "why": stats.why,
-        "branch": stats.branch,
-        "behind": stats.behind,
-        "last_pass": stats.last_pass.map(|at| at.to_string()),
-        "follower": stats.follower,
-    })
 }
 
 /// Returns the figures alone.

@@ -79,15 +79,15 @@ impl EventReader {
         remote: Option<Arc<dyn RemoteEvents>>,
         wake: Wake,
     ) -> Result<Self, Error> {
-        let changes = &host.events().documents.store.changes;
-        unless_read_only(changes.make().map_err(Error::from))?;
+        let log = &host.events().documents.store.changes;
+        unless_read_only(log.make().map_err(Error::from))?;
         let is_changed = Arc::new(AtomicBool::new(false));
         let (changed, notify) = (Arc::clone(&is_changed), Arc::clone(&wake));
         let watcher = Watcher::new(host.places(), move || {
             changed.store(true, Ordering::SeqCst);
             notify();
         });
-        let watcher = watcher.beside(changes.folder());
+        let watcher = watcher.beside(log.folder());
         let remote = remote.map(|remote| RemoteListener { remote, wake, patterns: Vec::new(), source: None });
         Ok(Self {
             host,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::api::view::ErrorReport;
+use crate::api::view::{ErrorReport, bridge_consent_data};
 use crate::core::config::Origin;
 use crate::core::name::visible;
 use crate::faces::cli::answer::Answer;
@@ -37,13 +37,7 @@ pub(super) fn enable(args: &Enable, session: &Session) -> Result<Answer, ErrorRe
     let target = &enabling.target;
     let detected = project.bridge().detect(Patience::Full);
     let mut answer = session::answer("bridge.enable", &project)?;
-    answer.data = json!({
-        "address": target.address(),
-        "branch": target.branch,
-        "was_enabled": enabling.was_enabled,
-        "live": detected.unreached.is_none(),
-        "why": detected.unreached,
-    });
+    answer.data = bridge_consent_data(&enabling, &detected);
     let branch =
         if target.branch.is_empty() { String::new() } else { format!(" while {} is checked out", target.branch) };
     answer.text = visible_lines(&[

@@ -2,10 +2,8 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value, json};
-
-use crate::api::view::{ErrorReport, Exit, ITEMS_DEFAULT, count, document_path};
-use crate::core::name::{DocPath, visible};
+use crate::api::view::{ErrorReport, Exit, ITEMS_DEFAULT, bridge_pass_data, count, document_path};
+use crate::core::name::visible;
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::render::{self, Ink, paint};
 use crate::faces::cli::session::{self, Session};
@@ -40,7 +38,7 @@ fn run(kind: &'static str, direction: Direction, args: &Args, session: &Session)
     let project = session.open()?;
     let report = project.bridge().sync_once(PassOptions { direction, dry_run: args.dry_run, force: args.force })?;
     let mut answer = session::answer(kind, &project)?;
-    answer.data = data(&project, &report);
+    answer.data = bridge_pass_data(&project, &report);
     answer.text = text(&project, &report);
     answer.words = words(&project, &report);
     answer.exit = exit(&report);
@@ -102,34 +100,4 @@ fn words(project: &Project, report: &PassReport) -> String {
         _ => writeln!(out, "{would}sent: {sent}, {would}taken: {came}{removed} ({} ms)", report.took.as_millis()),
     };
     out
-}
-
-fn data(project: &Project, report: &PassReport) -> Value {
-    let documents = |all: &[(DocPath, String)]| {
-        let all = all.iter().take(ITEMS_DEFAULT);
-        all.map(|(path, what)| json!({ "path": document_path(project, path), "what": what })).collect::<Vec<_>>()
-    };
-    let named = |all: &[(String, String)]| {
-        all.iter().take(ITEMS_DEFAULT).map(|(name, why)| json!({ "name": name, "why": why })).collect::<Vec<_>>()
-    };
-    let queues = report.queues.iter().map(|(priority, count)| (priority.word().to_owned(), json!(count)));
-    json!({
-        "dry_run": report.is_dry,
-        "sent": documents(&report.sent),
-        "sent_count": report.sent.len(),
-        "came": documents(&report.came),
-        "came_count": report.came.len(),
-        "removed": report.removed,
-        "held": named(&report.held),
-        "held_count": report.held.len(),
-        "garbage": named(&report.garbage),
-        "garbage_count": report.garbage.len(),
-        "conflicts": report.conflicts.iter().take(ITEMS_DEFAULT).map(|(path, one)| json!({
-            "path": document_path(project, path), "rule": one.rule, "what": one.what,
-        })).collect::<Vec<_>>(),
-        "conflicts_count": report.conflicts.len(),
-        "queues": queues.collect::<Map<_, _>>(),
-        "too_much": report.mass.map(|removal| removal.to_string()),
-        "took_ms": u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
-    })
 }

@@ -3,9 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
-use crate::api::view::{ErrorReport, bridge_data, count};
+use crate::api::view::{ErrorReport, bridge_status_data, count};
 use crate::core::entity::span_text;
 use crate::core::name::visible;
 use crate::core::time::{Timestamp, ago};
@@ -20,11 +18,7 @@ pub(super) fn run(session: &Session) -> Result<Answer, ErrorReport> {
     let (mode, stats) = project.bridge().stats();
     let health = project.bridge().health().and_then(|record| record.read());
     let mut answer = session::answer("bridge.status", &project)?;
-    answer.data = json!({
-        "mode": mode,
-        "bridge": stats.as_ref().map(bridge_data),
-        "more": health.as_ref().map(more),
-    });
+    answer.data = bridge_status_data(mode, stats.as_ref(), health.as_ref());
     answer.text = text(&project, stats.as_ref(), health.as_ref(), project.now());
     let hint = match &stats {
         None if project.config().text("coordination.mode") != Some("auto") => None,
@@ -33,24 +27,6 @@ pub(super) fn run(session: &Session) -> Result<Answer, ErrorReport> {
     };
     answer.words = hint.map_or_else(String::new, render::hint);
     Ok(answer)
-}
-
-fn more(health: &BackendHealth) -> Value {
-    json!({
-        "since": health.since.to_string(),
-        "checked": health.checked.to_string(),
-        "failures": health.failures,
-        "sent": health.sent,
-        "came": health.came,
-        "last_pass_ms": health.last_pass.map(|_| health.last_pass_ms),
-        "lost": health.lost,
-        "gaps": health.gaps,
-        "held": health.held,
-        "garbage": health.garbage,
-        "popped": health.popped.iter().map(|(task, until)| json!({
-            "task": task, "by": BRIDGE_UNKNOWN, "until": until.to_string(),
-        })).collect::<Vec<_>>(),
-    })
 }
 
 /// One line: where, how it stands, and why not: `redis://127.0.0.1:6379/0  live  Redis 7.0.15`.
