@@ -17,7 +17,7 @@ pub type Content = Option<Arc<[u8]>>;
 
 /// One operation of the API, as a commit message names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operation {
+pub struct CommitOperation {
     /// Its id.
     pub id: OperationId,
     /// What was done, `task.complete`.
@@ -32,7 +32,7 @@ pub struct Operation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
     /// The operation.
-    pub operation: Operation,
+    pub operation: CommitOperation,
     /// The newest commit when it was made.
     pub base: Option<Revision>,
     /// Its documents.
@@ -41,9 +41,9 @@ pub struct Recorded {
 
 /// One change of one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct PlannedChange {
     /// The operation that made it; `None` for an edit by hand.
-    pub operation: Option<Operation>,
+    pub operation: Option<CommitOperation>,
     /// Its author; `None` for the git user.
     pub agent: Option<AgentName>,
     /// Who holds the document that the git user edited by hand.
@@ -67,20 +67,20 @@ pub struct HandEdit {
 
 /// One commit to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
+pub struct PlannedCommit {
     /// Its author; `None` for the git user.
     pub agent: Option<AgentName>,
     /// Who holds the documents that the git user edited by hand.
     pub holder: Option<AgentName>,
     /// The operations in it, in order.
-    pub operations: Vec<Operation>,
+    pub operations: Vec<CommitOperation>,
     /// What it changes: content before and after, by path.
     pub changes: BTreeMap<DocPath, (Content, Content)>,
 }
 
 /// What the folder, HEAD and the journal say of one document.
 #[derive(Debug, Clone, Default)]
-pub struct Known {
+pub struct KnownContents {
     /// In the commit to build on.
     pub head: Content,
     /// In the folder now.
@@ -98,15 +98,15 @@ pub struct Known {
 /// - `attribute` names the author and the holder of an edit by hand.
 pub fn steps(
     journal: &[Recorded],
-    known: &BTreeMap<DocPath, Known>,
+    known: &BTreeMap<DocPath, KnownContents>,
     attribute: &dyn Fn(&DocPath, &Content, &Content) -> HandEdit,
-) -> Vec<Step> {
+) -> Vec<PlannedChange> {
     let mut last: BTreeMap<&DocPath, &Content> = BTreeMap::new();
     let mut steps = Vec::new();
     let by_hand = |path: &DocPath, before: &Content, after: &Content| {
         let HandEdit { agent, holder } = attribute(path, before, after);
         let (path, before, after) = (path.clone(), before.clone(), after.clone());
-        Step { operation: None, agent, holder, path, before, after }
+        PlannedChange { operation: None, agent, holder, path, before, after }
     };
     let start = already_committed(journal, known);
     for (index, Recorded { operation, changes, .. }) in journal.iter().enumerate() {
@@ -122,7 +122,7 @@ pub fn steps(
             if found != before && !sabotage::on(Sabotage::AbsorbEdits) {
                 steps.push(by_hand(path, found, before));
             }
-            own.push(Step {
+            own.push(PlannedChange {
                 operation: Some(operation.clone()),
                 agent: operation.agent.clone(),
                 holder: None,
@@ -148,7 +148,7 @@ pub fn steps(
 /// operations lead a document back to where they found it, where HEAD holds what none of them found or left, and where it
 /// holds an operation in one of its documents and not in another (it was told, or a person committed the one).
 #[must_use]
-pub fn asks_for_history(journal: &[Recorded], known: &BTreeMap<DocPath, Known>) -> bool {
+pub fn asks_for_history(journal: &[Recorded], known: &BTreeMap<DocPath, KnownContents>) -> bool {
     let start = already_committed(journal, known);
     let is_in = |index: usize, path: &DocPath| start.get(path).is_some_and(|first| index < *first);
     let is_out = |index: usize, path: &DocPath| {
@@ -176,7 +176,10 @@ fn leads_back(journal: &[Recorded]) -> bool {
 /// last that found what HEAD holds, since a person commits too. Where HEAD holds what the first operation found, none is,
 /// unless a later one found that again and no operation led back to it: then git put the document back in between. Where
 /// HEAD held it before and a person has committed something else since, they took over what the operations had left.
-fn already_committed<'a>(journal: &'a [Recorded], known: &BTreeMap<DocPath, Known>) -> BTreeMap<&'a DocPath, usize> {
+fn already_committed<'a>(
+    journal: &'a [Recorded],
+    known: &BTreeMap<DocPath, KnownContents>,
+) -> BTreeMap<&'a DocPath, usize> {
     let mut first = BTreeMap::new();
     if sabotage::on(Sabotage::TellTwice) {
         return first;
@@ -225,22 +228,23 @@ pub fn is_unclear(journal: &[Recorded], path: &DocPath, head: &Content) -> bool 
 /// Gathers steps into commits: as few as possible, one author and holder each, no step moved before one it builds on, an
 /// operation in one piece. A step that undoes what its commit did begins another one, or neither would be told.
 #[must_use]
-pub fn group(steps: &[Step]) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
+pub fn group(steps: &[PlannedChange]) -> Vec<PlannedCommit> {
+    let mut groups: Vec<PlannedCommit> = Vec::new();
     for steps in steps.chunk_by(is_one_operation) {
         let first = &steps[0];
-        let touches = |group: &Group| steps.iter().any(|step| group.changes.contains_key(&step.path));
+        let touches = |group: &PlannedCommit| steps.iter().any(|step| group.changes.contains_key(&step.path));
         let after_path = groups.iter().rposition(touches).unwrap_or(0);
-        let undoes_it =
-            |group: &Group, step: &Step| group.changes.get(&step.path).is_some_and(|(before, _)| *before == step.after);
-        let undoes = |group: &Group| steps.iter().any(|step| undoes_it(group, step));
+        let undoes_it = |group: &PlannedCommit, step: &PlannedChange| {
+            group.changes.get(&step.path).is_some_and(|(before, _)| *before == step.after)
+        };
+        let undoes = |group: &PlannedCommit| steps.iter().any(|step| undoes_it(group, step));
         let after_path = if sabotage::on(Sabotage::MoveSteps) { 0 } else { after_path };
-        let is_theirs = |group: &Group| group.agent == first.agent && group.holder == first.holder;
-        let counts = |group: &Group| is_theirs(group) || sabotage::on(Sabotage::OneAuthor);
+        let is_theirs = |group: &PlannedCommit| group.agent == first.agent && group.holder == first.holder;
+        let counts = |group: &PlannedCommit| is_theirs(group) || sabotage::on(Sabotage::OneAuthor);
         let fits = (after_path..groups.len()).find(|i| counts(&groups[*i]) && !undoes(&groups[*i]));
         let index = fits.unwrap_or_else(|| {
             let (agent, holder) = (first.agent.clone(), first.holder.clone());
-            groups.push(Group { agent, holder, operations: Vec::new(), changes: BTreeMap::new() });
+            groups.push(PlannedCommit { agent, holder, operations: Vec::new(), changes: BTreeMap::new() });
             groups.len() - 1
         });
         let group = &mut groups[index];
@@ -258,14 +262,18 @@ pub fn group(steps: &[Step]) -> Vec<Group> {
     groups
 }
 
-fn is_one_operation(one: &Step, next: &Step) -> bool {
-    let id = |step: &Step| step.operation.as_ref().map(|operation| operation.id.clone());
+fn is_one_operation(one: &PlannedChange, next: &PlannedChange) -> bool {
+    let id = |step: &PlannedChange| step.operation.as_ref().map(|operation| operation.id.clone());
     id(one).is_some() && id(one) == id(next)
 }
 
 /// The operations of the journal that need not be kept: every document they touched is where it should be after these commits.
 #[must_use]
-pub fn finished(journal: &[Recorded], known: &BTreeMap<DocPath, Known>, groups: &[Group]) -> BTreeSet<OperationId> {
+pub fn finished(
+    journal: &[Recorded],
+    known: &BTreeMap<DocPath, KnownContents>,
+    groups: &[PlannedCommit],
+) -> BTreeSet<OperationId> {
     let committed: BTreeSet<&OperationId> =
         groups.iter().flat_map(|group| &group.operations).map(|operation| &operation.id).collect();
     let settled = |path: &DocPath| known.get(path).is_some_and(|state| state.head == state.folder);
@@ -298,22 +306,26 @@ mod tests {
         let path = |p: &str| DocPath::new(p).expect("valid");
         let changes = changes.iter().map(|(p, b, a)| (path(p), content(b), content(a))).collect();
         let document = DocId::new("x").expect("valid");
-        Recorded { operation: Operation { id, verb: "x".into(), document, agent: agent(name) }, base: None, changes }
+        Recorded {
+            operation: CommitOperation { id, verb: "x".into(), document, agent: agent(name) },
+            base: None,
+            changes,
+        }
     }
 
-    fn known(entries: &[(&str, &str, &str)]) -> BTreeMap<DocPath, Known> {
+    fn known(entries: &[(&str, &str, &str)]) -> BTreeMap<DocPath, KnownContents> {
         let one = |(path, head, folder): &(&str, &str, &str)| {
             let (head, folder) = (content(head), content(folder));
-            let state = Known { head, folder, admit_edit: true, has_gone_on: false };
+            let state = KnownContents { head, folder, admit_edit: true, has_gone_on: false };
             (DocPath::new(*path).expect("valid"), state)
         };
         entries.iter().map(one).collect()
     }
 
     /// `author: path before>after, ...` for each commit.
-    fn shown(journal: &[Recorded], known: &BTreeMap<DocPath, Known>) -> Vec<String> {
+    fn shown(journal: &[Recorded], known: &BTreeMap<DocPath, KnownContents>) -> Vec<String> {
         let text = |c: &Content| c.as_ref().map_or("-".into(), |b| String::from_utf8_lossy(b).into_owned());
-        let one = |group: Group| {
+        let one = |group: PlannedCommit| {
             let changes: Vec<String> =
                 group.changes.iter().map(|(p, (b, a))| format!("{} {}>{}", p.stem(), text(b), text(a))).collect();
             let holder = group.holder.map_or_else(String::new, |holder| format!(" for {holder}"));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mycelium::diagnostic::{Code, Diagnostic};
 use mycelium::engine::{Batch, DELETIONS_MAX, Effect, Engine, Head, Input, Readiness, Reason, Retry, Seen};
 use mycelium::name::{DocPath, OperationId};
-use mycelium::plan::{self, Content, Group, HandEdit, Known, Recorded};
+use mycelium::plan::{self, Content, HandEdit, KnownContents, PlannedCommit, Recorded};
 
 use crate::world::{Faults, File, Hand, Later, Text, Version, World, keeper};
 
@@ -165,7 +165,7 @@ impl World {
         let mut paths: BTreeSet<DocPath> =
             self.journal.iter().flat_map(|one| &one.changes).map(|(path, ..)| path.clone()).collect();
         paths.extend(edits.iter().flat_map(|batch| batch.changes.keys().cloned()));
-        let mut known: BTreeMap<DocPath, Known> =
+        let mut known: BTreeMap<DocPath, KnownContents> =
             paths.into_iter().map(|path| (path.clone(), self.known(&path, edits))).collect();
         let told: BTreeSet<OperationId> = if plan::asks_for_history(&self.journal, &known) {
             self.branch().told.iter().rev().take(RECENT).cloned().collect()
@@ -207,10 +207,10 @@ impl World {
         }
     }
 
-    fn known(&self, path: &DocPath, edits: Option<&Batch>) -> Known {
+    fn known(&self, path: &DocPath, edits: Option<&Batch>) -> KnownContents {
         let file = self.files.get(path).map(|file| &file.text.id);
         let admit_edit = edits.and_then(|batch| batch.changes.get(path)).is_some_and(|id| id.as_ref() == file);
-        Known { head: self.committed(path), folder: self.text(path), admit_edit, has_gone_on: false }
+        KnownContents { head: self.committed(path), folder: self.text(path), admit_edit, has_gone_on: false }
     }
 
     /// Tells whether HEAD held what the first operation on a document found when it was made.
@@ -225,7 +225,7 @@ impl World {
     }
 
     /// All of them at once: the branch is swapped once.
-    fn publish(&mut self, groups: Vec<Group>) {
+    fn publish(&mut self, groups: Vec<PlannedCommit>) {
         if groups.is_empty() {
             return;
         }

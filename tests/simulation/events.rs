@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mycelium::engine::{DELETION_SETTLE_MS, DELETIONS_MAX, Engine, Input, Readiness, Reason};
 use mycelium::name::{AgentName, DocId, DocPath, OperationId};
-use mycelium::plan::{Content, Operation, Recorded};
+use mycelium::plan::{CommitOperation, Content, Recorded};
 
 use crate::world::{Faults, Hand, Later, Text, Version, World};
 
@@ -137,7 +137,7 @@ impl World {
             self.versions.entry(path.clone()).or_default().push(version);
         }
         let document = DocId::of_file(&changes[0].0);
-        let operation = Operation { id, verb: "task.update".into(), document, agent };
+        let operation = CommitOperation { id, verb: "task.update".into(), document, agent };
         let held = changes.iter().map(|(path, ..)| (path.clone(), self.committed(path))).collect();
         self.bases.insert(operation.id.clone(), held);
         self.journal.push(Recorded { operation, base: self.tip(), changes });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mycelium::engine::{Batch, DELETION_SETTLE_MS, DELETIONS_MAX, Held, Report, STOP_MS_MAX, Why};
 use mycelium::name::{DocPath, OperationId};
-use mycelium::plan::{Content, Group, Known};
+use mycelium::plan::{Content, KnownContents, PlannedCommit};
 
 use crate::world::{Faults, Hand, World};
 
@@ -90,7 +90,7 @@ impl World {
     }
 
     /// May these commits be made?
-    pub(crate) fn judge_commits(&self, groups: &[Group], known: &BTreeMap<DocPath, Known>) {
+    pub(crate) fn judge_commits(&self, groups: &[PlannedCommit], known: &BTreeMap<DocPath, KnownContents>) {
         let mut holds: BTreeMap<&DocPath, Content> = BTreeMap::new();
         let mut told: BTreeSet<&OperationId> = self.branch().told.iter().collect();
         for group in groups {
@@ -120,7 +120,7 @@ impl World {
     }
 
     /// What a commit makes of a document was there, whole, and made by whom it is said to be.
-    fn judge_change(&self, group: &Group, path: &DocPath, after: &Content) {
+    fn judge_change(&self, group: &PlannedCommit, path: &DocPath, after: &Content) {
         if let Some(bytes) = after {
             let words = String::from_utf8_lossy(bytes);
             assert!(!bytes.starts_with(b"torn") || self.built_on.contains(bytes), "{path} is torn: {words}");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mycelium::follow::{DocumentVersions, FollowScope, FollowStep, decide};
 use mycelium::name::{ContentId, DocId, DocPath, OperationId};
-use mycelium::plan::{self, Content, HandEdit, Known, Recorded};
+use mycelium::plan::{self, Content, HandEdit, KnownContents, Recorded};
 
 /// Seeds, and what happens for each.
 const SEEDS: u64 = 400;
@@ -180,7 +180,7 @@ impl Model {
         for path in paths.into_iter().chain(tree.journal.iter().map(|(path, ..)| path)) {
             // What a person did counts too, but not what git has done since the folder was brought to the branch.
             let admit_edit = tree.code.is_empty();
-            let state = Known {
+            let state = KnownContents {
                 head: bytes(held.get(path)),
                 folder: bytes(tree.folder.get(path)),
                 admit_edit,
@@ -244,7 +244,7 @@ fn id(text: &str) -> ContentId {
 }
 
 fn recorded((number, (path, before, after)): (usize, &(DocPath, Option<String>, Option<String>))) -> Recorded {
-    let operation = plan::Operation {
+    let operation = plan::CommitOperation {
         id: OperationId::new(format!("op-{number}")).expect("an id"),
         verb: "task.update".to_owned(),
         document: DocId::of_file(path),

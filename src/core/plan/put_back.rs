@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Content, Known, Recorded, Step};
+use super::{Content, KnownContents, PlannedChange, Recorded};
 use crate::core::document::Document;
 use crate::core::merge;
 use crate::core::name::{DocPath, OperationId};
@@ -30,8 +30,8 @@ type Link<'a> = (&'a Recorded, &'a Content, &'a Content);
 #[must_use]
 pub fn put_back<'a>(
     journal: &'a [Recorded],
-    known: &BTreeMap<DocPath, Known>,
-    steps: &[Step],
+    known: &BTreeMap<DocPath, KnownContents>,
+    steps: &[PlannedChange],
     finished: &BTreeSet<OperationId>,
 ) -> Vec<PutBack<'a>> {
     let committed: BTreeSet<(&OperationId, &DocPath)> =
@@ -57,7 +57,7 @@ pub fn put_back<'a>(
 }
 
 /// The end of a chain of operations that is not in the newest commit and not in the document.
-fn lost_end<'a>(path: &DocPath, chain: &[Link<'a>], state: &Known) -> Vec<Link<'a>> {
+fn lost_end<'a>(path: &DocPath, chain: &[Link<'a>], state: &KnownContents) -> Vec<Link<'a>> {
     let is_here = |content: &Content| *content == state.head || *content == state.folder;
     let kept = chain.iter().rposition(|(_, _, after)| is_here(after)).map_or(0, |last| last + 1);
     let rest = &chain[kept..];
@@ -82,7 +82,7 @@ pub fn holds(path: &DocPath, before: &Content, after: &Content, now: &Content) -
 mod tests {
     use std::sync::Arc;
 
-    use super::super::{Operation, steps};
+    use super::super::{CommitOperation, steps};
     use super::*;
     use crate::core::name::DocId;
 
@@ -95,16 +95,20 @@ mod tests {
         let document = DocId::new("x").expect("valid");
         let path = |path: &str| DocPath::new(path).expect("valid");
         let changes = changes.iter().map(|(p, b, a)| (path(p), content(b), content(a))).collect();
-        Recorded { operation: Operation { id, verb: "x".into(), document, agent: None }, base: None, changes }
+        Recorded { operation: CommitOperation { id, verb: "x".into(), document, agent: None }, base: None, changes }
     }
 
     /// The operations that were put back, with their documents, for documents with these heads and folders.
     fn lost(journal: &[Recorded], states: &[(&str, &str, &str)]) -> Vec<String> {
-        let known: BTreeMap<DocPath, Known> = states
+        let known: BTreeMap<DocPath, KnownContents> = states
             .iter()
             .map(|(path, head, folder)| {
-                let state =
-                    Known { head: content(head), folder: content(folder), admit_edit: true, has_gone_on: false };
+                let state = KnownContents {
+                    head: content(head),
+                    folder: content(folder),
+                    admit_edit: true,
+                    has_gone_on: false,
+                };
                 (DocPath::new(*path).expect("valid"), state)
             })
             .collect();

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Content, Known, Recorded};
+use super::{Content, KnownContents, Recorded};
 use crate::core::document::Document;
 use crate::core::merge::{self, MergeSides};
 use crate::core::name::DocPath;
@@ -15,7 +15,7 @@ pub const FOLLOW_VERB: &str = "branch.follow";
 /// Returns the journal as if the operations had been made on what HEAD holds. A document for which that is so already, or
 /// that no operation but following has changed, is left as it is.
 #[must_use]
-pub fn rebased(mut journal: Vec<Recorded>, known: &BTreeMap<DocPath, Known>) -> Vec<Recorded> {
+pub fn rebased(mut journal: Vec<Recorded>, known: &BTreeMap<DocPath, KnownContents>) -> Vec<Recorded> {
     for (path, state) in known {
         let change = |one: &Recorded| one.changes.iter().position(|(other, ..)| other == path);
         let follows = |one: &Recorded| one.operation.verb == FOLLOW_VERB && change(one).is_some();

@@ -11,7 +11,7 @@ use crate::core::document::Document;
 use crate::core::entity::{self, Entity, TaskStatus};
 use crate::core::message::{self, Attribution, OperationNote};
 use crate::core::name::{AgentName, DocId, DocPath};
-use crate::core::plan::{self, Content, Group, HandEdit};
+use crate::core::plan::{self, Content, HandEdit, PlannedCommit};
 use crate::core::snapshot::Snapshot;
 use crate::services::environment;
 
@@ -32,7 +32,7 @@ impl Committer<'_> {
     }
 
     /// Returns the commit that a group of changes becomes.
-    pub(in crate::services) fn plan(&self, group: &Group) -> CommitPlan {
+    pub(in crate::services) fn plan(&self, group: &PlannedCommit) -> CommitPlan {
         let side = |after: bool| {
             let documents = group.changes.iter().filter_map(|(path, (old, new))| {
                 let content = if after { new } else { old };
@@ -58,7 +58,7 @@ pub(in crate::services) fn recorded(record: Record) -> plan::Recorded {
     let changes: Vec<(DocPath, Content, Content)> =
         record.changes.into_iter().map(|one| (one.path, content(one.before), content(one.after))).collect();
     let base = record.operation.base;
-    let operation = plan::Operation {
+    let operation = plan::CommitOperation {
         document: changes.first().map_or_else(|| DocId::from(&record.operation.id), document_of),
         id: record.operation.id,
         verb: record.operation.verb,
@@ -77,8 +77,8 @@ fn document_of((path, before, after): &(DocPath, Content, Content)) -> DocId {
 }
 
 /// Each operation of a commit with the document it changed.
-fn notes(group: &Group) -> Vec<OperationNote> {
-    let one = |operation: &plan::Operation| OperationNote {
+fn notes(group: &PlannedCommit) -> Vec<OperationNote> {
+    let one = |operation: &plan::CommitOperation| OperationNote {
         id: operation.id.clone(),
         verb: operation.verb.clone(),
         doc: operation.document.clone(),

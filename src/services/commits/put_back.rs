@@ -13,7 +13,7 @@ use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::event;
 use crate::core::message::AGENT_TRAILER;
 use crate::core::name::{AgentName, ContentId, DocId, DocPath, OperationId};
-use crate::core::plan::{self, Content, Group, PutBack};
+use crate::core::plan::{self, Content, PlannedCommit, PutBack};
 use crate::core::time::Timestamp;
 use crate::services::{Error, environment};
 
@@ -85,14 +85,14 @@ impl Committer<'_> {
                 return (all, findings);
             }
         };
-        let mut groups: BTreeMap<usize, (OperationId, Group)> = BTreeMap::new();
+        let mut groups: BTreeMap<usize, (OperationId, PlannedCommit)> = BTreeMap::new();
         for one in &lost {
             let PutBack { recorded, path, before, after } = one;
             let operation = &recorded.operation;
             let place = groups.values().position(|(id, _)| *id == operation.id).unwrap_or(groups.len());
             let (_, group) = groups.entry(place).or_insert_with(|| {
                 let (agent, operations) = (operation.agent.clone(), vec![operation.clone()]);
-                (operation.id.clone(), Group { agent, holder: None, operations, changes: BTreeMap::new() })
+                (operation.id.clone(), PlannedCommit { agent, holder: None, operations, changes: BTreeMap::new() })
             });
             group.changes.insert((*path).clone(), ((*before).clone(), (*after).clone()));
         }
@@ -106,7 +106,7 @@ impl Committer<'_> {
         if to_keep.is_empty() {
             return (unkept, findings);
         }
-        let kept: Vec<(OperationId, Group)> = groups.into_values().collect();
+        let kept: Vec<(OperationId, PlannedCommit)> = groups.into_values().collect();
         if let Err(error) = repository.kept_commits().keep_put_back(self.folder(), &to_keep, self.durability) {
             findings.extend(lost.first().map(|one| not_kept(one.path, &error.into())));
             unkept.extend(kept.into_iter().map(|(id, _)| id));
@@ -125,7 +125,7 @@ impl Committer<'_> {
         self,
         repository: &Repository,
         id: &OperationId,
-        group: &Group,
+        group: &PlannedCommit,
         (at, place): (Timestamp, usize),
     ) -> ToKeep {
         let mut after = CommitPlan { at, ..self.plan(group) };
@@ -137,7 +137,7 @@ impl Committer<'_> {
     }
 
     /// Tells subscribers. They are told by a copy, so that what cannot be written there is no failure.
-    fn tell_put_back(&self, kept: &[(OperationId, Group)]) {
+    fn tell_put_back(&self, kept: &[(OperationId, PlannedCommit)]) {
         let at = environment::now();
         let lines: Vec<event::Line> = kept
             .iter()
@@ -195,7 +195,7 @@ impl Committer<'_> {
     }
 
     /// The operations that git has put back and that the next commit will keep, each with its document.
-    pub(in crate::services) fn not_yet_kept(&self) -> Result<Vec<(DocPath, plan::Operation)>, Error> {
+    pub(in crate::services) fn not_yet_kept(&self) -> Result<Vec<(DocPath, plan::CommitOperation)>, Error> {
         let Some(repository) = self.repository.filter(|_| self.config.flag("commit.auto")) else {
             return Ok(Vec::new());
         };

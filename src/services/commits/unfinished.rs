@@ -11,7 +11,7 @@ use crate::adapters::store::{LateOutcome, LateSave, StoreError, Unsynced};
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::document::Document;
 use crate::core::name::{DocPath, OperationId, Revision};
-use crate::core::plan::{self, Content, Group, Known};
+use crate::core::plan::{self, Content, KnownContents, PlannedCommit};
 use crate::services::Error;
 use crate::services::index::held_back;
 
@@ -19,7 +19,7 @@ use crate::services::index::held_back;
 #[derive(Default)]
 struct Compared {
     /// Those that can be committed.
-    known: BTreeMap<DocPath, Known>,
+    known: BTreeMap<DocPath, KnownContents>,
     /// Why one of them is never committed by us, if so.
     left_out: Option<Waiting>,
     /// Those whose files are there and cannot be read.
@@ -34,9 +34,9 @@ pub(in crate::services) struct Unfinished {
     pub(in crate::services) journal: Vec<plan::Recorded>,
     /// Those that they do.
     committed: Vec<plan::Recorded>,
-    pub(in crate::services) known: BTreeMap<DocPath, Known>,
-    pub(in crate::services) steps: Vec<plan::Step>,
-    groups: Vec<Group>,
+    pub(in crate::services) known: BTreeMap<DocPath, KnownContents>,
+    pub(in crate::services) steps: Vec<plan::PlannedChange>,
+    groups: Vec<PlannedCommit>,
     /// The operations that the journal can forget behind the commit.
     pub(in crate::services) finished: BTreeSet<OperationId>,
     left_out: Option<Waiting>,
@@ -44,12 +44,12 @@ pub(in crate::services) struct Unfinished {
 }
 
 /// The documents that steps by hand changed.
-fn by_hand(steps: &[plan::Step]) -> BTreeSet<DocPath> {
+fn by_hand(steps: &[plan::PlannedChange]) -> BTreeSet<DocPath> {
     steps.iter().filter(|step| step.operation.is_none()).map(|step| step.path.clone()).collect()
 }
 
 /// The blocks that a save by hand left open: the document is committed, and reads otherwise than most viewers show it.
-fn open_blocks(known: &BTreeMap<DocPath, Known>) -> Vec<Diagnostic> {
+fn open_blocks(known: &BTreeMap<DocPath, KnownContents>) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     for (path, state) in known.iter().filter(|(_, state)| state.admit_edit) {
         let Some(bytes) = &state.folder else { continue };
@@ -61,7 +61,7 @@ fn open_blocks(known: &BTreeMap<DocPath, Known>) -> Vec<Diagnostic> {
 
 impl Committed {
     /// Records which revision holds which operations.
-    fn record(&mut self, revisions: Vec<Revision>, groups: &[Group], plans: &[CommitPlan]) {
+    fn record(&mut self, revisions: Vec<Revision>, groups: &[PlannedCommit], plans: &[CommitPlan]) {
         for ((revision, group), plan) in revisions.into_iter().zip(groups).zip(plans) {
             for operation in &group.operations {
                 self.operations.insert(operation.id.clone(), revision.clone());
@@ -239,7 +239,7 @@ impl Committer<'_> {
                     _ => false,
                 },
             };
-            compared.known.insert(path, Known { head, folder, admit_edit, has_gone_on: false });
+            compared.known.insert(path, KnownContents { head, folder, admit_edit, has_gone_on: false });
         }
         Ok(compared)
     }
