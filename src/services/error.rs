@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::adapters::git::{CommitError, GitError};
 use crate::adapters::redis::BridgeError;
 use crate::adapters::store::{ApplyError, StoreError};
+use crate::adapters::taskqueue::TaskQueueError;
 use crate::core::archive::Stay;
 use crate::core::diagnostic::Diagnostic;
 use crate::core::entity::{Refusal, RenderError, TaskStatus};
@@ -110,6 +111,9 @@ pub enum Error {
     /// The server of a bridge cannot be used.
     #[error(transparent)]
     Bridge(#[from] BridgeError),
+    /// A call of a `TaskQueue` server failed.
+    #[error(transparent)]
+    TaskQueue(#[from] TaskQueueError),
     /// A value that restricts the task cannot be used, so it is given to no agent.
     #[error("`{}` is not ready: {}", crate::core::name::visible(.task), described(.finding))]
     Unusable {
@@ -312,6 +316,7 @@ impl Problem for Error {
             Self::BadServer { .. } => "bad-server",
             Self::Unreached { .. } => "unreached",
             Self::Bridge(error) => error.code(),
+            Self::TaskQueue(error) => error.code(),
             Self::Undecided { .. } => "undecided",
         }
     }
@@ -329,6 +334,7 @@ impl Problem for Error {
             Self::Service(error) | Self::GitsAlone(error) => error.class(),
             Self::Shared(error) => error.class(),
             Self::Bridge(error) => error.class(),
+            Self::TaskQueue(error) => error.class(),
             Self::Gone { .. } | Self::NothingReady { .. } => ErrorClass::NotFound,
             Self::Folder { source, .. } if source.kind() == io::ErrorKind::NotFound => ErrorClass::NotFound,
             Self::Exists { .. }
@@ -401,6 +407,7 @@ impl Problem for Error {
             Self::Unreached { hint, .. } => hint.clone(),
             Self::Undecided { .. } => Some("try again; `mycelium bridge status` says how the server is".to_owned()),
             Self::Bridge(error) => error.hint(),
+            Self::TaskQueue(error) => error.hint(),
             Self::Folder { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some("name a directory that is there, with `--root DIR`".to_owned())
             }

@@ -5,7 +5,9 @@
 #![allow(clippy::print_stdout, reason = "which server it was, for whoever runs them with --nocapture")]
 
 mod client;
+mod clone;
 mod finding;
+mod mirror;
 #[path = "../support/script.rs"]
 mod script;
 mod server;

@@ -33,6 +33,11 @@ impl Server {
         Self::over(|folder| vec![stand_in::install(folder, "taskqueue-mcp", faults).into()])
     }
 
+    /// Makes the stand-in one without faults, from its next start on.
+    pub(crate) fn heal(&self) {
+        stand_in::install(self.folder.path(), "taskqueue-mcp", &Faults::default());
+    }
+
     fn over(words: impl FnOnce(&std::path::Path) -> Vec<OsString>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let words = words(folder.path());

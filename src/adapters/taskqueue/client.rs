@@ -108,6 +108,12 @@ impl Client {
         self.is_lost
     }
 
+    /// Returns how many requests were sent, those of the start included.
+    #[must_use]
+    pub const fn requests(&self) -> u64 {
+        self.requests
+    }
+
     /// Returns all projects, in the order in which they were made.
     ///
     /// # Errors

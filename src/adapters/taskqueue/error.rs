@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::core::problem::{ErrorClass, Problem};
+
 /// Why a call failed. What a server says about the state of its tasks is a [`TaskQueueError::Refused`]; after any other error
 /// its process is ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +69,20 @@ impl TaskQueueError {
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused { .. })
+    }
+}
+
+impl Problem for TaskQueueError {
+    fn code(&self) -> &'static str {
+        "unreached"
+    }
+
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Busy
+    }
+
+    fn hint(&self) -> Option<String> {
+        None
     }
 }
 

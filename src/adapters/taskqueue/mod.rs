@@ -6,13 +6,20 @@
 #![allow(clippy::disallowed_methods, reason = "this is the shell: it starts a program and waits for it")]
 
 mod client;
+mod decode;
 mod error;
+mod listing;
 mod locate;
+mod marker;
 mod model;
 mod process;
+mod projection;
+mod remote;
+mod send;
 
 pub use client::{Client, NewItem, Update};
 pub use error::TaskQueueError;
 pub use locate::{SearchPlaces, is_inside, is_npx, locate};
 pub use model::{Item, ItemStatus, ProjectItems, ProjectRow};
 pub use process::{ANSWER_BYTES_MAX, Program};
+pub use remote::{TaskQueueRemote, TaskQueueSpace};

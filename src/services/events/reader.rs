@@ -82,9 +82,9 @@ impl EventReader {
         let log = &host.events().documents.store.changes;
         unless_read_only(log.make().map_err(Error::from))?;
         let is_changed = Arc::new(AtomicBool::new(false));
-        let (changed, notify) = (Arc::clone(&is_changed), Arc::clone(&wake));
+        let (flag, notify) = (Arc::clone(&is_changed), Arc::clone(&wake));
         let watcher = Watcher::new(host.places(), move || {
-            changed.store(true, Ordering::SeqCst);
+            flag.store(true, Ordering::SeqCst);
             notify();
         });
         let watcher = watcher.beside(log.folder());

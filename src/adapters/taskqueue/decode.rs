@@ -1,0 +1,194 @@
+//! An item as what a remote says of a task.
+
+use super::listing::{ItemListing, MarkedItem};
+use super::model::Item;
+use super::projection::{APPROVER, Projection, changed_fields};
+use crate::core::document::{Document, Value};
+use crate::core::entity::{Priority, Task, TaskDraft, TaskStatus, set_key};
+use crate::core::name::{DocId, DocPath, Kind};
+use crate::core::reconcile::{
+    Ancestry, ChangeAuthor, FieldUpdates, KnownDocument, MirroredDocument, NewDocument, RejectedField, RemoteContent,
+    RemoteDocument, RemoteEdit, RemoteText, RemoteVersion, digest,
+};
+use crate::core::time::Timestamp;
+
+/// The type of a new task that another client has put into the project.
+const FOREIGN_KIND: &str = "task";
+
+/// Decodes items.
+#[derive(Debug)]
+pub(super) struct ItemDecoder<'a> {
+    pub(super) listing: &'a ItemListing,
+    /// Now.
+    pub(super) now: Timestamp,
+}
+
+/// The mark of what an item was when it was read.
+pub(super) fn token(item: &Item) -> String {
+    digest(format!("{item:?}").as_bytes())
+}
+
+impl ItemDecoder<'_> {
+    /// What the server says of a task. With `is_surplus` it may not be shown there if it is not yet.
+    pub(super) fn decode(&self, known: &KnownDocument<'_>, is_surplus: bool) -> RemoteDocument {
+        let Some(one) = self.listing.item(&known.key.1) else {
+            return RemoteDocument {
+                version: RemoteVersion::default(),
+                content: missing(known, is_surplus),
+                rejected: Vec::new(),
+            };
+        };
+        let mut rejected = Vec::new();
+        let content = self.shown(known, one, &mut rejected);
+        let version = RemoteVersion { number: one.number(), token: token(&one.item) };
+        RemoteDocument { version, content, rejected }
+    }
+
+    fn shown(&self, known: &KnownDocument<'_>, one: &MarkedItem, rejected: &mut Vec<RejectedField>) -> RemoteContent {
+        let is_frozen = one.item.approved || self.listing.is_finalized;
+        if is_frozen && known.local.is_none() {
+            // It stays for good, whatever becomes of the task.
+            return RemoteContent::Absent;
+        }
+        let text = match text(known, one, is_frozen) {
+            Some(text) => text,
+            None if known.base.is_some() => {
+                return RemoteContent::Unusable("its title names a task that is gone".to_owned());
+            }
+            None => return RemoteContent::New(Box::new(NewDocument::Task(self.draft(&known.key.1, &one.item)))),
+        };
+        let mut mirrored = MirroredDocument {
+            path: path(known),
+            ancestry: Ancestry::default(),
+            edit: None,
+            by: ChangeAuthor::default(),
+            needs_refresh: !is_frozen && (one.marker.is_none() || self.listing.surplus(&known.key.1).next().is_some()),
+            text,
+        };
+        if let Some((sent, document, task)) = source(known, &mirrored.text) {
+            let is_sent = one.marker.as_ref().is_none_or(|marker| marker.digest.as_ref() == Some(&sent.digest()));
+            // What a frozen item was sent, and what the task has become since, cannot be told apart once both differ.
+            if is_sent || !is_frozen {
+                mirrored.edit = self.edit(&known.key.1, &document, &changed_fields(&sent, &task, &one.item), rejected);
+            }
+            let shown = Projection::shown(&one.item);
+            if !is_frozen && (shown.title != sent.title || shown.description != sent.description) {
+                mirrored.needs_refresh = true;
+                if one.marker.is_some() {
+                    rejected.push(RejectedField::new(
+                        "text",
+                        "it was changed there, and the file has the text: it is sent again",
+                    ));
+                }
+            }
+        }
+        RemoteContent::Mirrored(Box::new(mirrored))
+    }
+
+    /// The document with what others have changed there.
+    fn edit(
+        &self,
+        id: &DocId,
+        before: &Document,
+        fields: &[(&'static str, String)],
+        rejected: &mut Vec<RejectedField>,
+    ) -> Option<RemoteEdit> {
+        let mut document = before.clone();
+        let running = TaskStatus::Running.word();
+        // Nobody says who works on it, or for how long: it has no holder whose time could run out.
+        if fields.iter().any(|(field, text)| *field == "status" && text == running)
+            && let Ok(started) = set_key(&document, "status", &Value::text(running))
+        {
+            document = started;
+        }
+        let updates =
+            fields.iter().filter(|(_, text)| text != running).map(|(field, text)| (*field, Some(text.as_str())));
+        let updates =
+            FieldUpdates { kind: Kind::Task, id, before: &document, updates: updates.collect(), now: self.now };
+        let edits = updates.apply();
+        rejected.extend(edits.rejected);
+        let document = edits.document.unwrap_or(document);
+        (document != *before).then_some(RemoteEdit { document, author: None })
+    }
+
+    fn draft(&self, id: &DocId, item: &Item) -> TaskDraft {
+        TaskDraft {
+            id: id.clone(),
+            kind: FOREIGN_KIND.to_owned(),
+            title: Some(item.title.split_whitespace().collect::<Vec<_>>().join(" ")),
+            description: Some(item.description.clone()),
+            assigned_to: None,
+            depends_on: Vec::new(),
+            priority: Priority::Normal,
+            workflow: None,
+            payload: None,
+            steps: Vec::new(),
+            created: self.now,
+        }
+    }
+}
+
+/// What is said of a task that no item shows.
+fn missing(known: &KnownDocument<'_>, is_surplus: bool) -> RemoteContent {
+    let task = known.local.and_then(|local| Projection::of_document(&known.key.1, &local.document));
+    if task.as_ref().is_some_and(|(_, task)| is_finished(task)) && known.base.is_some_and(|base| base.text.is_some()) {
+        // A project that was finalized has it.
+        return RemoteContent::Mirrored(Box::new(MirroredDocument {
+            text: RemoteText::Base,
+            path: path(known),
+            ancestry: Ancestry::default(),
+            edit: None,
+            by: ChangeAuthor::default(),
+            needs_refresh: false,
+        }));
+    }
+    if is_surplus && task.is_some() {
+        return RemoteContent::Unusable("there are more tasks than `coordination.taskqueue.max_tasks`".to_owned());
+    }
+    RemoteContent::Absent
+}
+
+/// A person has approved it on a server: it is shown there for good.
+pub(super) fn is_finished(task: &Task) -> bool {
+    task.status == TaskStatus::Completed && task.approved.as_deref() == Some(APPROVER)
+}
+
+/// The text that an item comes from; `None` if this clone has none and it has no marker.
+fn text(known: &KnownDocument<'_>, one: &MarkedItem, is_frozen: bool) -> Option<RemoteText> {
+    let base = known.base.filter(|base| base.text.is_some());
+    let Some(marker) = &one.marker else {
+        return match (base, known.local) {
+            (Some(_), _) => Some(RemoteText::Base),
+            (None, Some(_)) => Some(RemoteText::Local),
+            (None, None) => None,
+        };
+    };
+    if is_frozen && base.is_some_and(|base| base.revision == marker.number) {
+        return Some(RemoteText::Base);
+    }
+    // While it is made nobody knows what is to become of it but whoever makes it.
+    let Some(digest) = &marker.digest else { return Some(RemoteText::Superseded) };
+    let is_from =
+        |text: &Document| Projection::of_document(&known.key.1, text).is_some_and(|(sent, _)| sent.digest() == *digest);
+    match known.source(marker.number, &is_from) {
+        RemoteText::Foreign if is_frozen && base.is_none() && known.local.is_some() => Some(RemoteText::Local),
+        text => Some(text),
+    }
+}
+
+/// What was sent of a text, with the text and the task that it says.
+fn source(known: &KnownDocument<'_>, text: &RemoteText) -> Option<(Projection, Document, Task)> {
+    let document = match text {
+        RemoteText::Base => Document::parse(known.base?.text.as_ref()?.as_bytes()),
+        RemoteText::Local => known.local?.document.clone(),
+        RemoteText::Earlier(document) => document.clone(),
+        RemoteText::Stored(_) | RemoteText::Superseded | RemoteText::Foreign => return None,
+    };
+    let (sent, task) = Projection::of_document(&known.key.1, &document)?;
+    Some((sent, document, task))
+}
+
+fn path(known: &KnownDocument<'_>) -> DocPath {
+    let local = known.local.map(|local| &local.path).or_else(|| known.base.map(|base| &base.path));
+    local.filter(|path| !path.is_archived()).cloned().unwrap_or_else(|| DocPath::for_new(Kind::Task, &known.key.1))
+}
