@@ -116,6 +116,11 @@ impl MirrorFolder for MemoryFolder<'_> {
         Ok(self.world.git.borrow().texts(head, path, EARLIER_MAX))
     }
 
+    fn is_committed(&self, path: &DocPath, document: &Document) -> Result<bool, Error> {
+        let head = self.world.clones[self.clone].borrow().head;
+        Ok(self.world.git.borrow().tree(head).get(path) == Some(document))
+    }
+
     fn read(&self, path: &DocPath) -> Result<Option<Document>, Error> {
         Ok(self.world.clones[self.clone].borrow().files.get(path).cloned())
     }

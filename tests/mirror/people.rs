@@ -122,6 +122,11 @@ impl World {
         }
         let Some((path, document)) = self.find(clone, &key).filter(|(path, _)| !path.is_archived()) else { return };
         self.excuse(&key, document.text());
+        // What another clone got of it by git, before its own one had sent it, is news to the remote: an edit wins over a removal.
+        let base = self.clones[clone].borrow().bases.get(&key).and_then(|base| base.text.clone());
+        if base.as_deref() != Some(document.text()) {
+            self.people.borrow_mut().revived.insert(key.1.clone());
+        }
         let to_archive = self.below(2) == 0 && is_usable(&path, &document);
         self.say(format_args!("clone {clone}: {} is {}", key.1, if to_archive { "archived" } else { "removed" }));
         let files = &mut self.clones[clone].borrow_mut().files;

@@ -121,6 +121,14 @@ pub(crate) trait Remote {
     /// It loses its data.
     fn lose(&self, world: &World);
 
+    /// There are no more faults.
+    fn heal(&self) {}
+
+    /// Returns true if it keeps texts. Else git must bring them.
+    fn has_texts(&self) -> bool {
+        true
+    }
+
     /// Finds what is not as it should be in the end; the text is what all clones have.
     fn fault(&self, world: &World, key: &DocumentKey, text: Option<&str>) -> Option<String>;
 }
@@ -293,7 +301,8 @@ impl World {
             }
             72..75 => self.somebody_removes(clone),
             75..78 => (0..self.clones.len()).for_each(|clone| _ = self.resolve(clone)),
-            78..82 => _ = self.remote.late_arrives(self),
+            78..82 if self.remote.has_texts() => _ = self.remote.late_arrives(self),
+            78..82 => self.pull(clone, self.one_of(self.clones.len())),
             82..84 => {
                 self.say(format_args!("the processes of clone {clone} die"));
                 for process in &self.processes[clone] {
@@ -498,6 +507,16 @@ impl World {
         }
     }
 
+    /// Every clone gets by git what all others have. Returns true if there was something.
+    fn exchange_commits(&self) -> bool {
+        let heads = || self.clones.iter().map(|clone| clone.borrow().head).collect::<Vec<_>>();
+        (0..self.clones.len()).for_each(|clone| self.commit(clone));
+        let before = heads();
+        (1..self.clones.len()).for_each(|clone| self.pull(0, clone));
+        (1..self.clones.len()).for_each(|clone| self.pull(clone, 0));
+        before != heads()
+    }
+
     fn merge(&self, clone: usize, theirs: CommitId) {
         self.resolve(clone);
         self.commit(clone);
@@ -536,6 +555,7 @@ impl World {
         self.say(format_args!("healing"));
         while self.remote.late_arrives(self) {}
         self.is_healing.set(true);
+        self.remote.heal();
         for clone in 0..self.clones.len() {
             self.head_returns(clone);
             self.clones[clone].borrow_mut().is_apart = false;
@@ -544,7 +564,7 @@ impl World {
             self.count(|count| &mut count.rounds);
             self.say(format_args!("round {round}"));
             let before = self.counted().done();
-            let mut is_quiet = true;
+            let mut is_quiet = self.remote.has_texts() || !self.exchange_commits();
             for clone in 0..self.clones.len() {
                 is_quiet &= !self.resolve(clone);
                 for process in 0..self.processes[clone].len() {

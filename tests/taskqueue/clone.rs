@@ -173,6 +173,11 @@ impl MirrorFolder for Folder<'_> {
         Ok(if is_here { texts.into_iter().rev().collect() } else { Vec::new() })
     }
 
+    fn is_committed(&self, _: &DocPath, _: &Document) -> Result<bool, Error> {
+        // Each write is committed at once.
+        Ok(true)
+    }
+
     fn read(&self, path: &DocPath) -> Result<Option<Document>, Error> {
         Ok(self.files.get(path).cloned())
     }

@@ -270,10 +270,11 @@ impl ThreeWayDecision<'_> {
         ReconcilePlan { send: Some(send), base: Some(base), ..self.nothing() }
     }
 
-    /// Returns what others wrote there, without what is here.
+    /// Returns what others wrote there, without what is here. A remote without texts is not sent that: no file has it, so no other
+    /// clone could say what the remote shows.
     fn foreign_edit(&self, remote: &MirroredDocument) -> Option<(RemoteWrite, SyncBase)> {
-        let is_known = remote.stored().is_some() || !remote.needs_refresh;
-        if remote.edit.is_none() && is_known {
+        let is_kept = if remote.stored().is_some() { remote.edit.is_some() } else { remote.needs_refresh };
+        if !is_kept {
             return None;
         }
         let theirs = self.document_there(remote)?;

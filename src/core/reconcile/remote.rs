@@ -253,6 +253,15 @@ pub enum WriteContent {
 }
 
 impl RemoteWrite {
+    /// Returns the text, unless the document ended.
+    #[must_use]
+    pub const fn text(&self) -> Option<&Document> {
+        match &self.content {
+            WriteContent::Text { document, .. } => Some(document),
+            WriteContent::Gone { .. } => None,
+        }
+    }
+
     /// Returns how the document ended, if it did.
     #[must_use]
     pub const fn gone(&self) -> Option<Gone> {

@@ -52,6 +52,12 @@ pub trait MirrorFolder {
     /// [`Error`] if the history cannot be read.
     fn earlier_texts(&self, path: &DocPath) -> Result<Vec<Document>, Error>;
 
+    /// Returns true if git has this text at a path, so that it can bring it to other clones.
+    ///
+    /// # Errors
+    /// [`Error`] if HEAD cannot be read.
+    fn is_committed(&self, path: &DocPath, document: &Document) -> Result<bool, Error>;
+
     /// Reads the file at a path as it is now.
     ///
     /// # Errors

@@ -155,6 +155,15 @@ impl MirrorFolder for ProjectFolder {
         Ok(ids.filter_map(|id| repository.view().read(id).ok()).map(Document::parse).collect())
     }
 
+    fn is_committed(&self, path: &DocPath, document: &Document) -> Result<bool, Error> {
+        let Some(repository) = &self.project.repository else { return Ok(true) };
+        let tip = self.project.records().head()?.and_then(|head| head.revision);
+        let paths = BTreeSet::from([path.clone()]);
+        let contents = repository.view().contents_of(tip.as_ref(), self.project.folder(), &paths)?;
+        let text = contents.get(path).map(|id| repository.view().read(id)).transpose()?;
+        Ok(text.is_some_and(|bytes| Document::parse(bytes) == *document))
+    }
+
     fn read(&self, path: &DocPath) -> Result<Option<Document>, Error> {
         Ok(self.project.documents().read_all(std::slice::from_ref(path))?.pop().map(|(_, document)| document))
     }

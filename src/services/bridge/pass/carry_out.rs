@@ -129,6 +129,13 @@ where
         self.note_head()?;
         let mut sent = Vec::new();
         for Planned { item, mut step, .. } in landed {
+            // Only what git brings to other clones: they could not say what the remote shows. The commit wakes the next pass.
+            if let Some(send) = &step.send
+                && !self.is_committed(&item, send)?
+            {
+                self.memory.pending.insert(item);
+                continue;
+            }
             let before = self.bases.get(&item);
             // Whatever number the remote will give, the one that it shows now is lower.
             let next = step.send.as_ref().map(|send| send.seen.number.max(send.known_number) + 1);
@@ -166,6 +173,13 @@ where
             }
         }
         Ok(again)
+    }
+
+    /// Returns true if git has the text that is sent, where the document lies.
+    fn is_committed(&mut self, item: &Item, send: &RemoteWrite) -> Result<bool, Error> {
+        let Some(text) = send.text() else { return Ok(true) };
+        let archived = self.folder.archived(item, &[Some(&send.path)])?.filter(|archived| archived.document == *text);
+        self.folder.is_committed(archived.as_ref().map_or(&send.path, |archived| &archived.path), text)
     }
 
     /// Writes to the file what was decided. Returns true if it is so now.
