@@ -44,12 +44,14 @@ fn shown(text: RemoteText, edited: Option<&str>) -> RemoteDocument {
     RemoteDocument { version, content: RemoteContent::Mirrored(Box::new(content)), rejected: Vec::new() }
 }
 
-/// What is written into the file, what is sent, and the text of the new sync base.
-fn planned(
-    base: Option<&SyncBase>,
-    here: Option<&str>,
-    there: &RemoteDocument,
-) -> (Option<String>, Option<String>, Option<String>, Option<HoldReason>) {
+/// What is written into the file, what is sent, the text of the new sync base, and why it is held.
+type Planned = (Option<String>, Option<String>, Option<String>, Option<HoldReason>);
+
+fn planned(base: Option<&SyncBase>, here: Option<&str>, there: &RemoteDocument) -> Planned {
+    planned_at(HeadMotion::Forward, base, here, there)
+}
+
+fn planned_at(head: HeadMotion, base: Option<&SyncBase>, here: Option<&str>, there: &RemoteDocument) -> Planned {
     let (id, here) = (DocId::new("task-1").expect("valid"), here.map(local));
     let context = ReconcileContext {
         kind: Kind::Task,
@@ -60,7 +62,7 @@ fn planned(
         derived: DerivedValues::default(),
         by: None,
         operation: None,
-        head: HeadMotion::Forward,
+        head,
         before: None,
         archived: None,
     };
@@ -128,4 +130,18 @@ fn a_text_of_another_clone_waits_for_git_and_is_not_overwritten() {
         let kept = (None, None, Some(T.to_owned()), Some(HoldReason::Foreign));
         assert_eq!(planned(Some(&agreed), here, &there), kept, "{here:?}");
     }
+}
+
+#[test]
+fn a_remote_without_texts_is_sent_no_text_that_no_file_has() {
+    let (newer, done) = (with("a: 1", "a: 2"), with("pending", "completed"));
+    let agreed = SyncBase { older: vec![digest(T.as_bytes())], ..base(&newer) };
+    let there = shown(RemoteText::Base, Some(&done));
+    let held = (None, None, Some(newer), Some(HoldReason::RolledBack));
+    assert_eq!(planned_at(HeadMotion::MovedBack, Some(&agreed), Some(T), &there), held);
+    let unreadable = with("pending", "odd");
+    let (written, sent, _, why) =
+        planned(Some(&base(T)), Some(&unreadable), &shown(RemoteText::Base, Some(&with("a: 1", "a: 3"))));
+    assert!(written.is_some_and(|text| text.contains("a: 3") && text.contains("odd")));
+    assert!(sent.is_none() && matches!(why, Some(HoldReason::Unreadable(_))), "{sent:?} {why:?}");
 }
