@@ -1,5 +1,5 @@
 //! A remote that keeps no texts and compares nothing: it shows a status and a title, and a mark of what those were made from. It has
-//! ids of its own, takes no write for what is approved, and may lose a write that it acknowledged. As TaskQueue does.
+//! ids of its own, takes no write for what is approved, and may lose a write that it acknowledged. As `TaskQueue` does.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

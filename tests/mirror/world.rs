@@ -302,7 +302,6 @@ impl World {
             72..75 => self.somebody_removes(clone),
             75..78 => (0..self.clones.len()).for_each(|clone| _ = self.resolve(clone)),
             78..82 if self.remote.has_texts() => _ = self.remote.late_arrives(self),
-            78..82 => self.pull(clone, self.one_of(self.clones.len())),
             82..84 => {
                 self.say(format_args!("the processes of clone {clone} die"));
                 for process in &self.processes[clone] {
@@ -316,7 +315,7 @@ impl World {
                 clone.is_apart = !clone.is_apart;
             }
             86..90 => self.head_moves(clone),
-            90..94 => self.pull(clone, self.one_of(self.clones.len())),
+            78..82 | 90..94 => self.pull(clone, self.one_of(self.clones.len())),
             94 => self.leader.set(clone),
             95 => {
                 self.say(format_args!("the remote loses its data"));
