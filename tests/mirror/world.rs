@@ -392,7 +392,7 @@ impl World {
         folder.read_only(path);
         let mut bases = MemoryBases { world: self, clone, known: &known };
         let mut remote = self.remote.connect(self, clone);
-        let options = PassOptions { force: true, ..PassOptions::default() };
+        let options = PassOptions { removes_many: true, ..PassOptions::default() };
         let mut pass =
             MirrorPass { remote: &mut *remote, folder: &mut folder, bases: &mut bases, memory: &mut memory, options };
         if let Err(error) = pass.settle(BTreeSet::from([key.clone()]), &mut mycelium::services::PassReport::default()) {
@@ -506,6 +506,14 @@ impl World {
         }
     }
 
+    /// What git brings back into a folder from which it was removed is there for a reason: the other side had changed it.
+    fn note_revived(&self, clone: usize, before: &Tree) {
+        let clone = self.clones[clone].borrow();
+        let new = clone.files.iter().filter(|(path, _)| !before.contains_key(*path));
+        let ids = new.filter_map(|(path, document)| key_of(path, document)).map(|(_, id)| id);
+        self.people.borrow_mut().revived.extend(ids);
+    }
+
     /// Every clone gets by git what all others have. Returns true if there was something.
     fn exchange_commits(&self) -> bool {
         let heads = || self.clones.iter().map(|clone| clone.borrow().head).collect::<Vec<_>>();
@@ -529,7 +537,8 @@ impl World {
                 clone.files = self.git.borrow().tree(theirs).clone();
             }
             Merge::Tree(tree) => {
-                self.clones[clone].borrow_mut().files = tree;
+                let before = std::mem::replace(&mut self.clones[clone].borrow_mut().files, tree);
+                self.note_revived(clone, &before);
                 self.resolve(clone);
                 let mut clone = self.clones[clone].borrow_mut();
                 clone.head = self.git.borrow_mut().commit(vec![ours, theirs], clone.files.clone());

@@ -343,7 +343,9 @@ impl ThreeWayDecision<'_> {
         let base = || self.base_document().map_or(Ancestor::Unknown, Ancestor::Text);
         match &remote.text {
             RemoteText::Stored(_) | RemoteText::Base if self.is_from_before() => {
-                let before = self.context.before.filter(|before| was_agreed(self.base, before));
+                // What both agreed on went into the sync base, and that into what is there, unless the remote had lost it.
+                let is_common = remote.stored().is_none() || self.common() == CommonVersion::Base;
+                let before = self.context.before.filter(|before| is_common && was_agreed(self.base, before));
                 before.cloned().map_or(Ancestor::Unknown, Ancestor::Text)
             }
             RemoteText::Stored(_) => match self.common() {

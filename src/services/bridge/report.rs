@@ -31,6 +31,8 @@ pub struct PassOptions {
     pub dry_run: bool,
     /// Also if very much vanishes at once, and although HEAD was moved back.
     pub force: bool,
+    /// Also if very much vanishes at once: the user was asked when it was removed.
+    pub removes_many: bool,
 }
 
 /// So many removals at once, here or on the server, that a person is asked first.

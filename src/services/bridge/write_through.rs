@@ -83,7 +83,7 @@ fn send(
     state.folder.follow_head()?;
     let written = items.clone();
     // The user has been asked already about many removals.
-    let mut report = state.settle(link, items, PassOptions { force: true, ..PassOptions::default() })?;
+    let mut report = state.settle(link, items, PassOptions { removes_many: true, ..PassOptions::default() })?;
     if let Some(agent) = &operation.operation.agent {
         // Each operation of a holder renews its leases, whatever it is about. The documents of this one renewed theirs.
         let held = project.leases().held_by(agent)?.into_iter();

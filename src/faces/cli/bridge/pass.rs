@@ -36,7 +36,12 @@ pub(super) fn pull(args: &Args, session: &Session) -> Result<Answer, ErrorReport
 
 fn run(kind: &'static str, direction: Direction, args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open()?;
-    let report = project.bridge().sync_once(PassOptions { direction, dry_run: args.dry_run, force: args.force })?;
+    let report = project.bridge().sync_once(PassOptions {
+        direction,
+        dry_run: args.dry_run,
+        force: args.force,
+        removes_many: false,
+    })?;
     let mut answer = session::answer(kind, &project)?;
     answer.data = bridge_pass_data(&project, &report);
     answer.text = text(&project, &report);

@@ -36,6 +36,7 @@ where
         }
         // Only what this direction would carry out: for the rest, force in this direction is no answer.
         if !self.options.force
+            && !self.options.removes_many
             && let Some(removal) = self.removal_to_hold(&plan)
         {
             plan.retain(|planned| !is_loss(&planned.step));
