@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Writes a shell script that can be started. Another process writes it: as long as this one had it open, a process that another
-/// thread starts in that moment would have it open as well, and the system starts no program that somebody writes
+/// thread starts in that moment would have it open as well, and the system starts no program that is open for writing
 /// ("Text file busy").
 pub(crate) fn write_script(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");

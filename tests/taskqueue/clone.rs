@@ -100,7 +100,7 @@ impl<'h> TestClone<'h> {
         })
     }
 
-    /// Begins anew: with what is on the disk, and a new process of the server.
+    /// Restarts: keeps what is on the disk, and starts a new process of the server.
     pub(crate) fn restart(&mut self, server: &Server) {
         self.memory = PassMemory::default();
         self.client = server.client();

@@ -1,5 +1,5 @@
-//! The client of a `TaskQueue` MCP server: against a stand-in of the real one, with its faults, and against the real one where
-//! `MYCELIUM_TEST_TASKQUEUE` names its command.
+//! The client of a `TaskQueue` MCP server, and the pass that mirrors tasks there: against a stand-in of the real one, with its
+//! faults, and against the real one where `MYCELIUM_TEST_TASKQUEUE` names its command.
 #![allow(clippy::disallowed_methods, reason = "tests of processes and waiting")]
 #![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stdout, reason = "which server it was, for whoever runs them with --nocapture")]

@@ -1,4 +1,4 @@
-//! The production pass between folders and a server: what is shown there, what comes back, and what others do meanwhile.
+//! The production pass between folders and a server: what is shown there, what comes back, and other clients at the same time.
 
 use std::fs;
 use std::time::Duration;
@@ -14,7 +14,7 @@ fn task(id: &str, status: &str, title: &str) -> String {
     format!("---\nid: {id}\ntype: build\nstatus: {status}\n---\n\n# {title}\n\nDo it: \u{e4}\u{1f980}, `<!-- -->`.\n")
 }
 
-/// A client of somebody else.
+/// Another client of the same server.
 struct Other(Client);
 
 impl Other {

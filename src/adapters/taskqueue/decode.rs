@@ -67,7 +67,7 @@ impl ItemDecoder<'_> {
         };
         if let Some((sent, document, task)) = source(known, &mirrored.text) {
             let is_sent = one.marker.as_ref().is_none_or(|marker| marker.digest.as_ref() == Some(&sent.digest()));
-            // What a frozen item was sent, and what the task has become since, cannot be told apart once both differ.
+            // Once the task has changed since, a frozen item does not show which of the two differs from what was sent.
             if is_sent || !is_frozen {
                 mirrored.edit = self.edit(&known.key.1, &document, &changed_fields(&sent, &task, &one.item), rejected);
             }
@@ -95,7 +95,7 @@ impl ItemDecoder<'_> {
     ) -> Option<RemoteEdit> {
         let mut document = before.clone();
         let running = TaskStatus::Running.word();
-        // Nobody says who works on it, or for how long: it has no holder whose time could run out.
+        // The server does not say who works on it, or for how long: it gets no holder, so no lease runs out.
         if fields.iter().any(|(field, text)| *field == "status" && text == running)
             && let Ok(started) = set_key(&document, "status", &Value::text(running))
         {
@@ -166,7 +166,7 @@ fn text(known: &KnownDocument<'_>, one: &MarkedItem, is_frozen: bool) -> Option<
     if is_frozen && base.is_some_and(|base| base.revision == marker.number) {
         return Some(RemoteText::Base);
     }
-    // While it is made nobody knows what is to become of it but whoever makes it.
+    // While an item is made, only the clone that makes it knows the text that it will show.
     let Some(digest) = &marker.digest else { return Some(RemoteText::Superseded) };
     let is_from =
         |text: &Document| Projection::of_document(&known.key.1, text).is_some_and(|(sent, _)| sent.digest() == *digest);
