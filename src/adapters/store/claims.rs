@@ -184,10 +184,7 @@ impl LeaseFiles {
     }
 
     fn folder(&self) -> Result<Option<Dir>, StoreError> {
-        match Dir::open(&self.shared)? {
-            Some(shared) => shared.child(CLAIMS),
-            None => Ok(None),
-        }
+        Dir::below(&self.shared, &[CLAIMS])
     }
 
     fn made_folder(&self) -> Result<Dir, StoreError> {

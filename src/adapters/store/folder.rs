@@ -1,15 +1,16 @@
 //! Directories held open and names inside them. It never follows a symbolic link below the work tree, also when raced:
 //! every step starts from a directory that is held open and refuses a link in the next name.
 
+use std::borrow::Borrow;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-#[cfg(target_os = "linux")]
-use rustix::fs::ResolveFlags;
 use rustix::fs::{AtFlags, DirEntry, FileType, Mode, OFlags, RenameFlags, Stat};
+#[cfg(target_os = "linux")]
+use rustix::fs::{CWD, ResolveFlags};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::error::{LINK, StoreError, What};
@@ -75,17 +76,26 @@ impl Dir {
         }
     }
 
-    /// Opens a directory below this one in one step, where the system can refuse links on the whole way; `None` also if it
-    /// cannot, or if there is none.
-    fn descendant(&self, parts: &[String]) -> Option<Self> {
+    /// Opens the directory with this path below `root`; `None` if there is none. No link below `root` is followed.
+    pub(super) fn below(root: &Path, parts: &[impl Borrow<str>]) -> Result<Option<Self>, StoreError> {
+        // One step, where the system can refuse links on the whole way. If it refuses, the steps show what is in the way.
         #[cfg(target_os = "linux")]
-        if !sabotage::active(Sabotage::FollowLinks) {
-            let below = parts.join("/");
-            let without_links = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-            let fd = rustix::fs::openat2(&self.fd, &below, FOLDER, Mode::empty(), without_links).ok()?;
-            return Some(Self { fd, path: self.path.join(below) });
+        if !sabotage::active(Sabotage::FollowLinks)
+            && !parts.iter().any(|part| matches!(part.borrow(), "" | "." | ".."))
+        {
+            let path = root.join(parts.join("/"));
+            match rustix::fs::openat2(CWD, &path, FOLDER, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+                Ok(fd) => return Ok(Some(Self { fd, path })),
+                Err(Errno::NOENT) => return Ok(None),
+                Err(_) => {}
+            }
         }
-        None
+        let Some(mut dir) = Self::open(root)? else { return Ok(None) };
+        for part in parts {
+            let Some(child) = dir.child(part.borrow())? else { return Ok(None) };
+            dir = child;
+        }
+        Ok(Some(dir))
     }
 
     /// Opens a directory inside this one, making it first where it is missing, durably.
@@ -126,10 +136,12 @@ impl Dir {
 
     /// Every name in the directory but `.` and `..`.
     pub(super) fn list(&self) -> Result<Vec<DirEntry>, StoreError> {
-        let entries = retry_on_intr(|| rustix::fs::Dir::read_from(&self.fd)).and_then(Iterator::collect);
-        let mut entries: Vec<DirEntry> = entries.map_err(|errno| StoreError::io("list", &self.path, errno))?;
-        entries.retain(|entry| !matches!(entry.file_name().to_bytes(), b"." | b".."));
-        Ok(entries)
+        entries(retry_on_intr(|| rustix::fs::Dir::read_from(&self.fd)), &self.path)
+    }
+
+    /// Lists every name in the directory but `.` and `..`, and closes it.
+    pub(super) fn into_list(self) -> Result<Vec<DirEntry>, StoreError> {
+        entries(rustix::fs::Dir::new(self.fd), &self.path)
     }
 
     /// Writes the directory's entries to the disk.
@@ -160,6 +172,14 @@ impl Dir {
             .map(|stat| stat.st_dev)
             .map_err(|errno| StoreError::io("look at", &self.path, errno))
     }
+}
+
+/// What an open directory lists, but `.` and `..`.
+fn entries(opened: Result<rustix::fs::Dir, Errno>, path: &Path) -> Result<Vec<DirEntry>, StoreError> {
+    let entries: Result<Vec<DirEntry>, Errno> = opened.and_then(Iterator::collect);
+    let mut entries = entries.map_err(|errno| StoreError::io("list", path, errno))?;
+    entries.retain(|entry| !matches!(entry.file_name().to_bytes(), b"." | b".."));
+    Ok(entries)
 }
 
 /// Whether new directory entries are made durable at once.
@@ -349,17 +369,11 @@ impl DocumentFolder {
 
     /// The coordination folder, if it is there.
     pub(super) fn open(&self) -> Result<Option<Dir>, StoreError> {
-        let mut dir = self.worktree()?;
-        if let Some(folder) = dir.descendant(&self.parts) {
-            return Ok(Some(folder));
+        match Dir::below(&self.root, &self.parts)? {
+            Some(dir) => Ok(Some(dir)),
+            // That the worktree is missing is an error.
+            None => self.worktree().map(|_| None),
         }
-        for part in &*self.parts {
-            match dir.child(part)? {
-                Some(child) => dir = child,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(dir))
     }
 
     /// Where a document stands or would stand; `None` if its folder is not there.

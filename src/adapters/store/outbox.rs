@@ -163,8 +163,8 @@ pub(super) fn file_names(outbox: &Dir) -> Result<Vec<String>, StoreError> {
 impl Outbox {
     /// The outbox, if it is there.
     pub(super) fn open(&self) -> Result<Option<Arc<Dir>>, StoreError> {
-        let Some(folder) = self.folder.open()? else { return Ok(None) };
-        Ok(folder.child(FOLDER)?.map(Arc::new))
+        let parts = [&self.folder.parts, [FOLDER.to_owned()].as_slice()].concat();
+        Ok(Dir::below(&self.folder.root, &parts)?.map(Arc::new))
     }
 
     /// The folder of the outbox, whether it is there or not.

@@ -195,16 +195,14 @@ enum Parents {
 fn site_in(root: &Path, relative: &str, parents: Parents) -> Result<Option<Site>, StoreError> {
     let mut parts: Vec<&str> = relative.split('/').collect();
     let name = parts.pop().unwrap_or_default().to_owned();
-    let Some(mut dir) = Dir::open(root)? else { return Ok(None) };
-    for part in parts {
-        let next = match parents {
-            Parents::Made => Some(dir.make_child(part, Sync::Yes)?),
-            Parents::AsTheyAre => dir.child(part)?,
-        };
-        let Some(next) = next else { return Ok(None) };
-        dir = next;
-    }
-    Ok(Some(Site { dir: Arc::new(dir), name }))
+    let dir = match parents {
+        Parents::AsTheyAre => Dir::below(root, &parts)?,
+        Parents::Made => {
+            let made = |dir: Dir, part: &&str| dir.make_child(part, Sync::Yes);
+            Dir::open(root)?.map(|root| parts.iter().try_fold(root, made)).transpose()?
+        }
+    };
+    Ok(dir.map(|dir| Site { dir: Arc::new(dir), name }))
 }
 
 /// Refuses run state of which a part is a symbolic link: nobody but this program makes anything there, and it makes none.
@@ -219,12 +217,17 @@ pub(super) fn refuse_links(run: &Path) -> Result<bool, StoreError> {
     }
     let Some(dir) = Dir::open(run)? else { return Ok(false) };
     let mut has_bridge = false;
-    for entry in dir.list()? {
+    for entry in dir.into_list()? {
         let name = entry.file_name().to_string_lossy();
         has_bridge |= name == super::bridge::FOLDER;
         let is_link = match entry.file_type() {
             // Some file systems tell the kind of a name only when asked for it.
-            FileType::Unknown => dir.stat(&name)?.is_some_and(|stat| what_of(&stat) == What::Symlink),
+            FileType::Unknown => {
+                let path = run.join(&*name);
+                let meta = unless_missing(fs::symlink_metadata(&path));
+                let meta = meta.map_err(|source| StoreError::io("look at", &path, source))?;
+                meta.is_some_and(|meta| meta.is_symlink())
+            }
             kind => kind == FileType::Symlink,
         };
         if is_link {
