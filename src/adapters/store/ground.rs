@@ -64,7 +64,7 @@ impl TempFiles {
             return Ok(0);
         }
         let mut count = 0;
-        for site in self.list()? {
+        for site in self.list()?.sites {
             let old = site
                 .dir
                 .stat(&site.name)?

@@ -198,21 +198,15 @@ impl Journal {
         self.file.sync_all().map_err(|source| StoreError::NotDurable { path: self.path.clone(), source })
     }
 
-    /// Throws settled, forgotten records away: the file is made anew when there is much to gain.
+    /// Throws settled, forgotten records away: the file is made anew when there is much to gain. `frames` are all that it has.
     /// The caller holds the folder lock.
-    pub(super) fn compact(&mut self, state: &StateFolder) -> Result<(), StoreError> {
-        let frames = self.frames()?;
-        let gone = |frame: &Frame| frame.state.is_forgotten() && frame.state.is_settled();
-        let size = |frame: &Frame| (frame.state_at + 1 - frame.start) as u64;
-        let slack: u64 = frames.iter().filter(|frame| gone(frame)).map(size).sum();
-        let all: u64 = frames.iter().map(size).sum();
-        let worth = (slack == all && slack > SLACK_ALONE_BYTES_MAX) || (slack > SLACK_BYTES_MAX && slack > all / 2);
-        if slack == 0 || !worth {
+    pub(super) fn compact(&mut self, state: &StateFolder, frames: &[Frame]) -> Result<(), StoreError> {
+        if !is_worth_compacting(frames) {
             return Ok(());
         }
         let mut bytes = Header::fresh(state.boot).encode().to_vec();
         let mut header = Header::fresh(state.boot);
-        for frame in frames.iter().filter(|frame| !gone(frame)) {
+        for frame in frames.iter().filter(|frame| !is_gone(frame)) {
             header.last = bytes.len() as u64;
             let mut encoded = state.frame_of(&frame.entry)?;
             if let Some(state) = encoded.last_mut() {
@@ -235,6 +229,19 @@ impl Journal {
         fs::rename(&draft, &self.path).map_err(self.fault("replace"))?;
         Ok(Self { file, path: self.path.clone(), boot: self.boot, header, is_writable: true })
     }
+}
+
+/// Returns true if the record is not needed any more.
+fn is_gone(frame: &Frame) -> bool {
+    frame.state.is_forgotten() && frame.state.is_settled()
+}
+
+/// Returns true if so much of a journal with these frames is not needed any more that a new file is worth its price.
+pub(super) fn is_worth_compacting(frames: &[Frame]) -> bool {
+    let size = |frame: &Frame| (frame.state_at + 1 - frame.start) as u64;
+    let slack: u64 = frames.iter().filter(|frame| is_gone(frame)).map(size).sum();
+    let all: u64 = frames.iter().map(size).sum();
+    slack == all && slack > SLACK_ALONE_BYTES_MAX || slack > SLACK_BYTES_MAX && slack > all / 2
 }
 
 fn write_draft(state: &StateFolder, bytes: &[u8]) -> Result<(File, PathBuf), StoreError> {

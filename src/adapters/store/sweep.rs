@@ -1,6 +1,7 @@
 //! Cleaning up: temporary files whose time has come, late saves found in them, records nobody needs. A person's bytes
 //! are never among what is cleaned: they are put back, or kept as a copy and reported.
 
+use std::cell::LazyCell;
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use super::error::{StoreError, What};
 use super::folder::{Dir, Renamed, Site, stamp_of, what_of};
+use super::journal::is_worth_compacting;
 use super::read;
 use super::record::{Entry, Frame, State};
 use super::recover::Held;
@@ -51,6 +53,13 @@ pub enum LateOutcome {
     Copied(PathBuf),
 }
 
+/// The temporary files that there are.
+pub(super) struct TempList {
+    /// The folder in local state where they lie, unless they have to lie beside the documents.
+    temps: Arc<Dir>,
+    pub(super) sites: Vec<Site>,
+}
+
 /// What the sweep finds in a temporary file that a record names.
 enum Parked {
     Gone,
@@ -80,10 +89,10 @@ impl OperationLog {
         if sabotage::active(Sabotage::NoSweep) {
             return Ok(Swept::default());
         }
-        if listed.is_empty() {
+        if listed.sites.is_empty() {
             // The usual end of a command: while the folder is held nobody can leave a temporary file to a record.
-            frames.iter().filter(|frame| waits_for_sweep(frame)).try_for_each(|frame| settle(&held, frame))?;
-            held.journal.compact(&self.state)?;
+            frames.iter_mut().filter(|frame| waits_for_sweep(frame)).try_for_each(|frame| settle(&held, frame))?;
+            held.journal.compact(&self.state, &frames)?;
             return Ok(Swept::default());
         }
         drop(held);
@@ -105,40 +114,41 @@ impl OperationLog {
         self.sweep_listed(&listed, &frames)
     }
 
-    fn sweep_listed(&self, listed: &[Site], frames: &[Frame]) -> Result<Swept, StoreError> {
+    fn sweep_listed(&self, listed: &TempList, frames: &[Frame]) -> Result<Swept, StoreError> {
         let mut swept = Swept::default();
         let known: HashSet<&str> = frames.iter().flat_map(|f| &f.entry.temps).map(String::as_str).collect();
-        let journal = fs::metadata(self.state.journal_path()).map(|meta| meta.ino()).ok();
-        for site in listed.iter().filter(|site| !known.contains(site.name.as_str())) {
-            if remove_second_name(site, journal)? || remove_orphan(site)? {
+        let journal = LazyCell::new(|| fs::metadata(self.state.journal_path()).map(|meta| meta.ino()).ok());
+        for site in listed.sites.iter().filter(|site| !known.contains(site.name.as_str())) {
+            if remove_second_name(site, *journal)? || remove_orphan(site)? {
                 swept.removed += 1;
             }
         }
         let mut settled = HashSet::new();
         for frame in frames.iter().filter(|frame| waits_for_sweep(frame)) {
-            if self.sweep_frame(frame, &mut swept)? {
+            if self.sweep_frame(frame, &listed.temps, &mut swept)? {
                 settled.insert(frame.entry.temps.clone());
             }
         }
-        self.settle(&settled)?;
+        if !settled.is_empty() || is_worth_compacting(frames) {
+            self.settle(&settled)?;
+        }
         Ok(swept)
     }
 
     /// Notes in the journal which records have no temporary files left, and drops those that nobody needs.
     fn settle(&self, settled: &HashSet<Vec<String>>) -> Result<(), StoreError> {
         let mut held = self.hold(None)?;
-        for frame in held.journal.frames()? {
-            if settled.contains(&frame.entry.temps) {
-                settle(&held, &frame)?;
-            }
+        let mut frames = held.journal.frames()?;
+        for frame in frames.iter_mut().filter(|frame| settled.contains(&frame.entry.temps)) {
+            settle(&held, frame)?;
         }
-        held.journal.compact(&self.state)
+        held.journal.compact(&self.state, &frames)
     }
 
     /// Looks at the temporary files of one record; true if none is left.
-    fn sweep_frame(&self, frame: &Frame, swept: &mut Swept) -> Result<bool, StoreError> {
+    fn sweep_frame(&self, frame: &Frame, temps: &Arc<Dir>, swept: &mut Swept) -> Result<bool, StoreError> {
         let mut left = false;
-        for (index, site) in self.temps.parked(&frame.entry)?.into_iter().enumerate() {
+        for (index, site) in self.temps.parked(&frame.entry, temps)?.into_iter().enumerate() {
             let Some(site) = site else { continue };
             match look(frame, index, &site)? {
                 Parked::Gone => {}
@@ -150,7 +160,7 @@ impl OperationLog {
                 Parked::Late => {
                     // The put-back leaves our own bytes under the name, for the next sweep.
                     left = true;
-                    swept.late.extend(self.save_late(frame, index)?);
+                    swept.late.extend(self.save_late(frame, index, temps)?);
                 }
             }
         }
@@ -158,7 +168,7 @@ impl OperationLog {
     }
 
     /// Puts a late save into the document if nobody changed it since, else keeps a copy.
-    fn save_late(&self, frame: &Frame, index: usize) -> Result<Option<LateSave>, StoreError> {
+    fn save_late(&self, frame: &Frame, index: usize, temps: &Arc<Dir>) -> Result<Option<LateSave>, StoreError> {
         let _held = self.hold(None)?;
         let change = &frame.entry.record.changes[index];
         let saved = |outcome| {
@@ -175,7 +185,9 @@ impl OperationLog {
                 return saved(LateOutcome::PutBack);
             }
         }
-        let Some(site) = self.temps.parked(&frame.entry)?.into_iter().nth(index).flatten() else { return Ok(None) };
+        let Some(site) = self.temps.parked(&frame.entry, temps)?.into_iter().nth(index).flatten() else {
+            return Ok(None);
+        };
         let Some(bytes) = site.bytes()? else { return Ok(None) };
         // On the disk before what it is a copy of goes.
         let copy = self.state.keep_copy(&change.path, &bytes)?;
@@ -186,13 +198,12 @@ impl OperationLog {
 
 impl TempFiles {
     /// Where the temporary files of an entry are, also if the document's folder is gone.
-    fn parked(&self, entry: &Entry) -> Result<Vec<Option<Site>>, StoreError> {
-        let temps = self.state.temp_folder()?;
+    fn parked(&self, entry: &Entry, temps: &Arc<Dir>) -> Result<Vec<Option<Site>>, StoreError> {
         let place = |(path, name): (&DocPath, &String)| {
             let dir = if name.starts_with(BESIDE_PREFIX) {
                 self.folder.site(path)?.map(|site| site.dir)
             } else {
-                Some(Arc::clone(&temps))
+                Some(Arc::clone(temps))
             };
             Ok(dir.map(|dir| Site { dir, name: name.clone() }))
         };
@@ -200,8 +211,9 @@ impl TempFiles {
     }
 
     /// Every temporary file there is.
-    pub(super) fn list(&self) -> Result<Vec<Site>, StoreError> {
-        let mut sites = names(&self.state.temp_folder()?, "")?;
+    pub(super) fn list(&self) -> Result<TempList, StoreError> {
+        let temps = self.state.temp_folder()?;
+        let mut sites = names(&temps, "")?;
         if self.beside_path().exists()
             && let Some(folder) = self.folder.open()?.map(Arc::new)
         {
@@ -214,7 +226,7 @@ impl TempFiles {
                 }
             }
         }
-        Ok(sites)
+        Ok(TempList { temps, sites })
     }
 
     pub(super) fn beside_path(&self) -> PathBuf {
@@ -228,10 +240,11 @@ fn waits_for_sweep(frame: &Frame) -> bool {
 }
 
 /// Notes that a record has no temporary files left.
-fn settle(held: &Held, frame: &Frame) -> Result<(), StoreError> {
+fn settle(held: &Held, frame: &mut Frame) -> Result<(), StoreError> {
     // What was taken back was never acknowledged and is in no commit: nobody will ask to forget it.
     let state = if frame.state.is_done() { frame.state } else { State::DROPPED.forgotten() };
-    held.journal.set_state(frame.state_at as u64, state.settled())
+    frame.state = state.settled();
+    held.journal.set_state(frame.state_at as u64, frame.state)
 }
 
 fn names(dir: &Arc<Dir>, prefix: &str) -> Result<Vec<Site>, StoreError> {
