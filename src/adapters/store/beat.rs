@@ -28,9 +28,7 @@ impl LocalState {
         let text = format!("{at}\n");
         let write = || {
             let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).map_err(io::Error::other)?;
-            let mut options = OpenOptions::new();
-            let file = options.write(true).create(true).truncate(false).custom_flags(no_follow).open(&path)?;
-            share::open_up(&path);
+            let file = share::open_or_make(OpenOptions::new().write(true).custom_flags(no_follow), &path)?;
             file.write_all_at(text.as_bytes(), 0)
         };
         write_below(&self.heartbeats_folder(), write)

@@ -167,10 +167,7 @@ impl ChangeLogFile {
             self.append_to(1, lines)?;
             return Ok(false);
         };
-        let path = self.segment_path(newest);
-        let length = fs::metadata(&path).map_or(0, |meta| meta.len());
-        if length < SEGMENT_BYTES_MAX {
-            self.append_to(newest, lines)?;
+        if self.append_to(newest, lines)? {
             return Ok(false);
         }
         // A base that a dying process left is not that of this segment.
@@ -179,13 +176,18 @@ impl ChangeLogFile {
         Ok(true)
     }
 
-    fn append_to(&self, segment: u64, lines: &[u8]) -> Result<(), StoreError> {
+    /// Adds to a segment, which is made where it is missing; false, and nothing is added, if it has its largest size.
+    fn append_to(&self, segment: u64, lines: &[u8]) -> Result<bool, StoreError> {
         let path = self.segment_path(segment);
         let fault = |source| StoreError::io("write", &path, source);
-        let file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(fault)?;
-        share::open_up(&path);
-        cut_torn_line(&file).map_err(fault)?;
-        io::Write::write_all(&mut &file, lines).map_err(fault)
+        let file = share::open_or_make(OpenOptions::new().read(true).append(true), &path).map_err(fault)?;
+        let length = file.metadata().map_err(fault)?.len();
+        if length >= SEGMENT_BYTES_MAX {
+            return Ok(false);
+        }
+        cut_torn_line(&file, length).map_err(fault)?;
+        io::Write::write_all(&mut &file, lines).map_err(fault)?;
+        Ok(true)
     }
 
     /// Removes the oldest segments, if there are too many; what they told is in the base of the next.
@@ -312,9 +314,8 @@ impl OperationLog {
 }
 
 /// Cuts off what a writer left that died in the middle of a line.
-fn cut_torn_line(file: &File) -> io::Result<()> {
+fn cut_torn_line(file: &File, length: u64) -> io::Result<()> {
     const STEP: u64 = 4096;
-    let length = file.metadata()?.len();
     let mut end = length;
     while end > 0 {
         let start = end.saturating_sub(STEP);

@@ -27,8 +27,7 @@ impl LocalState {
     fn add_latency(&self, took: Duration) -> io::Result<()> {
         let path = self.latency_path();
         let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).map_err(io::Error::other)?;
-        let mut file = OpenOptions::new().append(true).create(true).custom_flags(no_follow).open(&path)?;
-        share::open_up(&path);
+        let mut file = share::open_or_make(OpenOptions::new().append(true).custom_flags(no_follow), &path)?;
         file.write_all(&u32::try_from(took.as_micros()).unwrap_or(u32::MAX).to_le_bytes())?;
         if file.metadata()?.len() < BYTES_MAX as u64 {
             return Ok(());

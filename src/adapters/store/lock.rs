@@ -12,13 +12,14 @@ use super::error::StoreError;
 use super::gate::Pass;
 use super::plain::unless_missing;
 use super::sabotage::{self, Sabotage};
-use super::{LeaseFiles, WorktreeLocks, share};
+use super::{LeaseFiles, StateFolder, WorktreeLocks, share};
 use crate::core::time::Timestamp;
 
 /// How long an operation waits for the folder before it says that it is busy. Holders need well under a millisecond.
 pub const FOLDER_WAIT: Duration = Duration::from_secs(10);
 /// How long a starting watcher retries: somebody who only asks whether one runs holds the lock for microseconds.
 const WATCH_WAIT: Duration = Duration::from_millis(50);
+const FOLLOW_LOCK: &str = "follow.lock";
 const NAP_MIN: Duration = Duration::from_micros(100);
 const NAP_MAX: Duration = Duration::from_millis(5);
 
@@ -77,17 +78,7 @@ pub(super) struct Locked {
 
 /// Waits for an exclusive lock; `None` when the time is up.
 pub(super) fn exclusive(path: &Path, wait: Duration) -> Result<Option<Locked>, StoreError> {
-    let state = path.parent().unwrap_or(path);
-    wait_for(path, wait, || {
-        let mut options = OpenOptions::new();
-        let opened = match options.read(true).append(true).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                options.create(true).open(path).inspect(|_| share::open_up(path))
-            }
-            opened => opened,
-        };
-        opened.map_err(|source| StoreError::in_state("open", state, path, source))
-    })
+    wait_for(path, wait, || open_to_lock(path))
 }
 
 /// Waits for an exclusive lock on what `open` gives: the file at `path`, or what is locked in its place.
@@ -130,6 +121,24 @@ fn is_held(path: &Path) -> Result<bool, StoreError> {
     }
 }
 
+/// Waits for an exclusive lock on a file of local state; `None` when the time is up. The rest of local state is made before the
+/// file is, so if the file is there, all of it is.
+fn exclusive_in(state: &StateFolder, name: &str, wait: Duration) -> Result<Option<Locked>, StoreError> {
+    let path = state.run.join(name);
+    wait_for(&path, wait, || match OpenOptions::new().read(true).append(true).open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            state.make_run()?;
+            open_to_lock(&path)
+        }
+        opened => opened.map_err(|source| StoreError::in_state("open", &state.run, &path, source)),
+    })
+}
+
+fn open_to_lock(path: &Path) -> Result<File, StoreError> {
+    let opened = share::open_or_make(OpenOptions::new().read(true).append(true), path);
+    opened.map_err(|source| StoreError::in_state("open", path.parent().unwrap_or(path), path, source))
+}
+
 impl WorktreeLocks {
     /// The lock of the folder. The caller holds it for moments only.
     pub(super) fn lock_folder(&self) -> Result<Locked, StoreError> {
@@ -156,8 +165,7 @@ impl WorktreeLocks {
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be written.
     pub fn lock_commits(&self, wait: Duration) -> Result<Option<CommitLock>, StoreError> {
-        self.state.make_run()?;
-        let lock = exclusive(&self.state.run.join("commit.lock"), wait)?.map(CommitLock);
+        let lock = exclusive_in(&self.state, "commit.lock", wait)?.map(CommitLock);
         Ok(if self.awaited_pause()?.is_none() { lock } else { None })
     }
 
@@ -167,8 +175,7 @@ impl WorktreeLocks {
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be written.
     pub fn publish_turn(&self, wait: Duration) -> Result<Option<PublishTurn>, StoreError> {
-        self.state.make_run()?;
-        Ok(exclusive(&self.state.run.join("publish.lock"), wait)?.map(PublishTurn))
+        Ok(exclusive_in(&self.state, "publish.lock", wait)?.map(PublishTurn))
     }
 
     /// Becomes this work tree's watcher; `None` if one is alive. `now` is what others are told as its start.
@@ -176,8 +183,7 @@ impl WorktreeLocks {
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be written.
     pub fn lock_watch(&self, now: Timestamp) -> Result<Option<WatchLock>, StoreError> {
-        self.state.make_run()?;
-        let Some(lock) = exclusive(&self.state.run.join("watch.lock"), WATCH_WAIT)? else { return Ok(None) };
+        let Some(lock) = exclusive_in(&self.state, "watch.lock", WATCH_WAIT)? else { return Ok(None) };
         let info = self.watch_info();
         let holder = Holder { pid: std::process::id(), since_ms: now.unix_ms() };
         let text = serde_json::to_vec(&holder).map_err(|source| StoreError::io("write", &info, source))?;
@@ -205,8 +211,7 @@ impl WorktreeLocks {
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be written.
     pub fn lock_follow(&self) -> Result<Option<FollowLock>, StoreError> {
-        self.state.make_run()?;
-        Ok(exclusive(&self.follow_lock_path(), WATCH_WAIT)?.map(FollowLock))
+        Ok(exclusive_in(&self.state, FOLLOW_LOCK, WATCH_WAIT)?.map(FollowLock))
     }
 
     /// Tells whether somebody follows a server here, without waiting and without making anything.
@@ -218,7 +223,7 @@ impl WorktreeLocks {
     }
 
     fn follow_lock_path(&self) -> PathBuf {
-        self.state.run.join("follow.lock")
+        self.state.run.join(FOLLOW_LOCK)
     }
 
     fn watch_info(&self) -> PathBuf {

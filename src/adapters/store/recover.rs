@@ -52,6 +52,17 @@ impl OperationLog {
         Ok(self.hold(None)?.recovered)
     }
 
+    /// Does as [`OperationLog::recover`], and gives what [`OperationLog::journal`] does, under one lock of the folder.
+    ///
+    /// # Errors
+    /// As [`OperationLog::recover`].
+    pub fn recovered_journal(&self) -> Result<Vec<Record>, StoreError> {
+        if !self.state.has_journal()? && !self.outbox.folder().exists() {
+            return Ok(Vec::new());
+        }
+        Ok(live_records(self.hold(None)?.unlock().frames()?).collect())
+    }
+
     /// Every operation that was applied and is not yet forgotten, in the order in which they were applied.
     ///
     /// # Errors
@@ -74,8 +85,7 @@ impl OperationLog {
             Err(error) => return Err(error),
         };
         let frames = journal.map_or(Ok(Vec::new()), |journal| journal.frames())?;
-        let live = frames.into_iter().filter(|frame| frame.state.is_done() && !frame.state.is_forgotten());
-        Ok(live.map(|frame| frame.entry.record).chain(waiting).collect())
+        Ok(live_records(frames).chain(waiting).collect())
     }
 
     /// Locks the folder, recovers where needed, and takes in what lies in the outbox: on the branch of the operation for which
@@ -191,6 +201,12 @@ impl OperationLog {
         recovered.dropped.push(id);
         journal.set_state(state_at, State::DROPPED)
     }
+}
+
+/// The records that are applied and not forgotten.
+fn live_records(frames: Vec<Frame>) -> impl Iterator<Item = Record> {
+    let live = frames.into_iter().filter(|frame| frame.state.is_done() && !frame.state.is_forgotten());
+    live.map(|frame| frame.entry.record)
 }
 
 impl StateFolder {

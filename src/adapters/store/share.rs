@@ -1,6 +1,6 @@
 //! Rights of run state in a repository that several users share: what is made gets the rights of the folder it is made in.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -27,6 +27,16 @@ fn try_open_up(path: &Path) -> io::Result<()> {
     // A new folder is one like that above it, the bit included that hands the group on.
     let wanted = if meta.is_dir() { mode | model & 0o7777 } else { mode | model & READ_WRITE };
     if meta.is_symlink() || wanted == mode { Ok(()) } else { fs::set_permissions(path, Permissions::from_mode(wanted)) }
+}
+
+/// Opens a file; where it is missing it is made, opened up as [`open_up`] does.
+pub(super) fn open_or_make(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            options.create(true).open(path).inspect(|_| open_up(path))
+        }
+        opened => opened,
+    }
 }
 
 /// Makes a folder with those above it, and opens each new one up as [`open_up`] does.

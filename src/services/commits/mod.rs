@@ -158,7 +158,7 @@ impl Committer<'_> {
         }
         let wait = if turn == CommitTurn::Awaited { LOCK_WAIT } else { Duration::ZERO };
         let Some(_lock) = locks.lock_commits(wait)? else { return Ok(Committed::waits(Waiting::Committer)) };
-        self.store.log.recover()?;
+        let mut journal = Some(self.store.log.recovered_journal()?);
         let pinned = repository.pin()?;
         repository.committer().recover()?;
         if *self.target == Target::Current {
@@ -178,7 +178,9 @@ impl Committer<'_> {
             if let Some(waiting) = followed.waiting {
                 return Ok(Committed { findings, ..Committed::waits(waiting) });
             }
-            match self.try_commit(repository, &followed, edits, written) {
+            // Where following writes, it writes to the journal too.
+            let read = journal.take().filter(|_| *self.target == Target::Current);
+            match self.try_commit(repository, &followed, read, edits, written) {
                 Err(Error::Commit(CommitError::Moved { .. })) if matches!(edits, Edits::None) => {}
                 Err(Error::Commit(CommitError::Busy(busy))) => {
                     return Ok(Committed { findings, ..Committed::waits(Waiting::Busy(*busy)) });

@@ -7,7 +7,7 @@ use super::attribution::recorded;
 use super::branch::Followed;
 use super::{Committed, Committer, Edits, Waiting};
 use crate::adapters::git::{Beside, CommitError, CommitPlan, CommitTerms, Repository, Target, ViewGap};
-use crate::adapters::store::{LateOutcome, LateSave, StoreError, Unsynced};
+use crate::adapters::store::{LateOutcome, LateSave, Record, StoreError, Unsynced};
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::document::Document;
 use crate::core::name::{DocPath, OperationId, Revision};
@@ -86,11 +86,13 @@ impl Committer<'_> {
     }
 
     /// Commits on the revision that the caller has just brought the folder to, and on no other: what the branch got since
-    /// would be missing in the folder, and count as removed by hand. The caller holds the lock of commits.
+    /// would be missing in the folder, and count as removed by hand. The caller holds the lock of commits, and may have read
+    /// the journal under it.
     pub(in crate::services) fn try_commit(
         &self,
         repository: &Repository,
         followed: &Followed,
+        journal: Option<Vec<Record>>,
         edits: Edits<'_>,
         written: &[&Unsynced],
     ) -> Result<Committed, Error> {
@@ -102,7 +104,8 @@ impl Committer<'_> {
         {
             return Err(CommitError::Moved { expected: batch.base.clone(), found: base }.into());
         }
-        let journal = self.store.log.journal()?.into_iter().map(recorded).collect();
+        let journal = journal.map_or_else(|| self.store.log.journal(), Ok)?;
+        let journal = journal.into_iter().map(recorded).collect();
         let unfinished = self.unfinished(repository, base.as_ref(), journal, edits)?;
         if matches!(edits, Edits::Of(_)) && self.branch().has_git_moved(repository, &followed.mark)? {
             return Err(CommitError::Moved { expected: base.clone(), found: base }.into());

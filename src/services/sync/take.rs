@@ -180,7 +180,7 @@ impl Exchange<'_> {
             commits.branch().follow(repository, FollowScope::LeaveCheckedOut, AskRemote::BeforeMaking)?;
         report.findings.append(&mut followed.findings);
         // What the journal says of it is in the branch now, and must not meet a later one.
-        let swept = commits.try_commit(repository, &followed, Edits::None, &[])?;
+        let swept = commits.try_commit(repository, &followed, None, Edits::None, &[])?;
         report.findings.extend(swept.findings);
         report.committed.extend(swept.revisions);
         Ok(Some(tip))
