@@ -89,6 +89,8 @@ codes! {
     NotEditable = "MYC108",
     /// A code block or HTML in the body that is never closed.
     OpenBlock = "MYC109",
+    /// A condition or an expression that cannot be evaluated.
+    BadCondition = "MYC110",
     /// Two documents with one id.
     DuplicateId = "MYC201",
     /// A dependency that does not exist.

@@ -380,6 +380,9 @@ impl Problem for Error {
                 let repair = finding.hint.as_deref().unwrap_or("correct it");
                 Some(format!("{repair} (`mycelium task edit {}`)", visible(task)))
             }
+            Self::NotReady { task, waits } if waits.first().is_some_and(|first| first.why.is_own()) => {
+                Some(format!("run `mycelium why {}`", visible(task)))
+            }
             Self::NotReady { waits, .. } => {
                 waits.first().map(|first| format!("run `mycelium task get {}` to see how it stands", first.id))
             }
@@ -445,8 +448,8 @@ fn listed(waits: &[Blocker]) -> String {
         let why = match blocker.why {
             Wait::Missing => "missing",
             Wait::Unreadable => "not readable",
-            Wait::Status(status) => status.word(),
-            Wait::Unapproved => "not approved",
+            why if why.is_own() => return blocker.to_string(),
+            why => why.word(),
         };
         format!("`{}` ({why})", blocker.id)
     };

@@ -309,7 +309,8 @@ impl World {
         let ask = LeaseRequest { by: agent(by), lease: Duration::from_millis(lease), over };
         match decide(TASK, &self.sight(tree), &[], &ask, &self.now(), &place(tree)) {
             ClaimVerdict::Grant(give) => {
-                let hold = HolderFields { by: agent(by), fence: give.fence, lease: ask.lease };
+                let hold =
+                    HolderFields { by: agent(by), fence: give.fence, lease: ask.lease, since: Timestamp::default() };
                 let entry = LeaseEntry {
                     fence: give.fence,
                     state: EntryState::Begun,

@@ -97,6 +97,12 @@ pub(crate) const SCENES: &[Scene] = &[
     instead("run `mycelium task note {} TEXT`", "t 1", "mycelium task reject task-1 --reason no"),
     fixes("run `mycelium task release {}`", "t 1; running", "mycelium task reject task-1 --reason no"),
     fixes("run `mycelium task retry {}`", "t 1; failed", "mycelium task reject task-1 --reason no"),
+    finds(
+        "run `mycelium why {}`",
+        "t 1; mycelium task update task-1 --set not_before=2999-01-01",
+        "mycelium task claim task-1 --as ann",
+        "task-1",
+    ),
     finds("run `mycelium why {}` to see what it needs", "t 1", "mycelium task approve task-1", "task-1"),
     fixes(
         "run `mycelium workflow update {} --status running` first",

@@ -94,7 +94,12 @@ fn deed(seed: &mut Seed, document: &Document, name: &str) -> Option<Document> {
         "claim" => {
             let fence = document.field("fence").and_then(|field| field.value.as_text()?.parse::<u64>().ok());
             let by = AgentName::new(format!("agent-{}", seed.below(6))).unwrap();
-            let hold = HolderFields { by, fence: fence.unwrap_or(0) + 1, lease: std::time::Duration::from_secs(300) };
+            let hold = HolderFields {
+                by,
+                fence: fence.unwrap_or(0) + 1,
+                lease: std::time::Duration::from_secs(300),
+                since: mycelium::time::Timestamp::default(),
+            };
             claim::take(document, &hold).ok()
         }
         "finish" if seed.chance() => task::complete(document, Some(&json!({ "loss": number }))).ok(),

@@ -150,7 +150,12 @@ pub(crate) fn equal_claims_go_to_who_pushed_first_and_else_favour_no_name() {
         let base = Document::parse(format!("---\nid: task-{n}\nstatus: pending\ntype: t\n---\n\n# T\n").into_bytes());
         let by = |name: &str, fence: u64| {
             let by = mycelium::name::AgentName::new(name).unwrap();
-            let hold = mycelium::entity::claim::HolderFields { by, fence, lease: std::time::Duration::from_secs(300) };
+            let hold = mycelium::entity::claim::HolderFields {
+                by,
+                fence,
+                lease: std::time::Duration::from_secs(300),
+                since: mycelium::time::Timestamp::default(),
+            };
             mycelium::entity::claim::take(&base, &hold).unwrap()
         };
         let holder = |merged: &Merged| merged.document.field("claimed_by").unwrap().value.as_text().unwrap().to_owned();

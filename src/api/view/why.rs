@@ -107,7 +107,10 @@ fn other(why: &WhyReport, status: TaskStatus) -> TaskExplanation {
 
 fn waiting(why: &WhyReport) -> TaskExplanation {
     let mut sentence = String::from("waits");
-    let inner = why.chain.get(1..why.chain.len().saturating_sub(1)).unwrap_or_default();
+    let last_own = why.last.as_ref().and_then(|last| last.wait).filter(|wait| wait.is_own());
+    // Where the last of the chain waits for nothing else than itself, it is one of those that wait.
+    let end = why.chain.len().saturating_sub(usize::from(last_own.is_none()));
+    let inner = why.chain.get(1..end).unwrap_or_default();
     for id in inner.iter().take(CHAIN_SHOWN_MAX) {
         let _ = write!(sentence, " for {id}, which waits");
     }
@@ -129,6 +132,14 @@ fn waiting(why: &WhyReport) -> TaskExplanation {
                 last.fault.as_ref().map_or_else(String::new, |fault| format!(": {}{}", fault.message, place(fault))),
             ),
             format!("mycelium task approve {id}"),
+        ),
+        Some(Wait::Until(at)) => TaskExplanation::done(format!("{sentence} until {at}")),
+        Some(Wait::FanOut) => {
+            TaskExplanation::with(format!("{sentence} for the items of its list"), "mycelium task list".to_owned())
+        }
+        Some(Wait::Retry) => TaskExplanation::with(
+            format!("{sentence} for {id}, which failed and is to be tried again"),
+            format!("mycelium why {id}"),
         ),
         Some(Wait::Status(TaskStatus::Running)) => {
             TaskExplanation::with(format!("{sentence} for {id}, which is running, {by}"), format!("mycelium why {id}"))
@@ -168,6 +179,25 @@ fn blocked(why: &WhyReport) -> TaskExplanation {
         Some(BlockReason::Duplicate(paths)) => {
             TaskExplanation::with(format!("is blocked: {} files state the id {last}", paths.len()), "mycelium check")
         }
+        Some(BlockReason::Skipped(reason)) => TaskExplanation::with(
+            format!(
+                "is blocked: {last} was skipped: {}",
+                template::cut(&template::one_line(reason), ERROR_COLUMNS_MAX)
+            ),
+            format!("mycelium task reopen {last}"),
+        ),
+        Some(BlockReason::Condition(reason)) => TaskExplanation::with(
+            format!("is blocked: the condition of {last} is not met: {}", template::one_line(reason)),
+            format!("mycelium task edit {last}"),
+        ),
+        Some(BlockReason::Paused(workflow)) => TaskExplanation::with(
+            format!("is blocked: the workflow {workflow} is paused"),
+            format!("mycelium workflow update {workflow} --unset paused"),
+        ),
+        Some(BlockReason::Cancelled(workflow)) => TaskExplanation::with(
+            format!("is blocked: the workflow {workflow} was cancelled"),
+            format!("mycelium workflow update {workflow} --status running"),
+        ),
         Some(BlockReason::Circle) | None => {
             let cycle = root.and_then(|root| root.cycle.as_ref()).map_or_else(String::new, ToString::to_string);
             TaskExplanation::with(
@@ -245,6 +275,8 @@ pub fn why_data(project: &Project, why: &WhyReport, explanation: &TaskExplanatio
             Some(BlockReason::Failed(error)) => json!(error),
             Some(BlockReason::Unreadable(finding)) => json!(finding),
             Some(BlockReason::Unusable(finding)) => json!(finding.message),
+            Some(BlockReason::Skipped(reason) | BlockReason::Condition(reason)) => json!(reason),
+            Some(BlockReason::Paused(workflow) | BlockReason::Cancelled(workflow)) => json!(workflow.as_str()),
             Some(BlockReason::Duplicate(paths)) => {
                 json!(paths.iter().map(|path| document_path(project, path)).collect::<Vec<_>>())
             }

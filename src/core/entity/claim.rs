@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use super::edit::{Refusal, accept, set_key, status};
 use super::json::span_text;
+use super::model::{Entity, Task};
 use super::read::reread;
 use super::status::TaskStatus;
 use super::task;
 use crate::core::document::{Document, Value};
 use crate::core::name::{AgentName, Kind};
+use crate::core::time::Timestamp;
 
 /// What a document says of the holder of its task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct HolderFields {
     pub fence: u64,
     /// How long the lease lasts unless it is renewed.
     pub lease: Duration,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// Sets status, holder, fence and lease, and counts one more attempt.
@@ -26,9 +30,13 @@ pub struct HolderFields {
 /// # Errors
 /// [`Refusal`] if the task is finished or the document does not allow the edit.
 pub fn take(document: &Document, hold: &HolderFields) -> Result<Document, Refusal> {
-    let attempts =
-        reread(Kind::Task, document).entity.and_then(|entity| entity.as_task().and_then(|task| task.attempt));
-    let attempt = Value::plain(attempts.unwrap_or(0).saturating_add(1).to_string());
+    let entity = reread(Kind::Task, document).entity;
+    let task = entity.as_ref().and_then(Entity::as_task);
+    let attempts = task.and_then(|task| task.attempt).unwrap_or(0);
+    // A step that another holder goes on with is the same attempt.
+    let is_same = attempts > 0 && task.is_some_and(Task::is_retried_by_policy);
+    let attempt = if is_same { attempts } else { attempts.saturating_add(1) };
+    let attempt = Value::plain(attempt.to_string());
     accept(Kind::Task, document, set_key(&held(document, hold)?, "attempt", &attempt)?)
 }
 
@@ -48,7 +56,14 @@ fn held(document: &Document, hold: &HolderFields) -> Result<Document, Refusal> {
     };
     let new = set_key(&new, "claimed_by", &Value::text(hold.by.as_str()))?;
     let new = set_key(&new, "fence", &Value::plain(hold.fence.to_string()))?;
-    set_key(&new, "lease", &Value::text(span_text(hold.lease)))
+    let new = set_key(&new, "lease", &Value::text(span_text(hold.lease)))?;
+    let entity = reread(Kind::Task, document).entity;
+    let execution = entity.as_ref().and_then(Entity::as_task).map(|task| &task.execution);
+    // From then on its timeout counts.
+    match execution.filter(|execution| execution.timeout.is_some() && execution.started.is_none()) {
+        Some(_) => set_key(&new, "started", &Value::text(hold.since.exact())),
+        None => Ok(new),
+    }
 }
 
 #[cfg(test)]
@@ -58,7 +73,23 @@ mod tests {
     const LEAN: &str = "---\nid: task-1\nstatus: pending\ntype: t\nassigned_to: b\ncreated: 2025-10-17T00:00:00Z\n# waits for\n# run\n# review\n# approval\n# more\n---\n\n# T\n";
 
     fn hold(by: &str, fence: u64, seconds: u64) -> HolderFields {
-        HolderFields { by: AgentName::new(by).expect("valid"), fence, lease: Duration::from_secs(seconds) }
+        let since = "2025-10-17T00:00:00Z".parse().expect("a time");
+        HolderFields { by: AgentName::new(by).expect("valid"), fence, lease: Duration::from_secs(seconds), since }
+    }
+
+    #[test]
+    fn attempts_of_a_step_are_counted_by_retries() {
+        let text = LEAN.replace("# more\n", "# more\nretry: 3\ntimeout: 2h\n");
+        let taken = take(&Document::parse(text.into_bytes()), &hold("a", 1, 300)).expect("allowed");
+        assert!(taken.text().contains("attempt: 1\nstarted: 2025-10-17T00:00:00Z\n"), "{}", taken.text());
+        let expired = task::release(&taken).expect("legal");
+        assert!(expired.text().contains("fence: 1\nattempt: 1\ntype"), "{}", expired.text());
+        let again = take(&expired, &hold("b", 2, 300)).expect("allowed");
+        assert!(again.text().contains("fence: 2\nlease: 5m\nattempt: 1\n"), "{}", again.text());
+        let failed = task::fail(&again, None).expect("legal");
+        let at = "2025-10-17T00:01:00Z".parse().expect("a time");
+        let later = task::retry_later(&failed, at).expect("legal");
+        assert!(later.text().contains("attempt: 2\nnot_before: 2025-10-17T00:01:00Z\ntype"), "{}", later.text());
     }
 
     #[test]

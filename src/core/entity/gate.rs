@@ -1,10 +1,12 @@
 //! What a document says that restricts when a task may start and what its end opens: each value is absent, usable, or stated
 //! and unusable. What is stated and cannot be used closes the gate; it never counts as absent.
 
+use super::execution::{Condition, ForEach, SkipReason, TaskEnd, is_cancellation};
 use super::model::{Task, Workflow};
-use super::status::Review;
+use super::status::{Review, TaskStatus, WorkflowStatus};
 use crate::core::diagnostic::Diagnostic;
 use crate::core::name::{AgentName, DocId};
+use crate::core::time::Timestamp;
 
 /// The value of a key that restricts something.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -82,6 +84,12 @@ pub enum ApprovalMark {
 pub struct TaskGates {
     /// What must be completed before: the key, else the words of `## Dependencies`.
     pub depends_on: StatedValue<Vec<TaskReference>>,
+    /// On which ends of these it runs.
+    pub when: StatedValue<Condition>,
+    /// The moment before which it does not start.
+    pub not_before: StatedValue<Timestamp>,
+    /// It is a fan-out over these: given to no agent itself.
+    pub for_each: StatedValue<ForEach>,
     /// Who is to do it.
     pub assigned_to: StatedValue<AgentName>,
     /// Whether it must be approved.
@@ -97,13 +105,58 @@ impl TaskGates {
     /// and is given to no agent.
     #[must_use]
     pub fn unusable(&self) -> Option<&Diagnostic> {
-        let Self { depends_on, assigned_to, review, approved, layout } = self;
-        let first = depends_on.unusable().or_else(|| assigned_to.unusable()).or_else(|| review.unusable());
-        first.or_else(|| approved.unusable()).or_else(|| layout.unusable())
+        let Self { depends_on, when, not_before, for_each, assigned_to, review, approved, layout } = self;
+        let first = depends_on.unusable().or_else(|| when.unusable()).or_else(|| not_before.unusable());
+        let first = first.or_else(|| for_each.unusable()).or_else(|| assigned_to.unusable());
+        first.or_else(|| review.unusable()).or_else(|| approved.unusable()).or_else(|| layout.unusable())
     }
 }
 
 impl Task {
+    /// Returns on which ends of its dependencies it runs.
+    #[must_use]
+    pub fn condition(&self) -> &Condition {
+        const SUCCESS: &Condition = &Condition::Success;
+        self.gates.when.usable().unwrap_or(SUCCESS)
+    }
+
+    /// Returns why it was skipped, if it was.
+    #[must_use]
+    pub fn skip_reason(&self) -> Option<&SkipReason> {
+        self.execution.skipped.as_ref().filter(|_| self.status == TaskStatus::Completed)
+    }
+
+    /// Returns true if it has failed and is to be tried again.
+    #[must_use]
+    pub fn has_attempts_left(&self) -> bool {
+        let max = self.execution.retry.map_or(1, |retry| retry.max_attempts);
+        self.status == TaskStatus::Failed && !self.is_cancelled() && self.attempt.unwrap_or(1).max(1) < max
+    }
+
+    /// Returns true if it was cancelled: its error says so.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.status == TaskStatus::Failed && is_cancellation(self.error.as_ref())
+    }
+
+    /// Returns true if its attempts are counted by `retry`, not by claims.
+    #[must_use]
+    pub fn is_retried_by_policy(&self) -> bool {
+        self.execution.retry.is_some() || self.execution.step.is_some()
+    }
+
+    /// Returns how it has ended; `None` while it has not, or is to be tried again.
+    #[must_use]
+    pub fn end(&self) -> Option<TaskEnd> {
+        match (self.status, self.skip_reason()) {
+            (TaskStatus::Completed, None) => Some(TaskEnd::Completed),
+            (TaskStatus::Completed, Some(reason)) if reason.is_failure() => Some(TaskEnd::SkippedByFailure),
+            (TaskStatus::Completed, Some(_)) => Some(TaskEnd::Skipped),
+            (TaskStatus::Failed, _) if !self.has_attempts_left() => Some(TaskEnd::Failed),
+            (TaskStatus::Failed | TaskStatus::Pending | TaskStatus::Running, _) => None,
+        }
+    }
+
     /// Returns the tasks that it refers to as its dependencies; whether each counts depends on which tasks exist.
     #[must_use]
     pub fn references(&self) -> &[TaskReference] {
@@ -153,5 +206,17 @@ impl Workflow {
     #[must_use]
     pub fn references(&self) -> &[TaskReference] {
         self.listed.usable().map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns true if it is paused: none of its tasks starts.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.paused && self.status == WorkflowStatus::Running
+    }
+
+    /// Returns true if it was cancelled: none of its tasks starts any more.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.status == WorkflowStatus::Failed && is_cancellation(self.error.as_ref())
     }
 }

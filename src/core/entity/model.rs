@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 
+use super::execution::Execution;
 use super::gate::{StatedValue, TaskGates, TaskReference};
 use super::status::{AgentStatus, Priority, Review, TaskStatus, WorkflowStatus};
 use crate::core::document::{Note, Step};
@@ -51,6 +52,8 @@ pub struct Task {
     /// Everything that restricts it, as it is stated; the fields above hold what of it can be used.
     #[doc(hidden)]
     pub gates: TaskGates,
+    /// What it states about its execution as a step of a workflow.
+    pub execution: Execution,
     /// What it is to work with.
     pub payload: Option<Json>,
     /// What came out; a text that is not JSON is a string.
@@ -145,6 +148,8 @@ pub struct Workflow {
     /// Its tasks as they are stated; the field above holds what of it can be used.
     #[doc(hidden)]
     pub listed: StatedValue<Vec<TaskReference>>,
+    /// No step of it starts while this is true and it is running.
+    pub paused: bool,
     /// When it was made.
     pub created: Option<Timestamp>,
     /// How far it is, from 0 to 1, if it says so itself; else it follows from the tasks.

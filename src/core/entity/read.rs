@@ -1,5 +1,6 @@
 //! Reads a document as an agent, task or workflow. Never fails: what cannot be used becomes a finding with its place.
 
+mod execution;
 mod gates;
 
 pub(crate) use gates::referred;
@@ -149,6 +150,7 @@ impl<'a> Reader<'a> {
                 _ => None,
             },
             gates,
+            execution: execution::execution(self),
             payload: self.json("payload", "Payload", Prose::IsAFault),
             result: self.json("result", "Result", Prose::IsAString),
             error: self.json("error", "Error", Prose::IsAString),
@@ -188,6 +190,7 @@ impl<'a> Reader<'a> {
             status,
             tasks: explicit(&listed),
             listed,
+            paused: execution::paused(self),
             created: self.created(),
             progress: self.fraction("progress"),
             current_task: self.name("current_task"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
+use super::execution::Execution;
 use super::gate::{StatedValue, TaskGates, TaskReference};
 use super::model::{ActiveTask, Agent, Entity, Task, Workflow};
 use super::status::{AgentStatus, Priority, Review, TaskStatus, WorkflowStatus};
@@ -45,6 +46,7 @@ struct TaskRecord {
     review: Option<Review>,
     approved: Option<String>,
     gates: TaskGates,
+    execution: Execution,
     #[serde(with = "text")]
     payload: Option<Json>,
     #[serde(with = "text")]
@@ -83,6 +85,7 @@ struct WorkflowRecord {
     status: WorkflowStatus,
     tasks: Vec<DocId>,
     listed: StatedValue<Vec<TaskReference>>,
+    paused: bool,
     created: Option<Timestamp>,
     progress: Option<f64>,
     current_task: Option<DocId>,

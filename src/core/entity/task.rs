@@ -7,10 +7,14 @@ use super::edit::{
     Refusal, accept, add_ids, id_of, progress_value, remove_ids, remove_key, set_description, set_key, set_keys,
     set_outcome, set_placeholder, status,
 };
+use super::execution::{CANCELLED_BY, SkipReason};
+use super::model::Entity;
+use super::read::reread;
 use super::status::{Priority, TaskStatus};
 use crate::core::document::{Document, Mark, Value};
 use crate::core::name::{AgentName, DocId, Kind};
 use crate::core::template::one_line;
+use crate::core::time::Timestamp;
 
 const DEPENDENCIES: &str = "Dependencies";
 
@@ -127,6 +131,42 @@ pub fn release(document: &Document) -> Result<Document, Refusal> {
 /// [`Refusal`] if the step is illegal or the document does not allow the edit.
 pub fn retry(document: &Document) -> Result<Document, Refusal> {
     back(document, TaskStatus::Failed)
+}
+
+/// Failed → pending, as its retry policy says: not before a moment, and one more attempt.
+///
+/// # Errors
+/// [`Refusal`] if the transition is illegal or the document does not allow the edit.
+pub fn retry_later(document: &Document, not_before: Timestamp) -> Result<Document, Refusal> {
+    set_key(&retry(document)?, "not_before", &Value::text(not_before.exact()))
+}
+
+/// Pending → completed, skipped for a reason.
+///
+/// # Errors
+/// [`Refusal`] if it is not pending or the document does not allow the edit.
+pub fn skip(document: &Document, reason: &SkipReason) -> Result<Document, Refusal> {
+    let now = status::<TaskStatus>(Kind::Task, document)?;
+    if now != TaskStatus::Pending {
+        return Err(illegal(document, now, "completed by skip"));
+    }
+    let new = set_key(document, "status", &Value::text(TaskStatus::Completed.word()))?;
+    let new = set_key(&new, "skipped", &Value::text(reason.text()))?;
+    set_placeholder(&new, "Result", "_None_")
+}
+
+/// Pending or running → failed, cancelled by an agent or a person.
+///
+/// # Errors
+/// [`Refusal`] if it has ended or the document does not allow the edit.
+pub fn cancel(document: &Document, by: &str) -> Result<Document, Refusal> {
+    let now = status::<TaskStatus>(Kind::Task, document)?;
+    if matches!(now, TaskStatus::Completed | TaskStatus::Failed) {
+        return Err(illegal(document, now, "failed by cancel"));
+    }
+    let new = set_key(document, "status", &Value::text(TaskStatus::Failed.word()))?;
+    let new = set_placeholder(&new, "Result", "_None_")?;
+    set_outcome(&new, "Error", &Json::from(format!("{CANCELLED_BY}{}", one_line(by))))
 }
 
 /// Completed → pending. The result stays until there is a new one; its approval does not.
@@ -282,8 +322,31 @@ fn step(document: &Document, now: TaskStatus, to: TaskStatus) -> Result<Document
     if to != TaskStatus::Pending || now == to {
         return Ok(new);
     }
-    // Whoever had it has it no longer.
-    remove_key(&remove_key(&new, "claimed_by")?, "lease")
+    // No agent has it any more.
+    let new = remove_key(&remove_key(&new, "claimed_by")?, "lease")?;
+    forget_end(&new, now)
+}
+
+/// Removes what a pending task states of its last attempt. A step that has ended begins its next attempt; any other task
+/// counts its attempts when it is claimed.
+fn forget_end(document: &Document, before: TaskStatus) -> Result<Document, Refusal> {
+    let entity = reread(Kind::Task, document).entity;
+    let Some(task) = entity.as_ref().and_then(Entity::as_task) else { return Ok(document.clone()) };
+    let mut new = document.clone();
+    if task.execution.timeout.is_some() {
+        new = remove_key(&new, "started")?;
+    }
+    if before == TaskStatus::Running {
+        return Ok(new);
+    }
+    for key in ["not_before", "skipped"] {
+        new = remove_key(&new, key)?;
+    }
+    if task.is_retried_by_policy() {
+        let attempt = task.attempt.unwrap_or(1).saturating_add(1);
+        new = set_key(&new, "attempt", &Value::plain(attempt.to_string()))?;
+    }
+    Ok(new)
 }
 
 fn illegal(document: &Document, now: TaskStatus, to: &'static str) -> Refusal {

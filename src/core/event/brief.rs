@@ -44,6 +44,9 @@ pub struct Brief {
     /// How many of its holders lost it in a merge.
     #[serde(rename = "l", default, skip_serializing_if = "is_none")]
     pub losses: usize,
+    /// It was skipped.
+    #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
+    pub skipped: bool,
     /// It cannot be read; the rest is what it said before.
     #[serde(rename = "u", default, skip_serializing_if = "std::ops::Not::not")]
     pub unreadable: bool,
@@ -68,6 +71,7 @@ impl Brief {
                 brief.fence = task.fence;
                 brief.progress = task.progress;
                 brief.approved.clone_from(&task.approved);
+                brief.skipped = task.skip_reason().is_some();
                 brief.losses = merge::losses(&entry.document).len();
             }
             Entity::Workflow(workflow) => brief.progress = workflow.progress,

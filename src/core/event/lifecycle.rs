@@ -282,6 +282,7 @@ impl What<'_> {
         if from != to && kind != Kind::Agent {
             let is_claim = now.holder.is_some() && now.holder != was.holder;
             return Some(match (from, to) {
+                (_, Some("completed")) if now.skipped => "skipped",
                 (_, Some("completed")) => "completed",
                 (_, Some("failed")) => "failed",
                 (_, Some("running")) if is_claim => "claimed",

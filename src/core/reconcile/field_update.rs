@@ -279,7 +279,7 @@ impl<'a> FieldUpdates<'a> {
         if to == TaskStatus::Running
             && let Some(holder) = self.holder(&task)
         {
-            return if self.has_new_holder() { give(document, &task, holder) } else { Ok(document.clone()) };
+            return if self.has_new_holder() { give(document, &task, holder, self.now) } else { Ok(document.clone()) };
         }
         let new = key(document, "status", &Value::text(to.word()))?;
         if to != TaskStatus::Pending || self.updated("claimed_by").is_some() {
@@ -296,7 +296,7 @@ impl<'a> FieldUpdates<'a> {
             return Ok(document.clone());
         }
         if task.status == TaskStatus::Running {
-            return give(document, &task, by.clone());
+            return give(document, &task, by.clone(), self.now);
         }
         key(document, "claimed_by", &Value::text(by.as_str()))
     }
@@ -313,10 +313,10 @@ fn workflow(document: &Document, field: &str, text: &str) -> Edit {
 }
 
 /// Returns the document as if the agent had claimed the task.
-fn give(document: &Document, task: &Task, by: AgentName) -> Edit {
+fn give(document: &Document, task: &Task, by: AgentName, now: Timestamp) -> Edit {
     let is_new = task.claimed_by.as_ref() != Some(&by) || task.fence.is_none();
     let fence = task.fence.unwrap_or(0).saturating_add(u64::from(is_new));
-    let hold = HolderFields { by, fence, lease: task.lease.unwrap_or(LEASE_DEFAULT) };
+    let hold = HolderFields { by, fence, lease: task.lease.unwrap_or(LEASE_DEFAULT), since: now };
     match claim::take(document, &hold) {
         Err(Refusal::IllegalStep { .. }) => {
             // As an edit by hand would; `check` reports the step.

@@ -1,9 +1,11 @@
 //! Every document at one moment: look-ups by id, what waits for what, what is ready. Holds no file and no clock.
 
 mod blocked;
+mod blocker;
 mod find;
 mod graph;
 mod queue;
+mod step_condition;
 mod workflow;
 
 use std::collections::BTreeMap;
@@ -13,10 +15,13 @@ use crate::core::diagnostic::Diagnostic;
 use crate::core::document::Document;
 use crate::core::entity::{self, Agent, Entity, Task, Workflow};
 use crate::core::name::{DocId, DocPath, Kind};
+use crate::core::time::Timestamp;
 
 pub use blocked::{CHAIN_SHOWN_MAX, Root, TaskChain};
+pub use blocker::{Blocker, Wait};
 pub use find::FindError;
-pub use queue::{Blocker, Cause, Outlook, Queue, Wait, sort_by_urgency};
+pub use queue::{Cause, Outlook, Queue, sort_by_urgency};
+pub use step_condition::{ConditionDecision, ConditionFault};
 
 /// One document of the folder, whatever its state.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +72,8 @@ impl Entry {
 pub struct Snapshot {
     entries: BTreeMap<DocPath, Arc<Entry>>,
     ids: BTreeMap<(Kind, String), Vec<DocPath>>,
+    /// The moment, for tasks that do not start before one. Where it is not known, these wait.
+    moment: Option<Timestamp>,
 }
 
 impl Snapshot {
@@ -78,6 +85,12 @@ impl Snapshot {
             snapshot.insert(path, document);
         }
         snapshot
+    }
+
+    /// Returns the same documents at a moment.
+    #[must_use]
+    pub fn at(self, moment: Timestamp) -> Self {
+        Self { moment: Some(moment), ..self }
     }
 
     /// Takes documents that were read already.

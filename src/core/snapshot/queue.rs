@@ -4,67 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use super::blocked::{BlockedTasks, Fault, Root};
+use super::blocker::{Blocker, Wait, is_held};
 use super::{Entry, Snapshot};
 use crate::core::diagnostic::Diagnostic;
 use crate::core::entity::{Task, TaskStatus};
 use crate::core::name::{DocId, Kind};
-
-/// Why a task has to wait.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Blocker {
-    /// The dependency, as the task names it.
-    pub id: DocId,
-    /// What about it.
-    pub why: Wait,
-}
-
-/// What a dependency lacks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wait {
-    /// There is no such task.
-    Missing,
-    /// Its file cannot be used.
-    Unreadable,
-    /// It is not completed.
-    Status(TaskStatus),
-    /// It is completed, and nobody but its holder has approved it.
-    Unapproved,
-}
-
-impl Wait {
-    /// The word for it: `running`, `missing`, `not approved`.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Unreadable => "unreadable",
-            Self::Status(status) => status.word(),
-            Self::Unapproved => "not approved",
-        }
-    }
-
-    /// What a dependency lacks; `None` if it is met.
-    fn on(found: Option<&Entry>, held: &BTreeSet<DocId>) -> Option<Self> {
-        match found.map(Entry::task) {
-            Some(Some(other)) if is_held(other, held) => Some(Self::Status(TaskStatus::Running)),
-            None => Some(Self::Missing),
-            Some(None) => Some(Self::Unreadable),
-            Some(Some(other)) if other.status != TaskStatus::Completed => Some(Self::Status(other.status)),
-            Some(Some(other)) if !other.is_approved() => Some(Self::Unapproved),
-            Some(Some(_)) => None,
-        }
-    }
-
-    /// What it means for whoever waits, where it does not pass by itself.
-    const fn cause(self) -> Option<Cause> {
-        match self {
-            Self::Missing => Some(Cause::Missing),
-            Self::Unreadable => Some(Cause::Unreadable),
-            Self::Status(TaskStatus::Failed) => Some(Cause::Failed),
-            Self::Status(_) | Self::Unapproved => None,
-        }
-    }
-}
 
 /// How a task stands. What a pending task may become is worked out, never written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +51,14 @@ pub enum Cause {
     Duplicate,
     /// The task states something that restricts it and cannot be used.
     Unusable,
+    /// A task was skipped, and so did not what others wait for.
+    Skipped,
+    /// The condition of the task is false, or cannot be evaluated.
+    Condition,
+    /// The workflow of the task is paused.
+    Paused,
+    /// The workflow of the task was cancelled.
+    Cancelled,
 }
 
 impl Cause {
@@ -120,13 +72,12 @@ impl Cause {
             Self::Circle => "circle",
             Self::Duplicate => "duplicate",
             Self::Unusable => "unusable",
+            Self::Skipped => "skipped",
+            Self::Condition => "condition",
+            Self::Paused => "paused",
+            Self::Cancelled => "cancelled",
         }
     }
-}
-
-/// Returns true for a task that is pending here and runs in another worktree.
-fn is_held(task: &Task, held: &BTreeSet<DocId>) -> bool {
-    task.status == TaskStatus::Pending && held.contains(&task.id)
 }
 
 /// How every task of a snapshot stands.
@@ -141,14 +92,13 @@ pub struct Queue<'a> {
 }
 
 impl Snapshot {
-    /// What a task still waits for.
+    /// Returns what a task still waits for: tasks, its condition, its moment, its workflow.
     #[must_use]
     pub fn blockers(&self, task: &Task) -> Vec<Blocker> {
-        let all = self.dependencies(task).into_iter();
-        all.filter_map(|(id, found)| Wait::on(found, &BTreeSet::new()).map(|why| Blocker { id, why })).collect()
+        self.blockers_beside(task, &BTreeSet::new())
     }
 
-    /// Tells whether a task may be started: pending, the only one of its id, nothing left to wait for, and every value that
+    /// Returns true if a task may be started: pending, the only one of its id, nothing left to wait for, and every value that
     /// restricts it can be used.
     #[must_use]
     pub fn ready(&self, task: &Task) -> bool {
@@ -191,15 +141,15 @@ impl<'a> Queue<'a> {
             let mut blockers = Vec::new();
             let unusable = task.gates.unusable().is_some();
             let mut fault = unusable.then_some(Fault { task: &task.id, via: None, cause: Cause::Unusable });
-            for (id, found) in snapshot.dependencies(task) {
-                let Some(why) = Wait::on(found, &held) else { continue };
-                if let (None, Some(cause)) = (&fault, why.cause()) {
-                    let via = found.and_then(|entry| entry.id.clone()).unwrap_or_else(|| id.clone());
-                    fault = Some(Fault { task: &task.id, via: Some(via), cause });
+            for blocker in snapshot.blockers_beside(task, &held) {
+                let found = snapshot.named_task(&blocker.id).filter(|_| !blocker.why.is_own());
+                if let (None, Some(cause)) = (&fault, blocker.why.cause()) {
+                    let via = found.and_then(|entry| entry.id.clone()).unwrap_or_else(|| blocker.id.clone());
+                    fault = Some(Fault { task: &task.id, via: (!blocker.why.is_own()).then_some(via), cause });
                 }
-                let pending = found.filter(|_| why == Wait::Status(TaskStatus::Pending)).and_then(Entry::task);
+                let pending = found.filter(|_| blocker.why == Wait::Status(TaskStatus::Pending)).and_then(Entry::task);
                 edges.extend(pending.map(|other| (&task.id, &other.id)));
-                blockers.push(Blocker { id, why });
+                blockers.push(blocker);
             }
             faults.extend(fault);
             if !blockers.is_empty() {

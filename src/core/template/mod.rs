@@ -1,6 +1,7 @@
 //! Texts of new documents and lines of answers from templates. Values are escaped by the filters or shown on one line; nothing is read from disk here.
 
 mod bounds;
+mod expression;
 mod format;
 
 use std::fmt::Write as _;
@@ -14,6 +15,10 @@ use serde_json::Value as Json;
 use crate::core::name::{Kind, is_letter, is_unsafe_to_show};
 
 pub use bounds::{BLOCKS_DEPTH_MAX, BRACKETS_DEPTH_MAX, BRACKETS_MAX, TAG_TOKENS_MAX, TEMPLATE_BYTES_MAX};
+pub use expression::{
+    EXPRESSION_FUEL, ExpressionError, FillError, as_expression, evaluate, fill, fill_text, is_template, names_in_text,
+    names_read,
+};
 pub use format::{COLORS, FILTERS, Format, FormatError, cut};
 
 /// What rendering one document may cost, in the engine's own unit (about one instruction or 64 bytes each).

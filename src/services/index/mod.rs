@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 pub(super) use self::find::is_whole;
 pub use self::left_to_git::GitsAlone;
-use super::{Error, Progress};
+use super::{Error, Progress, environment};
 use crate::adapters::git::{Repository, Target};
 use crate::adapters::store::{Shelf, Store};
 use crate::core::diagnostic::Diagnostic;
@@ -129,7 +129,7 @@ impl<'a> DocumentReader<'a> {
                 snapshot.insert(path, document);
             }
         }
-        Ok(snapshot)
+        Ok(snapshot.at(environment::now()))
     }
 
     /// The documents as the newest commit has them; `None` without a commit.

@@ -8,7 +8,7 @@ use super::TaskMonitor;
 use crate::core::diagnostic::Diagnostic;
 use crate::core::entity::{Task, TaskStatus};
 use crate::core::name::{AgentName, DocId, DocPath, Kind};
-use crate::core::snapshot::{Cause, Entry, FindError, Outlook, Queue, Root, Snapshot, Wait};
+use crate::core::snapshot::{Cause, ConditionDecision, Entry, FindError, Outlook, Queue, Root, Snapshot, Wait};
 use crate::services::{Error, Scope, TaskHolder, queue};
 
 /// Most steps of a chain of tasks that wait for each other that are told.
@@ -77,6 +77,14 @@ pub enum BlockReason {
     Duplicate(Vec<DocPath>),
     /// A value that restricts the task cannot be used.
     Unusable(Box<Diagnostic>),
+    /// A task was skipped, for this reason.
+    Skipped(String),
+    /// The condition of the task is false or cannot be evaluated; why.
+    Condition(String),
+    /// This workflow is paused.
+    Paused(DocId),
+    /// This workflow was cancelled.
+    Cancelled(DocId),
 }
 
 impl TaskMonitor<'_> {
@@ -187,6 +195,9 @@ fn chain(snapshot: &Snapshot, queue: &Queue<'_>, holds: &Holds, task: &Task) -> 
         return (Vec::new(), None);
     }
     while let Some(blocker) = queue.waits_for(at).first() {
+        if blocker.why.is_own() {
+            return (chain, Some(need(snapshot, queue, holds, &at.id, Some(blocker.why))));
+        }
         chain.push(blocker.id.clone());
         match snapshot.named_task(&blocker.id).and_then(Entry::task) {
             Some(next) if queue.outlook(next) == Outlook::Waiting && chain.len() < CHAIN_MAX => at = next,
@@ -212,6 +223,26 @@ fn fault(snapshot: &Snapshot, root: &Root) -> BlockReason {
             .and_then(|task| task.gates.unusable())
             .map_or(BlockReason::Unreadable(None), |finding| BlockReason::Unusable(Box::new(finding.clone()))),
         Cause::Duplicate => BlockReason::Duplicate(snapshot.paths_of(Kind::Task, id.as_str()).to_vec()),
+        Cause::Skipped | Cause::Condition | Cause::Paused | Cause::Cancelled => {
+            entry.and_then(Entry::task).map_or(BlockReason::Unreadable(None), |task| step_reason(snapshot, root, task))
+        }
+    }
+}
+
+/// Why a step of a workflow does not start, of a task at the root.
+fn step_reason(snapshot: &Snapshot, root: &Root, task: &Task) -> BlockReason {
+    let workflow = || task.workflow.clone().unwrap_or_else(|| task.id.clone());
+    match root.cause {
+        Cause::Paused => BlockReason::Paused(workflow()),
+        Cause::Cancelled => BlockReason::Cancelled(workflow()),
+        Cause::Skipped => {
+            BlockReason::Skipped(task.skip_reason().map_or_else(String::new, |why| why.text().to_owned()))
+        }
+        _ => BlockReason::Condition(match snapshot.decide_condition(task) {
+            Some(ConditionDecision::Unknown(fault)) => format!("`{}`: {}", fault.expression, fault.why),
+            Some(ConditionDecision::Skip(reason)) => reason.text().to_owned(),
+            Some(ConditionDecision::Run) | None => "it cannot be evaluated".to_owned(),
+        }),
     }
 }
 

@@ -21,9 +21,9 @@ use crate::core::lease::{
 use crate::core::name::{AgentName, DocId, DocPath};
 use crate::core::operation::{Passing, TaskChange};
 use crate::core::snapshot::Blocker;
-use crate::services::Error;
 use crate::services::claim_arbiter::{ClaimRequest, RemoteLease, Reservation};
 use crate::services::leases::{claim_lost, may_resume, resume_request, task_of};
+use crate::services::{Error, environment};
 
 /// What is to be done to a task.
 #[derive(Debug, Clone, Copy)]
@@ -331,7 +331,7 @@ impl LeasePlan {
         (entry, origin, reserved): (LeaseEntry, Option<PreviousHolder>, Reservation),
         over: Override,
     ) -> Result<(Document, Option<ClaimDecision>), Error> {
-        let hold = HolderFields { by: entry.by.clone(), fence: entry.fence, lease: entry.lease };
+        let hold = HolderFields { by: entry.by.clone(), fence: entry.fence, lease: entry.lease, since: entry.since };
         let is_kept = origin.is_none() && task.status == TaskStatus::Running;
         let after = if is_kept {
             edited
@@ -459,5 +459,6 @@ fn resumed(
     reserved: &Reservation,
 ) -> Result<Document, Error> {
     let fence = evidence.entry().map_or(0, |entry| entry.fence).max(reserved.fence());
-    refusing(path, retake(document, &HolderFields { by: ask.by.clone(), fence, lease: ask.lease }))
+    let hold = HolderFields { by: ask.by.clone(), fence, lease: ask.lease, since: environment::now() };
+    refusing(path, retake(document, &hold))
 }

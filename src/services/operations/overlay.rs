@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::folder_view::FolderView;
 use crate::core::document::Document;
-use crate::core::entity::Task;
+use crate::core::entity::{Condition, Task};
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::snapshot::{Blocker, Entry, FindError, Snapshot};
-use crate::services::Error;
 use crate::services::index::is_whole;
+use crate::services::{Error, environment};
 
 /// The folder as the steps so far left it.
 #[derive(Debug, Default)]
@@ -66,13 +66,35 @@ impl Overlay {
 
     /// What a task waits for.
     pub(super) fn blockers(&mut self, view: &FolderView<'_>, task: &Task) -> Result<Vec<Blocker>, Error> {
-        let mut named = Snapshot::default();
-        for reference in task.references() {
-            if let Some((path, document)) = self.named_task(view, &reference.id)? {
-                named.insert(path, document);
+        let mut named = Snapshot::default().at(environment::now());
+        // An expression reads the results of everything that comes before.
+        let is_deep = matches!(task.condition(), Condition::Expression(_));
+        let mut next: Vec<DocId> = task.references().iter().map(|reference| reference.id.clone()).collect();
+        while let Some(id) = next.pop() {
+            if named.named_task(&id).is_some() {
+                continue;
             }
+            let Some((path, document)) = self.named_task(view, &id)? else { continue };
+            named.insert(path.clone(), document);
+            let further = named.get(&path).and_then(Entry::task).filter(|_| is_deep);
+            next.extend(further.into_iter().flat_map(Task::references).map(|reference| reference.id.clone()));
+        }
+        if let Some((path, document)) = self.workflow_of(view, task)? {
+            named.insert(path, document);
         }
         Ok(named.blockers(task))
+    }
+
+    /// The document of the workflow that a task names as its own.
+    fn workflow_of(&mut self, view: &FolderView<'_>, task: &Task) -> Result<Option<(DocPath, Document)>, Error> {
+        let Some(id) = &task.workflow else { return Ok(None) };
+        if let Some(found) = self.at_its_place(view, Kind::Workflow, id.as_str())? {
+            return Ok(Some(found));
+        }
+        let live = self.live(view)?;
+        let found = live.workflow_of(task).map(|workflow| live.paths_of(Kind::Workflow, workflow.id.as_str()));
+        let entry = found.and_then(<[DocPath]>::first).and_then(|path| live.get(path));
+        Ok(entry.map(|entry| (entry.path.clone(), entry.document.clone())))
     }
 
     /// The task that a dependency names, in the archive too.

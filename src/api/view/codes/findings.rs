@@ -207,6 +207,17 @@ pub(super) const PAGES: &[CodePage] = &[
         remedy: "end the block with the line that the hint names, where its text ends",
     },
     CodePage {
+        code: "MYC110",
+        title: "a condition or an expression that cannot be evaluated",
+        means: "`when` or `for_each` of a task, or an expression of a workflow's definition, is no known word and no expression, or reads what is not there.",
+        why: "A task with a condition that nobody can evaluate might run when it must not, so it stays blocked.",
+        example: CodeExample::Files(&[(
+            "task-7.md",
+            "---\nid: task-7\ntype: t\nstatus: pending\nwhen: \"{{ steps.a.result.ok and }}\"\n---\n",
+        )]),
+        remedy: "write `success`, `failure`, `any`, `always`, or an expression in quotes: `\"{{ steps.NAME.result.KEY > 1 }}\"`",
+    },
+    CodePage {
         code: "MYC201",
         title: "two documents with one id",
         means: "Two files of one kind state the same id.",

@@ -20,7 +20,10 @@ struct Slot {
 }
 
 const SLOTS: [Slot; 7] = [
-    Slot { anchor: Anchor::Key(&["id", "agent"]), keys: &["status", "claimed_by", "fence", "lease", "attempt"] },
+    Slot {
+        anchor: Anchor::Key(&["id", "agent"]),
+        keys: &["status", "claimed_by", "fence", "lease", "attempt", "not_before", "started", "skipped"],
+    },
     Slot { anchor: Anchor::Key(&["type"]), keys: &["assigned_to"] },
     Slot { anchor: Anchor::Key(&["created", "created_at"]), keys: &["priority"] },
     Slot { anchor: Anchor::Comment("# waits for"), keys: &["depends_on"] },

@@ -1,6 +1,6 @@
 //! Reads what restricts a task: every value is absent, usable, or stated and unusable with a finding.
 
-use super::{Reader, bad_id};
+use super::{Reader, bad_id, execution};
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::document::{BodyWord, Document, Field, Value, WordMark};
 use crate::core::entity::editable::edit_fault;
@@ -75,6 +75,9 @@ impl<'a> Reader<'a> {
     pub(super) fn gates(&mut self) -> TaskGates {
         TaskGates {
             depends_on: self.references("depends_on", "Dependencies"),
+            when: execution::condition(self),
+            not_before: execution::not_before(self),
+            for_each: execution::for_each(self),
             assigned_to: self.assignee(),
             review: self.review(),
             approved: self.approval(),
@@ -212,7 +215,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A key that holds anything at all.
-    fn stated(&self, key: &str) -> Option<&'a Field> {
+    pub(super) fn stated(&self, key: &str) -> Option<&'a Field> {
         let document: &'a Document = self.document;
         let field = document.field(key)?;
         let is_empty = field.value.as_text().is_some_and(|text| text.trim().is_empty());
@@ -220,7 +223,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A finding if the document has the key only in another spelling, such as `dependsOn` or `Depends-On`, with a value.
-    fn misspelt(&mut self, key: &str) -> Option<Box<Diagnostic>> {
+    pub(super) fn misspelt(&mut self, key: &str) -> Option<Box<Diagnostic>> {
         let document: &'a Document = self.document;
         let wanted = folded(key);
         let is_other = |field: &&Field| {
@@ -237,7 +240,7 @@ impl<'a> Reader<'a> {
         Some(Box::new(self.place(field, finding)))
     }
 
-    fn unusable<T>(&mut self, field: &Field, finding: Diagnostic) -> StatedValue<T> {
+    pub(super) fn unusable<T>(&mut self, field: &Field, finding: Diagnostic) -> StatedValue<T> {
         StatedValue::Unusable(Box::new(self.place(field, finding)))
     }
 

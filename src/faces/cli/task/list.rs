@@ -118,7 +118,7 @@ pub(crate) fn reason(task: &Task, queue: &Queue<'_>) -> String {
 /// The same from what is known already. Where the root is not what the task itself waits for, it is told too:
 /// `task-2 (pending): task-1 failed`.
 pub(crate) fn told(waits: &[Blocker], root: Option<&Root>) -> String {
-    let named = waits.iter().take(CHAIN_SHOWN_MAX).map(|Blocker { id, why }| format!("{id} ({})", why.word()));
+    let named = waits.iter().take(CHAIN_SHOWN_MAX).map(Blocker::to_string);
     let mut named: Vec<String> = named.collect();
     if waits.len() > CHAIN_SHOWN_MAX {
         named.push(format!("… and {} more", waits.len() - CHAIN_SHOWN_MAX));
@@ -130,11 +130,25 @@ pub(crate) fn told(waits: &[Blocker], root: Option<&Root>) -> String {
         Cause::Circle => root.path.to_string(),
         Cause::Duplicate if root.path.length() == 1 => "its id is used in several files".to_owned(),
         Cause::Unusable if root.path.length() == 1 => "it states a value that cannot be used".to_owned(),
-        Cause::Failed | Cause::Missing | Cause::Unreadable if root.path.length() <= 2 => waits,
+        Cause::Failed
+        | Cause::Missing
+        | Cause::Unreadable
+        | Cause::Skipped
+        | Cause::Condition
+        | Cause::Paused
+        | Cause::Cancelled
+            if root.path.length() <= 2 =>
+        {
+            waits
+        }
         Cause::Failed => format!("{waits}: {last} failed"),
         Cause::Missing => format!("{waits}: {last} is missing"),
         Cause::Unreadable => format!("{waits}: {last} cannot be read"),
         Cause::Duplicate => format!("{waits}: {last} is used in several files"),
         Cause::Unusable => format!("{waits}: {last} states a value that cannot be used"),
+        Cause::Skipped => format!("{waits}: {last} was skipped"),
+        Cause::Condition => format!("{waits}: the condition of {last} is not met"),
+        Cause::Paused => format!("{waits}: the workflow of {last} is paused"),
+        Cause::Cancelled => format!("{waits}: the workflow of {last} was cancelled"),
     }
 }

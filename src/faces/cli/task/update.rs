@@ -9,6 +9,7 @@ use crate::core::entity::task::TaskUpdate;
 use crate::core::entity::{Priority, TaskStatus};
 use crate::core::name::{AgentName, DocId};
 use crate::core::operation::Request;
+use crate::core::template::as_expression;
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::input::{self, Given};
 use crate::faces::cli::session::Session;
@@ -95,8 +96,13 @@ fn update(args: &Args) -> Result<TaskUpdate, ErrorReport> {
 
 /// The `--set` options as document values.
 pub(crate) fn pairs(texts: &[String]) -> Result<Vec<(String, Value)>, ErrorReport> {
-    let pair =
-        |text: &String| input::pair("--set", text).map(|(key, json): (String, Json)| (key, Value::from_json(&json)));
+    let pair = |text: &String| {
+        // An expression begins as a map of JSON does, and is a text.
+        if let Some((key, value)) = text.split_once('=').filter(|(_, value)| as_expression(value).is_some()) {
+            return Ok((key.to_owned(), Value::text(value)));
+        }
+        input::pair("--set", text).map(|(key, json): (String, Json)| (key, Value::from_json(&json)))
+    };
     texts.iter().map(pair).collect()
 }
 
