@@ -11,6 +11,9 @@ pub enum BackendId {
 }
 
 impl BackendId {
+    /// All of them, in the order in which they count: the first that is live makes the mode.
+    pub const ALL: [Self; 2] = [Self::Redis, Self::TaskQueue];
+
     /// Its word in settings and answers.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -18,6 +21,11 @@ impl BackendId {
             Self::Redis => "redis",
             Self::TaskQueue => "taskqueue",
         }
+    }
+
+    /// The name of the lock of the process that keeps mirroring to it.
+    pub(in crate::services) fn lock_name(self) -> String {
+        self.file("follow.lock")
     }
 
     /// The name of one of its files in local state. Those of Redis have no prefix: they are older than the second backend.

@@ -279,6 +279,18 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Returns true if the server of a backend failed or refused.
+    pub(in crate::services) const fn is_of_backend(&self) -> bool {
+        matches!(self, Self::Bridge(_) | Self::TaskQueue(_))
+    }
+
+    /// Returns true if the server of a backend did not answer in time.
+    pub(in crate::services) const fn is_silence(&self) -> bool {
+        matches!(self, Self::Bridge(BridgeError::TimedOut { .. }) | Self::TaskQueue(TaskQueueError::TimedOut { .. }))
+    }
+}
+
 impl Problem for Error {
     fn code(&self) -> &'static str {
         match self {

@@ -30,9 +30,9 @@ pub use crate::core::operation::{
 };
 pub use backend_id::BackendId;
 pub use bridge::{
-    BackendHealth, BackendState, Backends, BridgeStats, DetectedBackend, Direction, Enabling, Follower, HealthRecord,
-    Import, Imported, MirrorFolder, MirrorIndex, MirrorPass, PassMemory, PassOptions, PassReport, PassScope, Patience,
-    RedisTarget, SyncBaseStore, UNKNOWN as BRIDGE_UNKNOWN,
+    BackendHealth, BackendState, Backends, BridgeStats, Detected, DetectedBackend, Direction, Enabling, Follower,
+    HealthRecord, Import, Imported, MirrorFolder, MirrorIndex, MirrorPass, MirrorTarget, PassMemory, PassOptions,
+    PassReport, PassScope, Patience, ServerInfo, SyncBaseStore, UNKNOWN as BRIDGE_UNKNOWN,
 };
 pub use claim_arbiter::{Decided, RemoteClaims};
 pub use commits::{

@@ -291,19 +291,24 @@ impl Project {
 
 impl ClaimArbiter for Project {
     fn is_asked(&self) -> bool {
-        self.bridge().arbiter().is_asked()
+        self.bridge().arbiter().is_some()
     }
 
     fn reserve(&self, requests: &[ClaimRequest], mode: RemoteClaims) -> Vec<Result<Reservation, ClaimDenied>> {
-        self.bridge().arbiter().reserve(requests, mode)
+        match self.bridge().arbiter() {
+            Some(arbiter) => arbiter.reserve(requests, mode),
+            None => requests.iter().map(|_| Ok(Reservation::NotAsked)).collect(),
+        }
     }
 
     fn release(&self, unused: &[RemoteLease], mode: RemoteClaims) {
-        self.bridge().arbiter().release(unused, mode);
+        if let Some(arbiter) = self.bridge().arbiter() {
+            arbiter.release(unused, mode);
+        }
     }
 
     fn renew(&self, request: &ClaimRequest, mode: RemoteClaims) -> Result<(), ClaimDenied> {
-        self.bridge().arbiter().renew(request, mode)
+        self.bridge().arbiter().map_or(Ok(()), |arbiter| arbiter.renew(request, mode))
     }
 }
 
@@ -315,8 +320,7 @@ impl AfterWrite for Project {
 
 impl EventHost for Project {
     fn remote_events(&self) -> Option<Arc<dyn RemoteEvents>> {
-        let target = self.bridge().target().ok()?;
-        Some(Arc::new(*target))
+        self.bridge().remote_events()
     }
 
     fn reopen(&self) -> OpenHost {

@@ -19,7 +19,6 @@ use crate::core::time::Timestamp;
 pub const FOLDER_WAIT: Duration = Duration::from_secs(10);
 /// How long a starting watcher retries: somebody who only asks whether one runs holds the lock for microseconds.
 const WATCH_WAIT: Duration = Duration::from_millis(50);
-const FOLLOW_LOCK: &str = "follow.lock";
 const NAP_MIN: Duration = Duration::from_micros(100);
 const NAP_MAX: Duration = Duration::from_millis(5);
 
@@ -206,24 +205,20 @@ impl WorktreeLocks {
         }))
     }
 
-    /// Becomes the one in this work tree that follows a server; `None` if another one is.
+    /// Becomes the one in this work tree that keeps mirroring to a server, by the name of a lock; `None` if another one is.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be written.
-    pub fn lock_follow(&self) -> Result<Option<FollowLock>, StoreError> {
-        Ok(exclusive_in(&self.state, FOLLOW_LOCK, WATCH_WAIT)?.map(FollowLock))
+    pub fn lock_follow(&self, name: &str) -> Result<Option<FollowLock>, StoreError> {
+        Ok(exclusive_in(&self.state, name, WATCH_WAIT)?.map(FollowLock))
     }
 
-    /// Tells whether somebody follows a server here, without waiting and without making anything.
+    /// Returns true if somebody keeps mirroring to a server here, without waiting and without making anything.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be read.
-    pub fn is_followed(&self) -> Result<bool, StoreError> {
-        is_held(&self.follow_lock_path())
-    }
-
-    fn follow_lock_path(&self) -> PathBuf {
-        self.state.run.join(FOLLOW_LOCK)
+    pub fn is_followed(&self, name: &str) -> Result<bool, StoreError> {
+        is_held(&self.state.run.join(name))
     }
 
     fn watch_info(&self) -> PathBuf {

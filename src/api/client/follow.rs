@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::Error;
-use super::mode::{Mode, Modes, Unreached};
-use crate::services::{self, BackendHealth, BackendState, Follower, HealthRecord, Project};
+use super::mode::{self, Modes};
+use crate::services::{self, Follower, HealthRecord, Project};
 
 /// How long a look at what was written down counts.
 const LOOK: Duration = Duration::from_millis(250);
@@ -18,8 +18,8 @@ const LOOK: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(super) struct Following {
     seen: Mutex<Seen>,
-    /// The health of the server in local state.
-    health: Option<HealthRecord>,
+    /// The health of each server in local state.
+    health: Vec<HealthRecord>,
     follower: Mutex<Option<Follower>>,
 }
 
@@ -33,7 +33,7 @@ impl Following {
     /// Begins with what was found, and follows the server unless a watcher does. With no server nothing is begun.
     pub(super) fn new(project: &Project, modes: Modes) -> Result<Self, Error> {
         let health = project.bridge().health();
-        let follower = if health.is_some() { Follower::start_unless_watched(project)? } else { None };
+        let follower = if health.is_empty() { None } else { Follower::start_unless_watched(project)? };
         let seen = Seen { modes, at: Instant::now() };
         Ok(Self { seen: Mutex::new(seen), health, follower: Mutex::new(follower) })
     }
@@ -41,12 +41,16 @@ impl Following {
     /// The follower that is live. Asks nobody: it reads a small file, four times a second at most.
     pub(super) fn modes(&self) -> Modes {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(record) = &self.health
-            && seen.at.elapsed() >= LOOK
-        {
+        if !self.health.is_empty() && seen.at.elapsed() >= LOOK {
             seen.at = Instant::now();
-            if let Some(health) = record.read().filter(|health| health.is_fresh(services::now())) {
-                seen.modes = modes(health);
+            let now = services::now();
+            let fresh = |record: &HealthRecord| {
+                let health = record.read().filter(|health| health.is_fresh(now))?;
+                Some((record.backend(), health))
+            };
+            let known: Vec<_> = self.health.iter().filter_map(fresh).collect();
+            if !known.is_empty() {
+                seen.modes = mode::of_health(known);
             }
         }
         seen.modes.clone()
@@ -85,12 +89,4 @@ impl Drop for Following {
         let (done, _) = oneshot::channel();
         self.let_go(done);
     }
-}
-
-fn modes(health: BackendHealth) -> Modes {
-    if health.state == BackendState::Live {
-        return Modes { mode: Mode::Redis, unreached: None };
-    }
-    let why = health.why.unwrap_or_else(|| "it was not reached".to_owned());
-    Modes { mode: Mode::Markdown, unreached: Some(Unreached { wanted: Mode::Redis, why }) }
 }

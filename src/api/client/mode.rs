@@ -5,9 +5,8 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use crate::core::config::Config;
 use crate::core::entity::UnknownWord;
-use crate::services::{Patience, Project, Stats};
+use crate::services::{BackendHealth, BackendId, BackendState, Patience, Project, Stats};
 
 /// A follower of the files, by the name that the reference document gives to a mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +24,13 @@ pub enum Mode {
 }
 
 impl Mode {
+    const fn of(backend: BackendId) -> Self {
+        match backend {
+            BackendId::Redis => Self::Redis,
+            BackendId::TaskQueue => Self::TaskQueue,
+        }
+    }
+
     /// Its word, as in the settings.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -82,20 +88,27 @@ pub(super) struct Modes {
 /// Looks for a follower, as the project's settings ask for.
 pub(super) fn detect(project: &Project, patience: Patience) -> Modes {
     let found = project.bridge().detect(patience);
-    modes(project.config(), found.mode(), found.unreached)
+    let unreached = found.unreached().map(|found| (found.backend, found.unreached.clone().unwrap_or_default()));
+    modes(found.mode(), unreached)
 }
 
 /// What figures that were just taken say of it.
-pub(super) fn of_stats(project: &Project, stats: &Stats) -> Modes {
-    let why = stats.bridge.as_ref().and_then(|bridge| bridge.why.clone());
-    match (project.config().text("coordination.mode"), why) {
-        (Some("taskqueue"), None) => detect(project, Patience::Brief),
-        (_, why) => modes(project.config(), stats.mode, why),
-    }
+pub(super) fn of_stats(stats: &Stats) -> Modes {
+    let down = stats.bridges.iter().find(|bridge| bridge.why.is_some());
+    modes(stats.mode, down.map(|bridge| (bridge.backend, bridge.why.clone().unwrap_or_default())))
 }
 
-fn modes(config: &Config, mode: &str, why: Option<String>) -> Modes {
-    let is_taskqueue = config.text("coordination.mode") == Some("taskqueue");
-    let wanted = if is_taskqueue { Mode::TaskQueue } else { Mode::Redis };
-    Modes { mode: mode.parse().unwrap_or(Mode::Markdown), unreached: why.map(|why| Unreached { wanted, why }) }
+/// What was written down of the backends says of it.
+pub(super) fn of_health(known: Vec<(BackendId, BackendHealth)>) -> Modes {
+    let is_live = |health: &BackendHealth| health.state == BackendState::Live;
+    let live = known.iter().find(|(_, health)| is_live(health)).map(|(backend, _)| Mode::of(*backend));
+    let down = known.into_iter().find(|(_, health)| !is_live(health));
+    let why = |health: BackendHealth| health.why.unwrap_or_else(|| "it was not reached".to_owned());
+    let unreached = down.map(|(backend, health)| Unreached { wanted: Mode::of(backend), why: why(health) });
+    Modes { mode: live.unwrap_or(Mode::Markdown), unreached }
+}
+
+fn modes(mode: &str, unreached: Option<(BackendId, String)>) -> Modes {
+    let unreached = unreached.map(|(backend, why)| Unreached { wanted: Mode::of(backend), why });
+    Modes { mode: mode.parse().unwrap_or(Mode::Markdown), unreached }
 }

@@ -19,8 +19,8 @@ pub struct TeamStats {
     pub mode: Mode,
     /// The follower that was asked for, by its name or by an address, and is not live, with the reason.
     pub unreached: Option<Unreached>,
-    /// How the server stands that the documents are mirrored to; `None` where none is wanted.
-    pub bridge: Option<services::BridgeStats>,
+    /// How each server stands that the documents are mirrored to, in the order in which they make the mode.
+    pub bridges: Vec<services::BridgeStats>,
     /// Agents that have a document.
     pub agent_count: usize,
     /// How many of them gave no sign of life for too long.
@@ -94,7 +94,7 @@ impl CoordinationClient {
         let look = |crew: &super::Crew, project: &Project| {
             crew.follow(project);
             let overview = project.monitor().stats()?;
-            let modes = mode::of_stats(project, &overview);
+            let modes = mode::of_stats(&overview);
             crew.following().note(modes.clone());
             Ok((overview, modes))
         };
@@ -108,7 +108,7 @@ impl CoordinationClient {
         Ok(TeamStats {
             mode: modes.mode,
             unreached: modes.unreached,
-            bridge: overview.bridge.clone(),
+            bridges: overview.bridges.clone(),
             agent_count: overview.agent_count,
             stale_agents: overview.stale(),
             task_queue_size,

@@ -25,7 +25,7 @@ pub(super) struct Mirror {
     follower: Option<Follower>,
     has_begun: bool,
     /// What was written down of the server that is enabled here, as it was looked at last.
-    choice: Option<String>,
+    choice: Vec<Option<String>>,
     news: Arc<Mutex<Vec<Notice>>>,
 }
 
@@ -74,7 +74,7 @@ impl Mirror {
             return false;
         }
         self.choice = choice;
-        self.follower.as_ref().map_or_else(|| project.bridge().target().is_ok(), |follower| !follower.is_for(project))
+        self.follower.as_ref().map_or_else(|| project.bridge().has_usable(), |follower| !follower.is_for(project))
     }
 
     /// Ends it in a thread of its own, for the server may hang; what is given tells when that is done.

@@ -4,15 +4,21 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::command_hints::complete_hint;
 use super::document::document_path;
 use super::envelope::ITEMS_DEFAULT;
 use crate::core::name::DocPath;
-use crate::services::{BRIDGE_UNKNOWN, BackendHealth, BridgeStats, DetectedBackend, Enabling, PassReport, Project};
+use crate::core::problem::Problem;
+use crate::services::{
+    BRIDGE_UNKNOWN, BackendHealth, BackendId, BridgeStats, Detected, DetectedBackend, Enabling, Error, PassReport,
+    Project,
+};
 
 /// Returns the state of the bridge as data.
 #[must_use]
 pub fn bridge_data(stats: &BridgeStats) -> Value {
     json!({
+        "backend": stats.backend.word(),
         "address": stats.address,
         "state": stats.state,
         "server": stats.server,
@@ -24,10 +30,21 @@ pub fn bridge_data(stats: &BridgeStats) -> Value {
     })
 }
 
-/// Returns the mode, the state of the bridge and the health of its server as an answer's data.
+/// Returns the mode, and the state of each backend with the health of its server, as an answer's data. `bridge` and `more` are
+/// those of the first.
 #[must_use]
-pub fn bridge_status_data(mode: &str, stats: Option<&BridgeStats>, health: Option<&BackendHealth>) -> Value {
-    json!({ "mode": mode, "bridge": stats.map(bridge_data), "more": health.map(health_data) })
+pub fn bridge_status_data(mode: &str, bridges: &[(BridgeStats, Option<BackendHealth>)]) -> Value {
+    let first = bridges.first();
+    json!({
+        "mode": mode,
+        "bridge": first.map(|(stats, _)| bridge_data(stats)),
+        "more": first.and_then(|(_, health)| health.as_ref()).map(health_data),
+        "bridges": bridges.iter().map(|(stats, health)| {
+            let mut data = bridge_data(stats);
+            data["more"] = json!(health.as_ref().map(health_data));
+            data
+        }).collect::<Vec<_>>(),
+    })
 }
 
 fn health_data(health: &BackendHealth) -> Value {
@@ -50,19 +67,94 @@ fn health_data(health: &BackendHealth) -> Value {
 
 /// Returns the consent to a server as an answer's data, with whether the server was reached.
 #[must_use]
-pub fn bridge_consent_data(enabling: &Enabling, detected: &DetectedBackend) -> Value {
+pub fn bridge_consent_data(enabling: &Enabling, detected: Option<&DetectedBackend>) -> Value {
     json!({
-        "address": enabling.target.address(),
+        "backend": enabling.target.backend.word(),
+        "address": enabling.target.address,
         "branch": enabling.target.branch,
         "was_enabled": enabling.was_enabled,
-        "live": detected.unreached.is_none(),
-        "why": detected.unreached,
+        "live": detected.is_some_and(DetectedBackend::is_live),
+        "why": detected.and_then(|detected| detected.unreached.as_ref()),
     })
 }
 
-/// Returns an exchange with a server as an answer's data, each list cut to its first items and counted.
+/// A backend and what came of asking it.
+#[derive(Debug, Clone)]
+pub struct BackendRow {
+    /// Its name.
+    pub name: &'static str,
+    /// It is live.
+    pub is_live: bool,
+    /// What it is and where, or why it is not live.
+    pub told: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// Returns what came of asking each backend, the files last. `asked` is the mode of the settings.
 #[must_use]
-pub fn bridge_pass_data(project: &Project, report: &PassReport) -> Value {
+pub fn backend_rows(detected: &Detected, asked: &str) -> Vec<BackendRow> {
+    let row = |id: BackendId| {
+        let name = id.word();
+        let Some(found) = detected.backends.iter().find(|found| found.backend == id) else {
+            let told = match asked {
+                "auto" => "none is named".to_owned(),
+                mode => format!("not looked for: `coordination.mode` is {mode}"),
+            };
+            return BackendRow { name, is_live: false, told, hint: None };
+        };
+        let server = found.server.as_ref().map_or("", |server| server.name.as_str());
+        let told = found.unreached.clone().unwrap_or_else(|| format!("{server} at {}", found.address));
+        BackendRow { name, is_live: found.is_live(), told, hint: found.hint.clone() }
+    };
+    let files = "the files, which are always there".to_owned();
+    let markdown = BackendRow { name: "markdown", is_live: true, told: files, hint: None };
+    BackendId::ALL.into_iter().map(row).chain([markdown]).collect()
+}
+
+/// Returns what came of asking each backend as an answer's data. `server` is that of the first that answered.
+#[must_use]
+pub fn bridge_detect_data(detected: &Detected, asked: &str, rows: &[BackendRow]) -> Value {
+    let row = |row: &BackendRow| {
+        let hint = complete_hint(row.hint.as_deref());
+        json!({ "follower": row.name, "live": row.is_live, "told": row.told, "hint": hint })
+    };
+    json!({
+        "mode": detected.mode(),
+        "asked": asked,
+        "took_ms": milliseconds(detected.took),
+        "found": rows.iter().map(row).collect::<Vec<_>>(),
+        "server": detected.backends.iter().find_map(|found| found.server.as_ref()).map(|server| json!({
+            "name": server.name, "replica": false, "memory_bytes": server.memory_bytes,
+        })),
+    })
+}
+
+/// Returns the server that was forgotten as an answer's data; `still` says who names one nevertheless.
+#[must_use]
+pub fn bridge_disable_data(address: Option<&str>, still: Option<&str>) -> Value {
+    json!({ "address": address, "still": still })
+}
+
+/// Returns exchanges with the servers as an answer's data: the fields of the first that was reached, and all below `backends`.
+#[must_use]
+pub fn bridge_passes_data(project: &Project, done: &[(BackendId, Result<PassReport, Error>)]) -> Value {
+    let all = done.iter().map(|(backend, done)| {
+        let mut data = match done {
+            Ok(report) => pass_data(project, report),
+            Err(error) => json!({ "error": error.to_string(), "code": error.code() }),
+        };
+        data["backend"] = json!(backend.word());
+        data
+    });
+    let mut data =
+        done.iter().find_map(|(_, done)| done.as_ref().ok()).map_or(json!({}), |report| pass_data(project, report));
+    data["backends"] = all.collect();
+    data
+}
+
+/// One exchange, each list cut to its first items and counted.
+fn pass_data(project: &Project, report: &PassReport) -> Value {
     let documents = |all: &[(DocPath, String)]| {
         let all = all.iter().take(ITEMS_DEFAULT);
         all.map(|(path, what)| json!({ "path": document_path(project, path), "what": what })).collect::<Vec<_>>()

@@ -33,7 +33,10 @@ mod write;
 
 pub use agent::{add_liveness, heartbeat_data, prune_data};
 pub use archive::archive_data;
-pub use bridge::{bridge_consent_data, bridge_data, bridge_pass_data, bridge_status_data};
+pub use bridge::{
+    BackendRow, backend_rows, bridge_consent_data, bridge_data, bridge_detect_data, bridge_disable_data,
+    bridge_passes_data, bridge_status_data,
+};
 pub use check::check_data;
 pub use codes::{CODE_GROUPS, CodeExample, CodePage, all_codes, codes_markdown, find_code};
 pub use command_hints::{complete_commands, complete_hint, remember_caller};

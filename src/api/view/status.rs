@@ -77,7 +77,8 @@ pub fn status_figures(stats: &Stats) -> Value {
     let tasks = stats.tasks.iter().map(|(status, count)| (status.word().to_owned(), json!(count)));
     json!({
         "mode": stats.mode,
-        "bridge": stats.bridge.as_ref().map(bridge_data),
+        "bridge": stats.bridges.first().map(bridge_data),
+        "bridges": stats.bridges.iter().map(bridge_data).collect::<Vec<_>>(),
         "agent_count": stats.agent_count,
         "agent_states": agents,
         "task_queue_size": stats.task_queue_size,

@@ -57,8 +57,8 @@ pub struct Inside {
     pub standing: Result<Standing, Fault>,
     /// Directories from which file events come, or why they do not.
     pub events: Result<usize, Fault>,
-    /// The server that documents are mirrored to.
-    pub bridge: BridgeFacts,
+    /// The servers that documents are mirrored to.
+    pub bridges: Vec<BridgeFacts>,
     /// The repository, if there is one.
     pub git: Option<GitFacts>,
 }
@@ -66,8 +66,6 @@ pub struct Inside {
 /// What is known of the server that documents are mirrored to.
 #[derive(Debug, Clone)]
 pub enum BridgeFacts {
-    /// None is wanted.
-    Nothing,
     /// One that only the repository names.
     Untrusted {
         /// Its address, without a password.

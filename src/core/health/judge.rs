@@ -33,7 +33,7 @@ pub fn judge(facts: &Facts) -> Vec<Check> {
         checks.extend(settings(inside));
         checks.extend(standing(inside, facts.now));
         checks.push(events(inside));
-        checks.extend(judge_bridge::bridge(&inside.bridge, facts.now));
+        checks.extend(inside.bridges.iter().flat_map(|bridge| judge_bridge::bridge(bridge, facts.now)));
         checks.extend(inside.ground.iter().flat_map(ground));
     } else {
         let message = "not looked at: see `repository`";

@@ -18,10 +18,9 @@ fn warning(name: &'static str, message: impl Into<String>) -> Check {
     Check::new(Group::Bridge, name, Verdict::Warning, message)
 }
 
-/// Everything about the bridge; nothing where no server is wanted.
+/// Everything about one backend.
 pub(super) fn bridge(facts: &BridgeFacts, now: Timestamp) -> Vec<Check> {
     match facts {
-        BridgeFacts::Nothing => Vec::new(),
         BridgeFacts::Untrusted { address } => vec![
             warning(
                 "server",
@@ -150,7 +149,6 @@ mod tests {
 
     #[test]
     fn a_mirror_that_works_is_well() {
-        assert_eq!(bridge(&BridgeFacts::Nothing, at(0)), []);
         let facts = wanted(Ok(reached()));
         assert_eq!(told(&facts), Vec::<String>::new());
         let names: Vec<_> = bridge(&facts, at(0)).iter().map(|check| check.name).collect();

@@ -84,10 +84,12 @@ impl Session {
         if found.mode() == mode.word() {
             return Ok(());
         }
-        let why = found.unreached.unwrap_or_else(|| "it was not found".to_owned());
+        let wanted = found.backends.iter().find(|found| found.backend.word() == mode.word());
+        let why = wanted.and_then(|found| found.unreached.clone()).unwrap_or_else(|| "it was not found".to_owned());
         let message = format!("`{}` was required and is not live: {why}", mode.word());
-        let hint =
-            found.hint.unwrap_or_else(|| "leave out `--require-mode`: every command works on the files".to_owned());
+        let hint = wanted
+            .and_then(|found| found.hint.clone())
+            .unwrap_or_else(|| "leave out `--require-mode`: every command works on the files".to_owned());
         Err(ErrorReport::new(ErrorClass::Busy, "mode-unreached", message).hint(hint))
     }
 }

@@ -1,24 +1,23 @@
 //! The backends of a project: which are configured, agreed to and live, and what a command asks of them.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use super::backend::{Backend, MirrorTarget};
 use super::branch_guard::BranchGuard;
 use super::bridge_config::{BridgeConfig, Enabling};
-use super::claims::RedisClaims;
-use super::dataset::Dataset;
-use super::detect::{BridgeStats, DetectedBackend, Detector, MARKDOWN, Patience};
+use super::detect::{BridgeStats, Detected, DetectedBackend, Detector, MARKDOWN, Patience};
 use super::health::{BackendHealth, HealthRecord};
-use super::redis_target::RedisTarget;
+use super::redis::RedisConfig;
 use super::report::{PassOptions, PassReport};
 use super::sync_bases::SyncBases;
-use super::{probe, sync_once, write_through};
-use crate::adapters::redis::Link;
+use super::{probe, sync_once};
 use crate::adapters::store::Record;
 use crate::core::config::Origin;
 use crate::core::health::BridgeFacts;
-use crate::core::problem::Problem;
 use crate::services::after_write::{AfterWrite, WriteOrigin};
 use crate::services::claim_arbiter::ClaimArbiter;
+use crate::services::remote_events::RemoteEvents;
 use crate::services::{BackendId, Error, Project};
 
 /// The backends of a project.
@@ -36,12 +35,50 @@ impl<'a> Backends<'a> {
         Self { config: BridgeConfig { config, root, store, branch }, project }
     }
 
-    /// The server that may be used. If none is named, nothing is read; else one small file, or two.
+    /// The server of a backend. If none is named, next to nothing is read.
     ///
     /// # Errors
-    /// [`Error::NoServer`], [`Error::UntrustedServer`], [`Error::UnagreedServer`] or [`Error::BadServer`].
-    pub fn target(self) -> Result<Box<RedisTarget>, Error> {
-        self.config.redis()
+    /// [`Error::NoServer`] if none is named; [`Error::UntrustedServer`], [`Error::UnagreedServer`] or [`Error::BadServer`] if it
+    /// may not be used.
+    fn configured(self, backend: BackendId) -> Result<Box<dyn Backend>, Error> {
+        match backend {
+            BackendId::Redis => Ok(self.redis().target()?),
+            BackendId::TaskQueue => Err(Error::NoServer),
+        }
+    }
+
+    /// The backends for which a server is named, in the order in which they count, with why it may not be used.
+    fn named(self) -> impl Iterator<Item = (BackendId, Result<Box<dyn Backend>, Error>)> {
+        let all = BackendId::ALL.into_iter().map(move |id| (id, self.configured(id)));
+        all.filter(|(_, configured)| !matches!(configured, Err(Error::NoServer)))
+    }
+
+    /// The backends that may be used, in the order in which they count.
+    pub(super) fn usable(self) -> Vec<Box<dyn Backend>> {
+        self.named().filter_map(|(_, configured)| configured.ok()).collect()
+    }
+
+    /// A backend, if it may be used.
+    pub(super) fn usable_one(self, backend: BackendId) -> Option<Box<dyn Backend>> {
+        self.configured(backend).ok()
+    }
+
+    /// Returns true if there is a backend that may be used.
+    #[must_use]
+    pub fn has_usable(self) -> bool {
+        BackendId::ALL.into_iter().any(|id| self.configured(id).is_ok())
+    }
+
+    /// Why the settings of a backend make no sense, if so.
+    #[must_use]
+    pub fn fault(self) -> Option<Error> {
+        self.named()
+            .filter_map(|(_, configured)| configured.err())
+            .find(|error| matches!(error, Error::BadServer { .. }))
+    }
+
+    const fn redis(self) -> RedisConfig<'a> {
+        RedisConfig { common: self.config }
     }
 
     /// Compares the branch that is checked out with the one that is mirrored.
@@ -49,72 +86,87 @@ impl<'a> Backends<'a> {
         self.config.branch
     }
 
-    /// Finds out which backend is live. With [`Patience::Brief`] it costs no more than 5 ms, and nothing if none is
+    /// Finds out which backends are live. With [`Patience::Brief`] it costs no more than 5 ms for each, and nothing if none is
     /// configured, if it was seen a moment ago, or if the server did not answer recently.
     #[must_use]
-    pub fn detect(self, patience: Patience) -> DetectedBackend {
+    pub fn detect(self, patience: Patience) -> Detected {
         let began = Instant::now();
-        let found = match self.target() {
-            Ok(target) => self.detector(&target).detect(patience, began),
-            Err(Error::NoServer) if self.config.is_forced(BackendId::TaskQueue) => {
-                DetectedBackend::none(Some("this version has no bridge to TaskQueue".to_owned()), None)
-            }
-            Err(Error::NoServer) => DetectedBackend::none(None, None),
-            Err(error) => DetectedBackend::none(Some(error.to_string()), error.hint()),
+        let found = |(id, configured): (BackendId, Result<Box<dyn Backend>, Error>)| match configured {
+            Ok(backend) => self.detect_one(&*backend, patience, Instant::now()),
+            Err(error) => DetectedBackend::unusable(id, &error),
         };
-        DetectedBackend { took: began.elapsed(), ..found }
+        let mut backends: Vec<DetectedBackend> = self.named().map(found).collect();
+        if backends.is_empty() && self.config.is_forced(BackendId::TaskQueue) {
+            let why =
+                Error::BadServer { why: "this version has no bridge to TaskQueue".to_owned(), hint: String::new() };
+            backends.push(DetectedBackend::unusable(BackendId::TaskQueue, &why));
+        }
+        Detected { backends, took: began.elapsed() }
     }
 
-    /// The mode and the state of the backend that is configured, by a check that costs no more than 5 ms.
+    fn detect_one(self, backend: &dyn Backend, patience: Patience, began: Instant) -> DetectedBackend {
+        let (record, branch) = (self.health_of(backend.target()), self.config.branch);
+        Detector { backend, record, branch }.detect(patience, began)
+    }
+
+    /// The mode and the state of the backends that are configured, by a check that costs no more than 5 ms for each.
     #[must_use]
-    pub fn stats(self) -> (&'static str, Option<BridgeStats>) {
-        let target = match self.target() {
-            Ok(target) => target,
-            Err(error) => return (MARKDOWN, BridgeStats::unusable(BackendId::Redis, error)),
+    pub fn stats(self) -> (&'static str, Vec<BridgeStats>) {
+        let stats: Vec<BridgeStats> = self.named().map(|(id, configured)| self.stats_of(id, configured)).collect();
+        let live = stats.iter().find(|stats| stats.state == "live");
+        (live.map_or(MARKDOWN, |live| live.backend.word()), stats)
+    }
+
+    fn stats_of(self, id: BackendId, configured: Result<Box<dyn Backend>, Error>) -> BridgeStats {
+        let backend = match configured {
+            Ok(backend) => backend,
+            Err(error) => return BridgeStats::unusable(id, &error),
         };
-        let found = self.detector(&target).detect(Patience::Brief, Instant::now());
-        let mode = found.mode();
-        let health = found.health.unwrap_or_else(|| BackendHealth::of(&target));
-        let stats = BridgeStats {
-            backend: BackendId::Redis,
-            address: target.address(),
+        let target = backend.target();
+        let found = self.detect_one(&*backend, Patience::Brief, Instant::now());
+        let health = found.health.unwrap_or_else(|| BackendHealth::of(target));
+        BridgeStats {
+            backend: id,
+            address: target.address.clone(),
             server: health.server,
             state: health.state.word(),
             why: found.unreached,
             hint: found.hint,
-            branch: target.branch,
+            branch: target.branch.clone(),
             behind: health.behind,
             last_pass: health.last_pass,
             follower: health.follower.filter(|pid| self.project.store.local.is_running(*pid)),
-        };
-        (mode, Some(stats))
+        }
     }
 
-    fn detector<'t>(&'t self, target: &'t RedisTarget) -> Detector<'t> {
-        Detector { target, record: self.health_of(target), branch: self.config.branch }
-    }
-
-    /// The health of this server in local state.
-    pub(in crate::services) fn health_of(self, target: &RedisTarget) -> HealthRecord {
+    /// The health of a server in local state.
+    pub(in crate::services) fn health_of(self, target: &MirrorTarget) -> HealthRecord {
         let store = self.project.store.clone();
-        HealthRecord { store, backend: BackendId::Redis, address: target.address() }
+        HealthRecord { store, backend: target.backend, address: target.address.clone() }
     }
 
-    /// The health of the server that may be used; `None` if there is none.
+    /// The health of each server that may be used, in the order in which they count.
     #[must_use]
-    pub fn health(self) -> Option<HealthRecord> {
-        self.target().ok().map(|target| self.health_of(&target))
+    pub fn health(self) -> Vec<HealthRecord> {
+        self.usable().iter().map(|backend| self.health_of(backend.target())).collect()
     }
 
-    /// What `doctor` shows of the server. Asks it, and records nothing.
-    pub(in crate::services) fn probe(self) -> BridgeFacts {
-        probe::facts(self.target(), |target| (self.health_of(target), self.config.branch.pause(target)))
+    /// What `doctor` shows of the servers. Asks them, and records nothing.
+    pub(in crate::services) fn probe(self) -> Vec<BridgeFacts> {
+        let facts = |(_, configured): (BackendId, Result<Box<dyn Backend>, Error>)| match configured {
+            Ok(backend) => {
+                let target = backend.target();
+                probe::facts(&*backend, &self.health_of(target), self.config.branch.pause(target))
+            }
+            Err(error) => probe::unusable(error),
+        };
+        self.named().map(facts).collect()
     }
 
-    /// The text of the user's consent as it is now, to see whether it has changed.
+    /// The text of the user's consent to each backend as it is now, to see whether it has changed.
     #[must_use]
-    pub fn consent_text(self) -> Option<String> {
-        self.config.consent(BackendId::Redis).text()
+    pub fn consent_text(self) -> Vec<Option<String>> {
+        BackendId::ALL.into_iter().map(|id| self.config.consent(id).text()).collect()
     }
 
     /// Agrees to a Redis server, the one given or the one that the settings name, and to mirror a branch there, by default the
@@ -124,10 +176,11 @@ impl<'a> Backends<'a> {
     /// [`Error::NoServer`] if none is named, [`Error::BadServer`] if the address makes no sense or holds a password that
     /// would have to be kept; others if it cannot be remembered.
     pub fn enable(self, url: Option<&str>, branch: Option<&str>) -> Result<Enabling, Error> {
-        self.config.enable_redis(url, branch)
+        self.redis().enable(url, branch)
     }
 
-    /// Takes the consent back and forgets the server. Returns its address, if there was one; what lies on it stays there.
+    /// Takes the consent to Redis back and forgets the server. Returns its address, if there was one; what lies on it stays
+    /// there.
     ///
     /// # Errors
     /// [`Error::Store`] if local state cannot be changed.
@@ -141,55 +194,70 @@ impl<'a> Backends<'a> {
     /// Where the setting stands that names a server although the user agreed to none here.
     #[must_use]
     pub fn url_origin(self) -> Option<Origin> {
-        self.config.url_origin()
+        self.redis().url_origin()
     }
 
     /// The user has changed a setting of the repository in this clone, and so agrees to it. `self` has the settings of before.
     pub(in crate::services) fn agree_to_change(self, key: &str) {
-        if self.config.consent(BackendId::Redis).follows_from_change(key)
-            && let Ok(changed) = Project::open(self.project.once_more())
-        {
-            // If it cannot be written, the user is asked when it is needed.
-            let _ = changed.bridge().config.consent(BackendId::Redis).agree_to_terms();
+        for id in BackendId::ALL {
+            if self.config.consent(id).follows_from_change(key)
+                && let Ok(changed) = Project::open(self.project.once_more())
+            {
+                // If it cannot be written, the user is asked when it is needed.
+                let _ = changed.bridge().config.consent(id).agree_to_terms();
+            }
         }
     }
 
-    /// What this clone and its server last agreed on; `None` if no server may be used.
+    /// What this clone and the first server that may be used last agreed on; `None` if there is none.
     pub(in crate::services) fn sync_bases(self) -> Option<SyncBases> {
-        let target = self.target().ok()?;
-        Some(SyncBases::open(&self.project.store, &target.memory_name()))
+        let backend = BackendId::ALL.into_iter().find_map(|id| self.usable_one(id))?;
+        Some(SyncBases::open(&self.project.store, &backend.target().memory_name))
     }
 
-    /// The arbiter of claims. Without a server that may be used there is nobody to ask.
-    pub(in crate::services) fn arbiter(self) -> impl ClaimArbiter {
-        let (project, branch) = (self.project, self.config.branch);
-        let target = self.target().ok().map(|target| (self.health_of(&target), *target));
-        RedisClaims { target, branch, store: &project.store, lease: project.leases().default_lease() }
+    /// The arbiter of claims, if a backend that may be used decides them.
+    pub(in crate::services) fn arbiter(self) -> Option<Box<dyn ClaimArbiter + 'a>> {
+        BackendId::ALL.into_iter().find_map(|id| self.usable_one(id)?.arbiter(self.project))
     }
 
-    /// Enters the dataset that the server holds now; see [`Dataset::enter`].
-    pub(super) fn enter(self, target: &RedisTarget, link: &Link) -> Result<String, Error> {
-        Dataset { store: &self.project.store, target, lease: self.project.leases().default_lease() }.enter(link)
+    /// What passes on the events of other clones, if a backend that may be used does.
+    pub(in crate::services) fn remote_events(self) -> Option<Arc<dyn RemoteEvents>> {
+        BackendId::ALL.into_iter().find_map(|id| self.usable_one(id)?.events())
     }
 
-    /// Compares every document with the server and exchanges what differs.
+    /// Compares every document with the server of each backend that may be used, and exchanges what differs. With `only`, of
+    /// that backend alone.
     ///
     /// # Errors
-    /// As [`Backends::target`] if there is none that may be used; [`Error::Unreached`] if another branch is checked out than
-    /// the one that is mirrored; [`Error::Bridge`] if the server does not answer. What was exchanged until then stays.
-    pub fn sync_once(self, options: PassOptions) -> Result<PassReport, Error> {
-        let target = self.target()?;
-        sync_once::run(self.project, &target, options)
+    /// [`Error::NoServer`], [`Error::UntrustedServer`], [`Error::UnagreedServer`] or [`Error::BadServer`] if there is none that
+    /// may be used.
+    /// Within the answer: [`Error::Unreached`] if another branch is checked out than the one that is mirrored; [`Error::Bridge`]
+    /// and its like if the server does not answer. What was exchanged until then stays.
+    pub fn sync_once(
+        self,
+        only: Option<BackendId>,
+        options: PassOptions,
+    ) -> Result<Vec<(BackendId, Result<PassReport, Error>)>, Error> {
+        let wanted = self.named().filter(|(id, _)| only.is_none_or(|only| only == *id));
+        let (usable, unusable): (Vec<_>, Vec<_>) = wanted.partition(|(_, configured)| configured.is_ok());
+        if usable.is_empty() {
+            let first = unusable.into_iter().find_map(|(_, configured)| configured.err());
+            return Err(first.unwrap_or(Error::NoServer));
+        }
+        let run = |(id, configured): (BackendId, Result<Box<dyn Backend>, Error>)| {
+            (id, configured.and_then(|backend| sync_once::run(self.project, &*backend, options)))
+        };
+        Ok(usable.into_iter().map(run).collect())
     }
 }
 
 impl AfterWrite for Backends<'_> {
     /// What fails is left to the next pass.
     fn after_write(&self, written: &Record, origin: WriteOrigin) {
-        if origin != WriteOrigin::Backend(BackendId::Redis)
-            && let Ok(target) = self.target()
-        {
-            write_through::run(self.project, &target, written);
+        for id in BackendId::ALL.into_iter().filter(|id| origin != WriteOrigin::Backend(*id)) {
+            if let Some(backend) = self.usable_one(id) {
+                backend.after_write(self.project, written);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The branch that a backend mirrors. While another one is checked out nothing is exchanged: what lies there is not what the
 //! team agreed on.
 
-use super::redis_target::RedisTarget;
+use super::backend::MirrorTarget;
 use crate::adapters::git::Repository;
 use crate::core::config::Config;
 use crate::core::name::visible;
@@ -29,7 +29,7 @@ impl BranchGuard<'_> {
     ///
     /// # Errors
     /// [`Error::Git`] if HEAD cannot be read.
-    pub(in crate::services) fn check(self, mirrored: &RedisTarget) -> Result<Result<(), String>, Error> {
+    pub(in crate::services) fn check(self, mirrored: &MirrorTarget) -> Result<Result<(), String>, Error> {
         let mirrored = &mirrored.branch;
         if !self.applies() {
             return Ok(Ok(()));
@@ -45,7 +45,7 @@ impl BranchGuard<'_> {
     }
 
     /// Why nothing is mirrored now, in the words of `status` and `doctor`.
-    pub(super) fn pause(self, mirrored: &RedisTarget) -> Option<String> {
+    pub(super) fn pause(self, mirrored: &MirrorTarget) -> Option<String> {
         let mirrored = &mirrored.branch;
         if !self.applies() {
             return None;

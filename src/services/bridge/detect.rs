@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::backend::{AskLimit, Backend, ServerInfo};
 use super::branch_guard::BranchGuard;
 use super::health::{BackendHealth, BackendState, HealthRecord};
-use super::redis_target::RedisTarget;
-use crate::adapters::redis::{BridgeError, Link, Server};
 use crate::core::problem::Problem;
 use crate::core::time::Timestamp;
 use crate::services::{BackendId, Error, environment};
@@ -32,21 +31,44 @@ pub enum Patience {
     Full,
 }
 
-/// What was found.
+/// Which backends are live.
+#[derive(Debug, Clone)]
+pub struct Detected {
+    /// Those that are configured, in the order in which they count.
+    pub backends: Vec<DetectedBackend>,
+    /// How long it took to know.
+    pub took: Duration,
+}
+
+impl Detected {
+    /// The mode by the name of the reference document: the first backend that is live, else `markdown`.
+    #[must_use]
+    pub fn mode(&self) -> &'static str {
+        self.backends.iter().find(|found| found.is_live()).map_or(MARKDOWN, |found| found.backend.word())
+    }
+
+    /// The first backend that is configured and not live.
+    #[must_use]
+    pub fn unreached(&self) -> Option<&DetectedBackend> {
+        self.backends.iter().find(|found| !found.is_live())
+    }
+}
+
+/// A backend that is configured, and whether it is live.
 #[derive(Debug, Clone)]
 pub struct DetectedBackend {
-    /// The backend that is live.
-    pub live: Option<BackendId>,
-    /// Why the server that is wanted is not live.
+    /// Which.
+    pub backend: BackendId,
+    /// Its address without a password, or its program; empty if the one in the settings makes no sense.
+    pub address: String,
+    /// Why it is not live.
     pub unreached: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
     /// The server, if it was asked just now.
-    pub server: Option<Server>,
+    pub server: Option<ServerInfo>,
     /// What is known of it.
     pub health: Option<BackendHealth>,
-    /// How long it took to know.
-    pub took: Duration,
 }
 
 /// How the bridge stands, for those who tell figures.
@@ -75,48 +97,53 @@ pub struct BridgeStats {
 }
 
 impl BridgeStats {
-    /// A server that is named and may not be used; `None` if none is named.
-    pub(super) fn unusable(backend: BackendId, error: Error) -> Option<Self> {
-        let (why, hint) = (Some(error.to_string()), error.hint());
-        let (address, state) = match error {
-            Error::NoServer => return None,
-            Error::UntrustedServer { address } | Error::UnagreedServer { address, .. } => (address, "untrusted"),
-            _ => (String::new(), "broken"),
-        };
+    /// A server that is named and may not be used.
+    pub(super) fn unusable(backend: BackendId, error: &Error) -> Self {
+        let (why, hint, address) = (Some(error.to_string()), error.hint(), address_of(error));
+        let state = if address.is_empty() { "broken" } else { "untrusted" };
         let (server, branch, last_pass, follower) = (None, String::new(), None, None);
-        Some(Self { backend, address, server, state, why, hint, branch, behind: 0, last_pass, follower })
+        Self { backend, address, server, state, why, hint, branch, behind: 0, last_pass, follower }
     }
 }
 
 impl DetectedBackend {
-    /// No backend is live, for this reason.
-    pub(super) fn none(unreached: Option<String>, hint: Option<String>) -> Self {
-        Self { live: None, unreached, hint, server: None, health: None, took: Duration::ZERO }
+    /// Returns true if it is live.
+    #[must_use]
+    pub const fn is_live(&self) -> bool {
+        self.unreached.is_none()
     }
 
-    fn of(health: BackendHealth, server: Option<Server>) -> Self {
+    /// A server that is named and may not be used.
+    pub(super) fn unusable(backend: BackendId, error: &Error) -> Self {
+        let (why, hint) = (Some(error.to_string()), error.hint());
+        Self { backend, address: address_of(error), unreached: why, hint, server: None, health: None }
+    }
+
+    fn of(backend: BackendId, health: BackendHealth, server: Option<ServerInfo>) -> Self {
         let is_live = health.state == BackendState::Live;
         Self {
-            live: is_live.then_some(BackendId::Redis),
+            backend,
+            address: health.address.clone(),
             unreached: (!is_live).then(|| health.why.clone().unwrap_or_else(|| "it was not reached".to_owned())),
             hint: health.hint.clone().filter(|_| !is_live),
             server,
             health: Some(health),
-            took: Duration::ZERO,
         }
     }
+}
 
-    /// The mode by the name of the reference document: the backend that is live, else `markdown`.
-    #[must_use]
-    pub fn mode(&self) -> &'static str {
-        self.live.map_or(MARKDOWN, BackendId::word)
+/// The address of a server that may not be used.
+fn address_of(error: &Error) -> String {
+    match error {
+        Error::UntrustedServer { address } | Error::UnagreedServer { address, .. } => address.clone(),
+        _ => String::new(),
     }
 }
 
 /// Finds out whether a server is live.
 #[derive(Debug)]
 pub(super) struct Detector<'a> {
-    pub(super) target: &'a RedisTarget,
+    pub(super) backend: &'a dyn Backend,
     pub(super) record: HealthRecord,
     pub(super) branch: BranchGuard<'a>,
 }
@@ -124,41 +151,43 @@ pub(super) struct Detector<'a> {
 impl Detector<'_> {
     /// Asks the server, or believes what was recorded a moment ago. `began` is when the command began that waits for this.
     pub(super) fn detect(&self, patience: Patience, began: Instant) -> DetectedBackend {
+        let (health, server) = self.health(patience, began);
+        DetectedBackend::of(self.record.backend, health, server)
+    }
+
+    fn health(&self, patience: Patience, began: Instant) -> (BackendHealth, Option<ServerInfo>) {
         let now = environment::now();
-        let before = self.record.read().unwrap_or_else(|| BackendHealth::of(self.target));
+        let before = self.record.read().unwrap_or_else(|| BackendHealth::of(self.backend.target()));
         // A client that begins asks for itself, unless another process follows the server.
         let may_believe = patience == Patience::Brief || patience == Patience::Opening && self.is_followed(&before);
         if may_believe && let Some(health) = self.just_seen(&before, now) {
-            return DetectedBackend::of(health, None);
+            return (health, None);
         }
         if patience == Patience::Brief && !before.may_try(now) {
-            return DetectedBackend::of(with_pause(before, now), None);
+            return (with_pause(before, now), None);
         }
-        let settings = &self.target.settings;
-        let ask = |most, since: Instant| {
-            let answer = Link::connect(settings, most).map(|link| link.server().clone());
-            (answer, since.elapsed())
+        if patience != Patience::Full && !self.backend.answers_at_once() {
+            return (from_afar(before, now), None);
+        }
+        let limit = match patience {
+            Patience::Brief => AskLimit::Once(BRIEF.saturating_sub(began.elapsed()).min(BRIEF_CONNECTION)),
+            Patience::Opening if before.may_try(now) => AskLimit::Once(OPENING),
+            Patience::Opening => AskLimit::Once(OPENING_AGAIN),
+            Patience::Full => AskLimit::AsConfigured,
         };
-        let (answer, after) = match patience {
-            Patience::Brief => ask(BRIEF.saturating_sub(began.elapsed()).min(BRIEF_CONNECTION), began),
-            Patience::Opening => {
-                let most = if before.may_try(now) { OPENING } else { OPENING_AGAIN };
-                ask(most.min(settings.connection_timeout), Instant::now())
-            }
-            Patience::Full => connect(self.target),
-        };
+        let answer = self.backend.ask(limit);
         // A refusal and any other answer count at once. Only silence says nothing of a server that is far away.
         let is_far = u128::from(before.answer_ms) >= BRIEF_CONNECTION.as_millis();
-        if patience == Patience::Brief && is_far && matches!(answer, Err(BridgeError::TimedOut { .. })) {
-            return DetectedBackend::of(from_afar(before, now), None);
+        if patience == Patience::Brief && is_far && answer.as_ref().is_err_and(Error::is_silence) {
+            return (from_afar(before, now), None);
         }
-        let health = self.judged(before.clone(), &answer, after);
+        let health = self.judged(before.clone(), &answer);
         let is_news = health.state != before.state || health.state != BackendState::Live || !before.is_fresh(now);
         if is_news {
             // If it cannot be written, the next process asks for itself.
             let _ = self.record.write(&health);
         }
-        DetectedBackend::of(health, answer.ok())
+        (health, answer.ok())
     }
 
     /// What was recorded a moment ago by a follower or, if the server was live, by any process.
@@ -166,9 +195,9 @@ impl Detector<'_> {
         if !before.is_fresh(now) || before.state != BackendState::Live && !self.is_followed(before) {
             return None;
         }
-        match (before.state, self.branch.pause(self.target)) {
+        match (before.state, self.branch.pause(self.backend.target())) {
             (BackendState::Live, Some(why)) => {
-                Some(before.clone().paused(why, Some(self.target.pause_hint().to_owned()), now))
+                Some(before.clone().paused(why, Some(self.backend.target().pause_hint().to_owned()), now))
             }
             // A follower knows of more reasons: git is at work, or the server has another branch.
             _ => Some(before.clone()),
@@ -179,43 +208,18 @@ impl Detector<'_> {
         health.follower.is_some_and(|pid| self.record.store.local.is_running(pid))
     }
 
-    fn judged(&self, before: BackendHealth, answer: &Result<Server, BridgeError>, after: Duration) -> BackendHealth {
+    fn judged(&self, before: BackendHealth, answer: &Result<ServerInfo, Error>) -> BackendHealth {
         let now = environment::now();
         let server = match answer {
             Ok(server) => server,
             Err(error) => return before.failed(error.to_string(), error.hint(), now),
         };
-        if server.is_replica {
-            let error = BridgeError::ReadOnly { address: self.target.address() };
-            return before.failed(error.to_string(), error.hint(), now);
-        }
-        let answer_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        let answer_ms = u64::try_from(server.answered_in.as_millis()).unwrap_or(u64::MAX);
         let live = BackendHealth { answer_ms, ..before.live(Some(server.name.clone()), now) };
-        match self.branch.pause(self.target) {
-            Some(why) => live.paused(why, Some(self.target.pause_hint().to_owned()), now),
+        match self.branch.pause(self.backend.target()) {
+            Some(why) => live.paused(why, Some(self.backend.target().pause_hint().to_owned()), now),
             None => live,
         }
-    }
-}
-
-/// As long and as often as the settings say. What more patience does not change is not tried again.
-fn connect(target: &RedisTarget) -> (Result<Server, BridgeError>, Duration) {
-    let mut tries = 1;
-    loop {
-        let began = Instant::now();
-        let answer = Link::connect(&target.settings, target.settings.connection_timeout);
-        let is_final = match &answer {
-            Ok(_) => true,
-            Err(error) => matches!(
-                error,
-                BridgeError::Authentication { .. } | BridgeError::Tls { .. } | BridgeError::Cluster { .. }
-            ),
-        };
-        if is_final || tries >= target.retry_attempts {
-            return (answer.map(|link| link.server().clone()), began.elapsed());
-        }
-        tries += 1;
-        std::thread::sleep(target.retry_delay);
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::redis_target::RedisTarget;
 use crate::adapters::store::Store;
 use crate::core::event::Told;
 use crate::core::name::{AgentName, DocPath, EventId, OperationId};
@@ -21,21 +20,19 @@ const TOLD_BEFORE_MAX: usize = 1_000;
 const ARRIVED_MAX: usize = 20_000;
 
 /// What is told from now on is told to the server as well, as soon as it can be reached.
-pub(super) fn begin_telling(project: &Project, target: &RedisTarget) -> Result<(), Error> {
-    let server = target.memory_name();
-    if project.store.local.memory(&server, TOLD).is_none() {
+pub(super) fn begin_telling(project: &Project, server: &str) -> Result<(), Error> {
+    if project.store.local.memory(server, TOLD).is_none() {
         let told = ChangeDetector::default().follow(&project.events())?;
         let last = told.last().map_or("", |told| told.id.as_str());
-        project.store.local.write_memory(&server, TOLD, last.as_bytes())?;
+        project.store.local.write_memory(server, TOLD, last.as_bytes())?;
     }
     Ok(())
 }
 
 /// The server could not be told of this event, and of all that follow it.
-pub(super) fn note_untold(project: &Project, target: &RedisTarget, first: &EventId) -> Result<(), Error> {
-    let server = target.memory_name();
-    if project.store.local.memory(&server, UNTOLD).is_none() {
-        project.store.local.write_memory(&server, UNTOLD, first.as_str().as_bytes())?;
+pub(super) fn note_untold(project: &Project, server: &str, first: &EventId) -> Result<(), Error> {
+    if project.store.local.memory(server, UNTOLD).is_none() {
+        project.store.local.write_memory(server, UNTOLD, first.as_str().as_bytes())?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::redis_target::RedisTarget;
+use super::backend::MirrorTarget;
 use super::report::{HeldRemoval, PassReport};
 use crate::adapters::store::Store;
 use crate::core::time::Timestamp;
@@ -101,8 +101,8 @@ pub struct BackendHealth {
 impl BackendHealth {
     /// Nothing is known yet of this server.
     #[must_use]
-    pub fn of(target: &RedisTarget) -> Self {
-        Self { address: target.address(), branch: target.branch.clone(), ..Self::default() }
+    pub fn of(target: &MirrorTarget) -> Self {
+        Self { address: target.address.clone(), branch: target.branch.clone(), ..Self::default() }
     }
 
     /// Reads it; what is not understood is as good as not there.
@@ -200,6 +200,12 @@ pub struct HealthRecord {
 }
 
 impl HealthRecord {
+    /// Which backend.
+    #[must_use]
+    pub const fn backend(&self) -> BackendId {
+        self.backend
+    }
+
     /// What was recorded last.
     #[must_use]
     pub fn read(&self) -> Option<BackendHealth> {
@@ -217,7 +223,7 @@ impl HealthRecord {
 
     /// Returns true if a process keeps mirroring.
     pub(super) fn is_followed(&self) -> bool {
-        matches!(self.store.locks.is_followed(), Ok(true))
+        matches!(self.store.locks.is_followed(&self.backend.lock_name()), Ok(true))
     }
 }
 

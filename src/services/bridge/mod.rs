@@ -1,40 +1,34 @@
 //! The bridge: which backends are configured, agreed to and live, and what keeps each of them equal to the files.
 
+mod backend;
 mod backends;
 mod branch_guard;
 mod bridge_config;
-mod claims;
-mod connection_cache;
 mod consent;
-mod dataset;
 mod detect;
-mod event_listener;
 mod event_outbox;
+mod follow_loop;
 mod follower;
 mod health;
-mod inbox;
-mod incoming;
+mod mirror;
 mod mirror_folder;
 mod mirror_index;
 mod pass;
 mod probe;
 mod project_folder;
-mod redis_target;
+mod redis;
 mod report;
-mod state;
 mod sync_bases;
 mod sync_once;
-mod voice;
-mod write_through;
 
+pub use backend::{MirrorTarget, ServerInfo};
 pub use backends::Backends;
 pub use bridge_config::Enabling;
 pub(super) use consent::changed_path;
-pub use detect::{BridgeStats, DetectedBackend, Patience};
+pub use detect::{BridgeStats, Detected, DetectedBackend, Patience};
 pub use follower::Follower;
 pub use health::{BackendHealth, BackendState, HealthRecord, UNKNOWN};
 pub use mirror_folder::{Import, Imported, MirrorFolder, SyncBaseStore};
 pub use mirror_index::MirrorIndex;
 pub use pass::{MirrorPass, PassMemory, PassScope};
-pub use redis_target::RedisTarget;
 pub use report::{Direction, PassOptions, PassReport};

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::backend::MirrorTarget;
 use super::event_outbox::EventOutbox;
 use super::mirror_folder::{Import, Imported, MirrorFolder, SyncBaseStore};
 use super::mirror_index::{Item, MirrorIndex, item_of};
-use super::redis_target::RedisTarget;
+
 use crate::adapters::store::{Shelf, Unsynced};
 use crate::core::document::Document;
 use crate::core::name::{AgentName, DocPath, Kind, OperationId};
@@ -14,7 +15,7 @@ use crate::core::reconcile::{ChangeAuthor, DocumentKey, HeadMotion, LocalDocumen
 use crate::core::snapshot::Entry;
 use crate::core::time::Timestamp;
 use crate::services::after_write::WriteOrigin;
-use crate::services::{BackendId, Error, Project, environment};
+use crate::services::{Error, Project, environment};
 
 mod head_tracker;
 mod import;
@@ -31,7 +32,7 @@ const EARLIER_MAX: usize = 32;
 #[derive(Debug)]
 pub(super) struct ProjectFolder {
     pub(super) project: Project,
-    pub(super) target: RedisTarget,
+    pub(super) target: MirrorTarget,
     pub(super) outbox: EventOutbox,
     scan: MirrorScan,
     heartbeats: BTreeMap<AgentName, Timestamp>,
@@ -50,16 +51,16 @@ pub(super) struct ProjectFolder {
 
 impl ProjectFolder {
     /// Begins with nothing read.
-    pub(super) fn open(mut project: Project, target: &RedisTarget) -> Self {
-        project.actor.origin = WriteOrigin::Backend(BackendId::Redis);
-        let server = target.memory_name();
+    pub(super) fn open(mut project: Project, target: &MirrorTarget) -> Self {
+        project.actor.origin = WriteOrigin::Backend(target.backend);
+        let server = &target.memory_name;
         Self {
-            outbox: EventOutbox::open(&project.store, &server),
+            outbox: EventOutbox::open(&project.store, server),
             target: target.clone(),
             project,
             scan: MirrorScan::default(),
             heartbeats: BTreeMap::new(),
-            head: HeadTracker::open(&server),
+            head: HeadTracker::open(server),
             is_forced: false,
             archive: None,
             landed: Vec::new(),

@@ -41,7 +41,7 @@ impl Maintenance<'_> {
             documents: self.document_facts().map_err(|error| fault(&error)),
             standing: self.standing_facts().map_err(|error| fault(&error)),
             events: watches(places),
-            bridge: self.bridge.probe(),
+            bridges: self.bridge.probe(),
             git,
         }
     }

@@ -19,8 +19,8 @@ pub struct Stats {
     pub at: Timestamp,
     /// The follower that is live: `markdown` if there is none but the files.
     pub mode: &'static str,
-    /// How the bridge stands; `None` where no server is wanted.
-    pub bridge: Option<BridgeStats>,
+    /// How each backend stands for which a server is named, in the order in which they count.
+    pub bridges: Vec<BridgeStats>,
     /// How many agents there are, alive or stale.
     pub agent_count: usize,
     /// Every agent with what it has to do, by name; who has no document and yet work to do comes last.
@@ -143,11 +143,11 @@ impl TaskMonitor<'_> {
         let pending: Vec<&&Task> = tasks.iter().filter(|task| status(task) == TaskStatus::Pending).collect();
         let of = |priority: Priority| pending.iter().filter(|task| task.priority == priority).count();
         let latencies = self.documents.store.local.latencies();
-        let (mode, bridge) = self.bridge.stats();
+        let (mode, bridges) = self.bridge.stats();
         Ok(Stats {
             at,
             mode,
-            bridge,
+            bridges,
             agent_count: snapshot.agents().count(),
             team: team(snapshot, &tasks, &self.leases.heartbeats()?, &holds, at),
             task_queue_size: pending.len(),

@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
-
-use crate::api::view::{ErrorReport, bridge_consent_data};
+use crate::api::view::{ErrorReport, bridge_consent_data, bridge_disable_data};
 use crate::core::config::Origin;
 use crate::core::name::visible;
 use crate::faces::cli::answer::Answer;
@@ -35,22 +33,23 @@ pub(super) fn enable(args: &Enable, session: &Session) -> Result<Answer, ErrorRe
     let project = session.open()?;
     let enabling = project.bridge().enable(args.url.as_deref(), args.branch.as_deref())?;
     let target = &enabling.target;
-    let detected = project.bridge().detect(Patience::Full);
+    let detected = project.bridge().detect(Patience::Full).backends.into_iter();
+    let detected = detected.into_iter().find(|found| found.backend == target.backend);
     let mut answer = session::answer("bridge.enable", &project)?;
-    answer.data = bridge_consent_data(&enabling, &detected);
+    answer.data = bridge_consent_data(&enabling, detected.as_ref());
     let branch =
         if target.branch.is_empty() { String::new() } else { format!(" while {} is checked out", target.branch) };
     answer.text = visible_lines(&[
-        format!("documents of `{}` go to {}{branch}", project.folder(), target.address()),
+        format!("documents of `{}` go to {}{branch}", project.folder(), target.address),
         "what others change there comes here, is merged and committed".to_owned(),
         "`mycelium watch` keeps both in step, `mycelium bridge push` and `pull` go once, `disable` ends it".to_owned(),
     ]);
     if !enabling.was_enabled && project.store().locks.watcher().ok().flatten().is_some() {
         answer.words.push_str("the watcher that runs here begins with it now\n");
     }
-    if let Some(why) = &detected.unreached {
+    if let Some(why) = detected.as_ref().and_then(|found| found.unreached.as_ref()) {
         let _ = writeln!(answer.words, "{} not live now: {}", paint(Ink::Warn, "warning:"), visible(why));
-        if let Some(hint) = &detected.hint {
+        if let Some(hint) = detected.as_ref().and_then(|found| found.hint.as_ref()) {
             answer.words.push_str(&render::hint(hint));
         }
     }
@@ -71,7 +70,7 @@ pub(super) fn disable(session: &Session) -> Result<Answer, ErrorReport> {
         _ => None,
     };
     let mut answer = session::answer("bridge.disable", &project)?;
-    answer.data = json!({ "address": address, "still": still });
+    answer.data = bridge_disable_data(address.as_deref(), still);
     answer.text = match &address {
         Some(address) => format!("{} is forgotten; what lies there stays there\n", visible(address)),
         None => "nothing was enabled\n".to_owned(),

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use crate::api::view::{ErrorReport, Exit, ITEMS_DEFAULT, bridge_pass_data, count, document_path};
+use crate::api::view::{ErrorReport, Exit, ITEMS_DEFAULT, bridge_passes_data, count, document_path};
 use crate::core::name::visible;
+use crate::core::problem::Problem;
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::render::{self, Ink, paint};
 use crate::faces::cli::session::{self, Session};
-use crate::services::{Direction, PassOptions, PassReport, Project};
+use crate::services::{BackendId, Direction, Error, PassOptions, PassReport, Project};
 
 /// Exchange with the server, at once
 #[derive(Debug, Clone, clap::Args)]
@@ -16,12 +17,34 @@ use crate::services::{Direction, PassOptions, PassReport, Project};
 versions, with 75 if the server is not to be reached."
 )]
 pub(crate) struct Args {
+    /// With this backend alone [default: each that is enabled]
+    #[arg(long, value_enum)]
+    backend: Option<BackendWord>,
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
     /// Also do what is held back because it is too much at once
     #[arg(long)]
     force: bool,
+}
+
+/// A backend by its word.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum BackendWord {
+    /// A Redis or Valkey server
+    Redis,
+    /// A `TaskQueue` MCP server
+    #[value(name = "taskqueue")]
+    TaskQueue,
+}
+
+impl BackendWord {
+    pub(super) const fn id(self) -> BackendId {
+        match self {
+            Self::Redis => BackendId::Redis,
+            Self::TaskQueue => BackendId::TaskQueue,
+        }
+    }
 }
 
 /// What is here goes there.
@@ -36,17 +59,32 @@ pub(super) fn pull(args: &Args, session: &Session) -> Result<Answer, ErrorReport
 
 fn run(kind: &'static str, direction: Direction, args: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open()?;
-    let report = project.bridge().sync_once(PassOptions {
-        direction,
-        dry_run: args.dry_run,
-        force: args.force,
-        removes_many: false,
-    })?;
+    let options = PassOptions { direction, dry_run: args.dry_run, force: args.force, removes_many: false };
     let mut answer = session::answer(kind, &project)?;
-    answer.data = bridge_pass_data(&project, &report);
-    answer.text = text(&project, &report);
-    answer.words = words(&project, &report);
-    answer.exit = exit(&report);
+    let done = project.bridge().sync_once(args.backend.map(BackendWord::id), options)?;
+    if done.iter().all(|(_, done)| done.is_err()) {
+        return Err(done.into_iter().find_map(|(_, done)| done.err()).unwrap_or(Error::NoServer).into());
+    }
+    answer.data = bridge_passes_data(&project, &done);
+    let is_one = done.len() == 1;
+    for (backend, done) in &done {
+        if !is_one {
+            let _ = writeln!(answer.words, "{}", paint(Ink::Dim, backend.word()));
+        }
+        match done {
+            Ok(report) => {
+                answer.text.push_str(&text(&project, report));
+                answer.words.push_str(&words(&project, report));
+            }
+            Err(error) => {
+                let _ = writeln!(answer.words, "{} {}", paint(Ink::Bad, "error:"), visible(&error.to_string()));
+                answer.words.extend(error.hint().as_deref().map(render::hint));
+            }
+        }
+    }
+    let exits: Vec<Exit> = done.iter().map(|(_, done)| done.as_ref().map_or(Exit::Busy, exit)).collect();
+    let worst = [Exit::Conflict, Exit::Problems, Exit::Busy].into_iter().find(|exit| exits.contains(exit));
+    answer.exit = worst.unwrap_or(Exit::Ok);
     Ok(answer)
 }
 

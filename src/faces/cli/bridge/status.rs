@@ -10,22 +10,26 @@ use crate::core::time::{Timestamp, ago};
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::render::{self, Ink, paint};
 use crate::faces::cli::session::{self, Session};
-use crate::services::{BRIDGE_UNKNOWN, BackendHealth, BridgeStats, Project};
+use crate::services::{BRIDGE_UNKNOWN, BackendHealth, BridgeStats};
 
 /// Tells.
 pub(super) fn run(session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open()?;
     let (mode, stats) = project.bridge().stats();
-    let health = project.bridge().health().and_then(|record| record.read());
+    let known: Vec<_> = project.bridge().health().iter().map(|record| (record.backend(), record.read())).collect();
+    let health = |id| known.iter().find(|(of, _)| *of == id).and_then(|(_, health)| health.clone());
+    let bridges: Vec<_> = stats.into_iter().map(|stats| (health(stats.backend), stats)).collect();
+    let bridges: Vec<_> = bridges.into_iter().map(|(health, stats)| (stats, health)).collect();
     let mut answer = session::answer("bridge.status", &project)?;
-    answer.data = bridge_status_data(mode, stats.as_ref(), health.as_ref());
-    answer.text = text(&project, stats.as_ref(), health.as_ref(), project.now());
-    let hint = match &stats {
-        None if project.config().text("coordination.mode") != Some("auto") => None,
-        None => Some("set REDIS_URL, or run `mycelium bridge enable URL`"),
-        Some(stats) => stats.hint.as_deref(),
-    };
-    answer.words = hint.map_or_else(String::new, render::hint);
+    answer.data = bridge_status_data(mode, &bridges);
+    answer.text = bridges.iter().map(|(stats, health)| text(stats, health.as_ref(), project.now())).collect();
+    if bridges.is_empty() {
+        answer.text = "no server is named; the files work alone\n".to_owned();
+        if project.config().text("coordination.mode") == Some("auto") {
+            answer.words = render::hint("set REDIS_URL, or run `mycelium bridge enable URL`");
+        }
+    }
+    answer.words.extend(bridges.iter().filter_map(|(stats, _)| stats.hint.as_deref()).map(render::hint));
     Ok(answer)
 }
 
@@ -39,18 +43,12 @@ pub(crate) fn line(stats: &BridgeStats) -> String {
     let about = stats.why.as_deref().or(stats.server.as_deref()).unwrap_or_default();
     // The address stands in front already.
     let about = about.strip_prefix(&format!("the server {} ", stats.address)).unwrap_or(about);
-    let address = if stats.address.is_empty() { "redis" } else { &stats.address };
+    let address = if stats.address.is_empty() { stats.backend.word() } else { &stats.address };
     let line = format!("{}  {}  {}", visible(address), paint(ink, stats.state), visible(about));
     line.trim_end().to_owned()
 }
 
-fn text(project: &Project, stats: Option<&BridgeStats>, health: Option<&BackendHealth>, now: Timestamp) -> String {
-    let Some(stats) = stats else {
-        return match project.config().text("coordination.mode") {
-            Some("taskqueue") => "this version has no bridge to TaskQueue; the files work alone\n".to_owned(),
-            _ => "no server is named; the files work alone\n".to_owned(),
-        };
-    };
+fn text(stats: &BridgeStats, health: Option<&BackendHealth>, now: Timestamp) -> String {
     let mut out = line(stats) + "\n";
     if !stats.branch.is_empty() {
         let _ = writeln!(out, "  branch     {}", visible(&stats.branch));

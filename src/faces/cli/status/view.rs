@@ -13,7 +13,7 @@ use crate::core::time::ago;
 use crate::faces::cli::answer::{limit, width};
 use crate::faces::cli::render::{Cell, Ink, Table, cut, finding, paint, status};
 use crate::faces::cli::{bridge, show, task};
-use crate::services::{Member, TaskLine};
+use crate::services::{BridgeStats, Member, TaskLine};
 
 /// Columns of a title in the overview; `task get` shows all of it.
 const TITLE_COLUMNS_MAX: usize = 32;
@@ -178,11 +178,13 @@ fn workflows(seen: &StatusOverview<'_>) -> String {
     part(&format!("{} running", count(flows.len(), "workflow")), &table, flows.len())
 }
 
-/// The server and how it stands, where one is wanted.
+/// Each server and how it stands, where one is wanted.
 fn mirror(seen: &StatusOverview<'_>) -> String {
-    let Some(stats) = &seen.stats.bridge else { return String::new() };
-    let behind = if stats.behind > 0 { format!(", {} behind", stats.behind) } else { String::new() };
-    format!("mirror {}{behind}\n", bridge::line(stats))
+    let line = |stats: &BridgeStats| {
+        let behind = if stats.behind > 0 { format!(", {} behind", stats.behind) } else { String::new() };
+        format!("mirror {}{behind}\n", bridge::line(stats))
+    };
+    seen.stats.bridges.iter().map(line).collect()
 }
 
 /// How fast writes are, where there was one.

@@ -4,10 +4,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::health::{BackendHealth, BackendState, HealthRecord};
-use super::redis_target::RedisTarget;
+use super::target::RedisTarget;
 use crate::adapters::redis::{BridgeError, Link, Settings};
 use crate::core::problem::Problem;
+use crate::services::bridge::health::{BackendHealth, BackendState, HealthRecord};
 use crate::services::{Error, environment};
 
 /// The connections of this process, one for each server and clone.
@@ -79,7 +79,7 @@ impl SharedConnection {
             Ok(_) => {
                 let is_news = health.as_ref().is_none_or(|health| health.state == BackendState::Down);
                 if is_news && !record.is_followed() {
-                    let known = health.unwrap_or_else(|| BackendHealth::of(&self.target));
+                    let known = health.unwrap_or_else(|| BackendHealth::of(&self.target.mirror));
                     let _ = record.write(&known.live(Some(link.server().name.clone()), now));
                 }
                 *slot = Some((link, limits));
@@ -102,7 +102,7 @@ impl SharedConnection {
     /// Records that the server does not answer, unless a follower says that it does.
     fn record_failure(&self, record: &HealthRecord, error: &BridgeError) {
         let now = environment::now();
-        let known = record.read().unwrap_or_else(|| BackendHealth::of(&self.target));
+        let known = record.read().unwrap_or_else(|| BackendHealth::of(&self.target.mirror));
         if known.state == BackendState::Live && known.follower.is_some() && known.is_fresh(now) {
             return;
         }

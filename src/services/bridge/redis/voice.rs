@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::redis_target::RedisTarget;
+use super::target::RedisTarget;
 use crate::adapters::redis::{BridgeError, Link, Message, News};
 use crate::core::event::{Event, Told};
 use crate::core::name::{AgentName, Channel, EventId};

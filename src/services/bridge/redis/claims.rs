@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::branch_guard::BranchGuard;
 use super::connection_cache::{ConnectionLimits, SharedConnection};
 use super::dataset::Dataset;
-use super::health::HealthRecord;
-use super::redis_target::RedisTarget;
+use super::target::RedisTarget;
 use crate::adapters::redis::{BridgeError, ClaimAnswer, ClaimAsk, Link, Renewal};
 use crate::adapters::store::Store;
 use crate::core::lease::{LossReason, LostLease, Override};
 use crate::core::name::{AgentName, Kind};
 use crate::services::Error;
+use crate::services::bridge::branch_guard::BranchGuard;
+use crate::services::bridge::health::HealthRecord;
 use crate::services::claim_arbiter::{ClaimArbiter, ClaimDenied, ClaimRequest, RemoteClaims, RemoteLease, Reservation};
 
 /// Longest wait for a connection, and for an answer: together the deadline of a claim, 50 ms.
@@ -24,8 +24,8 @@ const CLAIMS_AT_ONCE: usize = 32;
 /// Decides claims among clones by one answer of the server. If it cannot be asked, this clone decides alone.
 #[derive(Debug)]
 pub(super) struct RedisClaims<'a> {
-    /// The server and its health, if there is one that may be used.
-    pub(super) target: Option<(HealthRecord, RedisTarget)>,
+    pub(super) health: HealthRecord,
+    pub(super) target: RedisTarget,
     pub(super) branch: BranchGuard<'a>,
     pub(super) store: &'a Store,
     /// The lease of the settings.
@@ -34,14 +34,12 @@ pub(super) struct RedisClaims<'a> {
 
 impl ClaimArbiter for RedisClaims<'_> {
     fn is_asked(&self) -> bool {
-        self.target.is_some()
+        true
     }
 
     fn reserve(&self, requests: &[ClaimRequest], mode: RemoteClaims) -> Vec<Result<Reservation, ClaimDenied>> {
-        let Some((health, target)) = &self.target else {
-            return requests.iter().map(|_| Ok(Reservation::NotAsked)).collect();
-        };
-        let mirrored = self.branch.check(target).unwrap_or_else(|error| Err(error.to_string()));
+        let Self { health, target, .. } = self;
+        let mirrored = self.branch.check(&target.mirror).unwrap_or_else(|error| Err(error.to_string()));
         if let Err(why) = mirrored {
             return requests.iter().map(|request| undecided(request, why.clone(), mode)).collect();
         }
@@ -56,7 +54,7 @@ impl ClaimArbiter for RedisClaims<'_> {
     }
 
     fn release(&self, unused: &[RemoteLease], mode: RemoteClaims) {
-        let Some((health, target)) = &self.target else { return };
+        let Self { health, target, .. } = self;
         let hash = |lease: &RemoteLease| target.keys.document(Kind::Task, &lease.id);
         let given: Vec<_> = unused.iter().map(|lease| (hash(lease), lease.by.to_string(), lease.fence)).collect();
         for part in given.chunks(CLAIMS_AT_ONCE) {
@@ -66,7 +64,7 @@ impl ClaimArbiter for RedisClaims<'_> {
     }
 
     fn renew(&self, request: &ClaimRequest, mode: RemoteClaims) -> Result<(), ClaimDenied> {
-        let Some((health, target)) = &self.target else { return Ok(()) };
+        let Self { health, target, .. } = self;
         let question = question(target, request);
         match with(health, target, mode, |link| Ok(link.renew(&question)?)) {
             Ok(Renewal::Lost { holder, fence, left }) if !holder.is_empty() && holder != request.ask.by.as_str() => {
@@ -92,7 +90,7 @@ impl RedisClaims<'_> {
         if let Some(longest) = questions.iter().map(|question| question.lease).max() {
             dataset.note_lease(longest)?;
         }
-        let branch = &target.branch;
+        let branch = &target.mirror.branch;
         let words = |answer: Result<ClaimAnswer, BridgeError>| answer.map_err(|error| error.to_string());
         let is_open = |answer: &Result<ClaimAnswer, String>| matches!(answer, Ok(ClaimAnswer::Settling { .. }));
         let mut answers = match dataset.known() {
@@ -187,7 +185,7 @@ fn question(target: &RedisTarget, request: &ClaimRequest) -> ClaimAsk {
     ClaimAsk {
         hash: target.keys.document(Kind::Task, &request.task),
         agent: request.ask.by.to_string(),
-        node: target.node.clone(),
+        node: target.mirror.node.clone(),
         fence: request.fence,
         lease: request.ask.lease,
         takes_popped: request.ask.over != Override::None,

@@ -3,69 +3,66 @@
 
 use std::time::Duration;
 
-use super::State;
+use super::session::RedisSession;
+use crate::adapters::redis::QueueRound;
 use crate::adapters::redis::codec::{QueueEntry, QueuedTask, RedisKey, parse_entry, ready_queues};
-use crate::adapters::redis::{Link, QueueRound};
 use crate::core::document::{Document, Value};
 use crate::core::entity::{Priority, Task, TaskDraft, TaskStatus, set_key};
 use crate::core::lease::Override;
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::operation::{DocumentChange, Expect, New, Passing, Request, Taken};
 use crate::core::time::Timestamp;
+use crate::services::bridge::mirror::Mirror;
 use crate::services::bridge::mirror_folder::MirrorFolder as _;
 use crate::services::bridge::pass::local;
 use crate::services::bridge::report::PassReport;
 use crate::services::leases::task_of;
 use crate::services::{Error, environment};
 
-impl State {
+impl RedisSession<'_> {
     /// Brings the queues up to date; gives when the next task comes back by itself.
-    pub(in crate::services::bridge) fn queues(
-        &mut self,
-        link: &Link,
-        report: &mut PassReport,
-    ) -> Result<Option<Duration>, Error> {
+    pub(super) fn queues(&mut self, mirror: &mut Mirror, report: &mut PassReport) -> Result<Option<Duration>, Error> {
         let mut next: Option<Duration> = None;
         let mut has_taken_in = false;
-        let holds = self.project().leases().holders(self.folder.documents().snapshot())?;
+        let holds = mirror.project().leases().holders(mirror.folder.documents().snapshot())?;
         let is_held = |id: &DocId| holds.get(id).is_some_and(|hold| !hold.is_over);
-        let mut all = ready_queues(self.folder.documents().snapshot(), &is_held);
+        let mut all = ready_queues(mirror.folder.documents().snapshot(), &is_held);
         self.popped.clear();
         report.queues.clear();
-        let keys = &self.keys;
-        self.memory.garbage.retain(|key, _| !matches!(keys.parse(key), Some(RedisKey::Queue(_))));
+        let keys = self.link.keys();
+        mirror.memory.garbage.retain(|key, _| !matches!(keys.parse(key), Some(RedisKey::Queue(_))));
         for priority in Priority::ALL {
-            let done = self.queue(link, *priority, &all.remove(priority).unwrap_or_default())?;
+            let done = self.queue(mirror, *priority, &all.remove(priority).unwrap_or_default())?;
             report.queues.push((*priority, done.ready));
             next = [next, done.next].into_iter().flatten().min();
             has_taken_in |= done.has_taken_in;
         }
-        report.garbage = self.memory.garbage.iter().map(|(key, why)| (key.clone(), why.clone())).collect();
+        report.garbage = mirror.memory.garbage.iter().map(|(key, why)| (key.clone(), why.clone())).collect();
         // What was pushed there is a document now, and belongs into its queue.
         Ok(if has_taken_in { Some(Duration::ZERO) } else { next })
     }
 
-    fn queue(&mut self, link: &Link, priority: Priority, ready: &[DocId]) -> Result<Done, Error> {
-        let list = self.keys.queue(priority);
+    fn queue(&mut self, mirror: &mut Mirror, priority: Priority, ready: &[DocId]) -> Result<Done, Error> {
+        let list = self.link.keys().queue(priority);
         let round = QueueRound {
             queue: list.clone(),
-            lease: self.project().leases().default_lease(),
-            tasks: self.keys.all(Kind::Task),
+            lease: mirror.project().leases().default_lease(),
+            tasks: self.link.keys().all(Kind::Task),
             ready: ready.iter().map(ToString::to_string).collect(),
         };
-        let answer = link.queue(&round)?;
+        let answer = self.link.queue(&round)?;
         if let Some(why) = answer.garbage {
-            self.memory.garbage.insert(list.clone(), why);
+            mirror.memory.garbage.insert(list.clone(), why);
         }
         let mut has_taken_in = false;
         if self.leadership.leads() {
             for id in &answer.expired {
-                has_taken_in |= self.put_back(id)?;
+                has_taken_in |= Self::put_back(mirror, id)?;
             }
         }
         for entry in &answer.foreign {
-            self.leadership.keep(link)?;
-            has_taken_in |= self.take_in(link, &list, priority, entry)?;
+            self.leadership.keep(&self.link)?;
+            has_taken_in |= self.take_entry(mirror, &list, priority, entry)?;
         }
         for (id, left) in &answer.popped {
             self.popped.insert(id.clone(), *left);
@@ -74,16 +71,16 @@ impl State {
     }
 
     /// What was popped without a word, and when it comes back.
-    pub(in crate::services::bridge) fn popped_until(&self) -> Vec<(String, Timestamp)> {
-        let now = self.project().now().unix_ms();
+    pub(super) fn popped_until(&self, now: Timestamp) -> Vec<(String, Timestamp)> {
+        let now = now.unix_ms();
         let until = |left: &Duration| now.saturating_add(i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
         self.popped.iter().map(|(id, left)| (id.clone(), Timestamp::from_unix_ms(until(left)))).collect()
     }
 
     /// A task that somebody popped and let run without a name, and did not end in time, is ready again.
-    fn put_back(&mut self, id: &str) -> Result<bool, Error> {
+    fn put_back(mirror: &mut Mirror, id: &str) -> Result<bool, Error> {
         let Ok(id) = DocId::new(id) else { return Ok(false) };
-        let Ok(Some(local)) = local(self.folder.documents(), &(Kind::Task, id.clone())) else { return Ok(false) };
+        let Ok(Some(local)) = local(mirror.folder.documents(), &(Kind::Task, id.clone())) else { return Ok(false) };
         let is_nobodys = |task: &Task| task.status == TaskStatus::Running && task.claimed_by.is_none();
         if !task_of(&local.path, &local.document).as_ref().is_some_and(is_nobodys) {
             return Ok(false);
@@ -96,7 +93,7 @@ impl State {
         let request = Request::from(change).expecting(Expect::text_of(&local.document)).called("bridge.return");
         // No agent holds it, whatever the registry of this clone says.
         let request = request.with(Passing { over: Override::Force, ..Passing::default() });
-        match self.project().operations().run_one(&self.project().actor, request) {
+        match mirror.project().operations().run_one(&mirror.project().actor, request) {
             Ok(done) => Ok(done.operation.is_some()),
             // Another process was faster, or only git can store it.
             Err(Error::Overtaken { .. } | Error::Gone { .. } | Error::Find(_) | Error::GitsAlone(_)) => Ok(false),
@@ -105,20 +102,20 @@ impl State {
     }
 
     /// An entry that somebody else has pushed: the id of a task, or a whole task as JSON. Garbage is left where it is.
-    fn take_in(&mut self, link: &Link, list: &str, priority: Priority, text: &str) -> Result<bool, Error> {
+    fn take_entry(&mut self, mirror: &mut Mirror, list: &str, priority: Priority, text: &str) -> Result<bool, Error> {
         match parse_entry(text) {
             QueueEntry::Garbage(why) => {
-                self.memory.garbage.insert(list.to_owned(), why.why);
+                mirror.memory.garbage.insert(list.to_owned(), why.why);
                 Ok(false)
             }
             QueueEntry::Id(id) => {
-                if self.folder.documents().files(&(Kind::Task, id.clone())).is_empty() {
+                if mirror.folder.documents().files(&(Kind::Task, id.clone())).is_empty() {
                     let why = format!("`{id}` is no task; push the task as JSON, or set its hash first");
-                    self.memory.garbage.insert(list.to_owned(), why);
+                    mirror.memory.garbage.insert(list.to_owned(), why);
                     return Ok(false);
                 }
                 // It is known and not ready: it comes into the queue when it is.
-                link.queue_drop(list, &[text.to_owned()])?;
+                self.link.queue_drop(list, &[text.to_owned()])?;
                 Ok(false)
             }
             QueueEntry::Task(mut task) => {
@@ -127,38 +124,38 @@ impl State {
                     None => environment::new_id(Kind::Task)?,
                 };
                 let path = DocPath::for_new(Kind::Task, &id);
-                if let Some((path, gap)) = self.project().documents().first_left_to_git([&path])? {
-                    self.memory.garbage.insert(list.to_owned(), format!("`{path}` is left to git: {gap}"));
+                if let Some((path, gap)) = mirror.project().documents().first_left_to_git([&path])? {
+                    mirror.memory.garbage.insert(list.to_owned(), format!("`{path}` is left to git: {gap}"));
                     return Ok(false);
                 }
                 task.priority.get_or_insert(priority);
                 // Of several watchers one takes it, under an id that all of them know from then on.
-                if !link.adopt(&self.keys.own("adopted"), list, text, id.as_str())? {
+                if !self.link.adopt(&self.link.keys().own("adopted"), list, text, id.as_str())? {
                     return Ok(true);
                 }
-                self.make(&id, *task)?;
-                link.settle(&self.keys.own("adopted"), id.as_str())?;
+                Self::make(mirror, &id, *task)?;
+                self.link.settle(&self.link.keys().own("adopted"), id.as_str())?;
                 Ok(true)
             }
         }
     }
 
     /// What another watcher took from a queue and did not live to write down.
-    pub(in crate::services::bridge) fn finish_adopted(&mut self, link: &Link) -> Result<(), Error> {
-        for (id, text) in link.adopted(&self.keys.own("adopted"))? {
+    pub(super) fn finish_adopted(&mut self, mirror: &mut Mirror) -> Result<(), Error> {
+        for (id, text) in self.link.adopted(&self.link.keys().own("adopted"))? {
             if let (Ok(id), QueueEntry::Task(task)) = (DocId::new(id.as_str()), parse_entry(&text)) {
-                match self.make(&id, *task) {
+                match Self::make(mirror, &id, *task) {
                     // It stays adopted until git lets it in.
                     Err(Error::GitsAlone(_)) => continue,
                     made => made?,
                 }
             }
-            link.settle(&self.keys.own("adopted"), &id)?;
+            self.link.settle(&self.link.keys().own("adopted"), &id)?;
         }
         Ok(())
     }
 
-    fn make(&mut self, id: &DocId, task: QueuedTask) -> Result<(), Error> {
+    fn make(mirror: &mut Mirror, id: &DocId, task: QueuedTask) -> Result<(), Error> {
         let new = TaskDraft {
             id: id.clone(),
             kind: task.kind,
@@ -170,11 +167,11 @@ impl State {
             workflow: task.workflow,
             payload: task.payload,
             steps: Vec::new(),
-            created: task.created.unwrap_or_else(|| self.project().moment_of_creation()),
+            created: task.created.unwrap_or_else(|| mirror.project().moment_of_creation()),
         };
         let change = DocumentChange::Create { new: New::Task(new), taken: Taken::FileName };
         let request = Request::from(change).called("bridge.take");
-        match self.project().operations().run_one(&self.project().actor, request) {
+        match mirror.project().operations().run_one(&mirror.project().actor, request) {
             // What lies there was made of the same entry.
             Ok(_) | Err(Error::Exists { .. }) => Ok(()),
             Err(error) => Err(error),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::inbox::Inbox;
-use super::redis_target::RedisTarget;
+use super::target::RedisTarget;
 use super::voice::{Hearing, WRITTEN_DOWN, event_of, listen};
 use crate::adapters::redis::Link;
 use crate::core::event::Event;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::redis_target::RedisTarget;
+use super::target::RedisTarget;
 use crate::adapters::redis::Link;
 use crate::adapters::store::Store;
 use crate::core::name::visible;
@@ -27,14 +27,14 @@ impl Dataset<'_> {
     /// The dataset that this clone entered last, and the branch with which it may take part in it: empty if another branch is
     /// mirrored there.
     pub(super) fn known(self) -> Option<(String, String)> {
-        let known = String::from_utf8(self.store.local.memory(&self.target.memory_name(), DATASET)?).ok()?;
+        let known = String::from_utf8(self.store.local.memory(&self.target.mirror.memory_name, DATASET)?).ok()?;
         let (id, branch) = known.split_once(' ')?;
         Some((id.to_owned(), branch.to_owned()))
     }
 
     /// The longest lease that this clone has ever asked for: a holder may be silent for so long.
     fn longest_lease(self) -> Duration {
-        let known = self.store.local.memory(&self.target.memory_name(), LEASE);
+        let known = self.store.local.memory(&self.target.mirror.memory_name, LEASE);
         let ms = known.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| text.parse().ok()).unwrap_or(0);
         self.lease.max(Duration::from_millis(ms))
     }
@@ -43,7 +43,7 @@ impl Dataset<'_> {
     pub(super) fn note_lease(self, lease: Duration) -> Result<(), Error> {
         if lease > self.longest_lease() {
             let ms = lease.as_millis().to_string();
-            self.store.local.write_memory(&self.target.memory_name(), LEASE, ms.as_bytes())?;
+            self.store.local.write_memory(&self.target.mirror.memory_name, LEASE, ms.as_bytes())?;
         }
         Ok(())
     }
@@ -54,7 +54,7 @@ impl Dataset<'_> {
     /// # Errors
     /// [`Error::Unreached`] if another branch is mirrored there; others if the server cannot be asked.
     pub(super) fn enter(self, link: &Link) -> Result<String, Error> {
-        let target = self.target;
+        let target = &self.target.mirror;
         let (known, branch) = self.known().unwrap_or_default();
         let fresh = format!("{:016x}", environment::random()?);
         let there = link.enter_space(&known, &fresh, self.longest_lease(), &target.branch)?;
@@ -62,7 +62,7 @@ impl Dataset<'_> {
         let may_be = if is_other { "" } else { target.branch.as_str() };
         if there.id != known || branch != may_be {
             let text = format!("{} {may_be}", there.id);
-            self.store.local.write_memory(&target.memory_name(), DATASET, text.as_bytes())?;
+            self.store.local.write_memory(&target.memory_name, DATASET, text.as_bytes())?;
         }
         if is_other {
             let (there, here) = (visible(&there.branch), visible(&target.branch));

@@ -4,21 +4,24 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::claims;
 use super::connection_cache::{ConnectionLimits, SharedConnection};
-use super::health::BackendState;
-use super::mirror_folder::MirrorFolder as _;
-use super::mirror_index::{Item, item_of};
-use super::redis_target::RedisTarget;
-use super::report::PassOptions;
-use super::state::State;
-use super::{claims, event_outbox};
-use crate::adapters::redis::{LeadTimes, Link};
+use super::session::{HeldLink, RedisConnector};
+use super::target::RedisTarget;
+use crate::adapters::redis::Link;
 use crate::adapters::store::{Record, RecordedChange};
 use crate::core::document::Document;
 use crate::core::event::Told;
 use crate::core::lease::{LeaseRequest, Override};
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::snapshot::Entry;
+use crate::services::bridge::backend::Session as _;
+use crate::services::bridge::event_outbox;
+use crate::services::bridge::health::BackendState;
+use crate::services::bridge::mirror::Mirror;
+use crate::services::bridge::mirror_folder::MirrorFolder as _;
+use crate::services::bridge::mirror_index::{Item, item_of};
+use crate::services::bridge::report::PassOptions;
 use crate::services::claim_arbiter::ClaimRequest;
 use crate::services::leases::task_of;
 use crate::services::{Error, Project, events};
@@ -31,7 +34,7 @@ const ANSWER: Duration = Duration::from_millis(50);
 
 /// Sends what an operation has changed. What fails is left to the next pass.
 pub(super) fn run(project: &Project, target: &RedisTarget, operation: &Record) {
-    let record = project.bridge().health_of(target);
+    let record = project.bridge().health_of(&target.mirror);
     // A follower sees it by itself.
     if record.is_followed() {
         return;
@@ -45,7 +48,7 @@ pub(super) fn run(project: &Project, target: &RedisTarget, operation: &Record) {
         SharedConnection::of(target).with(&record, limits, |link| send(project, target, link, operation, &events));
     // The health of the server is recorded already; the operation stays in any case.
     if let (Err(_), Some(first)) = (done, events.first()) {
-        let _ = event_outbox::note_untold(project, target, &first.id);
+        let _ = event_outbox::note_untold(project, &target.mirror.memory_name, &first.id);
     }
 }
 
@@ -56,34 +59,37 @@ fn send(
     operation: &Record,
     events: &[Told],
 ) -> Result<(), Error> {
-    let mut state = State::open(project.another()?, target, LeadTimes::default())?;
-    if project.bridge().branch().check(target)?.is_err() {
+    if project.bridge().branch().check(&target.mirror)?.is_err() {
         return Ok(());
     }
-    match project.bridge().enter(target, link) {
+    let mut mirror = Mirror::open(project.another()?, &target.mirror);
+    let mut connector = RedisConnector::new(target.clone());
+    let mut session = connector.session(HeldLink::Shared(link))?;
+    match session.enter(&mut mirror) {
         // The server is for those who mirror another branch.
         Err(Error::Unreached { .. }) => return Ok(()),
-        entered => drop(entered?),
+        entered => entered?,
     }
     let mut items: BTreeSet<Item> = operation.changes.iter().filter_map(item).collect();
-    state.outbox().note_authors(events);
+    mirror.outbox().note_authors(events);
     let moves: Vec<DocId> = operation.changes.iter().filter_map(moved).collect();
     let has_workflow = items.iter().any(|(kind, _)| *kind == Kind::Workflow);
     if moves.is_empty() && !has_workflow {
         let paths = operation.changes.iter().map(|change| &change.path).filter(|path| !path.is_archived());
         let paths: Vec<DocPath> = paths.cloned().collect();
-        state.folder.read_only(&items, &paths)?;
+        mirror.folder.read_only(&items, &paths)?;
     } else {
-        state.read_changes()?;
+        mirror.read_changes()?;
         // What a workflow shows follows from its tasks.
-        let workflows = state.folder.documents().snapshot().workflows();
+        let workflows = mirror.folder.documents().snapshot().workflows();
         let shows = workflows.filter(|workflow| workflow.tasks.iter().any(|task| moves.contains(task)));
         items.extend(shows.map(|workflow| (Kind::Workflow, workflow.id.clone())).collect::<Vec<_>>());
     }
-    state.folder.follow_head()?;
+    mirror.folder.follow_head()?;
     let written = items.clone();
     // The user has been asked already about many removals.
-    let mut report = state.settle(link, items, PassOptions { removes_many: true, ..PassOptions::default() })?;
+    let mut report =
+        session.settle(&mut mirror, items, PassOptions { removes_many: true, ..PassOptions::default() })?;
     if let Some(agent) = &operation.operation.agent {
         // Each operation of a holder renews its leases, whatever it is about. The documents of this one renewed theirs.
         let held = project.leases().held_by(agent)?.into_iter();
@@ -93,16 +99,16 @@ fn send(
         claims::renew_each(target, link, &requests)?;
     }
     // If another clone keeps the queues, it sees the change by itself.
-    if !moves.is_empty() && state.leadership.lead(link)? {
-        let done = state.queues(link, &mut report);
+    if !moves.is_empty() && session.leadership.lead(link)? {
+        let done = session.queues(&mut mirror, &mut report);
         // Also after a failure: else no clone leads until the lease is over.
-        state.leadership.resign(link);
+        session.leadership.resign(link);
         done?;
     }
     // Events that could not be sent before come first.
-    let mut all = if state.outbox().has_untold() { state.folder.hear()? } else { Vec::new() };
+    let mut all = if mirror.outbox().has_untold() { mirror.folder.hear()? } else { Vec::new() };
     all.extend(events.iter().filter(|new| all.iter().all(|old| old.id != new.id)).cloned().collect::<Vec<_>>());
-    state.tell(link, &all)?;
+    session.tell(&mut mirror, &all)?;
     Ok(())
 }
 

@@ -1,0 +1,19 @@
+//! The bridge to a Redis or Valkey server: its configuration, its sessions, claims, events and queues.
+
+mod backend;
+mod claims;
+mod config;
+mod connection_cache;
+mod dataset;
+mod event_listener;
+mod heartbeats;
+mod inbox;
+mod incoming;
+mod publish;
+mod queues;
+mod session;
+mod target;
+mod voice;
+mod write_through;
+
+pub(super) use config::RedisConfig;
