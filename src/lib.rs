@@ -80,7 +80,10 @@ pub mod fuzzing;
 
 // Short paths for tests, benches and the program.
 #[doc(hidden)]
-pub use self::adapters::{git, redis, store, taskqueue, watch};
+#[cfg(feature = "redis")]
+pub use self::adapters::redis;
+#[doc(hidden)]
+pub use self::adapters::{git, store, taskqueue, watch};
 #[doc(hidden)]
 pub use self::api::{client, daemon, view};
 #[doc(hidden)]

@@ -108,11 +108,6 @@ fn files_have_names_that_are_searched_for() {
 }
 
 #[test]
-fn code_does_not_grow() {
-    keeps(vocabulary::code_lines);
-}
-
-#[test]
 fn links_lead_somewhere() {
     keeps(papers::links);
 }

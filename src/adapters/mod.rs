@@ -7,6 +7,7 @@ pub mod git;
 
 pub mod watch;
 
+#[cfg(feature = "redis")]
 pub mod redis;
 
 pub mod taskqueue;

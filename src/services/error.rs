@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::adapters::git::{CommitError, GitError};
+#[cfg(feature = "redis")]
 use crate::adapters::redis::BridgeError;
 use crate::adapters::store::{ApplyError, StoreError};
 use crate::adapters::taskqueue::TaskQueueError;
@@ -110,6 +111,7 @@ pub enum Error {
     Shared(Arc<Error>),
     /// The server of a bridge cannot be used.
     #[error(transparent)]
+    #[cfg(feature = "redis")]
     Bridge(#[from] BridgeError),
     /// A call of a `TaskQueue` server failed.
     #[error(transparent)]
@@ -282,12 +284,22 @@ impl Error {
 impl Error {
     /// Returns true if the server of a backend failed or refused.
     pub(in crate::services) const fn is_of_backend(&self) -> bool {
-        matches!(self, Self::Bridge(_) | Self::TaskQueue(_))
+        match self {
+            #[cfg(feature = "redis")]
+            Self::Bridge(_) => true,
+            Self::TaskQueue(_) => true,
+            _ => false,
+        }
     }
 
     /// Returns true if the server of a backend did not answer in time.
     pub(in crate::services) const fn is_silence(&self) -> bool {
-        matches!(self, Self::Bridge(BridgeError::TimedOut { .. }) | Self::TaskQueue(TaskQueueError::TimedOut { .. }))
+        match self {
+            #[cfg(feature = "redis")]
+            Self::Bridge(error) => matches!(error, BridgeError::TimedOut { .. }),
+            Self::TaskQueue(error) => matches!(error, TaskQueueError::TimedOut { .. }),
+            _ => false,
+        }
     }
 }
 
@@ -327,6 +339,7 @@ impl Problem for Error {
             Self::UntrustedServer { .. } | Self::UnagreedServer { .. } => "untrusted-server",
             Self::BadServer { .. } => "bad-server",
             Self::Unreached { .. } => "unreached",
+            #[cfg(feature = "redis")]
             Self::Bridge(error) => error.code(),
             Self::TaskQueue(error) => error.code(),
             Self::Undecided { .. } => "undecided",
@@ -345,6 +358,7 @@ impl Problem for Error {
             Self::Commit(error) => error.class(),
             Self::Service(error) | Self::GitsAlone(error) => error.class(),
             Self::Shared(error) => error.class(),
+            #[cfg(feature = "redis")]
             Self::Bridge(error) => error.class(),
             Self::TaskQueue(error) => error.class(),
             Self::Gone { .. } | Self::NothingReady { .. } => ErrorClass::NotFound,
@@ -421,6 +435,7 @@ impl Problem for Error {
             }
             Self::Unreached { hint, .. } => hint.clone(),
             Self::Undecided { .. } => Some("try again; `mycelium bridge status` says how the server is".to_owned()),
+            #[cfg(feature = "redis")]
             Self::Bridge(error) => error.hint(),
             Self::TaskQueue(error) => error.hint(),
             Self::Folder { source, .. } if source.kind() == io::ErrorKind::NotFound => {

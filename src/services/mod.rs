@@ -1,5 +1,9 @@
 //! Carries out what the pure modules decide: opens the project, applies operations, makes commits. Reads clock, environment and randomness; prints nothing.
 #![allow(clippy::disallowed_methods, reason = "the runner is the place that reads the clock and the environment")]
+#![cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, unused_imports, reason = "claims and events among clones come with Redis")
+)]
 
 mod after_write;
 mod backend_id;
@@ -30,9 +34,9 @@ pub use crate::core::operation::{
 };
 pub use backend_id::BackendId;
 pub use bridge::{
-    BackendHealth, BackendState, Backends, BridgeStats, Detected, DetectedBackend, Direction, Enabling, Follower,
-    HealthRecord, Import, Imported, MirrorFolder, MirrorIndex, MirrorPass, MirrorTarget, PassMemory, PassOptions,
-    PassReport, PassScope, Patience, ServerInfo, SyncBaseStore, UNKNOWN as BRIDGE_UNKNOWN,
+    BackendHealth, BackendPass, BackendState, Backends, BridgeStats, Detected, DetectedBackend, Direction, Enabling,
+    Follower, HealthRecord, Import, Imported, MirrorFolder, MirrorIndex, MirrorPass, MirrorTarget, PassMemory,
+    PassOptions, PassReport, PassScope, Patience, ServerInfo, SyncBaseStore, UNKNOWN as BRIDGE_UNKNOWN, address_fault,
 };
 pub use claim_arbiter::{Decided, RemoteClaims};
 pub use commits::{

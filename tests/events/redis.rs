@@ -65,7 +65,7 @@ impl Drop for Watching {
 }
 
 fn live(project: &Project) {
-    let record = project.bridge().health().expect("a server");
+    let record = project.bridge().health().pop().expect("a server");
     eventually("it is followed", || {
         record.read().is_some_and(|health| health.state.word() == "live" && health.follower.is_some())
     });

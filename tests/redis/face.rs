@@ -167,7 +167,7 @@ async fn a_client_knows_what_is_live() {
     assert_eq!(client.mode(), Mode::Redis);
     let stats = client.get_stats().await.expect("figures");
     assert_eq!((stats.mode, stats.unreached, stats.overview.mode), (Mode::Redis, None, "redis"));
-    assert_eq!(stats.bridge.map(|bridge| bridge.state), Some("live"));
+    assert_eq!(stats.bridges.first().map(|bridge| bridge.state), Some("live"));
     server.kill();
     // What was seen counts for a moment.
     tokio::time::sleep(Duration::from_millis(3_100)).await;

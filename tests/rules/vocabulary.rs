@@ -134,8 +134,6 @@ const OLD_FILES: [&str; 53] = [
 ];
 /// How many percent below its line a number of words may be before the line is to be lowered: they go one by one.
 const WORDS_SLACK_PERCENT: u64 = 10;
-/// The same for lines of code.
-const LINES_SLACK: u64 = 1_000;
 /// The words that declare a name.
 const DECLARE: [&str; 9] = ["fn", "struct", "enum", "trait", "union", "type", "const", "static", "mod"];
 
@@ -187,16 +185,6 @@ pub(crate) fn old_files(tree: &Tree) -> Vec<String> {
         }
     }
     ratchet::faults(tree.get(FILE).unwrap_or_default(), "files with old names", &now, |_| 0)
-}
-
-/// There are no more lines of code than the ratchet has.
-pub(crate) fn code_lines(tree: &Tree) -> Vec<String> {
-    let mut now = Figures::new();
-    for (path, text) in tree.rust(&["src", "crates"]).filter(|(path, _)| !is_tests(path)) {
-        let lines = without_tests(&code(text)).lines().filter(|line| !line.trim().is_empty()).count();
-        *now.entry(path.split('/').next().unwrap().to_owned()).or_default() += lines as u64;
-    }
-    ratchet::faults(tree.get(FILE).unwrap_or_default(), "lines of code", &now, |_| LINES_SLACK)
 }
 
 fn find(words: &[&'static str], word: &str) -> Option<&'static str> {
@@ -280,14 +268,5 @@ mod tests {
         };
         assert_eq!(check(""), ["[files with old names] src/core/a: 1, and no line of tests/ratchet.txt allows it"]);
         assert!(check("[files with old names]\nsrc/core/a 1\n").is_empty());
-    }
-
-    #[test]
-    fn lines_of_code_are_those_with_code() {
-        let file = "//! What.\n\nfn f() {}\n/* x\n*/\n#[cfg(test)]\nmod tests {\n}\n";
-        let check =
-            |ratchet: &str| code_lines(&Tree::of(&[("src/x.rs", file), ("src/x/tests.rs", file), (FILE, ratchet)]));
-        assert_eq!(check(""), ["[lines of code] src: 1, and no line of tests/ratchet.txt allows it"]);
-        assert!(check("[lines of code]\nsrc 1\n").is_empty());
     }
 }

@@ -10,8 +10,8 @@ use super::envelope::ITEMS_DEFAULT;
 use crate::core::name::DocPath;
 use crate::core::problem::Problem;
 use crate::services::{
-    BRIDGE_UNKNOWN, BackendHealth, BackendId, BridgeStats, Detected, DetectedBackend, Enabling, Error, PassReport,
-    Project,
+    BRIDGE_UNKNOWN, BackendHealth, BackendId, BackendPass, BridgeStats, Detected, DetectedBackend, Enabling,
+    PassReport, Project,
 };
 
 /// Returns the state of the bridge as data.
@@ -138,8 +138,8 @@ pub fn bridge_disable_data(address: Option<&str>, still: Option<&str>) -> Value 
 
 /// Returns exchanges with the servers as an answer's data: the fields of the first that was reached, and all below `backends`.
 #[must_use]
-pub fn bridge_passes_data(project: &Project, done: &[(BackendId, Result<PassReport, Error>)]) -> Value {
-    let all = done.iter().map(|(backend, done)| {
+pub fn bridge_passes_data(project: &Project, done: &[BackendPass]) -> Value {
+    let all = done.iter().map(|BackendPass { backend, done }| {
         let mut data = match done {
             Ok(report) => pass_data(project, report),
             Err(error) => json!({ "error": error.to_string(), "code": error.code() }),
@@ -148,7 +148,7 @@ pub fn bridge_passes_data(project: &Project, done: &[(BackendId, Result<PassRepo
         data
     });
     let mut data =
-        done.iter().find_map(|(_, done)| done.as_ref().ok()).map_or(json!({}), |report| pass_data(project, report));
+        done.iter().find_map(|pass| pass.done.as_ref().ok()).map_or(json!({}), |report| pass_data(project, report));
     data["backends"] = all.collect();
     data
 }

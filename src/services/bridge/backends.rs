@@ -28,6 +28,15 @@ pub struct Backends<'a> {
     project: &'a Project,
 }
 
+/// What an exchange with one backend came to.
+#[derive(Debug)]
+pub struct BackendPass {
+    /// Which.
+    pub backend: BackendId,
+    /// The report, or why there was no exchange.
+    pub done: Result<PassReport, Error>,
+}
+
 impl<'a> Backends<'a> {
     pub(in crate::services) fn new(project: &'a Project) -> Self {
         let Project { config, root, store, repository, .. } = project;
@@ -77,7 +86,7 @@ impl<'a> Backends<'a> {
             .find(|error| matches!(error, Error::BadServer { .. }))
     }
 
-    const fn redis(self) -> RedisConfig<'a> {
+    pub(super) const fn redis(self) -> RedisConfig<'a> {
         RedisConfig { common: self.config }
     }
 
@@ -233,11 +242,7 @@ impl<'a> Backends<'a> {
     /// may be used.
     /// Within the answer: [`Error::Unreached`] if another branch is checked out than the one that is mirrored; [`Error::Bridge`]
     /// and its like if the server does not answer. What was exchanged until then stays.
-    pub fn sync_once(
-        self,
-        only: Option<BackendId>,
-        options: PassOptions,
-    ) -> Result<Vec<(BackendId, Result<PassReport, Error>)>, Error> {
+    pub fn sync_once(self, only: Option<BackendId>, options: PassOptions) -> Result<Vec<BackendPass>, Error> {
         let wanted = self.named().filter(|(id, _)| only.is_none_or(|only| only == *id));
         let (usable, unusable): (Vec<_>, Vec<_>) = wanted.partition(|(_, configured)| configured.is_ok());
         if usable.is_empty() {
@@ -245,7 +250,8 @@ impl<'a> Backends<'a> {
             return Err(first.unwrap_or(Error::NoServer));
         }
         let run = |(id, configured): (BackendId, Result<Box<dyn Backend>, Error>)| {
-            (id, configured.and_then(|backend| sync_once::run(self.project, &*backend, options)))
+            let done = configured.and_then(|backend| sync_once::run(self.project, &*backend, options));
+            BackendPass { backend: id, done }
         };
         Ok(usable.into_iter().map(run).collect())
     }

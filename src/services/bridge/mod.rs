@@ -16,13 +16,17 @@ mod mirror_index;
 mod pass;
 mod probe;
 mod project_folder;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(not(feature = "redis"))]
+#[path = "redis_absent.rs"]
 mod redis;
 mod report;
 mod sync_bases;
 mod sync_once;
 
 pub use backend::{MirrorTarget, ServerInfo};
-pub use backends::Backends;
+pub use backends::{BackendPass, Backends};
 pub use bridge_config::Enabling;
 pub(super) use consent::changed_path;
 pub use detect::{BridgeStats, Detected, DetectedBackend, Patience};
@@ -31,4 +35,5 @@ pub use health::{BackendHealth, BackendState, HealthRecord, UNKNOWN};
 pub use mirror_folder::{Import, Imported, MirrorFolder, SyncBaseStore};
 pub use mirror_index::MirrorIndex;
 pub use pass::{MirrorPass, PassMemory, PassScope};
+pub use redis::address_fault;
 pub use report::{Direction, PassOptions, PassReport};

@@ -42,7 +42,7 @@ fn healthy() -> Facts {
             documents: Ok(Documents { count: 2, ..Documents::default() }),
             standing: Ok(Standing::default()),
             events: Ok(4),
-            bridge: BridgeFacts::Nothing,
+            bridges: Vec::new(),
             git: Some(git),
         }),
         limits: Some(Limits { watches: 100_000, instances: 128 }),

@@ -8,7 +8,7 @@ use crate::core::problem::Problem;
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::render::{self, Ink, paint};
 use crate::faces::cli::session::{self, Session};
-use crate::services::{BackendId, Direction, Error, PassOptions, PassReport, Project};
+use crate::services::{BackendId, BackendPass, Direction, Error, PassOptions, PassReport, Project};
 
 /// Exchange with the server, at once
 #[derive(Debug, Clone, clap::Args)]
@@ -62,12 +62,12 @@ fn run(kind: &'static str, direction: Direction, args: &Args, session: &Session)
     let options = PassOptions { direction, dry_run: args.dry_run, force: args.force, removes_many: false };
     let mut answer = session::answer(kind, &project)?;
     let done = project.bridge().sync_once(args.backend.map(BackendWord::id), options)?;
-    if done.iter().all(|(_, done)| done.is_err()) {
-        return Err(done.into_iter().find_map(|(_, done)| done.err()).unwrap_or(Error::NoServer).into());
+    if done.iter().all(|pass| pass.done.is_err()) {
+        return Err(done.into_iter().find_map(|pass| pass.done.err()).unwrap_or(Error::NoServer).into());
     }
     answer.data = bridge_passes_data(&project, &done);
     let is_one = done.len() == 1;
-    for (backend, done) in &done {
+    for BackendPass { backend, done } in &done {
         if !is_one {
             let _ = writeln!(answer.words, "{}", paint(Ink::Dim, backend.word()));
         }
@@ -82,7 +82,7 @@ fn run(kind: &'static str, direction: Direction, args: &Args, session: &Session)
             }
         }
     }
-    let exits: Vec<Exit> = done.iter().map(|(_, done)| done.as_ref().map_or(Exit::Busy, exit)).collect();
+    let exits: Vec<Exit> = done.iter().map(|pass| pass.done.as_ref().map_or(Exit::Busy, exit)).collect();
     let worst = [Exit::Conflict, Exit::Problems, Exit::Busy].into_iter().find(|exit| exits.contains(exit));
     answer.exit = worst.unwrap_or(Exit::Ok);
     Ok(answer)

@@ -18,13 +18,16 @@ pub(super) fn run(session: &Session) -> Result<Answer, ErrorReport> {
     let (mode, stats) = project.bridge().stats();
     let known: Vec<_> = project.bridge().health().iter().map(|record| (record.backend(), record.read())).collect();
     let health = |id| known.iter().find(|(of, _)| *of == id).and_then(|(_, health)| health.clone());
-    let bridges: Vec<_> = stats.into_iter().map(|stats| (health(stats.backend), stats)).collect();
-    let bridges: Vec<_> = bridges.into_iter().map(|(health, stats)| (stats, health)).collect();
+    let with_health = |stats: BridgeStats| {
+        let health = health(stats.backend);
+        (stats, health)
+    };
+    let bridges: Vec<_> = stats.into_iter().map(with_health).collect();
     let mut answer = session::answer("bridge.status", &project)?;
     answer.data = bridge_status_data(mode, &bridges);
     answer.text = bridges.iter().map(|(stats, health)| text(stats, health.as_ref(), project.now())).collect();
     if bridges.is_empty() {
-        answer.text = "no server is named; the files work alone\n".to_owned();
+        answer.text.push_str("no server is named; the files work alone\n");
         if project.config().text("coordination.mode") == Some("auto") {
             answer.words = render::hint("set REDIS_URL, or run `mycelium bridge enable URL`");
         }

@@ -11,13 +11,12 @@ use super::answer::{Answer, width};
 use super::format;
 use super::render::{Cell, Ink, Table};
 use super::session::{self, Session};
-use crate::adapters::redis::Address;
 use crate::api::view::{ErrorReport, SAVED_FORMAT_ABOUT, config_data, saved_format_data, setting_data};
 use crate::core::config::{self, KEYS, Key, Origin, Setting, check_format, key};
 use crate::core::diagnostic::Severity;
 use crate::core::name::{shell_word, visible};
 use crate::core::problem::ErrorClass;
-use crate::services::Project;
+use crate::services::{Project, address_fault};
 
 /// Every command about settings.
 #[derive(Debug, Subcommand)]
@@ -149,12 +148,12 @@ fn set(args: &Set, session: &Session) -> Result<Answer, ErrorReport> {
         let option = if args.user { "--user " } else { "" };
         failure.hint(format!("give {}, as in {}", key.rule, key.example_command(option)))
     })?;
-    if key.name == "coordination.redis.url" && !value.is_null() {
-        // The table of settings knows no addresses.
-        Address::parse(&args.value, None, 0).map_err(|error| {
-            let message = format!("`{}`: {error}", key.name);
-            ErrorReport::usage("bad-config-value", message).hint("give an address such as redis://localhost:6379")
-        })?;
+    // The table of settings knows no addresses.
+    let is_address = key.name == "coordination.redis.url" && !value.is_null();
+    if let Some(why) = address_fault(&args.value).filter(|_| is_address) {
+        let message = format!("`{}`: {why}", key.name);
+        let hint = "give an address such as redis://localhost:6379";
+        return Err(ErrorReport::usage("bad-config-value", message).hint(hint));
     }
     if key.user_only && !args.user {
         let message = format!("`{}` counts only from your own configuration: it could loosen safety", key.name);

@@ -29,8 +29,8 @@ impl Backend for RedisTarget {
 
     fn ask(&self, limit: AskLimit) -> Result<ServerInfo, Error> {
         let (server, answered_in) = match limit {
-            AskLimit::Once(within) => self.greet(within.min(self.settings.connection_timeout))?,
-            AskLimit::AsConfigured => self.greet_patiently()?,
+            AskLimit::Once(within) => greet(self, within.min(self.settings.connection_timeout))?,
+            AskLimit::AsConfigured => greet_patiently(self)?,
         };
         if server.is_replica {
             return Err(BridgeError::ReadOnly { address: self.mirror.address.clone() }.into());
@@ -80,30 +80,28 @@ impl Backend for RedisTarget {
     }
 }
 
-impl RedisTarget {
-    /// Connects, and returns what the server says of itself and after which time.
-    fn greet(&self, within: Duration) -> Result<(Server, Duration), BridgeError> {
-        let began = Instant::now();
-        Link::connect(&self.settings, within).map(|link| (link.server().clone(), began.elapsed()))
-    }
+/// Connects, and returns what the server says of itself and after which time.
+fn greet(target: &RedisTarget, within: Duration) -> Result<(Server, Duration), BridgeError> {
+    let began = Instant::now();
+    Link::connect(&target.settings, within).map(|link| (link.server().clone(), began.elapsed()))
+}
 
-    /// Tries as long and as often as the settings say. What more patience does not change is not tried again.
-    fn greet_patiently(&self) -> Result<(Server, Duration), BridgeError> {
-        let mut tries = 1;
-        loop {
-            let answer = self.greet(self.settings.connection_timeout);
-            let is_final = match &answer {
-                Ok(_) => true,
-                Err(error) => matches!(
-                    error,
-                    BridgeError::Authentication { .. } | BridgeError::Tls { .. } | BridgeError::Cluster { .. }
-                ),
-            };
-            if is_final || tries >= self.retry_attempts {
-                return answer;
-            }
-            tries += 1;
-            std::thread::sleep(self.retry_delay);
+/// Tries as long and as often as the settings say. What more patience does not change is not tried again.
+fn greet_patiently(target: &RedisTarget) -> Result<(Server, Duration), BridgeError> {
+    let mut tries = 1;
+    loop {
+        let answer = greet(target, target.settings.connection_timeout);
+        let is_final = match &answer {
+            Ok(_) => true,
+            Err(error) => matches!(
+                error,
+                BridgeError::Authentication { .. } | BridgeError::Tls { .. } | BridgeError::Cluster { .. }
+            ),
+        };
+        if is_final || tries >= target.retry_attempts {
+            return answer;
         }
+        tries += 1;
+        std::thread::sleep(target.retry_delay);
     }
 }

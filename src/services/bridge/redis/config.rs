@@ -212,6 +212,12 @@ impl<'a> RedisConfig<'a> {
     }
 }
 
+/// Why an address of a server makes no sense, if so.
+#[must_use]
+pub fn address_fault(url: &str) -> Option<String> {
+    Address::parse(url, None, 0).err().map(|error| error.to_string())
+}
+
 fn bad_server(why: impl Into<String>, hint: impl Into<String>) -> Error {
     Error::BadServer { why: why.into(), hint: hint.into() }
 }

@@ -6,14 +6,11 @@ mod config;
 mod connection_cache;
 mod dataset;
 mod event_listener;
-mod heartbeats;
 mod inbox;
-mod incoming;
-mod publish;
-mod queues;
 mod session;
 mod target;
 mod voice;
 mod write_through;
 
 pub(super) use config::RedisConfig;
+pub use config::address_fault;

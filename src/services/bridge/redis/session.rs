@@ -21,6 +21,11 @@ use crate::services::bridge::report::{PassOptions, PassReport};
 use crate::services::remote_events::Wake;
 use crate::services::{Error, Project, environment};
 
+mod heartbeats;
+mod incoming;
+mod publish;
+mod queues;
+
 /// Longest wait for a connection of a loop in one try: whoever asks for more waits for a server that answers slowly, not for
 /// one that does not.
 const CONNECT_MAX: Duration = Duration::from_secs(2);

@@ -17,13 +17,18 @@ fn project(folder: &tempfile::TempDir, config: &str, flags: &[(&str, &str)]) -> 
     Project::open(Opening { root: Some(folder.path().to_owned()), agent: None, flags }).expect("opened")
 }
 
+/// The server that a project may use.
+fn target(project: &Project) -> Result<Box<RedisTarget>, Error> {
+    project.bridge().redis().target()
+}
+
 fn described(configured: &Result<Box<RedisTarget>, Error>) -> String {
     match configured {
         Err(Error::NoServer) => "nothing".to_owned(),
         Err(Error::UntrustedServer { address }) => format!("untrusted {address}"),
         Err(Error::UnagreedServer { address, why }) => format!("{address} {why}"),
         Err(other) => format!("broken {other}"),
-        Ok(target) => target.address(),
+        Ok(target) => target.mirror.address.clone(),
     }
 }
 
@@ -70,7 +75,7 @@ fn whose_word_counts() {
         ),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
-        let wanted = project(&folder, config, flags).bridge().target();
+        let wanted = target(&project(&folder, config, flags));
         assert_eq!(described(&wanted), expected, "{config} {flags:?}");
         assert!(!format!("{wanted:?}").contains("geheim"), "{wanted:?}");
     }
@@ -81,27 +86,27 @@ fn a_server_is_remembered_with_its_branch_and_a_name_that_stays() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |url, more: &[(&str, &str)]| {
         let flags = [&[("coordination.redis.url", url)], more].concat();
-        match project(&folder, "", &flags).bridge().target() {
+        match target(&project(&folder, "", &flags)) {
             Ok(target) => target,
             other => panic!("{other:?}"),
         }
     };
     let first = at("redis://:geheim@a", &[]);
     let again = at("redis://a", &[]);
-    assert_eq!((first.branch.as_str(), first.node.len()), ("main", 16));
-    assert_eq!((&again.branch, &again.node), (&first.branch, &first.node));
+    assert_eq!((first.mirror.branch.as_str(), first.mirror.node.len()), ("main", 16));
+    assert_eq!((&again.mirror.branch, &again.mirror.node), (&first.mirror.branch, &first.mirror.node));
     store::replace_text_in(folder.path(), ".git/HEAD", "ref: refs/heads/other\n").expect("written");
     let open = || project(&folder, "", &[]);
     store::replace_text_in(folder.path(), ".git/HEAD", "ref: refs/heads/other\n").expect("written");
     let elsewhere = at("redis://b", &[("bridge.branch", "third")]);
-    assert_eq!((elsewhere.branch.as_str(), &elsewhere.node), ("third", &first.node));
+    assert_eq!((elsewhere.mirror.branch.as_str(), &elsewhere.mirror.node), ("third", &first.mirror.node));
     let text = open().store().local.bridge_text("enabled.json").expect("read").expect("there");
     assert!(!text.contains("geheim"), "{text}");
     // Run state alone makes nobody agree: it may have come with the repository.
     let forged =
         r#"{"address": "redis://evil:6379/0", "branch": "main", "node": "n", "is_given": true, "token": "../x"}"#;
     open().store().local.set_bridge_text("enabled.json", forged).expect("written");
-    assert_eq!(described(&open().bridge().target()), "untrusted redis://evil:6379/0");
+    assert_eq!(described(&target(&open())), "untrusted redis://evil:6379/0");
 }
 
 #[test]
@@ -110,10 +115,10 @@ fn to_know_what_is_wanted_costs_next_to_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let cost = |flags: &[(&str, &str)]| {
         let project = project(&folder, "", flags);
-        let _ = project.bridge().target();
+        let _ = target(&project);
         let began = std::time::Instant::now();
         for _ in 0..TIMES {
-            assert!(!matches!(project.bridge().target(), Err(Error::BadServer { .. })));
+            assert!(!matches!(target(&project), Err(Error::BadServer { .. })));
         }
         began.elapsed() / TIMES
     };
@@ -128,7 +133,7 @@ fn a_repository_replaces_no_password_of_an_address() {
     for (url, expected) in [("redis://:own@h", "redis://:own@h"), ("redis://h", "redis://:theirs@h")] {
         let folder = tempfile::tempdir().expect("a folder");
         let project = project(&folder, config, &[("coordination.redis.url", url)]);
-        let Ok(target) = project.bridge().target() else { panic!("{url}") };
-        assert!(Ok(target.settings.address) == Address::parse(expected, None, 0), "{url}");
+        let Ok(of) = target(&project) else { panic!("{url}") };
+        assert!(Ok(of.settings.address) == Address::parse(expected, None, 0), "{url}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::session::RedisSession;
+use super::RedisSession;
 use crate::adapters::redis::codec::RedisKey;
 use crate::adapters::redis::{BridgeError, document_key};
 use crate::services::Error;

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 
 use serde_json::Value as Json;
 
-use super::inbox::Heard;
-use super::session::RedisSession;
-use super::voice::{WRITTEN_DOWN, foreign, message, payload};
+use super::RedisSession;
 use crate::adapters::redis::{BridgeError, Message};
 use crate::core::event::Told;
 use crate::core::name::{Channel, DocId, DocPath, EventId, Kind};
 use crate::services::bridge::mirror::Mirror;
+use crate::services::bridge::redis::inbox::Heard;
+use crate::services::bridge::redis::voice::{WRITTEN_DOWN, foreign, message, payload};
 use crate::services::{Error, NewEvent};
 
 /// Messages that are written down as one operation.
@@ -23,7 +23,11 @@ const UNUSABLE_MAX: usize = 1_000;
 
 impl RedisSession<'_> {
     /// Tells the server what was told here, but for what came from there.
-    pub(super) fn tell(&mut self, mirror: &mut Mirror, told: &[Told]) -> Result<usize, Error> {
+    pub(in crate::services::bridge::redis) fn tell(
+        &mut self,
+        mirror: &mut Mirror,
+        told: &[Told],
+    ) -> Result<usize, Error> {
         let mut messages = Vec::new();
         let mut new: Vec<&Told> = told.iter().filter(|told| !mirror.outbox().has_arrived(&told.id)).collect();
         new.retain(|told| !Self::is_left_to_git(mirror, told));
@@ -86,7 +90,7 @@ impl RedisSession<'_> {
                     // Else it was heard, and written down, by the clone that had the lead.
                     Ok(Some(_)) => lost += u64::from(!self.leadership.times().is_outside(message.at)),
                     Err(why) if self.leadership.times().had(message.at) => {
-                        Self::note_unusable(mirror, &message.channel, why)
+                        Self::note_unusable(mirror, &message.channel, why);
                     }
                     Ok(None) | Err(_) => {}
                 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::session::RedisSession;
+use super::RedisSession;
 use crate::adapters::redis::QueueRound;
 use crate::adapters::redis::codec::{QueueEntry, QueuedTask, RedisKey, parse_entry, ready_queues};
 use crate::core::document::{Document, Value};
@@ -21,7 +21,11 @@ use crate::services::{Error, environment};
 
 impl RedisSession<'_> {
     /// Brings the queues up to date; gives when the next task comes back by itself.
-    pub(super) fn queues(&mut self, mirror: &mut Mirror, report: &mut PassReport) -> Result<Option<Duration>, Error> {
+    pub(in crate::services::bridge::redis) fn queues(
+        &mut self,
+        mirror: &mut Mirror,
+        report: &mut PassReport,
+    ) -> Result<Option<Duration>, Error> {
         let mut next: Option<Duration> = None;
         let mut has_taken_in = false;
         let holds = mirror.project().leases().holders(mirror.folder.documents().snapshot())?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::session::RedisSession;
+use super::RedisSession;
 use crate::adapters::redis::codec;
 use crate::core::entity::{Workflow, WorkflowStatus};
 use crate::core::name::{DocId, Kind};
