@@ -25,11 +25,12 @@
 //!   faces      what people use: the command line
 //!   api        what programs use: client, daemon (the watching process), view (what every face shows)
 //!   services   carries out what is decided: reads the folder, applies operations, commits, syncs
-//!   adapters   one outside thing each: store (files), git, watch (events of the system), redis
+//!   adapters   one outside thing each: store (files), git, watch (events of the system), redis, taskqueue
 //!   core       decides, without a file, a clock or a process: documents, tasks, leases, events, merges
 //! ```
 //!
-//! Without the feature `cli`, which is on by default, only the library is built: `default-features = false`.
+//! Two features are on by default: `cli`, the program, and `redis`, the bridge to a Redis or Valkey server. Without them only the
+//! library is built: `default-features = false`.
 
 #[doc(hidden)]
 pub mod core;

@@ -1,5 +1,6 @@
 //! Why an operation could not be carried out, how a caller should take it, and what to do next. Wording only.
 
+mod backend;
 mod service;
 
 use std::io;
@@ -278,28 +279,6 @@ impl Error {
     #[must_use]
     pub const fn is_state_read_only(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_state_read_only())
-    }
-}
-
-impl Error {
-    /// Returns true if the server of a backend failed or refused.
-    pub(in crate::services) const fn is_of_backend(&self) -> bool {
-        match self {
-            #[cfg(feature = "redis")]
-            Self::Bridge(_) => true,
-            Self::TaskQueue(_) => true,
-            _ => false,
-        }
-    }
-
-    /// Returns true if the server of a backend did not answer in time.
-    pub(in crate::services) const fn is_silence(&self) -> bool {
-        match self {
-            #[cfg(feature = "redis")]
-            Self::Bridge(error) => matches!(error, BridgeError::TimedOut { .. }),
-            Self::TaskQueue(error) => matches!(error, TaskQueueError::TimedOut { .. }),
-            _ => false,
-        }
     }
 }
 

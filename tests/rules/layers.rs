@@ -283,10 +283,13 @@ const SERVICES: &[&str] = &[
 ];
 /// Opens a project and hands out its services; and the one below it that opens a project of its own.
 const ROOT: (&str, &[&str]) = ("project", &["bridge"]);
-/// The adapter that only one service uses, and the errors of which all may meet.
-const BACKEND: (&str, &[&str]) = ("redis", &["bridge", "error"]);
+/// The adapters of backends, each with the only folder that may name it. All may meet their errors.
+const BACKENDS: &[(&str, &str)] =
+    &[("redis", "src/services/bridge/redis/"), ("taskqueue", "src/services/bridge/taskqueue/")];
+/// The files that name the errors of all adapters.
+const ERRORS: [&str; 2] = ["src/services/error.rs", "src/services/error/backend.rs"];
 
-/// Between the services no arrow goes up, so there is no cycle; and only the bridge names a backend.
+/// Between the services no arrow goes up, so there is no cycle; and a backend is named in its own folder alone.
 pub(crate) fn services(tree: &Tree) -> Vec<String> {
     let facade = without_tests(&code(tree.get("src/services/mod.rs").unwrap_or_default()));
     let handed_on = |module: &'static str| paths(&facade, module).into_iter().map(move |(_, path)| (path, module));
@@ -311,9 +314,12 @@ pub(crate) fn services(tree: &Tree) -> Vec<String> {
                 faults.push(format!("{path}:{}: `{user}` may not use `{module}`, which is above it", line(&code, at)));
             }
         }
-        let backends = paths(&code, "crate").into_iter().filter(|(_, path)| named_adapter(path) == BACKEND.0);
-        for (at, _) in backends.filter(|_| !BACKEND.1.contains(&user)) {
-            faults.push(format!("{path}:{}: {} may use `{}`", line(&code, at), only(BACKEND.1), BACKEND.0));
+        for (backend, folder) in
+            BACKENDS.iter().filter(|(_, folder)| !ERRORS.contains(&path) && !path.starts_with(folder))
+        {
+            let named = paths(&code, "crate").into_iter().filter(|(_, path)| named_adapter(path) == *backend);
+            faults
+                .extend(named.map(|(at, _)| format!("{path}:{}: only {folder} may use `{backend}`", line(&code, at))));
         }
     }
     faults
@@ -519,9 +525,13 @@ mod tests {
             check(services, &[facade, (path, text)], &expected);
         }
         check(services, &[("src/services/x.rs", "")], &["src/services/x.rs: `x` has no place among the services"]);
-        let fault = "src/services/events/hub.rs:1: only `bridge`, `error` may use `redis`";
-        check(services, &[("src/services/events/hub.rs", "use crate::adapters::redis::Link;")], &[fault]);
-        check(services, &[("src/services/bridge/x.rs", "use crate::adapters::redis::Link;")], &[]);
+        for path in ["src/services/events/hub.rs", "src/services/bridge/pass.rs", "src/services/bridge/taskqueue/x.rs"]
+        {
+            let fault = format!("{path}:1: only src/services/bridge/redis/ may use `redis`");
+            check(services, &[(path, "use crate::adapters::redis::Link;")], &[&fault]);
+        }
+        check(services, &[("src/services/bridge/redis/x.rs", "use crate::adapters::redis::Link;")], &[]);
+        check(services, &[(ERRORS[0], "use crate::adapters::redis::BridgeError;")], &[]);
     }
 
     #[test]

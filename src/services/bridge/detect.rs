@@ -115,7 +115,7 @@ impl DetectedBackend {
 
     /// A server that is named and may not be used.
     pub(super) fn unusable(backend: BackendId, error: &Error) -> Self {
-        let (why, hint) = (Some(error.to_string()), error.hint());
+        let (why, hint) = (Some(error.to_string()), error.hint().filter(|hint| !hint.is_empty()));
         Self { backend, address: address_of(error), unreached: why, hint, server: None, health: None }
     }
 

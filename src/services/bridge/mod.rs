@@ -25,6 +25,7 @@ mod report;
 mod sync_bases;
 mod sync_once;
 
+pub use self::redis::address_fault;
 pub use backend::{MirrorTarget, ServerInfo};
 pub use backends::{BackendPass, Backends};
 pub use bridge_config::Enabling;
@@ -35,5 +36,4 @@ pub use health::{BackendHealth, BackendState, HealthRecord, UNKNOWN};
 pub use mirror_folder::{Import, Imported, MirrorFolder, SyncBaseStore};
 pub use mirror_index::MirrorIndex;
 pub use pass::{MirrorPass, PassMemory, PassScope};
-pub use redis::address_fault;
 pub use report::{Direction, PassOptions, PassReport};
