@@ -1,10 +1,10 @@
 //! What a command answers, and the one place that prints it: data to standard output, words to standard error.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use anstream::stream::RawStream;
-use anstream::{AutoStream, ColorChoice};
+use anstream::ColorChoice;
+use anstream::adapter::strip_str;
 
 use serde_json::{Value, json};
 
@@ -135,7 +135,7 @@ impl Face {
     pub(crate) fn say(&self, words: &str) {
         if !self.quiet && !self.json && !words.is_empty() {
             // Words that nobody can read are no reason to fail.
-            let _ = coloured(io::stderr().lock()).write_all(sanitize_text(&complete_commands(words)).as_bytes());
+            let _ = write_coloured(io::stderr().lock(), &complete_commands(words));
         }
     }
 
@@ -151,15 +151,17 @@ impl Face {
         if self.json {
             io::stderr().lock().write_all(format!("{}\n", sanitize_json(&failure.to_json())).as_bytes())
         } else {
-            coloured(io::stderr().lock()).write_all(sanitize_text(&render::failure(failure)).as_bytes())
+            write_coloured(io::stderr().lock(), &render::failure(failure))
         }
     }
 }
 
-/// A stream that takes the colours out of what it is given, where none are wanted.
-fn coloured<S: RawStream>(stream: S) -> AutoStream<S> {
-    let choice = choice(stream.is_terminal());
-    AutoStream::new(stream, choice)
+/// Writes a text in one piece, without its colours where none are wanted.
+fn write_coloured(mut stream: impl Write + IsTerminal, text: &str) -> io::Result<()> {
+    let text = sanitize_text(text);
+    let is_plain = choice(stream.is_terminal()) == ColorChoice::Never;
+    let text = if is_plain { strip_str(&text).to_string() } else { text.into_owned() };
+    stream.write_all(text.as_bytes()).and_then(|()| stream.flush())
 }
 
 /// Whether a stream gets colours: by `--color`, else by the variables that programs agree on, else on a terminal.
@@ -179,8 +181,7 @@ fn by_environment(is_terminal: bool, variable: &dyn Fn(&str) -> Option<String>) 
 
 /// Text on standard output; its colours only on a terminal.
 pub(crate) fn print(text: &str) -> Result<(), ErrorReport> {
-    let mut out = coloured(io::stdout().lock());
-    out.write_all(sanitize_text(text).as_bytes()).and_then(|()| out.flush()).or_else(output_fault)
+    write_coloured(io::stdout().lock(), text).or_else(output_fault)
 }
 
 /// Bytes on standard output, as they are: for a document that was asked for byte by byte, and for [`print_line`].

@@ -30,8 +30,8 @@ pub(crate) enum Paging {
 
 /// Shows a text in the pager; `false` if it is better printed: short, no terminal, no pager. `setting` is `ui.pager`.
 pub(crate) fn show(text: &str, setting: Option<&str>, paging: Paging) -> bool {
-    let screen = terminal_size::terminal_size().filter(|_| io::stdout().is_terminal());
-    let Some((width, height)) = screen.filter(|_| paging == Paging::Allowed) else { return false };
+    let may_page = paging == Paging::Allowed && io::stdout().is_terminal();
+    let Some((width, height)) = may_page.then(terminal_size::terminal_size).flatten() else { return false };
     let plain = anstream::adapter::strip_str(text).to_string();
     if rows(&plain, usize::from(width.0)) < usize::from(height.0) {
         return false;
