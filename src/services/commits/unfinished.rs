@@ -219,18 +219,17 @@ impl Committer<'_> {
                 }
                 Err(error) => return Err(error.into()),
             };
-            let mut head: Content = id.map(|id| repository.view().read(id)).transpose()?.map(Arc::from);
-            // Git may keep other line ends than the folder; equal by git's measure is equal.
+            let mut head: Content = None;
             if let Some(id) = id {
                 let first = journal.iter().flat_map(|one| &one.changes).find(|(other, ..)| *other == path);
-                for candidate in [Some(&folder), first.map(|(_, before, _)| before)].into_iter().flatten() {
-                    if let Some(bytes) = candidate
-                        && repository.attributes().content_id(&in_repository, bytes)?.as_ref() == Some(id)
-                    {
-                        head.clone_from(candidate);
+                // Git may keep other line ends than the folder; equal by git's measure is equal, and need not be read.
+                for bytes in [Some(&folder), first.map(|(_, before, _)| before)].into_iter().flatten().flatten() {
+                    if repository.attributes().content_id(&in_repository, bytes)?.as_ref() == Some(id) {
+                        head = Some(Arc::clone(bytes));
                         break;
                     }
                 }
+                head = head.map_or_else(|| repository.view().read(id).map(Arc::from), Ok).map(Some)?;
             }
             let admit_edit = match edits {
                 Edits::None => false,
