@@ -1,5 +1,6 @@
 //! The commit's own journal in run state: which locks are ours, and what has to be finished. Alive while its file is locked by the operating system.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{Read, Write};
@@ -74,6 +75,8 @@ pub(super) struct CommitFiles {
     /// Says that recovery has something left to do.
     keep: bool,
     shared: SharedMode,
+    /// Which files were asked for, one bit each as in [`PURPOSES`]: no other can be there.
+    asked: Cell<u8>,
 }
 
 impl CommitFiles {
@@ -87,11 +90,13 @@ impl CommitFiles {
                 .map_err(GitError::io("make folder", run))?,
         }
         let stem = format!("{}_{:016x}", std::process::id(), random());
-        Ok(Self { run: run.to_owned(), stem, journal: None, keep: false, shared })
+        Ok(Self { run: run.to_owned(), stem, journal: None, keep: false, shared, asked: Cell::new(0) })
     }
 
     /// The file for one purpose.
     pub(super) fn file(&self, purpose: &str) -> PathBuf {
+        let bit = PURPOSES.iter().position(|known| *known == purpose).map_or(0, |at| 1 << at);
+        self.asked.set(self.asked.get() | bit);
         self.run.join(format!("{PREFIX}{}.{purpose}", self.stem))
     }
 
@@ -126,8 +131,10 @@ impl CommitFiles {
 impl Drop for CommitFiles {
     fn drop(&mut self) {
         // The journal goes last, so that it never speaks of locks without their prepared files.
-        for purpose in PURPOSES.iter().filter(|_| !self.keep) {
-            let _ = fs::remove_file(self.file(purpose));
+        for (at, purpose) in PURPOSES.iter().enumerate() {
+            if !self.keep && self.asked.get() & 1 << at != 0 {
+                let _ = fs::remove_file(self.file(purpose));
+            }
         }
     }
 }
@@ -149,7 +156,7 @@ impl Leftover {
     /// Removes its files.
     pub(super) fn sweep(self) -> usize {
         let (run, stem, shared) = (self.run, self.stem, SharedMode::Umask);
-        let commit_files = CommitFiles { run, stem, journal: None, keep: false, shared };
+        let commit_files = CommitFiles { run, stem, journal: None, keep: false, shared, asked: Cell::new(0) };
         PURPOSES.iter().filter(|purpose| commit_files.file(purpose).exists()).count()
     }
 }

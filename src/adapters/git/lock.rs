@@ -101,15 +101,18 @@ impl Lock {
         self.done = true;
         Ok(())
     }
+
+    /// Removes the lock; false if it is still there. If it stays, recovery removes it.
+    pub(super) fn give_up(&mut self) -> bool {
+        let is_ours = || FileId::of(&self.path).ok().flatten().is_some_and(|found| found.is_same_file(self.id));
+        self.done = self.done || !is_ours() || fs::remove_file(&self.path).is_ok();
+        self.done
+    }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        let is_ours = || FileId::of(&self.path).ok().flatten().is_some_and(|found| found.is_same_file(self.id));
-        if !self.done && is_ours() {
-            // If it stays, recovery removes it.
-            let _ = fs::remove_file(&self.path);
-        }
+        self.give_up();
     }
 }
 

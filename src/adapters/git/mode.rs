@@ -114,13 +114,16 @@ pub(super) fn like_folder(model: &Path, folder: &Path) -> io::Result<()> {
     fs::set_permissions(folder, wanted)
 }
 
-/// Gives a new file the permissions of one that git made; leaves them alone if there is none.
-pub(super) fn like_file(model: &Path, file: &File) -> io::Result<()> {
-    match fs::metadata(model) {
-        Ok(meta) => file.set_permissions(Permissions::from_mode(meta.permissions().mode() & 0o777)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
+/// Gives a new file the permissions of one that git made; false, and leaves them alone, if there is none.
+pub(super) fn like_file(model: &Path, file: &File) -> io::Result<bool> {
+    let meta = match fs::metadata(model) {
+        Ok(meta) => meta,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    };
+    file.set_permissions(Permissions::from_mode(meta.permissions().mode() & 0o777)).map(|()| true)
 }
 
 #[cfg(test)]

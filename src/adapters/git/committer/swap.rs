@@ -21,7 +21,7 @@ use crate::adapters::git::lock::{Lock, Refusal};
 use crate::adapters::git::mode::{self, SharedMode};
 use crate::adapters::git::pack::{Object, Published};
 use crate::adapters::git::quarantine::Quarantine;
-use crate::adapters::git::references::{LogLine, Target, Tip};
+use crate::adapters::git::references::{LogLine, Reflogs, Target, Tip};
 use crate::adapters::git::repository::{RefStorage, Repository};
 use crate::adapters::git::sabotage::{self, Sabotage};
 use crate::adapters::git::view::contents::revision;
@@ -101,18 +101,21 @@ impl Swap<'_> {
             *self.repo.published.borrow_mut() = Some(Published { index, ids, durability: self.durability });
         }
         let is_new_folder = !self.repo.references().ref_file(&self.tip.name).parent().is_some_and(Path::exists);
-        if let Err(stop) = self.swap(&locks, index.as_ref()) {
-            if self.has_moved.get() || locks.iter().any(recover::is_ours) {
-                commit_files.abandon();
+        let Swapped { logs, is_unlocked } = match self.swap(&locks, index.as_ref()) {
+            Ok(swapped) => swapped,
+            Err(stop) => {
+                if self.has_moved.get() || locks.iter().any(recover::is_ours) {
+                    commit_files.abandon();
+                }
+                return Err(stop);
             }
-            return Err(stop);
-        }
+        };
         self.repo.published.borrow_mut().take();
-        let mut settled = self.settle(is_new_folder);
+        let mut settled = self.settle(is_new_folder, &logs);
         if sabotage::on(Sabotage::LateSync) {
             settled = Ok(());
         }
-        if locks.iter().any(recover::is_ours) {
+        if !is_unlocked {
             // One could not be removed. What says that it is ours stays, so that the next commit can.
             commit_files.abandon();
         } else {
@@ -151,9 +154,10 @@ impl Swap<'_> {
         let (mut locks, mut files, shared) = (Vec::new(), Vec::new(), self.repo.shared_mode());
         let mut note = |role: Role, prepared: PathBuf, target: PathBuf, file: File| {
             // A branch without a file of its own is packed; HEAD always has one.
-            let model = if target.exists() { target.clone() } else { self.repo.references().ref_file("HEAD") };
-            mode::like_file(&model, &file)
-                .and_then(|()| shared.apply_to(&file))
+            let like = |model: &Path| mode::like_file(model, &file);
+            like(&target)
+                .and_then(|found| if found { Ok(true) } else { like(&self.repo.references().ref_file("HEAD")) })
+                .and_then(|_| shared.apply_to(&file))
                 .map_err(GitError::io("set the permissions of", &prepared))?;
             locks.push(LockNote { role, prepared, target });
             files.push(file);
@@ -213,9 +217,9 @@ impl Swap<'_> {
         self.tip.value.is_none_or(|parent| self.repo.committer().is_durable(self.takes_index, parent))
     }
 
-    fn swap(&self, notes: &[LockNote], index: Option<&Prepared>) -> Result<(), Stop> {
+    fn swap(&self, notes: &[LockNote], index: Option<&Prepared>) -> Result<Swapped, Stop> {
         let is_in_files = self.repo.refs == RefStorage::Files;
-        let logs = is_in_files.then(|| self.repo.references().open_reflogs(self.tip)).transpose()?;
+        let logs = is_in_files.then(|| self.repo.references().open_reflogs(self.tip)).transpose()?.unwrap_or_default();
         // A git that has begun already may have read what is about to change, or would fail at our lock of the index.
         let mut looked = self.refuse_git_at_work()?;
         let mut locks = HeldLocks::default();
@@ -234,9 +238,7 @@ impl Swap<'_> {
             }
             looked = self.refuse_git_at_work()?;
         }
-        if let Some(logs) = logs {
-            logs.append(&self.user.reflog(), &self.log_lines())?;
-        }
+        logs.append(&self.user.reflog(), &self.log_lines())?;
         // The index first: a git that reads between the two fails at the branch. The other way round it would commit the old
         // index on top of the new branch, and so take our documents back.
         locks.publish(Role::Index)?;
@@ -247,7 +249,7 @@ impl Swap<'_> {
         locks.publish(Role::Branch)?;
         self.has_moved.set(true);
         sabotage::crash(Sabotage::CrashAfterRef);
-        Ok(())
+        Ok(Swapped { logs, is_unlocked: locks.give_up() })
     }
 
     /// An index made from one in which nothing was stale has nothing stale either. It is known by the open file: under its name
@@ -312,7 +314,7 @@ impl Swap<'_> {
     }
 
     /// After the locks: makes the new names durable, then remembers that they are.
-    fn settle(&self, is_new_folder: bool) -> Result<(), GitError> {
+    fn settle(&self, is_new_folder: bool, logs: &Reflogs) -> Result<(), GitError> {
         if self.durability == CommitDurability::Off {
             return Ok(());
         }
@@ -330,12 +332,9 @@ impl Swap<'_> {
             folders.insert(self.repo.git_dir());
         }
         // A line that is appended to a file is zeros after a power cut, if the file's length was on the disk before it was.
-        let names = self.tip.chain.iter().chain([&self.tip.name]);
-        let logs: Vec<File> = names.filter_map(|name| File::open(self.repo.references().log_file(name)).ok()).collect();
-        let logs: Vec<&File> = logs.iter().collect();
         // Some file systems write names out with any file: with folders left out on purpose, nothing may be synced here.
         if !sabotage::on(Sabotage::NoSyncFolders) {
-            durable::sync_files(&logs).map_err(GitError::io("sync a reflog of", self.repo.git_dir()))?;
+            durable::sync_files(&logs.files()).map_err(GitError::io("sync a reflog of", self.repo.git_dir()))?;
         }
         durable::sync_folders(folders)?;
         // Only a hint: if it is lost or torn, the next commit syncs more than it needs to.
@@ -384,6 +383,14 @@ impl GitCommitter<'_> {
 /// What is read of the mark of a durable revision; it is shorter.
 const MARK_BYTES_MAX: usize = 128;
 
+/// What is left of a swap that was made.
+struct Swapped {
+    /// The reflogs, with their new lines.
+    logs: Reflogs,
+    /// No lock is left.
+    is_unlocked: bool,
+}
+
 /// The locks of one swap, in the order in which they were taken.
 #[derive(Default)]
 struct HeldLocks(Vec<(Role, Lock)>);
@@ -405,10 +412,21 @@ impl HeldLocks {
     }
 }
 
-impl Drop for HeldLocks {
+impl HeldLocks {
     /// Gives the locks up, the last first: a lock of the branch without one of the index says that the index has been swapped.
+    /// Returns false if one of them could not be removed.
+    fn give_up(&mut self) -> bool {
+        let mut is_unlocked = true;
+        while let Some((_, mut lock)) = self.0.pop() {
+            is_unlocked &= lock.give_up();
+        }
+        is_unlocked
+    }
+}
+
+impl Drop for HeldLocks {
     fn drop(&mut self) {
-        while self.0.pop().is_some() {}
+        self.give_up();
     }
 }
 

@@ -304,20 +304,26 @@ pub(super) fn full_name(short: &str) -> Result<String, GitError> {
 }
 
 /// The reflogs of one move of a branch, open.
+#[derive(Default)]
 pub(super) struct Reflogs(Vec<(PathBuf, fs::File)>);
 
 impl Reflogs {
     /// Appends the same lines to each.
-    pub(super) fn append(self, who: &str, lines: &[LogLine]) -> Result<(), GitError> {
+    pub(super) fn append(&self, who: &str, lines: &[LogLine]) -> Result<(), GitError> {
         let mut text = String::new();
         for line in lines {
             let message = line.message.replace(['\n', '\r'], " ");
             let _ = writeln!(text, "{} {} {who}\t{message}", line.old, line.new);
         }
-        for (path, mut file) in self.0 {
-            file.write_all(text.as_bytes()).map_err(GitError::io("append to the reflog", &path))?;
+        for (path, mut file) in self.0.iter().map(|(path, file)| (path, file)) {
+            file.write_all(text.as_bytes()).map_err(GitError::io("append to the reflog", path))?;
         }
         Ok(())
+    }
+
+    /// The open files.
+    pub(super) fn files(&self) -> Vec<&fs::File> {
+        self.0.iter().map(|(_, file)| file).collect()
     }
 }
 
