@@ -74,6 +74,8 @@ pub struct Repository {
     pub(super) attributes_seen: RefCell<(u64, BTreeSet<String>)>,
     pub(super) converter: RefCell<Option<Converter>>,
     pub(super) last_index: RefCell<Option<(Option<FileId>, gix::index::File)>>,
+    /// The index in which no entry was stale, as the mark of it said last.
+    pub(super) aligned: Cell<Option<FileId>>,
     /// The pack of a commit that is to be tried again.
     pub(super) published: RefCell<Option<Published>>,
     work_tree: PathBuf,
@@ -144,6 +146,7 @@ impl Repository {
             attributes_seen: RefCell::default(),
             converter: RefCell::new(None),
             last_index: RefCell::new(None),
+            aligned: Cell::new(None),
             published: RefCell::new(None),
             work_tree: paths.find(&work_tree),
             git_dir,

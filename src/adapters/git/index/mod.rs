@@ -345,13 +345,10 @@ fn set_sparse_folder(index: &mut gix::index::File, path: &str, folders: &FolderC
 
 /// The stat of a file that holds exactly these bytes, before and after it was read.
 fn clean_stat(file: &Path, bytes: &[u8]) -> Option<Stat> {
-    let before = FileId::of(file).ok()??;
-    if before.size != bytes.len() as u64 || !fs::symlink_metadata(file).ok()?.is_file() {
-        return None;
-    }
+    let before = fs::symlink_metadata(file).ok().filter(|meta| meta.is_file() && meta.len() == bytes.len() as u64)?;
     let found = fs::read(file).ok()?;
     let stat = Stat::from_fs(&Metadata::from_path_no_follow(file).ok()?).ok()?;
-    (found == bytes && FileId::of(file).ok()?? == before).then_some(stat)
+    (found == bytes && FileId::of(file).ok()?? == FileId::from(&before)).then_some(stat)
 }
 
 /// Marks the cached trees on the way to a path as unknown. Git would else write the old tree into the user's next commit.

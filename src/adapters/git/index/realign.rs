@@ -131,13 +131,19 @@ impl GitIndex<'_> {
 
     /// Returns true if this is the index that was found in order last, or made from it.
     pub(in crate::adapters::git) fn is_aligned(self, index: FileId) -> bool {
+        if self.repo.aligned.get() == Some(index) {
+            return true;
+        }
         let mut bytes = [0; MARK_BYTES_MAX];
         let noted = journal::read_short(&self.aligned_mark(), &mut bytes);
-        noted.and_then(|text| serde_json::from_slice::<FileId>(text).ok()) == Some(index)
+        let noted = noted.and_then(|text| serde_json::from_slice::<FileId>(text).ok());
+        self.repo.aligned.set(noted);
+        noted == Some(index)
     }
 
     /// Remembers the index in which no entry is stale. If that is lost, it is looked for once more.
     pub(in crate::adapters::git) fn note_aligned(self, index: FileId) {
+        self.repo.aligned.set(Some(index));
         if let Ok(text) = serde_json::to_vec(&index) {
             let _ = overwrite(&self.aligned_mark(), &text);
         }
