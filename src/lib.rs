@@ -72,7 +72,7 @@ pub use self::core::problem::{ErrorClass, Problem};
 #[doc(inline)]
 pub use self::core::time::Timestamp;
 #[doc(inline)]
-pub use self::services::{Opening, Project};
+pub use self::services::{Error as OperationError, Opening, Project};
 
 // What must hold for any bytes; not in ordinary builds.
 #[cfg(any(test, fuzzing))]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use mycelium::change::{Change, How, What, diff};
+use mycelium::change::{Change, ChangeKind, How, diff};
 use mycelium::document::Document;
 use mycelium::message::phrase;
 use mycelium::name::DocPath;
@@ -92,13 +92,13 @@ fn very_long_lists_count_as_a_whole() {
     let (old, new) = (steps(' '), steps('x'));
     let changes = diff(&snapshot(&[("task-1.md", &old)]), &snapshot(&[("task-1.md", &new)]));
     assert_eq!(changes.len(), 1);
-    assert_eq!(changes[0].what, What::Section { name: "Progress".to_owned(), how: How::Changed });
+    assert_eq!(changes[0].what, ChangeKind::Section { name: "Progress".to_owned(), how: How::Changed });
 }
 
 #[test]
 fn values_keep_their_type() {
     let (old, new) = (BASE, BASE.replacen("progress: 0.5", "progress: \"0.5\"", 1));
     let changes = diff(&snapshot(&[("task-1.md", old)]), &snapshot(&[("task-1.md", &new)]));
-    let expected = What::Field { key: "progress".to_owned(), from: Some(json!(0.5)), to: Some(json!("0.5")) };
+    let expected = ChangeKind::Field { key: "progress".to_owned(), from: Some(json!(0.5)), to: Some(json!("0.5")) };
     assert_eq!(changes[0].what, expected);
 }

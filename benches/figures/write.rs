@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mycelium::name::{DocPath, OperationId};
-use mycelium::store::{Action, Durability, Operation, Place, Store};
+use mycelium::store::{Action, Durability, Operation, Store, StorePlace};
 use mycelium::time::Timestamp;
 
 use crate::bench::{Bench, Verdict, disk, each_second, median, ms, timed, whole};
@@ -26,9 +26,9 @@ pub(crate) fn run(bench: &Bench) {
     together(bench);
 }
 
-fn place(root: &Path) -> Place {
+fn place(root: &Path) -> StorePlace {
     fs::create_dir_all(root.join("work").join(FOLDER)).unwrap();
-    Place { root: root.join("work"), folder: FOLDER.to_owned(), run: root.join("run"), shared: root.join("run") }
+    StorePlace { root: root.join("work"), folder: FOLDER.to_owned(), run: root.join("run"), shared: root.join("run") }
 }
 
 fn operation() -> Operation {

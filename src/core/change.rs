@@ -25,12 +25,12 @@ pub struct Change {
     /// Its id, if it can be told.
     pub id: Option<DocId>,
     /// What differs.
-    pub what: What,
+    pub what: ChangeKind,
 }
 
 /// What differs in a document.
 #[derive(Debug, Clone, PartialEq)]
-pub enum What {
+pub enum ChangeKind {
     /// It was not there before.
     Created {
         /// Its status.
@@ -153,10 +153,10 @@ pub fn diff(before: &Snapshot, after: &Snapshot) -> Vec<Change> {
     for path in paths {
         match (before.get(path), after.get(path)) {
             (Some(old), Some(new)) => compare(old, new, &mut changes),
-            (Some(old), None) if !left.contains(path) => push(&mut changes, old, What::Removed),
+            (Some(old), None) if !left.contains(path) => push(&mut changes, old, ChangeKind::Removed),
             (None, Some(new)) => match moved.get(path).and_then(|from| before.get(from)) {
                 Some(old) => {
-                    push(&mut changes, new, What::Moved { from: old.path.clone() });
+                    push(&mut changes, new, ChangeKind::Moved { from: old.path.clone() });
                     compare(old, new, &mut changes);
                 }
                 None => push(&mut changes, new, created(new)),
@@ -177,12 +177,12 @@ fn moves<'a>(before: &'a Snapshot, after: &'a Snapshot) -> BTreeMap<&'a DocPath,
     only(after, before).into_iter().filter_map(|(id, new)| Some((new, *old.get(&id)?))).collect()
 }
 
-fn push(changes: &mut Vec<Change>, entry: &Entry, what: What) {
+fn push(changes: &mut Vec<Change>, entry: &Entry, what: ChangeKind) {
     changes.push(Change { path: entry.path.clone(), kind: entry.kind, id: entry.id.clone(), what });
 }
 
-fn unreadable(entry: &Entry) -> Option<What> {
-    entry.document.faults().first().map(|fault| What::Unreadable { code: fault.code })
+fn unreadable(entry: &Entry) -> Option<ChangeKind> {
+    entry.document.faults().first().map(|fault| ChangeKind::Unreadable { code: fault.code })
 }
 
 /// An event log that is written to; one in the archive only came there.
@@ -191,7 +191,7 @@ fn is_log(entry: &Entry) -> bool {
 }
 
 /// What was added at the end of an event log; `None` if that is not all that differs.
-fn published(before: &str, after: &str) -> Option<What> {
+fn published(before: &str, after: &str) -> Option<ChangeKind> {
     let added = after.strip_prefix(before)?;
     // `- <id> <time> <channel> <event> ...`
     let event = |line: &str| {
@@ -199,15 +199,15 @@ fn published(before: &str, after: &str) -> Option<What> {
         Some(format!("{} {}", words.next()?, words.next()?))
     };
     let events: Vec<String> = added.lines().filter_map(event).collect();
-    (!events.is_empty()).then_some(What::Published { events })
+    (!events.is_empty()).then_some(ChangeKind::Published { events })
 }
 
-fn created(entry: &Entry) -> What {
+fn created(entry: &Entry) -> ChangeKind {
     if let Some(events) = is_log(entry).then(|| published("", entry.document.text())).flatten() {
         return events;
     }
     let text = |key| entry.document.field(key).and_then(|field| field.value.as_text()).map(str::to_owned);
-    unreadable(entry).unwrap_or_else(|| What::Created {
+    unreadable(entry).unwrap_or_else(|| ChangeKind::Created {
         status: entry.entity.as_ref().map(Entity::status_word).map(str::to_owned).or_else(|| text("status")),
         about: text("type"),
         assigned_to: text("assigned_to").filter(|name| !name.is_empty()),
@@ -222,7 +222,7 @@ fn compare(old: &Entry, new: &Entry, changes: &mut Vec<Change>) {
         return push(changes, new, what);
     }
     if !old.document.is_readable() {
-        return push(changes, new, What::Healed);
+        return push(changes, new, ChangeKind::Healed);
     }
     let mut found = Vec::new();
     let (a, b) = (&old.document, &new.document);
@@ -232,21 +232,21 @@ fn compare(old: &Entry, new: &Entry, changes: &mut Vec<Change>) {
     fields(a, b, &mut found);
     if a.body().title() != b.body().title() {
         let title = |document: &Document| document.body().title().map(Json::from);
-        found.push(What::Field { key: "title".to_owned(), from: title(a), to: title(b) });
+        found.push(ChangeKind::Field { key: "title".to_owned(), from: title(a), to: title(b) });
     }
     steps(a, b, &mut found);
     notes(a, b, &mut found);
     sections(a, b, &mut found);
     prose(a, b, &mut found);
     if found.is_empty() {
-        found.push(What::Prose { added: 0, removed: 0 });
+        found.push(ChangeKind::Prose { added: 0, removed: 0 });
     }
     for what in found {
         push(changes, new, what);
     }
 }
 
-fn fields(a: &Document, b: &Document, found: &mut Vec<What>) {
+fn fields(a: &Document, b: &Document, found: &mut Vec<ChangeKind>) {
     let keys = b.fields().iter().chain(a.fields().iter().filter(|field| b.field(&field.key).is_none()));
     let mut others = Vec::new();
     for key in keys.map(|field| field.key.as_str()) {
@@ -257,13 +257,13 @@ fn fields(a: &Document, b: &Document, found: &mut Vec<What>) {
             continue;
         }
         if key == "status" {
-            found.push(What::Status { from: text(old), to: text(new) });
+            found.push(ChangeKind::Status { from: text(old), to: text(new) });
             continue;
         }
         let is_list = [old, new].iter().flatten().any(|value| value.as_list().is_some());
         let list =
             list_items(old).zip(list_items(new)).filter(|_| is_list).and_then(|(old, new)| list(key, &old, &new));
-        others.push(list.unwrap_or_else(|| What::Field { key: key.to_owned(), from: json(old), to: json(new) }));
+        others.push(list.unwrap_or_else(|| ChangeKind::Field { key: key.to_owned(), from: json(old), to: json(new) }));
     }
     found.append(&mut others);
     for (key, heading) in [("depends_on", "Dependencies"), ("active_tasks", "Active Tasks"), ("tasks", "Tasks")] {
@@ -281,23 +281,23 @@ fn list_items(value: Option<&Value>) -> Option<Vec<&str>> {
 }
 
 /// `None` if the same items are on both sides, in whatever order.
-fn list<T: AsRef<str>>(key: &str, old: &[T], new: &[T]) -> Option<What> {
+fn list<T: AsRef<str>>(key: &str, old: &[T], new: &[T]) -> Option<ChangeKind> {
     let missing = |from: &[T], other: &[T]| {
         let other: BTreeSet<&str> = other.iter().map(AsRef::as_ref).collect();
         let items = from.iter().map(AsRef::as_ref).filter(|item| !other.contains(item));
         items.map(str::to_owned).collect::<Vec<_>>()
     };
     let (added, removed) = (missing(new, old), missing(old, new));
-    (!added.is_empty() || !removed.is_empty()).then(|| What::List { key: key.to_owned(), added, removed })
+    (!added.is_empty() || !removed.is_empty()).then(|| ChangeKind::List { key: key.to_owned(), added, removed })
 }
 
-fn steps(a: &Document, b: &Document, found: &mut Vec<What>) {
+fn steps(a: &Document, b: &Document, found: &mut Vec<ChangeKind>) {
     let (old, new) = (a.body().steps(), b.body().steps());
     let texts = |steps: &[Step]| steps.iter().map(|step| step.text.clone()).collect::<Vec<_>>();
     if old.len() + new.len() > ITEMS_MAX {
         let marks = |steps: &[Step]| steps.iter().map(|step| (step.done, step.text.clone())).collect::<Vec<_>>();
         if marks(old) != marks(new) {
-            found.push(What::Section { name: "Progress".to_owned(), how: How::Changed });
+            found.push(ChangeKind::Section { name: "Progress".to_owned(), how: How::Changed });
         }
         return;
     }
@@ -305,25 +305,29 @@ fn steps(a: &Document, b: &Document, found: &mut Vec<What>) {
         let (_, from, to) = op.as_tag_tuple();
         if let DiffOp::Equal { .. } = op {
             let turned = from.zip(to).filter(|(i, j)| old[*i].done != new[*j].done);
-            found.extend(turned.map(|(_, j)| What::Step { n: j + 1, text: new[j].text.clone(), done: new[j].done }));
+            found.extend(turned.map(|(_, j)| ChangeKind::Step {
+                n: j + 1,
+                text: new[j].text.clone(),
+                done: new[j].done,
+            }));
             continue;
         }
-        found.extend(old[from].iter().map(|step| What::StepRemoved { text: step.text.clone() }));
-        found.extend(to.map(|j| What::StepAdded { n: j + 1, text: new[j].text.clone() }));
+        found.extend(old[from].iter().map(|step| ChangeKind::StepRemoved { text: step.text.clone() }));
+        found.extend(to.map(|j| ChangeKind::StepAdded { n: j + 1, text: new[j].text.clone() }));
     }
 }
 
-fn notes(a: &Document, b: &Document, found: &mut Vec<What>) {
+fn notes(a: &Document, b: &Document, found: &mut Vec<ChangeKind>) {
     let texts = |document: &Document| document.body().notes().into_iter().map(|note| note.text).collect::<Vec<_>>();
     let (old, new) = (texts(a), texts(b));
     match items(&old, &new) {
         Some(ops) => {
             for (from, to) in ops {
-                found.extend(old[from].iter().map(|text| What::NoteRemoved { text: text.clone() }));
-                found.extend(new[to].iter().map(|text| What::Note { text: text.clone() }));
+                found.extend(old[from].iter().map(|text| ChangeKind::NoteRemoved { text: text.clone() }));
+                found.extend(new[to].iter().map(|text| ChangeKind::Note { text: text.clone() }));
             }
         }
-        None if old != new => found.push(What::Section { name: "Notes".to_owned(), how: How::Changed }),
+        None if old != new => found.push(ChangeKind::Section { name: "Notes".to_owned(), how: How::Changed }),
         None => {}
     }
 }
@@ -338,7 +342,7 @@ fn items<T: std::hash::Hash + Eq + Ord>(old: &[T], new: &[T]) -> Option<Vec<(Ran
 }
 
 /// Sections by their text; those whose bullets or boxes are told on their own only for what is left of them.
-fn sections(a: &Document, b: &Document, found: &mut Vec<What>) {
+fn sections(a: &Document, b: &Document, found: &mut Vec<ChangeKind>) {
     let (old, new) = (section_texts(a), section_texts(b));
     let mut seen = BTreeSet::new();
     for section in b.body().sections().iter().chain(a.body().sections()) {
@@ -351,7 +355,7 @@ fn sections(a: &Document, b: &Document, found: &mut Vec<What>) {
             (_, true) => How::Removed,
             _ => How::Changed,
         };
-        found.push(What::Section { name: section.heading.clone(), how });
+        found.push(ChangeKind::Section { name: section.heading.clone(), how });
     }
 }
 
@@ -392,14 +396,14 @@ fn section_texts(document: &Document) -> BTreeMap<String, String> {
 }
 
 /// Lines before the first section that are neither a key nor the title nor a line that repeats a key.
-fn prose(a: &Document, b: &Document, found: &mut Vec<What>) {
+fn prose(a: &Document, b: &Document, found: &mut Vec<ChangeKind>) {
     let (old, new) = (other_lines(a), other_lines(b));
     let (added, removed) = match items(&old, &new) {
         Some(ops) => ops.into_iter().fold((0, 0), |sum, (from, to)| (sum.0 + to.len(), sum.1 + from.len())),
         None => (usize::from(old != new), usize::from(old != new)),
     };
     if added + removed > 0 {
-        found.push(What::Prose { added, removed });
+        found.push(ChangeKind::Prose { added, removed });
     }
 }
 

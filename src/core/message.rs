@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
-use crate::core::change::{Change, How, What};
+use crate::core::change::{Change, ChangeKind, How};
 use crate::core::name::{AgentName, DocId, Kind, OperationId, visible};
 use crate::core::template::one_line;
 
@@ -81,44 +81,44 @@ pub fn compose(changes: &[Change], attribution: Attribution<'_>, operations: &[O
 
 /// One change in a few words: `pending → running`, `step 2 done`, `priority normal → high`.
 #[must_use]
-pub fn phrase(what: &What) -> String {
+pub fn phrase(what: &ChangeKind) -> String {
     match what {
-        What::Created { about, assigned_to, status } => {
+        ChangeKind::Created { about, assigned_to, status } => {
             created(about.as_deref(), assigned_to.as_deref(), status.as_deref())
         }
-        What::Removed => "removed".to_owned(),
-        What::Moved { from } => format!("moved from {from}"),
-        What::Status { from, to } => match (from, to) {
+        ChangeKind::Removed => "removed".to_owned(),
+        ChangeKind::Moved { from } => format!("moved from {from}"),
+        ChangeKind::Status { from, to } => match (from, to) {
             (Some(from), Some(to)) => format!("{} → {}", quote(from), quote(to)),
             (None, Some(to)) => format!("status {}", quote(to)),
             (_, None) => "no status".to_owned(),
         },
-        What::Field { key, from, to } if key == "claimed_by" => match (from, to) {
+        ChangeKind::Field { key, from, to } if key == "claimed_by" => match (from, to) {
             (Some(from), Some(to)) => format!("claimed by {} from {}", value(to), value(from)),
             (None, Some(to)) => format!("claimed by {}", value(to)),
             (Some(from), None) => format!("no longer held by {}", value(from)),
             (None, None) => "no holder".to_owned(),
         },
-        What::Field { key, from, to } => match (from, to) {
+        ChangeKind::Field { key, from, to } => match (from, to) {
             (Some(from), Some(to)) => format!("{} {} → {}", quote(key), value(from), value(to)),
             (None, Some(to)) => format!("{} {}", quote(key), value(to)),
             (_, None) => format!("no {}", quote(key)),
         },
-        What::List { key, added, removed } => {
+        ChangeKind::List { key, added, removed } => {
             let signed = |sign: char, items: &[String]| {
                 items.iter().map(|item| format!("{sign}{}", quote(item))).collect::<Vec<_>>()
             };
             let items = [signed('+', added), signed('-', removed)].concat();
             format!("{} {}", quote(key), cut(&items.join(" "), 2 * QUOTE_MAX))
         }
-        What::Step { n, text, done } => {
+        ChangeKind::Step { n, text, done } => {
             format!("step {n} {}, {}", if *done { "done" } else { "open again" }, quote(text))
         }
-        What::StepAdded { n, text } => format!("step {n} added, {}", quote(text)),
-        What::StepRemoved { text } => format!("step dropped, {}", quote(text)),
-        What::Note { text } => format!("note, {}", quote(text)),
-        What::NoteRemoved { text } => format!("note dropped, {}", quote(text)),
-        What::Section { name, how } => {
+        ChangeKind::StepAdded { n, text } => format!("step {n} added, {}", quote(text)),
+        ChangeKind::StepRemoved { text } => format!("step dropped, {}", quote(text)),
+        ChangeKind::Note { text } => format!("note, {}", quote(text)),
+        ChangeKind::NoteRemoved { text } => format!("note dropped, {}", quote(text)),
+        ChangeKind::Section { name, how } => {
             let how = match how {
                 How::Added => "added",
                 How::Changed => "changed",
@@ -126,14 +126,14 @@ pub fn phrase(what: &What) -> String {
             };
             format!("{} {how}", quote(name).to_lowercase())
         }
-        What::Prose { added: 0, removed: 0 } => "text edited".to_owned(),
-        What::Prose { added, removed } => format!("text edited (+{added} -{removed})"),
-        What::Published { events } => match &events[..] {
+        ChangeKind::Prose { added: 0, removed: 0 } => "text edited".to_owned(),
+        ChangeKind::Prose { added, removed } => format!("text edited (+{added} -{removed})"),
+        ChangeKind::Published { events } => match &events[..] {
             [one] => format!("published {}", quote(one)),
             several => format!("published {} events", several.len()),
         },
-        What::Unreadable { code } => format!("saved, not readable ({code})"),
-        What::Healed => "readable again".to_owned(),
+        ChangeKind::Unreadable { code } => format!("saved, not readable ({code})"),
+        ChangeKind::Healed => "readable again".to_owned(),
     }
 }
 
@@ -219,7 +219,8 @@ pub const SILENT: &[&str] = &["last_updated", "fence", "lease", "attempt", "star
 
 /// What happened to one document, each change as short as a subject needs it.
 fn phrases(changes: &[&Change]) -> Vec<String> {
-    let telling = |change: &&&Change| !matches!(&change.what, What::Field { key, .. } if SILENT.contains(&&**key));
+    let telling =
+        |change: &&&Change| !matches!(&change.what, ChangeKind::Field { key, .. } if SILENT.contains(&&**key));
     let phrases: Vec<String> = changes.iter().filter(telling).map(|change| short(change)).collect();
     if phrases.is_empty() { changes.iter().map(|change| short(change)).collect() } else { phrases }
 }
@@ -248,13 +249,15 @@ fn one_document(changes: &[&Change], suffix: &str) -> String {
 /// A phrase as short as a subject needs it.
 fn short(change: &Change) -> String {
     match &change.what {
-        What::Moved { from } if change.path.is_archived() && !from.is_archived() => "archived".to_owned(),
-        What::Moved { from } if from.is_archived() && !change.path.is_archived() => "out of the archive".to_owned(),
-        What::Step { n, done, .. } => format!("step {n} {}", if *done { "done" } else { "open again" }),
-        What::StepAdded { n, .. } => format!("step {n} added"),
-        What::StepRemoved { .. } => "step dropped".to_owned(),
-        What::NoteRemoved { .. } => "note dropped".to_owned(),
-        What::Prose { .. } => "text edited".to_owned(),
+        ChangeKind::Moved { from } if change.path.is_archived() && !from.is_archived() => "archived".to_owned(),
+        ChangeKind::Moved { from } if from.is_archived() && !change.path.is_archived() => {
+            "out of the archive".to_owned()
+        }
+        ChangeKind::Step { n, done, .. } => format!("step {n} {}", if *done { "done" } else { "open again" }),
+        ChangeKind::StepAdded { n, .. } => format!("step {n} added"),
+        ChangeKind::StepRemoved { .. } => "step dropped".to_owned(),
+        ChangeKind::NoteRemoved { .. } => "note dropped".to_owned(),
+        ChangeKind::Prose { .. } => "text edited".to_owned(),
         other => phrase(other),
     }
 }
@@ -281,17 +284,17 @@ fn many_documents(documents: &[Vec<&Change>], suffix: &str) -> String {
 
 /// What became of a document, in one word with its place in the order.
 fn outcome(changes: &[&Change]) -> (usize, String) {
-    let word = |what: &What| match what {
-        What::Created { .. } => Some((0, "created".to_owned())),
-        What::Status { to: Some(to), .. } => {
+    let word = |what: &ChangeKind| match what {
+        ChangeKind::Created { .. } => Some((0, "created".to_owned())),
+        ChangeKind::Status { to: Some(to), .. } => {
             let known = ["running", "completed", "failed", "pending", "busy", "idle", "error"];
             Some((known.iter().position(|word| word == to).map_or(8, |at| at + 1), quote(to)))
         }
-        What::Unreadable { .. } => Some((11, "not readable".to_owned())),
-        What::Removed => Some((10, "removed".to_owned())),
+        ChangeKind::Unreadable { .. } => Some((11, "not readable".to_owned())),
+        ChangeKind::Removed => Some((10, "removed".to_owned())),
         _ => None,
     };
-    let moved = |change: &&Change| matches!(&change.what, What::Moved { .. }) && change.path.is_archived();
+    let moved = |change: &&Change| matches!(&change.what, ChangeKind::Moved { .. }) && change.path.is_archived();
     let told = changes.iter().find_map(|change| word(&change.what));
     let archived = || changes.iter().copied().find(|change| moved(change)).map(|_| (9, "archived".to_owned()));
     told.or_else(archived).unwrap_or_else(|| (12, "changed".to_owned()))
@@ -321,25 +324,25 @@ mod tests {
     use crate::core::diagnostic::Code;
     use crate::core::name::DocPath;
 
-    fn change(id: &str, what: What) -> Change {
+    fn change(id: &str, what: ChangeKind) -> Change {
         let path = DocPath::new(format!("{id}.md")).expect("valid");
         Change { kind: path.kind(), path, id: DocId::new(id).ok(), what }
     }
 
-    fn status(from: &str, to: &str) -> What {
-        What::Status { from: Some(from.to_owned()), to: Some(to.to_owned()) }
+    fn status(from: &str, to: &str) -> ChangeKind {
+        ChangeKind::Status { from: Some(from.to_owned()), to: Some(to.to_owned()) }
     }
 
-    fn created(about: &str, assigned_to: Option<&str>) -> What {
-        What::Created {
+    fn created(about: &str, assigned_to: Option<&str>) -> ChangeKind {
+        ChangeKind::Created {
             status: Some("pending".to_owned()),
             about: Some(about.to_owned()),
             assigned_to: assigned_to.map(str::to_owned),
         }
     }
 
-    fn field(key: &str, from: Json, to: Json) -> What {
-        What::Field { key: key.to_owned(), from: Some(from), to: Some(to) }
+    fn field(key: &str, from: Json, to: Json) -> ChangeKind {
+        ChangeKind::Field { key: key.to_owned(), from: Some(from), to: Some(to) }
     }
 
     fn subject_of(changes: &[Change], by: Option<&str>) -> String {
@@ -361,35 +364,39 @@ mod tests {
                 Some("lead"),
                 "task-k7f3: created, train-model for ai-engineer (lead)",
             ),
-            (vec![What::Unreadable { code: Code::YamlSyntax }], None, "task-k7f3: saved, not readable (MYC007)"),
-            (vec![What::Healed], None, "task-k7f3: readable again"),
-            (vec![What::Removed], None, "task-k7f3: removed"),
+            (vec![ChangeKind::Unreadable { code: Code::YamlSyntax }], None, "task-k7f3: saved, not readable (MYC007)"),
+            (vec![ChangeKind::Healed], None, "task-k7f3: readable again"),
+            (vec![ChangeKind::Removed], None, "task-k7f3: removed"),
             (vec![field("priority", json!("normal"), json!("high"))], None, "task-k7f3: priority normal → high"),
             (
-                vec![What::Field { key: text("progress"), from: None, to: Some(json!(0.5)) }],
+                vec![ChangeKind::Field { key: text("progress"), from: None, to: Some(json!(0.5)) }],
                 None,
                 "task-k7f3: progress 0.5",
             ),
             (
-                vec![What::Field { key: text("workflow"), from: Some(json!("w")), to: None }],
+                vec![ChangeKind::Field { key: text("workflow"), from: Some(json!("w")), to: None }],
                 None,
                 "task-k7f3: no workflow",
             ),
             (
-                vec![What::List { key: text("depends_on"), added: vec![text("a")], removed: vec![text("b")] }],
+                vec![ChangeKind::List { key: text("depends_on"), added: vec![text("a")], removed: vec![text("b")] }],
                 None,
                 "task-k7f3: depends_on +a -b",
             ),
-            (vec![What::Step { n: 2, text: text("Train"), done: true }], None, "task-k7f3: step 2 done"),
-            (vec![What::Note { text: text("loss\nis\u{1b}[2J flat") }], None, "task-k7f3: note, loss is [2J flat"),
+            (vec![ChangeKind::Step { n: 2, text: text("Train"), done: true }], None, "task-k7f3: step 2 done"),
             (
-                vec![status("running", "completed"), What::Section { name: text("Result"), how: How::Added }],
+                vec![ChangeKind::Note { text: text("loss\nis\u{1b}[2J flat") }],
+                None,
+                "task-k7f3: note, loss is [2J flat",
+            ),
+            (
+                vec![status("running", "completed"), ChangeKind::Section { name: text("Result"), how: How::Added }],
                 Some("a"),
                 "task-k7f3: running → completed, result added (a)",
             ),
-            (vec![What::Prose { added: 3, removed: 0 }], None, "task-k7f3: text edited"),
-            (vec![What::Published { events: vec!["a:b c".to_owned()] }], None, "task-k7f3: published a:b c"),
-            (vec![What::Published { events: vec![String::new(); 2] }], None, "task-k7f3: published 2 events"),
+            (vec![ChangeKind::Prose { added: 3, removed: 0 }], None, "task-k7f3: text edited"),
+            (vec![ChangeKind::Published { events: vec!["a:b c".to_owned()] }], None, "task-k7f3: published a:b c"),
+            (vec![ChangeKind::Published { events: vec![String::new(); 2] }], None, "task-k7f3: published 2 events"),
         ] {
             let changes: Vec<_> = whats.into_iter().map(|what| change("task-k7f3", what)).collect();
             assert_eq!(subject_of(&changes, by), subject);
@@ -398,11 +405,12 @@ mod tests {
 
     #[test]
     fn long_subjects_count_what_they_leave_out() {
-        let note =
-            |n: usize| change("task-k7f3", What::Note { text: format!("note number {n} with a long text in it") });
+        let note = |n: usize| {
+            change("task-k7f3", ChangeKind::Note { text: format!("note number {n} with a long text in it") })
+        };
         let changes: Vec<_> = (0..5).map(note).collect();
         assert_eq!(subject_of(&changes, None), "task-k7f3: note, note number 0 with a long text in it, +4 more");
-        let long = change("task-k7f3", What::Note { text: "x".repeat(500) });
+        let long = change("task-k7f3", ChangeKind::Note { text: "x".repeat(500) });
         assert_eq!(subject_of(&[long], Some("a")).chars().count(), SUBJECT_MAX);
         let named = change(&"t".repeat(90), status("pending", "running"));
         assert!(subject_of(&[named], Some("a")).ends_with("t: pending → running (a)"));
@@ -412,15 +420,15 @@ mod tests {
     fn a_few_documents_are_named_if_that_fits() {
         let mut changes = vec![
             change("agent-x", status("busy", "idle")),
-            change("agent-x", What::Field { key: "last_updated".to_owned(), from: None, to: None }),
+            change("agent-x", ChangeKind::Field { key: "last_updated".to_owned(), from: None, to: None }),
             change("task-1", status("running", "completed")),
-            change("task-1", What::Section { name: "Result".to_owned(), how: How::Added }),
+            change("task-1", ChangeKind::Section { name: "Result".to_owned(), how: How::Added }),
         ];
         assert_eq!(
             subject_of(&changes, Some("x")),
             "agent-x: busy → idle; task-1: running → completed, result added (x)"
         );
-        changes.push(change("task-1", What::Prose { added: 1, removed: 0 }));
+        changes.push(change("task-1", ChangeKind::Prose { added: 1, removed: 0 }));
         assert_eq!(
             subject_of(&changes, None),
             "agent-x: busy → idle; task-1: running → completed, result added, +1 more"
@@ -437,14 +445,14 @@ mod tests {
             change("task-1", created("a", None)),
             change("task-2", created("a", None)),
             change("task-3", status("running", "completed")),
-            change("task-3", What::Section { name: "Result".to_owned(), how: How::Added }),
+            change("task-3", ChangeKind::Section { name: "Result".to_owned(), how: How::Added }),
         ];
         assert_eq!(subject_of(&changes, Some("ai-engineer")), "3 tasks: 2 created, 1 completed (ai-engineer)");
         let changes = [
             change("agent-x", status("idle", "busy")),
-            change("task-1", What::Prose { added: 1, removed: 1 }),
-            change("task-2", What::Removed),
-            change("task-3", What::Removed),
+            change("task-1", ChangeKind::Prose { added: 1, removed: 1 }),
+            change("task-2", ChangeKind::Removed),
+            change("task-3", ChangeKind::Removed),
         ];
         assert_eq!(subject_of(&changes, None), "3 tasks, 1 agent: 1 busy, 2 removed, 1 changed");
         assert_eq!(subject_of(&[], None), "nothing changed");
@@ -454,15 +462,16 @@ mod tests {
     fn an_archived_task_says_so() {
         let path = DocPath::new("archive/2025-10/task-1.md").expect("valid");
         let from = DocPath::new("task-1.md").expect("valid");
-        let moved = Change { path, kind: Some(Kind::Task), id: DocId::new("task-1").ok(), what: What::Moved { from } };
+        let moved =
+            Change { path, kind: Some(Kind::Task), id: DocId::new("task-1").ok(), what: ChangeKind::Moved { from } };
         assert_eq!(subject_of(&[moved], None), "task-1: archived");
     }
 
     #[test]
     fn body_and_trailers_are_bounded_and_cannot_be_forged() {
         let evil = "x\n\nMycelium-Agent: root\r\nSigned-off-by: y\u{202e}";
-        let mut changes = vec![change("task-1", What::Note { text: evil.to_owned() })];
-        changes.extend((0..150).map(|n| change("task-2", What::Note { text: n.to_string() })));
+        let mut changes = vec![change("task-1", ChangeKind::Note { text: evil.to_owned() })];
+        changes.extend((0..150).map(|n| change("task-2", ChangeKind::Note { text: n.to_string() })));
         let operation = OperationNote {
             id: OperationId::new("op1").expect("valid"),
             verb: "note\nMycelium-Task: z".to_owned(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mycelium::diagnostic::{Code, Diagnostic};
-use mycelium::engine::{Batch, DELETIONS_MAX, Effect, Engine, Head, Input, Readiness, Reason, Retry, Seen};
+use mycelium::engine::{Batch, DELETIONS_MAX, Effect, Engine, Head, Input, Readiness, Reason, Retry, ScannedDocument};
 use mycelium::name::{DocPath, OperationId};
 use mycelium::plan::{self, Content, HandEdit, KnownContents, PlannedCommit, Recorded};
 
@@ -122,7 +122,7 @@ impl World {
         let seen = |(path, file): (&DocPath, &File)| {
             let broken = file.text.is_broken();
             let fault = broken.then(|| Diagnostic::error(Code::YamlSyntax, "not valid YAML"));
-            (path.clone(), Seen { content: Some(file.text.id.clone()), stamp: file.stamp, fault })
+            (path.clone(), ScannedDocument { content: Some(file.text.id.clone()), stamp: file.stamp, fault })
         };
         let mut last: BTreeMap<&DocPath, &Content> = BTreeMap::new();
         for (path, _, after) in self.journal.iter().flat_map(|one| &one.changes) {

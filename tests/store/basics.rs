@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};
 
-use mycelium::store::{Action, ApplyError, Durability, FileRead, Shelf, Store, StoreError, What};
+use mycelium::store::{Action, ApplyError, Durability, EntryType, FileRead, Shelf, Store, StoreError};
 use mycelium::time::Timestamp;
 
 use crate::child::said;
@@ -176,12 +176,12 @@ fn the_scan_names_documents_and_what_is_strange() {
     assert_eq!(names, ["README.md", "archive/2025-10/task-0.md", "task-1.md", "task-2.md"]);
     let strange: Vec<_> = scan.strange.iter().map(|strange| (strange.name.as_str(), strange.what)).collect();
     let expected = [
-        ("archive/2025-11", What::Symlink),
-        ("bad\\u{202e}.md", What::BadName),
-        ("task-3.MD", What::OtherEnding),
-        ("task-4.markdown", What::OtherEnding),
-        ("task-dir.md", What::Directory),
-        ("task-link.md", What::Symlink),
+        ("archive/2025-11", EntryType::Symlink),
+        ("bad\\u{202e}.md", EntryType::BadName),
+        ("task-3.MD", EntryType::OtherEnding),
+        ("task-4.markdown", EntryType::OtherEnding),
+        ("task-dir.md", EntryType::Directory),
+        ("task-link.md", EntryType::Symlink),
     ];
     assert_eq!(strange, expected);
     let mut by_name = [Shelf::Live, Shelf::Archive].map(|shelf| store.folder.names(shelf).expect("names")).concat();
@@ -198,7 +198,10 @@ fn the_scan_names_documents_and_what_is_strange() {
     store.folder.read_each(&asked, &mut take).expect("reads");
     let apart = by_name.iter().map(|path| (path.clone(), store.folder.read(path).expect("a read").expect("the file")));
     assert_eq!(together, apart.collect::<Vec<_>>());
-    assert!(matches!(store.folder.read(&doc("task-link.md")), Err(StoreError::Strange { what: What::Symlink, .. })));
+    assert!(matches!(
+        store.folder.read(&doc("task-link.md")),
+        Err(StoreError::Strange { what: EntryType::Symlink, .. })
+    ));
     // Among many it is left out, and does not keep the others from being read.
     let mut read = Vec::new();
     store
@@ -221,14 +224,14 @@ fn links_and_devices_are_refused_by_name() {
     symlink(&canary, rig.file("task-2.md")).expect("a link");
     let read = store.folder.read(&doc("task-2.md")).expect_err("a link");
     assert_eq!(read.to_string(), format!("`{}` is a symbolic link, not a plain file", rig.file("task-2.md").display()));
-    assert!(matches!(write(&store, "task-2.md", "x"), Err(StoreError::Strange { what: What::Symlink, .. })));
+    assert!(matches!(write(&store, "task-2.md", "x"), Err(StoreError::Strange { what: EntryType::Symlink, .. })));
     assert!(matches!(
         change(&store, &any_operation(), "task-2.md", |_| Action::Remove),
         Err(StoreError::Strange { .. })
     ));
     let fifo = std::process::Command::new("mkfifo").arg(rig.file("task-3.md")).status().expect("mkfifo");
     assert!(fifo.success());
-    assert!(matches!(store.folder.read(&doc("task-3.md")), Err(StoreError::Strange { what: What::Special, .. })));
+    assert!(matches!(store.folder.read(&doc("task-3.md")), Err(StoreError::Strange { what: EntryType::Special, .. })));
     assert_eq!(std::fs::read_to_string(&canary).expect("the canary"), "canary");
     // The folder itself, and one on the way to it.
     std::fs::rename(rig.place.root.join("some"), rig.home.path().join("away")).expect("moved away");
@@ -246,7 +249,7 @@ fn links_and_devices_are_refused_by_name() {
 fn bad_folders_are_refused() {
     let rig = Rig::new();
     for folder in ["", "/abs", "../x", "a/../b", "a//b", ".git", "x/.GIT/y", "a\\b", "."] {
-        let place = mycelium::store::Place { folder: folder.to_owned(), ..rig.place.clone() };
+        let place = mycelium::store::StorePlace { folder: folder.to_owned(), ..rig.place.clone() };
         assert!(matches!(Store::open(&place, Durability::Full), Err(StoreError::BadFolder { .. })), "{folder:?}");
     }
 }

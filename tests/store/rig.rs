@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mycelium::name::{AgentName, DocPath, OperationId};
-use mycelium::store::{Action, AppliedChanges, ApplyError, Durability, Operation, Place, Store, StoreError};
+use mycelium::store::{Action, AppliedChanges, ApplyError, Durability, Operation, Store, StoreError, StorePlace};
 use mycelium::time::Timestamp;
 
 pub(crate) struct Rig {
     pub(crate) home: Home,
-    pub(crate) place: Place,
+    pub(crate) place: StorePlace,
 }
 
 /// A folder for everything of one test, removed with it where it is temporary.
@@ -158,8 +158,8 @@ pub(crate) fn finished(child: Child) -> String {
     text
 }
 
-pub(crate) fn place_in(home: &Path) -> Place {
-    Place {
+pub(crate) fn place_in(home: &Path) -> StorePlace {
+    StorePlace {
         root: home.join("tree"),
         folder: "some/coordination".to_owned(),
         run: home.join("run/mycelium"),

@@ -32,7 +32,7 @@ pub enum StoreError {
         /// Where it stands.
         path: PathBuf,
         /// What it is.
-        what: What,
+        what: EntryType,
         /// What was needed ("a plain file", "a folder").
         wanted: &'static str,
     },
@@ -100,7 +100,7 @@ pub enum StoreError {
 
 /// What a directory entry is, where it is not what was wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
+pub enum EntryType {
     /// A symbolic link.
     Symlink,
     /// A directory.
@@ -115,7 +115,7 @@ pub enum What {
     OtherEnding,
 }
 
-impl std::fmt::Display for What {
+impl std::fmt::Display for EntryType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Symlink => "a symbolic link",
@@ -189,7 +189,7 @@ impl Problem for StoreError {
             Self::Busy { .. } | Self::Restless { .. } | Self::Paused { .. } | Self::StateReadOnly { .. } => {
                 ErrorClass::Busy
             }
-            Self::Strange { what: What::Symlink, .. } => ErrorClass::Unsafe,
+            Self::Strange { what: EntryType::Symlink, .. } => ErrorClass::Unsafe,
             _ => ErrorClass::Problem,
         }
     }
@@ -210,7 +210,7 @@ impl Problem for StoreError {
                 _ => return None,
             },
             Self::StateReadOnly { path, source } => return Some(sandbox_hint(path, source)),
-            Self::Strange { what: What::Symlink, .. } => "replace the symbolic link with the real folder or file",
+            Self::Strange { what: EntryType::Symlink, .. } => "replace the symbolic link with the real folder or file",
             Self::Strange { .. } => "move it away, then try again",
             Self::BadFolder { .. } => "name a folder below the work tree, such as `.claude/coordination`",
             Self::TooBig { .. } => "split the document, or move bulky data to a file of its own",

@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, DirEntry, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::fs::{CWD, ResolveFlags};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::error::{LINK, StoreError, What};
+use super::error::{EntryType, LINK, StoreError};
 use super::sabotage::{self, Sabotage};
 use super::{Contents, DOCUMENT_BYTES_MAX, DocumentFolder, Stamp};
 use crate::core::name::DocPath;
@@ -116,7 +116,7 @@ impl Dir {
     fn strange(&self, name: &str, wanted: &'static str) -> StoreError {
         let what = match self.stat(name) {
             Ok(Some(stat)) => what_of(&stat),
-            _ => What::Special,
+            _ => EntryType::Special,
         };
         StoreError::Strange { path: self.path.join(name), what, wanted }
     }
@@ -212,7 +212,7 @@ impl Site {
         let Some(file) = self.open()? else { return Ok(None) };
         let stat = rustix::fs::fstat(&file).map_err(|errno| StoreError::io("look at", &self.path(), errno))?;
         let what = what_of(&stat);
-        if what != What::File {
+        if what != EntryType::File {
             return Err(StoreError::Strange { path: self.path(), what, wanted: "a plain file" });
         }
         let stamp = stamp_of(&stat);
@@ -336,12 +336,12 @@ impl Site {
     }
 }
 
-pub(super) fn what_of(stat: &Stat) -> What {
+pub(super) fn what_of(stat: &Stat) -> EntryType {
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => What::File,
-        FileType::Directory => What::Directory,
-        FileType::Symlink => What::Symlink,
-        _ => What::Special,
+        FileType::RegularFile => EntryType::File,
+        FileType::Directory => EntryType::Directory,
+        FileType::Symlink => EntryType::Symlink,
+        _ => EntryType::Special,
     }
 }
 

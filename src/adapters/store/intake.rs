@@ -10,7 +10,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::error::{StoreError, What};
+use super::error::{EntryType, StoreError};
 use super::folder::{Dir, Site, stamp_of, what_of};
 use super::journal::Journal;
 use super::outbox::{OutboxRecord, digest_of, file_names, is_record_name, record_names};
@@ -91,7 +91,7 @@ impl Outbox {
             let Some(stat) = outbox.stat(&site.name)? else { continue };
             let is_young = read::age(&stamp_of(&stat)).is_some_and(|age| age < sweep::KEPT);
             let is_draft = !is_record_name(&site.name) && !site.name.ends_with(".json");
-            if is_draft && what_of(&stat) == What::File && !is_young && site.is_unlocked()? {
+            if is_draft && what_of(&stat) == EntryType::File && !is_young && site.is_unlocked()? {
                 site.unlink()?;
             }
         }
@@ -192,7 +192,7 @@ impl Outbox {
 
     fn found_record(site: &Site) -> Result<Result<OutboxRecord, RecordFault>, StoreError> {
         let Some(stat) = site.dir.stat(&site.name)? else { return Ok(Err(RecordFault::Unreadable)) };
-        if what_of(&stat) != What::File || stat.st_nlink != 1 {
+        if what_of(&stat) != EntryType::File || stat.st_nlink != 1 {
             return Ok(Err(RecordFault::Unreadable));
         }
         if stat.st_uid != rustix::process::geteuid().as_raw() {

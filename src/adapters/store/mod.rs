@@ -43,7 +43,7 @@ use std::sync::atomic::AtomicBool;
 pub use apply::{Action, AppliedChanges, Decide};
 pub use beat::saved_at;
 pub use claims::{BootClock, ClaimFile, ClaimPart, ClaimRecord};
-pub use error::{ApplyError, StoreError, What};
+pub use error::{ApplyError, EntryType, StoreError};
 pub use feed::{
     Addition, FEED_BYTES_MAX, FeedAdded, FeedAt, FeedPart, SEGMENT_BYTES_MAX, SEGMENTS_MAX, Start, TellBase, TellLines,
     Teller,
@@ -71,7 +71,7 @@ pub const DOCUMENT_BYTES_MAX: u64 = crate::core::document::FILE_BYTES_MAX as u64
 
 /// Where a folder and its run state are.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct StorePlace {
     /// The work tree, or a plain directory outside git.
     pub root: PathBuf,
     /// The coordination folder below it, `/` between parts, such as `.claude/coordination`.
@@ -229,7 +229,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::BadFolder`] if the folder's path is empty, absolute, or could lead out of the work tree;
     /// [`StoreError::Strange`] if a part of the local state is a symbolic link.
-    pub fn open(place: &Place, durability: Durability) -> Result<Self, StoreError> {
+    pub fn open(place: &StorePlace, durability: Durability) -> Result<Self, StoreError> {
         let bad = |why| Err(StoreError::BadFolder { folder: crate::core::name::visible(&place.folder), why });
         let parts: Vec<String> = place.folder.split('/').map(str::to_owned).collect();
         for part in &parts {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustix::fs::FileType;
 
-use super::error::{StoreError, What};
+use super::error::{EntryType, StoreError};
 use super::folder::{Dir, Renamed, Site, Sync, stamp_of, what_of};
 use super::{read, share, sweep, temp};
 
@@ -211,7 +211,7 @@ fn site_in(root: &Path, relative: &str, parents: Parents) -> Result<Option<Site>
 /// # Errors
 /// [`StoreError::Strange`] for a link; [`StoreError::Io`] if the folder cannot be listed.
 pub(super) fn refuse_links(run: &Path) -> Result<bool, StoreError> {
-    let strange = |path: PathBuf, wanted| Err(StoreError::Strange { path, what: What::Symlink, wanted });
+    let strange = |path: PathBuf, wanted| Err(StoreError::Strange { path, what: EntryType::Symlink, wanted });
     if fs::symlink_metadata(run).is_ok_and(|meta| meta.is_symlink()) {
         return strange(run.to_owned(), "a folder");
     }
@@ -347,7 +347,7 @@ fn sweep_drafts(dir: &Arc<Dir>) {
 fn is_abandoned(site: &Site) -> bool {
     let Ok(Some(stat)) = site.dir.stat(&site.name) else { return false };
     let is_young = read::age(&stamp_of(&stat)).is_some_and(|age| age < sweep::KEPT);
-    what_of(&stat) == What::File && !is_young && site.is_unlocked().unwrap_or(false)
+    what_of(&stat) == EntryType::File && !is_young && site.is_unlocked().unwrap_or(false)
 }
 
 /// Where a file really is, or will be: behind links if it is one.

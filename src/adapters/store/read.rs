@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::error::{StoreError, What};
+use super::error::{EntryType, StoreError};
 use super::folder::{Site, Walk, stamp_of, what_of};
 use super::{Contents, DocumentFolder, Stamp};
 use crate::core::name::DocPath;
@@ -50,7 +50,7 @@ impl DocumentFolder {
     pub fn stamp(&self, path: &DocPath) -> Result<Option<Stamp>, StoreError> {
         let Some(site) = self.site(path)? else { return Ok(None) };
         let stat = site.dir.stat(&site.name)?;
-        Ok(stat.filter(|stat| what_of(stat) == What::File).map(|stat| stamp_of(&stat)))
+        Ok(stat.filter(|stat| what_of(stat) == EntryType::File).map(|stat| stamp_of(&stat)))
     }
 
     /// Reads many documents, but opens each folder once, as it is when the first of its documents is read. Those that are not
@@ -130,7 +130,7 @@ impl DocumentFolder {
 /// Reads the file under a name, unless its stamp is known.
 fn read_unless(site: &Site, is_known: &dyn Fn(&Stamp) -> bool) -> Result<Option<FileRead>, StoreError> {
     let stat = site.dir.stat(&site.name)?;
-    let stamp = stat.filter(|stat| what_of(stat) == What::File).map(|stat| stamp_of(&stat));
+    let stamp = stat.filter(|stat| what_of(stat) == EntryType::File).map(|stat| stamp_of(&stat));
     match stamp.filter(is_known) {
         Some(stamp) => Ok(Some(FileRead::Known(stamp))),
         None => Ok(site.read()?.map(FileRead::Contents)),

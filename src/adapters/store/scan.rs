@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use rustix::fs::FileType;
 
-use super::error::{StoreError, What};
+use super::error::{EntryType, StoreError};
 use super::folder::{Dir, stamp_of, what_of};
 use super::{DocumentFolder, Stamp};
 use crate::core::name::{DocPath, visible};
@@ -26,7 +26,7 @@ pub struct Strange {
     /// Its path inside the folder, control characters made visible.
     pub name: String,
     /// What it is.
-    pub what: What,
+    pub what: EntryType,
 }
 
 /// A folder below the coordination folder that the system does not let us look into.
@@ -189,14 +189,14 @@ fn list(dir: &Dir, prefix: &str, stamps: Stamps, scan: &mut FolderScan) -> Resul
         if !is_ours(raw) {
             if has_other_ending(raw) {
                 let name = format!("{prefix}{}", visible(&raw.to_string_lossy()));
-                scan.strange.push(Strange { name, what: What::OtherEnding });
+                scan.strange.push(Strange { name, what: EntryType::OtherEnding });
             }
             continue;
         }
         let name = raw.to_string_lossy();
         let path = raw.to_str().ok().and_then(|name| DocPath::new([prefix, name].concat()).ok());
         let Some(path) = path else {
-            scan.strange.push(Strange { name: format!("{prefix}{}", visible(&name)), what: What::BadName });
+            scan.strange.push(Strange { name: format!("{prefix}{}", visible(&name)), what: EntryType::BadName });
             continue;
         };
         // Some file systems do not say in a listing what an entry is.
@@ -207,7 +207,7 @@ fn list(dir: &Dir, prefix: &str, stamps: Stamps, scan: &mut FolderScan) -> Resul
         // Gone since it was listed: a save by rename is under way, or it was removed.
         let Some(stat) = dir.stat(&name)? else { continue };
         match what_of(&stat) {
-            What::File => scan.files.push((path, stamp_of(&stat))),
+            EntryType::File => scan.files.push((path, stamp_of(&stat))),
             what => scan.strange.push(Strange { name: path.as_str().to_owned(), what }),
         }
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{StoreError, What};
+use super::error::{EntryType, StoreError};
 use super::folder::{Dir, Renamed, Site, stamp_of, what_of};
 use super::journal::is_worth_compacting;
 use super::read;
@@ -315,7 +315,7 @@ fn remove_second_name(site: &Site, journal: Option<u64>) -> Result<bool, StoreEr
 /// Removes a temporary file that no record names, if it is old and its writer is dead; a living one holds its lock.
 fn remove_orphan(site: &Site) -> Result<bool, StoreError> {
     let Some(stat) = site.dir.stat(&site.name)? else { return Ok(false) };
-    if what_of(&stat) != What::File || is_young(&stamp_of(&stat)) || !site.is_unlocked()? {
+    if what_of(&stat) != EntryType::File || is_young(&stamp_of(&stat)) || !site.is_unlocked()? {
         return Ok(false);
     }
     if let Some(leader) = temp::leader(site)

@@ -30,7 +30,7 @@ use tokio::time::sleep_until;
 use crate::adapters::git::Target;
 use crate::adapters::store::{WatcherInfo, write_new_in};
 use crate::adapters::watch::{Gap, Locks, Places, Watcher};
-use crate::core::engine::{Batch, Effect, Engine, Head, Input, Reason, Report, Retry, Seen};
+use crate::core::engine::{Batch, Effect, Engine, Head, Input, Reason, Report, Retry, ScannedDocument};
 use crate::core::name::{DocPath, visible};
 use crate::core::problem::{ErrorClass, Problem};
 use crate::services::{self, Project, Waiting};
@@ -45,7 +45,7 @@ const GREETED: &str = "mycelium/greeted";
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scan {
     /// Every document.
-    pub files: BTreeMap<DocPath, Seen>,
+    pub files: BTreeMap<DocPath, ScannedDocument>,
     /// Paths whose present state (content or absence) was written by a journalled operation.
     pub own: BTreeSet<DocPath>,
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::core::change::{Change, How, What};
+use crate::core::change::{Change, ChangeKind, How};
 use crate::core::message;
 use crate::core::name::{AgentName, DocId, Kind, OperationId};
 use crate::services::HistoryEntry;
@@ -90,20 +90,20 @@ fn shortened(value: &Value) -> Option<Value> {
 /// A change as an object: which document, what sort of change, and what it says in words; with values where it has some.
 fn change(folder: &str, change: &Change) -> Value {
     let (what, values) = match &change.what {
-        What::Created { status, about, assigned_to } => {
+        ChangeKind::Created { status, about, assigned_to } => {
             ("created", json!({ "status": status, "type": about, "assigned_to": assigned_to }))
         }
-        What::Removed => ("removed", json!({})),
-        What::Moved { from } => ("moved", json!({ "from": format!("{folder}/{from}") })),
-        What::Status { from, to } => ("status", json!({ "from": from, "to": to })),
-        What::Field { key, from, to } => ("field", json!({ "key": key, "from": from, "to": to })),
-        What::List { key, added, removed } => ("list", json!({ "key": key, "added": added, "removed": removed })),
-        What::Step { n, text, done } => ("step", json!({ "step": n, "text": text, "done": done })),
-        What::StepAdded { n, text } => ("step-added", json!({ "step": n, "text": text })),
-        What::StepRemoved { text } => ("step-removed", json!({ "text": text })),
-        What::Note { text } => ("note", json!({ "text": text })),
-        What::NoteRemoved { text } => ("note-removed", json!({ "text": text })),
-        What::Section { name, how } => {
+        ChangeKind::Removed => ("removed", json!({})),
+        ChangeKind::Moved { from } => ("moved", json!({ "from": format!("{folder}/{from}") })),
+        ChangeKind::Status { from, to } => ("status", json!({ "from": from, "to": to })),
+        ChangeKind::Field { key, from, to } => ("field", json!({ "key": key, "from": from, "to": to })),
+        ChangeKind::List { key, added, removed } => ("list", json!({ "key": key, "added": added, "removed": removed })),
+        ChangeKind::Step { n, text, done } => ("step", json!({ "step": n, "text": text, "done": done })),
+        ChangeKind::StepAdded { n, text } => ("step-added", json!({ "step": n, "text": text })),
+        ChangeKind::StepRemoved { text } => ("step-removed", json!({ "text": text })),
+        ChangeKind::Note { text } => ("note", json!({ "text": text })),
+        ChangeKind::NoteRemoved { text } => ("note-removed", json!({ "text": text })),
+        ChangeKind::Section { name, how } => {
             let how = match how {
                 How::Added => "added",
                 How::Changed => "changed",
@@ -111,10 +111,10 @@ fn change(folder: &str, change: &Change) -> Value {
             };
             ("section", json!({ "section": name, "how": how }))
         }
-        What::Prose { added, removed } => ("text", json!({ "added": added, "removed": removed })),
-        What::Published { events } => ("published", json!({ "events": events })),
-        What::Unreadable { code } => ("unreadable", json!({ "code": code.as_str() })),
-        What::Healed => ("healed", json!({})),
+        ChangeKind::Prose { added, removed } => ("text", json!({ "added": added, "removed": removed })),
+        ChangeKind::Published { events } => ("published", json!({ "events": events })),
+        ChangeKind::Unreadable { code } => ("unreadable", json!({ "code": code.as_str() })),
+        ChangeKind::Healed => ("healed", json!({})),
     };
     let mut out = json!({
         "id": change.id.as_ref().map(DocId::as_str),

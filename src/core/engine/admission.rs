@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::core::diagnostic::Diagnostic;
-use crate::core::engine::language::Seen;
+use crate::core::engine::language::ScannedDocument;
 use crate::core::name::{ContentId, DocPath};
 use crate::core::sabotage::{self, Sabotage};
 
@@ -13,7 +13,7 @@ pub const DELETIONS_MAX: usize = 20;
 
 /// Who made a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum ChangeOrigin {
     /// An operation that stands in the journal: whole by construction, and meant.
     Journal,
     /// An editor, a script, git.
@@ -22,13 +22,13 @@ pub enum Origin {
 
 /// How one document differs from the branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct PendingChange {
     /// What the branch holds; `None`: the document is new.
     pub before: Option<ContentId>,
     /// What the folder holds.
     pub after: After,
     /// Who made it.
-    pub origin: Origin,
+    pub origin: ChangeOrigin,
 }
 
 /// What a changed document is now.
@@ -42,7 +42,7 @@ pub enum After {
     Faulty(Option<ContentId>, Diagnostic),
 }
 
-impl Change {
+impl PendingChange {
     /// The content to commit; `None` for a deletion and for what could not be taken in.
     #[must_use]
     pub fn content(&self) -> Option<&ContentId> {
@@ -59,12 +59,12 @@ impl Change {
 #[must_use]
 pub fn changes(
     branch: &BTreeMap<DocPath, ContentId>,
-    files: &BTreeMap<DocPath, Seen>,
+    files: &BTreeMap<DocPath, ScannedDocument>,
     own: &BTreeSet<DocPath>,
-) -> BTreeMap<DocPath, Change> {
-    let origin = |path| if own.contains(path) { Origin::Journal } else { Origin::Hand };
+) -> BTreeMap<DocPath, PendingChange> {
+    let origin = |path| if own.contains(path) { ChangeOrigin::Journal } else { ChangeOrigin::Hand };
     let gone = branch.iter().filter(|(path, _)| !files.contains_key(*path)).map(|(path, before)| {
-        (path.clone(), Change { before: Some(before.clone()), after: After::Deleted, origin: origin(path) })
+        (path.clone(), PendingChange { before: Some(before.clone()), after: After::Deleted, origin: origin(path) })
     });
     let other = files.iter().filter_map(|(path, seen)| {
         let before = branch.get(path);
@@ -77,7 +77,7 @@ pub fn changes(
             // A scan that says neither what it read nor why not has told nothing about this file.
             (None, None) => return None,
         };
-        Some((path.clone(), Change { before: before.cloned(), after, origin: origin(path) }))
+        Some((path.clone(), PendingChange { before: before.cloned(), after, origin: origin(path) }))
     });
     gone.chain(other).collect()
 }
@@ -163,7 +163,12 @@ pub struct Admission {
 /// they are all there was. That is [`DELETIONS_MAX`], but 0 on a dedicated branch: git ignores the folder there, so that a
 /// `git clean` cannot be told from a person. A deletion with its content under a new name is a move and does not count.
 #[must_use]
-pub fn admit(changes: &BTreeMap<DocPath, Change>, documents: usize, deletions_max: usize, force: Force) -> Admission {
+pub fn admit(
+    changes: &BTreeMap<DocPath, PendingChange>,
+    documents: usize,
+    deletions_max: usize,
+    force: Force,
+) -> Admission {
     let guard = deletion_guard(changes, documents, deletions_max);
     let mut admission = Admission::default();
     for (path, change) in changes {
@@ -190,7 +195,7 @@ pub fn admit(changes: &BTreeMap<DocPath, Change>, documents: usize, deletions_ma
 
 /// Deletions whose content stands nowhere else now: neither moved, nor asked for through the API.
 #[must_use]
-pub(crate) fn losses(changes: &BTreeMap<DocPath, Change>) -> BTreeSet<&DocPath> {
+pub(crate) fn losses(changes: &BTreeMap<DocPath, PendingChange>) -> BTreeSet<&DocPath> {
     let mut arrived: BTreeMap<&ContentId, usize> = BTreeMap::new();
     for change in changes.values().filter(|change| change.before.is_none()) {
         if let Some(content) = change.content() {
@@ -200,11 +205,11 @@ pub(crate) fn losses(changes: &BTreeMap<DocPath, Change>) -> BTreeSet<&DocPath> 
     let lost = changes.iter().filter(|(_, change)| {
         let moved = change.before.as_ref().and_then(|before| arrived.get_mut(before)).filter(|left| **left > 0);
         match (&change.after, change.origin, moved) {
-            (After::Deleted, Origin::Hand, Some(left)) => {
+            (After::Deleted, ChangeOrigin::Hand, Some(left)) => {
                 *left -= 1;
                 false
             }
-            (After::Deleted, Origin::Hand, None) => true,
+            (After::Deleted, ChangeOrigin::Hand, None) => true,
             _ => false,
         }
     });
@@ -215,7 +220,11 @@ struct Guard<'a> {
     lost: BTreeSet<&'a DocPath>,
 }
 
-fn deletion_guard(changes: &BTreeMap<DocPath, Change>, documents: usize, deletions_max: usize) -> Option<Guard<'_>> {
+fn deletion_guard(
+    changes: &BTreeMap<DocPath, PendingChange>,
+    documents: usize,
+    deletions_max: usize,
+) -> Option<Guard<'_>> {
     let lost = losses(changes);
     if sabotage::on(Sabotage::NoDeletionGuard) {
         return None;

@@ -10,7 +10,7 @@ use crate::core::name::{ContentId, DocPath, Revision};
 
 /// One document as a scan found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct ScannedDocument {
     /// Its content; `None` if it could not be taken in (too big, no permission), and then `fault` says why.
     pub content: Option<ContentId>,
     /// Any number that changes whenever the file is written (a digest of inode, size and times).
@@ -90,7 +90,7 @@ pub enum Input {
     /// Answers [`Effect::Scan`]: every document of the folder.
     Scanned {
         /// The documents.
-        files: BTreeMap<DocPath, Seen>,
+        files: BTreeMap<DocPath, ScannedDocument>,
         /// Paths whose present state (content or absence) was written by a journalled operation.
         own: BTreeSet<DocPath>,
     },

@@ -18,8 +18,8 @@ mod voice;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-pub use admission::{Admission, After, Change, DELETIONS_MAX, Force, Held, Origin, Why, admit, changes};
-pub use language::{Batch, Effect, Head, Input, Readiness, Reason, Report, Retry, Seen};
+pub use admission::{Admission, After, ChangeOrigin, DELETIONS_MAX, Force, Held, PendingChange, Why, admit, changes};
+pub use language::{Batch, Effect, Head, Input, Readiness, Reason, Report, Retry, ScannedDocument};
 pub use pace::{
     DELETION_SETTLE_MS, MOVING_MS_MAX, PATIENCE_MS, QUIET_MS, QUIET_MS_MAX, RETRY_MS_MAX, RETRY_MS_MIN,
     ROUND_GAP_MS_MAX, ROUND_GAP_MS_MIN, SAFETY_SCAN_MS, SETTLE_MS, SETTLE_MS_MAX, STOP_MS_MAX,
@@ -59,7 +59,7 @@ pub struct Engine {
 enum Phase {
     Idle,
     Scanning,
-    Reading { files: BTreeMap<DocPath, Seen>, own: BTreeSet<DocPath> },
+    Reading { files: BTreeMap<DocPath, ScannedDocument>, own: BTreeSet<DocPath> },
     Committing { paths: BTreeSet<DocPath> },
     Stopped,
 }
@@ -215,7 +215,7 @@ impl Engine {
     }
 
     /// The heart: what differs, what has settled, what may go.
-    fn decide(&mut self, files: &BTreeMap<DocPath, Seen>, own: &BTreeSet<DocPath>, head: &Head) {
+    fn decide(&mut self, files: &BTreeMap<DocPath, ScannedDocument>, own: &BTreeSet<DocPath>, head: &Head) {
         // A change is as old as the beginning of the scan that saw it: it may have moved again while the scan went on.
         let seen_at = self.rest();
         self.voice.looked();
@@ -262,7 +262,7 @@ impl Engine {
         }
     }
 
-    fn commit(&mut self, head: &Head, ready: BTreeSet<DocPath>, changes: &BTreeMap<DocPath, Change>) {
+    fn commit(&mut self, head: &Head, ready: BTreeSet<DocPath>, changes: &BTreeMap<DocPath, PendingChange>) {
         let readiness = if sabotage::on(Sabotage::IgnoreBusy) { &Readiness::Ready } else { &head.readiness };
         match readiness {
             Readiness::Ready => {

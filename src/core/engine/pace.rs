@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::engine::admission::{After, Change, Held, Origin, Why, losses};
-use crate::core::engine::language::Seen;
+use crate::core::engine::admission::{After, ChangeOrigin, Held, PendingChange, Why, losses};
+use crate::core::engine::language::ScannedDocument;
 use crate::core::name::{ContentId, DocPath};
 use crate::core::sabotage::{self, Sabotage};
 
@@ -119,7 +119,12 @@ pub(crate) struct Traces(BTreeMap<DocPath, Trace>);
 
 impl Traces {
     /// Takes in what a scan found: a change that looks as before keeps its age, any other is fresh.
-    pub(crate) fn follow(&mut self, now: u64, changes: &BTreeMap<DocPath, Change>, files: &BTreeMap<DocPath, Seen>) {
+    pub(crate) fn follow(
+        &mut self,
+        now: u64,
+        changes: &BTreeMap<DocPath, PendingChange>,
+        files: &BTreeMap<DocPath, ScannedDocument>,
+    ) {
         let mut before = std::mem::take(&mut self.0);
         for path in changes.keys() {
             let (content, stamp) = files.get(path).map_or((None, 0), |seen| (seen.content.clone(), seen.stamp));
@@ -169,11 +174,15 @@ pub(crate) enum Haste {
 }
 
 /// From when on each change counts as settled.
-pub(crate) fn settled_at(changes: &BTreeMap<DocPath, Change>, traces: &Traces, haste: Haste) -> BTreeMap<DocPath, u64> {
+pub(crate) fn settled_at(
+    changes: &BTreeMap<DocPath, PendingChange>,
+    traces: &Traces,
+    haste: Haste,
+) -> BTreeMap<DocPath, u64> {
     let losses = losses(changes);
     // What does not parse may stay so for days: others do not wait for it.
-    let counts = |path: &DocPath, change: &Change| {
-        change.origin == Origin::Hand && !matches!(change.after, After::Faulty(..)) && !losses.contains(path)
+    let counts = |path: &DocPath, change: &PendingChange| {
+        change.origin == ChangeOrigin::Hand && !matches!(change.after, After::Faulty(..)) && !losses.contains(path)
     };
     let edits = changes.iter().filter(|(path, change)| counts(path, change)).filter_map(|(path, _)| traces.get(path));
     let (first, last) = edits.fold((u64::MAX, 0), |(first, last), t| (first.min(t.first), last.max(t.last)));
@@ -185,8 +194,8 @@ pub(crate) fn settled_at(changes: &BTreeMap<DocPath, Change>, traces: &Traces, h
         let is_slow = losses.contains(path) && !sabotage::on(Sabotage::DeletionAtOnce);
         let settled = match (&change.after, change.origin, haste) {
             _ if sabotage::on(Sabotage::CommitUnsettled) => trace.last,
-            (After::Faulty(..), ..) | (_, Origin::Hand, Haste::Finish) => alone,
-            (_, Origin::Journal, _) => trace.last,
+            (After::Faulty(..), ..) | (_, ChangeOrigin::Hand, Haste::Finish) => alone,
+            (_, ChangeOrigin::Journal, _) => trace.last,
             _ if is_slow => trace.last + DELETION_SETTLE_MS,
             _ => alone.max(burst_end),
         };

@@ -67,7 +67,8 @@ pub fn told(deed: &Deed<'_>, changes: &[Side<'_>]) -> Vec<Line> {
             other.is_archived() && other.file_name() == path.file_name() && was.is_none() && now.is_some()
         };
         let is_archived = new.is_none() && changes.iter().any(goes_to);
-        let what = What { was: brief(was.as_ref()), now: brief(now.as_ref()), is_archived, verb: Some(deed.verb) };
+        let what =
+            ChangeKind { was: brief(was.as_ref()), now: brief(now.as_ref()), is_archived, verb: Some(deed.verb) };
         let mut told = Vec::new();
         if let Some(draft) = what.draft(new.as_ref().or(old.as_ref()), deed.agent) {
             count += 1;
@@ -118,7 +119,7 @@ pub(super) fn step(
     is_archived: bool,
     at: Timestamp,
 ) -> Option<Told> {
-    let what = What { was: brief(was), now: brief(now), is_archived, verb: None };
+    let what = ChangeKind { was: brief(was), now: brief(now), is_archived, verb: None };
     let draft = what.draft(entry, None)?;
     let text = |seen: Option<&Seen>| seen.map_or_else(String::new, |seen| seen.digest.clone());
     let last = last.map_or("", EventId::as_str);
@@ -203,7 +204,7 @@ fn mend(was: Option<&Seen>, now: Option<&mut Seen>) {
 }
 
 /// Two states of a document.
-struct What<'a> {
+struct ChangeKind<'a> {
     was: Option<&'a Brief>,
     now: Option<&'a Brief>,
     is_archived: bool,
@@ -216,7 +217,7 @@ struct Draft {
     body: Map<String, Json>,
 }
 
-impl What<'_> {
+impl ChangeKind<'_> {
     /// What has happened; `None` for what is no agent, task or workflow.
     fn draft(&self, entry: Option<&Entry>, agent: Option<&AgentName>) -> Option<Draft> {
         let told = self.now.or(self.was)?;

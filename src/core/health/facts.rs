@@ -18,7 +18,7 @@ pub struct Facts {
     /// What `git --version` printed, or why it did not.
     pub program: Result<String, String>,
     /// Where we are, or why nothing there can be used.
-    pub place: Result<Place, Fault>,
+    pub place: Result<ProjectRoot, Fault>,
     /// What is there; `None` if it could not be opened.
     pub inside: Option<Inside>,
     /// The kernel's limits of file events, where it has some.
@@ -29,7 +29,7 @@ pub struct Facts {
 
 /// Where we are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct ProjectRoot {
     /// The work tree, or a plain directory.
     pub root: String,
     /// Tells whether there is a repository.

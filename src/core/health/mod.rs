@@ -7,8 +7,8 @@ mod judge_git;
 mod redact;
 
 pub use facts::{
-    BridgeFacts, Documents, Facts, Fault, FileSystem, GitFacts, Ground, Inside, Limits, LockFact, Place, Presence,
-    Reached, Standing,
+    BridgeFacts, Documents, Facts, Fault, FileSystem, GitFacts, Ground, Inside, Limits, LockFact, Presence,
+    ProjectRoot, Reached, Standing,
 };
 pub use judge::judge;
 pub use redact::redact;

@@ -22,7 +22,7 @@ use crate::core::name::{AgentName, DocPath};
 pub use holds::holds;
 pub use record::{Loss, losses};
 pub use text::sides;
-pub use tree::{Outcome, snapshots};
+pub use tree::{MergeOutcome, snapshots};
 
 /// One of the two sides of a merge, in git's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use crate::core::snapshot::{Entry, Snapshot};
 
 /// What becomes of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct MergeOutcome {
     /// What it holds; `None` if there is nothing any more.
     pub content: Option<Document>,
     /// What a person must decide.
@@ -35,7 +35,7 @@ pub fn snapshots(
     ours: &Snapshot,
     theirs: &Snapshot,
     names: &MergeSides<'_>,
-) -> BTreeMap<DocPath, Outcome> {
+) -> BTreeMap<DocPath, MergeOutcome> {
     let all = [base, ours, theirs];
     let known = |entry: &Entry| match (entry.kind, &entry.id) {
         // An id that stands twice says nothing: then the path does.
@@ -58,7 +58,7 @@ pub fn snapshots(
         }
     }
     let is_free = |path: &DocPath, known: &Known| lies.get(path).is_none_or(|all| all.iter().all(|one| *one == known));
-    let mut outcomes: BTreeMap<DocPath, Outcome> = BTreeMap::new();
+    let mut outcomes: BTreeMap<DocPath, MergeOutcome> = BTreeMap::new();
     let mut left: BTreeSet<DocPath> = BTreeSet::new();
     for (known, [old, mine, other]) in &documents {
         let (old, mine, other) = (*old, *mine, *other);
@@ -73,7 +73,7 @@ pub fn snapshots(
         }
     }
     for path in left {
-        outcomes.entry(path).or_insert(Outcome { content: None, conflicts: Vec::new(), decisions: Vec::new() });
+        outcomes.entry(path).or_insert(MergeOutcome { content: None, conflicts: Vec::new(), decisions: Vec::new() });
     }
     outcomes.retain(|path, outcome| {
         let mine = ours.get(path).map(|entry| &entry.document);
@@ -83,7 +83,7 @@ pub fn snapshots(
 }
 
 /// Two documents that come to the same path are merged there.
-fn put(outcomes: &mut BTreeMap<DocPath, Outcome>, path: DocPath, outcome: Outcome, names: &MergeSides<'_>) {
+fn put(outcomes: &mut BTreeMap<DocPath, MergeOutcome>, path: DocPath, outcome: MergeOutcome, names: &MergeSides<'_>) {
     let Some(there) = outcomes.get_mut(&path) else {
         outcomes.insert(path, outcome);
         return;
@@ -105,7 +105,7 @@ fn one(
     other: Option<&Entry>,
     names: &MergeSides<'_>,
     is_free: &dyn Fn(&DocPath) -> bool,
-) -> Option<(DocPath, Outcome)> {
+) -> Option<(DocPath, MergeOutcome)> {
     let same = |entry: &Entry| old.is_some_and(|old| old.document == entry.document);
     match (mine, other) {
         (Some(mine), Some(other)) => {
@@ -113,7 +113,7 @@ fn one(
             let base = old.map(|old| &old.document);
             let Merged { document, conflicts, decisions } =
                 super::document(&path, base, &mine.document, &other.document, names);
-            Some((path, Outcome { content: Some(document), conflicts, decisions }))
+            Some((path, MergeOutcome { content: Some(document), conflicts, decisions }))
         }
         // Moved by the one and removed by the other is removed.
         (Some(one), None) | (None, Some(one)) if old.is_some() && same(one) => None,
@@ -129,7 +129,7 @@ fn one(
             let out = live(&one.path);
             let path = if old.is_some() && is_free(&out) { out } else { one.path.clone() };
             let content = Some(one.document.clone());
-            Some((path, Outcome { content, conflicts: Vec::new(), decisions: decisions.into_iter().collect() }))
+            Some((path, MergeOutcome { content, conflicts: Vec::new(), decisions: decisions.into_iter().collect() }))
         }
         (None, None) => None,
     }

@@ -11,7 +11,7 @@ use super::session::{self, Session};
 use crate::api::view::{
     ANSWER_BYTES_MAX, AnswerHead, CHANGES_SHOWN_MAX, ErrorReport, ITEMS_DEFAULT, envelope, history_data,
 };
-use crate::core::change::{Change, What};
+use crate::core::change::{Change, ChangeKind};
 use crate::core::message;
 use crate::core::name::{AgentName, DocId, DocPath, Kind, visible};
 use crate::core::snapshot::FindError;
@@ -132,7 +132,7 @@ fn who(entry: &HistoryEntry) -> String {
 /// The changes worth a line: some come with every other change and say nothing. JSON has them all.
 pub(crate) fn telling(changes: &[Change]) -> Vec<&Change> {
     let is_telling =
-        |change: &&Change| !matches!(&change.what, What::Field { key, .. } if message::SILENT.contains(&&**key));
+        |change: &&Change| !matches!(&change.what, ChangeKind::Field { key, .. } if message::SILENT.contains(&&**key));
     let telling: Vec<&Change> = changes.iter().filter(is_telling).collect();
     if telling.is_empty() { changes.iter().collect() } else { telling }
 }
@@ -200,14 +200,14 @@ mod tests {
         let long = "x".repeat(1_000_000);
         let map: serde_json::Map<String, Value> = (0..9_000).map(|n| (format!("k{n}"), json!(long[..9]))).collect();
         let whats = [
-            What::Note { text: long.clone() },
-            What::Field { key: long.clone(), from: Some(json!(map)), to: Some(json!([long, long])) },
-            What::List { key: "tags".to_owned(), added: vec![long[..99].to_owned(); 9_000], removed: Vec::new() },
-            What::Section { name: long.clone(), how: How::Added },
-            What::Published { events: vec![long.clone(); 3] },
+            ChangeKind::Note { text: long.clone() },
+            ChangeKind::Field { key: long.clone(), from: Some(json!(map)), to: Some(json!([long, long])) },
+            ChangeKind::List { key: "tags".to_owned(), added: vec![long[..99].to_owned(); 9_000], removed: Vec::new() },
+            ChangeKind::Section { name: long.clone(), how: How::Added },
+            ChangeKind::Published { events: vec![long.clone(); 3] },
         ];
         let path = DocPath::new("task-1.md").expect("a path");
-        let change = |what: &What| Change { path: path.clone(), kind: None, id: None, what: what.clone() };
+        let change = |what: &ChangeKind| Change { path: path.clone(), kind: None, id: None, what: what.clone() };
         let entry = HistoryEntry {
             missing: Vec::new(),
             is_boundary: false,

@@ -7,7 +7,7 @@ use crate::adapters::git::{IgnoredDocument, Indexed, Repository, Target};
 use crate::adapters::store::{DOCUMENT_BYTES_MAX, FolderScan, Stamp};
 use crate::core::diagnostic::{Code, Diagnostic, Severity};
 use crate::core::document::Document;
-use crate::core::engine::Seen;
+use crate::core::engine::ScannedDocument;
 use crate::core::name::{ContentId, DocPath};
 use crate::services::index::held_back;
 use crate::services::{Error, environment};
@@ -31,7 +31,7 @@ pub struct Survey {
 #[derive(Debug, Clone)]
 struct Known {
     stamp: Stamp,
-    seen: Seen,
+    seen: ScannedDocument,
     source: Source,
 }
 
@@ -57,7 +57,7 @@ impl Known {
 #[derive(Debug, Default)]
 pub struct Sight {
     /// Every document that git does not ignore.
-    pub files: BTreeMap<DocPath, Seen>,
+    pub files: BTreeMap<DocPath, ScannedDocument>,
     /// Those whose present state was written by an operation of the journal, removals included.
     pub own: BTreeSet<DocPath>,
     /// One that git ignores, if there is any.
@@ -127,7 +127,8 @@ impl Survey {
         let told = unread.filter_map(|(path, stamp)| {
             let one = indexed.get(path)?;
             let is_as_added = one.is(stamp.ino, stamp.mtime_ns, stamp.ctime_ns, stamp.size);
-            let seen = || Seen { content: Some(one.content.clone()), stamp: stamp_digest(stamp), fault: None };
+            let seen =
+                || ScannedDocument { content: Some(one.content.clone()), stamp: stamp_digest(stamp), fault: None };
             is_as_added.then(|| (path.clone(), Known { stamp: *stamp, seen: seen(), source: Source::Index }))
         });
         let mut told: BTreeMap<DocPath, Known> = told.collect();
@@ -164,17 +165,17 @@ fn missing(
     repository: &Repository,
     tracked: &BTreeMap<DocPath, ContentId>,
     scan: &FolderScan,
-    files: &mut BTreeMap<DocPath, Seen>,
+    files: &mut BTreeMap<DocPath, ScannedDocument>,
 ) -> Result<(), Error> {
     let missing: Vec<_> = tracked.iter().filter(|(path, _)| !files.contains_key(*path)).collect();
     let is_current = *commits.target == Target::Current;
     for (path, content) in missing {
         let in_repository = commits.documents.in_repository(path);
-        let unknown = |fault| Seen { content: None, stamp: 0, fault: Some(fault) };
+        let unknown = |fault| ScannedDocument { content: None, stamp: 0, fault: Some(fault) };
         let seen = if let Some(why) = scan.in_the_way(path) {
             Some(unknown(held_back::in_the_way(commits.folder(), path, &why)))
         } else if is_current && repository.index().is_kept_out(&in_repository)? {
-            Some(Seen { content: Some(content.clone()), stamp: 0, fault: None })
+            Some(ScannedDocument { content: Some(content.clone()), stamp: 0, fault: None })
         } else {
             let gap = repository.attributes().attribute_gap(&in_repository)?;
             gap.map(|gap| unknown(held_back::left_to_git(path, &in_repository, &gap)))
@@ -190,7 +191,7 @@ fn hold_back(
     repository: &Repository,
     tracked: &BTreeMap<DocPath, ContentId>,
     scan: &FolderScan,
-    files: &mut BTreeMap<DocPath, Seen>,
+    files: &mut BTreeMap<DocPath, ScannedDocument>,
 ) -> Result<(), Error> {
     for (path, seen) in files.iter_mut().filter(|(path, seen)| seen.content.as_ref() != tracked.get(*path)) {
         let in_repository = commits.documents.in_repository(path);
@@ -201,7 +202,7 @@ fn hold_back(
     let Some(programs) = repository.index().programs(commits.folder())? else { return Ok(()) };
     for (path, stamp) in &scan.files {
         let is_program = stamp.mode & OWNER_RUNS != 0;
-        let same = |seen: &&mut Seen| seen.content.is_some() && seen.content.as_ref() == tracked.get(path);
+        let same = |seen: &&mut ScannedDocument| seen.content.is_some() && seen.content.as_ref() == tracked.get(path);
         if let Some(seen) = files.get_mut(path).filter(same)
             && programs.contains(path) != is_program
         {
@@ -228,7 +229,7 @@ fn pass_over_checked_out(
             continue;
         }
         if let Some(content) = tracked.get(&path) {
-            sight.files.insert(path, Seen { content: Some(content.clone()), stamp: 0, fault: None });
+            sight.files.insert(path, ScannedDocument { content: Some(content.clone()), stamp: 0, fault: None });
             continue;
         }
         if removed.is_none() {
@@ -257,7 +258,7 @@ fn read(
         Ok(None) => return Ok(None),
         Err(error) if error.concerns_one_file() => {
             let fault = held_back::cannot_be_read(commits.folder(), path, &error);
-            return known(Stamp::default(), Seen { content: None, stamp: 0, fault: Some(fault) });
+            return known(Stamp::default(), ScannedDocument { content: None, stamp: 0, fault: Some(fault) });
         }
         Err(error) => return Err(error.into()),
     };
@@ -266,7 +267,7 @@ fn read(
         let fault = Diagnostic::error(Code::FileTooBig, format!("it is larger than {DOCUMENT_BYTES_MAX} bytes"))
             .in_file(path)
             .hint("split the document, or move bulky data to a file of its own");
-        return known(file.stamp, Seen { content: None, stamp, fault: Some(fault) });
+        return known(file.stamp, ScannedDocument { content: None, stamp, fault: Some(fault) });
     }
     let Some(content) = repository.attributes().content_id(in_repository, &file.bytes)? else {
         let content = added.content(commits, path, &file.stamp)?;
@@ -274,21 +275,21 @@ fn read(
             (None, Some(gap)) => Some(held_back::left_to_git(path, in_repository, &gap)),
             _ => None,
         };
-        return known(Stamp::default(), Seen { content, stamp, fault });
+        return known(Stamp::default(), ScannedDocument { content, stamp, fault });
     };
     let document = Document::parse(file.bytes);
     let fault = document.faults().iter().find(|fault| fault.severity == Severity::Error).cloned();
     // An editor that empties a file before it writes it has not finished; nobody means an empty document.
     let empty = || Diagnostic::error(Code::NoFrontmatter, "it is empty").hint("save it with its text, or remove it");
     let fault = fault.or_else(|| document.text().trim().is_empty().then(empty)).map(|fault| fault.in_file(path));
-    known(file.stamp, Seen { content: Some(content), stamp, fault })
+    known(file.stamp, ScannedDocument { content: Some(content), stamp, fault })
 }
 
 /// The paths that are as the journal's last operation on them left them.
 fn own(
     commits: &Committer<'_>,
     repository: &Repository,
-    files: &BTreeMap<DocPath, Seen>,
+    files: &BTreeMap<DocPath, ScannedDocument>,
 ) -> Result<BTreeSet<DocPath>, Error> {
     let mut last = BTreeMap::new();
     for record in commits.store.log.journal()? {

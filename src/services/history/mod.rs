@@ -11,7 +11,7 @@ use super::Error;
 use super::commits::{operation, trailers};
 use super::operations::{Actor, Operations};
 use crate::adapters::git::Repository;
-use crate::core::change::{self, Change, What};
+use crate::core::change::{self, Change, ChangeKind};
 use crate::core::document::Document;
 use crate::core::entity::{self, Entity, TaskStatus};
 use crate::core::message::{AGENT_TRAILER, HOLDER_TRAILER};
@@ -128,11 +128,11 @@ impl History<'_> {
         if task.status != TaskStatus::Completed {
             return Ok(None);
         }
-        let is_step = |change: &&Change| matches!(change.what, What::Status { .. } | What::Created { .. });
+        let is_step = |change: &&Change| matches!(change.what, ChangeKind::Status { .. } | ChangeKind::Created { .. });
         for entry in self.list(Some(&found.path), None, COMPLETED_WITHIN)? {
             let Some(change) = entry.changes.iter().find(is_step) else { continue };
             let status = match &change.what {
-                What::Status { to: status, .. } | What::Created { status, .. } => status.as_deref(),
+                ChangeKind::Status { to: status, .. } | ChangeKind::Created { status, .. } => status.as_deref(),
                 _ => None,
             };
             if status != Some(TaskStatus::Completed.word()) {

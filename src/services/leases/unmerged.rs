@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::Leases;
 use crate::adapters::git::{Repository, Target};
-use crate::core::change::{self, What};
+use crate::core::change::{self, ChangeKind};
 use crate::core::document::Document;
 use crate::core::lease::{EntryState, LeaseEvidence, LeaseRequest, Override, lease_state};
 use crate::core::message::SILENT;
@@ -126,15 +126,15 @@ impl Leases<'_> {
 }
 
 /// Returns what a change is about, if it is work on the task: not who holds it, and nothing that was taken away.
-fn subject(what: &What) -> Option<String> {
+fn subject(what: &ChangeKind) -> Option<String> {
     match what {
-        What::Field { key, .. } if key == "claimed_by" || SILENT.contains(&&**key) => None,
-        What::Field { key, .. } | What::List { key, .. } => Some(format!("key {key}")),
-        What::Step { text, done, .. } => Some(format!("step {done} {text}")),
-        What::StepAdded { text, .. } => Some(format!("new step {text}")),
-        What::Note { text } => Some(format!("note {text}")),
-        What::Section { name, .. } => Some(format!("section {name}")),
-        What::Prose { .. } => Some("text".to_owned()),
+        ChangeKind::Field { key, .. } if key == "claimed_by" || SILENT.contains(&&**key) => None,
+        ChangeKind::Field { key, .. } | ChangeKind::List { key, .. } => Some(format!("key {key}")),
+        ChangeKind::Step { text, done, .. } => Some(format!("step {done} {text}")),
+        ChangeKind::StepAdded { text, .. } => Some(format!("new step {text}")),
+        ChangeKind::Note { text } => Some(format!("note {text}")),
+        ChangeKind::Section { name, .. } => Some(format!("section {name}")),
+        ChangeKind::Prose { .. } => Some("text".to_owned()),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Every finding about the folder: what its documents say, what only git can store, what is no document. Only looks.
 
 use super::Maintenance;
-use crate::adapters::store::{FolderScan, Strange, What};
+use crate::adapters::store::{EntryType, FolderScan, Strange};
 use crate::core::check;
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::event;
@@ -43,7 +43,7 @@ impl Maintenance<'_> {
         let at = |name: &str| shell_word(&format!("{}/{name}", self.documents.folder()));
         let is_taken = |name: &str| scan.files.iter().any(|(path, _)| path.as_str() == name);
         match strange.what {
-            What::OtherEnding => {
+            EntryType::OtherEnding => {
                 let stem = strange.name.rsplit_once('.').map_or(&*strange.name, |(stem, _)| stem);
                 let name = format!("{stem}.md");
                 match DocPath::new(&*name) {
@@ -54,9 +54,11 @@ impl Maintenance<'_> {
                     Err(_) => "rename it to `task-<id>.md`, or move it out of the folder".to_owned(),
                 }
             }
-            What::BadName => "rename it with letters, digits and `-`, or move it out of the folder".to_owned(),
-            What::Symlink => format!("put the file itself there, or take the link away: `rm {}`", at(&strange.name)),
-            What::Directory | What::File | What::Special => {
+            EntryType::BadName => "rename it with letters, digits and `-`, or move it out of the folder".to_owned(),
+            EntryType::Symlink => {
+                format!("put the file itself there, or take the link away: `rm {}`", at(&strange.name))
+            }
+            EntryType::Directory | EntryType::File | EntryType::Special => {
                 "move it out of the folder, or give it another name".to_owned()
             }
         }

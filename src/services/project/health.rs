@@ -2,7 +2,7 @@
 
 use super::{Opening, Project};
 use crate::adapters::{git, watch};
-use crate::core::health::{Facts, Place};
+use crate::core::health::{Facts, ProjectRoot};
 use crate::services::maintenance::fault;
 use crate::services::{Error, environment};
 
@@ -19,7 +19,7 @@ pub fn probe_project(opening: Opening) -> (Facts, Option<Project>) {
         Ok(project) => {
             let root = project.root.display().to_string();
             let has_git_dir = project.root.join(".git").exists();
-            (Ok(Place { root, in_git: project.repository.is_some(), has_git_dir }), Some(project))
+            (Ok(ProjectRoot { root, in_git: project.repository.is_some(), has_git_dir }), Some(project))
         }
         Err(error) => (Err(fault(&error)), None),
     };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Project;
 use crate::adapters::git::{Hooks, Repository, Target};
-use crate::adapters::store::{self, Durability, Place, Store};
+use crate::adapters::store::{self, Durability, Store, StorePlace};
 use crate::core::config::{Config, Shown};
 use crate::core::diagnostic::Diagnostic;
 use crate::core::follow::FollowScope;
@@ -62,7 +62,7 @@ impl Project {
         };
         let folder = config.text("markdown.folder").unwrap_or(".claude/coordination").to_owned();
         let durability = durability(&config);
-        let place = Place { root: root.clone(), folder, run: run.clone(), shared };
+        let place = StorePlace { root: root.clone(), folder, run: run.clone(), shared };
         let store = Store::open(&place, durability)?.telling(events::teller()).taking_in(intake::rules(root.clone()));
         let progress = Progress::default();
         let auto = config.flag("commit.auto");

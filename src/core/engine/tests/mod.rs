@@ -268,7 +268,8 @@ fn a_jumping_clock_only_hurries_or_delays_a_little() {
 #[test]
 fn force_admits_all_that_can_be_taken_in() {
     let fault = Diagnostic::error(Code::FileTooBig, "too big");
-    let change = |before: Option<&str>, after| Change { before: before.map(content), after, origin: Origin::Hand };
+    let change =
+        |before: Option<&str>, after| PendingChange { before: before.map(content), after, origin: ChangeOrigin::Hand };
     let changes = BTreeMap::from([
         (path("big"), change(None, After::Faulty(None, fault.clone()))),
         (path("broken"), change(Some("1"), After::Faulty(Some(content("x")), fault.clone()))),

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::core::diagnostic::{Code, Diagnostic};
-use crate::core::engine::{Batch, DELETIONS_MAX, Effect, Engine, Head, Input, Readiness, Reason, Retry, Seen};
+use crate::core::engine::{
+    Batch, DELETIONS_MAX, Effect, Engine, Head, Input, Readiness, Reason, Retry, ScannedDocument,
+};
 use crate::core::name::{ContentId, DocPath, Revision};
 
 pub(super) fn path(name: &str) -> DocPath {
@@ -204,7 +206,7 @@ impl World {
         self.scans.push(now);
         let seen = |(path, (text, stamp)): (&DocPath, &(String, u64))| {
             let fault = is_broken(text).then(|| Diagnostic::error(Code::ConflictMarkers, "conflict markers"));
-            (path.clone(), Seen { content: Some(content(text)), stamp: *stamp, fault })
+            (path.clone(), ScannedDocument { content: Some(content(text)), stamp: *stamp, fault })
         };
         let is_own = |(path, text): &(&DocPath, &Option<String>)| self.files.get(*path).map(|f| &f.0) == text.as_ref();
         let own: BTreeSet<DocPath> = self.own.iter().filter(is_own).map(|(path, _)| path.clone()).collect();

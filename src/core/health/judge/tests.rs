@@ -32,7 +32,7 @@ fn healthy() -> Facts {
     };
     Facts {
         program: Ok("git version 2.47.3".to_owned()),
-        place: Ok(Place { root: "/r".to_owned(), in_git: true, has_git_dir: true }),
+        place: Ok(ProjectRoot { root: "/r".to_owned(), in_git: true, has_git_dir: true }),
         inside: Some(Inside {
             folder: "f".to_owned(),
             own_branch: None,
@@ -131,12 +131,12 @@ fn verdicts_on_git() {
             "run `git remote set-url origin URL` without it, and use a credential helper",
         ),
         (
-            |f, _, _, _| f.place = Ok(Place { root: "/r".to_owned(), in_git: false, has_git_dir: false }),
+            |f, _, _, _| f.place = Ok(ProjectRoot { root: "/r".to_owned(), in_git: false, has_git_dir: false }),
             "repository warning: `/r` is in no repository: there is no history",
             "run `git init` to keep a history",
         ),
         (
-            |f, _, _, _| f.place = Ok(Place { root: "/r".to_owned(), in_git: false, has_git_dir: true }),
+            |f, _, _, _| f.place = Ok(ProjectRoot { root: "/r".to_owned(), in_git: false, has_git_dir: true }),
             "repository problem: `/r/.git` is there and is no repository: a part of it is missing",
             "bring `HEAD`, `objects` or `refs` back from a copy, whichever is missing, or clone again",
         ),
