@@ -55,3 +55,6 @@ pub mod engine;
 
 // What is to be done to the documents.
 pub mod operation;
+
+// How workflows go on.
+pub mod workflow;

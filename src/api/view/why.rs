@@ -134,6 +134,9 @@ fn waiting(why: &WhyReport) -> TaskExplanation {
             format!("mycelium task approve {id}"),
         ),
         Some(Wait::Until(at)) => TaskExplanation::done(format!("{sentence} until {at}")),
+        Some(Wait::Unfilled) => {
+            TaskExplanation::done(format!("{sentence} for its payload to be filled by its workflow"))
+        }
         Some(Wait::FanOut) => {
             TaskExplanation::with(format!("{sentence} for the items of its list"), "mycelium task list".to_owned())
         }

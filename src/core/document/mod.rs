@@ -11,6 +11,7 @@ mod layout;
 mod lost_fence;
 mod scan;
 mod value;
+mod yaml;
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -20,6 +21,7 @@ pub use edit::{DESCRIPTION_BYTES_MAX, DocumentEdit, EditError, JSON_DEPTH_MAX, M
 pub(crate) use guard::marker as conflict_marker;
 pub use lost_fence::LostFence;
 pub use value::Value;
+pub use yaml::{YamlEntry, YamlKind, YamlNode, read_yaml};
 
 use crate::core::diagnostic::{Code, Diagnostic, Place};
 use body::BodyStructure;

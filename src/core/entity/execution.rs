@@ -156,6 +156,8 @@ pub struct Execution {
     pub fan_out: Option<DocId>,
     /// Which item, from 1.
     pub item: Option<u64>,
+    /// Its payload holds expressions that are to be filled before it starts.
+    pub fill: bool,
 }
 
 /// How a task has ended, as far as those that depend on it are concerned.

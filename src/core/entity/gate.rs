@@ -130,7 +130,10 @@ impl Task {
     #[must_use]
     pub fn has_attempts_left(&self) -> bool {
         let max = self.execution.retry.map_or(1, |retry| retry.max_attempts);
-        self.status == TaskStatus::Failed && !self.is_cancelled() && self.attempt.unwrap_or(1).max(1) < max
+        // The policy of a fan-out is that of its items.
+        let is_tried =
+            self.status == TaskStatus::Failed && !self.is_cancelled() && self.gates.for_each.usable().is_none();
+        is_tried && self.attempt.unwrap_or(1).max(1) < max
     }
 
     /// Returns true if it was cancelled: its error says so.

@@ -28,6 +28,8 @@ pub use gate::{ApprovalMark, StatedValue, TaskGates, TaskReference, WhenMissing}
 pub use json::{fraction_json, span_text};
 pub use liveness::{Liveness, TTL_DEFAULT};
 pub use model::{ActiveTask, Agent, Entity, Task, Workflow};
-pub(crate) use read::referred;
 pub use read::{Reading, read, title};
-pub use status::{AgentStatus, IllegalTransition, Priority, Review, TaskStatus, UnknownWord, WorkflowStatus};
+pub(crate) use read::{referred, retry_policy};
+pub use status::{
+    AgentStatus, IllegalTransition, Priority, Review, TaskStatus, UnknownWord, WorkflowStatus, letters_apart,
+};

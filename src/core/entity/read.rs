@@ -3,6 +3,7 @@
 mod execution;
 mod gates;
 
+pub(crate) use execution::retry_policy;
 pub(crate) use gates::referred;
 pub(super) use gates::{is_absent_word, is_approver};
 

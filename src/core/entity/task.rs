@@ -160,13 +160,25 @@ pub fn skip(document: &Document, reason: &SkipReason) -> Result<Document, Refusa
 /// # Errors
 /// [`Refusal`] if it has ended or the document does not allow the edit.
 pub fn cancel(document: &Document, by: &str) -> Result<Document, Refusal> {
+    end_open(document, "failed by cancel", &Json::from(format!("{CANCELLED_BY}{}", one_line(by))))
+}
+
+/// Pending or running → failed, without having been done: what it needs to start cannot be made.
+///
+/// # Errors
+/// [`Refusal`] if it has ended or the document does not allow the edit.
+pub fn fail_unstarted(document: &Document, error: &Json) -> Result<Document, Refusal> {
+    end_open(document, "failed by fail", error)
+}
+
+fn end_open(document: &Document, how: &'static str, error: &Json) -> Result<Document, Refusal> {
     let now = status::<TaskStatus>(Kind::Task, document)?;
     if matches!(now, TaskStatus::Completed | TaskStatus::Failed) {
-        return Err(illegal(document, now, "failed by cancel"));
+        return Err(illegal(document, now, how));
     }
     let new = set_key(document, "status", &Value::text(TaskStatus::Failed.word()))?;
     let new = set_placeholder(&new, "Result", "_None_")?;
-    set_outcome(&new, "Error", &Json::from(format!("{CANCELLED_BY}{}", one_line(by))))
+    set_outcome(&new, "Error", error)
 }
 
 /// Completed → pending. The result stays until there is a new one; its approval does not.

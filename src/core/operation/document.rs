@@ -6,8 +6,9 @@ use crate::core::document::{Document, Mark};
 use crate::core::entity::review::{self, Approver};
 use crate::core::entity::task::{self, TaskUpdate};
 use crate::core::entity::workflow::{self, WorkflowUpdate};
-use crate::core::entity::{AgentDraft, Refusal, TaskDraft, WorkflowDraft};
+use crate::core::entity::{AgentDraft, Refusal, SkipReason, TaskDraft, WorkflowDraft};
 use crate::core::name::{DocId, Kind};
+use crate::core::time::Timestamp;
 
 /// A document to be made.
 #[derive(Debug, Clone)]
@@ -61,6 +62,23 @@ pub enum TaskChange {
     Release,
     /// Makes a failed task pending again.
     Retry,
+    /// Makes a failed task pending again, as its retry policy says.
+    RetryLater {
+        /// Not before this moment.
+        not_before: Timestamp,
+    },
+    /// Skips a pending task.
+    Skip(SkipReason),
+    /// Fails a pending or running task that is not to be done any more.
+    Cancel {
+        /// The agent or person that wants it so.
+        by: String,
+    },
+    /// Fails a task that cannot be started.
+    FailUnstarted {
+        /// Why.
+        error: Json,
+    },
     /// Makes a completed task pending again.
     Reopen,
     /// Adds a note.
@@ -99,9 +117,11 @@ impl TaskChange {
         match self {
             Self::Update(_) => "update",
             Self::Complete { .. } => "complete",
-            Self::Fail { .. } => "fail",
+            Self::Fail { .. } | Self::FailUnstarted { .. } => "fail",
+            Self::Skip(_) => "skip",
+            Self::Cancel { .. } => "cancel",
             Self::Release => "release",
-            Self::Retry => "retry",
+            Self::Retry | Self::RetryLater { .. } => "retry",
             Self::Reopen => "reopen",
             Self::Note(_) => "note",
             Self::Tick { .. } => "tick",
@@ -134,6 +154,10 @@ impl TaskChange {
             Self::Fail { error } => task::fail(document, error.as_ref()),
             Self::Release => task::release(document),
             Self::Retry => task::retry(document),
+            Self::RetryLater { not_before } => task::retry_later(document, *not_before),
+            Self::Skip(reason) => task::skip(document, reason),
+            Self::Cancel { by } => task::cancel(document, by),
+            Self::FailUnstarted { error } => task::fail_unstarted(document, error),
             Self::Reopen => task::reopen(document),
             Self::Note(text) => task::note(document, text),
             Self::Tick { item, mark } => task::tick(document, *item, *mark),

@@ -27,6 +27,7 @@ impl fmt::Display for Blocker {
             Wait::ConditionFalse => f.write_str("its condition (false)"),
             Wait::ConditionUnknown => f.write_str("its condition (cannot be evaluated)"),
             Wait::FanOut => f.write_str("its items (a fan-out is given to no agent)"),
+            Wait::Unfilled => f.write_str("its payload (not filled)"),
             Wait::Paused | Wait::Cancelled => write!(f, "its workflow {} ({})", self.id, self.why.word()),
             why => write!(f, "{} ({})", self.id, why.word()),
         }
@@ -56,6 +57,8 @@ pub enum Wait {
     ConditionUnknown,
     /// The task is a fan-out: its items are worked on.
     FanOut,
+    /// The payload of the task holds expressions that are not filled yet.
+    Unfilled,
     /// The workflow is paused.
     Paused,
     /// The workflow was cancelled.
@@ -77,6 +80,7 @@ impl Wait {
             Self::ConditionFalse => "condition false",
             Self::ConditionUnknown => "condition cannot be evaluated",
             Self::FanOut => "fan-out",
+            Self::Unfilled => "not filled",
             Self::Paused => "paused",
             Self::Cancelled => "cancelled",
         }
@@ -90,6 +94,7 @@ impl Wait {
             | Self::ConditionFalse
             | Self::ConditionUnknown
             | Self::FanOut
+            | Self::Unfilled
             | Self::Paused
             | Self::Cancelled => true,
             Self::Missing | Self::Unreadable | Self::Status(_) | Self::Unapproved | Self::Skipped | Self::Retry => {
@@ -133,7 +138,7 @@ impl Wait {
             Self::ConditionFalse | Self::ConditionUnknown => Some(Cause::Condition),
             Self::Paused => Some(Cause::Paused),
             Self::Cancelled => Some(Cause::Cancelled),
-            Self::Status(_) | Self::Unapproved | Self::Retry | Self::Until(_) | Self::FanOut => None,
+            Self::Status(_) | Self::Unapproved | Self::Retry | Self::Until(_) | Self::FanOut | Self::Unfilled => None,
         }
     }
 }
@@ -188,6 +193,9 @@ fn own_waits(snapshot: &Snapshot, task: &Task) -> Vec<Blocker> {
     }
     if let StatedValue::Usable(_) = task.gates.for_each {
         found.push(own(Wait::FanOut));
+    }
+    if task.execution.fill {
+        found.push(own(Wait::Unfilled));
     }
     if let Some(workflow) = snapshot.workflow_of(task) {
         let why = match () {

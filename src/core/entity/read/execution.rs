@@ -29,6 +29,7 @@ pub(super) fn execution(reader: &mut Reader<'_>) -> Execution {
         max_parallel: quietly(reader, "max_parallel"),
         fan_out: quietly(reader, "fan_out"),
         item: quietly(reader, "item"),
+        fill: quietly(reader, "fill").unwrap_or(false),
     }
 }
 
@@ -140,7 +141,7 @@ fn not_a_text(key: &str) -> Diagnostic {
 type Fault = (String, &'static str);
 
 /// Reads a retry policy: `3`, or `{ max_attempts: 3, backoff: 30s, factor: 2, max_backoff: 10m }`.
-fn retry_policy(value: &Value) -> Result<RetryPolicy, Fault> {
+pub(crate) fn retry_policy(value: &Value) -> Result<RetryPolicy, Fault> {
     const EXAMPLE: &str = "write `retry: { max_attempts: 3, backoff: 30s, factor: 2, max_backoff: 10m }`";
     let attempts = |value: &Value| {
         let number = value.as_text().and_then(|text| text.parse::<u64>().ok());

@@ -1,0 +1,18 @@
+//! Workflows: definitions, the documents that a run of one writes, and how it goes on from there. Pure: no file, clock or
+//! process; what is decided is carried out by `services`.
+
+mod decide;
+mod definition;
+mod fan_out;
+mod inputs;
+mod outcome;
+mod parse;
+mod plan;
+mod validate;
+
+pub use decide::{DriverAction, DriverOperation, decide, is_driven, settle};
+pub use definition::{INPUTS_MAX, InputDefinition, InputKind, STEPS_MAX, StepDefinition, WorkflowDefinition};
+pub use inputs::{InputError, check_inputs, parse_inputs};
+pub use outcome::{WorkflowEnd, steps_of, workflow_end};
+pub use parse::{DefinitionReading, read_definition};
+pub use plan::{EMBEDDED, PlannedTask, RunPlan, plan_run, step_id};
