@@ -162,3 +162,31 @@ fn many_that_vanish_at_once_are_held_until_somebody_insists() {
     until("they are removed elsewhere", LONG, || gone() == 30);
     fleet.until_one(&server, LONG);
 }
+
+#[test]
+fn many_that_a_command_removes_are_removed_on_the_server_at_once() {
+    let name = "many_that_a_command_removes_are_removed_on_the_server_at_once";
+    let Some(server) = Server::start(name) else { return };
+    let fleet = Fleet::unwatched(&[server.url()], &[]);
+    let batch = |lines: String| {
+        std::fs::write(fleet.clone(0).path("plan.jsonl"), lines).unwrap();
+        fleet.run(0, &["batch", "plan.jsonl"]).ok();
+    };
+    let line =
+        |op: &str, number: u32, more: &str| format!("{{\"op\": \"task.{op}\", \"id\": \"task-{number}\"{more}}}\n");
+    let mut left = Vec::new();
+    // A command that does not reach the server within milliseconds leaves it to a pass, which asks first: so it is tried again.
+    for round in 0..8 {
+        let mine = round * 100..round * 100 + 30;
+        batch(mine.clone().map(|number| line("create", number, ", \"type\": \"train\"")).collect());
+        fleet.run(0, &["bridge", "push"]).ok();
+        batch(mine.clone().map(|number| line("remove", number, "")).collect());
+        let there = held(&server);
+        left.push(mine.filter(|number| there.contains_key(&format!("task-{number}.md"))).count());
+        if left.last() == Some(&0) {
+            return;
+        }
+        fleet.run(0, &["bridge", "push", "--force"]).ok();
+    }
+    panic!("so many of 30 were left on the server, each time: {left:?}");
+}
