@@ -84,7 +84,17 @@ impl Project {
     /// # Errors
     /// [`Error::Git`] if HEAD cannot be read.
     pub fn context(&self) -> Result<Context, Error> {
-        let head = self.records().head()?;
+        self.context_at(None)
+    }
+
+    /// The same after a commit: where that was made, HEAD need not be read.
+    ///
+    /// # Errors
+    /// As [`Project::context`].
+    pub fn context_at(&self, committed: Option<&Revision>) -> Result<Context, Error> {
+        let last = self.repository.as_ref().zip(committed);
+        let last = last.and_then(|(repository, at)| repository.view().last_head(&self.target, at));
+        let head = last.map_or_else(|| self.records().head(), |head| Ok(Some(head)))?;
         Ok(Context {
             root: self.root.clone(),
             folder: self.folder().to_owned(),

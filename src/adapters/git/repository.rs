@@ -1,11 +1,13 @@
 //! Finding and opening a repository, and refusing those that are not safe to work in. Writes nothing.
 
+mod pinned_view;
+
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gix::ObjectId;
 use gix::bstr::ByteSlice;
@@ -13,6 +15,8 @@ use gix::config::Source;
 use gix::discover::repository::Path as Lying;
 use gix::discover::upwards;
 
+pub use self::pinned_view::PinnedView;
+use self::pinned_view::stamps;
 use super::attributes::{Converter, GitAttributes};
 use super::committer::GitCommitter;
 use super::committer::hooks::Hooks;
@@ -26,7 +30,7 @@ use super::mode::SharedMode;
 use super::pack::Published;
 use super::pack_upkeep::PackUpkeep;
 use super::program::Program;
-use super::references::GitReferences;
+use super::references::{GitReferences, Target, Tip};
 use super::remote::GitRemote;
 use super::rule_file;
 use super::setup::GitSetup;
@@ -66,8 +70,8 @@ pub(super) enum RefStorage {
 pub struct Repository {
     gix: RefCell<gix::Repository>,
     stamps: RefCell<Vec<(PathBuf, Option<FileId>)>>,
-    /// How often the configuration was compared with its files.
-    refreshes: Cell<u64>,
+    /// How often the configuration was compared with its files, and when last.
+    refreshes: Cell<(u64, Instant)>,
     /// How many [`PinnedView`]s there are.
     pins: Cell<usize>,
     /// The folders whose attribute files were looked at since a refresh, and which one that was.
@@ -76,6 +80,8 @@ pub struct Repository {
     pub(super) last_index: RefCell<Option<(Option<FileId>, gix::index::File)>>,
     /// The index in which no entry was stale, as the mark of it said last.
     pub(super) aligned: Cell<Option<FileId>>,
+    /// The tip that was read or set last, and the number of the refresh before.
+    pub(super) last_tip: RefCell<Option<(u64, Target, Tip)>>,
     /// The pack of a commit that is to be tried again.
     pub(super) published: RefCell<Option<Published>>,
     work_tree: PathBuf,
@@ -141,12 +147,13 @@ impl Repository {
         Ok(Self {
             gix: RefCell::new(repo),
             stamps,
-            refreshes: Cell::new(0),
+            refreshes: Cell::new((0, Instant::now())),
             pins: Cell::new(0),
             attributes_seen: RefCell::default(),
             converter: RefCell::new(None),
             last_index: RefCell::new(None),
             aligned: Cell::new(None),
+            last_tip: RefCell::new(None),
             published: RefCell::new(None),
             work_tree: paths.find(&work_tree),
             git_dir,
@@ -290,43 +297,6 @@ impl Repository {
         Program::new(&self.git_dir, &self.work_tree)
     }
 
-    /// Compares configuration and packs with their files once for all that is read while the answer lives.
-    ///
-    /// What a commit must not miss is not read through it: index, HEAD, branch and processes are looked at under the locks.
-    ///
-    /// # Errors
-    /// [`GitError::Object`] if the configuration changed and cannot be read.
-    pub fn pin(&self) -> Result<PinnedView<'_>, GitError> {
-        self.refresh_now()?;
-        self.pins.set(self.pins.get() + 1);
-        Ok(PinnedView { repo: self })
-    }
-
-    /// The number of the last refresh, while there is a [`PinnedView`].
-    pub(super) fn pinned_refresh(&self) -> Option<u64> {
-        (self.pins.get() > 0).then(|| self.refreshes.get())
-    }
-
-    /// Does as [`Self::refresh_now`], unless a [`PinnedView`] did for all.
-    pub(super) fn refresh(&self) -> Result<(), GitError> {
-        if self.pins.get() > 0 { Ok(()) } else { self.refresh_now() }
-    }
-
-    /// Opens the repository again if a file of its configuration or its set of packs changed. Without that, a process that
-    /// lives through many a `git gc` runs out of places for packs.
-    pub(super) fn refresh_now(&self) -> Result<(), GitError> {
-        self.refreshes.set(self.refreshes.get() + 1);
-        let now = stamps(&self.git_dir, &self.common_dir);
-        if *self.stamps.borrow() != now {
-            self.gix.borrow_mut().reload().map_err(GitError::object("open the repository again"))?;
-            self.gix.borrow_mut().clear_namespace();
-            self.gix.borrow_mut().object_cache_size_if_unset(OBJECTS_BYTES_MAX);
-            self.converter.borrow_mut().take();
-            *self.stamps.borrow_mut() = now;
-        }
-        Ok(())
-    }
-
     /// A switch of the configuration, whoever set it.
     pub(super) fn switch(&self, key: &'static str) -> Option<bool> {
         self.gix().config_snapshot().boolean(key)
@@ -374,28 +344,6 @@ impl Repository {
     #[must_use]
     pub fn has_work_tree(&self, name: &str) -> bool {
         !name.contains('/') && self.common_dir().join("worktrees").join(name).join("HEAD").exists()
-    }
-}
-
-/// While it lives, what is read of a repository shares one look at its configuration and attributes.
-#[derive(Debug)]
-pub struct PinnedView<'r> {
-    repo: &'r Repository,
-}
-
-impl PinnedView<'_> {
-    /// Looks again.
-    ///
-    /// # Errors
-    /// [`GitError::Object`] if the configuration changed and cannot be read.
-    pub fn renew(&self) -> Result<(), GitError> {
-        self.repo.refresh_now()
-    }
-}
-
-impl Drop for PinnedView<'_> {
-    fn drop(&mut self) {
-        self.repo.pins.set(self.repo.pins.get() - 1);
     }
 }
 
@@ -476,15 +424,4 @@ fn unknown_format(repo: &gix::Repository, why: &str) -> GitError {
         why: crate::core::name::visible(why),
         hint: "update mycelium, or clone the repository in the usual format".to_owned(),
     }
-}
-
-/// The configuration files and the folder of packs, and what they look like, to see when one changes.
-fn stamps(git_dir: &Path, common_dir: &Path) -> Vec<(PathBuf, Option<FileId>)> {
-    let mut files = vec![common_dir.join("config"), git_dir.join("config.worktree"), common_dir.join("objects/pack")];
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    files.extend(home.as_ref().map(|home| home.join(".gitconfig")));
-    let xdg = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| home.map(|home| home.join(".config")));
-    files.extend(xdg.map(|xdg| xdg.join("git/config")));
-    files.extend(std::env::var_os("GIT_CONFIG_GLOBAL").map(PathBuf::from));
-    files.into_iter().map(|path| (path.clone(), FileId::of(&path).ok().flatten())).collect()
 }

@@ -8,7 +8,7 @@ use super::args::{Global, Required};
 use super::progress::{self, Shown};
 use super::render;
 use crate::api::view::{AnswerHead, ErrorReport, remember_caller};
-use crate::core::name::visible;
+use crate::core::name::{Revision, visible};
 use crate::core::problem::ErrorClass;
 use crate::services::{Error, Opening, Patience, Project, RemoteClaims};
 
@@ -109,7 +109,12 @@ fn whereabouts(project: &Project) -> Result<String, ErrorReport> {
 
 /// Where a project's answers are read from.
 pub(crate) fn head(project: &Project) -> Result<AnswerHead, ErrorReport> {
-    let context = project.context()?;
+    head_at(project, None)
+}
+
+/// Where a project's answers are read from, behind this commit.
+pub(crate) fn head_at(project: &Project, committed: Option<&Revision>) -> Result<AnswerHead, ErrorReport> {
+    let context = project.context_at(committed)?;
     Ok(AnswerHead {
         root: context.root.display().to_string(),
         folder: context.folder,
@@ -120,7 +125,16 @@ pub(crate) fn head(project: &Project) -> Result<AnswerHead, ErrorReport> {
 
 /// An answer about a project, without data yet.
 pub(crate) fn answer(kind: &'static str, project: &Project) -> Result<Answer, ErrorReport> {
-    let mut answer = Answer::new(kind, head(project)?);
+    answer_at(kind, project, None)
+}
+
+/// An answer about a project behind this commit, without data yet.
+pub(crate) fn answer_at(
+    kind: &'static str,
+    project: &Project,
+    committed: Option<&Revision>,
+) -> Result<Answer, ErrorReport> {
+    let mut answer = Answer::new(kind, head_at(project, committed)?);
     answer.pager = project.config().text("ui.pager").map(ToOwned::to_owned);
     Ok(answer)
 }

@@ -140,7 +140,7 @@ pub(crate) fn removed(kind: &'static str, project: &Project, which: Kind, id: &s
 
 /// The answer to any write, without words yet.
 fn written(kind: &'static str, project: &Project, outcome: &Outcome) -> Result<Answer, ErrorReport> {
-    let mut answer = session::answer(kind, project)?;
+    let mut answer = session::answer_at(kind, project, outcome.committed.as_ref())?;
     answer.data = outcome_data(project, outcome);
     answer.findings.clone_from(&outcome.findings);
     answer.written = Some(WriteState::new(outcome.committed.as_ref(), outcome.waiting.as_ref()));

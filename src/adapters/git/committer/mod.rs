@@ -173,7 +173,7 @@ impl GitCommitter<'_> {
         if let Some(process) = takes_index.then(|| self.repo.view().git_at_work()).flatten() {
             return Ok(Try::AtWork(process));
         }
-        let tip = self.repo.references().tip(target)?;
+        let tip = self.repo.references().tip_read(target)?;
         if !takes_index {
             self.repo.references().check_branch(&tip)?;
         }

@@ -248,6 +248,7 @@ impl Swap<'_> {
         }
         locks.publish(Role::Branch)?;
         self.has_moved.set(true);
+        self.repo.note_tip(&self.target(), &Tip { value: Some(self.new), ..self.tip.clone() });
         sabotage::crash(Sabotage::CrashAfterRef);
         Ok(Swapped { logs, is_unlocked: locks.give_up() })
     }
@@ -270,17 +271,12 @@ impl Swap<'_> {
 
     /// Under the locks: HEAD, branch and index are as they were read, or it all starts again.
     fn compare(&self, index: Option<&Prepared>) -> Result<(), Stop> {
-        let start = self.tip.chain.first().unwrap_or(&self.tip.name);
-        let target = match start.strip_prefix("refs/heads/") {
-            Some(short) => Target::Branch(short.to_owned()),
-            None => Target::Current,
-        };
         // Two changes of the packed branches within one tick of the clock look like one; under the lock nothing may be old.
         let has_packed = self.repo.common_dir().join("packed-refs").exists();
         if has_packed && self.repo.gix().refs.force_refresh_packed_buffer().is_err() {
             return Err(Stop::Changed);
         }
-        if self.repo.references().tip(&target)? != *self.tip {
+        if self.repo.references().tip(&self.target())? != *self.tip {
             return Err(Stop::Changed);
         }
         let path = self.repo.index_path();
@@ -291,6 +287,12 @@ impl Swap<'_> {
             Some(index) if self.read_at.is_some_and(|mark| !mark.is_of(index)) => Err(Stop::Changed),
             _ => Ok(()),
         }
+    }
+
+    /// What the commit was asked for.
+    fn target(&self) -> Target {
+        let start = self.tip.chain.first().unwrap_or(&self.tip.name);
+        start.strip_prefix("refs/heads/").map_or(Target::Current, |short| Target::Branch(short.to_owned()))
     }
 
     fn log_lines(&self) -> Vec<LogLine> {

@@ -71,7 +71,24 @@ pub struct GitReferences<'r> {
 }
 
 impl GitReferences<'_> {
+    /// The tip of a target as it was read last for the [`PinnedView`](super::PinnedView) that there is, else as it is now.
+    /// It is to be compared under the locks.
+    pub(super) fn tip_read(self, target: &Target) -> Result<Tip, GitError> {
+        let last = self.repo.last_tip.borrow().clone();
+        let is_of_view = |refresh: u64| self.repo.pinned_refresh() == Some(refresh);
+        match last.filter(|(refresh, of, _)| is_of_view(*refresh) && of == target) {
+            Some((.., tip)) => Ok(tip),
+            None => self.tip(target),
+        }
+    }
+
     pub(super) fn tip(self, target: &Target) -> Result<Tip, GitError> {
+        let tip = self.resolve(target)?;
+        self.repo.note_tip(target, &tip);
+        Ok(tip)
+    }
+
+    fn resolve(self, target: &Target) -> Result<Tip, GitError> {
         let start = match target {
             Target::Current => "HEAD".to_owned(),
             Target::Branch(name) => full_name(name)?,

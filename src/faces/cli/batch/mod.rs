@@ -197,7 +197,8 @@ fn at_fault(fault: Fault, line: usize, text: &str, name: &str) -> ErrorReport {
 
 /// One result a line: data to standard output, for people failures to standard error.
 fn tell(project: &Project, session: &Session, told: Vec<Told>, count: &mut Count) -> Result<(), ErrorReport> {
-    let head = session::head(project)?;
+    let committed = told.iter().filter_map(|told| told.result.as_ref().ok()?.committed.as_ref()).next_back();
+    let head = session::head_at(project, committed)?;
     for told in told {
         match &told.result {
             Ok(outcome) => {
