@@ -7,6 +7,7 @@ use super::folder_view::FolderView;
 use super::outcome::CommitOutcome;
 use super::plan::Plan;
 use super::{Actor, Operations, Outcome};
+use crate::adapters::git::Repository;
 use crate::adapters::store::{ApplyError, Operation, StoreError};
 use crate::core::name::{AgentName, DocPath, OperationId};
 use crate::core::operation::{DocumentChange, Request};
@@ -133,6 +134,8 @@ impl Operations<'_> {
         mut plan: Plan,
     ) -> Result<Option<Vec<Result<Outcome, Error>>>, Error> {
         let paths = plan.paths();
+        // One look at the configuration of git for all that follows.
+        let _pinned = self.documents.repository.map(Repository::pin).transpose()?;
         self.documents.refuse_left_to_git(&paths)?;
         self.note_holders_heard(view.by, &plan.leases)?;
         let Some(mut seats) = self.begin_leases(&plan.leases)? else { return Ok(None) };

@@ -40,8 +40,22 @@ pub(super) struct Converter {
 enum AttributeFile {
     /// A file, or none.
     File(Option<FileId>),
+    /// Nothing can be found out about the file.
+    Unknown,
     /// A blob of the index, because there is no such file in the worktree.
     Indexed(Option<ObjectId>),
+}
+
+impl AttributeFile {
+    /// Looks at a file.
+    fn at(path: &Path) -> Self {
+        FileId::of(path).map_or(Self::Unknown, Self::File)
+    }
+
+    /// There is no such file.
+    fn is_missing(&self) -> bool {
+        matches!(self, Self::File(None) | Self::Indexed(_))
+    }
 }
 
 /// The attributes of files, and what git stores for a file by them.
@@ -137,7 +151,8 @@ impl GitAttributes<'_> {
         // The rules of a folder are read when a path in it is first asked for, so all of its files must be known by then.
         let knows_all = |known: &Converter| looked.keys().all(|file| known.files.contains_key(file));
         if !slot.as_ref().is_some_and(knows_all) {
-            if let Some(gap) = self.unreadable(looked.keys()) {
+            let may_be_there = looked.iter().filter(|(_, state)| !state.is_missing()).map(|(file, _)| file);
+            if let Some(gap) = self.unreadable(may_be_there) {
                 return Ok(Err(gap));
             }
             let mut files = slot.take().map_or_else(BTreeMap::new, |known| known.files);
@@ -189,14 +204,14 @@ impl GitAttributes<'_> {
         let mut files = BTreeMap::new();
         let mut index = None;
         for file in self.outside_files(repo) {
-            let state = FileId::of(Path::new(&file)).ok().flatten();
-            files.insert(file, AttributeFile::File(state));
+            let state = AttributeFile::at(Path::new(&file));
+            files.insert(file, state);
         }
         for folder in std::iter::once(0).chain(path_in_repo.match_indices('/').map(|(end, _)| end + 1)) {
             let name = format!("{}.gitattributes", &path_in_repo[..folder]);
-            let here = FileId::of(&self.repo.work_tree().join(&name)).ok().flatten();
-            let state = if here.is_some() {
-                AttributeFile::File(here)
+            let here = AttributeFile::at(&self.repo.work_tree().join(&name));
+            let state = if !here.is_missing() {
+                here
             } else {
                 if index.is_none() {
                     index =
