@@ -19,6 +19,8 @@ use crate::core::time::Timestamp;
 pub const FOLDER_WAIT: Duration = Duration::from_secs(10);
 /// How long a starting watcher retries: somebody who only asks whether one runs holds the lock for microseconds.
 const WATCH_WAIT: Duration = Duration::from_millis(50);
+/// The lock of the lease entries.
+const CLAIM_LOCK: &str = "claim.lock";
 const NAP_MIN: Duration = Duration::from_micros(100);
 const NAP_MAX: Duration = Duration::from_millis(5);
 
@@ -233,8 +235,12 @@ impl LeaseFiles {
     /// # Errors
     /// [`StoreError::Io`] if the run state cannot be written.
     pub fn lock(&self, wait: Duration) -> Result<Option<ClaimLock>, StoreError> {
-        self.state.make_run()?;
         let path = self.lock_path();
+        // In another worktree than the main one, the file says nothing of the local state there.
+        if path.parent() == Some(&*self.state.run) && !sabotage::active(Sabotage::NoClaimLock) {
+            return Ok(exclusive_in(&self.state, CLAIM_LOCK, wait)?.map(ClaimLock));
+        }
+        self.state.make_run()?;
         share::make_folders(&self.shared)
             .map_err(|source| StoreError::in_state("make the folder", &self.shared, &self.shared, source))?;
         if sabotage::active(Sabotage::NoClaimLock) {
@@ -248,6 +254,6 @@ impl LeaseFiles {
     /// The file whose lock that is.
     #[must_use]
     pub fn lock_path(&self) -> PathBuf {
-        self.shared.join("claim.lock")
+        self.shared.join(CLAIM_LOCK)
     }
 }
