@@ -273,7 +273,10 @@ impl ThreeWayDecision<'_> {
     /// Returns what others wrote there, without what is here. A remote without texts is not sent that: no file has it, so no other
     /// clone could say what the remote shows.
     fn foreign_edit(&self, remote: &MirroredDocument) -> Option<(RemoteWrite, SyncBase)> {
-        let is_kept = if remote.stored().is_some() { remote.edit.is_some() } else { remote.needs_refresh };
+        let is_kept = match (remote.stored(), &remote.edit) {
+            (Some(_), edit) => edit.is_some(),
+            (None, edit) => remote.needs_refresh && edit.is_none(),
+        };
         if !is_kept {
             return None;
         }

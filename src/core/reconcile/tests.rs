@@ -139,6 +139,16 @@ fn a_remote_without_texts_is_sent_no_text_that_no_file_has() {
     let there = shown(RemoteText::Base, Some(&done));
     let held = (None, None, Some(newer), Some(HoldReason::RolledBack));
     assert_eq!(planned_at(HeadMotion::MovedBack, Some(&agreed), Some(T), &there), held);
+    // Not either where something else there is to be sent again, such as a text that others changed.
+    let again = |edited: Option<&str>| {
+        let mut there = shown(RemoteText::Base, edited);
+        if let RemoteContent::Mirrored(mirrored) = &mut there.content {
+            mirrored.needs_refresh = true;
+        }
+        planned_at(HeadMotion::MovedBack, Some(&agreed), Some(T), &there)
+    };
+    assert_eq!(again(Some(&done)), held);
+    assert_eq!(again(None).1, held.2);
     let unreadable = with("pending", "odd");
     let (written, sent, _, why) =
         planned(Some(&base(T)), Some(&unreadable), &shown(RemoteText::Base, Some(&with("a: 1", "a: 3"))));
