@@ -63,6 +63,17 @@ pub(super) fn user_state() -> Result<PathBuf, Error> {
     Ok(base.state_dir().unwrap_or_else(|| base.data_dir()).join("mycelium"))
 }
 
+/// The folder for the user's data, as most programs choose it.
+///
+/// # Errors
+/// [`Error::NoHome`] if the user has no home folder.
+pub(super) fn user_data() -> Result<PathBuf, Error> {
+    if cfg!(target_os = "macos") {
+        return Ok(home().ok_or(Error::NoHome)?.join("Library/Application Support"));
+    }
+    Ok(etcetera::choose_base_strategy().map_err(|_| Error::NoHome)?.data_dir())
+}
+
 /// The moment by the system's clock.
 #[must_use]
 pub fn now() -> Timestamp {

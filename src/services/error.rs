@@ -221,6 +221,12 @@ pub enum Error {
         /// Its address, without a password.
         address: String,
     },
+    /// Nobody has agreed to use a `TaskQueue` server in this clone.
+    #[error("the server {address} is not used: you have not agreed to it in this clone")]
+    NotEnabled {
+        /// Its program and its file.
+        address: String,
+    },
     /// The repository says how the user's own server is used, and this clone has not agreed to it.
     #[error("the server {address} {why}")]
     UnagreedServer {
@@ -315,7 +321,7 @@ impl Problem for Error {
             Self::Service(error) | Self::GitsAlone(error) => error.code(),
             Self::Shared(error) => error.code(),
             Self::NoServer => "no-server",
-            Self::UntrustedServer { .. } | Self::UnagreedServer { .. } => "untrusted-server",
+            Self::UntrustedServer { .. } | Self::UnagreedServer { .. } | Self::NotEnabled { .. } => "untrusted-server",
             Self::BadServer { .. } => "bad-server",
             Self::Unreached { .. } => "unreached",
             #[cfg(feature = "redis")]
@@ -359,7 +365,7 @@ impl Problem for Error {
             | Self::NoServer
             | Self::BadServer { .. } => ErrorClass::Usage,
             Self::Unreached { .. } | Self::Undecided { .. } => ErrorClass::Busy,
-            Self::UntrustedServer { .. } | Self::UnagreedServer { .. } => ErrorClass::Unsafe,
+            Self::UntrustedServer { .. } | Self::UnagreedServer { .. } | Self::NotEnabled { .. } => ErrorClass::Unsafe,
             Self::Folder { .. } | Self::NoHome | Self::Randomness(_) | Self::OutsideGit(_) => ErrorClass::Problem,
         }
     }
@@ -409,6 +415,9 @@ impl Problem for Error {
             Self::Shared(error) => error.hint(),
             Self::NoServer => Some("set REDIS_URL, or run `mycelium bridge enable URL`".to_owned()),
             Self::UntrustedServer { .. } => Some("run `mycelium bridge enable` if you trust that server".to_owned()),
+            Self::NotEnabled { .. } => {
+                Some("run `mycelium bridge enable taskqueue` if you trust that server".to_owned())
+            }
             Self::UnagreedServer { .. } => {
                 Some("run `mycelium bridge enable` to agree to it, or `mycelium config list` to see it".to_owned())
             }

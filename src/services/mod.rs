@@ -35,8 +35,9 @@ pub use crate::core::operation::{
 pub use backend_id::BackendId;
 pub use bridge::{
     BackendHealth, BackendPass, BackendState, Backends, BridgeStats, Detected, DetectedBackend, Direction, Enabling,
-    Follower, HealthRecord, Import, Imported, MirrorFolder, MirrorIndex, MirrorPass, MirrorTarget, PassMemory,
-    PassOptions, PassReport, PassScope, Patience, ServerInfo, SyncBaseStore, UNKNOWN as BRIDGE_UNKNOWN, address_fault,
+    Follower, FoundTaskQueue, HealthRecord, Import, Imported, MirrorFolder, MirrorIndex, MirrorPass, MirrorTarget,
+    PassMemory, PassOptions, PassReport, PassScope, Patience, ServerInfo, SyncBaseStore, UNKNOWN as BRIDGE_UNKNOWN,
+    address_fault,
 };
 pub use claim_arbiter::{Decided, RemoteClaims};
 pub use commits::{

@@ -14,15 +14,19 @@ mod scenes_of_git;
 mod scenes_of_servers;
 mod scenes_of_settings;
 mod scenes_of_sync;
+mod scenes_of_taskqueue;
 mod scenes_of_tasks;
 #[path = "../redis/server.rs"]
 mod server;
+#[path = "../taskqueue/stand_in/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "faults are for other tests")]
+mod stand_in;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -167,6 +171,7 @@ fn scenes_without_server() -> impl Iterator<Item = &'static Scene> {
         scenes_of_git::SCENES,
         scenes_of_settings::SCENES,
         scenes_of_sync::SCENES,
+        scenes_of_taskqueue::SCENES,
         scenes_of_tasks::SCENES,
     ];
     parts.into_iter().flatten()
@@ -195,7 +200,28 @@ fn shell(sandbox: &Sandbox, url: &str, line: &str) -> Run {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = sandbox.command("sh");
     command.env_remove("GIT_AUTHOR_DATE").env_remove("GIT_COMMITTER_DATE").env("EDITOR", "true").env("url", url);
-    Run::of(command.env("PATH", format!("{}:{path}", bin.display())).args(["-c", &format!("{WORDS}\n{line}")]))
+    // A user's own programs, if a scene installs some.
+    let own = sandbox.root().with_file_name("home").join("bin");
+    command.env("PATH", format!("{}:{}:{path}", bin.display(), own.display())).env("standin", stand_in_program());
+    Run::of(command.args(["-c", &format!("{WORDS}\n{line}")]))
+}
+
+/// The program of a stand-in for a `TaskQueue` server.
+fn stand_in_program() -> &'static Path {
+    static ONCE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let install = || {
+        let folder = tempfile::tempdir().unwrap();
+        let program = stand_in::install(folder.path(), "program", &stand_in::Faults::default());
+        (folder, program)
+    };
+    &ONCE.get_or_init(install).1
+}
+
+/// The stand-in itself, in a process of its own.
+#[test]
+#[ignore = "run by `every_hint_works_when_it_is_followed`"]
+fn stand_in_process() {
+    stand_in::serve();
 }
 
 /// The watchers in the background that a command started; they end with the scene.

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use mycelium::taskqueue::{Client, ItemStatus, NewItem, Program, TaskQueueError, Update};
 
-use crate::script::write_script;
 use crate::server::{PATIENCE, Server};
 use crate::stand_in::{Faults, Fork, Point, When};
+use crate::support::script::write_script;
 
 const SHORT: Duration = Duration::from_millis(600);
 

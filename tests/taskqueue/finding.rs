@@ -5,8 +5,16 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::script::write_script;
-use mycelium::taskqueue::{SearchPlaces, is_inside, is_npx, locate};
+use crate::support::script::write_script;
+use mycelium::taskqueue::{FoundProgram, SearchPlaces, is_inside, is_npx};
+
+/// What is found outside of a work tree.
+fn locate(places: &SearchPlaces) -> Option<PathBuf> {
+    match mycelium::taskqueue::locate(places, Path::new("/nowhere")) {
+        FoundProgram::Installed(program) => Some(program),
+        FoundProgram::OfRepository(_) | FoundProgram::Missing => None,
+    }
+}
 
 /// A program that leaves a mark where it is started.
 fn plant(path: &Path) -> PathBuf {
@@ -56,4 +64,22 @@ fn a_program_of_the_repository_is_seen_through_links() {
     assert!(is_inside(&program, &repository) && is_inside(&link, &repository));
     assert!(!is_inside(&plant(&folder.path().join("repository")), &repository));
     assert!(is_npx(&["/usr/bin/npx".into(), "-y".into()]) && !is_npx(&["node".into(), "npx".into()]) && !is_npx(&[]));
+}
+
+#[test]
+fn a_program_of_the_work_tree_counts_only_if_there_is_no_other_and_is_said_to_be_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let places = SearchPlaces {
+        path: std::env::join_paths([at("repo/bin"), at("bin")]).expect("a path"),
+        npm_cache: None,
+        folder: at("repo"),
+    };
+    let find = || mycelium::taskqueue::locate(&places, &at("repo"));
+    let planted = plant(&at("repo/node_modules/.bin/taskqueue-mcp"));
+    assert_eq!(find(), FoundProgram::OfRepository(planted));
+    let on_path = plant(&at("repo/bin/taskqueue-mcp"));
+    assert_eq!(find(), FoundProgram::OfRepository(on_path));
+    let own = plant(&at("bin/taskqueue-mcp"));
+    assert_eq!(find(), FoundProgram::Installed(own));
 }

@@ -4,15 +4,26 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stdout, reason = "which server it was, for whoever runs them with --nocapture")]
 
+mod bridge;
+mod chain;
 mod client;
 mod clone;
+mod consent;
 mod finding;
 mod mirror;
-#[path = "../support/script.rs"]
-mod script;
+mod other;
+#[path = "../pages/mod.rs"]
+mod pages;
+mod place;
+#[path = "../redis/server.rs"]
+mod redis_server;
 mod server;
 mod stand_in;
+mod story;
+#[path = "../support/mod.rs"]
+mod support;
 mod transcript;
+mod trouble;
 
 /// The stand-in itself, in a process of its own.
 #[test]

@@ -12,6 +12,12 @@ use crate::stand_in::{self, Faults};
 /// Long enough for a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The command of the real server, if the tests are to run against it.
+pub(crate) fn real_words() -> Option<Vec<String>> {
+    let command = std::env::var("MYCELIUM_TEST_TASKQUEUE").ok().filter(|command| !command.is_empty())?;
+    Some(command.split_whitespace().map(str::to_owned).collect())
+}
+
 /// A server's program with a file of its own.
 pub(crate) struct Server {
     folder: tempfile::TempDir,
@@ -21,12 +27,12 @@ pub(crate) struct Server {
 impl Server {
     /// The real server if `MYCELIUM_TEST_TASKQUEUE` names its command, else a stand-in without faults. Says which.
     pub(crate) fn real_or_stand_in(test: &str) -> Self {
-        let Some(command) = std::env::var("MYCELIUM_TEST_TASKQUEUE").ok().filter(|command| !command.is_empty()) else {
+        let Some(words) = real_words() else {
             println!("{test}: against the stand-in");
             return Self::stand_in(&Faults::default());
         };
-        println!("{test}: against {command}");
-        Self::over(|_| command.split_whitespace().map(OsString::from).collect())
+        println!("{test}: against {}", words.join(" "));
+        Self::over(|_| words.iter().map(OsString::from).collect())
     }
 
     pub(crate) fn stand_in(faults: &Faults) -> Self {

@@ -377,7 +377,10 @@ pub fn append_line(path: &Path, text: &str, line: &str) -> io::Result<()> {
 }
 
 /// Makes a folder with those above it, each on the disk with its name.
-fn make_folders(folder: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// If one cannot be made.
+pub fn make_folders(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }

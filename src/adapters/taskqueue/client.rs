@@ -23,10 +23,15 @@ const TOOLS: [&str; 7] = [
     "delete_task",
 ];
 
+/// Characters of a version that are kept.
+const VERSION_MAX: usize = 40;
+
 /// A connection to a server that this process has started. Dropping it ends the server.
 #[derive(Debug)]
 pub struct Client {
     program: String,
+    /// What the server calls itself, with its version.
+    server: String,
     process: ServerProcess,
     requests: u64,
     /// The server did not answer, or with nonsense: it is used no more.
@@ -77,7 +82,7 @@ impl Client {
         let name = program.name();
         let process = ServerProcess::start(program)
             .map_err(|error| TaskQueueError::NotStarted { program: name.clone(), why: error.to_string() })?;
-        let mut client = Self { program: name, process, requests: 0, is_lost: false };
+        let mut client = Self { program: name, server: String::new(), process, requests: 0, is_lost: false };
         let asked = json!({
             "protocolVersion": PROTOCOL,
             "capabilities": {},
@@ -90,6 +95,9 @@ impl Client {
         if server != "task-manager-server" {
             return Err(foreign(format!("it calls itself `{}`", server.escape_debug())));
         }
+        let version = answer["serverInfo"]["version"].as_str().unwrap_or_default();
+        let version: String = version.chars().take(VERSION_MAX).collect();
+        client.server = ["TaskQueue", &version].join(if version.is_empty() { "" } else { " " });
         client.notify("notifications/initialized")?;
         let Answer::Result(listed) = client.request("tools/list", &json!({}), until)? else {
             return Err(foreign("it lists no tools".to_owned()));
@@ -100,6 +108,12 @@ impl Client {
             Some(missing) => Err(foreign(format!("it has no tool `{missing}`"))),
             None => Ok(client),
         }
+    }
+
+    /// Returns what the server calls itself: `TaskQueue 1.4.1`.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.server
     }
 
     /// Returns whether the server failed, so that a new one must be started and everything read again.

@@ -15,6 +15,9 @@ use crate::core::time::Timestamp;
 /// The type of a new task that another client has put into the project.
 const FOREIGN_KIND: &str = "task";
 
+/// Why a task is not shown there that is one too many.
+pub const SURPLUS: &str = "there are more tasks than `coordination.taskqueue.max_tasks`";
+
 /// Decodes items.
 #[derive(Debug)]
 pub(super) struct ItemDecoder<'a> {
@@ -143,7 +146,7 @@ fn missing(known: &KnownDocument<'_>, is_surplus: bool) -> RemoteContent {
         }));
     }
     if is_surplus && task.is_some() {
-        return RemoteContent::Unusable("there are more tasks than `coordination.taskqueue.max_tasks`".to_owned());
+        return RemoteContent::Unusable(SURPLUS.to_owned());
     }
     RemoteContent::Absent
 }

@@ -1,7 +1,7 @@
 //! The items of a project, by the task that each one shows.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::marker::{ItemMarker, ProjectMarker};
 use super::model::{Item, ProjectItems, ProjectRow};
@@ -64,6 +64,15 @@ impl ItemListing {
     /// The tasks that are shown.
     pub(super) fn tasks(&self) -> impl Iterator<Item = &DocId> {
         self.items.keys()
+    }
+
+    /// Returns true if another one shows the same items, but for those of these tasks.
+    pub(super) fn is_same_without(&self, other: &Self, tasks: &BTreeSet<DocId>) -> bool {
+        let rest = |listing: &'_ Self| {
+            let items = listing.items.iter().filter(|(task, _)| !tasks.contains(*task));
+            items.map(|(task, items)| (task.clone(), items.clone())).collect::<Vec<_>>()
+        };
+        self.is_finalized == other.is_finalized && rest(self) == rest(other)
     }
 
     /// The item that shows a task.

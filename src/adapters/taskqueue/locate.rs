@@ -22,10 +22,21 @@ pub struct SearchPlaces {
     pub folder: PathBuf,
 }
 
+/// What was found of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FoundProgram {
+    /// It is installed there.
+    Installed(PathBuf),
+    /// The work tree alone has one, which may have come with the repository.
+    OfRepository(PathBuf),
+    /// There is none.
+    Missing,
+}
+
 /// Returns the program if it is installed: on `PATH`, beside `node`, in `node_modules/.bin` of the folder and those above it, or in
-/// the cache of npx. Starts nothing.
+/// the cache of npx. One inside `work_tree` counts only if there is no other. Starts nothing.
 #[must_use]
-pub fn locate(places: &SearchPlaces) -> Option<PathBuf> {
+pub fn locate(places: &SearchPlaces, work_tree: &Path) -> FoundProgram {
     let on_path = || std::env::split_paths(&places.path).filter(|folder| folder.is_absolute());
     let beside_node = || {
         let node = on_path().map(|folder| folder.join("node")).find(|node| is_program(node))?;
@@ -33,12 +44,22 @@ pub fn locate(places: &SearchPlaces) -> Option<PathBuf> {
     };
     let in_modules = || places.folder.ancestors().map(|folder| folder.join("node_modules/.bin").join(NAME));
     let cached = || Some(places.npm_cache.as_ref()?.join("_npx").join(NPX_FOLDER).join("node_modules/.bin").join(NAME));
-    on_path()
-        .map(|folder| folder.join(NAME))
-        .chain(beside_node())
-        .chain(in_modules())
-        .chain(cached())
-        .find(|program| is_program(program))
+    let all = on_path().map(|folder| folder.join(NAME)).chain(beside_node()).chain(in_modules()).chain(cached());
+    let mut of_repository = None;
+    for program in all.filter(|program| is_program(program)) {
+        if !is_inside(&program, work_tree) {
+            return FoundProgram::Installed(program);
+        }
+        of_repository.get_or_insert(program);
+    }
+    of_repository.map_or(FoundProgram::Missing, FoundProgram::OfRepository)
+}
+
+/// Returns a program of this name on `PATH`, but for those inside the work tree.
+#[must_use]
+pub fn on_path(name: &OsStr, path: &OsStr, work_tree: &Path) -> Option<PathBuf> {
+    let all = std::env::split_paths(path).filter(|folder| folder.is_absolute()).map(|folder| folder.join(name));
+    all.into_iter().find(|program| is_program(program) && !is_inside(program, work_tree))
 }
 
 /// Returns whether a program lies inside a folder, also by a link: one that a repository brings along is no choice of its user.
@@ -48,7 +69,9 @@ pub fn is_inside(program: &Path, folder: &Path) -> bool {
     program.starts_with(folder) || real(program).starts_with(real(folder))
 }
 
-fn is_program(path: &Path) -> bool {
+/// Returns whether a file can be started.
+#[must_use]
+pub fn is_program(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 

@@ -18,8 +18,9 @@ mod remote;
 mod send;
 
 pub use client::{Client, NewItem, Update};
+pub use decode::SURPLUS;
 pub use error::TaskQueueError;
-pub use locate::{SearchPlaces, is_inside, is_npx, locate};
+pub use locate::{FoundProgram, SearchPlaces, is_inside, is_npx, is_program, locate, on_path};
 pub use model::{Item, ItemStatus, ProjectItems, ProjectRow};
 pub use process::{ANSWER_BYTES_MAX, Program};
 pub use remote::{TaskQueueRemote, TaskQueueSpace};

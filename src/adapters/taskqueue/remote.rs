@@ -5,6 +5,7 @@
 //! or finalize the project: then it stays as it is, and a task that goes on is shown by a new item.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use super::client::Client;
@@ -34,7 +35,6 @@ pub struct TaskQueueSpace {
 }
 
 /// A server, by a process of this clone, for one pass.
-#[derive(Debug)]
 pub struct TaskQueueRemote<'a> {
     client: &'a mut Client,
     space: &'a TaskQueueSpace,
@@ -44,26 +44,83 @@ pub struct TaskQueueRemote<'a> {
     known: BTreeSet<DocId>,
     /// What was read last; `None` before, and once something was written.
     listing: Option<ItemListing>,
+    /// Returns a mark of the file that the server keeps.
+    mark: &'a dyn Fn() -> Option<String>,
+    reads: ReadTrace,
+}
+
+/// What was read in a pass: shows whether others have written between two reads.
+#[derive(Debug, Default)]
+struct ReadTrace {
+    /// The mark before the first read, and what that gave.
+    first: Option<(Option<String>, ItemListing)>,
+    /// The mark before the last read.
+    last: Option<String>,
+    /// Tasks that were written.
+    written: BTreeSet<DocId>,
+    /// Others have changed something between two reads.
+    is_crossed: bool,
 }
 
 impl<'a> TaskQueueRemote<'a> {
     /// Returns the server as a clone sees it. New items are made for tasks that are not among `surplus`.
     #[must_use]
     pub fn new(client: &'a mut Client, space: &'a TaskQueueSpace, surplus: &'a BTreeSet<DocId>) -> Self {
-        Self { client, space, surplus, known: BTreeSet::new(), listing: None }
+        Self {
+            client,
+            space,
+            surplus,
+            known: BTreeSet::new(),
+            listing: None,
+            mark: &|| None,
+            reads: ReadTrace::default(),
+        }
+    }
+
+    /// Takes what gives the mark of the file that the server keeps: another one for other contents.
+    #[must_use]
+    pub fn marking(self, mark: &'a dyn Fn() -> Option<String>) -> Self {
+        Self { mark, ..self }
+    }
+
+    /// The mark of the file as it was when all of it was compared: `seen` is that of the pass before, `is_everything` says whether
+    /// this one compared all tasks. `None` if others may have changed what was not compared.
+    #[must_use]
+    pub fn compared(&self, seen: Option<&String>, is_everything: bool) -> Option<String> {
+        let Some((first, _)) = &self.reads.first else { return seen.cloned() };
+        let is_known = is_everything || first.as_ref() == seen;
+        self.reads.last.clone().filter(|_| is_known && !self.reads.is_crossed)
     }
 
     fn read(&mut self) -> Result<&ItemListing, TaskQueueError> {
-        let listing = if let Some(listing) = self.listing.take() {
-            listing
-        } else if let Some((row, generation)) = project_in_use(self.client.projects(self.space.within)?, &self.space.id)
-        {
-            let project = self.client.project(&row.project_id, self.space.within)?;
-            ItemListing::new(project, generation, &self.space.id, &|task| self.known.contains(task))
-        } else {
-            ItemListing::default()
-        };
+        let listing = if let Some(listing) = self.listing.take() { listing } else { self.read_again()? };
         Ok(self.listing.insert(listing))
+    }
+
+    fn read_again(&mut self) -> Result<ItemListing, TaskQueueError> {
+        // Before it is read: what changes afterwards gives another one.
+        let mark = (self.mark)();
+        let rows = self.client.projects(self.space.within)?;
+        let listing = match project_in_use(rows, &self.space.id) {
+            Some((row, generation)) => {
+                let project = self.client.project(&row.project_id, self.space.within)?;
+                ItemListing::new(project, generation, &self.space.id, &|task| self.known.contains(task))
+            }
+            None => ItemListing::default(),
+        };
+        let reads = &mut self.reads;
+        match &reads.first {
+            Some((_, first)) => reads.is_crossed |= !first.is_same_without(&listing, &reads.written),
+            None => reads.first = Some((mark.clone(), listing.clone())),
+        }
+        reads.last = mark;
+        Ok(listing)
+    }
+}
+
+impl fmt::Debug for TaskQueueRemote<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskQueueRemote").field("space", self.space).field("reads", &self.reads).finish_non_exhaustive()
     }
 }
 
@@ -112,6 +169,7 @@ impl DocumentRemote for TaskQueueRemote<'_> {
         if writes.is_empty() {
             return Ok(Vec::new());
         }
+        self.reads.written.extend(writes.iter().map(|write| write.key.1.clone()));
         // An id may have been given to something else since.
         self.listing = None;
         let listing = self.read()?.clone();

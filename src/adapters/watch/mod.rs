@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "the shell touches files")]
 
 mod bell;
+mod one_file;
 mod remote;
 mod sabotage;
 
@@ -20,6 +21,8 @@ use std::time::SystemTime;
 use bell::{Bell, Interest};
 use notify::{ErrorKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use sabotage::Sabotage;
+
+pub use one_file::FileWatch;
 
 use crate::core::health::{FileSystem, Limits};
 use crate::core::name::visible;

@@ -11,7 +11,7 @@ use crate::core::name::DocPath;
 use crate::core::problem::Problem;
 use crate::services::{
     BRIDGE_UNKNOWN, BackendHealth, BackendId, BackendPass, BridgeStats, Detected, DetectedBackend, Enabling,
-    PassReport, Project,
+    FoundTaskQueue, PassReport, Project,
 };
 
 /// Returns the state of the bridge as data.
@@ -31,11 +31,16 @@ pub fn bridge_data(stats: &BridgeStats) -> Value {
 }
 
 /// Returns the mode, and the state of each backend with the health of its server, as an answer's data. `bridge` and `more` are
-/// those of the first.
+/// those of the first, `offered` is a server that is installed and not asked for.
 #[must_use]
-pub fn bridge_status_data(mode: &str, bridges: &[(BridgeStats, Option<BackendHealth>)]) -> Value {
+pub fn bridge_status_data(
+    mode: &str,
+    bridges: &[(BridgeStats, Option<BackendHealth>)],
+    offered: Option<&FoundTaskQueue>,
+) -> Value {
     let first = bridges.first();
     json!({
+        "offered": offered.map(|offered| &offered.address),
         "mode": mode,
         "bridge": first.map(|(stats, _)| bridge_data(stats)),
         "more": first.and_then(|(_, health)| health.as_ref()).map(health_data),
@@ -91,12 +96,16 @@ pub struct BackendRow {
     pub hint: Option<String>,
 }
 
-/// Returns what came of asking each backend, the files last. `asked` is the mode of the settings.
+/// Returns what came of asking each backend, the files last. `asked` is the mode of the settings, `offered` a server that is
+/// installed and not asked for.
 #[must_use]
-pub fn backend_rows(detected: &Detected, asked: &str) -> Vec<BackendRow> {
+pub fn backend_rows(detected: &Detected, asked: &str, offered: Option<&FoundTaskQueue>) -> Vec<BackendRow> {
     let row = |id: BackendId| {
         let name = id.word();
         let Some(found) = detected.backends.iter().find(|found| found.backend == id) else {
+            if let Some(offered) = offered.filter(|_| id == BackendId::TaskQueue) {
+                return BackendRow { name, is_live: false, told: offered.words(), hint: Some(offered.hint()) };
+            }
             let told = match asked {
                 "auto" => "none is named".to_owned(),
                 mode => format!("not looked for: `coordination.mode` is {mode}"),
@@ -130,10 +139,18 @@ pub fn bridge_detect_data(detected: &Detected, asked: &str, rows: &[BackendRow])
     })
 }
 
-/// Returns the server that was forgotten as an answer's data; `still` says who names one nevertheless.
+/// Returns the servers that were forgotten as an answer's data, with the fields of the first; `still` says who names one
+/// nevertheless.
 #[must_use]
-pub fn bridge_disable_data(address: Option<&str>, still: Option<&str>) -> Value {
-    json!({ "address": address, "still": still })
+pub fn bridge_disable_data(forgotten: &[(BackendId, String)], still: Option<&str>) -> Value {
+    let first = forgotten.first();
+    let all = forgotten.iter().map(|(backend, address)| json!({ "backend": backend.word(), "address": address }));
+    json!({
+        "backend": first.map(|(backend, _)| backend.word()),
+        "address": first.map(|(_, address)| address),
+        "still": still,
+        "forgotten": all.collect::<Vec<_>>(),
+    })
 }
 
 /// Returns exchanges with the servers as an answer's data: the fields of the first that was reached, and all below `backends`.

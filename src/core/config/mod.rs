@@ -299,6 +299,12 @@ impl Config {
         self.get(name).and_then(|setting| setting.value.as_str())
     }
 
+    /// A program with its arguments; `None` if it is null.
+    #[must_use]
+    pub fn command(&self, name: &str) -> Option<Vec<&str>> {
+        self.get(name)?.value.as_array().map(|words| words.iter().filter_map(Value::as_str).collect())
+    }
+
     /// A whole-number setting; 0 if it is null.
     #[must_use]
     pub fn number(&self, name: &str) -> u64 {

@@ -38,6 +38,8 @@ pub enum Rule {
     Number(u64, u64),
     /// A span of time such as `30m`, of at most so many seconds.
     Span(u64),
+    /// A program with its arguments, as a JSON list of texts, or null.
+    Command,
 }
 
 const fn new(name: &'static str, default: &'static str, rule: Rule, about: &'static str) -> Key {
@@ -78,21 +80,42 @@ pub static KEYS: &[Key] = &[
     new("coordination.redis.operation_timeout_seconds", "2", Rule::Number(1, DAY_S), "longest wait for an answer"),
     new("coordination.redis.retry_attempts", "3", Rule::Number(0, 1_000), "tries before it counts as lost"),
     new("coordination.redis.retry_delay_ms", "100", Rule::Number(1, HOUR_MS), "pause between tries"),
-    named("coordination.taskqueue.mode", "", Rule::Text, "TASKQUEUE_MODE", "`enabled` to look for a TaskQueue server"),
+    named(
+        "coordination.taskqueue.mode",
+        "",
+        Rule::Text,
+        "TASKQUEUE_MODE",
+        "`enabled` to use a TaskQueue server, `disabled` for none",
+    ),
     named(
         "coordination.taskqueue.poll_interval_ms",
         "1000",
         Rule::Number(1, HOUR_MS),
         "TASKQUEUE_POLL_INTERVAL",
-        "pause between polls",
+        "how often the file of the server is compared where no event reports a write",
     ),
-    new("coordination.taskqueue.max_tasks", "100", Rule::Number(1, 1_000_000), "most tasks mirrored at once"),
+    new(
+        "coordination.taskqueue.max_tasks",
+        "100",
+        Rule::Number(1, 1_000_000),
+        "most tasks that are not completed and are shown there",
+    ),
     new(
         "coordination.taskqueue.task_timeout_seconds",
         "300",
         Rule::Number(1, 365 * DAY_S),
-        "how long a task may run in TaskQueue without an answer",
+        "how long a task may be in progress in TaskQueue before that is reported",
     ),
+    user(
+        "coordination.taskqueue.command",
+        "",
+        Rule::Command,
+        "program of the TaskQueue server with its arguments, as a JSON list; empty to look for it",
+    ),
+    Key {
+        variable: Some("TASK_MANAGER_FILE_PATH"),
+        ..user("coordination.taskqueue.file", "", Rule::Text, "absolute path of the file that the server keeps")
+    },
     new(
         "claim.lease",
         "30m",
@@ -214,6 +237,7 @@ impl Rule {
         let value = match self {
             Self::Flag => text.parse::<bool>().map_or_else(|_| Value::from(text), Value::from),
             Self::Number(..) => text.parse::<u64>().map_or_else(|_| Value::from(text), Value::from),
+            Self::Command => serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)),
             Self::Text | Self::Branch | Self::Folder | Self::Choice(_) | Self::Span(_) => Value::from(text),
         };
         self.check(&value)
@@ -224,7 +248,8 @@ impl Rule {
     /// # Errors
     /// Why it does not fit, to follow the key's name.
     pub fn check(&self, value: &Value) -> Result<Value, String> {
-        if matches!((self, value), (Self::Text | Self::Branch, Value::String(text)) if text.is_empty()) {
+        if matches!((self, value), (Self::Text | Self::Branch | Self::Command, Value::String(text)) if text.is_empty())
+        {
             return Ok(Value::Null);
         }
         if let (Self::Branch, Value::String(text)) = (self, value)
@@ -235,7 +260,8 @@ impl Rule {
             return Ok(Value::from(short));
         }
         let fits = match (self, value) {
-            (Self::Text | Self::Branch, Value::Null) | (Self::Flag, Value::Bool(_)) => true,
+            (Self::Text | Self::Branch | Self::Command, Value::Null) | (Self::Flag, Value::Bool(_)) => true,
+            (Self::Command, Value::Array(words)) => is_command(words),
             (Self::Text, Value::String(text)) => text.len() <= TEXT_BYTES_MAX && !text.chars().any(char::is_control),
             (Self::Branch, Value::String(text)) => is_branch(text),
             (Self::Folder, Value::String(text)) => is_folder(text),
@@ -260,12 +286,23 @@ impl std::fmt::Display for Rule {
             Self::Folder => f.write_str("a relative folder below the work tree, outside .git"),
             Self::Choice(words) => write!(f, "one of {}", words.join(", ")),
             Self::Flag => f.write_str("true or false"),
+            Self::Command => f.write_str(r#"a JSON list of texts such as ["node", "/path/to/index.js"]"#),
             Self::Number(from, to) => write!(f, "a whole number from {from} to {to}"),
             Self::Span(max) => {
                 write!(f, "a span of time such as 90s, 30m or 2h, more than none and at most {}d", max / DAY_S)
             }
         }
     }
+}
+
+/// Returns true for a program, named, with at most so many arguments.
+fn is_command(words: &[Value]) -> bool {
+    const WORDS_MAX: usize = 100;
+    let is_word = |word: &Value| {
+        word.as_str().is_some_and(|text| text.len() <= TEXT_BYTES_MAX && !text.chars().any(char::is_control))
+    };
+    let is_named = words.first().and_then(Value::as_str).is_some_and(|name| !name.is_empty());
+    is_named && words.len() <= WORDS_MAX && words.iter().all(is_word)
 }
 
 /// Returns true for a span of time that is not empty and not longer than so many seconds.

@@ -73,6 +73,13 @@ pub enum BridgeFacts {
     },
     /// The settings make no sense.
     Broken(Fault),
+    /// One is installed here, and the user has not agreed to use it.
+    Found {
+        /// Its program and its file.
+        address: String,
+        /// What to do.
+        hint: String,
+    },
     /// One is wanted.
     Wanted {
         /// Its address, without a password.
@@ -101,6 +108,13 @@ pub struct Reached {
     pub name: String,
     /// How long it took to connect, in milliseconds.
     pub latency_ms: u64,
+    /// What only a server of the Redis family says.
+    pub redis: Option<RedisFacts>,
+}
+
+/// What a server of the Redis family said of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisFacts {
     /// It takes no writes.
     pub is_replica: bool,
     /// It tells which keys change.

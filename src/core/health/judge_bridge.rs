@@ -1,6 +1,6 @@
 //! Verdicts on the server that documents are mirrored to. Pure.
 
-use super::facts::{BridgeFacts, Reached};
+use super::facts::{BridgeFacts, Reached, RedisFacts};
 use super::judge::plural;
 use super::{Check, Group, Verdict};
 use crate::core::time::{Timestamp, ago};
@@ -28,6 +28,9 @@ pub(super) fn bridge(facts: &BridgeFacts, now: Timestamp) -> Vec<Check> {
             )
             .fix("run `mycelium bridge enable` if you trust that server"),
         ],
+        BridgeFacts::Found { address, hint } => {
+            vec![ok("server", format!("TaskQueue is installed ({address}) and not enabled; {hint}"))]
+        }
         BridgeFacts::Broken(fault) => {
             let broken = Check::new(Group::Bridge, "server", Verdict::Problem, fault.message.clone());
             vec![broken.maybe(fault.hint.as_ref())]
@@ -38,8 +41,10 @@ pub(super) fn bridge(facts: &BridgeFacts, now: Timestamp) -> Vec<Check> {
         }
         BridgeFacts::Wanted { reached: Ok(reached), .. } => {
             let mut checks = vec![server(facts, reached)];
-            checks.push(rights(reached));
-            checks.extend(eviction(reached));
+            if let Some(redis) = &reached.redis {
+                checks.push(rights(redis));
+                checks.extend(eviction(redis));
+            }
             checks.push(mirror(facts, now));
             checks
         }
@@ -49,7 +54,9 @@ pub(super) fn bridge(facts: &BridgeFacts, now: Timestamp) -> Vec<Check> {
 fn server(facts: &BridgeFacts, reached: &Reached) -> Check {
     let BridgeFacts::Wanted { address, .. } = facts else { return ok("server", "") };
     let message = format!("{} at {address} answers in {} ms", reached.name, reached.latency_ms);
-    if reached.is_replica {
+    // A server that is a program of this machine has to start first.
+    let Some(redis) = &reached.redis else { return ok("server", message) };
+    if redis.is_replica {
         return warning("server", format!("{message}, but it is a replica and takes no writes"))
             .fix("give the address of the primary server");
     }
@@ -59,7 +66,7 @@ fn server(facts: &BridgeFacts, reached: &Reached) -> Check {
     ok("server", message)
 }
 
-fn rights(reached: &Reached) -> Check {
+fn rights(reached: &RedisFacts) -> Check {
     if !reached.lacks.is_empty() {
         let message = format!("the user may not use {}", reached.lacks.join(", "));
         let check = warning("rights", message);
@@ -68,7 +75,7 @@ fn rights(reached: &Reached) -> Check {
     ok("rights", if reached.tracks { "the server tells of every change" } else { "everything needed is permitted" })
 }
 
-fn eviction(reached: &Reached) -> Option<Check> {
+fn eviction(reached: &RedisFacts) -> Option<Check> {
     let policy = reached.eviction.as_deref()?;
     Some(if policy == KEEPS {
         ok("eviction", "the server keeps what it has when its memory is full")
@@ -128,15 +135,16 @@ mod tests {
         }
     }
 
+    fn redis() -> RedisFacts {
+        RedisFacts { is_replica: false, tracks: true, lacks: Vec::new(), eviction: Some(KEEPS.to_owned()) }
+    }
+
     fn reached() -> Reached {
-        Reached {
-            name: "Redis 7.0.15".to_owned(),
-            latency_ms: 1,
-            is_replica: false,
-            tracks: true,
-            lacks: Vec::new(),
-            eviction: Some(KEEPS.to_owned()),
-        }
+        with(redis())
+    }
+
+    fn with(redis: RedisFacts) -> Reached {
+        Reached { name: "Redis 7.0.15".to_owned(), latency_ms: 1, redis: Some(redis) }
     }
 
     /// Everything that is not well, as `name verdict: message`.
@@ -154,17 +162,23 @@ mod tests {
         let names: Vec<_> = bridge(&facts, at(0)).iter().map(|check| check.name).collect();
         assert_eq!(names, ["server", "rights", "eviction", "mirror"]);
         // What may not be asked is not judged.
-        let unknown = Reached { eviction: None, ..reached() };
+        let unknown = with(RedisFacts { eviction: None, ..redis() });
         assert_eq!(bridge(&wanted(Ok(unknown)), at(0)).len(), 3);
+        // A program takes its time to start, and has neither rights nor a memory of its own.
+        let program = Reached { name: "TaskQueue 1.4.1".to_owned(), latency_ms: 900, redis: None };
+        assert_eq!(told(&wanted(Ok(program.clone()))), Vec::<String>::new());
+        assert_eq!(bridge(&wanted(Ok(program)), at(0)).len(), 2);
+        let found = BridgeFacts::Found { address: "a (f)".to_owned(), hint: "run it".to_owned() };
+        assert_eq!(bridge(&found, at(0))[0].message, "TaskQueue is installed (a (f)) and not enabled; run it");
     }
 
     #[test]
     fn verdicts_on_the_server() {
         let fault = Fault { message: "refused".to_owned(), hint: Some("start it".to_owned()) };
-        let replica = Reached { is_replica: true, ..reached() };
+        let replica = with(RedisFacts { is_replica: true, ..redis() });
         let slow = Reached { latency_ms: 51, ..reached() };
-        let limited = Reached { lacks: vec!["CLIENT TRACKING".to_owned()], ..reached() };
-        let evicts = Reached { eviction: Some("allkeys-lru".to_owned()), ..reached() };
+        let limited = with(RedisFacts { lacks: vec!["CLIENT TRACKING".to_owned()], ..redis() });
+        let evicts = with(RedisFacts { eviction: Some("allkeys-lru".to_owned()), ..redis() });
         for (facts, expected) in [
             (
                 BridgeFacts::Untrusted { address: "redis://h:1/0".to_owned() },

@@ -8,7 +8,7 @@ mod redact;
 
 pub use facts::{
     BridgeFacts, Documents, Facts, Fault, FileSystem, GitFacts, Ground, Inside, Limits, LockFact, Presence,
-    ProjectRoot, Reached, Standing,
+    ProjectRoot, Reached, RedisFacts, Standing,
 };
 pub use judge::judge;
 pub use redact::redact;

@@ -39,10 +39,10 @@ pub struct MirrorTarget {
 impl MirrorTarget {
     /// What to do about a branch that is not checked out.
     pub(super) fn pause_hint(&self) -> &'static str {
-        if self.branch.is_empty() {
-            "run `mycelium bridge enable --branch B`"
-        } else {
-            "check that branch out, or set `bridge.branch`"
+        match (self.branch.is_empty(), self.backend) {
+            (true, BackendId::Redis) => "run `mycelium bridge enable --branch B`",
+            (true, BackendId::TaskQueue) => "run `mycelium bridge enable taskqueue --branch B`",
+            (false, _) => "check that branch out, or set `bridge.branch`",
         }
     }
 }

@@ -11,6 +11,7 @@ use super::health::{BackendHealth, HealthRecord};
 use super::redis::RedisConfig;
 use super::report::{PassOptions, PassReport};
 use super::sync_bases::SyncBases;
+use super::taskqueue::{FoundTaskQueue, TaskQueueConfig};
 use super::{probe, sync_once};
 use crate::adapters::store::Record;
 use crate::core::config::Origin;
@@ -52,7 +53,7 @@ impl<'a> Backends<'a> {
     fn configured(self, backend: BackendId) -> Result<Box<dyn Backend>, Error> {
         match backend {
             BackendId::Redis => Ok(self.redis().target()?),
-            BackendId::TaskQueue => Err(Error::NoServer),
+            BackendId::TaskQueue => Ok(self.taskqueue().target()?),
         }
     }
 
@@ -90,6 +91,17 @@ impl<'a> Backends<'a> {
         RedisConfig { common: self.config }
     }
 
+    pub(super) const fn taskqueue(self) -> TaskQueueConfig<'a> {
+        TaskQueueConfig { common: self.config }
+    }
+
+    /// A `TaskQueue` server that is installed here and not asked for. Looks at files alone, and only if it is called: it is
+    /// for those commands that show which backends there are.
+    #[must_use]
+    pub fn found_taskqueue(self) -> Option<FoundTaskQueue> {
+        self.taskqueue().found()
+    }
+
     /// Compares the branch that is checked out with the one that is mirrored.
     pub(in crate::services) const fn branch(self) -> BranchGuard<'a> {
         self.config.branch
@@ -104,13 +116,7 @@ impl<'a> Backends<'a> {
             Ok(backend) => self.detect_one(&*backend, patience, Instant::now()),
             Err(error) => DetectedBackend::unusable(id, &error),
         };
-        let mut backends: Vec<DetectedBackend> = self.named().map(found).collect();
-        if backends.is_empty() && self.config.is_forced(BackendId::TaskQueue) {
-            let why =
-                Error::BadServer { why: "this version has no bridge to TaskQueue".to_owned(), hint: String::new() };
-            backends.push(DetectedBackend::unusable(BackendId::TaskQueue, &why));
-        }
-        Detected { backends, took: began.elapsed() }
+        Detected { backends: self.named().map(found).collect(), took: began.elapsed() }
     }
 
     fn detect_one(self, backend: &dyn Backend, patience: Patience, began: Instant) -> DetectedBackend {
@@ -169,7 +175,9 @@ impl<'a> Backends<'a> {
             }
             Err(error) => probe::unusable(error),
         };
-        self.named().map(facts).collect()
+        let found = self.found_taskqueue();
+        let found = found.map(|found| BridgeFacts::Found { hint: found.hint(), address: found.address });
+        self.named().map(facts).chain(found).collect()
     }
 
     /// The text of the user's consent to each backend as it is now, to see whether it has changed.
@@ -188,22 +196,34 @@ impl<'a> Backends<'a> {
         self.redis().enable(url, branch)
     }
 
-    /// Takes the consent to Redis back and forgets the server. Returns its address, if there was one; what lies on it stays
+    /// Agrees to the `TaskQueue` server that is installed here, or that the user's own command names, and to mirror a branch there,
+    /// by default the one that is checked out. Starts nothing.
+    ///
+    /// # Errors
+    /// [`Error::TaskQueue`] if there is none that may be started; others if it cannot be remembered.
+    pub fn enable_taskqueue(self, branch: Option<&str>) -> Result<Enabling, Error> {
+        self.taskqueue().enable(branch)
+    }
+
+    /// Takes the consent to a backend back and forgets its server. Returns its address, if there was one; what lies on it stays
     /// there.
     ///
     /// # Errors
     /// [`Error::Store`] if local state cannot be changed.
-    pub fn disable(self) -> Result<Option<String>, Error> {
-        let consent = self.config.consent(BackendId::Redis);
+    pub fn disable(self, backend: BackendId) -> Result<Option<String>, Error> {
+        let consent = self.config.consent(backend);
         let Some(record) = consent.record()? else { return Ok(None) };
         consent.withdraw(&record)?;
         Ok(Some(record.address))
     }
 
-    /// Where the setting stands that names a server although the user agreed to none here.
+    /// Where the setting stands that names a server of a backend although the user agreed to none here.
     #[must_use]
-    pub fn url_origin(self) -> Option<Origin> {
-        self.redis().url_origin()
+    pub fn named_by(self, backend: BackendId) -> Option<Origin> {
+        match backend {
+            BackendId::Redis => self.redis().url_origin(),
+            BackendId::TaskQueue => self.taskqueue().named_by(),
+        }
     }
 
     /// The user has changed a setting of the repository in this clone, and so agrees to it. `self` has the settings of before.

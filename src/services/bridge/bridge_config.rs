@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::backend::MirrorTarget;
 use super::branch_guard::BranchGuard;
-use super::consent::Consent;
+use super::consent::{Consent, ConsentRecord};
 use crate::adapters::store;
 use crate::core::config::Config;
 use crate::services::BackendId;
@@ -36,6 +36,13 @@ impl<'a> BridgeConfig<'a> {
     /// Returns true if `coordination.mode` names this backend or none.
     pub(super) fn allows(self, backend: BackendId) -> bool {
         self.is_forced(backend) || matches!(self.config.text("coordination.mode"), None | Some("auto"))
+    }
+
+    /// The branch that is mirrored: documents with a branch of their own are of that branch, whatever is checked out.
+    pub(super) fn branch_of(self, record: &ConsentRecord) -> String {
+        let named = |key| self.config.text(key).filter(|name| !name.is_empty());
+        let own = named("commit.branch").map(|name| name.strip_prefix("refs/heads/").unwrap_or(name));
+        named("bridge.branch").or(own).unwrap_or(&record.branch).to_owned()
     }
 
     /// The user's consent to a backend.

@@ -17,6 +17,8 @@ const OPENING: Duration = Duration::from_millis(250);
 const OPENING_AGAIN: Duration = Duration::from_millis(50);
 /// For how long a server that is too far away for such a look counts as seen.
 const FAR_SEEN_MS: i64 = 60_000;
+/// What to do about a server that cannot be asked at once.
+const FAR_HINT: &str = "run `mycelium bridge detect`, or keep `mycelium watch` running";
 /// The mode if no backend is live.
 pub(super) const MARKDOWN: &str = "markdown";
 
@@ -135,7 +137,9 @@ impl DetectedBackend {
 /// The address of a server that may not be used.
 fn address_of(error: &Error) -> String {
     match error {
-        Error::UntrustedServer { address } | Error::UnagreedServer { address, .. } => address.clone(),
+        Error::UntrustedServer { address } | Error::NotEnabled { address } | Error::UnagreedServer { address, .. } => {
+            address.clone()
+        }
         _ => String::new(),
     }
 }
@@ -167,7 +171,7 @@ impl Detector<'_> {
             return (with_pause(before, now), None);
         }
         if patience != Patience::Full && !self.backend.answers_at_once() {
-            return (from_afar(before, now), None);
+            return (self.as_seen(before, now), None);
         }
         let limit = match patience {
             Patience::Brief => AskLimit::Once(BRIEF.saturating_sub(began.elapsed()).min(BRIEF_CONNECTION)),
@@ -188,6 +192,28 @@ impl Detector<'_> {
             let _ = self.record.write(&health);
         }
         (health, answer.ok())
+    }
+
+    /// What was seen last of a server that takes too long to start.
+    fn as_seen(&self, health: BackendHealth, now: Timestamp) -> BackendHealth {
+        if let Some(why) = self.branch.pause(self.backend.target()) {
+            return health.paused(why, Some(self.backend.target().pause_hint().to_owned()), now);
+        }
+        let is_old = now.unix_ms().saturating_sub(health.checked.unix_ms()) > FAR_SEEN_MS;
+        let is_known = match health.state {
+            BackendState::Live => !is_old,
+            BackendState::Down => health.why.is_some(),
+            BackendState::Paused => false,
+        };
+        if is_known {
+            return health;
+        }
+        BackendHealth {
+            state: BackendState::Down,
+            why: Some("it is not running: no process follows it".to_owned()),
+            hint: Some(FAR_HINT.to_owned()),
+            ..health
+        }
     }
 
     /// What was recorded a moment ago by a follower or, if the server was live, by any process.
@@ -239,7 +265,7 @@ fn from_afar(health: BackendHealth, now: Timestamp) -> BackendHealth {
     BackendHealth {
         state: BackendState::Down,
         why: Some(format!("its answers take {} ms, and none was asked for within a minute", health.answer_ms)),
-        hint: Some("run `mycelium bridge detect`, or keep `mycelium watch` running".to_owned()),
+        hint: Some(FAR_HINT.to_owned()),
         ..health
     }
 }

@@ -24,6 +24,7 @@ mod redis;
 mod report;
 mod sync_bases;
 mod sync_once;
+mod taskqueue;
 
 pub use self::redis::address_fault;
 pub use backend::{MirrorTarget, ServerInfo};
@@ -37,3 +38,4 @@ pub use mirror_folder::{Import, Imported, MirrorFolder, SyncBaseStore};
 pub use mirror_index::MirrorIndex;
 pub use pass::{MirrorPass, PassMemory, PassScope};
 pub use report::{Direction, PassOptions, PassReport};
+pub use taskqueue::FoundTaskQueue;

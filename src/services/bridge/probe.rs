@@ -27,6 +27,7 @@ pub(super) fn unusable(error: Error) -> BridgeFacts {
     let hint = error.hint().filter(|hint| !hint.is_empty());
     match error {
         Error::UntrustedServer { address } => BridgeFacts::Untrusted { address },
+        Error::NotEnabled { address } => BridgeFacts::Found { address, hint: hint.unwrap_or_default() },
         Error::UnagreedServer { address, why } => {
             BridgeFacts::Broken(Fault { message: format!("{address} {why}"), hint })
         }

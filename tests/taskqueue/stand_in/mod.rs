@@ -9,7 +9,7 @@ mod file;
 mod protocol;
 mod tools;
 
-use crate::script::write_script;
+use crate::support::script::write_script;
 use std::fs::OpenOptions;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};

@@ -130,6 +130,24 @@ impl GitLog<'_> {
         Ok(Timestamp::from_unix_ms(seconds.saturating_mul(1_000)))
     }
 
+    /// The first commit of a history, along first parents: clones of one repository agree on it. `None` if it is further away than
+    /// 1,000,000 commits.
+    ///
+    /// # Errors
+    /// [`GitError::Object`] if a commit cannot be read.
+    pub fn first_commit(self, revision: &Revision) -> Result<Option<Revision>, GitError> {
+        const COMMITS_MAX: usize = 1_000_000;
+        let failed = || GitError::object("read the first commit".to_owned());
+        let repo = self.repo.gix();
+        let mut at = contents::parse(revision.as_str())?;
+        for _ in 0..COMMITS_MAX {
+            let commit = repo.find_commit(at).map_err(failed())?;
+            let Some(parent) = commit.parent_ids().next() else { return Ok(Some(contents::revision(at))) };
+            at = parent.detach();
+        }
+        Ok(None)
+    }
+
     /// The operations that a commit of any branch, tag, stash or reflog names, of those that are asked for. What is kept here
     /// does not count.
     ///

@@ -2,17 +2,19 @@
 
 use std::fmt::Write as _;
 
+use super::pass::BackendWord;
 use crate::api::view::{ErrorReport, bridge_consent_data, bridge_disable_data};
 use crate::core::config::Origin;
 use crate::core::name::visible;
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::render::{self, Ink, paint};
 use crate::faces::cli::session::{self, Session};
-use crate::services::Patience;
+use crate::services::{BackendId, Patience};
 
 const EXAMPLES: &str = "\
 Examples:
   mycelium bridge enable redis://127.0.0.1:6379
+  mycelium bridge enable taskqueue
   mycelium bridge enable --branch main
 
 The password comes from REDIS_PASSWORD or your own configuration; it is never written down here.";
@@ -21,17 +23,29 @@ The password comes from REDIS_PASSWORD or your own configuration; it is never wr
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Enable {
-    /// The server [default: the one that the settings name]
+    /// The address of a Redis server, or `taskqueue` [default: the server that the settings name]
     url: Option<String>,
     /// Mirror this branch [default: the one that is checked out]
     #[arg(long)]
     branch: Option<String>,
 }
 
+/// Take the consent to a server back
+#[derive(Debug, clap::Args)]
+pub(crate) struct Disable {
+    /// Which backend [default: each that is enabled]
+    #[arg(value_enum)]
+    backend: Option<BackendWord>,
+}
+
 /// Agrees, and looks whether the server is there.
 pub(super) fn enable(args: &Enable, session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open()?;
-    let enabling = project.bridge().enable(args.url.as_deref(), args.branch.as_deref())?;
+    let branch = args.branch.as_deref();
+    let enabling = match args.url.as_deref() {
+        Some(word) if word == BackendId::TaskQueue.word() => project.bridge().enable_taskqueue(branch)?,
+        url => project.bridge().enable(url, branch)?,
+    };
     let target = &enabling.target;
     let detected = project.bridge().detect(Patience::Full).backends.into_iter();
     let detected = detected.into_iter().find(|found| found.backend == target.backend);
@@ -60,21 +74,29 @@ fn visible_lines(lines: &[String]) -> String {
     lines.iter().map(|line| visible(line) + "\n").collect()
 }
 
-/// Forgets the server.
-pub(super) fn disable(session: &Session) -> Result<Answer, ErrorReport> {
+/// Forgets the servers.
+pub(super) fn disable(args: &Disable, session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open()?;
-    let address = project.bridge().disable()?;
-    let still = match project.bridge().url_origin() {
-        Some(Origin::Environment) => Some("a variable still names a server, which counts by itself"),
-        Some(Origin::User) => Some("your own configuration still names a server, which counts by itself"),
-        _ => None,
-    };
+    let asked: Vec<BackendId> = args.backend.map_or(BackendId::ALL.to_vec(), |backend| vec![backend.id()]);
+    let mut forgotten = Vec::new();
+    let mut still = None;
+    for backend in asked {
+        forgotten.extend(project.bridge().disable(backend)?.map(|address| (backend, address)));
+        still = still.or_else(|| match project.bridge().named_by(backend) {
+            Some(Origin::Environment) => Some("a variable still names a server, which counts by itself"),
+            Some(Origin::User) => Some("your own configuration still names a server, which counts by itself"),
+            _ => None,
+        });
+    }
     let mut answer = session::answer("bridge.disable", &project)?;
-    answer.data = bridge_disable_data(address.as_deref(), still);
-    answer.text = match &address {
-        Some(address) => format!("{} is forgotten; what lies there stays there\n", visible(address)),
-        None => "nothing was enabled\n".to_owned(),
+    answer.data = bridge_disable_data(&forgotten, still);
+    let line = |(_, address): &(BackendId, String)| {
+        format!("{} is forgotten; what lies there stays there\n", visible(address))
     };
+    answer.text = forgotten.iter().map(line).collect();
+    if forgotten.is_empty() {
+        answer.text.push_str("nothing was enabled\n");
+    }
     if let Some(still) = still {
         answer.words = format!("{still}\n{} set `coordination.mode` to `markdown`\n", paint(Ink::Hint, "hint:"));
     }

@@ -12,31 +12,47 @@ use clap::Subcommand;
 use super::answer::Answer;
 use super::session::Session;
 use crate::api::view::ErrorReport;
+use crate::services::BackendId;
 
 /// Every command about the bridge.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Tell how the mirror stands: live or not, why, and how far behind
-    Status,
+    Status(OneBackend),
     /// Look now which follower is there: Redis, then `TaskQueue`, then none but the files
-    Detect,
+    Detect(OneBackend),
     /// Agree to a server, and mirror the documents of a branch there
     Enable(choice::Enable),
     /// Take that back; what lies on the server stays there
-    Disable,
+    Disable(choice::Disable),
     /// Bring what is here to the server, at once
     Push(pass::Args),
     /// Bring what is on the server here, at once
     Pull(pass::Args),
 }
 
+/// Which backends an answer is about
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct OneBackend {
+    /// This backend alone [default: each]
+    #[arg(long, value_enum)]
+    backend: Option<pass::BackendWord>,
+}
+
+impl OneBackend {
+    /// Returns true if the answer is about a backend.
+    fn has(self, backend: BackendId) -> bool {
+        self.backend.is_none_or(|only| only.id() == backend)
+    }
+}
+
 /// Runs one of them.
 pub(crate) fn run(command: &Command, session: &Session) -> Result<Answer, ErrorReport> {
     match command {
-        Command::Status => status::run(session),
-        Command::Detect => detect::run(session),
+        Command::Status(only) => status::run(*only, session),
+        Command::Detect(only) => detect::run(*only, session),
         Command::Enable(args) => choice::enable(args, session),
-        Command::Disable => choice::disable(session),
+        Command::Disable(args) => choice::disable(args, session),
         Command::Push(args) => pass::push(args, session),
         Command::Pull(args) => pass::pull(args, session),
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::OneBackend;
 use crate::api::view::{ErrorReport, bridge_status_data, count};
 use crate::core::entity::span_text;
 use crate::core::name::visible;
@@ -10,10 +11,10 @@ use crate::core::time::{Timestamp, ago};
 use crate::faces::cli::answer::Answer;
 use crate::faces::cli::render::{self, Ink, paint};
 use crate::faces::cli::session::{self, Session};
-use crate::services::{BRIDGE_UNKNOWN, BackendHealth, BridgeStats};
+use crate::services::{BRIDGE_UNKNOWN, BackendHealth, BackendId, BridgeStats};
 
 /// Tells.
-pub(super) fn run(session: &Session) -> Result<Answer, ErrorReport> {
+pub(super) fn run(only: OneBackend, session: &Session) -> Result<Answer, ErrorReport> {
     let project = session.open()?;
     let (mode, stats) = project.bridge().stats();
     let known: Vec<_> = project.bridge().health().iter().map(|record| (record.backend(), record.read())).collect();
@@ -22,15 +23,21 @@ pub(super) fn run(session: &Session) -> Result<Answer, ErrorReport> {
         let health = health(stats.backend);
         (stats, health)
     };
-    let bridges: Vec<_> = stats.into_iter().map(with_health).collect();
+    let stats = stats.into_iter().filter(|stats| only.has(stats.backend));
+    let bridges: Vec<_> = stats.map(with_health).collect();
+    let offered = project.bridge().found_taskqueue().filter(|_| only.has(BackendId::TaskQueue));
     let mut answer = session::answer("bridge.status", &project)?;
-    answer.data = bridge_status_data(mode, &bridges);
+    answer.data = bridge_status_data(mode, &bridges, offered.as_ref());
     answer.text = bridges.iter().map(|(stats, health)| text(stats, health.as_ref(), project.now())).collect();
     if bridges.is_empty() {
         answer.text.push_str("no server is named; the files work alone\n");
-        if project.config().text("coordination.mode") == Some("auto") {
+        if project.config().text("coordination.mode") == Some("auto") && only.has(BackendId::Redis) {
             answer.words = render::hint("set REDIS_URL, or run `mycelium bridge enable URL`");
         }
+    }
+    if let Some(offered) = offered {
+        let _ = writeln!(answer.text, "taskqueue  {}", visible(&offered.words()));
+        answer.words.push_str(&render::hint(&offered.hint()));
     }
     answer.words.extend(bridges.iter().filter_map(|(stats, _)| stats.hint.as_deref()).map(render::hint));
     Ok(answer)

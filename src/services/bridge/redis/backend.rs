@@ -10,7 +10,7 @@ use super::target::RedisTarget;
 use super::write_through;
 use crate::adapters::redis::{BridgeError, Link, Server};
 use crate::adapters::store::Record;
-use crate::core::health::Reached;
+use crate::core::health::{Reached, RedisFacts};
 use crate::services::bridge::backend::{AskLimit, Backend, Connector, MirrorTarget, ServerInfo};
 use crate::services::bridge::event_outbox;
 use crate::services::claim_arbiter::ClaimArbiter;
@@ -45,10 +45,12 @@ impl Backend for RedisTarget {
         Ok(Reached {
             name: server.name.clone(),
             latency_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            is_replica: server.is_replica,
-            tracks: server.tracks,
-            lacks: link.lacks().to_vec(),
-            eviction: server.eviction.clone(),
+            redis: Some(RedisFacts {
+                is_replica: server.is_replica,
+                tracks: server.tracks,
+                lacks: link.lacks().to_vec(),
+                eviction: server.eviction.clone(),
+            }),
         })
     }
 

@@ -79,16 +79,12 @@ impl<'a> RedisConfig<'a> {
 
     fn redis_target(self, settings: Settings, record: &ConsentRecord) -> RedisTarget {
         let number = |name: &str| u32::try_from(self.common.config.number(name)).unwrap_or(u32::MAX);
-        let named = |key| self.common.config.text(key).filter(|name| !name.is_empty());
-        // Documents with a branch of their own are of that branch, whatever is checked out.
-        let own = named("commit.branch").map(|name| name.strip_prefix("refs/heads/").unwrap_or(name));
-        let branch = named("bridge.branch").or(own).unwrap_or(&record.branch);
         let channels = self.common.config.text("bridge.channels").unwrap_or_default().split(',').map(str::trim);
         let channels: Vec<String> = channels.filter(|name| !name.is_empty()).map(str::to_owned).collect();
         let address = settings.address.to_string();
         let mirror = MirrorTarget {
             backend: BackendId::Redis,
-            branch: branch.to_owned(),
+            branch: self.common.branch_of(record),
             node: record.node.clone(),
             scan_every: Duration::from_secs(self.common.config.number("bridge.scan_seconds")),
             memory_name: RedisTarget::memory_name(&address, &settings.keys),
