@@ -22,6 +22,7 @@ use super::monitor::TaskMonitor;
 use super::operations::{Actor, Operations, OwnTemplates};
 use super::remote_events::RemoteEvents;
 use super::sync::BranchSync;
+use super::workflows::Workflows;
 use super::{Backends, Error, Progress, environment};
 use crate::adapters::git::{self, Repository, Target};
 use crate::adapters::store::{Durability, Record, Store};
@@ -164,6 +165,13 @@ impl Project {
             arbiter: self,
             after: self,
         }
+    }
+
+    /// Returns what runs workflows and moves them on.
+    #[must_use]
+    pub fn workflows(&self) -> Workflows<'_> {
+        let (documents, operations) = (self.documents(), self.operations());
+        Workflows { root: &self.root, documents, operations, actor: &self.actor }
     }
 
     /// Returns the documents in conflict.

@@ -97,6 +97,26 @@ pub(crate) const SCENES: &[Scene] = &[
     instead("run `mycelium task note {} TEXT`", "t 1", "mycelium task reject task-1 --reason no"),
     fixes("run `mycelium task release {}`", "t 1; running", "mycelium task reject task-1 --reason no"),
     fixes("run `mycelium task retry {}`", "t 1; failed", "mycelium task reject task-1 --reason no"),
+    fixes("run `mycelium workflow new {}` to make one", "true", "mycelium workflow run w"),
+    finds("{} run `mycelium workflow graph {}`\\n", "true", "mycelium workflow new w", "prepare"),
+    finds(
+        "run `mycelium workflow graph {}` to see how its steps ended",
+        "t 1; mycelium workflow create --type x --id wf-1 --task task-1; mycelium workflow complete wf-1",
+        "mycelium workflow pause wf-1",
+        "task-1",
+    ),
+    finds(
+        "run `mycelium workflow graph {}` to see how its steps stand",
+        "t 1; mycelium workflow create --type x --id wf-1 --task task-1",
+        "mycelium workflow retry wf-1",
+        "task-1",
+    ),
+    finds(
+        "run `mycelium workflow graph {}` to see its steps",
+        "t 1; mycelium workflow create --type x --id wf-1 --task task-1",
+        "mycelium workflow retry wf-1 --from x",
+        "task-1",
+    ),
     finds(
         "run `mycelium why {}`",
         "t 1; mycelium task update task-1 --set not_before=2999-01-01",

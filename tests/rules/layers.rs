@@ -273,6 +273,7 @@ const SERVICES: &[&str] = &[
     "configuration",
     "leases",
     "operations",
+    "workflows",
     "events",
     "conflicts",
     "history",

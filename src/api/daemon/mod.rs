@@ -12,6 +12,7 @@ mod notice;
 mod upkeep;
 mod watched_project;
 mod witness;
+mod workflow_driver;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

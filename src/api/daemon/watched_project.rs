@@ -13,6 +13,7 @@ use super::mirror::{Mirror, Ring};
 use super::notice::Notice;
 use super::upkeep::Upkeep;
 use super::witness::Witness;
+use super::workflow_driver::WorkflowDriver;
 use super::{CommitRefusal, Scan, World};
 use crate::adapters::git::IgnoredDocument;
 use crate::adapters::watch::Places;
@@ -48,6 +49,9 @@ pub(super) struct Watched<'a> {
     /// When the index is looked at once more after a commit: a git that raced with it has written by then.
     realign_at: Option<Instant>,
     archivist: Archivist,
+    workflows: WorkflowDriver,
+    /// Why workflows could not be moved on, as it was reported.
+    not_driven: Option<Reason>,
     mirror: Mirror,
     has_mirror: bool,
     /// Why archiving failed, as it was told.
@@ -79,6 +83,8 @@ impl<'a> Watched<'a> {
             witness: Witness::default(),
             realign_at: None,
             archivist: Archivist::default(),
+            workflows: WorkflowDriver::default(),
+            not_driven: None,
             mirror: Mirror::default(),
             has_mirror: false,
             unarchived: None,
@@ -333,6 +339,7 @@ impl World for Watched<'_> {
         }
         self.tell_ignored(sight.ignored);
         self.leases.look(&self.project).map_err(|error| reason(&error))?;
+        self.workflows.note_change();
         Ok(Scan { files: sight.files, own: sight.own })
     }
 
@@ -401,7 +408,8 @@ impl World for Watched<'_> {
     }
 
     fn due(&mut self) -> Option<Instant> {
-        [self.archivist.due(), self.leases.due(), self.witness.due(), self.realign_at].into_iter().flatten().min()
+        let own = [self.archivist.due(), self.leases.due(), self.witness.due(), self.workflows.due(), self.realign_at];
+        own.into_iter().flatten().min()
     }
 
     fn duty(&mut self) {
@@ -412,6 +420,16 @@ impl World for Watched<'_> {
         }
         if self.archivist.take_due() {
             self.archive();
+        }
+        match self.workflows.drive_if_due(&self.project) {
+            Ok(()) => self.not_driven = None,
+            Err(error) => {
+                let why = reason(&error);
+                if self.not_driven.as_ref() != Some(&why) {
+                    (self.listener)(&Notice::Report(Report::Refused(why.clone())));
+                    self.not_driven = Some(why);
+                }
+            }
         }
         if !self.leases.is_over() {
             return;

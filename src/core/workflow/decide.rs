@@ -211,6 +211,15 @@ fn decide_task(
     }
 }
 
+/// Returns when the first attempt of a driven workflow takes longer than it may; `None` if there is none with a timeout.
+#[must_use]
+pub fn next_timeout(snapshot: &Snapshot) -> Option<Timestamp> {
+    let is_open = |task: &&Task| task.status == TaskStatus::Running;
+    let driven = |task: &&Task| snapshot.workflow_of(task).is_some_and(is_driven);
+    let end = |task: &Task| Some(task.execution.started?.later_by(task.execution.timeout?));
+    snapshot.tasks().filter(is_open).filter(driven).filter_map(end).min()
+}
+
 /// The failure of an attempt that takes longer than it may.
 fn timed_out(task: &Task, now: Timestamp) -> Option<TaskChange> {
     let (timeout, started) = (task.execution.timeout?, task.execution.started?);

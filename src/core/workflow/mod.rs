@@ -3,16 +3,20 @@
 
 mod decide;
 mod definition;
+mod drawing;
 mod fan_out;
 mod inputs;
 mod outcome;
 mod parse;
 mod plan;
+mod starters;
 mod validate;
 
-pub use decide::{DriverAction, DriverOperation, decide, is_driven, settle};
+pub use decide::{DriverAction, DriverOperation, decide, is_driven, next_timeout, settle};
 pub use definition::{INPUTS_MAX, InputDefinition, InputKind, STEPS_MAX, StepDefinition, WorkflowDefinition};
+pub use drawing::{StepGraph, StepNode};
 pub use inputs::{InputError, check_inputs, parse_inputs};
 pub use outcome::{WorkflowEnd, steps_of, workflow_end};
 pub use parse::{DefinitionReading, read_definition};
 pub use plan::{EMBEDDED, PlannedTask, RunPlan, plan_run, step_id};
+pub use starters::{STARTERS, starter};

@@ -298,7 +298,7 @@ impl Parser<'_> {
     fn check_expression(&mut self, key: &str, node: &YamlNode, text: &str, expression: &str) {
         let Err(error) = names_read(expression) else { return };
         let written = &self.text[node.span.clone()];
-        // Where the text stands in the file as it is, the place is that of the fault in it.
+        // Where the file has the text as it is, the place is that of the fault in it.
         let inside = text.find(expression).unwrap_or_default() + error.at;
         let at = written.find(text).map_or(node.span.start, |start| node.span.start + start + inside);
         let hint = "write an expression such as `{{ steps.NAME.result.KEY > 1 }}`";

@@ -1,4 +1,6 @@
-//! `workflow create|get|list|update|complete|fail`: tasks that belong together.
+//! `workflow create|get|list|update|complete|fail`, and what `run` has: tasks that belong together.
+
+mod run;
 
 use clap::Subcommand;
 use serde_json::Value;
@@ -34,6 +36,22 @@ pub(crate) enum Command {
     Complete(Complete),
     /// Mark a running workflow as failed
     Fail(Fail),
+    /// Make a workflow definition to begin with, in .mycelium/workflows
+    New(run::New),
+    /// Run a workflow definition and print the workflow's id
+    Run(run::RunArgs),
+    /// Draw the steps of a workflow, or of a definition
+    Graph(run::Graph),
+    /// Move workflows on: skip, retry and fill steps, end what is done
+    Drive(run::Drive),
+    /// Let no further step of a workflow start
+    Pause(run::Pause),
+    /// Let the steps of a paused workflow start again
+    Resume(run::Resume),
+    /// End a workflow and every step of it that has not ended
+    Cancel(run::Cancel),
+    /// Try again what failed in a workflow, and what was skipped for that
+    Retry(run::Retry),
 }
 
 /// Create a workflow and print its id
@@ -144,6 +162,14 @@ pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>
         Command::Update(args) => update(args, session).map(Some),
         Command::Complete(args) => complete(args, session).map(Some),
         Command::Fail(args) => fail(args, session).map(Some),
+        Command::New(args) => run::new(args, session).map(Some),
+        Command::Run(args) => run::run(args, session).map(Some),
+        Command::Graph(args) => run::graph(args, session).map(Some),
+        Command::Drive(args) => run::drive(args, session).map(Some),
+        Command::Pause(args) => run::pause(args, session).map(Some),
+        Command::Resume(args) => run::resume(args, session).map(Some),
+        Command::Cancel(args) => run::cancel(args, session).map(Some),
+        Command::Retry(args) => run::retry(args, session).map(Some),
     }
 }
 

@@ -10,16 +10,18 @@ mod page;
 mod sandbox;
 mod states;
 mod sync;
+mod workflows;
 
 use std::fmt::Write as _;
 
 pub use page::{CodeExample, CodePage};
 
 /// The groups of codes: the word in JSON, the heading, the pages.
-pub const CODE_GROUPS: [(&str, &str, &[CodePage]); 9] = [
+pub const CODE_GROUPS: [(&str, &str, &[CodePage]); 10] = [
     ("finding", "Findings about documents and settings", findings::PAGES),
     ("error", "Errors of commands", errors::PAGES),
     ("error", "Errors about how tasks and workflows stand", states::PAGES),
+    ("error", "Errors about workflows that are run", workflows::PAGES),
     ("error", "Errors about who has a task", claims::PAGES),
     ("error", "Errors about documents that are left to git", gits_alone::PAGES),
     ("error", "Errors in a sandbox", sandbox::PAGES),
