@@ -5,6 +5,9 @@
 
 #[path = "../../tests/redis/server.rs"]
 mod server;
+#[allow(unused_imports, reason = "the tests use all of it")]
+#[path = "../../tests/taskqueue/stand_in/mod.rs"]
+mod stand_in;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
@@ -23,6 +26,7 @@ mod redis;
 mod scan;
 mod silent;
 mod subscriptions;
+mod taskqueue;
 mod throughput;
 mod watching;
 mod write;
@@ -57,6 +61,7 @@ const PARTS: &[(&str, Part)] = &[
     ("events", events::run),
     ("subscriptions", subscriptions::run),
     ("redis", redis::run),
+    ("taskqueue", taskqueue::run),
     ("silent", silent::run),
     ("creates", creates::run),
     ("growth", growth::run),
@@ -66,6 +71,9 @@ const PARTS: &[(&str, Part)] = &[
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|argument| argument == "stand_in_process") {
+        return stand_in::serve();
+    }
     if std::env::var_os(INSIDE).is_none() {
         return isolate(&arguments);
     }
@@ -100,7 +108,9 @@ fn isolate(arguments: &[String]) {
     let sandbox = Sandbox::below(home.path());
     let mut command: Command = sandbox.command(std::env::current_exe().unwrap());
     command.env_remove("GIT_AUTHOR_DATE").env_remove("GIT_COMMITTER_DATE");
-    let given = [bench::FIGURES, bench::KEEP].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let given = [bench::FIGURES, bench::KEEP, taskqueue::REAL]
+        .into_iter()
+        .filter_map(|name| Some((name, std::env::var_os(name)?)));
     command.envs(given);
     let status = command.args(arguments).env(INSIDE, "yes").status().unwrap();
     if !status.success() {
