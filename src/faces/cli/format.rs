@@ -136,7 +136,11 @@ const LOG: Fields = &[
 
 const STATUS: Fields = &[
     ("mode", "the follower that is live; `markdown` without one"),
-    ("bridge", "how the server stands: `address`, `state`, `server`, `why`, `branch`, `behind`, `last_pass`, or null"),
+    (
+        "bridge",
+        "how the first backend stands: `backend`, `address`, `state`, `server`, `why`, `branch`, `behind`, `last_pass`, or null",
+    ),
+    ("bridges", "the same of each backend that is named"),
     ("agents", "agents with their work: `agent`, `status`, `active_tasks`, `running`, `queued`, `seen`, `stale`"),
     ("agent_count", "how many there are"),
     ("agent_states", "how many are `idle`, `busy`, `error`, and how many of all are `stale`"),

@@ -33,8 +33,8 @@ pub(crate) struct Enable {
 /// Take the consent to a server back
 #[derive(Debug, clap::Args)]
 pub(crate) struct Disable {
-    /// Which backend [default: each that is enabled]
-    #[arg(value_enum)]
+    /// Which backend: redis or taskqueue [default: each that is enabled]
+    #[arg(value_enum, hide_possible_values = true)]
     backend: Option<BackendWord>,
 }
 

@@ -34,8 +34,8 @@ pub(crate) enum Command {
 /// Which backends an answer is about
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct OneBackend {
-    /// This backend alone [default: each]
-    #[arg(long, value_enum)]
+    /// This backend alone: redis or taskqueue [default: each]
+    #[arg(long, value_enum, hide_possible_values = true)]
     backend: Option<pass::BackendWord>,
 }
 

@@ -17,8 +17,8 @@ use crate::services::{BackendId, BackendPass, Direction, Error, PassOptions, Pas
 versions, with 75 if the server is not to be reached."
 )]
 pub(crate) struct Args {
-    /// With this backend alone [default: each that is enabled]
-    #[arg(long, value_enum)]
+    /// With this backend alone: redis or taskqueue [default: each that is enabled]
+    #[arg(long, value_enum, hide_possible_values = true)]
     backend: Option<BackendWord>,
     /// Only say what would be done
     #[arg(long)]
