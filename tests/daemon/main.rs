@@ -15,3 +15,4 @@ mod stopping;
 mod support;
 mod upkeep;
 mod witness;
+mod workflows;
