@@ -50,7 +50,7 @@ Example:
   mycelium workflow new train-model --template parallel
   mycelium workflow run train-model --input 'folds=[1,2]'
 
-Its steps are tasks that agents claim. `mycelium watch`, `workflow drive` and `--wait` move it on.")]
+Its steps are tasks that agents claim. A watcher, `workflow drive` and `--wait` move it on.")]
 pub(crate) struct RunArgs {
     /// The definition's name
     name: String,
