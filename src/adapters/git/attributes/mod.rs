@@ -210,15 +210,15 @@ impl GitAttributes<'_> {
         for folder in std::iter::once(0).chain(path_in_repo.match_indices('/').map(|(end, _)| end + 1)) {
             let name = format!("{}.gitattributes", &path_in_repo[..folder]);
             let here = AttributeFile::at(&self.repo.work_tree().join(&name));
-            let state = if !here.is_missing() {
-                here
-            } else {
+            let state = if here.is_missing() {
                 if index.is_none() {
                     index =
                         Some(self.repo.index().read(repo.object_hash()).map_err(GitError::object("read the index"))?);
                 }
                 let found = index.as_ref().and_then(|index| index.entry_by_path(BStr::new(&name)));
                 AttributeFile::Indexed(found.map(|entry| entry.id))
+            } else {
+                here
             };
             files.insert(name, state);
         }

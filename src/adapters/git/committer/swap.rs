@@ -115,11 +115,11 @@ impl Swap<'_> {
         if sabotage::on(Sabotage::LateSync) {
             settled = Ok(());
         }
-        if !is_unlocked {
+        if is_unlocked {
+            drop(commit_files);
+        } else {
             // One could not be removed. What says that it is ours stays, so that the next commit can.
             commit_files.abandon();
-        } else {
-            drop(commit_files);
         }
         if let Some(index) = index {
             self.keep_aligned(&index);
