@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use mycelium::taskqueue::{Client, ItemStatus, NewItem, Program, Update};
 use serde_json::Value;
 
-use crate::bench::{Bench, Tasks, Verdict, disk, live, ms, quantile, repository, timed};
+use crate::bench::{Bench, Tasks, Verdict, disk, each_second, live, ms, quantile, repository, timed, whole};
 use crate::stand_in::{self, Faults, Point, When};
 use crate::support::{Run, Sandbox};
 
@@ -130,10 +130,11 @@ fn mirror(bench: &Bench, size: usize) {
     let lost = sandbox.path(".git/mycelium/bridge");
     std::fs::remove_dir_all(&lost).unwrap();
     let (_, again) = push();
-    let rate = tasks as f64 / first.as_secs_f64();
+    let rate = each_second(tasks, first);
     let words = format!(
-        "{:.2} s ({rate:.0} tasks per s), {:.2} s, {:.2} s, {:.2} s",
+        "{:.2} s ({} tasks per s), {:.2} s, {:.2} s, {:.2} s",
         first.as_secs_f64(),
+        whole(rate),
         quiet.as_secs_f64(),
         one.as_secs_f64(),
         again.as_secs_f64(),

@@ -174,3 +174,14 @@ fn what_is_large_arrives_and_what_is_too_large_is_held() {
     let _ = scene.run(0, &["bridge", "push"]);
     assert_eq!(scene.field("mycelium:doc:{tasks:t1}", "text").len(), large.len());
 }
+
+#[test]
+fn a_pull_that_makes_documents_counts_them() {
+    let Some(scene) = Scene::quiet("a_pull_that_makes_documents_counts_them", 1, &[]) else { return };
+    scene.redis(&["HSET", "tasks:foreign-1", "type", "train", "status", "pending"]);
+    let pulled = scene.run(0, &["bridge", "pull"]);
+    let (out, told) = (pulled.ok(), "taken: 1 document (");
+    assert!(out.contains("task-foreign-1.md  new"), "{out}");
+    let again = scene.run(0, &["bridge", "pull"]);
+    assert!(again.stderr.contains("nothing to exchange") && !again.stderr.contains(told), "{again:?}");
+}

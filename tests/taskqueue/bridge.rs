@@ -61,6 +61,15 @@ fn a_push_and_a_pull_go_once_and_a_dry_run_changes_nothing() {
     assert_eq!(place.data(&["bridge", "pull"])["came_count"], 1);
     assert!(place.task("task-1").contains("\"details\": \"by hand\""), "{}", place.task("task-1"));
     assert_eq!(place.sandbox.git(&["status", "--short"]), "");
+    let project = other.project();
+    let new = NewItem {
+        title: "Made there".to_owned(),
+        description: "by another client".to_owned(),
+        rule_recommendations: String::new(),
+    };
+    other.0.add(&project, &[new], PATIENCE).expect("an item");
+    let pulled = place.data(&["bridge", "pull"]);
+    assert_eq!((&pulled["came_count"], &pulled["came"][0]["what"]), (&1.into(), &"new".into()), "{pulled}");
     let detected = place.run(&["bridge", "detect", "--backend", "taskqueue"]);
     assert!(detected.contains("TaskQueue 1.4.1 at") && detected.contains("mode taskqueue"), "{detected}");
     assert!(!detected.contains("redis"), "{detected}");

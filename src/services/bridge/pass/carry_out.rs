@@ -99,7 +99,7 @@ where
                     }
                 }
             }
-            if self.import(&planned, &mut again)? {
+            if self.import(&planned, &mut again, report)? {
                 report.note(&planned.item, &planned.step);
                 report.conflicts.extend(conflicts(&planned.step));
                 landed.push((planned.item, planned.step.base));
@@ -121,7 +121,7 @@ where
         let mut landed = Vec::new();
         for planned in plan {
             self.remote.leads()?;
-            if self.import(&planned, &mut again)? {
+            if self.import(&planned, &mut again, report)? {
                 report.conflicts.extend(conflicts(&planned.step));
                 landed.push(planned);
             }
@@ -183,9 +183,24 @@ where
         self.folder.is_committed(archived.as_ref().map_or(&send.path, |archived| &archived.path), text)
     }
 
-    /// Writes to the file what was decided. Returns true if it is so now.
-    fn import(&mut self, planned: &Planned, again: &mut BTreeSet<Item>) -> Result<bool, Error> {
+    /// Writes to the file what was decided. Returns true if it is so now, and nothing else is to be decided.
+    fn import(
+        &mut self,
+        planned: &Planned,
+        again: &mut BTreeSet<Item>,
+        report: &mut PassReport,
+    ) -> Result<bool, Error> {
+        let is_new = matches!(planned.step.file, FileAction::Create(_));
+        // Of several clones one makes it, or there would be as many versions.
+        if is_new && !self.remote.leads()? {
+            return Ok(false);
+        }
         match self.write_file(&planned.item, &planned.step, planned.is_named_here)? {
+            Imported::Done if is_new => {
+                report.note(&planned.item, &planned.step);
+                // What else the remote holds of it is taken then.
+                again.insert(planned.item.clone());
+            }
             Imported::Done => return Ok(true),
             Imported::Overtaken => drop(again.insert(planned.item.clone())),
             Imported::Held(why) => drop(self.memory.held.insert(label(&planned.item), why)),

@@ -68,12 +68,8 @@ where
         Ok((!is_it).then(|| format!("`{path}`, where the server has it, is something else")))
     }
 
-    /// Makes a document of what somebody else has created there; what else that holds is taken when it is decided again.
+    /// Makes a document of what somebody else has created there.
     fn create(&mut self, item: &Item, new: &NewDocument) -> Result<Imported, Error> {
-        // Of several clones one makes it, or there would be as many versions.
-        if !self.remote.leads()? {
-            return Ok(Imported::Done);
-        }
         let author = match new {
             NewDocument::Agent(agent) => Some(agent.name.clone()),
             NewDocument::Task(task) => task.assigned_to.clone(),
@@ -81,10 +77,7 @@ where
         };
         let document = self.folder.render(&made(new.clone()))?;
         let path = DocPath::for_new(item.0, &item.1);
-        match self.write(author.as_ref(), None, false, vec![(path, None, Some(document))])? {
-            held @ Imported::Held(_) => Ok(held),
-            Imported::Done | Imported::Overtaken => Ok(Imported::Overtaken),
-        }
+        self.write(author.as_ref(), None, false, vec![(path, None, Some(document))])
     }
 
     fn write(
