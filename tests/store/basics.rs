@@ -85,6 +85,28 @@ fn a_write_waits_for_the_end_of_a_pause() {
 }
 
 #[test]
+fn local_state_without_its_empty_folder_is_made_whole() {
+    let rig = Rig::new();
+    let store = rig.store(Durability::Full);
+    let now = Timestamp::from_unix_ms(1);
+    let commit_lock = || store.locks.lock_commits(Duration::ZERO).expect("an answer").expect("the lock");
+    write(&store, "task-1.md", "one\n").expect("a create");
+    drop((commit_lock(), store.locks.lock_watch(now).expect("an answer")));
+    let ids: Vec<_> = store.log.journal().expect("a journal").into_iter().map(|record| record.operation.id).collect();
+    // As in a copy that leaves empty folders out.
+    let lose = || std::fs::remove_dir_all(rig.place.run.join("tmp")).expect("removed");
+    lose();
+    let lock = commit_lock();
+    store.log.forget(&ids).expect("forgotten");
+    drop(lock);
+    lose();
+    assert!(store.locks.lock_watch(now).expect("an answer").is_some());
+    lose();
+    write(&store, "task-1.md", "two\n").expect("an update");
+    assert_eq!(rig.text("task-1.md"), "two\n");
+}
+
+#[test]
 fn a_journal_of_forgotten_records_does_not_grow() {
     let rig = Rig::new();
     let store = rig.store(Durability::Off);

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Access;
 
 use super::error::{LINK, StoreError, is_refusal};
-use super::plain::unless_missing;
+use super::plain::{unless_missing, write_below};
 use super::record::{self, Entry, Frame, State};
 use super::sabotage::{self, Sabotage};
 use super::{Durability, LocalState, StateFolder, lock, share, temp};
@@ -301,7 +301,7 @@ impl StateFolder {
     pub(super) fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         // Where a sweep finds it if this process dies now.
         let draft = self.temp_dir().join(temp::fresh_name());
-        share::write(&draft, bytes).and_then(|()| fs::rename(&draft, path))
+        write_below(&self.temp_dir(), || share::write(&draft, bytes)).and_then(|()| fs::rename(&draft, path))
     }
 
     pub(super) fn journal_path(&self) -> PathBuf {

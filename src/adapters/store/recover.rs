@@ -217,8 +217,13 @@ impl StateFolder {
         path.try_exists().map_err(|error| StoreError::io("look at", &path, error))
     }
 
+    /// Opens the folder of temporary files; makes it where it is missing, as in a copy without empty folders.
     pub(super) fn temp_folder(&self) -> Result<Arc<Dir>, StoreError> {
         let path = self.temp_dir();
+        if let Some(dir) = Dir::open(&path)? {
+            return Ok(Arc::new(dir));
+        }
+        self.make_run()?;
         let missing = || StoreError::io("open", &path, std::io::Error::from(ErrorKind::NotFound));
         Dir::open(&path)?.map(Arc::new).ok_or_else(missing)
     }
