@@ -25,6 +25,8 @@ enum Had {
 }
 use Had::{Alone, Both, Not, Read};
 
+/// There is no call for it yet.
+const DRIVEN: &str = "workflows of a definition are run by the command line; a watcher moves them on";
 /// It is about a repository, which a person or a script looks after, and not about what agents do in it.
 const UPKEEP: &str = "upkeep of a repository";
 
@@ -60,6 +62,14 @@ const COMMANDS: &[(&str, &str, Had)] = &[
     ("workflow", "update", Both("update_workflow")),
     ("workflow", "complete", Both("complete_workflow")),
     ("workflow", "fail", Both("fail_workflow")),
+    ("workflow", "new", Not("for people: definitions are files")),
+    ("workflow", "graph", Not("for people")),
+    ("workflow", "run", Not(DRIVEN)),
+    ("workflow", "drive", Not(DRIVEN)),
+    ("workflow", "pause", Not(DRIVEN)),
+    ("workflow", "resume", Not(DRIVEN)),
+    ("workflow", "cancel", Not(DRIVEN)),
+    ("workflow", "retry", Not(DRIVEN)),
     ("event", "publish", Both("publish_event")),
     ("event", "list", Read("list_events")),
     ("event", "subscribe", Read("subscribe_events")),

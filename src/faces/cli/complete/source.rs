@@ -5,6 +5,7 @@ use clap::Arg;
 use crate::core::entity::{AgentStatus, Priority, TaskStatus, WorkflowStatus};
 use crate::core::name::Kind;
 use crate::core::template::Shape;
+use crate::core::workflow::STARTERS;
 use crate::faces::cli::explain;
 
 /// Where candidates come from.
@@ -61,6 +62,10 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         ("archive", "ids") => Source::Documents(&[Kind::Task, Kind::Workflow], &["completed", "failed"]),
         ("log", "id") | ("resolve" | "restore", "names") => Source::Documents(&Kind::ALL, &[]),
         ("task create" | "task update" | "task claim" | "task ready", "kind") => Source::Types(Kind::Task),
+        ("workflow new", "template") => Source::Words(|| STARTERS.iter().map(|(name, _)| *name).collect()),
+        ("workflow new" | "workflow run", "name" | "inputs")
+        | ("workflow drive", "wait")
+        | ("workflow retry", "from") => Source::Free,
         ("workflow create", "kind") => Source::Types(Kind::Workflow),
         ("task tick", "step") => Source::Steps,
         ("task update", "unset") => Source::OwnKeys(Kind::Task),
