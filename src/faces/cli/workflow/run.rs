@@ -25,9 +25,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(crate) struct New {
     /// Its name, such as `train-model`
     name: String,
-    /// Which pattern: sequential, parallel, conditional or review-then-merge
-    #[arg(long, value_name = "PATTERN", default_value = "sequential")]
-    template: String,
+    /// Which pattern: sequential, parallel, conditional or review-then-merge [default: the one of that name, else sequential]
+    #[arg(long, value_name = "PATTERN")]
+    template: Option<String>,
 }
 
 /// Draw the steps of a workflow, or of a definition
@@ -109,9 +109,14 @@ pub(crate) struct Retry {
 
 /// Makes a definition.
 pub(super) fn new(args: &New, session: &Session) -> Result<Answer, ErrorReport> {
-    let Some(text) = starter(&args.template) else {
+    let pattern = match &args.template {
+        Some(pattern) => pattern,
+        None if starter(&args.name).is_some() => &args.name,
+        None => "sequential",
+    };
+    let Some(text) = starter(pattern) else {
         let known: Vec<&str> = STARTERS.iter().map(|(name, _)| *name).collect();
-        let message = format!("there is no pattern `{}`", visible(&args.template));
+        let message = format!("there is no pattern `{}`", visible(pattern));
         return Err(ErrorReport::usage("bad-value", message).hint(format!("use one of {}", known.join(", "))));
     };
     let project = session.open_any()?;
