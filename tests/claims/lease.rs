@@ -344,6 +344,17 @@ fn what_is_finished_in_another_work_tree_is_not_given_again() {
 }
 
 #[test]
+fn what_a_holder_of_another_clone_finishes_here_is_not_given_again_in_another_work_tree() {
+    let scene = Scene::new(1, 2);
+    claim(&scene, 1, "a", 60_000).unwrap();
+    // As a merge brings it: the file says who has it, and the ledger of this clone knows nothing.
+    std::fs::remove_file(scene.entry_path(TASK).unwrap()).unwrap();
+    scene.project(1, "a").operations().run_one(&by("a"), Request::task(TASK, complete())).unwrap();
+    let Err(Error::ClaimLost(loss)) = claim(&scene, 0, "b", 60_000) else { panic!("it is not lost") };
+    assert_eq!((loss.why, loss.hint().unwrap().as_str()), (LossReason::Completed, "run `git merge branch-1` first"));
+}
+
+#[test]
 fn a_claim_whose_process_died_is_void_or_whole() {
     for moment in ["die-after-append", "die-after-first-exchange", "die-after-exchange"] {
         let scene = Scene::new(1, 2);
