@@ -89,8 +89,8 @@ pub use self::adapters::{git, store, taskqueue, watch};
 pub use self::api::{client, daemon, view};
 #[doc(hidden)]
 pub use self::core::{
-    archive, change, check, config, diagnostic, document, engine, entity, event, follow, health, lease, merge, message,
-    name, operation, plan, problem, reconcile, sabotage, snapshot, template, time,
+    archive, change, check, commit_message, config, diagnostic, document, engine, entity, event, follow, health, lease,
+    merge, name, operation, plan, problem, reconcile, sabotage, snapshot, template, time,
 };
 #[doc(hidden)]
 #[cfg(feature = "cli")]

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use mycelium::change::{Change, ChangeKind, How, diff};
+use mycelium::commit_message::phrase;
 use mycelium::document::Document;
-use mycelium::message::phrase;
 use mycelium::name::DocPath;
 use mycelium::snapshot::Snapshot;
 

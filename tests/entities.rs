@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use mycelium::change::diff;
 use mycelium::check::check;
+use mycelium::commit_message::{Attribution, SUBJECT_MAX, compose};
 use mycelium::document::{Document, Mark};
 use mycelium::entity::agent::{self, AgentUpdate};
 use mycelium::entity::task::{self, TaskUpdate};
 use mycelium::entity::{self, ActiveTask, AgentDraft, AgentStatus, Priority, TaskDraft, TaskStatus};
-use mycelium::message::{Attribution, SUBJECT_MAX, compose};
 use mycelium::name::{AgentName, DocId, DocPath, is_unsafe_to_show};
 use mycelium::snapshot::Snapshot;
 use mycelium::template::Shape;

@@ -41,7 +41,7 @@ pub mod lease;
 // From changes to events and commits, and when.
 pub mod event;
 
-pub mod message;
+pub mod commit_message;
 
 pub mod plan;
 

@@ -11,10 +11,10 @@ mod tests;
 
 use crate::core::change;
 use crate::core::check;
+use crate::core::commit_message;
 use crate::core::config::{self, Config, KEYS, Layer, Origin};
 use crate::core::document::Document;
 use crate::core::entity;
-use crate::core::message;
 use crate::core::name::{AgentName, DocId, DocPath, OperationId, is_unsafe_to_show, visible};
 use crate::core::snapshot::Snapshot;
 use crate::core::template::{self, Format, Shape};
@@ -118,7 +118,7 @@ fn events(input: &[u8]) {
         let before = Snapshot::from_documents([(path("task-1.md"), task.clone())]);
         let changes = change::diff(&before, &now);
         assert!(changes.iter().all(|change| change.path.is_events()), "{changes:?}");
-        let _ = message::compose(&changes, message::Attribution::default(), &[]);
+        let _ = commit_message::compose(&changes, commit_message::Attribution::default(), &[]);
     }
 }
 
@@ -133,7 +133,7 @@ fn change(input: &[u8]) {
     assert_eq!(change::diff(&before, &before), []);
     let nothing = Snapshot::from_documents([]);
     for changes in [change::diff(&before, &after), change::diff(&nothing, &after), change::diff(&after, &nothing)] {
-        let message = message::compose(&changes, message::Attribution::default(), &[]);
+        let message = commit_message::compose(&changes, commit_message::Attribution::default(), &[]);
         for line in message.lines() {
             assert_eq!(visible(line), line, "a commit message holds nothing that a terminal acts on");
         }

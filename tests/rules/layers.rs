@@ -28,7 +28,7 @@ const RANKS: &[Rank] = &[
     apart(&["entity"]),
     apart(&["snapshot"]),
     apart(&["archive", "check", "change", "lease", "merge"]),
-    apart(&["event", "follow", "health", "message", "plan", "reconcile"]),
+    apart(&["event", "follow", "health", "commit_message", "plan", "reconcile"]),
     apart(&["engine", "operation"]),
     apart(&["workflow"]),
     apart(&["store", "git", "watch", "redis", "taskqueue"]),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::core::change::{Change, ChangeKind, How};
-use crate::core::message;
+use crate::core::commit_message;
 use crate::core::name::{AgentName, DocId, Kind, OperationId};
 use crate::services::HistoryEntry;
 
@@ -121,7 +121,7 @@ fn change(folder: &str, change: &Change) -> Value {
         "kind": change.kind.map(Kind::word),
         "path": format!("{folder}/{}", change.path),
         "what": what,
-        "words": message::phrase(&change.what),
+        "words": commit_message::phrase(&change.what),
     });
     if let (Some(out), Value::Object(values)) = (out.as_object_mut(), values) {
         out.extend(values);

@@ -1,9 +1,9 @@
 //! What a document says that restricts when a task may start and what its end opens: each value is absent, usable, or stated
 //! and unusable. What is stated and cannot be used closes the gate; it never counts as absent.
 
-use super::execution::{Condition, ForEach, SkipReason, TaskEnd, is_cancellation};
 use super::model::{Task, Workflow};
 use super::status::{Review, TaskStatus, WorkflowStatus};
+use super::step_settings::{Condition, ForEach, SkipReason, TaskEnd, is_cancellation};
 use crate::core::diagnostic::Diagnostic;
 use crate::core::name::{AgentName, DocId};
 use crate::core::time::Timestamp;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 
-use super::execution::Execution;
 use super::gate::{StatedValue, TaskGates, TaskReference};
 use super::status::{AgentStatus, Priority, Review, TaskStatus, WorkflowStatus};
+use super::step_settings::Execution;
 use crate::core::document::{Note, Step};
 use crate::core::name::{AgentName, DocId, Kind};
 use crate::core::time::Timestamp;

@@ -1,11 +1,11 @@
 //! Reads a document as an agent, task or workflow. Never fails: what cannot be used becomes a finding with its place.
 
-mod execution;
 mod gates;
+mod step_settings;
 
-pub(crate) use execution::retry_policy;
 pub(crate) use gates::referred;
 pub(super) use gates::{is_absent_word, is_approver};
+pub(crate) use step_settings::retry_policy;
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -151,7 +151,7 @@ impl<'a> Reader<'a> {
                 _ => None,
             },
             gates,
-            execution: execution::execution(self),
+            execution: step_settings::execution(self),
             payload: self.json("payload", "Payload", Prose::IsAFault),
             result: self.json("result", "Result", Prose::IsAString),
             error: self.json("error", "Error", Prose::IsAString),
@@ -191,7 +191,7 @@ impl<'a> Reader<'a> {
             status,
             tasks: explicit(&listed),
             listed,
-            paused: execution::paused(self),
+            paused: step_settings::paused(self),
             created: self.created(),
             progress: self.fraction("progress"),
             current_task: self.name("current_task"),

@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
-use super::execution::Execution;
 use super::gate::{StatedValue, TaskGates, TaskReference};
 use super::model::{ActiveTask, Agent, Entity, Task, Workflow};
 use super::status::{AgentStatus, Priority, Review, TaskStatus, WorkflowStatus};
+use super::step_settings::Execution;
 use crate::core::document::{Note, Step};
 use crate::core::name::{AgentName, DocId};
 use crate::core::time::Timestamp;

@@ -1,17 +1,15 @@
-//! What a task states about its execution as a step of a workflow: on which condition, when, how often, how long, and over which
-//! items. Values only; `read` is the way in, and `snapshot` decides what is ready.
+//! What a task states about its execution as a step of a workflow: on which condition, when, how long, and over which items. Values only; `read` is the way in, and `snapshot` decides what is ready.
 
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::retry::RetryPolicy;
 use super::status::UnknownWord;
 use crate::core::name::DocId;
 use crate::core::time::Timestamp;
 
 /// Most items of one fan-out.
 pub const FAN_OUT_ITEMS_MAX: usize = 1_000;
-/// Most attempts of one task.
-pub const ATTEMPTS_MAX: u64 = 1_000;
 
 /// On which ends of the tasks in `depends_on` a task runs. It is decided once all of them have ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -60,37 +58,6 @@ impl FromStr for Condition {
                 Err(UnknownWord::new("condition", text, "success, failure, any, always, {{ EXPRESSION }}", Self::WORDS))
             }
         }
-    }
-}
-
-/// How often a task is tried, and how long to wait in between.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct RetryPolicy {
-    /// Attempts in all, the first one included.
-    pub max_attempts: u64,
-    /// The wait behind the first failed attempt.
-    pub backoff: Duration,
-    /// By how much each further wait is longer.
-    pub factor: f64,
-    /// The longest wait.
-    pub max_backoff: Duration,
-}
-
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        let (backoff, max_backoff) = (Duration::from_secs(1), Duration::from_secs(600));
-        Self { max_attempts: 1, backoff, factor: 2.0, max_backoff }
-    }
-}
-
-impl RetryPolicy {
-    /// Returns how long to wait behind a failed attempt, counted from 1.
-    #[must_use]
-    pub fn backoff_after(&self, attempt: u64) -> Duration {
-        let exponent = i32::try_from(attempt.saturating_sub(1).min(ATTEMPTS_MAX)).unwrap_or(i32::MAX);
-        let seconds = self.backoff.as_secs_f64() * self.factor.powi(exponent);
-        let wait = Duration::try_from_secs_f64(seconds).unwrap_or(self.max_backoff);
-        wait.min(self.max_backoff)
     }
 }
 

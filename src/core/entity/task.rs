@@ -7,10 +7,10 @@ use super::edit::{
     Refusal, accept, add_ids, id_of, progress_value, remove_ids, remove_key, set_description, set_key, set_keys,
     set_outcome, set_placeholder, status,
 };
-use super::execution::{CANCELLED_BY, SkipReason};
 use super::model::Entity;
 use super::read::reread;
 use super::status::{Priority, TaskStatus};
+use super::step_settings::{CANCELLED_BY, SkipReason};
 use crate::core::document::{Document, Mark, Value};
 use crate::core::name::{AgentName, DocId, Kind};
 use crate::core::template::one_line;

@@ -136,7 +136,7 @@ impl DocumentChange<'_> {
             Self::Workflow { change, .. } => format!("workflow.{}", change.verb()),
             Self::Replace { kind, verb, .. } => format!("{kind}.{verb}"),
             Self::Claim { .. } => "task.claim".to_owned(),
-            Self::Expire { .. } => crate::core::message::TAKE_BACK.to_owned(),
+            Self::Expire { .. } => crate::core::commit_message::TAKE_BACK.to_owned(),
             Self::Prune { .. } => "agent.prune".to_owned(),
             Self::Remove { kind, .. } => format!("{kind}.remove"),
         }

@@ -1,6 +1,6 @@
 //! Every document at one moment: look-ups by id, what waits for what, what is ready. Holds no file and no clock.
 
-mod blocked;
+mod block_root;
 mod blocker;
 mod find;
 mod graph;
@@ -17,7 +17,7 @@ use crate::core::entity::{self, Agent, Entity, Task, Workflow};
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::time::Timestamp;
 
-pub use blocked::{CHAIN_SHOWN_MAX, Root, TaskChain};
+pub use block_root::{CHAIN_SHOWN_MAX, Root, TaskChain};
 pub use blocker::{Blocker, Wait};
 pub use find::FindError;
 pub use queue::{Cause, Outlook, Queue, sort_by_urgency};

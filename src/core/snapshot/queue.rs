@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
-use super::blocked::{BlockedTasks, Fault, Root};
+use super::block_root::{BlockedTasks, Fault, Root};
 use super::blocker::{Blocker, Wait, is_held};
 use super::{Entry, Snapshot};
 use crate::core::diagnostic::Diagnostic;

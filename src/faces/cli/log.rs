@@ -12,7 +12,7 @@ use crate::api::view::{
     ANSWER_BYTES_MAX, AnswerHead, CHANGES_SHOWN_MAX, ErrorReport, ITEMS_DEFAULT, envelope, history_data,
 };
 use crate::core::change::{Change, ChangeKind};
-use crate::core::message;
+use crate::core::commit_message;
 use crate::core::name::{AgentName, DocId, DocPath, Kind, visible};
 use crate::core::snapshot::FindError;
 use crate::core::template::cut;
@@ -110,7 +110,7 @@ fn text(entry: &HistoryEntry) -> String {
         } else {
             (blank.as_str(), String::new())
         };
-        let line = visible(&message::phrase(&change.what));
+        let line = visible(&commit_message::phrase(&change.what));
         let _ = writeln!(out, "{before}  {}: {line}{after}", paint(Ink::Bold, &name(change)));
     }
     if changes.len() > CHANGES_SHOWN_MAX {
@@ -131,8 +131,7 @@ fn who(entry: &HistoryEntry) -> String {
 
 /// The changes worth a line: some come with every other change and say nothing. JSON has them all.
 pub(crate) fn telling(changes: &[Change]) -> Vec<&Change> {
-    let is_telling =
-        |change: &&Change| !matches!(&change.what, ChangeKind::Field { key, .. } if message::SILENT.contains(&&**key));
+    let is_telling = |change: &&Change| !matches!(&change.what, ChangeKind::Field { key, .. } if commit_message::SILENT.contains(&&**key));
     let telling: Vec<&Change> = changes.iter().filter(is_telling).collect();
     if telling.is_empty() { changes.iter().collect() } else { telling }
 }

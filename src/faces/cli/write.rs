@@ -10,10 +10,10 @@ use crate::api::view::{
     AnswerHead, ErrorReport, Excerpt, WriteState, add_claim, document_path, outcome_data, renewal_data,
 };
 use crate::core::change;
+use crate::core::commit_message;
 use crate::core::diagnostic::Severity;
 use crate::core::entity::agent::AgentUpdate;
 use crate::core::lease::PreviousHolder;
-use crate::core::message;
 use crate::core::name::{AgentName, DocPath, Kind, visible};
 use crate::core::operation::{DocumentChange, New, Request, Taken};
 use crate::core::problem::{ErrorClass, Problem};
@@ -159,7 +159,7 @@ fn changed_lines(outcome: &Outcome) -> Vec<String> {
     let new = Snapshot::from_documents([(path.clone(), outcome.document.clone())]);
     let id = outcome.entity.as_ref().map_or_else(|| path.to_string(), |entity| entity.id().to_string());
     let changes = change::diff(&old, &new);
-    telling(&changes).into_iter().map(|change| format!("{id}: {}", message::phrase(&change.what))).collect()
+    telling(&changes).into_iter().map(|change| format!("{id}: {}", commit_message::phrase(&change.what))).collect()
 }
 
 /// What happened, then what became of it: `task-7: pending → running (committed 1a2b3c4)`.

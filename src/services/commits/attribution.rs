@@ -7,9 +7,9 @@ use super::Committer;
 use crate::adapters::git::{Author, CommitPlan};
 use crate::adapters::store::Record;
 use crate::core::change;
+use crate::core::commit_message::{self, Attribution, OperationNote};
 use crate::core::document::Document;
 use crate::core::entity::{self, Entity, TaskStatus};
-use crate::core::message::{self, Attribution, OperationNote};
 use crate::core::name::{AgentName, DocId, DocPath};
 use crate::core::plan::{self, Content, HandEdit, PlannedCommit};
 use crate::core::snapshot::Snapshot;
@@ -42,7 +42,7 @@ impl Committer<'_> {
         };
         let changes = change::diff(&side(false), &side(true));
         let attribution = Attribution { agent: group.agent.as_ref(), holder: group.holder.as_ref() };
-        let message = message::compose(&changes, attribution, &notes(group));
+        let message = commit_message::compose(&changes, attribution, &notes(group));
         let author = match &group.agent {
             Some(agent) if self.config.text(AUTHOR) != Some("user") => Author::Agent(agent.clone()),
             _ => Author::User,

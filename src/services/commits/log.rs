@@ -51,7 +51,7 @@ pub(in crate::services) fn operation(text: &str) -> Option<OperationId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::message::AGENT_TRAILER;
+    use crate::core::commit_message::AGENT_TRAILER;
 
     #[test]
     fn trailers_are_found_anywhere() {

@@ -1,4 +1,4 @@
-//! Who holders which task, as status, queue and `why` show it: by the leases, else by the documents.
+//! Who holds which task, as status, queue and `why` show it: by the leases, else by the documents.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
@@ -12,7 +12,7 @@ use crate::core::snapshot::{Queue, Snapshot};
 use crate::core::time::Timestamp;
 use crate::services::Error;
 
-/// Who holders a task, or has finished it in another worktree.
+/// Who holds a task, or has finished it in another worktree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskHolder {
     /// The agent.
@@ -62,7 +62,7 @@ impl TaskHolder {
 }
 
 impl Leases<'_> {
-    /// Lists who holders the tasks of a snapshot: those that are running here, and those that are held or were finished in
+    /// Lists who holds the tasks of a snapshot: those that are running here, and those that are held or were finished in
     /// another worktree.
     ///
     /// # Errors

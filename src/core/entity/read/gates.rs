@@ -1,6 +1,6 @@
 //! Reads what restricts a task: every value is absent, usable, or stated and unusable with a finding.
 
-use super::{Reader, bad_id, execution};
+use super::{Reader, bad_id, step_settings};
 use crate::core::diagnostic::{Code, Diagnostic};
 use crate::core::document::{BodyWord, Document, Field, Value, WordMark};
 use crate::core::entity::editable::edit_fault;
@@ -75,9 +75,9 @@ impl<'a> Reader<'a> {
     pub(super) fn gates(&mut self) -> TaskGates {
         TaskGates {
             depends_on: self.references("depends_on", "Dependencies"),
-            when: execution::condition(self),
-            not_before: execution::not_before(self),
-            for_each: execution::for_each(self),
+            when: step_settings::condition(self),
+            not_before: step_settings::not_before(self),
+            for_each: step_settings::for_each(self),
             assigned_to: self.assignee(),
             review: self.review(),
             approved: self.approval(),
