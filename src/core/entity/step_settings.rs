@@ -103,7 +103,7 @@ impl SkipReason {
     }
 }
 
-/// What a task states about its execution. Values that restrict when it may start are in [`TaskGates`].
+/// What a task states about its execution. Values that restrict when it may start are in [`super::TaskGates`].
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Execution {
