@@ -21,7 +21,7 @@ pub(crate) const SCENES: &[Scene] = &[
         ..instead(
             "if that was you, run `mycelium task claim {} --force`",
             QUEUED,
-            "for n in 1 2 3; do mycelium bridge push; done; mycelium task claim task-1 --as ann",
+            "for n in 1 2 3; do mycelium bridge push; done; mycelium task claim task-1 --as ann --require-mode redis",
         )
     },
     fixes(
