@@ -15,7 +15,6 @@ pub const SUBJECT_MAX: usize = 72;
 pub const LINES_MAX: usize = 100;
 /// Longest value or text that is quoted in a line, in characters.
 pub const QUOTE_MAX: usize = 60;
-
 /// Shortest cut of what happened in a subject with long names, in characters.
 pub const PHRASE_MIN: usize = 24;
 

@@ -202,7 +202,7 @@ pub(super) trait Session {
     /// Nothing is exchanged for now: lets others do what only one may.
     fn pause(&mut self) {}
 
-    /// Returns true if the connection is still good after this error: it is tried again over it, and listened to meanwhile.
+    /// Returns true if the connection is still good after this error: the pass is retried over it, and news still arrive.
     fn survives(&self, error: &Error) -> bool {
         let _ = error;
         false

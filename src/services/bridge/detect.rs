@@ -25,7 +25,7 @@ pub(super) const MARKDOWN: &str = "markdown";
 /// How long may be waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
-    /// A few milliseconds, and nothing at all where somebody knows already.
+    /// A few milliseconds; nothing if the state is known.
     Brief,
     /// Once, for a quarter of a second at most: a client that begins, and says at once which server it has.
     Opening,
@@ -249,7 +249,7 @@ impl Detector<'_> {
     }
 }
 
-/// With the pause that is left, so that nobody wonders why it is not tried.
+/// With the time that is left until the next try, for the message.
 fn with_pause(health: BackendHealth, now: Timestamp) -> BackendHealth {
     let left = health.pause_left(now).as_millis().div_ceil(1_000);
     let why = health.why.as_deref().unwrap_or("it did not answer");

@@ -1,5 +1,5 @@
-//! The loop of one mirror: connects, brings both sides together, then follows what happens on either. Whatever goes wrong on
-//! the server, it begins anew with a look at everything.
+//! The loop of one mirror: connects, brings both sides together, then follows what happens on either. After any failure of
+//! the server it reconnects and compares everything.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::services::{Error, NewSettings, Project, environment};
 /// First and longest pause between two tries. The longest is short enough for a server to be followed again within 5 s.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_millis(1_500);
-/// How often signs of life are passed on, and the lease of whoever writes events down is renewed.
+/// How often heartbeats are passed on, and the leader lease is renewed.
 const BEAT: Duration = Duration::from_secs(1);
 /// How often what is known is written for those who ask, though nothing has changed.
 const REPORT: Duration = Duration::from_secs(2);
@@ -159,13 +159,13 @@ impl FollowLoop {
             }
         }
         if lock.is_some() {
-            // Nobody follows any more: whoever asks next finds out how the server is.
+            // No process follows any more: the next command that needs the state asks the server.
             self.health.follower = None;
             self.report(false);
         }
     }
 
-    /// Remembers where HEAD is although the server may be away: else nobody would know that it was there.
+    /// Remembers where HEAD is although the server may be away: a later reset is seen by that.
     fn note_head(&self) {
         let target = self.backend.target();
         if matches!(self.project.bridge().branch().check(target), Ok(Ok(()))) {
@@ -195,7 +195,7 @@ impl FollowLoop {
         self.gives_way && matches!(self.project.store.locks.watcher(), Ok(Some(_)))
     }
 
-    /// Waits, unless it is to end; what happens meanwhile is seen by the look at everything that follows.
+    /// Waits, unless it is to end. Changes during the wait are found by the comparison of everything after it.
     fn rest(&mut self, pause: Duration) {
         let until = Instant::now() + pause;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
@@ -254,7 +254,7 @@ impl FollowLoop {
         }
     }
 
-    /// Takes in settings that have changed: with others it begins anew.
+    /// Reads changed settings; a changed server is connected to from the start.
     fn settings(&mut self) {
         if let Ok(NewSettings::Changed { project, .. }) = self.project.renewed() {
             self.project = *project;
@@ -282,7 +282,7 @@ impl FollowLoop {
                 self.pause(why, work);
                 return Ok(());
             }
-            // Before the first pass: what the server alone knows is somebody's from then on.
+            // Before the first pass: one clone creates the documents that only the server has.
             work.session.lead(false)?;
         }
         let is_everything = work.due.everything <= Instant::now() || !self.is_live();
@@ -429,7 +429,7 @@ impl FollowLoop {
         }
     }
 
-    /// Writes what is known for those who ask, and tells it whoever started this if it is something else now.
+    /// Writes the health to local state; with `is_news` it is also passed to the caller of the follower.
     fn report(&mut self, is_news: bool) {
         self.told_at = Some(Instant::now());
         // Whoever asks and finds nothing looks by itself.

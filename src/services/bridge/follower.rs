@@ -1,4 +1,4 @@
-//! Keeps the folder and each configured backend in step, in a thread of its own for each, so nobody ever waits for a server.
+//! Keeps the folder and each configured backend in step, with a thread for each, so that no caller waits for a server.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
@@ -35,7 +35,7 @@ impl Follower {
         Self::begin(project, false, tell)
     }
 
-    /// The same for somebody who is no watcher: it rests while one runs here.
+    /// The same for a process that is no watcher: it pauses while a watcher runs here.
     ///
     /// # Errors
     /// As [`Follower::start`].
@@ -69,7 +69,7 @@ impl FollowThread {
         let (signals, received) = channel();
         let own = signals.clone();
         let run = move || {
-            // A project stays with its thread. Where it cannot be opened any more, whoever started this is told by others.
+            // A project stays with its thread. If it cannot be opened any more, the caller meets the same error by itself.
             if let Ok(project) = Project::open(opening)
                 && let Some(backend) = project.bridge().usable_one(id)
             {

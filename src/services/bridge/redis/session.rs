@@ -26,8 +26,8 @@ mod incoming;
 mod publish;
 mod queues;
 
-/// Longest wait for a connection of a loop in one try: whoever asks for more waits for a server that answers slowly, not for
-/// one that does not.
+/// Longest wait for a connection of a loop in one try. A longer `connection_timeout` is meant for slow servers, not for silent
+/// ones.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 
 /// Connects to a Redis server; keeps what was heard, and when this clone had the lead, over all connections.
@@ -106,9 +106,9 @@ pub(super) struct RedisSession<'a> {
     pub(super) connector: &'a mut RedisConnector,
     pub(super) link: HeldLink<'a>,
     pub(super) leadership: Leadership,
-    /// What somebody took from a queue and has not said a word of, and how long it is theirs.
+    /// Tasks that a program popped from a queue and has not claimed, and how long they stay reserved for it.
     pub(super) popped: BTreeMap<String, Duration>,
-    /// When the hashes of running workflows began to live anew.
+    /// When the time to live of running workflows' hashes was last renewed.
     pub(super) renewed: Option<Timestamp>,
     /// Events with their ids that could not be published yet: the server had no memory left.
     pub(super) retold: Vec<Message>,
@@ -169,7 +169,7 @@ impl Session for RedisSession<'_> {
         if is_dry {
             self.leadership = Leadership::assumed();
         } else {
-            // What the server alone knows is somebody's from then on.
+            // One clone creates the documents that only the server has.
             self.leadership.lead(&self.link)?;
         }
         Ok(())
@@ -210,7 +210,7 @@ impl Session for RedisSession<'_> {
     }
 
     fn pause(&mut self) {
-        // Another clone is to write down what happens meanwhile.
+        // Another clone records events until this one goes on.
         self.leadership.resign(&self.link);
     }
 

@@ -200,7 +200,7 @@ impl<'a> TaskQueueConfig<'a> {
     }
 }
 
-/// The user's own word, and not that of whoever can push.
+/// Set by the user, not by the repository.
 const fn is_own(origin: Origin) -> bool {
     matches!(origin, Origin::User | Origin::Environment | Origin::Flag)
 }

@@ -7,9 +7,9 @@ use crate::adapters::taskqueue::{self, FoundProgram, Program, SearchPlaces, Task
 use crate::core::name::visible;
 use crate::services::environment;
 
-/// The variable by which a server is told which file it keeps.
+/// The variable that names the server's file.
 const FILE_VARIABLE: &str = "TASK_MANAGER_FILE_PATH";
-/// What `npx` is told: without a network it waits for minutes otherwise.
+/// Arguments of `npx`: without a network it waits for minutes otherwise.
 const NPX_ENVIRONMENT: [(&str, &str); 3] =
     [("npm_config_fetch_retries", "0"), ("npm_config_fetch_timeout", "3000"), ("npm_config_prefer_offline", "true")];
 /// What a program is called that is looked for when it is needed.
