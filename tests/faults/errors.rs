@@ -81,19 +81,20 @@ pub(crate) fn assert_recovers(at: &str, lab: &Lab) {
 }
 
 /// One fault; with a disk, a power cut follows what was acknowledged, and what was acknowledged the second time.
-fn fail_at(lab: &mut Lab, disk: Option<&Disk>, fault: &Fault, ends: &mut Ends) {
+/// `false` if this run did not make the call.
+fn fail_at(lab: &mut Lab, disk: Option<&Disk>, fault: &Fault, ends: &mut Ends) -> bool {
     lab.reset(disk);
     let (run, is_hit) = lab.run_with(fault);
     let at = format!("{}, {fault}", lab.work.name());
     if !is_hit {
         // Runs differ by a call or two: a folder of objects may be there already.
         assert_eq!(run.code, Some(0), "{at} did not come to pass: {run:?}");
-        return;
+        return false;
     }
     if run.code == Some(127) && run.stderr.contains("shared librar") {
         ends.unstarted += 1;
         assert_recovers(&at, lab);
-        return;
+        return true;
     }
     assert_decent(&at, &run);
     let is_interruption = fault.how.ends_with("EINTR");
@@ -116,6 +117,7 @@ fn fail_at(lab: &mut Lab, disk: Option<&Disk>, fault: &Fault, ends: &mut Ends) {
         assert!(lab.is_kept(), "{at}: the repetition was acknowledged and is lost");
         assert_eq!(lab.unsound(), None, "{at}");
     }
+    true
 }
 
 /// One fault at each of these calls, in a share of all of them.
@@ -128,9 +130,7 @@ fn fail_everywhere(work: Work, disk: Option<(&str, &Disk)>, error: &str, calls: 
     let all: Vec<Fault> =
         counts.into_iter().flat_map(|(call, count)| (1..=count).map(move |when| fault(call, when))).collect();
     let (possible, mut ends) = (all.len(), Ends::default());
-    for fault in share.take(all) {
-        fail_at(&mut lab, disk, &fault, &mut ends);
-    }
+    share.try_each(&all, |fault| fail_at(&mut lab, disk, fault, &mut ends));
     if disk.is_none() || share.is_all() {
         lab.sweep_all();
     }

@@ -60,7 +60,8 @@ fn short_of(what: &str, disk: &Disk, share: &mut Share, take: impl Fn(&Path, u64
     for work in WORKS {
         let (mut done, mut refused) = (0, 0);
         // Nothing at all is always among them, so that it is in the way for certain.
-        let frees: Vec<u64> = [0].into_iter().chain(share.take(FREE[1..].to_vec())).collect();
+        let frees: Vec<u64> =
+            [0].into_iter().chain(share.places(FREE.len() - 1).map(|place| FREE[place + 1])).collect();
         for free in &frees {
             let free = *free;
             let mut lab = Lab::new(work, Some(disk));

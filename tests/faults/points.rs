@@ -93,13 +93,14 @@ fn kills(lab: &mut Lab, disk: Option<&Disk>) -> Vec<Fault> {
     counts.into_iter().flat_map(|(call, count)| (1..=count).map(move |when| fault(call, when))).collect()
 }
 
-fn kill_at(lab: &mut Lab, disk: Option<&Disk>, fault: &Fault, then: Then, tally: &mut Tally) {
+/// Tries one crash point, and adds what was found; `false` if this run did not make the call.
+fn kill_at(lab: &mut Lab, disk: Option<&Disk>, fault: &Fault, then: Then, tally: &mut Tally) -> bool {
     lab.reset(disk);
     let (run, is_hit) = lab.run_with(fault);
     if !is_hit {
         // Runs differ by a call or two: a folder of objects may be there already.
         assert_eq!(run.code, Some(0), "{}: {fault} did not come to pass: {run:?}", lab.work.name());
-        return;
+        return false;
     }
     tally.points += 1;
     let at = format!("{} ({}), {fault}", lab.work.name(), then.name());
@@ -124,7 +125,7 @@ fn kill_at(lab: &mut Lab, disk: Option<&Disk>, fault: &Fault, then: Then, tally:
         tally.refused += 1;
         tally.note(format!("{at}: the repetition: {retried:?}"));
         if !lab.work.is_git() {
-            return;
+            return true;
         }
         for lock in ["index.lock", "HEAD.lock", "refs/heads/main.lock"] {
             let _ = std::fs::remove_file(lab.sandbox().path(".git").join(lock));
@@ -146,6 +147,7 @@ fn kill_at(lab: &mut Lab, disk: Option<&Disk>, fault: &Fault, then: Then, tally:
             tally.note(format!("{at}: after the last power cut: {why}"));
         }
     }
+    true
 }
 
 /// One row of the table: one kind of work, one kind of end, one file system.
@@ -155,10 +157,11 @@ fn kill_everywhere(work: Work, disk: Option<(&str, &Disk)>, then: Then, share: &
     let mut tally = Tally::default();
     let all = kills(&mut lab, disk);
     let possible = all.len();
-    for fault in share.take(all) {
-        kill_at(&mut lab, disk, &fault, then, &mut tally);
-        assert!(work.is_git() || tally.faults() == 0, "{}", tally.first.unwrap_or_default());
-    }
+    share.try_each(&all, |fault| {
+        let is_hit = kill_at(&mut lab, disk, fault, then, &mut tally);
+        assert!(work.is_git() || tally.faults() == 0, "{}", tally.first.as_deref().unwrap_or_default());
+        is_hit
+    });
     if disk.is_none() || share.is_all() {
         lab.sweep_all();
     }

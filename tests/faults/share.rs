@@ -36,14 +36,26 @@ impl Share {
         self.limit.is_none()
     }
 
-    /// Every k-th of them, from a place that chance picks.
-    pub(crate) fn take<T>(&mut self, all: Vec<T>) -> Vec<T> {
-        let Some(limit) = self.limit.filter(|limit| *limit < all.len()) else { return all };
-        let step = all.len().div_ceil(limit.max(1));
-        let start = usize::try_from(self.chance.below(step as u64)).unwrap();
-        all.into_iter().skip(start).step_by(step).collect()
+    /// The places of every k-th of `count`, from one that chance picks.
+    pub(crate) fn places(&mut self, count: usize) -> impl ExactSizeIterator<Item = usize> + use<> {
+        let step = self.limit.map_or(1, |limit| count.div_ceil(limit.max(1)).max(1));
+        let start = if step == 1 { 0 } else { usize::try_from(self.chance.below(step as u64)).unwrap() };
+        (start..count).step_by(step)
+    }
+
+    /// Tries a share of the points. `attempt` returns `false` if its run did not make the call: runs differ by a call or two,
+    /// and a row of one point could be left with none. Then the call before it is tried instead.
+    pub(crate) fn try_each<T>(&mut self, all: &[T], mut attempt: impl FnMut(&T) -> bool) {
+        let places = self.places(all.len());
+        let stand_ins = if places.len() == all.len() { 0 } else { STAND_INS };
+        for chosen in places {
+            let _ = (chosen.saturating_sub(stand_ins)..=chosen).rev().find(|place| attempt(&all[*place]));
+        }
     }
 }
+
+/// How many calls before a chosen one are tried instead of it.
+const STAND_INS: usize = 8;
 
 /// Tells a row of a table, and adds it to the file that `MYCELIUM_FAULTS_TABLE` names.
 pub(crate) fn row(table: &str, cells: &[&str]) {
