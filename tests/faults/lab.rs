@@ -387,6 +387,9 @@ const STATE: [&str; 18] = [
     "watch.lock",
 ];
 
+/// Where a process leaves its operations that may not write local state.
+const OUTBOX: &str = ".operations";
+
 /// What lies where it should not: locks, quarantines, drafts, temporary files but the one that the last command replaced.
 pub(crate) fn left_of_ours(work: &Path) -> Vec<String> {
     let run = work.join(".git/mycelium");
@@ -398,7 +401,11 @@ pub(crate) fn left_of_ours(work: &Path) -> Vec<String> {
         left.extend(temps.iter().map(|name| format!("tmp/{name}")));
     }
     left.extend(names(&work.join(".mycelium")).into_iter().filter(|name| name.starts_with('.')));
-    left.extend(names(&work.join(FOLDER)).into_iter().filter(|name| !name.ends_with(".md") && name != "archive"));
+    // A local state that looked read-only once has left the folder of the outbox; its records have to be gone.
+    let stays = |name: &str| name.ends_with(".md") || name == "archive" || name == OUTBOX;
+    left.extend(names(&work.join(FOLDER)).into_iter().filter(|name| !stays(name)));
+    let outbox = names(&work.join(FOLDER).join(OUTBOX)).into_iter().filter(|name| name != ".gitignore");
+    left.extend(outbox.map(|name| format!("{OUTBOX}/{name}")));
     left
 }
 
