@@ -9,7 +9,7 @@ use super::{CoordinationClient, Error, Failure, NewWorkflow, Receipt, WorkflowCh
 use crate::core::entity::{self, Workflow, WorkflowStatus};
 use crate::core::name::Kind;
 use crate::core::operation::{New, Request, Taken};
-use crate::core::snapshot::Snapshot;
+use crate::core::workflow::derived_workflow;
 use crate::services::{self, Project, Scope};
 
 impl CoordinationClient {
@@ -30,7 +30,9 @@ impl CoordinationClient {
     }
 
     /// A workflow, by its id or the unique beginning of it. Its `tasks` are those that it lists and those that name it;
-    /// `progress` (0 to 1) and `current_task` follow from them unless the document says otherwise.
+    /// `progress` (0 to 1) and `current_task` follow from them unless the document says otherwise. Of one that is run (`engine:
+    /// embedded`) `status`, `result` and `error` follow from its steps, too, where nobody has written its end yet; `file_status`
+    /// then has what the file says.
     ///
     /// # Errors
     /// [`Error::NotFound`] if there is none.
@@ -40,7 +42,7 @@ impl CoordinationClient {
             let snapshot = project.documents().snapshot(Scope::Named)?;
             let found = snapshot.find(Some(Kind::Workflow), &id).map_err(services::Error::from)?;
             let Some(workflow) = found.workflow() else { return Err(not_found(Kind::Workflow, &id)) };
-            Ok(derived(workflow, &snapshot))
+            Ok(derived_workflow(&snapshot, workflow))
         };
         self.crew.run(find).await
     }
@@ -55,11 +57,12 @@ impl CoordinationClient {
         let list = move |crew: &super::Crew, project: &Project| {
             crew.follow(project);
             let snapshot = project.documents().snapshot(Scope::Named)?;
-            let fits = |workflow: &&Workflow| filter.status.is_none_or(|status| workflow.status == status);
-            let mut workflows: Vec<&Workflow> = snapshot.workflows().filter(fits).collect();
+            let fits = |workflow: &Workflow| filter.status.is_none_or(|status| workflow.status == status);
+            let shown = snapshot.workflows().map(|workflow| derived_workflow(&snapshot, workflow));
+            let mut workflows: Vec<Workflow> = shown.filter(fits).collect();
             let rank = |status: WorkflowStatus| WorkflowStatus::ALL.iter().position(|other| *other == status);
             workflows.sort_by_key(|one| (rank(one.status), one.created.is_none(), one.created, one.id.clone()));
-            Ok(workflows.into_iter().map(|workflow| derived(workflow, &snapshot)).collect())
+            Ok(workflows)
         };
         self.crew.run(list).await
     }
@@ -97,16 +100,6 @@ impl CoordinationClient {
     /// [`Error::NotFound`]; [`Error::Refused`] if it is not running.
     pub async fn fail_workflow(&self, id: impl AsRef<str>, failure: impl Into<Failure>) -> Result<Receipt, Error> {
         self.change(Request::workflow(id.as_ref(), failing_workflow(failure.into()))).await
-    }
-}
-
-/// The workflow with what follows from its tasks where it does not say so itself.
-fn derived(workflow: &Workflow, snapshot: &Snapshot) -> Workflow {
-    Workflow {
-        tasks: snapshot.workflow_tasks(workflow),
-        progress: snapshot.workflow_progress(workflow),
-        current_task: snapshot.workflow_current_task(workflow),
-        ..workflow.clone()
     }
 }
 

@@ -129,8 +129,11 @@ impl ReadyRow {
 pub struct WorkflowRow {
     /// Its id.
     pub id: DocId,
-    /// Its status.
+    /// Its status; of one that Mycelium drives the one that follows from its steps.
     pub status: WorkflowStatus,
+    /// What its file says, where that lags behind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_status: Option<WorkflowStatus>,
     /// What sort of workflow it is.
     #[serde(rename = "type")]
     pub kind: String,
@@ -145,16 +148,17 @@ pub struct WorkflowRow {
 }
 
 impl WorkflowRow {
-    /// Makes the row of a workflow.
+    /// Makes the row of a workflow whose values follow from its tasks.
     #[must_use]
-    pub fn new(workflow: &Workflow, snapshot: &Snapshot, path: String) -> Self {
+    pub fn new(workflow: &Workflow, path: String) -> Self {
         Self {
             id: workflow.id.clone(),
             status: workflow.status,
+            file_status: workflow.file_status,
             kind: workflow.kind.clone(),
             title: workflow.title.clone(),
-            progress: snapshot.workflow_progress(workflow),
-            tasks: snapshot.workflow_tasks(workflow),
+            progress: workflow.progress,
+            tasks: workflow.tasks.clone(),
             path,
         }
     }

@@ -143,6 +143,7 @@ fn workflow(flow: &Flow) -> Value {
     json!({
         "id": flow.workflow.id.as_str(),
         "type": flow.workflow.kind,
+        "status": flow.workflow.status.word(),
         "progress": fraction_json(flow.progress),
         "current_task": flow.current_task.as_ref().map(DocId::as_str),
     })

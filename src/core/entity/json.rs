@@ -82,7 +82,7 @@ impl Agent {
 }
 
 impl Workflow {
-    /// The shape of `workflow get --json`; `progress` and `current_task` only as the file says them.
+    /// The shape of `workflow get --json`; `file_status` only where the file lags behind.
     #[must_use]
     pub fn to_json(&self) -> Json {
         let map = json!({
@@ -101,7 +101,11 @@ impl Workflow {
             "steps": steps_json(&self.steps),
             "notes": notes_json(&self.notes),
         });
-        with_extra(map.as_object().cloned().unwrap_or_default(), &self.extra)
+        let mut map = map.as_object().cloned().unwrap_or_default();
+        if let Some(status) = self.file_status {
+            map.insert("file_status".to_owned(), json!(status.word()));
+        }
+        with_extra(map, &self.extra)
     }
 }
 

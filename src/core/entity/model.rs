@@ -143,6 +143,9 @@ pub struct Workflow {
     pub description: Option<String>,
     /// Where it stands.
     pub status: WorkflowStatus,
+    /// What its file says where that lags behind: its steps have ended, and the end is not written yet. `None` where the file
+    /// says the same, and of what was read alone.
+    pub file_status: Option<WorkflowStatus>,
     /// Its tasks, in their order.
     pub tasks: Vec<DocId>,
     /// Its tasks as they are stated; the field above holds what of it can be used.

@@ -189,6 +189,7 @@ impl<'a> Reader<'a> {
             title: self.title(Kind::Workflow),
             description: self.description(Kind::Workflow),
             status,
+            file_status: None,
             tasks: explicit(&listed),
             listed,
             paused: step_settings::paused(self),

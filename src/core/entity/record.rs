@@ -83,6 +83,8 @@ struct WorkflowRecord {
     title: Option<String>,
     description: Option<String>,
     status: WorkflowStatus,
+    #[serde(skip)]
+    file_status: Option<WorkflowStatus>,
     tasks: Vec<DocId>,
     listed: StatedValue<Vec<TaskReference>>,
     paused: bool,

@@ -3,8 +3,8 @@
 use serde_json::Value as Json;
 
 use super::edit::{
-    Refusal, accept, add_ids, id_of, progress_value, remove_ids, set_description, set_key, set_keys, set_outcome,
-    set_placeholder, status,
+    Refusal, accept, add_ids, id_of, progress_value, remove_ids, remove_key, set_description, set_key, set_keys,
+    set_outcome, set_placeholder, status,
 };
 use super::status::WorkflowStatus;
 use crate::core::document::{Document, Value};
@@ -96,7 +96,12 @@ fn step(document: &Document, now: WorkflowStatus, to: WorkflowStatus) -> Result<
     if now.step(to).is_err() {
         return Err(illegal(document, now, to));
     }
-    set_key(document, "status", &Value::text(to.word()))
+    let new = set_key(document, "status", &Value::text(to.word()))?;
+    // What was set on a run that is moved on by itself is about the time before.
+    if now == to || document.field("engine").is_none() {
+        return Ok(new);
+    }
+    remove_key(&remove_key(&new, "progress")?, "current_task")
 }
 
 fn illegal(document: &Document, now: WorkflowStatus, to: WorkflowStatus) -> Refusal {
@@ -130,6 +135,21 @@ mod tests {
             .replace("  - a\n", "  - b\n")
             .replace("# run\n# more\n", "# run\nprogress: 0.75\n# more\ncurrent_task: b\n");
         assert_eq!(update(&document, &changes).expect("allowed").text(), expected);
+    }
+
+    #[test]
+    fn what_was_said_of_a_run_ends_with_it() {
+        let text =
+            LEAN.replace("# run\n# more\n", "# run\nprogress: 0.75\n# more\nengine: embedded\ncurrent_task: b\n");
+        let document = Document::parse(text.as_bytes());
+        let done = complete(&document, None).expect("legal");
+        assert!(done.text().contains("status: completed"), "{}", done.text());
+        assert!(!done.text().contains("progress:") && !done.text().contains("current_task:"), "{}", done.text());
+        let said = WorkflowUpdate { progress: Some(0.5), ..WorkflowUpdate::default() };
+        let said = update(&document, &said).expect("allowed");
+        assert!(said.text().contains("current_task: b") && said.text().contains("progress: 0.5"), "{}", said.text());
+        let plain = Document::parse(text.replace("engine: embedded\n", "").as_bytes());
+        assert!(fail(&plain, None).expect("legal").text().contains("progress: 0.75"));
     }
 
     #[test]

@@ -187,11 +187,11 @@ impl Snapshot {
 }
 
 #[cfg(test)]
-mod fixture {
+pub(in crate::core) mod fixture {
     use super::*;
 
     /// A snapshot of documents with these keys.
-    pub(super) fn snapshot(files: &[(&str, &str)]) -> Snapshot {
+    pub(in crate::core) fn snapshot(files: &[(&str, &str)]) -> Snapshot {
         Snapshot::from_documents(files.iter().map(|(path, keys)| {
             let text = format!("---\ntype: t\n{keys}\n---\n");
             (DocPath::new(*path).expect("valid"), Document::parse(text.into_bytes()))

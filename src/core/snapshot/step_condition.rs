@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde_json::{Map, Value as Json, json};
 
 use super::{Entry, Snapshot};
-use crate::core::entity::{Condition, SkipReason, Task, TaskEnd};
+use crate::core::entity::{Condition, FAN_OUT_ITEMS_MAX, ForEach, SkipReason, Task, TaskEnd};
 use crate::core::name::DocId;
 use crate::core::template::{self, ExpressionError};
 
@@ -66,6 +66,26 @@ impl Snapshot {
         let metadata = self.workflow_of(task).and_then(|workflow| workflow.metadata.as_ref());
         let inputs = metadata.and_then(|metadata| metadata.get("inputs")).cloned().unwrap_or_else(|| json!({}));
         Map::from_iter([("steps".to_owned(), Json::Object(steps)), ("inputs".to_owned(), inputs)])
+    }
+
+    /// Returns the list of a fan-out; none for what is no fan-out.
+    ///
+    /// # Errors
+    /// Why there is no list, or one that is too long: a lower-case fragment.
+    pub fn fan_out_items(&self, task: &Task) -> Result<Vec<Json>, String> {
+        let list = match task.gates.for_each.usable() {
+            Some(ForEach::Items(text)) => serde_json::from_str(text).map_err(|error| format!("for_each: {error}"))?,
+            Some(ForEach::Expression(expression)) => template::evaluate(expression, &self.expression_values(task))
+                .map_err(|error| format!("for_each `{expression}`: {}", error.message))?,
+            None => Json::Array(Vec::new()),
+        };
+        match list {
+            Json::Array(items) if items.len() <= FAN_OUT_ITEMS_MAX => Ok(items),
+            Json::Array(items) => {
+                Err(format!("for_each has {} items; at most {FAN_OUT_ITEMS_MAX} are taken", items.len()))
+            }
+            _ => Err("for_each gives no list".to_owned()),
+        }
     }
 }
 

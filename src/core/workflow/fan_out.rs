@@ -4,11 +4,11 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::core::document::Value;
 use crate::core::entity::task::TaskUpdate;
-use crate::core::entity::{FAN_OUT_ITEMS_MAX, ForEach, Task, TaskDraft, TaskEnd, TaskStatus, Workflow};
+use crate::core::entity::{Task, TaskDraft, TaskEnd, TaskStatus, Workflow};
 use crate::core::name::{DocId, Kind};
 use crate::core::operation::TaskChange;
 use crate::core::snapshot::{Entry, Snapshot};
-use crate::core::template::{evaluate, fill};
+use crate::core::template::fill;
 use crate::core::time::Timestamp;
 
 /// What follows for a fan-out that has begun.
@@ -24,7 +24,7 @@ pub(super) enum FanOutStep {
 
 /// Begins a fan-out, or fails it if there is no list.
 pub(super) fn start(snapshot: &Snapshot, task: &Task) -> TaskChange {
-    match items(snapshot, task) {
+    match snapshot.fan_out_items(task) {
         Ok(_) => TaskUpdate { status: Some(TaskStatus::Running), ..TaskUpdate::default() }.into(),
         Err(error) => TaskChange::FailUnstarted { error: json!(error) },
     }
@@ -32,7 +32,7 @@ pub(super) fn start(snapshot: &Snapshot, task: &Task) -> TaskChange {
 
 /// Makes the next items of a fan-out that runs, or ends it.
 pub(super) fn go_on(snapshot: &Snapshot, task: &Task, workflow: &Workflow, now: Timestamp) -> FanOutStep {
-    let list = match items(snapshot, task) {
+    let list = match snapshot.fan_out_items(task) {
         Ok(list) => list,
         Err(error) => return FanOutStep::End(TaskChange::Fail { error: Some(json!(error)) }),
     };
@@ -75,21 +75,6 @@ fn join(ends: &[(&Task, TaskEnd)]) -> TaskChange {
     }
     let error = format!("{} of {} items failed: {}", failed.len(), ends.len(), failed.join(", "));
     TaskChange::Fail { error: Some(json!(error)) }
-}
-
-/// The list of a fan-out.
-fn items(snapshot: &Snapshot, task: &Task) -> Result<Vec<Json>, String> {
-    let list = match task.gates.for_each.usable() {
-        Some(ForEach::Items(text)) => serde_json::from_str(text).map_err(|error| format!("for_each: {error}"))?,
-        Some(ForEach::Expression(expression)) => evaluate(expression, &snapshot.expression_values(task))
-            .map_err(|error| format!("for_each `{expression}`: {}", error.message))?,
-        None => Json::Array(Vec::new()),
-    };
-    match list {
-        Json::Array(items) if items.len() <= FAN_OUT_ITEMS_MAX => Ok(items),
-        Json::Array(items) => Err(format!("for_each has {} items; at most {FAN_OUT_ITEMS_MAX} are taken", items.len())),
-        _ => Err("for_each gives no list".to_owned()),
-    }
 }
 
 /// The id of an item: that of the fan-out with its number.

@@ -16,7 +16,7 @@ pub use decide::{DriverAction, DriverOperation, decide, is_driven, next_timeout,
 pub use definition::{INPUTS_MAX, InputDefinition, InputKind, STEPS_MAX, StepDefinition, WorkflowDefinition};
 pub use drawing::{StepGraph, StepNode};
 pub use inputs::{InputError, check_inputs, parse_inputs};
-pub use outcome::{WorkflowEnd, steps_of, workflow_end};
+pub use outcome::{WorkflowEnd, derived_workflow, steps_of, workflow_end};
 pub use parse::{DefinitionReading, read_definition};
 pub use plan::{EMBEDDED, PlannedTask, RunPlan, plan_run, step_id};
 pub use starters::{STARTERS, starter};

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::core::entity::{Condition, Task, TaskEnd, TaskStatus, Workflow};
+use super::decide::is_driven;
+use crate::core::entity::{Condition, Task, TaskEnd, TaskStatus, Workflow, WorkflowStatus};
 use crate::core::name::DocId;
 use crate::core::snapshot::{Entry, Snapshot};
 use crate::core::template;
@@ -49,6 +50,26 @@ pub fn workflow_end(snapshot: &Snapshot, workflow: &Workflow) -> Option<Workflow
         return Some(WorkflowEnd::Completed { result: result(snapshot, &steps) });
     }
     Some(WorkflowEnd::Failed { error: unhandled.join("; ") })
+}
+
+/// Returns a workflow as readers show it: with its tasks, progress and current task where it does not state them, and with the end
+/// that follows from its steps where its driver has not written it yet. [`Workflow::file_status`] then has what the file says.
+#[must_use]
+pub fn derived_workflow(snapshot: &Snapshot, workflow: &Workflow) -> Workflow {
+    let mut shown = workflow.clone();
+    let end = if is_driven(workflow) && !workflow.is_paused() { workflow_end(snapshot, workflow) } else { None };
+    if let Some(end) = end {
+        shown.file_status = Some(shown.status);
+        (shown.progress, shown.current_task) = (None, None);
+        (shown.status, shown.result, shown.error) = match end {
+            WorkflowEnd::Completed { result } => (WorkflowStatus::Completed, result, None),
+            WorkflowEnd::Failed { error } => (WorkflowStatus::Failed, None, Some(Json::from(error))),
+        };
+    }
+    shown.progress = snapshot.workflow_progress(&shown);
+    shown.current_task = snapshot.workflow_current_task(&shown);
+    shown.tasks = snapshot.workflow_tasks(workflow);
+    shown
 }
 
 /// The steps that a workflow names, whether they can be read or not.
@@ -111,4 +132,44 @@ fn result(snapshot: &Snapshot, steps: &[&Task]) -> Option<Json> {
     let by_name = completed.filter_map(|step| Some((name(step).to_owned(), step.result.clone()?)));
     let map: Map<String, Json> = by_name.collect();
     (!map.is_empty()).then_some(Json::Object(map))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::snapshot::fixture::snapshot;
+
+    fn shown(workflow: &str, step: &str) -> Workflow {
+        let workflow = format!("id: w\ntasks: [task-a]\n{workflow}");
+        let step = format!("id: task-a\nworkflow: w\n{step}");
+        let snapshot = snapshot(&[("workflow-w.md", &workflow), ("task-a.md", &step)]);
+        let workflow = snapshot.workflows().next().expect("there");
+        derived_workflow(&snapshot, workflow)
+    }
+
+    #[test]
+    fn readers_see_the_end_before_it_is_written() {
+        let running = Some(WorkflowStatus::Running);
+        let ended =
+            shown("status: running\nengine: embedded\nprogress: 0.5\ncurrent_task: task-a", "status: completed");
+        assert_eq!((ended.status, ended.file_status), (WorkflowStatus::Completed, running));
+        assert_eq!((ended.progress, ended.current_task), (Some(1.0), None));
+        let failed = shown("status: running\nengine: embedded", "status: failed");
+        assert_eq!((failed.status, failed.file_status), (WorkflowStatus::Failed, running));
+        assert_eq!((failed.error, failed.progress), (Some(Json::from("task-a failed")), Some(0.0)));
+    }
+
+    #[test]
+    fn what_nobody_drives_is_as_its_file_says() {
+        for (workflow, step) in [
+            ("status: running", "status: completed"),
+            ("status: running\nengine: embedded\npaused: true", "status: completed"),
+            ("status: running\nengine: embedded", "status: running"),
+            ("status: failed\nengine: embedded", "status: completed"),
+        ] {
+            let shown = shown(workflow, step);
+            assert!(workflow.contains(shown.status.word()), "{workflow}: {}", shown.status);
+            assert_eq!(shown.file_status, None, "{workflow}");
+        }
+    }
 }

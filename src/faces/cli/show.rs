@@ -10,7 +10,7 @@ use super::render::{Cell, Ink, Table, cut, finding, paint, status};
 use super::session;
 use crate::api::view::{ErrorReport, count, document_path, found_data, stated_identity};
 use crate::core::document::{Document, Note, Step};
-use crate::core::entity::{Agent, Entity, Task, TaskStatus, Workflow};
+use crate::core::entity::{Agent, Entity, Task, TaskStatus, Workflow, WorkflowStatus};
 use crate::core::name::{DocId, visible};
 use crate::services::{Found, Project};
 
@@ -170,8 +170,20 @@ fn agent_sheet(agent: &Agent) -> Sheet {
     }
 }
 
+/// The status of a workflow; an end that its file does not say yet is marked.
+pub(crate) fn workflow_status(workflow: &Workflow) -> Cell {
+    match workflow.file_status {
+        None => status(workflow.status.word()),
+        Some(_) => status(&format!("{} (not written)", workflow.status.word())),
+    }
+}
+
 fn workflow_sheet(workflow: &Workflow) -> Sheet {
+    let lag = |status: WorkflowStatus| {
+        format!("its file still says {}; `mycelium workflow drive` writes the end", status.word())
+    };
     let sheet = Sheet::new(workflow.id.as_str(), workflow.status.word(), workflow.title.as_deref()).facts(&[
+        ("file status", workflow.file_status.map_or_else(String::new, lag)),
         ("type", workflow.kind.clone()),
         ("tasks", ids(&workflow.tasks)),
         ("progress", workflow.progress.map_or_else(String::new, percent)),

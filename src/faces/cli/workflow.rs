@@ -3,13 +3,13 @@
 mod run;
 
 use clap::Subcommand;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::format::Wording;
 use super::input::Given;
 use super::list::{self, Rows};
-use super::render::{Cell, status};
+use super::render::Cell;
 use super::session::Session;
 use super::task::{fraction, pairs};
 use super::{show, write};
@@ -18,7 +18,7 @@ use crate::core::entity::workflow::WorkflowUpdate;
 use crate::core::entity::{Entity, Workflow, WorkflowDraft, WorkflowStatus};
 use crate::core::name::{DocId, Kind};
 use crate::core::operation::{New, Request, Taken, WorkflowChange};
-use crate::core::snapshot::Snapshot;
+use crate::core::workflow::derived_workflow;
 use crate::services::Scope;
 
 /// Every command about workflows.
@@ -201,19 +201,13 @@ fn get(args: &Get, session: &Session) -> Result<Option<Answer>, ErrorReport> {
     if let Some(Entity::Workflow(workflow)) = &mut found.entity {
         // The tasks of an archived one are nobody else's business, so nothing short of all names them.
         let scope = if found.path.is_archived() { Scope::All } else { Scope::Named };
-        derive(workflow, &project.documents().snapshot(scope)?);
+        **workflow = derived_workflow(&project.documents().snapshot(scope)?, workflow);
     }
-    show::document("workflow.get", &project, &found, &args.wording).map(Some)
-}
-
-/// What follows from the tasks where the workflow itself does not say it.
-fn derive(workflow: &mut Workflow, snapshot: &Snapshot) {
-    let tasks = snapshot.workflow_tasks(workflow);
-    workflow.progress = snapshot.workflow_progress(workflow);
-    if workflow.status == WorkflowStatus::Running {
-        workflow.current_task = snapshot.workflow_current_task(workflow);
+    let mut answer = show::document("workflow.get", &project, &found, &args.wording)?;
+    if let Some(Entity::Workflow(workflow)) = &found.entity {
+        answer.data["status"] = json!(workflow.status.word());
     }
-    workflow.tasks = tasks;
+    Ok(Some(answer))
 }
 
 fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
@@ -225,6 +219,7 @@ fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
             rows.unreadable(&project, entry);
             continue;
         };
+        let workflow = derived_workflow(&snapshot, workflow);
         if args.status.is_some_and(|status| status != workflow.status) {
             continue;
         }
@@ -232,10 +227,9 @@ fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
         let rank = WorkflowStatus::ALL.iter().position(|status| *status == workflow.status).unwrap_or(9);
         let key = list::key(rank, 0, workflow.created, &workflow.id);
         let path = document_path(&project, &entry.path);
-        let snapshot = &snapshot;
         rows.push_document(&project, entry, key, move || {
-            let row = WorkflowRow::new(workflow, snapshot, path);
-            let cells = cells(workflow, &row);
+            let row = WorkflowRow::new(&workflow, path);
+            let cells = cells(&workflow, &row);
             (row, cells)
         });
     }
@@ -245,7 +239,7 @@ fn list(args: &List, session: &Session) -> Result<Answer, ErrorReport> {
 fn cells(workflow: &Workflow, row: &WorkflowRow) -> Vec<Cell> {
     vec![
         workflow.id.as_str().into(),
-        status(workflow.status.word()),
+        show::workflow_status(workflow),
         row.progress.map_or_else(String::new, show::percent).into(),
         row.tasks.len().to_string().into(),
         workflow.title.as_deref().unwrap_or(&workflow.kind).into(),

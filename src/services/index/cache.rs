@@ -26,7 +26,7 @@ const FRESH_SHARE: usize = 10;
 /// leave the same stamp.
 const AGE_MIN_NS: i64 = 20_000_000;
 /// Rises whenever other entities are read from the same bytes, or entities look different; a test tells when.
-const READING: u32 = 7;
+const READING: u32 = 8;
 const MARK: &[u8; 8] = b"MYCREAD1";
 const SUM_BYTES: usize = 4;
 

@@ -10,6 +10,7 @@ use crate::core::lease::EntryState;
 use crate::core::name::{AgentName, DocId};
 use crate::core::snapshot::{Blocker, Entry, Outlook, Queue, Root, Snapshot};
 use crate::core::time::Timestamp;
+use crate::core::workflow::derived_workflow;
 use crate::services::{BridgeStats, Error, Scope, TaskHolder, environment, queue};
 
 /// The state of everything at one moment. Archived documents do not count.
@@ -48,7 +49,7 @@ pub struct Stats {
     pub blocked: Vec<TaskLine>,
     /// Failed tasks, in the same order.
     pub failed: Vec<TaskLine>,
-    /// Workflows that are running, by path.
+    /// Workflows that are running by what their files say, by path.
     pub workflows: Vec<Flow>,
     /// The watcher that is alive.
     pub watcher: Option<WatcherInfo>,
@@ -84,10 +85,10 @@ pub struct TaskLine {
     pub root: Option<Root>,
 }
 
-/// A running workflow.
+/// A running workflow, or one whose end is not written yet.
 #[derive(Debug, Clone)]
 pub struct Flow {
-    /// The workflow.
+    /// The workflow, as it follows from its tasks.
     pub workflow: Workflow,
     /// How far it is, from 0 to 1; `None` without tasks.
     pub progress: Option<f64>,
@@ -194,10 +195,9 @@ fn line(task: &Task, queue: &Queue<'_>, holds: &BTreeMap<DocId, TaskHolder>) -> 
 fn flows(snapshot: &Snapshot) -> Vec<Flow> {
     let live = snapshot.entries().filter(|entry| !entry.path.is_archived()).filter_map(Entry::workflow);
     let running = live.filter(|workflow| workflow.status == WorkflowStatus::Running);
-    let flow = |workflow: &Workflow| Flow {
-        workflow: workflow.clone(),
-        progress: snapshot.workflow_progress(workflow),
-        current_task: snapshot.workflow_current_task(workflow),
+    let flow = |workflow: &Workflow| {
+        let workflow = derived_workflow(snapshot, workflow);
+        Flow { progress: workflow.progress, current_task: workflow.current_task.clone(), workflow }
     };
     running.map(flow).collect()
 }

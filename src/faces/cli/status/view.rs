@@ -168,7 +168,7 @@ fn workflows(seen: &StatusOverview<'_>) -> String {
         let at = flow.current_task.as_ref().map_or_else(String::new, |id| format!("at {id}"));
         table.row(vec![
             format!("  {}", flow.workflow.id).into(),
-            status("running"),
+            show::workflow_status(&flow.workflow),
             bar.into(),
             flow.progress.map_or_else(String::new, show::percent).into(),
             flow.workflow.title.as_deref().unwrap_or(&flow.workflow.kind).into(),
