@@ -214,7 +214,7 @@ fn few_documents(documents: &[Vec<&Change>], suffix: &str) -> Option<String> {
 }
 
 /// Keys that change along with others and say nothing by themselves.
-pub const SILENT: &[&str] = &["last_updated", "fence", "lease", "attempt", "started", "fill"];
+pub const SILENT: &[&str] = &["last_updated", "fence", "lease", "attempt", "expiries", "started", "fill"];
 
 /// What happened to one document, each change as short as a subject needs it.
 fn phrases(changes: &[&Change]) -> Vec<String> {

@@ -491,3 +491,40 @@ fn the_clock_on_the_wall_ends_no_lease() {
         assert_ne!(until[..4], since[..4], "{jump}: the clock on the wall was another one");
     }
 }
+
+/// The holder of a step dies each time: by whoever asks next, by the driver, by the driver.
+#[test]
+fn a_step_whose_holders_die_three_times_in_a_row_fails_its_workflow() {
+    let scene = Scene::new(1, 1);
+    let drive = || scene.run(0, &["workflow", "drive"]).ok();
+    let text = scene.sandbox.read(&format!("{FOLDER}/{TASK}.md"));
+    let text = text.replace("# more\n", "# more\nstep: train\nworkflow: wf-1\n");
+    scene.sandbox.write(&format!("{FOLDER}/{TASK}.md"), &text);
+    let workflow = "---\nid: wf-1\nstatus: running\ntype: train\ncreated: 2025-10-17T00:00:00Z\nengine: embedded\n---\n\n# Train\n";
+    scene.sandbox.write(&format!("{FOLDER}/workflow-wf-1.md"), workflow);
+    scene.run(0, &["commit"]).ok();
+
+    claim(&scene, 0, "a", 60_000).unwrap();
+    pass(&scene, 61_000);
+    claim(&scene, 0, "b", 60_000).unwrap();
+    assert_eq!(scene.keys(0, TASK).get("expiries").map(String::as_str), Some("1"));
+    drive();
+    assert_eq!(scene.keys(0, TASK)["status"], "running", "its lease goes on");
+    pass(&scene, 61_000);
+    drive();
+    let keys = scene.keys(0, TASK);
+    assert_eq!((keys["status"].as_str(), keys["expiries"].as_str()), ("pending", "2"));
+    claim(&scene, 0, "c", 60_000).unwrap();
+    pass(&scene, 61_000);
+    drive();
+    assert_eq!(scene.keys(0, TASK)["status"], "failed");
+    let shown = scene.run(0, &["workflow", "get", "wf-1"]).ok();
+    assert!(shown.contains("train failed: the leases of 3 holders in a row expired"), "{shown}");
+
+    scene.run(0, &["workflow", "retry", "wf-1"]).ok();
+    assert!(!scene.keys(0, TASK).contains_key("expiries"));
+    claim(&scene, 0, "d", 60_000).unwrap();
+    scene.project(0, "d").operations().run_one(&by("d"), Request::task(TASK, complete())).map(drop).unwrap();
+    drive();
+    assert!(scene.run(0, &["workflow", "get", "wf-1", "--json"]).ok().contains("\"status\":\"completed\""));
+}

@@ -309,8 +309,13 @@ impl World {
         let ask = LeaseRequest { by: agent(by), lease: Duration::from_millis(lease), over };
         match decide(TASK, &self.sight(tree), &[], &ask, &self.now(), &place(tree)) {
             ClaimVerdict::Grant(give) => {
-                let hold =
-                    HolderFields { by: agent(by), fence: give.fence, lease: ask.lease, since: Timestamp::default() };
+                let hold = HolderFields {
+                    by: agent(by),
+                    fence: give.fence,
+                    lease: ask.lease,
+                    since: Timestamp::default(),
+                    is_after_expiry: false,
+                };
                 let entry = LeaseEntry {
                     fence: give.fence,
                     state: EntryState::Begun,

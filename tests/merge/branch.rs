@@ -99,6 +99,7 @@ fn deed(seed: &mut Seed, document: &Document, name: &str) -> Option<Document> {
                 fence: fence.unwrap_or(0) + 1,
                 lease: std::time::Duration::from_secs(300),
                 since: mycelium::time::Timestamp::default(),
+                is_after_expiry: false,
             };
             claim::take(document, &hold).ok()
         }

@@ -155,6 +155,7 @@ pub(crate) fn equal_claims_go_to_who_pushed_first_and_else_favour_no_name() {
                 fence,
                 lease: std::time::Duration::from_secs(300),
                 since: mycelium::time::Timestamp::default(),
+                is_after_expiry: false,
             };
             mycelium::entity::claim::take(&base, &hold).unwrap()
         };

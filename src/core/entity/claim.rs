@@ -23,6 +23,8 @@ pub struct HolderFields {
     pub lease: Duration,
     /// Since when.
     pub since: Timestamp,
+    /// It is taken from a holder whose lease has expired.
+    pub is_after_expiry: bool,
 }
 
 /// Sets status, holder, fence and lease, and counts one more attempt.
@@ -37,6 +39,10 @@ pub fn take(document: &Document, hold: &HolderFields) -> Result<Document, Refusa
     let is_same = attempts > 0 && task.is_some_and(Task::is_retried_by_policy);
     let attempt = if is_same { attempts } else { attempts.saturating_add(1) };
     let attempt = Value::plain(attempt.to_string());
+    let document = match task.filter(|task| hold.is_after_expiry && task.status == TaskStatus::Running) {
+        Some(task) => &task::count_expiry(document, task)?,
+        None => document,
+    };
     accept(Kind::Task, document, set_key(&held(document, hold)?, "attempt", &attempt)?)
 }
 
@@ -74,7 +80,13 @@ mod tests {
 
     fn hold(by: &str, fence: u64, seconds: u64) -> HolderFields {
         let since = "2025-10-17T00:00:00Z".parse().expect("a time");
-        HolderFields { by: AgentName::new(by).expect("valid"), fence, lease: Duration::from_secs(seconds), since }
+        HolderFields {
+            by: AgentName::new(by).expect("valid"),
+            fence,
+            lease: Duration::from_secs(seconds),
+            since,
+            is_after_expiry: false,
+        }
     }
 
     #[test]
@@ -90,6 +102,42 @@ mod tests {
         let at = "2025-10-17T00:01:00Z".parse().expect("a time");
         let later = task::retry_later(&failed, at).expect("legal");
         assert!(later.text().contains("attempt: 2\nnot_before: 2025-10-17T00:01:00Z\ntype"), "{}", later.text());
+    }
+
+    #[test]
+    fn a_step_whose_leases_expire_three_times_in_a_row_has_failed() {
+        let text = LEAN.replace("# more\n", "# more\nstep: train\n");
+        let taken = take(&Document::parse(text.into_bytes()), &hold("a", 1, 300)).expect("allowed");
+        let once = task::expire(&taken).expect("legal");
+        assert!(once.text().contains("status: pending\nfence: 1\nattempt: 1\nexpiries: 1\ntype"), "{}", once.text());
+        let second = take(&once, &hold("b", 2, 300)).expect("allowed");
+        // The next agent may ask before anything took it back.
+        let over = HolderFields { is_after_expiry: true, ..hold("c", 3, 300) };
+        let third = take(&second, &over).expect("allowed");
+        assert!(
+            third.text().contains("claimed_by: c\nfence: 3\nlease: 5m\nattempt: 1\nexpiries: 2\n"),
+            "{}",
+            third.text()
+        );
+        let failed = task::expire(&third).expect("legal");
+        assert!(failed.text().contains("status: failed\n"), "{}", failed.text());
+        assert!(failed.text().contains("the leases of 3 holders in a row expired"), "{}", failed.text());
+        assert!(!failed.text().contains("expiries"), "{}", failed.text());
+        // Whoever gives it back or ends it is alive.
+        for alive in [task::release(&third), task::complete(&third, None)] {
+            assert!(!alive.expect("legal").text().contains("expiries"));
+        }
+    }
+
+    #[test]
+    fn an_ordinary_task_counts_no_expiries() {
+        let mut document = Document::parse(LEAN.as_bytes());
+        for fence in 1..6 {
+            let over = HolderFields { is_after_expiry: true, ..hold("a", fence, 300) };
+            document = take(&document, &over).expect("allowed");
+            document = if fence % 2 == 0 { task::expire(&document).expect("legal") } else { document };
+        }
+        assert!(!document.text().contains("expiries"), "{}", document.text());
     }
 
     #[test]

@@ -10,6 +10,8 @@ use crate::core::time::Timestamp;
 
 /// Most items of one fan-out.
 pub const FAN_OUT_ITEMS_MAX: usize = 1_000;
+/// How many leases in a row may expire before a step has failed.
+pub(super) const EXPIRIES_MAX: u64 = 3;
 
 /// On which ends of the tasks in `depends_on` a task runs. It is decided once all of them have ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -115,6 +117,8 @@ pub struct Execution {
     pub timeout: Option<Duration>,
     /// When the attempt began; kept only where there is a timeout.
     pub started: Option<Timestamp>,
+    /// How often in a row its lease expired: its holders gave no sign of life.
+    pub expiries: u64,
     /// Why it was skipped; counts only while it is completed.
     pub skipped: Option<SkipReason>,
     /// Most items of a fan-out that run at once.

@@ -7,10 +7,10 @@ use super::edit::{
     Refusal, accept, add_ids, id_of, progress_value, remove_ids, remove_key, set_description, set_key, set_keys,
     set_outcome, set_placeholder, status,
 };
-use super::model::Entity;
+use super::model::{Entity, Task};
 use super::read::reread;
 use super::status::{Priority, TaskStatus};
-use super::step_settings::{CANCELLED_BY, SkipReason};
+use super::step_settings::{CANCELLED_BY, EXPIRIES_MAX, SkipReason};
 use crate::core::document::{Document, Mark, Value};
 use crate::core::name::{AgentName, DocId, Kind};
 use crate::core::template::one_line;
@@ -123,6 +123,31 @@ pub fn fail(document: &Document, error: Option<&Json>) -> Result<Document, Refus
 /// [`Refusal`] if the step is illegal or the document does not allow the edit.
 pub fn release(document: &Document) -> Result<Document, Refusal> {
     back(document, TaskStatus::Running)
+}
+
+/// Running → pending: the lease of its holder expired. A step of which that is true [`EXPIRIES_MAX`] times in a row has failed:
+/// whatever it does, its holders do not survive it.
+///
+/// # Errors
+/// [`Refusal`] if it is not running or the document does not allow the edit.
+pub fn expire(document: &Document) -> Result<Document, Refusal> {
+    let entity = reread(Kind::Task, document).entity;
+    let step = entity.as_ref().and_then(Entity::as_task).filter(|task| task.execution.step.is_some());
+    let Some(step) = step else { return release(document) };
+    if step.execution.expiries.saturating_add(1) < EXPIRIES_MAX {
+        return count_expiry(&release(document)?, step);
+    }
+    let error = format!("the leases of {EXPIRIES_MAX} holders in a row expired");
+    fail(document, Some(&Json::from(error)))
+}
+
+/// Adds one to the expired leases of a step; any other task has no such number.
+pub(super) fn count_expiry(document: &Document, task: &Task) -> Result<Document, Refusal> {
+    if task.execution.step.is_none() {
+        return Ok(document.clone());
+    }
+    let count = task.execution.expiries.saturating_add(1);
+    set_key(document, "expiries", &Value::plain(count.to_string()))
 }
 
 /// Failed → pending. The error stays, for whoever tries again.
@@ -330,7 +355,11 @@ fn step(document: &Document, now: TaskStatus, to: TaskStatus) -> Result<Document
     if now.step(to).is_err() {
         return Err(illegal(document, now, to.word()));
     }
-    let new = set_key(document, "status", &Value::text(to.word()))?;
+    let mut new = set_key(document, "status", &Value::text(to.word()))?;
+    if now == TaskStatus::Running && now != to {
+        // Its holder has given a sign of life.
+        new = remove_key(&new, "expiries")?;
+    }
     if to != TaskStatus::Pending || now == to {
         return Ok(new);
     }
@@ -351,7 +380,7 @@ fn forget_end(document: &Document, before: TaskStatus) -> Result<Document, Refus
     if before == TaskStatus::Running {
         return Ok(new);
     }
-    for key in ["not_before", "skipped"] {
+    for key in ["not_before", "skipped", "expiries"] {
         new = remove_key(&new, key)?;
     }
     if task.is_retried_by_policy() {

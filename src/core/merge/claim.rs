@@ -15,7 +15,8 @@ use crate::core::name::{AgentName, Kind, visible};
 use crate::core::time::Timestamp;
 
 /// The keys that move together.
-const CORE: [&str; 8] = ["status", "claimed_by", "fence", "lease", "attempt", "not_before", "started", "skipped"];
+const CORE: [&str; 9] =
+    ["status", "claimed_by", "fence", "lease", "attempt", "expiries", "not_before", "started", "skipped"];
 /// What comes of it: keys and sections.
 const OUTCOME: [&str; 4] = ["result", "error", "progress", "current_task"];
 const SECTIONS: [&str; 2] = ["Result", "Error"];

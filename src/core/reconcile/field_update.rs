@@ -316,7 +316,8 @@ fn workflow(document: &Document, field: &str, text: &str) -> Edit {
 fn give(document: &Document, task: &Task, by: AgentName, now: Timestamp) -> Edit {
     let is_new = task.claimed_by.as_ref() != Some(&by) || task.fence.is_none();
     let fence = task.fence.unwrap_or(0).saturating_add(u64::from(is_new));
-    let hold = HolderFields { by, fence, lease: task.lease.unwrap_or(LEASE_DEFAULT), since: now };
+    let hold =
+        HolderFields { by, fence, lease: task.lease.unwrap_or(LEASE_DEFAULT), since: now, is_after_expiry: false };
     match claim::take(document, &hold) {
         Err(Refusal::IllegalStep { .. }) => {
             // As an edit by hand would; `check` reports the step.

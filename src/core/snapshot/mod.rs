@@ -8,7 +8,7 @@ mod queue;
 mod step_condition;
 mod workflow;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::core::diagnostic::Diagnostic;
@@ -72,6 +72,8 @@ impl Entry {
 pub struct Snapshot {
     entries: BTreeMap<DocPath, Arc<Entry>>,
     ids: BTreeMap<(Kind, String), Vec<DocPath>>,
+    /// The tasks that name a workflow, by its id.
+    naming: BTreeMap<DocId, BTreeSet<DocPath>>,
     /// The moment, for tasks that do not start before one. Where it is not known, these wait.
     moment: Option<Timestamp>,
 }
@@ -119,6 +121,9 @@ impl Snapshot {
             paths.push(path.clone());
             paths.sort_unstable();
         }
+        if let Some(workflow) = entry.task().and_then(|task| task.workflow.clone()) {
+            self.naming.entry(workflow).or_default().insert(path.clone());
+        }
         self.entries.insert(path, Arc::new(entry));
     }
 
@@ -133,6 +138,10 @@ impl Snapshot {
                     self.ids.remove(&key);
                 }
             }
+        }
+        let workflow = entry.task().and_then(|task| task.workflow.as_ref());
+        if let Some(paths) = workflow.and_then(|workflow| self.naming.get_mut(workflow)) {
+            paths.remove(path);
         }
     }
 

@@ -12,7 +12,8 @@ impl Snapshot {
     pub fn workflow_tasks(&self, workflow: &Workflow) -> Vec<DocId> {
         let mut ids: Vec<DocId> = self.resolve(workflow.references()).into_iter().map(|(id, _)| id).collect();
         let listed: BTreeSet<DocId> = ids.iter().map(|id| self.task_id(id)).collect();
-        let naming = self.tasks().filter(|task| task.workflow.as_ref() == Some(&workflow.id));
+        let paths = self.naming.get(&workflow.id).into_iter().flatten();
+        let naming = paths.filter_map(|path| self.get(path)).filter_map(Entry::task);
         ids.extend(naming.filter(|task| !listed.contains(&task.id)).map(|task| task.id.clone()));
         ids
     }

@@ -1,6 +1,8 @@
 //! How workflows go on: which operations follow from the state of their steps. Pure: documents and a moment in, operations as
 //! data out. Who carries them out does not matter, and several may at once: each operation names the text that it expects.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value as Json, json};
 
 use super::fan_out;
@@ -119,30 +121,41 @@ pub fn is_driven(workflow: &Workflow) -> bool {
 /// are none if everything waits for agents or for time.
 #[must_use]
 pub fn settle(snapshot: &Snapshot, now: Timestamp) -> Vec<DriverOperation> {
-    let mut after = snapshot.clone();
+    let mut next = decide(snapshot, now);
     let mut all = Vec::new();
+    if next.is_empty() {
+        return all;
+    }
+    let mut after = snapshot.clone();
     for _ in 0..ROUNDS_MAX {
-        let next = decide(&after, now);
-        let applied: Vec<DriverOperation> =
-            next.into_iter().filter(|operation| operation.apply(&mut after).is_ok()).collect();
-        if applied.is_empty() {
+        next.retain(|operation| operation.apply(&mut after).is_ok());
+        if next.is_empty() {
             break;
         }
-        all.extend(applied);
+        // Only those that went on can go on further. Where a step depends on one of another workflow, the next call sees it.
+        let moved: BTreeSet<DocId> = next.iter().map(|operation| operation.workflow.clone()).collect();
+        all.append(&mut next);
+        next =
+            moved.iter().filter_map(|id| driven(&after, id)).flat_map(|entry| decide_one(&after, entry, now)).collect();
     }
     all
+}
+
+/// The document of a workflow that is driven and whose id no other document has.
+fn driven<'a>(snapshot: &'a Snapshot, id: &DocId) -> Option<&'a Entry> {
+    let [path] = snapshot.paths_of(Kind::Workflow, id.as_str()) else { return None };
+    snapshot.get(path).filter(|entry| !entry.path.is_archived() && entry.workflow().is_some_and(is_driven))
 }
 
 /// Returns the operations that follow from the documents as they are, one for each step at most.
 #[must_use]
 pub fn decide(snapshot: &Snapshot, now: Timestamp) -> Vec<DriverOperation> {
-    let entries = snapshot.of_kind(Kind::Workflow).filter(|entry| !entry.path.is_archived());
-    let driven = entries.filter_map(|entry| Some((entry, entry.workflow()?))).filter(|(_, one)| is_driven(one));
-    let is_alone = |id: &DocId| snapshot.paths_of(Kind::Workflow, id.as_str()).len() == 1;
-    driven.filter(|(_, one)| is_alone(&one.id)).flat_map(|(entry, one)| decide_one(snapshot, entry, one, now)).collect()
+    let ids = snapshot.workflows().map(|workflow| &workflow.id);
+    ids.filter_map(|id| driven(snapshot, id)).flat_map(|entry| decide_one(snapshot, entry, now)).collect()
 }
 
-fn decide_one(snapshot: &Snapshot, entry: &Entry, workflow: &Workflow, now: Timestamp) -> Vec<DriverOperation> {
+fn decide_one(snapshot: &Snapshot, entry: &Entry, now: Timestamp) -> Vec<DriverOperation> {
+    let Some(workflow) = entry.workflow() else { return Vec::new() };
     let mut operations = Vec::new();
     for id in snapshot.workflow_tasks(workflow) {
         let Some((entry, task)) = snapshot.named_task(&id).and_then(|entry| Some((entry, entry.task()?))) else {

@@ -22,9 +22,17 @@ impl Operations<'_> {
     /// # Errors
     /// [`Error`] if the ledger or the folder fails; what was taken back stays so. One document that fails keeps no other.
     pub fn take_back(&self) -> Result<Vec<TakenBack>, Error> {
+        self.take_back_of(&|_| true)
+    }
+
+    /// The same for the tasks that `is_one` lets through.
+    ///
+    /// # Errors
+    /// As [`Operations::take_back`].
+    pub fn take_back_of(&self, is_one: &dyn Fn(&DocId) -> bool) -> Result<Vec<TakenBack>, Error> {
         let (mut taken, mut failed) = (Vec::new(), None);
         for (id, path, left) in self.leases.held_here()? {
-            if !left.is_over() {
+            if !left.is_over() || !is_one(&id) {
                 continue;
             }
             let by = self.leases.task_at(&path)?.and_then(|task| task.claimed_by);

@@ -331,7 +331,13 @@ impl LeasePlan {
         (entry, origin, reserved): (LeaseEntry, Option<PreviousHolder>, Reservation),
         over: Override,
     ) -> Result<(Document, Option<ClaimDecision>), Error> {
-        let hold = HolderFields { by: entry.by.clone(), fence: entry.fence, lease: entry.lease, since: entry.since };
+        let hold = HolderFields {
+            by: entry.by.clone(),
+            fence: entry.fence,
+            lease: entry.lease,
+            since: entry.since,
+            is_after_expiry: matches!(origin, Some(PreviousHolder::Expired(_))),
+        };
         let is_kept = origin.is_none() && task.status == TaskStatus::Running;
         let after = if is_kept {
             edited
@@ -459,6 +465,7 @@ fn resumed(
     reserved: &Reservation,
 ) -> Result<Document, Error> {
     let fence = evidence.entry().map_or(0, |entry| entry.fence).max(reserved.fence());
-    let hold = HolderFields { by: ask.by.clone(), fence, lease: ask.lease, since: environment::now() };
+    let hold =
+        HolderFields { by: ask.by.clone(), fence, lease: ask.lease, since: environment::now(), is_after_expiry: false };
     refusing(path, retake(document, &hold))
 }

@@ -107,7 +107,7 @@ impl Plan {
             }
             DocumentChange::Expire { path } => {
                 let found = self.find(view, request, Kind::Task, DocumentRef::Path(path))?;
-                self.change_lease(view, found, TaskAction::Expire, &task::release)
+                self.change_lease(view, found, TaskAction::Expire, &task::expire)
             }
             DocumentChange::Prune { path } => {
                 let (path, before) = self.find(view, request, Kind::Agent, DocumentRef::Path(path))?;

@@ -18,6 +18,7 @@ use crate::core::document::FRONTMATTER_BYTES_MAX;
 use crate::core::name::{DocId, Kind};
 use crate::core::operation::Request;
 use crate::core::problem::{ErrorClass, Problem as _};
+use crate::core::snapshot::{Entry, Snapshot};
 use crate::core::time::Timestamp;
 use crate::core::workflow::{self, DriverOperation, RunPlan, WorkflowDefinition, read_definition};
 
@@ -110,7 +111,7 @@ impl Workflows<'_> {
             return Ok(report);
         }
         for _ in 0..ROUNDS_MAX {
-            let live = self.documents.snapshot(Scope::Named)?;
+            let live = self.take_back(self.documents.snapshot(Scope::Named)?)?;
             let operations = workflow::settle(&live, environment::now());
             if operations.is_empty() {
                 report.next = workflow::next_timeout(&live);
@@ -131,6 +132,14 @@ impl Workflows<'_> {
             }
         }
         Ok(report)
+    }
+
+    /// Takes back the steps of driven workflows whose lease is over; the documents as they are then.
+    fn take_back(&self, live: Snapshot) -> Result<Snapshot, Error> {
+        let task = |id: &DocId| live.named_task(id).and_then(Entry::task);
+        let is_step = |id: &DocId| task(id).and_then(|task| live.workflow_of(task)).is_some_and(workflow::is_driven);
+        let taken = self.operations.take_back_of(&is_step)?;
+        if taken.is_empty() { Ok(live) } else { self.documents.snapshot(Scope::Named) }
     }
 
     /// Carries out requests as one operation.

@@ -22,7 +22,7 @@ struct Slot {
 const SLOTS: [Slot; 7] = [
     Slot {
         anchor: Anchor::Key(&["id", "agent"]),
-        keys: &["status", "claimed_by", "fence", "lease", "attempt", "not_before", "started", "skipped"],
+        keys: &["status", "claimed_by", "fence", "lease", "attempt", "expiries", "not_before", "started", "skipped"],
     },
     Slot { anchor: Anchor::Key(&["type"]), keys: &["assigned_to"] },
     Slot { anchor: Anchor::Key(&["created", "created_at"]), keys: &["priority"] },

@@ -26,6 +26,7 @@ pub(super) fn execution(reader: &mut Reader<'_>) -> Execution {
         retry: retry(reader),
         timeout: reader.span("timeout"),
         started: quietly(reader, "started"),
+        expiries: quietly(reader, "expiries").unwrap_or(0),
         skipped: reader.text("skipped").map(SkipReason::new),
         max_parallel: quietly(reader, "max_parallel"),
         fan_out: quietly(reader, "fan_out"),

@@ -223,6 +223,7 @@ fn run(case: &Case, definition: &WorkflowDefinition, order: u64) -> (BTreeMap<St
                 fence: random.next() % 1_000,
                 lease: Duration::from_secs(60),
                 since: moment(now),
+                is_after_expiry: false,
             };
             change(&mut snapshot, &ready[random.below(ready.len())], |document| take(document, &hold));
         } else if !finishable.is_empty() {
