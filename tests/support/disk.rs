@@ -11,13 +11,20 @@ use super::has_program;
 pub(crate) const DISK_BYTES: u64 = 320 * 1024 * 1024;
 
 /// A mounted file system of its own.
+///
+/// Its loop device is attached once and stays until the end. `mount -o loop` would attach it each time and let the kernel detach
+/// it with the unmount; a program that looks through the loop devices at that moment, as every other `mount -o loop` does, delays
+/// that, and the next mount is then given a device that is about to go: its reads fail.
 pub(crate) struct Disk {
     /// How it is mounted.
     options: &'static str,
-    image: PathBuf,
+    device: LoopDevice,
     mount: PathBuf,
     _own: tempfile::TempDir,
 }
+
+/// A block device whose bytes are in a file; detached when dropped.
+struct LoopDevice(String);
 
 impl Disk {
     /// Makes and mounts one (`ext4` or `xfs`), or says why this machine cannot.
@@ -27,20 +34,23 @@ impl Disk {
 
     /// The same with more options for `mkfs`.
     pub(crate) fn with(kind: &str, bytes: u64, options: &[&str]) -> Result<Self, String> {
-        for program in [&format!("mkfs.{kind}"), "xfs_io", "mount"] {
+        for program in [&format!("mkfs.{kind}"), "xfs_io", "losetup", "mount"] {
             if !has_program(program) {
                 return Err(format!("`{program}` is missing"));
             }
         }
         let own = tempfile::tempdir().unwrap();
         // By itself ext4 forces its journal every 5 seconds: on a busy machine that would hide a missing sync now and then.
-        let how = if kind == "ext4" { "loop,commit=300" } else { "loop" };
-        let disk = Self { options: how, image: own.path().join("image"), mount: own.path().join("mount"), _own: own };
-        fs::create_dir(&disk.mount).unwrap();
-        fs::File::create(&disk.image).unwrap().set_len(bytes).unwrap();
+        let how = if kind == "ext4" { "commit=300" } else { "rw" };
+        let (image, mount) = (own.path().join("image"), own.path().join("mount"));
+        fs::create_dir(&mount).unwrap();
+        fs::File::create(&image).unwrap().set_len(bytes).unwrap();
         let force = if kind == "xfs" { "-f" } else { "-F" };
-        run(Command::new(format!("mkfs.{kind}")).args(["-q", force]).args(options).arg(&disk.image))?;
-        disk.plug_in().map_err(|error| format!("a loop device cannot be mounted (needs root): {error}"))?;
+        run(Command::new(format!("mkfs.{kind}")).args(["-q", force]).args(options).arg(&image))?;
+        let cannot = |error| format!("a loop device cannot be mounted (needs root): {error}");
+        let device = LoopDevice::attach(&image).map_err(cannot)?;
+        let disk = Self { options: how, device, mount, _own: own };
+        disk.plug_in().map_err(cannot)?;
         Ok(disk)
     }
 
@@ -95,7 +105,20 @@ impl Disk {
     }
 
     fn plug_in(&self) -> Result<(), String> {
-        run(Command::new("mount").args(["-o", self.options]).args([&self.image, &self.mount]))
+        run(Command::new("mount").args(["-o", self.options, &self.device.0]).arg(&self.mount)).map(drop)
+    }
+}
+
+impl LoopDevice {
+    fn attach(image: &Path) -> Result<Self, String> {
+        run(Command::new("losetup").args(["--find", "--show"]).arg(image)).map(Self)
+    }
+}
+
+impl Drop for LoopDevice {
+    fn drop(&mut self) {
+        // Where it is still mounted, the kernel detaches it with the unmount.
+        let _ = Command::new("losetup").args(["--detach", &self.0]).output();
     }
 }
 
@@ -106,8 +129,9 @@ impl Drop for Disk {
     }
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
+/// What a program prints, or its complaint.
+fn run(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|error| error.to_string())?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    if output.status.success() { Ok(()) } else { Err(said.trim().replace('\n', "; ")) }
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().replace('\n', "; ");
+    if output.status.success() { Ok(said(&output.stdout)) } else { Err(said(&output.stderr)) }
 }
