@@ -23,12 +23,14 @@ async fn main() -> Result<(), Error> {
         tokio::spawn(async move { take_turn(&client, &task, before.as_ref()).await });
     }
 
-    let end = client
-        .monitor_workflow([&prepare, &train, &evaluate], |progress| {
-            println!("{} of 3 completed", progress.count(TaskStatus::Completed));
-        })
-        .await?;
-    println!("{}", if end.is_completed() { "the chain is done" } else { "the chain is broken" });
+    let mut states = client.monitor_workflow([&prepare, &train, &evaluate]).await?;
+    let mut is_done = false;
+    while let Some(state) = states.next().await {
+        let state = state?;
+        println!("{} of 3 completed", state.count(TaskStatus::Completed));
+        is_done = state.is_completed();
+    }
+    println!("{}", if is_done { "the chain is done" } else { "the chain is broken" });
     client.close().await;
     Ok(())
 }

@@ -363,7 +363,9 @@ async fn a_look_that_is_dropped_does_no_harm() {
         poll_and_drop(client.publish_event("a:b", json!({ "event": "x" })), polls, pause);
         poll_and_drop(client.subscribe_events("*"), polls, pause);
         poll_and_drop(client.renew_task("task-7"), polls, pause);
-        poll_and_drop(client.monitor_workflow(["task-7"], |_| {}), polls, pause);
+        poll_and_drop(client.monitor_workflow(["task-7"]), polls, pause);
+        let followed = async { client.monitor_workflow(["task-7"]).await.unwrap().last().await };
+        poll_and_drop(followed, polls, pause);
     }
     client.complete_task("task-7", ()).await.unwrap();
     assert_eq!(client.wait_task("task-7").await.unwrap().status, TaskStatus::Completed);

@@ -27,12 +27,16 @@ async fn closing_ends_every_wait() {
     let mut begun = Some(begun);
     let workflow = tokio::spawn({
         let (client, id) = (client.clone(), id.clone());
-        let report = move |_: &_| {
-            if let Some(begun) = begun.take() {
-                begun.send(()).unwrap();
+        async move {
+            let mut states = client.monitor_workflow([&id]).await?;
+            while let Some(state) = states.next().await {
+                state?;
+                if let Some(begun) = begun.take() {
+                    begun.send(()).unwrap();
+                }
             }
-        };
-        async move { client.monitor_workflow([&id], report).await.map(|_| ()) }
+            Ok(())
+        }
     });
     let mut events = client.subscribe_events("*").await.unwrap();
     begins.await.unwrap();
@@ -70,7 +74,7 @@ fn without_tokio_all_works_that_needs_no_timer_and_the_rest_says_so() {
         let client = client(&sandbox).await;
         let id = client.create_task(NewTask::new("x")).await.unwrap().id;
         client.update_task_status(&id, TaskStatus::Running, Fields::default()).await.unwrap();
-        let waits = [client.wait_task(&id).await.map(|_| ()), client.monitor_workflow([&id], |_| {}).await.map(|_| ())];
+        let waits = [client.wait_task(&id).await.map(|_| ()), client.monitor_workflow([&id]).await.map(|_| ())];
         for waits in waits {
             let error = waits.unwrap_err();
             assert!(matches!(error, Error::NoTimer), "{error:?}");

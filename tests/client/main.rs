@@ -22,6 +22,7 @@ mod verbs;
 mod wait;
 mod watcher;
 mod ways;
+mod workflows;
 
 use mycelium::client::{Builder, CoordinationClient};
 use support::Sandbox;

@@ -25,8 +25,8 @@ enum Had {
 }
 use Had::{Alone, Both, Not, Read};
 
-/// There is no call for it yet.
-const DRIVEN: &str = "workflows of a definition are run by the command line; a watcher moves them on";
+/// It changes as many documents as a workflow has steps.
+const WHOLE: &str = "it is one operation on many documents already";
 /// It is about a repository, which a person or a script looks after, and not about what agents do in it.
 const UPKEEP: &str = "upkeep of a repository";
 
@@ -64,12 +64,12 @@ const COMMANDS: &[(&str, &str, Had)] = &[
     ("workflow", "fail", Both("fail_workflow")),
     ("workflow", "new", Not("for people: definitions are files")),
     ("workflow", "graph", Not("for people")),
-    ("workflow", "run", Not(DRIVEN)),
-    ("workflow", "drive", Not(DRIVEN)),
-    ("workflow", "pause", Not(DRIVEN)),
-    ("workflow", "resume", Not(DRIVEN)),
-    ("workflow", "cancel", Not(DRIVEN)),
-    ("workflow", "retry", Not(DRIVEN)),
+    ("workflow", "run", Alone("run_workflow", WHOLE)),
+    ("workflow", "drive", Alone("drive_workflows", WHOLE)),
+    ("workflow", "pause", Alone("pause_workflow", WHOLE)),
+    ("workflow", "resume", Alone("resume_workflow", WHOLE)),
+    ("workflow", "cancel", Alone("cancel_workflow", WHOLE)),
+    ("workflow", "retry", Alone("retry_workflow", WHOLE)),
     ("event", "publish", Both("publish_event")),
     ("event", "list", Read("list_events")),
     ("event", "subscribe", Read("subscribe_events")),

@@ -106,17 +106,21 @@ async fn a_monitor_tells_each_step_and_ends() {
         })
     };
     let mut told: Vec<WorkflowProgress> = Vec::new();
-    let end = client.monitor_workflow(&workflow, |progress| told.push(progress.clone()));
-    let end = tokio::time::timeout(LONG, end).await.expect("ends").unwrap();
+    let mut states = client.monitor_workflow(&workflow).await.unwrap();
+    while let Some(state) = tokio::time::timeout(LONG, states.next()).await.expect("ends") {
+        told.push(state.unwrap());
+    }
+    assert!(states.next().await.is_none(), "it stays over");
+    let end = told.last().unwrap().clone();
     worker.await.unwrap();
     assert_eq!(end.blocked, [ids[2].clone()], "what waits for a failed task never starts");
     assert!(!end.is_completed() && end.is_over());
     assert!((end.share() - 1.0 / 3.0).abs() < 1e-9);
     assert!(told.len() >= 3, "{told:?}");
     assert!(told.windows(2).all(|pair| pair[0] != pair[1]), "only news is told");
-    let listed = client.monitor_workflow([&ids[0], &ids[1]], |_| {}).await.unwrap();
+    let listed = client.monitor_workflow([&ids[0], &ids[1]]).await.unwrap().last().await.unwrap();
     assert_eq!(listed.count(TaskStatus::Failed), 1);
-    assert_eq!(client.monitor_workflow(["task-nowhere"], |_| {}).await.unwrap().missing.len(), 1);
+    assert_eq!(client.monitor_workflow(["task-nowhere"]).await.unwrap().last().await.unwrap().missing.len(), 1);
 }
 
 /// `task wait` sleeps: it uses next to no processor time, and ends when another process writes.

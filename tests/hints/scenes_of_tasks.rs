@@ -98,6 +98,12 @@ pub(crate) const SCENES: &[Scene] = &[
     fixes("run `mycelium task release {}`", "t 1; running", "mycelium task reject task-1 --reason no"),
     fixes("run `mycelium task retry {}`", "t 1; failed", "mycelium task reject task-1 --reason no"),
     fixes("run `mycelium workflow new {}` to make one", "true", "mycelium workflow run w"),
+    fixes(
+        "its file still says {}; `mycelium workflow drive` writes the end",
+        "printf 'steps: { a: { type: x } }' > w.yaml; mkdir -p .mycelium/workflows; mv w.yaml .mycelium/workflows; \
+         mycelium workflow run w --id wf-1; mycelium task complete task-wf-1-a",
+        "mycelium workflow get wf-1",
+    ),
     finds("{} run `mycelium workflow graph {}`\\n", "true", "mycelium workflow new w", "prepare"),
     finds(
         "run `mycelium workflow graph {}` to see how its steps ended",

@@ -109,11 +109,12 @@ impl Error {
         }
     }
 
-    /// Returns true if the same call may work in a moment. A sandbox that keeps `.git` read-only stays as it is.
+    /// Returns true if the same call may work in a moment. A sandbox that keeps `.git` read-only stays as it is,
+    /// and so does an engine that is not built in.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         if let Self::Busy(cause) = self {
-            return !cause.is_state_read_only();
+            return !cause.is_state_read_only() && cause.code() != "no-engine";
         }
         matches!(self, Self::NoThread(_) | Self::Timeout { outcome: TimedOut::NotDone, .. })
     }

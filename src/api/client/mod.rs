@@ -32,14 +32,17 @@ mod filters;
 mod follow;
 mod held;
 mod mode;
+mod monitor;
 mod pipeline;
 mod pool;
+mod runs;
 mod sabotage;
 mod stats;
 mod tasks;
 mod timer;
 mod values;
 mod wait;
+mod workflow_client;
 mod workflows;
 
 use std::sync::Arc;
@@ -52,15 +55,16 @@ pub use error::{Error, TimedOut};
 pub use events::Events;
 pub use filters::{AgentFilter, ReadyFilter, TaskFilter, WorkflowFilter};
 pub use mode::{Mode, Unreached};
+pub use monitor::{Monitored, WorkflowProgress, WorkflowStates};
 pub use pipeline::Pipeline;
 pub use stats::{QueueSize, TeamStats};
 pub use values::{AgentReport, Failure, Fields, NewTask, NewWorkflow, Receipt};
-pub use wait::{Monitored, WorkflowProgress};
+pub use workflow_client::{EngineFuture, WorkflowClient, WorkflowEngine, WorkflowState};
 
 use crate::core::name::AgentName;
 pub use crate::core::problem::{ErrorClass, Problem};
 use crate::services::Actor;
-pub use crate::services::{Decided, RenewedLease, Waiting};
+pub use crate::services::{Decided, DriveReport, RenewedLease, Waiting};
 use crew::Crew;
 
 /// The way of agents to each other: what they do, their tasks and their workflows, as files of a repository.

@@ -135,7 +135,7 @@ impl Pipeline {
         self.step(move |_, _| Ok(DocumentChange::Remove { kind: Kind::Task, id }.into()))
     }
 
-    /// As [`CoordinationClient::create_workflow`].
+    /// As [`CoordinationClient::create_workflow`], but that its tasks are ids: a pipeline makes no further ones.
     pub fn create_workflow(&mut self, new: NewWorkflow) -> &mut Self {
         self.step(move |project, _| {
             let (new, taken) = workflows::making(project, new)?;

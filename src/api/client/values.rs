@@ -151,7 +151,8 @@ impl NewWorkflow {
         text title => title;
         /// What it is for, in markdown: anything but the headings that mean something, such as `## Notes`.
         text description => description;
-        /// Its tasks, in their order.
+        /// Its tasks, in their order: ids, stems of files, or types; see
+        /// [`CoordinationClient::create_workflow`](super::CoordinationClient::create_workflow).
         names tasks => tasks;
         /// Anything else to say about it, as a JSON object.
         json metadata => metadata;

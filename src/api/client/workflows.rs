@@ -8,15 +8,17 @@ use super::values::{doc_id, doc_ids};
 use super::{CoordinationClient, Error, Failure, NewWorkflow, Receipt, WorkflowChanges, WorkflowFilter, actor};
 use crate::core::entity::{self, Workflow, WorkflowStatus};
 use crate::core::name::Kind;
-use crate::core::operation::{New, Request, Taken};
+use crate::core::operation::{Request, Taken};
 use crate::core::workflow::derived_workflow;
 use crate::services::{self, Project, Scope};
 
 impl CoordinationClient {
-    /// Makes a workflow, running. The receipt has its id, can be used as the id, and says what is odd about the workflow: a
-    /// task that does not exist yet is a finding.
+    /// Makes a workflow, running. Each of its tasks is an id, the stem of a file, or a type: the one pending task of this type that
+    /// belongs to no workflow becomes one of its tasks, and where there is none, or several, a task of this type is made. The
+    /// receipt has the workflow's id, can be used as the id, and says what is odd about the workflow: an id (it begins with `task-`)
+    /// that no task has yet is a finding.
     ///
-    /// Durable on return: the document.
+    /// Durable on return: the workflow and the tasks that were made, as one operation.
     ///
     /// # Errors
     /// [`Error::Conflict`] if the given id is taken; [`Error::BadInput`] for a name that is none, or a value that is too big.
@@ -24,7 +26,7 @@ impl CoordinationClient {
         let by = actor(self);
         let create = move |_: &_, project: &Project| {
             let (new, taken) = making(project, new)?;
-            Ok(project.operations().create(&by, &New::Workflow(new), taken)?.into())
+            Ok(project.workflows().create(&by, &new, taken)?.into())
         };
         self.crew.run(create).await
     }

@@ -1,11 +1,12 @@
 //! What the definition of a workflow says: its inputs and its steps, as values. See `parse` for the way in.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
 use crate::core::document::Value;
-use crate::core::entity::{Condition, ForEach, Priority, Review};
+use crate::core::entity::{Condition, ForEach, Priority, Review, UnknownWord};
 use crate::core::name::AgentName;
 
 /// Most steps of one definition.
@@ -24,6 +25,8 @@ pub struct WorkflowDefinition {
     pub title: Option<String>,
     /// What it is for, in markdown.
     pub description: Option<String>,
+    /// What moves its runs on.
+    pub engine: EngineKind,
     /// Its inputs, in their order.
     pub inputs: Vec<InputDefinition>,
     /// Its steps, in their order.
@@ -35,6 +38,41 @@ impl WorkflowDefinition {
     #[must_use]
     pub fn step(&self, name: &str) -> Option<&StepDefinition> {
         self.steps.iter().find(|step| step.name == name)
+    }
+}
+
+/// What moves the runs of a definition on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum EngineKind {
+    /// Mycelium itself: `drive`, `watch`, and any client that waits.
+    #[default]
+    Embedded,
+    /// A Temporal server.
+    Temporal,
+}
+
+impl EngineKind {
+    /// The words for engines.
+    pub const WORDS: &'static [&'static str] = &["embedded", "temporal"];
+
+    /// Its word: the value of the key `engine`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Temporal => "temporal",
+        }
+    }
+}
+
+impl FromStr for EngineKind {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        let all = [Self::Embedded, Self::Temporal];
+        let unknown = || UnknownWord::new("engine", word, "embedded, temporal", Self::WORDS);
+        all.into_iter().find(|engine| engine.word() == word).ok_or_else(unknown)
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::definition::{
-    INPUTS_MAX, InputDefinition, InputKind, NAME_CHARACTERS_MAX, STEPS_MAX, StepDefinition, WorkflowDefinition,
+    EngineKind, INPUTS_MAX, InputDefinition, InputKind, NAME_CHARACTERS_MAX, STEPS_MAX, StepDefinition,
+    WorkflowDefinition,
 };
 use super::validate;
 use crate::core::diagnostic::{Code, Diagnostic, Place, Severity};
@@ -17,7 +18,7 @@ use crate::core::name::{AgentName, visible};
 use crate::core::template::{as_expression, names_read};
 use crate::core::time::parse_span;
 
-const TOP_KEYS: &[&str] = &["name", "title", "description", "inputs", "steps"];
+const TOP_KEYS: &[&str] = &["name", "title", "description", "engine", "inputs", "steps"];
 const INPUT_KEYS: &[&str] = &["type", "default", "description"];
 const STEP_KEYS: &[&str] = &[
     "type",
@@ -103,6 +104,11 @@ impl Parser<'_> {
             name: file.to_owned(),
             title: self.text_of(&entries, "title"),
             description: self.text_of(&entries, "description"),
+            engine: self
+                .parsed(&entries, "engine", Code::BadValue, |text| {
+                    text.parse::<EngineKind>().map_err(|error| error.to_string())
+                })
+                .unwrap_or_default(),
             inputs,
             steps,
         })

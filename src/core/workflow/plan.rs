@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::definition::{StepDefinition, WorkflowDefinition};
+use super::definition::{EngineKind, StepDefinition, WorkflowDefinition};
 use super::validate::collect_texts;
 use crate::core::document::Value;
 use crate::core::entity::task::TaskUpdate;
@@ -15,13 +15,15 @@ use crate::core::time::Timestamp;
 use crate::core::entity::workflow::WorkflowUpdate;
 
 /// The value of the key `engine` of a workflow that Mycelium drives itself.
-pub const EMBEDDED: &str = "embedded";
+pub const EMBEDDED: &str = EngineKind::Embedded.word();
 
 /// The documents of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunPlan {
     /// The workflow.
     pub workflow: WorkflowDraft,
+    /// What moves it on.
+    pub engine: EngineKind,
     /// Its steps, in the order of the definition.
     pub tasks: Vec<PlannedTask>,
 }
@@ -58,7 +60,7 @@ pub fn plan_run(
         metadata: Some(json!({ "inputs": inputs })),
         created,
     };
-    Ok(RunPlan { workflow, tasks })
+    Ok(RunPlan { workflow, engine: definition.engine, tasks })
 }
 
 /// Returns the id of the task of a step: that of the workflow with the name of the step.
@@ -151,7 +153,7 @@ impl RunPlan {
         }
         let id = self.workflow.id.to_string();
         requests.push(create(New::Workflow(self.workflow.clone()), Taken::FileName));
-        let set = vec![("engine".to_owned(), Value::text(EMBEDDED))];
+        let set = vec![("engine".to_owned(), Value::text(self.engine.word()))];
         requests.push(Request::workflow(&id, WorkflowUpdate { set, ..WorkflowUpdate::default() }.into()));
         requests.into_iter().map(|request| request.called("workflow.run")).collect()
     }

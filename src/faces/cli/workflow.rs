@@ -17,7 +17,7 @@ use crate::api::view::{ErrorReport, WorkflowRow, document_path};
 use crate::core::entity::workflow::WorkflowUpdate;
 use crate::core::entity::{Entity, Workflow, WorkflowDraft, WorkflowStatus};
 use crate::core::name::{DocId, Kind};
-use crate::core::operation::{New, Request, Taken, WorkflowChange};
+use crate::core::operation::{Request, Taken, WorkflowChange};
 use crate::core::workflow::derived_workflow;
 use crate::services::Scope;
 
@@ -66,8 +66,8 @@ pub(crate) struct Create {
     /// What it is for, in markdown; `@FILE` and `-` are read
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     description: Option<Given>,
-    /// A task of it; repeatable, in order
-    #[arg(long = "task", value_name = "ID", value_delimiter = ',')]
+    /// A task of it: its id, or a type of which a new one is made where not just one is pending; repeatable, in order
+    #[arg(long = "task", value_name = "ID|TYPE", value_delimiter = ',')]
     tasks: Vec<DocId>,
     /// Anything else to say about it, as a JSON object; `@FILE` and `-` are read
     #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
@@ -189,7 +189,8 @@ fn create(args: &Create, session: &Session) -> Result<Answer, ErrorReport> {
         metadata: metadata.map(Value::Object),
         created: project.moment_of_creation(),
     };
-    write::created("workflow.create", &project, &New::Workflow(new), taken)
+    let outcome = project.workflows().create(project.actor(), &new, taken)?;
+    write::made("workflow.create", &project, &new.id, &outcome)
 }
 
 fn get(args: &Get, session: &Session) -> Result<Option<Answer>, ErrorReport> {

@@ -14,7 +14,8 @@ use crate::core::commit_message;
 use crate::core::diagnostic::Severity;
 use crate::core::entity::agent::AgentUpdate;
 use crate::core::lease::PreviousHolder;
-use crate::core::name::{AgentName, DocPath, Kind, visible};
+
+use crate::core::name::{AgentName, DocId, DocPath, Kind, visible};
 use crate::core::operation::{DocumentChange, New, Request, Taken};
 use crate::core::problem::{ErrorClass, Problem};
 use crate::core::snapshot::Snapshot;
@@ -75,11 +76,20 @@ fn refused(project: &Project, error: Error) -> ErrorReport {
 
 /// The answer to a creation: the id, and nothing else, for people.
 pub(crate) fn created(kind: &'static str, project: &Project, new: &New, taken: Taken) -> Result<Answer, ErrorReport> {
-    let outcome = project.operations().create(project.actor(), new, taken)?;
-    let mut answer = written(kind, project, &outcome)?;
-    answer.text = format!("{}\n", new.id());
+    made(kind, project, &new.id(), &project.operations().create(project.actor(), new, taken)?)
+}
+
+/// The answer to a creation that is done.
+pub(crate) fn made(
+    kind: &'static str,
+    project: &Project,
+    id: &DocId,
+    outcome: &Outcome,
+) -> Result<Answer, ErrorReport> {
+    let mut answer = written(kind, project, outcome)?;
+    answer.text = format!("{id}\n");
     answer.words =
-        words(project, &answer.head, &outcome, &[format!("created {}", document_path(project, &outcome.path))]);
+        words(project, &answer.head, outcome, &[format!("created {}", document_path(project, &outcome.path))]);
     add_faults_of_settings(&mut answer, project);
     Ok(answer)
 }

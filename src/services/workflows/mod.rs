@@ -2,6 +2,7 @@
 //! operations like any other. Any number of processes may drive at once.
 
 mod control;
+mod create;
 mod workflow_error;
 
 use std::path::Path;
@@ -20,7 +21,7 @@ use crate::core::operation::Request;
 use crate::core::problem::{ErrorClass, Problem as _};
 use crate::core::snapshot::{Entry, Snapshot};
 use crate::core::time::Timestamp;
-use crate::core::workflow::{self, DriverOperation, RunPlan, WorkflowDefinition, read_definition};
+use crate::core::workflow::{self, DriverOperation, EngineKind, RunPlan, WorkflowDefinition, read_definition};
 
 /// Where definitions lie, below the worktree.
 pub const DEFINITIONS: &str = ".mycelium/workflows";
@@ -85,9 +86,31 @@ impl Workflows<'_> {
         inputs: &[(String, String)],
         id: Option<DocId>,
     ) -> Result<RunPlan, Error> {
-        let inputs: Map<String, Json> = workflow::parse_inputs(definition, inputs).map_err(WorkflowError::Inputs)?;
+        let inputs = workflow::parse_inputs(definition, inputs).map_err(WorkflowError::Inputs)?;
+        Self::plan_of(definition, &inputs, id)
+    }
+
+    /// Returns what a run of a definition writes, with inputs as JSON values.
+    ///
+    /// # Errors
+    /// As [`Workflows::plan`].
+    pub fn plan_with(
+        &self,
+        definition: &WorkflowDefinition,
+        inputs: Map<String, Json>,
+        id: Option<DocId>,
+    ) -> Result<RunPlan, Error> {
+        let inputs = workflow::check_inputs(definition, inputs).map_err(WorkflowError::Inputs)?;
+        Self::plan_of(definition, &inputs, id)
+    }
+
+    fn plan_of(
+        definition: &WorkflowDefinition,
+        inputs: &Map<String, Json>,
+        id: Option<DocId>,
+    ) -> Result<RunPlan, Error> {
         let id = id.map_or_else(|| environment::new_id(Kind::Workflow), Ok)?;
-        Ok(workflow::plan_run(definition, &inputs, &id, environment::moment_of_creation())?)
+        Ok(workflow::plan_run(definition, inputs, &id, environment::moment_of_creation())?)
     }
 
     /// Makes the documents of a run: one operation, all of it or nothing.
@@ -95,8 +118,12 @@ impl Workflows<'_> {
     /// Durable on return: the workflow and its tasks.
     ///
     /// # Errors
-    /// [`Error::Exists`] if an id is taken; others if the folder fails. Then nothing was made.
+    /// [`Error::Exists`] if an id is taken; [`WorkflowError::NoEngine`] if its engine is not built in; others if the folder fails.
+    /// Then nothing was made.
     pub fn run(&self, plan: &RunPlan) -> Result<Outcome, Error> {
+        if plan.engine != EngineKind::Embedded {
+            return Err(WorkflowError::NoEngine { engine: plan.engine.word() }.into());
+        }
         self.carry_out(&plan.requests())
     }
 
@@ -145,22 +172,26 @@ impl Workflows<'_> {
     /// Carries out requests as one operation.
     fn carry_out(&self, requests: &[Request<'_>]) -> Result<Outcome, Error> {
         let driver = self.actor.clone().with_agent(None).with_fence(None);
-        let results = self.operations.batch(&driver, requests, Together::All)?;
-        let mut failed = None;
-        let mut last = None;
-        for result in results {
-            match result {
-                Ok(outcome) => last = Some(outcome),
-                // The others say only that one failed.
-                Err(Error::Undone { .. }) => {}
-                Err(error) => failed = failed.or(Some(error)),
-            }
+        only_outcome(self.operations.batch(&driver, requests, Together::All)?)
+    }
+}
+
+/// The outcome of the last step of a batch that is done as a whole, or why it is not.
+fn only_outcome(results: Vec<Result<Outcome, Error>>) -> Result<Outcome, Error> {
+    let mut failed = None;
+    let mut last = None;
+    for result in results {
+        match result {
+            Ok(outcome) => last = Some(outcome),
+            // The others say only that one failed.
+            Err(Error::Undone { .. }) => {}
+            Err(error) => failed = failed.or(Some(error)),
         }
-        match (failed, last) {
-            (Some(error), _) => Err(error),
-            (None, Some(outcome)) => Ok(outcome),
-            (None, None) => Err(Error::TooManySteps { count: 0, max: super::STEPS_MAX }),
-        }
+    }
+    match (failed, last) {
+        (Some(error), _) => Err(error),
+        (None, Some(outcome)) => Ok(outcome),
+        (None, None) => Err(Error::TooManySteps { count: 0, max: super::STEPS_MAX }),
     }
 }
 

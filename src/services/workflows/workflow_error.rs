@@ -51,6 +51,20 @@ pub enum WorkflowError {
         /// Its id.
         id: String,
     },
+    /// The engine of the definition is not built into this program.
+    #[error("the engine `{engine}` is not built into this program")]
+    NoEngine {
+        /// Its word.
+        engine: &'static str,
+    },
+    /// The workflow that was waited for has failed.
+    #[error("`{id}` failed: {error}")]
+    Failed {
+        /// Its id.
+        id: String,
+        /// Its error, on one line.
+        error: String,
+    },
     /// The workflow has no such step.
     #[error("`{id}` has no step `{}`", visible(.step))]
     NoStep {
@@ -70,6 +84,8 @@ impl Problem for WorkflowError {
             Self::Inputs(_) => "bad-input",
             Self::Ended { .. } => "workflow-ended",
             Self::NothingToRetry { .. } => "nothing-to-retry",
+            Self::NoEngine { .. } => "no-engine",
+            Self::Failed { .. } => "workflow-failed",
             Self::NoStep { .. } => "no-step",
         }
     }
@@ -77,7 +93,8 @@ impl Problem for WorkflowError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::NoDefinition { .. } | Self::NoStep { .. } => ErrorClass::NotFound,
-            Self::BadDefinition { .. } => ErrorClass::Problem,
+            Self::BadDefinition { .. } | Self::Failed { .. } => ErrorClass::Problem,
+            Self::NoEngine { .. } => ErrorClass::Busy,
             Self::Exists { .. } | Self::Ended { .. } | Self::NothingToRetry { .. } => ErrorClass::Conflict,
             Self::Inputs(_) => ErrorClass::Usage,
         }
@@ -95,6 +112,10 @@ impl Problem for WorkflowError {
             Self::NothingToRetry { id } => {
                 Some(format!("run `mycelium workflow graph {id}` to see how its steps stand"))
             }
+            Self::NoEngine { .. } => {
+                Some("take `engine` out of the definition, or write `engine: embedded`".to_owned())
+            }
+            Self::Failed { id, .. } => Some(format!("see the errors of the steps of `{id}`, then try it again")),
             Self::NoStep { id, .. } => Some(format!("run `mycelium workflow graph {id}` to see its steps")),
         }
     }

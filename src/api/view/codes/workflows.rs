@@ -37,6 +37,14 @@ pub(super) const PAGES: &[CodePage] = &[
         remedy: "run `mycelium workflow new NAME`, or correct the name",
     },
     CodePage {
+        code: "no-engine",
+        title: "an engine that is not built in",
+        means: "A definition says `engine: temporal`, and this program has no part that runs it there. Nothing was made.",
+        why: "A run that nothing moves on would look like one that waits.",
+        example: CodeExample::Words("`engine: temporal` in `.mycelium/workflows/train.yaml`"),
+        remedy: "take `engine` out of the definition: Mycelium runs it itself",
+    },
+    CodePage {
         code: "no-step",
         title: "no step of that name",
         means: "`workflow retry --from` names a step that the workflow does not have.",
@@ -59,5 +67,13 @@ pub(super) const PAGES: &[CodePage] = &[
         why: "Its steps have ended, too; nothing would come of it.",
         example: CodeExample::Words("`mycelium workflow cancel wf-1` of a completed workflow"),
         remedy: "run `mycelium workflow retry ID` to have it run again",
+    },
+    CodePage {
+        code: "workflow-failed",
+        title: "a workflow that was waited for has failed",
+        means: "`wait_for_completion` of the library ends with this where the workflow failed or was cancelled; the message has its error.",
+        why: "There is no result to give.",
+        example: CodeExample::Words("`train failed: out of memory`"),
+        remedy: "see `mycelium workflow graph ID`, then run `mycelium workflow retry ID`",
     },
 ];
