@@ -126,6 +126,14 @@ sabotages! {
         MergeFromBase = "merge-from-base",
         /// What was read of a file is sent, however old it is.
         SendOldRead = "send-old-read",
+        /// A TaskQueue server is written to by numbers that were read before the decision.
+        WriteUnread = "write-unread",
+        /// Of several items that show one task on a TaskQueue server all stay.
+        KeepSurplus = "keep-surplus",
+        /// A new item on a TaskQueue server counts as complete before it has its status.
+        CompleteAtOnce = "complete-at-once",
+        /// An approved item on a TaskQueue server is asked for again as long as a version of it is lost.
+        AskFrozenAgain = "ask-frozen-again",
     }
 }
 
@@ -163,6 +171,12 @@ impl Sabotage {
                 | Self::MergeFromBase
                 | Self::SendOldRead
         )
+    }
+
+    /// Returns true if it breaks how tasks are mirrored to a `TaskQueue` server, which no other remote meets.
+    #[must_use]
+    pub const fn is_about_taskqueue(self) -> bool {
+        matches!(self, Self::WriteUnread | Self::KeepSurplus | Self::CompleteAtOnce | Self::AskFrozenAgain)
     }
 }
 

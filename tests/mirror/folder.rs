@@ -218,6 +218,7 @@ impl SyncBaseStore for MemoryBases<'_> {
             return Ok(());
         }
         self.world.count(|count| &mut count.remembered);
+        self.world.say(format_args!("clone {}: remembers of {} {base:?}", self.clone, key.1));
         let bases = &mut self.world.clones[self.clone].borrow_mut().bases;
         match base.clone() {
             Some(base) => bases.insert(key.clone(), base),

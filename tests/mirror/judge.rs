@@ -1,10 +1,20 @@
 //! The end: all clones and the remote are alike, nothing that was written is missing, nothing that was removed is back.
 
-use crate::world::{World, tokens};
+use std::collections::BTreeSet;
+
+use mycelium::reconcile::DocumentKey;
+
+use crate::world::{World, key_of, tokens};
 
 impl World {
     pub(crate) fn judge(&self) -> Result<(), String> {
-        for key in &self.ids {
+        let mut keys: BTreeSet<DocumentKey> = self.ids.iter().cloned().collect();
+        for clone in &self.clones {
+            let clone = clone.borrow();
+            let live = clone.files.iter().filter(|(path, _)| !path.is_archived());
+            keys.extend(live.filter_map(|(path, document)| key_of(path, document)));
+        }
+        for key in &keys {
             let id = &key.1;
             let text = |clone: usize| {
                 let live = self.find(clone, key).filter(|(path, _)| !path.is_archived());

@@ -75,6 +75,7 @@ impl World {
         let (path, edited) = match self.find(clone, &key) {
             Some((path, _)) if path.is_archived() => return,
             Some((path, document)) => {
+                let document = self.remote.edit(self, &document).unwrap_or(document);
                 let Some(edited) = self.edit(&document, &token) else { return };
                 (path, edited)
             }
@@ -93,7 +94,7 @@ impl World {
         if self.below(2) == 0 {
             self.commit(clone);
         }
-        if self.below(4) == 0 && !self.clones[clone].borrow().is_apart {
+        if self.below(4) == 0 && self.remote.takes_single_writes() && !self.clones[clone].borrow().is_apart {
             self.write_through(clone, &key, &path);
         }
     }

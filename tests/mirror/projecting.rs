@@ -194,8 +194,8 @@ fn decode(known: &KnownDocument<'_>, shown: Option<Shown>) -> RemoteDocument {
 }
 
 impl Remote for Projecting {
-    fn connect<'w>(&'w self, world: &'w World, clone: usize) -> Box<dyn DocumentRemote<Error = Error> + 'w> {
-        Box::new(Connection { server: self, world, clone })
+    fn with(&self, world: &World, clone: usize, act: &mut dyn FnMut(&mut dyn DocumentRemote<Error = Error>)) {
+        act(&mut Connection { server: self, world, clone });
     }
 
     fn another_client(&self, world: &World) {

@@ -2,7 +2,7 @@
 
 use mycelium::sabotage::{Sabotage, plant};
 
-use crate::{play, swapping};
+use crate::{NewRemote, play, swapping, taskqueue};
 
 /// Within so many seeds each one must be found.
 const SEEDS_MAX: u64 = 1_000;
@@ -15,15 +15,24 @@ pub(crate) fn from_environment() {
     }
 }
 
-#[test]
-fn every_planted_break_is_found() {
+fn check(is_about: fn(Sabotage) -> bool, remote: NewRemote) {
     let mut unnoticed = Vec::new();
-    for (name, sabotage) in Sabotage::ALL.iter().filter(|(_, one)| one.is_about_mirroring()) {
-        let (_, fault) = play(&(0..SEEDS_MAX), swapping, &|| std::mem::forget(plant(*sabotage)));
+    for (name, sabotage) in Sabotage::ALL.iter().filter(|(_, one)| is_about(*one)) {
+        let (_, fault) = play(&(0..SEEDS_MAX), remote, &|| std::mem::forget(plant(*sabotage)));
         match fault {
             Some((seed, fault)) => println!("{name}: found by seed {seed}: {fault}"),
             None => unnoticed.push(*name),
         }
     }
     assert!(unnoticed.is_empty(), "nobody notices {unnoticed:?} in {SEEDS_MAX} seeds");
+}
+
+#[test]
+fn every_planted_break_is_found() {
+    check(Sabotage::is_about_mirroring, swapping);
+}
+
+#[test]
+fn every_planted_break_of_taskqueue_is_found() {
+    check(Sabotage::is_about_taskqueue, taskqueue);
 }

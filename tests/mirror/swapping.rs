@@ -180,8 +180,8 @@ impl DocumentRemote for Connection<'_> {
 }
 
 impl Remote for Swapping {
-    fn connect<'w>(&'w self, world: &'w World, clone: usize) -> Box<dyn DocumentRemote<Error = Error> + 'w> {
-        Box::new(Connection { server: self, world, clone, node: format!("node-{clone}") })
+    fn with(&self, world: &World, clone: usize, act: &mut dyn FnMut(&mut dyn DocumentRemote<Error = Error>)) {
+        act(&mut Connection { server: self, world, clone, node: format!("node-{clone}") });
     }
 
     fn another_client(&self, world: &World) {

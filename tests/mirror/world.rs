@@ -31,6 +31,8 @@ pub(crate) struct Count {
     pub(crate) remembered: u64,
     pub(crate) operations: u64,
     pub(crate) rounds: u64,
+    /// Rounds of passes in which something was still to do after the last change.
+    pub(crate) last: u64,
 }
 
 impl Count {
@@ -44,21 +46,27 @@ impl Count {
         self.edits += other.edits;
         self.lost += other.lost;
         self.rounds = self.rounds.max(other.rounds);
+        self.last = self.last.max(other.last);
+    }
+
+    /// What was written here or there.
+    fn moved(&self) -> u64 {
+        self.sends + self.writes + self.removals
     }
 
     /// What tells whether anything was done.
     fn done(&self) -> u64 {
-        self.sends + self.writes + self.removals + self.remembered
+        self.moved() + self.remembered
     }
 }
 
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { passes, sends, conflicts, writes, removals, foreign, edits, lost, rounds, .. } = self;
+        let Self { passes, sends, conflicts, writes, removals, foreign, edits, lost, rounds, last, .. } = self;
         write!(
             f,
             "{edits} edits, {foreign} by others, {passes} passes of which {lost} lost the remote, {sends} sends, {conflicts} refused, \
-             {writes} files written, {removals} removed, at most {rounds} rounds until all were alike"
+             {writes} files written, {removals} removed, at most {rounds} rounds until all were alike, {last} after the last change"
         )
     }
 }
@@ -106,8 +114,22 @@ pub(crate) struct People {
 
 /// A remote in memory.
 pub(crate) trait Remote {
-    /// Returns it as a clone sees it.
-    fn connect<'w>(&'w self, world: &'w World, clone: usize) -> Box<dyn DocumentRemote<Error = Error> + 'w>;
+    /// The documents that people make and edit.
+    fn ids(&self) -> Vec<DocumentKey> {
+        let key = |(kind, id)| (kind, DocId::new(id).expect("valid"));
+        let all =
+            [(Kind::Task, "task-a"), (Kind::Task, "task-b"), (Kind::Agent, "ann"), (Kind::Workflow, "workflow-w")];
+        all.map(key).to_vec()
+    }
+
+    /// Calls with it as a clone sees it over a new connection.
+    fn with(&self, world: &World, clone: usize, act: &mut dyn FnMut(&mut dyn DocumentRemote<Error = Error>));
+
+    /// Edits what only this remote shows of a document.
+    fn edit(&self, world: &World, document: &Document) -> Option<Document> {
+        let _ = (world, document);
+        None
+    }
 
     /// Another client does something there.
     fn another_client(&self, world: &World);
@@ -123,6 +145,23 @@ pub(crate) trait Remote {
 
     /// There are no more faults.
     fn heal(&self) {}
+
+    /// Other clients change something for the last time. Returns false if there is nothing to measure by it.
+    fn last_changes(&self, world: &World) -> bool {
+        let _ = world;
+        false
+    }
+
+    /// Returns true if a command sends what it has written by itself.
+    fn takes_single_writes(&self) -> bool {
+        true
+    }
+
+    /// Returns false if nobody there has done what a pass writes into a file.
+    fn has_done(&self, key: &DocumentKey, before: &Document, after: &Document) -> bool {
+        let _ = (key, before, after);
+        true
+    }
 
     /// Returns true if it keeps texts. Else git must bring them.
     fn has_texts(&self) -> bool {
@@ -171,16 +210,10 @@ pub(crate) fn is_usable(path: &DocPath, document: &Document) -> bool {
 
 impl World {
     pub(crate) fn new(seed: u64, remote: Box<dyn Remote>) -> Self {
-        let id = |text: &str| DocId::new(text).expect("valid");
         let mut world = Self {
             state: Cell::new(seed),
             now: Cell::new(1_760_000_000_000),
-            ids: vec![
-                (Kind::Task, id("task-a")),
-                (Kind::Task, id("task-b")),
-                (Kind::Agent, id("ann")),
-                (Kind::Workflow, id("workflow-w")),
-            ],
+            ids: remote.ids(),
             clones: Vec::new(),
             processes: Vec::new(),
             git: RefCell::default(),
@@ -363,8 +396,12 @@ impl World {
             let Process { view, known, memory, .. } = &mut process;
             let mut folder = MemoryFolder { world: self, clone, node, view };
             let mut bases = MemoryBases { world: self, clone, known };
-            let mut remote = self.remote.connect(self, clone);
-            MirrorPass { remote: &mut *remote, folder: &mut folder, bases: &mut bases, memory, options }.run(scope)
+            let mut done = Err(lost());
+            self.remote.with(self, clone, &mut |remote| {
+                let (folder, bases, memory) = (&mut folder, &mut bases, &mut *memory);
+                done = MirrorPass { remote, folder, bases, memory, options }.run(scope.clone());
+            });
+            done
         };
         match done {
             Ok(report) => {
@@ -391,13 +428,14 @@ impl World {
         let mut folder = MemoryFolder { world: self, clone, node, view: &mut view };
         folder.read_only(path);
         let mut bases = MemoryBases { world: self, clone, known: &known };
-        let mut remote = self.remote.connect(self, clone);
-        let options = PassOptions { removes_many: true, ..PassOptions::default() };
-        let mut pass =
-            MirrorPass { remote: &mut *remote, folder: &mut folder, bases: &mut bases, memory: &mut memory, options };
-        if let Err(error) = pass.settle(BTreeSet::from([key.clone()]), &mut mycelium::services::PassReport::default()) {
-            self.say(format_args!("clone {clone}: {error}"));
-        }
+        self.remote.with(self, clone, &mut |remote| {
+            let options = PassOptions { removes_many: true, ..PassOptions::default() };
+            let mut pass = MirrorPass { remote, folder: &mut folder, bases: &mut bases, memory: &mut memory, options };
+            let mut report = mycelium::services::PassReport::default();
+            if let Err(error) = pass.settle(BTreeSet::from([key.clone()]), &mut report) {
+                self.say(format_args!("clone {clone}: {error}"));
+            }
+        });
     }
 
     /// Writes files as a pass decided.
@@ -417,6 +455,11 @@ impl World {
         };
         let mut has = BTreeSet::new();
         for (path, before, after) in changes {
+            if let (Some(old), Some(new)) = (before, after)
+                && key_of(path, new).is_some_and(|key| !self.remote.has_done(&key, old, new))
+            {
+                self.wrong(format!("clone {clone}: nobody has opened {path} again"));
+            }
             self.say(format_args!(
                 "clone {clone}: {path} becomes {:?}, was {:?}",
                 text_of(after.as_ref()),
@@ -586,6 +629,33 @@ impl World {
             }
         }
         Err(format!("after {} rounds there is still something to do", crate::HEALING))
+    }
+}
+
+impl World {
+    /// When all is alike others change something for the last time: counts the passes of all clones until it is so again.
+    pub(crate) fn end_with_last_changes(&self) -> Result<(), String> {
+        if !self.remote.last_changes(self) {
+            return Ok(());
+        }
+        for round in 0..crate::HEALING {
+            let before = self.counted().moved();
+            self.say(format_args!("last round {round}"));
+            self.exchange_commits();
+            for clone in 0..self.clones.len() {
+                self.resolve(clone);
+                for process in 0..self.processes[clone].len() {
+                    self.pass(clone, process, None);
+                }
+                self.commit(clone);
+            }
+            self.result()?;
+            if self.counted().moved() == before {
+                self.count.set(Count { last: round, ..self.counted() });
+                return self.judge();
+            }
+        }
+        Err(format!("after {} rounds there is still something to do about the last changes", crate::HEALING))
     }
 }
 

@@ -17,7 +17,11 @@ pub(crate) fn from_environment() -> Option<Planted> {
 fn every_planted_break_is_found() {
     let mut unnoticed = Vec::new();
     let elsewhere = |one: Sabotage| {
-        one.is_about_reading() || one.is_about_claims() || one.is_about_merging() || one.is_about_mirroring()
+        one.is_about_reading()
+            || one.is_about_claims()
+            || one.is_about_merging()
+            || one.is_about_mirroring()
+            || one.is_about_taskqueue()
     };
     for (name, sabotage) in Sabotage::ALL.iter().filter(|(_, one)| !elsewhere(*one)) {
         let _planted = plant(*sabotage);

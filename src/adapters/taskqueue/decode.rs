@@ -8,8 +8,9 @@ use crate::core::entity::{Priority, Task, TaskDraft, TaskStatus, set_key};
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::reconcile::{
     Ancestry, ChangeAuthor, FieldUpdates, KnownDocument, MirroredDocument, NewDocument, RejectedField, RemoteContent,
-    RemoteDocument, RemoteEdit, RemoteText, RemoteVersion, digest,
+    RemoteDocument, RemoteEdit, RemoteText, RemoteVersion, SyncBase, digest,
 };
+use crate::core::sabotage::{self, Sabotage};
 use crate::core::time::Timestamp;
 
 /// The type of a new task that another client has put into the project.
@@ -159,14 +160,8 @@ pub(super) fn is_finished(task: &Task) -> bool {
 /// The text that an item comes from; `None` if this clone has none and it has no marker.
 fn text(known: &KnownDocument<'_>, one: &MarkedItem, is_frozen: bool) -> Option<RemoteText> {
     let base = known.base.filter(|base| base.text.is_some());
-    let Some(marker) = &one.marker else {
-        return match (base, known.local) {
-            (Some(_), _) => Some(RemoteText::Base),
-            (None, Some(_)) => Some(RemoteText::Local),
-            (None, None) => None,
-        };
-    };
-    if is_frozen && base.is_some_and(|base| base.revision == marker.number) {
+    let Some(marker) = &one.marker else { return text_without_marker(known, &one.item) };
+    if is_frozen && base.is_some_and(|base| is_last_word(known, base, marker.number)) {
         return Some(RemoteText::Base);
     }
     // While an item is made, only the clone that makes it knows the text that it will show.
@@ -177,6 +172,45 @@ fn text(known: &KnownDocument<'_>, one: &MarkedItem, is_frozen: bool) -> Option<
         RemoteText::Foreign if is_frozen && base.is_none() && known.local.is_some() => Some(RemoteText::Local),
         text => Some(text),
     }
+}
+
+/// The text that an item comes from that has lost its marker: the one that it shows as it is, else the one whose words it has. What is
+/// remembered may never have arrived there.
+fn text_without_marker(known: &KnownDocument<'_>, item: &Item) -> Option<RemoteText> {
+    let parse = |text: &String| Document::parse(text.as_bytes());
+    let earlier = |text: Document| (RemoteText::Earlier(text.clone()), text);
+    let mut texts = Vec::new();
+    let otherwise = if let Some((base, text)) = known.base.and_then(|base| Some((base, base.text.as_ref()?))) {
+        texts.push((RemoteText::Base, parse(text)));
+        texts.extend(base.before.as_ref().map(|before| earlier(parse(before))));
+        RemoteText::Base
+    } else {
+        texts.push((RemoteText::Local, known.local?.document.clone()));
+        texts.extend(known.earlier.iter().cloned().map(earlier));
+        // With nothing earlier at hand, git is asked.
+        if known.earlier.is_empty() { RemoteText::Foreign } else { RemoteText::Local }
+    };
+    let shown = Projection::shown(item);
+    let find = |is_it: &dyn Fn(&Projection) -> bool| {
+        let is_from = |(_, text): &&(RemoteText, Document)| {
+            Projection::of_document(&known.key.1, text).is_some_and(|(sent, _)| is_it(&sent))
+        };
+        texts.iter().find(is_from).map(|(text, _)| text.clone())
+    };
+    let has_words = |sent: &Projection| (&sent.title, &sent.description) == (&shown.title, &shown.description);
+    let is_all = |sent: &Projection| sent.digest() == shown.digest();
+    Some(find(&is_all).or_else(|| find(&has_words)).unwrap_or(otherwise))
+}
+
+/// A frozen item of this number has nothing more to show of a task: it is of the version that was agreed on, or of an earlier one of
+/// a task that is completed.
+fn is_last_word(known: &KnownDocument<'_>, base: &SyncBase, number: u64) -> bool {
+    let is_completed = || {
+        let text = base.text.as_ref().map(|text| Document::parse(text.as_bytes()));
+        let sent = text.and_then(|text| Projection::of_document(&known.key.1, &text));
+        sent.is_some_and(|(_, task)| task.status == TaskStatus::Completed)
+    };
+    base.revision == number || base.revision > number && is_completed() && !sabotage::on(Sabotage::AskFrozenAgain)
 }
 
 /// What was sent of a text, with the text and the task that it says.

@@ -94,12 +94,28 @@ impl MarkedItem {
 }
 
 /// The project in use for a space, and its generation: the newest, and of several that clones made at once the first.
-pub(super) fn project_in_use(rows: Vec<ProjectRow>, space: &str) -> Option<(ProjectRow, u64)> {
-    let marked = rows.into_iter().filter_map(|row| {
+pub(super) fn project_in_use<'a>(rows: &'a [ProjectRow], space: &str) -> Option<(&'a ProjectRow, u64)> {
+    let marked = projects_of(rows, space);
+    marked.min_by_key(|(row, generation)| (Reverse(*generation), item_number(&row.project_id)))
+}
+
+/// Projects beside the one in use that have items, and why these are not taken.
+pub(super) fn projects_beside(rows: &[ProjectRow], space: &str) -> Vec<(String, String)> {
+    let Some((used, newest)) = project_in_use(rows, space) else { return Vec::new() };
+    let beside = projects_of(rows, space)
+        .filter(|(row, generation)| *generation == newest && row.project_id != used.project_id && row.total_tasks > 0);
+    let words = |row: &ProjectRow| {
+        let (count, used) = (row.total_tasks, &used.project_id);
+        format!("it was made at the same time as {used}, which is in use: its {count} tasks are not taken")
+    };
+    beside.map(|(row, _)| (row.project_id.clone(), words(row))).collect()
+}
+
+fn projects_of<'a>(rows: &'a [ProjectRow], space: &str) -> impl Iterator<Item = (&'a ProjectRow, u64)> {
+    rows.iter().filter_map(move |row| {
         let marker = ProjectMarker::parse(&row.initial_prompt).filter(|marker| marker.space == space)?;
         Some((row, marker.generation))
-    });
-    marked.min_by_key(|(row, generation)| (Reverse(*generation), item_number(&row.project_id)))
+    })
 }
 
 /// The task that an item shows, or is to become.

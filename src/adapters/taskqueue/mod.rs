@@ -5,6 +5,7 @@
 //! writes are lost. After a call that was not answered the process is ended; what it had done must be read again.
 #![allow(clippy::disallowed_methods, reason = "this is the shell: it starts a program and waits for it")]
 
+mod calls;
 mod client;
 mod decode;
 mod error;
@@ -17,6 +18,7 @@ mod projection;
 mod remote;
 mod send;
 
+pub use calls::ServerCalls;
 pub use client::{Client, NewItem, Update};
 pub use decode::SURPLUS;
 pub use error::TaskQueueError;

@@ -8,16 +8,17 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use super::client::Client;
+use super::calls::ServerCalls;
 use super::decode::ItemDecoder;
 use super::error::TaskQueueError;
-use super::listing::{ItemListing, project_in_use};
+use super::listing::{ItemListing, project_in_use, projects_beside};
 use super::send::ItemWriter;
 use crate::core::name::{DocId, Kind};
 use crate::core::reconcile::{
     AppliedWrite, DocumentKey, DocumentRemote, KnownDocument, RemoteDocument, RemoteHead, RemoteListing, RemoteTraits,
     RemoteWrite,
 };
+use crate::core::sabotage::{self, Sabotage};
 use crate::core::time::Timestamp;
 
 /// How often everything is compared, for a change that no event of the file has announced.
@@ -36,7 +37,7 @@ pub struct TaskQueueSpace {
 
 /// A server, by a process of this clone, for one pass.
 pub struct TaskQueueRemote<'a> {
-    client: &'a mut Client,
+    server: &'a mut dyn ServerCalls,
     space: &'a TaskQueueSpace,
     /// Tasks that may not be shown because there are too many.
     surplus: &'a BTreeSet<DocId>,
@@ -65,9 +66,9 @@ struct ReadTrace {
 impl<'a> TaskQueueRemote<'a> {
     /// Returns the server as a clone sees it. New items are made for tasks that are not among `surplus`.
     #[must_use]
-    pub fn new(client: &'a mut Client, space: &'a TaskQueueSpace, surplus: &'a BTreeSet<DocId>) -> Self {
+    pub fn new(server: &'a mut dyn ServerCalls, space: &'a TaskQueueSpace, surplus: &'a BTreeSet<DocId>) -> Self {
         Self {
-            client,
+            server,
             space,
             surplus,
             known: BTreeSet::new(),
@@ -100,14 +101,15 @@ impl<'a> TaskQueueRemote<'a> {
     fn read_again(&mut self) -> Result<ItemListing, TaskQueueError> {
         // Before it is read: what changes afterwards gives another one.
         let mark = (self.mark)();
-        let rows = self.client.projects(self.space.within)?;
-        let listing = match project_in_use(rows, &self.space.id) {
+        let rows = self.server.projects(self.space.within)?;
+        let mut listing = match project_in_use(&rows, &self.space.id) {
             Some((row, generation)) => {
-                let project = self.client.project(&row.project_id, self.space.within)?;
+                let project = self.server.project(&row.project_id, self.space.within)?;
                 ItemListing::new(project, generation, &self.space.id, &|task| self.known.contains(task))
             }
             None => ItemListing::default(),
         };
+        listing.unusable.extend(projects_beside(&rows, &self.space.id));
         let reads = &mut self.reads;
         match &reads.first {
             Some((_, first)) => reads.is_crossed |= !first.is_same_without(&listing, &reads.written),
@@ -171,9 +173,11 @@ impl DocumentRemote for TaskQueueRemote<'_> {
         }
         self.reads.written.extend(writes.iter().map(|write| write.key.1.clone()));
         // An id may have been given to something else since.
-        self.listing = None;
+        if !sabotage::on(Sabotage::WriteUnread) {
+            self.listing = None;
+        }
         let listing = self.read()?.clone();
         self.listing = None;
-        ItemWriter::new(self.client, self.space, listing).send(writes)
+        ItemWriter::new(self.server, self.space, listing).send(writes)
     }
 }

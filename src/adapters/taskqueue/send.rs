@@ -3,16 +3,18 @@
 use std::thread;
 use std::time::Duration;
 
-use super::client::{Client, NewItem, Update};
+use super::calls::ServerCalls;
+use super::client::{NewItem, Update};
 use super::decode::{is_finished, token};
 use super::error::TaskQueueError;
-use super::listing::ItemListing;
+use super::listing::{ItemListing, project_in_use};
 use super::marker::{ItemMarker, ProjectMarker};
 use super::model::{Item, ItemStatus};
 use super::projection::{Projection, rules};
 use super::remote::TaskQueueSpace;
 use crate::core::entity::{Entity, Task, TaskStatus};
 use crate::core::reconcile::{AppliedWrite, RemoteWrite, WriteContent};
+use crate::core::sabotage::{self, Sabotage};
 
 /// Writes after which others get a chance to take the lock of the file, and for how long.
 const WRITES_IN_A_ROW: usize = 20;
@@ -24,7 +26,7 @@ const BYTES_AT_ONCE: usize = 1 << 20;
 /// Writes to the project in use, and makes one if there is none.
 #[derive(Debug)]
 pub(super) struct ItemWriter<'a> {
-    client: &'a mut Client,
+    server: &'a mut dyn ServerCalls,
     space: &'a TaskQueueSpace,
     listing: ItemListing,
     writes: usize,
@@ -44,7 +46,7 @@ impl NewProjection {
 
     /// Makes a new item; one that has begun is not complete with that.
     fn item(&self) -> NewItem {
-        let is_complete = self.projection.status == ItemStatus::NotStarted;
+        let is_complete = self.projection.status == ItemStatus::NotStarted || sabotage::on(Sabotage::CompleteAtOnce);
         let marker = ItemMarker { digest: self.marker.digest.clone().filter(|_| is_complete), ..self.marker.clone() };
         NewItem {
             title: self.projection.title.clone(),
@@ -56,8 +58,8 @@ impl NewProjection {
 
 impl<'a> ItemWriter<'a> {
     /// Begins with what was just read.
-    pub(super) const fn new(client: &'a mut Client, space: &'a TaskQueueSpace, listing: ItemListing) -> Self {
-        Self { client, space, listing, writes: 0 }
+    pub(super) fn new(server: &'a mut dyn ServerCalls, space: &'a TaskQueueSpace, listing: ItemListing) -> Self {
+        Self { server, space, listing, writes: 0 }
     }
 
     /// Writes in this order, as far as the server does not refuse.
@@ -136,6 +138,9 @@ impl<'a> ItemWriter<'a> {
 
     /// Deletes items that show the same task beside the one that counts.
     fn remove_surplus(&mut self, write: &RemoteWrite) -> Result<(), TaskQueueError> {
+        if sabotage::on(Sabotage::KeepSurplus) {
+            return Ok(());
+        }
         let surplus: Vec<String> = self.listing.surplus(&write.key.1).map(|item| item.id.clone()).collect();
         for id in surplus {
             self.delete_item(&id)?;
@@ -146,7 +151,7 @@ impl<'a> ItemWriter<'a> {
     /// Deletes an item; what the server said if it refused.
     fn delete_item(&mut self, id: &str) -> Result<Option<AppliedWrite>, TaskQueueError> {
         self.give_way();
-        match self.client.delete(&self.listing.project, id, self.space.within) {
+        match self.server.delete(&self.listing.project, id, self.space.within) {
             Ok(()) => Ok(None),
             Err(TaskQueueError::Refused { why, .. }) => Ok(Some(AppliedWrite::Refused(why))),
             Err(error) => Err(error),
@@ -169,7 +174,7 @@ impl<'a> ItemWriter<'a> {
         for attempt in [Some(&update), Some(&began).filter(|_| is_leap), Some(&update).filter(|_| is_leap)] {
             let Some(attempt) = attempt else { break };
             self.give_way();
-            match self.client.update(&self.listing.project, &item.id, attempt, self.space.within) {
+            match self.server.update(&self.listing.project, &item.id, attempt, self.space.within) {
                 Ok(_) if attempt == &update => return Ok(AppliedWrite::Written(marker.number)),
                 Ok(_) => {}
                 Err(TaskQueueError::Refused { .. }) if is_leap && attempt == &update => {}
@@ -186,8 +191,11 @@ impl<'a> ItemWriter<'a> {
         if new.is_empty() {
             return Ok(());
         }
-        if self.listing.project.is_empty() || self.listing.is_finalized {
-            self.make_project()?;
+        if (self.listing.project.is_empty() || self.listing.is_finalized) && !self.make_project()? {
+            for new in new {
+                answers[new.write] = AppliedWrite::Conflict;
+            }
+            return Ok(());
         }
         let mut rest = new;
         while !rest.is_empty() {
@@ -201,7 +209,7 @@ impl<'a> ItemWriter<'a> {
             rest = behind;
             let items: Vec<NewItem> = part.iter().map(NewProjection::item).collect();
             self.give_way();
-            match self.client.add(&self.listing.project, &items, self.space.within) {
+            match self.server.add(&self.listing.project, &items, self.space.within) {
                 Ok(_) => {}
                 Err(TaskQueueError::Refused { why, .. }) => {
                     for new in part {
@@ -214,12 +222,15 @@ impl<'a> ItemWriter<'a> {
         Ok(())
     }
 
-    fn make_project(&mut self) -> Result<(), TaskQueueError> {
+    /// Makes a project. Returns false if another clone has made one at the same time and that one is in use: then ours stays empty.
+    fn make_project(&mut self) -> Result<bool, TaskQueueError> {
         let marker = ProjectMarker { space: self.space.id.clone(), generation: self.listing.generation + 1 };
         let prompt = format!("{}\n{}", self.space.title, marker.line());
-        let project = self.client.create_project(&prompt, self.space.within)?;
-        self.listing = ItemListing::empty(project, marker.generation);
-        Ok(())
+        let made = self.server.create_project(&prompt, self.space.within)?;
+        let rows = self.server.projects(self.space.within)?;
+        let is_used = project_in_use(&rows, &self.space.id).is_some_and(|(row, _)| row.project_id == made);
+        self.listing = ItemListing::empty(made, marker.generation);
+        Ok(is_used)
     }
 
     /// A client that writes without a pause keeps the lock from all others.
