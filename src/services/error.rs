@@ -1,7 +1,8 @@
 //! Why an operation could not be carried out, how a caller should take it, and what to do next. Wording only.
 
-mod backend;
+pub(in crate::services) mod backend;
 mod service;
+mod words;
 
 use std::io;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use crate::core::problem::{ErrorClass, Problem};
 use crate::core::snapshot::{Blocker, FindError, Wait};
 
 pub use self::service::ServiceError;
+use words::{unnamed, way_on};
 
 /// Says why an operation could not be carried out. Nothing was changed, unless it says so.
 #[derive(Debug, thiserror::Error)]
@@ -215,6 +217,12 @@ pub enum Error {
     /// No server is named that could be mirrored to.
     #[error("no server is named")]
     NoServer,
+    /// As [`Error::NoServer`], where it is known what the user could name.
+    #[error("no server is named")]
+    NoneNamed {
+        /// What to do.
+        hint: &'static str,
+    },
     /// Only the repository names the server.
     #[error("the server {address} is named by the repository, and you have not agreed to it")]
     UntrustedServer {
@@ -320,7 +328,7 @@ impl Problem for Error {
             Self::Commit(error) => error.code(),
             Self::Service(error) | Self::GitsAlone(error) => error.code(),
             Self::Shared(error) => error.code(),
-            Self::NoServer => "no-server",
+            Self::NoServer | Self::NoneNamed { .. } => "no-server",
             Self::UntrustedServer { .. } | Self::UnagreedServer { .. } | Self::NotEnabled { .. } => "untrusted-server",
             Self::BadServer { .. } => "bad-server",
             Self::Unreached { .. } => "unreached",
@@ -363,6 +371,7 @@ impl Problem for Error {
             | Self::NoAgent
             | Self::TooManySteps { .. }
             | Self::NoServer
+            | Self::NoneNamed { .. }
             | Self::BadServer { .. } => ErrorClass::Usage,
             Self::Unreached { .. } | Self::Undecided { .. } => ErrorClass::Busy,
             Self::UntrustedServer { .. } | Self::UnagreedServer { .. } | Self::NotEnabled { .. } => ErrorClass::Unsafe,
@@ -413,14 +422,11 @@ impl Problem for Error {
             Self::Commit(error) => error.hint(),
             Self::Service(error) | Self::GitsAlone(error) => error.hint(),
             Self::Shared(error) => error.hint(),
-            Self::NoServer => Some("set REDIS_URL, or run `mycelium bridge enable URL`".to_owned()),
-            Self::UntrustedServer { .. } => Some("run `mycelium bridge enable` if you trust that server".to_owned()),
-            Self::NotEnabled { .. } => {
-                Some("run `mycelium bridge enable taskqueue` if you trust that server".to_owned())
-            }
-            Self::UnagreedServer { .. } => {
-                Some("run `mycelium bridge enable` to agree to it, or `mycelium config list` to see it".to_owned())
-            }
+            Self::NoServer
+            | Self::NoneNamed { .. }
+            | Self::UntrustedServer { .. }
+            | Self::NotEnabled { .. }
+            | Self::UnagreedServer { .. } => self.naming_hint(),
             Self::Unreached { hint, .. } => hint.clone(),
             Self::Undecided { .. } => Some("try again; `mycelium bridge status` says how the server is".to_owned()),
             #[cfg(feature = "redis")]
@@ -473,21 +479,6 @@ fn listed(waits: &[Blocker]) -> String {
         out.push(format!("and {} more", waits.len() - NAMED_MAX));
     }
     out.join(", ")
-}
-
-const fn unnamed(status: TaskStatus) -> &'static str {
-    if matches!(status, TaskStatus::Running) { ", and its file names no agent" } else { "" }
-}
-
-/// How a task that is not pending can be had.
-fn way_on(task: &str, status: TaskStatus) -> String {
-    match status {
-        TaskStatus::Completed => format!("run `mycelium task reopen {task}` to open it again"),
-        TaskStatus::Failed => format!("run `mycelium task retry {task}` to make it pending again"),
-        TaskStatus::Pending | TaskStatus::Running => {
-            format!("run `mycelium task claim {task} --steal` to take it over")
-        }
-    }
 }
 
 impl From<ApplyError<Error>> for Error {

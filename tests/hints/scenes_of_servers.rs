@@ -104,6 +104,14 @@ pub(crate) const SCENES: &[Scene] = &[
     ),
     Scene {
         fill: &[("URL", "$url")],
-        ..fixes("set REDIS_URL, or run `mycelium bridge enable URL`", "t 1", "mycelium bridge push")
+        ..fixes(
+            "set REDIS_URL, or run `mycelium bridge enable URL` or `mycelium bridge enable taskqueue`",
+            "mkdir ~/bin; cp $standin ~/bin/taskqueue-mcp; t 1",
+            "mycelium bridge push",
+        )
+    },
+    Scene {
+        fill: &[("URL", "$url")],
+        ..fixes("set REDIS_URL, or run `mycelium bridge enable URL`", "t 1", "mycelium bridge push --backend redis")
     },
 ];

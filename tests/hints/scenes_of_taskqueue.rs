@@ -4,6 +4,16 @@ use crate::scenes::{Scene, fixes};
 /// The scenes of this subject.
 pub(crate) const SCENES: &[Scene] = &[
     fixes(
+        "run `mycelium bridge enable taskqueue`",
+        "mkdir ~/bin; cp $standin ~/bin/taskqueue-mcp; t 1",
+        "mycelium bridge push --backend taskqueue",
+    ),
+    fixes(
+        "run `mycelium config set --user coordination.mode auto`: no such server is wanted",
+        "t 1; mycelium config set --user coordination.mode markdown",
+        "mycelium bridge push",
+    ),
+    fixes(
         "run `mycelium bridge enable taskqueue` to mirror tasks there",
         "mkdir ~/bin; cp $standin ~/bin/taskqueue-mcp",
         "mycelium bridge status",

@@ -18,6 +18,7 @@ use crate::core::config::Origin;
 use crate::core::health::BridgeFacts;
 use crate::services::after_write::{AfterWrite, WriteOrigin};
 use crate::services::claim_arbiter::ClaimArbiter;
+use crate::services::error::backend::NAME_ONE;
 use crate::services::remote_events::RemoteEvents;
 use crate::services::{BackendId, Error, Project};
 
@@ -61,6 +62,18 @@ impl<'a> Backends<'a> {
     fn named(self) -> impl Iterator<Item = (BackendId, Result<Box<dyn Backend>, Error>)> {
         let all = BackendId::ALL.into_iter().map(move |id| (id, self.configured(id)));
         all.filter(|(_, configured)| !matches!(configured, Err(Error::NoServer)))
+    }
+
+    /// What to do where no server is named, for the backends that the settings allow. With `only`, for that one.
+    #[must_use]
+    pub fn naming_hint(self, only: Option<BackendId>) -> &'static str {
+        let is_possible = |id| self.config.allows(id) && only.is_none_or(|only| only == id);
+        match (is_possible(BackendId::Redis), is_possible(BackendId::TaskQueue)) {
+            (true, true) => NAME_ONE,
+            (true, false) => "set REDIS_URL, or run `mycelium bridge enable URL`",
+            (false, true) => "run `mycelium bridge enable taskqueue`",
+            (false, false) => "run `mycelium config set --user coordination.mode auto`: no such server is wanted",
+        }
     }
 
     /// The backends that may be used, in the order in which they count.
@@ -267,7 +280,7 @@ impl<'a> Backends<'a> {
         let (usable, unusable): (Vec<_>, Vec<_>) = wanted.partition(|(_, configured)| configured.is_ok());
         if usable.is_empty() {
             let first = unusable.into_iter().find_map(|(_, configured)| configured.err());
-            return Err(first.unwrap_or(Error::NoServer));
+            return Err(first.unwrap_or(Error::NoneNamed { hint: self.naming_hint(only) }));
         }
         let run = |(id, configured): (BackendId, Result<Box<dyn Backend>, Error>)| {
             let done = configured.and_then(|backend| sync_once::run(self.project, &*backend, options));

@@ -23,10 +23,10 @@ pub(super) const PAGES: &[CodePage] = &[
     CodePage {
         code: "no-server",
         title: "no server is named",
-        means: "There is no address in the environment, in your own configuration or in the repository's.",
+        means: "There is no address of a Redis server in the environment, in your own configuration or in the repository's, and no TaskQueue server was enabled.",
         why: "There is nothing that the documents could be mirrored to. The files work alone.",
         example: CodeExample::Line("mycelium bridge push"),
-        remedy: "set REDIS_URL, or run `mycelium bridge enable URL`",
+        remedy: "set REDIS_URL, or run `mycelium bridge enable URL` or `mycelium bridge enable taskqueue`",
     },
     CodePage {
         code: "tracked-password",

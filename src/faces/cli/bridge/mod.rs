@@ -44,6 +44,11 @@ impl OneBackend {
     fn has(self, backend: BackendId) -> bool {
         self.backend.is_none_or(|only| only.id() == backend)
     }
+
+    /// The one that is asked for.
+    fn id(self) -> Option<BackendId> {
+        self.backend.map(|only| only.id())
+    }
 }
 
 /// Runs one of them.

@@ -31,8 +31,12 @@ pub(super) fn run(only: OneBackend, session: &Session) -> Result<Answer, ErrorRe
     answer.text = bridges.iter().map(|(stats, health)| text(stats, health.as_ref(), project.now())).collect();
     if bridges.is_empty() {
         answer.text.push_str("no server is named; the files work alone\n");
-        if project.config().text("coordination.mode") == Some("auto") && only.has(BackendId::Redis) {
-            answer.words = render::hint("set REDIS_URL, or run `mycelium bridge enable URL`");
+        if project.config().text("coordination.mode") == Some("auto") {
+            // What was found has a hint of its own.
+            let asked = if offered.is_some() { Some(BackendId::Redis).filter(|id| only.has(*id)) } else { only.id() };
+            if offered.is_none() || asked.is_some() {
+                answer.words = render::hint(project.bridge().naming_hint(asked));
+            }
         }
     }
     if let Some(offered) = offered {
