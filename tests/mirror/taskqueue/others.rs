@@ -71,7 +71,10 @@ impl TaskQueue {
                 let text = Update { description: Some("something else".to_owned()), ..Update::default() };
                 store.update(id, about, &text).is_ok()
             }
-            (9, Some(_)) => {
+            // While an item is being made nothing but its marker tells that its status is still to come.
+            (9, Some(item))
+                if !item.rule_recommendations.as_deref().is_some_and(|rules| rules.contains(" rev=new ")) =>
+            {
                 let rules = Update { rule_recommendations: Some("be kind".to_owned()), ..Update::default() };
                 store.update(id, about, &rules).is_ok()
             }
