@@ -62,6 +62,7 @@ const COMMANDS: &[(&str, &str, Had)] = &[
     ("workflow", "update", Both("update_workflow")),
     ("workflow", "complete", Both("complete_workflow")),
     ("workflow", "fail", Both("fail_workflow")),
+    ("workflow", "monitor", Read("monitor_workflow")),
     ("workflow", "new", Not("for people: definitions are files")),
     ("workflow", "graph", Not("for people")),
     ("workflow", "run", Alone("run_workflow", WHOLE)),

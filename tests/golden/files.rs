@@ -75,6 +75,7 @@ const OTHERS: &[(i32, &str)] = &[
     (0, "workflow pause workflow-flow"),
     (0, "workflow resume workflow-flow"),
     (0, "workflow drive"),
+    (0, "workflow monitor workflow-flow --once"),
     (0, "workflow cancel workflow-flow"),
     (0, "workflow retry workflow-flow"),
     (0, "workflow cancel workflow-flow"),

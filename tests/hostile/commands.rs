@@ -103,6 +103,8 @@ const LINES: &[&[&str]] = &[
     &["workflow", "pause", "workflow-flow"],
     &["workflow", "resume", "workflow-flow"],
     &["workflow", "drive"],
+    &["workflow", "monitor", "workflow-flow", "--once"],
+    &["workflow", "monitor", "{}"],
     &["workflow", "cancel", "workflow-flow"],
     &["workflow", "retry", "workflow-flow", "--from", "{}"],
     &["workflow", "retry", "workflow-flow"],

@@ -58,6 +58,11 @@ fn each_place_has_its_own_candidates() {
     ] {
         assert_eq!(offered(&sandbox, line), expected, "{line}");
     }
+    sandbox.mycelium(&["workflow", "new", "train"]).ok();
+    sandbox.mycelium(&["workflow", "create", "--type", "x", "--id", "workflow-1"]).ok();
+    assert_eq!(offered(&sandbox, "workflow run tr"), ["train\ta definition"]);
+    assert_eq!(offered(&sandbox, "workflow graph "), ["train\ta definition", "workflow-1\trunning: x"]);
+    assert_eq!(offered(&sandbox, "workflow monitor "), ["workflow-1\trunning: x"]);
     sandbox.mycelium(&["config", "set", "formats.short", "{{id}}"]).ok();
     assert_eq!(offered(&sandbox, "config get formats"), ["formats.short\t{{id}}"]);
     assert_eq!(offered(&sandbox, "task list --format s"), ["short\t{{id}}"]);

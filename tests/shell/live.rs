@@ -140,3 +140,85 @@ fn a_pipe_gets_a_line_for_each_change_and_none_for_time_that_passes() {
     assert_eq!(last["kind"], "status.end");
     assert_eq!(stream.child.wait().unwrap().code(), Some(130));
 }
+
+/// A workflow whose only step has a list of three items, and one that follows.
+fn with_run(id: &str) -> crate::support::Sandbox {
+    let sandbox = worked_in();
+    sandbox.write(
+        ".mycelium/workflows/fan.yaml",
+        "steps:\n  each: { type: x, for_each: [1, 2, 3] }\n  join: { type: y, needs: each }\n",
+    );
+    sandbox.mycelium(&["workflow", "run", "fan", "--id", id]).ok();
+    sandbox
+}
+
+#[test]
+fn a_workflow_is_followed_as_a_tree_in_place() {
+    if let Err(why) = can_make() {
+        return could_not_run("a_workflow_is_followed_as_a_tree_in_place", &why);
+    }
+    let sandbox = with_run("wf-1");
+    let run = |line: &str| sandbox.mycelium(&line.split(' ').collect::<Vec<_>>()).ok();
+    let size = (100, 24);
+    let terminal =
+        Terminal::run(&sandbox, size, &[("NO_COLOR", "1")], "trap : INT; mycelium workflow monitor wf-1; echo code $?");
+    terminal.wait_for("0 of 2 steps ended");
+    terminal.wait_for("0 of 3");
+    run("task claim task-wf-1-each.1 --as ann");
+    run("task complete task-wf-1-each.1 --as ann");
+    terminal.wait_for("1 of 3");
+    terminal.wait_for("25 %");
+    for item in [2, 3] {
+        run(&format!("task claim task-wf-1-each.{item} --as ben"));
+        run(&format!("task complete task-wf-1-each.{item} --as ben"));
+    }
+    run("workflow drive");
+    terminal.wait_for("1 of 2 steps ended");
+    run("task claim --next --type y --as ben");
+    terminal.wait_for("ben");
+    run("task fail task-wf-1-join --as ben --error full");
+    run("workflow drive");
+    terminal.wait_for("\u{1b}[?1049l");
+    let (_, shown) = terminal.end();
+    assert!(shown.contains("\u{1b}[?25h") && shown.trim_end().ends_with("code 1"), "{shown:?}");
+    let after = shown.rsplit("\u{1b}[?1049l").next().unwrap();
+    assert!(after.contains("✗ failed") && after.contains("full") && after.contains("3 of 3"), "{after:?}");
+    // Interrupted, it gives the screen back and says nothing of the workflow's end.
+    let sandbox = with_run("wf-2");
+    let mut terminal = Terminal::run(&sandbox, size, &[], "trap : INT; mycelium workflow monitor wf-2; echo code $?");
+    terminal.wait_for("Ctrl-C ends this");
+    terminal.keys("\u{3}");
+    let (_, shown) = terminal.end();
+    assert!(
+        shown.contains("\u{1b}[?1049l") && shown.contains("\u{1b}[?25h") && shown.contains("code 130"),
+        "{shown:?}"
+    );
+}
+
+#[test]
+fn a_pipe_gets_a_line_for_each_change_of_a_workflow_and_one_for_its_end() {
+    let sandbox = with_run("wf-1");
+    let mut command = sandbox.command(env!("CARGO_BIN_EXE_mycelium"));
+    let mut child = command.args(["workflow", "monitor", "wf-1"]).stdout(Stdio::piped()).spawn().unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    let (tell, lines) = channel();
+    std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+    let mut stream = Stream { child, lines };
+    let read = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+    let first = read(&stream.next());
+    assert_eq!((&first["kind"], &first["data"]["status"]), (&"workflow.monitor".into(), &"running".into()));
+    assert_eq!(first["data"]["steps"][0]["items"]["total"], 3);
+    assert!(stream.lines.recv_timeout(Duration::from_millis(1_500)).is_err(), "time that passes is no change");
+    sandbox.mycelium(&["workflow", "pause", "wf-1"]).ok();
+    assert_eq!(read(&stream.next())["data"]["paused"], true);
+    sandbox.mycelium(&["workflow", "cancel", "wf-1"]).ok();
+    let last = loop {
+        let line = read(&stream.next());
+        if line["kind"] != "workflow.monitor" {
+            break line;
+        }
+    };
+    assert_eq!((&last["kind"], &last["data"]["status"]), (&"workflow.end".into(), &"failed".into()));
+    assert!(last["data"]["error"].as_str().unwrap().starts_with("cancelled by "), "{last}");
+    assert_eq!(stream.child.wait().unwrap().code(), Some(1));
+}

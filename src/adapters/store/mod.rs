@@ -54,7 +54,7 @@ pub use latency::LATENCIES_KEPT;
 pub use lock::{ClaimLock, CommitLock, FOLDER_WAIT, FollowLock, PublishTurn, WatchLock, WatcherInfo};
 pub use pause::PAUSE_MAX;
 pub use plain::{
-    ReplaceOutcome, append_line, folder_of, make_folders, read_bytes, read_text, read_text_in, real_path,
+    ReplaceOutcome, append_line, folder_of, make_folders, names_in, read_bytes, read_text, read_text_in, real_path,
     replace_bytes, replace_own_text, replace_state_text, replace_text, replace_text_in, write_new_in,
 };
 pub use read::FileRead;

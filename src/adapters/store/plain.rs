@@ -132,6 +132,20 @@ pub fn read_text_in(root: &Path, relative: &str, bytes_max: usize) -> Result<Opt
     text.map(Some).map_err(|error| fault(io::Error::new(io::ErrorKind::InvalidData, error.utf8_error())))
 }
 
+/// The names of the entries of a folder below a work tree that end so, in order; none without the folder. No link below the root is
+/// followed to it.
+///
+/// # Errors
+/// [`StoreError`] if the folder lies behind a symbolic link, or cannot be listed.
+pub fn names_in(root: &Path, relative: &str, suffix: &str) -> Result<Vec<String>, StoreError> {
+    let parts: Vec<&str> = relative.split('/').collect();
+    let Some(dir) = Dir::below(root, &parts)? else { return Ok(Vec::new()) };
+    let names = dir.into_list()?.into_iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(suffix)).collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
 /// Writes a new file below a work tree durably, with its folders; `false`, and nothing changed, if there is one already.
 ///
 /// # Errors

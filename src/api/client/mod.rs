@@ -55,6 +55,8 @@ pub use error::{Error, TimedOut};
 pub use events::Events;
 pub use filters::{AgentFilter, ReadyFilter, TaskFilter, WorkflowFilter};
 pub use mode::{Mode, Unreached};
+#[cfg(feature = "cli")]
+pub(crate) use monitor::monitored_progress;
 pub use monitor::{Monitored, WorkflowProgress, WorkflowStates};
 pub use pipeline::Pipeline;
 pub use stats::{QueueSize, TeamStats};

@@ -218,7 +218,7 @@ impl WorkflowFollower {
             let wanted = self.what.clone();
             let look = move |crew: &Crew, project: &Project| {
                 crew.follow(project);
-                Ok(progress(&project.documents().snapshot(Scope::Named)?, &wanted)?)
+                Ok(monitored_progress(&project.documents().snapshot(Scope::Named)?, &wanted)?)
             };
             let now = self.client.crew.run(look).await?;
             if self.last.as_ref() != Some(&now) {
@@ -249,8 +249,11 @@ impl CoordinationClient {
     }
 }
 
-/// How far tasks are.
-fn progress(snapshot: &Snapshot, what: &Monitored) -> Result<WorkflowProgress, services::Error> {
+/// Returns how far a workflow or a list of tasks is.
+///
+/// # Errors
+/// [`services::Error`] if there is no such workflow, or a name that is none.
+pub(crate) fn monitored_progress(snapshot: &Snapshot, what: &Monitored) -> Result<WorkflowProgress, services::Error> {
     let mut progress = WorkflowProgress::default();
     let ids = match what {
         Monitored::Workflow(id) => match snapshot.find(Some(Kind::Workflow), id)?.workflow() {
@@ -320,7 +323,7 @@ mod tests {
             let text = format!("---\ntype: t\n{keys}\n---\n");
             (DocPath::new(path).expect("valid"), Document::parse(text.into_bytes()))
         });
-        progress(&Snapshot::from_documents(documents), &Monitored::Workflow("w".to_owned())).expect("found")
+        monitored_progress(&Snapshot::from_documents(documents), &Monitored::Workflow("w".to_owned())).expect("found")
     }
 
     #[test]

@@ -152,9 +152,9 @@ impl StepGraph {
         json!({ "title": self.title, "steps": nodes.collect::<Vec<_>>() })
     }
 
-    /// Returns the graph for a terminal: a line for each step, indented by the longest way to it.
+    /// Returns the length of the longest way to each step, in their order; 0 for those in a cycle.
     #[must_use]
-    pub fn to_text(&self) -> String {
+    pub fn depths(&self) -> Vec<usize> {
         let mut depths: BTreeMap<&str, usize> = BTreeMap::new();
         // Each round places what needs only what is placed; what is left is in a cycle.
         for _ in 0..self.nodes.len() {
@@ -166,9 +166,14 @@ impl StepGraph {
                 }
             }
         }
+        self.nodes.iter().map(|node| depths.get(node.name.as_str()).copied().unwrap_or_default()).collect()
+    }
+
+    /// Returns the graph for a terminal: a line for each step, indented by the longest way to it.
+    #[must_use]
+    pub fn to_text(&self) -> String {
         let mut out = String::new();
-        for node in &self.nodes {
-            let depth = depths.get(node.name.as_str()).copied().unwrap_or_default();
+        for (node, depth) in self.nodes.iter().zip(self.depths()) {
             let arrow = if depth == 0 { String::new() } else { format!("{}└─ ", "   ".repeat(depth - 1)) };
             let needs = if node.needs.is_empty() { String::new() } else { format!("  ← {}", node.needs.join(", ")) };
             let when = node.edge_label().map_or_else(String::new, |label| format!("  when {label}"));

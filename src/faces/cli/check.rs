@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde_json::json;
+
 use super::answer::Answer;
 use super::render::{Ink, finding, paint};
 use super::session::{self, Session};
@@ -12,7 +14,7 @@ use crate::core::name::{DocId, visible};
 use crate::core::snapshot::Entry;
 use crate::services::Scope;
 
-/// Check every document: ids, statuses, dependencies, cycles, drift
+/// Check every document and workflow definition: ids, statuses, dependencies, cycles, drift
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -22,6 +24,8 @@ pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let snapshot = project.documents().snapshot(Scope::All)?;
     let mut findings = project.maintenance().check(&snapshot)?;
     findings.splice(0..0, project.config().findings.iter().cloned());
+    let (definitions, faults) = project.workflows().check_definitions()?;
+    findings.extend(faults);
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let warnings = findings.len() - errors;
     let mut answer = session::answer("check", &project)?;
@@ -38,13 +42,18 @@ pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, ErrorReport> {
         (n, 0) => paint(Ink::Bad, &format!("✗ {}", count(n, "error"))),
         (n, m) => paint(Ink::Bad, &format!("✗ {}, {}", count(n, "error"), count(m, "warning"))),
     };
-    let _ = writeln!(answer.text, "{verdict} in {}", count(snapshot.len(), "document"));
+    let beside =
+        if definitions > 0 { format!(", {}", count(definitions, "workflow definition")) } else { String::new() };
+    let _ = writeln!(answer.text, "{verdict} in {}{beside}", count(snapshot.len(), "document"));
     // The worst first: an error where there is one.
     if let Some(worst) = findings.iter().max_by_key(|finding| (finding.severity, std::cmp::Reverse(finding.code))) {
         answer.words =
             format!("{} `mycelium explain {}` says why and what to do\n", paint(Ink::Hint, "hint:"), worst.code);
     }
     answer.data = check_data(&project, &snapshot, &findings, &taken);
+    if definitions > 0 {
+        answer.data["definitions"] = json!(definitions);
+    }
     answer.findings = findings;
     answer.exit = if errors > 0 { Exit::Problems } else { Exit::Ok };
     Ok(answer)

@@ -66,6 +66,8 @@ pub(crate) fn status(word: &str) -> Cell {
         "ready" => ("◉", Ink::Good),
         "waiting" => ("◌", Ink::Dim),
         "blocked" => ("⊘", Ink::Warn),
+        "skipped" => ("↷", Ink::Dim),
+        "paused" => ("‖", Ink::Warn),
         _ => ("!", Ink::Warn),
     };
     Cell { text: format!("{symbol} {}", visible(word)), ink }

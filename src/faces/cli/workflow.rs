@@ -1,5 +1,6 @@
 //! `workflow create|get|list|update|complete|fail`, and what `run` has: tasks that belong together.
 
+mod monitor;
 mod run;
 
 use clap::Subcommand;
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Graph(run::Graph),
     /// Move workflows on: skip, retry and fill steps, end what is done
     Drive(run::Drive),
+    /// Follow a workflow to its end
+    Monitor(monitor::Monitor),
     /// Let no further step of a workflow start
     Pause(run::Pause),
     /// Let the steps of a paused workflow start again
@@ -166,6 +169,7 @@ pub(crate) fn run(command: &Command, session: &Session) -> Result<Option<Answer>
         Command::Run(args) => run::run(args, session).map(Some),
         Command::Graph(args) => run::graph(args, session).map(Some),
         Command::Drive(args) => run::drive(args, session).map(Some),
+        Command::Monitor(args) => monitor::run(args, session).map(Some),
         Command::Pause(args) => run::pause(args, session).map(Some),
         Command::Resume(args) => run::resume(args, session).map(Some),
         Command::Cancel(args) => run::cancel(args, session).map(Some),

@@ -3,6 +3,7 @@
 
 mod control;
 mod create;
+mod definitions;
 mod workflow_error;
 
 use std::path::Path;

@@ -49,6 +49,15 @@ impl Candidates {
     fn offers(&self, source: &Source, typed: &str) -> Result<Vec<Offer>, Error> {
         Ok(match source {
             Source::Documents(kinds, statuses) => documents(&self.look()?, kinds, statuses, typed)?,
+            Source::Definitions(kinds) => {
+                let project = self.look()?;
+                let names = project.workflows().definition_names()?.into_iter();
+                let mut offers: Vec<Offer> = names.map(|name| (name, Some("a definition".to_owned()))).collect();
+                if !kinds.is_empty() {
+                    offers.extend(documents(&project, kinds, &[], typed)?);
+                }
+                offers
+            }
             Source::Types(kind) => types(&self.look()?, *kind)?,
             Source::OwnKeys(kind) => own_keys(self.entity(*kind)?.as_ref()),
             Source::Steps => {

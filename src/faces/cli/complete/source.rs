@@ -13,6 +13,8 @@ use crate::faces::cli::explain;
 pub(super) enum Source {
     /// Documents of these kinds; with words, only those with one of these statuses.
     Documents(&'static [Kind], &'static [&'static str]),
+    /// Workflow definitions, and documents of these kinds.
+    Definitions(&'static [Kind]),
     /// What such documents say under `type`.
     Types(Kind),
     /// The keys of its own that the document on the line has.
@@ -63,9 +65,10 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         ("log", "id") | ("resolve" | "restore", "names") => Source::Documents(&Kind::ALL, &[]),
         ("task create" | "task update" | "task claim" | "task ready", "kind") => Source::Types(Kind::Task),
         ("workflow new", "template") => Source::Words(|| STARTERS.iter().map(|(name, _)| *name).collect()),
-        ("workflow new" | "workflow run", "name" | "inputs")
-        | ("workflow drive", "wait")
-        | ("workflow retry", "from") => Source::Free,
+        ("workflow run", "name") => Source::Definitions(&[]),
+        ("workflow graph", "workflow") => Source::Definitions(WORKFLOWS),
+        ("workflow drive", "wait") => Source::Documents(WORKFLOWS, &["running"]),
+        ("workflow new" | "workflow run", "name" | "inputs") | ("workflow retry", "from") => Source::Free,
         ("workflow create", "kind") => Source::Types(Kind::Workflow),
         ("task tick", "step") => Source::Steps,
         ("task update", "unset") => Source::OwnKeys(Kind::Task),

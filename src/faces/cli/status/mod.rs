@@ -1,6 +1,5 @@
 //! `status` (`stats`): what is going on at one glance, once or as it changes. Only looks.
 
-mod bar;
 mod live;
 mod view;
 

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::bar::{Signs, bar, columns};
 use crate::api::view::{
     AnswerHead, STATUS_ROWS_MAX, StatusOverview, complete_commands, count, is_unreadable, readable_span,
 };
@@ -11,6 +10,7 @@ use crate::core::name::{DocId, DocPath, visible};
 use crate::core::snapshot::Entry;
 use crate::core::time::ago;
 use crate::faces::cli::answer::{limit, width};
+use crate::faces::cli::bar::{Signs, bar, columns};
 use crate::faces::cli::render::{Cell, Ink, Table, cut, finding, paint, status};
 use crate::faces::cli::{bridge, show, task};
 use crate::services::{BridgeStats, Member, TaskLine};

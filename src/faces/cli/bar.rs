@@ -4,7 +4,7 @@ use crate::services::variable;
 
 /// Which characters a terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signs {
+pub(crate) enum Signs {
     /// Blocks.
     Blocks,
     /// `#`, `-` and `.`.
@@ -13,7 +13,7 @@ pub(super) enum Signs {
 
 impl Signs {
     /// As the environment says: the locale's letters, and whether the terminal is a dumb one.
-    pub(super) fn of_environment() -> Self {
+    pub(crate) fn of_environment() -> Self {
         Self::by(&variable)
     }
 
@@ -37,12 +37,12 @@ impl Signs {
 }
 
 /// Columns of a bar on a terminal this wide.
-pub(super) fn columns(width: Option<usize>) -> usize {
+pub(crate) fn columns(width: Option<usize>) -> usize {
     width.map_or(10, |width| (width / 8).clamp(4, 20))
 }
 
 /// A bar of this many columns for `first` and `second` of `most`: full, light, empty. What is not nothing shows.
-pub(super) fn bar(signs: Signs, columns: usize, first: usize, second: usize, most: usize) -> String {
+pub(crate) fn bar(signs: Signs, columns: usize, first: usize, second: usize, most: usize) -> String {
     let most = most.max(1);
     let share = |part: usize| part.saturating_mul(columns).div_ceil(most).min(columns);
     let full = share(first);
