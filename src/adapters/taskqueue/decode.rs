@@ -179,27 +179,32 @@ fn text(known: &KnownDocument<'_>, one: &MarkedItem, is_frozen: bool) -> Option<
 fn text_without_marker(known: &KnownDocument<'_>, item: &Item) -> Option<RemoteText> {
     let parse = |text: &String| Document::parse(text.as_bytes());
     let earlier = |text: Document| (RemoteText::Earlier(text.clone()), text);
-    let mut texts = Vec::new();
-    let otherwise = if let Some((base, text)) = known.base.and_then(|base| Some((base, base.text.as_ref()?))) {
-        texts.push((RemoteText::Base, parse(text)));
-        texts.extend(base.before.as_ref().map(|before| earlier(parse(before))));
-        RemoteText::Base
+    let mut near = Vec::new();
+    if let Some((base, text)) = known.base.and_then(|base| Some((base, base.text.as_ref()?))) {
+        near.push((RemoteText::Base, parse(text)));
+        near.extend(base.before.as_ref().map(|before| earlier(parse(before))));
     } else {
-        texts.push((RemoteText::Local, known.local?.document.clone()));
-        texts.extend(known.earlier.iter().cloned().map(earlier));
-        // With nothing earlier at hand, git is asked.
-        if known.earlier.is_empty() { RemoteText::Foreign } else { RemoteText::Local }
-    };
+        near.push((RemoteText::Local, known.local?.document.clone()));
+    }
     let shown = Projection::shown(item);
-    let find = |is_it: &dyn Fn(&Projection) -> bool| {
+    let has_words = |sent: &Projection| (&sent.title, &sent.description) == (&shown.title, &shown.description);
+    let is_all = |sent: &Projection| sent.digest() == shown.digest();
+    let find = |texts: &[(RemoteText, Document)], is_it: &dyn Fn(&Projection) -> bool| {
         let is_from = |(_, text): &&(RemoteText, Document)| {
             Projection::of_document(&known.key.1, text).is_some_and(|(sent, _)| is_it(&sent))
         };
         texts.iter().find(is_from).map(|(text, _)| text.clone())
     };
-    let has_words = |sent: &Projection| (&sent.title, &sent.description) == (&shown.title, &shown.description);
-    let is_all = |sent: &Projection| sent.digest() == shown.digest();
-    Some(find(&is_all).or_else(|| find(&has_words)).unwrap_or(otherwise))
+    let far: Vec<_> = known.earlier.iter().cloned().map(earlier).collect();
+    let is_remembered = known.base.is_some_and(|base| base.text.is_some());
+    let found = find(&near, &is_all)
+        .or_else(|| find(&near, &has_words).filter(|_| is_remembered))
+        .or_else(|| find(&far, &is_all))
+        .or_else(|| find(&near, &has_words))
+        .or_else(|| find(&far, &has_words));
+    // With nothing earlier at hand, git is asked.
+    let otherwise = if far.is_empty() { RemoteText::Foreign } else { near.swap_remove(0).0 };
+    Some(found.unwrap_or(otherwise))
 }
 
 /// A frozen item of this number has nothing more to show of a task: it is of the version that was agreed on, or of an earlier one of

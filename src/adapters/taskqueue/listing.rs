@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::marker::{ItemMarker, ProjectMarker};
 use super::model::{Item, ProjectItems, ProjectRow};
-use super::projection::id_of_title;
+use super::projection::{id_of_title, is_description};
 use crate::core::name::DocId;
 use crate::core::reconcile::digest;
 
@@ -128,10 +128,14 @@ fn task_of(
     match marker {
         Some(marker) if marker.space == space => Ok(marker.task.clone()),
         Some(_) => Err("it mirrors a task of another folder".to_owned()),
-        None => match id_of_title(&item.title).filter(is_known) {
-            Some(task) => Ok(task),
-            None if item.approved => Err("it was approved before it could be taken".to_owned()),
-            None => id_of_foreign(item).ok_or_else(|| "no id can be made of its title".to_owned()),
+        None => match id_of_title(&item.title) {
+            Some(task) if is_known(&task) => Ok(task),
+            // Made by a clone from which git has not brought the task yet.
+            Some(task) if is_description(&item.description) => {
+                Err(format!("it has lost its marker, and there is no `{task}` here"))
+            }
+            _ if item.approved => Err("it was approved before it could be taken".to_owned()),
+            _ => id_of_foreign(item).ok_or_else(|| "no id can be made of its title".to_owned()),
         },
     }
 }

@@ -19,6 +19,8 @@ const TITLE_MAX: usize = 200;
 const DIGEST_DIGITS: usize = 12;
 /// What stands for a result that is none: a server takes no empty one.
 const NO_RESULT: &str = "(no result)";
+/// How each description begins.
+const DESCRIPTION_BEGIN: &str = "Type: ";
 /// Who has approved a task that was approved on a server, which keeps no name.
 pub(super) const APPROVER: &str = "taskqueue";
 
@@ -79,6 +81,11 @@ pub(super) fn id_of_title(title: &str) -> Option<DocId> {
     DocId::new(id).ok()
 }
 
+/// Returns true if a description looks as if a mirror had written it.
+pub(super) fn is_description(text: &str) -> bool {
+    text.starts_with(DESCRIPTION_BEGIN)
+}
+
 /// What others have changed of an item since a version of a task was sent, as fields of that task.
 pub(super) fn changed_fields(sent: &Projection, task: &Task, item: &Item) -> Vec<(&'static str, String)> {
     let mut fields = Vec::new();
@@ -134,7 +141,7 @@ fn details(task: &Task) -> String {
 }
 
 fn description(task: &Task) -> String {
-    let mut text = format!("Type: {}\n", task.kind);
+    let mut text = format!("{DESCRIPTION_BEGIN}{}\n", task.kind);
     let ids = || task.depends_on.iter().map(DocId::as_str).collect::<Vec<_>>().join(", ");
     let lines = [
         ("Assigned to", task.assigned_to.as_ref().map(ToString::to_string)),

@@ -271,7 +271,11 @@ where
         let mut foreign = Vec::new();
         for index in (0..known.len()).filter(|index| is_foreign(&fetched[*index])) {
             let path = known[index].here.as_ref().map(|here| &here.path).or(path_there(&fetched[index]));
-            let earlier = path.map_or(Ok(Vec::new()), |path| self.folder.earlier_texts(path))?;
+            let mut earlier = path.map_or(Ok(Vec::new()), |path| self.folder.earlier_texts(path))?;
+            if earlier.is_empty() {
+                // So the remote knows that there is nothing more to ask for.
+                earlier.extend(known[index].here.as_ref().map(|here| here.document.clone()));
+            }
             if !earlier.is_empty() {
                 foreign.push((index, earlier));
             }
