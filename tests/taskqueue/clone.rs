@@ -1,7 +1,7 @@
 //! A clone whose folder is in memory and whose remote is a server: the production pass and the production remote between them.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 use mycelium::document::Document;
 use mycelium::name::{AgentName, DocId, DocPath, Kind, OperationId};
@@ -19,7 +19,7 @@ use crate::server::{PATIENCE, Server};
 
 /// The texts of all clones, by file, in the order in which they were made: what git has.
 #[derive(Default)]
-pub(crate) struct History(RefCell<BTreeMap<DocPath, Vec<Document>>>);
+pub(crate) struct History(Mutex<BTreeMap<DocPath, Vec<Document>>>);
 
 /// A clone.
 pub(crate) struct TestClone<'h> {
@@ -78,6 +78,29 @@ impl<'h> TestClone<'h> {
         }
     }
 
+    /// Brings each of two clones what the other has, as git does with files of which one side alone has changed each: the later text.
+    pub(crate) fn exchange(one: &mut Self, two: &mut Self) {
+        let paths: BTreeSet<DocPath> = one.folder.files.keys().chain(two.folder.files.keys()).cloned().collect();
+        for path in paths {
+            let texts = [one.folder.files.get(&path).cloned(), two.folder.files.get(&path).cloned()];
+            let history = one.folder.history.0.lock().expect("whole").get(&path).cloned().unwrap_or_default();
+            let later =
+                texts.iter().flatten().max_by_key(|text| history.iter().rposition(|known| known == *text)).cloned();
+            for (clone, text) in [&mut *one, &mut *two].into_iter().zip(texts) {
+                if text != later {
+                    clone.folder.put(&path, later.clone());
+                }
+            }
+        }
+    }
+
+    /// Compares everything. Returns true if there was nothing to do.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        let before = self.client.requests();
+        let report = self.pass().expect("a pass");
+        self.client.requests() - before <= 2 && report.came.is_empty()
+    }
+
     /// Compares everything.
     pub(crate) fn pass(&mut self) -> Result<PassReport, Error> {
         let mut remote = TaskQueueRemote::new(&mut self.client, &self.space, &self.surplus);
@@ -127,7 +150,7 @@ struct Folder<'h> {
 impl Folder<'_> {
     fn put(&mut self, path: &DocPath, document: Option<Document>) {
         if let Some(document) = document.clone() {
-            self.history.0.borrow_mut().entry(path.clone()).or_default().push(document.clone());
+            self.history.0.lock().expect("whole").entry(path.clone()).or_default().push(document.clone());
             self.files.insert(path.clone(), document);
         } else {
             self.files.remove(path);
@@ -169,7 +192,7 @@ impl MirrorFolder for Folder<'_> {
     fn earlier_texts(&self, path: &DocPath) -> Result<Vec<Document>, Error> {
         // What another clone has committed comes with a pull.
         let is_here = self.files.contains_key(path);
-        let texts = self.history.0.borrow().get(path).cloned().unwrap_or_default();
+        let texts = self.history.0.lock().expect("whole").get(path).cloned().unwrap_or_default();
         Ok(if is_here { texts.into_iter().rev().collect() } else { Vec::new() })
     }
 

@@ -22,6 +22,7 @@ mod stand_in;
 mod story;
 #[path = "../support/mod.rs"]
 mod support;
+mod together;
 mod transcript;
 mod trouble;
 
