@@ -11,6 +11,7 @@ mod stand_in;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod apart;
 mod bench;
 mod client;
 mod commit;
@@ -73,6 +74,11 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|argument| argument == "stand_in_process") {
         return stand_in::serve();
+    }
+    if let [first, rest @ ..] = arguments.as_slice()
+        && first == apart::BETWEEN
+    {
+        return apart::forward(rest);
     }
     if std::env::var_os(INSIDE).is_none() {
         return isolate(&arguments);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use mycelium::taskqueue::{Client, ItemStatus, NewItem, Program, Update};
 use serde_json::Value;
 
+use crate::apart::{self, Between};
 use crate::bench::{Bench, Tasks, Verdict, disk, each_second, live, ms, quantile, repository, timed, whole};
 use crate::stand_in::{self, Faults, Point, When};
 use crate::support::{Run, Sandbox};
@@ -29,6 +30,7 @@ pub(crate) fn run(bench: &Bench) {
     for size in SIZES {
         mirror(bench, size);
     }
+    server_and_bridge(bench);
     live_change(bench);
     hung(bench);
 }
@@ -140,6 +142,47 @@ fn mirror(bench: &Bench, size: usize) {
         again.as_secs_f64(),
     );
     bench.show(&format!("taskqueue-mirror-{size}"), &words);
+}
+
+/// What commands that exchange something once cost the server, and what they cost besides: a folder of 100 tasks.
+fn server_and_bridge(bench: &Bench) {
+    let disk = disk();
+    let tasks = bench.pick(100, 100, 4);
+    let sandbox = repository(disk.path(), Tasks::flat(tasks));
+    let folder = tempfile::tempdir().unwrap();
+    let (between, mut server) = (Between::new(folder.path()), Server::new(folder.path()));
+    let mut other = server.client(folder.path());
+    server.words = between.words(&server.words);
+    let exchange = |word: &str| between.measure(|| server.run(&sandbox, &["bridge", word, "--json"]).1);
+    let first = exchange("push");
+    let count = bench.pick(20, 8, 1);
+    let (mut created, mut updated, mut polled, mut back) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for number in 0..count {
+        let title = format!("New {number}");
+        let _ = server.run(&sandbox, &["task", "create", "--type", "build", "--title", &title]);
+        created.push(exchange("push"));
+        let description = format!("Changed {number} times");
+        let _ = server.run(&sandbox, &["task", "update", &live(1), "--description", &description]);
+        updated.push(exchange("push"));
+        polled.push(exchange("push"));
+        let project = other.projects(PATIENCE).unwrap().remove(0).project_id;
+        let items = other.project(&project, PATIENCE).unwrap().tasks;
+        let item = items.iter().find(|item| item.title.contains(&title)).unwrap();
+        let begun = Update { status: Some(ItemStatus::InProgress), ..Update::default() };
+        other.update(&project, &item.id, &begun, PATIENCE).unwrap();
+        back.push(exchange("pull"));
+    }
+    let rows = [
+        ("taskqueue-apart-first", vec![first]),
+        ("taskqueue-apart-create", created),
+        ("taskqueue-apart-update", updated),
+        ("taskqueue-apart-poll", polled),
+        ("taskqueue-apart-back", back),
+    ];
+    for (id, all) in rows {
+        assert!(all.iter().all(|one| !one.calls.is_empty()), "{id}: the server was called");
+        bench.show(id, &apart::words(&all));
+    }
 }
 
 /// A watcher in a process of its own.
