@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde_json::Value as Json;
 
 use crate::core::change::{Change, ChangeKind, How};
+use crate::core::entity::step_lines::STEPS;
 use crate::core::name::{AgentName, DocId, Kind, OperationId, visible};
 use crate::core::template::one_line;
 
@@ -57,16 +58,17 @@ pub struct Attribution<'a> {
 #[must_use]
 pub fn compose(changes: &[Change], attribution: Attribution<'_>, operations: &[OperationNote]) -> String {
     let by = attribution.agent;
-    let documents = by_document(changes);
+    let telling = without_repetitions(changes);
+    let documents = by_document(&telling);
     let is_over = !operations.is_empty() && operations.iter().all(|operation| operation.verb == TAKE_BACK);
     let mut message = subject(&documents, by, if is_over { " (lease over)" } else { "" });
-    if changes.len() > 1 {
+    if telling.len() > 1 {
         message.push('\n');
-        for change in changes.iter().take(LINES_MAX) {
+        for change in telling.iter().take(LINES_MAX) {
             let _ = write!(message, "\n- {}: {}", name(change), phrase(&change.what));
         }
-        if changes.len() > LINES_MAX {
-            let _ = write!(message, "\n… and {} more", changes.len() - LINES_MAX);
+        if telling.len() > LINES_MAX {
+            let _ = write!(message, "\n… and {} more", telling.len() - LINES_MAX);
         }
     }
     let trailers = trailers(changes, attribution, operations);
@@ -180,7 +182,21 @@ fn name(change: &Change) -> String {
     change.id.as_ref().map_or_else(|| quote(change.path.file_name()), ToString::to_string)
 }
 
-fn by_document(changes: &[Change]) -> Vec<Vec<&Change>> {
+/// The changes but those of a workflow's lines that only repeat how its steps stand, if there is any other.
+#[must_use]
+pub fn without_repetitions(changes: &[Change]) -> Vec<&Change> {
+    let is_repetition = |change: &&Change| {
+        let name = match &change.what {
+            ChangeKind::Section { name, how: How::Changed } => name.as_str(),
+            _ => "",
+        };
+        change.kind == Some(Kind::Workflow) && name == STEPS
+    };
+    let telling: Vec<&Change> = changes.iter().filter(|change| !is_repetition(change)).collect();
+    if telling.is_empty() { changes.iter().collect() } else { telling }
+}
+
+fn by_document<'a>(changes: &[&'a Change]) -> Vec<Vec<&'a Change>> {
     let mut documents: BTreeMap<_, Vec<&Change>> = BTreeMap::new();
     for change in changes {
         documents.entry(&change.path).or_default().push(change);

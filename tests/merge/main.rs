@@ -8,6 +8,7 @@ mod branch;
 mod cases;
 mod git;
 mod laws;
+mod steps;
 mod tree;
 
 #[path = "../support/pairs.rs"]

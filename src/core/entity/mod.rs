@@ -16,6 +16,7 @@ pub(crate) mod record;
 mod retry;
 pub mod review;
 pub mod status;
+pub mod step_lines;
 mod step_settings;
 pub mod task;
 pub mod workflow;

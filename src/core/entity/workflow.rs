@@ -7,6 +7,7 @@ use super::edit::{
     set_outcome, set_placeholder, status,
 };
 use super::status::WorkflowStatus;
+use super::step_lines::STEPS;
 use crate::core::document::{Document, Value};
 use crate::core::name::{DocId, Kind};
 
@@ -29,6 +30,8 @@ pub struct WorkflowUpdate {
     pub description: Option<String>,
     /// Replaces the metadata.
     pub metadata: Option<Json>,
+    /// Replaces the text below `## Steps`, which repeats how the steps stand.
+    pub steps: Option<String>,
     /// Further keys with their values; `null` removes.
     pub set: Vec<(String, Value)>,
     /// Keys to remove.
@@ -56,6 +59,9 @@ pub fn update(document: &Document, update: &WorkflowUpdate) -> Result<Document, 
     }
     if let Some(metadata) = &update.metadata {
         new = new.edit().set_section_json("Metadata", metadata)?;
+    }
+    if let Some(steps) = &update.steps {
+        new = new.edit().set_section_text(STEPS, steps)?;
     }
     new = add_ids(&new, "tasks", TASKS, &update.tasks_add)?;
     new = remove_ids(&new, "tasks", TASKS, &update.tasks_remove)?;

@@ -10,7 +10,7 @@ use super::text::Layout;
 use super::three::{self, Three};
 use super::{Conflict, Decision, MergeSide, MergeSides, Merged, items, record, text};
 use crate::core::document::{Document, EditError, Value};
-use crate::core::entity::{self, label_name};
+use crate::core::entity::{self, label_name, step_lines};
 use crate::core::name::{DocPath, Kind};
 use crate::core::sabotage::{self, Sabotage};
 
@@ -220,6 +220,12 @@ impl Work {
                 self.decisions.push(Decision { lost, ..decision(rule, text(winner), None) });
             }
             return Ok(text(winner));
+        }
+        if kind == Kind::Workflow
+            && heading == step_lines::STEPS
+            && let (Some(base), Some(a), Some(b)) = (text(base), text(a), text(b))
+        {
+            return Ok(step_lines::merged(&base, &a, &b));
         }
         if JSON.contains(&heading) {
             let json = |document: &Document| document.body().section_json(heading).and_then(Result::ok);

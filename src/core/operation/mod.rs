@@ -12,6 +12,7 @@ use crate::core::entity::agent::AgentUpdate;
 use crate::core::lease::{LeaseRequest, Override};
 use crate::core::name::{AgentName, DocPath, Kind, OperationId};
 use crate::core::reconcile;
+use crate::core::time::Timestamp;
 
 /// What the caller claims about their right to change a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -186,6 +187,8 @@ pub struct Request<'a> {
     pub verb: Option<&'static str>,
     /// The id of the operation; else a new one. All requests of one call are one operation, which has the first id that is given.
     pub id: Option<OperationId>,
+    /// The moment at which it was decided, if that is not the one at which it is carried out: derived texts name it.
+    pub decided: Option<Timestamp>,
 }
 
 impl Request<'_> {
@@ -219,6 +222,12 @@ impl Request<'_> {
         Self { id: Some(id), ..self }
     }
 
+    /// The same request as it was decided at a moment.
+    #[must_use]
+    pub fn decided_at(self, moment: Timestamp) -> Self {
+        Self { decided: Some(moment), ..self }
+    }
+
     /// A change of a task.
     #[must_use]
     pub fn task(id: &str, change: TaskChange) -> Self {
@@ -234,6 +243,6 @@ impl Request<'_> {
 
 impl<'a> From<DocumentChange<'a>> for Request<'a> {
     fn from(change: DocumentChange<'a>) -> Self {
-        Self { change, expects: Expect::Any, passing: Passing::default(), verb: None, id: None }
+        Self { change, expects: Expect::Any, passing: Passing::default(), verb: None, id: None, decided: None }
     }
 }

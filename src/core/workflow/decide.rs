@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::fan_out;
-use super::outcome::{WorkflowEnd, workflow_end};
+use super::outcome::{WorkflowEnd, steps_of, workflow_end};
 use super::plan::{EMBEDDED, create_task};
 use crate::core::document::Value;
 use crate::core::entity::task::TaskUpdate;
-use crate::core::entity::{Refusal, Task, TaskDraft, TaskStatus, Workflow, WorkflowStatus, span_text};
+use crate::core::entity::workflow::WorkflowUpdate;
+use crate::core::entity::{Refusal, Task, TaskDraft, TaskStatus, Workflow, WorkflowStatus, span_text, step_lines};
 use crate::core::name::{DocId, DocPath, Kind, OperationId};
 use crate::core::operation::{Expect, Request, TaskChange, WorkflowChange};
 use crate::core::reconcile;
@@ -34,6 +35,8 @@ pub struct DriverOperation {
     pub expects: Expect,
     /// Its id. All who decide the same give it the same one.
     pub id: OperationId,
+    /// When it was decided; the lines of steps name it.
+    pub at: Timestamp,
 }
 
 /// What an operation of a workflow does.
@@ -49,7 +52,7 @@ pub enum DriverAction {
 
 impl DriverOperation {
     /// An operation on a document as it is now.
-    fn on(workflow: &Workflow, entry: &Entry, action: DriverAction, count: (u64, u64)) -> Option<Self> {
+    fn on(workflow: &Workflow, entry: &Entry, action: DriverAction, count: (u64, u64), at: Timestamp) -> Option<Self> {
         let document = entry.id.clone()?;
         let verb = match &action {
             DriverAction::Task(change) => change.verb(),
@@ -61,7 +64,13 @@ impl DriverOperation {
         let digest = reconcile::digest(key.as_bytes());
         let id = OperationId::new(format!("wf-{}", digest.get(..20).unwrap_or(&digest))).ok()?;
         let expects = Expect::text_of(&entry.document);
-        Some(Self { workflow: workflow.id.clone(), document, action, expects, id })
+        Some(Self { workflow: workflow.id.clone(), document, action, expects, id, at })
+    }
+
+    /// Returns true if it ends its workflow.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        matches!(self.action, DriverAction::Workflow(WorkflowChange::Complete { .. } | WorkflowChange::Fail { .. }))
     }
 
     /// Returns the requests that carry it out.
@@ -75,7 +84,7 @@ impl DriverOperation {
             }
             DriverAction::CreateItem(draft, keys) => create_task(draft, keys).into(),
         };
-        requests.into_iter().map(|request| request.with_id(self.id.clone())).collect()
+        requests.into_iter().map(|request| request.with_id(self.id.clone()).decided_at(self.at)).collect()
     }
 
     /// Applies it to a snapshot, as it would be written.
@@ -105,8 +114,19 @@ impl DriverOperation {
             DriverAction::Workflow(change) => change.apply(&entry.document)?,
             DriverAction::CreateItem(..) => return Ok(()),
         };
-        snapshot.insert(path, document);
+        snapshot.insert(path.clone(), document);
+        repeat_step(snapshot, &path, self.at);
         Ok(())
+    }
+}
+
+/// Writes the line of a step into the document of its workflow, as the operation on the step does when it is carried out.
+fn repeat_step(snapshot: &mut Snapshot, step: &DocPath, at: Timestamp) {
+    let Some(task) = snapshot.get(step).and_then(Entry::task) else { return };
+    let Some(path) = task.workflow.as_ref().map(|workflow| DocPath::for_new(Kind::Workflow, workflow)) else { return };
+    let workflow = snapshot.get(&path).and_then(|entry| step_lines::with_step(&entry.document, task, at));
+    if let Some(workflow) = workflow {
+        snapshot.insert(path, workflow);
     }
 }
 
@@ -167,17 +187,33 @@ fn decide_one(snapshot: &Snapshot, entry: &Entry, now: Timestamp) -> Vec<DriverO
         }
     }
     if operations.is_empty() && !workflow.is_paused() {
-        operations.extend(decide_end(snapshot, entry, workflow));
+        operations.extend(decide_end(snapshot, entry, workflow, now));
+    }
+    if operations.is_empty() {
+        operations.extend(correct_lines(snapshot, entry, workflow, now));
     }
     operations
 }
 
-fn decide_end(snapshot: &Snapshot, entry: &Entry, workflow: &Workflow) -> Option<DriverOperation> {
+/// The lines of the steps, where an edit by hand or a merge left them behind.
+fn correct_lines(snapshot: &Snapshot, entry: &Entry, workflow: &Workflow, now: Timestamp) -> Option<DriverOperation> {
+    let mut document = None;
+    for step in steps_of(snapshot, workflow).into_iter().filter(|step| step.workflow.as_ref() == Some(&workflow.id)) {
+        let text = document.as_ref().unwrap_or(&entry.document);
+        document = step_lines::with_step(text, step, now).or(document);
+    }
+    let steps = document?.body().section_text(step_lines::STEPS)?.to_owned();
+    let count = (now.unix_ms().unsigned_abs(), 0);
+    let change = WorkflowUpdate { steps: Some(steps), ..WorkflowUpdate::default() }.into();
+    DriverOperation::on(workflow, entry, DriverAction::Workflow(change), count, now)
+}
+
+fn decide_end(snapshot: &Snapshot, entry: &Entry, workflow: &Workflow, now: Timestamp) -> Option<DriverOperation> {
     let change = match workflow_end(snapshot, workflow)? {
         WorkflowEnd::Completed { result } => WorkflowChange::Complete { result },
         WorkflowEnd::Failed { error } => WorkflowChange::Fail { error: Some(Json::from(error)) },
     };
-    DriverOperation::on(workflow, entry, DriverAction::Workflow(change), (0, 0))
+    DriverOperation::on(workflow, entry, DriverAction::Workflow(change), (0, 0), now)
 }
 
 fn decide_task(
@@ -188,13 +224,13 @@ fn decide_task(
     now: Timestamp,
 ) -> Vec<DriverOperation> {
     let count = (task.fence.unwrap_or(0), task.attempt.unwrap_or(0));
-    let on = |change: TaskChange| DriverOperation::on(workflow, entry, DriverAction::Task(change), count);
+    let on = |change: TaskChange| DriverOperation::on(workflow, entry, DriverAction::Task(change), count, now);
     let is_fan_out = task.gates.for_each.usable().is_some();
     match task.status {
         TaskStatus::Running if is_fan_out => {
             let make = |draft: TaskDraft, keys| {
                 let action = DriverAction::CreateItem(Box::new(draft.clone()), keys);
-                let made = DriverOperation::on(workflow, entry, action, (count.0, 0))?;
+                let made = DriverOperation::on(workflow, entry, action, (count.0, 0), now)?;
                 let key = reconcile::digest(draft.id.as_str().as_bytes());
                 let id = OperationId::new(format!("wf-{}", key.get(..20).unwrap_or(&key))).ok()?;
                 Some(DriverOperation { document: draft.id, expects: Expect::Absent, id, ..made })

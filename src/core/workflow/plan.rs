@@ -6,7 +6,7 @@ use super::definition::{EngineKind, StepDefinition, WorkflowDefinition};
 use super::validate::collect_texts;
 use crate::core::document::Value;
 use crate::core::entity::task::TaskUpdate;
-use crate::core::entity::{Condition, ForEach, TaskDraft, WorkflowDraft, span_text};
+use crate::core::entity::{Condition, ForEach, TaskDraft, WorkflowDraft, span_text, step_lines};
 use crate::core::name::{DocId, NameError};
 use crate::core::operation::{DocumentChange, New, Request, Taken};
 use crate::core::template::{fill, names_in_text};
@@ -153,8 +153,12 @@ impl RunPlan {
         }
         let id = self.workflow.id.to_string();
         requests.push(create(New::Workflow(self.workflow.clone()), Taken::FileName));
+        let steps = step_lines::new_section(self.tasks.iter().map(|task| task.step.as_str()));
         let set = vec![("engine".to_owned(), Value::text(self.engine.word()))];
-        requests.push(Request::workflow(&id, WorkflowUpdate { set, ..WorkflowUpdate::default() }.into()));
+        requests.push(Request::workflow(
+            &id,
+            WorkflowUpdate { set, steps: Some(steps), ..WorkflowUpdate::default() }.into(),
+        ));
         requests.into_iter().map(|request| request.called("workflow.run")).collect()
     }
 }

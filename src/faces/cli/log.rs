@@ -132,8 +132,9 @@ fn who(entry: &HistoryEntry) -> String {
 /// The changes worth a line: some come with every other change and say nothing. JSON has them all.
 pub(crate) fn telling(changes: &[Change]) -> Vec<&Change> {
     let is_telling = |change: &&Change| !matches!(&change.what, ChangeKind::Field { key, .. } if commit_message::SILENT.contains(&&**key));
-    let telling: Vec<&Change> = changes.iter().filter(is_telling).collect();
-    if telling.is_empty() { changes.iter().collect() } else { telling }
+    let changes = commit_message::without_repetitions(changes);
+    let telling: Vec<&Change> = changes.iter().copied().filter(|change| is_telling(change)).collect();
+    if telling.is_empty() { changes } else { telling }
 }
 
 fn name(change: &Change) -> String {

@@ -254,6 +254,7 @@ fn cells(workflow: &Workflow, row: &WorkflowRow) -> Vec<Cell> {
 fn update(args: &Update, session: &Session) -> Result<Answer, ErrorReport> {
     let metadata = args.metadata.as_ref().map(|given| given.object("--metadata")).transpose()?;
     let update = WorkflowUpdate {
+        steps: None,
         status: args.status,
         progress: args.progress,
         current_task: args.current_task.clone(),

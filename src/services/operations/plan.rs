@@ -15,11 +15,12 @@ use super::overlay::{Overlay, Sides};
 use crate::adapters::store::{Action, DOCUMENT_BYTES_MAX, StoreError};
 use crate::core::diagnostic::Code;
 use crate::core::document::Document;
-use crate::core::entity::{self, Entity, Refusal, agent, task};
+use crate::core::entity::{self, Entity, Refusal, Task, agent, step_lines, task};
 use crate::core::name::{AgentName, DocId, DocPath, Kind};
 use crate::core::operation::{DocumentChange, DocumentRef, New, Request, Taken, TaskChange};
-use crate::services::Error;
+use crate::core::time::Timestamp;
 use crate::services::document_writer::action;
+use crate::services::{Error, environment};
 
 /// What the steps came to.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(super) struct Plan {
     /// The paths of the planned documents, in the order in which the steps came to them.
     order: Vec<DocPath>,
     results: Vec<Result<StepOutcome, Error>>,
+    /// When the step that is planned was decided.
+    moment: Timestamp,
     /// What it makes of the lease registry.
     pub(super) leases: LeasePlan,
 }
@@ -61,10 +64,12 @@ impl Plan {
             folder: Overlay::default(),
             order: Vec::new(),
             results: Vec::with_capacity(steps.len()),
+            moment: environment::now(),
             leases: leases.map(LeasePlan::on_the_same).unwrap_or_default(),
         };
         let is_alone = steps.len() == 1;
         for step in steps {
+            plan.moment = step.decided.unwrap_or_else(environment::now);
             let result = plan.step(view, step, is_alone);
             plan.results.push(result);
         }
@@ -254,6 +259,9 @@ impl Plan {
 
     /// Keeps the lines of other documents in step that repeat the status of a task. Returns true if one had to change.
     fn repeat(&mut self, view: &FolderView<'_>, document: &Document, entity: &Entity) -> Result<bool, Error> {
+        if let Entity::Task(task) = entity {
+            self.repeat_step(view, task)?;
+        }
         // Only for a task in the reference document's shape: else a change of one task would cost a look at all. It is so
         // whatever was read for other steps, so that a step comes to the same alone and among others.
         if document.body().label("Status").is_none() {
@@ -270,6 +278,19 @@ impl Plan {
             self.note(&other, Some(old), Some(new));
         }
         Ok(is_any)
+    }
+
+    /// Writes the line of a step into the document of its workflow.
+    fn repeat_step(&mut self, view: &FolderView<'_>, task: &Task) -> Result<(), Error> {
+        let workflow = task.workflow.as_ref().filter(|_| task.execution.step.is_some());
+        let Some(workflow) = workflow else { return Ok(()) };
+        let Some((path, old)) = self.folder.at_its_place(view, Kind::Workflow, workflow.as_str())? else {
+            return Ok(());
+        };
+        if let Some(new) = step_lines::with_step(&old, task, self.moment) {
+            self.note(&path, Some(old), Some(new));
+        }
+        Ok(())
     }
 
     fn note(&mut self, path: &DocPath, before: Option<Document>, now: Option<Document>) {

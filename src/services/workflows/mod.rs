@@ -150,7 +150,7 @@ impl Workflows<'_> {
                 match self.carry_out(&requests) {
                     Ok(_) => {
                         report.operations += one.len();
-                        let ends = one.iter().filter(|operation| operation.document == operation.workflow);
+                        let ends = one.iter().filter(|operation| operation.is_end());
                         report.ended.extend(ends.map(|operation| operation.workflow.clone()));
                     }
                     // Another process was faster: the next round decides on what it wrote.

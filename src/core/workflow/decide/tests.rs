@@ -353,5 +353,6 @@ fn a_paused_workflow_decides_nothing() {
     let verbs: Vec<String> = operations.iter().map(|one| one.requests()[0].verb()).collect();
     assert_eq!(verbs, ["task.skip", "workflow.complete"]);
     // Everybody who decides the same gives it the same id.
-    assert_eq!(operations, settle(&snapshot, moment(5)));
+    let ids = |operations: &[DriverOperation]| operations.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&operations), ids(&settle(&snapshot, moment(5))));
 }

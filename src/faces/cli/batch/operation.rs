@@ -211,6 +211,7 @@ fn create_workflow(fields: &mut Fields<'_>, given: &Given<'_>) -> Result<Request
 fn update_workflow(fields: &mut Fields<'_>) -> Result<Request<'static>, Fault> {
     let id = id(fields, "workflow.update")?;
     let update = WorkflowUpdate {
+        steps: None,
         status: fields.word("status")?,
         progress: fields.made("progress", fraction)?,
         current_task: fields.word("current_task")?,
