@@ -27,6 +27,7 @@ mod progress;
 mod project;
 mod remote_events;
 mod sync;
+mod workers;
 mod workflows;
 
 pub use crate::adapters::store::PAUSE_MAX;
@@ -63,4 +64,8 @@ pub use operations::{
 pub use progress::{Doing, Progress};
 pub use project::{Context, NewSettings, Opening, Project, fix_project, probe_project};
 pub use sync::{BranchSync, DroppedCommits, LostClaim, SyncError, SyncOptions, SyncReport, Unpushed, way_around};
+pub use workers::{
+    WorkEnd, WorkedTask, WorkerControl, WorkerError, WorkerInbox, WorkerLog, WorkerNotice, WorkerOptions, WorkerReport,
+    Workers,
+};
 pub use workflows::{DEFINITIONS, DriveReport, WorkflowError, Workflows};

@@ -22,6 +22,7 @@ use super::monitor::TaskMonitor;
 use super::operations::{Actor, Operations, OwnTemplates};
 use super::remote_events::RemoteEvents;
 use super::sync::BranchSync;
+use super::workers::Workers;
 use super::workflows::Workflows;
 use super::{Backends, Error, Progress, environment};
 use crate::adapters::git::{self, Repository, Target};
@@ -172,6 +173,23 @@ impl Project {
     pub fn workflows(&self) -> Workflows<'_> {
         let (documents, operations) = (self.documents(), self.operations());
         Workflows { root: &self.root, documents, operations, actor: &self.actor }
+    }
+
+    /// Returns what runs commands for tasks.
+    #[must_use]
+    pub fn workers(&self) -> Workers<'_> {
+        Workers {
+            root: &self.root,
+            store: &self.store,
+            config: &self.config,
+            documents: self.documents(),
+            commits: self.commits(),
+            leases: self.leases(),
+            operations: self.operations(),
+            workflows: self.workflows(),
+            actor: &self.actor,
+            places: self.document_places(),
+        }
     }
 
     /// Returns the documents in conflict.

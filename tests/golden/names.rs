@@ -11,9 +11,9 @@ use crate::support::{FOLDER, Run, Sandbox};
 /// Keys whose values are the user's own: nothing below them is a name of ours.
 const OPEN: [&str; 4] = ["payload", "metadata", "result", "value"];
 /// Keys of answers that hold one of a few words.
-const WORDS: [&str; 16] = [
-    "cause", "class", "decided", "event", "follower", "how", "kind", "mode", "origin", "outlook", "priority", "reason",
-    "severity", "state", "status", "wait",
+const WORDS: [&str; 17] = [
+    "cause", "class", "decided", "event", "follower", "how", "kind", "mode", "origin", "outcome", "outlook",
+    "priority", "reason", "severity", "state", "status", "wait",
 ];
 /// Parts that are the same wherever they stand.
 const PARTS: [&str; 7] = ["task", "agent", "workflow", "findings[]", "held", "error", "root"];

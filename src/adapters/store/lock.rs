@@ -109,7 +109,7 @@ fn wait_for(
 }
 
 /// Whether somebody holds a lock; a file that is not there nobody does.
-fn is_held(path: &Path) -> Result<bool, StoreError> {
+pub(super) fn is_held(path: &Path) -> Result<bool, StoreError> {
     let opened = unless_missing(File::open(path)).map_err(|source| StoreError::io("open", path, source))?;
     let Some(file) = opened else { return Ok(false) };
     loop {

@@ -33,8 +33,10 @@ mod scan;
 mod share;
 mod swap;
 mod sweep;
+mod task_log;
 mod temp;
 mod unsynced;
+mod worker_session;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,7 +66,12 @@ pub use record::{Operation, Record, RecordedChange};
 pub use recover::RecoveredOperations;
 pub use scan::{ClosedFolder, FolderScan, Shelf, Strange};
 pub use sweep::{LateOutcome, LateSave, Swept};
+pub use task_log::{
+    ResultFile, TASK_LOG_HEAD_BYTES, TASK_LOG_SEGMENT_BYTES, TASK_LOGS_BYTES_MAX, TaskLog, TaskLogFolder, TaskLogName,
+    TaskLogReader,
+};
 pub use unsynced::Unsynced;
+pub use worker_session::{LeftSession, WorkerSession};
 
 /// Largest document that is written, and what is read of a larger one less a byte.
 pub const DOCUMENT_BYTES_MAX: u64 = crate::core::document::FILE_BYTES_MAX as u64;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use crate::adapters::process::ProcessGroup;
 
 /// The longest line that is read from a server: beyond it the server is ended.
 pub const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -157,11 +157,11 @@ impl ServerProcess {
 impl Drop for ServerProcess {
     fn drop(&mut self) {
         self.input = None;
-        let group = Pid::from_child(&self.child);
+        let group = ProcessGroup::of(&self.child);
         if !self.has_ended() {
-            let _ = kill_process_group(group, Signal::TERM);
+            group.terminate();
             if !self.has_ended() {
-                let _ = kill_process_group(group, Signal::KILL);
+                group.kill();
                 // It cannot refuse; `npx` leaves the server itself behind, which this reached as well.
                 let _ = self.child.wait();
             }

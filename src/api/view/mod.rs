@@ -29,6 +29,7 @@ mod status;
 mod sync;
 pub(crate) mod texts;
 mod why;
+mod worker;
 mod workflow_tree;
 mod write;
 
@@ -63,5 +64,6 @@ pub use status::{STATUS_ROWS_MAX, StatusOverview, is_unreadable, status_data, st
 pub use sync::sync_data;
 pub use texts::{count, readable_span};
 pub use why::{NEEDS_SHOWN_MAX, TaskExplanation, shown_needs, why_data};
+pub use worker::{worker_data, worker_line, worker_log_data};
 pub use workflow_tree::{ItemCounts, StepRow, StepSpan, StepTimes, WorkflowTree};
 pub use write::{add_claim, batch_line_data, outcome_data, outcome_id, renewal_data};

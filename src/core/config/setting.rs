@@ -122,6 +122,14 @@ pub static KEYS: &[Key] = &[
         Rule::Span(365 * DAY_S),
         "for how long a claimed task is its holder's without a sign of life",
     ),
+    user("worker.command", "", Rule::Text, "command that `mycelium worker` runs for each task, by `sh -c`"),
+    user(
+        "worker.grace",
+        "10s",
+        Rule::Span(DAY_S),
+        "how long a command that is asked to end may take before it is killed",
+    ),
+    user("worker.backoff", "1s", Rule::Span(DAY_S), "first pause before a command that ended with 75 is run again"),
     new("markdown.folder", ".claude/coordination", Rule::Folder, "where the documents lie, below the work tree"),
     new("markdown.shape", "lean", Rule::Choice(&["lean", "classic"]), "shape of new documents"),
     user(

@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::late::Late;
 use super::{
     agent, archive, batch, bridge, check, commit, completions, config, demo, doctor, event, explain, init,
-    instructions, log, man, merge_driver, pause, resolve, restore, status, sync, task, textconv, watch, why, workflow,
+    instructions, log, man, merge_driver, pause, resolve, restore, status, sync, task, textconv, watch, why, worker,
+    workflow,
 };
 use crate::core::name::AgentName;
 
@@ -156,6 +157,8 @@ pub(crate) enum Command {
     Check(Late<check::Args>),
     /// Watch the folder and commit what changes
     Watch(Late<watch::Args>),
+    /// Claim ready tasks for an agent and run a command for each
+    Worker(Late<worker::Args>),
     /// Commit what is not committed yet
     Commit(Late<commit::Args>),
     /// Let the writers of this worktree wait, so that git can change its files

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -10,6 +11,7 @@ use crate::api::view::{ErrorReport, Excerpt};
 use crate::core::diagnostic::Place;
 use crate::core::name::visible;
 use crate::core::problem::ErrorClass;
+use crate::core::time::parse_span;
 
 /// Largest value taken from a file or standard input, in bytes: no document may be larger.
 pub(crate) const VALUE_BYTES_MAX: usize = 1024 * 1024;
@@ -196,6 +198,14 @@ pub(crate) fn pair(option: &str, text: &str) -> Result<(String, Value), ErrorRep
     };
     let value = Given::Text(value.to_owned()).json_or_text(option)?;
     Ok((key.trim().to_owned(), value))
+}
+
+/// Reads how long a lease is to last, more than nothing.
+pub(crate) fn lease_span(text: &str) -> Result<Duration, String> {
+    match parse_span(text) {
+        Ok(Duration::ZERO) => Err("a lease must last longer than nothing".to_owned()),
+        other => other.map_err(|error| error.to_string()),
+    }
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ mod unit;
 mod usage;
 mod watch;
 mod why;
+mod worker;
 mod workflow;
 mod write;
 
@@ -98,6 +99,7 @@ fn dispatch(command: &Command, session: &Session) -> Result<Option<Answer>, Erro
         Command::Log(args) => log::run(args, session),
         Command::Check(args) => check::run(args, session).map(Some),
         Command::Watch(args) => watch::run(args, session),
+        Command::Worker(args) => worker::run(args, session),
         Command::Commit(args) => commit::run(args, session).map(Some),
         Command::Pause(args) => pause::pause(args, session).map(Some),
         Command::Resume(args) => pause::resume(args, session).map(Some),

@@ -36,7 +36,18 @@ pub enum Which<'a> {
     },
 }
 
-/// A task that somebody has.
+/// Is called with a task before it is claimed.
+pub(in crate::services) type Announce<'a> = &'a dyn Fn(&DocId) -> Result<(), Error>;
+
+/// A request for the most urgent task that is ready.
+struct NextTask<'a> {
+    /// Only of these types; of all, if there are none.
+    kinds: &'a [&'a str],
+    /// Is called with each task before it is tried; then only what the agent does not hold yet is given.
+    announce: Option<Announce<'a>>,
+}
+
+/// A task with its holder.
 #[derive(Debug, Clone)]
 pub struct Claimed {
     /// Who has it.
@@ -82,7 +93,7 @@ impl Operations<'_> {
     /// Whoever has it already keeps it, and their lease begins anew.
     ///
     /// # Errors
-    /// [`Error::ClaimLost`] if somebody else has it; [`Error::Assigned`], [`Error::NotReady`] and [`Error::NotPending`] if
+    /// [`Error::ClaimLost`] if another agent has it; [`Error::Assigned`], [`Error::NotReady`] and [`Error::NotPending`] if
     /// nobody is to have it now, or not this agent; [`Error::NothingReady`] if there is no next one; others if the folder
     /// fails.
     pub fn claim(&self, by: &Actor, which: Which<'_>, ask: &LeaseRequest) -> Result<Claimed, Error> {
@@ -92,42 +103,69 @@ impl Operations<'_> {
                 self.claimed(self.run_one(by, DocumentChange::Claim { task, ask: ask.clone() })?)
             }
             Which::Next { kind } => {
-                let mut skipped = SkippedTasks::default();
-                for _ in 0..ATTEMPTS_MAX {
-                    if let Some(claimed) = self.claim_next(by, kind, ask, &mut skipped)? {
-                        return Ok(Claimed { skipped, ..claimed });
-                    }
-                }
-                Err(StoreError::Restless {
-                    path: self.leases.root.join(self.documents.folder()),
-                    attempts: ATTEMPTS_MAX,
-                }
-                .into())
+                let kinds: Vec<&str> = kind.into_iter().collect();
+                self.claim_any(by, &NextTask { kinds: &kinds, announce: None }, ask)
             }
         }
+    }
+
+    /// Gives the most urgent task that is ready to an agent that does not hold it yet, whichever process acts as the agent: of
+    /// several that ask at the same moment one gets it. `None` if no task is ready. `announce` is called before each try.
+    ///
+    /// Durable on return: the claim.
+    ///
+    /// # Errors
+    /// As [`Operations::claim`], and those of `announce`.
+    pub(in crate::services) fn claim_new(
+        &self,
+        by: &Actor,
+        kinds: &[&str],
+        ask: &LeaseRequest,
+        announce: Announce<'_>,
+    ) -> Result<Option<Claimed>, Error> {
+        match self.claim_any(by, &NextTask { kinds, announce: Some(announce) }, ask) {
+            Err(Error::NothingReady { .. }) => Ok(None),
+            claimed => claimed.map(Some),
+        }
+    }
+
+    fn claim_any(&self, by: &Actor, next: &NextTask<'_>, ask: &LeaseRequest) -> Result<Claimed, Error> {
+        let mut skipped = SkippedTasks::default();
+        for _ in 0..ATTEMPTS_MAX {
+            if let Some(claimed) = self.claim_next(by, next, ask, &mut skipped)? {
+                return Ok(Claimed { skipped, ..claimed });
+            }
+        }
+        let path = self.leases.root.join(self.documents.folder());
+        Err(StoreError::Restless { path, attempts: ATTEMPTS_MAX }.into())
     }
 
     /// One try; `None` if other agents took everything that was ready when it began.
     fn claim_next(
         &self,
         by: &Actor,
-        kind: Option<&str>,
+        next: &NextTask<'_>,
         ask: &LeaseRequest,
         skipped: &mut SkippedTasks,
     ) -> Result<Option<Claimed>, Error> {
         let live = self.documents.snapshot(Scope::Named)?;
-        skipped.note_unusable(&live, kind);
-        let mut free = self.free_tasks(&live, kind, ask)?;
-        free.retain(|task| !skipped.contains(&task.id));
+        skipped.note_unusable(&live, next.kinds);
+        let mut free = self.free_tasks(&live, next.kinds, ask)?;
+        let is_new = |task: &Task| next.announce.is_none() || LeaseFacts::of(task).holder() != Some(&ask.by);
+        free.retain(|task| !skipped.contains(&task.id) && is_new(task));
         if free.is_empty() {
-            let (kind, hint) = (kind.map(str::to_owned), skipped.hint());
+            let kind = Some(next.kinds.join("`, `")).filter(|kinds| !kinds.is_empty());
+            let hint = skipped.hint();
             return Err(Error::NothingReady { kind, skipped: skipped.to_string(), hint });
         }
         // The list is not of this moment: the first that is still free is theirs.
         for task in free {
             let Some(path) = live.paths_of(Kind::Task, task.id.as_str()).first() else { continue };
+            next.announce.map_or(Ok(()), |announce| announce(&task.id))?;
             let claim = DocumentChange::Claim { task: DocumentRef::Path(path), ask: ask.clone() };
             match self.run_one_over(by, &live, claim) {
+                // Another process of the same agent was faster.
+                Ok(outcome) if next.announce.is_some() && outcome.operation.is_none() => {}
                 Ok(outcome) => return self.claimed(outcome).map(Some),
                 // This document takes no edit; the others do.
                 Err(error @ Error::Refused { .. }) => skipped.note(task.id.clone(), path, &error),
@@ -148,18 +186,13 @@ impl Operations<'_> {
     }
 
     /// The tasks that an agent may have, the most urgent first: those that are ready, and those whose lease is over.
-    fn free_tasks<'a>(
-        &self,
-        live: &'a Snapshot,
-        kind: Option<&str>,
-        ask: &LeaseRequest,
-    ) -> Result<Vec<&'a Task>, Error> {
+    fn free_tasks<'a>(&self, live: &'a Snapshot, kinds: &[&str], ask: &LeaseRequest) -> Result<Vec<&'a Task>, Error> {
         let holdings = self.leases.list(live)?;
         // Of a task that runs and names an agent, the ledger may know that nobody has it any more.
         let is_free = |task: &Task| holdings.get(&task.id).is_none_or(|holding| holding.is_over);
         let mut free = live.ready_tasks();
         free.extend(live.tasks().filter(|task| LeaseFacts::of(task).holder().is_some()));
-        free.retain(|task| is_free(task) && kind.is_none_or(|kind| task.kind == kind));
+        free.retain(|task| is_free(task) && (kinds.is_empty() || kinds.contains(&task.kind.as_str())));
         let is_meant = |task: &Task| task.assigned_to.as_ref().is_none_or(|to| *to == ask.by);
         free.retain(|task| ask.over != Override::None || is_meant(task));
         sort_by_urgency(&mut free);

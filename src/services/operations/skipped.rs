@@ -53,12 +53,13 @@ impl SkippedTasks {
         self.tasks.iter().any(|task| task.id == *id)
     }
 
-    /// Adds the pending tasks of a type that state something unusable.
-    pub(in crate::services) fn note_unusable(&mut self, live: &Snapshot, kind: Option<&str>) {
+    /// Adds the pending tasks of these types, or of all if there are none, that state something unusable.
+    pub(in crate::services) fn note_unusable(&mut self, live: &Snapshot, kinds: &[&str]) {
         let entries = live.of_kind(Kind::Task).filter(|entry| !entry.path.is_archived());
         let tasks = entries.filter_map(|entry| Some((entry, entry.task()?)));
         for (entry, task) in tasks.filter(|(_, task)| task.status == TaskStatus::Pending) {
-            if let Some(finding) = task.gates.unusable().filter(|_| kind.is_none_or(|kind| task.kind == kind)) {
+            let is_asked_for = kinds.is_empty() || kinds.contains(&task.kind.as_str());
+            if let Some(finding) = task.gates.unusable().filter(|_| is_asked_for) {
                 self.push(task.id.clone(), located(&entry.path, finding), finding.hint.clone(), true);
             }
         }

@@ -1,4 +1,4 @@
-//! What the errors about definitions and runs of workflows mean. Words only; a test runs every example.
+//! What the errors about definitions and runs of workflows, and about workers, mean. Words only; a test runs every example.
 
 use super::page::{CodeExample, CodePage};
 
@@ -21,12 +21,44 @@ pub(super) const PAGES: &[CodePage] = &[
         remedy: "give the value as the hint shows; lists and maps are JSON",
     },
     CodePage {
+        code: "command-not-started",
+        title: "a worker cannot start a command",
+        means: "The system refused to start the command of a task, or the process that ends it if the worker is killed. The task was given back, and the worker ended.",
+        why: "The task is not at fault: it must not count as failed because this machine has no room for another process.",
+        example: CodeExample::Words("`mycelium worker` where the limit of processes (`ulimit -u`) is reached"),
+        remedy: "raise the limit of processes or open files, then start the worker again",
+    },
+    CodePage {
         code: "definition-exists",
         title: "there is a definition of that name",
         means: "`workflow new` found a file of that name and left it as it is.",
         why: "What somebody wrote is never replaced by a pattern.",
         example: CodeExample::Words("`mycelium workflow new train` twice"),
         remedy: "give another name, or edit the file",
+    },
+    CodePage {
+        code: "log-incomplete",
+        title: "the log of a command is not complete",
+        means: "What a command of a worker printed could not all be written to its log. The command itself ran on.",
+        why: "A full disk must not stop work that does not need it.",
+        example: CodeExample::Words("a full disk below `.git/mycelium/logs`"),
+        remedy: "make room on the disk",
+    },
+    CodePage {
+        code: "log-unreadable",
+        title: "the log of a command cannot be read",
+        means: "The file in `.git/mycelium/logs` is there, and the system does not let it be read to its end.",
+        why: "What is missing would look as if the command had printed nothing.",
+        example: CodeExample::Words("a log that another user wrote, who lets nobody read it"),
+        remedy: "read the cause in the message; correct the rights of the file",
+    },
+    CodePage {
+        code: "no-command",
+        title: "a worker without a command",
+        means: "`mycelium worker` was given no `--exec`, and your own configuration has no `worker.command`.",
+        why: "What is run comes from you alone: a command in the configuration of a repository is never run.",
+        example: CodeExample::Words("`mycelium worker --agent ann`"),
+        remedy: "give `--exec 'CMD'`, or run `mycelium config set --user worker.command 'CMD'`",
     },
     CodePage {
         code: "no-definition",
@@ -45,6 +77,14 @@ pub(super) const PAGES: &[CodePage] = &[
         remedy: "take `engine` out of the definition: Mycelium runs it itself",
     },
     CodePage {
+        code: "no-log",
+        title: "a task without a log",
+        means: "No worker of this clone has run a command for the task, or for this attempt of it, or its log was removed with the oldest ones.",
+        why: "Logs stay in the clone in which they were written: they are not committed.",
+        example: CodeExample::Words("`mycelium worker logs task-1` for a task that an agent did by hand"),
+        remedy: "run `mycelium log ID`, which says what happened to the task and who did it",
+    },
+    CodePage {
         code: "no-step",
         title: "no step of that name",
         means: "`workflow retry --from` names a step that the workflow does not have.",
@@ -59,6 +99,14 @@ pub(super) const PAGES: &[CodePage] = &[
         why: "What is completed is done again only if a step is named.",
         example: CodeExample::Words("`mycelium workflow retry wf-1` of a completed workflow"),
         remedy: "name a step with `--from STEP` to do it and all behind it again",
+    },
+    CodePage {
+        code: "worker",
+        title: "a worker cannot be started",
+        means: "The system does not give what every worker needs: a process of its own, a file, signals.",
+        why: "Without them commands could outlive their worker.",
+        example: CodeExample::Words("`mycelium worker` where the limit of processes (`ulimit -u`) is reached"),
+        remedy: "read the cause in the message; raise the limit of processes or open files",
     },
     CodePage {
         code: "workflow-ended",

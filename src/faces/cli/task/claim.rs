@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::api::view::ErrorReport;
 use crate::core::lease::{LeaseRequest, Override};
 use crate::core::name::visible;
-use crate::core::time::parse_span;
 use crate::faces::cli::answer::Answer;
+use crate::faces::cli::input::lease_span;
 use crate::faces::cli::session::Session;
 use crate::faces::cli::write;
 use crate::services::{Error, SyncOptions, Which};
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(long = "type", value_name = "TYPE", requires = "next")]
     kind: Option<String>,
     /// For how long it is yours without a heartbeat, such as `5m`; `task renew` renews it
-    #[arg(long, value_name = "SPAN", value_parser = lease)]
+    #[arg(long, value_name = "SPAN", value_parser = lease_span)]
     lease: Option<Duration>,
     /// Also if it is assigned to another agent
     #[arg(long)]
@@ -67,12 +67,4 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<Answer, ErrorReport>
     answer.data["pushed"] = json!(other);
     let _ = writeln!(answer.words, "pushed to {}", visible(&other));
     Ok(answer)
-}
-
-/// A span that is not nothing.
-fn lease(text: &str) -> Result<Duration, String> {
-    match parse_span(text) {
-        Ok(Duration::ZERO) => Err("a lease must last longer than nothing".to_owned()),
-        other => other.map_err(|error| error.to_string()),
-    }
 }
