@@ -20,3 +20,4 @@ mod shown;
 #[path = "../support/mod.rs"]
 mod support;
 mod taking;
+mod workflows;

@@ -279,6 +279,9 @@ impl ChangeKind<'_> {
         if let Some(word) = self.verb.and_then(said) {
             return Some(word);
         }
+        if let Some(word) = self.verb.and_then(said_of_workflow).filter(|_| kind == Kind::Workflow) {
+            return Some(word);
+        }
         let (from, to) = (was.status.as_deref(), now.status.as_deref());
         if from != to && kind != Kind::Agent {
             let is_claim = now.holder.is_some() && now.holder != was.holder;
@@ -309,6 +312,15 @@ fn said(verb: &str) -> Option<&'static str> {
         "approve" => Some("approved"),
         "reject" => Some("rejected"),
         "take-back" | "take_back" => Some("taken_back"),
+        _ => None,
+    }
+}
+
+/// The words for operations on a workflow that no status shows: a cancel fails it, and a retry has it run again.
+fn said_of_workflow(verb: &str) -> Option<&'static str> {
+    match verb {
+        "workflow.pause" => Some("paused"),
+        "workflow.resume" => Some("resumed"),
         _ => None,
     }
 }

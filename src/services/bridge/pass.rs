@@ -15,6 +15,7 @@ use crate::core::reconcile::{
     RemoteContent, RemoteDocument, RemoteHead, RemoteText,
 };
 use crate::core::sabotage::{self, Sabotage};
+use crate::core::snapshot::Snapshot;
 use crate::services::Error;
 
 mod carry_out;
@@ -159,9 +160,7 @@ where
     }
 
     fn workflows_of(&self, tasks: &BTreeSet<DocId>) -> BTreeSet<Item> {
-        let workflows = self.folder.documents().snapshot().workflows();
-        let touched = workflows.filter(|workflow| workflow.tasks.iter().any(|task| tasks.contains(task)));
-        touched.map(|workflow| (Kind::Workflow, workflow.id.clone())).collect()
+        workflows_showing(self.folder.documents().snapshot(), |task| tasks.contains(task))
     }
 
     /// Decides and carries out until nothing is left to do about these.
@@ -365,4 +364,17 @@ fn path_there(there: &RemoteDocument) -> Option<&DocPath> {
 
 fn is_foreign(there: &RemoteDocument) -> bool {
     matches!(&there.content, RemoteContent::Mirrored(remote) if remote.text == RemoteText::Foreign)
+}
+
+/// The workflows that show something of these tasks: those that list one, and those that one names, such as the items of a fan-out.
+pub(in crate::services::bridge) fn workflows_showing(
+    snapshot: &Snapshot,
+    is_one: impl Fn(&DocId) -> bool,
+) -> BTreeSet<Item> {
+    let named: BTreeSet<&DocId> =
+        snapshot.tasks().filter(|task| is_one(&task.id)).filter_map(|task| task.workflow.as_ref()).collect();
+    let workflows = snapshot.workflows();
+    let touched =
+        workflows.filter(|workflow| named.contains(&workflow.id) || workflow.tasks.iter().any(|task| is_one(task)));
+    touched.map(|workflow| (Kind::Workflow, workflow.id.clone())).collect()
 }

@@ -155,7 +155,7 @@ fn of_workflow(workflow: &Workflow, derived: &DerivedValues) -> HashFields {
     hash.put("type", workflow.kind.as_str());
     hash.put("status", workflow.status.word());
     // With a point, as the reference document writes it: `0.0`, `1.0`.
-    hash.put("progress", format!("{:?}", workflow.progress.or(derived.progress).unwrap_or(0.0)));
+    hash.put("progress", format!("{:?}", derived.progress.or(workflow.progress).unwrap_or(0.0)));
     hash.put("tasks", ids(&workflow.tasks));
     let current = workflow.current_task.as_ref().or(derived.current_task.as_ref());
     hash.put_if("current_task", current.map(DocId::as_str));

@@ -21,6 +21,7 @@ use crate::services::bridge::health::BackendState;
 use crate::services::bridge::mirror::Mirror;
 use crate::services::bridge::mirror_folder::MirrorFolder as _;
 use crate::services::bridge::mirror_index::{Item, item_of};
+use crate::services::bridge::pass::workflows_showing;
 use crate::services::bridge::report::PassOptions;
 use crate::services::claim_arbiter::ClaimRequest;
 use crate::services::leases::task_of;
@@ -81,9 +82,7 @@ fn send(
     } else {
         mirror.read_changes()?;
         // What a workflow shows follows from its tasks.
-        let workflows = mirror.folder.documents().snapshot().workflows();
-        let shows = workflows.filter(|workflow| workflow.tasks.iter().any(|task| moves.contains(task)));
-        items.extend(shows.map(|workflow| (Kind::Workflow, workflow.id.clone())).collect::<Vec<_>>());
+        items.extend(workflows_showing(mirror.folder.documents().snapshot(), |task| moves.contains(task)));
     }
     mirror.folder.follow_head()?;
     let written = items.clone();
@@ -99,7 +98,7 @@ fn send(
         claims::renew_each(target, link, &requests)?;
     }
     // If another clone keeps the queues, it sees the change by itself.
-    if !moves.is_empty() && session.leadership.lead(link)? {
+    if (!moves.is_empty() || has_workflow) && session.leadership.lead(link)? {
         let done = session.queues(&mut mirror, &mut report);
         // Also after a failure: else no clone leads until the lease is over.
         session.leadership.resign(link);
@@ -117,7 +116,8 @@ fn moved(change: &RecordedChange) -> Option<DocId> {
     let (_, id) = item(change).filter(|(kind, _)| *kind == Kind::Task)?;
     let read = |bytes: &Option<Vec<u8>>| {
         let task = task_of(&change.path, &Document::parse(bytes.clone()?))?;
-        Some((task.status, task.priority, task.depends_on, task.claimed_by, task.fence))
+        let step = (task.execution.fill, task.workflow, task.gates);
+        Some((task.status, task.priority, task.depends_on, task.claimed_by, task.fence, step))
     };
     let (before, after) = (read(&change.before), read(&change.after));
     (before.is_none() || before != after).then_some(id)

@@ -11,6 +11,7 @@ use crate::core::entity::{Priority, Task, TaskDraft, TaskStatus, set_key};
 use crate::core::lease::Override;
 use crate::core::name::{DocId, DocPath, Kind};
 use crate::core::operation::{DocumentChange, Expect, New, Passing, Request, Taken};
+use crate::core::snapshot::Snapshot;
 use crate::core::time::Timestamp;
 use crate::services::bridge::mirror::Mirror;
 use crate::services::bridge::mirror_folder::MirrorFolder as _;
@@ -20,7 +21,7 @@ use crate::services::leases::task_of;
 use crate::services::{Error, environment};
 
 impl RedisSession<'_> {
-    /// Brings the queues up to date; gives when the next task comes back by itself.
+    /// Brings the queues up to date; gives when the next task comes back or is due by itself.
     pub(in crate::services::bridge::redis) fn queues(
         &mut self,
         mirror: &mut Mirror,
@@ -28,9 +29,18 @@ impl RedisSession<'_> {
     ) -> Result<Option<Duration>, Error> {
         let mut next: Option<Duration> = None;
         let mut has_taken_in = false;
-        let holds = mirror.project().leases().holders(mirror.folder.documents().snapshot())?;
+        let snapshot = mirror.folder.documents().snapshot();
+        let holds = mirror.project().leases().holders(snapshot)?;
         let is_held = |id: &DocId| holds.get(id).is_some_and(|hold| !hold.is_over);
-        let mut all = ready_queues(mirror.folder.documents().snapshot(), &is_held);
+        let now = mirror.project().now();
+        // Only where a task has a moment of its own it matters what time it is.
+        let mut all = if starts(snapshot).next().is_some() {
+            ready_queues(&snapshot.clone().at(now), &is_held)
+        } else {
+            ready_queues(snapshot, &is_held)
+        };
+        let due = starts(snapshot).filter(|at| *at > now).min();
+        let due = due.map(|at| Duration::from_millis(at.unix_ms().abs_diff(now.unix_ms())));
         self.popped.clear();
         report.queues.clear();
         let keys = self.link.keys();
@@ -43,7 +53,7 @@ impl RedisSession<'_> {
         }
         report.garbage = mirror.memory.garbage.iter().map(|(key, why)| (key.clone(), why.clone())).collect();
         // What was pushed there is a document now, and belongs into its queue.
-        Ok(if has_taken_in { Some(Duration::ZERO) } else { next })
+        Ok(if has_taken_in { Some(Duration::ZERO) } else { [next, due].into_iter().flatten().min() })
     }
 
     fn queue(&mut self, mirror: &mut Mirror, priority: Priority, ready: &[DocId]) -> Result<Done, Error> {
@@ -181,6 +191,12 @@ impl RedisSession<'_> {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The moments before which pending tasks do not start.
+fn starts(snapshot: &Snapshot) -> impl Iterator<Item = Timestamp> {
+    let pending = snapshot.tasks().filter(|task| task.status == TaskStatus::Pending);
+    pending.filter_map(|task| task.gates.not_before.usable().copied())
 }
 
 struct Done {
