@@ -202,9 +202,13 @@ fn text_without_marker(known: &KnownDocument<'_>, item: &Item) -> Option<RemoteT
         .or_else(|| find(&far, &is_all))
         .or_else(|| find(&near, &has_words))
         .or_else(|| find(&far, &has_words));
-    // With nothing earlier at hand, git is asked.
-    let otherwise = if far.is_empty() { RemoteText::Foreign } else { near.swap_remove(0).0 };
-    Some(found.unwrap_or(otherwise))
+    Some(found.unwrap_or(match (is_remembered, far.is_empty()) {
+        // With nothing earlier at hand, git is asked.
+        (_, true) => RemoteText::Foreign,
+        (true, false) => RemoteText::Base,
+        // Made by another clone of a text that git has not brought: its status says nothing of the text here.
+        (false, false) => RemoteText::Superseded,
+    }))
 }
 
 /// A frozen item of this number has nothing more to show of a task: it is of the version that was agreed on, or of an earlier one of
