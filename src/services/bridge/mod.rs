@@ -25,6 +25,8 @@ mod report;
 mod sync_bases;
 mod sync_once;
 mod taskqueue;
+#[cfg(test)]
+mod test_project;
 
 pub use self::redis::address_fault;
 pub use backend::{MirrorTarget, ServerInfo};

@@ -1,21 +1,8 @@
 //! Whose word counts, as a table.
 
 use super::*;
-use crate::services::{Opening, Project};
-
-/// A plain folder with this configuration of the repository, and a project with these flags.
-fn project(folder: &tempfile::TempDir, config: &str, flags: &[(&str, &str)]) -> Project {
-    let write = |path: &str, text: &str| store::replace_text_in(folder.path(), path, text).expect("written");
-    if !config.is_empty() {
-        write(".mycelium/config.json", config);
-    }
-    write(".git/HEAD", "ref: refs/heads/main\n");
-    write(".git/config", "[core]\n\trepositoryformatversion = 0\n\tbare = false\n");
-    write(".git/objects/info/.keep", "");
-    write(".git/refs/heads/.keep", "");
-    let flags = flags.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
-    Project::open(Opening { root: Some(folder.path().to_owned()), agent: None, flags }).expect("opened")
-}
+use crate::services::Project;
+use crate::services::bridge::test_project::project;
 
 /// The server that a project may use.
 fn target(project: &Project) -> Result<Box<RedisTarget>, Error> {
@@ -75,7 +62,7 @@ fn whose_word_counts() {
         ),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
-        let wanted = target(&project(&folder, config, flags));
+        let wanted = target(&project(folder.path(), config, flags));
         assert_eq!(described(&wanted), expected, "{config} {flags:?}");
         assert!(!format!("{wanted:?}").contains("geheim"), "{wanted:?}");
     }
@@ -86,7 +73,7 @@ fn a_server_is_remembered_with_its_branch_and_a_name_that_stays() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |url, more: &[(&str, &str)]| {
         let flags = [&[("coordination.redis.url", url)], more].concat();
-        match target(&project(&folder, "", &flags)) {
+        match target(&project(folder.path(), "", &flags)) {
             Ok(target) => target,
             other => panic!("{other:?}"),
         }
@@ -96,7 +83,7 @@ fn a_server_is_remembered_with_its_branch_and_a_name_that_stays() {
     assert_eq!((first.mirror.branch.as_str(), first.mirror.node.len()), ("main", 16));
     assert_eq!((&again.mirror.branch, &again.mirror.node), (&first.mirror.branch, &first.mirror.node));
     store::replace_text_in(folder.path(), ".git/HEAD", "ref: refs/heads/other\n").expect("written");
-    let open = || project(&folder, "", &[]);
+    let open = || project(folder.path(), "", &[]);
     store::replace_text_in(folder.path(), ".git/HEAD", "ref: refs/heads/other\n").expect("written");
     let elsewhere = at("redis://b", &[("bridge.branch", "third")]);
     assert_eq!((elsewhere.mirror.branch.as_str(), &elsewhere.mirror.node), ("third", &first.mirror.node));
@@ -114,7 +101,7 @@ fn to_know_what_is_wanted_costs_next_to_nothing() {
     const TIMES: u32 = 200;
     let folder = tempfile::tempdir().expect("a folder");
     let cost = |flags: &[(&str, &str)]| {
-        let project = project(&folder, "", flags);
+        let project = project(folder.path(), "", flags);
         let _ = target(&project);
         let began = std::time::Instant::now();
         for _ in 0..TIMES {
@@ -132,7 +119,7 @@ fn a_repository_replaces_no_password_of_an_address() {
     let config = r#"{"coordination": {"redis": {"password": "theirs"}}}"#;
     for (url, expected) in [("redis://:own@h", "redis://:own@h"), ("redis://h", "redis://:theirs@h")] {
         let folder = tempfile::tempdir().expect("a folder");
-        let project = project(&folder, config, &[("coordination.redis.url", url)]);
+        let project = project(folder.path(), config, &[("coordination.redis.url", url)]);
         let Ok(of) = target(&project) else { panic!("{url}") };
         assert!(Ok(of.settings.address) == Address::parse(expected, None, 0), "{url}");
     }
