@@ -120,6 +120,14 @@ fn more_tasks_than_the_limit_are_reported_and_not_shown() {
     place.complete("task-c", "true");
     let _ = place.run(&["bridge", "push"]);
     assert_eq!(Other::new(&server).items().len(), 3);
+    // A more urgent one is shown, and takes none away that is shown already; a completed one does not count.
+    place.create("task-d", &["--priority", "high"]);
+    let _ = place.run(&["bridge", "push"]);
+    let titles: Vec<String> = Other::new(&server).items().into_iter().map(|item| item.title).collect();
+    assert!(titles.len() == 4 && titles.iter().any(|title| title.contains("task-d")), "{titles:?}");
+    place.create("task-e", &["--priority", "low"]);
+    let pushed = place.try_run(&["bridge", "push"]);
+    assert!(pushed.code == Some(1) && pushed.stderr.contains("max_tasks: 1 tasks are not shown there"), "{pushed:?}");
 }
 
 #[test]

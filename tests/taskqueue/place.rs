@@ -21,8 +21,21 @@ pub(crate) struct Place {
 /// A watcher that runs.
 pub(crate) struct Watching(Child);
 
+impl Watching {
+    /// Asks it to end. Returns whether it ended well, and how long that took.
+    pub(crate) fn stop(mut self) -> (bool, Duration) {
+        let began = Instant::now();
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        let ended = self.0.wait().expect("its end");
+        (ended.success(), began.elapsed())
+    }
+}
+
 impl Drop for Watching {
     fn drop(&mut self) {
+        if !matches!(self.0.try_wait(), Ok(None)) {
+            return;
+        }
         let _ = Command::new("kill").arg(self.0.id().to_string()).status();
         let _ = self.0.wait();
     }

@@ -50,6 +50,25 @@ fn whatever_the_server_does_commands_work_on_the_files() {
 }
 
 #[test]
+fn a_watcher_whose_server_hangs_stops_at_once() {
+    let hangs = Some(Point { call: 2, when: When::Before });
+    let server = Server::stand_in(&Faults { hangs, ..Faults::default() });
+    let place = Place::new(&server);
+    place.create("task-1", &[]);
+    let watching = place.watch();
+    // It waits for the answer to its second call, for up to 10 s.
+    std::thread::sleep(Duration::from_secs(2));
+    place.create("task-2", &[]);
+    let (is_well, took) = watching.stop();
+    assert!(is_well && took < Duration::from_secs(3), "{is_well} {took:?}");
+    assert_eq!(place.sandbox.git(&["status", "--short"]), "");
+    // The next one goes on.
+    server.heal();
+    let _watching = place.watch();
+    eventually("all there", || server.file().exists() && server.text().contains("[task-2]"));
+}
+
+#[test]
 fn a_corrupt_file_is_said_to_be_one_and_stays_as_it_is() {
     let server = Server::real_or_stand_in("a corrupt file");
     let place = Place::new(&server);
