@@ -30,6 +30,7 @@ mod subscriptions;
 mod taskqueue;
 mod throughput;
 mod watching;
+mod workflows;
 mod write;
 
 use std::process::{Command, exit};
@@ -63,6 +64,7 @@ const PARTS: &[(&str, Part)] = &[
     ("subscriptions", subscriptions::run),
     ("redis", redis::run),
     ("taskqueue", taskqueue::run),
+    ("workflows", workflows::run),
     ("silent", silent::run),
     ("creates", creates::run),
     ("growth", growth::run),
