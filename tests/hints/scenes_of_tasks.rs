@@ -226,4 +226,18 @@ pub(crate) const SCENES: &[Scene] = &[
         "mycelium restore --dismiss task-1",
     ),
     fixes("no watcher is running; `mycelium watch --detach` starts one", "t 1", "mycelium status"),
+    Scene {
+        fill: &[("CMD", "true")],
+        ..fixes(
+            "give `--exec 'CMD'`, or run `mycelium config set --user worker.command 'CMD'`",
+            "true",
+            "mycelium worker --agent ann --once",
+        )
+    },
+    finds(
+        "run `mycelium log {}` to see what happened to it; only workers write logs",
+        "t 1",
+        "mycelium worker logs task-1",
+        "created",
+    ),
 ];

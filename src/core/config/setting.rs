@@ -122,7 +122,7 @@ pub static KEYS: &[Key] = &[
         Rule::Span(365 * DAY_S),
         "for how long a claimed task is its holder's without a sign of life",
     ),
-    user("worker.command", "", Rule::Text, "command that `mycelium worker` runs for each task, by `sh -c`"),
+    user("worker.command", "", Rule::Text, "command that a worker runs for each task, by `sh -c`"),
     user(
         "worker.grace",
         "10s",
