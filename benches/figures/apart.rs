@@ -35,6 +35,7 @@ pub(crate) fn forward(arguments: &[String]) {
         while serde_json::from_str::<Value>(&answer).ok().is_none_or(|answer| answer["id"] != request["id"]) {
             answer.clear();
             if output.read_line(&mut answer).unwrap() == 0 {
+                let _ = server.wait();
                 return;
             }
         }
@@ -92,7 +93,7 @@ impl Between {
 
 /// Medians of several, in words.
 pub(crate) fn words(all: &[Apart]) -> String {
-    let median = |values: Vec<f64>| quantile(values.into_iter(), 0.5);
+    let median = |values: Vec<f64>| quantile(values, 0.5);
     let count = median(all.iter().map(|one| f64::from(u32::try_from(one.calls.len()).unwrap())).collect());
     let server = median(all.iter().map(|one| one.calls.iter().sum()).collect());
     let call = median(all.iter().flat_map(|one| one.calls.iter().copied()).collect());

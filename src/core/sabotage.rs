@@ -126,13 +126,13 @@ sabotages! {
         MergeFromBase = "merge-from-base",
         /// What was read of a file is sent, however old it is.
         SendOldRead = "send-old-read",
-        /// A TaskQueue server is written to by numbers that were read before the decision.
+        /// A `TaskQueue` server is written to by numbers that were read before the decision.
         WriteUnread = "write-unread",
-        /// Of several items that show one task on a TaskQueue server all stay.
+        /// Of several items that show one task on a `TaskQueue` server all stay.
         KeepSurplus = "keep-surplus",
-        /// A new item on a TaskQueue server counts as complete before it has its status.
+        /// A new item on a `TaskQueue` server counts as complete before it has its status.
         CompleteAtOnce = "complete-at-once",
-        /// An approved item on a TaskQueue server is asked for again as long as a version of it is lost.
+        /// An approved item on a `TaskQueue` server is asked for again as long as a version of it is lost.
         AskFrozenAgain = "ask-frozen-again",
     }
 }

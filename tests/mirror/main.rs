@@ -33,7 +33,7 @@ const EVENTS: u64 = 80;
 const HEALING: u64 = 16;
 const FORCED_AFTER: u64 = 8;
 
-/// Passes of each clone after the last change beside a TaskQueue server, until nothing is left to do.
+/// Passes of each clone after the last change beside a `TaskQueue` server, until nothing is left to do.
 const PASSES_MAX: u64 = 2;
 
 /// Makes a remote.

@@ -100,9 +100,9 @@ impl Default for TaskQueue {
 impl TaskQueue {
     /// Another client makes a task at the same moment: it gets the same id as ours, which is lost.
     fn issue_again(&self, world: &World, before: Store, project: &str) {
-        let word = format!("own-{}", world.token());
+        let name = format!("own-{}", world.token());
         let new = NewItem {
-            title: format!("Look {word}"),
+            title: format!("Look {name}"),
             description: "made at the same moment".to_owned(),
             rule_recommendations: String::new(),
         };
@@ -110,9 +110,9 @@ impl TaskQueue {
         let mut store = before;
         // The project may be new.
         if store.add(project, &[new]).is_ok() {
-            world.say(format_args!("another client gets the same id for {word}"));
+            world.say(format_args!("another client gets the same id for {name}"));
             state.change(store);
-            state.made.insert(word);
+            state.made.insert(name);
         }
     }
 }
@@ -133,10 +133,10 @@ impl Remote for TaskQueue {
 
     fn edit(&self, world: &World, document: &Document) -> Option<Document> {
         let set = |update: task::TaskUpdate| task::update(document, &update).ok();
-        let word = || Some(format!("Build {}", world.below(1_000)));
+        let text = || Some(format!("Build {}", world.below(1_000)));
         match world.below(4) {
-            0 => set(task::TaskUpdate { title: word(), ..task::TaskUpdate::default() }),
-            1 => set(task::TaskUpdate { description: word(), ..task::TaskUpdate::default() }),
+            0 => set(task::TaskUpdate { title: text(), ..task::TaskUpdate::default() }),
+            1 => set(task::TaskUpdate { description: text(), ..task::TaskUpdate::default() }),
             2 => set(task::TaskUpdate { priority: Some(Priority::High), ..task::TaskUpdate::default() }),
             _ => None,
         }

@@ -39,6 +39,16 @@ fn done(details: String) -> Update {
     Update { completed_details: Some(details), ..status(ItemStatus::Done) }
 }
 
+/// What is in no file yet cannot be taken any more once it is approved.
+fn approve(store: &mut Store, item: &Item) -> bool {
+    if task_of(item).is_none() {
+        return false;
+    }
+    let items = store.projects.iter_mut().flat_map(|project| &mut project.items);
+    items.filter(|one| one.id == item.id).for_each(|one| one.approved = true);
+    true
+}
+
 impl TaskQueue {
     /// Something happens in the file by somebody else.
     pub(super) fn somebody(&self, world: &World) {
@@ -64,7 +74,7 @@ impl TaskQueue {
             }
             (3, Some(_)) => store.update(id, about, &done(details)).is_ok(),
             (4, Some(_)) => store.update(id, about, &done("by hand".to_owned())).is_ok(),
-            (5, Some(item)) if item.status == ItemStatus::Done => self.approve(&mut store, item),
+            (5, Some(item)) if item.status == ItemStatus::Done => approve(&mut store, item),
             (6, _) if !is_writing => self.make(world, &mut store, id),
             (7, Some(item)) if !is_writing => self.delete(&mut store, id, item),
             (8, Some(_)) => {
@@ -95,21 +105,11 @@ impl TaskQueue {
         }
     }
 
-    /// What is in no file yet cannot be taken any more once it is approved.
-    fn approve(&self, store: &mut Store, item: &Item) -> bool {
-        if task_of(item).is_none() {
-            return false;
-        }
-        let items = store.projects.iter_mut().flat_map(|project| &mut project.items);
-        items.filter(|one| one.id == item.id).for_each(|one| one.approved = true);
-        true
-    }
-
     fn make(&self, world: &World, store: &mut Store, project: &str) -> bool {
-        let word = format!("own-{}", world.token());
-        let is_made = store.add(project, &[new_item(format!("Look {word}"))]).is_ok();
+        let name = format!("own-{}", world.token());
+        let is_made = store.add(project, &[new_item(format!("Look {name}"))]).is_ok();
         if is_made {
-            self.state.borrow_mut().made.insert(word);
+            self.state.borrow_mut().made.insert(name);
         }
         is_made
     }
@@ -123,13 +123,10 @@ impl TaskQueue {
     }
 
     fn in_own_project(&self, world: &World, store: &mut Store) {
-        let own = match store.projects.iter().find(|project| project.prompt == OWN) {
-            Some(own) => own.clone(),
-            None => {
-                store.create(OWN);
-                self.state.borrow_mut().change(store.clone());
-                return;
-            }
+        let Some(own) = store.projects.iter().find(|project| project.prompt == OWN).cloned() else {
+            store.create(OWN);
+            self.state.borrow_mut().change(store.clone());
+            return;
         };
         let is_writing = self.writing.get() > 0;
         let some = (!own.items.is_empty()).then(|| own.items[world.one_of(own.items.len())].clone());

@@ -47,7 +47,7 @@ impl OneBackend {
 
     /// The one that is asked for.
     fn id(self) -> Option<BackendId> {
-        self.backend.map(|only| only.id())
+        self.backend.map(pass::BackendWord::id)
     }
 }
 
