@@ -57,8 +57,10 @@ impl LocalState {
                 let named = unless_missing(fs::metadata(&path))?;
                 Ok(named.filter(|named| file.metadata().is_ok_and(|own| own.ino() == named.ino())).map(|_| file))
             };
-            let made = write_below(&folder, make);
-            if let Some(file) = made.map_err(|source| StoreError::in_state("write", &self.state.run, &path, source))? {
+            let session = write_below(&folder, make);
+            if let Some(file) =
+                session.map_err(|source| StoreError::in_state("write", &self.state.run, &path, source))?
+            {
                 return Ok(WorkerSession { path, file, is_synced });
             }
         }

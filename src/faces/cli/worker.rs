@@ -188,13 +188,11 @@ fn logs(args: &Logs, session: &Session) -> Result<Option<Answer>, ErrorReport> {
     Ok(None)
 }
 
+/// Shows a piece of a log.
+type ShowLog<'a> = &'a mut dyn FnMut(&[u8], &WorkerLog) -> Result<(), ErrorReport>;
+
 /// Shows a log to its end, or to what is its end now.
-fn follow(
-    log: &mut WorkerLog,
-    is_followed: bool,
-    session: &Session,
-    show: &mut dyn FnMut(&[u8], &WorkerLog) -> Result<(), ErrorReport>,
-) -> Result<(), ErrorReport> {
+fn follow(log: &mut WorkerLog, is_followed: bool, session: &Session, show: ShowLog<'_>) -> Result<(), ErrorReport> {
     let mut is_noted = false;
     loop {
         // Seen before it is read: what was printed last is read then.

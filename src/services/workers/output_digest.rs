@@ -191,7 +191,7 @@ mod tests {
             finder.push(b"{\"a\": 1}\n");
             tail.push(b"{\"a\": 1}\n");
         }
-        finder.push(&[b'{'; 100_000]);
+        finder.push(&vec![b'{'; 100_000]);
         assert!(finder.candidates.len() <= CANDIDATES_MAX && tail.bytes.len() == 100);
         assert!(matches!(finder.line, Line::TooLong(_)));
     }

@@ -401,7 +401,9 @@ impl<'a> WorkerLoop<'a> {
             next.wake_by(job.renew_at);
         }
         next.wake_by(self.heartbeat_at);
-        trouble.into_iter().for_each(|error| (self.listener)(&WorkerNotice::Trouble(error)));
+        for error in trouble {
+            (self.listener)(&WorkerNotice::Trouble(error));
+        }
         Ok(())
     }
 
@@ -433,8 +435,9 @@ impl<'a> WorkerLoop<'a> {
                 }
             }
             RunEvent::Waiting(wait) => {
-                let task = self.jobs.get(&id).map(|job| job.task.clone());
-                task.into_iter().for_each(|task| (self.listener)(&WorkerNotice::Temporary(task, wait)));
+                if let Some(job) = self.jobs.get(&id) {
+                    (self.listener)(&WorkerNotice::Temporary(job.task.clone(), wait));
+                }
             }
             RunEvent::Ended { outcome, log_fault } => {
                 let Some(job) = self.jobs.remove(&id) else { return };

@@ -63,21 +63,23 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         }
         ("archive", "ids") => Source::Documents(&[Kind::Task, Kind::Workflow], &["completed", "failed"]),
         ("log", "id") | ("resolve" | "restore", "names") => Source::Documents(&Kind::ALL, &[]),
-        ("task create" | "task update" | "task claim" | "task ready", "kind") => Source::Types(Kind::Task),
+        ("task create" | "task update" | "task claim" | "task ready", "kind") | ("worker", "kinds") => {
+            Source::Types(Kind::Task)
+        }
         ("workflow new", "template") => Source::Words(|| STARTERS.iter().map(|(name, _)| *name).collect()),
         ("workflow run", "name") => Source::Definitions(&[]),
         ("workflow graph", "workflow") => Source::Definitions(WORKFLOWS),
         ("workflow drive", "wait") => Source::Documents(WORKFLOWS, &["running"]),
-        ("workflow new" | "workflow run", "name" | "inputs") | ("workflow retry", "from") => Source::Free,
+        ("workflow new" | "workflow run", "name" | "inputs")
+        | ("workflow retry", "from")
+        | ("worker", "concurrency")
+        | ("worker logs", "attempt") => Source::Free,
         ("workflow create", "kind") => Source::Types(Kind::Workflow),
         ("task tick", "step") => Source::Steps,
         ("task update", "unset") => Source::OwnKeys(Kind::Task),
         ("workflow update", "unset") => Source::OwnKeys(Kind::Workflow),
         ("config get" | "config set", "key") => Source::Settings,
         ("config set", "value") => Source::SettingValues,
-        ("worker", "kinds") => Source::Types(Kind::Task),
-        ("worker", "exec") => Source::Text,
-        ("worker", "concurrency") | ("worker logs", "attempt") => Source::Free,
         ("why" | "worker logs", "id") => Source::Documents(TASKS, &[]),
         (path, "id") if path.starts_with("task ") => Source::Documents(TASKS, &[]),
         (path, "id") if path.starts_with("workflow ") => Source::Documents(WORKFLOWS, &[]),
@@ -106,7 +108,8 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         (_, "root" | "keep" | "install" | "pages") => Source::Folder,
         (
             _,
-            "description" | "payload" | "result" | "error" | "stack_trace" | "metadata" | "text" | "note" | "reason",
+            "description" | "exec" | "payload" | "result" | "error" | "stack_trace" | "metadata" | "text" | "note"
+            | "reason",
         ) => Source::Text,
         (_, "format") => Source::Formats,
         ("completions", "shell") => Source::Words(super::shells),

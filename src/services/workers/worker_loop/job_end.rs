@@ -29,18 +29,18 @@ impl WorkerLoop<'_> {
                 TaskChange::Release
             }
         };
-        match self.write(job, change) {
+        match self.write(job, &change) {
             Err(Error::Refused { source, .. }) => {
                 let error = refused_result(&source.to_string(), &job.log_name);
-                self.write(job, TaskChange::Fail { error: Some(error) }).unwrap_or_else(unwritten)
+                self.write(job, &TaskChange::Fail { error: Some(error) }).unwrap_or_else(unwritten)
             }
             end => end.unwrap_or_else(unwritten),
         }
     }
 
     /// Writes an end under the fencing token of the job.
-    fn write(&mut self, job: &Job, change: TaskChange) -> Result<WorkEnd, Error> {
-        let end = end_word(&change);
+    fn write(&mut self, job: &Job, change: &TaskChange) -> Result<WorkEnd, Error> {
+        let end = end_word(change);
         let mut tries = 0;
         loop {
             tries += 1;
@@ -52,7 +52,7 @@ impl WorkerLoop<'_> {
             match error.class() {
                 // Whoever drives the workflow has written the end of its time.
                 ErrorClass::Conflict if job.state == JobState::TimedOut => return Ok(end),
-                _ if matches!(error, Error::Refused { .. }) && is_completion(&change) && self.is_held(job) => {
+                _ if matches!(error, Error::Refused { .. }) && is_completion(change) && self.is_held(job) => {
                     return Err(error);
                 }
                 ErrorClass::Conflict | ErrorClass::NotFound => return Ok(WorkEnd::Lost(error.to_string())),
