@@ -123,7 +123,11 @@ impl<'a> StepLine<'a> {
 
     /// The line of a task. Moments that an earlier line of the same attempt has stay.
     fn of(task: &'a Task, before: &StepLine<'_>, now: Timestamp) -> Self {
-        let by = task.claimed_by.as_ref().map(|by| by.as_str()).filter(|_| task.status != TaskStatus::Pending);
+        let by = task
+            .claimed_by
+            .as_ref()
+            .map(crate::core::name::AgentName::as_str)
+            .filter(|_| task.status != TaskStatus::Pending);
         let attempt = task.attempt.unwrap_or(0);
         let state = match task.skip_reason() {
             Some(_) => "skipped",

@@ -38,6 +38,7 @@ impl LiveScreen {
     }
 
     /// Shows a text in the place of the one before.
+    #[expect(clippy::unused_self, reason = "only who has the screen may write to it")]
     pub(crate) fn show(&self, text: &str, footer: &str) -> Result<(), ErrorReport> {
         print_bytes(frame(text, footer, rows(), has_colours()).as_bytes())
     }

@@ -374,7 +374,6 @@ pub(in crate::services::bridge) fn workflows_showing(
     let named: BTreeSet<&DocId> =
         snapshot.tasks().filter(|task| is_one(&task.id)).filter_map(|task| task.workflow.as_ref()).collect();
     let workflows = snapshot.workflows();
-    let touched =
-        workflows.filter(|workflow| named.contains(&workflow.id) || workflow.tasks.iter().any(|task| is_one(task)));
+    let touched = workflows.filter(|workflow| named.contains(&workflow.id) || workflow.tasks.iter().any(&is_one));
     touched.map(|workflow| (Kind::Workflow, workflow.id.clone())).collect()
 }

@@ -57,7 +57,9 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         ("task wait", "ids") | ("task claim", "id") => Source::Documents(TASKS, &["pending", "running"]),
         ("task retry", "id") => Source::Documents(TASKS, &["failed"]),
         ("task reopen" | "task approve" | "task reject", "id") => Source::Documents(TASKS, &["completed"]),
-        ("workflow complete" | "workflow fail", "id") => Source::Documents(WORKFLOWS, &["running"]),
+        ("workflow complete" | "workflow fail", "id") | ("workflow drive", "wait") => {
+            Source::Documents(WORKFLOWS, &["running"])
+        }
         ("task create" | "workflow create", "id") | ("man", "command") | ("bridge enable", "url" | "branch") => {
             Source::Free
         }
@@ -69,7 +71,6 @@ pub(super) fn of(path: &str, arg: &Arg) -> Option<Source> {
         ("workflow new", "template") => Source::Words(|| STARTERS.iter().map(|(name, _)| *name).collect()),
         ("workflow run", "name") => Source::Definitions(&[]),
         ("workflow graph", "workflow") => Source::Definitions(WORKFLOWS),
-        ("workflow drive", "wait") => Source::Documents(WORKFLOWS, &["running"]),
         ("workflow new" | "workflow run", "name" | "inputs")
         | ("workflow retry", "from")
         | ("worker", "concurrency")

@@ -1,5 +1,6 @@
 //! `workflow monitor`: follows a workflow to its end; on a terminal as a tree in place, elsewhere as one JSON object for each change.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -167,12 +168,13 @@ fn text(tree: &WorkflowTree, now: Timestamp) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between 0 and 1000")]
     let done = (progress.clamp(0.0, 1.0) * 1_000.0) as usize;
     let whole = bar(signs, 2 * room, done, 0, WHOLE);
-    out.push_str(&format!(
-        "{whole}  {}  {} of {} ended\n\n",
+    let _ = writeln!(
+        out,
+        "{whole}  {}  {} of {} ended\n",
         show::percent(progress),
         tree.ended(),
         count(tree.steps.len(), "step")
-    ));
+    );
     let mut table = Table::new(&[]);
     for step in &tree.steps {
         table.row(cells(step, signs, room, now));
