@@ -77,6 +77,7 @@ const COMMANDS: &[(&str, &str, Had)] = &[
     ("", "batch", Alone("pipeline", "it is the pipeline")),
     ("", "status", Read("get_stats")),
     ("", "watch", Not("a client commits what it writes, and follows a server itself")),
+    ("", "worker", Not("it runs commands; a program claims with `claim_next` and works itself")),
     ("", "commit", Not(UPKEEP)),
     ("", "pause", Not(UPKEEP)),
     ("", "resume", Not(UPKEEP)),
