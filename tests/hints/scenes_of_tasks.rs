@@ -101,7 +101,7 @@ pub(crate) const SCENES: &[Scene] = &[
     fixes(
         "its file still says {}; `mycelium workflow drive` writes the end",
         "printf 'steps: { a: { type: x } }' > w.yaml; mkdir -p .mycelium/workflows; mv w.yaml .mycelium/workflows; \
-         mycelium workflow run w --id wf-1; mycelium task complete task-wf-1-a",
+         mycelium workflow run w --id wf-1; mycelium task claim task-wf-1-a --as a; mycelium task complete task-wf-1-a --as a",
         "mycelium workflow get wf-1",
     ),
     finds("{} run `mycelium workflow graph {}`\\n", "true", "mycelium workflow new w", "prepare"),
