@@ -381,6 +381,33 @@ fn a_claim_whose_process_died_is_void_or_whole() {
     }
 }
 
+/// The registry is written before the document: between the two the task still runs, and its lease has to end.
+#[test]
+fn the_lease_of_an_end_whose_process_died_is_over_in_time() {
+    for moment in ["die-before-append", "die-after-append", "die-after-exchange", "die-after-telling"] {
+        for verb in ["complete", "fail", "release"] {
+            let at = format!("{verb}, {moment}");
+            let scene = Scene::new(1, 1);
+            claim(&scene, 0, "a", 60_000).unwrap();
+            let mut words = vec!["task", verb, TASK, "--as", "a"];
+            words.extend((verb == "fail").then_some("--error=no memory"));
+            let died = Run::of(scene.command(0, &words).env("MYCELIUM_SABOTAGE", moment));
+            assert_eq!(died.code, None, "{at}: {died:?}");
+            pass(&scene, 61_000);
+            // As a watcher does; what was journaled is finished by it first.
+            let watched = scene.run(0, &["watch", "--once"]);
+            assert_eq!(watched.code, Some(0), "{at}: {watched:?}");
+            let project = scene.project(0, "");
+            project.operations().take_back().unwrap();
+            let status = scene.keys(0, TASK)["status"].clone();
+            assert_ne!(status, "running", "{at}");
+            if moment == "die-before-append" {
+                assert_eq!(status, "pending", "{at}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_fence_that_is_named_must_be_the_one_now() {
     let scene = Scene::new(1, 1);

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests do what users do")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod crash;
 mod killing;
 mod logs;
 mod process;

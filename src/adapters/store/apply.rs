@@ -185,6 +185,7 @@ impl OperationLog {
         let lines = self.changes.lines_of(&entry.record, *again);
         let mut held = held.map_or_else(|| self.hold_to_write(operation.branch.as_deref()), Ok)?;
         let Some(swaps) = self.compare(plan, &drafts)? else { return Ok(None) };
+        sabotage::die_if(Sabotage::DieBeforeAppend);
         let state_at = held.journal.append(&frame)?;
         // From here on the journal knows the temporary files, and sweeping removes them.
         drafts.iter_mut().filter_map(|draft| draft.file.as_mut()).for_each(Temp::keep);

@@ -146,6 +146,19 @@ impl LeaseFiles {
         Ok(ClaimFile { file, site })
     }
 
+    /// Moves an entry that was written among the held ones to the past ones.
+    ///
+    /// # Errors
+    /// [`StoreError`] if local state cannot be written; the entry stays where it was then.
+    pub fn retire(&self, _lock: &ClaimLock, file: &mut ClaimFile) -> Result<(), StoreError> {
+        let past = self.made_folder()?.make_child(ClaimPart::Past.folder(), self.state.sync())?;
+        share::open_up(past.path());
+        let site = Site { dir: Arc::new(past), name: file.site.name.clone() };
+        file.site.replace(&site)?;
+        file.site = site;
+        Ok(())
+    }
+
     /// Writes all of the ledger to the disk.
     ///
     /// # Errors

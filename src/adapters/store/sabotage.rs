@@ -40,6 +40,8 @@ sabotages! {
         NoLedger = "no-ledger",
         /// A symbolic link is followed.
         FollowLinks = "follow-links",
+        /// The process dies before the record is appended.
+        DieBeforeAppend = "die-before-append",
         /// The process dies after the record is appended.
         DieAfterAppend = "die-after-append",
         /// The process dies after the first of an operation's exchanges.

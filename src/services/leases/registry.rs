@@ -81,7 +81,8 @@ impl Leases<'_> {
         })
     }
 
-    /// Writes an entry; the caller then changes the document.
+    /// Writes an entry; the caller then changes the document. Also one of a lease that ends stands among the held ones until the
+    /// document says so: whoever dies in between leaves a task that runs, and its lease has to be found to expire.
     pub(in crate::services) fn begin(
         &self,
         lock: &ClaimLock,
@@ -92,7 +93,7 @@ impl Leases<'_> {
         let before = records.into_iter().next_back();
         let before = before.map_or(Before::Absent, |record| Before::Present(record.part, record.bytes));
         let bytes = entry.to_bytes();
-        let file = self.store.leases.write(lock, id, part(&entry), &bytes)?;
+        let file = self.store.leases.write(lock, id, ClaimPart::Held, &bytes)?;
         Ok(PendingLease { entry, file, id: id.clone(), bytes, before })
     }
 
@@ -105,6 +106,11 @@ impl Leases<'_> {
                 pending.entry.state = EntryState::Held;
                 pending.bytes = pending.entry.to_bytes();
                 pending.file = self.store.leases.write(&lock, &pending.id, ClaimPart::Held, &pending.bytes)?;
+            }
+        } else if part(&pending.entry) == ClaimPart::Past {
+            let lock = self.lock()?;
+            if has_record(&self.store.leases, pending)? {
+                self.store.leases.retire(&lock, &mut pending.file)?;
             }
         }
         Ok(pending.file.close()?)

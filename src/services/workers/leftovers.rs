@@ -21,6 +21,8 @@ impl Workers<'_> {
         if left.is_empty() {
             return Ok(released);
         }
+        // A claim that was cut short is finished by the next operation: it has to be seen as held, or it would have no session.
+        self.store.log.recover()?;
         let held = self.leases.held_by(agent)?;
         for session in left {
             let is_left = |task: &Task| session.tasks.contains(&task.id) && !live.contains(&task.id);
