@@ -11,7 +11,7 @@ use crate::support::sized;
 fn a_log_has_what_was_printed_made_safe_to_show() {
     let sandbox = sandbox();
     create(&sandbox, "task-a", "t", &[]);
-    work(&sandbox, r#"echo out; echo err >&2; printf 'a\033]0;title\007b\n'"#).ok();
+    work(&sandbox, r"echo out; echo err >&2; printf 'a\033]0;title\007b\n'").ok();
     let log = sandbox.mycelium(&["worker", "logs", "task-a"]).ok();
     assert!(log.contains("out\n") && log.contains("err\n") && log.contains("a\\u{1b}]0;title\\u{7}b"), "{log}");
     assert_eq!(sandbox.read(".git/mycelium/logs/task-a-1.log").len(), "out\nerr\na\u{1b}]0;title\u{7}b\n".len());

@@ -47,7 +47,7 @@ impl Worker {
                         return said;
                     }
                 }
-                Err(_) => panic!("it did not say `{event}` but {:?}", self.said),
+                Err(error) => panic!("{error}: it did not say `{event}` but {:?}", self.said),
             }
         }
     }

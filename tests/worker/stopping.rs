@@ -9,7 +9,7 @@ fn a_request_to_stop_gives_tasks_back() {
     let sandbox = sandbox();
     create(&sandbox, "task-a", "t", &[]);
     create(&sandbox, "task-b", "t", &[]);
-    let exec = r#"trap 'echo asked >> asked; exit 0' TERM; echo $$ >> pids; while :; do sleep 0.05; done"#;
+    let exec = r"trap 'echo asked >> asked; exit 0' TERM; echo $$ >> pids; while :; do sleep 0.05; done";
     let mut worker = Worker::start(&sandbox, &["--agent", "ann", "--exec", exec]);
     until("it runs", || pids(&sandbox, "pids").len() == 1);
     assert_eq!(get(&sandbox, "task-a")["status"], "running");
@@ -30,7 +30,7 @@ fn a_second_request_kills_at_once() {
     let sandbox = sandbox();
     sandbox.mycelium(&["config", "set", "--user", "worker.grace", "1h"]).ok();
     create(&sandbox, "task-a", "t", &[]);
-    let exec = r#"trap '' TERM; echo $$ >> pids; while :; do sleep 0.05; done"#;
+    let exec = r"trap '' TERM; echo $$ >> pids; while :; do sleep 0.05; done";
     let mut worker = Worker::start(&sandbox, &["--agent", "ann", "--exec", exec]);
     until("it runs", || pids(&sandbox, "pids").len() == 1);
     worker.signal("-INT");
