@@ -53,7 +53,7 @@ pub(super) const fn known_keys(kind: Kind) -> &'static [&'static str] {
 
 const TASK_SECTIONS: &[&str] = &["Dependencies", "Payload", "Progress", "Result", "Error", "History", "Notes"];
 const AGENT_SECTIONS: &[&str] = &["Active Tasks", "Metadata", "History", "Notes"];
-const WORKFLOW_SECTIONS: &[&str] = &["Tasks", "Metadata", "Progress", "Result", "Error", "History", "Notes"];
+const WORKFLOW_SECTIONS: &[&str] = &["Tasks", "Metadata", "Progress", "Steps", "Result", "Error", "History", "Notes"];
 
 /// What of a document of a kind means something; all else in its body is the description.
 #[must_use]
