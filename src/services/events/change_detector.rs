@@ -392,6 +392,8 @@ impl Look {
         let left = SETTLE_MS - (now.unix_ms() - since);
         // A clock that was set back makes it wait no longer than a clock that runs.
         if left <= 0 || left > SETTLE_MS {
+            // The next save of it may be under way, too.
+            detector.unsettled.remove(path);
             return true;
         }
         self.read.remove(path);
