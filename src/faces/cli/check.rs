@@ -24,7 +24,7 @@ pub(crate) fn run(_: &Args, session: &Session) -> Result<Answer, ErrorReport> {
     let snapshot = project.documents().snapshot(Scope::All)?;
     let mut findings = project.maintenance().check(&snapshot)?;
     findings.splice(0..0, project.config().findings.iter().cloned());
-    let (definitions, faults) = project.workflows().check_definitions()?;
+    let (definitions, faults) = project.workflows().check_definitions();
     findings.extend(faults);
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let warnings = findings.len() - errors;

@@ -25,32 +25,34 @@ impl Workflows<'_> {
         Ok(names.filter(|name| DocId::new(*name).is_ok()).take(DEFINITIONS_MAX).map(str::to_owned).collect())
     }
 
-    /// Checks all definitions: how many there are, and what is wrong with them, each finding with its file and place.
-    ///
-    /// # Errors
-    /// [`Error`] if the folder cannot be listed. A file that cannot be read is a finding.
-    pub fn check_definitions(&self) -> Result<(usize, Vec<Diagnostic>), Error> {
-        let names = self.definition_names()?;
+    /// Checks all definitions: how many there are, and what is wrong with them, each finding with its file and place. A file or a folder
+    /// that cannot be read is a finding.
+    #[must_use]
+    pub fn check_definitions(&self) -> (usize, Vec<Diagnostic>) {
         let mut findings = Vec::new();
+        let names = self.definition_names().unwrap_or_else(|error| {
+            findings.push(unreadable(DEFINITIONS, &error));
+            Vec::new()
+        });
         for name in &names {
             match self.definition(name) {
                 Ok((_, warnings)) => findings.extend(warnings),
                 Err(error) => {
                     let found = error.findings();
                     if found.is_empty() {
-                        findings.push(unreadable(name, &error));
+                        findings.push(unreadable(&format!("{DEFINITIONS}/{name}{SUFFIX}"), &error));
                     }
                     findings.extend(found);
                 }
             }
         }
-        Ok((names.len(), findings))
+        (names.len(), findings)
     }
 }
 
-/// The finding of a file that cannot be read: another than the errors in what it says.
-fn unreadable(name: &str, error: &Error) -> Diagnostic {
-    let mut message = format!("{DEFINITIONS}/{name}{SUFFIX}: {error}");
+/// The finding of a path that cannot be read: another than the errors in what a file says.
+fn unreadable(path: &str, error: &Error) -> Diagnostic {
+    let mut message = format!("{path}: {error}");
     let mut cause = std::error::Error::source(error);
     while let Some(one) = cause {
         let _ = write!(message, ": {one}");
