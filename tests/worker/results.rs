@@ -209,7 +209,8 @@ fn a_worker_waits_for_new_tasks_and_for_their_moment() {
     assert_eq!(worker.hear("started")["task"], "task-b");
     worker.hear("ended");
     let at: u64 = sandbox.read("task-b.at").trim().parse().unwrap();
-    assert!((moment..=moment + 2).contains(&at), "{moment} {at}");
+    // Never before; and woken by the moment, not by its next heartbeat a minute later, however busy the machine is.
+    assert!((moment..=moment + 25).contains(&at), "{moment} {at}");
     worker.signal("-TERM");
     assert_eq!(worker.end(), Some(0));
 }
