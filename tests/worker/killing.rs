@@ -53,3 +53,22 @@ fn a_living_worker_takes_over_what_another_of_its_agent_left() {
     second.signal("-TERM");
     assert_eq!(second.end(), Some(0));
 }
+
+#[test]
+fn a_worker_of_another_agent_takes_over_what_was_left() {
+    let sandbox = sandbox();
+    create(&sandbox, "task-a", "t", &[]);
+    let exec = "echo $$ >> pids; [ -e go ] || sleep 60";
+    let mut first = Worker::start(&sandbox, &["--agent", "ann", "--exec", exec]);
+    until("it runs", || pids(&sandbox, "pids").len() == 1);
+    let mut second = Worker::start(&sandbox, &["--agent", "ben", "--exec", exec]);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    sandbox.write("go", "");
+    // Nothing changes in the folder: it has to see by itself that the other one is dead.
+    first.signal("-KILL");
+    first.end();
+    let ended = second.hear("ended");
+    assert_eq!((&ended["task"], &ended["agent"], &ended["fence"]), (&json!("task-a"), &json!("ben"), &json!(2)));
+    second.signal("-TERM");
+    assert_eq!(second.end(), Some(0));
+}

@@ -25,6 +25,24 @@ fn a_request_to_stop_gives_tasks_back() {
     assert_eq!(crate::support::names(&sandbox.path(".git/mycelium/workers/ann")), Vec::<String>::new());
 }
 
+/// The shell of a command ends at once with the request; what it started has the grace all the same.
+#[test]
+fn what_a_shell_has_started_may_clean_up() {
+    let sandbox = sandbox();
+    sandbox.mycelium(&["config", "set", "--user", "worker.grace", "30s"]).ok();
+    create(&sandbox, "task-a", "t", &[]);
+    let script =
+        "trap 'sleep 0.3; echo clean >> cleaned; exit 0' TERM\necho $$ >> pids\nwhile :; do sleep 0.05; done\n";
+    sandbox.write("work.sh", script);
+    let mut worker = Worker::start(&sandbox, &["--agent", "ann", "--exec", "sh work.sh; true"]);
+    until("it runs", || pids(&sandbox, "pids").len() == 1);
+    worker.signal("-TERM");
+    assert_eq!(worker.end(), Some(0));
+    assert_eq!(sandbox.read("cleaned"), "clean\n");
+    assert!(!is_alive(&pids(&sandbox, "pids")[0]));
+    assert_eq!(get(&sandbox, "task-a")["status"], "pending");
+}
+
 #[test]
 fn a_second_request_kills_at_once() {
     let sandbox = sandbox();

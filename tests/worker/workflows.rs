@@ -89,3 +89,29 @@ fn a_failed_step_is_tried_again_before_a_worker_is_done() {
     assert_eq!(workflow(&sandbox, "wf-1")["status"], "completed");
     assert_eq!(crate::support::names(&sandbox.path(".git/mycelium/logs")).len(), 4);
 }
+
+/// The time of a step is over while its command still ends: the next attempt waits for that, whoever drives.
+#[test]
+fn no_attempt_runs_beside_the_one_before() {
+    let sandbox = sandbox();
+    sandbox.mycelium(&["config", "set", "--user", "worker.grace", "2s"]).ok();
+    let definition = "steps:\n  a: { type: x, timeout: 1s, retry: { max_attempts: 2, backoff: 10ms } }\n";
+    sandbox.write(".mycelium/workflows/w.yaml", definition);
+    sandbox.mycelium(&["workflow", "run", "w", "--id", "wf-1", "-q"]).ok();
+    let exec = r#"case $MYCELIUM_IDEMPOTENCY_KEY in */1) trap '' TERM; echo $$ > first; while :; do sleep 0.05; done ;; esac
+        if kill -0 "$(cat first)"; then echo both > both; fi"#;
+    let start = |agent: &str| Worker::start(&sandbox, &["--agent", agent, "--exec", exec]);
+    let mut workers = [start("ann"), start("ben")];
+    crate::process::until("it ends", || workflow(&sandbox, "wf-1")["status"] != "running");
+    let task = get(&sandbox, "task-wf-1-a");
+    assert_eq!((&task["status"], &task["attempt"]), (&json!("completed"), &json!(2)), "{task:#}");
+    assert!(!sandbox.path("both").exists(), "two attempts ran at once");
+    for worker in &mut workers {
+        worker.signal("-TERM");
+        assert_eq!(worker.end(), Some(0));
+    }
+    // Who worked on it says itself that its time was over.
+    let ends: Vec<&str> =
+        workers.iter().flat_map(|worker| &worker.said).filter_map(|said| said["outcome"].as_str()).collect();
+    assert!(!ends.contains(&"lost"), "{ends:?}");
+}

@@ -51,6 +51,21 @@ impl ProcessGroup {
         let _ = kill_process_group(self.0, Signal::KILL);
     }
 
+    /// Returns true if another process than the first one is left of the group. Where the system has no `/proc` that is unknown, and
+    /// false.
+    #[must_use]
+    pub fn has_others(self) -> bool {
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        pids.filter(|pid| *pid != self.id()).any(|pid| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // The name may hold anything; behind it are the state, the parent and the group.
+            let mut fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields).split(' ');
+            let (state, group) = (fields.next(), fields.nth(1));
+            !matches!(state, None | Some("Z" | "X")) && group.and_then(|group| group.parse().ok()) == Some(self.id())
+        })
+    }
+
     fn id(self) -> i32 {
         self.0.as_raw_nonzero().get()
     }

@@ -1,6 +1,7 @@
 //! Sessions of workers: a locked file for each worker that runs, with the tasks that it may have claimed. The lock dies with the
 //! worker, so what it left behind is known, and whose it was.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -85,6 +86,30 @@ impl LocalState {
             }
         }
         Ok((left, live))
+    }
+
+    /// Returns the agents that workers act as here, or acted as.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the local state cannot be read.
+    pub fn worker_agents(&self) -> Result<Vec<AgentName>, StoreError> {
+        let folder = self.state.run.join(FOLDER);
+        let entries = unless_missing(fs::read_dir(&folder));
+        let entries = entries.map_err(|source| StoreError::in_state("read", &self.state.run, &folder, source))?;
+        let names = entries.into_iter().flatten().flatten().map(|entry| entry.file_name());
+        Ok(names.filter_map(|name| AgentName::new(name.to_str()?).ok()).collect())
+    }
+
+    /// Returns the tasks of all workers that are alive here.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the local state cannot be read.
+    pub fn worked_tasks(&self) -> Result<BTreeSet<DocId>, StoreError> {
+        let mut tasks = BTreeSet::new();
+        for agent in self.worker_agents()? {
+            tasks.extend(self.worker_sessions(&agent)?.1);
+        }
+        Ok(tasks)
     }
 
     fn worker_folder(&self, agent: &AgentName) -> PathBuf {

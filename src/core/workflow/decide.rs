@@ -137,11 +137,21 @@ pub fn is_driven(workflow: &Workflow) -> bool {
     workflow.status == WorkflowStatus::Running && engine == Some(EMBEDDED)
 }
 
+/// When a driver decides, and beside whom.
+#[derive(Debug, Clone, Copy)]
+pub struct DriverMoment<'a> {
+    /// The moment.
+    pub now: Timestamp,
+    /// The tasks whose commands workers run here. A worker ends the attempt itself when its time is over, once the command has
+    /// ended: before that the next attempt would run beside it.
+    pub worked: &'a BTreeSet<DocId>,
+}
+
 /// Returns all operations that follow from the documents at a moment, each on the documents as those before it leave them. There
 /// are none if everything waits for agents or for time.
 #[must_use]
-pub fn settle(snapshot: &Snapshot, now: Timestamp) -> Vec<DriverOperation> {
-    let mut next = decide(snapshot, now);
+pub fn settle(snapshot: &Snapshot, moment: DriverMoment<'_>) -> Vec<DriverOperation> {
+    let mut next = decide(snapshot, moment);
     let mut all = Vec::new();
     if next.is_empty() {
         return all;
@@ -155,8 +165,11 @@ pub fn settle(snapshot: &Snapshot, now: Timestamp) -> Vec<DriverOperation> {
         // Only those that went on can go on further. Where a step depends on one of another workflow, the next call sees it.
         let moved: BTreeSet<DocId> = next.iter().map(|operation| operation.workflow.clone()).collect();
         all.append(&mut next);
-        next =
-            moved.iter().filter_map(|id| driven(&after, id)).flat_map(|entry| decide_one(&after, entry, now)).collect();
+        next = moved
+            .iter()
+            .filter_map(|id| driven(&after, id))
+            .flat_map(|entry| decide_one(&after, entry, moment))
+            .collect();
     }
     all
 }
@@ -169,12 +182,13 @@ fn driven<'a>(snapshot: &'a Snapshot, id: &DocId) -> Option<&'a Entry> {
 
 /// Returns the operations that follow from the documents as they are, one for each step at most.
 #[must_use]
-pub fn decide(snapshot: &Snapshot, now: Timestamp) -> Vec<DriverOperation> {
+pub fn decide(snapshot: &Snapshot, moment: DriverMoment<'_>) -> Vec<DriverOperation> {
     let ids = snapshot.workflows().map(|workflow| &workflow.id);
-    ids.filter_map(|id| driven(snapshot, id)).flat_map(|entry| decide_one(snapshot, entry, now)).collect()
+    ids.filter_map(|id| driven(snapshot, id)).flat_map(|entry| decide_one(snapshot, entry, moment)).collect()
 }
 
-fn decide_one(snapshot: &Snapshot, entry: &Entry, now: Timestamp) -> Vec<DriverOperation> {
+fn decide_one(snapshot: &Snapshot, entry: &Entry, moment: DriverMoment<'_>) -> Vec<DriverOperation> {
+    let now = moment.now;
     let Some(workflow) = entry.workflow() else { return Vec::new() };
     let mut operations = Vec::new();
     for id in snapshot.workflow_tasks(workflow) {
@@ -183,7 +197,7 @@ fn decide_one(snapshot: &Snapshot, entry: &Entry, now: Timestamp) -> Vec<DriverO
         };
         let is_alone = snapshot.paths_of(Kind::Task, task.id.as_str()).len() == 1;
         if is_alone && !entry.path.is_archived() && task.gates.unusable().is_none() {
-            operations.extend(decide_task(snapshot, workflow, entry, task, now));
+            operations.extend(decide_task(snapshot, workflow, entry, task, moment));
         }
     }
     if operations.is_empty() && !workflow.is_paused() {
@@ -221,7 +235,7 @@ fn decide_task(
     workflow: &Workflow,
     entry: &Entry,
     task: &Task,
-    now: Timestamp,
+    DriverMoment { now, worked }: DriverMoment<'_>,
 ) -> Vec<DriverOperation> {
     let count = (task.fence.unwrap_or(0), task.attempt.unwrap_or(0));
     let on = |change: TaskChange| DriverOperation::on(workflow, entry, DriverAction::Task(change), count, now);
@@ -243,6 +257,7 @@ fn decide_task(
                 fan_out::FanOutStep::Wait => Vec::new(),
             }
         }
+        TaskStatus::Running if worked.contains(&task.id) => Vec::new(),
         TaskStatus::Running => timed_out(task, now).and_then(on).into_iter().collect(),
         _ if workflow.is_paused() => Vec::new(),
         TaskStatus::Pending => match snapshot.decide_condition(task) {
@@ -260,10 +275,11 @@ fn decide_task(
     }
 }
 
-/// Returns when the first attempt of a driven workflow takes longer than it may; `None` if there is none with a timeout.
+/// Returns when the first attempt of a driven workflow takes longer than it may; `None` if there is none with a timeout that a driver
+/// looks after.
 #[must_use]
-pub fn next_timeout(snapshot: &Snapshot) -> Option<Timestamp> {
-    let is_open = |task: &&Task| task.status == TaskStatus::Running;
+pub fn next_timeout(snapshot: &Snapshot, worked: &BTreeSet<DocId>) -> Option<Timestamp> {
+    let is_open = |task: &&Task| task.status == TaskStatus::Running && !worked.contains(&task.id);
     let driven = |task: &&Task| snapshot.workflow_of(task).is_some_and(is_driven);
     let end = |task: &Task| Some(task.execution.started?.later_by(task.execution.timeout?));
     snapshot.tasks().filter(is_open).filter(driven).filter_map(end).min()

@@ -13,7 +13,7 @@ mod plan;
 mod starters;
 mod validate;
 
-pub use decide::{DriverAction, DriverOperation, decide, is_driven, next_timeout, settle};
+pub use decide::{DriverAction, DriverMoment, DriverOperation, decide, is_driven, next_timeout, settle};
 pub use definition::{
     EngineKind, INPUTS_MAX, InputDefinition, InputKind, STEPS_MAX, StepDefinition, WorkflowDefinition,
 };

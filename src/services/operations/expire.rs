@@ -1,5 +1,7 @@
 //! Expires leases: a task whose holder has given no sign of life for too long is pending again.
 
+use std::collections::BTreeSet;
+
 use super::{Actor, Operations, Outcome};
 use crate::core::name::{AgentName, DocId};
 use crate::core::operation::DocumentChange;
@@ -17,6 +19,14 @@ pub struct TakenBack {
 }
 
 impl Operations<'_> {
+    /// Returns the tasks whose commands workers run in this worktree now.
+    ///
+    /// # Errors
+    /// [`Error`] if local state cannot be read.
+    pub fn worked_tasks(&self) -> Result<BTreeSet<DocId>, Error> {
+        Ok(self.documents.store.local.worked_tasks()?)
+    }
+
     /// Takes back the tasks of this work tree whose lease is over: they are pending again, and free for whoever asks.
     ///
     /// # Errors

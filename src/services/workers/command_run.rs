@@ -20,6 +20,9 @@ const STDERR_LINES_MAX: usize = 20;
 /// Characters of each of them.
 const STDERR_COLUMNS_MAX: usize = 1_000;
 
+/// How often it is looked whether anything of a group is left that was asked to end.
+const GROUP_LOOK: Duration = Duration::from_millis(20);
+
 /// An order to the thread of a command.
 #[derive(Debug)]
 pub(super) enum RunOrder {
@@ -173,7 +176,10 @@ impl Runner {
                 None => self.orders.1.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match order {
-                Ok(RunOrder::Ended) => return course,
+                Ok(RunOrder::Ended) => {
+                    self.wait_for_group(group, &mut course);
+                    return course;
+                }
                 Ok(RunOrder::Terminate) => {
                     course.is_ended = true;
                     self.terminate(group, &mut course);
@@ -189,6 +195,19 @@ impl Runner {
                     // A process that is in the kernel's hands dies later.
                     course.kill_at = Some(Instant::now() + self.grace.max(Duration::from_secs(1)));
                 }
+            }
+        }
+    }
+
+    /// The first process of a command that is being ended is often a shell, which ends at once: what it started has the whole
+    /// grace. A command that ended by itself leaves nothing that is waited for.
+    fn wait_for_group(&self, group: ProcessGroup, course: &mut RunCourse) {
+        let Some(until) = course.kill_at else { return };
+        while group.has_others() && Instant::now() < until {
+            match self.orders.1.recv_timeout(GROUP_LOOK) {
+                Ok(RunOrder::Kill) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(RunOrder::Terminate) => course.is_ended = true,
+                Ok(RunOrder::Ended) | Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }

@@ -11,11 +11,23 @@ use crate::core::problem::{ErrorClass, Problem as _};
 use crate::services::{Actor, Error};
 
 impl Workers<'_> {
+    /// Gives back the tasks that killed workers hold, of whichever agent, and returns them.
+    ///
+    /// # Errors
+    /// [`Error`] if the folder or the local state cannot be used; what is left is found again.
+    pub(super) fn give_back_all_leftovers(&self) -> Result<Vec<WorkedTask>, Error> {
+        let mut released = Vec::new();
+        for agent in self.store.local.worker_agents()? {
+            released.extend(self.give_back_leftovers(&agent)?);
+        }
+        Ok(released)
+    }
+
     /// Gives back the tasks that killed workers of an agent hold, and returns them.
     ///
     /// # Errors
     /// [`Error`] if the folder or the local state cannot be used; what is left is found again.
-    pub(super) fn give_back_leftovers(&self, agent: &AgentName) -> Result<Vec<WorkedTask>, Error> {
+    fn give_back_leftovers(&self, agent: &AgentName) -> Result<Vec<WorkedTask>, Error> {
         let (left, live) = self.store.local.worker_sessions(agent)?;
         let mut released = Vec::new();
         if left.is_empty() {

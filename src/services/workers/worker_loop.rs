@@ -3,7 +3,7 @@
 
 mod job_end;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -33,6 +33,8 @@ const SETTLE: Duration = Duration::from_millis(2);
 const RETRY: Duration = Duration::from_secs(1);
 /// Between two heartbeats of a worker that has nothing to do.
 const HEARTBEAT: Duration = Duration::from_secs(60);
+/// How often it is looked whether other workers are alive, while they have tasks.
+const WORKERS_LOOK: Duration = Duration::from_secs(2);
 /// How long a document may be missing, as during a checkout, before its task counts as gone.
 const MISSING_MAX: Duration = Duration::from_secs(5);
 /// After so many commands old logs are removed.
@@ -240,7 +242,7 @@ impl<'a> WorkerLoop<'a> {
     fn work(&mut self, next: &mut NextWake) -> Result<(), Error> {
         // What is in the way of that is an error of the next write.
         let _ = self.workers.commits.branch().follow_branch(FollowScope::Everything);
-        for task in self.workers.give_back_leftovers(&self.options.agent)? {
+        for task in self.workers.give_back_all_leftovers()? {
             (self.listener)(&WorkerNotice::Recovered(task));
         }
         match self.workers.workflows.drive() {
@@ -290,6 +292,11 @@ impl<'a> WorkerLoop<'a> {
                 // A failed attempt is part of what is to be done; a task that is planned for later is not.
                 next.is_idle &= task.execution.retry.is_none() || task.attempt.unwrap_or(0) < 2;
             }
+        }
+        let own: BTreeSet<&DocId> = self.own_tasks().collect();
+        if self.workers.store.local.worked_tasks()?.iter().any(|task| !own.contains(task)) {
+            // That another worker dies is seen by nothing but a look.
+            next.wake_by(Instant::now() + WORKERS_LOOK);
         }
         let leases = self.workers.leases.list(&live)?;
         let others = leases.values().filter(|lease| lease.by != self.options.agent && !lease.is_over);

@@ -7,6 +7,7 @@ mod definitions;
 mod workflow_error;
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 
@@ -22,12 +23,16 @@ use crate::core::operation::Request;
 use crate::core::problem::{ErrorClass, Problem as _};
 use crate::core::snapshot::{Entry, Snapshot};
 use crate::core::time::Timestamp;
-use crate::core::workflow::{self, DriverOperation, EngineKind, RunPlan, WorkflowDefinition, read_definition};
+use crate::core::workflow::{
+    self, DriverMoment, DriverOperation, EngineKind, RunPlan, WorkflowDefinition, read_definition,
+};
 
 /// Where definitions lie, below the worktree.
 pub const DEFINITIONS: &str = ".mycelium/workflows";
 /// Rounds of one call of [`Workflows::drive`]: others may write in between.
 const ROUNDS_MAX: usize = 20;
+/// When the tasks of workers are looked at again: one that died does not end its attempts.
+const WORKERS_LOOK: Duration = Duration::from_secs(5);
 
 /// Runs workflows and moves them on.
 #[derive(Debug, Clone, Copy)]
@@ -140,9 +145,15 @@ impl Workflows<'_> {
         }
         for _ in 0..ROUNDS_MAX {
             let live = self.take_back(self.documents.snapshot(Scope::Named)?)?;
-            let operations = workflow::settle(&live, environment::now());
+            let worked = self.operations.worked_tasks()?;
+            let operations = workflow::settle(&live, DriverMoment { now: environment::now(), worked: &worked });
             if operations.is_empty() {
-                report.next = workflow::next_timeout(&live);
+                report.next = workflow::next_timeout(&live, &worked);
+                if !worked.is_empty() {
+                    // Whether they are still worked on is seen by nothing but a look.
+                    let look = environment::now().later_by(WORKERS_LOOK);
+                    report.next = Some(report.next.map_or(look, |next| next.min(look)));
+                }
                 break;
             }
             for one in by_workflow(&operations) {

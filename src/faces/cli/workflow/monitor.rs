@@ -53,9 +53,17 @@ pub(super) fn run(args: &Monitor, session: &Session) -> Result<Answer, ErrorRepo
     let mut look = Look { project: &project, path: found.path, times: times(&project)? };
     if args.once {
         let (tree, _) = look.tree()?;
-        return end(&project, &tree);
+        return without_pager(end(&project, &tree)?, session);
     }
-    follow(&project, &mut look, session)
+    without_pager(follow(&project, &mut look, session)?, session)
+}
+
+/// Prints the text of an answer at once: one who follows does not page.
+fn without_pager(mut answer: Answer, session: &Session) -> Result<Answer, ErrorReport> {
+    if !session.face.json() {
+        print(&std::mem::take(&mut answer.text))?;
+    }
+    Ok(answer)
 }
 
 fn follow(project: &Project, look: &mut Look<'_>, session: &Session) -> Result<Answer, ErrorReport> {

@@ -12,7 +12,7 @@ use crate::core::entity::{Entity, WorkflowStatus};
 use crate::core::name::{DocId, DocPath, Kind, visible};
 use crate::core::snapshot::FindError;
 use crate::core::workflow::{RunPlan, STARTERS, StepGraph, starter};
-use crate::faces::cli::answer::Answer;
+use crate::faces::cli::answer::{Answer, print};
 use crate::faces::cli::render::{Ink, finding, paint};
 use crate::faces::cli::session::{self, Session};
 use crate::services::{Error, Outcome, Project, Scope, Workflows};
@@ -177,6 +177,10 @@ pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Answer, ErrorRepo
     add_findings(&mut answer, findings);
     workflows.drive()?;
     if args.wait {
+        if !session.face.json() {
+            // Whoever waits knows at once for what.
+            print(&std::mem::take(&mut answer.text))?;
+        }
         wait(&mut answer, &project, &workflows, id.as_str())?;
     }
     Ok(answer)
