@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::core::diagnostic::{Code, Diagnostic, Place};
 use crate::core::document::{Document, WordMark};
 use crate::core::entity::{
-    ActiveTask, Entity, Task, TaskReference, TaskStatus, WhenMissing, WorkflowStatus, label_name, referred,
+    ActiveTask, Condition, Entity, Task, TaskReference, TaskStatus, WhenMissing, WorkflowStatus, label_name, referred,
 };
-use crate::core::name::{DocId, DocPath, Kind, composed, is_letter};
-use crate::core::snapshot::{Entry, Snapshot, TaskChain};
+use crate::core::name::{DocId, DocPath, Kind, composed, is_letter, visible};
+use crate::core::snapshot::{ConditionDecision, Entry, Snapshot, TaskChain};
 use crate::core::template::one_line;
 
 /// Dependency cycles that are listed, one finding each; the rest is counted.
@@ -51,6 +51,7 @@ fn check_entries<'a>(
                 dependencies(now, entry, task, &mut findings);
                 unmet_words(now, entry, "depends_on", task.references(), &mut findings);
                 dependency_bullets(now, entry, task, &mut findings);
+                unknown_condition(now, entry, task, &mut findings);
             }
             Some(Entity::Workflow(workflow)) => {
                 unmet_words(now, entry, "tasks", workflow.references(), &mut findings);
@@ -92,6 +93,19 @@ pub fn body_dependencies(now: &Snapshot) -> Vec<(&Entry, Vec<DocId>)> {
         (!ids.is_empty()).then_some((entry, ids))
     });
     taken.collect()
+}
+
+/// A pending task that waits for nothing but a condition that cannot be evaluated: it would wait for good.
+fn unknown_condition(now: &Snapshot, entry: &Entry, task: &Task, findings: &mut Vec<Diagnostic>) {
+    if task.status != TaskStatus::Pending || entry.path.is_archived() {
+        return;
+    }
+    let Some(ConditionDecision::Unknown(fault)) = now.decide_condition(task) else { return };
+    let key = if matches!(task.condition(), Condition::Expression(_)) { "when" } else { "for_each" };
+    let message = format!("`{key}`: `{}` cannot be evaluated: {}", visible(&one_line(&fault.expression)), fault.why);
+    let hint =
+        format!("correct `{key}`, or the result that it reads; `mycelium why {}` shows what it waits for", task.id);
+    push(findings, entry, place_of(&entry.document, key), Diagnostic::error(Code::BadCondition, message).hint(hint));
 }
 
 fn push(findings: &mut Vec<Diagnostic>, entry: &Entry, place: Option<Place>, finding: Diagnostic) {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::core::entity::{Task, TaskStatus, Workflow, WorkflowStatus, fraction_json};
 use crate::core::event::Event;
 use crate::core::name::{AgentName, DocId};
-use crate::core::snapshot::Snapshot;
+use crate::core::snapshot::{Blocker, Snapshot, Wait};
 use crate::core::template::{cut, one_line};
 use crate::core::time::Timestamp;
 use crate::core::workflow::{StepGraph, derived_workflow, steps_of};
@@ -45,7 +45,7 @@ pub struct StepRow {
     pub items: Option<ItemCounts>,
     /// When its attempt began and ended, as far as that is known.
     pub span: StepSpan,
-    /// Why it failed or was skipped, on one line.
+    /// Why it failed or was skipped, or for what it waits that its workflow does not bring, on one line.
     pub why: Option<String>,
 }
 
@@ -121,7 +121,7 @@ impl WorkflowTree {
             agent: task.claimed_by.clone(),
             items: task.gates.for_each.usable().map(|_| item_counts(snapshot, task)),
             span: span(task, times.note(&task.id, task.status, now)),
-            why: why(task),
+            why: why(task).or_else(|| waits_for(snapshot, task)),
         });
         Self { workflow: derived_workflow(snapshot, workflow), steps: steps.collect() }
     }
@@ -208,6 +208,24 @@ fn why(task: &Task) -> Option<String> {
         _ => return None,
     };
     Some(cut(&one_line(&text), ERROR_COLUMNS_MAX))
+}
+
+/// What a pending step waits for that no step of its workflow brings by itself.
+fn waits_for(snapshot: &Snapshot, task: &Task) -> Option<String> {
+    let needs_somebody = |blocker: &Blocker| {
+        matches!(
+            blocker.why,
+            Wait::Missing
+                | Wait::Unreadable
+                | Wait::Unapproved
+                | Wait::ConditionUnknown
+                | Wait::Paused
+                | Wait::Cancelled
+                | Wait::Until(_)
+        )
+    };
+    let blockers = if task.status == TaskStatus::Pending { snapshot.blockers(task) } else { Vec::new() };
+    blockers.into_iter().find(needs_somebody).map(|blocker| format!("waits for {blocker}"))
 }
 
 #[cfg(test)]
