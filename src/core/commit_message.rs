@@ -100,7 +100,9 @@ pub fn phrase(what: &ChangeKind) -> String {
             (Some(from), None) => format!("no longer held by {}", value(from)),
             (None, None) => "no holder".to_owned(),
         },
-        ChangeKind::Field { key, from: None, to: Some(to) } if key == "paused" && value(to) == "true" => "paused".to_owned(),
+        ChangeKind::Field { key, from: None, to: Some(to) } if key == "paused" && value(to) == "true" => {
+            "paused".to_owned()
+        }
         ChangeKind::Field { key, from: Some(from), to: None } if key == "paused" && value(from) == "true" => {
             "resumed".to_owned()
         }

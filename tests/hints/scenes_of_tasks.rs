@@ -129,6 +129,13 @@ pub(crate) const SCENES: &[Scene] = &[
         "mycelium task claim task-1 --as ann",
         "task-1",
     ),
+    finds(
+        "correct `{}`, or the result that it reads; `mycelium why {}` shows what it waits for",
+        "t 1; t 2 --depends-on task-1; mycelium task update task-2 --set 'when={{ steps[\"task-1\"].result.ok }}'; \
+         mycelium task update task-1 --status running; mycelium task complete task-1",
+        "mycelium check",
+        "has no value",
+    ),
     finds("run `mycelium why {}` to see what it needs", "t 1", "mycelium task approve task-1", "task-1"),
     fixes(
         "run `mycelium workflow update {} --status running` first",
