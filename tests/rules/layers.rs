@@ -93,7 +93,7 @@ const FREE: &[&str] = &["serde", "serde_json", "thiserror"];
 ///
 /// In `cli` only what never touches a document: the folder of `demo`, the file that `@file` names, the text for an editor.
 const WORLD: &[(&[&str], &[&str])] = &[
-    (&["fs"], &["store", "git", "watch", "cli/demo", "cli/input", "cli/scratch", "cli/task/edit"]),
+    (&["fs"], &["store", "git", "watch", "process", "cli/demo", "cli/input", "cli/scratch", "cli/task/edit"]),
     (&["process", "Command"], &["process", "git", "taskqueue", "cli", "daemon"]),
 ];
 

@@ -20,8 +20,8 @@ const STDERR_LINES_MAX: usize = 20;
 /// Characters of each of them.
 const STDERR_COLUMNS_MAX: usize = 1_000;
 
-/// How often it is looked whether anything of a group is left that was asked to end.
-const GROUP_LOOK: Duration = Duration::from_millis(20);
+/// How often it is checked whether anything of a group is left that was asked to end.
+const GROUP_CHECK: Duration = Duration::from_millis(20);
 
 /// An order to the thread of a command.
 #[derive(Debug)]
@@ -204,7 +204,7 @@ impl Runner {
     fn wait_for_group(&self, group: ProcessGroup, course: &mut RunCourse) {
         let Some(until) = course.kill_at else { return };
         while group.has_others() && Instant::now() < until {
-            match self.orders.1.recv_timeout(GROUP_LOOK) {
+            match self.orders.1.recv_timeout(GROUP_CHECK) {
                 Ok(RunOrder::Kill) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(RunOrder::Terminate) => course.is_ended = true,
                 Ok(RunOrder::Ended) | Err(RecvTimeoutError::Timeout) => {}

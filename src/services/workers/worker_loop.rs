@@ -33,8 +33,8 @@ const SETTLE: Duration = Duration::from_millis(2);
 const RETRY: Duration = Duration::from_secs(1);
 /// Between two heartbeats of a worker that has nothing to do.
 const HEARTBEAT: Duration = Duration::from_secs(60);
-/// How often it is looked whether other workers are alive, while they have tasks.
-const WORKERS_LOOK: Duration = Duration::from_secs(2);
+/// How often it is checked whether other workers are alive, while they have tasks.
+const WORKERS_CHECK: Duration = Duration::from_secs(2);
 /// How long a document may be missing, as during a checkout, before its task counts as gone.
 const MISSING_MAX: Duration = Duration::from_secs(5);
 /// After so many commands old logs are removed.
@@ -295,8 +295,8 @@ impl<'a> WorkerLoop<'a> {
         }
         let own: BTreeSet<&DocId> = self.own_tasks().collect();
         if self.workers.store.local.worked_tasks()?.iter().any(|task| !own.contains(task)) {
-            // That another worker dies is seen by nothing but a look.
-            next.wake_by(Instant::now() + WORKERS_LOOK);
+            // No event says that a worker has died.
+            next.wake_by(Instant::now() + WORKERS_CHECK);
         }
         let leases = self.workers.leases.list(&live)?;
         let others = leases.values().filter(|lease| lease.by != self.options.agent && !lease.is_over);

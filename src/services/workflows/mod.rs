@@ -31,8 +31,8 @@ use crate::core::workflow::{
 pub const DEFINITIONS: &str = ".mycelium/workflows";
 /// Rounds of one call of [`Workflows::drive`]: others may write in between.
 const ROUNDS_MAX: usize = 20;
-/// When the tasks of workers are looked at again: one that died does not end its attempts.
-const WORKERS_LOOK: Duration = Duration::from_secs(5);
+/// When it is checked again whether workers are alive: one that died does not end its attempts.
+const WORKERS_CHECK: Duration = Duration::from_secs(5);
 
 /// Runs workflows and moves them on.
 #[derive(Debug, Clone, Copy)]
@@ -150,9 +150,9 @@ impl Workflows<'_> {
             if operations.is_empty() {
                 report.next = workflow::next_timeout(&live, &worked);
                 if !worked.is_empty() {
-                    // Whether they are still worked on is seen by nothing but a look.
-                    let look = environment::now().later_by(WORKERS_LOOK);
-                    report.next = Some(report.next.map_or(look, |next| next.min(look)));
+                    // No event says that a worker has died.
+                    let check = environment::now().later_by(WORKERS_CHECK);
+                    report.next = Some(report.next.map_or(check, |next| next.min(check)));
                 }
                 break;
             }
