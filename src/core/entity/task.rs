@@ -125,7 +125,7 @@ pub fn release(document: &Document) -> Result<Document, Refusal> {
     back(document, TaskStatus::Running)
 }
 
-/// Running → pending: the lease of its holder expired. A step of which that is true [`EXPIRIES_MAX`] times in a row has failed:
+/// Running → pending: the lease of its holder expired. A step of which that is true three times in a row has failed:
 /// whatever it does, its holders do not survive it.
 ///
 /// # Errors
