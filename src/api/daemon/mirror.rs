@@ -73,8 +73,13 @@ impl Mirror {
         if self.choice == choice {
             return false;
         }
-        self.choice = choice;
-        self.follower.as_ref().map_or_else(|| project.bridge().has_usable(), |follower| !follower.is_for(project))
+        let is_other =
+            self.follower.as_ref().map_or_else(|| project.bridge().has_usable(), |follower| !follower.is_for(project));
+        // What cannot be used yet is judged again at the next change.
+        if is_other {
+            self.choice = choice;
+        }
+        is_other
     }
 
     /// Ends it in a thread of its own, for the server may hang; what is given tells when that is done.
