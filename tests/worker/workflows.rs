@@ -90,7 +90,7 @@ fn a_failed_step_is_tried_again_before_a_worker_is_done() {
     assert_eq!(crate::support::names(&sandbox.path(".git/mycelium/logs")).len(), 4);
 }
 
-/// The time of a step is over while its command still ends: the next attempt waits for that, whoever drives.
+/// The time of a step is over while its command still ends: the next attempt waits for that, also with several drivers.
 #[test]
 fn no_attempt_runs_beside_the_one_before() {
     let sandbox = sandbox();

@@ -82,7 +82,7 @@ impl Leases<'_> {
     }
 
     /// Writes an entry; the caller then changes the document. Also one of a lease that ends stands among the held ones until the
-    /// document says so: whoever dies in between leaves a task that runs, and its lease has to be found to expire.
+    /// document says so: a process that dies in between leaves a running task, whose lease has to be found to expire.
     pub(in crate::services) fn begin(
         &self,
         lock: &ClaimLock,

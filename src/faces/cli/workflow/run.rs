@@ -178,7 +178,7 @@ pub(super) fn run(args: &RunArgs, session: &Session) -> Result<Answer, ErrorRepo
     workflows.drive()?;
     if args.wait {
         if !session.face.json() {
-            // Whoever waits knows at once for what.
+            // The id is shown at once, not at the end of the wait.
             print(&std::mem::take(&mut answer.text))?;
         }
         wait(&mut answer, &project, &workflows, id.as_str())?;
